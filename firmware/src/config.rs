@@ -1,0 +1,112 @@
+//! Every limit of the firmware, in one place, with the relations between them asserted.
+//!
+//! Durations are in the firmware's own time (the `now` handed to [`crate::Firmware::poll`]); sizes are
+//! in bytes unless the name says otherwise.
+
+use smoltcp::time::Duration;
+
+/// Largest Ethernet frame without its checksum: 14 bytes of header and 1500 of payload (IEEE 802.3).
+pub const FRAME_SIZE: usize = 1514;
+
+/// Largest UDP payload that fits one IPv4 frame: 1500 - 20 - 8.
+pub const DATAGRAM_SIZE: usize = 1472;
+
+/// Frames taken from the device in one poll before the services get their turn.
+pub const INGRESS_BUDGET: usize = 64;
+
+/// Rounds over all sockets in one poll's egress; a round sends at most one segment a socket.
+pub const EGRESS_BUDGET: usize = 64;
+
+/// Bytes that one connection of a service may move in one poll.
+pub const SERVICE_BUDGET: usize = 64 * 1024;
+
+/// Listening TCP ports at most.
+pub const LISTENERS: usize = 8;
+
+/// TCP slots of the firmware's profiles, hence connections a service can have at most.
+pub const TCP_SLOTS: usize = 8;
+
+/// UDP sockets of the firmware's profiles.
+pub const UDP_SLOTS: usize = 3;
+
+/// Datagrams that one UDP socket can queue each way, whatever their size.
+pub const UDP_PACKETS: usize = 4;
+
+/// TCP slots kept free for each listening port, and for the client side, while it holds none.
+pub const RESERVE: usize = 1;
+
+/// A handshake that takes longer is forgotten. SYN-ACKs go out at 0, 1, 3 and 7 s.
+pub const SYN_RECEIVED: Duration = Duration::from_secs(8);
+
+/// With the pool empty, a handshake may be evicted from this age on.
+pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
+
+/// A connect that takes longer fails.
+pub const CONNECT: Duration = Duration::from_secs(15);
+
+/// Silence after which a probe asks whether the peer is still there (RFC 9293 3.8.4).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Silence, in spite of data or probes sent, after which a connection is given up (RFC 9293 3.8.3, R2).
+pub const USER_TIMEOUT: Duration = Duration::from_secs(100);
+
+/// With the pool empty, a connection that moved no data for this long may be evicted.
+pub const IDLE_EVICT: Duration = Duration::from_secs(600);
+
+/// A closed connection whose peer acknowledges nothing more for this long is reset.
+pub const ORPHAN: Duration = Duration::from_secs(20);
+
+/// A handle that nobody used for this long was dropped without `close`: what it held is reclaimed.
+pub const ABANDONED: Duration = Duration::from_secs(600);
+
+/// How long the RST of an aborted connection may wait for the wire before the slot is taken back.
+pub const RST_WAIT: Duration = Duration::from_secs(1);
+
+/// How soon to try again when the device refused a frame, should its driver not say when it is ready.
+pub const TX_RETRY: Duration = Duration::from_secs(1);
+
+/// How soon to try again when smoltcp asks to be polled at once and then does nothing.
+pub const STALL_RETRY: Duration = Duration::from_millis(10);
+
+/// First of the ephemeral ports, 49152-65535 (RFC 6335 6).
+pub const EPHEMERAL_FIRST: u16 = 49152;
+
+/// Bytes an echo connection may have received and not yet been able to send back.
+pub const ECHO_CARRY: usize = 256;
+
+/// Longest line the shell takes.
+pub const SHELL_LINE: usize = 80;
+
+/// Longest line the shell prints.
+pub const SHELL_OUTPUT: usize = 160;
+
+/// Shell connections at most; further ones wait in the backlog.
+pub const SHELL_CONNECTIONS: usize = 4;
+
+/// Time between two telemetry lines.
+pub const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Longest telemetry line.
+pub const TELEMETRY_LINE: usize = 192;
+
+/// First wait before telemetry connects again; doubled at each failure, with jitter.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+
+/// Longest wait before telemetry connects again, jitter included.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(4);
+
+/// All the RAM of the `mcu` profile: storage, sockets and the firmware itself.
+pub const MCU_RAM: usize = 48 * 1024;
+
+const _: () = {
+    assert!(DATAGRAM_SIZE + 14 + 20 + 8 == FRAME_SIZE);
+    assert!(SYN_RECEIVED_EVICT.total_micros() < SYN_RECEIVED.total_micros());
+    assert!(SYN_RECEIVED.total_micros() < CONNECT.total_micros());
+    assert!(KEEP_ALIVE.total_micros() * 4 <= USER_TIMEOUT.total_micros());
+    assert!(RST_WAIT.total_micros() < ORPHAN.total_micros());
+    assert!(ORPHAN.total_micros() < IDLE_EVICT.total_micros());
+    assert!(BACKOFF_FIRST.total_micros() < BACKOFF_MAX.total_micros());
+    assert!(TCP_SLOTS > RESERVE * 5, "four listening services and the client each need a reserve");
+    assert!(SHELL_CONNECTIONS <= TCP_SLOTS);
+    assert!(TCP_SLOTS <= u8::MAX as usize && LISTENERS <= u8::MAX as usize);
+};

@@ -1,0 +1,2 @@
+//! Placeholder while the tool is being written.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Placeholder while the simulator is being written.
+fn main() {}
