@@ -1,0 +1,185 @@
+//! What the stack can tell about itself: a row for each socket and a list of counters.
+//!
+//! Rows and counters are numbered, so that a service with a small send buffer can print one line at a
+//! time and go on later. A snapshot costs nothing until it is read; a row may appear or vanish between
+//! two reads.
+
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+
+/// Transport protocol of a [`Row`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 9293.
+    Tcp,
+    /// RFC 768.
+    Udp,
+}
+
+/// One socket, as `netstat` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Bytes received and not yet read by the service.
+    pub receive_queue: usize,
+    /// Bytes sent by the service and not yet acknowledged by the peer.
+    pub send_queue: usize,
+    /// Own address, or `None` for any.
+    pub local_address: Option<IpAddr>,
+    /// Own port.
+    pub local_port: u16,
+    /// The peer, if there is one.
+    pub remote: Option<SocketAddr>,
+    /// State by its RFC 9293 name; empty for UDP.
+    pub state: &'static str,
+}
+
+impl Row {
+    /// Column headings for the lines that [`Row`]'s `Display` writes.
+    pub const HEADING: &str = "Proto Recv-Q Send-Q Local Address          Remote Address         State";
+}
+
+/// An endpoint padded to a column, written without an intermediate buffer.
+struct Column<'a>(Option<IpAddr>, u16, &'a str);
+
+impl fmt::Display for Column<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = heapless::String::<48>::new();
+        let written = match (self.0, self.1) {
+            (Some(address), port) if port != 0 => {
+                fmt::write(&mut line, format_args!("{}", SocketAddr::new(address, port)))
+            }
+            (_, 0) => fmt::write(&mut line, format_args!("{}", self.2)),
+            (_, port) => fmt::write(&mut line, format_args!("*:{port}")),
+        };
+        written?;
+        f.pad(&line)
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = match self.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        };
+        let local = Column(self.local_address, self.local_port, "*");
+        let remote = Column(
+            self.remote.map(|remote| remote.ip()),
+            self.remote.map_or(0, |remote| remote.port()),
+            "*",
+        );
+        let (receive_queue, send_queue, state) = (self.receive_queue, self.send_queue, self.state);
+        write!(f, "{protocol:<5} {receive_queue:>6} {send_queue:>6} {local:<22} {remote:<22} {state}")
+    }
+}
+
+/// A stack that can describe its sockets and its history.
+pub trait Introspect {
+    /// Row `index`, counted from 0, or `None` past the last.
+    fn row(&self, index: usize) -> Option<Row>;
+
+    /// Name and value of counter `index`, counted from 0, or `None` past the last.
+    fn counter(&self, index: usize) -> Option<(&'static str, u32)>;
+}
+
+/// Defines [`Counters`] and the list of their names from one table.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Events since boot. Each wraps at 2^32.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: u32,)+
+        }
+
+        impl Counters {
+            /// Name and value of counter `index`, in the order of the fields.
+            #[must_use]
+            pub fn get(&self, index: usize) -> Option<(&'static str, u32)> {
+                let all = [$((stringify!($name), self.$name)),+];
+                all.get(index).copied()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Calls of `poll`.
+    polls,
+    /// Frames taken from the device.
+    frames_in,
+    /// Bytes in those frames.
+    bytes_in,
+    /// Frames handed to the device.
+    frames_out,
+    /// Bytes in those frames.
+    bytes_out,
+    /// Times the device refused a frame.
+    tx_refused,
+    /// Frames for a TCP or UDP port that were not addressed to this board alone.
+    not_ours_dropped,
+    /// IP fragments, which this stack does not reassemble.
+    fragments_dropped,
+    /// SYNs for a registered port dropped in silence because no slot was free.
+    syn_dropped,
+    /// Connections established by a peer.
+    passive_opens,
+    /// Connections established by this board.
+    active_opens,
+    /// Connects that were refused or ran out of time.
+    failed_connects,
+    /// Resets received for a connection.
+    resets_in,
+    /// Handshakes that never completed.
+    handshakes_expired,
+    /// Connections given up because the peer went silent.
+    timeouts,
+    /// Closed connections whose peer never finished closing.
+    orphans_expired,
+    /// Connections ended to make room for a new one.
+    evicted,
+    /// Handles dropped without `close`.
+    abandoned,
+    /// Resets that could not be sent in time.
+    resets_unsent,
+    /// Times smoltcp asked to be polled at once and then did nothing.
+    stalls,
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_row_lines_up_with_the_heading() {
+        let row = Row {
+            protocol: Protocol::Tcp,
+            receive_queue: 1,
+            send_queue: 22,
+            local_address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+            local_port: 7,
+            remote: Some("192.0.2.2:49152".parse().unwrap()),
+            state: "ESTABLISHED",
+        };
+        let line = row.to_string();
+        for (heading, value) in
+            [("Local", "192.0.2.1:7"), ("Remote", "192.0.2.2:49152"), ("State", "ESTABLISHED")]
+        {
+            assert_eq!(Row::HEADING.find(heading), line.find(value), "{line}");
+        }
+        let listener = Row { local_address: None, remote: None, state: "LISTEN", ..row };
+        assert!(listener.to_string().contains(" *:7  "), "{listener}");
+    }
+
+    #[test]
+    fn counters_are_listed_in_field_order_and_end() {
+        let counters = Counters { polls: 3, stalls: 9, ..Counters::default() };
+        assert_eq!(counters.get(0), Some(("polls", 3)));
+        let last = (0..).map_while(|index| counters.get(index)).last();
+        assert_eq!(last, Some(("stalls", 9)));
+    }
+}
