@@ -7,5 +7,14 @@ extern crate std;
 
 pub mod board;
 pub mod config;
+mod ingress;
+mod listener;
 pub mod netstat;
+pub mod rng;
 pub mod service;
+pub mod stack;
+pub mod storage;
+
+pub use board::Board;
+pub use stack::{Error, NetConfig, NetStack, TcpSocket, UdpSocket};
+pub use storage::{BoardSockets, Buffers, LargeStorage, McuStorage, Sockets, Storage};

@@ -1,0 +1,556 @@
+//! `NetStack`: BSD-style sockets over smoltcp, as the `embedded-nal` traits.
+//!
+//! `socket`, `bind`, `listen`, `accept`, `connect`, `send`, `receive`, `close`, for TCP and UDP, never
+//! blocking: what cannot be done yet is [`nb::Error::WouldBlock`]. A handle is four bytes and takes no
+//! slot before `connect`, `bind` or `accept`; one that is dropped without `close` is found out after
+//! [`crate::config::ABANDONED`]. What the traits lack (`shutdown`, `abort`, `peek`, send room, a
+//! datagram's destination) are methods of the stack itself.
+//!
+//! The stack runs inside [`NetStack::poll_with`], which is one turn of the superloop: bounded ingress,
+//! expiry, the application, bounded egress. Cost of an idle turn: one look at each slot and socket.
+
+mod tcp;
+mod udp;
+
+use core::net::{IpAddr, SocketAddr};
+
+use embedded_nal::nb;
+use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
+use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
+use smoltcp::time::Instant;
+use smoltcp::wire::{
+    EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr,
+};
+
+use crate::config::{EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY};
+use crate::ingress::{Class, Metered, MeteredToken, OneFrame, Sent, classify};
+use crate::listener::{Phase, Pool, Request};
+use crate::netstat::{Counters, Introspect, Protocol, Row};
+use crate::rng::Rng;
+use crate::storage::{Buffers, Sockets};
+
+pub use tcp::TcpSocket;
+pub(crate) use udp::UdpSlot;
+pub use udp::UdpSocket;
+
+/// Who this stack is on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetConfig {
+    /// Own MAC address; must be a unicast one.
+    pub mac: EthernetAddress,
+    /// Own IPv4 address and prefix.
+    pub ipv4: Ipv4Cidr,
+    /// Next hop for what is outside that prefix.
+    pub gateway: Option<Ipv4Address>,
+    /// Own static IPv6 address and prefix. A link-local one (RFC 4291 appendix A) comes with it.
+    #[cfg(feature = "ipv6")]
+    pub ipv6: Option<smoltcp::wire::Ipv6Cidr>,
+}
+
+impl NetConfig {
+    /// The board of this project's examples: 192.0.2.1/24, and `2001:db8::1/64` with the feature `ipv6`
+    /// (RFC 5737, RFC 3849).
+    pub const BOARD: Self = Self {
+        mac: EthernetAddress([0x02, 0, 0x5e, 0, 0, 1]),
+        ipv4: Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24),
+        gateway: None,
+        #[cfg(feature = "ipv6")]
+        ipv6: Some(smoltcp::wire::Ipv6Cidr::new(
+            smoltcp::wire::Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
+            64,
+        )),
+    };
+
+    /// The other end of the board's wire: 192.0.2.2/24, and `2001:db8::2/64`.
+    pub const PEER: Self = Self {
+        mac: EthernetAddress([0x02, 0, 0x5e, 0, 0, 2]),
+        ipv4: Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 2), 24),
+        gateway: None,
+        #[cfg(feature = "ipv6")]
+        ipv6: Some(smoltcp::wire::Ipv6Cidr::new(
+            smoltcp::wire::Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2),
+            64,
+        )),
+    };
+}
+
+/// Why a socket call failed. Nothing here is fatal to the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The port is taken.
+    AddressInUse,
+    /// No slot, listener or UDP socket is free; close one, or try again later.
+    NoBufferSpace,
+    /// The call does not fit the socket's state, e.g. `listen` before `bind` or `send` before `connect`.
+    InvalidState,
+    /// Port 0, an unspecified address, or an address family this stack does not have.
+    Unaddressable,
+    /// A datagram larger than a frame or the socket's buffer.
+    MessageTooLong,
+    /// This side's direction of the connection has been closed.
+    PipeClosed,
+    /// The peer refused the connection.
+    ConnectionRefused,
+    /// The peer reset the connection.
+    ConnectionReset,
+    /// The peer did not answer in time.
+    TimedOut,
+    /// The stack ended the connection to make room, or because nobody used its handle.
+    ConnectionAborted,
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::AddressInUse => "address in use",
+            Self::NoBufferSpace => "no socket free",
+            Self::InvalidState => "call does not fit the socket's state",
+            Self::Unaddressable => "address not usable",
+            Self::MessageTooLong => "datagram too long",
+            Self::PipeClosed => "sending side already closed",
+            Self::ConnectionRefused => "connection refused",
+            Self::ConnectionReset => "connection reset by peer",
+            Self::TimedOut => "timed out",
+            Self::ConnectionAborted => "connection aborted",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl embedded_nal::TcpError for Error {
+    fn kind(&self) -> embedded_nal::TcpErrorKind {
+        match self {
+            Self::PipeClosed => embedded_nal::TcpErrorKind::PipeClosed,
+            _ => embedded_nal::TcpErrorKind::Other,
+        }
+    }
+}
+
+fn to_socket_addr(endpoint: IpEndpoint) -> SocketAddr {
+    SocketAddr::new(to_ip_addr(endpoint.addr), endpoint.port)
+}
+
+fn to_ip_addr(address: IpAddress) -> IpAddr {
+    match address {
+        IpAddress::Ipv4(address) => IpAddr::V4(address),
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(address) => IpAddr::V6(address),
+        // smoltcp's own features may be wider than ours when a workspace unifies them.
+        #[allow(unreachable_patterns)]
+        _ => IpAddr::V4(Ipv4Address::UNSPECIFIED),
+    }
+}
+
+fn to_endpoint(address: SocketAddr) -> Result<IpEndpoint, Error> {
+    let addr = match address.ip() {
+        IpAddr::V4(address) => IpAddress::Ipv4(address),
+        #[cfg(feature = "ipv6")]
+        IpAddr::V6(address) => IpAddress::Ipv6(address),
+        #[cfg(not(feature = "ipv6"))]
+        IpAddr::V6(_) => return Err(Error::Unaddressable),
+    };
+    if address.port() == 0 || addr.is_unspecified() || addr.is_multicast() || addr.is_broadcast() {
+        return Err(Error::Unaddressable);
+    }
+    Ok(IpEndpoint::new(addr, address.port()))
+}
+
+/// How an egress run ended.
+enum Egress {
+    /// Nothing more to send.
+    Done,
+    /// The budget ran out.
+    Budget,
+    /// The device refused a frame.
+    Refused,
+}
+
+/// A TCP/IP stack with BSD-like sockets; see the module's documentation.
+pub struct NetStack<'a> {
+    interface: Interface,
+    capabilities: DeviceCapabilities,
+    mac: EthernetAddress,
+    set: SocketSet<'a>,
+    pool: Pool<'a>,
+    udp: &'a mut [UdpSlot],
+    rng: Rng,
+    now: Instant,
+    counters: Counters,
+}
+
+impl core::fmt::Debug for NetStack<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("NetStack")
+            .field("pool", &self.pool)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> NetStack<'a> {
+    /// A stack for `device` over the given memory. `entropy` must differ from boot to boot and be hard
+    /// to guess: sequence numbers and ports follow from it.
+    ///
+    /// # Panics
+    /// If there are not as many buffers as sockets: a mistake in the caller's constants.
+    pub fn new<
+        const BUFFER: usize,
+        const DATAGRAMS: usize,
+        const TCP: usize,
+        const UDP: usize,
+        const ALL: usize,
+    >(
+        config: &NetConfig,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        entropy: u64,
+        buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
+        sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
+    ) -> Self {
+        let buffers = buffers.into();
+        assert!(
+            buffers.tcp.len() == TCP && buffers.udp.len() == UDP,
+            "one pair of buffers for each socket"
+        );
+        let mut rng = Rng::new(entropy);
+        let mut interface_config = Config::new(HardwareAddress::Ethernet(config.mac));
+        interface_config.random_seed = rng.next_u64();
+        let mut interface = Interface::new(interface_config, device, now);
+        interface.update_ip_addrs(|addresses| {
+            // The capacity is three, asserted by the feature that sets it.
+            let _ = addresses.push(IpCidr::Ipv4(config.ipv4));
+            #[cfg(feature = "ipv6")]
+            if let Some(ipv6) = config.ipv6 {
+                let _ = addresses.push(IpCidr::Ipv6(ipv6));
+                let _ = addresses.push(IpCidr::Ipv6(link_local(config.mac)));
+            }
+        });
+        if let Some(gateway) = config.gateway {
+            let _ = interface.routes_mut().add_default_ipv4_route(gateway);
+        }
+
+        let mut set = SocketSet::new(&mut sockets.set[..]);
+        let handles = buffers.tcp.iter_mut().map(|[rx, tx]| {
+            let socket = smol_tcp::Socket::new(
+                smol_tcp::SocketBuffer::new(&mut rx[..]),
+                smol_tcp::SocketBuffer::new(&mut tx[..]),
+            );
+            set.add(socket)
+        });
+        let pool = Pool::new(&mut sockets.tcp_slots, handles);
+        let datagrams = buffers.udp.iter_mut().zip(&mut sockets.udp_metadata);
+        for (([rx, tx], [rx_meta, tx_meta]), slot) in datagrams.zip(&mut sockets.udp_slots) {
+            let socket = smol_udp::Socket::new(
+                smol_udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
+                smol_udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
+            );
+            slot.place(set.add(socket));
+        }
+        Self {
+            interface,
+            capabilities: device.capabilities(),
+            mac: config.mac,
+            set,
+            pool,
+            udp: &mut sockets.udp_slots,
+            rng,
+            now,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What happened since boot.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Own IPv4 address.
+    #[must_use]
+    pub fn ipv4(&self) -> Option<Ipv4Address> {
+        self.interface.ipv4_addr()
+    }
+
+    /// 64 pseudo-random bits for the services, e.g. to seed a jitter.
+    pub const fn random(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+
+    /// TCP slots that no connection holds, neither a live one nor one that is still being closed.
+    #[must_use]
+    pub fn free_slots(&self) -> usize {
+        self.pool
+            .slots
+            .iter()
+            .filter(|slot| slot.phase == Phase::Free)
+            .count()
+    }
+
+    /// Forgets every neighbour's MAC address, as after the cable was out.
+    pub fn flush_neighbors(&mut self) {
+        self.interface.update_ip_addrs(|_| {});
+    }
+
+    /// One turn of the superloop: takes at most [`INGRESS_BUDGET`] frames, expires what is due, lets
+    /// `application` use the sockets, and sends at most [`EGRESS_BUDGET`] segments a socket.
+    /// `application` may be called a second time if sending ended one of its connections; it returns
+    /// when it wants its next turn.
+    ///
+    /// Returns the earliest moment at which the next turn has something to do, never before `now`;
+    /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
+    pub fn poll_with<D, F>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        mut application: F,
+    ) -> Option<Instant>
+    where
+        D: Device + ?Sized,
+        F: FnMut(&mut Self, Instant) -> Option<Instant>,
+    {
+        self.now = now;
+        self.counters.polls = self.counters.polls.wrapping_add(1);
+        let more = self.ingress(device);
+        self.pool.expire(&mut self.set, now, &mut self.counters);
+        self.pool.news = false;
+        let mut next = application(self, now);
+        let mut egress = self.egress(device);
+        let mut timers = self.pool.expire(&mut self.set, now, &mut self.counters);
+        if self.pool.news {
+            next = application(self, now);
+            egress = self.egress(device);
+            timers = self.pool.expire(&mut self.set, now, &mut self.counters);
+        }
+        let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
+        let udp = self.reclaim_udp();
+        for deadline in [timers, abandoned, udp, self.next_egress(&egress)] {
+            next = [next, deadline].into_iter().flatten().min();
+        }
+        if more {
+            Some(now)
+        } else {
+            next.map(|next| next.max(now))
+        }
+    }
+
+    /// Takes frames up to the budget. Returns whether there may be more.
+    fn ingress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        for _ in 0..INGRESS_BUDGET {
+            let Some((rx, token)) = device.receive(self.now) else {
+                return false;
+            };
+            let mut sent = Sent::default();
+            rx.consume(|frame| {
+                self.frame(
+                    frame,
+                    MeteredToken {
+                        token,
+                        sent: &mut sent,
+                    },
+                );
+            });
+            self.count(sent);
+        }
+        true
+    }
+
+    /// Looks at one frame, then gives it to smoltcp or drops it.
+    fn frame(&mut self, frame: &[u8], transmit: impl smoltcp::phy::TxToken) {
+        let (now, counters) = (self.now, &mut self.counters);
+        counters.frames_in = counters.frames_in.wrapping_add(1);
+        counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
+        let class = classify(frame, self.mac, self.interface.ip_addrs());
+        let mut reset = None;
+        match class {
+            Class::Pass | Class::Segment => {}
+            Class::Syn { local, remote } => {
+                match self
+                    .pool
+                    .request(&mut self.set, local, remote, now, counters)
+                {
+                    Request::Armed(_) | Request::Pass => {}
+                    Request::Drop => return,
+                }
+            }
+            Class::Rst { local, remote } => reset = self.pool.find(&self.set, local, remote),
+            Class::Fragment => {
+                counters.fragments_dropped = counters.fragments_dropped.wrapping_add(1);
+                return;
+            }
+            Class::NotOurs => {
+                counters.not_ours_dropped = counters.not_ours_dropped.wrapping_add(1);
+                return;
+            }
+        }
+        let mut device = OneFrame {
+            frame: Some(frame),
+            transmit: Some(transmit),
+            capabilities: &self.capabilities,
+        };
+        self.interface
+            .poll_ingress_single(now, &mut device, &mut self.set);
+        if let Some(index) = reset {
+            self.pool.reset(&self.set, index);
+        }
+        if class != Class::Pass && self.pool.shaking() {
+            self.pool.progress(&mut self.set, now, counters);
+        }
+    }
+
+    fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
+        let mut metered = Metered {
+            device,
+            sent: Sent::default(),
+        };
+        let mut outcome = Egress::Budget;
+        for _ in 0..EGRESS_BUDGET {
+            let result = self
+                .interface
+                .poll_egress(self.now, &mut metered, &mut self.set);
+            if metered.sent.refused {
+                outcome = Egress::Refused;
+                break;
+            }
+            if result == PollResult::None {
+                outcome = Egress::Done;
+                break;
+            }
+        }
+        let sent = metered.sent;
+        self.count(sent);
+        outcome
+    }
+
+    fn count(&mut self, sent: Sent) {
+        let counters = &mut self.counters;
+        counters.frames_out = counters.frames_out.wrapping_add(sent.frames);
+        counters.bytes_out = counters.bytes_out.wrapping_add(sent.bytes);
+        counters.tx_refused = counters.tx_refused.wrapping_add(u32::from(sent.refused));
+    }
+
+    /// When smoltcp has something to send again.
+    fn next_egress(&mut self, egress: &Egress) -> Option<Instant> {
+        match egress {
+            Egress::Budget => Some(self.now),
+            // The driver wakes us when there is room; this is for one that cannot.
+            Egress::Refused => Some(self.now + TX_RETRY),
+            Egress::Done => {
+                let at = self.interface.poll_at(self.now, &self.set)?;
+                if at > self.now {
+                    return Some(at);
+                }
+                // It says "now", but has just been asked and had nothing to send.
+                self.counters.stalls = self.counters.stalls.wrapping_add(1);
+                Some(self.now + STALL_RETRY)
+            }
+        }
+    }
+
+    /// A random port of the ephemeral range that nothing on this side uses (RFC 6056 3.3.1).
+    fn ephemeral_port(&mut self) -> u16 {
+        use crate::config::EPHEMERAL_FIRST;
+        let count = u32::from(u16::MAX - EPHEMERAL_FIRST) + 1;
+        loop {
+            // Far fewer sockets than ports: this ends.
+            let port = EPHEMERAL_FIRST + self.rng.below(count) as u16;
+            if !self.pool.port_in_use(&self.set, port) && !self.udp_port_in_use(port) {
+                return port;
+            }
+        }
+    }
+}
+
+/// The link-local address that belongs to a MAC address (RFC 4291 appendix A).
+#[cfg(feature = "ipv6")]
+fn link_local(mac: EthernetAddress) -> smoltcp::wire::Ipv6Cidr {
+    let mac = mac.0;
+    let mut octets = [
+        0xfe,
+        0x80,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        mac[0] ^ 2,
+        mac[1],
+        mac[2],
+        0xff,
+        0xfe,
+        0,
+        0,
+        0,
+    ];
+    octets[13..].copy_from_slice(&mac[3..]);
+    let address = smoltcp::wire::Ipv6Address::from(octets);
+    smoltcp::wire::Ipv6Cidr::new(address, 64)
+}
+
+const fn state_name(state: smol_tcp::State) -> &'static str {
+    match state {
+        smol_tcp::State::Closed => "CLOSED",
+        smol_tcp::State::Listen => "LISTEN",
+        smol_tcp::State::SynSent => "SYN-SENT",
+        smol_tcp::State::SynReceived => "SYN-RECEIVED",
+        smol_tcp::State::Established => "ESTABLISHED",
+        smol_tcp::State::FinWait1 => "FIN-WAIT-1",
+        smol_tcp::State::FinWait2 => "FIN-WAIT-2",
+        smol_tcp::State::CloseWait => "CLOSE-WAIT",
+        smol_tcp::State::Closing => "CLOSING",
+        smol_tcp::State::LastAck => "LAST-ACK",
+        smol_tcp::State::TimeWait => "TIME-WAIT",
+    }
+}
+
+impl Introspect for NetStack<'_> {
+    fn row(&self, index: usize) -> Option<Row> {
+        let listeners = self
+            .pool
+            .listeners
+            .iter()
+            .filter(|listener| listener.port != 0);
+        let listeners = listeners.map(|listener| Row {
+            protocol: Protocol::Tcp,
+            receive_queue: 0,
+            send_queue: 0,
+            local_address: None,
+            local_port: listener.port,
+            remote: None,
+            state: if listener.listening {
+                "LISTEN"
+            } else {
+                "BOUND"
+            },
+        });
+        let slots = self
+            .pool
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.phase != Phase::Free);
+        let connections = slots.map(|(index, _)| {
+            let socket = self.pool.socket(index, &self.set);
+            let local = socket.local_endpoint();
+            Row {
+                protocol: Protocol::Tcp,
+                receive_queue: socket.recv_queue(),
+                send_queue: socket.send_queue(),
+                local_address: local.map(|local| to_ip_addr(local.addr)),
+                local_port: local.map_or(0, |local| local.port),
+                remote: socket.remote_endpoint().map(to_socket_addr),
+                state: state_name(socket.state()),
+            }
+        });
+        listeners
+            .chain(connections)
+            .chain(self.udp_rows())
+            .nth(index)
+    }
+
+    fn counter(&self, index: usize) -> Option<(&'static str, u32)> {
+        self.counters.get(index)
+    }
+}

@@ -1,0 +1,282 @@
+//! UDP as `embedded-nal` sees it: handles, and the calls that take them.
+//!
+//! A UDP socket is one of few, taken at `bind` or `connect` and given back by `close`. It receives only
+//! datagrams sent to this board alone; a connected one only its peer's.
+
+use core::net::{IpAddr, SocketAddr};
+
+use embedded_nal::{UdpClientStack, UdpFullStack};
+use smoltcp::iface::SocketHandle;
+use smoltcp::socket::udp;
+use smoltcp::time::Instant;
+
+use super::{Error, NetStack, nb, to_endpoint, to_ip_addr, to_socket_addr};
+use crate::config::{ABANDONED, FRAME_SIZE};
+use crate::netstat::{Protocol, Row};
+
+/// What is known of one UDP socket beside smoltcp's own state.
+#[derive(Debug)]
+pub(crate) struct UdpSlot {
+    handle: Option<SocketHandle>,
+    generation: u16,
+    open: bool,
+    /// The only peer, if `connect` named one.
+    connected: Option<SocketAddr>,
+    /// Where `send` goes: that peer, or whom `send_to` last wrote to.
+    last: Option<SocketAddr>,
+    /// Where the last datagram received was sent to.
+    destination: Option<IpAddr>,
+    touched: Instant,
+}
+
+impl UdpSlot {
+    pub(crate) const fn new() -> Self {
+        Self {
+            handle: None,
+            generation: 0,
+            open: false,
+            connected: None,
+            last: None,
+            destination: None,
+            touched: Instant::ZERO,
+        }
+    }
+
+    pub(crate) fn place(&mut self, handle: SocketHandle) {
+        self.handle = Some(handle);
+    }
+}
+
+/// A UDP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `close`.
+#[derive(Debug)]
+#[must_use = "a socket must be given back with `close`"]
+pub struct UdpSocket(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// Fresh from `socket`; takes nothing yet.
+    New,
+    Open {
+        index: u8,
+        generation: u16,
+    },
+}
+
+const _: () = assert!(size_of::<UdpSocket>() == 4);
+
+impl<'a> NetStack<'a> {
+    fn udp_handle(&self, index: usize) -> SocketHandle {
+        self.udp[index]
+            .handle
+            .expect("every slot was given its socket in new()")
+    }
+
+    fn udp_socket(&mut self, index: usize) -> &mut udp::Socket<'a> {
+        let handle = self.udp_handle(index);
+        self.set.get_mut(handle)
+    }
+
+    fn udp_index(&mut self, socket: &UdpSocket) -> Result<usize, Error> {
+        let Kind::Open { index, generation } = socket.0 else {
+            return Err(Error::InvalidState);
+        };
+        let slot = &mut self.udp[usize::from(index)];
+        if !slot.open || slot.generation != generation {
+            return Err(Error::ConnectionAborted);
+        }
+        slot.touched = self.now;
+        Ok(usize::from(index))
+    }
+
+    pub(super) fn udp_port_in_use(&self, port: u16) -> bool {
+        (0..self.udp.len()).any(|index| {
+            self.set
+                .get::<udp::Socket<'_>>(self.udp_handle(index))
+                .endpoint()
+                .port
+                == port
+        })
+    }
+
+    fn udp_open(&mut self, socket: &mut UdpSocket, port: u16) -> Result<usize, Error> {
+        if !matches!(socket.0, Kind::New) {
+            return Err(Error::InvalidState);
+        }
+        let index = self
+            .udp
+            .iter()
+            .position(|slot| !slot.open)
+            .ok_or(Error::NoBufferSpace)?;
+        self.udp_socket(index)
+            .bind(port)
+            .map_err(|_| Error::Unaddressable)?;
+        let slot = &mut self.udp[index];
+        *slot = UdpSlot {
+            handle: slot.handle,
+            generation: slot.generation.wrapping_add(1),
+            open: true,
+            touched: self.now,
+            ..UdpSlot::new()
+        };
+        socket.0 = Kind::Open {
+            index: index as u8,
+            generation: slot.generation,
+        };
+        Ok(index)
+    }
+
+    fn udp_close(&mut self, index: usize) {
+        self.udp_socket(index).close();
+        self.udp[index].open = false;
+    }
+
+    /// Takes back sockets that were dropped without `close`. Returns when the next could be due.
+    pub(super) fn reclaim_udp(&mut self) -> Option<Instant> {
+        let mut next = None;
+        for index in 0..self.udp.len() {
+            let slot = &self.udp[index];
+            if !slot.open {
+                continue;
+            }
+            let deadline = slot.touched + ABANDONED;
+            if self.now < deadline {
+                next = [next, Some(deadline)].into_iter().flatten().min();
+            } else {
+                self.counters.abandoned = self.counters.abandoned.wrapping_add(1);
+                self.udp_close(index);
+            }
+        }
+        next
+    }
+
+    pub(super) fn udp_rows(&self) -> impl Iterator<Item = Row> + '_ {
+        let open = (0..self.udp.len()).filter(|&index| self.udp[index].open);
+        open.map(|index| {
+            let socket = self.set.get::<udp::Socket<'_>>(self.udp_handle(index));
+            Row {
+                protocol: Protocol::Udp,
+                receive_queue: socket.recv_queue(),
+                send_queue: socket.send_queue(),
+                local_address: None,
+                local_port: socket.endpoint().port,
+                remote: self.udp[index].connected,
+                state: "",
+            }
+        })
+    }
+
+    /// Own address that the datagram last received was sent to.
+    pub fn udp_destination(&mut self, socket: &UdpSocket) -> Result<Option<IpAddr>, Error> {
+        let index = self.udp_index(socket)?;
+        Ok(self.udp[index].destination)
+    }
+
+    fn udp_send(
+        &mut self,
+        index: usize,
+        remote: SocketAddr,
+        buffer: &[u8],
+    ) -> nb::Result<(), Error> {
+        let endpoint = to_endpoint(remote)?;
+        let headers = if remote.is_ipv4() {
+            14 + 20 + 8
+        } else {
+            14 + 40 + 8
+        };
+        let socket = self.udp_socket(index);
+        if buffer.len() > socket.payload_send_capacity().min(FRAME_SIZE - headers) {
+            return Err(Error::MessageTooLong.into());
+        }
+        match socket.send_slice(buffer, endpoint) {
+            Ok(()) => Ok(()),
+            Err(udp::SendError::BufferFull) => Err(nb::Error::WouldBlock),
+            Err(udp::SendError::Unaddressable) => Err(Error::Unaddressable.into()),
+        }
+    }
+}
+
+impl UdpClientStack for NetStack<'_> {
+    type UdpSocket = UdpSocket;
+    type Error = Error;
+
+    fn socket(&mut self) -> Result<UdpSocket, Error> {
+        Ok(UdpSocket(Kind::New))
+    }
+
+    /// Names the only peer; a socket that is not bound yet gets a random ephemeral port.
+    fn connect(&mut self, socket: &mut UdpSocket, remote: SocketAddr) -> Result<(), Error> {
+        to_endpoint(remote)?;
+        let index = if matches!(socket.0, Kind::New) {
+            let port = self.ephemeral_port();
+            self.udp_open(socket, port)?
+        } else {
+            self.udp_index(socket)?
+        };
+        self.udp[index].connected = Some(remote);
+        self.udp[index].last = Some(remote);
+        Ok(())
+    }
+
+    fn send(&mut self, socket: &mut UdpSocket, buffer: &[u8]) -> nb::Result<(), Error> {
+        let index = self.udp_index(socket)?;
+        let remote = self.udp[index].last.ok_or(Error::InvalidState)?;
+        self.udp_send(index, remote, buffer)
+    }
+
+    /// What of a datagram does not fit `buffer` is lost, as with BSD's `recvfrom`.
+    fn receive(
+        &mut self,
+        socket: &mut UdpSocket,
+        buffer: &mut [u8],
+    ) -> nb::Result<(usize, SocketAddr), Error> {
+        let index = self.udp_index(socket)?;
+        let connected = self.udp[index].connected;
+        let handle = self.udp_handle(index);
+        // Bounded by what the socket can queue.
+        loop {
+            let udp = self.set.get_mut::<udp::Socket<'_>>(handle);
+            let Ok((payload, metadata)) = udp.recv() else {
+                return Err(nb::Error::WouldBlock);
+            };
+            let remote = to_socket_addr(metadata.endpoint);
+            if connected.is_some_and(|peer| peer != remote) {
+                continue;
+            }
+            let count = payload.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&payload[..count]);
+            self.udp[index].destination = metadata.local_address.map(to_ip_addr);
+            return Ok((count, remote));
+        }
+    }
+
+    fn close(&mut self, socket: UdpSocket) -> Result<(), Error> {
+        if let Ok(index) = self.udp_index(&socket) {
+            self.udp_close(index);
+        }
+        Ok(())
+    }
+}
+
+impl UdpFullStack for NetStack<'_> {
+    fn bind(&mut self, socket: &mut UdpSocket, local_port: u16) -> Result<(), Error> {
+        if local_port == 0 {
+            return Err(Error::Unaddressable);
+        }
+        if self.udp_port_in_use(local_port) {
+            return Err(Error::AddressInUse);
+        }
+        self.udp_open(socket, local_port).map(|_| ())
+    }
+
+    fn send_to(
+        &mut self,
+        socket: &mut UdpSocket,
+        remote: SocketAddr,
+        buffer: &[u8],
+    ) -> nb::Result<(), Error> {
+        let index = self.udp_index(socket)?;
+        self.udp_send(index, remote, buffer)?;
+        self.udp[index].last = Some(remote);
+        Ok(())
+    }
+}
