@@ -1,5 +1,10 @@
 //! The tapboard simulator: a microcontroller's TCP firmware on a virtual NIC.
 
+pub mod board;
+pub mod cli;
 pub mod clock;
+pub mod gateway;
 pub mod nic;
+pub mod run;
+pub mod user;
 pub mod world;

@@ -1,2 +1,31 @@
-//! Placeholder while the simulator is being written.
-fn main() {}
+//! `tapboard`: parse, assemble, run.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use log::LevelFilter;
+use tapboard::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = match cli.verbose {
+        0 => LevelFilter::Warn,
+        1 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    };
+    if let Err(error) = simple_logger::SimpleLogger::new().with_level(level).init() {
+        eprintln!("tapboard: no log: {error}");
+    }
+    let result = match cli.command.unwrap_or(Command::User(cli.user)) {
+        Command::User(options) => tapboard::user::run(&options),
+        Command::Tap(_) => Err("not yet".into()),
+        Command::Loopback => Err("not yet".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tapboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -288,6 +288,21 @@ impl<'a> NetStack<'a> {
             .count()
     }
 
+    /// Whether no TCP slot is in use but for connections in TIME-WAIT, which owe nobody anything.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.pool.idle(&self.set)
+    }
+
+    /// Resets every connection, whoever holds its handle.
+    pub fn abort_all(&mut self) {
+        for index in 0..self.pool.slots.len() {
+            if !matches!(self.pool.slots[index].phase, Phase::Free | Phase::Aborting) {
+                self.pool.abort(&mut self.set, index, self.now);
+            }
+        }
+    }
+
     /// Forgets every neighbour's MAC address, as after the cable was out.
     pub fn flush_neighbors(&mut self) {
         self.interface.update_ip_addrs(|_| {});

@@ -1,0 +1,97 @@
+//! The firmware: a board, a stack, the services, and the superloop's one function.
+
+use smoltcp::phy::Device;
+use smoltcp::time::Instant;
+
+use crate::board::Board;
+use crate::service::{ServiceConfig, Services};
+use crate::stack::{NetConfig, NetStack};
+use crate::storage::{Buffers, Sockets};
+
+/// Why the firmware does not come up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// [`Board::entropy`] has nothing to give: sequence numbers and ports would be guessable.
+    NoEntropy,
+}
+
+impl core::fmt::Display for BootError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoEntropy => f.write_str(
+                "the board has no entropy; give its `Board::entropy` a hardware random source",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for BootError {}
+
+/// A booted board: what a superloop calls.
+#[derive(Debug)]
+pub struct Firmware<'a, B> {
+    stack: NetStack<'a>,
+    services: Services<NetStack<'a>>,
+    board: B,
+}
+
+impl<'a, B: Board> Firmware<'a, B> {
+    /// Boots: takes the memory, seeds the stack from the board's entropy, starts the services. The
+    /// first [`Firmware::poll`] opens their ports.
+    pub fn new<
+        const BUFFER: usize,
+        const DATAGRAMS: usize,
+        const TCP: usize,
+        const UDP: usize,
+        const ALL: usize,
+    >(
+        net: &NetConfig,
+        services: ServiceConfig,
+        mut board: B,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
+        sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
+    ) -> Result<Self, BootError> {
+        let entropy = board.entropy().ok_or(BootError::NoEntropy)?;
+        let mut stack = NetStack::new(net, device, now, entropy, buffers, sockets);
+        let services = Services::new(services, stack.random(), now);
+        Ok(Self { stack, services, board })
+    }
+
+    /// One turn of the superloop: bounded ingress, services, bounded egress.
+    ///
+    /// Call it when a frame has arrived, when the device can transmit again, and at the moment it
+    /// returned last. It returns the earliest moment it wants to be called again, never before `now`;
+    /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
+    pub fn poll<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
+        let Self { stack, services, board } = self;
+        stack.poll_with(now, device, |stack, now| services.poll(now, stack, board))
+    }
+
+    /// Closes every port and connection, so that each peer gets what is due and then a FIN. `poll` must
+    /// go on until [`NetStack::free_slots`] says all are free, or patience ends.
+    pub fn shutdown(&mut self) {
+        self.services.shutdown(&mut self.stack);
+    }
+
+    /// The network side.
+    pub const fn stack(&self) -> &NetStack<'a> {
+        &self.stack
+    }
+
+    /// The network side, to be changed.
+    pub const fn stack_mut(&mut self) -> &mut NetStack<'a> {
+        &mut self.stack
+    }
+
+    /// The hardware.
+    pub const fn board(&self) -> &B {
+        &self.board
+    }
+
+    /// The hardware, to be changed.
+    pub const fn board_mut(&mut self) -> &mut B {
+        &mut self.board
+    }
+}

@@ -1,0 +1,64 @@
+//! The simulated board's hardware: an LED and a reset line that show themselves, a temperature that
+//! drifts, and the operating system's entropy.
+
+use tapboard_firmware::Board;
+use tapboard_firmware::rng::Rng;
+
+/// The hardware of one boot.
+#[derive(Debug)]
+pub struct SimBoard {
+    led: bool,
+    temperature_mc: i32,
+    drift: Rng,
+    reset: bool,
+}
+
+impl SimBoard {
+    /// Hardware just powered on.
+    #[must_use]
+    pub fn new() -> Self {
+        let drift = Rng::new(getrandom::u64().unwrap_or_default());
+        Self { led: false, temperature_mc: 23_500, drift, reset: false }
+    }
+
+    /// Whether the firmware has pulled the reset line.
+    #[must_use]
+    pub const fn reset_requested(&self) -> bool {
+        self.reset
+    }
+}
+
+impl Default for SimBoard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Board for SimBoard {
+    fn set_led(&mut self, on: bool) {
+        if self.led != on {
+            println!("board: LED {}", if on { "on" } else { "off" });
+        }
+        self.led = on;
+    }
+
+    fn led(&self) -> bool {
+        self.led
+    }
+
+    /// Drifts by up to 50 thousandths a reading, between 20 and 30 degrees.
+    fn temperature_mc(&mut self) -> i32 {
+        let step = i32::try_from(self.drift.below(101)).unwrap_or(0) - 50;
+        self.temperature_mc = (self.temperature_mc + step).clamp(20_000, 30_000);
+        self.temperature_mc
+    }
+
+    fn entropy(&mut self) -> Option<u64> {
+        getrandom::u64().ok()
+    }
+
+    fn reset(&mut self) {
+        println!("board: reset");
+        self.reset = true;
+    }
+}

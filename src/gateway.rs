@@ -1,0 +1,314 @@
+//! The rootless road from 127.0.0.1 to the board and back.
+//!
+//! The gateway is a second [`NetStack`] at the far end of the board's wire, and kernel sockets beside
+//! it. Inwards it listens on the forwarded ports of 127.0.0.1 and opens a connection to the board for
+//! each it accepts. Outwards the board reaches only the ports that were allowed, on 127.0.0.1: its SYN
+//! is held until the kernel has connected, and a refusal becomes a RST.
+//!
+//! Half-close, reset and back-pressure pass through; the only buffers are the stack's and the kernel's,
+//! both bounded. At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP conversations at once; further
+//! connections wait in the kernel's backlog. Cost: a system call for each read and write, and a look at
+//! each flow a turn.
+
+mod datagrams;
+mod flows;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack};
+use mio::net::{TcpListener, UdpSocket};
+use mio::{Interest, Registry, Token};
+use smoltcp::time::Instant;
+use tapboard_firmware::{Buffers, NetConfig, NetStack, Sockets};
+
+use self::datagrams::Datagrams;
+use self::flows::Flows;
+use crate::nic::wire::End;
+
+/// Connections through the gateway at most.
+pub const FLOWS: usize = 64;
+/// UDP conversations through the gateway at most; the longest idle makes room.
+pub const DATAGRAM_FLOWS: usize = 64;
+/// Ports the board may be allowed to reach at most.
+pub const ALLOWED: usize = tapboard_firmware::config::LISTENERS;
+
+const TCP_SLOTS: usize = FLOWS + 16;
+const UDP_SLOTS: usize = DATAGRAM_FLOWS + ALLOWED;
+const BUFFER: usize = 64 * 1024;
+const DATAGRAMS: usize = 16 * 1024;
+
+/// A host port and the board port it leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Port on 127.0.0.1, TCP and UDP.
+    pub host: u16,
+    /// Port on the board.
+    pub board: u16,
+}
+
+impl Forward {
+    /// What is forwarded unless told otherwise: the board's services, 7000 higher.
+    pub const DEFAULT: [Self; 4] = [Self::high(7), Self::high(9), Self::high(19), Self::high(23)];
+
+    const fn high(board: u16) -> Self {
+        Self { host: 7000 + board, board }
+    }
+}
+
+impl std::str::FromStr for Forward {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let port = |text: &str| text.parse().ok().filter(|&port: &u16| port != 0);
+        text.split_once(':')
+            .and_then(|(host, board)| Some(Self { host: port(host)?, board: port(board)? }))
+            .ok_or_else(|| {
+                format!("{text:?} is not HOST:BOARD, two ports from 1 to 65535, e.g. 8007:7")
+            })
+    }
+}
+
+/// Why the gateway cannot open.
+#[derive(Debug)]
+pub enum GatewayError {
+    /// A host port cannot be listened on.
+    Listen {
+        /// Which port, and where it leads.
+        forward: Forward,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// More ports are allowed than the gateway can hold.
+    TooManyAllowed(usize),
+    /// The system refuses to tell when sockets are ready.
+    Register(io::Error),
+}
+
+impl std::fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Listen { forward: Forward { host, board }, error } => {
+                write!(f, "cannot listen on 127.0.0.1:{host}: {error}; ")?;
+                if error.kind() == io::ErrorKind::AddrInUse {
+                    write!(f, "is another tapboard running? ")?;
+                }
+                let other = if *host < 64_000 { host + 1000 } else { host - 1000 };
+                write!(f, "choose another port with: tapboard -p {other}:{board}")
+            }
+            Self::TooManyAllowed(count) => {
+                write!(f, "{count} ports are allowed, but the gateway holds {ALLOWED}; allow fewer")
+            }
+            Self::Register(error) => write!(f, "cannot watch sockets: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for GatewayError {}
+
+/// The memory of a gateway's stack.
+pub struct Memory<'a> {
+    tcp: Vec<[[u8; BUFFER]; 2]>,
+    udp: Vec<[[u8; DATAGRAMS]; 2]>,
+    sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS, { TCP_SLOTS + UDP_SLOTS }>>,
+}
+
+impl std::fmt::Debug for Memory<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
+}
+
+impl Default for Memory<'_> {
+    fn default() -> Self {
+        Self {
+            tcp: vec![[[0; BUFFER]; 2]; TCP_SLOTS],
+            udp: vec![[[0; DATAGRAMS]; 2]; UDP_SLOTS],
+            sockets: Box::default(),
+        }
+    }
+}
+
+/// A kernel socket that takes what is for the board.
+#[derive(Debug)]
+struct Door {
+    board: SocketAddr,
+    tcp: TcpListener,
+    udp: UdpSocket,
+    /// The kernel said there is something, and has not said yet that there is nothing more.
+    acceptable: bool,
+    readable: bool,
+}
+
+/// A port the board may reach.
+#[derive(Debug)]
+struct Allowed {
+    kernel: SocketAddr,
+    tcp: tapboard_firmware::TcpSocket,
+    udp: tapboard_firmware::UdpSocket,
+}
+
+/// The tokens under which kernel sockets report readiness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    DoorTcp(usize),
+    DoorUdp(usize),
+    Flow(usize),
+    Datagram(usize),
+}
+
+impl Source {
+    const STRIDE: usize = 1 << 16;
+
+    const fn token(self) -> Token {
+        Token(match self {
+            Self::DoorTcp(index) => Self::STRIDE + index,
+            Self::DoorUdp(index) => 2 * Self::STRIDE + index,
+            Self::Flow(index) => 3 * Self::STRIDE + index,
+            Self::Datagram(index) => 4 * Self::STRIDE + index,
+        })
+    }
+
+    const fn from_token(token: Token) -> Option<Self> {
+        let index = token.0 % Self::STRIDE;
+        match token.0 / Self::STRIDE {
+            1 => Some(Self::DoorTcp(index)),
+            2 => Some(Self::DoorUdp(index)),
+            3 => Some(Self::Flow(index)),
+            4 => Some(Self::Datagram(index)),
+            _ => None,
+        }
+    }
+}
+
+/// The gateway; see the module's documentation.
+#[derive(Debug)]
+pub struct Gateway<'a> {
+    stack: NetStack<'a>,
+    doors: Vec<Door>,
+    allowed: Vec<Allowed>,
+    flows: Flows,
+    datagrams: Datagrams,
+    registry: Registry,
+}
+
+impl<'a> Gateway<'a> {
+    /// Opens the host ports and takes the far end of the wire. `entropy` seeds the gateway's stack;
+    /// `nic` is its end of the wire.
+    pub fn open(
+        forwards: &[Forward],
+        allowed: &[u16],
+        registry: Registry,
+        nic: &mut End<'_>,
+        entropy: u64,
+        memory: &'a mut Memory<'a>,
+    ) -> Result<Self, GatewayError> {
+        if allowed.len() > ALLOWED {
+            return Err(GatewayError::TooManyAllowed(allowed.len()));
+        }
+        let Memory { tcp, udp, sockets } = memory;
+        let buffers = Buffers { tcp, udp };
+        let net = NetConfig::PEER;
+        let mut stack = NetStack::new(&net, nic, Instant::ZERO, entropy, buffers, sockets);
+        let doors = forwards
+            .iter()
+            .enumerate()
+            .map(|(index, &forward)| Door::open(index, forward, &registry))
+            .collect::<Result<_, _>>()?;
+        let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
+        let (flows, datagrams) = (Flows::new(), Datagrams::new());
+        Ok(Self { stack, doors, allowed, flows, datagrams, registry })
+    }
+
+    /// Notes that a kernel socket is ready.
+    pub fn ready(&mut self, event: &mio::event::Event) {
+        match Source::from_token(event.token()) {
+            Some(Source::DoorTcp(index)) => self.doors[index].acceptable = true,
+            Some(Source::DoorUdp(index)) => self.doors[index].readable = true,
+            Some(Source::Flow(index)) => self.flows.ready(index, event),
+            Some(Source::Datagram(index)) => self.datagrams.ready(index),
+            None => {}
+        }
+    }
+
+    /// One turn: moves what can be moved between the kernel and the board. The result is
+    /// [`NetStack::poll_with`]'s.
+    pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
+        let Self { stack, doors, allowed, flows, datagrams, registry } = self;
+        stack.poll_with(now, nic, |stack, now| {
+            for door in &mut *doors {
+                flows.accept_kernel(door, stack, registry, now);
+            }
+            for allowed in &mut *allowed {
+                flows.accept_board(allowed, stack, registry);
+            }
+            let tcp = flows.poll(stack, now);
+            let udp = datagrams.poll(doors, allowed, stack, registry, now);
+            [tcp, udp].into_iter().flatten().min()
+        })
+    }
+
+    /// The gateway's stack, for its counters.
+    #[must_use]
+    pub const fn stack(&self) -> &NetStack<'a> {
+        &self.stack
+    }
+
+    /// Connections under way.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.flows.len()
+    }
+}
+
+impl Door {
+    fn open(index: usize, forward: Forward, registry: &Registry) -> Result<Self, GatewayError> {
+        let host = SocketAddr::from((Ipv4Addr::LOCALHOST, forward.host));
+        let listen = |error| GatewayError::Listen { forward, error };
+        let mut tcp = TcpListener::bind(host).map_err(listen)?;
+        let mut udp = UdpSocket::bind(host).map_err(listen)?;
+        let readable = Interest::READABLE;
+        registry
+            .register(&mut tcp, Source::DoorTcp(index).token(), readable)
+            .and_then(|()| registry.register(&mut udp, Source::DoorUdp(index).token(), readable))
+            .map_err(GatewayError::Register)?;
+        let board = SocketAddr::from((NetConfig::BOARD.ipv4.address(), forward.board));
+        Ok(Self { board, tcp, udp, acceptable: true, readable: true })
+    }
+}
+
+impl Allowed {
+    fn open(stack: &mut NetStack<'_>, port: u16) -> Self {
+        const FREE: &str = "the gateway has as many listeners as it allows ports";
+        let mut tcp = TcpClientStack::socket(stack).expect(FREE);
+        TcpFullStack::bind(stack, &mut tcp, port).expect(FREE);
+        stack.listen_deferred(&mut tcp).expect(FREE);
+        let mut udp = UdpClientStack::socket(stack).expect(FREE);
+        UdpFullStack::bind(stack, &mut udp, port).expect(FREE);
+        Self { kernel: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), tcp, udp }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forward_is_two_ports() {
+        assert_eq!("8007:7".parse(), Ok(Forward { host: 8007, board: 7 }));
+        for bad in ["", "7", "7:", ":7", "0:7", "7:0", "65536:7", "a:7", "1:2:3"] {
+            let error = bad.parse::<Forward>().unwrap_err();
+            assert!(error.contains("HOST:BOARD"), "{error}");
+        }
+    }
+
+    #[test]
+    fn tokens_name_their_source() {
+        for source in
+            [Source::DoorTcp(0), Source::DoorUdp(3), Source::Flow(63), Source::Datagram(17)]
+        {
+            assert_eq!(Source::from_token(source.token()), Some(source));
+        }
+        assert_eq!(Source::from_token(Token(0)), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! The UDP conversations through the gateway.
+//!
+//! A conversation is a client's address and a port on the other side. It lives until it has been idle
+//! for [`IDLE`]; when all places are taken the longest idle one makes room.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use embedded_nal::{UdpClientStack, UdpFullStack, nb};
+use mio::{Interest, Registry, net};
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::config::DATAGRAM_SIZE;
+use tapboard_firmware::{NetStack, UdpSocket};
+
+use super::{Allowed, DATAGRAM_FLOWS, Door, Source};
+
+/// How long a conversation lasts without a datagram.
+const IDLE: Duration = Duration::from_secs(30);
+/// Datagrams moved for one socket in one turn.
+const BUDGET: usize = 64;
+
+#[derive(Debug)]
+enum Ends {
+    /// A kernel client of a door; its own socket on the board's side.
+    In { door: usize, client: SocketAddr, board: UdpSocket },
+    /// A port of the board; its own socket on the kernel's side.
+    Out { allowed: usize, from: SocketAddr, kernel: net::UdpSocket, readable: bool },
+}
+
+#[derive(Debug)]
+struct Conversation {
+    ends: Ends,
+    last: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Datagrams {
+    places: Vec<Option<Conversation>>,
+    scratch: [u8; DATAGRAM_SIZE + 1],
+}
+
+impl Datagrams {
+    pub(super) fn new() -> Self {
+        let places = (0..DATAGRAM_FLOWS).map(|_| None).collect();
+        Self { places, scratch: [0; DATAGRAM_SIZE + 1] }
+    }
+
+    pub(super) fn ready(&mut self, index: usize) {
+        if let Some(Some(Conversation { ends: Ends::Out { readable, .. }, .. })) =
+            self.places.get_mut(index)
+        {
+            *readable = true;
+        }
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        doors: &mut [Door],
+        allowed: &mut [Allowed],
+        stack: &mut NetStack<'_>,
+        registry: &Registry,
+        now: Instant,
+    ) -> Option<Instant> {
+        let mut more = false;
+        for (index, door) in doors.iter_mut().enumerate() {
+            more |= self.from_clients(index, door, stack, registry, now);
+        }
+        for (index, allowed) in allowed.iter_mut().enumerate() {
+            more |= self.from_board(index, allowed, stack, registry, now);
+        }
+        self.answers(doors, allowed, stack, now);
+        let expired = self.expire(stack, registry, now);
+        if more { Some(now) } else { expired }
+    }
+
+    /// The place of a conversation, found by its client or made by `make`.
+    fn place(
+        &mut self,
+        same: impl Fn(&Ends) -> bool,
+        stack: &mut NetStack<'_>,
+        registry: &Registry,
+        now: Instant,
+        make: impl FnOnce(usize, &mut NetStack<'_>) -> Option<Ends>,
+    ) -> Option<usize> {
+        let known = |place: &Option<Conversation>| place.as_ref().is_some_and(|c| same(&c.ends));
+        if let Some(index) = self.places.iter().position(known) {
+            return Some(index);
+        }
+        let index = self.places.iter().position(Option::is_none).or_else(|| {
+            let last = |place: &Option<Conversation>| place.as_ref().map(|c| c.last);
+            let (index, _) = self.places.iter().enumerate().min_by_key(|(_, p)| last(p))?;
+            self.end(index, stack, registry);
+            Some(index)
+        })?;
+        let ends = make(index, stack)?;
+        self.places[index] = Some(Conversation { ends, last: now });
+        Some(index)
+    }
+
+    fn end(&mut self, index: usize, stack: &mut NetStack<'_>, registry: &Registry) {
+        match self.places[index].take().map(|conversation| conversation.ends) {
+            Some(Ends::In { board, .. }) => {
+                let _ = UdpClientStack::close(stack, board);
+            }
+            Some(Ends::Out { mut kernel, .. }) => {
+                let _ = registry.deregister(&mut kernel);
+            }
+            None => {}
+        }
+    }
+
+    fn from_clients(
+        &mut self,
+        index: usize,
+        door: &mut Door,
+        stack: &mut NetStack<'_>,
+        registry: &Registry,
+        now: Instant,
+    ) -> bool {
+        for _ in 0..BUDGET {
+            if !door.readable {
+                return false;
+            }
+            let (count, client) = match door.udp.recv_from(&mut self.scratch) {
+                Ok(received) => received,
+                Err(error) => {
+                    // Anything but "nothing there" reports an earlier answer that nobody wanted.
+                    door.readable = error.kind() != ErrorKind::WouldBlock;
+                    continue;
+                }
+            };
+            if count > DATAGRAM_SIZE {
+                log::debug!("gateway: a datagram from {client} exceeds {DATAGRAM_SIZE} bytes, lost");
+                continue;
+            }
+            let remote = door.board;
+            let same = |ends: &Ends| {
+                matches!(ends, Ends::In { door, client: known, .. }
+                    if *door == index && *known == client)
+            };
+            let place = self.place(same, stack, registry, now, |_, stack| {
+                let mut board = UdpClientStack::socket(stack).ok()?;
+                UdpClientStack::connect(stack, &mut board, remote).ok()?;
+                Some(Ends::In { door: index, client, board })
+            });
+            let Some(conversation) = place.and_then(|place| self.places[place].as_mut()) else {
+                continue;
+            };
+            conversation.last = now;
+            if let Ends::In { board, .. } = &mut conversation.ends {
+                // A full socket loses the datagram, as UDP may.
+                let _ = UdpClientStack::send(stack, board, &self.scratch[..count]);
+            }
+        }
+        true
+    }
+
+    fn from_board(
+        &mut self,
+        index: usize,
+        allowed: &mut Allowed,
+        stack: &mut NetStack<'_>,
+        registry: &Registry,
+        now: Instant,
+    ) -> bool {
+        for _ in 0..BUDGET {
+            let Ok((count, from)) =
+                UdpClientStack::receive(stack, &mut allowed.udp, &mut self.scratch)
+            else {
+                return false;
+            };
+            let remote = allowed.kernel;
+            let same = |ends: &Ends| {
+                matches!(ends, Ends::Out { allowed, from: known, .. }
+                    if *allowed == index && *known == from)
+            };
+            let place = self.place(same, stack, registry, now, |place, _| {
+                let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                let mut kernel = net::UdpSocket::bind(any).ok()?;
+                kernel.connect(remote).ok()?;
+                let token = Source::Datagram(place).token();
+                registry.register(&mut kernel, token, Interest::READABLE).ok()?;
+                Some(Ends::Out { allowed: index, from, kernel, readable: true })
+            });
+            let Some(conversation) = place.and_then(|place| self.places[place].as_mut()) else {
+                continue;
+            };
+            conversation.last = now;
+            if let Ends::Out { kernel, .. } = &conversation.ends {
+                let _ = kernel.send(&self.scratch[..count]);
+            }
+        }
+        true
+    }
+
+    /// Carries what came back.
+    fn answers(
+        &mut self,
+        doors: &[Door],
+        allowed: &mut [Allowed],
+        stack: &mut NetStack<'_>,
+        now: Instant,
+    ) {
+        for Conversation { ends, last } in self.places.iter_mut().flatten() {
+            match ends {
+                Ends::In { door, client, board } => {
+                    while let Ok((count, _)) =
+                        UdpClientStack::receive(stack, board, &mut self.scratch)
+                    {
+                        *last = now;
+                        let _ = doors[*door].udp.send_to(&self.scratch[..count], *client);
+                    }
+                }
+                Ends::Out { allowed: index, from, kernel, readable } => {
+                    for _ in 0..BUDGET {
+                        if !*readable {
+                            break;
+                        }
+                        let count = match kernel.recv(&mut self.scratch) {
+                            Ok(count) => count,
+                            Err(error) => {
+                                // Anything but "nothing there" reports an earlier datagram nobody wanted.
+                                *readable = error.kind() != ErrorKind::WouldBlock;
+                                continue;
+                            }
+                        };
+                        *last = now;
+                        let udp = &mut allowed[*index].udp;
+                        let sent =
+                            UdpFullStack::send_to(stack, udp, *from, &self.scratch[..count]);
+                        if sent == Err(nb::Error::WouldBlock) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn expire(
+        &mut self,
+        stack: &mut NetStack<'_>,
+        registry: &Registry,
+        now: Instant,
+    ) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for index in 0..self.places.len() {
+            let Some(conversation) = &self.places[index] else { continue };
+            let deadline = conversation.last + IDLE;
+            if now < deadline {
+                next = [next, Some(deadline)].into_iter().flatten().min();
+            } else {
+                self.end(index, stack, registry);
+            }
+        }
+        next
+    }
+}

@@ -1,0 +1,304 @@
+//! The TCP connections through the gateway.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration as StdDuration;
+
+use embedded_nal::{TcpClientStack, nb};
+use mio::net::TcpStream;
+use mio::{Interest, Registry};
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::{Error, NetStack, TcpSocket};
+
+use super::{Allowed, Door, FLOWS, Source};
+
+/// How long a client waits for the board to take its connection, as long as Linux tries a SYN.
+const CONNECT: Duration = Duration::from_secs(120);
+/// How soon to ask for a slot again when the gateway's own stack had none.
+const RETRY: Duration = Duration::from_millis(100);
+/// Bytes a flow may move each way in one turn.
+const BUDGET: usize = 256 * 1024;
+const KEEP_ALIVE: StdDuration = StdDuration::from_secs(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A kernel client waits for the board.
+    Board { remote: SocketAddr, deadline: Instant },
+    /// The board's SYN is held until the kernel has connected.
+    Kernel,
+    Open,
+}
+
+/// What a flow's turn came to.
+enum Turn {
+    /// It goes on; with a moment, at which to look again.
+    Live(Option<Instant>),
+    /// Both directions are closed.
+    Done,
+    /// One side broke off: so must the other.
+    Reset,
+}
+
+#[derive(Debug)]
+struct Flow {
+    phase: Phase,
+    kernel: TcpStream,
+    board: TcpSocket,
+    /// Readiness as the kernel reported it and no call has contradicted since.
+    readable: bool,
+    writable: bool,
+    failed: bool,
+    /// The kernel's side has sent its FIN, and the board has been sent one.
+    kernel_closed: bool,
+    /// The board has sent its FIN, and the kernel's side has been sent one.
+    board_closed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Flows {
+    flows: Vec<Option<Flow>>,
+    scratch: Vec<u8>,
+}
+
+impl Flows {
+    pub(super) fn new() -> Self {
+        Self { flows: (0..FLOWS).map(|_| None).collect(), scratch: vec![0; 64 * 1024] }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.flows.iter().flatten().count()
+    }
+
+    pub(super) fn ready(&mut self, index: usize, event: &mio::event::Event) {
+        if let Some(flow) = self.flows.get_mut(index).and_then(Option::as_mut) {
+            flow.readable |= event.is_readable() || event.is_read_closed();
+            flow.writable |= event.is_writable() || event.is_write_closed();
+            flow.failed |= event.is_error();
+        }
+    }
+
+    fn add(
+        &mut self,
+        phase: Phase,
+        mut kernel: TcpStream,
+        board: TcpSocket,
+        registry: &Registry,
+    ) -> Result<(), TcpSocket> {
+        let Some(index) = self.flows.iter().position(Option::is_none) else { return Err(board) };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Source::Flow(index).token();
+        if let Err(error) = registry.register(&mut kernel, token, interest) {
+            log::warn!("gateway: cannot watch a connection: {error}");
+            return Err(board);
+        }
+        let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE);
+        let _ = socket2::SockRef::from(&kernel).set_tcp_keepalive(&keep_alive);
+        let _ = kernel.set_nodelay(true);
+        self.flows[index] = Some(Flow {
+            phase,
+            kernel,
+            board,
+            readable: false,
+            writable: false,
+            failed: false,
+            kernel_closed: false,
+            board_closed: false,
+        });
+        Ok(())
+    }
+
+    /// Takes clients from the kernel while there is room for them.
+    pub(super) fn accept_kernel(
+        &mut self,
+        door: &mut Door,
+        stack: &mut NetStack<'_>,
+        registry: &Registry,
+        now: Instant,
+    ) {
+        while door.acceptable && self.flows.iter().any(Option::is_none) {
+            match door.tcp.accept() {
+                Ok((kernel, client)) => {
+                    log::debug!("gateway: {client} wants {}", door.board);
+                    let phase = Phase::Board { remote: door.board, deadline: now + CONNECT };
+                    let Ok(board) = TcpClientStack::socket(stack) else { return };
+                    // What cannot be watched is dropped, and so closed.
+                    let _ = self.add(phase, kernel, board, registry);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => door.acceptable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // Out of file descriptors, or a client that is gone already; the next event tells.
+                    log::warn!("gateway: cannot accept for {}: {error}", door.board);
+                    door.acceptable = false;
+                }
+            }
+        }
+    }
+
+    /// Takes the board's connection requests while there is room for them.
+    pub(super) fn accept_board(
+        &mut self,
+        allowed: &Allowed,
+        stack: &mut NetStack<'_>,
+        registry: &Registry,
+    ) {
+        while self.flows.iter().any(Option::is_none) {
+            let Ok((board, from)) = stack.accept_deferred(&allowed.tcp) else { return };
+            let refused = match TcpStream::connect(allowed.kernel) {
+                Ok(kernel) => self.add(Phase::Kernel, kernel, board, registry).err(),
+                Err(error) => {
+                    log::debug!("gateway: {from} wants {}: {error}", allowed.kernel);
+                    Some(board)
+                }
+            };
+            if let Some(board) = refused {
+                stack.abort(board);
+            }
+        }
+    }
+
+    /// Gives every flow its turn. Returns when one of them needs another even if nothing arrives.
+    pub(super) fn poll(&mut self, stack: &mut NetStack<'_>, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for slot in &mut self.flows {
+            let Some(flow) = slot else { continue };
+            match flow.turn(stack, &mut self.scratch, now) {
+                Turn::Live(again) => next = [next, again].into_iter().flatten().min(),
+                Turn::Done => {
+                    if let Some(flow) = slot.take() {
+                        let _ = TcpClientStack::close(stack, flow.board);
+                    }
+                }
+                Turn::Reset => {
+                    if let Some(flow) = slot.take() {
+                        // Without this, a dropped socket would send a FIN as if all were well.
+                        let no_linger = Some(StdDuration::ZERO);
+                        let _ = socket2::SockRef::from(&flow.kernel).set_linger(no_linger);
+                        stack.abort(flow.board);
+                    }
+                }
+            }
+        }
+        next
+    }
+}
+
+impl Flow {
+    fn turn(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8], now: Instant) -> Turn {
+        if std::mem::take(&mut self.failed)
+            && let Ok(Some(error)) = self.kernel.take_error()
+        {
+            log::debug!("gateway: the kernel's side broke off: {error}");
+            return Turn::Reset;
+        }
+        match self.phase {
+            Phase::Board { remote, deadline } => {
+                match TcpClientStack::connect(stack, &mut self.board, remote) {
+                    Ok(()) => self.phase = Phase::Open,
+                    Err(nb::Error::WouldBlock) => return Turn::Live(None),
+                    // All slots are taken; the board drops a SYN in silence then. Go on asking.
+                    Err(nb::Error::Other(Error::TimedOut)) if now < deadline => {
+                        return Turn::Live(Some(now));
+                    }
+                    Err(nb::Error::Other(Error::NoBufferSpace)) if now < deadline => {
+                        return Turn::Live(Some(now + RETRY));
+                    }
+                    Err(nb::Error::Other(error)) => {
+                        log::debug!("gateway: {remote}: {error}");
+                        return Turn::Reset;
+                    }
+                }
+            }
+            Phase::Kernel => {
+                if !self.writable {
+                    // The board may have given up meanwhile.
+                    let gone = stack.endpoints(&self.board).is_err();
+                    return if gone { Turn::Reset } else { Turn::Live(None) };
+                }
+                match self.kernel.peer_addr() {
+                    Ok(_) if stack.admit(&self.board).is_ok() => self.phase = Phase::Open,
+                    Err(error) if error.kind() == ErrorKind::NotConnected => {
+                        self.writable = false;
+                        return Turn::Live(None);
+                    }
+                    _ => return Turn::Reset,
+                }
+            }
+            Phase::Open => {}
+        }
+        match (self.to_board(stack, scratch), self.to_kernel(stack, scratch)) {
+            (Ok(_), Ok(_)) if self.kernel_closed && self.board_closed => Turn::Done,
+            (Ok(more), Ok(more_back)) => Turn::Live((more || more_back).then_some(now)),
+            _ => Turn::Reset,
+        }
+    }
+
+    /// Moves bytes from the kernel to the board. `true`: the budget ran out.
+    fn to_board(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8]) -> Result<bool, ()> {
+        let mut budget = BUDGET;
+        while self.readable && !self.kernel_closed {
+            let room = stack.send_room(&self.board).min(scratch.len());
+            if room == 0 {
+                return Ok(false);
+            }
+            match self.kernel.read(&mut scratch[..room]) {
+                Ok(0) => {
+                    self.kernel_closed = true;
+                    stack.shutdown(&self.board).map_err(drop)?;
+                }
+                Ok(count) => {
+                    let sent = TcpClientStack::send(stack, &mut self.board, &scratch[..count]);
+                    debug_assert_eq!(sent, Ok(count), "there was room for it");
+                    budget = budget.saturating_sub(count);
+                    if budget == 0 {
+                        return Ok(true);
+                    }
+                }
+                Err(error) => self.readable = again(&error)?,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Moves bytes from the board to the kernel. `true`: the budget ran out.
+    fn to_kernel(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8]) -> Result<bool, ()> {
+        let mut budget = BUDGET;
+        while !self.board_closed {
+            // Asked even when the kernel cannot take anything: the board may have reset.
+            let count = match stack.peek(&self.board, scratch) {
+                Ok(count) => count,
+                Err(nb::Error::WouldBlock | nb::Error::Other(Error::InvalidState)) => {
+                    return Ok(false);
+                }
+                Err(nb::Error::Other(_)) => return Err(()),
+            };
+            if !self.writable {
+                return Ok(false);
+            }
+            if count == 0 {
+                self.board_closed = true;
+                return self.kernel.shutdown(Shutdown::Write).map(|()| false).map_err(drop);
+            }
+            match self.kernel.write(&scratch[..count]) {
+                Ok(written) => {
+                    let _ = TcpClientStack::receive(stack, &mut self.board, &mut scratch[..written]);
+                    budget = budget.saturating_sub(written);
+                    if budget == 0 {
+                        return Ok(true);
+                    }
+                }
+                Err(error) => self.writable = again(&error)?,
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether the same call may be made again at once; an error if the connection is gone.
+fn again(error: &std::io::Error) -> Result<bool, ()> {
+    match error.kind() {
+        ErrorKind::WouldBlock => Ok(false),
+        ErrorKind::Interrupted => Ok(true),
+        _ => Err(()),
+    }
+}

@@ -1,0 +1,229 @@
+//! The real-time driver: polls the board, then sleeps until its deadline or until something is ready.
+//!
+//! There is one loop for every NIC. It never polls for its own sake: with nothing to do it sleeps in the
+//! kernel, and what wakes it is a frame, a kernel socket, a signal or a timer that some part named.
+//! The first Ctrl-C or SIGTERM closes every connection in order, for at most [`CLOSE`], then resets what
+//! is left; the second ends the process at once.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mio::event::Event;
+use mio::{Events, Poll, Registry, Token, Waker};
+use smoltcp::phy::Device;
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::service::ServiceConfig;
+use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetConfig};
+
+use crate::board::SimBoard;
+use crate::cli::{Board, Profile};
+use crate::clock::RealClock;
+
+/// How long connections may take to close in order at the end.
+const CLOSE: Duration = Duration::from_millis(500);
+/// How long the resets of the rest may take.
+const RESET: Duration = Duration::from_millis(100);
+
+const WAKE: Token = Token(0);
+/// The first token a [`Nic`] may use for itself.
+pub const NIC: Token = Token(1);
+
+/// A NIC that real time drives, with whatever stands behind it.
+pub trait Nic {
+    /// The board's device.
+    type Device<'a>: Device
+    where
+        Self: 'a;
+
+    /// The board's device, for one poll.
+    fn device(&mut self) -> Self::Device<'_>;
+
+    /// Notes that a source registered under a token from [`NIC`] on is ready.
+    fn ready(&mut self, event: &Event);
+
+    /// Runs what stands behind the NIC after the board was polled. Returns when it, or the board because
+    /// of it, has something to do again: `now` if a frame waits for the board.
+    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String>;
+
+    /// What to print at the end, beside the board's counters.
+    fn summary(&self) -> String;
+}
+
+/// Ctrl-C and SIGTERM, as the driver sees them.
+#[derive(Debug)]
+pub struct Driver {
+    poll: Poll,
+    stop: Arc<AtomicBool>,
+    clock: RealClock,
+}
+
+impl Driver {
+    /// A driver that listens for signals from now on.
+    pub fn new() -> Result<Self, String> {
+        let poll = Poll::new().map_err(|error| format!("cannot wait for events: {error}"))?;
+        let waker = Waker::new(poll.registry(), WAKE)
+            .map_err(|error| format!("cannot wait for signals: {error}"))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        let handler = move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                // 128 + SIGINT, as a shell reports it.
+                std::process::exit(130);
+            }
+            let _ = waker.wake();
+        };
+        ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
+        Ok(Self { poll, stop, clock: RealClock::new() })
+    }
+
+    /// Where NICs register what they wait for.
+    pub fn registry(&self) -> Result<Registry, String> {
+        self.poll.registry().try_clone().map_err(|error| format!("cannot watch sockets: {error}"))
+    }
+
+    /// The driver's time.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Runs the board, through any number of resets, until a signal ends it.
+    pub fn run<N: Nic>(mut self, net: &NetConfig, options: &Board, nic: &mut N) -> Result<(), String> {
+        loop {
+            let mut memory = Memory::new(options.profile);
+            let mut firmware = memory.boot(net, options, nic, self.clock.now())?;
+            if self.power_cycle(&mut firmware, nic)? == End::Stopped {
+                print_summary(&firmware, nic);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs one boot of the board to its end.
+    fn power_cycle<N: Nic>(
+        &mut self,
+        firmware: &mut Firmware<'_, SimBoard>,
+        nic: &mut N,
+    ) -> Result<End, String> {
+        let mut events = Events::with_capacity(256);
+        let mut closing = Closing::No;
+        loop {
+            let now = self.clock.now();
+            if closing == Closing::No && self.stop.load(Ordering::SeqCst) {
+                firmware.shutdown();
+                closing = Closing::InOrder { until: now + CLOSE };
+            }
+            let board = firmware.poll(now, &mut nic.device());
+            let behind = nic.turn(now)?;
+            if firmware.board().reset_requested() {
+                return Ok(End::Reset);
+            }
+            let idle = firmware.stack().idle() && behind != Some(now);
+            let limit = match closing {
+                Closing::No => None,
+                Closing::InOrder { .. } | Closing::Reset { .. } if idle => return Ok(End::Stopped),
+                Closing::InOrder { until } if now >= until => {
+                    firmware.stack_mut().abort_all();
+                    closing = Closing::Reset { until: now + RESET };
+                    Some(now)
+                }
+                Closing::Reset { until } if now >= until => return Ok(End::Stopped),
+                Closing::InOrder { until } | Closing::Reset { until } => Some(until),
+            };
+            let next = [board, behind, limit].into_iter().flatten().min();
+            self.wait(&mut events, now, next)?;
+            for event in &events {
+                if event.token() != WAKE {
+                    nic.ready(event);
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events, now: Instant, next: Option<Instant>) -> Result<(), String> {
+        let timeout = next.map(|next| if next > now { (next - now).into() } else { std::time::Duration::ZERO });
+        match self.poll.poll(events, timeout) {
+            Ok(()) => Ok(()),
+            // A signal, which the waker tells of as well.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            Err(error) => Err(format!("cannot wait for events: {error}")),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    No,
+    InOrder { until: Instant },
+    Reset { until: Instant },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Reset,
+    Stopped,
+}
+
+/// The board's RAM, gone with each power-cycle.
+enum Memory<'a> {
+    Mcu(Box<McuStorage>, BoardSockets<'a>),
+    Large(Box<LargeStorage>, BoardSockets<'a>),
+}
+
+impl<'a> Memory<'a> {
+    fn new(profile: Profile) -> Self {
+        match profile {
+            Profile::Mcu => Self::Mcu(Box::default(), BoardSockets::new()),
+            Profile::Large => Self::Large(Box::default(), BoardSockets::new()),
+        }
+    }
+
+    fn boot<N: Nic>(
+        &'a mut self,
+        net: &NetConfig,
+        options: &Board,
+        nic: &mut N,
+        now: Instant,
+    ) -> Result<Firmware<'a, SimBoard>, String> {
+        let services = ServiceConfig {
+            name: board_name(net),
+            telemetry: (!options.no_telemetry).then_some(options.telemetry),
+        };
+        let (board, mut device) = (SimBoard::new(), nic.device());
+        match self {
+            Self::Mcu(storage, sockets) => {
+                Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)
+            }
+            Self::Large(storage, sockets) => {
+                Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)
+            }
+        }
+        .map_err(|error| error.to_string())
+    }
+}
+
+/// `tapboard-` and the MAC address.
+fn board_name<const N: usize>(net: &NetConfig) -> heapless::String<N> {
+    let mut name = heapless::String::new();
+    let _ = name.push_str("tapboard-");
+    for byte in net.mac.0 {
+        let _ = core::fmt::write(&mut name, format_args!("{byte:02x}"));
+    }
+    name
+}
+
+fn print_summary<N: Nic>(firmware: &Firmware<'_, SimBoard>, nic: &N) {
+    let c = firmware.stack().counters();
+    println!(
+        "board: {} frames in, {} out; {} connections accepted, {} made; {} SYNs unanswered, {} resets in",
+        c.frames_in, c.frames_out, c.passive_opens, c.active_opens, c.syn_dropped, c.resets_in
+    );
+    let summary = nic.summary();
+    if !summary.is_empty() {
+        println!("{summary}");
+    }
+}

@@ -1,0 +1,90 @@
+//! `tapboard user`: the board on a wire in memory, the gateway at its other end.
+
+use mio::event::Event;
+use smoltcp::time::Instant;
+use tapboard_firmware::NetConfig;
+
+use crate::cli::User;
+use crate::gateway::{Forward, Gateway, Memory};
+use crate::nic::wire::{End, Side, Wire};
+use crate::run::{Driver, Nic};
+
+struct UserNic<'a> {
+    wire: Wire,
+    gateway: Gateway<'a>,
+}
+
+impl Nic for UserNic<'_> {
+    type Device<'a>
+        = End<'a>
+    where
+        Self: 'a;
+
+    fn device(&mut self) -> End<'_> {
+        self.wire.end(Side::Board)
+    }
+
+    fn ready(&mut self, event: &Event) {
+        self.gateway.ready(event);
+    }
+
+    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
+        let next = self.gateway.poll(now, &mut self.wire.end(Side::Peer));
+        let arrivals = [Side::Board, Side::Peer].map(|side| self.wire.next_arrival(side));
+        let arrival = arrivals.into_iter().flatten().min();
+        Ok([next, arrival.map(|at| at.max(now))].into_iter().flatten().min())
+    }
+
+    fn summary(&self) -> String {
+        let counters = self.gateway.stack().counters();
+        format!(
+            "gateway: {} connections to the board, {} from it",
+            counters.active_opens, counters.passive_opens
+        )
+    }
+}
+
+/// Runs the board until a signal ends it.
+pub fn run(options: &User) -> Result<(), String> {
+    let driver = Driver::new()?;
+    let forwards = options.forwards();
+    let allowed = options.allowed();
+    let mut wire = Wire::default();
+    let mut memory = Memory::default();
+    let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
+    let mut end = wire.end(Side::Peer);
+    let gateway =
+        Gateway::open(&forwards, &allowed, driver.registry()?, &mut end, entropy, &mut memory)
+            .map_err(|error| error.to_string())?;
+    print_banner(&forwards, &allowed, options);
+    driver.run(&NetConfig::BOARD, &options.board, &mut UserNic { wire, gateway })
+}
+
+fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
+    let address = NetConfig::BOARD.ipv4.address();
+    println!("The board is up: {address} on a virtual wire, reached through 127.0.0.1.\n");
+    for forward in forwards {
+        let service = match forward.board {
+            7 => "echo (TCP and UDP)",
+            9 => "discard (TCP and UDP)",
+            19 => "chargen",
+            23 => "shell",
+            _ => "",
+        };
+        println!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
+    }
+    let ports = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    println!("  board -> 127.0.0.1 only to port {ports}");
+    println!("\nTry, in another terminal:");
+    let host = |board| forwards.iter().rev().find(|f| f.board == board).map(|f| f.host);
+    if let Some(echo) = host(7) {
+        println!("  printf hello | nc -N 127.0.0.1 {echo}");
+    }
+    if let Some(shell) = host(23) {
+        println!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
+    }
+    if !options.board.no_telemetry {
+        println!("  nc -l 127.0.0.1 {}           # telemetry", options.board.telemetry.port());
+    }
+    println!("\nCtrl-C ends it.");
+}
