@@ -74,12 +74,19 @@ impl Driver {
             let _ = waker.wake();
         };
         ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
-        Ok(Self { poll, stop, clock: RealClock::new() })
+        Ok(Self {
+            poll,
+            stop,
+            clock: RealClock::new(),
+        })
     }
 
     /// Where NICs register what they wait for.
     pub fn registry(&self) -> Result<Registry, String> {
-        self.poll.registry().try_clone().map_err(|error| format!("cannot watch sockets: {error}"))
+        self.poll
+            .registry()
+            .try_clone()
+            .map_err(|error| format!("cannot watch sockets: {error}"))
     }
 
     /// The driver's time.
@@ -89,7 +96,12 @@ impl Driver {
     }
 
     /// Runs the board, through any number of resets, until a signal ends it.
-    pub fn run<N: Nic>(mut self, net: &NetConfig, options: &Board, nic: &mut N) -> Result<(), String> {
+    pub fn run<N: Nic>(
+        mut self,
+        net: &NetConfig,
+        options: &Board,
+        nic: &mut N,
+    ) -> Result<(), String> {
         loop {
             let mut memory = Memory::new(options.profile);
             let mut firmware = memory.boot(net, options, nic, self.clock.now())?;
@@ -141,8 +153,19 @@ impl Driver {
         }
     }
 
-    fn wait(&mut self, events: &mut Events, now: Instant, next: Option<Instant>) -> Result<(), String> {
-        let timeout = next.map(|next| if next > now { (next - now).into() } else { std::time::Duration::ZERO });
+    fn wait(
+        &mut self,
+        events: &mut Events,
+        now: Instant,
+        next: Option<Instant>,
+    ) -> Result<(), String> {
+        let timeout = next.map(|next| {
+            if next > now {
+                (next - now).into()
+            } else {
+                std::time::Duration::ZERO
+            }
+        });
         match self.poll.poll(events, timeout) {
             Ok(()) => Ok(()),
             // A signal, which the waker tells of as well.
@@ -195,12 +218,24 @@ impl<'a> Memory<'a> {
         };
         let (board, mut device) = (SimBoard::new(), nic.device());
         match self {
-            Self::Mcu(storage, sockets) => {
-                Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)
-            }
-            Self::Large(storage, sockets) => {
-                Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)
-            }
+            Self::Mcu(storage, sockets) => Firmware::new(
+                net,
+                services,
+                board,
+                &mut device,
+                now,
+                &mut **storage,
+                sockets,
+            ),
+            Self::Large(storage, sockets) => Firmware::new(
+                net,
+                services,
+                board,
+                &mut device,
+                now,
+                &mut **storage,
+                sockets,
+            ),
         }
         .map_err(|error| error.to_string())
     }

@@ -7,6 +7,7 @@ extern crate std;
 
 pub mod board;
 pub mod config;
+pub mod firmware;
 mod ingress;
 mod listener;
 pub mod netstat;
@@ -16,5 +17,6 @@ pub mod stack;
 pub mod storage;
 
 pub use board::Board;
+pub use firmware::{BootError, Firmware};
 pub use stack::{Error, NetConfig, NetStack, TcpSocket, UdpSocket};
 pub use storage::{BoardSockets, Buffers, LargeStorage, McuStorage, Sockets, Storage};

@@ -782,9 +782,8 @@ impl<'a> Pool<'a> {
 
     /// Whether no slot is needed any more.
     pub(crate) fn idle(&self, set: &SocketSet<'a>) -> bool {
-        (0..self.slots.len()).all(|index| {
-            self.slots[index].phase == Phase::Free || self.is_time_wait(set, index)
-        })
+        (0..self.slots.len())
+            .all(|index| self.slots[index].phase == Phase::Free || self.is_time_wait(set, index))
     }
 
     /// Whether any handshake is under way.

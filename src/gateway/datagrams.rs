@@ -22,9 +22,18 @@ const BUDGET: usize = 64;
 #[derive(Debug)]
 enum Ends {
     /// A kernel client of a door; its own socket on the board's side.
-    In { door: usize, client: SocketAddr, board: UdpSocket },
+    In {
+        door: usize,
+        client: SocketAddr,
+        board: UdpSocket,
+    },
     /// A port of the board; its own socket on the kernel's side.
-    Out { allowed: usize, from: SocketAddr, kernel: net::UdpSocket, readable: bool },
+    Out {
+        allowed: usize,
+        from: SocketAddr,
+        kernel: net::UdpSocket,
+        readable: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -42,12 +51,17 @@ pub(super) struct Datagrams {
 impl Datagrams {
     pub(super) fn new() -> Self {
         let places = (0..DATAGRAM_FLOWS).map(|_| None).collect();
-        Self { places, scratch: [0; DATAGRAM_SIZE + 1] }
+        Self {
+            places,
+            scratch: [0; DATAGRAM_SIZE + 1],
+        }
     }
 
     pub(super) fn ready(&mut self, index: usize) {
-        if let Some(Some(Conversation { ends: Ends::Out { readable, .. }, .. })) =
-            self.places.get_mut(index)
+        if let Some(Some(Conversation {
+            ends: Ends::Out { readable, .. },
+            ..
+        })) = self.places.get_mut(index)
         {
             *readable = true;
         }
@@ -88,7 +102,11 @@ impl Datagrams {
         }
         let index = self.places.iter().position(Option::is_none).or_else(|| {
             let last = |place: &Option<Conversation>| place.as_ref().map(|c| c.last);
-            let (index, _) = self.places.iter().enumerate().min_by_key(|(_, p)| last(p))?;
+            let (index, _) = self
+                .places
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, p)| last(p))?;
             self.end(index, stack, registry);
             Some(index)
         })?;
@@ -98,7 +116,10 @@ impl Datagrams {
     }
 
     fn end(&mut self, index: usize, stack: &mut NetStack<'_>, registry: &Registry) {
-        match self.places[index].take().map(|conversation| conversation.ends) {
+        match self.places[index]
+            .take()
+            .map(|conversation| conversation.ends)
+        {
             Some(Ends::In { board, .. }) => {
                 let _ = UdpClientStack::close(stack, board);
             }
@@ -130,7 +151,9 @@ impl Datagrams {
                 }
             };
             if count > DATAGRAM_SIZE {
-                log::debug!("gateway: a datagram from {client} exceeds {DATAGRAM_SIZE} bytes, lost");
+                log::debug!(
+                    "gateway: a datagram from {client} exceeds {DATAGRAM_SIZE} bytes, lost"
+                );
                 continue;
             }
             let remote = door.board;
@@ -141,7 +164,11 @@ impl Datagrams {
             let place = self.place(same, stack, registry, now, |_, stack| {
                 let mut board = UdpClientStack::socket(stack).ok()?;
                 UdpClientStack::connect(stack, &mut board, remote).ok()?;
-                Some(Ends::In { door: index, client, board })
+                Some(Ends::In {
+                    door: index,
+                    client,
+                    board,
+                })
             });
             let Some(conversation) = place.and_then(|place| self.places[place].as_mut()) else {
                 continue;
@@ -179,8 +206,15 @@ impl Datagrams {
                 let mut kernel = net::UdpSocket::bind(any).ok()?;
                 kernel.connect(remote).ok()?;
                 let token = Source::Datagram(place).token();
-                registry.register(&mut kernel, token, Interest::READABLE).ok()?;
-                Some(Ends::Out { allowed: index, from, kernel, readable: true })
+                registry
+                    .register(&mut kernel, token, Interest::READABLE)
+                    .ok()?;
+                Some(Ends::Out {
+                    allowed: index,
+                    from,
+                    kernel,
+                    readable: true,
+                })
             });
             let Some(conversation) = place.and_then(|place| self.places[place].as_mut()) else {
                 continue;
@@ -203,7 +237,11 @@ impl Datagrams {
     ) {
         for Conversation { ends, last } in self.places.iter_mut().flatten() {
             match ends {
-                Ends::In { door, client, board } => {
+                Ends::In {
+                    door,
+                    client,
+                    board,
+                } => {
                     while let Ok((count, _)) =
                         UdpClientStack::receive(stack, board, &mut self.scratch)
                     {
@@ -211,7 +249,12 @@ impl Datagrams {
                         let _ = doors[*door].udp.send_to(&self.scratch[..count], *client);
                     }
                 }
-                Ends::Out { allowed: index, from, kernel, readable } => {
+                Ends::Out {
+                    allowed: index,
+                    from,
+                    kernel,
+                    readable,
+                } => {
                     for _ in 0..BUDGET {
                         if !*readable {
                             break;
@@ -226,8 +269,7 @@ impl Datagrams {
                         };
                         *last = now;
                         let udp = &mut allowed[*index].udp;
-                        let sent =
-                            UdpFullStack::send_to(stack, udp, *from, &self.scratch[..count]);
+                        let sent = UdpFullStack::send_to(stack, udp, *from, &self.scratch[..count]);
                         if sent == Err(nb::Error::WouldBlock) {
                             break;
                         }
@@ -245,7 +287,9 @@ impl Datagrams {
     ) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for index in 0..self.places.len() {
-            let Some(conversation) = &self.places[index] else { continue };
+            let Some(conversation) = &self.places[index] else {
+                continue;
+            };
             let deadline = conversation.last + IDLE;
             if now < deadline {
                 next = [next, Some(deadline)].into_iter().flatten().min();

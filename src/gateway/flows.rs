@@ -23,7 +23,10 @@ const KEEP_ALIVE: StdDuration = StdDuration::from_secs(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// A kernel client waits for the board.
-    Board { remote: SocketAddr, deadline: Instant },
+    Board {
+        remote: SocketAddr,
+        deadline: Instant,
+    },
     /// The board's SYN is held until the kernel has connected.
     Kernel,
     Open,
@@ -62,7 +65,10 @@ pub(super) struct Flows {
 
 impl Flows {
     pub(super) fn new() -> Self {
-        Self { flows: (0..FLOWS).map(|_| None).collect(), scratch: vec![0; 64 * 1024] }
+        Self {
+            flows: (0..FLOWS).map(|_| None).collect(),
+            scratch: vec![0; 64 * 1024],
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -84,7 +90,9 @@ impl Flows {
         board: TcpSocket,
         registry: &Registry,
     ) -> Result<(), TcpSocket> {
-        let Some(index) = self.flows.iter().position(Option::is_none) else { return Err(board) };
+        let Some(index) = self.flows.iter().position(Option::is_none) else {
+            return Err(board);
+        };
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Source::Flow(index).token();
         if let Err(error) = registry.register(&mut kernel, token, interest) {
@@ -119,8 +127,13 @@ impl Flows {
             match door.tcp.accept() {
                 Ok((kernel, client)) => {
                     log::debug!("gateway: {client} wants {}", door.board);
-                    let phase = Phase::Board { remote: door.board, deadline: now + CONNECT };
-                    let Ok(board) = TcpClientStack::socket(stack) else { return };
+                    let phase = Phase::Board {
+                        remote: door.board,
+                        deadline: now + CONNECT,
+                    };
+                    let Ok(board) = TcpClientStack::socket(stack) else {
+                        return;
+                    };
                     // What cannot be watched is dropped, and so closed.
                     let _ = self.add(phase, kernel, board, registry);
                 }
@@ -143,7 +156,9 @@ impl Flows {
         registry: &Registry,
     ) {
         while self.flows.iter().any(Option::is_none) {
-            let Ok((board, from)) = stack.accept_deferred(&allowed.tcp) else { return };
+            let Ok((board, from)) = stack.accept_deferred(&allowed.tcp) else {
+                return;
+            };
             let refused = match TcpStream::connect(allowed.kernel) {
                 Ok(kernel) => self.add(Phase::Kernel, kernel, board, registry).err(),
                 Err(error) => {
@@ -226,7 +241,10 @@ impl Flow {
             }
             Phase::Open => {}
         }
-        match (self.to_board(stack, scratch), self.to_kernel(stack, scratch)) {
+        match (
+            self.to_board(stack, scratch),
+            self.to_kernel(stack, scratch),
+        ) {
             (Ok(_), Ok(_)) if self.kernel_closed && self.board_closed => Turn::Done,
             (Ok(more), Ok(more_back)) => Turn::Live((more || more_back).then_some(now)),
             _ => Turn::Reset,
@@ -277,11 +295,16 @@ impl Flow {
             }
             if count == 0 {
                 self.board_closed = true;
-                return self.kernel.shutdown(Shutdown::Write).map(|()| false).map_err(drop);
+                return self
+                    .kernel
+                    .shutdown(Shutdown::Write)
+                    .map(|()| false)
+                    .map_err(drop);
             }
             match self.kernel.write(&scratch[..count]) {
                 Ok(written) => {
-                    let _ = TcpClientStack::receive(stack, &mut self.board, &mut scratch[..written]);
+                    let _ =
+                        TcpClientStack::receive(stack, &mut self.board, &mut scratch[..written]);
                     budget = budget.saturating_sub(written);
                     if budget == 0 {
                         return Ok(true);
