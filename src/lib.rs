@@ -6,5 +6,7 @@ pub mod clock;
 pub mod gateway;
 pub mod nic;
 pub mod run;
+pub mod segment;
 pub mod user;
+pub mod walk;
 pub mod world;

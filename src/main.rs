@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::User(cli.user)) {
         Command::User(options) => tapboard::user::run(&options),
         Command::Tap(_) => Err("not yet".into()),
-        Command::Loopback => Err("not yet".into()),
+        Command::Loopback => tapboard::walk::run(std::io::stdout().lock()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

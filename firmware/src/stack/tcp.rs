@@ -194,6 +194,7 @@ impl NetStack<'_> {
         let tcp = self.pool.socket_mut(index, &mut self.set);
         tcp.pause_synack(false);
         tcp.set_timeout(Some(USER_TIMEOUT));
+        self.counters.passive_opens = self.counters.passive_opens.wrapping_add(1);
         Ok(())
     }
 }
