@@ -254,8 +254,8 @@ fn board_name<const N: usize>(net: &NetConfig) -> heapless::String<N> {
 fn print_summary<N: Nic>(firmware: &Firmware<'_, SimBoard>, nic: &N) {
     let c = firmware.stack().counters();
     println!(
-        "board: {} frames in, {} out; {} connections accepted, {} made; {} SYNs unanswered, {} resets in",
-        c.frames_in, c.frames_out, c.passive_opens, c.active_opens, c.syn_dropped, c.resets_in
+        "board: {} frames in, {} out; {} connections accepted, {} made; {} SYNs not answered at once, {} resets in",
+        c.frames_in, c.frames_out, c.passive_opens, c.active_opens, c.syn_unanswered, c.resets_in
     );
     let summary = nic.summary();
     if !summary.is_empty() {

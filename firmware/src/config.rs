@@ -41,6 +41,16 @@ pub const SYN_RECEIVED: Duration = Duration::from_secs(8);
 /// With the pool empty, a handshake may be evicted from this age on.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
+/// Connection requests that found no slot and are remembered.
+pub const BACKLOG: usize = 2 * TCP_SLOTS;
+
+/// Such a request is forgotten after this long; its sender's next SYN renews it.
+pub const SYN_HELD: Duration = Duration::from_secs(4);
+
+/// Largest frame of a remembered SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for
+/// MSS, window scale and SACK, padded.
+pub const SYN_SIZE: usize = 14 + 40 + 20 + 12;
+
 /// A connect that takes longer fails.
 pub const CONNECT: Duration = Duration::from_secs(15);
 

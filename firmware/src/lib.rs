@@ -5,6 +5,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod backlog;
 pub mod board;
 pub mod config;
 pub mod firmware;

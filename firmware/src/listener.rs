@@ -324,6 +324,27 @@ impl<'a> Pool<'a> {
             && self.socket(index, set).state() == State::TimeWait
     }
 
+    /// Whether `account` may have a slot at nobody's cost.
+    fn has_room(&self, set: &SocketSet<'a>, account: Account) -> bool {
+        let unused = |index: &usize| {
+            self.slots[*index].phase == Phase::Free || self.is_time_wait(set, *index)
+        };
+        (0..self.slots.len()).filter(unused).count() > self.reserved_for_others(account)
+    }
+
+    fn listening(&self, port: u16) -> Option<usize> {
+        self.listeners
+            .iter()
+            .position(|listener| listener.listening && listener.port == port)
+    }
+
+    /// Whether a connection request to `port` would find a slot at nobody's cost.
+    pub(crate) fn would_serve(&self, set: &SocketSet<'a>, port: u16) -> bool {
+        let account = |listener| Account::Listener(listener as u8);
+        self.listening(port)
+            .is_some_and(|listener| self.has_room(set, account(listener)))
+    }
+
     /// Finds a slot that `account` may have, evicting if it must. `None`: there is none yet; one may be
     /// on its way.
     pub(crate) fn take(
@@ -333,12 +354,7 @@ impl<'a> Pool<'a> {
         now: Instant,
         counters: &mut Counters,
     ) -> Option<usize> {
-        let available = (0..self.slots.len())
-            .filter(|&index| {
-                self.slots[index].phase == Phase::Free || self.is_time_wait(set, index)
-            })
-            .count();
-        if available > self.reserved_for_others(account) {
+        if self.has_room(set, account) {
             let free = self.slots.iter().position(|slot| slot.phase == Phase::Free);
             return free.or_else(|| {
                 let oldest = self.oldest(|pool, index| pool.is_time_wait(set, index))?;
@@ -431,11 +447,7 @@ impl<'a> Pool<'a> {
         now: Instant,
         counters: &mut Counters,
     ) -> Request {
-        let Some(listener) = self
-            .listeners
-            .iter()
-            .position(|listener| listener.listening && listener.port == local.port)
-        else {
+        let Some(listener) = self.listening(local.port) else {
             return Request::Pass;
         };
         if let Some(index) = self.find(set, local, remote) {
@@ -447,7 +459,7 @@ impl<'a> Pool<'a> {
         }
         let account = Account::Listener(listener as u8);
         let Some(index) = self.take(set, account, now, counters) else {
-            counters.syn_dropped = counters.syn_dropped.wrapping_add(1);
+            counters.syn_unanswered = counters.syn_unanswered.wrapping_add(1);
             return Request::Drop;
         };
         self.prepare(set, index, account, now);

@@ -126,7 +126,9 @@ counters! {
     not_ours_dropped,
     /// IP fragments, which this stack does not reassemble.
     fragments_dropped,
-    /// SYNs for a registered port dropped in silence because no slot was free.
+    /// SYNs for a registered port not answered because no slot was free.
+    syn_unanswered,
+    /// Remembered ones among them that had to make room for newer ones, or were broken.
     syn_dropped,
     /// Connections established by a peer.
     passive_opens,

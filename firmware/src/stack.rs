@@ -23,7 +23,8 @@ use smoltcp::wire::{
     EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr,
 };
 
-use crate::config::{EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY};
+use crate::backlog::Backlog;
+use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY};
 use crate::ingress::{Class, Metered, MeteredToken, OneFrame, Sent, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::netstat::{Counters, Introspect, Protocol, Row};
@@ -174,6 +175,7 @@ pub struct NetStack<'a> {
     mac: EthernetAddress,
     set: SocketSet<'a>,
     pool: Pool<'a>,
+    backlog: Backlog,
     udp: &'a mut [UdpSlot],
     rng: Rng,
     now: Instant,
@@ -254,6 +256,7 @@ impl<'a> NetStack<'a> {
             mac: config.mac,
             set,
             pool,
+            backlog: Backlog::default(),
             udp: &mut sockets.udp_slots,
             rng,
             now,
@@ -414,7 +417,35 @@ impl<'a> NetStack<'a> {
         }
     }
 
+    /// Lets requests that waited for a slot in again, as far as there are slots now.
+    fn serve_backlog<D: Device + ?Sized>(&mut self, device: &mut D) {
+        for _ in 0..BACKLOG {
+            let ready = |port| self.pool.would_serve(&self.set, port);
+            if !self.backlog.waits(self.now, ready) {
+                return;
+            }
+            // The request itself needs no answer, but smoltcp wants to be able to give one.
+            let Some(token) = device.transmit(self.now) else {
+                return;
+            };
+            let ready = |port| self.pool.would_serve(&self.set, port);
+            let Some(frame) = self.backlog.next(self.mac, self.now, ready) else {
+                return;
+            };
+            let mut sent = Sent::default();
+            self.frame(
+                frame.bytes(),
+                MeteredToken {
+                    token,
+                    sent: &mut sent,
+                },
+            );
+            self.count(sent);
+        }
+    }
+
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
+        self.serve_backlog(device);
         let mut metered = Metered {
             device,
             sent: Sent::default(),
