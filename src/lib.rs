@@ -1,0 +1,3 @@
+//! The simulator: the firmware crate on a virtual NIC that the real network can reach.
+
+pub mod nic;
