@@ -41,12 +41,20 @@ pub struct Board {
     /// Buffers of the board: `mcu` fits a chip (2 KiB each way), `large` a fast network (64 KiB).
     #[arg(long, value_enum, default_value_t = Profile::Large)]
     pub profile: Profile,
-    /// Where telemetry goes.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "192.0.2.2:9000")]
-    pub telemetry: SocketAddr,
+    /// Where telemetry goes; port 9000 of the host's side of the wire unless given.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub telemetry: Option<SocketAddr>,
     /// Send no telemetry.
     #[arg(long, conflicts_with = "telemetry")]
     pub no_telemetry: bool,
+}
+
+impl Board {
+    /// Where telemetry goes, if anywhere.
+    #[must_use]
+    pub fn telemetry_or(&self, default: SocketAddr) -> Option<SocketAddr> {
+        (!self.no_telemetry).then(|| self.telemetry.unwrap_or(default))
+    }
 }
 
 /// Memory profile of the board.

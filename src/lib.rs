@@ -7,6 +7,8 @@ pub mod gateway;
 pub mod nic;
 pub mod run;
 pub mod segment;
+#[cfg(target_os = "linux")]
+pub mod tap;
 pub mod user;
 pub mod walk;
 pub mod world;

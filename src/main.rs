@@ -18,7 +18,10 @@ fn main() -> ExitCode {
     }
     let result = match cli.command.unwrap_or(Command::User(cli.user)) {
         Command::User(options) => tapboard::user::run(&options),
-        Command::Tap(_) => Err("not yet".into()),
+        #[cfg(target_os = "linux")]
+        Command::Tap(options) => tapboard::tap::run(&options),
+        #[cfg(not(target_os = "linux"))]
+        Command::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
         Command::Loopback => tapboard::walk::run(std::io::stdout().lock()),
     };
     match result {

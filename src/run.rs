@@ -6,6 +6,7 @@
 //! is left; the second ends the process at once.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -95,16 +96,19 @@ impl Driver {
         self.clock.now()
     }
 
-    /// Runs the board, through any number of resets, until a signal ends it.
+    /// Runs the board, through any number of resets, until a signal ends it. Telemetry goes to
+    /// `telemetry` unless the options say otherwise.
     pub fn run<N: Nic>(
         mut self,
         net: &NetConfig,
         options: &Board,
+        telemetry: SocketAddr,
         nic: &mut N,
     ) -> Result<(), String> {
+        let telemetry = options.telemetry_or(telemetry);
         loop {
             let mut memory = Memory::new(options.profile);
-            let mut firmware = memory.boot(net, options, nic, self.clock.now())?;
+            let mut firmware = memory.boot(net, telemetry, nic, self.clock.now())?;
             if self.power_cycle(&mut firmware, nic)? == End::Stopped {
                 print_summary(&firmware, nic);
                 return Ok(());
@@ -208,13 +212,13 @@ impl<'a> Memory<'a> {
     fn boot<N: Nic>(
         &'a mut self,
         net: &NetConfig,
-        options: &Board,
+        telemetry: Option<SocketAddr>,
         nic: &mut N,
         now: Instant,
     ) -> Result<Firmware<'a, SimBoard>, String> {
         let services = ServiceConfig {
             name: board_name(net),
-            telemetry: (!options.no_telemetry).then_some(options.telemetry),
+            telemetry,
         };
         let (board, mut device) = (SimBoard::new(), nic.device());
         match self {

@@ -1,5 +1,7 @@
 //! `tapboard user`: the board on a wire in memory, the gateway at its other end.
 
+use std::net::{IpAddr, SocketAddr};
+
 use mio::event::Event;
 use smoltcp::time::Instant;
 use tapboard_firmware::NetConfig;
@@ -8,6 +10,9 @@ use crate::cli::User;
 use crate::gateway::{Forward, Gateway, Memory};
 use crate::nic::wire::{End, Side, Wire};
 use crate::run::{Driver, Nic};
+
+/// The gateway's address, from where the board's connections go on to 127.0.0.1.
+const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(NetConfig::PEER.ipv4.address()), 9000);
 
 struct UserNic<'a> {
     wire: Wire,
@@ -69,6 +74,7 @@ pub fn run(options: &User) -> Result<(), String> {
     driver.run(
         &NetConfig::BOARD,
         &options.board,
+        TELEMETRY,
         &mut UserNic { wire, gateway },
     )
 }
@@ -109,10 +115,10 @@ fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
     if let Some(shell) = host(23) {
         println!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
     }
-    if !options.board.no_telemetry {
+    if let Some(telemetry) = options.board.telemetry_or(TELEMETRY) {
         println!(
             "  nc -l 127.0.0.1 {}           # telemetry",
-            options.board.telemetry.port()
+            telemetry.port()
         );
     }
     println!("\nCtrl-C ends it.");

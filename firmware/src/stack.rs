@@ -388,11 +388,19 @@ impl<'a> NetStack<'a> {
                     .pool
                     .request(&mut self.set, local, remote, now, counters)
                 {
-                    Request::Armed(_) | Request::Pass => {}
-                    Request::Drop => return,
+                    Request::Pass => {}
+                    Request::Armed(_) => self.backlog.forget(local, remote),
+                    Request::Drop => {
+                        let room = self.backlog.hold(frame, local, remote, now);
+                        counters.syn_dropped = counters.syn_dropped.wrapping_add(u32::from(!room));
+                        return;
+                    }
                 }
             }
-            Class::Rst { local, remote } => reset = self.pool.find(&self.set, local, remote),
+            Class::Rst { local, remote } => {
+                self.backlog.forget(local, remote);
+                reset = self.pool.find(&self.set, local, remote);
+            }
             Class::Fragment => {
                 counters.fragments_dropped = counters.fragments_dropped.wrapping_add(1);
                 return;

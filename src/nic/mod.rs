@@ -1,4 +1,37 @@
-//! The virtual NICs: each a [`smoltcp::phy::Device`] of 1514-byte Ethernet frames.
+//! The NICs a simulated board can have: each is a [`smoltcp::phy::Device`] of 1514-byte Ethernet frames,
+//! so that the firmware cannot tell them apart.
 
 pub mod loopback;
+#[cfg(target_os = "linux")]
+pub mod tap;
 pub mod wire;
+
+use smoltcp::phy::{Device, DeviceCapabilities};
+use smoltcp::time::Instant;
+
+/// A device lent for one poll, where a device by value is wanted.
+#[derive(Debug)]
+pub struct Lent<'d, D>(pub &'d mut D);
+
+impl<D: Device> Device for Lent<'_, D> {
+    type RxToken<'a>
+        = D::RxToken<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = D::TxToken<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        self.0.receive(now)
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        self.0.transmit(now)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.0.capabilities()
+    }
+}

@@ -1,4 +1,6 @@
-//! What the scenario tests share.
+//! What several test files need.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod netns;
 pub(crate) mod pair;

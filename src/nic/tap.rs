@@ -1,0 +1,362 @@
+//! The Linux TAP: the board as a host of its own, next to the kernel's network stack.
+//!
+//! [`Tap::open`] attaches to the TAP of that name, or creates it; what it created goes away with
+//! it. An existing one keeps its addresses and its state. Only its offloads are switched off,
+//! because they outlive the process that asked for them and would bring us frames without
+//! checksums.
+//!
+//! **Contract.** Nothing blocks, nothing panics, whatever is done to the interface meanwhile. A
+//! driver sleeps in `poll(2)` on the file descriptor ([`AsFd`]) and asks [`Tap::status`] when it
+//! wakes:
+//!
+//! - [`Up`](LinkStatus::Up): wait for `POLLIN`; `POLLOUT` is always set. Going down does not wake
+//!   the driver, for there is nothing to lose: the next write gives `EIO`, and `transmit` returns
+//!   `None` from then on.
+//! - [`Down`](LinkStatus::Down): wait for `POLLIN` and `POLLOUT`. Neither is set, nor `POLLERR`, so
+//!   poll sleeps; `POLLOUT` comes when the interface does (since Linux 5.2). Reads give `EAGAIN`,
+//!   writes `EIO`.
+//! - [`Gone`](LinkStatus::Gone): stop polling, for `POLLERR`, which woke the driver, stays set for
+//!   ever. Reads and writes give `EBADFD`.
+//!
+//! That is what Linux 6.18 was seen to do. So the file descriptor alone tells the whole state, also
+//! after the interface was renamed, and no netlink monitor is needed.
+//!
+//! **Cost.** One system call a frame and one for each `None` of `receive`; two buffers of one
+//! frame, no allocation after `open`. A frame lost is counted in [`TapCounters`], with the reason.
+
+mod error;
+mod netlink;
+mod port;
+mod sys;
+
+use std::fmt;
+use std::fs::{self, File};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use rustix::event::Timespec;
+use rustix::io::Errno;
+use smoltcp::phy::{Device, DeviceCapabilities, Medium};
+use smoltcp::time::Instant;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+
+pub use self::error::{TapError, TapWarning};
+use self::netlink::{Link, Netlink};
+pub use self::port::{FRAME_LEN_MAX, LinkStatus, RxToken, TapCounters, TxToken};
+use self::port::{Port, RX_LEN};
+
+/// [`FRAME_LEN_MAX`] without the Ethernet header: the largest MTU of an interface that suits us,
+/// bytes.
+const MTU_MAX: u32 = FRAME_LEN_MAX as u32 - 14;
+/// How long a new interface may take to come up, seconds. It is up at once; this only bounds the
+/// wait.
+const UP_TIMEOUT_S: i64 = 1;
+
+/// Which TAP, and the host's addresses if it has to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TapConfig {
+    /// The interface: 1 to 15 bytes.
+    pub name: String,
+    /// The host's own IPv4 address on it, with the length of the on-link prefix.
+    pub host_ipv4: Ipv4Cidr,
+    /// The host's own IPv6 address on it, if any.
+    pub host_ipv6: Option<Ipv6Cidr>,
+}
+
+impl Default for TapConfig {
+    /// `tap0`, 192.0.2.2/24 (RFC 5737) and `2001:db8::2/64` (RFC 3849).
+    fn default() -> Self {
+        let ipv6 = Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+        Self {
+            name: "tap0".into(),
+            host_ipv4: Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 2), 24),
+            host_ipv6: Some(Ipv6Cidr::new(ipv6, 64)),
+        }
+    }
+}
+
+impl TapConfig {
+    /// The shell command by which an administrator makes this TAP once, for the user who runs it.
+    #[must_use]
+    pub fn setup_command(&self) -> String {
+        let Self {
+            name,
+            host_ipv4,
+            host_ipv6,
+        } = self;
+        let ipv6 = host_ipv6.map_or_else(String::new, |host_ipv6| {
+            format!(" && sudo ip addr add {host_ipv6} dev {name} nodad")
+        });
+        format!(
+            "sudo ip tuntap add {name} mode tap user $USER && \
+             sudo ip addr add {host_ipv4} dev {name} && sudo ip link set {name} up{ipv6}"
+        )
+    }
+
+    /// Narrower than the kernel, which would take `tap0;reboot`: errors show commands to copy to a
+    /// shell.
+    fn check_name(&self) -> Result<(), TapError> {
+        let name = &self.name;
+        let odd = |c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c);
+        let rule = if name.is_empty() {
+            "it is empty"
+        } else if name.len() > sys::NAME_LEN_MAX {
+            "it is longer than 15 bytes"
+        } else if name.contains(odd) {
+            "it has something other than letters, digits, '.', '_' and '-'"
+        } else if name.starts_with('-') || name == "." || name == ".." {
+            "commands would not take it for a name"
+        } else {
+            return Ok(());
+        };
+        let name = name.clone();
+        Err(TapError::InvalidName { name, rule })
+    }
+}
+
+/// An open TAP. Dropping it closes it, which also deletes the interface if [`Tap::created`].
+pub struct Tap {
+    port: Port,
+    rx: [u8; RX_LEN],
+    name: String,
+    created: bool,
+    warnings: Vec<TapWarning>,
+}
+
+impl Tap {
+    /// Attaches to the TAP `config.name`; if there is none, creates it with the host's addresses
+    /// and brings it up. Look at [`Tap::warnings`] afterwards.
+    pub fn open(config: &TapConfig) -> Result<Self, TapError> {
+        config.check_name()?;
+        let system = |step| move |errno| system_error(config, step, errno);
+        let mut netlink = Netlink::open().map_err(system("ask the kernel about"))?;
+        if let Some(link) = netlink.link(&config.name).map_err(system("look up"))? {
+            return Self::attach(config, &link, &mut netlink);
+        }
+        let file = open_device(config, false)?;
+        let flags = sys::TAP | sys::NO_PI | sys::EXCLUSIVE;
+        match sys::set_interface(file.as_fd(), &config.name, flags) {
+            Ok(()) => Self::configure(config, file, &mut netlink),
+            // Someone created it since we looked.
+            Err(Errno::BUSY) => Err(TapError::Busy {
+                name: config.name.clone(),
+            }),
+            Err(Errno::PERM) => Err(TapError::NotPermitted {
+                config: config.clone(),
+            }),
+            Err(errno) => Err(system_error(config, "create", errno)),
+        }
+    }
+
+    /// Whether `open` made the interface, set its addresses, and so will take it away.
+    #[must_use]
+    pub fn created(&self) -> bool {
+        self.created
+    }
+
+    /// The name it was opened by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its user should know, as found by `open`.
+    #[must_use]
+    pub fn warnings(&self) -> &[TapWarning] {
+        &self.warnings
+    }
+
+    /// Frames, bytes and losses so far.
+    #[must_use]
+    pub fn counters(&self) -> TapCounters {
+        self.port.counters()
+    }
+
+    /// The state of the interface now. One system call that does not wait.
+    pub fn status(&mut self) -> LinkStatus {
+        self.port.look()
+    }
+
+    fn attach(config: &TapConfig, link: &Link, netlink: &mut Netlink) -> Result<Self, TapError> {
+        let name = || config.name.clone();
+        let tap = link
+            .tap
+            .as_ref()
+            .ok_or_else(|| TapError::NotTap { name: name() })?;
+        // The kernel would give each reader of a multi-queue TAP a share of the connections.
+        if tap.queues > 0 {
+            return Err(TapError::Busy { name: name() });
+        }
+        let file = open_device(config, true)?;
+        let multi_queue = if tap.multi_queue { sys::MULTI_QUEUE } else { 0 };
+        sys::set_interface(
+            file.as_fd(),
+            &config.name,
+            sys::TAP | sys::NO_PI | multi_queue,
+        )
+        .map_err(|errno| match errno {
+            Errno::BUSY => TapError::Busy { name: name() },
+            Errno::PERM => TapError::NotOwner {
+                name: name(),
+                owner: tap.owner,
+            },
+            errno => system_error(config, "attach to", errno),
+        })?;
+        // A sole reader decides whether a header precedes each frame (Linux changes the flags that
+        // the TAP was created with); where it does not, another reader came since we looked.
+        let link = netlink
+            .link(&config.name)
+            .map_err(|errno| system_error(config, "look up", errno))?
+            .ok_or_else(|| TapError::Gone { name: name() })?;
+        if link.tap.is_some_and(|tap| tap.queues > 1 || tap.prefixed) {
+            return Err(TapError::Busy { name: name() });
+        }
+        sys::set_offload(file.as_fd(), 0)
+            .map_err(|errno| system_error(config, "switch off the offloads of", errno))?;
+        let mut tap = Self::new(config, file, false);
+        if !link.up {
+            tap.warnings.push(TapWarning::Down { name: name() });
+        }
+        if link.mtu > MTU_MAX {
+            tap.warnings.push(TapWarning::LongFrames {
+                name: name(),
+                mtu: link.mtu,
+            });
+        }
+        Ok(tap)
+    }
+
+    /// Gives the interface just created its addresses and brings it up.
+    fn configure(config: &TapConfig, file: File, netlink: &mut Netlink) -> Result<Self, TapError> {
+        let system = |step| move |errno| system_error(config, step, errno);
+        let mut tap = Self::new(config, file, true);
+        let index = netlink
+            .link(&config.name)
+            .map_err(system("look up"))?
+            .ok_or_else(|| TapError::Gone {
+                name: config.name.clone(),
+            })?
+            .index;
+        // Or else IPv6 addresses vanish at each `ip link set tap0 down`. Where this file cannot be
+        // written (a container's /proc/sys is read-only) they do, and nothing else is lost.
+        let keep = format!("/proc/sys/net/ipv6/conf/{}/keep_addr_on_down", config.name);
+        let _ = fs::write(keep, "1");
+        let ipv4 = config.host_ipv4;
+        netlink
+            .add_address(index, IpAddr::V4(ipv4.address()), ipv4.prefix_len())
+            .map_err(system("set the IPv4 address of"))?;
+        netlink.set_up(index).map_err(system("bring up"))?;
+        if let Some(ipv6) = config.host_ipv6
+            && let Err(errno) =
+                netlink.add_address(index, IpAddr::V6(ipv6.address()), ipv6.prefix_len())
+        {
+            let name = config.name.clone();
+            tap.warnings.push(TapWarning::NoIpv6 {
+                name,
+                source: errno.into(),
+            });
+        }
+        let timeout = Timespec {
+            tv_sec: UP_TIMEOUT_S,
+            tv_nsec: 0,
+        };
+        match tap.port.wait(&timeout) {
+            LinkStatus::Up => Ok(tap),
+            LinkStatus::Down => Err(system_error(config, "bring up", Errno::TIMEDOUT)),
+            LinkStatus::Gone => Err(TapError::Gone {
+                name: config.name.clone(),
+            }),
+        }
+    }
+
+    fn new(config: &TapConfig, file: File, created: bool) -> Self {
+        Self {
+            port: Port::new(file),
+            rx: [0; RX_LEN],
+            name: config.name.clone(),
+            created,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+fn system_error(config: &TapConfig, step: &'static str, errno: Errno) -> TapError {
+    TapError::System {
+        name: config.name.clone(),
+        step,
+        source: errno.into(),
+    }
+}
+
+/// Opens `/dev/net/tun`, non-blocking and closed on exec. `exists`: for a TAP that is already
+/// there.
+fn open_device(config: &TapConfig, exists: bool) -> Result<File, TapError> {
+    let file = File::options().read(true).write(true).open("/dev/net/tun");
+    let file = file.map_err(|source| match Errno::from_io_error(&source) {
+        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO | Errno::NOTDIR) => TapError::NoTunDevice {
+            name: config.name.clone(),
+            source,
+        },
+        Some(Errno::ACCESS | Errno::PERM) => TapError::DeviceNotPermitted {
+            config: config.clone(),
+            exists,
+        },
+        _ => TapError::System {
+            name: config.name.clone(),
+            step: "open /dev/net/tun for",
+            source,
+        },
+    })?;
+    rustix::io::ioctl_fionbio(&file, true)
+        .map_err(|errno| system_error(config, "make non-blocking", errno))?;
+    Ok(file)
+}
+
+impl Device for Tap {
+    type RxToken<'a> = RxToken<'a>;
+    type TxToken<'a> = TxToken<'a>;
+
+    /// The next frame of the host. The kernel gave it up: dropping the token drops the frame.
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
+        let rx = self.port.read(&mut self.rx)?;
+        Some((rx, self.port.token()))
+    }
+
+    /// `None` while the interface is down or gone. It asks the kernel whether that is still so.
+    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
+        self.port.may_write().then(|| self.port.token())
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        // Checksums stay as they are by default: all computed and verified by the board.
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = FRAME_LEN_MAX;
+        capabilities
+    }
+}
+
+impl AsFd for Tap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.port.as_fd()
+    }
+}
+
+impl AsRawFd for Tap {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tap")
+            .field("name", &self.name)
+            .field("created", &self.created)
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! `tapboard tap`: the board on a Linux TAP, a host of its own beside the kernel's network stack.
+
+use std::os::fd::AsRawFd;
+
+use mio::Interest;
+use mio::event::Event;
+use mio::unix::SourceFd;
+use smoltcp::time::Instant;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use tapboard_firmware::NetConfig;
+
+use crate::cli;
+use crate::nic::Lent;
+use crate::nic::tap::{LinkStatus, Tap, TapConfig, TapError, TapWarning};
+use crate::run::{Driver, NIC, Nic};
+
+struct TapNic {
+    tap: Tap,
+    status: LinkStatus,
+}
+
+impl Nic for TapNic {
+    type Device<'a> = Lent<'a, Tap>;
+
+    fn device(&mut self) -> Lent<'_, Tap> {
+        Lent(&mut self.tap)
+    }
+
+    fn ready(&mut self, _event: &Event) {}
+
+    /// Tells of each change of the interface; the device itself refuses frames meanwhile.
+    fn turn(&mut self, _now: Instant) -> Result<Option<Instant>, String> {
+        let status = self.tap.status();
+        let name = self.tap.name();
+        match status {
+            LinkStatus::Gone => return Err(TapError::Gone { name: name.into() }.to_string()),
+            LinkStatus::Down if self.status == LinkStatus::Up => {
+                log::warn!("{}", TapWarning::Down { name: name.into() });
+            }
+            LinkStatus::Up if self.status == LinkStatus::Down => log::warn!("{name} is up again"),
+            LinkStatus::Up | LinkStatus::Down => {}
+        }
+        self.status = status;
+        Ok(None)
+    }
+
+    fn summary(&self) -> String {
+        let counters = self.tap.counters();
+        let lost = counters.dropped_out_link
+            + counters.dropped_out_no_room
+            + counters.dropped_out_error
+            + counters.dropped_in_too_long
+            + counters.errors_in;
+        let fate = if self.tap.created() {
+            "removed"
+        } else {
+            "left as it was"
+        };
+        format!("{}: {lost} frames lost; {fate}", self.tap.name())
+    }
+}
+
+/// The host's side of a network that it has to make: the address after the board's, or before it.
+fn host_side(board: Ipv4Cidr) -> Ipv4Cidr {
+    let bits = board.address().to_bits();
+    let host = |bits: u32| {
+        let address = Ipv4Address::from_bits(bits);
+        let usable = board.contains_addr(&address)
+            && address != board.network().address()
+            && Some(address) != board.broadcast();
+        usable.then(|| Ipv4Cidr::new(address, board.prefix_len()))
+    };
+    host(bits + 1).or_else(|| host(bits - 1)).unwrap_or(board)
+}
+
+/// Runs the board until a signal ends it.
+pub fn run(options: &cli::Tap) -> Result<(), String> {
+    let driver = Driver::new()?;
+    let host_ipv4 = host_side(options.ip);
+    let config = TapConfig {
+        name: options.name.clone(),
+        host_ipv4,
+        ..TapConfig::default()
+    };
+    let mut tap = Tap::open(&config).map_err(|error| error.to_string())?;
+    for warning in tap.warnings() {
+        log::warn!("{warning}");
+    }
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    driver
+        .registry()?
+        .register(&mut SourceFd(&tap.as_raw_fd()), NIC, interest)
+        .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
+    let net = NetConfig {
+        ipv4: options.ip,
+        gateway: options.gateway,
+        ..NetConfig::BOARD
+    };
+    print_banner(&net, &tap, host_ipv4, &options.board);
+    let status = tap.status();
+    let telemetry = (host_ipv4.address(), 9000).into();
+    driver.run(&net, &options.board, telemetry, &mut TapNic { tap, status })
+}
+
+fn print_banner(net: &NetConfig, tap: &Tap, host: Ipv4Cidr, options: &cli::Board) {
+    let (board, name) = (net.ipv4.address(), tap.name());
+    println!("The board is up: {board} on {name}.\n");
+    println!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
+    if let Some(ipv6) = net.ipv6 {
+        println!("  {:<15} the same", ipv6.address());
+    }
+    if tap.created() {
+        println!("  {name} was created with {host} for this host, and goes when this ends.");
+    } else {
+        println!("  {name} was there; its addresses stay as they are.");
+    }
+    println!("\nTry, in another terminal:");
+    println!("  ping -c 3 {board}");
+    println!("  printf hello | nc -N {board} 7");
+    println!("  nc {board} 23{:>21} then: help, led on, netstat", "#");
+    if let Some(telemetry) = options.telemetry_or((host.address(), 9000).into()) {
+        println!("  nc -l {telemetry:<23} # telemetry");
+    }
+    println!("\nCtrl-C ends it.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_gets_a_usable_neighbour_address() {
+        let side = |a: [u8; 4], prefix| {
+            host_side(Ipv4Cidr::new(Ipv4Address::from(a), prefix))
+                .address()
+                .octets()
+        };
+        assert_eq!(side([192, 0, 2, 1], 24), [192, 0, 2, 2]);
+        assert_eq!(side([192, 0, 2, 254], 24), [192, 0, 2, 253]);
+        assert_eq!(side([192, 0, 2, 6], 30), [192, 0, 2, 5]);
+    }
+}
