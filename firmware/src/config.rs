@@ -71,6 +71,15 @@ pub const STALL_RETRY: Duration = Duration::from_millis(10);
 /// First of the ephemeral ports, 49152-65535 (RFC 6335 6).
 pub const EPHEMERAL_FIRST: u16 = 49152;
 
+/// Datagrams that one UDP service takes in one poll.
+pub const DATAGRAM_BUDGET: usize = SERVICE_BUDGET / DATAGRAM_SIZE;
+
+/// How soon a service tries again when it could not get its listening socket.
+pub const LISTEN_RETRY: Duration = Duration::from_secs(1);
+
+/// Bytes read at a time, on the call stack, when a service has no use for what it receives.
+pub const SCRATCH: usize = 256;
+
 /// Bytes an echo connection may have received and not yet been able to send back.
 pub const ECHO_CARRY: usize = 256;
 
@@ -80,14 +89,26 @@ pub const SHELL_LINE: usize = 80;
 /// Longest line the shell prints.
 pub const SHELL_OUTPUT: usize = 160;
 
+/// Bytes of input the shell takes from its socket at a time.
+pub const SHELL_INPUT: usize = 32;
+
+/// Bytes of a telnet subnegotiation skipped before the shell takes what follows for text again.
+pub const TELNET_SUBNEGOTIATION: u8 = 128;
+
+/// How long the answer to the shell's `reset` may take to reach the peer before the board resets.
+pub const RESET_WAIT: Duration = Duration::from_secs(1);
+
 /// Shell connections at most; further ones wait in the backlog.
 pub const SHELL_CONNECTIONS: usize = 4;
 
 /// Time between two telemetry lines.
 pub const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Longest telemetry line.
-pub const TELEMETRY_LINE: usize = 192;
+/// Longest name of a board, in bytes of UTF-8.
+pub const BOARD_NAME: usize = 32;
+
+/// Longest telemetry line: every byte of the name as `\u0000`, every number at its longest.
+pub const TELEMETRY_LINE: usize = 352;
 
 /// First wait before telemetry connects again; doubled at each failure, with jitter.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -108,5 +129,9 @@ const _: () = {
     assert!(BACKOFF_FIRST.total_micros() < BACKOFF_MAX.total_micros());
     assert!(TCP_SLOTS > RESERVE * 5, "four listening services and the client each need a reserve");
     assert!(SHELL_CONNECTIONS <= TCP_SLOTS);
+    assert!(DATAGRAM_BUDGET >= UDP_PACKETS, "a full queue is emptied in one poll");
+    assert!(SCRATCH <= SERVICE_BUDGET && ECHO_CARRY <= SERVICE_BUDGET);
+    assert!(LISTEN_RETRY.total_micros() > 0 && TELEMETRY_INTERVAL.total_micros() > 0);
+    assert!(BACKOFF_MAX.total_micros() <= u32::MAX as u64, "jitter is drawn from 32 bits");
     assert!(TCP_SLOTS <= u8::MAX as usize && LISTENERS <= u8::MAX as usize);
 };

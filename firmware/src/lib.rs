@@ -8,4 +8,5 @@ extern crate std;
 pub mod board;
 pub mod config;
 pub mod netstat;
+pub mod rng;
 pub mod service;

@@ -1,0 +1,139 @@
+//! Bytes on their way from one call to the next: filled once, emptied as the other side allows.
+//!
+//! A [`Buffer`] is filled only while it is empty, so that it needs no ring and no copying down: two
+//! indices, and what is due is one slice. The helpers [`receive`] and [`send`] turn the `nb` results of
+//! the stack into the [`Stop`] that ends a service's turn, so that `?` does the rest.
+
+use core::fmt;
+use core::ops::ControlFlow;
+
+use embedded_nal::{TcpClientStack, nb};
+
+use super::server::Stop;
+
+/// At most `N` bytes that wait to be sent or looked at.
+#[derive(Debug)]
+pub(super) struct Buffer<const N: usize> {
+    bytes: [u8; N],
+    start: usize,
+    end: usize,
+}
+
+impl<const N: usize> Buffer<N> {
+    pub(super) const fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            start: 0,
+            end: 0,
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+    }
+
+    /// Takes the oldest byte out.
+    pub(super) fn pop(&mut self) -> Option<u8> {
+        let byte = *self.bytes[..self.end].get(self.start)?;
+        self.start += 1;
+        Some(byte)
+    }
+
+    /// Appends `bytes`, or as many of them as there is room for: then the result is `false`.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
+        if self.is_empty() {
+            self.clear();
+        }
+        let taken = bytes.len().min(N - self.end);
+        self.bytes[self.end..self.end + taken].copy_from_slice(&bytes[..taken]);
+        self.end += taken;
+        taken == bytes.len()
+    }
+
+    /// Fills the buffer, which must be empty, with at most `limit` received bytes. 0 is the peer's FIN.
+    pub(super) fn fill<S: TcpClientStack>(
+        &mut self,
+        stack: &mut S,
+        socket: &mut S::TcpSocket,
+        limit: usize,
+    ) -> ControlFlow<Stop, usize> {
+        debug_assert!(self.is_empty());
+        self.clear();
+        self.end = receive(stack, socket, &mut self.bytes[..N.min(limit)])?;
+        ControlFlow::Continue(self.end)
+    }
+
+    /// Sends everything that is in the buffer and says how much that was.
+    pub(super) fn flush<S: TcpClientStack>(
+        &mut self,
+        stack: &mut S,
+        socket: &mut S::TcpSocket,
+    ) -> ControlFlow<Stop, usize> {
+        let due = self.end - self.start;
+        while !self.is_empty() {
+            self.start += send(stack, socket, &self.bytes[self.start..self.end])?;
+        }
+        ControlFlow::Continue(due)
+    }
+}
+
+impl<const N: usize> fmt::Write for Buffer<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.push(text.as_bytes()) {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}
+
+/// Receives into `bytes`, which must not be empty. 0 is the peer's FIN.
+pub(super) fn receive<S: TcpClientStack>(
+    stack: &mut S,
+    socket: &mut S::TcpSocket,
+    bytes: &mut [u8],
+) -> ControlFlow<Stop, usize> {
+    match stack.receive(socket, bytes) {
+        Ok(length) => ControlFlow::Continue(length),
+        Err(nb::Error::WouldBlock) => ControlFlow::Break(Stop::Idle),
+        Err(nb::Error::Other(_)) => ControlFlow::Break(Stop::Done),
+    }
+}
+
+/// Sends the first of `bytes`, which must not be empty; the result is at least 1.
+pub(super) fn send<S: TcpClientStack>(
+    stack: &mut S,
+    socket: &mut S::TcpSocket,
+    bytes: &[u8],
+) -> ControlFlow<Stop, usize> {
+    match stack.send(socket, bytes) {
+        Ok(0) | Err(nb::Error::WouldBlock) => ControlFlow::Break(Stop::Idle),
+        Ok(length) => ControlFlow::Continue(length),
+        Err(nb::Error::Other(_)) => ControlFlow::Break(Stop::Done),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::fmt::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_cut_and_reported() {
+        let mut buffer = Buffer::<4>::new();
+        assert!(buffer.write_str("abc").is_ok());
+        assert!(buffer.write_str("de").is_err());
+        let taken: std::vec::Vec<u8> = core::iter::from_fn(|| buffer.pop()).collect();
+        assert_eq!(taken, b"abcd");
+        assert!(
+            buffer.push(b"wxyz"),
+            "an emptied buffer has all its room again"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Character generator (RFC 864), TCP port 19: text without end, for a client that measures or tests.
+//!
+//! The classic pattern: lines of 72 of the 95 printing ASCII characters, each line starting one
+//! character later than the one before, ended by CR LF. It repeats after 95 lines, so a connection's
+//! whole state is a position in those 7030 bytes. What the peer sends is thrown away, as the RFC says;
+//! its FIN ends the connection.
+//!
+//! UDP port 19 is not offered, on purpose: a datagram with a forged source would make the board send a
+//! longer one to a victim of the forger's choice.
+
+use core::net::SocketAddr;
+use core::ops::ControlFlow;
+
+use embedded_nal::{TcpClientStack, TcpFullStack};
+use smoltcp::time::Instant;
+
+use super::buffer::send;
+use super::server::{Connection, Server, Stop, drain};
+use crate::config::{SCRATCH, SERVICE_BUDGET, TCP_SLOTS};
+
+/// The port of RFC 864.
+pub const PORT: u16 = 19;
+
+/// Characters in a line, without its CR LF.
+const COLUMNS: usize = 72;
+
+/// Printing characters, from space to `~`.
+const CHARACTERS: usize = 95;
+
+/// Bytes after which the pattern repeats.
+const PERIOD: usize = CHARACTERS * (COLUMNS + 2);
+
+/// The character generator. `T` is the stack's TCP handle.
+#[derive(Debug)]
+pub struct Chargen<T> {
+    tcp: Server<T, Pattern, TCP_SLOTS>,
+}
+
+impl<T> Default for Chargen<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Chargen<T> {
+    /// A service that will listen from its first poll on.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            tcp: Server::new(PORT),
+        }
+    }
+
+    /// Fills every connection's send room. See [`super`] for the contract.
+    pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
+    where
+        S: TcpFullStack<TcpSocket = T>,
+    {
+        self.tcp.poll(now, stack, &mut ())
+    }
+
+    /// Closes every handle.
+    pub fn shutdown<S: TcpFullStack<TcpSocket = T>>(&mut self, stack: &mut S) {
+        self.tcp.shutdown(stack);
+    }
+}
+
+/// Where in the pattern a connection is: bytes sent, modulo [`PERIOD`].
+#[derive(Debug)]
+struct Pattern(usize);
+
+impl<S: TcpClientStack> Connection<S, ()> for Pattern {
+    fn new(_remote: SocketAddr) -> Self {
+        Self(0)
+    }
+
+    fn serve(
+        &mut self,
+        stack: &mut S,
+        socket: &mut S::TcpSocket,
+        (): &mut (),
+    ) -> ControlFlow<Stop> {
+        let flooded = match drain(stack, socket) {
+            ControlFlow::Break(Stop::Done) => return ControlFlow::Break(Stop::Done),
+            drained => drained.is_continue(),
+        };
+        let mut left = SERVICE_BUDGET;
+        let mut chunk = [0; SCRATCH];
+        while left > 0 {
+            let length = chunk.len().min(left);
+            for (offset, byte) in chunk[..length].iter_mut().enumerate() {
+                *byte = character((self.0 + offset) % PERIOD);
+            }
+            match send(stack, socket, &chunk[..length]) {
+                ControlFlow::Continue(sent) => {
+                    self.0 = (self.0 + sent) % PERIOD;
+                    left -= sent;
+                }
+                // Unread input is work even when there is no send room.
+                ControlFlow::Break(Stop::Idle) if flooded => break,
+                ControlFlow::Break(stop) => return ControlFlow::Break(stop),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The byte at `position` of the pattern, which is below [`PERIOD`].
+const fn character(position: usize) -> u8 {
+    let (line, column) = (position / (COLUMNS + 2), position % (COLUMNS + 2));
+    if column < COLUMNS {
+        b' ' + ((line + column) % CHARACTERS) as u8
+    } else if column == COLUMNS {
+        b'\r'
+    } else {
+        b'\n'
+    }
+}

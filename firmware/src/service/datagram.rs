@@ -1,0 +1,131 @@
+//! What every UDP service does: keep a socket bound to its port and take datagrams from it.
+//!
+//! UDP promises nothing, and neither does this: a datagram that fits no frame ([`DATAGRAM_SIZE`]) or
+//! cannot be sent at once is dropped and counted. An error of the socket closes it; another is bound
+//! after [`LISTEN_RETRY`]. The one buffer is on the call stack, for the length of a poll.
+
+use core::net::SocketAddr;
+
+use embedded_nal::{UdpClientStack, UdpFullStack, nb};
+use smoltcp::time::Instant;
+
+use crate::config::{DATAGRAM_BUDGET, DATAGRAM_SIZE, LISTEN_RETRY};
+
+/// A bound UDP port. `H` is the stack's UDP handle.
+#[derive(Debug)]
+pub(super) struct UdpPort<H> {
+    port: u16,
+    socket: Option<H>,
+    retry_at: Option<Instant>,
+    dropped: u32,
+}
+
+impl<H> UdpPort<H> {
+    pub(super) const fn new(port: u16) -> Self {
+        Self {
+            port,
+            socket: None,
+            retry_at: None,
+            dropped: 0,
+        }
+    }
+
+    /// Datagrams that were too long or could not be sent, since boot. Wraps.
+    pub(super) const fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    /// Hands each datagram received to `answer`, at most [`DATAGRAM_BUDGET`] of them, and sends it back
+    /// to its sender where `answer` says `true`.
+    pub(super) fn poll<S: UdpFullStack<UdpSocket = H>>(
+        &mut self,
+        now: Instant,
+        stack: &mut S,
+        mut answer: impl FnMut(SocketAddr) -> bool,
+    ) -> Option<Instant> {
+        // One byte more than the longest datagram tells a long one from one that was cut.
+        let mut buffer = [0; DATAGRAM_SIZE + 1];
+        for _ in 0..DATAGRAM_BUDGET {
+            let Some((length, remote)) = self.receive(now, stack, &mut buffer) else {
+                return self.retry_at;
+            };
+            if !answer(remote) {
+                continue;
+            }
+            let sent = length <= DATAGRAM_SIZE && self.send(stack, remote, &buffer[..length]);
+            self.dropped = self.dropped.wrapping_add(u32::from(!sent));
+        }
+        Some(now)
+    }
+
+    /// Gives the handle back.
+    pub(super) fn shutdown<S: UdpFullStack<UdpSocket = H>>(&mut self, stack: &mut S) {
+        if let Some(handle) = self.socket.take() {
+            close(stack, handle);
+        }
+    }
+
+    fn receive<S: UdpFullStack<UdpSocket = H>>(
+        &mut self,
+        now: Instant,
+        stack: &mut S,
+        buffer: &mut [u8],
+    ) -> Option<(usize, SocketAddr)> {
+        let mut handle = self.socket.take().or_else(|| self.bind(now, stack))?;
+        match stack.receive(&mut handle, buffer) {
+            Ok(received) => {
+                self.socket = Some(handle);
+                Some(received)
+            }
+            Err(nb::Error::WouldBlock) => {
+                self.socket = Some(handle);
+                None
+            }
+            Err(nb::Error::Other(error)) => {
+                log::error!("udp port {}: cannot receive: {error:?}", self.port);
+                close(stack, handle);
+                self.retry_at = Some(now + LISTEN_RETRY);
+                None
+            }
+        }
+    }
+
+    /// Whether the stack took the datagram. An address nobody can reach must not cost the socket.
+    fn send<S>(&mut self, stack: &mut S, remote: SocketAddr, datagram: &[u8]) -> bool
+    where
+        S: UdpFullStack<UdpSocket = H>,
+    {
+        let socket = self.socket.as_mut();
+        socket.is_some_and(|handle| stack.send_to(handle, remote, datagram).is_ok())
+    }
+
+    fn bind<S: UdpFullStack<UdpSocket = H>>(&mut self, now: Instant, stack: &mut S) -> Option<H> {
+        if self.retry_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        self.retry_at = None;
+        open(stack, self.port)
+            .inspect_err(|error| {
+                log::error!("udp port {}: cannot bind: {error:?}", self.port);
+                self.retry_at = Some(now + LISTEN_RETRY);
+            })
+            .ok()
+    }
+}
+
+fn open<S: UdpFullStack>(stack: &mut S, port: u16) -> Result<S::UdpSocket, S::Error> {
+    let mut handle = stack.socket()?;
+    match stack.bind(&mut handle, port) {
+        Ok(()) => Ok(handle),
+        Err(error) => {
+            close(stack, handle);
+            Err(error)
+        }
+    }
+}
+
+fn close<S: UdpClientStack>(stack: &mut S, handle: S::UdpSocket) {
+    if let Err(error) = stack.close(handle) {
+        log::debug!("close: {error:?}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Echo (RFC 862), TCP and UDP port 7: what comes in goes back.
+//!
+//! TCP: a connection holds at most [`ECHO_CARRY`] bytes that it has received and not yet sent back,
+//! and receives nothing while it holds any; so a client that does not read is slowed by its own
+//! window. At the peer's FIN everything has been sent, and the connection closes.
+//!
+//! UDP: a datagram goes back to its sender, unless the sender's port is one that would answer it
+//! ([`answers_by_itself`]): two echo services, given one spoofed datagram, would talk for ever.
+
+use core::net::SocketAddr;
+use core::ops::ControlFlow;
+
+use embedded_nal::{TcpClientStack, TcpFullStack, UdpFullStack};
+use smoltcp::time::Instant;
+
+use super::buffer::Buffer;
+use super::datagram::UdpPort;
+use super::server::{Connection, Server, Stop};
+use super::{answers_by_itself, earliest};
+use crate::config::{ECHO_CARRY, SERVICE_BUDGET, TCP_SLOTS};
+
+/// The port of RFC 862.
+pub const PORT: u16 = 7;
+
+/// The echo service. `T` and `U` are the stack's TCP and UDP handles.
+#[derive(Debug)]
+pub struct Echo<T, U> {
+    tcp: Server<T, Carry, TCP_SLOTS>,
+    udp: UdpPort<U>,
+    refused: u32,
+}
+
+impl<T, U> Default for Echo<T, U> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, U> Echo<T, U> {
+    /// A service that will listen from its first poll on.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            tcp: Server::new(PORT),
+            udp: UdpPort::new(PORT),
+            refused: 0,
+        }
+    }
+
+    /// Datagrams left unanswered because their source port answers by itself, since boot. Wraps.
+    #[must_use]
+    pub const fn refused(&self) -> u32 {
+        self.refused
+    }
+
+    /// Datagrams that were too long or could not be sent back, since boot. Wraps.
+    #[must_use]
+    pub const fn dropped(&self) -> u32 {
+        self.udp.dropped()
+    }
+
+    /// Serves every connection and every datagram that is there. See [`super`] for the contract.
+    pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
+    where
+        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U>,
+    {
+        let refused = &mut self.refused;
+        let udp = self.udp.poll(now, stack, |remote| {
+            let answered = !answers_by_itself(remote.port());
+            *refused = refused.wrapping_add(u32::from(!answered));
+            answered
+        });
+        earliest(self.tcp.poll(now, stack, &mut ()), udp)
+    }
+
+    /// Closes every handle.
+    pub fn shutdown<S>(&mut self, stack: &mut S)
+    where
+        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U>,
+    {
+        self.tcp.shutdown(stack);
+        self.udp.shutdown(stack);
+    }
+}
+
+/// What a connection has received and not yet sent back.
+#[derive(Debug)]
+struct Carry(Buffer<ECHO_CARRY>);
+
+impl<S: TcpClientStack> Connection<S, ()> for Carry {
+    fn new(_remote: SocketAddr) -> Self {
+        Self(Buffer::new())
+    }
+
+    fn serve(
+        &mut self,
+        stack: &mut S,
+        socket: &mut S::TcpSocket,
+        (): &mut (),
+    ) -> ControlFlow<Stop> {
+        let mut left = SERVICE_BUDGET;
+        loop {
+            self.0.flush(stack, socket)?;
+            if left == 0 {
+                return ControlFlow::Continue(());
+            }
+            match self.0.fill(stack, socket, left)? {
+                0 => return ControlFlow::Break(Stop::Done),
+                length => left -= length,
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What every TCP service does: listen on a port, accept connections, give each its turn.
+//!
+//! A [`Server`] owns the listening socket and up to `N` connections in a fixed array. Further ones
+//! wait in the stack's backlog until a place is free. Whatever happens, a handle ends in `close`: the
+//! traits give a handle no other way back to its stack. A listening socket that cannot be had, or that
+//! fails, is asked for again every [`LISTEN_RETRY`]. One poll costs a turn of every connection and at
+//! most `N` accepts.
+
+use core::net::SocketAddr;
+use core::ops::ControlFlow;
+
+use embedded_nal::{TcpClientStack, TcpFullStack, nb};
+use smoltcp::time::Instant;
+
+use super::buffer::receive;
+use super::earliest;
+use crate::config::{LISTEN_RETRY, SCRATCH, SERVICE_BUDGET};
+
+/// Why a connection's turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Only the network can give it more to do.
+    Idle,
+    /// It is over: close the handle.
+    Done,
+}
+
+/// One accepted connection of a service that needs an `X` to do its work.
+pub(super) trait Connection<S: TcpClientStack, X: ?Sized> {
+    /// What a connection begins with.
+    fn new(remote: SocketAddr) -> Self;
+
+    /// Moves at most [`SERVICE_BUDGET`] bytes. `Continue` says that there is more to do at once.
+    fn serve(
+        &mut self,
+        stack: &mut S,
+        socket: &mut S::TcpSocket,
+        context: &mut X,
+    ) -> ControlFlow<Stop>;
+}
+
+/// A listening port and its connections. `H` is the stack's TCP handle, `C` the connection's state.
+#[derive(Debug)]
+pub(super) struct Server<H, C, const N: usize> {
+    port: u16,
+    listener: Option<H>,
+    retry_at: Option<Instant>,
+    places: [Option<(H, C)>; N],
+}
+
+impl<H, C, const N: usize> Server<H, C, N> {
+    pub(super) const fn new(port: u16) -> Self {
+        Self {
+            port,
+            listener: None,
+            retry_at: None,
+            places: [const { None }; N],
+        }
+    }
+
+    /// Serves every connection, then takes new ones into the free places.
+    pub(super) fn poll<S, X>(
+        &mut self,
+        now: Instant,
+        stack: &mut S,
+        context: &mut X,
+    ) -> Option<Instant>
+    where
+        S: TcpFullStack<TcpSocket = H>,
+        C: Connection<S, X>,
+    {
+        let mut again = false;
+        for place in &mut self.places {
+            again |= serve(place, stack, context);
+        }
+        again |= self.accept(now, stack, context);
+        earliest(again.then_some(now), self.retry_at)
+    }
+
+    /// Gives every handle back. Data that was accepted by `send` is still delivered by the stack.
+    pub(super) fn shutdown<S: TcpClientStack<TcpSocket = H>>(&mut self, stack: &mut S) {
+        let connections = self.places.iter_mut().filter_map(Option::take);
+        for handle in connections.map(|(handle, _)| handle) {
+            close(stack, handle);
+        }
+        if let Some(listener) = self.listener.take() {
+            close(stack, listener);
+        }
+    }
+
+    /// Fills the free places from the backlog. The result says that a new connection has more to do at
+    /// once, or that there may be more in the backlog for a free place.
+    fn accept<S, X>(&mut self, now: Instant, stack: &mut S, context: &mut X) -> bool
+    where
+        S: TcpFullStack<TcpSocket = H>,
+        C: Connection<S, X>,
+    {
+        let Some(mut listener) = self.listener.take().or_else(|| self.listen(now, stack)) else {
+            return false;
+        };
+        let (mut unfinished, mut backlog) = (false, false);
+        for place in self.places.iter_mut().filter(|place| place.is_none()) {
+            match stack.accept(&mut listener) {
+                Ok((handle, remote)) => {
+                    *place = Some((handle, C::new(remote)));
+                    unfinished |= serve(place, stack, context);
+                    // One that is over already leaves its place free for the next in the backlog.
+                    backlog |= place.is_none();
+                }
+                Err(nb::Error::WouldBlock) => {
+                    backlog = false;
+                    break;
+                }
+                Err(nb::Error::Other(error)) => {
+                    log::error!("tcp port {}: cannot accept: {error:?}", self.port);
+                    close(stack, listener);
+                    self.retry_at = Some(now + LISTEN_RETRY);
+                    return unfinished;
+                }
+            }
+        }
+        self.listener = Some(listener);
+        unfinished || backlog
+    }
+
+    fn listen<S: TcpFullStack<TcpSocket = H>>(&mut self, now: Instant, stack: &mut S) -> Option<H> {
+        if self.retry_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        self.retry_at = None;
+        open(stack, self.port)
+            .inspect_err(|error| {
+                log::error!("tcp port {}: cannot listen: {error:?}", self.port);
+                self.retry_at = Some(now + LISTEN_RETRY);
+            })
+            .ok()
+    }
+}
+
+/// The server's side of a connection up to `accept`: socket, bind, listen.
+fn open<S: TcpFullStack>(stack: &mut S, port: u16) -> Result<S::TcpSocket, S::Error> {
+    let mut handle = stack.socket()?;
+    let mut listening = stack.bind(&mut handle, port);
+    if listening.is_ok() {
+        listening = stack.listen(&mut handle);
+    }
+    match listening {
+        Ok(()) => Ok(handle),
+        Err(error) => {
+            close(stack, handle);
+            Err(error)
+        }
+    }
+}
+
+/// One turn of the connection in `place`, if any; says whether it wants another at once.
+fn serve<S, C, X>(place: &mut Option<(S::TcpSocket, C)>, stack: &mut S, context: &mut X) -> bool
+where
+    S: TcpClientStack,
+    C: Connection<S, X>,
+{
+    let Some((handle, connection)) = place else {
+        return false;
+    };
+    match connection.serve(stack, handle, context) {
+        ControlFlow::Continue(()) => true,
+        ControlFlow::Break(Stop::Idle) => false,
+        ControlFlow::Break(Stop::Done) => {
+            if let Some((handle, _)) = place.take() {
+                close(stack, handle);
+            }
+            false
+        }
+    }
+}
+
+/// Gives `handle` back. That the connection is gone already is no news to who closes it.
+pub(super) fn close<S: TcpClientStack>(stack: &mut S, handle: S::TcpSocket) {
+    if let Err(error) = stack.close(handle) {
+        log::debug!("close: {error:?}");
+    }
+}
+
+/// Reads and forgets what was received: `Done` at the peer's FIN, `Continue` after [`SERVICE_BUDGET`]
+/// bytes.
+pub(super) fn drain<S: TcpClientStack>(
+    stack: &mut S,
+    socket: &mut S::TcpSocket,
+) -> ControlFlow<Stop> {
+    let mut scratch = [0; SCRATCH];
+    let mut left = SERVICE_BUDGET;
+    while left > 0 {
+        match receive(stack, socket, &mut scratch[..SCRATCH.min(left)])? {
+            0 => return ControlFlow::Break(Stop::Done),
+            length => left -= length,
+        }
+    }
+    ControlFlow::Continue(())
+}

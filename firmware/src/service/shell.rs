@@ -1,0 +1,359 @@
+//! The shell, TCP port 23: a line at a time, for `nc` and for telnet clients.
+//!
+//! A session is a loop of three steps, each of which the peer can hold up: send the output that is
+//! due, print the next line of an answer, take the next byte of input. Input is read only when no
+//! output is due, and an answer is made one line at a time; so [`SHELL_OUTPUT`] bytes are enough for a
+//! table of any length, and a client that does not read is not listened to either.
+//!
+//! The peer's FIN ends the last line, if it had no end, and then the session. Before a session closes,
+//! what has been received is read away: closing a socket with unread data would send a RST, and the
+//! answer could be lost with it.
+//!
+//! Anybody who can reach the port can switch the LED and reset the board. It is a development board;
+//! keep it on a network where that is fine.
+
+use core::fmt::Write as _;
+use core::net::SocketAddr;
+use core::ops::ControlFlow;
+
+use embedded_nal::{TcpClientStack, TcpFullStack};
+use smoltcp::time::{Duration, Instant};
+
+use super::buffer::Buffer;
+use super::command::{COMMANDS, Command, Mistake, Switch, parse};
+use super::server::{Connection, Server, Stop, drain};
+use super::telnet::{Key, Telnet};
+use super::{About, earliest};
+use crate::board::Board;
+use crate::config::{
+    RESET_WAIT, SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_INPUT, SHELL_LINE, SHELL_OUTPUT,
+};
+use crate::netstat::{Introspect, Row};
+
+/// The port of RFC 854.
+pub const PORT: u16 = 23;
+
+/// The shell. `T` is the stack's TCP handle.
+#[derive(Debug)]
+pub struct Shell<T> {
+    tcp: Server<T, Session, SHELL_CONNECTIONS>,
+    reset: Option<Reset>,
+}
+
+/// A reset that waits until its answer has arrived, or for `deadline`.
+#[derive(Clone, Copy, Debug)]
+struct Reset {
+    remote: SocketAddr,
+    deadline: Instant,
+}
+
+impl<T> Default for Shell<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Shell<T> {
+    /// A service that will listen from its first poll on.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            tcp: Server::new(PORT),
+            reset: None,
+        }
+    }
+
+    /// Reads, executes and answers what has come in. See [`super`] for the contract.
+    ///
+    /// The command `reset` is answered and its session closed; when the peer has acknowledged both, or
+    /// after [`RESET_WAIT`], [`Board::reset`] is called.
+    pub fn poll<S, B>(
+        &mut self,
+        now: Instant,
+        stack: &mut S,
+        board: &mut B,
+        about: &About<'_>,
+    ) -> Option<Instant>
+    where
+        S: TcpFullStack<TcpSocket = T> + Introspect,
+        B: Board,
+    {
+        let mut context = Context {
+            now,
+            board,
+            about,
+            reset: self.reset,
+        };
+        let deadline = self.tcp.poll(now, stack, &mut context);
+        self.reset = context.reset;
+        let Some(reset) = self.reset else {
+            return deadline;
+        };
+        if now >= reset.deadline || !owes(stack, reset.remote) {
+            self.reset = None;
+            board.reset();
+            return deadline;
+        }
+        earliest(deadline, Some(reset.deadline))
+    }
+
+    /// Closes every handle.
+    pub fn shutdown<S: TcpFullStack<TcpSocket = T>>(&mut self, stack: &mut S) {
+        self.tcp.shutdown(stack);
+    }
+}
+
+/// Whether the shell's peer `remote` has not acknowledged everything, our FIN included.
+fn owes<S: Introspect>(stack: &S, remote: SocketAddr) -> bool {
+    let mut rows = (0..).map_while(|index| stack.row(index));
+    rows.any(|row| {
+        row.local_port == PORT
+            && row.remote == Some(remote)
+            && !matches!(row.state, "FIN-WAIT-2" | "TIME-WAIT" | "CLOSED")
+    })
+}
+
+/// What a session works with, beside its own state.
+struct Context<'a, B> {
+    now: Instant,
+    board: &'a mut B,
+    about: &'a About<'a>,
+    reset: Option<Reset>,
+}
+
+/// What is to be printed next.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Greeting,
+    Prompt,
+    Help(usize),
+    Heading,
+    Netstat(usize),
+    StackCounter(usize),
+    ServiceCounter(usize),
+}
+
+/// One connection of the shell.
+#[derive(Debug)]
+struct Session {
+    remote: SocketAddr,
+    telnet: Telnet,
+    input: Buffer<SHELL_INPUT>,
+    line: heapless::Vec<u8, SHELL_LINE>,
+    /// The line being typed is longer than `line`; the rest of it is thrown away.
+    overlong: bool,
+    output: Buffer<SHELL_OUTPUT>,
+    answer: Option<Answer>,
+    /// No more input is taken: print what is due, then close.
+    ending: bool,
+}
+
+impl<S, B> Connection<S, Context<'_, B>> for Session
+where
+    S: TcpClientStack + Introspect,
+    B: Board,
+{
+    fn new(remote: SocketAddr) -> Self {
+        Self {
+            remote,
+            telnet: Telnet::new(),
+            input: Buffer::new(),
+            line: heapless::Vec::new(),
+            overlong: false,
+            output: Buffer::new(),
+            answer: Some(Answer::Greeting),
+            ending: false,
+        }
+    }
+
+    fn serve(
+        &mut self,
+        stack: &mut S,
+        socket: &mut S::TcpSocket,
+        context: &mut Context<'_, B>,
+    ) -> ControlFlow<Stop> {
+        let mut spent = 0;
+        loop {
+            spent += self.output.flush(stack, socket)?;
+            if spent >= SERVICE_BUDGET - SHELL_OUTPUT {
+                return ControlFlow::Continue(());
+            }
+            if let Some(answer) = self.answer.take() {
+                self.print(answer, stack, context.about);
+            } else if self.ending {
+                let _ = drain(stack, socket);
+                return ControlFlow::Break(Stop::Done);
+            } else if let Some(byte) = self.input.pop() {
+                spent += 1;
+                if let Some(key) = self.telnet.feed(byte) {
+                    self.press(key, context);
+                }
+            } else if self.input.fill(stack, socket, SHELL_INPUT)? == 0 {
+                self.end_of_input(context);
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Appends one line to the output, which is empty, and says through `self.answer` what follows it.
+    fn print<S: Introspect>(&mut self, answer: Answer, stack: &S, about: &About<'_>) {
+        let following = match answer {
+            Answer::Greeting => {
+                self.say(format_args!("{}, tapboard shell: try help", about.name));
+                Answer::Prompt
+            }
+            Answer::Prompt => {
+                if !self.ending {
+                    self.output.push(b"> ");
+                }
+                return;
+            }
+            Answer::Help(index) => {
+                let Some(entry) = COMMANDS.get(index) else {
+                    return self.print(Answer::Prompt, stack, about);
+                };
+                let (name, arguments) = (entry.name, entry.arguments);
+                let width = 20 - name.len();
+                self.say(format_args!("{name}{arguments:<width$} {}", entry.about));
+                Answer::Help(index + 1)
+            }
+            Answer::Heading => {
+                self.say(format_args!("{}", Row::HEADING));
+                Answer::Netstat(0)
+            }
+            Answer::Netstat(index) => {
+                let Some(row) = stack.row(index) else {
+                    return self.print(Answer::Prompt, stack, about);
+                };
+                self.say(format_args!("{row}"));
+                Answer::Netstat(index + 1)
+            }
+            Answer::StackCounter(index) => {
+                let Some((name, value)) = stack.counter(index) else {
+                    return self.print(Answer::ServiceCounter(0), stack, about);
+                };
+                self.say(format_args!("{name:<20} {value}"));
+                Answer::StackCounter(index + 1)
+            }
+            Answer::ServiceCounter(index) => {
+                let Some(&(name, value)) = about.counters.get(index) else {
+                    return self.print(Answer::Prompt, stack, about);
+                };
+                self.say(format_args!("{name:<20} {value}"));
+                Answer::ServiceCounter(index + 1)
+            }
+        };
+        self.answer = Some(following);
+    }
+
+    /// Appends a line to the output, cut to what fits.
+    fn say(&mut self, text: core::fmt::Arguments<'_>) {
+        let _ = self.output.write_fmt(text);
+        self.output.push(b"\r\n");
+    }
+
+    fn press<B: Board>(&mut self, key: Key, context: &mut Context<'_, B>) {
+        match key {
+            Key::Character(byte) => self.overlong |= self.line.push(byte).is_err(),
+            Key::Enter => self.enter(context),
+            Key::Erase => {
+                // A character is the byte that starts it and the UTF-8 continuations after that.
+                while self.line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+            }
+            Key::EraseLine => {
+                self.line.clear();
+                self.overlong = false;
+            }
+            Key::Quit => {
+                self.say(format_args!(""));
+                self.ending = true;
+            }
+            Key::AreYouThere => self.say(format_args!("[yes]")),
+            Key::Refuse(refusal) => {
+                self.output.push(&refusal);
+            }
+        }
+    }
+
+    /// The peer's FIN: what was typed last counts, even without an end of line.
+    fn end_of_input<B: Board>(&mut self, context: &mut Context<'_, B>) {
+        self.ending = true;
+        if self.line.is_empty() && !self.overlong {
+            // The prompt gets its end of line.
+            self.say(format_args!(""));
+        } else {
+            self.enter(context);
+        }
+    }
+
+    fn enter<B: Board>(&mut self, context: &mut Context<'_, B>) {
+        let line = core::mem::take(&mut self.line);
+        self.answer = Some(Answer::Prompt);
+        if core::mem::take(&mut self.overlong) {
+            return self.say(format_args!(
+                "line ignored: longer than {SHELL_LINE} bytes; try help"
+            ));
+        }
+        match parse(&line) {
+            Ok(None) => {}
+            Ok(Some(command)) => self.execute(command, context),
+            Err(Mistake::Unknown(Some(name))) => {
+                self.say(format_args!(
+                    "unknown command; did you mean {name}? try help"
+                ));
+            }
+            Err(Mistake::Unknown(None)) => self.say(format_args!("unknown command; try help")),
+            Err(Mistake::Usage(entry)) => {
+                self.say(format_args!("usage: {}{}", entry.name, entry.arguments));
+            }
+        }
+    }
+
+    fn execute<B: Board>(&mut self, command: Command, context: &mut Context<'_, B>) {
+        match command {
+            Command::Help => self.answer = Some(Answer::Help(0)),
+            Command::Netstat => self.answer = Some(Answer::Heading),
+            Command::Stats => self.answer = Some(Answer::StackCounter(0)),
+            Command::Led(switch) => {
+                let board = &mut *context.board;
+                match switch {
+                    Some(Switch::On) => board.set_led(true),
+                    Some(Switch::Off) => board.set_led(false),
+                    Some(Switch::Toggle) => board.set_led(!board.led()),
+                    None => {}
+                }
+                let state = if board.led() { "on" } else { "off" };
+                self.say(format_args!("led is {state}"));
+            }
+            Command::Temp => {
+                let millis = context.board.temperature_mc();
+                let sign = if millis < 0 { "-" } else { "" };
+                let (whole, part) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
+                self.say(format_args!("{sign}{whole}.{part:03} C"));
+            }
+            Command::Uptime => self.tell_uptime(context.now - context.about.boot),
+            Command::Reset => {
+                self.say(format_args!("resetting"));
+                self.ending = true;
+                context.reset.get_or_insert(Reset {
+                    remote: self.remote,
+                    deadline: context.now + RESET_WAIT,
+                });
+            }
+            Command::Exit => {
+                self.say(format_args!("bye"));
+                self.ending = true;
+            }
+        }
+    }
+
+    fn tell_uptime(&mut self, uptime: Duration) {
+        let seconds = uptime.secs() as u32;
+        let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+        let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+        self.say(format_args!(
+            "up {days} d {hours:02}:{minutes:02}:{seconds:02}"
+        ));
+    }
+}

@@ -1,0 +1,301 @@
+//! Telemetry, the client: a line of JSON a second to one TCP address, for as long as it listens there.
+//!
+//! ```json
+//! {"board":"tapboard","seq":7,"uptime_ms":7250,"temp_mc":41250,"led":false,"connections":1,"dropped":0}
+//! ```
+//!
+//! One socket, never two; what comes in is thrown away. A line is sent whole or not at all: a line that
+//! falls due while the one before is still unsent is skipped and counted in `dropped`, and so is one
+//! that a lost connection cuts off; a new connection begins with a new line. `seq` counts the lines
+//! made. When the connection cannot be had or is lost, the next is tried after a back-off that doubles
+//! from [`BACKOFF_FIRST`] to [`BACKOFF_MAX`], half of it jitter, so that a hundred boards do not come
+//! back in step; it starts over only when a line has been sent, so that a server which accepts and
+//! hangs up is not hammered. Connected and idle, it asks for one poll an interval; connecting, for none.
+
+use core::fmt::{self, Write as _};
+use core::net::SocketAddr;
+use core::ops::ControlFlow;
+
+use embedded_nal::{TcpClientStack, nb};
+use smoltcp::time::{Duration, Instant};
+
+use super::About;
+use super::buffer::Buffer;
+use super::server::{Stop, close, drain};
+use crate::board::Board;
+use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, BOARD_NAME, TELEMETRY_INTERVAL, TELEMETRY_LINE};
+use crate::netstat::{Introspect, Protocol};
+use crate::rng::Rng;
+
+const _: () = {
+    // u32, u64, i32 and bool at their longest, between the keys.
+    let line =
+        r#"{"board":"","seq":4294967295,"uptime_ms":18446744073709551615,"temp_mc":-2147483648,"#;
+    let rest = r#""led":false,"connections":4294967295,"dropped":4294967295}"#;
+    assert!(TELEMETRY_LINE >= line.len() + rest.len() + 1 + 6 * BOARD_NAME);
+};
+
+/// The telemetry client. `T` is the stack's TCP handle.
+#[derive(Debug)]
+pub struct Telemetry<T> {
+    remote: SocketAddr,
+    socket: Option<T>,
+    /// Without a socket: when to try again, at once if `None`.
+    retry_at: Option<Instant>,
+    /// Connected: when the next line falls due.
+    due: Option<Instant>,
+    backoff: Duration,
+    rng: Rng,
+    line: Buffer<TELEMETRY_LINE>,
+    seq: u32,
+    dropped: u32,
+}
+
+impl<T> Telemetry<T> {
+    /// A client of `remote` that will connect at its first poll. Boards with different seeds wait for
+    /// different times.
+    #[must_use]
+    pub const fn new(remote: SocketAddr, seed: u64) -> Self {
+        Self {
+            remote,
+            socket: None,
+            retry_at: None,
+            due: None,
+            backoff: BACKOFF_FIRST,
+            rng: Rng::new(seed),
+            line: Buffer::new(),
+            seq: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Lines that fell due on a connection and were not sent whole, since boot. Wraps.
+    #[must_use]
+    pub const fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    /// Connects, sends the line that is due, or waits. See [`super`] for the contract.
+    pub fn poll<S, B>(
+        &mut self,
+        now: Instant,
+        stack: &mut S,
+        board: &mut B,
+        about: &About<'_>,
+    ) -> Option<Instant>
+    where
+        S: TcpClientStack<TcpSocket = T> + Introspect,
+        B: Board,
+    {
+        let mut socket = match self.socket.take() {
+            Some(socket) => socket,
+            None if self.retry_at.is_some_and(|at| now < at) => return self.retry_at,
+            None => match stack.socket() {
+                Ok(socket) => socket,
+                Err(error) => {
+                    log::error!("telemetry: no socket: {error:?}");
+                    return self.back_off(now);
+                }
+            },
+        };
+        if self.due.is_none() {
+            match stack.connect(&mut socket, self.remote) {
+                Ok(()) => self.due = Some(now),
+                Err(nb::Error::WouldBlock) => {
+                    self.socket = Some(socket);
+                    return None;
+                }
+                Err(nb::Error::Other(error)) => {
+                    log::debug!("telemetry: no connection to {}: {error:?}", self.remote);
+                    close(stack, socket);
+                    return self.back_off(now);
+                }
+            }
+        }
+        let turn = self.exchange(now, stack, &mut socket, board, about);
+        if turn == ControlFlow::Break(Stop::Done) {
+            close(stack, socket);
+            return self.back_off(now);
+        }
+        self.socket = Some(socket);
+        if turn.is_continue() {
+            Some(now)
+        } else {
+            self.due
+        }
+    }
+
+    /// Gives the handle back. A later poll connects again.
+    pub fn shutdown<S: TcpClientStack<TcpSocket = T>>(&mut self, stack: &mut S) {
+        self.disconnected();
+        if let Some(socket) = self.socket.take() {
+            close(stack, socket);
+        }
+    }
+
+    /// One turn of the connection. `Continue` if there is more to read at once.
+    fn exchange<S, B>(
+        &mut self,
+        now: Instant,
+        stack: &mut S,
+        socket: &mut T,
+        board: &mut B,
+        about: &About<'_>,
+    ) -> ControlFlow<Stop>
+    where
+        S: TcpClientStack<TcpSocket = T> + Introspect,
+        B: Board,
+    {
+        const DONE: ControlFlow<Stop> = ControlFlow::Break(Stop::Done);
+        let drained = drain(stack, socket);
+        if drained == DONE || self.flush(stack, socket) == DONE {
+            return DONE;
+        }
+        if self.fall_due(now) {
+            self.compose(now, stack, board, about);
+            if self.flush(stack, socket) == DONE {
+                return DONE;
+            }
+        }
+        drained
+    }
+
+    /// Moves `due` past `now`, counts the lines that fell due and cannot be sent, and says whether one
+    /// can.
+    fn fall_due(&mut self, now: Instant) -> bool {
+        let Some(due) = self.due.filter(|&due| now >= due) else {
+            return false;
+        };
+        let interval = TELEMETRY_INTERVAL.total_micros();
+        let late = (now - due).total_micros();
+        self.due = Some(now + Duration::from_micros(interval - late % interval));
+        let ready = self.line.is_empty();
+        let missed = (late / interval) as u32 + u32::from(!ready);
+        self.dropped = self.dropped.wrapping_add(missed);
+        ready
+    }
+
+    /// Writes the next line into the buffer, which is empty.
+    fn compose<S, B>(&mut self, now: Instant, stack: &S, board: &mut B, about: &About<'_>)
+    where
+        S: Introspect,
+        B: Board,
+    {
+        let rows = (0..).map_while(|index| stack.row(index));
+        let connections = rows
+            .filter(|row| row.protocol == Protocol::Tcp && row.state == "ESTABLISHED")
+            .count() as u32;
+        let written = writeln!(
+            self.line,
+            r#"{{"board":"{}","seq":{},"uptime_ms":{},"temp_mc":{},"led":{},"connections":{},"dropped":{}}}"#,
+            JsonText(about.name),
+            self.seq,
+            (now - about.boot).total_millis(),
+            board.temperature_mc(),
+            board.led(),
+            connections,
+            self.dropped,
+        );
+        debug_assert!(written.is_ok(), "TELEMETRY_LINE holds the longest line");
+        self.seq = self.seq.wrapping_add(1);
+    }
+
+    /// Sends what is left of the line. A line sent whole is what shows that the server is well.
+    fn flush<S>(&mut self, stack: &mut S, socket: &mut T) -> ControlFlow<Stop>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+    {
+        if self.line.flush(stack, socket)? > 0 {
+            self.backoff = BACKOFF_FIRST;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Closes the books of a connection that is over or never came about, and says when to try again.
+    fn back_off(&mut self, now: Instant) -> Option<Instant> {
+        self.disconnected();
+        // Between half the back-off and all of it.
+        let half = (self.backoff.total_micros() / 2) as u32;
+        let wait = u64::from(half + self.rng.below(half + 1));
+        self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
+        self.retry_at = Some(now + Duration::from_micros(wait));
+        self.retry_at
+    }
+
+    fn disconnected(&mut self) {
+        self.due = None;
+        self.dropped = self.dropped.wrapping_add(u32::from(!self.line.is_empty()));
+        self.line.clear();
+    }
+}
+
+/// Text as it stands between the quotes of a JSON string (RFC 8259 7).
+struct JsonText<'a>(&'a str);
+
+impl fmt::Display for JsonText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            match character {
+                '"' | '\\' => write!(f, "\\{character}")?,
+                '\0'..' ' => write!(f, "\\u{:04x}", u32::from(character))?,
+                _ => f.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::service::fake::{Fake, FakeBoard};
+
+    #[test]
+    fn every_name_and_number_is_valid_json() {
+        let longest = "\u{0}".repeat(BOARD_NAME);
+        for name in [
+            "",
+            "\"",
+            "\\\\\"",
+            "\n\r\t\u{8}\u{1f}",
+            "\u{7f}gr\u{fc}n \u{1f4a1}",
+            &longest,
+        ] {
+            let (mut stack, remote) = (Fake::new(), SocketAddr::from(([192, 0, 2, 2], 9000)));
+            let mut board = FakeBoard {
+                temperature_mc: i32::MIN,
+                ..FakeBoard::default()
+            };
+            let about = About {
+                name,
+                boot: Instant::from_micros(-1 - i64::MAX / 2),
+                counters: &[],
+            };
+            let now = Instant::from_micros(i64::MAX / 2);
+            let mut telemetry = Telemetry {
+                seq: u32::MAX,
+                dropped: u32::MAX,
+                ..Telemetry::new(remote, 0)
+            };
+            telemetry.poll(now, &mut stack, &mut board, &about);
+            telemetry.shutdown(&mut stack);
+            assert_eq!(stack.open(), 0);
+            let text = stack.dialled[0].text();
+            let line: Value =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert!(text.ends_with("}\n"));
+            assert_eq!(line["board"], name);
+            assert_eq!(
+                (&line["seq"], &line["dropped"]),
+                (&u32::MAX.into(), &u32::MAX.into())
+            );
+            assert_eq!(
+                (&line["temp_mc"], &line["led"]),
+                (&i32::MIN.into(), &false.into())
+            );
+            assert_eq!(line["uptime_ms"], u64::MAX / 2 / 1000);
+        }
+    }
+}
