@@ -224,7 +224,9 @@ mod tests {
                 "{word}: {answer:?}"
             );
         }
-        assert_eq!(parse(b"xyzzy"), Err(Mistake::Unknown(None)));
+        for word in [&b"xyzzy"[..], b"gibberish"] {
+            assert_eq!(parse(word), Err(Mistake::Unknown(None)));
+        }
         assert_eq!(parse(b"\xff\xfe\x80\x81"), Err(Mistake::Unknown(None)));
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Pipe {
     pub(super) output: Vec<u8>,
     /// How many more bytes `send` takes.
     pub(super) room: usize,
+    /// Whether `send` says 0 where it should say that it would block.
+    pub(super) sends_nothing: bool,
     /// How many bytes one call moves at most.
     pub(super) chunk: usize,
     /// Whether the service closed its handle, and how many bytes it had left unread then.
@@ -80,6 +82,7 @@ impl Peer {
             reset: false,
             output: Vec::new(),
             room: usize::MAX,
+            sends_nothing: false,
             chunk: usize::MAX,
             closed: None,
             acknowledged: true,
@@ -261,7 +264,7 @@ impl TcpClientStack for Fake {
         let peer = self.transfer(handle)?;
         let mut pipe = peer.pipe();
         let length = buffer.len().min(pipe.room).min(pipe.chunk);
-        if length == 0 {
+        if length == 0 && !pipe.sends_nothing {
             return Err(nb::Error::WouldBlock);
         }
         if pipe.room != usize::MAX {

@@ -155,6 +155,12 @@ mod tests {
             let expected = [a, Key::Enter, a, Key::Enter, Key::Enter, a];
             assert_eq!(keys(text.as_bytes()), expected, "{end:?}");
         }
+        let between = [Key::Enter, Key::Character(IAC), Key::Enter];
+        assert_eq!(
+            keys(b"\r\xff\xff\n"),
+            between,
+            "a character between CR and LF"
+        );
         assert_eq!(keys(b"\n\r"), [Key::Enter, Key::Enter]);
         assert_eq!(
             keys(b"\r\xff\xf1\n"),

@@ -320,6 +320,22 @@ fn reset_waits_until_its_answer_has_arrived() {
 }
 
 #[test]
+fn a_second_reset_does_not_put_off_the_first() {
+    let mut bench = Bench::new();
+    let first = bench.stack.client(PORT);
+    first.pipe().acknowledged = false;
+    first.send(b"reset\n");
+    let deadline = bench.settle();
+    bench.now += RESET_WAIT / 2;
+    let second = bench.stack.client(PORT);
+    second.pipe().acknowledged = false;
+    second.send(b"reset\n");
+    assert_eq!(bench.settle(), deadline);
+    bench.pass(RESET_WAIT / 2);
+    assert_eq!(bench.board.resets, 1);
+}
+
+#[test]
 fn reset_does_not_wait_for_ever_for_a_client_that_vanished() {
     let mut bench = Bench::new();
     let peer = bench.stack.client(PORT);

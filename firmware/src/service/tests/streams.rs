@@ -91,6 +91,21 @@ fn echo_stops_for_its_budget_and_says_so() {
 }
 
 #[test]
+fn a_send_of_nothing_is_no_reason_to_spin() {
+    let mut bench = Bench::new();
+    let peer = bench.stack.client(echo::PORT);
+    peer.pipe().room = 0;
+    peer.pipe().sends_nothing = true;
+    peer.send(b"stuck");
+    let calls = bench.stack.calls;
+    assert_eq!(bench.poll(), None);
+    assert!(bench.stack.calls - calls < 20);
+    peer.pipe().room = 5;
+    bench.settle();
+    assert_eq!(peer.text(), "stuck");
+}
+
+#[test]
 fn echo_closes_what_was_reset() {
     let mut bench = Bench::new();
     for room in [0, usize::MAX] {
@@ -188,6 +203,15 @@ fn a_backlog_of_finished_connections_is_worked_off_without_another_wake_up() {
 }
 
 #[test]
+fn an_empty_backlog_needs_no_second_look() {
+    let mut bench = Bench::new();
+    let peer = bench.stack.client(discard::PORT);
+    peer.pipe().fin = true;
+    assert_eq!(bench.poll(), None);
+    assert!(peer.is_closed());
+}
+
+#[test]
 fn a_listener_that_cannot_be_had_is_tried_again_at_a_bounded_rate() {
     let mut bench = Bench::with("bench", None);
     bench.stack.deaf = true;
@@ -219,6 +243,23 @@ fn a_listener_that_fails_is_replaced_and_its_connections_live_on() {
     after.send(b"late");
     assert_eq!(bench.pass(LISTEN_RETRY), None);
     assert_eq!(after.text(), "late");
+}
+
+#[test]
+fn a_connection_taken_just_before_the_listener_failed_goes_on() {
+    let mut bench = Bench::new();
+    let peer = bench.stack.client(echo::PORT);
+    peer.send(&pattern(SERVICE_BUDGET + 1));
+    // UDP receive, accept, a receive and a send for each carry, and the accept that fails.
+    let calls = 3 + 2 * SERVICE_BUDGET / ECHO_CARRY;
+    bench.stack.fault = Some((bench.stack.calls + calls, Fault::Fail));
+    assert_eq!(
+        bench.poll(),
+        Some(bench.now),
+        "there is a byte left to echo"
+    );
+    assert_eq!(bench.poll(), Some(bench.now + LISTEN_RETRY));
+    assert_eq!(peer.pipe().output.len(), SERVICE_BUDGET + 1);
 }
 
 #[test]

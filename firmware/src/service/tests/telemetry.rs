@@ -149,8 +149,14 @@ fn what_the_server_says_is_thrown_away_and_its_fin_ends_the_connection() {
     bench.settle();
     assert!(server.pipe().input.is_empty() && !server.is_closed());
     server.pipe().fin = true;
-    let retry = bench.settle().unwrap();
+    let sent = server.text();
+    let retry = bench.pass(TELEMETRY_INTERVAL).unwrap();
     assert!(server.is_closed());
+    assert_eq!(
+        server.text(),
+        sent,
+        "a line for a server that has said goodbye"
+    );
     assert!(retry > bench.now, "not at once");
     bench.now = retry;
     bench.settle();
