@@ -1,11 +1,13 @@
-//! Random numbers for ports and jitter: `SplitMix64`, 8 bytes of state and no multiplication tables.
+//! Random numbers for ports and jitter: `SplitMix64`, 8 bytes of state and no multiplication
+//! tables.
 //!
-//! Not for secrets. The generator walks all 2^64 states whatever the seed, so no seed is bad; but who
-//! sees one whole output knows every later one. What has to be unguessable (initial sequence numbers,
-//! ephemeral ports) rests on the seed's coming from [`crate::board::Board::entropy`] and on showing
-//! peers a few bits of each number only.
+//! Not for secrets. The generator walks all 2^64 states whatever the seed, so no seed is bad; but
+//! who sees one whole output knows every later one. What has to be unguessable (initial sequence
+//! numbers, ephemeral ports) rests on the seed's coming from [`crate::board::Board::entropy`] and
+//! on showing peers a few bits of each number only.
 
-/// A `SplitMix64` generator (Steele, Lea, Flood: *Fast Splittable Pseudorandom Number Generators*, 2014).
+/// A `SplitMix64` generator (Steele, Lea, Flood: *Fast Splittable Pseudorandom Number Generators*,
+/// 2014).
 #[derive(Clone, Debug)]
 pub struct Rng {
     state: u64,

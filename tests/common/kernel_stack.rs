@@ -1,15 +1,19 @@
-//! The operating system's sockets behind the firmware's traits: the API is portable, the platform is not.
+//! The operating system's sockets behind the firmware's traits: the API is portable, the platform
+//! is not.
 //!
-//! [`KernelStack`] implements the four `embedded-nal` stacks and [`Introspect`] by calling the kernel,
-//! non-blocking, on 127.0.0.1 only. What a call means is left to the kernel as far as the traits
-//! allow, so that a service seen here and on the firmware's own stack can be compared: `bind` of a
-//! taken port fails at `bind`, a refused connect is an error of the second or a later `connect` call, 0
-//! bytes received are the peer's FIN, and sending to a peer that has reset is an error.
+//! [`KernelStack`] implements the four `embedded-nal` stacks and [`Introspect`] by calling the
+//! kernel, non-blocking, on 127.0.0.1 only. What a call means is left to the kernel as far as the
+//! traits allow, so that a service seen here and on the firmware's own stack can be compared:
+//! `bind` of a taken port fails at `bind`, a refused connect is an error of the second or a later
+//! `connect` call, 0 bytes received are the peer's FIN, and sending to a peer that has reset is an
+//! error.
 //!
-//! Board ports below 1024 need privileges and fixed ones collide, so each port that is bound gets one of
-//! the kernel's choosing ([`KernelStack::local_port`] tells) and keeps it. `SO_REUSEADDR` is not set:
-//! without it the kernel refuses a taken port at `bind` in every case. Remote addresses are used as they
-//! are, except those that [`KernelStack::route`] maps to where a test listens.
+//! Board ports below 1024 need privileges and fixed ones collide, so each port that is bound gets
+//! one of the kernel's choosing ([`KernelStack::local_port`] tells) and keeps it. `SO_REUSEADDR` is
+//! not set: without it the kernel refuses a taken port at `bind` in every case. Remote addresses
+//! are used as they are, except those that [`KernelStack::route`] maps to where a test listens.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -71,6 +75,19 @@ fn non_blocking<T>(result: io::Result<T>) -> nb::Result<T, Error> {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => nb::Error::WouldBlock,
         _ => nb::Error::Other(error.into()),
     })
+}
+
+/// Repeats `call` until the kernel has made up its mind, which on one machine takes no time to
+/// speak of.
+pub(crate) fn decided<T>(mut call: impl FnMut() -> nb::Result<T, Error>) -> Result<T, Error> {
+    for _ in 0..1_000_000 {
+        match call() {
+            Ok(value) => return Ok(value),
+            Err(nb::Error::Other(error)) => return Err(error),
+            Err(nb::Error::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+    panic!("the kernel would still block");
 }
 
 /// A TCP socket of a [`KernelStack`].
@@ -172,7 +189,8 @@ impl KernelStack {
     }
 }
 
-/// The kernel's address for the board's `port`: the one it has, or else one of the kernel's choosing.
+/// The kernel's address for the board's `port`: the one it has, or else one of the kernel's
+/// choosing.
 fn local(ports: &BTreeMap<u16, u16>, port: u16) -> SocketAddr {
     let chosen = ports.get(&port).copied().unwrap_or(0);
     SocketAddr::from((Ipv4Addr::LOCALHOST, chosen))
@@ -388,7 +406,8 @@ impl Udp {
 }
 
 impl Introspect for KernelStack {
-    /// The TCP sockets by age, then the UDP sockets by age. What the kernel has queued is not known.
+    /// The TCP sockets by age, then the UDP sockets by age. What the kernel has queued is not
+    /// known.
     fn row(&self, index: usize) -> Option<Row> {
         let tcp = self.tcp.values().map(|entry| Row {
             protocol: Protocol::Tcp,

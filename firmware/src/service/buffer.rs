@@ -1,8 +1,8 @@
 //! Bytes on their way from one call to the next: filled once, emptied as the other side allows.
 //!
 //! A [`Buffer`] is filled only while it is empty, so that it needs no ring and no copying down: two
-//! indices, and what is due is one slice. The helpers [`receive`] and [`send`] turn the `nb` results of
-//! the stack into the [`Stop`] that ends a service's turn, so that `?` does the rest.
+//! indices, and what is due is one slice. The helpers [`receive`] and [`send`] turn the `nb`
+//! results of the stack into the [`Stop`] that ends a service's turn, so that `?` does the rest.
 
 use core::fmt;
 use core::ops::ControlFlow;
@@ -55,7 +55,8 @@ impl<const N: usize> Buffer<N> {
         taken == bytes.len()
     }
 
-    /// Fills the buffer, which must be empty, with at most `limit` received bytes. 0 is the peer's FIN.
+    /// Fills the buffer, which must be empty, with at most `limit` received bytes. 0 is the peer's
+    /// FIN.
     pub(super) fn fill<S: TcpClientStack>(
         &mut self,
         stack: &mut S,

@@ -1,7 +1,7 @@
 //! The shell's language: one table of commands, and what a line means by it.
 //!
-//! A line is bytes, not text: a client may send anything. Words are separated by ASCII white space and
-//! compared without regard to case. A line that means nothing is told what it came closest to.
+//! A line is bytes, not text: a client may send anything. Words are separated by ASCII white space
+//! and compared without regard to case. A line that means nothing is told what it came closest to.
 
 /// What a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! A stack for tests, whose every call can be made to block, to fail, or to move one byte at a time.
+//! A stack for tests, whose every call can be made to block, to fail, or to move one byte at a
+//! time.
 //!
 //! The test holds the other end of each connection as a [`Peer`]. Handles are counted: whatever a
 //! service does, [`Fake::open`] must be 0 after its `shutdown`.
@@ -59,8 +60,6 @@ pub(super) struct Pipe {
     pub(super) output: Vec<u8>,
     /// How many more bytes `send` takes.
     pub(super) room: usize,
-    /// Whether `send` says 0 where it should say that it would block.
-    pub(super) sends_nothing: bool,
     /// How many bytes one call moves at most.
     pub(super) chunk: usize,
     /// Whether the service closed its handle, and how many bytes it had left unread then.
@@ -82,7 +81,6 @@ impl Peer {
             reset: false,
             output: Vec::new(),
             room: usize::MAX,
-            sends_nothing: false,
             chunk: usize::MAX,
             closed: None,
             acknowledged: true,
@@ -136,6 +134,8 @@ pub(super) struct Fake {
     pub(super) deaf: bool,
     /// Whether `send_to` blocks.
     pub(super) full: bool,
+    /// Whether `send` says 0 where it should say that it would block.
+    pub(super) sends_nothing: bool,
     pub(super) dial: Dial,
     /// The peers of our connects.
     pub(super) dialled: Vec<Peer>,
@@ -159,6 +159,7 @@ impl Fake {
             stutter: None,
             deaf: false,
             full: false,
+            sends_nothing: false,
             dial: Dial::Accept,
             dialled: Vec::new(),
             backlogs: BTreeMap::new(),
@@ -264,7 +265,7 @@ impl TcpClientStack for Fake {
         let peer = self.transfer(handle)?;
         let mut pipe = peer.pipe();
         let length = buffer.len().min(pipe.room).min(pipe.chunk);
-        if length == 0 && !pipe.sends_nothing {
+        if length == 0 && !self.sends_nothing {
             return Err(nb::Error::WouldBlock);
         }
         if pipe.room != usize::MAX {

@@ -1,9 +1,10 @@
-//! The network virtual terminal of a telnet client (RFC 854), as little of it as a line shell needs.
+//! The network virtual terminal of a telnet client (RFC 854), as little of it as a line shell
+//! needs.
 //!
 //! [`Telnet::feed`] takes one byte from the wire and says what it means: a character, the end of a
 //! line, an editing key, or a reply that is due. It agrees to no option, so it has no option state
-//! (RFC 1143 is about agreeing): DO is answered with WONT, WILL with DONT, and the refusals WONT and
-//! DONT with nothing, which is what keeps two ends from answering each other for ever. A
+//! (RFC 1143 is about agreeing): DO is answered with WONT, WILL with DONT, and the refusals WONT
+//! and DONT with nothing, which is what keeps two ends from answering each other for ever. A
 //! subnegotiation is skipped, up to [`TELNET_SUBNEGOTIATION`] bytes of it. What `nc` sends - no
 //! commands, bare LF - passes through the same way. State: 3 bytes a connection.
 
@@ -95,7 +96,8 @@ impl Telnet {
                 self.state = State::Skip(left);
                 None
             }
-            // SE ends a subnegotiation as it should; any other command shows that the end was forgotten.
+            // SE ends a subnegotiation as it should; any other command shows that the end was
+            // forgotten.
             State::Command | State::SkipCommand(_) => self.command(byte),
         }
     }

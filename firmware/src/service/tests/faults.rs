@@ -1,7 +1,8 @@
-//! All services at once while the stack misbehaves: every call fails once, blocks once, or at random.
+//! All services at once while the stack misbehaves: every call fails once, blocks once, or at
+//! random.
 //!
-//! Whatever happened, a new client is served soon after, telemetry is back, and no handle is lost (the
-//! [`Bench`] sees to that).
+//! Whatever happened, a new client is served soon after, telemetry is back, and no handle is lost
+//! (the [`Bench`] sees to that).
 
 use core::net::SocketAddr;
 

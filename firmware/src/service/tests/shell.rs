@@ -208,7 +208,8 @@ fn input_after_exit_is_read_away_so_that_close_is_no_reset() {
     assert_eq!(peer.pipe().closed, Some(0), "unread at close");
 }
 
-/// Everything at once: options, subnegotiation, escaped 255, all line ends, an unterminated last line.
+/// Everything at once: options, subnegotiation, escaped 255, all line ends, an unterminated last
+/// line.
 const SCRIPT: &[u8] = b"\xff\xfd\x01\xff\xfb\x1fled on\r\n\xff\xfa\x18\x01 \n\xff\xff\xff\xf0\
     temp\r\0\xff\xfe\x01\xff\xf6hlep\nx\xff\xff\x7f\x7ftemp\rstats\xff\xf1\r\nled";
 

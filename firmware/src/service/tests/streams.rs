@@ -95,7 +95,7 @@ fn a_send_of_nothing_is_no_reason_to_spin() {
     let mut bench = Bench::new();
     let peer = bench.stack.client(echo::PORT);
     peer.pipe().room = 0;
-    peer.pipe().sends_nothing = true;
+    bench.stack.sends_nothing = true;
     peer.send(b"stuck");
     let calls = bench.stack.calls;
     assert_eq!(bench.poll(), None);

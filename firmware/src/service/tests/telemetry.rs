@@ -224,7 +224,8 @@ fn the_back_off_starts_over_only_after_a_line_was_sent() {
     assert!(retry - bench.now <= BACKOFF_FIRST);
 }
 
-/// Which call of an idle poll of all services, counted from 1, is telemetry's `name` when it connects.
+/// Which call of an idle poll of all services, counted from 1, is telemetry's `name` when it
+/// connects.
 fn call_in_a_poll(name: &str) -> usize {
     let servers = 6; // UDP receive twice, accept four times.
     let order = ["socket", "connect", "receive", "send"];
