@@ -18,12 +18,7 @@ impl SimBoard {
     #[must_use]
     pub fn new() -> Self {
         let drift = Rng::new(getrandom::u64().unwrap_or_default());
-        Self {
-            led: false,
-            temperature_mc: 23_500,
-            drift,
-            reset: false,
-        }
+        Self { led: false, temperature_mc: 23_500, drift, reset: false }
     }
 
     /// Whether the firmware has pulled the reset line.

@@ -87,9 +87,7 @@ impl User {
     #[must_use]
     pub fn forwards(&self) -> Vec<Forward> {
         let given = |default: &Forward| self.forward.iter().any(|f| f.board == default.board);
-        let defaults = Forward::DEFAULT
-            .into_iter()
-            .filter(|default| !given(default));
+        let defaults = Forward::DEFAULT.into_iter().filter(|default| !given(default));
         defaults.chain(self.forward.iter().copied()).collect()
     }
 
@@ -109,8 +107,8 @@ impl User {
 /// Options of `tapboard tap`.
 #[derive(Clone, Debug, Args)]
 pub struct Tap {
-    /// The interface: attached to as it is if it exists, created with 192.0.2.2/24 and 2001:db8::2/64
-    /// and removed at exit if not.
+    /// The interface: attached to as it is if it exists, created with 192.0.2.2/24 and
+    /// `2001:db8::2/64` and removed at exit if not.
     #[arg(long, default_value = "tap0")]
     pub name: String,
     /// The board's address and prefix length. A created interface gets the next address of the network.
@@ -128,10 +126,7 @@ pub struct Tap {
 fn cidr(text: &str) -> Result<Ipv4Cidr, String> {
     let parsed = text.split_once('/').and_then(|(address, prefix)| {
         let address: Ipv4Addr = address.parse().ok()?;
-        let prefix = prefix
-            .parse()
-            .ok()
-            .filter(|prefix| (1..=30).contains(prefix))?;
+        let prefix = prefix.parse().ok().filter(|prefix| (1..=30).contains(prefix))?;
         let cidr = Ipv4Cidr::new(address, prefix);
         let host = address != cidr.network().address() && Some(address) != cidr.broadcast();
         (host && !address.is_multicast() && !address.is_loopback()).then_some(cidr)
@@ -157,15 +152,9 @@ mod tests {
     fn a_forward_replaces_the_default_of_its_board_port_or_adds_one() {
         let cli = Cli::parse_from(["tapboard", "-p", "8007:7", "-p", "8080:80"]);
         let forwards = cli.user.forwards();
-        assert!(!forwards.contains(&Forward {
-            host: 7007,
-            board: 7
-        }));
+        assert!(!forwards.contains(&Forward { host: 7007, board: 7 }));
         for expected in [(7023, 23), (8007, 7), (8080, 80)] {
-            assert!(forwards.contains(&Forward {
-                host: expected.0,
-                board: expected.1
-            }));
+            assert!(forwards.contains(&Forward { host: expected.0, board: expected.1 }));
         }
         assert_eq!(forwards.len(), 5);
         assert_eq!(cli.user.allowed(), [9000]);
@@ -174,24 +163,18 @@ mod tests {
     #[test]
     fn only_a_host_address_will_do() {
         assert!(cidr("198.51.100.7/24").is_ok());
-        for bad in [
-            "192.0.2.1",
-            "192.0.2.0/24",
-            "192.0.2.255/24",
-            "224.0.0.1/24",
-            "x/24",
-            "192.0.2.1/31",
-        ] {
+        for bad in
+            ["192.0.2.1", "192.0.2.0/24", "192.0.2.255/24", "224.0.0.1/24", "x/24", "192.0.2.1/31"]
+        {
             assert!(cidr(bad).unwrap_err().contains("e.g. 192.0.2.1/24"));
         }
     }
 
     #[test]
     fn options_work_with_and_without_the_command_word() {
-        for words in [
-            &["tapboard", "--allow", "9001"][..],
-            &["tapboard", "user", "--allow", "9001"],
-        ] {
+        for words in
+            [&["tapboard", "--allow", "9001"][..], &["tapboard", "user", "--allow", "9001"]]
+        {
             let cli = Cli::parse_from(words);
             let user = match cli.command {
                 Some(Command::User(user)) => user,

@@ -52,10 +52,7 @@ impl Forward {
     pub const DEFAULT: [Self; 4] = [Self::high(7), Self::high(9), Self::high(19), Self::high(23)];
 
     const fn high(board: u16) -> Self {
-        Self {
-            host: 7000 + board,
-            board,
-        }
+        Self { host: 7000 + board, board }
     }
 }
 
@@ -65,12 +62,7 @@ impl std::str::FromStr for Forward {
     fn from_str(text: &str) -> Result<Self, String> {
         let port = |text: &str| text.parse().ok().filter(|&port: &u16| port != 0);
         text.split_once(':')
-            .and_then(|(host, board)| {
-                Some(Self {
-                    host: port(host)?,
-                    board: port(board)?,
-                })
-            })
+            .and_then(|(host, board)| Some(Self { host: port(host)?, board: port(board)? }))
             .ok_or_else(|| {
                 format!("{text:?} is not HOST:BOARD, two ports from 1 to 65535, e.g. 8007:7")
             })
@@ -96,26 +88,16 @@ pub enum GatewayError {
 impl std::fmt::Display for GatewayError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Listen {
-                forward: Forward { host, board },
-                error,
-            } => {
+            Self::Listen { forward: Forward { host, board }, error } => {
                 write!(f, "cannot listen on 127.0.0.1:{host}: {error}; ")?;
                 if error.kind() == io::ErrorKind::AddrInUse {
                     write!(f, "is another tapboard running? ")?;
                 }
-                let other = if *host < 64_000 {
-                    host + 1000
-                } else {
-                    host - 1000
-                };
+                let other = if *host < 64_000 { host + 1000 } else { host - 1000 };
                 write!(f, "choose another port with: tapboard -p {other}:{board}")
             }
             Self::TooManyAllowed(count) => {
-                write!(
-                    f,
-                    "{count} ports are allowed, but the gateway holds {ALLOWED}; allow fewer"
-                )
+                write!(f, "{count} ports are allowed, but the gateway holds {ALLOWED}; allow fewer")
             }
             Self::Register(error) => write!(f, "cannot watch sockets: {error}"),
         }
@@ -138,6 +120,7 @@ impl std::fmt::Debug for Memory<'_> {
 }
 
 impl Default for Memory<'_> {
+    #[allow(clippy::large_stack_arrays, reason = "zeroes are allocated as such, not copied")]
     fn default() -> Self {
         Self {
             tcp: vec![[[0; BUFFER]; 2]; TCP_SLOTS],
@@ -233,19 +216,9 @@ impl<'a> Gateway<'a> {
             .enumerate()
             .map(|(index, &forward)| Door::open(index, forward, &registry))
             .collect::<Result<_, _>>()?;
-        let allowed = allowed
-            .iter()
-            .map(|&port| Allowed::open(&mut stack, port))
-            .collect();
+        let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
-        Ok(Self {
-            stack,
-            doors,
-            allowed,
-            flows,
-            datagrams,
-            registry,
-        })
+        Ok(Self { stack, doors, allowed, flows, datagrams, registry })
     }
 
     /// Notes that a kernel socket is ready.
@@ -262,14 +235,7 @@ impl<'a> Gateway<'a> {
     /// One turn: moves what can be moved between the kernel and the board. The result is
     /// [`NetStack::poll_with`]'s.
     pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
-        let Self {
-            stack,
-            doors,
-            allowed,
-            flows,
-            datagrams,
-            registry,
-        } = self;
+        let Self { stack, doors, allowed, flows, datagrams, registry } = self;
         stack.poll_with(now, nic, |stack, now| {
             for door in &mut *doors {
                 flows.accept_kernel(door, stack, registry, now);
@@ -308,13 +274,7 @@ impl Door {
             .and_then(|()| registry.register(&mut udp, Source::DoorUdp(index).token(), readable))
             .map_err(GatewayError::Register)?;
         let board = SocketAddr::from((NetConfig::BOARD.ipv4.address(), forward.board));
-        Ok(Self {
-            board,
-            tcp,
-            udp,
-            acceptable: true,
-            readable: true,
-        })
+        Ok(Self { board, tcp, udp, acceptable: true, readable: true })
     }
 }
 
@@ -326,11 +286,7 @@ impl Allowed {
         stack.listen_deferred(&mut tcp).expect(FREE);
         let mut udp = UdpClientStack::socket(stack).expect(FREE);
         UdpFullStack::bind(stack, &mut udp, port).expect(FREE);
-        Self {
-            kernel: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            tcp,
-            udp,
-        }
+        Self { kernel: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), tcp, udp }
     }
 }
 
@@ -340,13 +296,7 @@ mod tests {
 
     #[test]
     fn a_forward_is_two_ports() {
-        assert_eq!(
-            "8007:7".parse(),
-            Ok(Forward {
-                host: 8007,
-                board: 7
-            })
-        );
+        assert_eq!("8007:7".parse(), Ok(Forward { host: 8007, board: 7 }));
         for bad in ["", "7", "7:", ":7", "0:7", "7:0", "65536:7", "a:7", "1:2:3"] {
             let error = bad.parse::<Forward>().unwrap_err();
             assert!(error.contains("HOST:BOARD"), "{error}");
@@ -355,12 +305,9 @@ mod tests {
 
     #[test]
     fn tokens_name_their_source() {
-        for source in [
-            Source::DoorTcp(0),
-            Source::DoorUdp(3),
-            Source::Flow(63),
-            Source::Datagram(17),
-        ] {
+        for source in
+            [Source::DoorTcp(0), Source::DoorUdp(3), Source::Flow(63), Source::Datagram(17)]
+        {
             assert_eq!(Source::from_token(source.token()), Some(source));
         }
         assert_eq!(Source::from_token(Token(0)), None);

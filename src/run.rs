@@ -75,19 +75,12 @@ impl Driver {
             let _ = waker.wake();
         };
         ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
-        Ok(Self {
-            poll,
-            stop,
-            clock: RealClock::new(),
-        })
+        Ok(Self { poll, stop, clock: RealClock::new() })
     }
 
     /// Where NICs register what they wait for.
     pub fn registry(&self) -> Result<Registry, String> {
-        self.poll
-            .registry()
-            .try_clone()
-            .map_err(|error| format!("cannot watch sockets: {error}"))
+        self.poll.registry().try_clone().map_err(|error| format!("cannot watch sockets: {error}"))
     }
 
     /// The driver's time.
@@ -163,13 +156,8 @@ impl Driver {
         now: Instant,
         next: Option<Instant>,
     ) -> Result<(), String> {
-        let timeout = next.map(|next| {
-            if next > now {
-                (next - now).into()
-            } else {
-                std::time::Duration::ZERO
-            }
-        });
+        let timeout = next
+            .map(|next| if next > now { (next - now).into() } else { std::time::Duration::ZERO });
         match self.poll.poll(events, timeout) {
             Ok(()) => Ok(()),
             // A signal, which the waker tells of as well.
@@ -216,30 +204,15 @@ impl<'a> Memory<'a> {
         nic: &mut N,
         now: Instant,
     ) -> Result<Firmware<'a, SimBoard>, String> {
-        let services = ServiceConfig {
-            name: board_name(net),
-            telemetry,
-        };
+        let services = ServiceConfig { name: board_name(net), telemetry };
         let (board, mut device) = (SimBoard::new(), nic.device());
         match self {
-            Self::Mcu(storage, sockets) => Firmware::new(
-                net,
-                services,
-                board,
-                &mut device,
-                now,
-                &mut **storage,
-                sockets,
-            ),
-            Self::Large(storage, sockets) => Firmware::new(
-                net,
-                services,
-                board,
-                &mut device,
-                now,
-                &mut **storage,
-                sockets,
-            ),
+            Self::Mcu(storage, sockets) => {
+                Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)
+            }
+            Self::Large(storage, sockets) => {
+                Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)
+            }
         }
         .map_err(|error| error.to_string())
     }

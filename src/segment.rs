@@ -49,6 +49,7 @@ pub enum Gist {
 
 /// A TCP segment's header, as far as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are the header's flags")]
 pub struct Segment {
     /// Sender.
     pub source: SocketAddr,
@@ -83,11 +84,7 @@ impl fmt::Display for Segment {
             (self.psh, "PSH"),
             (self.ack, "ACK"),
         ];
-        let names: Vec<_> = flags
-            .iter()
-            .filter(|(set, _)| *set)
-            .map(|(_, name)| *name)
-            .collect();
+        let names: Vec<_> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
         write!(f, "{} seq={}", names.join(" "), self.seq)?;
         if self.ack {
             write!(f, " ack={}", self.ack_number)?;
@@ -155,17 +152,9 @@ impl Decoder {
             IpProtocol::Udp => UdpPacket::new_checked(payload).map_or(Gist::Other, |udp| {
                 let source = SocketAddr::new(from, udp.src_port());
                 let destination = SocketAddr::new(to, udp.dst_port());
-                Gist::Udp {
-                    source,
-                    destination,
-                    len: udp.payload().len(),
-                }
+                Gist::Udp { source, destination, len: udp.payload().len() }
             }),
-            other => Gist::Ip {
-                source: from,
-                destination: to,
-                protocol: other.into(),
-            },
+            other => Gist::Ip { source: from, destination: to, protocol: other.into() },
         }
     }
 
@@ -177,10 +166,7 @@ impl Decoder {
         }
         // The difference of two sequence numbers, as 32 bits that wrap.
         let relative = |number: TcpSeqNumber, initial: Option<TcpSeqNumber>| {
-            number
-                .0
-                .wrapping_sub(initial.map_or(0, |initial| initial.0))
-                .cast_unsigned()
+            number.0.wrapping_sub(initial.map_or(0, |initial| initial.0)).cast_unsigned()
         };
         Segment {
             source,
@@ -198,10 +184,7 @@ impl Decoder {
     }
 
     fn initial(&self, direction: (SocketAddr, SocketAddr)) -> Option<TcpSeqNumber> {
-        self.initial
-            .iter()
-            .find(|(known, _)| *known == direction)
-            .map(|(_, number)| *number)
+        self.initial.iter().find(|(known, _)| *known == direction).map(|(_, number)| *number)
     }
 
     fn remember(&mut self, direction: (SocketAddr, SocketAddr), number: TcpSeqNumber) {

@@ -51,11 +51,7 @@ impl Nic for TapNic {
             + counters.dropped_out_error
             + counters.dropped_in_too_long
             + counters.errors_in;
-        let fate = if self.tap.created() {
-            "removed"
-        } else {
-            "left as it was"
-        };
+        let fate = if self.tap.created() { "removed" } else { "left as it was" };
         format!("{}: {lost} frames lost; {fate}", self.tap.name())
     }
 }
@@ -77,11 +73,7 @@ fn host_side(board: Ipv4Cidr) -> Ipv4Cidr {
 pub fn run(options: &cli::Tap) -> Result<(), String> {
     let driver = Driver::new()?;
     let host_ipv4 = host_side(options.ip);
-    let config = TapConfig {
-        name: options.name.clone(),
-        host_ipv4,
-        ..TapConfig::default()
-    };
+    let config = TapConfig { name: options.name.clone(), host_ipv4, ..TapConfig::default() };
     let mut tap = Tap::open(&config).map_err(|error| error.to_string())?;
     for warning in tap.warnings() {
         log::warn!("{warning}");
@@ -91,11 +83,7 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
         .registry()?
         .register(&mut SourceFd(&tap.as_raw_fd()), NIC, interest)
         .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
-    let net = NetConfig {
-        ipv4: options.ip,
-        gateway: options.gateway,
-        ..NetConfig::BOARD
-    };
+    let net = NetConfig { ipv4: options.ip, gateway: options.gateway, ..NetConfig::BOARD };
     print_banner(&net, &tap, host_ipv4, &options.board);
     let status = tap.status();
     let telemetry = (host_ipv4.address(), 9000).into();
@@ -131,9 +119,7 @@ mod tests {
     #[test]
     fn the_host_gets_a_usable_neighbour_address() {
         let side = |a: [u8; 4], prefix| {
-            host_side(Ipv4Cidr::new(Ipv4Address::from(a), prefix))
-                .address()
-                .octets()
+            host_side(Ipv4Cidr::new(Ipv4Address::from(a), prefix)).address().octets()
         };
         assert_eq!(side([192, 0, 2, 1], 24), [192, 0, 2, 2]);
         assert_eq!(side([192, 0, 2, 254], 24), [192, 0, 2, 253]);

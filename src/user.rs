@@ -37,10 +37,7 @@ impl Nic for UserNic<'_> {
         let next = self.gateway.poll(now, &mut self.wire.end(Side::Peer));
         let arrivals = [Side::Board, Side::Peer].map(|side| self.wire.next_arrival(side));
         let arrival = arrivals.into_iter().flatten().min();
-        Ok([next, arrival.map(|at| at.max(now))]
-            .into_iter()
-            .flatten()
-            .min())
+        Ok([next, arrival.map(|at| at.max(now))].into_iter().flatten().min())
     }
 
     fn summary(&self) -> String {
@@ -61,22 +58,11 @@ pub fn run(options: &User) -> Result<(), String> {
     let mut memory = Memory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut end = wire.end(Side::Peer);
-    let gateway = Gateway::open(
-        &forwards,
-        &allowed,
-        driver.registry()?,
-        &mut end,
-        entropy,
-        &mut memory,
-    )
-    .map_err(|error| error.to_string())?;
+    let gateway =
+        Gateway::open(&forwards, &allowed, driver.registry()?, &mut end, entropy, &mut memory)
+            .map_err(|error| error.to_string())?;
     print_banner(&forwards, &allowed, options);
-    driver.run(
-        &NetConfig::BOARD,
-        &options.board,
-        TELEMETRY,
-        &mut UserNic { wire, gateway },
-    )
+    driver.run(&NetConfig::BOARD, &options.board, TELEMETRY, &mut UserNic { wire, gateway })
 }
 
 fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
@@ -90,25 +76,12 @@ fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
             23 => "shell",
             _ => "",
         };
-        println!(
-            "  127.0.0.1:{:<5} -> board port {:<5} {service}",
-            forward.host, forward.board
-        );
+        println!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
     }
-    let ports = allowed
-        .iter()
-        .map(u16::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let ports = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     println!("  board -> 127.0.0.1 only to port {ports}");
     println!("\nTry, in another terminal:");
-    let host = |board| {
-        forwards
-            .iter()
-            .rev()
-            .find(|f| f.board == board)
-            .map(|f| f.host)
-    };
+    let host = |board| forwards.iter().rev().find(|f| f.board == board).map(|f| f.host);
     if let Some(echo) = host(7) {
         println!("  printf hello | nc -N 127.0.0.1 {echo}");
     }
@@ -116,10 +89,7 @@ fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
         println!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
     }
     if let Some(telemetry) = options.board.telemetry_or(TELEMETRY) {
-        println!(
-            "  nc -l 127.0.0.1 {}           # telemetry",
-            telemetry.port()
-        );
+        println!("  nc -l 127.0.0.1 {}           # telemetry", telemetry.port());
     }
     println!("\nCtrl-C ends it.");
 }

@@ -53,22 +53,13 @@ pub fn run(out: impl Write) -> Result<(), String> {
     let (net, now) = (NetConfig::BOARD, Instant::ZERO);
     let stack = NetStack::new(&net, &mut nic, now, entropy, &mut *storage, &mut sockets);
     let (clock, decoder) = (VirtualClock::new(), Decoder::default());
-    let mut walk = Walk {
-        stack,
-        nic,
-        clock,
-        decoder,
-        step: 0,
-        out,
-        failed: None,
-    };
+    let mut walk = Walk { stack, nic, clock, decoder, step: 0, out, failed: None };
     walk.heading();
     walk.connection()?;
     walk.refused()?;
     walk.datagrams()?;
     walk.line(&format!("\nAll {} steps happened.", walk.step));
-    walk.failed
-        .map_or(Ok(()), |error| Err(format!("cannot print: {error}")))
+    walk.failed.map_or(Ok(()), |error| Err(format!("cannot print: {error}")))
 }
 
 fn at(port: u16) -> SocketAddr {
@@ -84,9 +75,7 @@ impl<'a, W: Write> Walk<'a, W> {
         );
         let mut listener = self.check("socket", TcpClientStack::socket)?;
         self.say(Server, "socket        the listener is created");
-        self.check("bind", |stack| {
-            TcpFullStack::bind(stack, &mut listener, ECHO)
-        })?;
+        self.check("bind", |stack| TcpFullStack::bind(stack, &mut listener, ECHO))?;
         self.say(Server, &format!("bind {ECHO}"));
         self.check("listen", |stack| stack.listen(&mut listener))?;
         self.say(Server, "listen        LISTEN");
@@ -94,18 +83,13 @@ impl<'a, W: Write> Walk<'a, W> {
         let mut client = self.check("socket", TcpClientStack::socket)?;
         self.say(Client, "socket        the client is created");
         self.say(Client, &format!("connect {}", at(ECHO)));
-        self.until("connect", |stack| {
-            TcpClientStack::connect(stack, &mut client, at(ECHO))
-        })?;
+        self.until("connect", |stack| TcpClientStack::connect(stack, &mut client, at(ECHO)))?;
         self.state(Client, "connected", &client, "ESTABLISHED")?;
 
         let (mut served, peer) = self.until("accept", |stack| stack.accept(&mut listener))?;
         let (local, _) = self.check("connect", |stack| stack.endpoints(&client))?;
         self.hold("accept names the client", peer == local)?;
-        self.say(
-            Server,
-            &format!("accept        a new socket, for port {}", peer.port()),
-        );
+        self.say(Server, &format!("accept        a new socket, for port {}", peer.port()));
         self.state(Server, "new socket", &served, "ESTABLISHED")?;
         self.state(Server, "listener", &listener, "LISTEN")?;
         let refused = TcpClientStack::receive(&mut self.stack, &mut listener, &mut [0; 8]);
@@ -114,36 +98,23 @@ impl<'a, W: Write> Walk<'a, W> {
         self.say(Server, "listener      cannot receive: it carries no data");
 
         self.say(Client, "send \"hello\"");
-        self.until("send", |stack| {
-            TcpClientStack::send(stack, &mut client, b"hello")
-        })?;
+        self.until("send", |stack| TcpClientStack::send(stack, &mut client, b"hello"))?;
         let mut buffer = [0; 16];
-        let count = self.until("receive", |stack| {
-            TcpClientStack::receive(stack, &mut served, &mut buffer)
-        })?;
-        self.hold(
-            "the new socket receives what was sent",
-            &buffer[..count] == b"hello",
-        )?;
+        let count = self
+            .until("receive", |stack| TcpClientStack::receive(stack, &mut served, &mut buffer))?;
+        self.hold("the new socket receives what was sent", &buffer[..count] == b"hello")?;
         self.say(Server, "receive       \"hello\" on the new socket");
         self.say(Server, "send \"HELLO\"");
-        self.until("send", |stack| {
-            TcpClientStack::send(stack, &mut served, b"HELLO")
-        })?;
-        let count = self.until("receive", |stack| {
-            TcpClientStack::receive(stack, &mut client, &mut buffer)
-        })?;
-        self.hold(
-            "the client receives the answer",
-            &buffer[..count] == b"HELLO",
-        )?;
+        self.until("send", |stack| TcpClientStack::send(stack, &mut served, b"HELLO"))?;
+        let count = self
+            .until("receive", |stack| TcpClientStack::receive(stack, &mut client, &mut buffer))?;
+        self.hold("the client receives the answer", &buffer[..count] == b"HELLO")?;
         self.say(Client, "receive       \"HELLO\"");
 
         self.say(Client, "close         nothing more to send: FIN");
         self.check("close", |stack| TcpClientStack::close(stack, client))?;
-        let count = self.until("receive", |stack| {
-            TcpClientStack::receive(stack, &mut served, &mut buffer)
-        })?;
+        let count = self
+            .until("receive", |stack| TcpClientStack::receive(stack, &mut served, &mut buffer))?;
         self.hold("the server sees the end", count == 0)?;
         self.say(Server, "receive       0 bytes: the client has closed");
         self.state(Server, "new socket", &served, "CLOSE-WAIT")?;
@@ -169,10 +140,7 @@ impl<'a, W: Write> Walk<'a, W> {
         self.say(Client, &format!("connect {}", at(NOBODY)));
         let result =
             self.outcome(|stack| TcpClientStack::connect(stack, &mut client, at(NOBODY)))?;
-        self.hold(
-            "the connection is refused",
-            result == Err(Error::ConnectionRefused),
-        )?;
+        self.hold("the connection is refused", result == Err(Error::ConnectionRefused))?;
         self.say(Client, "refused       no connection");
         self.check("close", |stack| TcpClientStack::close(stack, client))
     }
@@ -185,37 +153,20 @@ impl<'a, W: Write> Walk<'a, W> {
         self.say(Server, &format!("bind {ECHO}"));
         let mut client = self.check("socket", UdpClientStack::socket)?;
         self.say(Client, "socket");
-        self.say(
-            Client,
-            &format!("connect {}  only names the peer", at(ECHO)),
-        );
-        self.check("connect", |stack| {
-            UdpClientStack::connect(stack, &mut client, at(ECHO))
-        })?;
+        self.say(Client, &format!("connect {}  only names the peer", at(ECHO)));
+        self.check("connect", |stack| UdpClientStack::connect(stack, &mut client, at(ECHO)))?;
         self.say(Client, "send \"ping\"");
-        self.until("send", |stack| {
-            UdpClientStack::send(stack, &mut client, b"ping")
-        })?;
+        self.until("send", |stack| UdpClientStack::send(stack, &mut client, b"ping"))?;
         let mut buffer = [0; 16];
-        let (count, from) = self.until("receive", |stack| {
-            UdpClientStack::receive(stack, &mut server, &mut buffer)
-        })?;
+        let (count, from) = self
+            .until("receive", |stack| UdpClientStack::receive(stack, &mut server, &mut buffer))?;
         self.hold("the datagram arrives whole", &buffer[..count] == b"ping")?;
-        self.say(
-            Server,
-            &format!("receive       \"ping\" from port {}", from.port()),
-        );
+        self.say(Server, &format!("receive       \"ping\" from port {}", from.port()));
         self.say(Server, "send_to \"pong\"");
-        self.until("send_to", |stack| {
-            UdpFullStack::send_to(stack, &mut server, from, b"pong")
-        })?;
-        let (count, from) = self.until("receive", |stack| {
-            UdpClientStack::receive(stack, &mut client, &mut buffer)
-        })?;
-        self.hold(
-            "the answer arrives",
-            &buffer[..count] == b"pong" && from == at(ECHO),
-        )?;
+        self.until("send_to", |stack| UdpFullStack::send_to(stack, &mut server, from, b"pong"))?;
+        let (count, from) = self
+            .until("receive", |stack| UdpClientStack::receive(stack, &mut client, &mut buffer))?;
+        self.hold("the answer arrives", &buffer[..count] == b"pong" && from == at(ECHO))?;
         self.say(Client, "receive       \"pong\"");
         self.check("close", |stack| UdpClientStack::close(stack, client))?;
         self.check("close", |stack| UdpClientStack::close(stack, server))
@@ -238,8 +189,7 @@ impl<'a, W: Write> Walk<'a, W> {
         what: &str,
         call: impl FnMut(&mut NetStack<'a>) -> nb::Result<T, Error>,
     ) -> Result<T, String> {
-        self.outcome(call)?
-            .map_err(|error| self.broken(&format!("{what}: {error}")))
+        self.outcome(call)?.map_err(|error| self.broken(&format!("{what}: {error}")))
     }
 
     /// Lets time pass until a call has an outcome, good or bad.
@@ -249,13 +199,7 @@ impl<'a, W: Write> Walk<'a, W> {
     ) -> Result<Result<T, Error>, String> {
         let mut result = None;
         let mut frames: Vec<(Instant, Gist)> = Vec::new();
-        let Self {
-            stack,
-            nic,
-            clock,
-            decoder,
-            ..
-        } = self;
+        let Self { stack, nic, clock, decoder, .. } = self;
         let limit = clock.now() + PATIENCE;
         let mut seen = nic.in_flight().len();
         let outcome = drive(clock, limit, |now| {
@@ -268,11 +212,7 @@ impl<'a, W: Write> Walk<'a, W> {
                 result.is_some()
             };
             let mut poll = |stack: &mut NetStack<'a>| {
-                let arrived = nic
-                    .in_flight()
-                    .iter()
-                    .filter(|frame| frame.at <= now)
-                    .count();
+                let arrived = nic.in_flight().iter().filter(|frame| frame.at <= now).count();
                 let next = stack.poll_with(now, nic, |_, _| None);
                 let sent = nic.in_flight().iter().skip(seen - arrived);
                 frames.extend(sent.map(|sent| (now, decoder.read(&sent.frame))));
@@ -302,11 +242,7 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     fn hold(&self, what: &str, holds: bool) -> Result<(), String> {
-        if holds {
-            Ok(())
-        } else {
-            Err(self.broken(&format!("it does not hold that {what}")))
-        }
+        if holds { Ok(()) } else { Err(self.broken(&format!("it does not hold that {what}"))) }
     }
 
     fn state(
@@ -317,20 +253,13 @@ impl<'a, W: Write> Walk<'a, W> {
         expected: &str,
     ) -> Result<(), String> {
         let state = self.stack.state_name(socket);
-        self.hold(
-            &format!("{name} is in {expected}, not {state}"),
-            state == expected,
-        )?;
+        self.hold(&format!("{name} is in {expected}, not {state}"), state == expected)?;
         self.say(side, &format!("{name:<13} {state}"));
         Ok(())
     }
 
     fn broken(&self, what: &str) -> String {
-        format!(
-            "step {} at {}: {what}",
-            self.step + 1,
-            time(self.clock.now())
-        )
+        format!("step {} at {}: {what}", self.step + 1, time(self.clock.now()))
     }
 
     // ---- Printing ----------------------------------------------------------------------------------
@@ -347,10 +276,7 @@ impl<'a, W: Write> Walk<'a, W> {
             "One interface, {address}, on a loopback whose frames take {} ms; virtual time.",
             DELAY.total_millis()
         ));
-        self.line(&format!(
-            "\n{:>9}  {:<WIDTH$}{:<WIDTH$}server",
-            "time", "client", "segments"
-        ));
+        self.line(&format!("\n{:>9}  {:<WIDTH$}{:<WIDTH$}server", "time", "client", "segments"));
     }
 
     fn say(&mut self, side: Side, text: &str) {
@@ -367,11 +293,7 @@ impl<'a, W: Write> Walk<'a, W> {
     fn frame(&mut self, at: Instant, gist: &Gist) {
         let (source, destination) = match gist {
             Gist::Tcp(segment) => (segment.source, segment.destination),
-            Gist::Udp {
-                source,
-                destination,
-                ..
-            } => (*source, *destination),
+            Gist::Udp { source, destination, .. } => (*source, *destination),
             _ => (self::at(0), self::at(0)),
         };
         // The registered ports are below the ephemeral ones.

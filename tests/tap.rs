@@ -32,20 +32,14 @@ fn open() -> Tap {
 
 /// The error of opening a TAP called `name`, which must fail.
 fn refused(name: &str) -> TapError {
-    let config = TapConfig {
-        name: name.into(),
-        ..TapConfig::default()
-    };
+    let config = TapConfig { name: name.into(), ..TapConfig::default() };
     Tap::open(&config).expect_err("the TAP does not open")
 }
 
 /// Whether one of `events` comes within `timeout_ms`; which ones came.
 fn wait(tap: &Tap, events: PollFlags, timeout_ms: i64) -> PollFlags {
     let mut fds = [PollFd::new(tap, events)];
-    let timeout = Timespec {
-        tv_sec: 0,
-        tv_nsec: timeout_ms * 1_000_000,
-    };
+    let timeout = Timespec { tv_sec: 0, tv_nsec: timeout_ms * 1_000_000 };
     poll(&mut fds, Some(&timeout)).expect("poll");
     fds[0].revents()
 }
@@ -71,11 +65,7 @@ impl Board {
             drive(&mut tap, &stopped, &count);
             tap
         });
-        Self {
-            stop,
-            wakeups,
-            thread,
-        }
+        Self { stop, wakeups, thread }
     }
 
     fn stop(self) -> Tap {
@@ -92,12 +82,8 @@ fn drive(tap: &mut Tap, stopped: &UnixStream, wakeups: &AtomicU32) {
     interface.update_ip_addrs(|addresses| {
         let ipv4 = IpAddress::Ipv4(Ipv4Address::new(192, 0, 2, 1));
         let ipv6 = IpAddress::Ipv6(Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
-        addresses
-            .push(IpCidr::new(ipv4, 24))
-            .expect("room for an IPv4 address");
-        addresses
-            .push(IpCidr::new(ipv6, 64))
-            .expect("room for an IPv6 address");
+        addresses.push(IpCidr::new(ipv4, 24)).expect("room for an IPv4 address");
+        addresses.push(IpCidr::new(ipv6, 64)).expect("room for an IPv6 address");
     });
     let mut sockets = SocketSet::new(&mut [][..]);
     loop {
@@ -107,10 +93,7 @@ fn drive(tap: &mut Tap, stopped: &UnixStream, wakeups: &AtomicU32) {
             LinkStatus::Gone => return,
         };
         interface.poll(now, tap, &mut sockets);
-        let mut fds = [
-            PollFd::new(tap, events),
-            PollFd::new(stopped, PollFlags::IN),
-        ];
+        let mut fds = [PollFd::new(tap, events), PollFd::new(stopped, PollFlags::IN)];
         poll(&mut fds, None).expect("poll");
         if !fds[1].revents().is_empty() {
             return;
@@ -122,27 +105,20 @@ fn drive(tap: &mut Tap, stopped: &UnixStream, wakeups: &AtomicU32) {
 
 #[test]
 fn a_new_tap_has_its_addresses_is_up_and_goes_away() {
-    netns::run(
-        "a_new_tap_has_its_addresses_is_up_and_goes_away",
-        &[],
-        || {
-            let mut tap = open();
-            assert!(tap.created());
-            assert_eq!(tap.name(), "tap0");
-            assert_eq!(tap.status(), LinkStatus::Up);
-            assert!(tap.warnings().is_empty(), "{:?}", tap.warnings());
-            let addresses = sh("ip -o addr show dev tap0 scope global");
-            assert!(addresses.contains("inet 192.0.2.2/24 "), "{addresses}");
-            assert!(addresses.contains("inet6 2001:db8::2/64 "), "{addresses}");
-            assert!(
-                !addresses.contains("tentative"),
-                "IPv6 is not usable at once: {addresses}"
-            );
-            assert!(sh("ip link show tap0").contains(",UP"));
-            drop(tap);
-            assert!(!exists("tap0"));
-        },
-    );
+    netns::run("a_new_tap_has_its_addresses_is_up_and_goes_away", &[], || {
+        let mut tap = open();
+        assert!(tap.created());
+        assert_eq!(tap.name(), "tap0");
+        assert_eq!(tap.status(), LinkStatus::Up);
+        assert!(tap.warnings().is_empty(), "{:?}", tap.warnings());
+        let addresses = sh("ip -o addr show dev tap0 scope global");
+        assert!(addresses.contains("inet 192.0.2.2/24 "), "{addresses}");
+        assert!(addresses.contains("inet6 2001:db8::2/64 "), "{addresses}");
+        assert!(!addresses.contains("tentative"), "IPv6 is not usable at once: {addresses}");
+        assert!(sh("ip link show tap0").contains(",UP"));
+        drop(tap);
+        assert!(!exists("tap0"));
+    });
 }
 
 #[test]
@@ -152,16 +128,10 @@ fn a_new_tap_answers_ping() {
         sh(PING4);
         sh(PING6);
         let counters = board.stop().counters();
-        assert!(
-            counters.frames_in >= 8 && counters.frames_out >= 8,
-            "{counters:?}"
-        );
+        assert!(counters.frames_in >= 8 && counters.frames_out >= 8, "{counters:?}");
         assert!(counters.bytes_in >= counters.frames_in * 42, "{counters:?}");
         let lost = [counters.dropped_out_link, counters.dropped_out_no_room];
-        assert_eq!(
-            (lost, counters.dropped_out_error, counters.errors_in),
-            ([0, 0], 0, 0)
-        );
+        assert_eq!((lost, counters.dropped_out_error, counters.errors_in), ([0, 0], 0, 0));
     });
 }
 
@@ -179,32 +149,22 @@ fn an_existing_tap_keeps_what_it_has() {
         assert_eq!(sh(state), before);
         drop(tap);
         assert_eq!(sh(state), before);
-        assert!(
-            before.contains("192.0.2.77") && before.contains("2001:db8::77"),
-            "{before}"
-        );
+        assert!(before.contains("192.0.2.77") && before.contains("2001:db8::77"), "{before}");
     });
 }
 
 #[test]
 fn an_existing_tap_that_is_down_stays_down_with_a_warning() {
-    netns::run(
-        "an_existing_tap_that_is_down_stays_down_with_a_warning",
-        &[],
-        || {
-            sh("ip tuntap add tap0 mode tap");
-            let mut tap = open();
-            assert_eq!(tap.status(), LinkStatus::Down);
-            let [warning @ TapWarning::Down { .. }] = tap.warnings() else {
-                panic!("{:?}", tap.warnings());
-            };
-            assert!(
-                warning.to_string().contains("ip link set tap0 up"),
-                "{warning}"
-            );
-            assert!(!sh("ip link show tap0").contains(",UP"));
-        },
-    );
+    netns::run("an_existing_tap_that_is_down_stays_down_with_a_warning", &[], || {
+        sh("ip tuntap add tap0 mode tap");
+        let mut tap = open();
+        assert_eq!(tap.status(), LinkStatus::Down);
+        let [warning @ TapWarning::Down { .. }] = tap.warnings() else {
+            panic!("{:?}", tap.warnings());
+        };
+        assert!(warning.to_string().contains("ip link set tap0 up"), "{warning}");
+        assert!(!sh("ip link show tap0").contains(",UP"));
+    });
 }
 
 #[test]
@@ -232,14 +192,8 @@ fn a_tap_in_use_is_refused() {
             sh(setup);
             let first = open();
             let error = refused("tap0");
-            assert!(
-                matches!(error, TapError::Busy { .. }),
-                "after `{setup}`: {error:?}"
-            );
-            assert!(
-                error.to_string().contains("another process has it"),
-                "{error}"
-            );
+            assert!(matches!(error, TapError::Busy { .. }), "after `{setup}`: {error:?}");
+            assert!(error.to_string().contains("another process has it"), "{error}");
             drop(first);
         }
     });
@@ -252,11 +206,7 @@ fn what_is_not_a_tap_is_refused() {
         for name in ["lo", "tun0"] {
             let error = refused(name);
             assert!(matches!(error, TapError::NotTap { .. }), "{error:?}");
-            assert!(
-                error
-                    .to_string()
-                    .contains(&format!("open {name}: that interface is not"))
-            );
+            assert!(error.to_string().contains(&format!("open {name}: that interface is not")));
         }
     });
 }
@@ -266,30 +216,28 @@ fn what_is_not_a_tap_is_refused() {
 fn the_remedy_for_missing_rights_works() {
     const TEST: &str = "the_remedy_for_missing_rights_works";
     const WITHOUT: &str = "exec setpriv --bounding-set=-net_admin \"$@\"";
-    netns::run(TEST, &[("setpriv", "util-linux")], || {
-        match netns::stage().as_str() {
-            "before" => {
-                let error = refused("tap0");
-                let text = error.to_string();
-                assert!(matches!(error, TapError::NotPermitted { .. }), "{error:?}");
-                let command = TapConfig::default().setup_command();
-                assert!(text.contains(&format!("`{command}`")), "{text}");
-                assert!(text.contains("tapboard user"), "{text}");
-            }
-            "after" => {
-                let mut tap = open();
-                assert!(!tap.created());
-                assert_eq!(tap.status(), LinkStatus::Up);
-            }
-            _ => {
-                netns::again(TEST, "before", WITHOUT);
-                assert!(!exists("tap0"));
-                let command = TapConfig::default().setup_command().replace("sudo ", "");
-                sh(&format!("USER=root; {command}"));
-                netns::again(TEST, "after", WITHOUT);
-                let addresses = sh("ip -o addr show dev tap0 scope global");
-                assert!(addresses.contains("192.0.2.2/24") && addresses.contains("2001:db8::2/64"));
-            }
+    netns::run(TEST, &[("setpriv", "util-linux")], || match netns::stage().as_str() {
+        "before" => {
+            let error = refused("tap0");
+            let text = error.to_string();
+            assert!(matches!(error, TapError::NotPermitted { .. }), "{error:?}");
+            let command = TapConfig::default().setup_command();
+            assert!(text.contains(&format!("`{command}`")), "{text}");
+            assert!(text.contains("tapboard user"), "{text}");
+        }
+        "after" => {
+            let mut tap = open();
+            assert!(!tap.created());
+            assert_eq!(tap.status(), LinkStatus::Up);
+        }
+        _ => {
+            netns::again(TEST, "before", WITHOUT);
+            assert!(!exists("tap0"));
+            let command = TapConfig::default().setup_command().replace("sudo ", "");
+            sh(&format!("USER=root; {command}"));
+            netns::again(TEST, "after", WITHOUT);
+            let addresses = sh("ip -o addr show dev tap0 scope global");
+            assert!(addresses.contains("192.0.2.2/24") && addresses.contains("2001:db8::2/64"));
         }
     });
 }
@@ -306,32 +254,18 @@ fn a_missing_or_locked_tun_device_is_explained() {
         }
         "locked" => {
             let error = refused("tap0");
-            assert!(
-                matches!(error, TapError::DeviceNotPermitted { .. }),
-                "{error:?}"
-            );
+            assert!(matches!(error, TapError::DeviceNotPermitted { .. }), "{error:?}");
             let text = error.to_string();
             let command = TapConfig::default().setup_command();
             let command = format!("`sudo chmod 0666 /dev/net/tun && {command}`");
-            assert!(
-                text.contains(&command) && text.contains("tapboard user"),
-                "{text}"
-            );
+            assert!(text.contains(&command) && text.contains("tapboard user"), "{text}");
         }
         _ => {
             let empty = "unshare -m sh -c 'mount -t tmpfs none /dev/net";
-            netns::again(
-                TEST,
-                "missing",
-                &format!("exec {empty} && exec \"$@\"' sh \"$@\""),
-            );
+            netns::again(TEST, "missing", &format!("exec {empty} && exec \"$@\"' sh \"$@\""));
             let lock = "touch /dev/net/tun && chmod 000 /dev/net/tun && exec setpriv \
                         --bounding-set=-dac_override,-dac_read_search \"$@\"";
-            netns::again(
-                TEST,
-                "locked",
-                &format!("exec {empty} && {lock}' sh \"$@\""),
-            );
+            netns::again(TEST, "locked", &format!("exec {empty} && {lock}' sh \"$@\""));
         }
     });
 }
@@ -342,24 +276,14 @@ fn the_link_goes_down_and_comes_back() {
         let mut tap = open();
         sh("ip link set tap0 down");
         // Nobody told the board: its next frame is lost, and counted, and it learns from that.
-        let token = tap
-            .transmit(Instant::ZERO)
-            .expect("as far as it knows, the link is up");
+        let token = tap.transmit(Instant::ZERO).expect("as far as it knows, the link is up");
         token.consume(BROADCAST.len(), |frame| frame.copy_from_slice(&BROADCAST));
-        assert_eq!(
-            (tap.counters().dropped_out_link, tap.counters().frames_out),
-            (1, 0)
-        );
+        assert_eq!((tap.counters().dropped_out_link, tap.counters().frames_out), (1, 0));
         assert!(tap.transmit(Instant::ZERO).is_none());
         // What the host sent while the link was up is still there; nothing follows it.
-        let queued = (0..100)
-            .take_while(|_| tap.receive(Instant::ZERO).is_some())
-            .count();
+        let queued = (0..100).take_while(|_| tap.receive(Instant::ZERO).is_some()).count();
         assert!(queued < 100, "frames come through a link that is down");
-        assert_eq!(
-            (tap.status(), tap.counters().errors_in),
-            (LinkStatus::Down, 0)
-        );
+        assert_eq!((tap.status(), tap.counters().errors_in), (LinkStatus::Down, 0));
 
         let board = Board::start(tap);
         sh("ip link set tap0 up");
@@ -367,10 +291,7 @@ fn the_link_goes_down_and_comes_back() {
         // It came back with the address that the kernel forgets by default.
         sh(PING6);
         let mut tap = board.stop();
-        assert_eq!(
-            (tap.status(), tap.counters().dropped_out_link),
-            (LinkStatus::Up, 1)
-        );
+        assert_eq!((tap.status(), tap.counters().dropped_out_link), (LinkStatus::Up, 1));
     });
 }
 
@@ -400,11 +321,7 @@ fn a_link_that_is_down_costs_nothing() {
         }
         let board = Board::start(tap);
         // An observation, not a wait for something: the kernel says nothing for half a second.
-        poll(
-            &mut [PollFd::new(&board.stop, PollFlags::IN)],
-            Some(&HALF_A_SECOND),
-        )
-        .expect("poll");
+        poll(&mut [PollFd::new(&board.stop, PollFlags::IN)], Some(&HALF_A_SECOND)).expect("poll");
         assert_eq!(board.wakeups.load(Ordering::Relaxed), 0);
         sh("ip link set tap0 up");
         sh(PING4);
@@ -413,10 +330,7 @@ fn a_link_that_is_down_costs_nothing() {
     });
 }
 
-const HALF_A_SECOND: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 500_000_000,
-};
+const HALF_A_SECOND: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 
 #[test]
 fn a_deleted_tap_ends_the_board_without_a_panic() {
@@ -440,33 +354,23 @@ fn a_deleted_tap_ends_the_board_without_a_panic() {
 
 #[test]
 fn frames_longer_than_the_board_takes_are_dropped_and_counted() {
-    netns::run(
-        "frames_longer_than_the_board_takes_are_dropped_and_counted",
-        PING,
-        || {
-            sh("ip tuntap add tap0 mode tap && ip link set tap0 mtu 9000 up");
-            sh("ip addr add 192.0.2.2/24 dev tap0");
-            let tap = open();
-            let [warning @ TapWarning::LongFrames { mtu: 9000, .. }] = tap.warnings() else {
-                panic!("{:?}", tap.warnings());
-            };
-            assert!(
-                warning.to_string().contains("ip link set tap0 mtu 1500"),
-                "{warning}"
-            );
-            let board = Board::start(tap);
-            sh(PING4);
-            // 1472 bytes of data make the longest frame that fits.
-            sh("ping -c 1 -W 5 -s 1472 192.0.2.1");
-            // More in a row than one read skips, then one that fits.
-            assert!(!netns::succeeds(
-                "ping",
-                &["-c40", "-l40", "-W1", "-s1473", "192.0.2.1"]
-            ));
-            sh(PING4);
-            assert_eq!(board.stop().counters().dropped_in_too_long, 40);
-        },
-    );
+    netns::run("frames_longer_than_the_board_takes_are_dropped_and_counted", PING, || {
+        sh("ip tuntap add tap0 mode tap && ip link set tap0 mtu 9000 up");
+        sh("ip addr add 192.0.2.2/24 dev tap0");
+        let tap = open();
+        let [warning @ TapWarning::LongFrames { mtu: 9000, .. }] = tap.warnings() else {
+            panic!("{:?}", tap.warnings());
+        };
+        assert!(warning.to_string().contains("ip link set tap0 mtu 1500"), "{warning}");
+        let board = Board::start(tap);
+        sh(PING4);
+        // 1472 bytes of data make the longest frame that fits.
+        sh("ping -c 1 -W 5 -s 1472 192.0.2.1");
+        // More in a row than one read skips, then one that fits.
+        assert!(!netns::succeeds("ping", &["-c40", "-l40", "-W1", "-s1473", "192.0.2.1"]));
+        sh(PING4);
+        assert_eq!(board.stop().counters().dropped_in_too_long, 40);
+    });
 }
 
 #[test]

@@ -71,15 +71,12 @@ impl Backlog {
 
     /// Forgets what is known of a connection request: it was served, or taken back.
     pub(crate) fn forget(&mut self, local: IpEndpoint, remote: IpEndpoint) {
-        self.held
-            .retain(|held| held.local != local || held.remote != remote);
+        self.held.retain(|held| held.local != local || held.remote != remote);
     }
 
     /// Whether a request waits for a port that `ready` says has a slot.
     pub(crate) fn waits(&self, now: Instant, mut ready: impl FnMut(u16) -> bool) -> bool {
-        self.held
-            .iter()
-            .any(|held| now < held.at + SYN_HELD && ready(held.local.port))
+        self.held.iter().any(|held| now < held.at + SYN_HELD && ready(held.local.port))
     }
 
     /// Takes the oldest request for a port that `ready` says has a slot, as a frame to `mac`.
@@ -141,23 +138,15 @@ fn write(held: &Held, mac: EthernetAddress) -> Frame {
     let mut ethernet = EthernetFrame::new_unchecked(&mut buffer[..len]);
     ethernet.set_src_addr(held.source);
     ethernet.set_dst_addr(mac);
-    ethernet.set_ethertype(match ip.version() {
-        IpVersion::Ipv4 => EthernetProtocol::Ipv4,
-        #[allow(
-            unreachable_patterns,
-            reason = "which versions there are is smoltcp's feature"
-        )]
-        _ => EthernetProtocol::Ipv6,
+    ethernet.set_ethertype(if ip.version() == IpVersion::Ipv4 {
+        EthernetProtocol::Ipv4
+    } else {
+        EthernetProtocol::Ipv6
     });
     let checksums = ChecksumCapabilities::default();
     ip.emit(ethernet.payload_mut(), &checksums);
     let payload = &mut ethernet.payload_mut()[ip.header_len()..];
-    tcp.emit(
-        &mut TcpPacket::new_unchecked(payload),
-        &source,
-        &destination,
-        &checksums,
-    );
+    tcp.emit(&mut TcpPacket::new_unchecked(payload), &source, &destination, &checksums);
     Frame { buffer, len }
 }
 
@@ -210,10 +199,7 @@ mod tests {
             assert!(backlog.hold(&frame, local, remote, Instant::ZERO));
         }
         let (frame, local, remote) = syn(50_000);
-        assert!(
-            backlog.hold(&frame, local, remote, Instant::ZERO),
-            "a repeat needs no room"
-        );
+        assert!(backlog.hold(&frame, local, remote, Instant::ZERO), "a repeat needs no room");
         let (frame, local, remote) = syn(60_000);
         assert!(!backlog.hold(&frame, local, remote, Instant::ZERO));
         let first = backlog.next(MAC, Instant::ZERO, |_| true).unwrap();
@@ -226,11 +212,7 @@ mod tests {
         let (mut frame, local, remote) = syn(50_000);
         backlog.hold(&frame, local, remote, Instant::ZERO);
         assert!(!backlog.waits(Instant::ZERO + SYN_HELD, |_| true));
-        assert!(
-            backlog
-                .next(MAC, Instant::ZERO + SYN_HELD, |_| true)
-                .is_none()
-        );
+        assert!(backlog.next(MAC, Instant::ZERO + SYN_HELD, |_| true).is_none());
         backlog.hold(&frame, local, remote, Instant::ZERO);
         backlog.forget(local, remote);
         assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());

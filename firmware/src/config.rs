@@ -137,20 +137,11 @@ const _: () = {
     assert!(RST_WAIT.total_micros() < ORPHAN.total_micros());
     assert!(ORPHAN.total_micros() < IDLE_EVICT.total_micros());
     assert!(BACKOFF_FIRST.total_micros() < BACKOFF_MAX.total_micros());
-    assert!(
-        TCP_SLOTS > RESERVE * 5,
-        "four listening services and the client each need a reserve"
-    );
+    assert!(TCP_SLOTS > RESERVE * 5, "four listening services and the client each need a reserve");
     assert!(SHELL_CONNECTIONS <= TCP_SLOTS);
-    assert!(
-        DATAGRAM_BUDGET >= UDP_PACKETS,
-        "a full queue is emptied in one poll"
-    );
+    assert!(DATAGRAM_BUDGET >= UDP_PACKETS, "a full queue is emptied in one poll");
     assert!(SCRATCH <= SERVICE_BUDGET && ECHO_CARRY <= SERVICE_BUDGET);
     assert!(LISTEN_RETRY.total_micros() > 0 && TELEMETRY_INTERVAL.total_micros() > 0);
-    assert!(
-        BACKOFF_MAX.total_micros() <= u32::MAX as u64,
-        "jitter is drawn from 32 bits"
-    );
+    assert!(BACKOFF_MAX.total_micros() <= u32::MAX as u64, "jitter is drawn from 32 bits");
     assert!(TCP_SLOTS <= u8::MAX as usize && LISTENERS <= u8::MAX as usize);
 };

@@ -56,11 +56,7 @@ impl<'a, B: Board> Firmware<'a, B> {
         let entropy = board.entropy().ok_or(BootError::NoEntropy)?;
         let mut stack = NetStack::new(net, device, now, entropy, buffers, sockets);
         let services = Services::new(services, stack.random(), now);
-        Ok(Self {
-            stack,
-            services,
-            board,
-        })
+        Ok(Self { stack, services, board })
     }
 
     /// One turn of the superloop: bounded ingress, services, bounded egress.
@@ -69,11 +65,7 @@ impl<'a, B: Board> Firmware<'a, B> {
     /// returned last. It returns the earliest moment it wants to be called again, never before `now`;
     /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
     pub fn poll<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
-        let Self {
-            stack,
-            services,
-            board,
-        } = self;
+        let Self { stack, services, board } = self;
         stack.poll_with(now, device, |stack, now| services.poll(now, stack, board))
     }
 

@@ -1,11 +1,13 @@
-//! Random numbers for ports and jitter: `SplitMix64`, 8 bytes of state and no multiplication tables.
+//! Random numbers for ports and jitter: `SplitMix64`, 8 bytes of state and no multiplication
+//! tables.
 //!
-//! Not for secrets. The generator walks all 2^64 states whatever the seed, so no seed is bad; but who
-//! sees one whole output knows every later one. What has to be unguessable (initial sequence numbers,
-//! ephemeral ports) rests on the seed's coming from [`crate::board::Board::entropy`] and on showing
-//! peers a few bits of each number only.
+//! Not for secrets. The generator walks all 2^64 states whatever the seed, so no seed is bad; but
+//! who sees one whole output knows every later one. What has to be unguessable (initial sequence
+//! numbers, ephemeral ports) rests on the seed's coming from [`crate::board::Board::entropy`] and
+//! on showing peers a few bits of each number only.
 
-/// A `SplitMix64` generator (Steele, Lea, Flood: *Fast Splittable Pseudorandom Number Generators*, 2014).
+/// A `SplitMix64` generator (Steele, Lea, Flood: *Fast Splittable Pseudorandom Number Generators*,
+/// 2014).
 #[derive(Clone, Debug)]
 pub struct Rng {
     state: u64,
@@ -42,11 +44,9 @@ mod tests {
     #[test]
     fn the_reference_sequence_of_seed_1234567() {
         let mut rng = Rng::new(1_234_567);
-        for expected in [
-            6_457_827_717_110_365_317,
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423,
-        ] {
+        for expected in
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        {
             assert_eq!(rng.next_u64(), expected);
         }
     }

@@ -284,11 +284,7 @@ impl<'a> NetStack<'a> {
     /// TCP slots that no connection holds, neither a live one nor one that is still being closed.
     #[must_use]
     pub fn free_slots(&self) -> usize {
-        self.pool
-            .slots
-            .iter()
-            .filter(|slot| slot.phase == Phase::Free)
-            .count()
+        self.pool.slots.iter().filter(|slot| slot.phase == Phase::Free).count()
     }
 
     /// Whether no TCP slot is in use but for connections in TIME-WAIT, which owe nobody anything.
@@ -346,7 +342,8 @@ impl<'a> NetStack<'a> {
         for deadline in [timers, abandoned, udp, self.next_egress(&egress)] {
             next = [next, deadline].into_iter().flatten().min();
         }
-        if more {
+        let waiting = self.backlog.waits(now, |port| self.pool.would_serve(&self.set, port));
+        if more || (waiting && !matches!(egress, Egress::Refused)) {
             Some(now)
         } else {
             next.map(|next| next.max(now))
@@ -361,13 +358,7 @@ impl<'a> NetStack<'a> {
             };
             let mut sent = Sent::default();
             rx.consume(|frame| {
-                self.frame(
-                    frame,
-                    MeteredToken {
-                        token,
-                        sent: &mut sent,
-                    },
-                );
+                self.frame(frame, MeteredToken { token, sent: &mut sent });
             });
             self.count(sent);
         }
@@ -384,10 +375,7 @@ impl<'a> NetStack<'a> {
         match class {
             Class::Pass | Class::Segment => {}
             Class::Syn { local, remote } => {
-                match self
-                    .pool
-                    .request(&mut self.set, local, remote, now, counters)
-                {
+                match self.pool.request(&mut self.set, local, remote, now, counters) {
                     Request::Pass => {}
                     Request::Armed(_) => self.backlog.forget(local, remote),
                     Request::Drop => {
@@ -415,8 +403,7 @@ impl<'a> NetStack<'a> {
             transmit: Some(transmit),
             capabilities: &self.capabilities,
         };
-        self.interface
-            .poll_ingress_single(now, &mut device, &mut self.set);
+        self.interface.poll_ingress_single(now, &mut device, &mut self.set);
         if let Some(index) = reset {
             self.pool.reset(&self.set, index);
         }
@@ -441,28 +428,17 @@ impl<'a> NetStack<'a> {
                 return;
             };
             let mut sent = Sent::default();
-            self.frame(
-                frame.bytes(),
-                MeteredToken {
-                    token,
-                    sent: &mut sent,
-                },
-            );
+            self.frame(frame.bytes(), MeteredToken { token, sent: &mut sent });
             self.count(sent);
         }
     }
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
         self.serve_backlog(device);
-        let mut metered = Metered {
-            device,
-            sent: Sent::default(),
-        };
+        let mut metered = Metered { device, sent: Sent::default() };
         let mut outcome = Egress::Budget;
         for _ in 0..EGRESS_BUDGET {
-            let result = self
-                .interface
-                .poll_egress(self.now, &mut metered, &mut self.set);
+            let result = self.interface.poll_egress(self.now, &mut metered, &mut self.set);
             if metered.sent.refused {
                 outcome = Egress::Refused;
                 break;
@@ -520,24 +496,8 @@ impl<'a> NetStack<'a> {
 #[cfg(feature = "ipv6")]
 fn link_local(mac: EthernetAddress) -> smoltcp::wire::Ipv6Cidr {
     let mac = mac.0;
-    let mut octets = [
-        0xfe,
-        0x80,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        mac[0] ^ 2,
-        mac[1],
-        mac[2],
-        0xff,
-        0xfe,
-        0,
-        0,
-        0,
-    ];
+    let mut octets =
+        [0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, 0, 0, 0];
     octets[13..].copy_from_slice(&mac[3..]);
     let address = smoltcp::wire::Ipv6Address::from(octets);
     smoltcp::wire::Ipv6Cidr::new(address, 64)
@@ -561,11 +521,7 @@ const fn state_name(state: smol_tcp::State) -> &'static str {
 
 impl Introspect for NetStack<'_> {
     fn row(&self, index: usize) -> Option<Row> {
-        let listeners = self
-            .pool
-            .listeners
-            .iter()
-            .filter(|listener| listener.port != 0);
+        let listeners = self.pool.listeners.iter().filter(|listener| listener.port != 0);
         let listeners = listeners.map(|listener| Row {
             protocol: Protocol::Tcp,
             receive_queue: 0,
@@ -573,18 +529,10 @@ impl Introspect for NetStack<'_> {
             local_address: None,
             local_port: listener.port,
             remote: None,
-            state: if listener.listening {
-                "LISTEN"
-            } else {
-                "BOUND"
-            },
+            state: if listener.listening { "LISTEN" } else { "BOUND" },
         });
-        let slots = self
-            .pool
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| slot.phase != Phase::Free);
+        let slots =
+            self.pool.slots.iter().enumerate().filter(|(_, slot)| slot.phase != Phase::Free);
         let connections = slots.map(|(index, _)| {
             let socket = self.pool.socket(index, &self.set);
             let local = socket.local_endpoint();
@@ -598,10 +546,7 @@ impl Introspect for NetStack<'_> {
                 state: state_name(socket.state()),
             }
         });
-        listeners
-            .chain(connections)
-            .chain(self.udp_rows())
-            .nth(index)
+        listeners.chain(connections).chain(self.udp_rows()).nth(index)
     }
 
     fn counter(&self, index: usize) -> Option<(&'static str, u32)> {

@@ -22,18 +22,9 @@ const BUDGET: usize = 64;
 #[derive(Debug)]
 enum Ends {
     /// A kernel client of a door; its own socket on the board's side.
-    In {
-        door: usize,
-        client: SocketAddr,
-        board: UdpSocket,
-    },
+    In { door: usize, client: SocketAddr, board: UdpSocket },
     /// A port of the board; its own socket on the kernel's side.
-    Out {
-        allowed: usize,
-        from: SocketAddr,
-        kernel: net::UdpSocket,
-        readable: bool,
-    },
+    Out { allowed: usize, from: SocketAddr, kernel: net::UdpSocket, readable: bool },
 }
 
 #[derive(Debug)]
@@ -51,17 +42,12 @@ pub(super) struct Datagrams {
 impl Datagrams {
     pub(super) fn new() -> Self {
         let places = (0..DATAGRAM_FLOWS).map(|_| None).collect();
-        Self {
-            places,
-            scratch: [0; DATAGRAM_SIZE + 1],
-        }
+        Self { places, scratch: [0; DATAGRAM_SIZE + 1] }
     }
 
     pub(super) fn ready(&mut self, index: usize) {
-        if let Some(Some(Conversation {
-            ends: Ends::Out { readable, .. },
-            ..
-        })) = self.places.get_mut(index)
+        if let Some(Some(Conversation { ends: Ends::Out { readable, .. }, .. })) =
+            self.places.get_mut(index)
         {
             *readable = true;
         }
@@ -77,10 +63,10 @@ impl Datagrams {
     ) -> Option<Instant> {
         let mut more = false;
         for (index, door) in doors.iter_mut().enumerate() {
-            more |= self.from_clients(index, door, stack, registry, now);
+            more |= self.clients_to_board(index, door, stack, registry, now);
         }
         for (index, allowed) in allowed.iter_mut().enumerate() {
-            more |= self.from_board(index, allowed, stack, registry, now);
+            more |= self.board_to_kernel(index, allowed, stack, registry, now);
         }
         self.answers(doors, allowed, stack, now);
         let expired = self.expire(stack, registry, now);
@@ -102,11 +88,7 @@ impl Datagrams {
         }
         let index = self.places.iter().position(Option::is_none).or_else(|| {
             let last = |place: &Option<Conversation>| place.as_ref().map(|c| c.last);
-            let (index, _) = self
-                .places
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, p)| last(p))?;
+            let (index, _) = self.places.iter().enumerate().min_by_key(|(_, p)| last(p))?;
             self.end(index, stack, registry);
             Some(index)
         })?;
@@ -116,10 +98,7 @@ impl Datagrams {
     }
 
     fn end(&mut self, index: usize, stack: &mut NetStack<'_>, registry: &Registry) {
-        match self.places[index]
-            .take()
-            .map(|conversation| conversation.ends)
-        {
+        match self.places[index].take().map(|conversation| conversation.ends) {
             Some(Ends::In { board, .. }) => {
                 let _ = UdpClientStack::close(stack, board);
             }
@@ -130,7 +109,7 @@ impl Datagrams {
         }
     }
 
-    fn from_clients(
+    fn clients_to_board(
         &mut self,
         index: usize,
         door: &mut Door,
@@ -164,11 +143,7 @@ impl Datagrams {
             let place = self.place(same, stack, registry, now, |_, stack| {
                 let mut board = UdpClientStack::socket(stack).ok()?;
                 UdpClientStack::connect(stack, &mut board, remote).ok()?;
-                Some(Ends::In {
-                    door: index,
-                    client,
-                    board,
-                })
+                Some(Ends::In { door: index, client, board })
             });
             let Some(conversation) = place.and_then(|place| self.places[place].as_mut()) else {
                 continue;
@@ -182,7 +157,7 @@ impl Datagrams {
         true
     }
 
-    fn from_board(
+    fn board_to_kernel(
         &mut self,
         index: usize,
         allowed: &mut Allowed,
@@ -206,15 +181,8 @@ impl Datagrams {
                 let mut kernel = net::UdpSocket::bind(any).ok()?;
                 kernel.connect(remote).ok()?;
                 let token = Source::Datagram(place).token();
-                registry
-                    .register(&mut kernel, token, Interest::READABLE)
-                    .ok()?;
-                Some(Ends::Out {
-                    allowed: index,
-                    from,
-                    kernel,
-                    readable: true,
-                })
+                registry.register(&mut kernel, token, Interest::READABLE).ok()?;
+                Some(Ends::Out { allowed: index, from, kernel, readable: true })
             });
             let Some(conversation) = place.and_then(|place| self.places[place].as_mut()) else {
                 continue;
@@ -237,11 +205,7 @@ impl Datagrams {
     ) {
         for Conversation { ends, last } in self.places.iter_mut().flatten() {
             match ends {
-                Ends::In {
-                    door,
-                    client,
-                    board,
-                } => {
+                Ends::In { door, client, board } => {
                     while let Ok((count, _)) =
                         UdpClientStack::receive(stack, board, &mut self.scratch)
                     {
@@ -249,12 +213,7 @@ impl Datagrams {
                         let _ = doors[*door].udp.send_to(&self.scratch[..count], *client);
                     }
                 }
-                Ends::Out {
-                    allowed: index,
-                    from,
-                    kernel,
-                    readable,
-                } => {
+                Ends::Out { allowed: index, from, kernel, readable } => {
                     for _ in 0..BUDGET {
                         if !*readable {
                             break;

@@ -43,6 +43,7 @@ enum Turn {
 }
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about one direction")]
 struct Flow {
     phase: Phase,
     kernel: TcpStream,
@@ -65,10 +66,7 @@ pub(super) struct Flows {
 
 impl Flows {
     pub(super) fn new() -> Self {
-        Self {
-            flows: (0..FLOWS).map(|_| None).collect(),
-            scratch: vec![0; 64 * 1024],
-        }
+        Self { flows: (0..FLOWS).map(|_| None).collect(), scratch: vec![0; 64 * 1024] }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -127,10 +125,7 @@ impl Flows {
             match door.tcp.accept() {
                 Ok((kernel, client)) => {
                     log::debug!("gateway: {client} wants {}", door.board);
-                    let phase = Phase::Board {
-                        remote: door.board,
-                        deadline: now + CONNECT,
-                    };
+                    let phase = Phase::Board { remote: door.board, deadline: now + CONNECT };
                     let Ok(board) = TcpClientStack::socket(stack) else {
                         return;
                     };
@@ -241,10 +236,7 @@ impl Flow {
             }
             Phase::Open => {}
         }
-        match (
-            self.to_board(stack, scratch),
-            self.to_kernel(stack, scratch),
-        ) {
+        match (self.kernel_to_board(stack, scratch), self.board_to_kernel(stack, scratch)) {
             (Ok(_), Ok(_)) if self.kernel_closed && self.board_closed => Turn::Done,
             (Ok(more), Ok(more_back)) => Turn::Live((more || more_back).then_some(now)),
             _ => Turn::Reset,
@@ -252,7 +244,11 @@ impl Flow {
     }
 
     /// Moves bytes from the kernel to the board. `true`: the budget ran out.
-    fn to_board(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8]) -> Result<bool, ()> {
+    fn kernel_to_board(
+        &mut self,
+        stack: &mut NetStack<'_>,
+        scratch: &mut [u8],
+    ) -> Result<bool, ()> {
         let mut budget = BUDGET;
         while self.readable && !self.kernel_closed {
             let room = stack.send_room(&self.board).min(scratch.len());
@@ -279,7 +275,11 @@ impl Flow {
     }
 
     /// Moves bytes from the board to the kernel. `true`: the budget ran out.
-    fn to_kernel(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8]) -> Result<bool, ()> {
+    fn board_to_kernel(
+        &mut self,
+        stack: &mut NetStack<'_>,
+        scratch: &mut [u8],
+    ) -> Result<bool, ()> {
         let mut budget = BUDGET;
         while !self.board_closed {
             // Asked even when the kernel cannot take anything: the board may have reset.
@@ -295,11 +295,7 @@ impl Flow {
             }
             if count == 0 {
                 self.board_closed = true;
-                return self
-                    .kernel
-                    .shutdown(Shutdown::Write)
-                    .map(|()| false)
-                    .map_err(drop);
+                return self.kernel.shutdown(Shutdown::Write).map(|()| false).map_err(drop);
             }
             match self.kernel.write(&scratch[..count]) {
                 Ok(written) => {

@@ -79,11 +79,7 @@ impl TapConfig {
     /// The shell command by which an administrator makes this TAP once, for the user who runs it.
     #[must_use]
     pub fn setup_command(&self) -> String {
-        let Self {
-            name,
-            host_ipv4,
-            host_ipv6,
-        } = self;
+        let Self { name, host_ipv4, host_ipv6 } = self;
         let ipv6 = host_ipv6.map_or_else(String::new, |host_ipv6| {
             format!(" && sudo ip addr add {host_ipv6} dev {name} nodad")
         });
@@ -138,12 +134,8 @@ impl Tap {
         match sys::set_interface(file.as_fd(), &config.name, flags) {
             Ok(()) => Self::configure(config, file, &mut netlink),
             // Someone created it since we looked.
-            Err(Errno::BUSY) => Err(TapError::Busy {
-                name: config.name.clone(),
-            }),
-            Err(Errno::PERM) => Err(TapError::NotPermitted {
-                config: config.clone(),
-            }),
+            Err(Errno::BUSY) => Err(TapError::Busy { name: config.name.clone() }),
+            Err(Errno::PERM) => Err(TapError::NotPermitted { config: config.clone() }),
             Err(errno) => Err(system_error(config, "create", errno)),
         }
     }
@@ -179,29 +171,19 @@ impl Tap {
 
     fn attach(config: &TapConfig, link: &Link, netlink: &mut Netlink) -> Result<Self, TapError> {
         let name = || config.name.clone();
-        let tap = link
-            .tap
-            .as_ref()
-            .ok_or_else(|| TapError::NotTap { name: name() })?;
+        let tap = link.tap.as_ref().ok_or_else(|| TapError::NotTap { name: name() })?;
         // The kernel would give each reader of a multi-queue TAP a share of the connections.
         if tap.queues > 0 {
             return Err(TapError::Busy { name: name() });
         }
         let file = open_device(config, true)?;
         let multi_queue = if tap.multi_queue { sys::MULTI_QUEUE } else { 0 };
-        sys::set_interface(
-            file.as_fd(),
-            &config.name,
-            sys::TAP | sys::NO_PI | multi_queue,
-        )
-        .map_err(|errno| match errno {
-            Errno::BUSY => TapError::Busy { name: name() },
-            Errno::PERM => TapError::NotOwner {
-                name: name(),
-                owner: tap.owner,
-            },
-            errno => system_error(config, "attach to", errno),
-        })?;
+        sys::set_interface(file.as_fd(), &config.name, sys::TAP | sys::NO_PI | multi_queue)
+            .map_err(|errno| match errno {
+                Errno::BUSY => TapError::Busy { name: name() },
+                Errno::PERM => TapError::NotOwner { name: name(), owner: tap.owner },
+                errno => system_error(config, "attach to", errno),
+            })?;
         // A sole reader decides whether a header precedes each frame (Linux changes the flags that
         // the TAP was created with); where it does not, another reader came since we looked.
         let link = netlink
@@ -218,10 +200,7 @@ impl Tap {
             tap.warnings.push(TapWarning::Down { name: name() });
         }
         if link.mtu > MTU_MAX {
-            tap.warnings.push(TapWarning::LongFrames {
-                name: name(),
-                mtu: link.mtu,
-            });
+            tap.warnings.push(TapWarning::LongFrames { name: name(), mtu: link.mtu });
         }
         Ok(tap)
     }
@@ -233,9 +212,7 @@ impl Tap {
         let index = netlink
             .link(&config.name)
             .map_err(system("look up"))?
-            .ok_or_else(|| TapError::Gone {
-                name: config.name.clone(),
-            })?
+            .ok_or_else(|| TapError::Gone { name: config.name.clone() })?
             .index;
         // Or else IPv6 addresses vanish at each `ip link set tap0 down`. Where this file cannot be
         // written (a container's /proc/sys is read-only) they do, and nothing else is lost.
@@ -251,21 +228,13 @@ impl Tap {
                 netlink.add_address(index, IpAddr::V6(ipv6.address()), ipv6.prefix_len())
         {
             let name = config.name.clone();
-            tap.warnings.push(TapWarning::NoIpv6 {
-                name,
-                source: errno.into(),
-            });
+            tap.warnings.push(TapWarning::NoIpv6 { name, source: errno.into() });
         }
-        let timeout = Timespec {
-            tv_sec: UP_TIMEOUT_S,
-            tv_nsec: 0,
-        };
+        let timeout = Timespec { tv_sec: UP_TIMEOUT_S, tv_nsec: 0 };
         match tap.port.wait(&timeout) {
             LinkStatus::Up => Ok(tap),
             LinkStatus::Down => Err(system_error(config, "bring up", Errno::TIMEDOUT)),
-            LinkStatus::Gone => Err(TapError::Gone {
-                name: config.name.clone(),
-            }),
+            LinkStatus::Gone => Err(TapError::Gone { name: config.name.clone() }),
         }
     }
 
@@ -281,11 +250,7 @@ impl Tap {
 }
 
 fn system_error(config: &TapConfig, step: &'static str, errno: Errno) -> TapError {
-    TapError::System {
-        name: config.name.clone(),
-        step,
-        source: errno.into(),
-    }
+    TapError::System { name: config.name.clone(), step, source: errno.into() }
 }
 
 /// Opens `/dev/net/tun`, non-blocking and closed on exec. `exists`: for a TAP that is already
@@ -293,19 +258,13 @@ fn system_error(config: &TapConfig, step: &'static str, errno: Errno) -> TapErro
 fn open_device(config: &TapConfig, exists: bool) -> Result<File, TapError> {
     let file = File::options().read(true).write(true).open("/dev/net/tun");
     let file = file.map_err(|source| match Errno::from_io_error(&source) {
-        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO | Errno::NOTDIR) => TapError::NoTunDevice {
-            name: config.name.clone(),
-            source,
-        },
-        Some(Errno::ACCESS | Errno::PERM) => TapError::DeviceNotPermitted {
-            config: config.clone(),
-            exists,
-        },
-        _ => TapError::System {
-            name: config.name.clone(),
-            step: "open /dev/net/tun for",
-            source,
-        },
+        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO | Errno::NOTDIR) => {
+            TapError::NoTunDevice { name: config.name.clone(), source }
+        }
+        Some(Errno::ACCESS | Errno::PERM) => {
+            TapError::DeviceNotPermitted { config: config.clone(), exists }
+        }
+        _ => TapError::System { name: config.name.clone(), step: "open /dev/net/tun for", source },
     })?;
     rustix::io::ioctl_fionbio(&file, true)
         .map_err(|errno| system_error(config, "make non-blocking", errno))?;

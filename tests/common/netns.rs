@@ -19,21 +19,15 @@ const STAGE: &str = "TAPBOARD_STAGE";
 /// How long a test may take, seconds.
 const LIMIT_S: &str = "60";
 /// Program and Debian package of what `run` itself uses.
-const TOOLS: [(&str, &str); 3] = [
-    ("unshare", "util-linux"),
-    ("timeout", "coreutils"),
-    ("ip", "iproute2"),
-];
+const TOOLS: [(&str, &str); 3] =
+    [("unshare", "util-linux"), ("timeout", "coreutils"), ("ip", "iproute2")];
 
 /// Runs `body` in a namespace of its own. `test` is the full name of the calling
 /// test, `tools` the programs it needs, each with the Debian package that has it.
 pub(crate) fn run(test: &str, tools: &[(&str, &str)], body: impl FnOnce()) {
     let namespace = fs::read_link("/proc/self/ns/net").expect("/proc is mounted");
     if let Some(outside) = env::var_os(INSIDE) {
-        assert_ne!(
-            namespace, outside,
-            "{INSIDE} is set, and this is no namespace of its own"
-        );
+        assert_ne!(namespace, outside, "{INSIDE} is set, and this is no namespace of its own");
         return body();
     }
     for &(program, package) in TOOLS.iter().chain(tools) {
@@ -46,14 +40,10 @@ pub(crate) fn run(test: &str, tools: &[(&str, &str)], body: impl FnOnce()) {
     }
     if let Err(error) = File::options().read(true).write(true).open("/dev/net/tun") {
         let remedy = "run `sudo modprobe tun && sudo chmod 0666 /dev/net/tun`";
-        return skip(
-            test,
-            &format!("/dev/net/tun cannot be opened ({error}); {remedy}"),
-        );
+        return skip(test, &format!("/dev/net/tun cannot be opened ({error}); {remedy}"));
     }
-    let Some(unshare) = ["-rn", "-n"]
-        .into_iter()
-        .find(|flags| succeeds("unshare", &[flags, "true"]))
+    let Some(unshare) =
+        ["-rn", "-n"].into_iter().find(|flags| succeeds("unshare", &[flags, "true"]))
     else {
         return skip(
             test,
@@ -63,9 +53,7 @@ pub(crate) fn run(test: &str, tools: &[(&str, &str)], body: impl FnOnce()) {
     };
     // timeout kills unshare, which has become the test by exec.
     let mut command = Command::new("timeout");
-    command
-        .args(["--kill-after=5", LIMIT_S, "unshare", unshare])
-        .env(INSIDE, namespace);
+    command.args(["--kill-after=5", LIMIT_S, "unshare", unshare]).env(INSIDE, namespace);
     run_test(command, test);
 }
 
@@ -86,43 +74,25 @@ pub(crate) fn stage() -> String {
 fn run_test(mut command: Command, test: &str) {
     let output = command
         .arg(env::current_exe().expect("the test binary has a path"))
-        .args([
-            "--exact",
-            test,
-            "--nocapture",
-            "--include-ignored",
-            "--test-threads=1",
-        ])
+        .args(["--exact", test, "--nocapture", "--include-ignored", "--test-threads=1"])
         .output()
         .expect("the test starts once more");
     show(&output);
-    assert!(
-        output.status.success(),
-        "{test} failed in its namespace: {}",
-        output.status
-    );
+    assert!(output.status.success(), "{test} failed in its namespace: {}", output.status);
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        stdout.contains("1 passed"),
-        "{test} is not the name of one test of this binary"
-    );
+    assert!(stdout.contains("1 passed"), "{test} is not the name of one test of this binary");
 }
 
 /// Says that `test` did not run, and why; with `CI` set that is a failure.
 pub(crate) fn skip(test: &str, why: &str) {
     assert!(env::var_os("CI").is_none(), "{test} cannot run here: {why}");
     // Past libtest's capture: a test that did not run must not look like one that did.
-    let _ = Command::new("sh")
-        .args(["-c", "echo \"SKIPPED $0: $1\" >&2", test, why])
-        .status();
+    let _ = Command::new("sh").args(["-c", "echo \"SKIPPED $0: $1\" >&2", test, why]).status();
 }
 
 /// Runs a shell command that must succeed, and returns its standard output.
 pub(crate) fn sh(command: &str) -> String {
-    let output = Command::new("sh")
-        .args(["-c", command])
-        .output()
-        .expect("sh starts");
+    let output = Command::new("sh").args(["-c", command]).output().expect("sh starts");
     if !output.status.success() {
         show(&output);
         panic!("`{command}`: {}", output.status);
@@ -132,10 +102,7 @@ pub(crate) fn sh(command: &str) -> String {
 
 /// Whether a program succeeds; its output is dropped.
 pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
-    Command::new(program)
-        .args(args)
-        .output()
-        .is_ok_and(|output| output.status.success())
+    Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
 }
 
 fn installed(program: &str) -> bool {

@@ -8,19 +8,18 @@ use smoltcp::time::{Duration, Instant};
 use tapboard::clock::VirtualClock;
 use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
-use tapboard_firmware::{BoardSockets, Buffers, McuStorage, NetConfig, NetStack, Sockets};
+use tapboard_firmware::{self as firmware, BoardSockets, McuStorage, NetConfig, NetStack, Sockets};
 
 /// TCP slots of the peer: more than any scenario has clients.
 pub(crate) const PEER_SLOTS: usize = 64;
 
+/// Receive and send buffers, a pair for each socket.
+type Buffers<const SIZE: usize> = Vec<[[u8; SIZE]; 2]>;
+
 /// The memory of a [`Pair`], to be made first and to outlive it.
 pub(crate) struct Memory<'a> {
     board: (Box<McuStorage>, BoardSockets<'a>),
-    peer: (
-        Vec<[[u8; 8192]; 2]>,
-        Vec<[[u8; 2048]; 2]>,
-        Sockets<'a, PEER_SLOTS, 8, 72>,
-    ),
+    peer: (Buffers<8192>, Buffers<2048>, Sockets<'a, PEER_SLOTS, 8, 72>),
 }
 
 impl Memory<'_> {
@@ -28,11 +27,7 @@ impl Memory<'_> {
         Self {
             board: (Box::default(), Sockets::new()),
             // Too much for a test thread's stack, on which a box would be filled.
-            peer: (
-                vec![[[0; 8192]; 2]; PEER_SLOTS],
-                vec![[[0; 2048]; 2]; 8],
-                Sockets::new(),
-            ),
+            peer: (vec![[[0; 8192]; 2]; PEER_SLOTS], vec![[[0; 2048]; 2]; 8], Sockets::new()),
         }
     }
 }
@@ -54,25 +49,12 @@ impl<'a> Pair<'a> {
         let now = Instant::ZERO;
         let (storage, sockets) = &mut memory.board;
         let mut end = wire.end(Side::Board);
-        let board = NetStack::new(
-            &NetConfig::BOARD,
-            &mut end,
-            now,
-            seed,
-            &mut **storage,
-            sockets,
-        );
+        let board = NetStack::new(&NetConfig::BOARD, &mut end, now, seed, &mut **storage, sockets);
         let (tcp, udp, sockets) = &mut memory.peer;
-        let storage = Buffers { tcp, udp };
+        let storage = firmware::Buffers { tcp, udp };
         let mut end = wire.end(Side::Peer);
         let peer = NetStack::new(&NetConfig::PEER, &mut end, now, !seed, storage, sockets);
-        Self {
-            clock: VirtualClock::new(),
-            wire,
-            board,
-            peer,
-            polls: 0,
-        }
+        Self { clock: VirtualClock::new(), wire, board, peer, polls: 0 }
     }
 
     /// Runs until `scenario` returns true, or for at most `limit` from now.
@@ -81,13 +63,7 @@ impl<'a> Pair<'a> {
         limit: Duration,
         mut scenario: impl FnMut(Instant, &mut NetStack<'a>, &mut NetStack<'a>, &mut Wire) -> bool,
     ) -> Outcome {
-        let Self {
-            clock,
-            wire,
-            board,
-            peer,
-            polls,
-        } = self;
+        let Self { clock, wire, board, peer, polls } = self;
         let limit = clock.now() + limit;
         drive(clock, limit, |now| {
             if scenario(now, board, peer, wire) {
@@ -96,17 +72,9 @@ impl<'a> Pair<'a> {
             *polls += 1;
             let board = board.poll_with(now, &mut wire.end(Side::Board), |_, _| None);
             let peer = peer.poll_with(now, &mut wire.end(Side::Peer), |_, _| None);
-            let arrivals = [
-                wire.next_arrival(Side::Board),
-                wire.next_arrival(Side::Peer),
-            ];
+            let arrivals = [wire.next_arrival(Side::Board), wire.next_arrival(Side::Peer)];
             let arrivals = arrivals.map(|at| at.map(|at| at.max(now)));
-            Step::Next(
-                [board, peer, arrivals[0], arrivals[1]]
-                    .into_iter()
-                    .flatten()
-                    .min(),
-            )
+            Step::Next([board, peer, arrivals[0], arrivals[1]].into_iter().flatten().min())
         })
     }
 

@@ -1,8 +1,8 @@
 //! Bytes on their way from one call to the next: filled once, emptied as the other side allows.
 //!
 //! A [`Buffer`] is filled only while it is empty, so that it needs no ring and no copying down: two
-//! indices, and what is due is one slice. The helpers [`receive`] and [`send`] turn the `nb` results of
-//! the stack into the [`Stop`] that ends a service's turn, so that `?` does the rest.
+//! indices, and what is due is one slice. The helpers [`receive`] and [`send`] turn the `nb`
+//! results of the stack into the [`Stop`] that ends a service's turn, so that `?` does the rest.
 
 use core::fmt;
 use core::ops::ControlFlow;
@@ -21,11 +21,7 @@ pub(super) struct Buffer<const N: usize> {
 
 impl<const N: usize> Buffer<N> {
     pub(super) const fn new() -> Self {
-        Self {
-            bytes: [0; N],
-            start: 0,
-            end: 0,
-        }
+        Self { bytes: [0; N], start: 0, end: 0 }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -55,7 +51,8 @@ impl<const N: usize> Buffer<N> {
         taken == bytes.len()
     }
 
-    /// Fills the buffer, which must be empty, with at most `limit` received bytes. 0 is the peer's FIN.
+    /// Fills the buffer, which must be empty, with at most `limit` received bytes. 0 is the peer's
+    /// FIN.
     pub(super) fn fill<S: TcpClientStack>(
         &mut self,
         stack: &mut S,
@@ -84,11 +81,7 @@ impl<const N: usize> Buffer<N> {
 
 impl<const N: usize> fmt::Write for Buffer<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.push(text.as_bytes()) {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
+        if self.push(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
@@ -131,9 +124,6 @@ mod tests {
         assert!(buffer.write_str("de").is_err());
         let taken: std::vec::Vec<u8> = core::iter::from_fn(|| buffer.pop()).collect();
         assert_eq!(taken, b"abcd");
-        assert!(
-            buffer.push(b"wxyz"),
-            "an emptied buffer has all its room again"
-        );
+        assert!(buffer.push(b"wxyz"), "an emptied buffer has all its room again");
     }
 }

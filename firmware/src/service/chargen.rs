@@ -1,12 +1,13 @@
-//! Character generator (RFC 864), TCP port 19: text without end, for a client that measures or tests.
+//! Character generator (RFC 864), TCP port 19: text without end, for a client that measures or
+//! tests.
 //!
 //! The classic pattern: lines of 72 of the 95 printing ASCII characters, each line starting one
-//! character later than the one before, ended by CR LF. It repeats after 95 lines, so a connection's
-//! whole state is a position in those 7030 bytes. What the peer sends is thrown away, as the RFC says;
-//! its FIN ends the connection.
+//! character later than the one before, ended by CR LF. It repeats after 95 lines, so a
+//! connection's whole state is a position in those 7030 bytes. What the peer sends is thrown away,
+//! as the RFC says; its FIN ends the connection.
 //!
-//! UDP port 19 is not offered, on purpose: a datagram with a forged source would make the board send a
-//! longer one to a victim of the forger's choice.
+//! UDP port 19 is not offered, on purpose: a datagram with a forged source would make the board
+//! send a longer one to a victim of the forger's choice.
 
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
@@ -46,9 +47,7 @@ impl<T> Chargen<T> {
     /// A service that will listen from its first poll on.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            tcp: Server::new(PORT),
-        }
+        Self { tcp: Server::new(PORT) }
     }
 
     /// Fills every connection's send room. See [`super`] for the contract.

@@ -1,8 +1,8 @@
 //! What every UDP service does: keep a socket bound to its port and take datagrams from it.
 //!
-//! UDP promises nothing, and neither does this: a datagram that fits no frame ([`DATAGRAM_SIZE`]) or
-//! cannot be sent at once is dropped and counted. An error of the socket closes it; another is bound
-//! after [`LISTEN_RETRY`]. The one buffer is on the call stack, for the length of a poll.
+//! UDP promises nothing, and neither does this: a datagram that fits no frame ([`DATAGRAM_SIZE`])
+//! or cannot be sent at once is dropped and counted. An error of the socket closes it; another is
+//! bound after [`LISTEN_RETRY`]. The one buffer is on the call stack, for the length of a poll.
 
 use core::net::SocketAddr;
 
@@ -22,12 +22,7 @@ pub(super) struct UdpPort<H> {
 
 impl<H> UdpPort<H> {
     pub(super) const fn new(port: u16) -> Self {
-        Self {
-            port,
-            socket: None,
-            retry_at: None,
-            dropped: 0,
-        }
+        Self { port, socket: None, retry_at: None, dropped: 0 }
     }
 
     /// Datagrams that were too long or could not be sent, since boot. Wraps.
@@ -35,8 +30,8 @@ impl<H> UdpPort<H> {
         self.dropped
     }
 
-    /// Hands each datagram received to `answer`, at most [`DATAGRAM_BUDGET`] of them, and sends it back
-    /// to its sender where `answer` says `true`.
+    /// Hands each datagram received to `answer`, at most [`DATAGRAM_BUDGET`] of them, and sends it
+    /// back to its sender where `answer` says `true`.
     pub(super) fn poll<S: UdpFullStack<UdpSocket = H>>(
         &mut self,
         now: Instant,

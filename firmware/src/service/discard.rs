@@ -33,10 +33,7 @@ impl<T, U> Discard<T, U> {
     /// A service that will listen from its first poll on.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            tcp: Server::new(PORT),
-            udp: UdpPort::new(PORT),
-        }
+        Self { tcp: Server::new(PORT), udp: UdpPort::new(PORT) }
     }
 
     /// Throws away all that has arrived. See [`super`] for the contract.

@@ -40,11 +40,7 @@ impl<T, U> Echo<T, U> {
     /// A service that will listen from its first poll on.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            tcp: Server::new(PORT),
-            udp: UdpPort::new(PORT),
-            refused: 0,
-        }
+        Self { tcp: Server::new(PORT), udp: UdpPort::new(PORT), refused: 0 }
     }
 
     /// Datagrams left unanswered because their source port answers by itself, since boot. Wraps.

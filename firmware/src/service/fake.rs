@@ -1,4 +1,5 @@
-//! A stack for tests, whose every call can be made to block, to fail, or to move one byte at a time.
+//! A stack for tests, whose every call can be made to block, to fail, or to move one byte at a
+//! time.
 //!
 //! The test holds the other end of each connection as a [`Peer`]. Handles are counted: whatever a
 //! service does, [`Fake::open`] must be 0 after its `shutdown`.
@@ -133,6 +134,8 @@ pub(super) struct Fake {
     pub(super) deaf: bool,
     /// Whether `send_to` blocks.
     pub(super) full: bool,
+    /// Whether `send` says 0 where it should say that it would block.
+    pub(super) sends_nothing: bool,
     pub(super) dial: Dial,
     /// The peers of our connects.
     pub(super) dialled: Vec<Peer>,
@@ -156,6 +159,7 @@ impl Fake {
             stutter: None,
             deaf: false,
             full: false,
+            sends_nothing: false,
             dial: Dial::Accept,
             dialled: Vec::new(),
             backlogs: BTreeMap::new(),
@@ -175,10 +179,7 @@ impl Fake {
         self.created += 1;
         let remote = SocketAddr::from(([192, 0, 2, 2], 50_000 + self.created as u16));
         let peer = Peer::new(remote);
-        self.backlogs
-            .entry(port)
-            .or_default()
-            .push_back(peer.clone());
+        self.backlogs.entry(port).or_default().push_back(peer.clone());
         peer
     }
 
@@ -261,7 +262,7 @@ impl TcpClientStack for Fake {
         let peer = self.transfer(handle)?;
         let mut pipe = peer.pipe();
         let length = buffer.len().min(pipe.room).min(pipe.chunk);
-        if length == 0 {
+        if length == 0 && !self.sends_nothing {
             return Err(nb::Error::WouldBlock);
         }
         if pipe.room != usize::MAX {
@@ -272,10 +273,7 @@ impl TcpClientStack for Fake {
     }
 
     fn receive(&mut self, handle: &mut Handle, buffer: &mut [u8]) -> nb::Result<usize, Failure> {
-        assert!(
-            !buffer.is_empty(),
-            "a receive into nothing looks like a FIN"
-        );
+        assert!(!buffer.is_empty(), "a receive into nothing looks like a FIN");
         let peer = self.transfer(handle)?;
         let mut pipe = peer.pipe();
         if pipe.input.is_empty() && !pipe.fin {
@@ -400,11 +398,7 @@ impl Introspect for Fake {
         let Some(socket) = self.sockets.values().nth(index) else {
             let (port, peer) = self.orphans.get(index - self.sockets.len())?;
             let acknowledged = peer.pipe().acknowledged;
-            let state = if acknowledged {
-                "FIN-WAIT-2"
-            } else {
-                "FIN-WAIT-1"
-            };
+            let state = if acknowledged { "FIN-WAIT-2" } else { "FIN-WAIT-1" };
             return Some(row(Protocol::Tcp, *port, Some(peer), state));
         };
         Some(match socket {
@@ -418,9 +412,7 @@ impl Introspect for Fake {
     }
 
     fn counter(&self, index: usize) -> Option<(&'static str, u32)> {
-        [("frames_in", 17), ("stalls", u32::MAX)]
-            .get(index)
-            .copied()
+        [("frames_in", 17), ("stalls", u32::MAX)].get(index).copied()
     }
 }
 

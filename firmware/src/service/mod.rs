@@ -82,9 +82,7 @@ pub struct Services<S: TcpFullStack + UdpFullStack> {
 
 impl<S: TcpFullStack + UdpFullStack> fmt::Debug for Services<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Services").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -120,11 +118,7 @@ impl<S: TcpFullStack + UdpFullStack + Introspect> Services<S> {
             ("echo_dropped", self.echo.dropped()),
             ("telemetry_dropped", dropped),
         ];
-        let about = About {
-            name: &self.name,
-            boot: self.boot,
-            counters: &counters,
-        };
+        let about = About { name: &self.name, boot: self.boot, counters: &counters };
         let mut deadline = self.echo.poll(now, stack);
         deadline = earliest(deadline, self.discard.poll(now, stack));
         deadline = earliest(deadline, self.chargen.poll(now, stack));
@@ -135,8 +129,8 @@ impl<S: TcpFullStack + UdpFullStack + Introspect> Services<S> {
         deadline
     }
 
-    /// Closes every handle, so that each peer gets what is due and then a FIN. From then on `poll` does
-    /// nothing.
+    /// Closes every handle, so that each peer gets what is due and then a FIN. From then on `poll`
+    /// does nothing.
     pub fn shutdown(&mut self, stack: &mut S) {
         self.closed = true;
         self.echo.shutdown(stack);
@@ -159,10 +153,11 @@ fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 
 /// Whether whatever sits at UDP source `port` would answer an answer, so that none must be sent.
 ///
-/// One forged datagram between two such services makes them talk for ever (CERT CA-1996-01). 0 is no
-/// port to answer to (RFC 768: a source that wants no reply). The rest are services that reply to
-/// any datagram, garbage included: echo 7, discard 9 (which never asks either), systat 11, daytime
-/// 13, quote 17, chargen 19, time 37, DNS 53 (an error is a reply), TFTP 69 (likewise), NTP 123.
+/// One forged datagram between two such services makes them talk for ever (CERT CA-1996-01). 0 is
+/// no port to answer to (RFC 768: a source that wants no reply). The rest are services that reply
+/// to any datagram, garbage included: echo 7, discard 9 (which never asks either), systat 11,
+/// daytime 13, quote 17, chargen 19, time 37, DNS 53 (an error is a reply), TFTP 69 (likewise), NTP
+/// 123.
 #[must_use]
 pub const fn answers_by_itself(port: u16) -> bool {
     matches!(port, 0 | 7 | 9 | 11 | 13 | 17 | 19 | 37 | 53 | 69 | 123)

@@ -1,10 +1,10 @@
 //! What every TCP service does: listen on a port, accept connections, give each its turn.
 //!
 //! A [`Server`] owns the listening socket and up to `N` connections in a fixed array. Further ones
-//! wait in the stack's backlog until a place is free. Whatever happens, a handle ends in `close`: the
-//! traits give a handle no other way back to its stack. A listening socket that cannot be had, or that
-//! fails, is asked for again every [`LISTEN_RETRY`]. One poll costs a turn of every connection and at
-//! most `N` accepts.
+//! wait in the stack's backlog until a place is free. Whatever happens, a handle ends in `close`:
+//! the traits give a handle no other way back to its stack. A listening socket that cannot be had,
+//! or that fails, is asked for again every [`LISTEN_RETRY`]. One poll costs a turn of every
+//! connection and at most `N` accepts.
 
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
@@ -50,12 +50,7 @@ pub(super) struct Server<H, C, const N: usize> {
 
 impl<H, C, const N: usize> Server<H, C, N> {
     pub(super) const fn new(port: u16) -> Self {
-        Self {
-            port,
-            listener: None,
-            retry_at: None,
-            places: [const { None }; N],
-        }
+        Self { port, listener: None, retry_at: None, places: [const { None }; N] }
     }
 
     /// Serves every connection, then takes new ones into the free places.
@@ -88,8 +83,8 @@ impl<H, C, const N: usize> Server<H, C, N> {
         }
     }
 
-    /// Fills the free places from the backlog. The result says that a new connection has more to do at
-    /// once, or that there may be more in the backlog for a free place.
+    /// Fills the free places from the backlog. The result says that a new connection has more to do
+    /// at once, or that there may be more in the backlog for a free place.
     fn accept<S, X>(&mut self, now: Instant, stack: &mut S, context: &mut X) -> bool
     where
         S: TcpFullStack<TcpSocket = H>,
@@ -181,8 +176,8 @@ pub(super) fn close<S: TcpClientStack>(stack: &mut S, handle: S::TcpSocket) {
     }
 }
 
-/// Reads and forgets what was received: `Done` at the peer's FIN, `Continue` after [`SERVICE_BUDGET`]
-/// bytes.
+/// Reads and forgets what was received: `Done` at the peer's FIN, `Continue` after
+/// [`SERVICE_BUDGET`] bytes.
 pub(super) fn drain<S: TcpClientStack>(
     stack: &mut S,
     socket: &mut S::TcpSocket,

@@ -2,15 +2,15 @@
 //!
 //! A session is a loop of three steps, each of which the peer can hold up: send the output that is
 //! due, print the next line of an answer, take the next byte of input. Input is read only when no
-//! output is due, and an answer is made one line at a time; so [`SHELL_OUTPUT`] bytes are enough for a
-//! table of any length, and a client that does not read is not listened to either.
+//! output is due, and an answer is made one line at a time; so [`SHELL_OUTPUT`] bytes are enough
+//! for a table of any length, and a client that does not read is not listened to either.
 //!
-//! The peer's FIN ends the last line, if it had no end, and then the session. Before a session closes,
-//! what has been received is read away: closing a socket with unread data would send a RST, and the
-//! answer could be lost with it.
+//! The peer's FIN ends the last line, if it had no end, and then the session. Before a session
+//! closes, what has been received is read away: closing a socket with unread data would send a RST,
+//! and the answer could be lost with it.
 //!
-//! Anybody who can reach the port can switch the LED and reset the board. It is a development board;
-//! keep it on a network where that is fine.
+//! Anybody who can reach the port can switch the LED and reset the board. It is a development
+//! board; keep it on a network where that is fine.
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;
@@ -32,6 +32,10 @@ use crate::netstat::{Introspect, Row};
 
 /// The port of RFC 854.
 pub const PORT: u16 = 23;
+
+// The longest line is a row of `netstat`: two queues of 20 digits and two IPv6 endpoints of 47.
+const _: () =
+    assert!(SHELL_OUTPUT >= 5 + 21 + 21 + 48 + 48 + 1 + "SYN-RECEIVED".len() + "\r\n".len());
 
 /// The shell. `T` is the stack's TCP handle.
 #[derive(Debug)]
@@ -57,16 +61,13 @@ impl<T> Shell<T> {
     /// A service that will listen from its first poll on.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            tcp: Server::new(PORT),
-            reset: None,
-        }
+        Self { tcp: Server::new(PORT), reset: None }
     }
 
     /// Reads, executes and answers what has come in. See [`super`] for the contract.
     ///
-    /// The command `reset` is answered and its session closed; when the peer has acknowledged both, or
-    /// after [`RESET_WAIT`], [`Board::reset`] is called.
+    /// The command `reset` is answered and its session closed; when the peer has acknowledged both,
+    /// or after [`RESET_WAIT`], [`Board::reset`] is called.
     pub fn poll<S, B>(
         &mut self,
         now: Instant,
@@ -78,12 +79,7 @@ impl<T> Shell<T> {
         S: TcpFullStack<TcpSocket = T> + Introspect,
         B: Board,
     {
-        let mut context = Context {
-            now,
-            board,
-            about,
-            reset: self.reset,
-        };
+        let mut context = Context { now, board, about, reset: self.reset };
         let deadline = self.tcp.poll(now, stack, &mut context);
         self.reset = context.reset;
         let Some(reset) = self.reset else {
@@ -196,7 +192,8 @@ where
 }
 
 impl Session {
-    /// Appends one line to the output, which is empty, and says through `self.answer` what follows it.
+    /// Appends one line to the output, which is empty, and says through `self.answer` what follows
+    /// it.
     fn print<S: Introspect>(&mut self, answer: Answer, stack: &S, about: &About<'_>) {
         let following = match answer {
             Answer::Greeting => {
@@ -247,7 +244,7 @@ impl Session {
         self.answer = Some(following);
     }
 
-    /// Appends a line to the output, cut to what fits.
+    /// Appends a line to the output, which has room for it (see the assertion on [`SHELL_OUTPUT`]).
     fn say(&mut self, text: core::fmt::Arguments<'_>) {
         let _ = self.output.write_fmt(text);
         self.output.push(b"\r\n");
@@ -291,17 +288,14 @@ impl Session {
         let line = core::mem::take(&mut self.line);
         self.answer = Some(Answer::Prompt);
         if core::mem::take(&mut self.overlong) {
-            return self.say(format_args!(
-                "line ignored: longer than {SHELL_LINE} bytes; try help"
-            ));
+            return self
+                .say(format_args!("line ignored: longer than {SHELL_LINE} bytes; try help"));
         }
         match parse(&line) {
             Ok(None) => {}
             Ok(Some(command)) => self.execute(command, context),
             Err(Mistake::Unknown(Some(name))) => {
-                self.say(format_args!(
-                    "unknown command; did you mean {name}? try help"
-                ));
+                self.say(format_args!("unknown command; did you mean {name}? try help"));
             }
             Err(Mistake::Unknown(None)) => self.say(format_args!("unknown command; try help")),
             Err(Mistake::Usage(entry)) => {
@@ -352,8 +346,6 @@ impl Session {
         let seconds = uptime.secs() as u32;
         let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
         let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
-        self.say(format_args!(
-            "up {days} d {hours:02}:{minutes:02}:{seconds:02}"
-        ));
+        self.say(format_args!("up {days} d {hours:02}:{minutes:02}:{seconds:02}"));
     }
 }

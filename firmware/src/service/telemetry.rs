@@ -1,16 +1,18 @@
-//! Telemetry, the client: a line of JSON a second to one TCP address, for as long as it listens there.
+//! Telemetry, the client: a line of JSON a second to one TCP address, for as long as it listens
+//! there.
 //!
 //! ```json
 //! {"board":"tapboard","seq":7,"uptime_ms":7250,"temp_mc":41250,"led":false,"connections":1,"dropped":0}
 //! ```
 //!
-//! One socket, never two; what comes in is thrown away. A line is sent whole or not at all: a line that
-//! falls due while the one before is still unsent is skipped and counted in `dropped`, and so is one
-//! that a lost connection cuts off; a new connection begins with a new line. `seq` counts the lines
-//! made. When the connection cannot be had or is lost, the next is tried after a back-off that doubles
-//! from [`BACKOFF_FIRST`] to [`BACKOFF_MAX`], half of it jitter, so that a hundred boards do not come
-//! back in step; it starts over only when a line has been sent, so that a server which accepts and
-//! hangs up is not hammered. Connected and idle, it asks for one poll an interval; connecting, for none.
+//! One socket, never two; what comes in is thrown away. A line once begun is finished before the
+//! next: one that falls due while the one before is still unsent is skipped and counted in
+//! `dropped`, and so is one that a lost connection cuts off; a new connection begins with a new
+//! line. `seq` counts the lines made. When the connection cannot be had or is lost, the next is
+//! tried after a back-off that doubles from [`BACKOFF_FIRST`] to [`BACKOFF_MAX`], half of it
+//! jitter, so that a hundred boards do not come back in step; it starts over only when a line has
+//! been sent, so that a server which accepts and hangs up is not hammered. Connected and idle, it
+//! asks for one poll an interval; connecting, for none.
 
 use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
@@ -52,8 +54,8 @@ pub struct Telemetry<T> {
 }
 
 impl<T> Telemetry<T> {
-    /// A client of `remote` that will connect at its first poll. Boards with different seeds wait for
-    /// different times.
+    /// A client of `remote` that will connect at its first poll. Boards with different seeds wait
+    /// for different times.
     #[must_use]
     pub const fn new(remote: SocketAddr, seed: u64) -> Self {
         Self {
@@ -118,11 +120,7 @@ impl<T> Telemetry<T> {
             return self.back_off(now);
         }
         self.socket = Some(socket);
-        if turn.is_continue() {
-            Some(now)
-        } else {
-            self.due
-        }
+        if turn.is_continue() { Some(now) } else { self.due }
     }
 
     /// Gives the handle back. A later poll connects again.
@@ -160,8 +158,8 @@ impl<T> Telemetry<T> {
         drained
     }
 
-    /// Moves `due` past `now`, counts the lines that fell due and cannot be sent, and says whether one
-    /// can.
+    /// Moves `due` past `now`, counts the lines that fell due and cannot be sent, and says whether
+    /// one can.
     fn fall_due(&mut self, now: Instant) -> bool {
         let Some(due) = self.due.filter(|&due| now >= due) else {
             return false;
@@ -211,7 +209,8 @@ impl<T> Telemetry<T> {
         ControlFlow::Continue(())
     }
 
-    /// Closes the books of a connection that is over or never came about, and says when to try again.
+    /// Closes the books of a connection that is over or never came about, and says when to try
+    /// again.
     fn back_off(&mut self, now: Instant) -> Option<Instant> {
         self.disconnected();
         // Between half the back-off and all of it.
@@ -255,30 +254,15 @@ mod tests {
     #[test]
     fn every_name_and_number_is_valid_json() {
         let longest = "\u{0}".repeat(BOARD_NAME);
-        for name in [
-            "",
-            "\"",
-            "\\\\\"",
-            "\n\r\t\u{8}\u{1f}",
-            "\u{7f}gr\u{fc}n \u{1f4a1}",
-            &longest,
-        ] {
+        for name in ["", "\"", "\\\\\"", "\n\r\t\u{8}\u{1f}", "\u{7f}gr\u{fc}n \u{1f4a1}", &longest]
+        {
             let (mut stack, remote) = (Fake::new(), SocketAddr::from(([192, 0, 2, 2], 9000)));
-            let mut board = FakeBoard {
-                temperature_mc: i32::MIN,
-                ..FakeBoard::default()
-            };
-            let about = About {
-                name,
-                boot: Instant::from_micros(-1 - i64::MAX / 2),
-                counters: &[],
-            };
+            let mut board = FakeBoard { temperature_mc: i32::MIN, ..FakeBoard::default() };
+            let about =
+                About { name, boot: Instant::from_micros(-1 - i64::MAX / 2), counters: &[] };
             let now = Instant::from_micros(i64::MAX / 2);
-            let mut telemetry = Telemetry {
-                seq: u32::MAX,
-                dropped: u32::MAX,
-                ..Telemetry::new(remote, 0)
-            };
+            let mut telemetry =
+                Telemetry { seq: u32::MAX, dropped: u32::MAX, ..Telemetry::new(remote, 0) };
             telemetry.poll(now, &mut stack, &mut board, &about);
             telemetry.shutdown(&mut stack);
             assert_eq!(stack.open(), 0);
@@ -287,14 +271,8 @@ mod tests {
                 serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert!(text.ends_with("}\n"));
             assert_eq!(line["board"], name);
-            assert_eq!(
-                (&line["seq"], &line["dropped"]),
-                (&u32::MAX.into(), &u32::MAX.into())
-            );
-            assert_eq!(
-                (&line["temp_mc"], &line["led"]),
-                (&i32::MIN.into(), &false.into())
-            );
+            assert_eq!((&line["seq"], &line["dropped"]), (&u32::MAX.into(), &u32::MAX.into()));
+            assert_eq!((&line["temp_mc"], &line["led"]), (&i32::MIN.into(), &false.into()));
             assert_eq!(line["uptime_ms"], u64::MAX / 2 / 1000);
         }
     }

@@ -1,9 +1,10 @@
-//! The network virtual terminal of a telnet client (RFC 854), as little of it as a line shell needs.
+//! The network virtual terminal of a telnet client (RFC 854), as little of it as a line shell
+//! needs.
 //!
 //! [`Telnet::feed`] takes one byte from the wire and says what it means: a character, the end of a
 //! line, an editing key, or a reply that is due. It agrees to no option, so it has no option state
-//! (RFC 1143 is about agreeing): DO is answered with WONT, WILL with DONT, and the refusals WONT and
-//! DONT with nothing, which is what keeps two ends from answering each other for ever. A
+//! (RFC 1143 is about agreeing): DO is answered with WONT, WILL with DONT, and the refusals WONT
+//! and DONT with nothing, which is what keeps two ends from answering each other for ever. A
 //! subnegotiation is skipped, up to [`TELNET_SUBNEGOTIATION`] bytes of it. What `nc` sends - no
 //! commands, bare LF - passes through the same way. State: 3 bytes a connection.
 
@@ -61,10 +62,7 @@ pub(super) struct Telnet {
 
 impl Telnet {
     pub(super) const fn new() -> Self {
-        Self {
-            state: State::Text,
-            after_cr: false,
-        }
+        Self { state: State::Text, after_cr: false }
     }
 
     /// What `byte` means after all bytes before it; `None` while that is open, or for nothing.
@@ -95,7 +93,8 @@ impl Telnet {
                 self.state = State::Skip(left);
                 None
             }
-            // SE ends a subnegotiation as it should; any other command shows that the end was forgotten.
+            // SE ends a subnegotiation as it should; any other command shows that the end was
+            // forgotten.
             State::Command | State::SkipCommand(_) => self.command(byte),
         }
     }
@@ -155,12 +154,10 @@ mod tests {
             let expected = [a, Key::Enter, a, Key::Enter, Key::Enter, a];
             assert_eq!(keys(text.as_bytes()), expected, "{end:?}");
         }
+        let between = [Key::Enter, Key::Character(IAC), Key::Enter];
+        assert_eq!(keys(b"\r\xff\xff\n"), between, "a character between CR and LF");
         assert_eq!(keys(b"\n\r"), [Key::Enter, Key::Enter]);
-        assert_eq!(
-            keys(b"\r\xff\xf1\n"),
-            [Key::Enter],
-            "a NOP between CR and LF"
-        );
+        assert_eq!(keys(b"\r\xff\xf1\n"), [Key::Enter], "a NOP between CR and LF");
     }
 
     #[test]
@@ -188,15 +185,8 @@ mod tests {
     fn a_subnegotiation_is_skipped_whatever_is_in_it() {
         let a = Key::Character(b'a');
         assert_eq!(keys(&[IAC, SB, 24, 1, b'\n', 3, IAC, SE, b'a']), [a]);
-        assert_eq!(
-            keys(&[IAC, SB, IAC, IAC, SE, IAC, SE, b'a']),
-            [a],
-            "escaped 255"
-        );
-        assert_eq!(
-            keys(&[IAC, SB, 24, IAC, DO, 1]),
-            [Key::Refuse([IAC, WONT, 1])]
-        );
+        assert_eq!(keys(&[IAC, SB, IAC, IAC, SE, IAC, SE, b'a']), [a], "escaped 255");
+        assert_eq!(keys(&[IAC, SB, 24, IAC, DO, 1]), [Key::Refuse([IAC, WONT, 1])]);
     }
 
     #[test]
@@ -215,10 +205,7 @@ mod tests {
         assert_eq!(keys(b"\x15\xff\xf8"), [Key::EraseLine; 2]);
         assert_eq!(keys(b"\x03\x04\xff\xf4\xff\xf3"), [Key::Quit; 4]);
         assert_eq!(keys(b"\0\x01\x07\x1b"), []);
-        assert_eq!(
-            keys(b"\t\xff\xff\xc3"),
-            [b' ', 0xff, 0xc3].map(Key::Character)
-        );
+        assert_eq!(keys(b"\t\xff\xff\xc3"), [b' ', 0xff, 0xc3].map(Key::Character));
         assert_eq!(keys(b"\xff\xf6"), [Key::AreYouThere]);
     }
 }

@@ -76,10 +76,7 @@ impl fmt::Display for TapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidName { name, rule } => {
-                write!(
-                    f,
-                    "{name:?} cannot name a TAP: {rule}; choose one such as tap0"
-                )
+                write!(f, "{name:?} cannot name a TAP: {rule}; choose one such as tap0")
             }
             Self::NoTunDevice { name, source } => write!(
                 f,
@@ -110,10 +107,7 @@ impl fmt::Display for TapError {
                     Some(owner) => write!(f, "user {owner}")?,
                     None => write!(f, "a group that you are not in")?,
                 }
-                write!(
-                    f,
-                    "; run as its owner, choose another TAP with --name, {NO_RIGHTS}"
-                )
+                write!(f, "; run as its owner, choose another TAP with --name, {NO_RIGHTS}")
             }
             Self::Busy { name } => write!(
                 f,
@@ -126,10 +120,7 @@ impl fmt::Display for TapError {
                 "cannot open {name}: that interface is not a TAP; choose another name with --name"
             ),
             Self::Gone { name } => {
-                write!(
-                    f,
-                    "{name} was deleted while the board was using it; start tapboard again"
-                )
+                write!(f, "{name} was deleted while the board was using it; start tapboard again")
             }
             Self::System { name, step, source } => {
                 write!(
@@ -179,10 +170,7 @@ impl fmt::Display for TapWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Down { name } => {
-                write!(
-                    f,
-                    "{name} is down; bring it up with `sudo ip link set {name} up`"
-                )
+                write!(f, "{name} is down; bring it up with `sudo ip link set {name} up`")
             }
             Self::NoIpv6 { name, source } => write!(
                 f,

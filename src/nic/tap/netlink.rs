@@ -92,10 +92,7 @@ impl Netlink {
             None, // protocol 0 of this family is NETLINK_ROUTE
         )?;
         set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(1)))?;
-        Ok(Self {
-            socket,
-            sequence: 0,
-        })
+        Ok(Self { socket, sequence: 0 })
     }
 
     /// The interface `name`, or `None` if there is none.
@@ -133,9 +130,7 @@ impl Netlink {
             IpAddr::V6(v6) => (AddressFamily::INET6, IFA_F_NODAD, v6.octets().to_vec()),
         };
         // struct ifaddrmsg: family, prefix, flags, scope (0 is global), index
-        request
-            .bytes
-            .extend([family.as_raw() as u8, prefix, flags, 0]);
+        request.bytes.extend([family.as_raw() as u8, prefix, flags, 0]);
         request.bytes.extend(index.to_ne_bytes());
         request.attribute(IFA_LOCAL, &octets);
         request.attribute(IFA_ADDRESS, &octets);
@@ -145,11 +140,7 @@ impl Netlink {
     /// Sends a request and returns the type and the body of its answer.
     fn call(&mut self, request: Request) -> Result<(u16, Vec<u8>)> {
         self.sequence += 1;
-        send(
-            &self.socket,
-            &request.finish(self.sequence),
-            SendFlags::empty(),
-        )?;
+        send(&self.socket, &request.finish(self.sequence), SendFlags::empty())?;
         let mut answer = vec![0; ANSWER_LEN_MAX];
         let (_, len) = recv(&self.socket, &mut answer[..], RecvFlags::TRUNC)?;
         if len > ANSWER_LEN_MAX {
@@ -225,9 +216,7 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 
 /// The first attribute of type `kind` in `bytes`.
 fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
-    attributes(bytes)
-        .find(|&(found, _)| found == kind)
-        .map(|(_, value)| value)
+    attributes(bytes).find(|&(found, _)| found == kind).map(|(_, value)| value)
 }
 
 fn parse_link(body: &[u8]) -> Option<Link> {
@@ -284,22 +273,10 @@ mod tests {
 
     #[test]
     fn a_link_is_read_as_the_kernel_writes_it() {
-        let (kind, body) = parse_answer(&answer(1500), 9)
-            .expect("well-formed")
-            .expect("no error");
+        let (kind, body) = parse_answer(&answer(1500), 9).expect("well-formed").expect("no error");
         assert_eq!(kind, RTM_NEWLINK);
-        let tap = TapLink {
-            owner: Some(1000),
-            multi_queue: true,
-            queues: 3,
-            prefixed: true,
-        };
-        let link = Link {
-            index: 7,
-            up: true,
-            mtu: 1500,
-            tap: Some(tap),
-        };
+        let tap = TapLink { owner: Some(1000), multi_queue: true, queues: 3, prefixed: true };
+        let link = Link { index: 7, up: true, mtu: 1500, tap: Some(tap) };
         assert_eq!(parse_link(&body), Some(link));
     }
 

@@ -66,12 +66,7 @@ impl Port {
     /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`.
     pub(super) fn new(file: File) -> Self {
         let counters = TapCounters::default();
-        let mut port = Self {
-            file,
-            link: LinkStatus::Down,
-            counters,
-            tx: [0; FRAME_LEN_MAX],
-        };
+        let mut port = Self { file, link: LinkStatus::Down, counters, tx: [0; FRAME_LEN_MAX] };
         port.look();
         port
     }
@@ -82,10 +77,7 @@ impl Port {
 
     /// The state of the interface now.
     pub(super) fn look(&mut self) -> LinkStatus {
-        self.wait(&Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        })
+        self.wait(&Timespec { tv_sec: 0, tv_nsec: 0 })
     }
 
     /// The state of the interface, once it is not [`LinkStatus::Down`] or the time is up.
@@ -125,9 +117,7 @@ impl Port {
                 Ok(len @ ..=FRAME_LEN_MAX) => {
                     self.counters.frames_in += 1;
                     self.counters.bytes_in += len as u64;
-                    return Some(RxToken {
-                        frame: &buffer[..len],
-                    });
+                    return Some(RxToken { frame: &buffer[..len] });
                 }
                 Ok(_) => self.counters.dropped_in_too_long += 1,
                 Err(Errno::AGAIN) => return None,

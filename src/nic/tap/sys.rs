@@ -45,21 +45,12 @@ const _: () = assert!(size_of::<InterfaceRequest>() == 40);
 /// has another owner, or it would have to be created and the process lacks `CAP_NET_ADMIN`.
 pub(super) fn set_interface(tun: BorrowedFd<'_>, name: &str, flags: c_short) -> io::Result<()> {
     assert!(name.len() <= NAME_LEN_MAX, "the name was not checked");
-    let mut request = InterfaceRequest {
-        name: [0; NAME_LEN_MAX + 1],
-        flags,
-        _union: [0; 22],
-    };
+    let mut request = InterfaceRequest { name: [0; NAME_LEN_MAX + 1], flags, _union: [0; 22] };
     request.name[..name.len()].copy_from_slice(name.as_bytes());
     // SAFETY: the kernel's TUNSETIFF reads and writes one `struct ifreq`, which `InterfaceRequest`
     // has the layout and at least the size of (asserted above); every byte of it is initialised,
     // any bytes written to it are a valid value, and it outlives the call.
-    unsafe {
-        ioctl(
-            tun,
-            Updater::<TUNSETIFF, InterfaceRequest>::new(&mut request),
-        )
-    }
+    unsafe { ioctl(tun, Updater::<TUNSETIFF, InterfaceRequest>::new(&mut request)) }
 }
 
 /// Says which work the kernel may leave to us, as `TUN_F_*` bits; 0: none, every frame comes with
@@ -67,10 +58,5 @@ pub(super) fn set_interface(tun: BorrowedFd<'_>, name: &str, flags: c_short) -> 
 pub(super) fn set_offload(tun: BorrowedFd<'_>, offload: u32) -> io::Result<()> {
     // SAFETY: TUNSETOFFLOAD takes its argument by value and dereferences nothing; bits that the
     // kernel does not know give EINVAL.
-    unsafe {
-        ioctl(
-            tun,
-            IntegerSetter::<TUNSETOFFLOAD>::new_usize(offload as usize),
-        )
-    }
+    unsafe { ioctl(tun, IntegerSetter::<TUNSETOFFLOAD>::new_usize(offload as usize)) }
 }

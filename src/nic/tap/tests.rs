@@ -17,37 +17,16 @@ mod netns;
 
 #[test]
 fn names_are_checked_before_the_kernel_sees_them() {
-    for name in [
-        "",
-        "sixteen-bytes-xx",
-        "a/b",
-        "a b",
-        "tap%d",
-        "tap0;reboot",
-        "-n",
-        ".",
-        "é",
-        "a\0",
-    ] {
-        let config = TapConfig {
-            name: name.into(),
-            ..TapConfig::default()
-        };
+    for name in
+        ["", "sixteen-bytes-xx", "a/b", "a b", "tap%d", "tap0;reboot", "-n", ".", "é", "a\0"]
+    {
+        let config = TapConfig { name: name.into(), ..TapConfig::default() };
         let error = Tap::open(&config).expect_err(name);
-        assert!(
-            matches!(error, TapError::InvalidName { .. }),
-            "{name:?}: {error:?}"
-        );
-        assert!(
-            error.to_string().contains("choose one such as tap0"),
-            "{error}"
-        );
+        assert!(matches!(error, TapError::InvalidName { .. }), "{name:?}: {error:?}");
+        assert!(error.to_string().contains("choose one such as tap0"), "{error}");
     }
     for name in ["tap0", "fifteen-bytes-x", "my_tap.7"] {
-        let config = TapConfig {
-            name: name.into(),
-            ..TapConfig::default()
-        };
+        let config = TapConfig { name: name.into(), ..TapConfig::default() };
         assert!(config.check_name().is_ok(), "{name:?}");
     }
 }
@@ -70,43 +49,15 @@ fn the_setup_command_has_the_configured_addresses() {
 fn every_error_has_a_remedy() {
     let name = || String::from("tap7");
     let source = || io::Error::other("because");
-    let config = || TapConfig {
-        name: name(),
-        ..TapConfig::default()
-    };
+    let config = || TapConfig { name: name(), ..TapConfig::default() };
     let remedies = [
-        (
-            TapError::NoTunDevice {
-                name: name(),
-                source: source(),
-            },
-            "sudo modprobe tun",
-        ),
-        (
-            TapError::DeviceNotPermitted {
-                config: config(),
-                exists: true,
-            },
-            "0666 /dev/net/tun`",
-        ),
-        (
-            TapError::NotOwner {
-                name: name(),
-                owner: Some(7),
-            },
-            "run as its owner",
-        ),
+        (TapError::NoTunDevice { name: name(), source: source() }, "sudo modprobe tun"),
+        (TapError::DeviceNotPermitted { config: config(), exists: true }, "0666 /dev/net/tun`"),
+        (TapError::NotOwner { name: name(), owner: Some(7) }, "run as its owner"),
         (TapError::Busy { name: name() }, "grep -ls tap7"),
         (TapError::NotTap { name: name() }, "--name"),
         (TapError::Gone { name: name() }, "start tapboard again"),
-        (
-            TapError::System {
-                name: name(),
-                step: "open",
-                source: source(),
-            },
-            "ip -d link show tap7",
-        ),
+        (TapError::System { name: name(), step: "open", source: source() }, "ip -d link show tap7"),
     ];
     for (error, remedy) in remedies {
         let text = error.to_string();
@@ -119,15 +70,8 @@ fn every_error_has_a_remedy() {
 fn udp_to(tap: &mut Tap, port: u16) -> Result<UdpRepr, smoltcp::wire::Error> {
     for _ in 0..100 {
         let mut fds = [PollFd::new(&tap.port, PollFlags::IN)];
-        let second = Timespec {
-            tv_sec: 1,
-            tv_nsec: 0,
-        };
-        assert_eq!(
-            poll(&mut fds, Some(&second)),
-            Ok(1),
-            "no frame for a second"
-        );
+        let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+        assert_eq!(poll(&mut fds, Some(&second)), Ok(1), "no frame for a second");
         let Some((rx, _)) = tap.receive(Instant::ZERO) else {
             continue;
         };
@@ -160,27 +104,22 @@ fn udp_to(tap: &mut Tap, port: u16) -> Result<UdpRepr, smoltcp::wire::Error> {
 fn offloads_of_an_earlier_user_are_switched_off() {
     const VNET_HDR: i16 = 0x4000;
     const TUN_F_CSUM_TSO4_TSO6: u32 = 1 | 2 | 4;
-    netns::run(
-        "nic::tap::tests::offloads_of_an_earlier_user_are_switched_off",
-        &[],
-        || {
-            netns::sh("ip tuntap add tap0 mode tap vnet_hdr && ip link set tap0 up");
-            netns::sh("ip addr add 192.0.2.2/24 dev tap0");
-            netns::sh("ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev tap0");
-            let config = TapConfig::default();
-            let earlier = open_device(&config, true).expect("the device opens");
-            let flags = sys::TAP | sys::NO_PI | VNET_HDR;
-            sys::set_interface(earlier.as_fd(), "tap0", flags).expect("the TAP is free");
-            sys::set_offload(earlier.as_fd(), TUN_F_CSUM_TSO4_TSO6).expect("offloads exist");
-            drop(earlier);
+    netns::run("nic::tap::tests::offloads_of_an_earlier_user_are_switched_off", &[], || {
+        netns::sh("ip tuntap add tap0 mode tap vnet_hdr && ip link set tap0 up");
+        netns::sh("ip addr add 192.0.2.2/24 dev tap0");
+        netns::sh("ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev tap0");
+        let config = TapConfig::default();
+        let earlier = open_device(&config, true).expect("the device opens");
+        let flags = sys::TAP | sys::NO_PI | VNET_HDR;
+        sys::set_interface(earlier.as_fd(), "tap0", flags).expect("the TAP is free");
+        sys::set_offload(earlier.as_fd(), TUN_F_CSUM_TSO4_TSO6).expect("offloads exist");
+        drop(earlier);
 
-            let mut tap = Tap::open(&config).expect("the TAP is free again");
-            let host = UdpSocket::bind("192.0.2.2:0").expect("the host's address");
-            host.send_to(b"checksum", "192.0.2.1:5000")
-                .expect("the TAP is up");
-            udp_to(&mut tap, 5000).expect("the checksum is right");
-        },
-    );
+        let mut tap = Tap::open(&config).expect("the TAP is free again");
+        let host = UdpSocket::bind("192.0.2.2:0").expect("the host's address");
+        host.send_to(b"checksum", "192.0.2.1:5000").expect("the TAP is up");
+        udp_to(&mut tap, 5000).expect("the checksum is right");
+    });
 }
 
 #[test]

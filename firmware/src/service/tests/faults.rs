@@ -1,7 +1,8 @@
-//! All services at once while the stack misbehaves: every call fails once, blocks once, or at random.
+//! All services at once while the stack misbehaves: every call fails once, blocks once, or at
+//! random.
 //!
-//! Whatever happened, a new client is served soon after, telemetry is back, and no handle is lost (the
-//! [`Bench`] sees to that).
+//! Whatever happened, a new client is served soon after, telemetry is back, and no handle is lost
+//! (the [`Bench`] sees to that).
 
 use core::net::SocketAddr;
 
@@ -35,9 +36,7 @@ impl Clients {
         clients.discard.send(b"discard");
         clients.chargen.pipe().room = 300;
         clients.shell.send(b"led toggle\r\nuptim\nexit\n");
-        bench
-            .stack
-            .datagram(echo::PORT, "192.0.2.2:4000", b"datagram");
+        bench.stack.datagram(echo::PORT, "192.0.2.2:4000", b"datagram");
         clients
     }
 
@@ -56,10 +55,7 @@ impl Clients {
         assert_eq!(self.discard.pipe().input.len(), 0);
         assert_eq!(self.chargen.pipe().output.len(), 300);
         let text = self.shell.text();
-        assert!(
-            text.contains("led is ") && text.ends_with("bye\r\n"),
-            "{text}"
-        );
+        assert!(text.contains("led is ") && text.ends_with("bye\r\n"), "{text}");
         assert!(self.all().iter().all(|peer| peer.is_closed()));
     }
 }
@@ -92,12 +88,7 @@ fn assert_recovered(bench: &mut Bench) {
     clients.finish();
     bench.settle();
     clients.assert_served();
-    let server = bench
-        .stack
-        .dialled
-        .last()
-        .expect("telemetry connects")
-        .clone();
+    let server = bench.stack.dialled.last().expect("telemetry connects").clone();
     assert!(!server.is_closed());
     let lines = server.text().lines().count();
     bench.pass(TELEMETRY_INTERVAL);
@@ -167,10 +158,6 @@ fn a_shutdown_in_mid_work_closes_everything() {
         bench.services.shutdown(&mut bench.stack);
         assert_eq!(bench.stack.open(), 0);
         let closed = clients.all().iter().filter(|peer| peer.is_closed()).count();
-        assert_eq!(
-            closed,
-            if polls == 0 { 0 } else { 4 },
-            "after {polls} polls"
-        );
+        assert_eq!(closed, if polls == 0 { 0 } else { 4 }, "after {polls} polls");
     }
 }

@@ -34,10 +34,7 @@ impl Bench {
     }
 
     fn with(name: &str, telemetry: Option<SocketAddr>) -> Self {
-        let config = ServiceConfig {
-            name: name.try_into().unwrap(),
-            telemetry,
-        };
+        let config = ServiceConfig { name: name.try_into().unwrap(), telemetry };
         let now = Instant::from_secs(1000);
         Self {
             stack: Fake::new(),
@@ -48,13 +45,8 @@ impl Bench {
     }
 
     fn poll(&mut self) -> Option<Instant> {
-        let deadline = self
-            .services
-            .poll(self.now, &mut self.stack, &mut self.board);
-        assert!(
-            deadline.is_none_or(|deadline| deadline >= self.now),
-            "{deadline:?}"
-        );
+        let deadline = self.services.poll(self.now, &mut self.stack, &mut self.board);
+        assert!(deadline.is_none_or(|deadline| deadline >= self.now), "{deadline:?}");
         deadline
     }
 
@@ -91,11 +83,7 @@ impl Drop for Bench {
             self.services.shutdown(&mut self.stack);
             assert_eq!(self.stack.open(), 0, "handles lost: {:?}", self.stack);
             assert_eq!(self.poll(), None, "a poll after shutdown");
-            assert_eq!(
-                self.stack.open(),
-                0,
-                "a poll after shutdown opened a socket"
-            );
+            assert_eq!(self.stack.open(), 0, "a poll after shutdown opened a socket");
         }
     }
 }

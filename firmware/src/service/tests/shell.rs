@@ -63,11 +63,7 @@ fn uptime_is_the_time_since_boot() {
     let mut bench = Bench::new();
     bench.pass(Duration::from_secs(2 * 86_400 + 3 * 3600 + 4 * 60 + 5));
     let peer = bench.client(PORT, b"uptime\n", false);
-    assert!(
-        peer.text().ends_with("> up 2 d 03:04:05\r\n> "),
-        "{}",
-        peer.text()
-    );
+    assert!(peer.text().ends_with("> up 2 d 03:04:05\r\n> "), "{}", peer.text());
 }
 
 #[test]
@@ -77,15 +73,9 @@ fn netstat_has_a_line_for_each_socket() {
     let text = peer.text();
     let lines: Vec<&str> = text.split("\r\n").collect();
     assert_eq!(lines[1], std::format!("> {}", Row::HEADING));
-    let rows: Vec<String> = (0..)
-        .map_while(|index| bench.stack.row(index))
-        .map(|row| std::format!("{row}"))
-        .collect();
-    assert_eq!(
-        rows.len(),
-        7,
-        "four listeners, two UDP ports, one connection"
-    );
+    let rows: Vec<String> =
+        (0..).map_while(|index| bench.stack.row(index)).map(|row| std::format!("{row}")).collect();
+    assert_eq!(rows.len(), 7, "four listeners, two UDP ports, one connection");
     assert_eq!(lines[2..9], rows);
     assert_eq!(lines[9..], ["> "]);
 }
@@ -128,16 +118,8 @@ fn what_is_not_understood_gets_a_hint() {
     ] {
         assert_eq!(answer(line.as_bytes()), std::format!("{hint}\r\n"));
     }
-    assert_eq!(
-        answer(b"\xff\xff\xfe\x80"),
-        "unknown command; try help\r\n",
-        "not UTF-8"
-    );
-    assert_eq!(
-        answer(b"\n  \r\n"),
-        "> > \r\n",
-        "a blank line is no mistake"
-    );
+    assert_eq!(answer(b"\xff\xff\xfe\x80"), "unknown command; try help\r\n", "not UTF-8");
+    assert_eq!(answer(b"\n  \r\n"), "> > \r\n", "a blank line is no mistake");
 }
 
 #[test]
@@ -145,33 +127,18 @@ fn an_overlong_line_is_thrown_away_whole() {
     let hint = std::format!("line ignored: longer than {SHELL_LINE} bytes; try help\r\n");
     let longest = std::format!("{:<SHELL_LINE$}", "temp");
     assert_eq!(answer(longest.as_bytes()), "41.250 C\r\n");
-    assert_eq!(
-        answer((longest.clone() + "\n").as_bytes()),
-        "41.250 C\r\n> \r\n"
-    );
-    assert_eq!(
-        answer((longest.clone() + " ").as_bytes()),
-        hint,
-        "cut off by the FIN"
-    );
+    assert_eq!(answer((longest.clone() + "\n").as_bytes()), "41.250 C\r\n> \r\n");
+    assert_eq!(answer((longest.clone() + " ").as_bytes()), hint, "cut off by the FIN");
     let longer = longest + &" temp".repeat(100) + "\ntemp";
     assert_eq!(answer(longer.as_bytes()), hint + "> 41.250 C\r\n");
     let erased = std::format!("{}\x15temp", "x".repeat(3 * SHELL_LINE));
-    assert_eq!(
-        answer(erased.as_bytes()),
-        "41.250 C\r\n",
-        "Ctrl-U takes it all back"
-    );
+    assert_eq!(answer(erased.as_bytes()), "41.250 C\r\n", "Ctrl-U takes it all back");
 }
 
 #[test]
 fn editing_keys_edit() {
     assert_eq!(answer(b"temq\x7fp"), "41.250 C\r\n");
-    assert_eq!(
-        answer("tem\u{e9}\x08p".as_bytes()),
-        "41.250 C\r\n",
-        "a character, not a byte"
-    );
+    assert_eq!(answer("tem\u{e9}\x08p".as_bytes()), "41.250 C\r\n", "a character, not a byte");
     assert_eq!(answer(b"\x08\x08temp"), "41.250 C\r\n");
     assert_eq!(answer(b"xyzzy\xff\xf8temp"), "41.250 C\r\n");
     assert_eq!(answer(b"\xff\xf6"), "[yes]\r\n\r\n", "are you there?");
@@ -185,12 +152,7 @@ fn the_ways_out_end_the_session_after_its_output() {
         assert_eq!(peer.text(), String::from(GREETING) + "bye\r\n");
         assert!(peer.is_closed());
     }
-    for key in [
-        &b"temp\x03"[..],
-        b"\x04",
-        b"tem\xff\xf4\xff\xfd\x06",
-        b"\xff\xf3",
-    ] {
+    for key in [&b"temp\x03"[..], b"\x04", b"tem\xff\xf4\xff\xfd\x06", b"\xff\xf3"] {
         let mut bench = Bench::new();
         let peer = bench.client(PORT, key, false);
         assert_eq!(peer.text(), String::from(GREETING) + "\r\n", "{key:?}");
@@ -208,7 +170,8 @@ fn input_after_exit_is_read_away_so_that_close_is_no_reset() {
     assert_eq!(peer.pipe().closed, Some(0), "unread at close");
 }
 
-/// Everything at once: options, subnegotiation, escaped 255, all line ends, an unterminated last line.
+/// Everything at once: options, subnegotiation, escaped 255, all line ends, an unterminated last
+/// line.
 const SCRIPT: &[u8] = b"\xff\xfd\x01\xff\xfb\x1fled on\r\n\xff\xfa\x18\x01 \n\xff\xff\xff\xf0\
     temp\r\0\xff\xfe\x01\xff\xf6hlep\nx\xff\xff\x7f\x7ftemp\rstats\xff\xf1\r\nled";
 
@@ -216,10 +179,7 @@ const SCRIPT: &[u8] = b"\xff\xfd\x01\xff\xfb\x1fled on\r\n\xff\xfa\x18\x01 \n\xf
 fn a_stream_means_the_same_wherever_it_is_split() {
     let whole = answer(SCRIPT);
     assert!(whole.contains('\u{fffd}'), "the refusals: {whole}");
-    assert!(
-        whole.contains("stalls") && whole.ends_with("> led is on\r\n"),
-        "{whole}"
-    );
+    assert!(whole.contains("stalls") && whole.ends_with("> led is on\r\n"), "{whole}");
     for split in 0..=SCRIPT.len() {
         let mut bench = Bench::new();
         bench.board.temperature_mc = 41_250;
@@ -227,11 +187,7 @@ fn a_stream_means_the_same_wherever_it_is_split() {
         peer.send(&SCRIPT[split..]);
         peer.pipe().fin = true;
         bench.settle();
-        assert_eq!(
-            peer.text(),
-            String::from(GREETING) + &whole,
-            "split at {split}"
-        );
+        assert_eq!(peer.text(), String::from(GREETING) + &whole, "split at {split}");
         assert!(peer.is_closed());
     }
 }
@@ -252,11 +208,7 @@ fn a_stream_means_the_same_however_little_room_there_is() {
             polls += 1;
             assert!(polls < 2000, "{}", peer.text());
         }
-        assert_eq!(
-            peer.text(),
-            String::from(GREETING) + &whole,
-            "room for {room}"
-        );
+        assert_eq!(peer.text(), String::from(GREETING) + &whole, "room for {room}");
     }
 }
 
@@ -280,18 +232,13 @@ fn a_flood_of_commands_stops_for_its_budget() {
     peer.send(&b"stats\n".repeat(10_000));
     assert_eq!(bench.poll(), Some(bench.now));
     let output = peer.pipe().output.len();
-    assert!(
-        (SERVICE_BUDGET / 2..=SERVICE_BUDGET).contains(&output),
-        "{output}"
-    );
+    assert!((SERVICE_BUDGET / 2..=SERVICE_BUDGET).contains(&output), "{output}");
 }
 
 #[test]
 fn sessions_beyond_the_last_wait_their_turn() {
     let mut bench = Bench::new();
-    let sessions: Vec<_> = (0..SHELL_CONNECTIONS)
-        .map(|_| bench.client(PORT, b"", false))
-        .collect();
+    let sessions: Vec<_> = (0..SHELL_CONNECTIONS).map(|_| bench.client(PORT, b"", false)).collect();
     let waiting = bench.client(PORT, b"temp\n", false);
     assert_eq!(waiting.text(), "");
     sessions[0].send(b"exit\n");
@@ -317,6 +264,22 @@ fn reset_waits_until_its_answer_has_arrived() {
     assert_eq!(bench.board.resets, 1);
     bench.pass(RESET_WAIT);
     assert_eq!(bench.board.resets, 1, "once is enough");
+}
+
+#[test]
+fn a_second_reset_does_not_put_off_the_first() {
+    let mut bench = Bench::new();
+    let first = bench.stack.client(PORT);
+    first.pipe().acknowledged = false;
+    first.send(b"reset\n");
+    let deadline = bench.settle();
+    bench.now += RESET_WAIT / 2;
+    let second = bench.stack.client(PORT);
+    second.pipe().acknowledged = false;
+    second.send(b"reset\n");
+    assert_eq!(bench.settle(), deadline);
+    bench.pass(RESET_WAIT / 2);
+    assert_eq!(bench.board.resets, 1);
 }
 
 #[test]

@@ -12,9 +12,7 @@ use crate::service::{answers_by_itself, chargen, discard, echo};
 
 /// Bytes in which no two neighbouring 251-byte stretches are the same.
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|index| (index % 251) as u8 ^ (index / 251) as u8)
-        .collect()
+    (0..length).map(|index| (index % 251) as u8 ^ (index / 251) as u8).collect()
 }
 
 /// The text of RFC 864 by its own description: a ring of the printing characters, one step a line.
@@ -36,11 +34,7 @@ fn echo_returns_every_byte_then_closes_on_fin() {
     assert_eq!(peer.pipe().output, data);
     assert!(!peer.is_closed());
     peer.pipe().fin = true;
-    assert_eq!(
-        bench.settle(),
-        None,
-        "idle, only the network can give it work"
-    );
+    assert_eq!(bench.settle(), None, "idle, only the network can give it work");
     assert_eq!(peer.pipe().closed, Some(0));
 }
 
@@ -67,10 +61,7 @@ fn echo_takes_no_more_than_its_carry_from_a_peer_that_does_not_read() {
     assert_eq!(bench.settle(), None);
     assert_eq!(peer.pipe().input.len(), 9 * ECHO_CARRY);
     for _ in 0..data.len() {
-        assert!(
-            !peer.is_closed(),
-            "the FIN must wait for the data before it"
-        );
+        assert!(!peer.is_closed(), "the FIN must wait for the data before it");
         peer.pipe().room = 1;
         bench.settle();
     }
@@ -88,6 +79,21 @@ fn echo_stops_for_its_budget_and_says_so() {
         assert_eq!(peer.pipe().output.len(), polls * SERVICE_BUDGET);
     }
     assert_eq!(bench.poll(), None);
+}
+
+#[test]
+fn a_send_of_nothing_is_no_reason_to_spin() {
+    let mut bench = Bench::new();
+    let peer = bench.stack.client(echo::PORT);
+    peer.pipe().room = 0;
+    bench.stack.sends_nothing = true;
+    peer.send(b"stuck");
+    let calls = bench.stack.calls;
+    assert_eq!(bench.poll(), None);
+    assert!(bench.stack.calls - calls < 20);
+    peer.pipe().room = 5;
+    bench.settle();
+    assert_eq!(peer.text(), "stuck");
 }
 
 #[test]
@@ -157,9 +163,7 @@ fn chargen_stops_for_its_budget_and_says_so() {
 #[test]
 fn a_connection_beyond_the_last_place_waits_for_one() {
     let mut bench = Bench::new();
-    let held: Vec<_> = (0..TCP_SLOTS)
-        .map(|_| bench.client(echo::PORT, b"a", false))
-        .collect();
+    let held: Vec<_> = (0..TCP_SLOTS).map(|_| bench.client(echo::PORT, b"a", false)).collect();
     assert!(held.iter().all(|peer| peer.text() == "a"));
     let waiting = bench.client(echo::PORT, b"b", false);
     assert_eq!(waiting.text(), "");
@@ -180,11 +184,16 @@ fn a_backlog_of_finished_connections_is_worked_off_without_another_wake_up() {
         })
         .collect();
     bench.settle();
-    assert!(
-        peers
-            .iter()
-            .all(|peer| peer.text() == "done" && peer.is_closed())
-    );
+    assert!(peers.iter().all(|peer| peer.text() == "done" && peer.is_closed()));
+}
+
+#[test]
+fn an_empty_backlog_needs_no_second_look() {
+    let mut bench = Bench::new();
+    let peer = bench.stack.client(discard::PORT);
+    peer.pipe().fin = true;
+    assert_eq!(bench.poll(), None);
+    assert!(peer.is_closed());
 }
 
 #[test]
@@ -222,6 +231,19 @@ fn a_listener_that_fails_is_replaced_and_its_connections_live_on() {
 }
 
 #[test]
+fn a_connection_taken_just_before_the_listener_failed_goes_on() {
+    let mut bench = Bench::new();
+    let peer = bench.stack.client(echo::PORT);
+    peer.send(&pattern(SERVICE_BUDGET + 1));
+    // UDP receive, accept, a receive and a send for each carry, and the accept that fails.
+    let calls = 3 + 2 * SERVICE_BUDGET / ECHO_CARRY;
+    bench.stack.fault = Some((bench.stack.calls + calls, Fault::Fail));
+    assert_eq!(bench.poll(), Some(bench.now), "there is a byte left to echo");
+    assert_eq!(bench.poll(), Some(bench.now + LISTEN_RETRY));
+    assert_eq!(peer.pipe().output.len(), SERVICE_BUDGET + 1);
+}
+
+#[test]
 fn udp_echo_answers_the_sender_with_the_same_datagram() {
     let mut bench = Bench::new();
     let longest = pattern(DATAGRAM_SIZE);
@@ -242,9 +264,7 @@ fn udp_echo_never_answers_a_port_that_would_answer_back() {
     let mut bench = Bench::new();
     for port in [0, 7, 9, 13, 17, 19] {
         assert!(answers_by_itself(port));
-        bench
-            .stack
-            .datagram(echo::PORT, &std::format!("192.0.2.2:{port}"), b"loop");
+        bench.stack.datagram(echo::PORT, &std::format!("192.0.2.2:{port}"), b"loop");
     }
     bench.settle();
     assert_eq!(bench.stack.sent, []);
@@ -255,14 +275,10 @@ fn udp_echo_never_answers_a_port_that_would_answer_back() {
 #[test]
 fn udp_echo_drops_and_counts_what_it_cannot_send_back() {
     let mut bench = Bench::new();
-    bench
-        .stack
-        .datagram(echo::PORT, "192.0.2.2:4000", &pattern(DATAGRAM_SIZE + 1));
+    bench.stack.datagram(echo::PORT, "192.0.2.2:4000", &pattern(DATAGRAM_SIZE + 1));
     bench.settle();
     bench.stack.full = true;
-    bench
-        .stack
-        .datagram(echo::PORT, "192.0.2.2:4000", b"no room");
+    bench.stack.datagram(echo::PORT, "192.0.2.2:4000", b"no room");
     bench.settle();
     assert_eq!(bench.stack.sent, []);
     assert_eq!(bench.services.echo.dropped(), 2);

@@ -37,10 +37,7 @@ fn a_line_a_second_says_how_the_board_is() {
     assert_eq!(server.text(), first);
     bench.board.led = true;
     bench.client(echo::PORT, b"", false);
-    assert_eq!(
-        bench.pass(TELEMETRY_INTERVAL),
-        Some(bench.now + TELEMETRY_INTERVAL)
-    );
+    assert_eq!(bench.pass(TELEMETRY_INTERVAL), Some(bench.now + TELEMETRY_INTERVAL));
     let second = "{\"board\":\"b1\",\"seq\":1,\"uptime_ms\":1000,\"temp_mc\":-1500,\"led\":true,\
                   \"connections\":2,\"dropped\":0}\n";
     assert_eq!(server.text(), std::format!("{first}{second}"));
@@ -51,11 +48,7 @@ fn an_idle_connection_costs_one_poll_a_second() {
     let mut bench = bench("b");
     let mut deadline = bench.settle().unwrap();
     for second in 1..=60 {
-        assert_eq!(
-            deadline,
-            Instant::from_secs(1000 + second),
-            "on the grid of whole seconds"
-        );
+        assert_eq!(deadline, Instant::from_secs(1000 + second), "on the grid of whole seconds");
         bench.now = deadline;
         deadline = bench.poll().unwrap();
     }
@@ -67,17 +60,10 @@ fn a_late_poll_sends_one_line_and_counts_the_others() {
     let mut bench = bench("b");
     bench.settle();
     let deadline = bench.pass(Duration::from_millis(3400));
-    assert_eq!(
-        deadline,
-        Some(bench.now + Duration::from_millis(600)),
-        "back on the grid"
-    );
+    assert_eq!(deadline, Some(bench.now + Duration::from_millis(600)), "back on the grid");
     bench.pass(Duration::from_millis(600));
     let lines = lines(&bench.stack.dialled[0]);
-    let dropped: Vec<_> = lines
-        .iter()
-        .map(|line| line["dropped"].as_u64().unwrap())
-        .collect();
+    let dropped: Vec<_> = lines.iter().map(|line| line["dropped"].as_u64().unwrap()).collect();
     assert_eq!(dropped, [0, 2, 2]);
 }
 
@@ -92,19 +78,13 @@ fn a_line_partly_sent_is_finished_before_the_next() {
     server.pipe().room = 10;
     // Three fall due while the second line is stuck after 10 bytes.
     for _ in 0..4 {
-        assert_eq!(
-            bench.pass(TELEMETRY_INTERVAL),
-            Some(bench.now + TELEMETRY_INTERVAL)
-        );
+        assert_eq!(bench.pass(TELEMETRY_INTERVAL), Some(bench.now + TELEMETRY_INTERVAL));
     }
     server.pipe().room = usize::MAX;
     bench.pass(TELEMETRY_INTERVAL);
     let lines = lines(&server);
     assert_eq!(lines.len(), 3);
-    let seq: Vec<_> = lines
-        .iter()
-        .map(|line| line["seq"].as_u64().unwrap())
-        .collect();
+    let seq: Vec<_> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
     assert_eq!(seq, [0, 1, 2]);
     assert_eq!(lines[2]["dropped"], 3);
 }
@@ -133,10 +113,7 @@ fn a_new_connection_begins_with_a_new_line() {
     bench.settle();
     let second = lines(&bench.stack.dialled[1]);
     assert_eq!(second.len(), 1);
-    assert_eq!(
-        (&second[0]["seq"], &second[0]["dropped"]),
-        (&2.into(), &1.into())
-    );
+    assert_eq!((&second[0]["seq"], &second[0]["dropped"]), (&2.into(), &1.into()));
 }
 
 #[test]
@@ -149,8 +126,10 @@ fn what_the_server_says_is_thrown_away_and_its_fin_ends_the_connection() {
     bench.settle();
     assert!(server.pipe().input.is_empty() && !server.is_closed());
     server.pipe().fin = true;
-    let retry = bench.settle().unwrap();
+    let sent = server.text();
+    let retry = bench.pass(TELEMETRY_INTERVAL).unwrap();
     assert!(server.is_closed());
+    assert_eq!(server.text(), sent, "a line for a server that has said goodbye");
     assert!(retry > bench.now, "not at once");
     bench.now = retry;
     bench.settle();
@@ -192,10 +171,7 @@ fn the_back_off_doubles_with_jitter_up_to_its_bound() {
     let before = all.len();
     all.sort();
     all.dedup();
-    assert!(
-        all.len() > before * 9 / 10,
-        "boards with different seeds do not march in step"
-    );
+    assert!(all.len() > before * 9 / 10, "boards with different seeds do not march in step");
 }
 
 #[test]
@@ -218,7 +194,8 @@ fn the_back_off_starts_over_only_after_a_line_was_sent() {
     assert!(retry - bench.now <= BACKOFF_FIRST);
 }
 
-/// Which call of an idle poll of all services, counted from 1, is telemetry's `name` when it connects.
+/// Which call of an idle poll of all services, counted from 1, is telemetry's `name` when it
+/// connects.
 fn call_in_a_poll(name: &str) -> usize {
     let servers = 6; // UDP receive twice, accept four times.
     let order = ["socket", "connect", "receive", "send"];
