@@ -107,7 +107,7 @@ fn print_banner(net: &NetConfig, tap: &Tap, host: Ipv4Cidr, options: &cli::Board
     println!("  printf hello | nc -N {board} 7");
     println!("  nc {board} 23{:>21} then: help, led on, netstat", "#");
     if let Some(telemetry) = options.telemetry_or((host.address(), 9000).into()) {
-        println!("  nc -l {telemetry:<23} # telemetry");
+        println!("  nc -l {} {:<10} # telemetry", telemetry.ip(), telemetry.port());
     }
     println!("\nCtrl-C ends it.");
 }
