@@ -56,6 +56,10 @@ pub const IDLE_EVICT: Duration = Duration::from_secs(600);
 /// A closed connection whose peer acknowledges nothing more for this long is reset.
 pub const ORPHAN: Duration = Duration::from_secs(20);
 
+/// TIME-WAIT ends at the latest this long after an orphan's time; smoltcp's own is 10 s, counted anew
+/// when the peer repeats its FIN.
+pub const TIME_WAIT_MAX: Duration = Duration::from_secs(20);
+
 /// A handle that nobody used for this long was dropped without `close`: what it held is reclaimed.
 pub const ABANDONED: Duration = Duration::from_secs(600);
 

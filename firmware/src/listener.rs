@@ -27,7 +27,7 @@ use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
 use crate::config::{
     ABANDONED, CONNECT, IDLE_EVICT, KEEP_ALIVE, LISTENERS, ORPHAN, RESERVE, RST_WAIT, SYN_RECEIVED,
-    SYN_RECEIVED_EVICT, USER_TIMEOUT,
+    SYN_RECEIVED_EVICT, TIME_WAIT_MAX, USER_TIMEOUT,
 };
 use crate::netstat::Counters;
 
@@ -296,16 +296,20 @@ impl<'a> Pool<'a> {
 
     // ---- Taking a slot -------------------------------------------------------------------------
 
-    /// Slots on this account. One in TIME-WAIT counts until somebody needs it.
-    fn held(&self, account: Account) -> usize {
-        self.slots
-            .iter()
-            .filter(|slot| slot.phase != Phase::Free && slot.account == account)
+    /// Slots on this account. One in TIME-WAIT is anybody's, so it is not this account's reserve.
+    fn held(&self, set: &SocketSet<'a>, account: Account) -> usize {
+        (0..self.slots.len())
+            .filter(|&index| {
+                let slot = &self.slots[index];
+                slot.phase != Phase::Free
+                    && slot.account == account
+                    && !self.is_time_wait(set, index)
+            })
             .count()
     }
 
     /// Slots that other accounts have not taken yet, but must be able to.
-    fn reserved_for_others(&self, account: Account) -> usize {
+    fn reserved_for_others(&self, set: &SocketSet<'a>, account: Account) -> usize {
         let registered = self
             .listeners
             .iter()
@@ -315,7 +319,7 @@ impl<'a> Pool<'a> {
             .map(|(index, _)| Account::Listener(index as u8))
             .chain([Account::Client])
             .filter(|&other| other != account)
-            .map(|other| RESERVE.saturating_sub(self.held(other)))
+            .map(|other| RESERVE.saturating_sub(self.held(set, other)))
             .sum()
     }
 
@@ -338,7 +342,7 @@ impl<'a> Pool<'a> {
                 self.slots[index].phase == Phase::Free || self.is_time_wait(set, index)
             })
             .count();
-        if available > self.reserved_for_others(account) {
+        if available > self.reserved_for_others(set, account) {
             let free = self.slots.iter().position(|slot| slot.phase == Phase::Free);
             return free.or_else(|| {
                 let oldest = self.oldest(|pool, index| pool.is_time_wait(set, index))?;
@@ -366,7 +370,7 @@ impl<'a> Pool<'a> {
     ) -> Option<usize> {
         let may_lose = |pool: &Self, index: usize| {
             let loser = pool.slots[index].account;
-            loser == account || loser == Account::Nobody || pool.held(loser) > RESERVE
+            loser == account || loser == Account::Nobody || pool.held(set, loser) > RESERVE
         };
         let handshake = self.oldest(|pool, index| {
             let slot = &pool.slots[index];
@@ -524,6 +528,8 @@ impl<'a> Pool<'a> {
         let socket = self.socket_mut(index, set);
         match socket.state() {
             State::SynSent => self.scrub(set, index),
+            // A FIN means nothing to a peer that has no connection yet, or to one just given up.
+            State::SynReceived | State::Closed => self.abort(set, index, now),
             _ if socket.recv_queue() > 0 => self.abort(set, index, now),
             _ => {
                 socket.close();
@@ -576,10 +582,13 @@ impl<'a> Pool<'a> {
     }
 
     /// Ends what has lasted too long and frees what is over. Returns when to look again at the latest.
+    /// `sent`: whether egress has had its turn at `now`; a RST is given up only after that, or a late
+    /// poll would drop it untried.
     pub(crate) fn expire(
         &mut self,
         set: &mut SocketSet<'a>,
         now: Instant,
+        sent: bool,
         counters: &mut Counters,
     ) -> Option<Instant> {
         let mut next = None;
@@ -589,7 +598,7 @@ impl<'a> Pool<'a> {
                 Phase::Handshake => self.expire_handshake(set, index, now, counters),
                 Phase::Queued(_) | Phase::Open => self.expire_open(set, index, now, counters),
                 Phase::Orphan => self.expire_orphan(set, index, now, counters),
-                Phase::Aborting => self.expire_aborting(set, index, now, counters),
+                Phase::Aborting => self.expire_aborting(set, index, now, sent, counters),
             };
             if let Some(deadline) = deadline {
                 earliest(&mut next, deadline);
@@ -628,7 +637,12 @@ impl<'a> Pool<'a> {
         let limit = match self.socket(index, set).state() {
             State::SynSent => Some(CONNECT),
             State::SynReceived => Some(SYN_RECEIVED),
-            State::Closed if self.slots[index].finished() => return None,
+            // In the queue it has no owner who would still close it.
+            State::Closed
+                if self.slots[index].finished() && self.slots[index].phase == Phase::Open =>
+            {
+                return None;
+            }
             State::Closed => None,
             state => {
                 // The peer's FIN is in; what follows, LAST-ACK or TIME-WAIT, may end in CLOSED.
@@ -692,8 +706,16 @@ impl<'a> Pool<'a> {
                 self.scrub(set, index);
                 return None;
             }
-            // smoltcp's own 10 s, or the next SYN that needs the slot.
-            State::TimeWait => return None,
+            // smoltcp's own 10 s, or the next SYN that needs the slot; but smoltcp waits for ever if its
+            // last ACK cannot be sent.
+            State::TimeWait => {
+                let deadline = self.slots[index].since + ORPHAN + TIME_WAIT_MAX;
+                if now < deadline {
+                    return Some(deadline);
+                }
+                self.scrub(set, index);
+                return None;
+            }
             // Data for somebody who is gone.
             _ if socket.recv_queue() > 0 => {
                 self.abort(set, index, now);
@@ -721,11 +743,12 @@ impl<'a> Pool<'a> {
         set: &mut SocketSet<'a>,
         index: usize,
         now: Instant,
+        sent: bool,
         counters: &mut Counters,
     ) -> Option<Instant> {
         if self.socket(index, set).local_endpoint().is_some() {
             let deadline = self.slots[index].since + RST_WAIT;
-            if now < deadline {
+            if now < deadline || !sent {
                 return Some(deadline);
             }
             counters.resets_unsent = counters.resets_unsent.wrapping_add(1);

@@ -313,15 +313,20 @@ impl<'a> NetStack<'a> {
         self.now = now;
         self.counters.polls = self.counters.polls.wrapping_add(1);
         let more = self.ingress(device);
-        self.pool.expire(&mut self.set, now, &mut self.counters);
+        self.pool
+            .expire(&mut self.set, now, false, &mut self.counters);
         self.pool.news = false;
         let mut next = application(self, now);
         let mut egress = self.egress(device);
-        let mut timers = self.pool.expire(&mut self.set, now, &mut self.counters);
+        let mut timers = self
+            .pool
+            .expire(&mut self.set, now, true, &mut self.counters);
         if self.pool.news {
             next = application(self, now);
             egress = self.egress(device);
-            timers = self.pool.expire(&mut self.set, now, &mut self.counters);
+            timers = self
+                .pool
+                .expire(&mut self.set, now, true, &mut self.counters);
         }
         let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
         let udp = self.reclaim_udp();
