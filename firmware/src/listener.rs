@@ -506,8 +506,9 @@ impl<'a> Pool<'a> {
     /// Resets the connection; the slot is free once the RST has left.
     pub(crate) fn abort(&mut self, set: &mut SocketSet<'a>, index: usize, now: Instant) {
         let socket = self.socket_mut(index, set);
-        // No reset for a connection that the peer never saw, or has finished with.
-        if matches!(socket.state(), State::SynSent | State::TimeWait) {
+        // No reset for a connection that the peer never saw, or that both have finished with.
+        let finished = socket.state() == State::TimeWait && socket.recv_queue() == 0;
+        if finished || socket.state() == State::SynSent {
             self.scrub(set, index);
             return;
         }
@@ -545,10 +546,13 @@ impl<'a> Pool<'a> {
 
     // ---- As time and frames go by --------------------------------------------------------------
 
-    /// Notes that smoltcp found a reset good and ended the connection with it.
-    pub(crate) fn reset(&mut self, set: &SocketSet<'a>, index: usize) {
+    /// Notes whether smoltcp found a reset good and ended the connection, in state `before`, with it. In
+    /// TIME-WAIT it cannot take back what both sides had finished (RFC 1337).
+    pub(crate) fn reset(&mut self, set: &SocketSet<'a>, index: usize, before: State) {
         if self.socket(index, set).state() == State::Closed {
-            self.slots[index].reset = true;
+            let slot = &mut self.slots[index];
+            slot.finished |= before == State::TimeWait;
+            slot.reset |= before != State::TimeWait;
         }
     }
 
@@ -706,6 +710,11 @@ impl<'a> Pool<'a> {
                 self.scrub(set, index);
                 return None;
             }
+            // Data for somebody who is gone.
+            _ if socket.recv_queue() > 0 => {
+                self.abort(set, index, now);
+                return Some(now + RST_WAIT);
+            }
             // smoltcp's own 10 s, or the next SYN that needs the slot; but smoltcp waits for ever if its
             // last ACK cannot be sent.
             State::TimeWait => {
@@ -715,11 +724,6 @@ impl<'a> Pool<'a> {
                 }
                 self.scrub(set, index);
                 return None;
-            }
-            // Data for somebody who is gone.
-            _ if socket.recv_queue() > 0 => {
-                self.abort(set, index, now);
-                return Some(now + RST_WAIT);
             }
             _ => {}
         }
@@ -757,8 +761,8 @@ impl<'a> Pool<'a> {
         None
     }
 
-    /// Takes back what an application dropped without `close`: run after it had its turn, so that only
-    /// handles it truly forgot are old. Returns when the next could be due.
+    /// Takes back what an application dropped without `close`; to be run right after its turn. Returns when
+    /// the next could be due.
     pub(crate) fn reclaim(
         &mut self,
         set: &mut SocketSet<'a>,

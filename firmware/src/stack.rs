@@ -317,6 +317,9 @@ impl<'a> NetStack<'a> {
             .expire(&mut self.set, now, false, &mut self.counters);
         self.pool.news = false;
         let mut next = application(self, now);
+        // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
+        let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
+        let udp = self.reclaim_udp();
         let mut egress = self.egress(device);
         let mut timers = self
             .pool
@@ -328,8 +331,6 @@ impl<'a> NetStack<'a> {
                 .pool
                 .expire(&mut self.set, now, true, &mut self.counters);
         }
-        let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
-        let udp = self.reclaim_udp();
         for deadline in [timers, abandoned, udp, self.next_egress(&egress)] {
             next = [next, deadline].into_iter().flatten().min();
         }
@@ -379,7 +380,12 @@ impl<'a> NetStack<'a> {
                     Request::Drop => return,
                 }
             }
-            Class::Rst { local, remote } => reset = self.pool.find(&self.set, local, remote),
+            Class::Rst { local, remote } => {
+                reset = self.pool.find(&self.set, local, remote).map(|index| {
+                    let before = self.pool.socket(index, &self.set).state();
+                    (index, before)
+                });
+            }
             Class::Fragment => {
                 counters.fragments_dropped = counters.fragments_dropped.wrapping_add(1);
                 return;
@@ -396,8 +402,8 @@ impl<'a> NetStack<'a> {
         };
         self.interface
             .poll_ingress_single(now, &mut device, &mut self.set);
-        if let Some(index) = reset {
-            self.pool.reset(&self.set, index);
+        if let Some((index, before)) = reset {
+            self.pool.reset(&self.set, index, before);
         }
         if class != Class::Pass && self.pool.shaking() {
             self.pool.progress(&mut self.set, now, counters);

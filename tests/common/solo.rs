@@ -4,10 +4,11 @@
 //! solicitations, and keeps every segment it sends. [`Client`] is a TCP end reduced to its sequence
 //! numbers: it says only what the test makes it say.
 
+use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint, TcpControl, TcpSeqNumber};
 use tapboard::clock::VirtualClock;
-use tapboard::nic::wire::{InFlight, Side, Wire};
+use tapboard::nic::wire::{End, InFlight, Received, Side, Transmit, Wire};
 use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{BoardSockets, McuStorage, NetConfig, NetStack};
 
@@ -41,6 +42,8 @@ pub(crate) struct Solo<'a> {
     pub(crate) asked: usize,
     /// Whether to answer that.
     pub(crate) answers: fn(IpAddress) -> bool,
+    /// Whether the NIC takes frames at all.
+    pub(crate) transmits: bool,
     pub(crate) polls: u64,
     deadline: Option<Instant>,
 }
@@ -64,6 +67,7 @@ impl<'a> Solo<'a> {
             datagrams: Vec::new(),
             asked: 0,
             answers: |_| true,
+            transmits: true,
             polls: 0,
             deadline: Some(Instant::ZERO),
         }
@@ -79,7 +83,10 @@ impl<'a> Solo<'a> {
         let now = self.clock.now();
         for _ in 0..1000 {
             self.polls += 1;
-            let mut end = self.wire.end(Side::Board);
+            let mut end = Nic {
+                end: self.wire.end(Side::Board),
+                transmits: self.transmits,
+            };
             self.deadline = self.board.poll_with(now, &mut end, &mut *app);
             assert!(self.deadline.is_none_or(|deadline| deadline >= now));
             self.listen();
@@ -164,6 +171,36 @@ impl<'a> Solo<'a> {
 
     pub(crate) fn netstat(&self) -> String {
         super::netstat("board", &self.board)
+    }
+}
+
+/// The board's NIC, which may be unable to transmit of its own accord, as with its ring full. An answer
+/// has the received frame's place.
+struct Nic<'w> {
+    end: End<'w>,
+    transmits: bool,
+}
+
+impl Device for Nic<'_> {
+    type RxToken<'t>
+        = Received<'t>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = Transmit<'t>
+    where
+        Self: 't;
+
+    fn receive(&mut self, now: Instant) -> Option<(Received<'_>, Transmit<'_>)> {
+        self.end.receive(now)
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
+        self.end.transmit(now).filter(|_| self.transmits)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.end.capabilities()
     }
 }
 
