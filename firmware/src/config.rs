@@ -66,6 +66,10 @@ pub const ABANDONED: Duration = Duration::from_secs(600);
 /// How long the RST of an aborted connection may wait for the wire before the slot is taken back.
 pub const RST_WAIT: Duration = Duration::from_secs(1);
 
+/// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
+/// it wait too.
+pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);
+
 /// How soon to try again when the device refused a frame, should its driver not say when it is ready.
 pub const TX_RETRY: Duration = Duration::from_secs(1);
 

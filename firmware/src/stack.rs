@@ -84,7 +84,8 @@ pub enum Error {
     NoBufferSpace,
     /// The call does not fit the socket's state, e.g. `listen` before `bind` or `send` before `connect`.
     InvalidState,
-    /// Port 0, an unspecified address, or an address family this stack does not have.
+    /// Port 0, an unspecified, broadcast or multicast address, one that no route leads to, or an address
+    /// family this stack does not have.
     Unaddressable,
     /// A datagram larger than a frame or the socket's buffer.
     MessageTooLong,
@@ -172,6 +173,8 @@ pub struct NetStack<'a> {
     interface: Interface,
     capabilities: DeviceCapabilities,
     mac: EthernetAddress,
+    /// Whether there is a next hop for IPv4 addresses outside our prefix.
+    gateway: bool,
     set: SocketSet<'a>,
     pool: Pool<'a>,
     udp: &'a mut [UdpSlot],
@@ -252,6 +255,7 @@ impl<'a> NetStack<'a> {
             interface,
             capabilities: device.capabilities(),
             mac: config.mac,
+            gateway: config.gateway.is_some(),
             set,
             pool,
             udp: &mut sockets.udp_slots,
@@ -319,7 +323,7 @@ impl<'a> NetStack<'a> {
         let mut next = application(self, now);
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
-        let udp = self.reclaim_udp();
+        let abandoned = [abandoned, self.reclaim_udp()];
         let mut egress = self.egress(device);
         let mut timers = self
             .pool
@@ -331,9 +335,9 @@ impl<'a> NetStack<'a> {
                 .pool
                 .expire(&mut self.set, now, true, &mut self.counters);
         }
-        for deadline in [timers, abandoned, udp, self.next_egress(&egress)] {
-            next = [next, deadline].into_iter().flatten().min();
-        }
+        let udp = self.expire_udp();
+        let deadlines = [next, timers, udp, self.next_egress(&egress)];
+        let next = deadlines.into_iter().chain(abandoned).flatten().min();
         if more {
             Some(now)
         } else {
@@ -456,6 +460,21 @@ impl<'a> NetStack<'a> {
                 self.counters.stalls = self.counters.stalls.wrapping_add(1);
                 Some(self.now + STALL_RETRY)
             }
+        }
+    }
+
+    /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
+    fn destination(&self, address: SocketAddr) -> Result<IpEndpoint, Error> {
+        let endpoint = to_endpoint(address)?;
+        let mut own = self.interface.ip_addrs().iter();
+        match own.find(|cidr| cidr.contains_addr(&endpoint.addr)) {
+            Some(IpCidr::Ipv4(cidr))
+                if cidr.broadcast().map(IpAddress::Ipv4) == Some(endpoint.addr) =>
+            {
+                Err(Error::Unaddressable)
+            }
+            None if !(self.gateway && address.is_ipv4()) => Err(Error::Unaddressable),
+            _ => Ok(endpoint),
         }
     }
 

@@ -115,6 +115,11 @@ impl<'a> Solo<'a> {
         }
     }
 
+    /// When the board wants to be polled next.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Lays a frame on the wire; it arrives with the next turn.
     pub(crate) fn put(&mut self, frame: Vec<u8>) {
         let at = self.clock.now();
