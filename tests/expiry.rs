@@ -36,10 +36,7 @@ fn assert_reset_at(solo: &mut Solo<'_>, seconds: u64) {
     assert_eq!(resets.len(), 1, "{}", solo.netstat());
     assert!(solo.heard.last().unwrap().1.is_rst());
     let expected = seconds * 1000;
-    assert!(
-        (expected..expected + 100).contains(&resets[0]),
-        "{resets:?}"
-    );
+    assert!((expected..expected + 100).contains(&resets[0]), "{resets:?}");
     solo.said();
 }
 
@@ -98,10 +95,7 @@ fn an_orphan_whose_slow_reader_still_reads_is_not_cut() {
     client.window = 200;
     client.open(&mut solo);
     let mut socket = tcp::accept(&mut solo.board, &mut listener).unwrap();
-    assert_eq!(
-        tcp::send(&mut solo.board, &mut socket, &[7; 2000]),
-        Ok(2000)
-    );
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, &[7; 2000]), Ok(2000));
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();
@@ -141,10 +135,7 @@ fn an_orphan_whose_peer_keeps_its_window_shut_is_reset_after_20_s() {
     let (mut client, mut socket, listener) = connected(&mut solo);
     client.window = 0;
     solo.send(client.ack());
-    assert_eq!(
-        tcp::send(&mut solo.board, &mut socket, b"never read"),
-        Ok(10)
-    );
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"never read"), Ok(10));
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();
@@ -170,17 +161,10 @@ fn data_for_an_orphan_is_answered_with_a_reset() {
         assert!(solo.said_one().is_fin());
         client.ack += 1;
         solo.send(client.ack());
-        let control = if fin {
-            TcpControl::Fin
-        } else {
-            TcpControl::Psh
-        };
+        let control = if fin { TcpControl::Fin } else { TcpControl::Psh };
         solo.send(client.segment(control, b"you never read this").frame());
         assert_eq!(solo.board.free_slots(), SLOTS, "{}", solo.netstat());
-        assert!(
-            solo.said_one().is_rst(),
-            "the peer must not think it was read"
-        );
+        assert!(solo.said_one().is_rst(), "the peer must not think it was read");
         solo.assert_clean();
     }
 }
@@ -215,10 +199,7 @@ fn a_client_that_vanishes_is_given_up_after_100_s() {
             assert_eq!(probes.len(), 5, "{probes:#?}");
         }
         assert_eq!(solo.board.counters().timeouts, 1);
-        assert_eq!(
-            failed(tcp::send(&mut solo.board, &mut socket, b"x")),
-            Error::TimedOut
-        );
+        assert_eq!(failed(tcp::send(&mut solo.board, &mut socket, b"x")), Error::TimedOut);
         tcp::close(&mut solo.board, socket);
         tcp::close(&mut solo.board, listener);
         solo.turn();
@@ -235,10 +216,7 @@ fn a_healthy_idle_connection_survives_two_hours_and_costs_only_its_probes() {
     for _ in 0..2 * 180 {
         solo.pass_with(Duration::from_secs(20), &mut |board, _| {
             assert!(tcp::accept(board, &mut listener).is_none());
-            assert_eq!(
-                tcp::receive(board, &mut socket, &mut [0; 1]),
-                Err(nb::Error::WouldBlock)
-            );
+            assert_eq!(tcp::receive(board, &mut socket, &mut [0; 1]), Err(nb::Error::WouldBlock));
             None
         });
         let probe = solo.said_one();
@@ -246,15 +224,9 @@ fn a_healthy_idle_connection_survives_two_hours_and_costs_only_its_probes() {
         solo.send(client.ack());
     }
     let polls = solo.polls - polls;
-    assert!(
-        polls <= 2 * 360 + 2 * 12 + 2,
-        "{polls} wake-ups for 360 probes"
-    );
+    assert!(polls <= 2 * 360 + 2 * 12 + 2, "{polls} wake-ups for 360 probes");
     solo.send(client.data(b"still here"));
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 99]),
-        Ok(10)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 99]), Ok(10));
     assert_eq!(solo.board.counters().abandoned, 0);
     solo.board.abort(socket);
     tcp::close(&mut solo.board, listener);
@@ -320,10 +292,7 @@ fn a_client_that_vanishes_with_its_neighbour_entry_is_given_up_and_its_slot_is_f
     let (_, mut socket, listener) = connected(&mut solo);
     solo.answers = |_| false;
     solo.pass(Duration::from_secs(110));
-    assert_eq!(
-        failed(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1])),
-        Error::TimedOut
-    );
+    assert_eq!(failed(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1])), Error::TimedOut);
     tcp::close(&mut solo.board, listener);
     solo.turn();
     tcp::close(&mut solo.board, socket);
@@ -372,11 +341,9 @@ fn a_time_wait_whose_last_ack_cannot_leave_ends_all_the_same() {
 
 #[test]
 fn a_connect_to_an_address_that_never_answers_times_out_after_15_s() {
-    for (remote, resolves) in [
-        ("192.0.2.9:9000", true),
-        ("192.0.2.9:9000", false),
-        ("[2001:db8::9]:9000", true),
-    ] {
+    for (remote, resolves) in
+        [("192.0.2.9:9000", true), ("192.0.2.9:9000", false), ("[2001:db8::9]:9000", true)]
+    {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
         if !resolves {
@@ -410,9 +377,7 @@ fn a_close_in_syn_sent_says_nothing_and_frees_the_slot_at_once() {
     let mut socket = tcp::socket(&mut solo.board);
     let result = tcp::connect(&mut solo.board, &mut socket, "192.0.2.2:9000");
     assert_eq!(result, Err(nb::Error::WouldBlock));
-    solo.put(common::frames::neighbor_answer(
-        endpoint("192.0.2.2:1").addr,
-    ));
+    solo.put(common::frames::neighbor_answer(endpoint("192.0.2.2:1").addr));
     solo.turn();
     let syn = solo.said_one();
     tcp::close(&mut solo.board, socket);
@@ -466,10 +431,7 @@ fn a_close_with_unread_data_is_a_reset() {
     let mut solo = Solo::new(&mut memory, 1);
     let (mut client, mut socket, listener) = connected(&mut solo);
     solo.send(client.data(b"read"));
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 4]),
-        Ok(4)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 4]), Ok(4));
     solo.send(client.data(b"unread"));
     solo.said();
     tcp::close(&mut solo.board, socket);
@@ -486,21 +448,12 @@ fn after_a_shutdown_the_peers_data_still_comes_in() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let (mut client, mut socket, listener) = connected(&mut solo);
-    assert_eq!(
-        tcp::send(&mut solo.board, &mut socket, b"last words"),
-        Ok(10)
-    );
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"last words"), Ok(10));
     solo.board.shutdown(&socket).unwrap();
-    assert_eq!(
-        failed(tcp::send(&mut solo.board, &mut socket, b"no")),
-        Error::PipeClosed
-    );
+    assert_eq!(failed(tcp::send(&mut solo.board, &mut socket, b"no")), Error::PipeClosed);
     solo.turn();
     let fin = solo.said_one();
-    assert_eq!(
-        (fin.payload.as_slice(), fin.control),
-        (&b"last words"[..], TcpControl::Fin)
-    );
+    assert_eq!((fin.payload.as_slice(), fin.control), (&b"last words"[..], TcpControl::Fin));
     client.ack += 11;
     let mut heard = Vec::new();
     for round in 0..30u8 {
@@ -514,10 +467,7 @@ fn after_a_shutdown_the_peers_data_still_comes_in() {
     assert!(tcp::read(&mut solo.board, &mut socket, &mut heard));
     solo.pass(Duration::from_secs(15));
     // Over, in order, and still the end of the stream to its owner.
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]),
-        Ok(0)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]), Ok(0));
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();
@@ -537,10 +487,7 @@ fn a_reset_after_both_fins_is_no_error() {
     solo.send(client.fin());
     assert_eq!(solo.board.state_name(&socket), "TIME-WAIT");
     solo.send(client.rst());
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]),
-        Ok(0)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]), Ok(0));
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, listener);
     solo.pass(Duration::from_secs(11));
@@ -576,19 +523,11 @@ fn after_the_peers_half_close_all_due_data_goes_out_and_then_the_fin() {
         over = asked && tcp::read(peer, &mut client, &mut heard);
         over
     });
-    assert!(
-        over && heard == data,
-        "{} bytes\n{}",
-        heard.len(),
-        pair.netstat()
-    );
+    assert!(over && heard == data, "{} bytes\n{}", heard.len(), pair.netstat());
     tcp::close(&mut pair.peer, client);
     tcp::close(&mut pair.board, listener);
     pair.settle(Duration::from_secs(11));
-    assert_eq!(
-        pair.board.counters().resets_in + pair.peer.counters().resets_in,
-        0
-    );
+    assert_eq!(pair.board.counters().resets_in + pair.peer.counters().resets_in, 0);
     pair.assert_clean();
 }
 
@@ -630,11 +569,7 @@ fn handles_in_use_are_never_reclaimed_however_idle_the_board() {
         None
     });
     assert_eq!(solo.board.counters().abandoned, 0);
-    assert!(
-        solo.polls - polls <= 14,
-        "{} wake-ups in 2 h",
-        solo.polls - polls
-    );
+    assert!(solo.polls - polls <= 14, "{} wake-ups in 2 h", solo.polls - polls);
     Client::new("192.0.2.2:1000", 7).open(&mut solo);
     let socket = tcp::accept(&mut solo.board, &mut listener).expect("still listening");
     solo.board.abort(socket);
@@ -657,10 +592,7 @@ fn a_device_that_never_transmits_costs_fewer_than_10_polls_a_second() {
     let aborted = tcp::accept(&mut solo.board, &mut listener).unwrap();
     solo.said();
     solo.transmits = false;
-    assert_eq!(
-        tcp::send(&mut solo.board, &mut socket, &[1; 2000]),
-        Ok(2000)
-    );
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, &[1; 2000]), Ok(2000));
     tcp::close(&mut solo.board, closed);
     solo.board.abort(aborted);
     let mut outgoing = tcp::socket(&mut solo.board);
@@ -670,22 +602,14 @@ fn a_device_that_never_transmits_costs_fewer_than_10_polls_a_second() {
     let mut last = before;
     for second in 0..300 {
         solo.pass(SECOND);
-        assert!(
-            solo.polls - last < 10,
-            "{} in second {second}",
-            solo.polls - last
-        );
+        assert!(solo.polls - last < 10, "{} in second {second}", solo.polls - last);
         last = solo.polls;
     }
     assert_eq!(solo.said(), []);
     assert!(solo.board.counters().tx_refused > 0);
     // What nobody owns any more is gone by then.
     assert!(solo.board.free_slots() >= SLOTS - 2, "{}", solo.netstat());
-    assert_eq!(
-        solo.board.counters().resets_unsent,
-        2,
-        "the abort, the orphan"
-    );
+    assert_eq!(solo.board.counters().resets_unsent, 2, "the abort, the orphan");
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, outgoing);
     tcp::close(&mut solo.board, listener);

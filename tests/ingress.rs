@@ -44,17 +44,11 @@ fn fragments_are_dropped_and_counted() {
     let from = endpoint("[2001:db8::2]:1").addr;
     let to = endpoint("[2001:db8::1]:1").addr;
     let syn = Client::new("[2001:db8::2]:1000", 7).syn();
-    let frame = ip_frame(
-        from,
-        to,
-        IpProtocol::Ipv6Frag,
-        8 + syn.len() - 54,
-        |payload| {
-            payload[0] = u8::from(IpProtocol::Tcp);
-            payload[3] = 1;
-            payload[8..].copy_from_slice(&syn[54..]);
-        },
-    );
+    let frame = ip_frame(from, to, IpProtocol::Ipv6Frag, 8 + syn.len() - 54, |payload| {
+        payload[0] = u8::from(IpProtocol::Tcp);
+        payload[3] = 1;
+        payload[8..].copy_from_slice(&syn[54..]);
+    });
     solo.send(frame);
     assert_eq!(solo.said(), []);
     assert_eq!(solo.board.counters().fragments_dropped, 4);
@@ -71,24 +65,15 @@ fn a_segment_for_everybody_or_somebody_else_is_dropped_and_counted() {
     let mut sent = 0;
     for own in ["192.0.2.2:1000", "[2001:db8::2]:1000"] {
         let syn = Client::new(own, 7).syn();
-        for mac in [
-            [0xff; 6],
-            [1, 0, 0x5e, 0, 0, 1],
-            [0x33, 0x33, 0, 0, 0, 1],
-            [2, 0, 0, 0, 0, 9],
-        ] {
+        for mac in [[0xff; 6], [1, 0, 0x5e, 0, 0, 1], [0x33, 0x33, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9]]
+        {
             let mut frame = syn.clone();
             EthernetFrame::new_unchecked(&mut frame).set_dst_addr(EthernetAddress(mac));
             solo.send(frame);
             sent += 1;
         }
-        for to in [
-            "192.0.2.255:7",
-            "224.0.0.1:7",
-            "192.0.2.9:7",
-            "[ff02::1]:7",
-            "[2001:db8::9]:7",
-        ] {
+        for to in ["192.0.2.255:7", "224.0.0.1:7", "192.0.2.9:7", "[ff02::1]:7", "[2001:db8::9]:7"]
+        {
             let mut client = Client::new(own, 7);
             client.board = endpoint(to);
             if client.board.addr.version() == client.own.addr.version() {
@@ -156,11 +141,7 @@ impl Echo {
         let listener = tcp::listener(&mut solo.board, 7);
         let mut datagrams = UdpClientStack::socket(&mut solo.board).unwrap();
         solo.board.bind(&mut datagrams, 7).unwrap();
-        Self {
-            listener,
-            datagrams,
-            streams: Vec::new(),
-        }
+        Self { listener, datagrams, streams: Vec::new() }
     }
 
     fn turn(&mut self, solo: &mut Solo<'_>) {
@@ -217,12 +198,7 @@ fn garbage_of_every_length_never_panics_and_holds_nothing() {
                 3 => header(0x86dd, &[0x60]),
                 4 => header(
                     0x0800,
-                    &[
-                        0x4f,
-                        0,
-                        (len.saturating_sub(14) >> 8) as u8,
-                        len.saturating_sub(14) as u8,
-                    ],
+                    &[0x4f, 0, (len.saturating_sub(14) >> 8) as u8, len.saturating_sub(14) as u8],
                 ),
                 5 => header(
                     0x0800,
@@ -278,22 +254,13 @@ fn garbage_of_every_length_never_panics_and_holds_nothing() {
             solo.put(frame);
         }
         echo.turn(&mut solo);
-        assert!(
-            solo.deadline()
-                .is_none_or(|deadline| deadline > solo.clock.now())
-        );
+        assert!(solo.deadline().is_none_or(|deadline| deadline > solo.clock.now()));
     }
     echo.end(&mut solo);
 }
 
 fn header(ethertype: u16, payload: &[u8]) -> Vec<u8> {
-    [
-        &BOARD_MAC.0[..],
-        &PEER_MAC.0[..],
-        &ethertype.to_be_bytes()[..],
-        payload,
-    ]
-    .concat()
+    [&BOARD_MAC.0[..], &PEER_MAC.0[..], &ethertype.to_be_bytes()[..], payload].concat()
 }
 
 fn octets(address: &str) -> [u8; 16] {
@@ -376,11 +343,7 @@ fn echo_request(client: &Client) -> Vec<u8> {
     let checksums = ChecksumCapabilities::default();
     match (client.own.addr, client.board.addr) {
         (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => {
-            let repr = Icmpv6Repr::EchoRequest {
-                ident,
-                seq_no,
-                data,
-            };
+            let repr = Icmpv6Repr::EchoRequest { ident, seq_no, data };
             let len = repr.buffer_len();
             ip_frame(from.into(), to.into(), IpProtocol::Icmpv6, len, |payload| {
                 let mut packet = Icmpv6Packet::new_unchecked(payload);
@@ -388,11 +351,7 @@ fn echo_request(client: &Client) -> Vec<u8> {
             })
         }
         (from, to) => {
-            let repr = Icmpv4Repr::EchoRequest {
-                ident,
-                seq_no,
-                data,
-            };
+            let repr = Icmpv4Repr::EchoRequest { ident, seq_no, data };
             ip_frame(from, to, IpProtocol::Icmp, repr.buffer_len(), |payload| {
                 repr.emit(&mut Icmpv4Packet::new_unchecked(payload), &checksums);
             })
@@ -404,11 +363,7 @@ fn echo_request(client: &Client) -> Vec<u8> {
 /// are right afterwards.
 fn mutate(frame: &mut Vec<u8>, rng: &mut Rng) {
     for _ in 0..rng.below(4) + u32::from(rng.below(8) > 0) {
-        let reach = if rng.below(8) == 0 {
-            frame.len()
-        } else {
-            frame.len().min(80)
-        };
+        let reach = if rng.below(8) == 0 { frame.len() } else { frame.len().min(80) };
         let place = rng.below(reach as u32) as usize;
         frame[place] = match rng.below(3) {
             0 => frame[place] ^ (1 << rng.below(8)),

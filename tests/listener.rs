@@ -31,10 +31,7 @@ fn a_listener_carries_no_data_and_each_accept_is_a_new_socket_in_the_order_of_ar
         solo.send(client.data(client.own.to_string().as_bytes()));
     }
     // The listener itself neither sends nor receives, whatever is in the queue.
-    assert_eq!(
-        failed(tcp::send(&mut solo.board, &mut listener, b"x")),
-        Error::InvalidState
-    );
+    assert_eq!(failed(tcp::send(&mut solo.board, &mut listener, b"x")), Error::InvalidState);
     assert_eq!(
         failed(tcp::receive(&mut solo.board, &mut listener, &mut [0; 8])),
         Error::InvalidState
@@ -42,11 +39,9 @@ fn a_listener_carries_no_data_and_each_accept_is_a_new_socket_in_the_order_of_ar
     assert_eq!(solo.board.state_name(&listener), "LISTEN");
     let mut accepted = Vec::new();
     for client in &clients {
-        let (mut socket, remote) = ready(embedded_nal::TcpFullStack::accept(
-            &mut solo.board,
-            &mut listener,
-        ))
-        .expect("a connection waits");
+        let (mut socket, remote) =
+            ready(embedded_nal::TcpFullStack::accept(&mut solo.board, &mut listener))
+                .expect("a connection waits");
         assert_eq!(remote.to_string(), client.own.to_string());
         let mut heard = Vec::new();
         assert!(!tcp::read(&mut solo.board, &mut socket, &mut heard));
@@ -100,25 +95,16 @@ fn accept_yields_a_connection_whose_peer_has_sent_everything_and_its_fin() {
     let mut socket = tcp::accept(&mut solo.board, &mut listener).expect("CLOSE-WAIT counts");
     assert_eq!(solo.board.state_name(&socket), "CLOSE-WAIT");
     let mut heard = Vec::new();
-    assert!(
-        tcp::read(&mut solo.board, &mut socket, &mut heard),
-        "no FIN"
-    );
+    assert!(tcp::read(&mut solo.board, &mut socket, &mut heard), "no FIN");
     assert_eq!(heard, b"all I have to say");
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]),
-        Ok(0)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]), Ok(0));
     // The other direction is still open.
     assert_eq!(tcp::send(&mut solo.board, &mut socket, b"bye"), Ok(3));
     tcp::close(&mut solo.board, socket);
     solo.said();
     solo.turn();
     let last = solo.said_one();
-    assert_eq!(
-        (last.payload.as_slice(), last.control),
-        (&b"bye"[..], TcpControl::Fin)
-    );
+    assert_eq!((last.payload.as_slice(), last.control), (&b"bye"[..], TcpControl::Fin));
     client.ack = last.seq + 4;
     solo.send(client.ack());
     tcp::close(&mut solo.board, listener);
@@ -240,10 +226,7 @@ fn a_lost_syn_ack_is_sent_again_with_the_same_number_and_makes_one_connection() 
     client.took(&again);
     solo.send(client.ack());
     let socket = tcp::accept(&mut solo.board, &mut listener).expect("one connection");
-    assert!(
-        tcp::accept(&mut solo.board, &mut listener).is_none(),
-        "a twin"
-    );
+    assert!(tcp::accept(&mut solo.board, &mut listener).is_none(), "a twin");
     solo.board.abort(socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();
@@ -293,10 +276,7 @@ fn a_syn_ack_delayed_past_the_clients_retransmission_does_no_harm() {
     accepted.extend(tcp::accept(&mut pair.board, &mut listener));
     let [syns, syn_acks, resets] = seen.get();
     assert_eq!((accepted.len(), resets), (1, 0), "{}", pair.netstat());
-    assert!(
-        syns >= 2 && syn_acks >= 2,
-        "{syns} SYNs, {syn_acks} SYN-ACKs"
-    );
+    assert!(syns >= 2 && syn_acks >= 2, "{syns} SYNs, {syn_acks} SYN-ACKs");
     assert_eq!(pair.peer.state_name(&client), "ESTABLISHED");
     pair.peer.abort(client);
     tcp::close(&mut pair.board, listener);
@@ -340,10 +320,7 @@ fn a_syn_on_a_live_connection_does_no_harm() {
             solo.pass(Duration::from_secs(2));
         }
         assert_eq!(heard.len(), 4 * 9);
-        assert!(
-            tcp::accept(&mut solo.board, &mut listener).is_none(),
-            "a twin"
-        );
+        assert!(tcp::accept(&mut solo.board, &mut listener).is_none(), "a twin");
         assert_eq!(solo.board.free_slots(), SLOTS - 1);
         solo.board.abort(socket);
         tcp::close(&mut solo.board, listener);
@@ -397,10 +374,7 @@ fn a_spoofed_reset_outside_the_window_is_ignored() {
         spoofed.seq.0 = spoofed.seq.0.wrapping_add(offset);
         solo.send(spoofed.frame());
         solo.send(client.data(b"x"));
-        assert_eq!(
-            tcp::receive(&mut solo.board, &mut socket, &mut [0; 4]),
-            Ok(1)
-        );
+        assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 4]), Ok(1));
     }
     // One inside is not, so the test could have failed.
     solo.send(client.rst());
@@ -540,11 +514,7 @@ fn a_port_whose_only_slot_is_in_time_wait_still_has_its_reserve() {
             accepted.push(tcp::accept(&mut solo.board, &mut busy).unwrap());
         }
     }
-    assert_eq!(
-        accepted.len(),
-        6,
-        "port 9 and the client side keep one each"
-    );
+    assert_eq!(accepted.len(), 6, "port 9 and the client side keep one each");
     Client::new("192.0.2.2:1001", 9).open(&mut solo);
     accepted.push(tcp::accept(&mut solo.board, &mut quiet).expect("its reserve"));
     for socket in accepted {
@@ -619,10 +589,7 @@ fn what_waits_to_be_accepted_is_reset_when_its_listener_closes() {
     let said = solo.said();
     assert_eq!(said.len(), 2);
     for client in [queued, shaking] {
-        let rst = said
-            .iter()
-            .find(|segment| segment.to == client.own)
-            .unwrap();
+        let rst = said.iter().find(|segment| segment.to == client.own).unwrap();
         assert!(rst.is_rst());
         assert_eq!(rst.seq, client.ack, "a RST the peer takes (RFC 5961 3.2)");
     }
@@ -642,11 +609,7 @@ fn thirty_two_clients_at_once_against_eight_slots_are_all_served() {
         heard: Vec<u8>,
     }
     let mut clients: Vec<Talk> = (0..32)
-        .map(|_| Talk {
-            socket: Some(tcp::socket(&mut pair.peer)),
-            sent: 0,
-            heard: Vec::new(),
-        })
+        .map(|_| Talk { socket: Some(tcp::socket(&mut pair.peer)), sent: 0, heard: Vec::new() })
         .collect();
     let mut served: Vec<(TcpSocket, Vec<u8>)> = Vec::new();
     let outcome = pair.run(Duration::from_secs(300), |_, board, peer| {
@@ -699,15 +662,8 @@ fn thirty_two_clients_at_once_against_eight_slots_are_all_served() {
     assert!(clients.iter().all(|client| client.heard == data));
     assert_eq!(pair.peer.counters().resets_in, 0);
     assert_eq!(pair.board.counters().passive_opens, 32);
-    assert!(
-        pair.board.counters().syn_dropped > 0,
-        "the pool was never full"
-    );
-    assert!(
-        pair.clock.now() < Instant::from_secs(60),
-        "took until {}",
-        pair.clock.now()
-    );
+    assert!(pair.board.counters().syn_dropped > 0, "the pool was never full");
+    assert!(pair.clock.now() < Instant::from_secs(60), "took until {}", pair.clock.now());
     tcp::close(&mut pair.board, listener);
     pair.settle(Duration::from_secs(20));
     pair.assert_clean();

@@ -18,11 +18,7 @@ pub(crate) const PEER_SLOTS: usize = 64;
 /// The memory of a [`Pair`], to be made first and to outlive it.
 pub(crate) struct Memory<'a> {
     board: (Box<McuStorage>, BoardSockets<'a>),
-    peer: (
-        Vec<[[u8; 8192]; 2]>,
-        Vec<[[u8; 2048]; 2]>,
-        Sockets<'a, PEER_SLOTS, 8, 72>,
-    ),
+    peer: (Vec<[[u8; 8192]; 2]>, Vec<[[u8; 2048]; 2]>, Sockets<'a, PEER_SLOTS, 8, 72>),
 }
 
 impl Memory<'_> {
@@ -30,11 +26,7 @@ impl Memory<'_> {
         Self {
             board: (Box::default(), Sockets::new()),
             // Too much for a test thread's stack, on which a box would be filled.
-            peer: (
-                vec![[[0; 8192]; 2]; PEER_SLOTS],
-                vec![[[0; 2048]; 2]; 8],
-                Sockets::new(),
-            ),
+            peer: (vec![[[0; 8192]; 2]; PEER_SLOTS], vec![[[0; 2048]; 2]; 8], Sockets::new()),
         }
     }
 }
@@ -59,14 +51,7 @@ impl<'a> Pair<'a> {
         let now = Instant::ZERO;
         let (storage, sockets) = &mut memory.board;
         let mut end = wire.end(Side::Board);
-        let board = NetStack::new(
-            &NetConfig::BOARD,
-            &mut end,
-            now,
-            seed,
-            &mut **storage,
-            sockets,
-        );
+        let board = NetStack::new(&NetConfig::BOARD, &mut end, now, seed, &mut **storage, sockets);
         let (tcp, udp, sockets) = &mut memory.peer;
         let storage = Buffers { tcp, udp };
         let mut end = wire.end(Side::Peer);
