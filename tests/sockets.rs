@@ -19,7 +19,7 @@ fn bytes_go_there_and_back_and_all_slots_are_free_again() {
     let mut served = None;
     let mut sent = 0;
     let mut heard = Vec::new();
-    let outcome = pair.run(Duration::from_secs(20), |_, board, peer, _| {
+    let outcome = pair.run(Duration::from_secs(20), |_, board, peer| {
         match TcpClientStack::connect(peer, &mut client, "192.0.2.1:7".parse().unwrap()) {
             Err(nb::Error::WouldBlock) => return false,
             result => result.unwrap(),

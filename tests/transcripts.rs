@@ -47,13 +47,13 @@ fn on_the_board<'a>(
 ) -> Transcripts {
     let mut logs = Transcripts::default();
     let mut pair = Pair::new(memory, Duration::from_millis(1), 11);
-    let outcome = pair.run(Duration::from_secs(60), |now, board, peer, _| {
+    let outcome = pair.run(Duration::from_secs(60), |now, board, peer| {
         service.turn(now, &mut Recorder { stack: board, log: &mut logs.service });
         client.turn(now, &mut Recorder { stack: peer, log: &mut logs.client })
     });
     assert_eq!(outcome, Outcome::Done, "{}\n{logs:#?}", pair.netstat());
     // What the client did last has to reach the service.
-    pair.run(Duration::from_secs(5), |now, board, _, _| {
+    pair.run(Duration::from_secs(5), |now, board, _| {
         service.turn(now, &mut Recorder { stack: board, log: &mut logs.service });
         false
     });
@@ -63,19 +63,15 @@ fn on_the_board<'a>(
 fn on_the_kernel(
     mut service: impl Actor<KernelStack>,
     mut client: impl Actor<KernelStack>,
+    protocol: Protocol,
     port: u16,
 ) -> Transcripts {
     let mut logs = Transcripts::default();
     let (mut board, mut peer) = (KernelStack::new(), KernelStack::new());
     let now = Instant::ZERO;
     service.turn(now, &mut Recorder { stack: &mut board, log: &mut logs.service });
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
-        if let Some(bound) = board.local_port(protocol, port) {
-            let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            // One table for both protocols: no run uses both.
-            peer.route(at(port), address(bound));
-        }
-    }
+    let bound = board.local_port(protocol, port).expect("the service is bound");
+    peer.route(at(port), SocketAddr::from((Ipv4Addr::LOCALHOST, bound)));
     // A port that was free a moment ago and that nobody listens on.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     peer.route(at(NOBODY), closed);
@@ -219,7 +215,7 @@ fn echo_over_tcp() {
     ];
     let mut memory = Memory::new();
     let board = on_the_board(&mut memory, echo(), tcp_client(7, PARTS, false));
-    let kernel = on_the_kernel(echo(), tcp_client(7, PARTS, false), 7);
+    let kernel = on_the_kernel(echo(), tcp_client(7, PARTS, false), Protocol::Tcp, 7);
     assert_eq!(board, kernel);
     let text = format!("{board:?}");
     assert!(
@@ -233,7 +229,7 @@ fn echo_over_udp() {
     const PARTS: &[&[u8]] = &[b"one", &[b'y'; 1472], b"three"];
     let mut memory = Memory::new();
     let board = on_the_board(&mut memory, echo(), udp_client(PARTS));
-    let kernel = on_the_kernel(echo(), udp_client(PARTS), 7);
+    let kernel = on_the_kernel(echo(), udp_client(PARTS), Protocol::Udp, 7);
     assert_eq!(board, kernel);
 }
 
@@ -243,7 +239,7 @@ fn the_shell_until_exit() {
         &[(b"", b"> "), (b"help\r\n", b"\r\n> "), (b"nonsense\n", b"> "), (b"exit\n", b"")];
     let mut memory = Memory::new();
     let board = on_the_board(&mut memory, shell(), tcp_client(23, PARTS, true));
-    let kernel = on_the_kernel(shell(), tcp_client(23, PARTS, true), 23);
+    let kernel = on_the_kernel(shell(), tcp_client(23, PARTS, true), Protocol::Tcp, 23);
     assert_eq!(board, kernel);
 }
 
@@ -251,7 +247,7 @@ fn the_shell_until_exit() {
 fn a_connect_that_is_refused() {
     let mut memory = Memory::new();
     let board = on_the_board(&mut memory, echo(), tcp_client(NOBODY, &[], false));
-    let kernel = on_the_kernel(echo(), tcp_client(NOBODY, &[], false), 7);
+    let kernel = on_the_kernel(echo(), tcp_client(NOBODY, &[], false), Protocol::Tcp, 7);
     assert_eq!(board, kernel);
     assert!(format!("{board:?}").contains(r#"Call("connect", "Refused")"#));
 }

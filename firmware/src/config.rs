@@ -66,11 +66,19 @@ pub const IDLE_EVICT: Duration = Duration::from_secs(600);
 /// A closed connection whose peer acknowledges nothing more for this long is reset.
 pub const ORPHAN: Duration = Duration::from_secs(20);
 
+/// TIME-WAIT ends at the latest this long after an orphan's time; smoltcp's own is 10 s, counted anew
+/// when the peer repeats its FIN.
+pub const TIME_WAIT_MAX: Duration = Duration::from_secs(20);
+
 /// A handle that nobody used for this long was dropped without `close`: what it held is reclaimed.
 pub const ABANDONED: Duration = Duration::from_secs(600);
 
 /// How long the RST of an aborted connection may wait for the wire before the slot is taken back.
 pub const RST_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
+/// it wait too.
+pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);
 
 /// How soon to try again when the device refused a frame, should its driver not say when it is ready.
 pub const TX_RETRY: Duration = Duration::from_secs(1);

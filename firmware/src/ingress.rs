@@ -26,7 +26,8 @@ pub(crate) enum Class {
     Syn { local: IpEndpoint, remote: IpEndpoint },
     /// A reset.
     Rst { local: IpEndpoint, remote: IpEndpoint },
-    /// A fragment: without reassembly, smoltcp would take any later fragment's payload for a header.
+    /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
+    /// and it knows no IPv6 fragment header.
     Fragment,
     /// TCP or UDP to a broadcast or multicast destination, or to somebody else.
     NotOurs,
@@ -53,6 +54,9 @@ pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Cl
             let Ok(ip) = Ipv6Packet::new_checked(ethernet.payload()) else {
                 return Class::Pass;
             };
+            if ip.next_header() == IpProtocol::Ipv6Frag {
+                return Class::Fragment;
+            }
             let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
             (source, destination, (ip.next_header(), ip.payload()))
         }

@@ -27,7 +27,7 @@ use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
 use crate::config::{
     ABANDONED, CONNECT, IDLE_EVICT, KEEP_ALIVE, LISTENERS, ORPHAN, RESERVE, RST_WAIT, SYN_RECEIVED,
-    SYN_RECEIVED_EVICT, USER_TIMEOUT,
+    SYN_RECEIVED_EVICT, TIME_WAIT_MAX, USER_TIMEOUT,
 };
 use crate::netstat::Counters;
 
@@ -280,23 +280,27 @@ impl<'a> Pool<'a> {
 
     // ---- Taking a slot -------------------------------------------------------------------------
 
-    /// Slots on this account. One in TIME-WAIT counts until somebody needs it.
-    fn held(&self, account: Account) -> usize {
-        self.slots
-            .iter()
-            .filter(|slot| slot.phase != Phase::Free && slot.account == account)
+    /// Slots on this account. One in TIME-WAIT is anybody's, so it is not this account's reserve.
+    fn held(&self, set: &SocketSet<'a>, account: Account) -> usize {
+        (0..self.slots.len())
+            .filter(|&index| {
+                let slot = &self.slots[index];
+                slot.phase != Phase::Free
+                    && slot.account == account
+                    && !self.is_time_wait(set, index)
+            })
             .count()
     }
 
     /// Slots that other accounts have not taken yet, but must be able to.
-    fn reserved_for_others(&self, account: Account) -> usize {
+    fn reserved_for_others(&self, set: &SocketSet<'a>, account: Account) -> usize {
         let registered =
             self.listeners.iter().enumerate().filter(|(_, listener)| listener.port != 0);
         registered
             .map(|(index, _)| Account::Listener(index as u8))
             .chain([Account::Client])
             .filter(|&other| other != account)
-            .map(|other| RESERVE.saturating_sub(self.held(other)))
+            .map(|other| RESERVE.saturating_sub(self.held(set, other)))
             .sum()
     }
 
@@ -310,7 +314,7 @@ impl<'a> Pool<'a> {
         let unused = |index: &usize| {
             self.slots[*index].phase == Phase::Free || self.is_time_wait(set, *index)
         };
-        (0..self.slots.len()).filter(unused).count() > self.reserved_for_others(account)
+        (0..self.slots.len()).filter(unused).count() > self.reserved_for_others(set, account)
     }
 
     fn listening(&self, port: u16) -> Option<usize> {
@@ -360,7 +364,7 @@ impl<'a> Pool<'a> {
     ) -> Option<usize> {
         let may_lose = |pool: &Self, index: usize| {
             let loser = pool.slots[index].account;
-            loser == account || loser == Account::Nobody || pool.held(loser) > RESERVE
+            loser == account || loser == Account::Nobody || pool.held(set, loser) > RESERVE
         };
         let handshake = self.oldest(|pool, index| {
             let slot = &pool.slots[index];
@@ -489,8 +493,9 @@ impl<'a> Pool<'a> {
     /// Resets the connection; the slot is free once the RST has left.
     pub(crate) fn abort(&mut self, set: &mut SocketSet<'a>, index: usize, now: Instant) {
         let socket = self.socket_mut(index, set);
-        // No reset for a connection that the peer never saw, or has finished with.
-        if matches!(socket.state(), State::SynSent | State::TimeWait) {
+        // No reset for a connection that the peer never saw, or that both have finished with.
+        let finished = socket.state() == State::TimeWait && socket.recv_queue() == 0;
+        if finished || socket.state() == State::SynSent {
             self.scrub(set, index);
             return;
         }
@@ -511,6 +516,8 @@ impl<'a> Pool<'a> {
         let socket = self.socket_mut(index, set);
         match socket.state() {
             State::SynSent => self.scrub(set, index),
+            // A FIN means nothing to a peer that has no connection yet, or to one just given up.
+            State::SynReceived | State::Closed => self.abort(set, index, now),
             _ if socket.recv_queue() > 0 => self.abort(set, index, now),
             _ => {
                 socket.close();
@@ -526,10 +533,13 @@ impl<'a> Pool<'a> {
 
     // ---- As time and frames go by --------------------------------------------------------------
 
-    /// Notes that smoltcp found a reset good and ended the connection with it.
-    pub(crate) fn reset(&mut self, set: &SocketSet<'a>, index: usize) {
+    /// Notes whether smoltcp found a reset good and ended the connection, in state `before`, with it. In
+    /// TIME-WAIT it cannot take back what both sides had finished (RFC 1337).
+    pub(crate) fn reset(&mut self, set: &SocketSet<'a>, index: usize, before: State) {
         if self.socket(index, set).state() == State::Closed {
-            self.slots[index].reset = true;
+            let slot = &mut self.slots[index];
+            slot.finished |= before == State::TimeWait;
+            slot.reset |= before != State::TimeWait;
         }
     }
 
@@ -563,10 +573,13 @@ impl<'a> Pool<'a> {
     }
 
     /// Ends what has lasted too long and frees what is over. Returns when to look again at the latest.
+    /// `sent`: whether egress has had its turn at `now`; a RST is given up only after that, or a late
+    /// poll would drop it untried.
     pub(crate) fn expire(
         &mut self,
         set: &mut SocketSet<'a>,
         now: Instant,
+        sent: bool,
         counters: &mut Counters,
     ) -> Option<Instant> {
         let mut next = None;
@@ -576,7 +589,7 @@ impl<'a> Pool<'a> {
                 Phase::Handshake => self.expire_handshake(set, index, now, counters),
                 Phase::Queued(_) | Phase::Open => self.expire_open(set, index, now, counters),
                 Phase::Orphan => self.expire_orphan(set, index, now, counters),
-                Phase::Aborting => self.expire_aborting(set, index, now, counters),
+                Phase::Aborting => self.expire_aborting(set, index, now, sent, counters),
             };
             if let Some(deadline) = deadline {
                 earliest(&mut next, deadline);
@@ -615,7 +628,12 @@ impl<'a> Pool<'a> {
         let limit = match self.socket(index, set).state() {
             State::SynSent => Some(CONNECT),
             State::SynReceived => Some(SYN_RECEIVED),
-            State::Closed if self.slots[index].finished() => return None,
+            // In the queue it has no owner who would still close it.
+            State::Closed
+                if self.slots[index].finished() && self.slots[index].phase == Phase::Open =>
+            {
+                return None;
+            }
             State::Closed => None,
             state => {
                 // The peer's FIN is in; what follows, LAST-ACK or TIME-WAIT, may end in CLOSED.
@@ -670,12 +688,20 @@ impl<'a> Pool<'a> {
                 self.scrub(set, index);
                 return None;
             }
-            // smoltcp's own 10 s, or the next SYN that needs the slot.
-            State::TimeWait => return None,
             // Data for somebody who is gone.
             _ if socket.recv_queue() > 0 => {
                 self.abort(set, index, now);
                 return Some(now + RST_WAIT);
+            }
+            // smoltcp's own 10 s, or the next SYN that needs the slot; but smoltcp waits for ever if its
+            // last ACK cannot be sent.
+            State::TimeWait => {
+                let deadline = self.slots[index].since + ORPHAN + TIME_WAIT_MAX;
+                if now < deadline {
+                    return Some(deadline);
+                }
+                self.scrub(set, index);
+                return None;
             }
             _ => {}
         }
@@ -699,11 +725,12 @@ impl<'a> Pool<'a> {
         set: &mut SocketSet<'a>,
         index: usize,
         now: Instant,
+        sent: bool,
         counters: &mut Counters,
     ) -> Option<Instant> {
         if self.socket(index, set).local_endpoint().is_some() {
             let deadline = self.slots[index].since + RST_WAIT;
-            if now < deadline {
+            if now < deadline || !sent {
                 return Some(deadline);
             }
             counters.resets_unsent = counters.resets_unsent.wrapping_add(1);
@@ -712,8 +739,8 @@ impl<'a> Pool<'a> {
         None
     }
 
-    /// Takes back what an application dropped without `close`: run after it had its turn, so that only
-    /// handles it truly forgot are old. Returns when the next could be due.
+    /// Takes back what an application dropped without `close`; to be run right after its turn. Returns when
+    /// the next could be due.
     pub(crate) fn reclaim(
         &mut self,
         set: &mut SocketSet<'a>,

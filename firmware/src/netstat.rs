@@ -149,6 +149,8 @@ counters! {
     abandoned,
     /// Resets that could not be sent in time.
     resets_unsent,
+    /// Times a UDP socket's queue was dropped because the neighbour of its first datagram did not answer.
+    datagrams_unsent,
     /// Times smoltcp asked to be polled at once and then did nothing.
     stalls,
 }

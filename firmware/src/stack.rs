@@ -85,7 +85,8 @@ pub enum Error {
     NoBufferSpace,
     /// The call does not fit the socket's state, e.g. `listen` before `bind` or `send` before `connect`.
     InvalidState,
-    /// Port 0, an unspecified address, or an address family this stack does not have.
+    /// Port 0, an unspecified, broadcast or multicast address, one that no route leads to, or an address
+    /// family this stack does not have.
     Unaddressable,
     /// A datagram larger than a frame or the socket's buffer.
     MessageTooLong,
@@ -173,6 +174,8 @@ pub struct NetStack<'a> {
     interface: Interface,
     capabilities: DeviceCapabilities,
     mac: EthernetAddress,
+    /// Whether there is a next hop for IPv4 addresses outside our prefix.
+    gateway: bool,
     set: SocketSet<'a>,
     pool: Pool<'a>,
     backlog: Backlog,
@@ -254,6 +257,7 @@ impl<'a> NetStack<'a> {
             interface,
             capabilities: device.capabilities(),
             mac: config.mac,
+            gateway: config.gateway.is_some(),
             set,
             pool,
             backlog: Backlog::default(),
@@ -327,21 +331,22 @@ impl<'a> NetStack<'a> {
         self.now = now;
         self.counters.polls = self.counters.polls.wrapping_add(1);
         let more = self.ingress(device);
-        self.pool.expire(&mut self.set, now, &mut self.counters);
+        self.pool.expire(&mut self.set, now, false, &mut self.counters);
         self.pool.news = false;
         let mut next = application(self, now);
+        // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
+        let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
+        let abandoned = [abandoned, self.reclaim_udp()];
         let mut egress = self.egress(device);
-        let mut timers = self.pool.expire(&mut self.set, now, &mut self.counters);
+        let mut timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
         if self.pool.news {
             next = application(self, now);
             egress = self.egress(device);
-            timers = self.pool.expire(&mut self.set, now, &mut self.counters);
+            timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
         }
-        let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
-        let udp = self.reclaim_udp();
-        for deadline in [timers, abandoned, udp, self.next_egress(&egress)] {
-            next = [next, deadline].into_iter().flatten().min();
-        }
+        let udp = self.expire_udp();
+        let deadlines = [next, timers, udp, self.next_egress(&egress)];
+        let next = deadlines.into_iter().chain(abandoned).flatten().min();
         let waiting = self.backlog.waits(now, |port| self.pool.would_serve(&self.set, port));
         if more || (waiting && !matches!(egress, Egress::Refused)) {
             Some(now)
@@ -387,7 +392,10 @@ impl<'a> NetStack<'a> {
             }
             Class::Rst { local, remote } => {
                 self.backlog.forget(local, remote);
-                reset = self.pool.find(&self.set, local, remote);
+                reset = self.pool.find(&self.set, local, remote).map(|index| {
+                    let before = self.pool.socket(index, &self.set).state();
+                    (index, before)
+                });
             }
             Class::Fragment => {
                 counters.fragments_dropped = counters.fragments_dropped.wrapping_add(1);
@@ -404,8 +412,8 @@ impl<'a> NetStack<'a> {
             capabilities: &self.capabilities,
         };
         self.interface.poll_ingress_single(now, &mut device, &mut self.set);
-        if let Some(index) = reset {
-            self.pool.reset(&self.set, index);
+        if let Some((index, before)) = reset {
+            self.pool.reset(&self.set, index, before);
         }
         if class != Class::Pass && self.pool.shaking() {
             self.pool.progress(&mut self.set, now, counters);
@@ -475,6 +483,21 @@ impl<'a> NetStack<'a> {
                 self.counters.stalls = self.counters.stalls.wrapping_add(1);
                 Some(self.now + STALL_RETRY)
             }
+        }
+    }
+
+    /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
+    fn destination(&self, address: SocketAddr) -> Result<IpEndpoint, Error> {
+        let endpoint = to_endpoint(address)?;
+        let mut own = self.interface.ip_addrs().iter();
+        match own.find(|cidr| cidr.contains_addr(&endpoint.addr)) {
+            Some(IpCidr::Ipv4(cidr))
+                if cidr.broadcast().map(IpAddress::Ipv4) == Some(endpoint.addr) =>
+            {
+                Err(Error::Unaddressable)
+            }
+            None if !(self.gateway && address.is_ipv4()) => Err(Error::Unaddressable),
+            _ => Ok(endpoint),
         }
     }
 

@@ -1,25 +1,24 @@
 //! Two stacks at the ends of a wire, in virtual time.
 //!
 //! `board` has the `mcu` profile; `peer` is a larger stack that plays the clients. A scenario runs as
-//! steps: its closure looks at both stacks and uses their sockets, then both are polled, then time jumps
-//! to the next event.
+//! steps: both stacks are polled, the closure looks at them and uses their sockets, both are polled
+//! again, and time jumps to the next event. A tap sees each frame when it is sent, and may lose or delay
+//! it.
 
 use smoltcp::time::{Duration, Instant};
 use tapboard::clock::VirtualClock;
 use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
-use tapboard_firmware::{self as firmware, BoardSockets, McuStorage, NetConfig, NetStack, Sockets};
+use tapboard_firmware::netstat::Introspect;
+use tapboard_firmware::{BoardSockets, Buffers, McuStorage, NetConfig, NetStack, Sockets};
 
 /// TCP slots of the peer: more than any scenario has clients.
 pub(crate) const PEER_SLOTS: usize = 64;
 
-/// Receive and send buffers, a pair for each socket.
-type Buffers<const SIZE: usize> = Vec<[[u8; SIZE]; 2]>;
-
 /// The memory of a [`Pair`], to be made first and to outlive it.
 pub(crate) struct Memory<'a> {
     board: (Box<McuStorage>, BoardSockets<'a>),
-    peer: (Buffers<8192>, Buffers<2048>, Sockets<'a, PEER_SLOTS, 8, 72>),
+    peer: (Vec<[[u8; 8192]; 2]>, Vec<[[u8; 2048]; 2]>, Sockets<'a, PEER_SLOTS, 8, 72>),
 }
 
 impl Memory<'_> {
@@ -32,14 +31,17 @@ impl Memory<'_> {
     }
 }
 
+/// What becomes of a frame on its way to the named side: `None` loses it, a duration is added to the
+/// wire's delay.
+pub(crate) type Tap<'t> = dyn FnMut(Instant, Side, &[u8]) -> Option<Duration> + 't;
+
 /// Two stacks and the wire between them.
 pub(crate) struct Pair<'a> {
     pub(crate) clock: VirtualClock,
     pub(crate) wire: Wire,
     pub(crate) board: NetStack<'a>,
     pub(crate) peer: NetStack<'a>,
-    /// Polls of the board so far.
-    pub(crate) polls: u64,
+    pub(crate) tap: Box<Tap<'a>>,
 }
 
 impl<'a> Pair<'a> {
@@ -51,54 +53,82 @@ impl<'a> Pair<'a> {
         let mut end = wire.end(Side::Board);
         let board = NetStack::new(&NetConfig::BOARD, &mut end, now, seed, &mut **storage, sockets);
         let (tcp, udp, sockets) = &mut memory.peer;
-        let storage = firmware::Buffers { tcp, udp };
+        let storage = Buffers { tcp, udp };
         let mut end = wire.end(Side::Peer);
         let peer = NetStack::new(&NetConfig::PEER, &mut end, now, !seed, storage, sockets);
-        Self { clock: VirtualClock::new(), wire, board, peer, polls: 0 }
+        Self {
+            clock: VirtualClock::new(),
+            wire,
+            board,
+            peer,
+            tap: Box::new(|_, _, _| Some(Duration::ZERO)),
+        }
     }
 
     /// Runs until `scenario` returns true, or for at most `limit` from now.
     pub(crate) fn run(
         &mut self,
         limit: Duration,
-        mut scenario: impl FnMut(Instant, &mut NetStack<'a>, &mut NetStack<'a>, &mut Wire) -> bool,
+        mut scenario: impl FnMut(Instant, &mut NetStack<'a>, &mut NetStack<'a>) -> bool,
     ) -> Outcome {
-        let Self { clock, wire, board, peer, polls } = self;
+        let mut clock = self.clock;
         let limit = clock.now() + limit;
-        drive(clock, limit, |now| {
-            if scenario(now, board, peer, wire) {
-                return Step::Done;
+        let outcome = drive(&mut clock, limit, |now| {
+            self.poll(now);
+            let done = scenario(now, &mut self.board, &mut self.peer);
+            let next = self.poll(now);
+            if done { Step::Done } else { Step::Next(next) }
+        });
+        self.clock = clock;
+        outcome
+    }
+
+    /// Polls both stacks once; returns when the next thing happens.
+    fn poll(&mut self, now: Instant) -> Option<Instant> {
+        let board = self.poll_side(Side::Board, now);
+        let peer = self.poll_side(Side::Peer, now);
+        let [to_board, to_peer] = [Side::Board, Side::Peer].map(|side| {
+            let at = self.wire.next_arrival(side)?;
+            Some(at.max(now))
+        });
+        [board, peer, to_board, to_peer].into_iter().flatten().min()
+    }
+
+    fn poll_side(&mut self, side: Side, now: Instant) -> Option<Instant> {
+        let stack = match side {
+            Side::Board => &mut self.board,
+            Side::Peer => &mut self.peer,
+        };
+        let before = self.wire.in_flight(side.other()).len();
+        let next = stack.poll_with(now, &mut self.wire.end(side), |_, _| None);
+        let queue = self.wire.in_flight(side.other());
+        for mut sent in queue.split_off(before) {
+            if let Some(delay) = (self.tap)(now, side.other(), &sent.frame) {
+                sent.at += delay;
+                let place = queue.partition_point(|other| other.at <= sent.at);
+                queue.insert(place, sent);
             }
-            *polls += 1;
-            let board = board.poll_with(now, &mut wire.end(Side::Board), |_, _| None);
-            let peer = peer.poll_with(now, &mut wire.end(Side::Peer), |_, _| None);
-            let arrivals = [wire.next_arrival(Side::Board), wire.next_arrival(Side::Peer)];
-            let arrivals = arrivals.map(|at| at.map(|at| at.max(now)));
-            Step::Next([board, peer, arrivals[0], arrivals[1]].into_iter().flatten().min())
-        })
+        }
+        next
     }
 
     /// Lets everything settle for `duration` without using any socket.
     pub(crate) fn settle(&mut self, duration: Duration) {
-        self.run(duration, |_, _, _, _| false);
+        self.run(duration, |_, _, _| false);
     }
 
     /// All sockets and counters of both ends, for a failing test's message.
     pub(crate) fn netstat(&self) -> String {
-        use std::fmt::Write;
-        use tapboard_firmware::netstat::Introspect;
-        let mut out = String::new();
-        for (name, stack) in [("board", &self.board), ("peer", &self.peer)] {
-            let _ = writeln!(out, "-- {name}");
-            for row in (0..).map_while(|index| stack.row(index)) {
-                let _ = writeln!(out, "{row}");
-            }
-            for (name, value) in (0..).map_while(|index| stack.counter(index)) {
-                if value != 0 {
-                    let _ = writeln!(out, "{name} {value}");
-                }
-            }
+        super::netstat("board", &self.board) + &super::netstat("peer", &self.peer)
+    }
+
+    /// Nothing may be held any more at either end, and nothing may have gone wrong silently.
+    #[track_caller]
+    pub(crate) fn assert_clean(&self) {
+        for (stack, slots) in [(&self.board, 8), (&self.peer, PEER_SLOTS)] {
+            assert_eq!(stack.free_slots(), slots, "{}", self.netstat());
+            assert_eq!(stack.counters().stalls, 0, "{}", self.netstat());
+            assert!(stack.row(0).is_none(), "{}", self.netstat());
         }
-        out
     }
 }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use embedded_nal::{TcpClientStack, TcpFullStack};
 use smoltcp::socket::tcp::State;
 
-use super::{Error, NetStack, nb, to_endpoint, to_socket_addr};
+use super::{Error, NetStack, nb, to_socket_addr};
 use crate::config::USER_TIMEOUT;
 use crate::listener::{End, Phase};
 
@@ -202,7 +202,7 @@ impl TcpClientStack for NetStack<'_> {
     /// is as new.
     fn connect(&mut self, socket: &mut TcpSocket, remote: SocketAddr) -> nb::Result<(), Error> {
         if matches!(socket.0, Kind::New) {
-            let remote = to_endpoint(remote)?;
+            let remote = self.destination(remote)?;
             let port = self.ephemeral_port();
             let index = self
                 .pool

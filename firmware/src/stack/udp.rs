@@ -10,8 +10,8 @@ use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
 
-use super::{Error, NetStack, nb, to_endpoint, to_ip_addr, to_socket_addr};
-use crate::config::{ABANDONED, FRAME_SIZE};
+use super::{Error, NetStack, nb, to_ip_addr, to_socket_addr};
+use crate::config::{ABANDONED, DATAGRAM_WAIT, FRAME_SIZE};
 use crate::netstat::{Protocol, Row};
 
 /// What is known of one UDP socket beside smoltcp's own state.
@@ -27,6 +27,10 @@ pub(crate) struct UdpSlot {
     /// Where the last datagram received was sent to.
     destination: Option<IpAddr>,
     touched: Instant,
+    /// Since when what is queued to be sent has not moved, and how many bytes that were.
+    unsent: Option<(Instant, usize)>,
+    /// An empty datagram was queued, which the count of bytes does not show.
+    sent_empty: bool,
 }
 
 impl UdpSlot {
@@ -39,6 +43,8 @@ impl UdpSlot {
             last: None,
             destination: None,
             touched: Instant::ZERO,
+            unsent: None,
+            sent_empty: false,
         }
     }
 
@@ -134,6 +140,47 @@ impl<'a> NetStack<'a> {
         next
     }
 
+    /// Drops what waits for a neighbour that does not answer: smoltcp would keep it, and all behind it, for
+    /// ever, so that one datagram with a forged source could silence a service. smoltcp empties a socket
+    /// only as a whole: what was received and not read yet goes too. To be run after egress. Returns
+    /// when the next could be due.
+    pub(super) fn expire_udp(&mut self) -> Option<Instant> {
+        let (now, mut next) = (self.now, None);
+        for index in 0..self.udp.len() {
+            if !self.udp[index].open {
+                continue;
+            }
+            let queue = self.udp_socket(index).send_queue();
+            let slot = &mut self.udp[index];
+            let since = match slot.unsent {
+                _ if queue == 0 && !slot.sent_empty => {
+                    slot.unsent = None;
+                    continue;
+                }
+                Some((since, before)) if queue >= before => since,
+                _ => now,
+            };
+            slot.unsent = Some((since, queue));
+            if now < since + DATAGRAM_WAIT {
+                next = [next, Some(since + DATAGRAM_WAIT)].into_iter().flatten().min();
+                continue;
+            }
+            slot.unsent = None;
+            slot.sent_empty = false;
+            // If only empty ones were queued, they most likely have left.
+            if queue > 0 {
+                self.counters.datagrams_unsent = self.counters.datagrams_unsent.wrapping_add(1);
+            }
+            let socket = self.udp_socket(index);
+            if queue > 0 || !socket.can_recv() {
+                let port = socket.endpoint().port;
+                socket.close();
+                socket.bind(port).expect("the port it had");
+            }
+        }
+        next
+    }
+
     pub(super) fn udp_rows(&self) -> impl Iterator<Item = Row> + '_ {
         let open = (0..self.udp.len()).filter(|&index| self.udp[index].open);
         open.map(|index| {
@@ -162,14 +209,17 @@ impl<'a> NetStack<'a> {
         remote: SocketAddr,
         buffer: &[u8],
     ) -> nb::Result<(), Error> {
-        let endpoint = to_endpoint(remote)?;
+        let endpoint = self.destination(remote)?;
         let headers = if remote.is_ipv4() { 14 + 20 + 8 } else { 14 + 40 + 8 };
         let socket = self.udp_socket(index);
         if buffer.len() > socket.payload_send_capacity().min(FRAME_SIZE - headers) {
             return Err(Error::MessageTooLong.into());
         }
         match socket.send_slice(buffer, endpoint) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.udp[index].sent_empty |= buffer.is_empty();
+                Ok(())
+            }
             Err(udp::SendError::BufferFull) => Err(nb::Error::WouldBlock),
             Err(udp::SendError::Unaddressable) => Err(Error::Unaddressable.into()),
         }
@@ -186,7 +236,7 @@ impl UdpClientStack for NetStack<'_> {
 
     /// Names the only peer; a socket that is not bound yet gets a random ephemeral port.
     fn connect(&mut self, socket: &mut UdpSocket, remote: SocketAddr) -> Result<(), Error> {
-        to_endpoint(remote)?;
+        self.destination(remote)?;
         let index = if matches!(socket.0, Kind::New) {
             let port = self.ephemeral_port();
             self.udp_open(socket, port)?

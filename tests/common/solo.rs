@@ -1,0 +1,294 @@
+//! A board alone on its wire, in virtual time; the test plays the other end frame by frame.
+//!
+//! [`Solo`] polls the board when a frame arrives and at its deadlines, answers its ARP and neighbour
+//! solicitations, and keeps every segment it sends. [`Client`] is a TCP end reduced to its sequence
+//! numbers: it says only what the test makes it say.
+
+use smoltcp::phy::{Device, DeviceCapabilities};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{IpAddress, IpEndpoint, TcpControl, TcpSeqNumber};
+use tapboard::clock::VirtualClock;
+use tapboard::nic::wire::{End, InFlight, Received, Side, Transmit, Wire};
+use tapboard_firmware::netstat::Introspect;
+use tapboard_firmware::{BoardSockets, McuStorage, NetConfig, NetStack};
+
+use super::frames::{Datagram, Segment, asked_for, endpoint, neighbor_answer, sender};
+
+/// TCP slots of the board.
+pub(crate) const SLOTS: usize = 8;
+
+/// The memory of a [`Solo`], to be made first and to outlive it.
+pub(crate) struct SoloMemory<'a>(Box<McuStorage>, BoardSockets<'a>);
+
+impl SoloMemory<'_> {
+    pub(crate) fn new() -> Self {
+        Self(Box::default(), BoardSockets::new())
+    }
+}
+
+/// An application, as [`NetStack::poll_with`] runs it.
+pub(crate) type App<'f, 'a> = dyn FnMut(&mut NetStack<'a>, Instant) -> Option<Instant> + 'f;
+
+/// The board, and what it said.
+pub(crate) struct Solo<'a> {
+    pub(crate) board: NetStack<'a>,
+    pub(crate) clock: VirtualClock,
+    wire: Wire,
+    /// Segments sent by the board since the test last looked, with their time.
+    pub(crate) heard: Vec<(Instant, Segment)>,
+    /// Datagrams likewise.
+    pub(crate) datagrams: Vec<Datagram>,
+    /// How often the board asked for a neighbour.
+    pub(crate) asked: usize,
+    /// Whether to answer that.
+    pub(crate) answers: fn(IpAddress) -> bool,
+    /// Whether the NIC takes frames at all.
+    pub(crate) transmits: bool,
+    pub(crate) polls: u64,
+    deadline: Option<Instant>,
+}
+
+impl<'a> Solo<'a> {
+    pub(crate) fn new(memory: &'a mut SoloMemory<'a>, seed: u64) -> Self {
+        let mut wire = Wire::default();
+        let board = NetStack::new(
+            &NetConfig::BOARD,
+            &mut wire.end(Side::Board),
+            Instant::ZERO,
+            seed,
+            &mut *memory.0,
+            &mut memory.1,
+        );
+        Self {
+            board,
+            clock: VirtualClock::new(),
+            wire,
+            heard: Vec::new(),
+            datagrams: Vec::new(),
+            asked: 0,
+            answers: |_| true,
+            transmits: true,
+            polls: 0,
+            deadline: Some(Instant::ZERO),
+        }
+    }
+
+    /// Polls the board until it has no more to do at this moment.
+    pub(crate) fn turn(&mut self) {
+        self.turn_with(&mut |_, _| None);
+    }
+
+    /// Likewise, with an application in the superloop.
+    pub(crate) fn turn_with(&mut self, app: &mut App<'_, 'a>) {
+        let now = self.clock.now();
+        for _ in 0..1000 {
+            self.polls += 1;
+            let mut end = Nic { end: self.wire.end(Side::Board), transmits: self.transmits };
+            self.deadline = self.board.poll_with(now, &mut end, &mut *app);
+            assert!(self.deadline.is_none_or(|deadline| deadline >= now));
+            self.listen();
+            let waiting = self.wire.next_arrival(Side::Board).is_some();
+            if !waiting && self.deadline != Some(now) {
+                return;
+            }
+        }
+        panic!("the board never has enough\n{}", self.netstat());
+    }
+
+    fn listen(&mut self) {
+        let now = self.clock.now();
+        let frames: Vec<_> = self.wire.in_flight(Side::Peer).drain(..).collect();
+        for InFlight { frame, .. } in frames {
+            if let Some(segment) = Segment::parse(&frame) {
+                self.heard.push((now, segment));
+            } else if let Some(datagram) = Datagram::parse(&frame) {
+                self.datagrams.push(datagram);
+            } else if let Some(address) = asked_for(&frame) {
+                self.asked += 1;
+                if (self.answers)(address) {
+                    self.put(neighbor_answer(address));
+                }
+            }
+        }
+    }
+
+    /// When the board wants to be polled next.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Lays a frame on the wire; it arrives with the next turn.
+    pub(crate) fn put(&mut self, frame: Vec<u8>) {
+        let at = self.clock.now();
+        self.wire.in_flight(Side::Board).push_back(InFlight { at, frame });
+    }
+
+    /// Delivers a frame and lets the board react. As a real host, the sender has first exchanged MAC
+    /// addresses with the board, unless it never answers.
+    pub(crate) fn send(&mut self, frame: Vec<u8>) {
+        let sender = sender(&frame).filter(|&sender| (self.answers)(sender));
+        if let Some(sender) = sender {
+            self.put(neighbor_answer(sender));
+        }
+        self.put(frame);
+        self.turn();
+    }
+
+    /// Lets time pass; the board is polled at its deadlines only.
+    pub(crate) fn pass_with(&mut self, duration: Duration, app: &mut App<'_, 'a>) {
+        let end = self.clock.now() + duration;
+        while let Some(deadline) = self.deadline.filter(|&deadline| deadline <= end) {
+            self.clock.advance_to(deadline);
+            self.turn_with(app);
+        }
+        self.clock.advance_to(end);
+    }
+
+    /// Lets time pass without an application.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        self.pass_with(duration, &mut |_, _| None);
+    }
+
+    /// What the board said since the last call.
+    pub(crate) fn said(&mut self) -> Vec<Segment> {
+        self.heard.drain(..).map(|(_, segment)| segment).collect()
+    }
+
+    /// The one segment the board said since the last call.
+    pub(crate) fn said_one(&mut self) -> Segment {
+        let mut said = self.said();
+        assert_eq!(said.len(), 1, "{said:#?}\n{}", self.netstat());
+        said.remove(0)
+    }
+
+    /// Nothing may be held any more, and nothing may have gone wrong silently.
+    #[track_caller]
+    pub(crate) fn assert_clean(&mut self) {
+        assert_eq!(self.board.free_slots(), SLOTS, "{}", self.netstat());
+        assert_eq!(self.board.counters().stalls, 0, "{}", self.netstat());
+        assert!(self.board.row(0).is_none(), "{}", self.netstat());
+    }
+
+    pub(crate) fn netstat(&self) -> String {
+        super::netstat("board", &self.board)
+    }
+}
+
+/// The board's NIC, which may be unable to transmit of its own accord, as with its ring full. An answer
+/// has the received frame's place.
+struct Nic<'w> {
+    end: End<'w>,
+    transmits: bool,
+}
+
+impl Device for Nic<'_> {
+    type RxToken<'t>
+        = Received<'t>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = Transmit<'t>
+    where
+        Self: 't;
+
+    fn receive(&mut self, now: Instant) -> Option<(Received<'_>, Transmit<'_>)> {
+        self.end.receive(now)
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
+        self.end.transmit(now).filter(|_| self.transmits)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.end.capabilities()
+    }
+}
+
+/// A TCP end that says only what it is told to.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) own: IpEndpoint,
+    pub(crate) board: IpEndpoint,
+    /// The next sequence number to send.
+    pub(crate) seq: TcpSeqNumber,
+    /// The next one expected.
+    pub(crate) ack: TcpSeqNumber,
+    pub(crate) window: u16,
+}
+
+impl Client {
+    /// A client at `own` that means to talk to the board's `port`.
+    pub(crate) fn new(own: &str, port: u16) -> Self {
+        let own = endpoint(own);
+        let board = match own.addr {
+            IpAddress::Ipv4(_) => NetConfig::BOARD.ipv4.address().into(),
+            IpAddress::Ipv6(_) => NetConfig::BOARD.ipv6.expect("it has one").address().into(),
+        };
+        Self {
+            own,
+            board: IpEndpoint::new(board, port),
+            seq: TcpSeqNumber(1000),
+            ack: TcpSeqNumber(0),
+            window: 8192,
+        }
+    }
+
+    /// A segment with the current numbers; the test may change it before it sends its frame.
+    pub(crate) fn segment(&self, control: TcpControl, payload: &[u8]) -> Segment {
+        Segment {
+            from: self.own,
+            to: self.board,
+            control,
+            seq: self.seq,
+            ack: (control != TcpControl::Syn).then_some(self.ack),
+            window: self.window,
+            payload: payload.to_vec(),
+        }
+    }
+
+    /// A connection request.
+    pub(crate) fn syn(&self) -> Vec<u8> {
+        self.segment(TcpControl::Syn, &[]).frame()
+    }
+
+    /// A bare acknowledgement.
+    pub(crate) fn ack(&self) -> Vec<u8> {
+        self.segment(TcpControl::None, &[]).frame()
+    }
+
+    /// A reset.
+    pub(crate) fn rst(&self) -> Vec<u8> {
+        self.segment(TcpControl::Rst, &[]).frame()
+    }
+
+    /// Data.
+    pub(crate) fn data(&mut self, payload: &[u8]) -> Vec<u8> {
+        let frame = self.segment(TcpControl::Psh, payload).frame();
+        self.seq += payload.len();
+        frame
+    }
+
+    /// The end of its data.
+    pub(crate) fn fin(&mut self) -> Vec<u8> {
+        let frame = self.segment(TcpControl::Fin, &[]).frame();
+        self.seq += 1;
+        frame
+    }
+
+    /// Takes the board's SYN-ACK.
+    pub(crate) fn took(&mut self, syn_ack: &Segment) {
+        assert!(syn_ack.is_syn_ack(), "{syn_ack:?}");
+        assert_eq!(syn_ack.ack, Some(self.seq + 1));
+        self.seq += 1;
+        self.ack = syn_ack.seq + 1;
+    }
+
+    /// The whole handshake.
+    pub(crate) fn open(&mut self, solo: &mut Solo<'_>) {
+        solo.said();
+        solo.send(self.syn());
+        let syn_ack = solo.said_one();
+        self.took(&syn_ack);
+        solo.send(self.ack());
+    }
+}
