@@ -15,10 +15,13 @@ use tapboard_firmware::{BoardSockets, Buffers, McuStorage, NetConfig, NetStack, 
 /// TCP slots of the peer: more than any scenario has clients.
 pub(crate) const PEER_SLOTS: usize = 64;
 
+/// Receive and send buffers, a pair for each socket.
+type Pairs<const SIZE: usize> = Vec<[[u8; SIZE]; 2]>;
+
 /// The memory of a [`Pair`], to be made first and to outlive it.
 pub(crate) struct Memory<'a> {
     board: (Box<McuStorage>, BoardSockets<'a>),
-    peer: (Vec<[[u8; 8192]; 2]>, Vec<[[u8; 2048]; 2]>, Sockets<'a, PEER_SLOTS, 8, 72>),
+    peer: (Pairs<8192>, Pairs<2048>, Sockets<'a, PEER_SLOTS, 8, 72>),
 }
 
 impl Memory<'_> {
