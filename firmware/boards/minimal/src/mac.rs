@@ -19,11 +19,7 @@ pub(crate) struct Mac {
 
 impl Mac {
     pub(crate) const fn new() -> Self {
-        Self {
-            receive: [0; FRAME_SIZE],
-            received: 0,
-            transmit: [0; FRAME_SIZE],
-        }
+        Self { receive: [0; FRAME_SIZE], received: 0, transmit: [0; FRAME_SIZE] }
     }
 
     /// Whether a frame waits.
