@@ -1,0 +1,96 @@
+//! The firmware on a bare Cortex-M3, with nothing around it: what it costs in flash and RAM.
+//!
+//! Everything a board needs is here - statics, superloop, clock, hardware - but the hardware is a
+//! block of memory that the compiler cannot see through ([`mac`], [`hardware`]). So nothing of the
+//! firmware can be optimised away, and nothing of one chip's drivers is in the sizes. It is the
+//! template of a port: replace those two files.
+//!
+//! All RAM but the call stack is in three statics, whose sizes `nm` shows: `BUFFERS` and `FIRMWARE` in
+//! `.bss`, `SOCKETS` in `.data`.
+#![no_std]
+#![no_main]
+
+mod clock;
+mod hardware;
+#[cfg(feature = "log")]
+mod itm;
+mod mac;
+
+use core::panic::PanicInfo;
+
+use cortex_m::Peripherals;
+use cortex_m::asm::wfi;
+use cortex_m_rt::entry;
+use smoltcp::time::Instant;
+use static_cell::{ConstStaticCell, StaticCell};
+use tapboard_firmware::service::ServiceConfig;
+use tapboard_firmware::{BoardSockets, Firmware, McuStorage, NetConfig};
+
+use crate::clock::Clock;
+use crate::hardware::Hardware;
+use crate::mac::Mac;
+
+static BUFFERS: ConstStaticCell<McuStorage> = ConstStaticCell::new(McuStorage::new());
+static SOCKETS: ConstStaticCell<BoardSockets<'static>> = ConstStaticCell::new(BoardSockets::new());
+static FIRMWARE: StaticCell<Firmware<'static, Hardware>> = StaticCell::new();
+
+#[entry]
+fn main() -> ! {
+    let Some(peripherals) = Peripherals::take() else {
+        halt();
+    };
+    #[cfg(feature = "log")]
+    itm::install(peripherals.ITM);
+    let mut clock = Clock::start(peripherals.SYST);
+    let mut mac = Mac::new();
+    let Some(firmware) = boot(&mut mac, clock.now()) else {
+        halt();
+    };
+    loop {
+        let next = firmware.poll(clock.now(), &mut mac);
+        // An interrupt between the check and `wfi` costs at most the millisecond to the next tick.
+        while !mac.pending() && next.is_none_or(|next| clock.now() < next) {
+            wfi();
+        }
+    }
+}
+
+/// A function of its own, never inlined: the firmware is made on the call stack before it moves to its
+/// static, and that stack is free again when this returns.
+#[inline(never)]
+fn boot(mac: &mut Mac, now: Instant) -> Option<&'static mut Firmware<'static, Hardware>> {
+    let firmware = Firmware::new(
+        &NetConfig::BOARD,
+        ServiceConfig {
+            name: "minimal".try_into().ok()?,
+            telemetry: Some(([192, 0, 2, 2], 9000).into()),
+        },
+        Hardware::default(),
+        mac,
+        now,
+        BUFFERS.take(),
+        SOCKETS.take(),
+    );
+    match firmware {
+        Ok(firmware) => Some(FIRMWARE.init(firmware)),
+        Err(error) => {
+            log::error!("{error}");
+            None
+        }
+    }
+}
+
+/// Sleeps for ever, and deaf: an interrupt wakes it only to sleep again.
+fn halt() -> ! {
+    cortex_m::interrupt::disable();
+    loop {
+        wfi();
+    }
+}
+
+/// A panic is a bug of the firmware; a product would reset here.
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    log::error!("{info}");
+    halt()
+}
