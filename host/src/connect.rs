@@ -4,12 +4,12 @@
 //! output; each blocks where it must and keeps one buffer. The two directions end on their own:
 //! - end of standard input becomes our FIN (`shutdown`), and what the peer still sends is written out;
 //! - the peer's FIN ends the program once everything is written out, even with standard input open: a
-//!   terminal or a pipe that nobody closes must not keep a finished conversation alive. Input that was
-//!   already read is still delivered, for [`DRAIN_MAX`] at most.
+//!   terminal or a pipe that nobody closes must not keep a finished conversation alive. Input that is
+//!   being sent at that moment is still delivered, if the peer takes it within 5 s.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -62,27 +62,61 @@ enum Upstream {
     SendFailed(io::Error),
 }
 
+/// What the two threads know of each other.
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<Upstream>,
+    upstream: Upstream,
+    /// The peer's FIN has come: no further input is taken.
+    stop: bool,
+}
+
+#[derive(Debug)]
+struct Handover {
+    shared: Mutex<Shared>,
     changed: Condvar,
 }
 
-impl Shared {
-    fn set(&self, state: Upstream) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+impl Handover {
+    fn new() -> Self {
+        let shared = Shared {
+            upstream: Upstream::Waiting,
+            stop: false,
+        };
+        Self {
+            shared: Mutex::new(shared),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, upstream: Upstream) {
+        self.lock().upstream = upstream;
         self.changed.notify_all();
     }
 
-    /// Waits until nothing that was read is still to be sent, for `limit` at most.
+    /// Input is about to be sent. `false` if it is too late for that.
+    fn begin(&self) -> bool {
+        let mut shared = self.lock();
+        if !shared.stop {
+            shared.upstream = Upstream::Sending;
+        }
+        !shared.stop
+    }
+
+    /// Stops the taking of input, waits for what is being sent, for `limit` at most, and returns how it
+    /// went.
     fn settle(&self, limit: Duration) -> Upstream {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let sending = |state: &mut Upstream| matches!(state, Upstream::Sending);
-        let (mut state, _) = self
+        let mut shared = self.lock();
+        shared.stop = true;
+        let sending = |shared: &mut Shared| matches!(shared.upstream, Upstream::Sending);
+        let (mut shared, _) = self
             .changed
-            .wait_timeout_while(state, limit, sending)
+            .wait_timeout_while(shared, limit, sending)
             .unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut state, Upstream::Waiting)
+        std::mem::replace(&mut shared.upstream, Upstream::Waiting)
     }
 }
 
@@ -96,11 +130,8 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         log::debug!("cannot set TCP_NODELAY: {error}");
     }
     let stream = Arc::new(stream);
-    let shared = Arc::new(Shared {
-        state: Mutex::new(Upstream::Waiting),
-        changed: Condvar::new(),
-    });
-    let upstream = (Arc::clone(&stream), Arc::clone(&shared));
+    let handover = Arc::new(Handover::new());
+    let upstream = (Arc::clone(&stream), Arc::clone(&handover));
     // Never joined: it may be blocked in a read of standard input that only the end of the process ends.
     thread::Builder::new()
         .name("stdin".to_owned())
@@ -113,7 +144,7 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
 
     carry_down(&stream, &peer)?;
     log::debug!("the peer closed its side");
-    match shared.settle(DRAIN_MAX) {
+    match handover.settle(DRAIN_MAX) {
         // A write may find the reset before our read does, and then the read sees an ordinary end.
         Upstream::SendFailed(error) if error.kind() == ErrorKind::ConnectionReset => {
             Err(reset(&peer))
@@ -139,7 +170,7 @@ fn reset(peer: &str) -> Error {
 }
 
 /// Standard input to the socket, then our FIN.
-fn carry_up(stream: &TcpStream, shared: &Shared) -> Upstream {
+fn carry_up(stream: &TcpStream, handover: &Handover) -> Upstream {
     let mut input = io::stdin().lock();
     let mut socket = stream;
     let mut buffer = vec![0; BUFFER];
@@ -150,11 +181,13 @@ fn carry_up(stream: &TcpStream, shared: &Shared) -> Upstream {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => break Upstream::InputFailed(error),
         };
-        shared.set(Upstream::Sending);
+        if !handover.begin() {
+            return Upstream::Waiting;
+        }
         if let Err(error) = socket.write_all(&buffer[..length]) {
             return Upstream::SendFailed(error);
         }
-        shared.set(Upstream::Waiting);
+        handover.set(Upstream::Waiting);
     };
     // Fails only if the connection is gone, which the reading side finds out with a better error.
     if let Err(error) = stream.shutdown(Shutdown::Write) {

@@ -1,0 +1,46 @@
+//! What a connection does about time.
+
+use super::*;
+
+#[test]
+fn a_connection_in_the_queue_waits_for_the_others_and_then_stalls() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (connect_timeout, stall_timeout) = (Duration::from_mins(1), Duration::from_secs(30));
+    let addresses = vec![listener.local_addr().unwrap()];
+    let plan = Plan {
+        addresses,
+        seed: 1,
+        pings: 1,
+        bytes: 1,
+        connect_timeout,
+        stall_timeout,
+    };
+    let poll = mio::Poll::new().unwrap();
+    let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
+    let others_moved = connection.started + Duration::from_secs(7);
+    let connecting = connection.deadline(&plan, others_moved);
+    assert_eq!(connecting, Some(connection.started + connect_timeout));
+
+    connection.state =
+        match std::mem::replace(&mut connection.state, State::Over(Outcome::Verified)) {
+            State::Connecting(stream) => State::Open(stream),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(
+        connection.deadline(&plan, others_moved),
+        Some(others_moved + stall_timeout)
+    );
+    connection.verified = 1;
+    let own = connection.moved + stall_timeout;
+    assert_eq!(
+        connection.deadline(&plan, others_moved),
+        Some(own),
+        "it has its slot"
+    );
+    connection.expire(&plan);
+    assert!(matches!(
+        connection.outcome(),
+        Some(Outcome::Failed(Fault::Stalled { verified: 1, .. }))
+    ));
+    assert_eq!(connection.deadline(&plan, others_moved), None);
+}
