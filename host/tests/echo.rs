@@ -204,6 +204,22 @@ fn a_fin_before_the_last_byte_is_a_failure() {
 }
 
 #[test]
+fn a_peer_that_swallows_the_end_is_a_failure() {
+    let address = server(|_, mut stream| {
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).expect("the tool sends");
+        stream
+            .write_all(&all[..all.len() - 1])
+            .expect("the tool reads");
+    });
+    let failed = only_failure(&check(address, &["--bytes", "1000", "--pings", "0"]));
+    assert_eq!(
+        (&failed["outcome"], &failed["offset"]),
+        (&"early_end".into(), &999.into())
+    );
+}
+
+#[test]
 fn a_reset_midway_is_a_failure() {
     let address = server(|_, stream| {
         echo_count(&stream, 10_048);
@@ -330,8 +346,7 @@ fn a_connect_that_nobody_answers_ends_with_its_timeout() {
 }
 
 #[test]
-fn a_name_with_two_addresses_is_tried_to_the_end() {
-    // `localhost` may be ::1 first, where nothing listens.
+fn a_name_is_resolved() {
     let address = server(|_, stream| echo(&stream, |_, _| {}));
     let finished = run(&[
         "echo",

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use serde_json::json;
 
 mod common;
-use common::{Serve, finish, reset, run, signal, tool};
+use common::{PATIENCE, Serve, bounded, finish, lines_of, reset, run, signal, tool};
 
 fn send(mut stream: &TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).expect("the server reads");
@@ -236,11 +236,11 @@ fn an_address_of_another_machine_is_a_clear_error() {
 #[test]
 fn people_read_lines_with_the_time_and_the_totals() {
     let mut child = tool(&["serve", "--listen", "127.0.0.1:0"]);
-    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let mut next = || {
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("text");
-        line
+    let lines = lines_of(child.stdout.take().expect("piped"));
+    let next = || {
+        lines
+            .recv_timeout(PATIENCE)
+            .expect("another line of output")
     };
     let first = next();
     let address = first.split(' ').nth(2).expect("listening on ADDRESS");
@@ -251,7 +251,7 @@ fn people_read_lines_with_the_time_and_the_totals() {
          \"connections\":1,\"dropped\":0}\n",
     );
     let report = next();
-    let fields = "b\\u{1b}[2J  seq 17  up 17.003 s  23.5 °C  led off  connections 1  dropped 0\n";
+    let fields = "b\\u{1b}[2J  seq 17  up 17.003 s  23.5 °C  led off  connections 1  dropped 0";
     assert!(
         report.contains(" s  127.0.0.1:") && report.ends_with(fields),
         "{report}"
@@ -274,9 +274,13 @@ fn people_read_lines_with_the_time_and_the_totals() {
 #[test]
 fn a_closed_standard_output_ends_it_quietly() {
     let mut serve = tool(&["serve", "--listen", "127.0.0.1:0", "--json"]);
-    let mut stdout = BufReader::new(serve.stdout.take().expect("piped"));
-    let mut first = String::new();
-    stdout.read_line(&mut first).expect("text");
+    let stdout = serve.stdout.take().expect("piped");
+    let (stdout, first) = bounded(move || {
+        let mut stdout = BufReader::new(stdout);
+        let mut first = String::new();
+        stdout.read_line(&mut first).expect("text");
+        (stdout, first)
+    });
     let first: serde_json::Value = serde_json::from_str(&first).expect("JSON");
     let board = TcpStream::connect(first["address"].as_str().expect("text")).expect("it listens");
     drop(stdout);

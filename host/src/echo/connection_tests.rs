@@ -1,4 +1,4 @@
-//! What a connection does about time.
+//! What a connection does about time, and about addresses that do not answer.
 
 use super::*;
 
@@ -43,4 +43,44 @@ fn a_connection_in_the_queue_waits_for_the_others_and_then_stalls() {
         Some(Outcome::Failed(Fault::Stalled { verified: 1, .. }))
     ));
     assert_eq!(connection.deadline(&plan, others_moved), None);
+}
+
+#[test]
+fn an_address_that_refuses_is_followed_by_the_next() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap();
+    for (addresses, connects) in [(vec![closed, open], true), (vec![closed, closed], false)] {
+        let timeout = Duration::from_mins(1);
+        let plan = Plan {
+            addresses,
+            seed: 1,
+            pings: 0,
+            bytes: 0,
+            connect_timeout: timeout,
+            stall_timeout: timeout,
+        };
+        let mut poll = mio::Poll::new().unwrap();
+        let mut events = mio::Events::with_capacity(8);
+        let mut scratch = Scratch {
+            send: vec![0; 16],
+            receive: vec![0; 16],
+        };
+        let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
+        while connection.connect_time.is_none() && connection.outcome().is_none() {
+            poll.poll(&mut events, Some(timeout)).unwrap();
+            assert!(!events.is_empty(), "neither connected nor refused");
+            events.iter().for_each(|event| connection.wake(event));
+            connection.turn(&plan, &mut scratch, poll.registry(), Token(0));
+        }
+        assert_eq!(connection.connect_time.is_some(), connects);
+        assert_eq!(
+            matches!(connection.outcome(), Some(Outcome::Refused(_))),
+            !connects
+        );
+        assert_eq!(connection.peer(), plan.addresses[1]);
+    }
 }

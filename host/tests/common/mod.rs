@@ -10,7 +10,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -100,6 +100,25 @@ pub fn finish(mut child: Child) -> Finished {
     }
 }
 
+/// Does something that may block, and fails the test if it takes too long.
+pub fn bounded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(PATIENCE).expect("in time")
+}
+
+/// The lines of a child's output, as they come.
+pub fn lines_of(stdout: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        BufReader::new(stdout)
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
+    lines
+}
+
 /// Sends a signal, by name, to a process that a test started.
 pub fn signal(name: &str, id: u32) {
     let status = Command::new("kill")
@@ -177,14 +196,7 @@ impl Serve {
     pub fn start(arguments: &[&str]) -> Self {
         let base = ["serve", "--listen", "127.0.0.1:0", "--json"];
         let mut child = tool(&[&base, arguments].concat());
-        let stdout = child.stdout.take().expect("piped");
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            BufReader::new(stdout)
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|line| sender.send(line))
-        });
+        let lines = lines_of(child.stdout.take().expect("piped"));
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut serve = Self {
             _input: child.stdin.take(),
@@ -213,7 +225,11 @@ impl Serve {
     }
 
     pub fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).expect("the server listens")
+        let stream = TcpStream::connect(self.address).expect("the server listens");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("SO_RCVTIMEO");
+        stream
     }
 
     /// Sends a signal and waits for the end; the output that was not read yet is returned with it.
