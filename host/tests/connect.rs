@@ -76,10 +76,14 @@ fn an_answer_comes_out_at_once_and_not_at_the_end() {
     let mut stdout = child.stdout.take().expect("piped");
     for prompt in [b"one", b"two", b"six"] {
         stdin.write_all(prompt).expect("taken");
-        let mut answer = [0; 3];
-        stdout
-            .read_exact(&mut answer)
-            .expect("an answer without a line feed");
+        let answer;
+        (stdout, answer) = bounded(move || {
+            let mut answer = [0; 3];
+            stdout
+                .read_exact(&mut answer)
+                .expect("an answer without a line feed");
+            (stdout, answer)
+        });
         assert_eq!(&answer, prompt);
     }
     drop(stdin);
