@@ -136,9 +136,7 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     thread::Builder::new()
         .name("stdin".to_owned())
         .spawn(move || {
-            let end = carry_up(&upstream.0, &upstream.1);
-            log::debug!("sending ended: {end:?}");
-            upstream.1.set(end);
+            carry_up(&upstream.0, &upstream.1);
         })
         .map_err(|error| Error::Failed(format!("cannot start a thread: {error}")))?;
 
@@ -170,16 +168,28 @@ fn reset(peer: &str) -> Error {
 }
 
 /// Standard input to the socket, then our FIN.
-fn carry_up(stream: &TcpStream, handover: &Handover) -> Upstream {
+fn carry_up(stream: &TcpStream, handover: &Handover) {
+    let end = send_input(stream, handover);
+    log::debug!("sending ended: {end:?}");
+    let finished = matches!(end, Upstream::Closed | Upstream::InputFailed(_));
+    // Before our FIN: the peer may answer it with its own, after which this is asked for.
+    handover.set(end);
+    // Fails only if the connection is gone, which the reading side finds out with a better error.
+    if finished && let Err(error) = stream.shutdown(Shutdown::Write) {
+        log::debug!("cannot close our side: {error}");
+    }
+}
+
+/// Standard input to the socket, for as long as both go on.
+fn send_input(mut socket: &TcpStream, handover: &Handover) -> Upstream {
     let mut input = io::stdin().lock();
-    let mut socket = stream;
     let mut buffer = vec![0; BUFFER];
-    let end = loop {
+    loop {
         let length = match input.read(&mut buffer) {
-            Ok(0) => break Upstream::Closed,
+            Ok(0) => return Upstream::Closed,
             Ok(length) => length,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => break Upstream::InputFailed(error),
+            Err(error) => return Upstream::InputFailed(error),
         };
         if !handover.begin() {
             return Upstream::Waiting;
@@ -188,12 +198,7 @@ fn carry_up(stream: &TcpStream, handover: &Handover) -> Upstream {
             return Upstream::SendFailed(error);
         }
         handover.set(Upstream::Waiting);
-    };
-    // Fails only if the connection is gone, which the reading side finds out with a better error.
-    if let Err(error) = stream.shutdown(Shutdown::Write) {
-        log::debug!("cannot close our side: {error}");
     }
-    end
 }
 
 /// The socket to standard output, up to the peer's FIN.
