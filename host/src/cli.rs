@@ -39,10 +39,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Joins standard input and output to a TCP port, like nc
+    #[command(long_about = connect::ABOUT)]
     Connect(connect::Args),
     /// Sends a pattern to an echo service and verifies every byte that comes back
+    #[command(long_about = echo::ABOUT)]
     Echo(echo::Args),
     /// Collects telemetry from any number of boards and prints it
+    #[command(long_about = serve::ABOUT)]
     Serve(serve::Args),
 }
 
@@ -55,5 +58,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_long_help_of_each_command_is_longer_than_its_summary() {
+        for command in Cli::command().get_subcommands() {
+            let length =
+                |text: Option<&clap::builder::StyledStr>| text.map(|t| t.to_string().len());
+            assert!(length(command.get_long_about()) > length(command.get_about()));
+            assert!(
+                command.get_after_long_help().is_some(),
+                "examples of {}",
+                command.get_name()
+            );
+        }
     }
 }

@@ -23,20 +23,21 @@ const BUFFER: usize = 64 * 1024;
 /// How long the peer's FIN may be outlived by input that was read before it.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
+/// What `--help` says of `connect`.
+pub const ABOUT: &str = "\
+    Connects to a TCP port, sends it what standard input holds, and writes what comes back \
+    to standard output, which carries the peer's bytes and nothing else (so there is no \
+    --json here).\n\n\
+    At the end of standard input our side is closed (FIN) and the peer's answer is read to \
+    its end. When the peer closes its side, everything it sent is written out and the \
+    program ends, whether or not standard input is at its end.";
+
 /// Options of `connect`.
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Connects to a TCP port, sends it what standard input holds, and writes what comes back \
-                  to standard output, which carries the peer's bytes and nothing else (so there is no \
-                  --json here).\n\n\
-                  At the end of standard input our side is closed (FIN) and the peer's answer is read to \
-                  its end. When the peer closes its side, everything it sent is written out and the \
-                  program ends, whether or not standard input is at its end.",
-    after_long_help = "Examples:\n  \
+#[command(after_long_help = "Examples:\n  \
                        printf hello | tapboard-host connect 127.0.0.1:7007\n  \
                        printf 'netstat\\n' | tapboard-host connect 127.0.0.1:7023\n  \
-                       tapboard-host connect '[::1]:7007' --timeout 2"
-)]
+                       tapboard-host connect '[::1]:7007' --timeout 2")]
 pub struct Args {
     /// Where to connect: address or name, and port; an IPv6 address in brackets
     #[arg(value_name = "ADDR:PORT", default_value = ECHO_DEFAULT)]

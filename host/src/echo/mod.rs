@@ -44,19 +44,22 @@ const CHUNK_MAX: u64 = 1 << 20;
 /// Token of the signal's wake-up; those below it are connections.
 const WAKE: Token = Token(usize::MAX);
 
+/// What `--help` says of `echo`.
+pub const ABOUT: &str = "\
+    Opens N connections at once to an echo service. Each sends pings of 64 bytes, one at a \
+    time, to measure the round trip; then a pseudo-random pattern that is different for each \
+    connection, reading the echo while it writes; then it closes its side (FIN). Every byte \
+    that comes back is compared with the one that was sent, and the peer must close after \
+    the last.\n\n\
+    Offsets in the report count from the first byte of the connection, pings included: they \
+    are the relative sequence number in Wireshark, minus one. The same seed sends the same \
+    bytes.\n\n\
+    A board with fewer slots than connections answers the others when slots free, so a \
+    connect may take seconds; see --connect-timeout.";
+
 /// Options of `echo`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Opens N connections at once to an echo service. Each sends pings of 64 bytes, one at a \
-                  time, to measure the round trip; then a pseudo-random pattern that is different for each \
-                  connection, reading the echo while it writes; then it closes its side (FIN). Every byte \
-                  that comes back is compared with the one that was sent, and the peer must close after \
-                  the last.\n\n\
-                  Offsets in the report count from the first byte of the connection, pings included: they \
-                  are the relative sequence number in Wireshark, minus one. The same seed sends the same \
-                  bytes.\n\n\
-                  A board with fewer slots than connections answers the others when slots free, so a \
-                  connect may take seconds; see --connect-timeout.",
     after_long_help = "Exit codes: 0 if every connection was verified, else 1.\n\n\
                        Examples:\n  \
                        tapboard-host echo\n  \

@@ -44,25 +44,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 const LISTENER: Token = Token(usize::MAX - 1);
 const WAKE: Token = Token(usize::MAX);
 
+/// What `--help` says of `serve`.
+pub const ABOUT: &str = "\
+    Listens for boards, reads the JSON lines they send, and prints one line for each \
+    report: time since the start, peer, name, and the fields of the report, all of which \
+    are optional.\n\n\
+    It says when a board vanishes and why, when one is silent and when it is back, when \
+    reports were lost (a gap in `seq`), and when a board rebooted (`uptime_ms` went back). A \
+    board is known by its name, on whichever connection it reports. If all places are taken, \
+    a silent board gives way to a new one.\n\n\
+    With --json a report is the board's own object with `peer` added; everything else has \
+    an `event` field: listening, gap, backwards, reboot, malformed, long_line, silent, back, \
+    gone, shared_name, turned_away, totals, error.\n\n\
+    Ctrl-C or SIGTERM ends it: it prints its totals and exits 0.";
+
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Listens for boards, reads the JSON lines they send, and prints one line for each \
-                  report: time since the start, peer, name, and the fields of the report, all of which \
-                  are optional.\n\n\
-                  It says when a board vanishes and why, when one is silent and when it is back, when \
-                  reports were lost (a gap in `seq`), and when a board rebooted (`uptime_ms` went back). A \
-                  board is known by its name, on whichever connection it reports. If all places are taken, \
-                  a silent board gives way to a new one.\n\n\
-                  With --json a report is the board's own object with `peer` added; everything else has \
-                  an `event` field: listening, gap, backwards, reboot, malformed, long_line, silent, back, \
-                  gone, shared_name, turned_away, totals, error.\n\n\
-                  Ctrl-C or SIGTERM ends it: it prints its totals and exits 0.",
-    after_long_help = "Examples:\n  \
+#[command(after_long_help = "Examples:\n  \
                        tapboard-host serve\n  \
                        tapboard-host serve --listen 192.0.2.2:9000\n  \
-                       tapboard-host serve --json --count 10 | jq .temp_mc"
-)]
+                       tapboard-host serve --json --count 10 | jq .temp_mc")]
 pub struct Args {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9000", value_parser = parse_listen)]
