@@ -37,7 +37,8 @@ pub struct Row {
 
 impl Row {
     /// Column headings for the lines that [`Row`]'s `Display` writes.
-    pub const HEADING: &str = "Proto Recv-Q Send-Q Local Address          Remote Address         State";
+    pub const HEADING: &str =
+        "Proto Recv-Q Send-Q Local Address          Remote Address         State";
 }
 
 /// An endpoint padded to a column, written without an intermediate buffer.
@@ -71,7 +72,10 @@ impl fmt::Display for Row {
             "*",
         );
         let (receive_queue, send_queue, state) = (self.receive_queue, self.send_queue, self.state);
-        write!(f, "{protocol:<5} {receive_queue:>6} {send_queue:>6} {local:<22} {remote:<22} {state}")
+        write!(
+            f,
+            "{protocol:<5} {receive_queue:>6} {send_queue:>6} {local:<22} {remote:<22} {state}"
+        )
     }
 }
 

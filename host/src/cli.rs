@@ -66,11 +66,7 @@ mod tests {
             let length =
                 |text: Option<&clap::builder::StyledStr>| text.map(|t| t.to_string().len());
             assert!(length(command.get_long_about()) > length(command.get_about()));
-            assert!(
-                command.get_after_long_help().is_some(),
-                "examples of {}",
-                command.get_name()
-            );
+            assert!(command.get_after_long_help().is_some(), "examples of {}", command.get_name());
         }
     }
 }

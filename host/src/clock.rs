@@ -7,10 +7,7 @@ use std::time::Instant;
 
 /// The monotonic time of this moment.
 #[must_use]
-#[allow(
-    clippy::disallowed_methods,
-    reason = "this module is where the host tool reads the clock"
-)]
+#[allow(clippy::disallowed_methods, reason = "this module is where the host tool reads the clock")]
 pub fn now() -> Instant {
     Instant::now()
 }

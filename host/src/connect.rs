@@ -79,14 +79,8 @@ struct Handover {
 
 impl Handover {
     fn new() -> Self {
-        let shared = Shared {
-            upstream: Upstream::Waiting,
-            stop: false,
-        };
-        Self {
-            shared: Mutex::new(shared),
-            changed: Condvar::new(),
-        }
+        let shared = Shared { upstream: Upstream::Waiting, stop: false };
+        Self { shared: Mutex::new(shared), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -155,9 +149,9 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         Upstream::SendFailed(error) => {
             Err(Error::Failed(format!("cannot send to {peer}: {error}")))
         }
-        Upstream::InputFailed(error) => Err(Error::Failed(format!(
-            "cannot read standard input: {error}"
-        ))),
+        Upstream::InputFailed(error) => {
+            Err(Error::Failed(format!("cannot read standard input: {error}")))
+        }
         Upstream::Waiting | Upstream::Sending | Upstream::Closed => Ok(Verdict::Passed),
     }
 }

@@ -24,11 +24,7 @@ impl Lines {
     /// Lines of at most `limit` bytes, line feed not counted.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            kept: Vec::new(),
-            skipping: false,
-        }
+        Self { limit, kept: Vec::new(), skipping: false }
     }
 
     /// Takes bytes from the front of `input` up to the next line that is due, and returns that line;
@@ -92,10 +88,8 @@ mod tests {
         ];
         for size in 1..=text.len() {
             let mut lines = Lines::new(8);
-            let found: Vec<Line> = text
-                .chunks(size)
-                .flat_map(|piece| cut(&mut lines, piece))
-                .collect();
+            let found: Vec<Line> =
+                text.chunks(size).flat_map(|piece| cut(&mut lines, piece)).collect();
             assert_eq!(found, expected, "in pieces of {size}");
             assert_eq!(lines.unfinished(), 4);
         }

@@ -41,11 +41,7 @@ impl FromStr for Target {
         let remedy = "write ADDRESS:PORT, like 127.0.0.1:7007, [::1]:7007 or localhost:7007";
         let port_zero = || "port 0 cannot be connected to; ports are 1 to 65535".to_owned();
         if let Ok(address) = text.parse::<SocketAddr>() {
-            return if address.port() == 0 {
-                Err(port_zero())
-            } else {
-                Ok(Self::Address(address))
-            };
+            return if address.port() == 0 { Err(port_zero()) } else { Ok(Self::Address(address)) };
         }
         let Some((name, port)) = text.rsplit_once(':') else {
             return Err(format!("`{text}` has no port; {remedy}"));
@@ -78,9 +74,7 @@ impl Target {
                 "cannot resolve `{name}`: {why}; give the address itself, like {ECHO_DEFAULT}"
             ))
         };
-        let found = (name.as_str(), port)
-            .to_socket_addrs()
-            .map_err(|error| unknown(&error))?;
+        let found = (name.as_str(), port).to_socket_addrs().map_err(|error| unknown(&error))?;
         let addresses: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
         if addresses.is_empty() {
             return Err(unknown(&"it has no address"));
@@ -149,14 +143,8 @@ mod tests {
 
     #[test]
     fn targets_are_addresses_or_names_with_a_port() {
-        assert_eq!(
-            "127.0.0.1:7007".parse(),
-            Ok(Target::Address(([127, 0, 0, 1], 7007).into()))
-        );
-        assert_eq!(
-            "[::1]:7".parse::<Target>().map(|t| t.to_string()),
-            Ok("[::1]:7".to_owned())
-        );
+        assert_eq!("127.0.0.1:7007".parse(), Ok(Target::Address(([127, 0, 0, 1], 7007).into())));
+        assert_eq!("[::1]:7".parse::<Target>().map(|t| t.to_string()), Ok("[::1]:7".to_owned()));
         assert_eq!("board:7".parse(), Ok(Target::Name("board".to_owned(), 7)));
         assert!(ECHO_DEFAULT.parse::<Target>().is_ok());
     }
@@ -184,11 +172,7 @@ mod tests {
     #[test]
     fn each_connect_error_has_a_remedy() {
         let explain = |address: &str, kind: ErrorKind| {
-            explain_connect(
-                address.parse().unwrap(),
-                &kind.into(),
-                Duration::from_secs(10),
-            )
+            explain_connect(address.parse().unwrap(), &kind.into(), Duration::from_secs(10))
         };
         assert_eq!(
             explain("127.0.0.1:7007", ErrorKind::ConnectionRefused),
@@ -197,11 +181,8 @@ mod tests {
         assert!(explain("192.0.2.1:7", ErrorKind::ConnectionRefused).contains("not on this port"));
         assert!(explain("192.0.2.1:7", ErrorKind::TimedOut).contains("within 10 s"));
         assert!(explain("192.0.2.1:7", ErrorKind::NetworkUnreachable).contains("tapboard tap"));
-        for kind in [
-            ErrorKind::ConnectionRefused,
-            ErrorKind::TimedOut,
-            ErrorKind::HostUnreachable,
-        ] {
+        for kind in [ErrorKind::ConnectionRefused, ErrorKind::TimedOut, ErrorKind::HostUnreachable]
+        {
             assert!(!explain("[::1]:7", kind).contains('\n'));
         }
     }

@@ -49,10 +49,7 @@ impl Output {
     /// Results for machines (`json`) or for people.
     #[must_use]
     pub fn new(json: bool) -> Self {
-        Self {
-            json,
-            stdout: io::stdout(),
-        }
+        Self { json, stdout: io::stdout() }
     }
 
     /// Whether results are for machines.

@@ -20,8 +20,7 @@ pub struct Sorted {
 impl Samples {
     /// Adds one measurement.
     pub fn push(&mut self, time: Duration) {
-        self.nanoseconds
-            .push(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        self.nanoseconds.push(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Adds all measurements of another set.
@@ -33,9 +32,7 @@ impl Samples {
     #[must_use]
     pub fn sorted(mut self) -> Sorted {
         self.nanoseconds.sort_unstable();
-        Sorted {
-            nanoseconds: self.nanoseconds,
-        }
+        Sorted { nanoseconds: self.nanoseconds }
     }
 }
 
@@ -50,10 +47,7 @@ impl Sorted {
     /// exceed. `None` without measurements.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
-        assert!(
-            (1..=100).contains(&percent),
-            "a percentile lies between 1 and 100"
-        );
+        assert!((1..=100).contains(&percent), "a percentile lies between 1 and 100");
         let rank = (self.nanoseconds.len() * percent).div_ceil(100);
         let index = rank.checked_sub(1)?;
         Some(Duration::from_nanos(self.nanoseconds[index]))
@@ -66,9 +60,7 @@ mod tests {
 
     fn samples(milliseconds: impl IntoIterator<Item = u64>) -> Sorted {
         let mut samples = Samples::default();
-        milliseconds
-            .into_iter()
-            .for_each(|ms| samples.push(Duration::from_millis(ms)));
+        milliseconds.into_iter().for_each(|ms| samples.push(Duration::from_millis(ms)));
         samples.sorted()
     }
 

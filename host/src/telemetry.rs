@@ -38,13 +38,7 @@ impl Report {
     /// The board's name, cut to [`NAME_MAX`] characters, if it has one that is not empty.
     #[must_use]
     pub fn board(&self) -> Option<String> {
-        let name: String = self
-            .object
-            .get("board")?
-            .as_str()?
-            .chars()
-            .take(NAME_MAX)
-            .collect();
+        let name: String = self.object.get("board")?.as_str()?.chars().take(NAME_MAX).collect();
         (!name.is_empty()).then_some(name)
     }
 
@@ -104,11 +98,7 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Gap {
-                missing,
-                expected,
-                received,
-            } => write!(
+            Self::Gap { missing, expected, received } => write!(
                 f,
                 "lost {missing} {}: seq {expected} was due, {received} came",
                 if missing == 1 { "report" } else { "reports" }
@@ -116,10 +106,7 @@ impl fmt::Display for Finding {
             Self::Backwards { expected, received } => {
                 write!(f, "seq went back: {expected} was due, {received} came")
             }
-            Self::Reboot {
-                before_ms,
-                after_ms,
-            } => write!(
+            Self::Reboot { before_ms, after_ms } => write!(
                 f,
                 "rebooted: up {} s, before that {} s",
                 Thousandths(after_ms),
@@ -160,20 +147,15 @@ impl History {
             && after_ms < before_ms
         {
             self.seq = report.seq();
-            return Some(Finding::Reboot {
-                before_ms,
-                after_ms,
-            });
+            return Some(Finding::Reboot { before_ms, after_ms });
         }
         let (expected, received) = (before.seq?.saturating_add(1), report.seq()?);
         match received.cmp(&expected) {
             Ordering::Equal => None,
             Ordering::Less => Some(Finding::Backwards { expected, received }),
-            Ordering::Greater => Some(Finding::Gap {
-                missing: received - expected,
-                expected,
-                received,
-            }),
+            Ordering::Greater => {
+                Some(Finding::Gap { missing: received - expected, expected, received })
+            }
         }
     }
 }
@@ -205,10 +187,7 @@ mod tests {
 
     #[test]
     fn every_field_is_optional_and_may_have_the_wrong_type() {
-        for line in [
-            "{}",
-            r#"{"board":7,"seq":"x","uptime_ms":-1,"temp_mc":[],"led":0}"#,
-        ] {
+        for line in ["{}", r#"{"board":7,"seq":"x","uptime_ms":-1,"temp_mc":[],"led":0}"#] {
             let report = report(line);
             assert_eq!(report.board(), None);
             assert_eq!((report.seq(), report.uptime_ms()), (None, None));
@@ -221,17 +200,7 @@ mod tests {
 
     #[test]
     fn what_is_not_an_object_is_refused_and_nothing_panics() {
-        for line in [
-            "",
-            "x",
-            "[1]",
-            "7",
-            "null",
-            "{",
-            "{}{}",
-            "\"{}\"",
-            "{\"a\":1e999}",
-        ] {
+        for line in ["", "x", "[1]", "7", "null", "{", "{}{}", "\"{}\"", "{\"a\":1e999}"] {
             assert!(Report::parse(line.as_bytes()).is_err(), "{line}");
         }
         assert!(Report::parse(b"\xff\xfe").is_err());
@@ -245,19 +214,12 @@ mod tests {
         assert_eq!(history.observe(&at(6, 6000)), None);
         assert_eq!(
             history.observe(&at(9, 9000)),
-            Some(Finding::Gap {
-                missing: 2,
-                expected: 7,
-                received: 9
-            })
+            Some(Finding::Gap { missing: 2, expected: 7, received: 9 })
         );
         assert_eq!(history.observe(&at(10, 10_000)), None);
         assert_eq!(
             history.observe(&at(10, 10_001)),
-            Some(Finding::Backwards {
-                expected: 11,
-                received: 10
-            })
+            Some(Finding::Backwards { expected: 11, received: 10 })
         );
     }
 
@@ -266,17 +228,8 @@ mod tests {
         let mut history = History::default();
         assert_eq!(history.observe(&at(500, 500_000)), None);
         let finding = history.observe(&at(0, 1200)).unwrap();
-        assert_eq!(
-            finding,
-            Finding::Reboot {
-                before_ms: 500_000,
-                after_ms: 1200
-            }
-        );
-        assert_eq!(
-            finding.to_string(),
-            "rebooted: up 1.200 s, before that 500.000 s"
-        );
+        assert_eq!(finding, Finding::Reboot { before_ms: 500_000, after_ms: 1200 });
+        assert_eq!(finding.to_string(), "rebooted: up 1.200 s, before that 500.000 s");
         assert_eq!(history.observe(&at(1, 2200)), None);
     }
 

@@ -9,9 +9,7 @@ use std::time::Duration;
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let remedy =
         || format!("`{text}` is not a number of bytes; write one like 1000000, 64k, 10M or 1Mi");
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, suffix) = text.split_at(end);
     let count: u64 = digits.parse().map_err(|_| remedy())?;
     let factor = match suffix.strip_suffix('B').unwrap_or(suffix) {
@@ -79,17 +77,7 @@ mod tests {
         ] {
             assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
         }
-        for text in [
-            "",
-            "k",
-            "-1",
-            "1.5k",
-            "10 M",
-            "10T",
-            "10BB",
-            "99999999999G",
-            "1e6",
-        ] {
+        for text in ["", "k", "-1", "1.5k", "10 M", "10T", "10BB", "99999999999G", "1e6"] {
             assert!(parse_bytes(text).is_err(), "{text}");
         }
     }

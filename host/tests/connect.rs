@@ -24,10 +24,7 @@ fn converse(address: SocketAddr, input: &[u8]) -> Finished {
     let input = input.to_vec();
     let writer = thread::spawn(move || stdin.write_all(&input));
     let finished = finish(child);
-    writer
-        .join()
-        .expect("the writer ends")
-        .expect("all input is taken");
+    writer.join().expect("the writer ends").expect("all input is taken");
     finished
 }
 
@@ -60,12 +57,7 @@ fn both_directions_carry_bulk_at_the_same_time() {
     let data: Vec<u8> = (0..8_000_000_u32).map(|n| (n / 7) as u8).collect();
     let finished = converse(address, &data);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    assert!(
-        finished.stdout == data,
-        "{} of {} bytes",
-        finished.stdout.len(),
-        data.len()
-    );
+    assert!(finished.stdout == data, "{} of {} bytes", finished.stdout.len(), data.len());
 }
 
 #[test]
@@ -79,9 +71,7 @@ fn an_answer_comes_out_at_once_and_not_at_the_end() {
         let answer;
         (stdout, answer) = bounded(move || {
             let mut answer = [0; 3];
-            stdout
-                .read_exact(&mut answer)
-                .expect("an answer without a line feed");
+            stdout.read_exact(&mut answer).expect("an answer without a line feed");
             (stdout, answer)
         });
         assert_eq!(&answer, prompt);
@@ -112,58 +102,30 @@ fn a_reset_is_an_error() {
         reset(stream);
     });
     let mut child = connect(address);
-    child
-        .stdin
-        .as_mut()
-        .expect("piped")
-        .write_all(b"x")
-        .expect("taken");
+    child.stdin.as_mut().expect("piped").write_all(b"x").expect("taken");
     let finished = finish(child);
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    assert!(
-        finished.stderr.contains("reset the connection"),
-        "{}",
-        finished.stderr
-    );
+    assert!(finished.stderr.contains("reset the connection"), "{}", finished.stderr);
 }
 
 #[test]
 fn a_connect_that_nobody_answers_ends_with_its_timeout() {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket
-        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .expect("a free port");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
     socket.listen(0).expect("listening");
-    let address = socket
-        .local_addr()
-        .expect("an address")
-        .as_socket()
-        .expect("IPv4");
+    let address = socket.local_addr().expect("an address").as_socket().expect("IPv4");
     let _occupant = std::net::TcpStream::connect(address).expect("room for one");
     let finished = run(&["connect", &address.to_string(), "--timeout", "0.5"]);
     assert_eq!(finished.code, Some(1));
-    assert!(
-        finished.stderr.contains("no answer from"),
-        "{}",
-        finished.stderr
-    );
-    assert!(
-        finished.stderr.contains("within 0.5 s"),
-        "{}",
-        finished.stderr
-    );
+    assert!(finished.stderr.contains("no answer from"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("within 0.5 s"), "{}", finished.stderr);
 }
 
 #[test]
 fn names_and_ipv6_addresses_are_connected_to() {
     let address = server(|_, stream| echo(&stream, |_, _| {}));
     let mut child = tool(&["connect", &format!("localhost:{}", address.port())]);
-    child
-        .stdin
-        .take()
-        .expect("piped")
-        .write_all(b"by name")
-        .expect("taken");
+    child.stdin.take().expect("piped").write_all(b"by name").expect("taken");
     assert_eq!(finish(child).text(), "by name");
 
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
@@ -190,9 +152,7 @@ fn input_that_is_being_sent_is_delivered_after_the_peers_fin() {
     // A peer that closes its side after one byte, yet goes on reading through a small window.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("SO_RCVBUF");
-    socket
-        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .expect("a free port");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
     socket.listen(1).expect("listening");
     let listener = TcpListener::from(socket);
     let address = listener.local_addr().expect("an address").to_string();
@@ -217,14 +177,8 @@ fn input_that_is_being_sent_is_delivered_after_the_peers_fin() {
             .spawn()
             .expect("the tool starts");
         assert_eq!(finish(child).code, Some(0));
-        let delivered = receiver
-            .recv_timeout(common::PATIENCE)
-            .expect("the peer sees our FIN");
-        assert_eq!(
-            delivered % 65_536,
-            0,
-            "{delivered} bytes cut a buffer in two"
-        );
+        let delivered = receiver.recv_timeout(common::PATIENCE).expect("the peer sees our FIN");
+        assert_eq!(delivered % 65_536, 0, "{delivered} bytes cut a buffer in two");
     }
 }
 
@@ -240,9 +194,5 @@ fn unreadable_standard_input_is_an_error() {
         .expect("the tool starts");
     let finished = finish(child);
     assert_eq!(finished.code, Some(1));
-    assert!(
-        finished.stderr.contains("cannot read standard input"),
-        "{}",
-        finished.stderr
-    );
+    assert!(finished.stderr.contains("cannot read standard input"), "{}", finished.stderr);
 }

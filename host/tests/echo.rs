@@ -36,32 +36,17 @@ fn only_failure(finished: &Finished) -> Value {
 #[test]
 fn every_byte_of_every_connection_is_verified() {
     let address = server(|_, stream| echo(&stream, |_, _| {}));
-    let finished = check(
-        address,
-        &["--connections", "20", "--bytes", "300k", "--pings", "5"],
-    );
+    let finished = check(address, &["--connections", "20", "--bytes", "300k", "--pings", "5"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(finished.objects().len(), 21);
-    assert!(
-        finished.objects()[..20]
-            .iter()
-            .all(|object| object["outcome"] == "ok")
-    );
+    assert!(finished.objects()[..20].iter().all(|object| object["outcome"] == "ok"));
     let summary = finished.last("summary");
     assert_eq!(summary["passed"], true);
     assert_eq!(summary["ok"], 20);
     assert_eq!(summary["bytes_verified"], 6_000_000);
     assert_eq!(summary["pings"], 100);
-    for field in [
-        "connect_p50_us",
-        "connect_p99_us",
-        "round_trip_p50_us",
-        "bytes_per_second",
-    ] {
-        assert!(
-            summary[field].as_f64().is_some_and(|value| value > 0.0),
-            "{field}: {summary}"
-        );
+    for field in ["connect_p50_us", "connect_p99_us", "round_trip_p50_us", "bytes_per_second"] {
+        assert!(summary[field].as_f64().is_some_and(|value| value > 0.0), "{field}: {summary}");
     }
     assert!(summary["round_trip_p50_us"].as_f64() <= summary["round_trip_p99_us"].as_f64());
     assert_eq!(finished.stderr, "", "no bar, no chatter where nobody looks");
@@ -78,16 +63,7 @@ fn connections_carry_different_data_and_the_seed_repeats_it() {
         sender.send(all).expect("the test listens");
     });
     let round = |seed| {
-        let arguments = [
-            "--connections",
-            "2",
-            "--bytes",
-            "1000",
-            "--pings",
-            "0",
-            "--seed",
-            seed,
-        ];
+        let arguments = ["--connections", "2", "--bytes", "1000", "--pings", "0", "--seed", seed];
         assert_eq!(check(address, &arguments).code, Some(0));
         let mut sent: Vec<Vec<u8>> = receiver.iter().take(2).collect();
         sent.sort();
@@ -121,9 +97,8 @@ fn one_wrong_byte_is_named_by_its_offset() {
     let address = server(move |number, stream| {
         let mut right = 0;
         echo(&stream, |offset, data| {
-            if let Some(byte) = wrong_at
-                .checked_sub(offset)
-                .and_then(|index| data.get_mut(index as usize))
+            if let Some(byte) =
+                wrong_at.checked_sub(offset).and_then(|index| data.get_mut(index as usize))
                 && number == 0
             {
                 right = *byte;
@@ -135,16 +110,10 @@ fn one_wrong_byte_is_named_by_its_offset() {
     let finished = check(address, &arguments);
     assert_eq!(finished.code, Some(1));
     let summary = finished.last("summary");
-    assert_eq!(
-        (&summary["ok"], &summary["failed"]),
-        (&2.into(), &1.into()),
-        "the others go on"
-    );
+    assert_eq!((&summary["ok"], &summary["failed"]), (&2.into(), &1.into()), "the others go on");
     let objects = finished.objects();
-    let failed = objects
-        .iter()
-        .find(|object| object["outcome"] == "mismatch")
-        .expect("it is found");
+    let failed =
+        objects.iter().find(|object| object["outcome"] == "mismatch").expect("it is found");
     assert_eq!(failed["offset"], wrong_at);
     assert_eq!(failed["bytes_verified"], wrong_at - BULK);
     let (expected, received) = (failed["expected"].as_u64(), failed["received"].as_u64());
@@ -155,9 +124,7 @@ fn one_wrong_byte_is_named_by_its_offset() {
 fn a_wrong_byte_in_a_ping_is_found_and_told_to_people() {
     let address = server(|_, stream| {
         echo(&stream, |offset, data| {
-            if let Some(byte) = 70_u64
-                .checked_sub(offset)
-                .and_then(|at| data.get_mut(at as usize))
+            if let Some(byte) = 70_u64.checked_sub(offset).and_then(|at| data.get_mut(at as usize))
             {
                 *byte = !*byte;
             }
@@ -166,10 +133,7 @@ fn a_wrong_byte_in_a_ping_is_found_and_told_to_people() {
     let finished = run(&["echo", &address.to_string()]);
     assert_eq!(finished.code, Some(1));
     let text = finished.text();
-    assert!(
-        text.contains("connection 1: wrong byte at offset 70: expected 0x"),
-        "{text}"
-    );
+    assert!(text.contains("connection 1: wrong byte at offset 70: expected 0x"), "{text}");
     assert!(text.contains("0 ok, 0 refused, 1 failed"), "{text}");
 }
 
@@ -184,10 +148,7 @@ fn a_lost_byte_is_noticed_where_it_is_lost() {
     let failed = only_failure(&check(address, &["--bytes", "1000", "--pings", "0"]));
     assert_eq!(failed["outcome"], "mismatch");
     // The byte after the lost one may be equal to it by chance, though not several in a row.
-    assert!(
-        (500..504).contains(&failed["offset"].as_u64().expect("an offset")),
-        "{failed}"
-    );
+    assert!((500..504).contains(&failed["offset"].as_u64().expect("an offset")), "{failed}");
 }
 
 #[test]
@@ -208,15 +169,10 @@ fn a_peer_that_swallows_the_end_is_a_failure() {
     let address = server(|_, mut stream| {
         let mut all = Vec::new();
         stream.read_to_end(&mut all).expect("the tool sends");
-        stream
-            .write_all(&all[..all.len() - 1])
-            .expect("the tool reads");
+        stream.write_all(&all[..all.len() - 1]).expect("the tool reads");
     });
     let failed = only_failure(&check(address, &["--bytes", "1000", "--pings", "0"]));
-    assert_eq!(
-        (&failed["outcome"], &failed["offset"]),
-        (&"early_end".into(), &999.into())
-    );
+    assert_eq!((&failed["outcome"], &failed["offset"]), (&"early_end".into(), &999.into()));
 }
 
 #[test]
@@ -249,9 +205,7 @@ fn a_missing_fin_is_a_stall() {
     let failed = only_failure(&check(address, &["--bytes", "5k", "--timeout", "1"]));
     assert_eq!(failed["outcome"], "stalled");
     assert!(
-        failed["message"]
-            .as_str()
-            .is_some_and(|text| text.contains("FIN is missing")),
+        failed["message"].as_str().is_some_and(|text| text.contains("FIN is missing")),
         "{failed}"
     );
     assert_eq!(failed["bytes_verified"], 5000);
@@ -274,10 +228,7 @@ fn a_peer_that_answers_only_after_everything_does_not_lock_the_check_up() {
         stream.read_to_end(&mut all).expect("the tool sends");
         stream.write_all(&all).expect("the tool reads");
     });
-    let finished = check(
-        address,
-        &["--bytes", "20M", "--pings", "0", "--connections", "2"],
-    );
+    let finished = check(address, &["--bytes", "20M", "--pings", "0", "--connections", "2"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
 }
 
@@ -285,9 +236,7 @@ fn a_peer_that_answers_only_after_everything_does_not_lock_the_check_up() {
 fn a_full_backlog_delays_connections_and_refuses_none() {
     // The accept queue holds two; the kernel drops the other SYNs, as a board without a free slot does.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket
-        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .expect("a free port");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
     socket.listen(1).expect("listening");
     let listener = TcpListener::from(socket);
     let address = listener.local_addr().expect("an address");
@@ -297,10 +246,7 @@ fn a_full_backlog_delays_connections_and_refuses_none() {
             echo(&stream.expect("a connection"), |_, _| {});
         }
     });
-    let finished = check(
-        address,
-        &["--connections", "6", "--bytes", "100k", "--pings", "3"],
-    );
+    let finished = check(address, &["--connections", "6", "--bytes", "100k", "--pings", "3"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(finished.last("summary")["ok"], 6);
 }
@@ -311,10 +257,7 @@ fn a_refusal_is_counted_apart_and_has_a_remedy() {
     let finished = check(address, &["--connections", "3"]);
     assert_eq!(finished.code, Some(1));
     let summary = finished.last("summary");
-    assert_eq!(
-        (&summary["refused"], &summary["failed"]),
-        (&3.into(), &0.into())
-    );
+    assert_eq!((&summary["refused"], &summary["failed"]), (&3.into(), &0.into()));
     assert!(summary["connect_p50_us"].is_null());
     let text = run(&["echo", &address.to_string()]).text();
     let remedy = format!("nothing listens on {address}; is the board up? start it with: tapboard");
@@ -325,36 +268,20 @@ fn a_refusal_is_counted_apart_and_has_a_remedy() {
 fn a_connect_that_nobody_answers_ends_with_its_timeout() {
     // A queue that is full for good: the SYN that no longer fits is never answered.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket
-        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .expect("a free port");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
     socket.listen(0).expect("listening");
-    let address = socket
-        .local_addr()
-        .expect("an address")
-        .as_socket()
-        .expect("IPv4");
+    let address = socket.local_addr().expect("an address").as_socket().expect("IPv4");
     let _occupant = TcpStream::connect(address).expect("room for one");
     let failed = only_failure(&check(address, &["--connect-timeout", "1"]));
     assert_eq!(failed["outcome"], "connect_failed");
-    assert!(
-        failed["message"]
-            .as_str()
-            .is_some_and(|text| text.contains("within 1 s")),
-        "{failed}"
-    );
+    assert!(failed["message"].as_str().is_some_and(|text| text.contains("within 1 s")), "{failed}");
 }
 
 #[test]
 fn a_name_is_resolved() {
     let address = server(|_, stream| echo(&stream, |_, _| {}));
-    let finished = run(&[
-        "echo",
-        &format!("localhost:{}", address.port()),
-        "--bytes",
-        "1k",
-        "--json",
-    ]);
+    let finished =
+        run(&["echo", &format!("localhost:{}", address.port()), "--bytes", "1k", "--json"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(finished.objects()[0]["peer"], address.to_string());
 }
@@ -373,9 +300,7 @@ fn ctrl_c_prints_what_there_is_and_fails() {
         let mut arguments = vec!["echo", &target, "--bytes", "1M"];
         arguments.extend(json.then_some("--json"));
         let child = tool(&arguments);
-        receiver
-            .recv_timeout(common::PATIENCE)
-            .expect("the check is under way");
+        receiver.recv_timeout(common::PATIENCE).expect("the check is under way");
         signal("INT", child.id());
         let finished = finish(child);
         assert_eq!(finished.code, Some(1), "{finished:?}");
@@ -388,10 +313,7 @@ fn ctrl_c_prints_what_there_is_and_fails() {
             assert_eq!(finished.objects()[0]["outcome"], "unfinished");
         } else {
             let text = finished.text();
-            assert!(
-                text.contains("interrupted") && text.contains("1 unfinished"),
-                "{text}"
-            );
+            assert!(text.contains("interrupted") && text.contains("1 unfinished"), "{text}");
         }
     }
 }
@@ -411,11 +333,7 @@ fn a_wrong_command_line_is_exit_code_2_and_says_what_is_right() {
     ] {
         let finished = run(arguments);
         assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
-        assert!(
-            finished.stderr.contains(part),
-            "{arguments:?}: {}",
-            finished.stderr
-        );
+        assert!(finished.stderr.contains(part), "{arguments:?}: {}", finished.stderr);
     }
 }
 
@@ -424,13 +342,7 @@ fn a_name_that_does_not_resolve_is_an_error_for_both_readers() {
     // The .invalid domain has no names (RFC 6761, section 6.4).
     let finished = run(&["echo", "board.invalid:7", "--json"]);
     assert_eq!(finished.code, Some(1));
-    let message = finished.last("error")["message"]
-        .as_str()
-        .expect("text")
-        .to_owned();
-    assert!(
-        message.contains("cannot resolve `board.invalid`"),
-        "{message}"
-    );
+    let message = finished.last("error")["message"].as_str().expect("text").to_owned();
+    assert!(message.contains("cannot resolve `board.invalid`"), "{message}");
     assert!(finished.stderr.contains(&message));
 }

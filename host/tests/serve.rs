@@ -32,28 +32,19 @@ fn three_boards_report_and_one_vanishes() {
     let [a, b, c] = boards.try_into().expect("three");
     reset(b);
     let gone = serve.next("gone");
-    assert_eq!(
-        (&gone["board"], &gone["reason"]),
-        (&"b".into(), &"connection reset".into())
-    );
+    assert_eq!((&gone["board"], &gone["reason"]), (&"b".into(), &"connection reset".into()));
     send(&a, &line("a", 1, 2000));
     assert_eq!(serve.next("")["board"], "a");
     drop(a);
     assert_eq!(serve.next("gone")["reason"], "it closed the connection");
     send(&c, "{\"board\":\"c\",");
     drop(c);
-    assert_eq!(
-        serve.next("gone")["reason"],
-        "it closed the connection in the middle of a line"
-    );
+    assert_eq!(serve.next("gone")["reason"], "it closed the connection in the middle of a line");
     let (finished, rest) = serve.end(Some("TERM"));
     assert_eq!(finished.code, Some(0));
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0]["event"], "totals");
-    assert_eq!(
-        (&rest[0]["reports"], &rest[0]["connections"]),
-        (&4.into(), &3.into())
-    );
+    assert_eq!((&rest[0]["reports"], &rest[0]["connections"]), (&4.into(), &3.into()));
 }
 
 #[test]
@@ -70,9 +61,7 @@ fn bad_lines_are_reported_once_and_the_good_ones_still_count() {
     assert_eq!(serve.next("")["seq"], 1);
     // Another connection is told on its own.
     let other = serve.connect();
-    (&other)
-        .write_all(b"\xff\xfe\x00\n")
-        .expect("the server reads");
+    (&other).write_all(b"\xff\xfe\x00\n").expect("the server reads");
     serve.next("malformed");
     let (finished, rest) = serve.end(Some("INT"));
     assert_eq!(finished.code, Some(0));
@@ -94,19 +83,13 @@ fn gaps_and_reboots_are_noticed_across_connections() {
     let board = serve.connect();
     send(&board, &line("a", 0, 900));
     let reboot = serve.next("reboot");
-    assert_eq!(
-        (&reboot["before_ms"], &reboot["after_ms"]),
-        (&8000.into(), &900.into())
-    );
+    assert_eq!((&reboot["before_ms"], &reboot["after_ms"]), (&8000.into(), &900.into()));
     serve.next("");
     // Fields are optional: this is a report too, of which nothing is known but the peer.
     send(&board, "{}\n");
     assert!(serve.next("")["peer"].is_string());
     let (_, rest) = serve.end(Some("TERM"));
-    assert_eq!(
-        (&rest[0]["lost"], &rest[0]["reboots"]),
-        (&2.into(), &1.into())
-    );
+    assert_eq!((&rest[0]["lost"], &rest[0]["reboots"]), (&2.into(), &1.into()));
 }
 
 #[test]
@@ -208,14 +191,8 @@ fn an_address_in_use_is_a_clear_error() {
     let address = serve.address.to_string();
     let finished = run(&["serve", "--listen", &address, "--json"]);
     assert_eq!(finished.code, Some(1));
-    let message = finished.last("error")["message"]
-        .as_str()
-        .expect("text")
-        .to_owned();
-    assert!(
-        message.starts_with(&format!("cannot listen on {address}")),
-        "{message}"
-    );
+    let message = finished.last("error")["message"].as_str().expect("text").to_owned();
+    assert!(message.starts_with(&format!("cannot listen on {address}")), "{message}");
     assert!(message.contains("--listen"), "{message}");
     assert_eq!(finished.stderr, format!("tapboard-host: {message}\n"));
     serve.end(Some("TERM"));
@@ -225,11 +202,7 @@ fn an_address_in_use_is_a_clear_error() {
 fn an_address_of_another_machine_is_a_clear_error() {
     let finished = run(&["serve", "--listen", "192.0.2.77:9000"]);
     assert_eq!(finished.code, Some(1));
-    assert!(
-        finished.stderr.contains("does not have that address"),
-        "{}",
-        finished.stderr
-    );
+    assert!(finished.stderr.contains("does not have that address"), "{}", finished.stderr);
     assert_eq!(run(&["serve", "--listen", "9000"]).code, Some(2));
 }
 
@@ -237,11 +210,7 @@ fn an_address_of_another_machine_is_a_clear_error() {
 fn people_read_lines_with_the_time_and_the_totals() {
     let mut child = tool(&["serve", "--listen", "127.0.0.1:0"]);
     let lines = lines_of(child.stdout.take().expect("piped"));
-    let next = || {
-        lines
-            .recv_timeout(PATIENCE)
-            .expect("another line of output")
-    };
+    let next = || lines.recv_timeout(PATIENCE).expect("another line of output");
     let first = next();
     let address = first.split(' ').nth(2).expect("listening on ADDRESS");
     let board = TcpStream::connect(address).expect("it listens");
@@ -252,22 +221,13 @@ fn people_read_lines_with_the_time_and_the_totals() {
     );
     let report = next();
     let fields = "b\\u{1b}[2J  seq 17  up 17.003 s  23.5 °C  led off  connections 1  dropped 0";
-    assert!(
-        report.contains(" s  127.0.0.1:") && report.ends_with(fields),
-        "{report}"
-    );
+    assert!(report.contains(" s  127.0.0.1:") && report.ends_with(fields), "{report}");
     reset(board);
     let gone = next();
-    assert!(
-        gone.contains(" gone: connection reset (127.0.0.1:"),
-        "{gone}"
-    );
+    assert!(gone.contains(" gone: connection reset (127.0.0.1:"), "{gone}");
     signal("TERM", child.id());
     let totals = next();
-    assert!(
-        totals.starts_with("1 reports on 1 connections in "),
-        "{totals}"
-    );
+    assert!(totals.starts_with("1 reports on 1 connections in "), "{totals}");
     assert_eq!(finish(child).code, Some(0));
 }
 

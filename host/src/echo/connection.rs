@@ -330,10 +330,7 @@ impl Connection {
             return Err(if self.fin_sent && self.verified == plan.total() {
                 Outcome::Verified
             } else {
-                Outcome::Failed(Fault::EarlyEnd {
-                    verified: self.verified,
-                    total: plan.total(),
-                })
+                Outcome::Failed(Fault::EarlyEnd { verified: self.verified, total: plan.total() })
             });
         }
         self.verify(plan, &buffer[..length], now)
@@ -354,10 +351,7 @@ impl Connection {
         self.verified += data.len() as u64;
         self.moved = now;
         if !extra.is_empty() {
-            return Err(Outcome::Failed(Fault::Excess {
-                sent: self.sent,
-                extra: extra.len(),
-            }));
+            return Err(Outcome::Failed(Fault::Excess { sent: self.sent, extra: extra.len() }));
         }
         if self.verified <= plan.ping_bytes() && self.verified.is_multiple_of(PING) {
             self.round_trips.push(now - self.ping_sent);

@@ -59,14 +59,12 @@ pub const ABOUT: &str = "\
 
 /// Options of `echo`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Exit codes: 0 if every connection was verified, else 1.\n\n\
+#[command(after_long_help = "Exit codes: 0 if every connection was verified, else 1.\n\n\
                        Examples:\n  \
                        tapboard-host echo\n  \
                        tapboard-host echo 127.0.0.1:7007 --connections 32 --bytes 1M\n  \
                        tapboard-host echo 192.0.2.1:7 --bytes 10M --chunk 100 --seed 7\n  \
-                       tapboard-host echo --json | jq 'select(.event == \"summary\")'"
-)]
+                       tapboard-host echo --json | jq 'select(.event == \"summary\")'")]
 pub struct Args {
     /// The echo service: address or name, and port; an IPv6 address in brackets
     #[arg(value_name = "ADDR:PORT", default_value = ECHO_DEFAULT)]
@@ -138,10 +136,7 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     let mut connections: Vec<Connection> = (0..count)
         .map(|index| Connection::start(&plan, index as u64, poll.registry(), Token(index)))
         .collect();
-    let mut scratch = Scratch {
-        send: vec![0; args.chunk as usize],
-        receive: vec![0; RECEIVE],
-    };
+    let mut scratch = Scratch { send: vec![0; args.chunk as usize], receive: vec![0; RECEIVE] };
     let mut events = Events::with_capacity(1024);
     let mut moved = clock::now();
 
@@ -165,10 +160,7 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         }
         let now = clock::now();
         for connection in &mut connections {
-            if connection
-                .deadline(&plan, moved)
-                .is_some_and(|deadline| deadline <= now)
-            {
+            if connection.deadline(&plan, moved).is_some_and(|deadline| deadline <= now) {
                 connection.expire(&plan);
             }
         }
@@ -179,13 +171,8 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     let interrupted = connections.iter().any(|c| c.outcome().is_none());
     let bulk_start = connections.iter().filter_map(|c| c.bulk_start).min();
     let bulk_time = bulk_start.map_or(Duration::ZERO, |start| moved - start);
-    Report {
-        plan: &plan,
-        connections: &connections,
-        bulk_time,
-        interrupted,
-    }
-    .print(&mut Output::new(args.json))
+    Report { plan: &plan, connections: &connections, bulk_time, interrupted }
+        .print(&mut Output::new(args.json))
 }
 
 /// How long the poll may sleep: not at all while a connection has work, else to the earliest deadline.
@@ -193,10 +180,7 @@ fn wait_at_most(connections: &[Connection], plan: &Plan, moved: Instant) -> Opti
     if connections.iter().any(|connection| connection.is_hot(plan)) {
         return Some(Duration::ZERO);
     }
-    let deadline = connections
-        .iter()
-        .filter_map(|c| c.deadline(plan, moved))
-        .min()?;
+    let deadline = connections.iter().filter_map(|c| c.deadline(plan, moved)).min()?;
     Some(deadline.saturating_duration_since(clock::now()))
 }
 

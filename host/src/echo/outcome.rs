@@ -92,28 +92,16 @@ impl Outcome {
     /// Adds the numbers of this outcome to an object.
     pub fn add_fields(&self, object: &mut Map<String, Value>) {
         let fields = match self {
-            Self::Failed(Fault::Mismatch {
-                offset,
-                expected,
-                received,
-            }) => {
+            Self::Failed(Fault::Mismatch { offset, expected, received }) => {
                 json!({ "offset": offset, "expected": expected, "received": received })
             }
             Self::Failed(Fault::Excess { sent, extra }) => json!({ "sent": sent, "extra": extra }),
             Self::Failed(
-                Fault::EarlyEnd { verified, total }
-                | Fault::Lost {
-                    verified, total, ..
-                },
+                Fault::EarlyEnd { verified, total } | Fault::Lost { verified, total, .. },
             ) => {
                 json!({ "offset": verified, "total": total })
             }
-            Self::Failed(Fault::Stalled {
-                sent,
-                verified,
-                total,
-                ..
-            }) => {
+            Self::Failed(Fault::Stalled { sent, verified, total, .. }) => {
                 json!({ "offset": verified, "sent": sent, "total": total })
             }
             _ => return,
@@ -139,36 +127,20 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(text) => f.write_str(text),
-            Self::Mismatch {
-                offset,
-                expected,
-                received,
-            } => write!(
+            Self::Mismatch { offset, expected, received } => write!(
                 f,
                 "wrong byte at offset {offset}: expected 0x{expected:02x}, received 0x{received:02x}"
             ),
             Self::Excess { sent, extra } => {
-                write!(
-                    f,
-                    "{extra} bytes more came back than the {sent} that were sent"
-                )
+                write!(f, "{extra} bytes more came back than the {sent} that were sent")
             }
             Self::EarlyEnd { verified, total } => {
                 write!(f, "the peer closed (FIN) after {verified} of {total} bytes")
             }
-            Self::Lost {
-                verified,
-                total,
-                reason,
-            } => {
+            Self::Lost { verified, total, reason } => {
                 write!(f, "{reason} after {verified} of {total} bytes")
             }
-            Self::Stalled {
-                sent,
-                verified,
-                total,
-                timeout,
-            } => {
+            Self::Stalled { sent, verified, total, timeout } => {
                 write!(
                     f,
                     "stalled: nothing moved for {} after {verified} of {total} bytes came back ({sent} \

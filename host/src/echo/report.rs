@@ -50,11 +50,7 @@ impl Report<'_> {
             Ok(()) | Err(Error::OutputClosed) => {}
             Err(error) => return Err(error),
         }
-        Ok(if passed {
-            Verdict::Passed
-        } else {
-            Verdict::Failed
-        })
+        Ok(if passed { Verdict::Passed } else { Verdict::Failed })
     }
 
     fn totals(&self) -> Totals {
@@ -82,31 +78,22 @@ impl Report<'_> {
 
     fn connect_times(&self) -> Sorted {
         let mut samples = Samples::default();
-        self.connections
-            .iter()
-            .filter_map(|c| c.connect_time)
-            .for_each(|time| samples.push(time));
+        self.connections.iter().filter_map(|c| c.connect_time).for_each(|time| samples.push(time));
         samples.sorted()
     }
 
     fn round_trips(&self) -> Sorted {
         let mut samples = Samples::default();
-        self.connections
-            .iter()
-            .for_each(|c| samples.extend(&c.round_trips));
+        self.connections.iter().for_each(|c| samples.extend(&c.round_trips));
         samples.sorted()
     }
 
     fn print_text(&self, totals: &Totals, output: &mut Output) -> Result<(), Error> {
-        let bad = self
-            .connections
-            .iter()
-            .zip(1..)
-            .filter_map(|(connection, number)| {
-                let outcome = connection.outcome()?;
-                (!matches!(outcome, Outcome::Verified | Outcome::Unfinished))
-                    .then_some((number, outcome))
-            });
+        let bad = self.connections.iter().zip(1..).filter_map(|(connection, number)| {
+            let outcome = connection.outcome()?;
+            (!matches!(outcome, Outcome::Verified | Outcome::Unfinished))
+                .then_some((number, outcome))
+        });
         let mut left = 0;
         for (index, (number, outcome)) in bad.enumerate() {
             if index < SHOWN_MAX {
@@ -121,13 +108,7 @@ impl Report<'_> {
         if self.interrupted {
             output.line("interrupted; so far:")?;
         }
-        let Totals {
-            ok,
-            refused,
-            failed,
-            unfinished,
-            bytes,
-        } = totals;
+        let Totals { ok, refused, failed, unfinished, bytes } = totals;
         let unfinished = match unfinished {
             0 => String::new(),
             number => format!(", {number} unfinished"),
@@ -135,10 +116,7 @@ impl Report<'_> {
         output.line(format_args!(
             "connections  {ok} ok, {refused} refused, {failed} failed{unfinished}"
         ))?;
-        output.line(format_args!(
-            "verified     {bytes} of {} bytes",
-            self.bytes_due()
-        ))?;
+        output.line(format_args!("verified     {bytes} of {} bytes", self.bytes_due()))?;
         if let Some(rate) = self.bytes_per_second(totals) {
             output.line(format_args!(
                 "throughput   {:.2} MB/s each way, {} in all",
@@ -169,14 +147,8 @@ impl Report<'_> {
                 ("peer".to_owned(), json!(connection.peer().to_string())),
                 ("outcome".to_owned(), json!(outcome.word())),
                 ("message".to_owned(), json!(outcome.to_string())),
-                (
-                    "bytes_verified".to_owned(),
-                    json!(connection.bulk_verified(self.plan)),
-                ),
-                (
-                    "connect_us".to_owned(),
-                    microseconds(connection.connect_time),
-                ),
+                ("bytes_verified".to_owned(), json!(connection.bulk_verified(self.plan))),
+                ("connect_us".to_owned(), microseconds(connection.connect_time)),
             ]);
             outcome.add_fields(&mut object);
             output.object(&Value::Object(object))?;

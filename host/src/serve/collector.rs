@@ -117,11 +117,7 @@ impl Collector {
     pub fn turn_away(&mut self, peer: SocketAddr, places: usize, events: &mut Vec<Event>) {
         self.totals.turned_away += 1;
         if !std::mem::replace(&mut self.said_full, true) {
-            events.push(Event {
-                peer,
-                board: None,
-                news: News::TurnedAway { places },
-            });
+            events.push(Event { peer, board: None, news: News::TurnedAway { places } });
         }
     }
 
@@ -130,9 +126,7 @@ impl Collector {
     #[must_use]
     pub fn longest_silent(&self) -> Option<Key> {
         let silent = self.members.iter().filter(|(_, member)| member.silent);
-        silent
-            .min_by_key(|(_, member)| member.heard)
-            .map(|(key, _)| *key)
+        silent.min_by_key(|(_, member)| member.heard).map(|(key, _)| *key)
     }
 
     /// A connection is over.
@@ -150,18 +144,9 @@ impl Collector {
         let Some(name) = member.name.filter(|_| !replaced) else {
             return;
         };
-        self.remembered.insert(
-            name,
-            Memory {
-                history: member.history,
-                heard: member.heard,
-            },
-        );
+        self.remembered.insert(name, Memory { history: member.history, heard: member.heard });
         if self.remembered.len() > REMEMBERED_MAX {
-            let oldest = self
-                .remembered
-                .iter()
-                .min_by_key(|(_, memory)| memory.heard);
+            let oldest = self.remembered.iter().min_by_key(|(_, memory)| memory.heard);
             if let Some(name) = oldest.map(|(name, _)| name.clone()) {
                 self.remembered.remove(&name);
             }
@@ -255,14 +240,8 @@ impl Collector {
     /// A connection that was thought replaced reports again: unless the newer one has changed its name,
     /// this is not one board that reconnected, but two under one name.
     fn share_name(&mut self, key: Key, newer: Key, events: &mut Vec<Event>) {
-        let name = self
-            .members
-            .get(&key)
-            .and_then(|member| member.name.clone());
-        let twin = self
-            .members
-            .get_mut(&newer)
-            .filter(|twin| twin.name == name);
+        let name = self.members.get(&key).and_then(|member| member.name.clone());
+        let twin = self.members.get_mut(&newer).filter(|twin| twin.name == name);
         let twin = twin.map(|twin| {
             twin.standing = Standing::Shared;
             twin.peer
@@ -319,11 +298,7 @@ impl Collector {
 
 impl Member {
     fn event(&self, news: News) -> Event {
-        Event {
-            peer: self.peer,
-            board: self.name.clone(),
-            news,
-        }
+        Event { peer: self.peer, board: self.name.clone(), news }
     }
 }
 

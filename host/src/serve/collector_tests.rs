@@ -18,11 +18,7 @@ fn peer(key: Key) -> SocketAddr {
 impl Bench {
     fn new() -> Self {
         let collector = Collector::new(Duration::from_secs(10));
-        Self {
-            collector,
-            start: clock::now(),
-            events: Vec::new(),
-        }
+        Self { collector, start: clock::now(), events: Vec::new() }
     }
 
     fn at(&self, seconds: u64) -> Instant {
@@ -34,22 +30,15 @@ impl Bench {
     }
 
     fn line(&mut self, key: Key, seconds: u64, line: &str) -> Vec<News> {
-        self.collector
-            .line(key, line.as_bytes(), self.at(seconds), &mut self.events);
+        self.collector.line(key, line.as_bytes(), self.at(seconds), &mut self.events);
         self.news()
     }
 
     /// A report of board `name`; what it led to besides its own event.
     fn report(&mut self, key: Key, seconds: u64, name: &str, seq: u64, uptime_s: u64) -> Vec<News> {
-        let line = format!(
-            r#"{{"board":"{name}","seq":{seq},"uptime_ms":{}}}"#,
-            uptime_s * 1000
-        );
+        let line = format!(r#"{{"board":"{name}","seq":{seq},"uptime_ms":{}}}"#, uptime_s * 1000);
         let mut news = self.line(key, seconds, &line);
-        assert!(
-            matches!(news.pop(), Some(News::Report(_))),
-            "the report comes last"
-        );
+        assert!(matches!(news.pop(), Some(News::Report(_))), "the report comes last");
         news
     }
 
@@ -59,8 +48,7 @@ impl Bench {
     }
 
     fn leave(&mut self, key: Key) {
-        self.collector
-            .leave(key, "gone".to_owned(), &mut self.events);
+        self.collector.leave(key, "gone".to_owned(), &mut self.events);
         assert!(matches!(self.news()[..], [News::Gone { .. }]));
     }
 
@@ -73,15 +61,10 @@ impl Bench {
 fn bad_lines_are_reported_once_for_each_kind_and_counted_always() {
     let mut bench = Bench::new();
     bench.join(0, 0);
-    assert!(matches!(
-        bench.line(0, 1, "rubbish")[..],
-        [News::Malformed { .. }]
-    ));
+    assert!(matches!(bench.line(0, 1, "rubbish")[..], [News::Malformed { .. }]));
     assert_eq!(bench.line(0, 1, "more rubbish"), []);
     for expected in [1, 0] {
-        bench
-            .collector
-            .long_line(0, 4096, bench.start, &mut bench.events);
+        bench.collector.long_line(0, 4096, bench.start, &mut bench.events);
         assert_eq!(bench.news().len(), expected);
     }
     assert_eq!(bench.line(0, 1, ""), []);
@@ -97,28 +80,11 @@ fn a_silent_board_is_reported_once_and_so_is_its_return() {
     bench.join(1, 5);
     assert_eq!(bench.collector.deadline(), Some(bench.at(10)));
     assert_eq!(bench.expire(9), (vec![], vec![]));
-    assert_eq!(
-        bench.expire(10),
-        (
-            vec![],
-            vec![News::Silent {
-                after: Duration::from_secs(10)
-            }]
-        )
-    );
+    assert_eq!(bench.expire(10), (vec![], vec![News::Silent { after: Duration::from_secs(10) }]));
     assert_eq!(bench.expire(11), (vec![], vec![]));
-    assert_eq!(
-        bench.collector.deadline(),
-        Some(bench.at(15)),
-        "of the other board"
-    );
+    assert_eq!(bench.collector.deadline(), Some(bench.at(15)), "of the other board");
     assert_eq!(bench.collector.longest_silent(), Some(0));
-    assert_eq!(
-        bench.report(0, 30, "a", 1, 1),
-        [News::Back {
-            after: Duration::from_secs(30)
-        }]
-    );
+    assert_eq!(bench.report(0, 30, "a", 1, 1), [News::Back { after: Duration::from_secs(30) }]);
     assert_eq!(bench.collector.longest_silent(), None);
     // Rubbish is a sign of life too.
     bench.expire(60);
@@ -137,20 +103,13 @@ fn history_outlives_the_connection() {
     bench.join(0, 5);
     assert_eq!(
         bench.report(0, 5, "a", 10, 104),
-        [News::Finding(Finding::Gap {
-            missing: 2,
-            expected: 8,
-            received: 10
-        })]
+        [News::Finding(Finding::Gap { missing: 2, expected: 8, received: 10 })]
     );
     bench.leave(0);
     bench.join(3, 6);
     assert_eq!(
         bench.report(3, 6, "a", 0, 1),
-        [News::Finding(Finding::Reboot {
-            before_ms: 104_000,
-            after_ms: 1000
-        })]
+        [News::Finding(Finding::Reboot { before_ms: 104_000, after_ms: 1000 })]
     );
     assert_eq!(bench.collector.totals().lost, 2);
     assert_eq!(bench.collector.totals().reboots, 1);
@@ -163,10 +122,7 @@ fn a_board_that_lost_power_is_followed_to_its_new_connection() {
     bench.report(0, 1, "a", 7, 100);
     // No FIN came: the old connection still stands.
     bench.join(1, 3);
-    assert!(matches!(
-        bench.report(1, 3, "a", 0, 1)[..],
-        [News::Finding(Finding::Reboot { .. })]
-    ));
+    assert!(matches!(bench.report(1, 3, "a", 0, 1)[..], [News::Finding(Finding::Reboot { .. })]));
     bench.report(1, 12, "a", 1, 10);
     // The old one is to be closed and is not called silent; its history is not kept over the newer one.
     assert_eq!(bench.expire(12), (vec![0], vec![]));
@@ -182,10 +138,7 @@ fn two_boards_under_one_name_are_found_out_once() {
     bench.join(1, 0);
     bench.report(0, 1, "a", 5, 5);
     bench.report(1, 1, "a", 6, 6);
-    assert_eq!(
-        bench.report(0, 2, "a", 6, 6),
-        [News::SharedName { other: peer(1) }]
-    );
+    assert_eq!(bench.report(0, 2, "a", 6, 6), [News::SharedName { other: peer(1) }]);
     assert_eq!(bench.report(1, 2, "a", 7, 7), []);
     assert_eq!(bench.report(0, 3, "a", 7, 7), []);
     // Neither is closed as the older connection of the other.
@@ -215,16 +168,8 @@ fn a_connection_may_change_its_name() {
     bench.join(1, 0);
     bench.report(0, 1, "a", 5, 5);
     bench.report(1, 1, "a", 6, 6);
-    assert_eq!(
-        bench.report(1, 2, "b", 90, 1),
-        [],
-        "a board of its own, without a history"
-    );
-    assert_eq!(
-        bench.report(0, 2, "a", 6, 6),
-        [],
-        "not a shared name any more"
-    );
+    assert_eq!(bench.report(1, 2, "b", 90, 1), [], "a board of its own, without a history");
+    assert_eq!(bench.report(0, 2, "a", 6, 6), [], "not a shared name any more");
 }
 
 #[test]

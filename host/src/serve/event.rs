@@ -68,9 +68,7 @@ pub enum News {
 impl Event {
     /// The board as people call it: its name, or its address as long as it has none.
     fn who(&self) -> String {
-        self.board
-            .as_deref()
-            .map_or_else(|| format!("at {}", self.peer), printable)
+        self.board.as_deref().map_or_else(|| format!("at {}", self.peer), printable)
     }
 
     /// One line for people.
@@ -84,12 +82,7 @@ impl Event {
             }
             News::TurnedAway { .. } => format!("{}: {}", self.peer, self.news.message()),
             _ if self.board.is_none() => format!("board {} {}", self.who(), self.news.message()),
-            _ => format!(
-                "board {} {} ({})",
-                self.who(),
-                self.news.message(),
-                self.peer
-            ),
+            _ => format!("board {} {} ({})", self.who(), self.news.message(), self.peer),
         }
     }
 
@@ -161,20 +154,13 @@ impl News {
 
     fn fields(&self) -> Value {
         match self {
-            Self::Finding(Finding::Gap {
-                missing,
-                expected,
-                received,
-            }) => {
+            Self::Finding(Finding::Gap { missing, expected, received }) => {
                 json!({ "missing": missing, "expected": expected, "received": received })
             }
             Self::Finding(Finding::Backwards { expected, received }) => {
                 json!({ "expected": expected, "received": received })
             }
-            Self::Finding(Finding::Reboot {
-                before_ms,
-                after_ms,
-            }) => {
+            Self::Finding(Finding::Reboot { before_ms, after_ms }) => {
                 json!({ "before_ms": before_ms, "after_ms": after_ms })
             }
             Self::Gone { reason } => json!({ "reason": reason }),
@@ -202,17 +188,9 @@ fn describe(report: &Report, line: &mut String) -> fmt::Result {
         write!(line, "  led {}", if led { "on" } else { "off" })?;
     }
     let known = ["board", "seq", "uptime_ms", "temp_mc", "led"];
-    for (name, value) in report
-        .fields()
-        .iter()
-        .filter(|(name, _)| !known.contains(&name.as_str()))
+    for (name, value) in report.fields().iter().filter(|(name, _)| !known.contains(&name.as_str()))
     {
-        write!(
-            line,
-            "  {} {}",
-            printable(name),
-            printable(&value.to_string())
-        )?;
+        write!(line, "  {} {}", printable(name), printable(&value.to_string()))?;
     }
     Ok(())
 }
@@ -221,14 +199,7 @@ impl Totals {
     /// One line for people, `after` the start.
     #[must_use]
     pub fn text(&self, after: Duration) -> String {
-        let Self {
-            connections,
-            turned_away,
-            reports,
-            bad_lines,
-            lost,
-            reboots,
-        } = self;
+        let Self { connections, turned_away, reports, bad_lines, lost, reboots } = self;
         let turned_away = match turned_away {
             0 => String::new(),
             number => format!(", {number} connections turned away"),
@@ -262,11 +233,7 @@ mod tests {
 
     fn event(board: Option<&str>, news: News) -> Event {
         let peer = SocketAddr::from(([127, 0, 0, 1], 5000));
-        Event {
-            peer,
-            board: board.map(str::to_owned),
-            news,
-        }
+        Event { peer, board: board.map(str::to_owned), news }
     }
 
     fn report(line: &str) -> News {
@@ -285,16 +252,9 @@ mod tests {
             full.text(),
             "127.0.0.1:5000         b1  seq 17  up 17.003 s  23.5 °C  led off  connections 1  dropped 0"
         );
-        assert_eq!(
-            event(None, report("{}")).text(),
-            "127.0.0.1:5000         at 127.0.0.1:5000"
-        );
+        assert_eq!(event(None, report("{}")).text(), "127.0.0.1:5000         at 127.0.0.1:5000");
         let hostile = event(Some("\u{1b}[2J"), report(r#"{"\u0007":"\u001b[0m\u202e"}"#));
-        assert!(
-            !hostile.text().contains(['\u{1b}', '\u{7}', '\u{202e}']),
-            "{}",
-            hostile.text()
-        );
+        assert!(!hostile.text().contains(['\u{1b}', '\u{7}', '\u{202e}']), "{}", hostile.text());
     }
 
     #[test]
@@ -309,16 +269,8 @@ mod tests {
 
     #[test]
     fn news_for_people_and_machines() {
-        let gone = event(
-            Some("b1"),
-            News::Gone {
-                reason: "connection reset".to_owned(),
-            },
-        );
-        assert_eq!(
-            gone.text(),
-            "board b1 gone: connection reset (127.0.0.1:5000)"
-        );
+        let gone = event(Some("b1"), News::Gone { reason: "connection reset".to_owned() });
+        assert_eq!(gone.text(), "board b1 gone: connection reset (127.0.0.1:5000)");
         assert_eq!(
             gone.object(Duration::from_millis(1500)),
             json!({
@@ -326,12 +278,7 @@ mod tests {
                 "reason": "connection reset", "message": "gone: connection reset",
             })
         );
-        let silent = event(
-            None,
-            News::Silent {
-                after: Duration::from_secs(10),
-            },
-        );
+        let silent = event(None, News::Silent { after: Duration::from_secs(10) });
         assert_eq!(silent.text(), "board at 127.0.0.1:5000 silent for 10.0 s");
     }
 }

@@ -130,9 +130,7 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     let failed = |error| Error::Failed(format!("cannot watch sockets: {error}"));
     let mut listener = listen(args.listen)?;
     let poll = Poll::new().map_err(failed)?;
-    poll.registry()
-        .register(&mut listener, LISTENER, Interest::READABLE)
-        .map_err(failed)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).map_err(failed)?;
     let interrupt = Interrupt::install(Waker::new(poll.registry(), WAKE).map_err(failed)?)?;
     let mut server = Server {
         poll,
@@ -191,12 +189,9 @@ impl Server {
             Error::Failed(format!("cannot read the listener's address: {error}"))
         })?;
         if self.output.is_json() {
-            self.output
-                .object(&json!({ "event": "listening", "address": address.to_string() }))
+            self.output.object(&json!({ "event": "listening", "address": address.to_string() }))
         } else {
-            self.output.line(format_args!(
-                "listening on {address} for telemetry; Ctrl-C ends"
-            ))
+            self.output.line(format_args!("listening on {address} for telemetry; Ctrl-C ends"))
         }
     }
 
@@ -211,8 +206,7 @@ impl Server {
     }
 
     fn has_enough(&self) -> bool {
-        self.count
-            .is_some_and(|count| self.collector.totals().reports >= count)
+        self.count.is_some_and(|count| self.collector.totals().reports >= count)
     }
 
     /// How long the poll may sleep.
@@ -221,22 +215,16 @@ impl Server {
         if may_accept || self.sessions.values().any(|session| session.readable) {
             return Some(Duration::ZERO);
         }
-        let deadline = [self.collector.deadline(), self.accept_again]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let deadline =
+            [self.collector.deadline(), self.accept_again].into_iter().flatten().min()?;
         Some(deadline.saturating_duration_since(clock::now()))
     }
 
     /// Does what can be done without waiting, up to limits that are fair to all.
     fn turn(&mut self) -> Result<(), Error> {
         self.accept()?;
-        let readable: Vec<Key> = self
-            .sessions
-            .iter()
-            .filter(|(_, s)| s.readable)
-            .map(|(key, _)| *key)
-            .collect();
+        let readable: Vec<Key> =
+            self.sessions.iter().filter(|(_, s)| s.readable).map(|(key, _)| *key).collect();
         let mut events = Vec::new();
         for key in readable {
             if let Turn::Ended(reason) = self.read(key, &mut events) {
@@ -248,11 +236,7 @@ impl Server {
             }
         }
         for key in self.collector.expire(clock::now(), &mut events) {
-            self.close(
-                key,
-                "the board reports on a newer connection".to_owned(),
-                &mut events,
-            );
+            self.close(key, "the board reports on a newer connection".to_owned(), &mut events);
         }
         self.print(&mut events)
     }
@@ -263,11 +247,7 @@ impl Server {
             if self.output.is_json() {
                 self.output.object(&event.object(at))?;
             } else {
-                self.output.line(format_args!(
-                    "{:>9.3} s  {}",
-                    at.as_secs_f64(),
-                    event.text()
-                ))?;
+                self.output.line(format_args!("{:>9.3} s  {}", at.as_secs_f64(), event.text()))?;
             }
         }
         Ok(())
@@ -322,28 +302,17 @@ impl Server {
             self.close(key, "silent, and its place was needed".to_owned(), events);
         }
         // The lowest free key: at most one more than there are sessions.
-        let key = (0..)
-            .zip(self.sessions.keys())
-            .find(|(free, used)| free != *used);
+        let key = (0..).zip(self.sessions.keys()).find(|(free, used)| free != *used);
         let key = key.map_or(self.sessions.len(), |(free, _)| free);
         if let Err(error) =
-            self.poll
-                .registry()
-                .register(&mut stream, Token(key), Interest::READABLE)
+            self.poll.registry().register(&mut stream, Token(key), Interest::READABLE)
         {
             log::warn!("cannot watch the connection from {peer}: {error}");
             return;
         }
         log::info!("{peer} connected");
         self.collector.join(key, peer, now);
-        self.sessions.insert(
-            key,
-            Session {
-                stream,
-                lines: Lines::new(LINE_MAX),
-                readable: true,
-            },
-        );
+        self.sessions.insert(key, Session { stream, lines: Lines::new(LINE_MAX), readable: true });
     }
 
     fn read(&mut self, key: Key, events: &mut Vec<Event>) -> Turn {
@@ -379,10 +348,7 @@ impl Server {
                     Line::Complete(line) => self.collector.line(key, &line, now, events),
                     Line::TooLong => self.collector.long_line(key, LINE_MAX, now, events),
                 }
-                if self
-                    .count
-                    .is_some_and(|count| self.collector.totals().reports >= count)
-                {
+                if self.count.is_some_and(|count| self.collector.totals().reports >= count) {
                     return Turn::Goes;
                 }
             }

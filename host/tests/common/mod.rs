@@ -2,11 +2,7 @@
 //!
 //! Nothing here waits for a time: everything waits for an event, with [`PATIENCE`] as the bound that turns a
 //! hang into a failure.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses its own part of this"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -67,10 +63,7 @@ impl Finished {
 
     /// The last object, which must be the event `word`.
     pub fn last(&self, word: &str) -> Value {
-        let last = self
-            .objects()
-            .pop()
-            .unwrap_or_else(|| panic!("no output: {self:?}"));
+        let last = self.objects().pop().unwrap_or_else(|| panic!("no output: {self:?}"));
         assert_eq!(last["event"], word, "{self:?}");
         last
     }
@@ -86,18 +79,10 @@ pub fn finish(mut child: Child) -> Finished {
         panic!("the tool does not end");
     };
     drop(input);
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = result.expect("the tool can be waited for");
+    let Output { status, stdout, stderr } = result.expect("the tool can be waited for");
     let stderr = String::from_utf8(stderr).expect("text");
     assert!(!stderr.contains("panicked"), "{stderr}");
-    Finished {
-        code: status.code(),
-        stdout,
-        stderr,
-    }
+    Finished { code: status.code(), stdout, stderr }
 }
 
 /// Does something that may block, and fails the test if it takes too long.
@@ -111,19 +96,14 @@ pub fn bounded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 pub fn lines_of(stdout: ChildStdout) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
-        BufReader::new(stdout)
-            .lines()
-            .map_while(Result::ok)
-            .try_for_each(|line| sender.send(line))
+        BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
     });
     lines
 }
 
 /// Sends a signal, by name, to a process that a test started.
 pub fn signal(name: &str, id: u32) {
-    let status = Command::new("kill")
-        .args(["-s", name, &id.to_string()])
-        .status();
+    let status = Command::new("kill").args(["-s", name, &id.to_string()]).status();
     assert!(status.expect("kill runs").success());
 }
 
@@ -178,9 +158,7 @@ pub fn hold(stream: TcpStream) {
 
 /// An address on which nothing listens.
 pub fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a port")
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
 
 /// A running `tapboard-host serve --json` whose events are read as they come.
@@ -198,27 +176,15 @@ impl Serve {
         let mut child = tool(&[&base, arguments].concat());
         let lines = lines_of(child.stdout.take().expect("piped"));
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut serve = Self {
-            _input: child.stdin.take(),
-            child,
-            lines,
-            address,
-        };
+        let mut serve = Self { _input: child.stdin.take(), child, lines, address };
         let listening = serve.next("listening");
-        serve.address = listening["address"]
-            .as_str()
-            .expect("text")
-            .parse()
-            .expect("an address");
+        serve.address = listening["address"].as_str().expect("text").parse().expect("an address");
         serve
     }
 
     /// The next object, which must be the event `word`; a report if `word` is empty.
     pub fn next(&mut self, word: &str) -> Value {
-        let line = self
-            .lines
-            .recv_timeout(PATIENCE)
-            .expect("another line of output");
+        let line = self.lines.recv_timeout(PATIENCE).expect("another line of output");
         let object: Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(object["event"].as_str().unwrap_or(""), word, "{object}");
         object
@@ -226,9 +192,7 @@ impl Serve {
 
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the server listens");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("SO_RCVTIMEO");
+        stream.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
         stream
     }
 
@@ -238,11 +202,8 @@ impl Serve {
             signal(name, self.child.id());
         }
         let finished = finish(self.child);
-        let rest = self
-            .lines
-            .iter()
-            .map(|line| serde_json::from_str(&line).expect("JSON"))
-            .collect();
+        let rest =
+            self.lines.iter().map(|line| serde_json::from_str(&line).expect("JSON")).collect();
         (finished, rest)
     }
 }
