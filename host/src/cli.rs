@@ -1,0 +1,72 @@
+//! The command line: one variant for each subcommand, whose options live beside its code.
+//!
+//! `--help` is the manual: it says what each command promises, what it prints, and how it exits.
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::{connect, echo, serve};
+
+/// `tapboard-host`, the tool on the other end of the wire.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tapboard-host",
+    version,
+    about = "Connects to a board, verifies it, collects its telemetry",
+    long_about = "The other end of the wire: talks to a board - simulated, emulated or soldered - over \
+                  ordinary sockets, and decides whether it is a good one.\n\n\
+                  The default addresses are those of `tapboard`, the simulator in user mode, which \
+                  forwards 127.0.0.1:7000+PORT to PORT of the board.",
+    after_long_help = "Exit codes:\n  \
+                       0  success\n  \
+                       1  a check or a connection failed\n  \
+                       2  the command line is wrong\n\n\
+                       Examples:\n  \
+                       printf hello | tapboard-host connect 127.0.0.1:7007\n  \
+                       tapboard-host echo --connections 32 --bytes 1M\n  \
+                       tapboard-host serve"
+)]
+pub struct Cli {
+    /// Logs more to standard error: -v what happens, -vv each step, -vvv everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Joins standard input and output to a TCP port, like nc
+    #[command(long_about = connect::ABOUT)]
+    Connect(connect::Args),
+    /// Sends a pattern to an echo service and verifies every byte that comes back
+    #[command(long_about = echo::ABOUT)]
+    Echo(echo::Args),
+    /// Collects telemetry from any number of boards and prints it
+    #[command(long_about = serve::ABOUT)]
+    Serve(serve::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_long_help_of_each_command_is_longer_than_its_summary() {
+        for command in Cli::command().get_subcommands() {
+            let length =
+                |text: Option<&clap::builder::StyledStr>| text.map(|t| t.to_string().len());
+            assert!(length(command.get_long_about()) > length(command.get_about()));
+            assert!(command.get_after_long_help().is_some(), "examples of {}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What a connection does about time, and about addresses that do not answer.
+
+use super::*;
+
+#[test]
+fn a_connection_in_the_queue_waits_for_the_others_and_then_stalls() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (connect_timeout, stall_timeout) = (Duration::from_mins(1), Duration::from_secs(30));
+    let addresses = vec![listener.local_addr().unwrap()];
+    let plan = Plan { addresses, seed: 1, pings: 1, bytes: 1, connect_timeout, stall_timeout };
+    let poll = mio::Poll::new().unwrap();
+    let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
+    let others_moved = connection.started + Duration::from_secs(7);
+    let connecting = connection.deadline(&plan, others_moved);
+    assert_eq!(connecting, Some(connection.started + connect_timeout));
+
+    connection.state =
+        match std::mem::replace(&mut connection.state, State::Over(Outcome::Verified)) {
+            State::Connecting(stream) => State::Open(stream),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(connection.deadline(&plan, others_moved), Some(others_moved + stall_timeout));
+    connection.verified = 1;
+    let own = connection.moved + stall_timeout;
+    assert_eq!(connection.deadline(&plan, others_moved), Some(own), "it has its slot");
+    connection.expire(&plan);
+    assert!(matches!(
+        connection.outcome(),
+        Some(Outcome::Failed(Fault::Stalled { verified: 1, .. }))
+    ));
+    assert_eq!(connection.deadline(&plan, others_moved), None);
+}
+
+#[test]
+fn an_address_that_refuses_is_followed_by_the_next() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap();
+    for (addresses, connects) in [(vec![closed, open], true), (vec![closed, closed], false)] {
+        let timeout = Duration::from_mins(1);
+        let plan = Plan {
+            addresses,
+            seed: 1,
+            pings: 0,
+            bytes: 0,
+            connect_timeout: timeout,
+            stall_timeout: timeout,
+        };
+        let mut poll = mio::Poll::new().unwrap();
+        let mut events = mio::Events::with_capacity(8);
+        let mut scratch = Scratch { send: vec![0; 16], receive: vec![0; 16] };
+        let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
+        while connection.connect_time.is_none() && connection.outcome().is_none() {
+            poll.poll(&mut events, Some(timeout)).unwrap();
+            assert!(!events.is_empty(), "neither connected nor refused");
+            events.iter().for_each(|event| connection.wake(event));
+            connection.turn(&plan, &mut scratch, poll.registry(), Token(0));
+        }
+        assert_eq!(connection.connect_time.is_some(), connects);
+        assert_eq!(matches!(connection.outcome(), Some(Outcome::Refused(_))), !connects);
+        assert_eq!(connection.peer(), plan.addresses[1]);
+    }
+}

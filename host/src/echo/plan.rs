@@ -1,0 +1,38 @@
+//! What every connection of the echo check is to do: the same for all but the pattern's stream number.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Bytes of one ping.
+pub const PING: u64 = 64;
+
+/// What every connection does.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where to connect, in the order of trying; at least one.
+    pub addresses: Vec<SocketAddr>,
+    /// Seed of the patterns.
+    pub seed: u64,
+    /// Pings before the bulk.
+    pub pings: u32,
+    /// Bytes of the bulk.
+    pub bytes: u64,
+    /// Time for the connect, all addresses together.
+    pub connect_timeout: Duration,
+    /// Time without progress after which a connection has stalled.
+    pub stall_timeout: Duration,
+}
+
+impl Plan {
+    /// Bytes of all pings: the offset of the first byte of the bulk.
+    #[must_use]
+    pub fn ping_bytes(&self) -> u64 {
+        u64::from(self.pings) * PING
+    }
+
+    /// Bytes of one connection, pings and bulk.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.ping_bytes() + self.bytes
+    }
+}

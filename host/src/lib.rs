@@ -1,0 +1,73 @@
+//! The other end of the wire: connects to a board, verifies it, and collects its telemetry.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`connect`] | standard input and output joined to a board's port, as `nc` does |
+//! | [`echo`] | many connections to an echo service, with every byte verified and timed |
+//! | [`serve`] | the telemetry server that boards report to |
+//! | [`telemetry`], [`lines`] | a report, the history of a board, a line of bounded length |
+//! | [`pattern`], [`stats`], [`units`] | test data by offset, percentiles, quantities as people write them |
+//! | [`net`], [`output`], [`signal`], [`clock`] | addresses and their errors, standard output, Ctrl-C, time |
+//!
+//! A subcommand is a module with an `Args` and a `run`; [`cli`] lists them. `connect` blocks on two
+//! threads; the others watch all their sockets with one `mio` poll on one thread. Nothing spins, and
+//! every buffer, line and table has a limit.
+//!
+//! Exit codes: 0 success, 1 a failed check or connection, 2 a wrong command line.
+
+use std::process::ExitCode;
+
+use log::LevelFilter;
+use serde_json::json;
+
+use crate::cli::{Cli, Command};
+use crate::output::{Error, Output, Verdict};
+
+pub mod cli;
+pub mod clock;
+pub mod connect;
+pub mod echo;
+pub mod lines;
+pub mod net;
+pub mod output;
+pub mod pattern;
+pub mod serve;
+pub mod signal;
+pub mod stats;
+pub mod telemetry;
+pub mod units;
+
+/// Runs one command line to its end and says how the process should exit.
+#[must_use]
+pub fn run(cli: &Cli) -> ExitCode {
+    start_logging(cli.verbose);
+    let (result, json) = match &cli.command {
+        Command::Connect(args) => (connect::run(args), false),
+        Command::Echo(args) => (echo::run(args), args.json),
+        Command::Serve(args) => (serve::run(args), args.json),
+    };
+    match result {
+        Ok(Verdict::Failed) => ExitCode::FAILURE,
+        // Whoever reads our output may have had enough, as in `tapboard-host serve | head`.
+        Ok(Verdict::Passed) | Err(Error::OutputClosed) => ExitCode::SUCCESS,
+        Err(Error::Failed(message)) => {
+            if json {
+                // If standard output is gone too, standard error still says why.
+                let _ = Output::new(true).object(&json!({ "event": "error", "message": message }));
+            }
+            output::complain(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logging(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::Warn,
+        1 => LevelFilter::Info,
+        2 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    };
+    // Fails only if a logger is set already, as when a test runs two commands in one process.
+    let _ = simple_logger::SimpleLogger::new().with_level(level).init();
+}

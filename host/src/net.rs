@@ -1,0 +1,189 @@
+//! Where to connect: parsing, resolving, and errors that say what to do.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::clock;
+use crate::output::Error;
+use crate::units::show_seconds;
+
+/// Addresses of one name that are tried at most.
+const ADDRESSES_MAX: usize = 8;
+
+/// The echo service of a simulated board, as `tapboard` in user mode forwards it.
+pub const ECHO_DEFAULT: &str = "127.0.0.1:7007";
+
+/// A host, by address or by name, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `127.0.0.1:7007`, `[::1]:7007`.
+    Address(SocketAddr),
+    /// `board.example:7`.
+    Name(String, u16),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let remedy = "write ADDRESS:PORT, like 127.0.0.1:7007, [::1]:7007 or localhost:7007";
+        let port_zero = || "port 0 cannot be connected to; ports are 1 to 65535".to_owned();
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return if address.port() == 0 { Err(port_zero()) } else { Ok(Self::Address(address)) };
+        }
+        let Some((name, port)) = text.rsplit_once(':') else {
+            return Err(format!("`{text}` has no port; {remedy}"));
+        };
+        if name.is_empty() || name.contains(['[', ']', '/', ' ']) {
+            return Err(format!("`{text}` is not a host and a port; {remedy}"));
+        }
+        if name.contains(':') {
+            return Err(format!(
+                "an IPv6 address needs brackets: [{name}]:{port} or [{text}]:PORT"
+            ));
+        }
+        match port.parse::<u16>() {
+            Ok(0) => Err(port_zero()),
+            Ok(port) => Ok(Self::Name(name.to_owned(), port)),
+            Err(_) => Err(format!("`{port}` is not a port; {remedy}")),
+        }
+    }
+}
+
+impl Target {
+    /// The addresses to try, in order; at least one.
+    pub fn resolve(&self) -> Result<Vec<SocketAddr>, Error> {
+        let (name, port) = match self {
+            Self::Address(address) => return Ok(vec![*address]),
+            Self::Name(name, port) => (name, *port),
+        };
+        let unknown = |why: &dyn fmt::Display| {
+            Error::Failed(format!(
+                "cannot resolve `{name}`: {why}; give the address itself, like {ECHO_DEFAULT}"
+            ))
+        };
+        let found = (name.as_str(), port).to_socket_addrs().map_err(|error| unknown(&error))?;
+        let addresses: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
+        if addresses.is_empty() {
+            return Err(unknown(&"it has no address"));
+        }
+        log::debug!("{name} is {addresses:?}");
+        Ok(addresses)
+    }
+}
+
+/// Connects to the first address of `target` that answers; `timeout` is for all of them together. The
+/// error is that of the last address tried.
+pub fn connect(target: &Target, timeout: Duration) -> Result<TcpStream, Error> {
+    let start = clock::now();
+    let mut last = None;
+    for address in target.resolve()? {
+        let left = timeout.saturating_sub(clock::now() - start);
+        if left.is_zero() {
+            break;
+        }
+        log::info!("connecting to {address}");
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => {
+                log::info!("{address}: {error}");
+                last = Some((address, error));
+            }
+        }
+    }
+    Err(Error::Failed(match last {
+        Some((address, error)) => explain_connect(address, &error, timeout),
+        None => format!("no answer from {target} within {}", show_seconds(timeout)),
+    }))
+}
+
+/// What a failed connect means, and what to do about it, in one line.
+#[must_use]
+pub fn explain_connect(address: SocketAddr, error: &io::Error, timeout: Duration) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionRefused if address.ip().is_loopback() => {
+            format!("nothing listens on {address}; is the board up? start it with: tapboard")
+        }
+        ErrorKind::ConnectionRefused => format!(
+            "nothing listens on {address}; the host answers, but not on this port: is it the board, and \
+             is the service built in?"
+        ),
+        // The operating system's own timeout (ETIMEDOUT) is the same to the user as ours.
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => format!(
+            "no answer from {address} within {}; is the board up and its cable in? a board whose slots \
+             are all taken answers when one frees: allow it more time",
+            show_seconds(timeout)
+        ),
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => format!(
+            "no route to {address} ({error}); is the interface up? for a simulated board, start: \
+             tapboard tap"
+        ),
+        ErrorKind::ConnectionReset => {
+            format!("{address} reset the connection as it was made; see what the board logs")
+        }
+        _ => format!("cannot connect to {address}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_addresses_or_names_with_a_port() {
+        assert_eq!("127.0.0.1:7007".parse(), Ok(Target::Address(([127, 0, 0, 1], 7007).into())));
+        assert_eq!("[::1]:7".parse::<Target>().map(|t| t.to_string()), Ok("[::1]:7".to_owned()));
+        assert_eq!("board:7".parse(), Ok(Target::Name("board".to_owned(), 7)));
+        assert!(ECHO_DEFAULT.parse::<Target>().is_ok());
+    }
+
+    #[test]
+    fn a_wrong_target_says_how_to_write_it() {
+        for (text, part) in [
+            ("127.0.0.1", "no port"),
+            ("", "no port"),
+            ("::1:7007", "brackets"),
+            (":7007", "not a host"),
+            ("[::1]", "not a host and a port"),
+            ("http://board:80", "not a host"),
+            ("board/x:80", "not a host"),
+            ("board:http", "not a port"),
+            ("board:65536", "not a port"),
+            ("board:0", "port 0"),
+            ("127.0.0.1:0", "port 0"),
+        ] {
+            let error = text.parse::<Target>().expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn each_connect_error_has_a_remedy() {
+        let explain = |address: &str, kind: ErrorKind| {
+            explain_connect(address.parse().unwrap(), &kind.into(), Duration::from_secs(10))
+        };
+        assert_eq!(
+            explain("127.0.0.1:7007", ErrorKind::ConnectionRefused),
+            "nothing listens on 127.0.0.1:7007; is the board up? start it with: tapboard"
+        );
+        assert!(explain("192.0.2.1:7", ErrorKind::ConnectionRefused).contains("not on this port"));
+        assert!(explain("192.0.2.1:7", ErrorKind::TimedOut).contains("within 10 s"));
+        assert!(explain("192.0.2.1:7", ErrorKind::NetworkUnreachable).contains("tapboard tap"));
+        for kind in [ErrorKind::ConnectionRefused, ErrorKind::TimedOut, ErrorKind::HostUnreachable]
+        {
+            assert!(!explain("[::1]:7", kind).contains('\n'));
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! `serve`: the telemetry server that boards report to, a JSON line each second.
+//!
+//! One thread, one poll: it sleeps until a board speaks, connects or vanishes, until one has been silent
+//! for too long, or until Ctrl-C. [`collector`] knows what it all means, [`event`] how to say it; this file
+//! owns the sockets. No board can harm the others: lines and connections are limited, each turn reads a
+//! bounded amount, and what is malformed is reported once and skipped.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use serde_json::json;
+
+use crate::clock;
+use crate::lines::{Line, Lines};
+use crate::output::{Error, Output, Verdict};
+use crate::signal::Interrupt;
+use crate::units::parse_seconds;
+
+use self::collector::{Collector, Key};
+use self::event::Event;
+
+pub mod collector;
+pub mod event;
+
+/// Longest line, in bytes; the firmware's is about 120.
+pub const LINE_MAX: usize = 4096;
+
+/// Size of one read at most, in bytes.
+const RECEIVE: usize = 4096;
+
+/// Reads from one board in one turn at most.
+const TURN_MAX: usize = 8;
+
+/// Connections accepted in one turn at most.
+const ACCEPT_MAX: usize = 64;
+
+/// How long to wait after the system had no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+const LISTENER: Token = Token(usize::MAX - 1);
+const WAKE: Token = Token(usize::MAX);
+
+/// What `--help` says of `serve`.
+pub const ABOUT: &str = "\
+    Listens for boards, reads the JSON lines they send, and prints one line for each \
+    report: time since the start, peer, name, and the fields of the report, all of which \
+    are optional.\n\n\
+    It says when a board vanishes and why, when one is silent and when it is back, when \
+    reports were lost (a gap in `seq`), and when a board rebooted (`uptime_ms` went back). A \
+    board is known by its name, on whichever connection it reports. If all places are taken, \
+    a silent board gives way to a new one.\n\n\
+    With --json a report is the board's own object with `peer` added; everything else has \
+    an `event` field: listening, gap, backwards, reboot, malformed, long_line, silent, back, \
+    gone, shared_name, turned_away, totals, error.\n\n\
+    Ctrl-C or SIGTERM ends it: it prints its totals and exits 0.";
+
+/// Options of `serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+                       tapboard-host serve\n  \
+                       tapboard-host serve --listen 192.0.2.2:9000\n  \
+                       tapboard-host serve --json --count 10 | jq .temp_mc")]
+pub struct Args {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9000", value_parser = parse_listen)]
+    pub listen: SocketAddr,
+
+    /// Connections at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_boards: u16,
+
+    /// Reports a board as silent when it is not heard for this time
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub silence: Duration,
+
+    /// Ends after this many reports
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// Prints one JSON object for each report and event
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "`{text}` is not an address and a port; write one like 127.0.0.1:9000 or [::1]:9000"
+        )
+    })
+}
+
+/// One board's connection.
+#[derive(Debug)]
+struct Session {
+    stream: TcpStream,
+    lines: Lines,
+    readable: bool,
+}
+
+/// What reading from a board came to.
+enum Turn {
+    Goes,
+    Ended(String),
+}
+
+/// The server: sockets here, meaning in the collector.
+#[derive(Debug)]
+struct Server {
+    poll: Poll,
+    listener: TcpListener,
+    /// Connections wait in the listener's queue.
+    pending: bool,
+    /// Accepting goes on at this time, after the system had no room.
+    accept_again: Option<Instant>,
+    sessions: BTreeMap<Key, Session>,
+    places: usize,
+    collector: Collector,
+    output: Output,
+    start: Instant,
+    count: Option<u64>,
+}
+
+/// Runs the server until Ctrl-C, or until it has as many reports as it was told to collect.
+pub fn run(args: &Args) -> Result<Verdict, Error> {
+    let failed = |error| Error::Failed(format!("cannot watch sockets: {error}"));
+    let mut listener = listen(args.listen)?;
+    let poll = Poll::new().map_err(failed)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).map_err(failed)?;
+    let interrupt = Interrupt::install(Waker::new(poll.registry(), WAKE).map_err(failed)?)?;
+    let mut server = Server {
+        poll,
+        pending: true,
+        accept_again: None,
+        sessions: BTreeMap::new(),
+        places: usize::from(args.max_boards),
+        collector: Collector::new(args.silence),
+        output: Output::new(args.json),
+        start: clock::now(),
+        count: args.count,
+        listener,
+    };
+    server.announce()?;
+    let mut events = Events::with_capacity(256);
+    while !interrupt.requested() && !server.has_enough() {
+        match server.poll.poll(&mut events, server.wait_at_most()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        }
+        for event in &events {
+            if event.token() == LISTENER {
+                server.pending = true;
+            } else if let Some(session) = server.sessions.get_mut(&event.token().0) {
+                session.readable = true;
+            }
+        }
+        server.turn()?;
+    }
+    server.finish()
+}
+
+/// Binds the listening socket; the error says what to do.
+fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).map_err(|error| {
+        let remedy = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "another program listens there (another `tapboard-host serve`, or `nc -l`?): end it, or \
+                 choose another port with --listen"
+            }
+            ErrorKind::AddrNotAvailable => {
+                "this machine does not have that address: bring its interface up, or choose another with \
+                 --listen"
+            }
+            ErrorKind::PermissionDenied => "choose a port from 1024 up with --listen",
+            _ => "choose another address with --listen",
+        };
+        Error::Failed(format!("cannot listen on {address}: {error}; {remedy}"))
+    })
+}
+
+impl Server {
+    fn announce(&mut self) -> Result<(), Error> {
+        let address = self.listener.local_addr().map_err(|error| {
+            Error::Failed(format!("cannot read the listener's address: {error}"))
+        })?;
+        if self.output.is_json() {
+            self.output.object(&json!({ "event": "listening", "address": address.to_string() }))
+        } else {
+            self.output.line(format_args!("listening on {address} for telemetry; Ctrl-C ends"))
+        }
+    }
+
+    fn finish(&mut self) -> Result<Verdict, Error> {
+        let (totals, after) = (self.collector.totals(), clock::now() - self.start);
+        if self.output.is_json() {
+            self.output.object(&totals.object(after))?;
+        } else {
+            self.output.line(totals.text(after))?;
+        }
+        Ok(Verdict::Passed)
+    }
+
+    fn has_enough(&self) -> bool {
+        self.count.is_some_and(|count| self.collector.totals().reports >= count)
+    }
+
+    /// How long the poll may sleep.
+    fn wait_at_most(&self) -> Option<Duration> {
+        let may_accept = self.pending && self.accept_again.is_none();
+        if may_accept || self.sessions.values().any(|session| session.readable) {
+            return Some(Duration::ZERO);
+        }
+        let deadline =
+            [self.collector.deadline(), self.accept_again].into_iter().flatten().min()?;
+        Some(deadline.saturating_duration_since(clock::now()))
+    }
+
+    /// Does what can be done without waiting, up to limits that are fair to all.
+    fn turn(&mut self) -> Result<(), Error> {
+        self.accept()?;
+        let readable: Vec<Key> =
+            self.sessions.iter().filter(|(_, s)| s.readable).map(|(key, _)| *key).collect();
+        let mut events = Vec::new();
+        for key in readable {
+            if let Turn::Ended(reason) = self.read(key, &mut events) {
+                self.close(key, reason, &mut events);
+            }
+            self.print(&mut events)?;
+            if self.has_enough() {
+                return Ok(());
+            }
+        }
+        for key in self.collector.expire(clock::now(), &mut events) {
+            self.close(key, "the board reports on a newer connection".to_owned(), &mut events);
+        }
+        self.print(&mut events)
+    }
+
+    fn print(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        let at = clock::now() - self.start;
+        for event in events.drain(..) {
+            if self.output.is_json() {
+                self.output.object(&event.object(at))?;
+            } else {
+                self.output.line(format_args!("{:>9.3} s  {}", at.as_secs_f64(), event.text()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, key: Key, reason: String, events: &mut Vec<Event>) {
+        // Closing the socket takes it out of the poll too.
+        self.sessions.remove(&key);
+        self.collector.leave(key, reason, events);
+    }
+
+    fn accept(&mut self) -> Result<(), Error> {
+        let now = clock::now();
+        if self.accept_again.is_some_and(|again| again > now) {
+            return Ok(());
+        }
+        self.accept_again = None;
+        let mut events = Vec::new();
+        for _ in 0..ACCEPT_MAX {
+            if !self.pending {
+                break;
+            }
+            match self.listener.accept() {
+                Ok((stream, peer)) => self.admit(stream, peer, now, &mut events),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => self.pending = false,
+                    // This one is gone already; the next one may wait behind it.
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    _ => {
+                        log::warn!("cannot accept: {error}; trying again in a second");
+                        self.accept_again = Some(now + ACCEPT_PAUSE);
+                        break;
+                    }
+                },
+            }
+        }
+        self.print(&mut events)
+    }
+
+    fn admit(
+        &mut self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        now: Instant,
+        events: &mut Vec<Event>,
+    ) {
+        if self.sessions.len() >= self.places {
+            let Some(key) = self.collector.longest_silent() else {
+                self.collector.turn_away(peer, self.places, events);
+                return;
+            };
+            self.close(key, "silent, and its place was needed".to_owned(), events);
+        }
+        // The lowest free key: at most one more than there are sessions.
+        let key = (0..).zip(self.sessions.keys()).find(|(free, used)| free != *used);
+        let key = key.map_or(self.sessions.len(), |(free, _)| free);
+        if let Err(error) =
+            self.poll.registry().register(&mut stream, Token(key), Interest::READABLE)
+        {
+            log::warn!("cannot watch the connection from {peer}: {error}");
+            return;
+        }
+        log::info!("{peer} connected");
+        self.collector.join(key, peer, now);
+        self.sessions.insert(key, Session { stream, lines: Lines::new(LINE_MAX), readable: true });
+    }
+
+    fn read(&mut self, key: Key, events: &mut Vec<Event>) -> Turn {
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return Turn::Goes;
+        };
+        let mut buffer = [0; RECEIVE];
+        for _ in 0..TURN_MAX {
+            let length = match session.stream.read(&mut buffer) {
+                Ok(0) if session.lines.unfinished() > 0 => {
+                    return Turn::Ended(
+                        "it closed the connection in the middle of a line".to_owned(),
+                    );
+                }
+                Ok(0) => return Turn::Ended("it closed the connection".to_owned()),
+                Ok(length) => length,
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => {
+                        session.readable = false;
+                        return Turn::Goes;
+                    }
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::ConnectionReset => {
+                        return Turn::Ended("connection reset".to_owned());
+                    }
+                    _ => return Turn::Ended(error.to_string()),
+                },
+            };
+            let now = clock::now();
+            let mut input = &buffer[..length];
+            while let Some(line) = session.lines.next(&mut input) {
+                match line {
+                    Line::Complete(line) => self.collector.line(key, &line, now, events),
+                    Line::TooLong => self.collector.long_line(key, LINE_MAX, now, events),
+                }
+                if self.count.is_some_and(|count| self.collector.totals().reports >= count) {
+                    return Turn::Goes;
+                }
+            }
+        }
+        Turn::Goes
+    }
+}
