@@ -288,6 +288,18 @@ impl<'a> Pool<'a> {
         Some(index)
     }
 
+    /// Whether some SYN-ACK may be waiting for its owner to admit the peer.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn defers(&self, set: &SocketSet<'a>) -> bool {
+        (0..self.slots.len()).any(|index| {
+            let listener = match self.slots[index].account {
+                Account::Listener(listener) => self.listeners[usize::from(listener)],
+                Account::Client | Account::Nobody => return false,
+            };
+            listener.deferred && self.socket(index, set).state() == State::SynReceived
+        })
+    }
+
     fn open(&mut self, index: usize, now: Instant) {
         let slot = &mut self.slots[index];
         slot.phase = Phase::Open;
