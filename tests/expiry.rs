@@ -313,3 +313,42 @@ fn a_device_that_never_transmits_costs_fewer_than_10_polls_a_second() {
     solo.pass(Duration::from_secs(30));
     solo.assert_clean();
 }
+
+/// The peer may not send, the board has nothing to send; both know that the other is there.
+#[test]
+fn a_connection_whose_owner_does_not_read_for_10_minutes_lives_on() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected(&mut solo);
+    solo.send(client.data(&[1; 1024]));
+    solo.send(client.data(&[2; 1024]));
+    for _ in 0..120 {
+        solo.pass_with(Duration::from_secs(5), &mut |board, _| {
+            assert_eq!(board.state_name(&socket), "ESTABLISHED");
+            // The listener's own socket is looked at as well, or it would count as dropped.
+            board.state_name(&listener);
+            None
+        });
+        for segment in solo.said() {
+            assert!(!segment.is_rst(), "given up");
+            if segment.payload.len() == 1 {
+                // A keep-alive probe has an answer.
+                solo.send(client.ack());
+            }
+        }
+        // A window probe as Linux sends it: empty, and one before what is next.
+        let mut probe = client.segment(TcpControl::None, &[]);
+        probe.seq.0 -= 1;
+        solo.send(probe.frame());
+    }
+    let mut heard = Vec::new();
+    tcp::read(&mut solo.board, &mut socket, &mut heard);
+    assert_eq!(heard.len(), 2048);
+    solo.said();
+    solo.turn();
+    assert_eq!(solo.said_one().window, 2048, "the window is open again");
+    solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
