@@ -18,14 +18,9 @@ impl RealClock {
         clippy::new_without_default,
         reason = "a default value that differs each time misleads"
     )]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the clock"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn new() -> Self {
-        Self {
-            start: std::time::Instant::now(),
-        }
+        Self { start: std::time::Instant::now() }
     }
 
     /// Microseconds since the start, as an instant.

@@ -98,21 +98,12 @@ fn each_misuse_is_an_error_and_takes_nothing() {
     let mut fresh = tcp::socket(board);
     assert_eq!(board.listen(&mut fresh), Err(Error::InvalidState));
     assert_eq!(failed(board.accept(&mut fresh)), Error::InvalidState);
-    assert_eq!(
-        failed(tcp::send(board, &mut fresh, b"x")),
-        Error::InvalidState
-    );
-    assert_eq!(
-        failed(tcp::receive(board, &mut fresh, &mut [0; 1])),
-        Error::InvalidState
-    );
+    assert_eq!(failed(tcp::send(board, &mut fresh, b"x")), Error::InvalidState);
+    assert_eq!(failed(tcp::receive(board, &mut fresh, &mut [0; 1])), Error::InvalidState);
     assert_eq!(board.shutdown(&fresh), Err(Error::InvalidState));
     assert_eq!(board.endpoints(&fresh), Err(Error::InvalidState));
     assert_eq!(failed(board.peek(&fresh, &mut [0; 1])), Error::InvalidState);
-    assert_eq!(
-        (board.send_room(&fresh), board.unacknowledged(&fresh)),
-        (0, 0)
-    );
+    assert_eq!((board.send_room(&fresh), board.unacknowledged(&fresh)), (0, 0));
     assert_eq!(board.bind(&mut fresh, 0), Err(Error::Unaddressable));
     for nowhere in [
         "192.0.2.2:0",
@@ -134,39 +125,19 @@ fn each_misuse_is_an_error_and_takes_nothing() {
     assert_eq!(board.free_slots(), 8);
     board.bind(&mut fresh, 7).expect("still as new");
     assert_eq!(board.bind(&mut fresh, 8), Err(Error::InvalidState));
-    assert_eq!(
-        failed(board.accept(&mut fresh)),
-        Error::InvalidState,
-        "bound, not listening"
-    );
-    assert_eq!(
-        failed(tcp::connect(board, &mut fresh, "192.0.2.2:7")),
-        Error::InvalidState
-    );
+    assert_eq!(failed(board.accept(&mut fresh)), Error::InvalidState, "bound, not listening");
+    assert_eq!(failed(tcp::connect(board, &mut fresh, "192.0.2.2:7")), Error::InvalidState);
     board.listen(&mut fresh).unwrap();
-    assert_eq!(
-        failed(tcp::connect(board, &mut fresh, "192.0.2.2:7")),
-        Error::InvalidState
-    );
-    assert_eq!(
-        failed(tcp::send(board, &mut fresh, b"x")),
-        Error::InvalidState
-    );
+    assert_eq!(failed(tcp::connect(board, &mut fresh, "192.0.2.2:7")), Error::InvalidState);
+    assert_eq!(failed(tcp::send(board, &mut fresh, b"x")), Error::InvalidState);
     let mut second = tcp::socket(board);
     assert_eq!(board.bind(&mut second, 7), Err(Error::AddressInUse));
     tcp::close(board, fresh);
     board.bind(&mut second, 7).expect("free again");
     tcp::close(board, second);
     let (mut socket, _) = connecting(board);
-    assert_eq!(
-        failed(tcp::send(board, &mut socket, b"x")),
-        Error::InvalidState,
-        "SYN-SENT"
-    );
-    assert_eq!(
-        failed(tcp::receive(board, &mut socket, &mut [0; 1])),
-        Error::InvalidState
-    );
+    assert_eq!(failed(tcp::send(board, &mut socket, b"x")), Error::InvalidState, "SYN-SENT");
+    assert_eq!(failed(tcp::receive(board, &mut socket, &mut [0; 1])), Error::InvalidState);
     assert_eq!(board.shutdown(&socket), Err(Error::InvalidState));
     assert_eq!(board.bind(&mut socket, 9), Err(Error::InvalidState));
     assert_eq!(board.listen(&mut socket), Err(Error::InvalidState));
@@ -185,15 +156,9 @@ fn a_port_with_connections_but_no_listener_can_be_bound_again() {
     let mut old = tcp::accept(&mut solo.board, &mut listener).unwrap();
     tcp::close(&mut solo.board, listener);
     let mut listener = tcp::listener(&mut solo.board, 7);
-    assert!(
-        tcp::accept(&mut solo.board, &mut listener).is_none(),
-        "not the new one's"
-    );
+    assert!(tcp::accept(&mut solo.board, &mut listener).is_none(), "not the new one's");
     solo.send(client.data(b"the old one lives on"));
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut old, &mut [0; 99]),
-        Ok(20)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut old, &mut [0; 99]), Ok(20));
     let mut other = Client::new("192.0.2.2:1001", 7);
     other.open(&mut solo);
     let new = tcp::accept(&mut solo.board, &mut listener).expect("the new one's");
@@ -212,10 +177,7 @@ fn slots_and_listeners_run_out_with_an_error_and_come_back() {
     let board = &mut solo.board;
     let mut connects: Vec<_> = (0..8).map(|_| connecting(board).0).collect();
     let mut ninth = tcp::socket(board);
-    assert_eq!(
-        failed(tcp::connect(board, &mut ninth, "192.0.2.2:9000")),
-        Error::NoBufferSpace
-    );
+    assert_eq!(failed(tcp::connect(board, &mut ninth, "192.0.2.2:9000")), Error::NoBufferSpace);
     tcp::close(board, connects.pop().unwrap());
     let result = tcp::connect(board, &mut ninth, "192.0.2.2:9000");
     assert_eq!(result, Err(nb::Error::WouldBlock));
@@ -246,10 +208,7 @@ fn a_handle_outlived_by_nothing_says_so() {
     for _ in 0..2 {
         solo.pass(Duration::from_secs(601));
     }
-    assert_eq!(
-        failed(solo.board.accept(&mut listener)),
-        Error::ConnectionAborted
-    );
+    assert_eq!(failed(solo.board.accept(&mut listener)), Error::ConnectionAborted);
     assert_eq!(
         failed(tcp::receive(&mut solo.board, &mut stream, &mut [0; 1])),
         Error::ConnectionAborted
@@ -287,11 +246,7 @@ fn a_deferred_connection_is_admitted_or_refused() {
         solo.pass(Duration::from_secs(1));
         assert_eq!(solo.said(), []);
         // smoltcp cannot tell how long; 10 ms is how often it is asked.
-        assert!(
-            solo.polls - polls <= 101,
-            "{} polls while it waits",
-            solo.polls - polls
-        );
+        assert!(solo.polls - polls <= 101, "{} polls while it waits", solo.polls - polls);
         if refuse {
             tcp::close(&mut solo.board, socket);
             solo.turn();

@@ -25,10 +25,7 @@ fn assert_reset_at(solo: &mut Solo<'_>, seconds: i64) {
     assert_eq!(resets.len(), 1, "{}", solo.netstat());
     assert!(solo.heard.last().unwrap().1.is_rst());
     let expected = seconds * 1000;
-    assert!(
-        (expected..expected + 100).contains(&resets[0]),
-        "{resets:?}"
-    );
+    assert!((expected..expected + 100).contains(&resets[0]), "{resets:?}");
     solo.said();
 }
 
@@ -87,10 +84,7 @@ fn an_orphan_whose_slow_reader_still_reads_is_not_cut() {
     client.window = 200;
     client.open(&mut solo);
     let mut socket = tcp::accept(&mut solo.board, &mut listener).unwrap();
-    assert_eq!(
-        tcp::send(&mut solo.board, &mut socket, &[7; 2000]),
-        Ok(2000)
-    );
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, &[7; 2000]), Ok(2000));
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();
@@ -130,10 +124,7 @@ fn an_orphan_whose_peer_keeps_its_window_shut_is_reset_after_20_s() {
     let (mut client, mut socket, listener) = connected(&mut solo);
     client.window = 0;
     solo.send(client.ack());
-    assert_eq!(
-        tcp::send(&mut solo.board, &mut socket, b"never read"),
-        Ok(10)
-    );
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"never read"), Ok(10));
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();
@@ -159,17 +150,10 @@ fn data_for_an_orphan_is_answered_with_a_reset() {
         assert!(solo.said_one().is_fin());
         client.ack += 1;
         solo.send(client.ack());
-        let control = if fin {
-            TcpControl::Fin
-        } else {
-            TcpControl::Psh
-        };
+        let control = if fin { TcpControl::Fin } else { TcpControl::Psh };
         solo.send(client.segment(control, b"you never read this").frame());
         assert_eq!(solo.board.free_slots(), SLOTS, "{}", solo.netstat());
-        assert!(
-            solo.said_one().is_rst(),
-            "the peer must not think it was read"
-        );
+        assert!(solo.said_one().is_rst(), "the peer must not think it was read");
         solo.assert_clean();
     }
 }
@@ -199,9 +183,7 @@ fn a_close_in_syn_sent_says_nothing_and_frees_the_slot_at_once() {
     let mut socket = tcp::socket(&mut solo.board);
     let result = tcp::connect(&mut solo.board, &mut socket, "192.0.2.2:9000");
     assert_eq!(result, Err(nb::Error::WouldBlock));
-    solo.put(common::frames::neighbor_answer(
-        endpoint("192.0.2.2:1").addr,
-    ));
+    solo.put(common::frames::neighbor_answer(endpoint("192.0.2.2:1").addr));
     solo.turn();
     let syn = solo.said_one();
     tcp::close(&mut solo.board, socket);
@@ -255,10 +237,7 @@ fn a_close_with_unread_data_is_a_reset() {
     let mut solo = Solo::new(&mut memory, 1);
     let (mut client, mut socket, listener) = connected(&mut solo);
     solo.send(client.data(b"read"));
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 4]),
-        Ok(4)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 4]), Ok(4));
     solo.send(client.data(b"unread"));
     solo.said();
     let mut handles = vec![socket, listener];
@@ -279,21 +258,12 @@ fn after_a_shutdown_the_peers_data_still_comes_in() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let (mut client, mut socket, listener) = connected(&mut solo);
-    assert_eq!(
-        tcp::send(&mut solo.board, &mut socket, b"last words"),
-        Ok(10)
-    );
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"last words"), Ok(10));
     solo.board.shutdown(&socket).unwrap();
-    assert_eq!(
-        failed(tcp::send(&mut solo.board, &mut socket, b"no")),
-        Error::PipeClosed
-    );
+    assert_eq!(failed(tcp::send(&mut solo.board, &mut socket, b"no")), Error::PipeClosed);
     solo.turn();
     let fin = solo.said_one();
-    assert_eq!(
-        (fin.payload.as_slice(), fin.control),
-        (&b"last words"[..], TcpControl::Fin)
-    );
+    assert_eq!((fin.payload.as_slice(), fin.control), (&b"last words"[..], TcpControl::Fin));
     client.ack += 11;
     let mut heard = Vec::new();
     for round in 0..30u8 {
@@ -307,10 +277,7 @@ fn after_a_shutdown_the_peers_data_still_comes_in() {
     assert!(tcp::read(&mut solo.board, &mut socket, &mut heard));
     solo.pass(Duration::from_secs(15));
     // Over, in order, and still the end of the stream to its owner.
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]),
-        Ok(0)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]), Ok(0));
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();
@@ -330,10 +297,7 @@ fn a_reset_after_both_fins_is_no_error() {
     solo.send(client.fin());
     assert_eq!(solo.board.state_name(&socket), "TIME-WAIT");
     solo.send(client.rst());
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]),
-        Ok(0)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]), Ok(0));
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, listener);
     solo.pass(Duration::from_secs(11));
@@ -369,19 +333,11 @@ fn after_the_peers_half_close_all_due_data_goes_out_and_then_the_fin() {
         over = asked && tcp::read(peer, &mut client, &mut heard);
         over
     });
-    assert!(
-        over && heard == data,
-        "{} bytes\n{}",
-        heard.len(),
-        pair.netstat()
-    );
+    assert!(over && heard == data, "{} bytes\n{}", heard.len(), pair.netstat());
     tcp::close(&mut pair.peer, client);
     tcp::close(&mut pair.board, listener);
     pair.settle(Duration::from_secs(11));
-    assert_eq!(
-        pair.board.counters().resets_in + pair.peer.counters().resets_in,
-        0
-    );
+    assert_eq!(pair.board.counters().resets_in + pair.peer.counters().resets_in, 0);
     pair.assert_clean();
 }
 

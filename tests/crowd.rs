@@ -130,11 +130,7 @@ fn a_port_whose_only_slot_is_in_time_wait_still_has_its_reserve() {
             accepted.push(tcp::accept(&mut solo.board, &mut busy).unwrap());
         }
     }
-    assert_eq!(
-        accepted.len(),
-        6,
-        "port 9 and the client side keep one each"
-    );
+    assert_eq!(accepted.len(), 6, "port 9 and the client side keep one each");
     Client::new("192.0.2.2:1001", 9).open(&mut solo);
     accepted.push(tcp::accept(&mut solo.board, &mut quiet).expect("its reserve"));
     for socket in accepted {
@@ -185,11 +181,7 @@ fn thirty_two_clients_at_once_against_eight_slots_are_all_served() {
     let mut listener = tcp::listener(&mut pair.board, 7);
     let data: Vec<u8> = (0..BYTES).map(|index| (index * 7 / 3) as u8).collect();
     let mut clients: Vec<Talk> = (0..32)
-        .map(|_| Talk {
-            socket: Some(tcp::socket(&mut pair.peer)),
-            sent: 0,
-            heard: Vec::new(),
-        })
+        .map(|_| Talk { socket: Some(tcp::socket(&mut pair.peer)), sent: 0, heard: Vec::new() })
         .collect();
     let mut served: Vec<(TcpSocket, Vec<u8>)> = Vec::new();
     let outcome = pair.run(Duration::from_secs(300), |_, board, peer| {
@@ -242,15 +234,8 @@ fn thirty_two_clients_at_once_against_eight_slots_are_all_served() {
     assert!(clients.iter().all(|client| client.heard == data));
     assert_eq!(pair.peer.counters().resets_in, 0);
     assert_eq!(pair.board.counters().passive_opens, 32);
-    assert!(
-        pair.board.counters().syn_dropped > 0,
-        "the pool was never full"
-    );
-    assert!(
-        pair.clock.now() < Instant::from_secs(60),
-        "took until {}",
-        pair.clock.now()
-    );
+    assert!(pair.board.counters().syn_dropped > 0, "the pool was never full");
+    assert!(pair.clock.now() < Instant::from_secs(60), "took until {}", pair.clock.now());
     tcp::close(&mut pair.board, listener);
     pair.settle(Duration::from_secs(20));
     pair.assert_clean();

@@ -43,10 +43,7 @@ fn a_client_that_vanishes_is_given_up_after_100_s() {
             assert_eq!(probes.len(), 5, "{probes:#?}");
         }
         assert_eq!(solo.board.counters().timeouts, 1);
-        assert_eq!(
-            failed(tcp::send(&mut solo.board, &mut socket, b"x")),
-            Error::TimedOut
-        );
+        assert_eq!(failed(tcp::send(&mut solo.board, &mut socket, b"x")), Error::TimedOut);
         tcp::close(&mut solo.board, socket);
         tcp::close(&mut solo.board, listener);
         solo.turn();
@@ -63,10 +60,7 @@ fn a_healthy_idle_connection_survives_two_hours_and_costs_only_its_probes() {
     for _ in 0..2 * 180 {
         solo.pass_with(Duration::from_secs(20), &mut |board, _| {
             assert!(tcp::accept(board, &mut listener).is_none());
-            assert_eq!(
-                tcp::receive(board, &mut socket, &mut [0; 1]),
-                Err(nb::Error::WouldBlock)
-            );
+            assert_eq!(tcp::receive(board, &mut socket, &mut [0; 1]), Err(nb::Error::WouldBlock));
             None
         });
         let probe = solo.said_one();
@@ -74,15 +68,9 @@ fn a_healthy_idle_connection_survives_two_hours_and_costs_only_its_probes() {
         solo.send(client.ack());
     }
     let polls = solo.polls - polls;
-    assert!(
-        polls <= 2 * 360 + 2 * 12 + 2,
-        "{polls} wake-ups for 360 probes"
-    );
+    assert!(polls <= 2 * 360 + 2 * 12 + 2, "{polls} wake-ups for 360 probes");
     solo.send(client.data(b"still here"));
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 99]),
-        Ok(10)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 99]), Ok(10));
     assert_eq!(solo.board.counters().abandoned, 0);
     solo.board.abort(socket);
     tcp::close(&mut solo.board, listener);
@@ -148,10 +136,7 @@ fn a_client_that_vanishes_with_its_neighbour_entry_is_given_up_and_its_slot_is_f
     let (_, mut socket, listener) = connected(&mut solo);
     solo.answers = |_| false;
     solo.pass(Duration::from_secs(110));
-    assert_eq!(
-        failed(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1])),
-        Error::TimedOut
-    );
+    assert_eq!(failed(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1])), Error::TimedOut);
     tcp::close(&mut solo.board, listener);
     solo.turn();
     tcp::close(&mut solo.board, socket);
@@ -182,11 +167,9 @@ fn a_syn_from_an_address_that_never_resolves_holds_its_slot_8_s() {
 
 #[test]
 fn a_connect_to_an_address_that_never_answers_times_out_after_15_s() {
-    for (remote, resolves) in [
-        ("192.0.2.9:9000", true),
-        ("192.0.2.9:9000", false),
-        ("[2001:db8::9]:9000", true),
-    ] {
+    for (remote, resolves) in
+        [("192.0.2.9:9000", true), ("192.0.2.9:9000", false), ("[2001:db8::9]:9000", true)]
+    {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
         if !resolves {
@@ -251,11 +234,7 @@ fn handles_in_use_are_never_reclaimed_however_idle_the_board() {
         None
     });
     assert_eq!(solo.board.counters().abandoned, 0);
-    assert!(
-        solo.polls - polls <= 14,
-        "{} wake-ups in 2 h",
-        solo.polls - polls
-    );
+    assert!(solo.polls - polls <= 14, "{} wake-ups in 2 h", solo.polls - polls);
     Client::new("192.0.2.2:1000", 7).open(&mut solo);
     let socket = tcp::accept(&mut solo.board, &mut listener).expect("still listening");
     solo.board.abort(socket);
@@ -278,10 +257,7 @@ fn a_device_that_never_transmits_costs_fewer_than_10_polls_a_second() {
     let aborted = tcp::accept(&mut solo.board, &mut listener).unwrap();
     solo.said();
     solo.transmits = false;
-    assert_eq!(
-        tcp::send(&mut solo.board, &mut socket, &[1; 2000]),
-        Ok(2000)
-    );
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, &[1; 2000]), Ok(2000));
     tcp::close(&mut solo.board, closed);
     solo.board.abort(aborted);
     let mut outgoing = tcp::socket(&mut solo.board);
@@ -291,22 +267,14 @@ fn a_device_that_never_transmits_costs_fewer_than_10_polls_a_second() {
     let mut last = before;
     for second in 0..300 {
         solo.pass(SECOND);
-        assert!(
-            solo.polls - last < 10,
-            "{} in second {second}",
-            solo.polls - last
-        );
+        assert!(solo.polls - last < 10, "{} in second {second}", solo.polls - last);
         last = solo.polls;
     }
     assert_eq!(solo.said(), []);
     assert!(solo.board.counters().tx_refused > 0);
     // What nobody owns any more is gone by then.
     assert!(solo.board.free_slots() >= SLOTS - 2, "{}", solo.netstat());
-    assert_eq!(
-        solo.board.counters().resets_unsent,
-        2,
-        "the abort, the orphan"
-    );
+    assert_eq!(solo.board.counters().resets_unsent, 2, "the abort, the orphan");
     tcp::close(&mut solo.board, socket);
     tcp::close(&mut solo.board, outgoing);
     tcp::close(&mut solo.board, listener);

@@ -33,12 +33,7 @@ impl Echo {
         let listener = tcp::listener(&mut solo.board, 7);
         let mut datagrams = UdpClientStack::socket(&mut solo.board).unwrap();
         solo.board.bind(&mut datagrams, 7).unwrap();
-        Self {
-            listener,
-            datagrams,
-            streams: Vec::new(),
-            outgoing: None,
-        }
+        Self { listener, datagrams, streams: Vec::new(), outgoing: None }
     }
 
     /// Gives up what connects at the moment and connects anew.
@@ -118,12 +113,7 @@ fn garbage_of_every_length_never_panics_and_holds_nothing() {
                 3 => header(0x86dd, &[0x60]),
                 4 => header(
                     0x0800,
-                    &[
-                        0x4f,
-                        0,
-                        (len.saturating_sub(14) >> 8) as u8,
-                        len.saturating_sub(14) as u8,
-                    ],
+                    &[0x4f, 0, (len.saturating_sub(14) >> 8) as u8, len.saturating_sub(14) as u8],
                 ),
                 5 => header(
                     0x0800,
@@ -179,22 +169,13 @@ fn garbage_of_every_length_never_panics_and_holds_nothing() {
             solo.put(frame);
         }
         echo.turn(&mut solo);
-        assert!(
-            solo.deadline()
-                .is_none_or(|deadline| deadline > solo.clock.now())
-        );
+        assert!(solo.deadline().is_none_or(|deadline| deadline > solo.clock.now()));
     }
     echo.end(&mut solo);
 }
 
 fn header(ethertype: u16, payload: &[u8]) -> Vec<u8> {
-    [
-        &BOARD_MAC.0[..],
-        &PEER_MAC.0[..],
-        &ethertype.to_be_bytes()[..],
-        payload,
-    ]
-    .concat()
+    [&BOARD_MAC.0[..], &PEER_MAC.0[..], &ethertype.to_be_bytes()[..], payload].concat()
 }
 
 fn octets(address: &str) -> [u8; 16] {
@@ -230,11 +211,7 @@ fn echo_request(client: &Client) -> Vec<u8> {
     let checksums = ChecksumCapabilities::default();
     match (client.own.addr, client.board.addr) {
         (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => {
-            let repr = Icmpv6Repr::EchoRequest {
-                ident,
-                seq_no,
-                data,
-            };
+            let repr = Icmpv6Repr::EchoRequest { ident, seq_no, data };
             let len = repr.buffer_len();
             ip_frame(from.into(), to.into(), IpProtocol::Icmpv6, len, |payload| {
                 let mut packet = Icmpv6Packet::new_unchecked(payload);
@@ -242,11 +219,7 @@ fn echo_request(client: &Client) -> Vec<u8> {
             })
         }
         (from, to) => {
-            let repr = Icmpv4Repr::EchoRequest {
-                ident,
-                seq_no,
-                data,
-            };
+            let repr = Icmpv4Repr::EchoRequest { ident, seq_no, data };
             ip_frame(from, to, IpProtocol::Icmp, repr.buffer_len(), |payload| {
                 repr.emit(&mut Icmpv4Packet::new_unchecked(payload), &checksums);
             })
@@ -258,11 +231,7 @@ fn echo_request(client: &Client) -> Vec<u8> {
 /// are right afterwards.
 fn mutate(frame: &mut Vec<u8>, rng: &mut Rng) {
     for _ in 0..rng.below(4) + u32::from(rng.below(8) > 0) {
-        let reach = if rng.below(8) == 0 {
-            frame.len()
-        } else {
-            frame.len().min(80)
-        };
+        let reach = if rng.below(8) == 0 { frame.len() } else { frame.len().min(80) };
         let place = rng.below(reach as u32) as usize;
         frame[place] = match rng.below(3) {
             0 => frame[place] ^ (1 << rng.below(8)),

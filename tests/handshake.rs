@@ -39,10 +39,7 @@ fn a_lost_syn_ack_is_sent_again_with_the_same_number_and_makes_one_connection() 
     client.took(&again);
     solo.send(client.ack());
     let socket = tcp::accept(&mut solo.board, &mut listener).expect("one connection");
-    assert!(
-        tcp::accept(&mut solo.board, &mut listener).is_none(),
-        "a twin"
-    );
+    assert!(tcp::accept(&mut solo.board, &mut listener).is_none(), "a twin");
     solo.board.abort(socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();
@@ -92,10 +89,7 @@ fn a_syn_ack_delayed_past_the_clients_retransmission_does_no_harm() {
     accepted.extend(tcp::accept(&mut pair.board, &mut listener));
     let [syns, syn_acks, resets] = seen.get();
     assert_eq!((accepted.len(), resets), (1, 0), "{}", pair.netstat());
-    assert!(
-        syns >= 2 && syn_acks >= 2,
-        "{syns} SYNs, {syn_acks} SYN-ACKs"
-    );
+    assert!(syns >= 2 && syn_acks >= 2, "{syns} SYNs, {syn_acks} SYN-ACKs");
     assert_eq!(pair.peer.state_name(&client), "ESTABLISHED");
     pair.peer.abort(client);
     tcp::close(&mut pair.board, listener);
@@ -142,10 +136,7 @@ fn a_syn_on_a_live_connection_does_no_harm() {
             solo.pass(Duration::from_secs(2));
         }
         assert_eq!(heard.len(), 4 * 9);
-        assert!(
-            tcp::accept(&mut solo.board, &mut listener).is_none(),
-            "a twin"
-        );
+        assert!(tcp::accept(&mut solo.board, &mut listener).is_none(), "a twin");
         assert_eq!(solo.board.free_slots(), SLOTS - 1);
         solo.board.abort(socket);
         tcp::close(&mut solo.board, listener);
@@ -199,10 +190,7 @@ fn a_spoofed_reset_outside_the_window_is_ignored() {
         spoofed.seq.0 = spoofed.seq.0.wrapping_add(offset);
         solo.send(spoofed.frame());
         solo.send(client.data(b"x"));
-        assert_eq!(
-            tcp::receive(&mut solo.board, &mut socket, &mut [0; 4]),
-            Ok(1)
-        );
+        assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 4]), Ok(1));
     }
     // One inside is not, so the test could have failed.
     solo.send(client.rst());

@@ -32,17 +32,11 @@ fn fragments_are_dropped_and_counted() {
     let from = endpoint("[2001:db8::2]:1").addr;
     let to = endpoint("[2001:db8::1]:1").addr;
     let syn = Client::new("[2001:db8::2]:1000", 7).syn();
-    let frame = ip_frame(
-        from,
-        to,
-        IpProtocol::Ipv6Frag,
-        8 + syn.len() - 54,
-        |payload| {
-            payload[0] = u8::from(IpProtocol::Tcp);
-            payload[3] = 1;
-            payload[8..].copy_from_slice(&syn[54..]);
-        },
-    );
+    let frame = ip_frame(from, to, IpProtocol::Ipv6Frag, 8 + syn.len() - 54, |payload| {
+        payload[0] = u8::from(IpProtocol::Tcp);
+        payload[3] = 1;
+        payload[8..].copy_from_slice(&syn[54..]);
+    });
     solo.send(frame);
     assert_eq!(solo.said(), []);
     assert_eq!(solo.board.counters().fragments_dropped, 4);
@@ -59,24 +53,15 @@ fn a_segment_for_everybody_or_somebody_else_is_dropped_and_counted() {
     let mut sent = 0;
     for own in ["192.0.2.2:1000", "[2001:db8::2]:1000"] {
         let syn = Client::new(own, 7).syn();
-        for mac in [
-            [0xff; 6],
-            [1, 0, 0x5e, 0, 0, 1],
-            [0x33, 0x33, 0, 0, 0, 1],
-            [2, 0, 0, 0, 0, 9],
-        ] {
+        for mac in [[0xff; 6], [1, 0, 0x5e, 0, 0, 1], [0x33, 0x33, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9]]
+        {
             let mut frame = syn.clone();
             EthernetFrame::new_unchecked(&mut frame).set_dst_addr(EthernetAddress(mac));
             solo.send(frame);
             sent += 1;
         }
-        for to in [
-            "192.0.2.255:7",
-            "224.0.0.1:7",
-            "192.0.2.9:7",
-            "[ff02::1]:7",
-            "[2001:db8::9]:7",
-        ] {
+        for to in ["192.0.2.255:7", "224.0.0.1:7", "192.0.2.9:7", "[ff02::1]:7", "[2001:db8::9]:7"]
+        {
             let mut client = Client::new(own, 7);
             client.board = endpoint(to);
             if client.board.addr.version() == client.own.addr.version() {

@@ -29,10 +29,7 @@ fn a_listener_carries_no_data_and_each_accept_is_a_new_socket_in_the_order_of_ar
         solo.send(client.data(client.own.to_string().as_bytes()));
     }
     // The listener itself neither sends nor receives, whatever is in the queue.
-    assert_eq!(
-        failed(tcp::send(&mut solo.board, &mut listener, b"x")),
-        Error::InvalidState
-    );
+    assert_eq!(failed(tcp::send(&mut solo.board, &mut listener, b"x")), Error::InvalidState);
     assert_eq!(
         failed(tcp::receive(&mut solo.board, &mut listener, &mut [0; 8])),
         Error::InvalidState
@@ -40,11 +37,9 @@ fn a_listener_carries_no_data_and_each_accept_is_a_new_socket_in_the_order_of_ar
     assert_eq!(solo.board.state_name(&listener), "LISTEN");
     let mut accepted = Vec::new();
     for client in &clients {
-        let (mut socket, remote) = ready(embedded_nal::TcpFullStack::accept(
-            &mut solo.board,
-            &mut listener,
-        ))
-        .expect("a connection waits");
+        let (mut socket, remote) =
+            ready(embedded_nal::TcpFullStack::accept(&mut solo.board, &mut listener))
+                .expect("a connection waits");
         assert_eq!(remote.to_string(), client.own.to_string());
         let mut heard = Vec::new();
         assert!(!tcp::read(&mut solo.board, &mut socket, &mut heard));
@@ -98,25 +93,16 @@ fn accept_yields_a_connection_whose_peer_has_sent_everything_and_its_fin() {
     let mut socket = tcp::accept(&mut solo.board, &mut listener).expect("CLOSE-WAIT counts");
     assert_eq!(solo.board.state_name(&socket), "CLOSE-WAIT");
     let mut heard = Vec::new();
-    assert!(
-        tcp::read(&mut solo.board, &mut socket, &mut heard),
-        "no FIN"
-    );
+    assert!(tcp::read(&mut solo.board, &mut socket, &mut heard), "no FIN");
     assert_eq!(heard, b"all I have to say");
-    assert_eq!(
-        tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]),
-        Ok(0)
-    );
+    assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 1]), Ok(0));
     // The other direction is still open.
     assert_eq!(tcp::send(&mut solo.board, &mut socket, b"bye"), Ok(3));
     tcp::close(&mut solo.board, socket);
     solo.said();
     solo.turn();
     let last = solo.said_one();
-    assert_eq!(
-        (last.payload.as_slice(), last.control),
-        (&b"bye"[..], TcpControl::Fin)
-    );
+    assert_eq!((last.payload.as_slice(), last.control), (&b"bye"[..], TcpControl::Fin));
     client.ack = last.seq + 4;
     solo.send(client.ack());
     tcp::close(&mut solo.board, listener);
@@ -201,10 +187,7 @@ fn what_waits_to_be_accepted_is_reset_when_its_listener_closes() {
     let said = solo.said();
     assert_eq!(said.len(), 2);
     for client in [queued, shaking] {
-        let rst = said
-            .iter()
-            .find(|segment| segment.to == client.own)
-            .unwrap();
+        let rst = said.iter().find(|segment| segment.to == client.own).unwrap();
         assert!(rst.is_rst());
         assert_eq!(rst.seq, client.ack, "a RST the peer takes (RFC 5961 3.2)");
     }

@@ -117,12 +117,7 @@ struct Client {
 
 impl Client {
     fn new(peer: &mut NetStack<'_>, number: u32) -> Self {
-        Self {
-            socket: tcp::socket(peer),
-            number,
-            asked: false,
-            heard: Vec::new(),
-        }
+        Self { socket: tcp::socket(peer), number, asked: false, heard: Vec::new() }
     }
 
     /// Gives the connection back unless it is over, and then how it ended.
@@ -199,11 +194,7 @@ fn ten_thousand_connections_on_a_lossy_wire_leave_nothing_behind() {
         let mut client = Some(Client::new(&mut pair.peer, number));
         let outcome = pair.run(Duration::from_secs(100_000), |_, board, peer| {
             while let Some(socket) = tcp::accept(board, &mut listener) {
-                served.push(Served {
-                    socket,
-                    request: Vec::new(),
-                    sent: 0,
-                });
+                served.push(Served { socket, request: Vec::new(), sent: 0 });
             }
             served = std::mem::take(&mut served)
                 .into_iter()
@@ -229,12 +220,7 @@ fn ten_thousand_connections_on_a_lossy_wire_leave_nothing_behind() {
             // The board may still be busy with the last ones.
             client.is_none() && served.is_empty() && board.free_slots() == 8
         });
-        assert_eq!(
-            outcome,
-            Outcome::Done,
-            "connection {number}\n{}",
-            pair.netstat()
-        );
+        assert_eq!(outcome, Outcome::Done, "connection {number}\n{}", pair.netstat());
         // Time enough for every TIME-WAIT and orphan of the peer.
         pair.settle(Duration::from_secs(60));
         assert_eq!(pair.board.free_slots(), 8, "{}", pair.netstat());
@@ -242,10 +228,7 @@ fn ten_thousand_connections_on_a_lossy_wire_leave_nothing_behind() {
     }
     let all: u32 = endings.iter().sum();
     assert_eq!(all + lost, CONNECTIONS);
-    assert!(
-        endings.iter().all(|&count| count > 1900),
-        "{endings:?}, {lost} lost"
-    );
+    assert!(endings.iter().all(|&count| count > 1900), "{endings:?}, {lost} lost");
     tcp::close(&mut pair.board, listener);
     pair.settle(Duration::from_secs(1));
     pair.assert_clean();

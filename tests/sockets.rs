@@ -52,10 +52,7 @@ fn bytes_go_there_and_back_and_all_slots_are_free_again() {
     TcpClientStack::close(&mut pair.board, served.unwrap()).unwrap();
     pair.settle(Duration::from_secs(1));
     let mut buffer = [0; 1];
-    assert_eq!(
-        TcpClientStack::receive(&mut pair.peer, &mut client, &mut buffer),
-        Ok(0)
-    );
+    assert_eq!(TcpClientStack::receive(&mut pair.peer, &mut client, &mut buffer), Ok(0));
     TcpClientStack::close(&mut pair.peer, client).unwrap();
     pair.settle(Duration::from_secs(20));
     assert_eq!(pair.board.free_slots(), 8, "{}", pair.netstat());

@@ -19,11 +19,7 @@ fn bound(board: &mut NetStack<'_>, port: u16) -> UdpSocket {
 }
 
 fn datagram(from: &str, to: &str, payload: &[u8]) -> Datagram {
-    Datagram {
-        from: endpoint(from),
-        to: endpoint(to),
-        payload: payload.to_vec(),
-    }
+    Datagram { from: endpoint(from), to: endpoint(to), payload: payload.to_vec() }
 }
 
 /// Everything that waits in the socket.
@@ -38,10 +34,9 @@ fn drain(board: &mut NetStack<'_>, socket: &mut UdpSocket) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_datagram_is_answered_to_its_sender_from_the_address_it_came_to() {
-    for (peer, board) in [
-        ("192.0.2.2:4000", "192.0.2.1:7"),
-        ("[2001:db8::2]:4000", "[2001:db8::1]:7"),
-    ] {
+    for (peer, board) in
+        [("192.0.2.2:4000", "192.0.2.1:7"), ("[2001:db8::2]:4000", "[2001:db8::1]:7")]
+    {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
         let mut socket = bound(&mut solo.board, 7);
@@ -49,10 +44,7 @@ fn a_datagram_is_answered_to_its_sender_from_the_address_it_came_to() {
             solo.send(datagram(peer, board, payload).frame());
             let mut buffer = [0; 1500];
             let (count, from) = ready(solo.board.receive(&mut socket, &mut buffer)).unwrap();
-            assert_eq!(
-                (&buffer[..count], from.to_string()),
-                (payload, peer.to_string())
-            );
+            assert_eq!((&buffer[..count], from.to_string()), (payload, peer.to_string()));
             let destination = solo.board.udp_destination(&socket).unwrap().unwrap();
             assert_eq!(IpAddress::from(destination), endpoint(board).addr);
             solo.board.send_to(&mut socket, from, payload).unwrap();
@@ -69,9 +61,7 @@ fn a_connected_socket_hears_its_peer_only() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let mut socket = UdpClientStack::socket(&mut solo.board).unwrap();
-    solo.board
-        .connect(&mut socket, "192.0.2.2:4000".parse().unwrap())
-        .unwrap();
+    solo.board.connect(&mut socket, "192.0.2.2:4000".parse().unwrap()).unwrap();
     solo.board.send(&mut socket, b"hello").unwrap();
     solo.turn();
     let sent = solo.datagrams.pop().unwrap();
@@ -80,10 +70,7 @@ fn a_connected_socket_hears_its_peer_only() {
     let own = sent.from.to_string();
     solo.send(datagram("192.0.2.2:4001", &own, b"wrong port").frame());
     solo.send(datagram("192.0.2.3:4000", &own, b"wrong host").frame());
-    assert_eq!(
-        solo.board.receive(&mut socket, &mut [0; 8]),
-        Err(nb::Error::WouldBlock)
-    );
+    assert_eq!(solo.board.receive(&mut socket, &mut [0; 8]), Err(nb::Error::WouldBlock));
     solo.send(datagram("192.0.2.3:4000", &own, b"wrong host").frame());
     solo.send(datagram("192.0.2.2:4000", &own, b"right").frame());
     assert_eq!(drain(&mut solo.board, &mut socket), [b"right"]);
@@ -97,18 +84,8 @@ fn a_datagram_for_everybody_reaches_nobody() {
     let mut solo = Solo::new(&mut memory, 1);
     let mut socket = bound(&mut solo.board, 7);
     let mut sent = 0;
-    for to in [
-        "192.0.2.255:7",
-        "255.255.255.255:7",
-        "224.0.0.1:7",
-        "[ff02::1]:7",
-        "192.0.2.9:7",
-    ] {
-        let from = if to.starts_with('[') {
-            "[2001:db8::2]:4000"
-        } else {
-            "192.0.2.2:4000"
-        };
+    for to in ["192.0.2.255:7", "255.255.255.255:7", "224.0.0.1:7", "[ff02::1]:7", "192.0.2.9:7"] {
+        let from = if to.starts_with('[') { "[2001:db8::2]:4000" } else { "192.0.2.2:4000" };
         solo.send(datagram(from, to, b"all of you").frame());
         sent += 1;
     }
@@ -132,19 +109,13 @@ fn a_datagram_that_does_not_fit_is_refused_or_cut() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let mut socket = bound(&mut solo.board, 7);
-    for (to, most) in [
-        ("192.0.2.2:4000", DATAGRAM_SIZE),
-        ("[2001:db8::2]:4000", DATAGRAM_SIZE - 20),
-    ] {
+    for (to, most) in
+        [("192.0.2.2:4000", DATAGRAM_SIZE), ("[2001:db8::2]:4000", DATAGRAM_SIZE - 20)]
+    {
         let remote = to.parse().unwrap();
         let large = vec![5; most + 1];
-        assert_eq!(
-            failed(solo.board.send_to(&mut socket, remote, &large)),
-            Error::MessageTooLong
-        );
-        solo.board
-            .send_to(&mut socket, remote, &large[..most])
-            .unwrap();
+        assert_eq!(failed(solo.board.send_to(&mut socket, remote, &large)), Error::MessageTooLong);
+        solo.board.send_to(&mut socket, remote, &large[..most]).unwrap();
         // The stack asks for one neighbour a second.
         solo.turn();
         solo.pass(Duration::from_secs(1));
@@ -153,19 +124,9 @@ fn a_datagram_that_does_not_fit_is_refused_or_cut() {
     solo.send(datagram("192.0.2.2:4000", "192.0.2.1:7", b"too long for the buffer").frame());
     solo.send(datagram("192.0.2.2:4000", "192.0.2.1:7", b"next").frame());
     let mut buffer = [0; 8];
-    assert_eq!(
-        ready(solo.board.receive(&mut socket, &mut buffer))
-            .unwrap()
-            .0,
-        8
-    );
+    assert_eq!(ready(solo.board.receive(&mut socket, &mut buffer)).unwrap().0, 8);
     assert_eq!(&buffer, b"too long");
-    assert_eq!(
-        ready(solo.board.receive(&mut socket, &mut buffer))
-            .unwrap()
-            .0,
-        4
-    );
+    assert_eq!(ready(solo.board.receive(&mut socket, &mut buffer)).unwrap().0, 4);
     solo.board.close(socket).unwrap();
     solo.assert_clean();
 }
@@ -203,32 +164,14 @@ fn sockets_and_ports_run_out_with_an_error_each() {
     assert_eq!(board.bind(&mut extra, 7), Err(Error::AddressInUse));
     assert_eq!(board.bind(&mut extra, 0), Err(Error::Unaddressable));
     assert_eq!(failed(board.send(&mut extra, b"x")), Error::InvalidState);
-    assert_eq!(
-        failed(board.receive(&mut extra, &mut [0; 1])),
-        Error::InvalidState
-    );
+    assert_eq!(failed(board.receive(&mut extra, &mut [0; 1])), Error::InvalidState);
     let remote = "192.0.2.2:4000".parse().unwrap();
-    assert_eq!(
-        failed(board.send_to(&mut extra, remote, b"x")),
-        Error::InvalidState
-    );
-    assert_eq!(
-        failed(board.send(&mut sockets[0], b"to whom?")),
-        Error::InvalidState
-    );
-    for nowhere in [
-        "192.0.2.2:0",
-        "0.0.0.0:1",
-        "224.0.0.1:1",
-        "255.255.255.255:1",
-        "192.0.2.255:1",
-    ] {
+    assert_eq!(failed(board.send_to(&mut extra, remote, b"x")), Error::InvalidState);
+    assert_eq!(failed(board.send(&mut sockets[0], b"to whom?")), Error::InvalidState);
+    for nowhere in ["192.0.2.2:0", "0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "192.0.2.255:1"]
+    {
         let nowhere = nowhere.parse().unwrap();
-        assert_eq!(
-            board.connect(&mut extra, nowhere),
-            Err(Error::Unaddressable),
-            "{nowhere}"
-        );
+        assert_eq!(board.connect(&mut extra, nowhere), Err(Error::Unaddressable), "{nowhere}");
         let result = board.send_to(&mut sockets[0], nowhere, b"x");
         assert_eq!(failed(result), Error::Unaddressable, "{nowhere}");
     }
@@ -236,14 +179,9 @@ fn sockets_and_ports_run_out_with_an_error_each() {
     sockets.push(extra);
     let mut fourth = UdpClientStack::socket(board).unwrap();
     assert_eq!(board.bind(&mut fourth, 11), Err(Error::NoBufferSpace));
-    assert_eq!(
-        board.connect(&mut fourth, remote),
-        Err(Error::NoBufferSpace)
-    );
+    assert_eq!(board.connect(&mut fourth, remote), Err(Error::NoBufferSpace));
     board.close(sockets.remove(0)).unwrap();
-    board
-        .bind(&mut fourth, 7)
-        .expect("port and socket are free again");
+    board.bind(&mut fourth, 7).expect("port and socket are free again");
     sockets.push(fourth);
     for socket in sockets {
         board.close(socket).unwrap();
@@ -269,9 +207,7 @@ fn a_datagram_that_cannot_be_delivered_does_not_block_the_socket() {
     assert_eq!(solo.polls, polls, "still trying");
     assert_eq!(solo.board.counters().datagrams_unsent, 1);
     let remote = "192.0.2.2:4000".parse().unwrap();
-    solo.board
-        .send_to(&mut socket, remote, b"to somebody")
-        .unwrap();
+    solo.board.send_to(&mut socket, remote, b"to somebody").unwrap();
     solo.turn();
     solo.pass(Duration::from_secs(2));
     assert_eq!(solo.datagrams.len(), 1);

@@ -114,10 +114,7 @@ const _: () = {
     assert!(RST_WAIT.total_micros() < ORPHAN.total_micros());
     assert!(ORPHAN.total_micros() < IDLE_EVICT.total_micros());
     assert!(BACKOFF_FIRST.total_micros() < BACKOFF_MAX.total_micros());
-    assert!(
-        TCP_SLOTS > RESERVE * 5,
-        "four listening services and the client each need a reserve"
-    );
+    assert!(TCP_SLOTS > RESERVE * 5, "four listening services and the client each need a reserve");
     assert!(SHELL_CONNECTIONS <= TCP_SLOTS);
     assert!(TCP_SLOTS <= u8::MAX as usize && LISTENERS <= u8::MAX as usize);
 };

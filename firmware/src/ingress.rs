@@ -23,15 +23,9 @@ pub(crate) enum Class {
     /// A TCP segment with neither SYN nor RST, or with both ACK and SYN.
     Segment,
     /// A connection request (SYN without ACK).
-    Syn {
-        local: IpEndpoint,
-        remote: IpEndpoint,
-    },
+    Syn { local: IpEndpoint, remote: IpEndpoint },
     /// A reset.
-    Rst {
-        local: IpEndpoint,
-        remote: IpEndpoint,
-    },
+    Rst { local: IpEndpoint, remote: IpEndpoint },
     /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
     /// and it knows no IPv6 fragment header.
     Fragment,
@@ -184,21 +178,12 @@ impl<D: Device + ?Sized> Device for Metered<'_, D> {
 
     fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         let (rx, token) = self.device.receive(now)?;
-        Some((
-            rx,
-            MeteredToken {
-                token,
-                sent: &mut self.sent,
-            },
-        ))
+        Some((rx, MeteredToken { token, sent: &mut self.sent }))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
         if let Some(token) = self.device.transmit(now) {
-            Some(MeteredToken {
-                token,
-                sent: &mut self.sent,
-            })
+            Some(MeteredToken { token, sent: &mut self.sent })
         } else {
             self.sent.refused = true;
             None

@@ -170,18 +170,11 @@ impl<'a> Pool<'a> {
             generation: 0,
             touched: Instant::ZERO,
         };
-        Self {
-            slots,
-            listeners: [unused; LISTENERS],
-            queued: 0,
-            news: false,
-        }
+        Self { slots, listeners: [unused; LISTENERS], queued: 0, news: false }
     }
 
     fn handle(&self, index: usize) -> SocketHandle {
-        self.slots[index]
-            .handle
-            .expect("every slot was given its socket in new()")
+        self.slots[index].handle.expect("every slot was given its socket in new()")
     }
 
     pub(crate) fn socket<'s>(&self, index: usize, set: &'s SocketSet<'a>) -> &'s tcp::Socket<'a> {
@@ -213,9 +206,7 @@ impl<'a> Pool<'a> {
     pub(crate) fn port_in_use(&self, set: &SocketSet<'a>, port: u16) -> bool {
         self.listeners.iter().any(|listener| listener.port == port)
             || (0..self.slots.len()).any(|index| {
-                self.socket(index, set)
-                    .local_endpoint()
-                    .is_some_and(|local| local.port == port)
+                self.socket(index, set).local_endpoint().is_some_and(|local| local.port == port)
             })
     }
 
@@ -223,18 +214,11 @@ impl<'a> Pool<'a> {
 
     /// Registers `port`, which nobody has, and returns the listener's index.
     pub(crate) fn register(&mut self, port: u16, now: Instant) -> Option<u8> {
-        let registered = self
-            .listeners
-            .iter()
-            .filter(|listener| listener.port != 0)
-            .count();
+        let registered = self.listeners.iter().filter(|listener| listener.port != 0).count();
         if (registered + 2) * RESERVE > self.slots.len() {
             return None;
         }
-        let index = self
-            .listeners
-            .iter()
-            .position(|listener| listener.port == 0)?;
+        let index = self.listeners.iter().position(|listener| listener.port == 0)?;
         let listener = &mut self.listeners[index];
         *listener = Listener {
             port,
@@ -322,11 +306,8 @@ impl<'a> Pool<'a> {
 
     /// Slots that other accounts have not taken yet, but must be able to.
     fn reserved_for_others(&self, set: &SocketSet<'a>, account: Account) -> usize {
-        let registered = self
-            .listeners
-            .iter()
-            .enumerate()
-            .filter(|(_, listener)| listener.port != 0);
+        let registered =
+            self.listeners.iter().enumerate().filter(|(_, listener)| listener.port != 0);
         registered
             .map(|(index, _)| Account::Listener(index as u8))
             .chain([Account::Client])
@@ -468,10 +449,7 @@ impl<'a> Pool<'a> {
         };
         self.prepare(set, index, account, now);
         let socket = self.socket_mut(index, set);
-        let endpoint = IpListenEndpoint {
-            addr: Some(local.addr),
-            port: local.port,
-        };
+        let endpoint = IpListenEndpoint { addr: Some(local.addr), port: local.port };
         if socket.listen(endpoint).is_err() {
             // Port 0, which cannot be registered, or an open socket, which a free slot has not.
             return Request::Pass;
@@ -676,11 +654,7 @@ impl<'a> Pool<'a> {
             self.silence(set, index);
         }
         let slot = &mut self.slots[index];
-        let end = if slot.reset {
-            End::Reset
-        } else {
-            End::TimedOut
-        };
+        let end = if slot.reset { End::Reset } else { End::TimedOut };
         match end {
             End::Reset => counters.resets_in = counters.resets_in.wrapping_add(1),
             End::TimedOut => counters.timeouts = counters.timeouts.wrapping_add(1),
@@ -697,12 +671,7 @@ impl<'a> Pool<'a> {
 
     /// Ends a connection without a word, but leaves the slot to its owner.
     fn silence(&mut self, set: &mut SocketSet<'a>, index: usize) {
-        let Slot {
-            phase,
-            account,
-            generation,
-            ..
-        } = self.slots[index];
+        let Slot { phase, account, generation, .. } = self.slots[index];
         self.scrub(set, index);
         let slot = &mut self.slots[index];
         (slot.phase, slot.account, slot.generation) = (phase, account, generation);

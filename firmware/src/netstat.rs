@@ -48,10 +48,9 @@ impl fmt::Display for Column<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = heapless::String::<48>::new();
         let written = match (self.0, self.1) {
-            (Some(address), port) if port != 0 => fmt::write(
-                &mut line,
-                format_args!("{}", SocketAddr::new(address, port)),
-            ),
+            (Some(address), port) if port != 0 => {
+                fmt::write(&mut line, format_args!("{}", SocketAddr::new(address, port)))
+            }
             (_, 0) => fmt::write(&mut line, format_args!("{}", self.2)),
             (_, port) => fmt::write(&mut line, format_args!("*:{port}")),
         };
@@ -173,29 +172,18 @@ mod tests {
             state: "ESTABLISHED",
         };
         let line = row.to_string();
-        for (heading, value) in [
-            ("Local", "192.0.2.1:7"),
-            ("Remote", "192.0.2.2:49152"),
-            ("State", "ESTABLISHED"),
-        ] {
+        for (heading, value) in
+            [("Local", "192.0.2.1:7"), ("Remote", "192.0.2.2:49152"), ("State", "ESTABLISHED")]
+        {
             assert_eq!(Row::HEADING.find(heading), line.find(value), "{line}");
         }
-        let listener = Row {
-            local_address: None,
-            remote: None,
-            state: "LISTEN",
-            ..row
-        };
+        let listener = Row { local_address: None, remote: None, state: "LISTEN", ..row };
         assert!(listener.to_string().contains(" *:7  "), "{listener}");
     }
 
     #[test]
     fn counters_are_listed_in_field_order_and_end() {
-        let counters = Counters {
-            polls: 3,
-            stalls: 9,
-            ..Counters::default()
-        };
+        let counters = Counters { polls: 3, stalls: 9, ..Counters::default() };
         assert_eq!(counters.get(0), Some(("polls", 3)));
         let last = (0..).map_while(|index| counters.get(index)).last();
         assert_eq!(last, Some(("stalls", 9)));

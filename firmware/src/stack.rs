@@ -285,11 +285,7 @@ impl<'a> NetStack<'a> {
     /// TCP slots that no connection holds, neither a live one nor one that is still being closed.
     #[must_use]
     pub fn free_slots(&self) -> usize {
-        self.pool
-            .slots
-            .iter()
-            .filter(|slot| slot.phase == Phase::Free)
-            .count()
+        self.pool.slots.iter().filter(|slot| slot.phase == Phase::Free).count()
     }
 
     /// Forgets every neighbour's MAC address, as after the cable was out.
@@ -317,32 +313,23 @@ impl<'a> NetStack<'a> {
         self.now = now;
         self.counters.polls = self.counters.polls.wrapping_add(1);
         let more = self.ingress(device);
-        self.pool
-            .expire(&mut self.set, now, false, &mut self.counters);
+        self.pool.expire(&mut self.set, now, false, &mut self.counters);
         self.pool.news = false;
         let mut next = application(self, now);
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
         let abandoned = [abandoned, self.reclaim_udp()];
         let mut egress = self.egress(device);
-        let mut timers = self
-            .pool
-            .expire(&mut self.set, now, true, &mut self.counters);
+        let mut timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
         if self.pool.news {
             next = application(self, now);
             egress = self.egress(device);
-            timers = self
-                .pool
-                .expire(&mut self.set, now, true, &mut self.counters);
+            timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
         }
         let udp = self.expire_udp();
         let deadlines = [next, timers, udp, self.next_egress(&egress)];
         let next = deadlines.into_iter().chain(abandoned).flatten().min();
-        if more {
-            Some(now)
-        } else {
-            next.map(|next| next.max(now))
-        }
+        if more { Some(now) } else { next.map(|next| next.max(now)) }
     }
 
     /// Takes frames up to the budget. Returns whether there may be more.
@@ -353,13 +340,7 @@ impl<'a> NetStack<'a> {
             };
             let mut sent = Sent::default();
             rx.consume(|frame| {
-                self.frame(
-                    frame,
-                    MeteredToken {
-                        token,
-                        sent: &mut sent,
-                    },
-                );
+                self.frame(frame, MeteredToken { token, sent: &mut sent });
             });
             self.count(sent);
         }
@@ -376,10 +357,7 @@ impl<'a> NetStack<'a> {
         match class {
             Class::Pass | Class::Segment => {}
             Class::Syn { local, remote } => {
-                match self
-                    .pool
-                    .request(&mut self.set, local, remote, now, counters)
-                {
+                match self.pool.request(&mut self.set, local, remote, now, counters) {
                     Request::Armed(_) | Request::Pass => {}
                     Request::Drop => return,
                 }
@@ -404,8 +382,7 @@ impl<'a> NetStack<'a> {
             transmit: Some(transmit),
             capabilities: &self.capabilities,
         };
-        self.interface
-            .poll_ingress_single(now, &mut device, &mut self.set);
+        self.interface.poll_ingress_single(now, &mut device, &mut self.set);
         if let Some((index, before)) = reset {
             self.pool.reset(&self.set, index, before);
         }
@@ -415,15 +392,10 @@ impl<'a> NetStack<'a> {
     }
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
-        let mut metered = Metered {
-            device,
-            sent: Sent::default(),
-        };
+        let mut metered = Metered { device, sent: Sent::default() };
         let mut outcome = Egress::Budget;
         for _ in 0..EGRESS_BUDGET {
-            let result = self
-                .interface
-                .poll_egress(self.now, &mut metered, &mut self.set);
+            let result = self.interface.poll_egress(self.now, &mut metered, &mut self.set);
             if metered.sent.refused {
                 outcome = Egress::Refused;
                 break;
@@ -501,24 +473,8 @@ impl<'a> NetStack<'a> {
 #[cfg(feature = "ipv6")]
 fn link_local(mac: EthernetAddress) -> smoltcp::wire::Ipv6Cidr {
     let mac = mac.0;
-    let mut octets = [
-        0xfe,
-        0x80,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        mac[0] ^ 2,
-        mac[1],
-        mac[2],
-        0xff,
-        0xfe,
-        0,
-        0,
-        0,
-    ];
+    let mut octets =
+        [0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, 0, 0, 0];
     octets[13..].copy_from_slice(&mac[3..]);
     let address = smoltcp::wire::Ipv6Address::from(octets);
     smoltcp::wire::Ipv6Cidr::new(address, 64)
@@ -542,11 +498,7 @@ const fn state_name(state: smol_tcp::State) -> &'static str {
 
 impl Introspect for NetStack<'_> {
     fn row(&self, index: usize) -> Option<Row> {
-        let listeners = self
-            .pool
-            .listeners
-            .iter()
-            .filter(|listener| listener.port != 0);
+        let listeners = self.pool.listeners.iter().filter(|listener| listener.port != 0);
         let listeners = listeners.map(|listener| Row {
             protocol: Protocol::Tcp,
             receive_queue: 0,
@@ -554,18 +506,10 @@ impl Introspect for NetStack<'_> {
             local_address: None,
             local_port: listener.port,
             remote: None,
-            state: if listener.listening {
-                "LISTEN"
-            } else {
-                "BOUND"
-            },
+            state: if listener.listening { "LISTEN" } else { "BOUND" },
         });
-        let slots = self
-            .pool
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| slot.phase != Phase::Free);
+        let slots =
+            self.pool.slots.iter().enumerate().filter(|(_, slot)| slot.phase != Phase::Free);
         let connections = slots.map(|(index, _)| {
             let socket = self.pool.socket(index, &self.set);
             let local = socket.local_endpoint();
@@ -579,10 +523,7 @@ impl Introspect for NetStack<'_> {
                 state: state_name(socket.state()),
             }
         });
-        listeners
-            .chain(connections)
-            .chain(self.udp_rows())
-            .nth(index)
+        listeners.chain(connections).chain(self.udp_rows()).nth(index)
     }
 
     fn counter(&self, index: usize) -> Option<(&'static str, u32)> {

@@ -32,24 +32,12 @@ impl<const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAMS: u
     #[must_use]
     pub const fn new() -> Self {
         const {
-            assert!(
-                TCP > 0 && TCP <= u8::MAX as usize,
-                "slots are counted in a byte"
-            );
+            assert!(TCP > 0 && TCP <= u8::MAX as usize, "slots are counted in a byte");
             assert!(UDP <= u8::MAX as usize, "slots are counted in a byte");
-            assert!(
-                BUFFER >= 2 * 536,
-                "RFC 9293 3.7.1: at least two segments of the default MSS"
-            );
-            assert!(
-                DATAGRAMS >= DATAGRAM_SIZE,
-                "one full frame's datagram must fit"
-            );
+            assert!(BUFFER >= 2 * 536, "RFC 9293 3.7.1: at least two segments of the default MSS");
+            assert!(DATAGRAMS >= DATAGRAM_SIZE, "one full frame's datagram must fit");
         }
-        Self {
-            tcp: [[[0; BUFFER]; 2]; TCP],
-            udp: [[[0; DATAGRAMS]; 2]; UDP],
-        }
+        Self { tcp: [[[0; BUFFER]; 2]; TCP], udp: [[[0; DATAGRAMS]; 2]; UDP] }
     }
 }
 
@@ -74,10 +62,7 @@ impl<'a, const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAM
     From<&'a mut Storage<TCP, BUFFER, UDP, DATAGRAMS>> for Buffers<'a, BUFFER, DATAGRAMS>
 {
     fn from(storage: &'a mut Storage<TCP, BUFFER, UDP, DATAGRAMS>) -> Self {
-        Self {
-            tcp: &mut storage.tcp,
-            udp: &mut storage.udp,
-        }
+        Self { tcp: &mut storage.tcp, udp: &mut storage.udp }
     }
 }
 

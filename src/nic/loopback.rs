@@ -23,10 +23,7 @@ impl Loopback {
     /// A loopback on which each frame takes `delay`.
     #[must_use]
     pub fn new(delay: Duration) -> Self {
-        Self {
-            delay,
-            ..Self::default()
-        }
+        Self { delay, ..Self::default() }
     }
 
     /// The frames on their way, oldest first: to be looked at, held back or lost.
@@ -48,25 +45,14 @@ impl Device for Loopback {
     fn receive(&mut self, now: Instant) -> Option<(Received<'_>, Transmit<'_>)> {
         let frame = arrived(&mut self.queue, now)?;
         let (queue, spare) = (&mut self.queue, &self.spare);
-        Some((
-            Received { frame, spare },
-            Transmit {
-                queue,
-                spare,
-                at: now + self.delay,
-            },
-        ))
+        Some((Received { frame, spare }, Transmit { queue, spare, at: now + self.delay }))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
         if self.queue.len() >= QUEUE {
             return None;
         }
-        Some(Transmit {
-            queue: &mut self.queue,
-            spare: &self.spare,
-            at: now + self.delay,
-        })
+        Some(Transmit { queue: &mut self.queue, spare: &self.spare, at: now + self.delay })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -87,10 +87,7 @@ impl Wire {
     /// A cable on which each frame takes `delay`.
     #[must_use]
     pub fn new(delay: Duration) -> Self {
-        Self {
-            delay,
-            ..Self::default()
-        }
+        Self { delay, ..Self::default() }
     }
 
     /// The NIC at one end.
@@ -100,12 +97,7 @@ impl Wire {
             Side::Board => (to_board, to_peer),
             Side::Peer => (to_peer, to_board),
         };
-        End {
-            rx,
-            tx,
-            spare: &self.spare,
-            delay: self.delay,
-        }
+        End { rx, tx, spare: &self.spare, delay: self.delay }
     }
 
     /// The frames on their way to `side`, oldest first: to be looked at, held back or lost.
@@ -141,29 +133,15 @@ impl Device for End<'_> {
 
     fn receive(&mut self, now: Instant) -> Option<(Received<'_>, Transmit<'_>)> {
         let frame = arrived(self.rx, now)?;
-        let received = Received {
-            frame,
-            spare: self.spare,
-        };
-        Some((
-            received,
-            Transmit {
-                queue: self.tx,
-                spare: self.spare,
-                at: now + self.delay,
-            },
-        ))
+        let received = Received { frame, spare: self.spare };
+        Some((received, Transmit { queue: self.tx, spare: self.spare, at: now + self.delay }))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
         if self.tx.len() >= QUEUE {
             return None;
         }
-        Some(Transmit {
-            queue: self.tx,
-            spare: self.spare,
-            at: now + self.delay,
-        })
+        Some(Transmit { queue: self.tx, spare: self.spare, at: now + self.delay })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -212,10 +190,7 @@ pub struct Transmit<'a> {
 
 impl TxToken for Transmit<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        assert!(
-            len <= FRAME_SIZE,
-            "a frame of {len} bytes does not fit this NIC"
-        );
+        assert!(len <= FRAME_SIZE, "a frame of {len} bytes does not fit this NIC");
         let mut frame = self.spare.take(len);
         let result = f(&mut frame);
         self.queue.push_back(InFlight { at: self.at, frame });
@@ -246,43 +221,23 @@ mod tests {
     fn frames_arrive_in_order_after_the_delay() {
         let mut wire = Wire::new(Duration::from_millis(5));
         assert!(send(&mut wire, Side::Board, Instant::ZERO, b"one"));
-        assert!(send(
-            &mut wire,
-            Side::Board,
-            Instant::from_millis(1),
-            b"two"
-        ));
-        assert_eq!(
-            receive(&mut wire, Side::Peer, Instant::from_millis(4)),
-            None
-        );
+        assert!(send(&mut wire, Side::Board, Instant::from_millis(1), b"two"));
+        assert_eq!(receive(&mut wire, Side::Peer, Instant::from_millis(4)), None);
         assert_eq!(wire.next_arrival(Side::Peer), Some(Instant::from_millis(5)));
         assert_eq!(receive(&mut wire, Side::Board, Instant::from_secs(1)), None);
         let later = Instant::from_millis(6);
-        assert_eq!(
-            receive(&mut wire, Side::Peer, later).as_deref(),
-            Some(&b"one"[..])
-        );
-        assert_eq!(
-            receive(&mut wire, Side::Peer, later).as_deref(),
-            Some(&b"two"[..])
-        );
+        assert_eq!(receive(&mut wire, Side::Peer, later).as_deref(), Some(&b"one"[..]));
+        assert_eq!(receive(&mut wire, Side::Peer, later).as_deref(), Some(&b"two"[..]));
         assert_eq!(wire.next_arrival(Side::Peer), None);
     }
 
     #[test]
     fn a_full_direction_refuses_and_recovers() {
         let mut wire = Wire::default();
-        let sent = (0..=QUEUE)
-            .take_while(|_| send(&mut wire, Side::Peer, Instant::ZERO, b"x"))
-            .count();
+        let sent =
+            (0..=QUEUE).take_while(|_| send(&mut wire, Side::Peer, Instant::ZERO, b"x")).count();
         assert_eq!(sent, QUEUE);
-        assert!(send(
-            &mut wire,
-            Side::Board,
-            Instant::ZERO,
-            b"the other way is free"
-        ));
+        assert!(send(&mut wire, Side::Board, Instant::ZERO, b"the other way is free"));
         assert!(receive(&mut wire, Side::Board, Instant::ZERO).is_some());
         assert!(send(&mut wire, Side::Peer, Instant::ZERO, b"x"));
     }

@@ -105,10 +105,7 @@ pub(crate) struct Datagram {
 
 impl Datagram {
     pub(crate) fn frame(&self) -> Vec<u8> {
-        let repr = UdpRepr {
-            src_port: self.from.port,
-            dst_port: self.to.port,
-        };
+        let repr = UdpRepr { src_port: self.from.port, dst_port: self.to.port };
         let (from, to) = (self.from.addr, self.to.addr);
         let len = repr.header_len() + self.payload.len();
         ip_frame(from, to, IpProtocol::Udp, len, |buffer| {
@@ -190,12 +187,12 @@ fn ip_parts(frame: &[u8]) -> Option<(IpAddress, IpAddress, IpProtocol, &[u8])> {
 pub(crate) fn sender(frame: &[u8]) -> Option<IpAddress> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     match frame.ethertype() {
-        EthernetProtocol::Ipv4 => Ipv4Packet::new_checked(frame.payload())
-            .ok()
-            .map(|ip| ip.src_addr().into()),
-        EthernetProtocol::Ipv6 => Ipv6Packet::new_checked(frame.payload())
-            .ok()
-            .map(|ip| ip.src_addr().into()),
+        EthernetProtocol::Ipv4 => {
+            Ipv4Packet::new_checked(frame.payload()).ok().map(|ip| ip.src_addr().into())
+        }
+        EthernetProtocol::Ipv6 => {
+            Ipv6Packet::new_checked(frame.payload()).ok().map(|ip| ip.src_addr().into())
+        }
         _ => None,
     }
 }
@@ -206,9 +203,7 @@ pub(crate) fn asked_for(frame: &[u8]) -> Option<IpAddress> {
     if ethernet.ethertype() == EthernetProtocol::Arp {
         let packet = ArpPacket::new_checked(ethernet.payload()).ok()?;
         let ArpRepr::EthernetIpv4 {
-            operation: ArpOperation::Request,
-            target_protocol_addr,
-            ..
+            operation: ArpOperation::Request, target_protocol_addr, ..
         } = ArpRepr::parse(&packet).ok()?
         else {
             return None;

@@ -63,10 +63,7 @@ impl<'a> Pair<'a> {
             &mut *memory.board,
             &mut memory.board_sockets,
         );
-        let buffers = Buffers {
-            tcp: &mut memory.peer_tcp,
-            udp: &mut memory.peer_udp,
-        };
+        let buffers = Buffers { tcp: &mut memory.peer_tcp, udp: &mut memory.peer_udp };
         let peer = NetStack::new(
             &NetConfig::PEER,
             &mut wire.end(Side::Peer),

@@ -83,10 +83,7 @@ impl<'a> Solo<'a> {
         let now = self.clock.now();
         for _ in 0..1000 {
             self.polls += 1;
-            let mut end = Nic {
-                end: self.wire.end(Side::Board),
-                transmits: self.transmits,
-            };
+            let mut end = Nic { end: self.wire.end(Side::Board), transmits: self.transmits };
             self.deadline = self.board.poll_with(now, &mut end, &mut *app);
             assert!(self.deadline.is_none_or(|deadline| deadline >= now));
             self.listen();
@@ -123,9 +120,7 @@ impl<'a> Solo<'a> {
     /// Lays a frame on the wire; it arrives with the next turn.
     pub(crate) fn put(&mut self, frame: Vec<u8>) {
         let at = self.clock.now();
-        self.wire
-            .in_flight(Side::Board)
-            .push_back(InFlight { at, frame });
+        self.wire.in_flight(Side::Board).push_back(InFlight { at, frame });
     }
 
     /// Delivers a frame and lets the board react. As a real host, the sender has first exchanged MAC

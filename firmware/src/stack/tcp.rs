@@ -56,10 +56,7 @@ impl NetStack<'_> {
 
     fn opened(&self, index: usize) -> TcpSocket {
         let generation = self.pool.slots[index].generation;
-        TcpSocket(Kind::Stream {
-            index: index as u8,
-            generation,
-        })
+        TcpSocket(Kind::Stream { index: index as u8, generation })
     }
 
     /// The error that explains why this connection is over, if it is.
@@ -119,8 +116,7 @@ impl NetStack<'_> {
         let index = self.readable(socket)?;
         let Some(index) = index else { return Ok(0) };
         let tcp = self.pool.socket_mut(index, &mut self.set);
-        tcp.peek_slice(buffer)
-            .map_err(|_| nb::Error::Other(Error::InvalidState))
+        tcp.peek_slice(buffer).map_err(|_| nb::Error::Other(Error::InvalidState))
     }
 
     /// Bytes that `send` would take at once; 0 when the connection cannot send.
@@ -129,17 +125,12 @@ impl NetStack<'_> {
             return 0;
         };
         let tcp = self.pool.socket(index, &self.set);
-        if tcp.may_send() {
-            tcp.send_capacity() - tcp.send_queue()
-        } else {
-            0
-        }
+        if tcp.may_send() { tcp.send_capacity() - tcp.send_queue() } else { 0 }
     }
 
     /// Bytes sent and not yet acknowledged by the peer.
     pub fn unacknowledged(&mut self, socket: &TcpSocket) -> usize {
-        self.stream(socket)
-            .map_or(0, |index| self.pool.socket(index, &self.set).send_queue())
+        self.stream(socket).map_or(0, |index| self.pool.socket(index, &self.set).send_queue())
     }
 
     /// The slot of a socket with bytes to read; `None` after the peer's FIN.
@@ -292,8 +283,7 @@ impl TcpClientStack for NetStack<'_> {
         };
         self.pool.slots[index].moved = self.now;
         let tcp = self.pool.socket_mut(index, &mut self.set);
-        tcp.recv_slice(buffer)
-            .map_err(|_| nb::Error::Other(Error::InvalidState))
+        tcp.recv_slice(buffer).map_err(|_| nb::Error::Other(Error::InvalidState))
     }
 
     fn close(&mut self, socket: TcpSocket) -> Result<(), Error> {
@@ -315,18 +305,10 @@ impl TcpFullStack for NetStack<'_> {
         if local_port == 0 {
             return Err(Error::Unaddressable);
         }
-        if self
-            .pool
-            .listeners
-            .iter()
-            .any(|listener| listener.port == local_port)
-        {
+        if self.pool.listeners.iter().any(|listener| listener.port == local_port) {
             return Err(Error::AddressInUse);
         }
-        let index = self
-            .pool
-            .register(local_port, self.now)
-            .ok_or(Error::NoBufferSpace)?;
+        let index = self.pool.register(local_port, self.now).ok_or(Error::NoBufferSpace)?;
         let generation = self.pool.listeners[usize::from(index)].generation;
         socket.0 = Kind::Listener { index, generation };
         Ok(())
@@ -343,10 +325,7 @@ impl TcpFullStack for NetStack<'_> {
         if !self.pool.listeners[usize::from(listener)].listening {
             return Err(Error::InvalidState.into());
         }
-        let index = self
-            .pool
-            .accept(listener, self.now)
-            .ok_or(nb::Error::WouldBlock)?;
+        let index = self.pool.accept(listener, self.now).ok_or(nb::Error::WouldBlock)?;
         let opened = self.opened(index);
         let (_, remote) = self.endpoints(&opened)?;
         Ok((opened, remote))

@@ -72,9 +72,7 @@ const _: () = assert!(size_of::<UdpSocket>() == 4);
 
 impl<'a> NetStack<'a> {
     fn udp_handle(&self, index: usize) -> SocketHandle {
-        self.udp[index]
-            .handle
-            .expect("every slot was given its socket in new()")
+        self.udp[index].handle.expect("every slot was given its socket in new()")
     }
 
     fn udp_socket(&mut self, index: usize) -> &mut udp::Socket<'a> {
@@ -96,11 +94,7 @@ impl<'a> NetStack<'a> {
 
     pub(super) fn udp_port_in_use(&self, port: u16) -> bool {
         (0..self.udp.len()).any(|index| {
-            self.set
-                .get::<udp::Socket<'_>>(self.udp_handle(index))
-                .endpoint()
-                .port
-                == port
+            self.set.get::<udp::Socket<'_>>(self.udp_handle(index)).endpoint().port == port
         })
     }
 
@@ -108,14 +102,8 @@ impl<'a> NetStack<'a> {
         if !matches!(socket.0, Kind::New) {
             return Err(Error::InvalidState);
         }
-        let index = self
-            .udp
-            .iter()
-            .position(|slot| !slot.open)
-            .ok_or(Error::NoBufferSpace)?;
-        self.udp_socket(index)
-            .bind(port)
-            .map_err(|_| Error::Unaddressable)?;
+        let index = self.udp.iter().position(|slot| !slot.open).ok_or(Error::NoBufferSpace)?;
+        self.udp_socket(index).bind(port).map_err(|_| Error::Unaddressable)?;
         let slot = &mut self.udp[index];
         *slot = UdpSlot {
             handle: slot.handle,
@@ -124,10 +112,7 @@ impl<'a> NetStack<'a> {
             touched: self.now,
             ..UdpSlot::new()
         };
-        socket.0 = Kind::Open {
-            index: index as u8,
-            generation: slot.generation,
-        };
+        socket.0 = Kind::Open { index: index as u8, generation: slot.generation };
         Ok(index)
     }
 
@@ -177,10 +162,7 @@ impl<'a> NetStack<'a> {
             };
             slot.unsent = Some((since, queue));
             if now < since + DATAGRAM_WAIT {
-                next = [next, Some(since + DATAGRAM_WAIT)]
-                    .into_iter()
-                    .flatten()
-                    .min();
+                next = [next, Some(since + DATAGRAM_WAIT)].into_iter().flatten().min();
                 continue;
             }
             slot.unsent = None;
@@ -228,11 +210,7 @@ impl<'a> NetStack<'a> {
         buffer: &[u8],
     ) -> nb::Result<(), Error> {
         let endpoint = self.destination(remote)?;
-        let headers = if remote.is_ipv4() {
-            14 + 20 + 8
-        } else {
-            14 + 40 + 8
-        };
+        let headers = if remote.is_ipv4() { 14 + 20 + 8 } else { 14 + 40 + 8 };
         let socket = self.udp_socket(index);
         if buffer.len() > socket.payload_send_capacity().min(FRAME_SIZE - headers) {
             return Err(Error::MessageTooLong.into());
