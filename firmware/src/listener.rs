@@ -272,6 +272,18 @@ impl<'a> Pool<'a> {
         Some(index)
     }
 
+    /// Whether some SYN-ACK may be waiting for its owner to admit the peer.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn defers(&self, set: &SocketSet<'a>) -> bool {
+        (0..self.slots.len()).any(|index| {
+            let listener = match self.slots[index].account {
+                Account::Listener(listener) => self.listeners[usize::from(listener)],
+                Account::Client | Account::Nobody => return false,
+            };
+            listener.deferred && self.socket(index, set).state() == State::SynReceived
+        })
+    }
+
     fn open(&mut self, index: usize, now: Instant) {
         let slot = &mut self.slots[index];
         slot.phase = Phase::Open;
@@ -573,13 +585,13 @@ impl<'a> Pool<'a> {
     }
 
     /// Ends what has lasted too long and frees what is over. Returns when to look again at the latest.
-    /// `sent`: whether egress has had its turn at `now`; a RST is given up only after that, or a late
+    /// `tried`: whether egress has had its turn at `now`; a RST is given up only after that, or a late
     /// poll would drop it untried.
     pub(crate) fn expire(
         &mut self,
         set: &mut SocketSet<'a>,
         now: Instant,
-        sent: bool,
+        tried: bool,
         counters: &mut Counters,
     ) -> Option<Instant> {
         let mut next = None;
@@ -589,7 +601,7 @@ impl<'a> Pool<'a> {
                 Phase::Handshake => self.expire_handshake(set, index, now, counters),
                 Phase::Queued(_) | Phase::Open => self.expire_open(set, index, now, counters),
                 Phase::Orphan => self.expire_orphan(set, index, now, counters),
-                Phase::Aborting => self.expire_aborting(set, index, now, sent, counters),
+                Phase::Aborting => self.expire_aborting(set, index, now, tried, counters),
             };
             if let Some(deadline) = deadline {
                 earliest(&mut next, deadline);
@@ -725,12 +737,12 @@ impl<'a> Pool<'a> {
         set: &mut SocketSet<'a>,
         index: usize,
         now: Instant,
-        sent: bool,
+        tried: bool,
         counters: &mut Counters,
     ) -> Option<Instant> {
         if self.socket(index, set).local_endpoint().is_some() {
             let deadline = self.slots[index].since + RST_WAIT;
-            if now < deadline || !sent {
+            if now < deadline || !tried {
                 return Some(deadline);
             }
             counters.resets_unsent = counters.resets_unsent.wrapping_add(1);

@@ -479,8 +479,13 @@ impl<'a> NetStack<'a> {
                 if at > self.now {
                     return Some(at);
                 }
-                // It says "now", but has just been asked and had nothing to send.
-                self.counters.stalls = self.counters.stalls.wrapping_add(1);
+                // It says "now", but has just been asked and had nothing to send. So it does, too, while a
+                // SYN-ACK waits for `admit`: that is as it should be, and soon over.
+                #[cfg(feature = "gateway")]
+                let stalled = !self.pool.defers(&self.set);
+                #[cfg(not(feature = "gateway"))]
+                let stalled = true;
+                self.counters.stalls = self.counters.stalls.wrapping_add(u32::from(stalled));
                 Some(self.now + STALL_RETRY)
             }
         }

@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
-    Icmpv6Packet, Icmpv6Repr, IpAddress, IpEndpoint, IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet,
-    Ipv6Repr, NdiscNeighborFlags, NdiscRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
-    UdpPacket, UdpRepr,
+    Icmpv4Packet, Icmpv6Packet, Icmpv6Repr, IpAddress, IpEndpoint, IpProtocol, IpRepr, Ipv4Packet,
+    Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr, TcpControl, TcpPacket, TcpRepr,
+    TcpSeqNumber, UdpPacket, UdpRepr,
 };
 use tapboard_firmware::NetConfig;
 
@@ -263,5 +263,57 @@ pub(crate) fn neighbor_answer(address: IpAddress) -> Vec<u8> {
             );
             buffer
         }
+    }
+}
+
+/// Makes the checksums of a frame right as far as its headers make sense.
+pub(crate) fn fix_checksums(frame: &mut [u8]) {
+    let Ok(ethernet) = EthernetFrame::new_checked(&mut frame[..]) else {
+        return;
+    };
+    let ethertype = ethernet.ethertype();
+    let payload = &mut frame[14..];
+    let (from, to, protocol, payload): (IpAddress, IpAddress, _, _) = match ethertype {
+        EthernetProtocol::Ipv4 => {
+            let Ok(mut ip) = Ipv4Packet::new_checked(&mut *payload) else {
+                return;
+            };
+            ip.fill_checksum();
+            let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+            let (start, end) = (usize::from(ip.header_len()), usize::from(ip.total_len()));
+            (from, to, ip.next_header(), &mut payload[start..end])
+        }
+        EthernetProtocol::Ipv6 => {
+            let Ok(ip) = Ipv6Packet::new_checked(&mut *payload) else {
+                return;
+            };
+            let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+            let (protocol, end) = (ip.next_header(), ip.total_len());
+            (from, to, protocol, &mut payload[40..end])
+        }
+        _ => return,
+    };
+    match (protocol, from, to) {
+        (IpProtocol::Tcp, ..) => {
+            if let Ok(mut packet) = TcpPacket::new_checked(payload) {
+                packet.fill_checksum(&from, &to);
+            }
+        }
+        (IpProtocol::Udp, ..) => {
+            if let Ok(mut packet) = UdpPacket::new_checked(payload) {
+                packet.fill_checksum(&from, &to);
+            }
+        }
+        (IpProtocol::Icmp, ..) => {
+            if let Ok(mut packet) = Icmpv4Packet::new_checked(payload) {
+                packet.fill_checksum();
+            }
+        }
+        (IpProtocol::Icmpv6, IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => {
+            if let Ok(mut packet) = Icmpv6Packet::new_checked(payload) {
+                packet.fill_checksum(&from, &to);
+            }
+        }
+        _ => {}
     }
 }

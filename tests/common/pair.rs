@@ -15,21 +15,24 @@ use tapboard_firmware::{BoardSockets, Buffers, McuStorage, NetConfig, NetStack, 
 /// TCP slots of the peer: more than any scenario has clients.
 pub(crate) const PEER_SLOTS: usize = 64;
 
-/// Receive and send buffers, a pair for each socket.
-type Pairs<const SIZE: usize> = Vec<[[u8; SIZE]; 2]>;
-
 /// The memory of a [`Pair`], to be made first and to outlive it.
 pub(crate) struct Memory<'a> {
-    board: (Box<McuStorage>, BoardSockets<'a>),
-    peer: (Pairs<8192>, Pairs<2048>, Sockets<'a, PEER_SLOTS, 8, 72>),
+    board: Box<McuStorage>,
+    board_sockets: BoardSockets<'a>,
+    // Too much for a test thread's stack, on which a box would be filled.
+    peer_tcp: Vec<[[u8; 8192]; 2]>,
+    peer_udp: Vec<[[u8; 2048]; 2]>,
+    peer_sockets: Sockets<'a, PEER_SLOTS, 8, { PEER_SLOTS + 8 }>,
 }
 
 impl Memory<'_> {
     pub(crate) fn new() -> Self {
         Self {
-            board: (Box::default(), Sockets::new()),
-            // Too much for a test thread's stack, on which a box would be filled.
-            peer: (vec![[[0; 8192]; 2]; PEER_SLOTS], vec![[[0; 2048]; 2]; 8], Sockets::new()),
+            board: Box::default(),
+            board_sockets: Sockets::new(),
+            peer_tcp: vec![[[0; 8192]; 2]; PEER_SLOTS],
+            peer_udp: vec![[[0; 2048]; 2]; 8],
+            peer_sockets: Sockets::new(),
         }
     }
 }
@@ -52,13 +55,23 @@ impl<'a> Pair<'a> {
     pub(crate) fn new(memory: &'a mut Memory<'a>, delay: Duration, seed: u64) -> Self {
         let mut wire = Wire::new(delay);
         let now = Instant::ZERO;
-        let (storage, sockets) = &mut memory.board;
-        let mut end = wire.end(Side::Board);
-        let board = NetStack::new(&NetConfig::BOARD, &mut end, now, seed, &mut **storage, sockets);
-        let (tcp, udp, sockets) = &mut memory.peer;
-        let storage = Buffers { tcp, udp };
-        let mut end = wire.end(Side::Peer);
-        let peer = NetStack::new(&NetConfig::PEER, &mut end, now, !seed, storage, sockets);
+        let board = NetStack::new(
+            &NetConfig::BOARD,
+            &mut wire.end(Side::Board),
+            now,
+            seed,
+            &mut *memory.board,
+            &mut memory.board_sockets,
+        );
+        let buffers = Buffers { tcp: &mut memory.peer_tcp, udp: &mut memory.peer_udp };
+        let peer = NetStack::new(
+            &NetConfig::PEER,
+            &mut wire.end(Side::Peer),
+            now,
+            !seed,
+            buffers,
+            &mut memory.peer_sockets,
+        );
         Self {
             clock: VirtualClock::new(),
             wire,

@@ -10,7 +10,7 @@ use smoltcp::wire::{IpAddress, IpEndpoint, TcpControl, TcpSeqNumber};
 use tapboard::clock::VirtualClock;
 use tapboard::nic::wire::{End, InFlight, Received, Side, Transmit, Wire};
 use tapboard_firmware::netstat::Introspect;
-use tapboard_firmware::{BoardSockets, McuStorage, NetConfig, NetStack};
+use tapboard_firmware::{BoardSockets, McuStorage, NetConfig, NetStack, TcpSocket};
 
 use super::frames::{Datagram, Segment, asked_for, endpoint, neighbor_answer, sender};
 
@@ -283,6 +283,12 @@ impl Client {
         self.ack = syn_ack.seq + 1;
     }
 
+    /// Likewise, with the whole handshake behind it.
+    pub(crate) fn opened(mut self, solo: &mut Solo<'_>) -> Self {
+        self.open(solo);
+        self
+    }
+
     /// The whole handshake.
     pub(crate) fn open(&mut self, solo: &mut Solo<'_>) {
         solo.said();
@@ -291,4 +297,14 @@ impl Client {
         self.took(&syn_ack);
         solo.send(self.ack());
     }
+}
+
+/// A board with one accepted connection, its client, and the listener.
+pub(crate) fn connected(solo: &mut Solo<'_>) -> (Client, TcpSocket, TcpSocket) {
+    let mut listener = super::tcp::listener(&mut solo.board, 7);
+    let mut client = Client::new("192.0.2.2:1000", 7);
+    client.open(solo);
+    let socket = super::tcp::accept(&mut solo.board, &mut listener).expect("established");
+    solo.said();
+    (client, socket, listener)
 }

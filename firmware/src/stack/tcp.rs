@@ -217,7 +217,13 @@ impl TcpClientStack for NetStack<'_> {
             *socket = self.opened(index);
             return Err(nb::Error::WouldBlock);
         }
-        let index = self.stream(socket)?;
+        let index = match self.stream(socket) {
+            Err(error @ Error::ConnectionAborted) => {
+                socket.0 = Kind::New;
+                return Err(error.into());
+            }
+            result => result?,
+        };
         let tcp = self.pool.socket(index, &self.set);
         match (tcp.state(), self.pool.slots[index].end) {
             (State::SynSent | State::SynReceived, None) => Err(nb::Error::WouldBlock),
