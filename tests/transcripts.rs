@@ -127,7 +127,10 @@ fn tcp_client<S: TcpFullStack>(
             }
         }
         let mut buffer = [0; 512];
-        while connected {
+        loop {
+            if !connected {
+                break;
+            }
             if let Some((question, answer)) = parts.get(next) {
                 if sent < question.len() {
                     match TcpClientStack::send(stack, &mut handle, &question[sent..]) {
@@ -165,14 +168,13 @@ fn udp_client<S: UdpFullStack>(parts: &'static [&'static [u8]]) -> impl Actor<S>
     let mut socket = None;
     let mut next = 0;
     move |_now: Instant, stack: &mut Recorder<'_, S>| {
-        let mut handle = match socket.take() {
-            Some(handle) => handle,
-            None => {
-                let mut handle = UdpClientStack::socket(stack).unwrap();
-                UdpClientStack::connect(stack, &mut handle, at(7)).unwrap();
-                UdpClientStack::send(stack, &mut handle, parts[0]).unwrap();
-                handle
-            }
+        let mut handle = if let Some(handle) = socket.take() {
+            handle
+        } else {
+            let mut handle = UdpClientStack::socket(stack).unwrap();
+            UdpClientStack::connect(stack, &mut handle, at(7)).unwrap();
+            UdpClientStack::send(stack, &mut handle, parts[0]).unwrap();
+            handle
         };
         let mut buffer = [0; 2048];
         if let Ok((count, _)) = UdpClientStack::receive(stack, &mut handle, &mut buffer) {

@@ -50,7 +50,7 @@ fn every_step_happens_and_every_kind_of_segment_is_shown() {
         rest = &rest[at + part.len()..];
     }
     // Numbered without a gap, and counted right.
-    let steps = (1..).take_while(|step| text.contains(&format!("[{step}]"))).count();
+    let steps = (1..100).take_while(|step| text.contains(&format!("[{step}]"))).count();
     assert!(text.contains(&format!("All {steps} steps happened.")), "{steps}: {text}");
     assert!(steps >= 30);
 }

@@ -9,6 +9,8 @@
 //! The stack runs inside [`NetStack::poll_with`], which is one turn of the superloop: bounded ingress,
 //! expiry, the application, bounded egress. Cost of an idle turn: one look at each slot and socket.
 
+mod error;
+mod introspect;
 mod tcp;
 mod udp;
 
@@ -27,10 +29,12 @@ use crate::backlog::Backlog;
 use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY};
 use crate::ingress::{Class, Metered, MeteredToken, OneFrame, Sent, classify};
 use crate::listener::{Phase, Pool, Request};
-use crate::netstat::{Counters, Introspect, Protocol, Row};
+use crate::netstat::Counters;
 use crate::rng::Rng;
 use crate::storage::{Buffers, Sockets};
 
+pub use error::Error;
+use introspect::state_name;
 pub use tcp::TcpSocket;
 pub(crate) use udp::UdpSlot;
 pub use udp::UdpSocket;
@@ -74,60 +78,6 @@ impl NetConfig {
             64,
         )),
     };
-}
-
-/// Why a socket call failed. Nothing here is fatal to the stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// The port is taken.
-    AddressInUse,
-    /// No slot, listener or UDP socket is free; close one, or try again later.
-    NoBufferSpace,
-    /// The call does not fit the socket's state, e.g. `listen` before `bind` or `send` before `connect`.
-    InvalidState,
-    /// Port 0, an unspecified, broadcast or multicast address, one that no route leads to, or an address
-    /// family this stack does not have.
-    Unaddressable,
-    /// A datagram larger than a frame or the socket's buffer.
-    MessageTooLong,
-    /// This side's direction of the connection has been closed.
-    PipeClosed,
-    /// The peer refused the connection.
-    ConnectionRefused,
-    /// The peer reset the connection.
-    ConnectionReset,
-    /// The peer did not answer in time.
-    TimedOut,
-    /// The stack ended the connection to make room, or because nobody used its handle.
-    ConnectionAborted,
-}
-
-impl core::fmt::Display for Error {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::AddressInUse => "address in use",
-            Self::NoBufferSpace => "no socket free",
-            Self::InvalidState => "call does not fit the socket's state",
-            Self::Unaddressable => "address not usable",
-            Self::MessageTooLong => "datagram too long",
-            Self::PipeClosed => "sending side already closed",
-            Self::ConnectionRefused => "connection refused",
-            Self::ConnectionReset => "connection reset by peer",
-            Self::TimedOut => "timed out",
-            Self::ConnectionAborted => "connection aborted",
-        })
-    }
-}
-
-impl core::error::Error for Error {}
-
-impl embedded_nal::TcpError for Error {
-    fn kind(&self) -> embedded_nal::TcpErrorKind {
-        match self {
-            Self::PipeClosed => embedded_nal::TcpErrorKind::PipeClosed,
-            _ => embedded_nal::TcpErrorKind::Other,
-        }
-    }
 }
 
 fn to_socket_addr(endpoint: IpEndpoint) -> SocketAddr {
@@ -529,55 +479,4 @@ fn link_local(mac: EthernetAddress) -> smoltcp::wire::Ipv6Cidr {
     octets[13..].copy_from_slice(&mac[3..]);
     let address = smoltcp::wire::Ipv6Address::from(octets);
     smoltcp::wire::Ipv6Cidr::new(address, 64)
-}
-
-const fn state_name(state: smol_tcp::State) -> &'static str {
-    match state {
-        smol_tcp::State::Closed => "CLOSED",
-        smol_tcp::State::Listen => "LISTEN",
-        smol_tcp::State::SynSent => "SYN-SENT",
-        smol_tcp::State::SynReceived => "SYN-RECEIVED",
-        smol_tcp::State::Established => "ESTABLISHED",
-        smol_tcp::State::FinWait1 => "FIN-WAIT-1",
-        smol_tcp::State::FinWait2 => "FIN-WAIT-2",
-        smol_tcp::State::CloseWait => "CLOSE-WAIT",
-        smol_tcp::State::Closing => "CLOSING",
-        smol_tcp::State::LastAck => "LAST-ACK",
-        smol_tcp::State::TimeWait => "TIME-WAIT",
-    }
-}
-
-impl Introspect for NetStack<'_> {
-    fn row(&self, index: usize) -> Option<Row> {
-        let listeners = self.pool.listeners.iter().filter(|listener| listener.port != 0);
-        let listeners = listeners.map(|listener| Row {
-            protocol: Protocol::Tcp,
-            receive_queue: 0,
-            send_queue: 0,
-            local_address: None,
-            local_port: listener.port,
-            remote: None,
-            state: if listener.listening { "LISTEN" } else { "BOUND" },
-        });
-        let slots =
-            self.pool.slots.iter().enumerate().filter(|(_, slot)| slot.phase != Phase::Free);
-        let connections = slots.map(|(index, _)| {
-            let socket = self.pool.socket(index, &self.set);
-            let local = socket.local_endpoint();
-            Row {
-                protocol: Protocol::Tcp,
-                receive_queue: socket.recv_queue(),
-                send_queue: socket.send_queue(),
-                local_address: local.map(|local| to_ip_addr(local.addr)),
-                local_port: local.map_or(0, |local| local.port),
-                remote: socket.remote_endpoint().map(to_socket_addr),
-                state: state_name(socket.state()),
-            }
-        });
-        listeners.chain(connections).chain(self.udp_rows()).nth(index)
-    }
-
-    fn counter(&self, index: usize) -> Option<(&'static str, u32)> {
-        self.counters.get(index)
-    }
 }

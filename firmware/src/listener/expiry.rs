@@ -1,0 +1,258 @@
+//! What becomes of slots as time and frames go by: handshakes move on, what has lasted too long ends, and
+//! what is over is free.
+
+use smoltcp::iface::SocketSet;
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Instant;
+
+use super::{End, Phase, Pool, Slot, earliest};
+use crate::config::{
+    ABANDONED, CONNECT, LISTENERS, ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX, USER_TIMEOUT,
+};
+use crate::netstat::Counters;
+
+impl<'a> Pool<'a> {
+    /// Notes whether smoltcp found a reset good and ended the connection, in state `before`, with it. In
+    /// TIME-WAIT it cannot take back what both sides had finished (RFC 1337).
+    pub(crate) fn reset(&mut self, set: &SocketSet<'a>, index: usize, before: State) {
+        if self.socket(index, set).state() == State::Closed {
+            let slot = &mut self.slots[index];
+            slot.finished |= before == State::TimeWait;
+            slot.reset |= before != State::TimeWait;
+        }
+    }
+
+    /// Moves handshakes on after a TCP segment came in.
+    pub(crate) fn progress(
+        &mut self,
+        set: &mut SocketSet<'a>,
+        now: Instant,
+        counters: &mut Counters,
+    ) {
+        for index in 0..self.slots.len() {
+            if self.slots[index].phase != Phase::Handshake {
+                continue;
+            }
+            let socket = self.socket_mut(index, set);
+            match socket.state() {
+                State::SynReceived => {}
+                // The frame was no good after all, or the peer took its request back.
+                State::Listen | State::Closed => self.scrub(set, index),
+                _ => {
+                    socket.set_timeout(Some(USER_TIMEOUT));
+                    counters.passive_opens = counters.passive_opens.wrapping_add(1);
+                    self.queued = self.queued.wrapping_add(1);
+                    let slot = &mut self.slots[index];
+                    slot.phase = Phase::Queued(self.queued);
+                    slot.since = now;
+                    slot.moved = now;
+                }
+            }
+        }
+    }
+
+    /// Ends what has lasted too long and frees what is over. Returns when to look again at the latest.
+    /// `tried`: whether egress has had its turn at `now`; a RST is given up only after that, or a late
+    /// poll would drop it untried.
+    pub(crate) fn expire(
+        &mut self,
+        set: &mut SocketSet<'a>,
+        now: Instant,
+        tried: bool,
+        counters: &mut Counters,
+    ) -> Option<Instant> {
+        let mut next = None;
+        for index in 0..self.slots.len() {
+            let deadline = match self.slots[index].phase {
+                Phase::Free => None,
+                Phase::Handshake => self.expire_handshake(set, index, now, counters),
+                Phase::Queued(_) | Phase::Open => self.expire_open(set, index, now, counters),
+                Phase::Orphan => self.expire_orphan(set, index, now, counters),
+                Phase::Aborting => self.expire_aborting(set, index, now, tried, counters),
+            };
+            if let Some(deadline) = deadline {
+                earliest(&mut next, deadline);
+            }
+        }
+        next
+    }
+
+    fn expire_handshake(
+        &mut self,
+        set: &mut SocketSet<'a>,
+        index: usize,
+        now: Instant,
+        counters: &mut Counters,
+    ) -> Option<Instant> {
+        let deadline = self.slots[index].since + SYN_RECEIVED;
+        if now < deadline {
+            return Some(deadline);
+        }
+        counters.handshakes_expired = counters.handshakes_expired.wrapping_add(1);
+        self.scrub(set, index);
+        None
+    }
+
+    fn expire_open(
+        &mut self,
+        set: &mut SocketSet<'a>,
+        index: usize,
+        now: Instant,
+        counters: &mut Counters,
+    ) -> Option<Instant> {
+        if self.slots[index].end.is_some() {
+            return None;
+        }
+        let since = self.slots[index].since;
+        let limit = match self.socket(index, set).state() {
+            State::SynSent => Some(CONNECT),
+            State::SynReceived => Some(SYN_RECEIVED),
+            // In the queue it has no owner who would still close it.
+            State::Closed
+                if self.slots[index].finished() && self.slots[index].phase == Phase::Open =>
+            {
+                return None;
+            }
+            State::Closed => None,
+            state => {
+                // The peer's FIN is in; what follows, LAST-ACK or TIME-WAIT, may end in CLOSED.
+                self.slots[index].finished |= matches!(
+                    state,
+                    State::CloseWait | State::Closing | State::LastAck | State::TimeWait
+                );
+                return None;
+            }
+        };
+        if let Some(limit) = limit {
+            if now < since + limit {
+                return Some(since + limit);
+            }
+            self.silence(set, index);
+        }
+        let slot = &mut self.slots[index];
+        let end = if slot.reset { End::Reset } else { End::TimedOut };
+        match end {
+            End::Reset => counters.resets_in = counters.resets_in.wrapping_add(1),
+            End::TimedOut => counters.timeouts = counters.timeouts.wrapping_add(1),
+        }
+        if slot.phase == Phase::Open {
+            slot.end = Some(end);
+            self.news = true;
+        } else {
+            // Nobody knows of it yet, and there is nothing left to accept.
+            self.abort(set, index, now);
+        }
+        None
+    }
+
+    /// Ends a connection without a word, but leaves the slot to its owner.
+    fn silence(&mut self, set: &mut SocketSet<'a>, index: usize) {
+        let Slot { phase, account, generation, .. } = self.slots[index];
+        self.scrub(set, index);
+        let slot = &mut self.slots[index];
+        (slot.phase, slot.account, slot.generation) = (phase, account, generation);
+    }
+
+    fn expire_orphan(
+        &mut self,
+        set: &mut SocketSet<'a>,
+        index: usize,
+        now: Instant,
+        counters: &mut Counters,
+    ) -> Option<Instant> {
+        let socket = self.socket(index, set);
+        let queue = socket.send_queue();
+        match socket.state() {
+            State::Closed if socket.local_endpoint().is_none() => {
+                self.scrub(set, index);
+                return None;
+            }
+            // Data for somebody who is gone.
+            _ if socket.recv_queue() > 0 => {
+                self.abort(set, index, now);
+                return Some(now + RST_WAIT);
+            }
+            // smoltcp's own 10 s, or the next SYN that needs the slot; but smoltcp waits for ever if its
+            // last ACK cannot be sent.
+            State::TimeWait => {
+                let deadline = self.slots[index].since + ORPHAN + TIME_WAIT_MAX;
+                if now < deadline {
+                    return Some(deadline);
+                }
+                self.scrub(set, index);
+                return None;
+            }
+            _ => {}
+        }
+        let slot = &mut self.slots[index];
+        if queue < slot.unacknowledged {
+            slot.unacknowledged = queue;
+            slot.since = now;
+            slot.moved = now;
+        }
+        let deadline = slot.since + ORPHAN;
+        if now < deadline {
+            return Some(deadline);
+        }
+        counters.orphans_expired = counters.orphans_expired.wrapping_add(1);
+        self.abort(set, index, now);
+        Some(now + RST_WAIT)
+    }
+
+    fn expire_aborting(
+        &mut self,
+        set: &mut SocketSet<'a>,
+        index: usize,
+        now: Instant,
+        tried: bool,
+        counters: &mut Counters,
+    ) -> Option<Instant> {
+        if self.socket(index, set).local_endpoint().is_some() {
+            let deadline = self.slots[index].since + RST_WAIT;
+            if now < deadline || !tried {
+                return Some(deadline);
+            }
+            counters.resets_unsent = counters.resets_unsent.wrapping_add(1);
+        }
+        self.scrub(set, index);
+        None
+    }
+
+    /// Takes back what an application dropped without `close`; to be run right after its turn. Returns when
+    /// the next could be due.
+    pub(crate) fn reclaim(
+        &mut self,
+        set: &mut SocketSet<'a>,
+        now: Instant,
+        counters: &mut Counters,
+    ) -> Option<Instant> {
+        let mut next = None;
+        for index in 0..self.slots.len() {
+            let slot = &self.slots[index];
+            if slot.phase != Phase::Open {
+                continue;
+            }
+            let deadline = slot.touched + ABANDONED;
+            if now < deadline {
+                earliest(&mut next, deadline);
+            } else {
+                counters.abandoned = counters.abandoned.wrapping_add(1);
+                self.abort(set, index, now);
+            }
+        }
+        for index in 0..LISTENERS {
+            let listener = &self.listeners[index];
+            if listener.port == 0 {
+                continue;
+            }
+            let deadline = listener.touched + ABANDONED;
+            if now < deadline {
+                earliest(&mut next, deadline);
+            } else {
+                counters.abandoned = counters.abandoned.wrapping_add(1);
+                self.unregister(set, index as u8, now);
+            }
+        }
+        next
+    }
+}

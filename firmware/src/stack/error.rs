@@ -1,0 +1,55 @@
+//! What a socket call can fail with.
+
+/// Why a socket call failed. Nothing here is fatal to the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The port is taken.
+    AddressInUse,
+    /// No slot, listener or UDP socket is free; close one, or try again later.
+    NoBufferSpace,
+    /// The call does not fit the socket's state, e.g. `listen` before `bind` or `send` before `connect`.
+    InvalidState,
+    /// Port 0, an unspecified, broadcast or multicast address, one that no route leads to, or an address
+    /// family this stack does not have.
+    Unaddressable,
+    /// A datagram larger than a frame or the socket's buffer.
+    MessageTooLong,
+    /// This side's direction of the connection has been closed.
+    PipeClosed,
+    /// The peer refused the connection.
+    ConnectionRefused,
+    /// The peer reset the connection.
+    ConnectionReset,
+    /// The peer did not answer in time.
+    TimedOut,
+    /// The stack ended the connection to make room, or because nobody used its handle.
+    ConnectionAborted,
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::AddressInUse => "address in use",
+            Self::NoBufferSpace => "no socket free",
+            Self::InvalidState => "call does not fit the socket's state",
+            Self::Unaddressable => "address not usable",
+            Self::MessageTooLong => "datagram too long",
+            Self::PipeClosed => "sending side already closed",
+            Self::ConnectionRefused => "connection refused",
+            Self::ConnectionReset => "connection reset by peer",
+            Self::TimedOut => "timed out",
+            Self::ConnectionAborted => "connection aborted",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl embedded_nal::TcpError for Error {
+    fn kind(&self) -> embedded_nal::TcpErrorKind {
+        match self {
+            Self::PipeClosed => embedded_nal::TcpErrorKind::PipeClosed,
+            _ => embedded_nal::TcpErrorKind::Other,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The stack's answer to `netstat`: its listeners, then its TCP slots, then its UDP sockets.
+
+use smoltcp::socket::tcp::State;
+
+use super::{NetStack, to_ip_addr, to_socket_addr};
+use crate::listener::Phase;
+use crate::netstat::{Introspect, Protocol, Row};
+
+/// The state's name in RFC 9293.
+pub(super) const fn state_name(state: State) -> &'static str {
+    match state {
+        State::Closed => "CLOSED",
+        State::Listen => "LISTEN",
+        State::SynSent => "SYN-SENT",
+        State::SynReceived => "SYN-RECEIVED",
+        State::Established => "ESTABLISHED",
+        State::FinWait1 => "FIN-WAIT-1",
+        State::FinWait2 => "FIN-WAIT-2",
+        State::CloseWait => "CLOSE-WAIT",
+        State::Closing => "CLOSING",
+        State::LastAck => "LAST-ACK",
+        State::TimeWait => "TIME-WAIT",
+    }
+}
+
+impl Introspect for NetStack<'_> {
+    fn row(&self, index: usize) -> Option<Row> {
+        let listeners = self.pool.listeners.iter().filter(|listener| listener.port != 0);
+        let listeners = listeners.map(|listener| Row {
+            protocol: Protocol::Tcp,
+            receive_queue: 0,
+            send_queue: 0,
+            local_address: None,
+            local_port: listener.port,
+            remote: None,
+            state: if listener.listening { "LISTEN" } else { "BOUND" },
+        });
+        let slots =
+            self.pool.slots.iter().enumerate().filter(|(_, slot)| slot.phase != Phase::Free);
+        let connections = slots.map(|(index, _)| {
+            let socket = self.pool.socket(index, &self.set);
+            let local = socket.local_endpoint();
+            Row {
+                protocol: Protocol::Tcp,
+                receive_queue: socket.recv_queue(),
+                send_queue: socket.send_queue(),
+                local_address: local.map(|local| to_ip_addr(local.addr)),
+                local_port: local.map_or(0, |local| local.port),
+                remote: socket.remote_endpoint().map(to_socket_addr),
+                state: state_name(socket.state()),
+            }
+        });
+        listeners.chain(connections).chain(self.udp_rows()).nth(index)
+    }
+
+    fn counter(&self, index: usize) -> Option<(&'static str, u32)> {
+        self.counters.get(index)
+    }
+}
