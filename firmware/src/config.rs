@@ -27,7 +27,7 @@ pub const LISTENERS: usize = 8;
 pub const TCP_SLOTS: usize = 8;
 
 /// UDP sockets of the firmware's profiles.
-pub const UDP_SLOTS: usize = 3;
+pub const UDP_SLOTS: usize = 2;
 
 /// Datagrams that one UDP socket can queue each way, whatever their size.
 pub const UDP_PACKETS: usize = 4;
@@ -42,7 +42,7 @@ pub const SYN_RECEIVED: Duration = Duration::from_secs(8);
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
 /// Connection requests that found no slot and are remembered.
-pub const BACKLOG: usize = 2 * TCP_SLOTS;
+pub const BACKLOG: usize = TCP_SLOTS;
 
 /// Such a request is forgotten after this long; its sender's next SYN renews it.
 pub const SYN_HELD: Duration = Duration::from_secs(4);
@@ -99,7 +99,7 @@ pub const LISTEN_RETRY: Duration = Duration::from_secs(1);
 pub const SCRATCH: usize = 256;
 
 /// Bytes an echo connection may have received and not yet been able to send back.
-pub const ECHO_CARRY: usize = 256;
+pub const ECHO_CARRY: usize = 128;
 
 /// Longest line the shell takes.
 pub const SHELL_LINE: usize = 80;

@@ -102,7 +102,7 @@ impl<const TCP: usize, const UDP: usize, const ALL: usize> Default for Sockets<'
 }
 
 /// Profile `mcu`: what a chip with 64 KiB of RAM can spare.
-pub type McuStorage = Storage<TCP_SLOTS, 2048, UDP_SLOTS, 1536>;
+pub type McuStorage = Storage<TCP_SLOTS, 2048, UDP_SLOTS, DATAGRAM_SIZE>;
 
 /// Profile `large`: the same board with buffers for a fast network.
 pub type LargeStorage = Storage<TCP_SLOTS, { 64 * 1024 }, UDP_SLOTS, { 16 * 1024 }>;
