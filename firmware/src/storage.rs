@@ -112,4 +112,7 @@ pub type BoardSockets<'a> = Sockets<'a, TCP_SLOTS, UDP_SLOTS, { TCP_SLOTS + UDP_
 
 // Sockets are larger where pointers are; the budget is a chip's.
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<McuStorage>() + size_of::<BoardSockets<'_>>() < MCU_RAM);
+const _: () = assert!(
+    size_of::<McuStorage>() + size_of::<BoardSockets<'_>>() + size_of::<crate::Firmware<'_, ()>>()
+        <= MCU_RAM
+);
