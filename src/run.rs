@@ -20,6 +20,7 @@ use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetCon
 use crate::board::SimBoard;
 use crate::cli::{Board, Profile};
 use crate::clock::RealClock;
+use crate::output::say;
 
 /// How long connections may take to close in order at the end.
 const CLOSE: Duration = Duration::from_millis(500);
@@ -230,12 +231,17 @@ fn board_name<const N: usize>(net: &NetConfig) -> heapless::String<N> {
 
 fn print_summary<N: Nic>(firmware: &Firmware<'_, SimBoard>, nic: &N) {
     let c = firmware.stack().counters();
-    println!(
+    say!(
         "board: {} frames in, {} out; {} connections accepted, {} made; {} SYNs not answered at once, {} resets in",
-        c.frames_in, c.frames_out, c.passive_opens, c.active_opens, c.syn_unanswered, c.resets_in
+        c.frames_in,
+        c.frames_out,
+        c.passive_opens,
+        c.active_opens,
+        c.syn_unanswered,
+        c.resets_in
     );
     let summary = nic.summary();
     if !summary.is_empty() {
-        println!("{summary}");
+        say!("{summary}");
     }
 }
