@@ -79,6 +79,13 @@ pub enum GatewayError {
         /// What the system says.
         error: io::Error,
     },
+    /// One host port is to lead to two board ports.
+    Twice {
+        /// The host port.
+        host: u16,
+        /// Where it would lead.
+        boards: [u16; 2],
+    },
     /// More ports are allowed than the gateway can hold.
     TooManyAllowed(usize),
     /// The system refuses to tell when sockets are ready.
@@ -93,9 +100,14 @@ impl std::fmt::Display for GatewayError {
                 if error.kind() == io::ErrorKind::AddrInUse {
                     write!(f, "is another tapboard running? ")?;
                 }
-                let other = if *host < 64_000 { host + 1000 } else { host - 1000 };
-                write!(f, "choose another port with: tapboard -p {other}:{board}")
+                write!(f, "choose another port with: -p {}:{board}", other_port(*host))
             }
+            Self::Twice { host, boards: [first, second] } => write!(
+                f,
+                "127.0.0.1:{host} cannot lead to both board port {first} and board port {second}; \
+                 move one of them with: -p {}:{second}",
+                other_port(*host)
+            ),
             Self::TooManyAllowed(count) => {
                 write!(f, "{count} ports are allowed, but the gateway holds {ALLOWED}; allow fewer")
             }
@@ -105,6 +117,11 @@ impl std::fmt::Display for GatewayError {
 }
 
 impl std::error::Error for GatewayError {}
+
+/// A port to propose in place of one that will not do.
+const fn other_port(port: u16) -> u16 {
+    if port < 64_000 { port + 1000 } else { port - 1000 }
+}
 
 /// The memory of a gateway's stack.
 pub struct Memory<'a> {
@@ -206,6 +223,12 @@ impl<'a> Gateway<'a> {
     ) -> Result<Self, GatewayError> {
         if allowed.len() > ALLOWED {
             return Err(GatewayError::TooManyAllowed(allowed.len()));
+        }
+        for (index, second) in forwards.iter().enumerate() {
+            if let Some(first) = forwards[..index].iter().find(|first| first.host == second.host) {
+                let boards = [first.board, second.board];
+                return Err(GatewayError::Twice { host: second.host, boards });
+            }
         }
         let Memory { tcp, udp, sockets } = memory;
         let buffers = Buffers { tcp, udp };
