@@ -156,6 +156,8 @@ struct Door {
     /// The kernel said there is something, and has not said yet that there is nothing more.
     acceptable: bool,
     readable: bool,
+    /// When to accept again what the system had no room for.
+    retry_at: Option<Instant>,
 }
 
 /// A port the board may reach.
@@ -260,15 +262,17 @@ impl<'a> Gateway<'a> {
     pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
         let Self { stack, doors, allowed, flows, datagrams, registry } = self;
         stack.poll_with(now, nic, |stack, now| {
+            let mut retry: Option<Instant> = None;
             for door in &mut *doors {
-                flows.accept_kernel(door, stack, registry, now);
+                let again = flows.accept_kernel(door, stack, registry, now);
+                retry = [retry, again].into_iter().flatten().min();
             }
             for allowed in &mut *allowed {
                 flows.accept_board(allowed, stack, registry);
             }
             let tcp = flows.poll(stack, now);
             let udp = datagrams.poll(doors, allowed, stack, registry, now);
-            [tcp, udp].into_iter().flatten().min()
+            [retry, tcp, udp].into_iter().flatten().min()
         })
     }
 
@@ -297,7 +301,7 @@ impl Door {
             .and_then(|()| registry.register(&mut udp, Source::DoorUdp(index).token(), readable))
             .map_err(GatewayError::Register)?;
         let board = SocketAddr::from((NetConfig::BOARD.ipv4.address(), forward.board));
-        Ok(Self { board, tcp, udp, acceptable: true, readable: true })
+        Ok(Self { board, tcp, udp, acceptable: true, readable: true, retry_at: None })
     }
 }
 
