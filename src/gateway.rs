@@ -282,6 +282,11 @@ impl<'a> Gateway<'a> {
         &self.stack
     }
 
+    /// Resets every connection under way, on both sides.
+    pub fn abort(&mut self) {
+        self.flows.abort(&mut self.stack);
+    }
+
     /// Connections under way.
     #[must_use]
     pub fn connections(&self) -> usize {

@@ -48,6 +48,14 @@ pub trait Nic {
     /// of it, has something to do again: `now` if a frame waits for the board.
     fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String>;
 
+    /// Whether what stands behind the NIC has passed on all that the board gave it.
+    fn idle(&self) -> bool {
+        true
+    }
+
+    /// Breaks off what stands behind the NIC, in a way that nobody can take for an orderly end.
+    fn abort(&mut self) {}
+
     /// What to print at the end, beside the board's counters.
     fn summary(&self) -> String;
 }
@@ -129,12 +137,13 @@ impl Driver {
             if firmware.board().reset_requested() {
                 return Ok(End::Reset);
             }
-            let idle = firmware.stack().idle() && behind != Some(now);
+            let idle = firmware.stack().idle() && nic.idle() && behind != Some(now);
             let limit = match closing {
                 Closing::No => None,
                 Closing::InOrder { .. } | Closing::Reset { .. } if idle => return Ok(End::Stopped),
                 Closing::InOrder { until } if now >= until => {
                     firmware.stack_mut().abort_all();
+                    nic.abort();
                     closing = Closing::Reset { until: now + RESET };
                     Some(now)
                 }

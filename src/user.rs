@@ -41,6 +41,14 @@ impl Nic for UserNic<'_> {
         Ok([next, arrival.map(|at| at.max(now))].into_iter().flatten().min())
     }
 
+    fn idle(&self) -> bool {
+        self.gateway.connections() == 0
+    }
+
+    fn abort(&mut self) {
+        self.gateway.abort();
+    }
+
     fn summary(&self) -> String {
         let counters = self.gateway.stack().counters();
         format!(

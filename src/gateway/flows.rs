@@ -194,19 +194,31 @@ impl Flows {
                 }
                 Turn::Reset => {
                     if let Some(flow) = slot.take() {
-                        // Without this, a dropped socket would send a FIN as if all were well.
-                        let no_linger = Some(StdDuration::ZERO);
-                        let _ = socket2::SockRef::from(&flow.kernel).set_linger(no_linger);
-                        stack.abort(flow.board);
+                        flow.reset(stack);
                     }
                 }
             }
         }
         next
     }
+
+    /// Resets every flow.
+    pub(super) fn abort(&mut self, stack: &mut NetStack<'_>) {
+        for flow in self.flows.iter_mut().filter_map(Option::take) {
+            flow.reset(stack);
+        }
+    }
 }
 
 impl Flow {
+    /// Breaks off both sides.
+    fn reset(self, stack: &mut NetStack<'_>) {
+        // Without this, a dropped socket would send a FIN as if all were well.
+        let no_linger = Some(StdDuration::ZERO);
+        let _ = socket2::SockRef::from(&self.kernel).set_linger(no_linger);
+        stack.abort(self.board);
+    }
+
     fn turn(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8], now: Instant) -> Turn {
         if std::mem::take(&mut self.failed)
             && let Ok(Some(error)) = self.kernel.take_error()
