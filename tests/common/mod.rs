@@ -4,3 +4,7 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod netns;
 pub(crate) mod pair;
+#[cfg(target_os = "linux")]
+pub(crate) mod process;
+#[cfg(target_os = "linux")]
+pub(crate) mod user;
