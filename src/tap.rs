@@ -30,7 +30,7 @@ impl Nic for TapNic {
     fn ready(&mut self, _event: &Event) {}
 
     /// Tells of each change of the interface; the device itself refuses frames meanwhile.
-    fn turn(&mut self, _now: Instant) -> Result<Option<Instant>, String> {
+    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
         let status = self.tap.status();
         let name = self.tap.name();
         match status {
@@ -42,7 +42,7 @@ impl Nic for TapNic {
             LinkStatus::Up | LinkStatus::Down => {}
         }
         self.status = status;
-        Ok(None)
+        Ok(self.tap.unread().then_some(now))
     }
 
     fn summary(&self) -> String {
