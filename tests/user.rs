@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use common::process::{PATIENCE, connect, echo, free_port, local, pattern, readable};
+use common::process::{connect, echo, free_port, local, pattern, readable};
 use common::user::{Collector, User, field, line, run};
 
 /// `nc` means netcat-openbsd, as everywhere in this project.
@@ -99,14 +99,8 @@ fn a_reader_that_stops_stops_the_sender_and_costs_no_memory() {
     let user = User::quiet(&[]);
     let before = user.process.status("VmRSS");
     let readers: Vec<_> = (0..4).map(|_| connect(user.chargen)).collect();
-    let mut shell = user.shell();
     // Everything between the board and its readers fills up; then the board can send no more.
-    let full = |text: &str| text.lines().filter(|line| line.contains(":19 ")).count() == 5;
-    assert!(shell.until(PATIENCE.as_secs() as usize * 1000, |shell| {
-        let sent = shell.counter("bytes_out");
-        // Its own answer is about a thousand bytes.
-        full(&shell.ask("netstat")) && shell.counter("bytes_out").wrapping_sub(sent) < 8000
-    }));
+    user.shell().until_full(19);
     let grown = user.process.status("VmRSS").saturating_sub(before);
     assert!(grown < 8 * 1024, "{grown} KiB more for four connections");
     for mut reader in readers {

@@ -152,25 +152,11 @@ fn a_client_that_never_reads_is_reset() {
     let mut user = User::quiet(&[]);
     let mut client = connect(user.chargen);
     client.read_exact(&mut [0; 74]).unwrap();
-    until_full(&user, 19);
+    user.shell().until_full(19);
     user.process.signal("TERM");
     assert_eq!(user.process.exit_within(END).code(), Some(0));
     let error = client.read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-}
-
-/// Waits until the board can send nothing more on its connection of `port`.
-fn until_full(user: &User, port: u16) {
-    let mut shell = user.shell();
-    let mut last = 0;
-    assert!(shell.until(100_000, |shell| {
-        // Its own answers are about two thousand bytes in between.
-        let sent = shell.counter("bytes_out");
-        let blocked = shell.connection(port).is_some_and(|(_, queued, _)| queued > 0);
-        let still = sent.wrapping_sub(std::mem::replace(&mut last, sent)) < 8000;
-        blocked && still
-    }));
-    shell.leave("exit");
 }
 
 /// What the board has sent and the gateway still holds is delivered, or the client is told of the loss:
@@ -228,7 +214,7 @@ fn a_second_signal_ends_at_once() {
         let mut idle = connect(user.echo);
         idle.write_all(b"x").unwrap();
         idle.read_exact(&mut [0]).unwrap();
-        until_full(&user, 19);
+        user.shell().until_full(19);
         user.process.signal("INT");
         // The first has arrived.
         assert_eq!(idle.read(&mut [0]).unwrap(), 0);

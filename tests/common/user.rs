@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::process::{PATIENCE, Process, connect, free_port, local, readable, tapboard};
 
@@ -106,6 +107,21 @@ impl Shell {
         (0..rounds).any(|_| done(self))
     }
 
+    /// Waits until the board can send nothing more on its connection of `port`, because its peer does
+    /// not read; ends the session.
+    pub(crate) fn until_full(mut self, port: u16) {
+        // Longer than the peer's kernel delays an acknowledgement.
+        const STILL: Duration = Duration::from_millis(200);
+        assert!(self.until(100, |shell| {
+            let before = shell.counter("bytes_out");
+            assert!(!readable(&shell.stream, STILL), "nobody asked the shell");
+            let sent = shell.counter("bytes_out").wrapping_sub(before);
+            // Of which its own answer is about a thousand.
+            sent < 4000 && shell.connection(port).is_some_and(|(_, queued, _)| queued > 0)
+        }));
+        self.leave("exit");
+    }
+
     /// Sends a line and what follows it: the end.
     pub(crate) fn leave(mut self, line: &str) -> String {
         self.stream.write_all(format!("{line}\n").as_bytes()).expect("the shell listens");
@@ -121,7 +137,11 @@ pub(crate) struct Collector(TcpListener);
 
 impl Collector {
     pub(crate) fn on(port: u16) -> Self {
-        Self(TcpListener::bind(local(port)).expect("the port is free"))
+        Self::at(local(port))
+    }
+
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self(TcpListener::bind(address).expect("the port is free"))
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -137,7 +157,7 @@ impl Collector {
     }
 
     /// Whether the board connects within this time.
-    pub(crate) fn is_found_within(&self, patience: std::time::Duration) -> bool {
+    pub(crate) fn is_found_within(&self, patience: Duration) -> bool {
         readable(&self.0, patience)
     }
 }
