@@ -72,11 +72,11 @@ impl std::str::FromStr for Forward {
 /// Why the gateway cannot open.
 #[derive(Debug)]
 pub enum GatewayError {
-    /// A host port cannot be listened on.
+    /// Host ports cannot be listened on.
     Listen {
-        /// Which port, and where it leads.
-        forward: Forward,
-        /// What the system says.
+        /// Which ports, and where they lead: all of them, so that one remedy is enough. Not empty.
+        forwards: Vec<Forward>,
+        /// What the system says of the first.
         error: io::Error,
     },
     /// One host port is to lead to two board ports.
@@ -95,12 +95,20 @@ pub enum GatewayError {
 impl std::fmt::Display for GatewayError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Listen { forward: Forward { host, board }, error } => {
-                write!(f, "cannot listen on 127.0.0.1:{host}: {error}; ")?;
+            Self::Listen { forwards, error } => {
+                write!(f, "cannot listen on 127.0.0.1:")?;
+                for (index, forward) in forwards.iter().enumerate() {
+                    write!(f, "{}{}", if index == 0 { "" } else { ", " }, forward.host)?;
+                }
+                write!(f, ": {error}; ")?;
                 if error.kind() == io::ErrorKind::AddrInUse {
                     write!(f, "is another tapboard running? ")?;
                 }
-                write!(f, "choose another port with: -p {}:{board}", other_port(*host))
+                write!(f, "choose another port with:")?;
+                for &Forward { host, board } in forwards {
+                    write!(f, " -p {}:{board}", other_port(host))?;
+                }
+                Ok(())
             }
             Self::Twice { host, boards: [first, second] } => write!(
                 f,
@@ -236,11 +244,7 @@ impl<'a> Gateway<'a> {
         let buffers = Buffers { tcp, udp };
         let net = NetConfig::PEER;
         let mut stack = NetStack::new(&net, nic, Instant::ZERO, entropy, buffers, sockets);
-        let doors = forwards
-            .iter()
-            .enumerate()
-            .map(|(index, &forward)| Door::open(index, forward, &registry))
-            .collect::<Result<_, _>>()?;
+        let doors = Door::open_all(forwards, &registry)?;
         let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
         Ok(Self { stack, doors, allowed, flows, datagrams, registry })
@@ -295,16 +299,34 @@ impl<'a> Gateway<'a> {
 }
 
 impl Door {
-    fn open(index: usize, forward: Forward, registry: &Registry) -> Result<Self, GatewayError> {
+    fn open_all(forwards: &[Forward], registry: &Registry) -> Result<Vec<Self>, GatewayError> {
+        let mut doors = Vec::with_capacity(forwards.len());
+        let (mut closed, mut first) = (Vec::new(), None);
+        for &forward in forwards {
+            match Self::open(forward) {
+                Ok(door) => doors.push(door),
+                Err(error) => {
+                    closed.push(forward);
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = first {
+            return Err(GatewayError::Listen { forwards: closed, error });
+        }
+        for (index, Self { tcp, udp, .. }) in doors.iter_mut().enumerate() {
+            let readable = Interest::READABLE;
+            registry
+                .register(tcp, Source::DoorTcp(index).token(), readable)
+                .and_then(|()| registry.register(udp, Source::DoorUdp(index).token(), readable))
+                .map_err(GatewayError::Register)?;
+        }
+        Ok(doors)
+    }
+
+    fn open(forward: Forward) -> io::Result<Self> {
         let host = SocketAddr::from((Ipv4Addr::LOCALHOST, forward.host));
-        let listen = |error| GatewayError::Listen { forward, error };
-        let mut tcp = TcpListener::bind(host).map_err(listen)?;
-        let mut udp = UdpSocket::bind(host).map_err(listen)?;
-        let readable = Interest::READABLE;
-        registry
-            .register(&mut tcp, Source::DoorTcp(index).token(), readable)
-            .and_then(|()| registry.register(&mut udp, Source::DoorUdp(index).token(), readable))
-            .map_err(GatewayError::Register)?;
+        let (tcp, udp) = (TcpListener::bind(host)?, UdpSocket::bind(host)?);
         let board = SocketAddr::from((NetConfig::BOARD.ipv4.address(), forward.board));
         Ok(Self { board, tcp, udp, acceptable: true, readable: true, retry_at: None })
     }

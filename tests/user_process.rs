@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::process::{
-    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, readable, tapboard,
+    Process, connect, echo, finished, free_port, local, pattern, readable, tapboard,
 };
 use common::user::{Collector, Shell, User, line};
 use smoltcp::time::Duration as Span;
@@ -77,6 +77,23 @@ fn a_taken_port_is_named_with_the_remedy() {
     drop(tcp);
     let _udp = UdpSocket::bind(local(port)).unwrap();
     refused();
+}
+
+/// A second board next to a first one: the error's own remedy, taken as it stands, is enough.
+#[test]
+fn all_taken_ports_are_named_in_one_remedy() {
+    let first = User::quiet(&[]);
+    let ports = [(first.echo, 7), (first.discard, 9), (first.chargen, 19), (first.shell, 23)];
+    let forwards = ports.map(|(host, board)| format!("-p{}:{board}", host.port()));
+    let output = finished(&forwards.each_ref().map(String::as_str));
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let (said, remedy) = errors.split_once("choose another port with: ").expect("a remedy");
+    assert!(ports.iter().all(|(host, _)| said.contains(&host.port().to_string())), "{said}");
+    assert!(said.contains("is another tapboard running?"), "{said}");
+    let remedy: Vec<_> = remedy.split_whitespace().collect();
+    assert_eq!(remedy.len(), 8, "{remedy:?}");
+    Process::up(&[&["--no-telemetry"], &remedy[..]].concat());
 }
 
 #[test]
@@ -363,5 +380,4 @@ fn clients_that_find_no_file_descriptor_are_served_later() {
     });
     let warnings = user.process.errors().matches("cannot accept").count();
     assert!(warnings < 100, "{warnings} warnings");
-    assert!(PATIENCE > END);
 }
