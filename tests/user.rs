@@ -147,6 +147,72 @@ fn a_client_that_resets_mid_transfer_resets_the_board_s_connection() {
     assert_eq!(shell.counter("resets_in"), resets + 2);
 }
 
+/// Clients that come, break off and go in every way at once cost the others nothing and leave nothing.
+#[test]
+fn a_mob_leaves_nothing_behind() {
+    let user = User::quiet(&["--profile", "mcu"]);
+    thread::scope(|scope| {
+        for client in 0..16_u32 {
+            let user = &user;
+            scope.spawn(move || (0..15).for_each(|round| misbehave(user, client + round)));
+        }
+    });
+    let mut shell = user.shell();
+    let alone = |table: &str| table.lines().filter(|line| line.contains("192.0.2.1:")).count() == 1;
+    assert!(shell.until(100_000, |shell| alone(&shell.ask("netstat"))), "{}", shell.ask("netstat"));
+    let data = pattern(9, 100_000);
+    assert!(echo(&connect(user.echo), &data).unwrap() == data);
+}
+
+fn misbehave(user: &User, kind: u32) {
+    match kind % 5 {
+        0 => drop(connect(user.echo)),
+        1 => reset(connect(user.discard)),
+        2 => {
+            let mut client = connect(user.echo);
+            client.write_all(&pattern(kind, 50_000)).unwrap();
+            reset(client);
+        }
+        3 => {
+            let mut client = connect(user.chargen);
+            client.read_exact(&mut [0; 1000]).unwrap();
+            // With what it has not read, this is a reset too.
+            drop(client);
+        }
+        _ => {
+            let data = pattern(kind, 10_000);
+            assert!(echo(&connect(user.echo), &data).unwrap() == data);
+        }
+    }
+}
+
+/// Every slot is held by a client that does not read: the others wait without a busy loop, and get in
+/// as soon as one is free.
+#[test]
+fn waiting_for_a_slot_costs_nothing() {
+    let user = User::quiet(&[]);
+    let mut holders: Vec<_> = (0..8).map(|_| connect(user.echo)).collect();
+    let served = |holder: &mut TcpStream| {
+        holder.write_all(b"x").unwrap();
+        readable(holder, Duration::from_millis(300))
+    };
+    // Some slots are reserves of the other ports: as many as get one hold it.
+    holders.retain_mut(served);
+    assert!(!holders.is_empty());
+    let waiting: Vec<_> = (0..30).map(|_| connect(user.echo)).collect();
+    let before = user.process.status("voluntary_ctxt_switches");
+    assert!(!readable(&waiting[0], Duration::from_secs(3)));
+    let spent = user.process.status("voluntary_ctxt_switches") - before;
+    // A SYN of each at 0, 1 and 3 s.
+    assert!(spent <= 150, "{spent} wake-ups in 3 s");
+    drop(holders);
+    thread::scope(|scope| {
+        for client in &waiting {
+            scope.spawn(|| assert_eq!(echo(client, b"here").unwrap(), b"here"));
+        }
+    });
+}
+
 /// The kernel has accepted by the time the board refuses: the client sees a connection, then a reset.
 #[test]
 fn a_board_port_nobody_listens_on_is_a_connection_that_is_reset() {
