@@ -2,7 +2,7 @@
 //!
 //! There is one loop for every NIC. It never polls for its own sake: with nothing to do it sleeps in the
 //! kernel, and what wakes it is a frame, a kernel socket, a signal or a timer that some part named.
-//! The first Ctrl-C or SIGTERM closes every connection in order, for at most [`CLOSE`], then resets what
+//! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
 use std::io;

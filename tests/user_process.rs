@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -252,24 +252,24 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn the_board_runs_on_when_nobody_reads_its_output() {
-    let mut user = User::start(&["--no-telemetry"], |arguments| {
-        // The reader takes the banner and goes.
-        let mut command = Command::new("sh");
-        let lines = "\"$0\" \"$@\" | { while read line; do echo \"$line\"; \
-                     case $line in Ctrl-C*) exit;; esac; done; }";
-        command.args(["-c", lines, env!("CARGO_BIN_EXE_tapboard")]).args(arguments);
-        command
-    });
-    let mut shell = user.shell();
+    let [shell, echo_port, discard, chargen] = [(); 4].map(|()| free_port());
+    let ports = [(shell, 23), (echo_port, 7), (discard, 9), (chargen, 19)];
+    let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
+    let [a, b, c, d] = forwards.each_ref().map(String::as_str);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let command = tapboard(&["--no-telemetry", a, b, c, d]);
+    let mut process = Process::spawn(command, Some(Stdio::from(writer)));
+    // The reader takes the banner and goes.
+    let mut banner = BufReader::new(reader).lines();
+    assert!(banner.any(|line| line.is_ok_and(|line| line == "Ctrl-C ends it.")));
+    drop(banner);
+    let mut shell = Shell::new(connect(local(shell)));
     assert!(shell.ask("led on").contains("led is on"));
     assert!(shell.ask("led off").contains("led is off"));
-    assert_eq!(echo(&connect(user.echo), b"alive").unwrap(), b"alive");
-    // `sh` waits for the board; its child is what must get the signal.
-    let children = format!("/proc/{0}/task/{0}/children", user.process.id());
-    let children = std::fs::read_to_string(children).expect("the kernel lists children");
-    common::netns::sh(&format!("kill -TERM {children}"));
-    assert_eq!(user.process.exit_within(END).code(), Some(0));
-    assert_eq!(user.process.errors(), "");
+    assert_eq!(echo(&connect(local(echo_port)), b"alive").unwrap(), b"alive");
+    process.signal("TERM");
+    assert_eq!(process.exit_within(END).code(), Some(0));
+    assert_eq!(process.errors(), "");
 }
 
 #[test]
