@@ -4,6 +4,8 @@
 use tapboard_firmware::Board;
 use tapboard_firmware::rng::Rng;
 
+use crate::output::say;
+
 /// The hardware of one boot.
 #[derive(Debug)]
 pub struct SimBoard {
@@ -37,7 +39,7 @@ impl Default for SimBoard {
 impl Board for SimBoard {
     fn set_led(&mut self, on: bool) {
         if self.led != on {
-            println!("board: LED {}", if on { "on" } else { "off" });
+            say!("board: LED {}", if on { "on" } else { "off" });
         }
         self.led = on;
     }
@@ -58,7 +60,7 @@ impl Board for SimBoard {
     }
 
     fn reset(&mut self) {
-        println!("board: reset");
+        say!("board: reset");
         self.reset = true;
     }
 }

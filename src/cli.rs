@@ -42,7 +42,7 @@ pub struct Board {
     #[arg(long, value_enum, default_value_t = Profile::Large)]
     pub profile: Profile,
     /// Where telemetry goes; port 9000 of the host's side of the wire unless given.
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = destination)]
     pub telemetry: Option<SocketAddr>,
     /// Send no telemetry.
     #[arg(long, conflicts_with = "telemetry")]
@@ -122,6 +122,16 @@ pub struct Tap {
     pub board: Board,
 }
 
+/// Where a connection can go.
+fn destination(text: &str) -> Result<SocketAddr, String> {
+    let parsed = text.parse().ok().filter(|address: &SocketAddr| {
+        address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
+    });
+    parsed.ok_or_else(|| {
+        format!("{text:?} is not ADDRESS:PORT of a host, e.g. 192.0.2.2:9000 or [2001:db8::2]:9000")
+    })
+}
+
 /// A host address with its prefix length.
 fn cidr(text: &str) -> Result<Ipv4Cidr, String> {
     let parsed = text.split_once('/').and_then(|(address, prefix)| {
@@ -167,6 +177,14 @@ mod tests {
             ["192.0.2.1", "192.0.2.0/24", "192.0.2.255/24", "224.0.0.1/24", "x/24", "192.0.2.1/31"]
         {
             assert!(cidr(bad).unwrap_err().contains("e.g. 192.0.2.1/24"));
+        }
+    }
+
+    #[test]
+    fn telemetry_goes_to_a_host() {
+        assert!(destination("192.0.2.2:9000").is_ok() && destination("[2001:db8::2]:9").is_ok());
+        for bad in ["192.0.2.2", "192.0.2.2:0", "0.0.0.0:9000", "[::]:9000", "224.0.0.1:9", "x:1"] {
+            assert!(destination(bad).unwrap_err().contains("e.g. 192.0.2.2:9000"), "{bad}");
         }
     }
 

@@ -72,12 +72,19 @@ impl std::str::FromStr for Forward {
 /// Why the gateway cannot open.
 #[derive(Debug)]
 pub enum GatewayError {
-    /// A host port cannot be listened on.
+    /// Host ports cannot be listened on.
     Listen {
-        /// Which port, and where it leads.
-        forward: Forward,
-        /// What the system says.
+        /// Which ports, and where they lead: all of them, so that one remedy is enough. Not empty.
+        forwards: Vec<Forward>,
+        /// What the system says of the first.
         error: io::Error,
+    },
+    /// One host port is to lead to two board ports.
+    Twice {
+        /// The host port.
+        host: u16,
+        /// Where it would lead.
+        boards: [u16; 2],
     },
     /// More ports are allowed than the gateway can hold.
     TooManyAllowed(usize),
@@ -88,14 +95,27 @@ pub enum GatewayError {
 impl std::fmt::Display for GatewayError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Listen { forward: Forward { host, board }, error } => {
-                write!(f, "cannot listen on 127.0.0.1:{host}: {error}; ")?;
+            Self::Listen { forwards, error } => {
+                write!(f, "cannot listen on 127.0.0.1:")?;
+                for (index, forward) in forwards.iter().enumerate() {
+                    write!(f, "{}{}", if index == 0 { "" } else { ", " }, forward.host)?;
+                }
+                write!(f, ": {error}; ")?;
                 if error.kind() == io::ErrorKind::AddrInUse {
                     write!(f, "is another tapboard running? ")?;
                 }
-                let other = if *host < 64_000 { host + 1000 } else { host - 1000 };
-                write!(f, "choose another port with: tapboard -p {other}:{board}")
+                write!(f, "choose another port with:")?;
+                for &Forward { host, board } in forwards {
+                    write!(f, " -p {}:{board}", other_port(host))?;
+                }
+                Ok(())
             }
+            Self::Twice { host, boards: [first, second] } => write!(
+                f,
+                "127.0.0.1:{host} cannot lead to both board port {first} and board port {second}; \
+                 move one of them with: -p {}:{second}",
+                other_port(*host)
+            ),
             Self::TooManyAllowed(count) => {
                 write!(f, "{count} ports are allowed, but the gateway holds {ALLOWED}; allow fewer")
             }
@@ -105,6 +125,11 @@ impl std::fmt::Display for GatewayError {
 }
 
 impl std::error::Error for GatewayError {}
+
+/// A port to propose in place of one that will not do.
+const fn other_port(port: u16) -> u16 {
+    if port < 64_000 { port + 1000 } else { port - 1000 }
+}
 
 /// The memory of a gateway's stack.
 pub struct Memory<'a> {
@@ -139,6 +164,8 @@ struct Door {
     /// The kernel said there is something, and has not said yet that there is nothing more.
     acceptable: bool,
     readable: bool,
+    /// When to accept again what the system had no room for.
+    retry_at: Option<Instant>,
 }
 
 /// A port the board may reach.
@@ -207,15 +234,17 @@ impl<'a> Gateway<'a> {
         if allowed.len() > ALLOWED {
             return Err(GatewayError::TooManyAllowed(allowed.len()));
         }
+        for (index, second) in forwards.iter().enumerate() {
+            if let Some(first) = forwards[..index].iter().find(|first| first.host == second.host) {
+                let boards = [first.board, second.board];
+                return Err(GatewayError::Twice { host: second.host, boards });
+            }
+        }
         let Memory { tcp, udp, sockets } = memory;
         let buffers = Buffers { tcp, udp };
         let net = NetConfig::PEER;
         let mut stack = NetStack::new(&net, nic, Instant::ZERO, entropy, buffers, sockets);
-        let doors = forwards
-            .iter()
-            .enumerate()
-            .map(|(index, &forward)| Door::open(index, forward, &registry))
-            .collect::<Result<_, _>>()?;
+        let doors = Door::open_all(forwards, &registry)?;
         let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
         Ok(Self { stack, doors, allowed, flows, datagrams, registry })
@@ -237,15 +266,17 @@ impl<'a> Gateway<'a> {
     pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
         let Self { stack, doors, allowed, flows, datagrams, registry } = self;
         stack.poll_with(now, nic, |stack, now| {
+            let mut retry: Option<Instant> = None;
             for door in &mut *doors {
-                flows.accept_kernel(door, stack, registry, now);
+                let again = flows.accept_kernel(door, stack, registry, now);
+                retry = [retry, again].into_iter().flatten().min();
             }
             for allowed in &mut *allowed {
                 flows.accept_board(allowed, stack, registry);
             }
             let tcp = flows.poll(stack, now);
             let udp = datagrams.poll(doors, allowed, stack, registry, now);
-            [tcp, udp].into_iter().flatten().min()
+            [retry, tcp, udp].into_iter().flatten().min()
         })
     }
 
@@ -253,6 +284,11 @@ impl<'a> Gateway<'a> {
     #[must_use]
     pub const fn stack(&self) -> &NetStack<'a> {
         &self.stack
+    }
+
+    /// Resets every connection under way, on both sides.
+    pub fn abort(&mut self) {
+        self.flows.abort(&mut self.stack);
     }
 
     /// Connections under way.
@@ -263,18 +299,36 @@ impl<'a> Gateway<'a> {
 }
 
 impl Door {
-    fn open(index: usize, forward: Forward, registry: &Registry) -> Result<Self, GatewayError> {
+    fn open_all(forwards: &[Forward], registry: &Registry) -> Result<Vec<Self>, GatewayError> {
+        let mut doors = Vec::with_capacity(forwards.len());
+        let (mut closed, mut first) = (Vec::new(), None);
+        for &forward in forwards {
+            match Self::open(forward) {
+                Ok(door) => doors.push(door),
+                Err(error) => {
+                    closed.push(forward);
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = first {
+            return Err(GatewayError::Listen { forwards: closed, error });
+        }
+        for (index, Self { tcp, udp, .. }) in doors.iter_mut().enumerate() {
+            let readable = Interest::READABLE;
+            registry
+                .register(tcp, Source::DoorTcp(index).token(), readable)
+                .and_then(|()| registry.register(udp, Source::DoorUdp(index).token(), readable))
+                .map_err(GatewayError::Register)?;
+        }
+        Ok(doors)
+    }
+
+    fn open(forward: Forward) -> io::Result<Self> {
         let host = SocketAddr::from((Ipv4Addr::LOCALHOST, forward.host));
-        let listen = |error| GatewayError::Listen { forward, error };
-        let mut tcp = TcpListener::bind(host).map_err(listen)?;
-        let mut udp = UdpSocket::bind(host).map_err(listen)?;
-        let readable = Interest::READABLE;
-        registry
-            .register(&mut tcp, Source::DoorTcp(index).token(), readable)
-            .and_then(|()| registry.register(&mut udp, Source::DoorUdp(index).token(), readable))
-            .map_err(GatewayError::Register)?;
+        let (tcp, udp) = (TcpListener::bind(host)?, UdpSocket::bind(host)?);
         let board = SocketAddr::from((NetConfig::BOARD.ipv4.address(), forward.board));
-        Ok(Self { board, tcp, udp, acceptable: true, readable: true })
+        Ok(Self { board, tcp, udp, acceptable: true, readable: true, retry_at: None })
     }
 }
 

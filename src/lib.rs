@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod gateway;
 pub mod nic;
+pub mod output;
 pub mod run;
 pub mod segment;
 #[cfg(target_os = "linux")]

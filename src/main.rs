@@ -1,5 +1,6 @@
 //! `tapboard`: parse, assemble, run.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,7 +28,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tapboard: {error}");
+            // Not `eprintln!`, which panics when nobody reads.
+            let _ = writeln!(std::io::stderr(), "tapboard: {error}");
             ExitCode::FAILURE
         }
     }

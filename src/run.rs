@@ -20,6 +20,7 @@ use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetCon
 use crate::board::SimBoard;
 use crate::cli::{Board, Profile};
 use crate::clock::RealClock;
+use crate::output::say;
 
 /// How long connections may take to close in order at the end.
 const CLOSE: Duration = Duration::from_millis(500);
@@ -46,6 +47,14 @@ pub trait Nic {
     /// Runs what stands behind the NIC after the board was polled. Returns when it, or the board because
     /// of it, has something to do again: `now` if a frame waits for the board.
     fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String>;
+
+    /// Whether what stands behind the NIC has passed on all that the board gave it.
+    fn idle(&self) -> bool {
+        true
+    }
+
+    /// Breaks off what stands behind the NIC, in a way that nobody can take for an orderly end.
+    fn abort(&mut self) {}
 
     /// What to print at the end, beside the board's counters.
     fn summary(&self) -> String;
@@ -128,12 +137,13 @@ impl Driver {
             if firmware.board().reset_requested() {
                 return Ok(End::Reset);
             }
-            let idle = firmware.stack().idle() && behind != Some(now);
+            let idle = firmware.stack().idle() && nic.idle() && behind != Some(now);
             let limit = match closing {
                 Closing::No => None,
                 Closing::InOrder { .. } | Closing::Reset { .. } if idle => return Ok(End::Stopped),
                 Closing::InOrder { until } if now >= until => {
                     firmware.stack_mut().abort_all();
+                    nic.abort();
                     closing = Closing::Reset { until: now + RESET };
                     Some(now)
                 }
@@ -230,12 +240,17 @@ fn board_name<const N: usize>(net: &NetConfig) -> heapless::String<N> {
 
 fn print_summary<N: Nic>(firmware: &Firmware<'_, SimBoard>, nic: &N) {
     let c = firmware.stack().counters();
-    println!(
+    say!(
         "board: {} frames in, {} out; {} connections accepted, {} made; {} SYNs not answered at once, {} resets in",
-        c.frames_in, c.frames_out, c.passive_opens, c.active_opens, c.syn_unanswered, c.resets_in
+        c.frames_in,
+        c.frames_out,
+        c.passive_opens,
+        c.active_opens,
+        c.syn_unanswered,
+        c.resets_in
     );
     let summary = nic.summary();
     if !summary.is_empty() {
-        println!("{summary}");
+        say!("{summary}");
     }
 }

@@ -12,6 +12,7 @@ use tapboard_firmware::NetConfig;
 use crate::cli;
 use crate::nic::Lent;
 use crate::nic::tap::{LinkStatus, Tap, TapConfig, TapError, TapWarning};
+use crate::output::say;
 use crate::run::{Driver, NIC, Nic};
 
 struct TapNic {
@@ -29,7 +30,7 @@ impl Nic for TapNic {
     fn ready(&mut self, _event: &Event) {}
 
     /// Tells of each change of the interface; the device itself refuses frames meanwhile.
-    fn turn(&mut self, _now: Instant) -> Result<Option<Instant>, String> {
+    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
         let status = self.tap.status();
         let name = self.tap.name();
         match status {
@@ -41,7 +42,7 @@ impl Nic for TapNic {
             LinkStatus::Up | LinkStatus::Down => {}
         }
         self.status = status;
-        Ok(None)
+        Ok(self.tap.unread().then_some(now))
     }
 
     fn summary(&self) -> String {
@@ -92,24 +93,24 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
 
 fn print_banner(net: &NetConfig, tap: &Tap, host: Ipv4Cidr, options: &cli::Board) {
     let (board, name) = (net.ipv4.address(), tap.name());
-    println!("The board is up: {board} on {name}.\n");
-    println!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
+    say!("The board is up: {board} on {name}.\n");
+    say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
     if let Some(ipv6) = net.ipv6 {
-        println!("  {:<15} the same", ipv6.address());
+        say!("  {:<15} the same", ipv6.address());
     }
     if tap.created() {
-        println!("  {name} was created with {host} for this host, and goes when this ends.");
+        say!("  {name} was created with {host} for this host, and goes when this ends.");
     } else {
-        println!("  {name} was there; its addresses stay as they are.");
+        say!("  {name} was there; its addresses stay as they are.");
     }
-    println!("\nTry, in another terminal:");
-    println!("  ping -c 3 {board}");
-    println!("  printf hello | nc -N {board} 7");
-    println!("  nc {board} 23{:>21} then: help, led on, netstat", "#");
+    say!("\nTry, in another terminal:");
+    say!("  ping -c 3 {board}");
+    say!("  printf hello | nc -N {board} 7");
+    say!("  nc {board} 23{:>21} then: help, led on, netstat", "#");
     if let Some(telemetry) = options.telemetry_or((host.address(), 9000).into()) {
-        println!("  nc -l {} {:<10} # telemetry", telemetry.ip(), telemetry.port());
+        say!("  nc -l {} {:<10} # telemetry", telemetry.ip(), telemetry.port());
     }
-    println!("\nCtrl-C ends it.");
+    say!("\nCtrl-C ends it.");
 }
 
 #[cfg(test)]

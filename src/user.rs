@@ -9,6 +9,7 @@ use tapboard_firmware::NetConfig;
 use crate::cli::User;
 use crate::gateway::{Forward, Gateway, Memory};
 use crate::nic::wire::{End, Side, Wire};
+use crate::output::say;
 use crate::run::{Driver, Nic};
 
 /// The gateway's address, from where the board's connections go on to 127.0.0.1.
@@ -40,6 +41,14 @@ impl Nic for UserNic<'_> {
         Ok([next, arrival.map(|at| at.max(now))].into_iter().flatten().min())
     }
 
+    fn idle(&self) -> bool {
+        self.gateway.connections() == 0
+    }
+
+    fn abort(&mut self) {
+        self.gateway.abort();
+    }
+
     fn summary(&self) -> String {
         let counters = self.gateway.stack().counters();
         format!(
@@ -65,9 +74,24 @@ pub fn run(options: &User) -> Result<(), String> {
     driver.run(&NetConfig::BOARD, &options.board, TELEMETRY, &mut UserNic { wire, gateway })
 }
 
+/// Whether the gateway lets the board reach `to`; the error says what would.
+fn reachable(to: SocketAddr, allowed: &[u16]) -> Result<(), String> {
+    let peer = NetConfig::PEER;
+    let ipv6 = peer.ipv6.map(|ipv6| IpAddr::V6(ipv6.address()));
+    let port = to.port();
+    if to.ip() != IpAddr::V4(peer.ipv4.address()) && Some(to.ip()) != ipv6 {
+        let host = peer.ipv4.address();
+        return Err(format!("only {host} is there, use --telemetry {host}:{port} --allow {port}"));
+    }
+    if allowed.contains(&port) {
+        return Ok(());
+    }
+    Err(format!("port {port} is not allowed, add --allow {port}"))
+}
+
 fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
     let address = NetConfig::BOARD.ipv4.address();
-    println!("The board is up: {address} on a virtual wire, reached through 127.0.0.1.\n");
+    say!("The board is up: {address} on a virtual wire, reached through 127.0.0.1.\n");
     for forward in forwards {
         let service = match forward.board {
             7 => "echo (TCP and UDP)",
@@ -76,20 +100,25 @@ fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
             23 => "shell",
             _ => "",
         };
-        println!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
+        say!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
     }
     let ports = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    println!("  board -> 127.0.0.1 only to port {ports}");
-    println!("\nTry, in another terminal:");
+    say!("  board -> 127.0.0.1 only to port {ports}");
+    say!("\nTry, in another terminal:");
     let host = |board| forwards.iter().rev().find(|f| f.board == board).map(|f| f.host);
     if let Some(echo) = host(7) {
-        println!("  printf hello | nc -N 127.0.0.1 {echo}");
+        say!("  printf hello | nc -N 127.0.0.1 {echo}");
     }
     if let Some(shell) = host(23) {
-        println!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
+        say!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
     }
-    if let Some(telemetry) = options.board.telemetry_or(TELEMETRY) {
-        println!("  nc -l 127.0.0.1 {}           # telemetry", telemetry.port());
+    let telemetry = options.board.telemetry_or(TELEMETRY);
+    match telemetry.map(|to| (to, reachable(to, allowed))) {
+        Some((to, Ok(()))) => {
+            say!("  nc -l 127.0.0.1 {:<14} # telemetry", to.port());
+        }
+        Some((to, Err(remedy))) => say!("\nTelemetry cannot reach {to}: {remedy}."),
+        None => {}
     }
-    println!("\nCtrl-C ends it.");
+    say!("\nCtrl-C ends it.");
 }

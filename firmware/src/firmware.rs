@@ -36,8 +36,9 @@ pub struct Firmware<'a, B> {
 }
 
 impl<'a, B: Board> Firmware<'a, B> {
-    /// Boots: takes the memory, seeds the stack from the board's entropy, starts the services. The
-    /// first [`Firmware::poll`] opens their ports.
+    /// Boots: takes the memory, seeds the stack from the board's entropy, starts the services. Their
+    /// ports are open when it returns: a connection request that is waiting in the device is not refused
+    /// by the first [`Firmware::poll`].
     pub fn new<
         const BUFFER: usize,
         const DATAGRAMS: usize,
@@ -55,7 +56,9 @@ impl<'a, B: Board> Firmware<'a, B> {
     ) -> Result<Self, BootError> {
         let entropy = board.entropy().ok_or(BootError::NoEntropy)?;
         let mut stack = NetStack::new(net, device, now, entropy, buffers, sockets);
-        let services = Services::new(services, stack.random(), now);
+        let mut services = Services::new(services, stack.random(), now);
+        // The superloop polls at once in any case; this is only for the ports.
+        let _ = services.poll(now, &mut stack, &mut board);
         Ok(Self { stack, services, board })
     }
 

@@ -14,7 +14,7 @@ use super::{Allowed, Door, FLOWS, Source};
 
 /// How long a client waits for the board to take its connection, as long as Linux tries a SYN.
 const CONNECT: Duration = Duration::from_secs(120);
-/// How soon to ask for a slot again when the gateway's own stack had none.
+/// How soon to ask again for a slot of the gateway's own stack, or a file descriptor, if there was none.
 const RETRY: Duration = Duration::from_millis(100);
 /// Bytes a flow may move each way in one turn.
 const BUDGET: usize = 256 * 1024;
@@ -113,34 +113,47 @@ impl Flows {
         Ok(())
     }
 
-    /// Takes clients from the kernel while there is room for them.
+    /// Takes clients from the kernel while there is room for them. Returns when to try again if the
+    /// system has no room for one that waits: it tells of each only once.
     pub(super) fn accept_kernel(
         &mut self,
         door: &mut Door,
         stack: &mut NetStack<'_>,
         registry: &Registry,
         now: Instant,
-    ) {
+    ) -> Option<Instant> {
+        if door.retry_at.is_some_and(|at| now < at) {
+            return door.retry_at;
+        }
         while door.acceptable && self.flows.iter().any(Option::is_none) {
             match door.tcp.accept() {
                 Ok((kernel, client)) => {
                     log::debug!("gateway: {client} wants {}", door.board);
                     let phase = Phase::Board { remote: door.board, deadline: now + CONNECT };
                     let Ok(board) = TcpClientStack::socket(stack) else {
-                        return;
+                        return None;
                     };
                     // What cannot be watched is dropped, and so closed.
                     let _ = self.add(phase, kernel, board, registry);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => door.acceptable = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // A client that is gone already.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) => {}
                 Err(error) => {
-                    // Out of file descriptors, or a client that is gone already; the next event tells.
-                    log::warn!("gateway: cannot accept for {}: {error}", door.board);
-                    door.acceptable = false;
+                    if door.retry_at.is_none() {
+                        log::warn!("gateway: cannot accept for {}: {error}", door.board);
+                    }
+                    door.retry_at = Some(now + RETRY);
+                    return door.retry_at;
                 }
             }
+            door.retry_at = None;
         }
+        None
     }
 
     /// Takes the board's connection requests while there is room for them.
@@ -181,19 +194,31 @@ impl Flows {
                 }
                 Turn::Reset => {
                     if let Some(flow) = slot.take() {
-                        // Without this, a dropped socket would send a FIN as if all were well.
-                        let no_linger = Some(StdDuration::ZERO);
-                        let _ = socket2::SockRef::from(&flow.kernel).set_linger(no_linger);
-                        stack.abort(flow.board);
+                        flow.reset(stack);
                     }
                 }
             }
         }
         next
     }
+
+    /// Resets every flow.
+    pub(super) fn abort(&mut self, stack: &mut NetStack<'_>) {
+        for flow in self.flows.iter_mut().filter_map(Option::take) {
+            flow.reset(stack);
+        }
+    }
 }
 
 impl Flow {
+    /// Breaks off both sides.
+    fn reset(self, stack: &mut NetStack<'_>) {
+        // Without this, a dropped socket would send a FIN as if all were well.
+        let no_linger = Some(StdDuration::ZERO);
+        let _ = socket2::SockRef::from(&self.kernel).set_linger(no_linger);
+        stack.abort(self.board);
+    }
+
     fn turn(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8], now: Instant) -> Turn {
         if std::mem::take(&mut self.failed)
             && let Ok(Some(error)) = self.kernel.take_error()

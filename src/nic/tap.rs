@@ -18,6 +18,9 @@
 //! - [`Gone`](LinkStatus::Gone): stop polling, for `POLLERR`, which woke the driver, stays set for
 //!   ever. Reads and writes give `EBADFD`.
 //!
+//! A driver whose poll tells of each frame only once (`EPOLLET`) also asks [`Tap::unread`] before it
+//! sleeps: after a row of frames too long, `receive` returns `None` with more of them waiting.
+//!
 //! That is what Linux 6.18 was seen to do. So the file descriptor alone tells the whole state, also
 //! after the interface was renamed, and no netlink monitor is needed.
 //!
@@ -162,6 +165,12 @@ impl Tap {
     #[must_use]
     pub fn counters(&self) -> TapCounters {
         self.port.counters()
+    }
+
+    /// Whether `receive` last returned `None` with frames still waiting.
+    #[must_use]
+    pub fn unread(&self) -> bool {
+        self.port.unread()
     }
 
     /// The state of the interface now. One system call that does not wait.

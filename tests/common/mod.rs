@@ -11,9 +11,13 @@ pub(crate) mod loopback;
 #[cfg(target_os = "linux")]
 pub(crate) mod netns;
 pub(crate) mod pair;
+#[cfg(target_os = "linux")]
+pub(crate) mod process;
 pub(crate) mod recorder;
 pub(crate) mod solo;
 pub(crate) mod tcp;
+#[cfg(target_os = "linux")]
+pub(crate) mod user;
 
 /// What a call that does not block gave: `None` if it has to be repeated.
 #[track_caller]

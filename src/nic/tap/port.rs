@@ -59,6 +59,8 @@ pub(super) struct Port {
     /// As of the last look.
     link: LinkStatus,
     counters: TapCounters,
+    /// The last `read` stopped for its bound, not because nothing was there.
+    unread: bool,
     tx: [u8; FRAME_LEN_MAX],
 }
 
@@ -66,13 +68,19 @@ impl Port {
     /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`.
     pub(super) fn new(file: File) -> Self {
         let counters = TapCounters::default();
-        let mut port = Self { file, link: LinkStatus::Down, counters, tx: [0; FRAME_LEN_MAX] };
+        let (link, unread, tx) = (LinkStatus::Down, false, [0; FRAME_LEN_MAX]);
+        let mut port = Self { file, link, counters, unread, tx };
         port.look();
         port
     }
 
     pub(super) fn counters(&self) -> TapCounters {
         self.counters
+    }
+
+    /// Whether the last `read` gave up with frames still there.
+    pub(super) fn unread(&self) -> bool {
+        self.unread
     }
 
     /// The state of the interface now.
@@ -112,6 +120,7 @@ impl Port {
 
     /// Reads the next frame into `buffer`; `None`: no more for now.
     pub(super) fn read<'a>(&mut self, buffer: &'a mut [u8; RX_LEN]) -> Option<RxToken<'a>> {
+        self.unread = false;
         for _ in 0..SKIPPED_MAX {
             match read(&self.file, &mut buffer[..]) {
                 Ok(len @ ..=FRAME_LEN_MAX) => {
@@ -129,6 +138,7 @@ impl Port {
                 }
             }
         }
+        self.unread = true;
         None
     }
 

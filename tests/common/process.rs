@@ -1,0 +1,246 @@
+//! The real program, started as a user would, and never outliving its test.
+//!
+//! A [`Process`] collects what the program prints while it runs, so that a test can wait for a line or
+//! for the end: by condition, for at most [`PATIENCE`]. Dropping it kills the program; a failing test
+//! shows what it had printed.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::netns;
+
+/// How long anything may take that has to happen: far longer than it does on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Text that arrives, and whether it has ended.
+#[derive(Default)]
+struct Collected {
+    text: Mutex<(String, bool)>,
+    news: Condvar,
+}
+
+impl Collected {
+    /// Collects from `source` until it ends.
+    fn start(mut source: impl Read + Send + 'static) -> Arc<Self> {
+        let collected = Arc::new(Self::default());
+        let shared = Arc::clone(&collected);
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                let count = source.read(&mut buffer).unwrap_or(0);
+                let mut guard = shared.text.lock().expect("no panic while it is held");
+                guard.0.push_str(&String::from_utf8_lossy(&buffer[..count]));
+                guard.1 = count == 0;
+                shared.news.notify_all();
+                if count == 0 {
+                    return;
+                }
+            }
+        });
+        collected
+    }
+
+    /// Waits until `done` holds for the text and its end. Says whether it did in time.
+    fn wait(&self, patience: Duration, done: impl Fn(&str, bool) -> bool) -> bool {
+        let guard = self.text.lock().expect("no panic while it is held");
+        let waiting = |state: &mut (String, bool)| !done(&state.0, state.1);
+        let (_guard, timeout) =
+            self.news.wait_timeout_while(guard, patience, waiting).expect("no panic");
+        !timeout.timed_out()
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().expect("no panic while it is held").0.clone()
+    }
+}
+
+/// A running `tapboard`.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Option<Arc<Collected>>,
+    stderr: Arc<Collected>,
+}
+
+impl Process {
+    /// Starts `command` with its output collected; its standard output too unless `stdout` says where.
+    pub(crate) fn spawn(mut command: Command, stdout: Option<Stdio>) -> Self {
+        let collect = stdout.is_none();
+        command.stdin(Stdio::null()).stdout(stdout.unwrap_or_else(Stdio::piped));
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+        let stdout = collect.then(|| Collected::start(child.stdout.take().expect("it is piped")));
+        let stderr = Collected::start(child.stderr.take().expect("it is piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// Starts `tapboard` with these arguments and waits until it is up.
+    pub(crate) fn up(arguments: &[&str]) -> Self {
+        let process = Self::spawn(tapboard(arguments), None);
+        assert!(process.is_up(), "tapboard {arguments:?} does not come up: {}", process.errors());
+        process
+    }
+
+    /// Waits until the program is up; `false` if it ends first.
+    pub(crate) fn is_up(&self) -> bool {
+        const LAST: &str = "Ctrl-C ends it.\n";
+        let stdout = self.stdout.as_ref().expect("standard output is collected");
+        assert!(
+            stdout.wait(PATIENCE, |text, end| end || text.contains(LAST)),
+            "neither up nor over"
+        );
+        stdout.text().contains(LAST)
+    }
+
+    /// Waits until the program has printed `text`.
+    pub(crate) fn prints(&self, text: &str) {
+        let stdout = self.stdout.as_ref().expect("standard output is collected");
+        let printed = stdout.wait(PATIENCE, |all, end| end || all.contains(text));
+        assert!(printed && stdout.text().contains(text), "{text:?} was not printed");
+    }
+
+    /// Waits until the program has logged or complained `text`.
+    pub(crate) fn complains(&self, text: &str) {
+        let complained = self.stderr.wait(PATIENCE, |all, end| end || all.contains(text));
+        assert!(complained && self.errors().contains(text), "{text:?} was not logged");
+    }
+
+    /// What it printed so far.
+    pub(crate) fn output(&self) -> String {
+        self.stdout.as_ref().map_or_else(String::new, |stdout| stdout.text())
+    }
+
+    /// What it logged and complained of so far.
+    pub(crate) fn errors(&self) -> String {
+        self.stderr.text()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, e.g. `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        netns::sh(&format!("kill -{name} {}", self.id()));
+    }
+
+    /// Waits for the end of the program, which must come within `patience`.
+    pub(crate) fn exit_within(&mut self, patience: Duration) -> ExitStatus {
+        // The end of both streams is the end of the program: it has no children.
+        for stream in self.stdout.iter().chain([&self.stderr]) {
+            assert!(stream.wait(patience, |_, end| end), "it still runs after {patience:?}");
+        }
+        self.child.wait().expect("it is our child")
+    }
+
+    /// Waits for the end of the program, and returns its exit code.
+    pub(crate) fn exit(&mut self) -> Option<i32> {
+        self.exit_within(PATIENCE).code()
+    }
+
+    /// One number of `/proc/PID/status` summed over the threads, e.g. `voluntary_ctxt_switches`.
+    pub(crate) fn status(&self, key: &str) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("it runs");
+        tasks
+            .map(|task| {
+                let path = task.expect("a thread").path().join("status");
+                let status = std::fs::read_to_string(path).expect("the thread's status");
+                let line = status.lines().find_map(|line| line.strip_prefix(&format!("{key}:")));
+                let word = line.and_then(|rest| rest.split_whitespace().next());
+                word.and_then(|number| number.parse::<u64>().ok()).expect(key)
+            })
+            .sum()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("tapboard printed:\n{}{}", self.output(), self.errors());
+        }
+    }
+}
+
+/// The program with these arguments, not yet started.
+pub(crate) fn tapboard(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapboard"));
+    command.args(arguments).env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// Runs `tapboard` to its end, which must come by itself.
+pub(crate) fn finished(arguments: &[&str]) -> Output {
+    let mut process = Process::spawn(tapboard(arguments), None);
+    let status = process.exit_within(PATIENCE);
+    Output { status, stdout: process.output().into(), stderr: process.errors().into() }
+}
+
+/// A port of 127.0.0.1 that was free for TCP and UDP a moment ago, below the ephemeral ones, so that
+/// no connection under way takes it meanwhile.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test binaries that run at once begin at different ports.
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("less than COUNT");
+    for _ in 0..COUNT {
+        let port = FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
+        if TcpListener::bind(local(port)).is_ok() && UdpSocket::bind(local(port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
+}
+
+/// A port of 127.0.0.1.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A connection that gives up waiting after [`PATIENCE`].
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
+    stream
+}
+
+/// Whether there is something to read or to accept within this time.
+pub(crate) fn readable(source: &impl AsFd, patience: Duration) -> bool {
+    let timeout = Timespec::try_from(patience).expect("a few seconds");
+    let mut fds = [PollFd::new(source, PollFlags::IN)];
+    poll(&mut fds, Some(&timeout)).expect("poll") > 0
+}
+
+/// Bytes that show where they belong: any loss, repetition or shift changes them.
+pub(crate) fn pattern(seed: u32, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(&mut next).take(len).collect()
+}
+
+/// Sends `data` and its end from a thread, and returns what comes back until the peer's end.
+pub(crate) fn echo(stream: &TcpStream, data: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Write;
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            (&*stream).write_all(data)?;
+            stream.shutdown(std::net::Shutdown::Write)
+        });
+        let mut back = Vec::with_capacity(data.len());
+        let received = (&*stream).read_to_end(&mut back);
+        sender.join().expect("the sender did not panic")?;
+        received.map(|_| back)
+    })
+}
