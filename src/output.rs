@@ -1,14 +1,35 @@
 //! Standard output that nobody has to read.
 //!
-//! What the board prints is for whoever watches. When that reader has gone away, `println!` would
-//! panic; the board, which others may be using over the network, goes on without a word.
+//! What the board prints is for whoever watches; others use the board over the network. When the
+//! watcher has gone away `println!` would panic, and when it has stopped reading `println!` would wait
+//! for it: then anybody who toggles the LED often enough could stop the board. Such a line is dropped.
+//! Cost: one system call more a line.
 
 use std::fmt;
 use std::io::{self, Write};
 
-/// Prints a line, if anybody reads it.
+/// Prints a line, if anybody takes it.
 pub fn line(text: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    let mut stdout = io::stdout().lock();
+    if has_room(&stdout) {
+        let _ = writeln!(stdout, "{text}");
+    }
+}
+
+/// Whether a line can be written without waiting: a pipe or terminal that is writable takes more than
+/// the longest one.
+#[cfg(target_os = "linux")]
+fn has_room(stdout: &io::StdoutLock<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let mut fds = [PollFd::new(stdout, PollFlags::OUT)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_room(_stdout: &io::StdoutLock<'_>) -> bool {
+    true
 }
 
 /// [`line`] with the arguments of `println!`.
