@@ -4,6 +4,7 @@ pub mod board;
 pub mod cli;
 pub mod clock;
 pub mod gateway;
+pub mod link;
 pub mod nic;
 pub mod output;
 pub mod run;

@@ -1,0 +1,488 @@
+//! One seeded model of a bad cable, for every NIC, in real and in virtual time.
+//!
+//! A [`Link`] is handed each frame as it is sent and hands it out as it arrives, perhaps later, twice,
+//! changed or never; what it did is told in [`Notes`]. Each direction has its own [`Faults`] and its own
+//! random numbers, so that the same seed and the same frames give the same verdicts. It owns no clock
+//! and no NIC. A frame costs at most six random numbers and a copy; a direction holds at most
+//! [`HELD_MAX`] frames.
+//!
+//! The order of what befalls a frame: cable and partition, MTU, loss, corruption, rate and its queue,
+//! delay with jitter, reordering, duplication. Jitter alone never reorders: a later frame waits for an
+//! earlier one, as on a cable.
+
+mod setting;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt;
+
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::rng::Rng;
+
+pub use self::setting::{Chance, Setting};
+use crate::nic::wire::Side;
+
+/// Frames that one direction holds at most; further ones are dropped, and the note says so.
+pub const HELD_MAX: usize = 10_000;
+/// How much later than its turn a reordered frame arrives at most, if there is no delay to go by.
+const REORDER: Duration = Duration::from_millis(20);
+/// Bytes of Ethernet header, which the MTU does not count.
+const ETHERNET: usize = 14;
+
+/// Loss in bursts after Gilbert and Elliott: a frame is lost while the link is in its bad state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// Chance for each frame of the good state to turn bad.
+    pub enter: Chance,
+    /// Chance for each frame of the bad state to turn good.
+    pub leave: Chance,
+}
+
+/// What is wrong with one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// Frames lost at random.
+    pub loss: Chance,
+    /// Frames lost in bursts.
+    pub burst: Option<Burst>,
+    /// Frames of which one bit is flipped.
+    pub corrupt: Chance,
+    /// Frames that arrive twice.
+    pub duplicate: Chance,
+    /// Frames that later ones overtake.
+    pub reorder: Chance,
+    /// How long each frame takes.
+    pub delay: Duration,
+    /// By how much more or less it may take.
+    pub jitter: Duration,
+    /// Bits a second, or `None` for no limit.
+    pub rate: Option<u64>,
+    /// Bytes that may wait for the rate limit; the more, the longer a frame may wait.
+    pub queue: usize,
+    /// Largest IP packet, in bytes.
+    pub mtu: usize,
+    /// Nothing gets through this way.
+    pub partition: bool,
+}
+
+impl Faults {
+    /// A good cable.
+    pub const NONE: Self = Self {
+        loss: Chance::NEVER,
+        burst: None,
+        corrupt: Chance::NEVER,
+        duplicate: Chance::NEVER,
+        reorder: Chance::NEVER,
+        delay: Duration::ZERO,
+        jitter: Duration::ZERO,
+        rate: None,
+        queue: 64 * 1024,
+        mtu: 1500,
+        partition: false,
+    };
+
+    /// Changes one of them.
+    pub fn set(&mut self, setting: Setting) {
+        match setting {
+            Setting::Loss(chance) => self.loss = chance,
+            Setting::Burst(burst) => self.burst = burst,
+            Setting::Corrupt(chance) => self.corrupt = chance,
+            Setting::Duplicate(chance) => self.duplicate = chance,
+            Setting::Reorder(chance) => self.reorder = chance,
+            Setting::Delay(delay) => self.delay = delay,
+            Setting::Jitter(jitter) => self.jitter = jitter,
+            Setting::Rate(rate) => self.rate = rate,
+            Setting::Queue(queue) => self.queue = queue,
+            Setting::Mtu(mtu) => self.mtu = mtu,
+            Setting::Partition(partition) => self.partition = partition,
+        }
+    }
+}
+
+/// One thing that befell a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The cable was out.
+    Unplugged,
+    /// This direction was cut.
+    Partition,
+    /// It was longer than the MTU, in bytes.
+    Mtu(usize),
+    /// It was lost at random, at this chance.
+    Loss(Chance),
+    /// It was lost in a burst.
+    Burst,
+    /// The rate limit's queue, of that many bytes, was full.
+    QueueFull(usize),
+    /// The link held as many frames as it can.
+    HeldMax,
+    /// This bit of that byte was flipped.
+    Corrupted {
+        /// From 0, the least significant.
+        bit: u8,
+        /// From 0, the first of the Ethernet header.
+        byte: usize,
+    },
+    /// It arrived this much later than it was sent.
+    Delayed(Duration),
+    /// It arrived so much later than its turn that others may overtake it.
+    Reordered(Duration),
+    /// It arrived twice.
+    Duplicated,
+}
+
+impl Note {
+    /// Whether the frame did not arrive.
+    #[must_use]
+    pub const fn dropped(self) -> bool {
+        matches!(
+            self,
+            Self::Unplugged
+                | Self::Partition
+                | Self::Mtu(_)
+                | Self::Loss(_)
+                | Self::Burst
+                | Self::QueueFull(_)
+                | Self::HeldMax
+        )
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unplugged => f.write_str("dropped: the cable is out"),
+            Self::Partition => f.write_str("dropped: this direction is cut"),
+            Self::Mtu(mtu) => write!(f, "dropped: longer than the MTU of {mtu}"),
+            Self::Loss(chance) => write!(f, "dropped by loss {chance}"),
+            Self::Burst => f.write_str("dropped in a burst"),
+            Self::QueueFull(bytes) => write!(f, "dropped: the queue of {bytes} bytes is full"),
+            Self::HeldMax => write!(f, "dropped: {HELD_MAX} frames are under way"),
+            Self::Corrupted { bit, byte } => write!(f, "bit {bit} of byte {byte} flipped"),
+            Self::Delayed(delay) => write!(f, "delayed {}", setting::duration(*delay)),
+            Self::Reordered(delay) => write!(f, "reordered by {}", setting::duration(*delay)),
+            Self::Duplicated => f.write_str("duplicated"),
+        }
+    }
+}
+
+/// All that befell a frame, in the order in which it did; empty if nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes(heapless::Vec<Note, 4>);
+
+impl Notes {
+    fn add(&mut self, note: Note) {
+        // At most corruption, a delay, a reordering and a duplicate; or one reason to drop.
+        let _ = self.0.push(note);
+    }
+
+    /// The notes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Note] {
+        &self.0
+    }
+
+    /// Whether the frame did not arrive.
+    #[must_use]
+    pub fn dropped(&self) -> bool {
+        self.0.iter().any(|note| note.dropped())
+    }
+}
+
+impl fmt::Display for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, note) in self.0.iter().enumerate() {
+            write!(f, "{}{note}", if index == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// A frame under way; the earliest is the greatest, for the heap.
+#[derive(Debug)]
+struct Held {
+    at: Instant,
+    number: u64,
+    frame: Vec<u8>,
+}
+
+impl Held {
+    const fn key(&self) -> (Instant, u64) {
+        (self.at, self.number)
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Held {}
+
+impl PartialOrd for Held {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Held {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+#[derive(Debug)]
+struct Direction {
+    faults: Faults,
+    rng: Rng,
+    /// In the bad state of the burst model.
+    bad: bool,
+    /// When the rate limit will have sent all that waits.
+    busy_until: Instant,
+    /// When the last frame in order arrives.
+    last: Instant,
+    held: BinaryHeap<Reverse<Held>>,
+    number: u64,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Direction {
+    fn new(seed: u64) -> Self {
+        Self {
+            faults: Faults::NONE,
+            rng: Rng::new(seed),
+            bad: false,
+            busy_until: Instant::ZERO,
+            last: Instant::ZERO,
+            held: BinaryHeap::new(),
+            number: 0,
+            spare: Vec::new(),
+        }
+    }
+
+    fn lost(&mut self, plugged: bool, now: Instant, len: usize) -> Option<Note> {
+        let Faults { loss, burst, rate, queue, mtu, partition, .. } = self.faults;
+        if !plugged {
+            return Some(Note::Unplugged);
+        }
+        if partition {
+            return Some(Note::Partition);
+        }
+        if len > mtu + ETHERNET {
+            return Some(Note::Mtu(mtu));
+        }
+        if loss.happens(&mut self.rng) {
+            return Some(Note::Loss(loss));
+        }
+        if let Some(Burst { enter, leave }) = burst {
+            let turn = if self.bad { leave } else { enter };
+            self.bad ^= turn.happens(&mut self.rng);
+            if self.bad {
+                return Some(Note::Burst);
+            }
+        }
+        if let Some(rate) = rate
+            && self.busy_until > now
+        {
+            let waiting = u128::from((self.busy_until - now).total_micros()) * u128::from(rate);
+            if waiting / 8_000_000 + len as u128 > queue as u128 {
+                return Some(Note::QueueFull(queue));
+            }
+        }
+        (self.held.len() >= HELD_MAX).then_some(Note::HeldMax)
+    }
+
+    /// When a frame of `len` bytes sent `now` arrives, in its turn.
+    fn arrival(&mut self, now: Instant, len: usize) -> Instant {
+        let Faults { delay, jitter, rate, .. } = self.faults;
+        let mut at = now;
+        if let Some(rate) = rate {
+            let micros = (len as u128 * 8_000_000).div_ceil(u128::from(rate.max(1)));
+            let start = self.busy_until.max(now);
+            // A frame on a line of one bit a second takes hours; longer than this is for ever.
+            self.busy_until = start + Duration::from_micros(micros.min(1 << 50) as u64);
+            at = self.busy_until;
+        }
+        let mut delay = delay;
+        if jitter > Duration::ZERO {
+            let span = 2 * jitter.total_micros();
+            let drawn = Duration::from_micros(self.draw(span + 1));
+            delay = (delay + drawn).max(jitter) - jitter;
+        }
+        self.last = self.last.max(at + delay);
+        self.last
+    }
+
+    /// A number below `bound`, which may exceed 32 bits.
+    fn draw(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.rng.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    fn offer(&mut self, plugged: bool, now: Instant, frame: &[u8]) -> Notes {
+        let mut notes = Notes::default();
+        if let Some(note) = self.lost(plugged, now, frame.len()) {
+            notes.add(note);
+            return notes;
+        }
+        let flip = self.faults.corrupt.happens(&mut self.rng).then(|| {
+            let byte = self.draw(frame.len() as u64) as usize;
+            (byte, self.draw(8) as u8)
+        });
+        if let Some((byte, bit)) = flip {
+            notes.add(Note::Corrupted { bit, byte });
+        }
+        let mut at = self.arrival(now, frame.len());
+        if at > now {
+            notes.add(Note::Delayed(at - now));
+        }
+        if self.faults.reorder.happens(&mut self.rng) {
+            let most = self.faults.delay.max(REORDER).total_micros();
+            let later = Duration::from_micros(1 + self.draw(most));
+            at += later;
+            notes.add(Note::Reordered(later));
+        }
+        let twice = self.faults.duplicate.happens(&mut self.rng);
+        if twice {
+            notes.add(Note::Duplicated);
+        }
+        for _ in 0..=u8::from(twice) {
+            let mut copy = self.spare.pop().unwrap_or_default();
+            copy.clear();
+            copy.extend_from_slice(frame);
+            if let Some((byte, bit)) = flip {
+                copy[byte] ^= 1 << bit;
+            }
+            self.number += 1;
+            self.held.push(Reverse(Held { at, number: self.number, frame: copy }));
+        }
+        notes
+    }
+
+    fn next_arrival(&self) -> Option<Instant> {
+        self.held.peek().map(|Reverse(held)| held.at)
+    }
+
+    fn take(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if self.next_arrival()? > now {
+            return None;
+        }
+        self.held.pop().map(|Reverse(held)| held.frame)
+    }
+}
+
+/// A bad cable between two ends.
+#[derive(Debug)]
+pub struct Link {
+    to_board: Direction,
+    to_peer: Direction,
+    plugged: bool,
+    clean: bool,
+}
+
+impl Link {
+    /// A good cable, whose faults to come follow from `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        Self {
+            to_board: Direction::new(rng.next_u64()),
+            to_peer: Direction::new(rng.next_u64()),
+            plugged: true,
+            clean: true,
+        }
+    }
+
+    const fn direction(&mut self, to: Side) -> &mut Direction {
+        match to {
+            Side::Board => &mut self.to_board,
+            Side::Peer => &mut self.to_peer,
+        }
+    }
+
+    /// What is wrong with the direction to that side.
+    #[must_use]
+    pub const fn faults(&self, to: Side) -> &Faults {
+        match to {
+            Side::Board => &self.to_board.faults,
+            Side::Peer => &self.to_peer.faults,
+        }
+    }
+
+    /// Changes one fault of the direction to that side, or of both for `None`, from now on.
+    pub fn set(&mut self, to: Option<Side>, setting: Setting) {
+        for side in [Side::Board, Side::Peer] {
+            if to.is_none_or(|to| to == side) {
+                self.direction(side).faults.set(setting);
+            }
+        }
+        self.look();
+    }
+
+    /// Takes all faults away but the cable's being out.
+    pub fn heal(&mut self) {
+        self.to_board.faults = Faults::NONE;
+        self.to_peer.faults = Faults::NONE;
+        self.look();
+    }
+
+    /// Takes the cable out or puts it in. What is under way when it comes out is lost.
+    pub fn plug(&mut self, plugged: bool) {
+        if self.plugged && !plugged {
+            self.to_board.held.clear();
+            self.to_peer.held.clear();
+        }
+        self.plugged = plugged;
+        self.look();
+    }
+
+    /// Whether the cable is in.
+    #[must_use]
+    pub const fn plugged(&self) -> bool {
+        self.plugged
+    }
+
+    fn look(&mut self) {
+        self.clean = self.plugged
+            && self.to_board.faults == Faults::NONE
+            && self.to_peer.faults == Faults::NONE;
+    }
+
+    /// Whether a frame sent now would arrive now, unchanged: then the link need not be asked.
+    #[must_use]
+    pub fn transparent(&self) -> bool {
+        self.clean && self.to_board.held.is_empty() && self.to_peer.held.is_empty()
+    }
+
+    /// A frame is sent to that side.
+    pub fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) -> Notes {
+        let plugged = self.plugged;
+        self.direction(to).offer(plugged, now, frame)
+    }
+
+    /// The next frame that has arrived at that side by `now`. Its buffer may be given back with
+    /// [`Link::recycle`].
+    pub fn take(&mut self, to: Side, now: Instant) -> Option<Vec<u8>> {
+        self.direction(to).take(now)
+    }
+
+    /// Gives back the buffer of a frame that was taken.
+    pub fn recycle(&mut self, to: Side, frame: Vec<u8>) {
+        let spare = &mut self.direction(to).spare;
+        if spare.len() < 64 {
+            spare.push(frame);
+        }
+    }
+
+    /// When the next frame arrives at that side.
+    #[must_use]
+    pub fn next_arrival(&self, to: Side) -> Option<Instant> {
+        match to {
+            Side::Board => self.to_board.next_arrival(),
+            Side::Peer => self.to_peer.next_arrival(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

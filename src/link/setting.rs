@@ -1,0 +1,279 @@
+//! Faults as people write them: `loss 5%`, `delay 40ms`, `rate 1mbit`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use smoltcp::time::Duration;
+use tapboard_firmware::rng::Rng;
+
+use super::Burst;
+
+/// A probability, in parts of 2^32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// 0 %.
+    pub const NEVER: Self = Self(0);
+    /// 100 %.
+    pub const ALWAYS: Self = Self(1 << 32);
+
+    /// Thousandths of a percent.
+    #[must_use]
+    pub const fn from_millipercent(millipercent: u32) -> Self {
+        let most = if millipercent > 100_000 { 100_000 } else { millipercent };
+        Self(((most as u64) << 32) / 100_000)
+    }
+
+    /// Draws whether it happens; draws nothing if it never does.
+    pub fn happens(self, rng: &mut Rng) -> bool {
+        self != Self::NEVER && (rng.next_u64() >> 32) < self.0
+    }
+}
+
+impl fmt::Display for Chance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = (self.0 as f64 * 100_000.0 / 4_294_967_296.0).round() / 1000.0;
+        write!(f, "{percent}%")
+    }
+}
+
+impl FromStr for Chance {
+    type Err = String;
+
+    /// `5%`, or the same as `0.05`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, most) = match text.strip_suffix('%') {
+            Some(number) => (number, 100.0),
+            None => (text, 1.0),
+        };
+        match number.trim().parse::<f64>() {
+            Ok(value) if (0.0..=most).contains(&value) => {
+                let millipercent = value / most * 100_000.0;
+                Ok(Self::from_millipercent(millipercent.round() as u32))
+            }
+            _ => Err(format!("{text:?} is not a chance from 0% to 100%, e.g. 5%")),
+        }
+    }
+}
+
+/// One fault and its new value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Random loss.
+    Loss(Chance),
+    /// Loss in bursts.
+    Burst(Option<Burst>),
+    /// One bit flipped.
+    Corrupt(Chance),
+    /// Frames that arrive twice.
+    Duplicate(Chance),
+    /// Frames that later ones overtake.
+    Reorder(Chance),
+    /// How long a frame takes.
+    Delay(Duration),
+    /// By how much more or less.
+    Jitter(Duration),
+    /// Bits a second.
+    Rate(Option<u64>),
+    /// Bytes that may wait for the rate.
+    Queue(usize),
+    /// Largest IP packet.
+    Mtu(usize),
+    /// Nothing gets through.
+    Partition(bool),
+}
+
+impl Setting {
+    /// The faults' names, each with an example of its value.
+    pub const NAMES: [(&str, &str); 11] = [
+        ("loss", "5%"),
+        ("burst", "1%/30%"),
+        ("corrupt", "1%"),
+        ("duplicate", "1%"),
+        ("reorder", "5%"),
+        ("delay", "40ms"),
+        ("jitter", "10ms"),
+        ("rate", "1mbit"),
+        ("queue", "64k"),
+        ("mtu", "1000"),
+        ("partition", "on"),
+    ];
+
+    /// Reads a fault by its name and value, e.g. `("delay", "40ms")`. `off` or `none` stands for none.
+    pub fn parse(name: &str, value: &str) -> Result<Self, String> {
+        let off = matches!(value, "off" | "none");
+        let chance = || if off { Ok(Chance::NEVER) } else { value.parse() };
+        let time = || if off { Ok(Duration::ZERO) } else { parse_duration(value) };
+        Ok(match name {
+            "loss" => Self::Loss(chance()?),
+            "burst" if off => Self::Burst(None),
+            "burst" => Self::Burst(Some(parse_burst(value)?)),
+            "corrupt" => Self::Corrupt(chance()?),
+            "duplicate" => Self::Duplicate(chance()?),
+            "reorder" => Self::Reorder(chance()?),
+            "delay" => Self::Delay(time()?),
+            "jitter" => Self::Jitter(time()?),
+            "rate" if off => Self::Rate(None),
+            "rate" => Self::Rate(Some(parse_rate(value)?)),
+            "queue" if off => Self::Queue(super::Faults::NONE.queue),
+            "queue" => Self::Queue(parse_size(value)?),
+            "mtu" if off => Self::Mtu(super::Faults::NONE.mtu),
+            "mtu" => Self::Mtu(parse_mtu(value)?),
+            "partition" if off => Self::Partition(false),
+            "partition" if value == "on" => Self::Partition(true),
+            "partition" => return Err(format!("{value:?} is neither on nor off")),
+            _ => {
+                let names = Self::NAMES.map(|(name, _)| name).join(", ");
+                return Err(format!("there is no fault {name:?}; there are {names}"));
+            }
+        })
+    }
+}
+
+/// A number and what follows it.
+fn split(text: &str) -> Option<(f64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number = text[..end].parse().ok()?;
+    Some((number, text[end..].trim()))
+}
+
+/// `40ms`, `1.5s`, `200us`; at most a day.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let factor = |unit| match unit {
+        "us" => Some(1.0),
+        "ms" => Some(1e3),
+        "s" => Some(1e6),
+        "min" => Some(60e6),
+        _ => None,
+    };
+    split(text)
+        .and_then(|(number, unit)| Some(number * factor(unit)?))
+        .filter(|micros| *micros <= 86_400e6)
+        .map(|micros| Duration::from_micros(micros.round() as u64))
+        .ok_or_else(|| {
+            format!("{text:?} is not a time of up to a day in us, ms, s or min, e.g. 40ms")
+        })
+}
+
+fn parse_rate(text: &str) -> Result<u64, String> {
+    let factor = |unit| match unit {
+        "bit" => Some(1.0),
+        "kbit" => Some(1e3),
+        "mbit" => Some(1e6),
+        "gbit" => Some(1e9),
+        _ => None,
+    };
+    split(text)
+        .and_then(|(number, unit)| Some(number * factor(unit)?))
+        .filter(|rate| (1.0..=1e12).contains(rate))
+        .map(|rate| rate.round() as u64)
+        .ok_or_else(|| format!("{text:?} is not a rate in bit, kbit, mbit or gbit, e.g. 1mbit"))
+}
+
+fn parse_size(text: &str) -> Result<usize, String> {
+    let factor = |unit| match unit {
+        "" | "b" => Some(1.0),
+        "k" => Some(1024.0),
+        "m" => Some(1024.0 * 1024.0),
+        _ => None,
+    };
+    split(text)
+        .and_then(|(number, unit)| Some(number * factor(unit)?))
+        .filter(|size| (0.0..=1e9).contains(size))
+        .map(|size| size.round() as usize)
+        .ok_or_else(|| format!("{text:?} is not a number of bytes, k or m, e.g. 64k"))
+}
+
+fn parse_mtu(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        // RFC 791: every link carries 68 bytes; IEEE 802.3: none more than 1500.
+        .filter(|mtu| (68..=1500).contains(mtu))
+        .ok_or_else(|| format!("{text:?} is not an MTU from 68 to 1500, e.g. 1000"))
+}
+
+fn parse_burst(text: &str) -> Result<Burst, String> {
+    let chances = text.split_once('/').and_then(|(enter, leave)| {
+        let burst = Burst { enter: enter.parse().ok()?, leave: leave.parse().ok()? };
+        (burst.leave > Chance::NEVER).then_some(burst)
+    });
+    chances.ok_or_else(|| {
+        format!("{text:?} is not ENTER/LEAVE, the chances to begin and to end a burst, e.g. 1%/30%")
+    })
+}
+
+/// A duration as people write it, the way back of [`parse_duration`].
+pub(super) fn duration(duration: Duration) -> String {
+    let micros = duration.total_micros();
+    let fraction = |unit: u64, name| {
+        let digits = format!("{:.3}", micros as f64 / unit as f64);
+        format!("{} {name}", digits.trim_end_matches('0').trim_end_matches('.'))
+    };
+    match micros {
+        0..1_000 => format!("{micros} us"),
+        1_000..1_000_000 => fraction(1_000, "ms"),
+        _ => fraction(1_000_000, "s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_people_write_them() {
+        let read = |name, value| Setting::parse(name, value).unwrap();
+        assert_eq!(read("loss", "5%"), read("loss", "0.05"));
+        assert_eq!(read("loss", "off"), Setting::Loss(Chance::NEVER));
+        assert_eq!(read("loss", "100%"), Setting::Loss(Chance::ALWAYS));
+        assert_eq!(read("delay", "1.5s"), Setting::Delay(Duration::from_millis(1500)));
+        assert_eq!(read("jitter", "200us"), Setting::Jitter(Duration::from_micros(200)));
+        assert_eq!(read("rate", "1mbit"), Setting::Rate(Some(1_000_000)));
+        assert_eq!(read("rate", "off"), Setting::Rate(None));
+        assert_eq!(read("queue", "64k"), Setting::Queue(65_536));
+        for (name, example) in Setting::NAMES {
+            Setting::parse(name, example).unwrap();
+            Setting::parse(name, "off").unwrap();
+        }
+    }
+
+    #[test]
+    fn nonsense_is_named_with_an_example() {
+        for (name, value) in [
+            ("loss", "101%"),
+            ("loss", "-1%"),
+            ("loss", "NaN"),
+            ("loss", ""),
+            ("burst", "5%"),
+            ("burst", "5%/0%"),
+            ("delay", "40"),
+            ("delay", "40 years"),
+            ("rate", "0bit"),
+            ("rate", "1e400mbit"),
+            ("queue", "-1"),
+            ("mtu", "67"),
+            ("mtu", "9000"),
+        ] {
+            let error = Setting::parse(name, value).unwrap_err();
+            assert!(error.contains("e.g."), "{name} {value}: {error}");
+        }
+        assert!(Setting::parse("lag", "1s").unwrap_err().contains("delay"));
+    }
+
+    #[test]
+    fn a_chance_reads_as_it_was_written() {
+        for text in ["0%", "0.5%", "5%", "33.333%", "100%"] {
+            assert_eq!(text.parse::<Chance>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn durations_read_as_they_were_written() {
+        for (micros, text) in
+            [(0, "0 us"), (43_000, "43 ms"), (1_500, "1.5 ms"), (2_000_000, "2 s")]
+        {
+            assert_eq!(duration(Duration::from_micros(micros)), text);
+        }
+    }
+}
