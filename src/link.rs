@@ -19,7 +19,7 @@ use std::fmt;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
-pub use self::setting::{Chance, Setting};
+pub use self::setting::{Chance, Setting, parse_duration};
 use crate::nic::wire::Side;
 
 /// Frames that one direction holds at most; further ones are dropped, and the note says so.

@@ -1,0 +1,347 @@
+//! Any NIC behind a [`Link`]: frames pass the bad cable on their way in and out, and observers see them.
+//!
+//! [`Cable`] is what lasts: the link and its observers. [`Linked`] is a device over it and a NIC, made
+//! anew for each poll. While the link is transparent and nobody observes, frames take the NIC's own
+//! tokens, untouched and uncopied. Otherwise what the NIC has received is offered to the link first, at
+//! most [`BURST`] frames a time, and what the board sends goes out when it arrives at the far end.
+//!
+//! The driver calls [`Linked::pump`] before each poll, and again at [`Cable::next_event`].
+
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::time::{Duration, Instant};
+
+use super::wire::Side;
+use crate::link::{Link, Note, Notes};
+
+/// Frames taken from the NIC at a time; if there are more, [`Cable::next_event`] is now.
+pub const BURST: usize = 256;
+/// How soon to try again when the NIC refused a frame that is due, should it not say when it is ready.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Sees each frame when it is sent, and what the link did with it.
+pub trait Observer {
+    /// `frame` was sent to that side, and this befell it. A changed frame is shown as it arrives.
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes);
+}
+
+/// A link with its observers.
+pub struct Cable {
+    link: Link,
+    observers: Vec<Box<dyn Observer>>,
+    /// A frame that is due could not be sent.
+    refused: bool,
+    /// The NIC may hold more than was taken from it.
+    unread: bool,
+    scratch: Vec<u8>,
+}
+
+impl std::fmt::Debug for Cable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cable").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+impl Cable {
+    /// A cable of that link, observed by nobody.
+    #[must_use]
+    pub fn new(link: Link) -> Self {
+        let scratch = Vec::new();
+        Self { link, observers: Vec::new(), refused: false, unread: false, scratch }
+    }
+
+    /// The link.
+    #[must_use]
+    pub const fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// The link, to be changed at any time.
+    pub const fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
+    /// From now on `observer` sees every frame.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.observers.push(observer);
+    }
+
+    /// The NIC of the board, behind this cable.
+    pub const fn behind<D>(&mut self, device: D) -> Linked<'_, D> {
+        Linked { device, cable: self }
+    }
+
+    /// When a frame arrives that is under way, or [`Linked::pump`] has something to do again.
+    #[must_use]
+    pub fn next_event(&self, now: Instant) -> Option<Instant> {
+        if self.unread {
+            return Some(now);
+        }
+        let to_peer = self.link.next_arrival(Side::Peer);
+        let to_peer = if self.refused { to_peer.map(|_| now + RETRY) } else { to_peer };
+        [self.link.next_arrival(Side::Board), to_peer].into_iter().flatten().min()
+    }
+
+    fn bare(&self) -> bool {
+        self.observers.is_empty() && self.link.transparent()
+    }
+
+    fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) {
+        let notes = self.link.offer(to, now, frame);
+        if self.observers.is_empty() {
+            return;
+        }
+        let flipped = notes.as_slice().iter().find_map(|note| match *note {
+            Note::Corrupted { bit, byte } => Some((bit, byte)),
+            _ => None,
+        });
+        let changed = flipped.map(|(bit, byte)| {
+            let mut changed = frame.to_vec();
+            changed[byte] ^= 1 << bit;
+            changed
+        });
+        for observer in &mut self.observers {
+            observer.frame(now, to, changed.as_deref().unwrap_or(frame), &notes);
+        }
+    }
+
+    /// Sends what has arrived at the far end.
+    fn pump<D: Device>(&mut self, device: &mut D, now: Instant) {
+        self.refused = false;
+        while self.link.next_arrival(Side::Peer).is_some_and(|at| at <= now) {
+            let Some(token) = device.transmit(now) else {
+                self.refused = true;
+                return;
+            };
+            if let Some(frame) = self.link.take(Side::Peer, now) {
+                token.consume(frame.len(), |buffer| buffer.copy_from_slice(&frame));
+                self.link.recycle(Side::Peer, frame);
+            }
+        }
+    }
+}
+
+/// A NIC behind a cable, for one poll.
+#[derive(Debug)]
+pub struct Linked<'c, D> {
+    device: D,
+    cable: &'c mut Cable,
+}
+
+impl<D: Device> Linked<'_, D> {
+    /// Sends what was delayed until now.
+    pub fn pump(&mut self, now: Instant) {
+        self.cable.pump(&mut self.device, now);
+    }
+
+    /// Takes what the NIC has received into the link.
+    fn take_in(&mut self, now: Instant) {
+        self.cable.unread = false;
+        for _ in 0..BURST {
+            let Some((token, _)) = self.device.receive(now) else { return };
+            token.consume(|frame| self.cable.offer(Side::Board, now, frame));
+        }
+        self.cable.unread = true;
+    }
+}
+
+impl<D: Device> Device for Linked<'_, D> {
+    type RxToken<'a>
+        = LinkedRx<D::RxToken<'a>>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = LinkedTx<'a, D>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        if self.cable.bare() {
+            self.cable.unread = false;
+            let (rx, tx) = self.device.receive(now)?;
+            return Some((LinkedRx::Bare(rx), LinkedTx(Tx::Bare(tx))));
+        }
+        self.take_in(now);
+        let frame = self.cable.link.take(Side::Board, now)?;
+        let tx = Tx::Linked { device: &mut self.device, cable: self.cable, now };
+        Some((LinkedRx::Held(frame), LinkedTx(tx)))
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        if self.cable.bare() {
+            return self.device.transmit(now).map(|tx| LinkedTx(Tx::Bare(tx)));
+        }
+        Some(LinkedTx(Tx::Linked { device: &mut self.device, cable: self.cable, now }))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.device.capabilities()
+    }
+}
+
+/// A frame that has arrived.
+#[derive(Debug)]
+pub enum LinkedRx<T> {
+    /// Straight from the NIC.
+    Bare(T),
+    /// Through the link.
+    Held(Vec<u8>),
+}
+
+impl<T: RxToken> RxToken for LinkedRx<T> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        match self {
+            Self::Bare(token) => token.consume(f),
+            Self::Held(frame) => f(&frame),
+        }
+    }
+}
+
+/// Room for one frame.
+#[derive(Debug)]
+pub struct LinkedTx<'a, D: Device + 'a>(Tx<'a, D>);
+
+enum Tx<'a, D: Device + 'a> {
+    Bare(D::TxToken<'a>),
+    Linked { device: &'a mut D, cable: &'a mut Cable, now: Instant },
+}
+
+impl<'a, D: Device + 'a> std::fmt::Debug for Tx<'a, D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bare(_) => "Bare",
+            Self::Linked { .. } => "Linked",
+        })
+    }
+}
+
+impl<'a, D: Device + 'a> TxToken for LinkedTx<'a, D> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        match self.0 {
+            Tx::Bare(token) => token.consume(len, f),
+            Tx::Linked { device, cable, now } => {
+                let mut frame = std::mem::take(&mut cable.scratch);
+                frame.clear();
+                frame.resize(len, 0);
+                let result = f(&mut frame);
+                cable.offer(Side::Peer, now, &frame);
+                cable.scratch = frame;
+                cable.pump(device, now);
+                result
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::link::Setting;
+    use crate::nic::wire::{End, Wire};
+
+    fn ms(millis: i64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    fn send<D: Device>(device: &mut D, now: Instant, payload: &[u8]) {
+        let token = device.transmit(now).expect("room");
+        token.consume(payload.len(), |buffer| buffer.copy_from_slice(payload));
+    }
+
+    fn receive<D: Device>(device: &mut D, now: Instant) -> Option<Vec<u8>> {
+        let (token, _) = device.receive(now)?;
+        Some(token.consume(<[u8]>::to_vec))
+    }
+
+    fn delayed(way: Option<Side>, millis: u64) -> Cable {
+        let mut link = Link::new(1);
+        link.set(way, Setting::Delay(Duration::from_millis(millis)));
+        Cable::new(link)
+    }
+
+    #[test]
+    fn a_bare_cable_uses_the_nics_own_tokens() {
+        let (mut wire, mut cable) = (Wire::default(), Cable::new(Link::new(1)));
+        send(&mut wire.end(Side::Peer), ms(0), b"in");
+        let mut board = cable.behind(wire.end(Side::Board));
+        let (rx, tx) = board.receive(ms(0)).unwrap();
+        assert!(matches!((&rx, &tx), (LinkedRx::Bare(_), LinkedTx(Tx::Bare(_)))));
+        drop((rx, tx));
+        send(&mut board, ms(0), b"out");
+        assert_eq!(receive(&mut wire.end(Side::Peer), ms(0)).unwrap(), b"out");
+        assert_eq!(cable.next_event(ms(0)), None);
+    }
+
+    #[test]
+    fn what_is_delayed_arrives_later_both_ways() {
+        let (mut wire, mut cable) = (Wire::default(), delayed(None, 40));
+        send(&mut wire.end(Side::Peer), ms(0), b"in");
+        let mut board = cable.behind(wire.end(Side::Board));
+        assert_eq!(receive(&mut board, ms(0)), None);
+        send(&mut board, ms(10), b"out");
+        assert_eq!(cable.next_event(ms(10)), Some(ms(40)));
+        assert_eq!(wire.next_arrival(Side::Peer), None);
+        let mut board = cable.behind(wire.end(Side::Board));
+        assert_eq!(receive(&mut board, ms(40)).unwrap(), b"in");
+        board.pump(ms(49));
+        assert_eq!(cable.next_event(ms(49)), Some(ms(50)));
+        cable.behind(wire.end(Side::Board)).pump(ms(50));
+        assert_eq!(receive(&mut wire.end(Side::Peer), ms(50)).unwrap(), b"out");
+        assert_eq!(cable.next_event(ms(50)), None);
+    }
+
+    #[test]
+    fn a_nic_that_refuses_is_asked_again_and_not_in_a_loop() {
+        let (mut wire, mut cable) = (Wire::default(), delayed(None, 5));
+        while let Some(token) = wire.end(Side::Board).transmit(ms(0)) {
+            token.consume(1, |_| ());
+        }
+        send(&mut cable.behind(wire.end(Side::Board)), ms(0), b"out");
+        cable.behind(wire.end(Side::Board)).pump(ms(5));
+        assert_eq!(cable.next_event(ms(5)), Some(ms(5) + RETRY));
+        assert!(receive(&mut wire.end(Side::Peer), ms(5)).is_some());
+        cable.behind(wire.end(Side::Board)).pump(ms(6));
+        assert_eq!(cable.next_event(ms(6)), None);
+    }
+
+    #[test]
+    fn more_than_a_burst_is_not_left_lying() {
+        let (mut wire, mut cable) = (Wire::default(), delayed(None, 5));
+        let queue = wire.in_flight(Side::Board);
+        for _ in 0..BURST + 10 {
+            queue.push_back(super::super::wire::InFlight { at: ms(0), frame: vec![0; 60] });
+        }
+        assert_eq!(receive(&mut cable.behind(wire.end(Side::Board)), ms(0)), None);
+        assert_eq!(cable.next_event(ms(0)), Some(ms(0)), "there is more in the NIC");
+        assert_eq!(receive(&mut cable.behind(wire.end(Side::Board)), ms(0)), None);
+        assert_eq!(cable.next_event(ms(0)), Some(ms(5)));
+    }
+
+    #[test]
+    fn observers_see_every_frame_as_it_arrives_and_what_befell_it() {
+        struct Seen(Rc<RefCell<Vec<(Side, Vec<u8>, String)>>>);
+        impl Observer for Seen {
+            fn frame(&mut self, _: Instant, to: Side, frame: &[u8], notes: &Notes) {
+                self.0.borrow_mut().push((to, frame.to_vec(), notes.to_string()));
+            }
+        }
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let (mut wire, mut cable) = (Wire::default(), Cable::new(Link::new(1)));
+        cable.observe(Box::new(Seen(Rc::clone(&seen))));
+        let out = |cable: &mut Cable, end: End<'_>| send(&mut cable.behind(end), ms(0), &[0; 60]);
+        out(&mut cable, wire.end(Side::Board));
+        cable.link_mut().set(None, Setting::parse("corrupt", "100%").unwrap());
+        out(&mut cable, wire.end(Side::Board));
+        cable.link_mut().plug(false);
+        send(&mut wire.end(Side::Peer), ms(0), b"in");
+        assert_eq!(receive(&mut cable.behind(wire.end(Side::Board)), ms(0)), None);
+        let seen = seen.borrow();
+        let [clean, corrupt, cut] = &seen[..] else { panic!("{seen:?}") };
+        assert_eq!(clean, &(Side::Peer, vec![0; 60], String::new()));
+        let ones: u32 = corrupt.1.iter().map(|byte| byte.count_ones()).sum();
+        assert!(corrupt.2.ends_with("flipped") && ones == 1, "{corrupt:?}");
+        assert_eq!(cut, &(Side::Board, b"in".to_vec(), "dropped: the cable is out".into()));
+    }
+}
