@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use smoltcp::wire::Ipv4Cidr;
 
 use crate::gateway::Forward;
+use crate::link::{Link, Setting};
+use crate::nic::wire::Side;
 
 /// A microcontroller's TCP firmware, running on a virtual NIC that the real network can reach.
 ///
@@ -20,7 +22,7 @@ pub struct Cli {
     #[command(flatten)]
     pub user: User,
     /// Log more: -v for connections, -vv for segments.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options")]
     pub verbose: u8,
 }
 
@@ -47,6 +49,103 @@ pub struct Board {
     /// Send no telemetry.
     #[arg(long, conflicts_with = "telemetry")]
     pub no_telemetry: bool,
+    /// What is wrong with the cable.
+    #[command(flatten)]
+    pub faults: Faults,
+}
+
+/// A fault of one direction, or of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// To which side, or both.
+    pub to: Option<Side>,
+    /// Which, and how much.
+    pub setting: Setting,
+}
+
+impl Fault {
+    /// Reads a value of the fault `name`, with `in:` or `out:` before it for one direction alone.
+    fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let (to, value) = match text.split_once(':') {
+            Some(("in", value)) => (Some(Side::Board), value),
+            Some(("out", value)) => (Some(Side::Peer), value),
+            Some((way, _)) => {
+                return Err(format!("{way:?} is no direction: in: is to the board, out: from it"));
+            }
+            None => (None, text),
+        };
+        Ok(Self { to, setting: Setting::parse(name, value)? })
+    }
+
+    fn parser(name: &'static str) -> impl Fn(&str) -> Result<Self, String> + Clone + Send + Sync {
+        move |text| Self::parse(name, text)
+    }
+}
+
+/// What is wrong with the cable. Each holds for both directions, or with `in:` to the board alone, or
+/// with `out:` from it; so each may be given twice.
+#[derive(Clone, Debug, Args)]
+#[command(
+    next_help_heading = "Faults of the cable (each may begin with in: or out: for one direction)"
+)]
+pub struct Faults {
+    /// Lose frames at random.
+    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("loss"))]
+    pub loss: Vec<Fault>,
+    /// Lose frames in bursts: the chances to begin and to end one, e.g. 1%/30%.
+    #[arg(long, value_name = "ENTER/LEAVE", value_parser = Fault::parser("burst"))]
+    pub burst: Vec<Fault>,
+    /// Flip one bit of a frame.
+    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("corrupt"))]
+    pub corrupt: Vec<Fault>,
+    /// Deliver a frame twice.
+    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("duplicate"))]
+    pub duplicate: Vec<Fault>,
+    /// Let later frames overtake one.
+    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("reorder"))]
+    pub reorder: Vec<Fault>,
+    /// Delay every frame, e.g. by 40ms.
+    #[arg(long, value_name = "TIME", value_parser = Fault::parser("delay"))]
+    pub delay: Vec<Fault>,
+    /// Vary the delay by up to this much either way.
+    #[arg(long, value_name = "TIME", value_parser = Fault::parser("jitter"))]
+    pub jitter: Vec<Fault>,
+    /// Limit the rate, e.g. to 1mbit.
+    #[arg(long, value_name = "RATE", value_parser = Fault::parser("rate"))]
+    pub rate: Vec<Fault>,
+    /// Bytes that may wait for the rate; 64k unless given.
+    #[arg(long, value_name = "BYTES", value_parser = Fault::parser("queue"))]
+    pub queue: Vec<Fault>,
+    /// Lose packets of more bytes than this.
+    #[arg(long, value_name = "BYTES", value_parser = Fault::parser("mtu"))]
+    pub mtu: Vec<Fault>,
+    /// Decides what befalls which frame; drawn, and printed if there are faults, unless given.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+}
+
+impl Faults {
+    /// A link with these faults, whose further ones follow from `seed`.
+    #[must_use]
+    pub fn link(&self, seed: u64) -> Link {
+        let mut link = Link::new(seed);
+        let all = [
+            &self.loss,
+            &self.burst,
+            &self.corrupt,
+            &self.duplicate,
+            &self.reorder,
+            &self.delay,
+            &self.jitter,
+            &self.rate,
+            &self.queue,
+            &self.mtu,
+        ];
+        for fault in all.into_iter().flatten() {
+            link.set(fault.to, fault.setting);
+        }
+        link
+    }
 }
 
 impl Board {
@@ -168,6 +267,19 @@ mod tests {
         }
         assert_eq!(forwards.len(), 5);
         assert_eq!(cli.user.allowed(), [9000]);
+    }
+
+    #[test]
+    fn faults_hold_for_both_directions_or_for_one() {
+        let words = "tapboard --loss 5% --delay in:40ms --delay out:10ms --mtu out:off";
+        let link = Cli::parse_from(words.split(' ')).user.board.faults.link(1);
+        let (to_board, to_peer) = (link.faults(Side::Board), link.faults(Side::Peer));
+        assert_eq!(to_board.loss, to_peer.loss);
+        assert_eq!((to_board.delay.total_millis(), to_peer.delay.total_millis()), (40, 10));
+        for bad in ["--loss 500%", "--loss up:5%", "--delay 40", "--rate fast"] {
+            let error = Cli::try_parse_from(["tapboard"].into_iter().chain(bad.split(' ')));
+            assert_eq!(error.unwrap_err().exit_code(), 2, "{bad}");
+        }
     }
 
     #[test]

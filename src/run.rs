@@ -18,8 +18,9 @@ use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetConfig};
 
 use crate::board::SimBoard;
-use crate::cli::{Board, Profile};
+use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
+use crate::nic::linked::Cable;
 use crate::output::say;
 
 /// How long connections may take to close in order at the end.
@@ -47,6 +48,14 @@ pub trait Nic {
     /// Runs what stands behind the NIC after the board was polled. Returns when it, or the board because
     /// of it, has something to do again: `now` if a frame waits for the board.
     fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String>;
+
+    /// Whether the NIC itself is up.
+    fn link(&self) -> bool {
+        true
+    }
+
+    /// Shows the other end that the cable was taken out or put in; its frames are dropped in any case.
+    fn plug(&mut self, _plugged: bool) {}
 
     /// Whether what stands behind the NIC has passed on all that the board gave it.
     fn idle(&self) -> bool {
@@ -108,10 +117,11 @@ impl Driver {
         nic: &mut N,
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
+        let mut cable = cable(&options.faults)?;
         loop {
             let mut memory = Memory::new(options.profile);
             let mut firmware = memory.boot(net, telemetry, nic, self.clock.now())?;
-            if self.power_cycle(&mut firmware, nic)? == End::Stopped {
+            if self.power_cycle(&mut firmware, nic, &mut cable)? == End::Stopped {
                 print_summary(&firmware, nic);
                 return Ok(());
             }
@@ -123,17 +133,28 @@ impl Driver {
         &mut self,
         firmware: &mut Firmware<'_, SimBoard>,
         nic: &mut N,
+        cable: &mut Cable,
     ) -> Result<End, String> {
         let mut events = Events::with_capacity(256);
         let mut closing = Closing::No;
+        let mut link = true;
         loop {
             let now = self.clock.now();
             if closing == Closing::No && self.stop.load(Ordering::SeqCst) {
                 firmware.shutdown();
                 closing = Closing::InOrder { until: now + CLOSE };
             }
-            let board = firmware.poll(now, &mut nic.device());
+            let was = std::mem::replace(&mut link, nic.link() && cable.link().plugged());
+            if link && !was {
+                firmware.link_up();
+            }
+            let board = {
+                let mut device = cable.behind(nic.device());
+                device.pump(now);
+                firmware.poll(now, &mut device)
+            };
             let behind = nic.turn(now)?;
+            let behind = [behind, cable.next_event(now)].into_iter().flatten().min();
             if firmware.board().reset_requested() {
                 return Ok(End::Reset);
             }
@@ -191,6 +212,19 @@ enum Closing {
 enum End {
     Reset,
     Stopped,
+}
+
+/// A cable with these faults. One that has any shows its seed, so that it can be had again.
+fn cable(faults: &Faults) -> Result<Cable, String> {
+    let seed = match faults.seed {
+        Some(seed) => seed,
+        None => getrandom::u32().map_err(|error| format!("no entropy: {error}"))?.into(),
+    };
+    let link = faults.link(seed);
+    if !link.transparent() {
+        say!("The cable is bad; the same faults again with: --seed {seed}");
+    }
+    Ok(Cable::new(link))
 }
 
 /// The board's RAM, gone with each power-cycle.

@@ -45,6 +45,17 @@ impl Nic for TapNic {
         Ok(self.tap.unread().then_some(now))
     }
 
+    fn link(&self) -> bool {
+        self.status == LinkStatus::Up
+    }
+
+    fn plug(&mut self, plugged: bool) {
+        if let Err(error) = self.tap.set_carrier(plugged) {
+            let name = self.tap.name();
+            log::warn!("{name} cannot show that to the host ({error}); its frames are dropped");
+        }
+    }
+
     fn summary(&self) -> String {
         let counters = self.tap.counters();
         let lost = counters.dropped_out_link

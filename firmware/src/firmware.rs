@@ -72,6 +72,16 @@ impl<'a, B: Board> Firmware<'a, B> {
         stack.poll_with(now, device, |stack, now| services.poll(now, stack, board))
     }
 
+    /// The cable is in again. Whoever is at its other end may have another MAC address now, and whoever
+    /// waited need not wait longer: neighbours are asked for anew, and telemetry connects at once.
+    ///
+    /// Connections are left alone: they survive a short pull, and end by
+    /// [`crate::config::USER_TIMEOUT`] after a long one. That the cable is out needs no call.
+    pub fn link_up(&mut self) {
+        self.stack.flush_neighbors();
+        self.services.link_up();
+    }
+
     /// Closes every port and connection, so that each peer gets what is due and then a FIN. `poll` must
     /// go on until [`NetStack::free_slots`] says all are free, or patience ends.
     pub fn shutdown(&mut self) {

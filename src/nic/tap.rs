@@ -173,6 +173,12 @@ impl Tap {
         self.port.unread()
     }
 
+    /// Shows the host the cable as plugged in, or not (`NO-CARRIER`). What is read and written is not
+    /// affected. An error if this kernel, before Linux 5.0, cannot.
+    pub fn set_carrier(&mut self, carrier: bool) -> std::io::Result<()> {
+        Ok(sys::set_carrier(self.as_fd(), carrier)?)
+    }
+
     /// The state of the interface now. One system call that does not wait.
     pub fn status(&mut self) -> LinkStatus {
         self.port.look()

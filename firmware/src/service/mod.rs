@@ -129,6 +129,13 @@ impl<S: TcpFullStack + UdpFullStack + Introspect> Services<S> {
         deadline
     }
 
+    /// The cable is in again: who waits to connect need not wait longer.
+    pub fn link_up(&mut self) {
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.hurry();
+        }
+    }
+
     /// Closes every handle, so that each peer gets what is due and then a FIN. From then on `poll`
     /// does nothing.
     pub fn shutdown(&mut self, stack: &mut S) {

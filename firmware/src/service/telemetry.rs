@@ -123,6 +123,12 @@ impl<T> Telemetry<T> {
         if turn.is_continue() { Some(now) } else { self.due }
     }
 
+    /// Connects at the next poll, with the back-off starting over.
+    pub const fn hurry(&mut self) {
+        self.retry_at = None;
+        self.backoff = BACKOFF_FIRST;
+    }
+
     /// Gives the handle back. A later poll connects again.
     pub fn shutdown<S: TcpClientStack<TcpSocket = T>>(&mut self, stack: &mut S) {
         self.disconnected();

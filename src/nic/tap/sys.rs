@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_short};
 use std::os::fd::BorrowedFd;
 
 use rustix::io;
-use rustix::ioctl::{IntegerSetter, Opcode, Updater, ioctl, opcode};
+use rustix::ioctl::{IntegerSetter, Opcode, Setter, Updater, ioctl, opcode};
 
 /// `IFF_TAP`: frames of Ethernet, not packets of IP.
 pub(super) const TAP: c_short = 0x0002;
@@ -27,6 +27,8 @@ pub(super) const NAME_LEN_MAX: usize = 15;
 const TUNSETIFF: Opcode = opcode::write::<c_int>(b'T', 202);
 /// `_IOW('T', 208, unsigned int)`. The argument is the number itself, not a pointer to it.
 const TUNSETOFFLOAD: Opcode = opcode::write::<c_int>(b'T', 208);
+/// `_IOW('T', 226, int)`, since Linux 5.0.
+const TUNSETCARRIER: Opcode = opcode::write::<c_int>(b'T', 226);
 
 /// `struct ifreq` as `TUNSETIFF` uses it. Its union is 24 bytes on 64-bit systems and 16 on 32-bit
 /// ones; the larger is right for both, as the kernel copies no more than its own size.
@@ -51,6 +53,12 @@ pub(super) fn set_interface(tun: BorrowedFd<'_>, name: &str, flags: c_short) -> 
     // has the layout and at least the size of (asserted above); every byte of it is initialised,
     // any bytes written to it are a valid value, and it outlives the call.
     unsafe { ioctl(tun, Updater::<TUNSETIFF, InterfaceRequest>::new(&mut request)) }
+}
+
+/// Shows the kernel the cable as plugged in, or not.
+pub(super) fn set_carrier(tun: BorrowedFd<'_>, carrier: bool) -> io::Result<()> {
+    // SAFETY: TUNSETCARRIER reads one int from where its argument points, which is the setter's own.
+    unsafe { ioctl(tun, Setter::<TUNSETCARRIER, c_int>::new(c_int::from(carrier))) }
 }
 
 /// Says which work the kernel may leave to us, as `TUN_F_*` bits; 0: none, every frame comes with
