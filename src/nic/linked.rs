@@ -321,7 +321,8 @@ mod tests {
 
     #[test]
     fn observers_see_every_frame_as_it_arrives_and_what_befell_it() {
-        struct Seen(Rc<RefCell<Vec<(Side, Vec<u8>, String)>>>);
+        type Log = Rc<RefCell<Vec<(Side, Vec<u8>, String)>>>;
+        struct Seen(Log);
         impl Observer for Seen {
             fn frame(&mut self, _: Instant, to: Side, frame: &[u8], notes: &Notes) {
                 self.0.borrow_mut().push((to, frame.to_vec(), notes.to_string()));
