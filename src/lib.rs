@@ -9,6 +9,7 @@ pub mod nic;
 pub mod output;
 pub mod run;
 pub mod segment;
+pub mod sim;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod user;

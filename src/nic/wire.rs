@@ -100,6 +100,11 @@ impl Wire {
         End { rx, tx, spare: &self.spare, delay: self.delay }
     }
 
+    /// Gives a frame's buffer to whoever sends the next frame.
+    pub fn recycle(&mut self, frame: Vec<u8>) {
+        self.spare.give(frame);
+    }
+
     /// The frames on their way to `side`, oldest first: to be looked at, held back or lost.
     pub fn in_flight(&mut self, side: Side) -> &mut VecDeque<InFlight> {
         &mut self.to[side.index()]

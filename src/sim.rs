@@ -1,0 +1,113 @@
+//! Worlds: whole networks in virtual time, each drawn from one seed, whose failures replay bit for bit.
+//!
+//! A world has boards that run the real firmware, peers that use every service as they should, intruders
+//! that do not, a switch between them, and a bad [`crate::link::Link`] in front of each. Events come
+//! from the seed: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
+//! the end; the first thing that does not is a [`Failure`]. [`run`] is one world; it allocates no memory
+//! for the stacks, which come from an [`Arena`], and reads no clock.
+
+mod arena;
+mod calm;
+mod check;
+mod client;
+mod collector;
+mod craft;
+mod intruder;
+mod node;
+mod plan;
+mod switch;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::BoardSockets;
+
+pub use self::arena::Arena;
+use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
+use self::node::Stock;
+pub use self::plan::SETTLE;
+use self::plan::Plan;
+pub use self::switch::Observer;
+use self::world::World;
+use crate::clock::VirtualClock;
+use crate::world::{Outcome, drive};
+
+/// What did not hold in a world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The world's seed.
+    pub seed: u64,
+    /// When, in virtual time.
+    pub at: Instant,
+    /// The name of what should have held.
+    pub oracle: &'static str,
+    /// What was found instead.
+    pub text: String,
+    /// Every machine's sockets and counters at that moment.
+    pub netstat: String,
+}
+
+/// What a world came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Virtual time that passed.
+    pub elapsed: Duration,
+    /// Frames that machines sent.
+    pub frames: u64,
+    /// Polls of machines.
+    pub polls: u64,
+    /// What did not hold, if anything.
+    pub failure: Option<Failure>,
+}
+
+/// Runs the world of that seed; without `faults`, cables and power are well throughout. `observer` sees
+/// every frame; see [`Observer`].
+pub fn run<'o>(
+    seed: u64,
+    faults: bool,
+    arena: &mut Arena,
+    observer: Option<&'o mut Observer<'o>>,
+) -> Report {
+    run_plan(&Plan::draw(seed, faults), arena, observer)
+}
+
+/// Runs a board and a peer that have nothing to do but, perhaps, telemetry.
+pub fn run_idle(telemetry: bool, duration: Duration, arena: &mut Arena) -> Report {
+    run_plan(&Plan::idle(telemetry, Instant::ZERO + duration), arena, None)
+}
+
+fn run_plan<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer<'o>>) -> Report {
+    let mut boards: Vec<BoardSockets<'_>> = (0..BOOTS).map(|_| BoardSockets::new()).collect();
+    let mut peers: Vec<PeerSockets<'_>> = (0..PEER_BOOTS).map(|_| PeerSockets::new()).collect();
+    let stock = Stock { lent: arena.lend(), boards: boards.iter_mut(), peers: peers.iter_mut() };
+    let mut clock = VirtualClock::new();
+    let mut world = World::new(plan, stock, observer);
+    let limit = plan.heal + SETTLE * 2;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        drive(&mut clock, limit, |now| world.step(now))
+    }));
+    let violation = match outcome {
+        Ok(Outcome::Done) => world.violation.take().map(|found| (found.oracle, found.text)),
+        Ok(outcome) => Some(("end", format!("the world ended by {outcome:?}"))),
+        Err(panic) => Some(("panic", panic_text(&*panic))),
+    };
+    let failure = violation.map(|(oracle, text)| Failure {
+        seed: plan.seed,
+        at: clock.now(),
+        oracle,
+        text,
+        netstat: world.netstat(),
+    });
+    Report {
+        elapsed: clock.now() - Instant::ZERO,
+        frames: world.switch.frames,
+        polls: world.polls,
+        failure,
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}

@@ -1,0 +1,393 @@
+//! A host that misbehaves, without a stack: it says what suits it, in segments made by hand.
+//!
+//! Each [`Deed`] is one way to misbehave, done over and over for as long as a [`Campaign`] lasts. Outside
+//! of campaigns it only tells its MAC address to who asks. It remembers at most [`FLOWS`] connections.
+//! Some of what boards must never answer is sent from here, so here it shows if they do.
+
+use smoltcp::phy::{Device, RxToken, TxToken};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl, TcpSeqNumber};
+use tapboard_firmware::NetConfig;
+use tapboard_firmware::rng::Rng;
+
+use super::craft::{Heard, Segment, UNANSWERABLE, arp_reply, datagram, dress, read};
+use crate::nic::wire::End;
+
+/// Connections an intruder has at a time.
+const FLOWS: usize = 32;
+/// From this port on come segments that must not be answered, for their checksums are wrong.
+const BROKEN_PORTS: u16 = 60_000;
+/// The services' ports.
+const PORTS: [u16; 4] = [7, 9, 19, 23];
+
+/// A way to misbehave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Connection requests from addresses that nobody has.
+    SynFlood,
+    /// Likewise, but the neighbours answer for them.
+    SynFloodAnswered,
+    /// The same request several times, with another sequence number each.
+    DuplicateSyn,
+    /// Requests with a wrong checksum.
+    WrongChecksum,
+    /// Requests to all ports.
+    PortScan,
+    /// Frames of random bytes, some of which look like something.
+    Garbage,
+    /// Datagrams to everybody.
+    Broadcast,
+    /// Datagrams from a port that answers by itself.
+    EchoToEcho,
+    /// Connections that send data and acknowledge nothing.
+    NeverAck,
+    /// Connections that are never heard of again.
+    Vanish,
+    /// Connections that begin with a FIN.
+    FinFirst,
+    /// Connections that end in a reset, which fits or does not.
+    Reset,
+    /// Connections that do nothing and stay.
+    Squat,
+}
+
+impl Deed {
+    pub(super) const ALL: [Self; 13] = [
+        Self::SynFlood,
+        Self::SynFloodAnswered,
+        Self::DuplicateSyn,
+        Self::WrongChecksum,
+        Self::PortScan,
+        Self::Garbage,
+        Self::Broadcast,
+        Self::EchoToEcho,
+        Self::NeverAck,
+        Self::Vanish,
+        Self::FinFirst,
+        Self::Reset,
+        Self::Squat,
+    ];
+}
+
+/// A deed, against whom, how often and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Campaign {
+    pub(super) deed: Deed,
+    pub(super) board: usize,
+    pub(super) until: Instant,
+    pub(super) gap: Duration,
+}
+
+/// A connection of which only the numbers are known.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    port: u16,
+    board_port: u16,
+    seq: TcpSeqNumber,
+    ack: TcpSeqNumber,
+    open: bool,
+}
+
+/// The host.
+#[derive(Debug)]
+pub(super) struct Intruder {
+    config: NetConfig,
+    boards: Vec<NetConfig>,
+    rng: Rng,
+    campaign: Option<Campaign>,
+    next: Instant,
+    flows: Vec<Flow>,
+    buffer: Vec<u8>,
+}
+
+impl Intruder {
+    pub(super) fn new(config: NetConfig, boards: Vec<NetConfig>, seed: u64) -> Self {
+        Self {
+            config,
+            boards,
+            rng: Rng::new(seed),
+            campaign: None,
+            next: Instant::ZERO,
+            flows: Vec::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    pub(super) fn begin(&mut self, campaign: Campaign, now: Instant) {
+        self.campaign = Some(campaign);
+        self.next = now;
+        self.flows.clear();
+    }
+
+    /// From now on it is silent.
+    pub(super) fn stop(&mut self) {
+        self.campaign = None;
+    }
+
+    /// Reads what has come, and acts if it is time. Returns when it acts next.
+    pub(super) fn poll(
+        &mut self,
+        now: Instant,
+        end: &mut End<'_>,
+    ) -> Result<Option<Instant>, String> {
+        while let Some((token, _)) = end.receive(now) {
+            let heard = token.consume(read);
+            if let Some(heard) = heard {
+                self.hear(now, end, &heard)?;
+            }
+        }
+        let Some(campaign) = self.campaign else {
+            return Ok(None);
+        };
+        if now >= campaign.until {
+            self.campaign = None;
+            return Ok(None);
+        }
+        if now >= self.next {
+            self.act(now, end, campaign);
+            self.next = now + campaign.gap;
+        }
+        Ok(Some(self.next.min(campaign.until)))
+    }
+
+    fn put(&mut self, now: Instant, end: &mut End<'_>) {
+        if let Some(token) = end.transmit(now) {
+            token.consume(self.buffer.len(), |frame| frame.copy_from_slice(&self.buffer));
+        }
+    }
+
+    fn own(&self) -> Ipv4Address {
+        self.config.ipv4.address()
+    }
+
+    /// An address of the network that no machine has.
+    fn nobody(&mut self) -> Ipv4Address {
+        Ipv4Address::new(192, 0, 2, 100 + self.rng.below(100) as u8)
+    }
+
+    fn service(&mut self) -> u16 {
+        PORTS[self.rng.below(4) as usize]
+    }
+
+    fn random_seq(&mut self) -> TcpSeqNumber {
+        TcpSeqNumber((self.rng.next_u64() as u32).cast_signed())
+    }
+
+    /// Writes a segment of `flow` into the buffer.
+    fn segment(
+        &mut self,
+        board: usize,
+        source: Ipv4Address,
+        flow: &Flow,
+        control: TcpControl,
+        payload: &[u8],
+    ) {
+        let board = &self.boards[board];
+        Segment {
+            source: (self.config.mac, source, flow.port),
+            destination: (board.mac, board.ipv4.address(), flow.board_port),
+            control,
+            seq: flow.seq,
+            ack: (control != TcpControl::Syn).then_some(flow.ack),
+            payload,
+        }
+        .write(&mut self.buffer);
+    }
+
+    fn hear(&mut self, now: Instant, end: &mut End<'_>, heard: &Heard) -> Result<(), String> {
+        match *heard {
+            Heard::WhoHas { asked, by } => {
+                let last = asked.octets()[3];
+                let answers = self.campaign.is_some_and(|campaign| {
+                    campaign.deed == Deed::SynFloodAnswered && (100..200).contains(&last)
+                });
+                if asked == self.own() || answers {
+                    arp_reply(&mut self.buffer, (self.config.mac, asked), by);
+                    self.put(now, end);
+                }
+            }
+            Heard::Datagram { source, unanswerable } => {
+                if unanswerable {
+                    return Err(format!("{source} answered a datagram that must have no answer"));
+                }
+            }
+            Heard::Segment { to, port, board_port, control, seq, ack, len } => {
+                if port >= BROKEN_PORTS && to == self.own() {
+                    return Err(format!("port {board_port} answered a wrong checksum"));
+                }
+                let flow = self.flows.iter().position(|flow| flow.port == port);
+                if let Some(flow) = flow.filter(|_| to == self.own()) {
+                    self.answer(now, end, flow, (control, seq, ack, len))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        end: &mut End<'_>,
+        index: usize,
+        (control, seq, ack, len): (TcpControl, TcpSeqNumber, Option<TcpSeqNumber>, usize),
+    ) -> Result<(), String> {
+        let Some(campaign) = self.campaign else {
+            return Ok(());
+        };
+        let mut flow = self.flows[index];
+        let registered = PORTS.contains(&flow.board_port);
+        let to_our_syn = !flow.open && ack == Some(flow.seq + 1);
+        match control {
+            TcpControl::Rst if registered && to_our_syn && campaign.deed != Deed::DuplicateSyn => {
+                return Err(format!("port {} refused a connection", flow.board_port));
+            }
+            TcpControl::Syn if !registered => {
+                return Err(format!("port {}, not registered, answers", flow.board_port));
+            }
+            TcpControl::Rst => {
+                self.flows.swap_remove(index);
+                return Ok(());
+            }
+            TcpControl::Syn if to_our_syn => {
+                flow.open = true;
+                flow.seq += 1;
+                flow.ack = seq + 1;
+                self.opened(now, end, campaign, &mut flow);
+            }
+            TcpControl::None | TcpControl::Psh | TcpControl::Fin
+                if flow.open && campaign.deed == Deed::Squat =>
+            {
+                if seq == flow.ack {
+                    flow.ack += len + usize::from(control == TcpControl::Fin);
+                }
+                // A keep-alive probe is one byte before what is expected: it is answered, too.
+                if len > 0 || seq != flow.ack {
+                    self.segment(campaign.board, self.own(), &flow, TcpControl::None, &[]);
+                    self.put(now, end);
+                }
+            }
+            _ => {}
+        }
+        self.flows[index] = flow;
+        Ok(())
+    }
+
+    /// What it does with a connection that it just got.
+    fn opened(&mut self, now: Instant, end: &mut End<'_>, campaign: Campaign, flow: &mut Flow) {
+        let (board, own) = (campaign.board, self.own());
+        let (control, payload): (_, &[u8]) = match campaign.deed {
+            Deed::NeverAck => (TcpControl::Psh, &[b'x'; 600]),
+            Deed::Reset => (TcpControl::Psh, b"hello\n"),
+            Deed::FinFirst => (TcpControl::Fin, &[]),
+            _ => (TcpControl::None, &[]),
+        };
+        self.segment(board, own, flow, control, payload);
+        self.put(now, end);
+        flow.seq += payload.len();
+        if campaign.deed == Deed::Reset {
+            // Sometimes the reset fits exactly, sometimes only the window, mostly not at all.
+            let mut last = *flow;
+            match self.rng.below(3) {
+                0 => {}
+                1 => last.seq += self.rng.below(1000) as usize,
+                _ => last.seq = self.random_seq(),
+            }
+            self.segment(board, own, &last, TcpControl::Rst, &[]);
+            self.put(now, end);
+        }
+    }
+
+    fn act(&mut self, now: Instant, end: &mut End<'_>, campaign: Campaign) {
+        let board = campaign.board;
+        let port = 1024 + self.rng.below(u32::from(BROKEN_PORTS - 1024)) as u16;
+        let mut flow = Flow {
+            port,
+            board_port: self.service(),
+            seq: self.random_seq(),
+            ack: TcpSeqNumber(0),
+            open: false,
+        };
+        match campaign.deed {
+            Deed::SynFlood | Deed::SynFloodAnswered => {
+                let nobody = self.nobody();
+                self.segment(board, nobody, &flow, TcpControl::Syn, &[]);
+                self.put(now, end);
+            }
+            Deed::WrongChecksum => {
+                flow.port = BROKEN_PORTS + self.rng.below(5000) as u16;
+                self.segment(board, self.own(), &flow, TcpControl::Syn, &[]);
+                // Some byte of the sequence number, the window or the checksum; changed so that no
+                // single bit that the link flips makes it right again.
+                let at = 14 + 20 + [4, 7, 14, 16, 17][self.rng.below(5) as usize];
+                self.buffer[at] ^= 0b101 << self.rng.below(6);
+                self.put(now, end);
+            }
+            Deed::Garbage => {
+                self.garbage(board);
+                self.put(now, end);
+            }
+            Deed::Broadcast | Deed::EchoToEcho => {
+                let board = &self.boards[board];
+                let everybody = Ipv4Address::new(192, 0, 2, 255);
+                let (to, source_port) = if campaign.deed == Deed::EchoToEcho {
+                    ((board.mac, board.ipv4.address(), 7), 7)
+                } else {
+                    ((EthernetAddress::BROADCAST, everybody, 7), port)
+                };
+                let from = (self.config.mac, self.config.ipv4.address(), source_port);
+                datagram(&mut self.buffer, from, to, &UNANSWERABLE);
+                self.put(now, end);
+            }
+            Deed::DuplicateSyn
+            | Deed::PortScan
+            | Deed::NeverAck
+            | Deed::Vanish
+            | Deed::FinFirst
+            | Deed::Reset
+            | Deed::Squat => {
+                if campaign.deed == Deed::PortScan {
+                    flow.board_port = 1 + self.rng.below(1024) as u16;
+                }
+                self.segment(board, self.own(), &flow, TcpControl::Syn, &[]);
+                self.put(now, end);
+                self.remember(flow);
+                if campaign.deed == Deed::DuplicateSyn {
+                    for _ in 0..self.rng.below(3) {
+                        let mut twin = flow;
+                        twin.seq = self.random_seq();
+                        self.segment(board, self.own(), &twin, TcpControl::Syn, &[]);
+                        self.put(now, end);
+                    }
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, flow: Flow) {
+        if self.flows.len() == FLOWS {
+            self.flows.remove(0);
+        }
+        self.flows.push(flow);
+    }
+
+    /// Random bytes behind a header that gets them as far as possible.
+    fn garbage(&mut self, board: usize) {
+        let len = 14 + self.rng.below(200) as usize;
+        self.buffer.clear();
+        for _ in 0..len {
+            self.buffer.push(self.rng.below(256) as u8);
+        }
+        self.buffer[..6].copy_from_slice(&self.boards[board].mac.0);
+        self.buffer[6..12].copy_from_slice(&self.config.mac.0);
+        match self.rng.below(4) {
+            0 => self.buffer[12..14].copy_from_slice(&[0x08, 0x00]),
+            1 => self.buffer[12..14].copy_from_slice(&[0x86, 0xdd]),
+            2 => self.buffer[12..14].copy_from_slice(&[0x08, 0x06]),
+            _ => {}
+        }
+        if len > 54 && self.rng.below(2) == 0 {
+            let (from, to) = (self.own(), self.boards[board].ipv4.address());
+            dress(&mut self.buffer, from, to);
+        }
+    }
+}

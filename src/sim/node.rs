@@ -1,0 +1,238 @@
+//! The machines of a world that have a stack: boards and peers, each with what a boot of it takes.
+//!
+//! A [`Machine`] is polled when a frame has arrived or when it asked to be; what it asks for is checked
+//! here: never a moment in the past, never `now` again and again without doing anything.
+
+use smoltcp::phy::Device;
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use tapboard_firmware::netstat::Introspect;
+use tapboard_firmware::rng::Rng;
+use tapboard_firmware::service::ServiceConfig;
+use tapboard_firmware::{Board, BoardSockets, Firmware, NetConfig, NetStack};
+
+use super::arena::{Lent, PeerSockets};
+use super::calm::Calm;
+use super::client::Client;
+use super::collector::{Collector, PORT};
+use super::plan::{BoardPlan, Job};
+
+/// A board's hardware, all of whose randomness comes from the world's seed.
+#[derive(Debug)]
+pub(super) struct Hardware {
+    led: bool,
+    rng: Rng,
+    reset: bool,
+}
+
+impl Board for Hardware {
+    fn set_led(&mut self, on: bool) {
+        self.led = on;
+    }
+
+    fn led(&self) -> bool {
+        self.led
+    }
+
+    fn temperature_mc(&mut self) -> i32 {
+        20_000 + self.rng.below(10_000).cast_signed()
+    }
+
+    fn entropy(&mut self) -> Option<u64> {
+        Some(self.rng.next_u64())
+    }
+
+    fn reset(&mut self) {
+        self.reset = true;
+    }
+}
+
+/// A host's addresses: its number is the last byte of each, `generation` tells one NIC from its successor.
+pub(super) fn net_config(number: u8, generation: u8) -> NetConfig {
+    NetConfig {
+        mac: EthernetAddress([0x02, 0, 0x5e, generation.wrapping_mul(0x55), 0, number]),
+        ipv4: Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, number), 24),
+        gateway: None,
+        ipv6: Some(Ipv6Cidr::new(
+            Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number.into()),
+            64,
+        )),
+    }
+}
+
+/// Where boots get their memory: what no boot of this world has had yet.
+pub(super) struct Stock<'w> {
+    pub(super) lent: Lent<'w>,
+    pub(super) boards: std::slice::IterMut<'w, BoardSockets<'w>>,
+    pub(super) peers: std::slice::IterMut<'w, PeerSockets<'w>>,
+}
+
+/// A board, on or off.
+pub(super) struct BoardNode<'w> {
+    plan: BoardPlan,
+    number: usize,
+    pub(super) config: NetConfig,
+    collector: Ipv4Address,
+    pub(super) firmware: Option<Box<Firmware<'w, Hardware>>>,
+    /// When it booted, each time.
+    pub(super) booted: Vec<Instant>,
+    /// When its cable was last put in.
+    pub(super) plugged: Instant,
+}
+
+impl<'w> BoardNode<'w> {
+    pub(super) fn new(
+        plan: BoardPlan,
+        number: usize,
+        config: NetConfig,
+        collector: Ipv4Address,
+    ) -> Self {
+        let (firmware, booted) = (None, Vec::new());
+        Self { plan, number, config, collector, firmware, booted, plugged: Instant::ZERO }
+    }
+
+    pub(super) const fn telemetry(&self) -> bool {
+        self.plan.telemetry
+    }
+
+    /// Powers it on with memory of its own.
+    pub(super) fn boot(
+        &mut self,
+        now: Instant,
+        stock: &mut Stock<'w>,
+        device: &mut (impl Device + ?Sized),
+        entropy: u64,
+    ) {
+        let mut name = heapless::String::new();
+        let text = format_args!("b{}.{}", self.number, self.booted.len());
+        core::fmt::write(&mut name, text).expect("a short name");
+        let telemetry = self.plan.telemetry.then_some((self.collector, PORT).into());
+        let services = ServiceConfig { name, telemetry };
+        let hardware = Hardware { led: false, rng: Rng::new(entropy), reset: false };
+        let sockets = stock.boards.next().expect("the plan counts the boots");
+        let firmware = if self.plan.large {
+            let buffers = stock.lent.large();
+            Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
+        } else {
+            let buffers = stock.lent.mcu();
+            Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
+        };
+        self.firmware = Some(Box::new(firmware.expect("the hardware has entropy")));
+        self.booted.push(now);
+    }
+
+    /// Whether the firmware has pulled the reset line.
+    pub(super) fn reset_requested(&self) -> bool {
+        self.firmware.as_ref().is_some_and(|firmware| firmware.board().reset)
+    }
+}
+
+/// A machine as others on the network know it: clients of the boards, and a telemetry server.
+pub(super) struct PeerNode<'w> {
+    pub(super) config: NetConfig,
+    pub(super) stack: NetStack<'w>,
+    pub(super) clients: Vec<Client>,
+    pub(super) collector: Option<Collector>,
+}
+
+impl<'w> PeerNode<'w> {
+    pub(super) fn new(
+        config: NetConfig,
+        jobs: &[Job],
+        collector: bool,
+        now: Instant,
+        stock: &mut Stock<'w>,
+        device: &mut (impl Device + ?Sized),
+        entropy: u64,
+    ) -> Self {
+        Self {
+            config,
+            stack: boot_peer(&config, now, stock, device, entropy),
+            clients: jobs.iter().copied().map(Client::new).collect(),
+            collector: collector.then(Collector::default),
+        }
+    }
+
+    /// Another machine takes its place.
+    pub(super) fn swap(
+        &mut self,
+        config: NetConfig,
+        now: Instant,
+        stock: &mut Stock<'w>,
+        device: &mut (impl Device + ?Sized),
+        entropy: u64,
+    ) {
+        self.stack = boot_peer(&config, now, stock, device, entropy);
+        self.config = config;
+        for client in &mut self.clients {
+            client.restart(now);
+        }
+        if let Some(collector) = &mut self.collector {
+            collector.restart();
+        }
+    }
+
+    /// One turn: the stack, and in it every client.
+    pub(super) fn poll(
+        &mut self,
+        now: Instant,
+        device: &mut (impl Device + ?Sized),
+        calm: &Calm,
+        booted: &impl Fn(usize, usize) -> Option<Instant>,
+    ) -> Result<Option<Instant>, String> {
+        let Self { stack, clients, collector, .. } = self;
+        let mut failure = None;
+        let next = stack.poll_with(now, device, |stack, now| {
+            let mut next = None;
+            for client in clients.iter_mut() {
+                match client.turn(now, stack, calm) {
+                    Ok(at) => next = earliest(next, at),
+                    Err(text) => {
+                        failure.get_or_insert_with(|| format!("{text} ({})", client.describe()));
+                    }
+                }
+            }
+            if let Some(collector) = collector
+                && let Err(text) = collector.turn(now, stack, booted)
+            {
+                failure.get_or_insert(text);
+            }
+            next
+        });
+        failure.map_or(Ok(next), Err)
+    }
+}
+
+fn boot_peer<'w>(
+    config: &NetConfig,
+    now: Instant,
+    stock: &mut Stock<'w>,
+    device: &mut (impl Device + ?Sized),
+    entropy: u64,
+) -> NetStack<'w> {
+    let sockets = stock.peers.next().expect("the plan counts the boots");
+    NetStack::new(config, device, now, entropy, stock.lent.peer(), sockets)
+}
+
+/// The earlier of two moments, where `None` is none.
+pub(super) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// All sockets of a stack and its counters that are not 0.
+pub(super) fn netstat(name: &str, stack: &NetStack<'_>) -> String {
+    use std::fmt::Write;
+
+    let mut text = format!("-- {name}\n");
+    for row in (0..).map_while(|index| stack.row(index)) {
+        let _ = writeln!(text, "{row}");
+    }
+    let counters = (0..).map_while(|index| stack.counter(index));
+    for (name, value) in counters.filter(|&(_, value)| value != 0) {
+        let _ = writeln!(text, "{name} {value}");
+    }
+    text
+}
