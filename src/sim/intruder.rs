@@ -207,7 +207,8 @@ impl Intruder {
                 }
             }
             Heard::Datagram { source, unanswerable } => {
-                if unanswerable {
+                let board = self.boards.iter().any(|board| board.ipv4.address() == source);
+                if unanswerable && board {
                     return Err(format!("{source} answered a datagram that must have no answer"));
                 }
             }
@@ -345,8 +346,11 @@ impl Intruder {
             | Deed::FinFirst
             | Deed::Reset
             | Deed::Squat => {
-                if campaign.deed == Deed::PortScan {
-                    flow.board_port = 1 + self.rng.below(1024) as u16;
+                match campaign.deed {
+                    Deed::PortScan => flow.board_port = 1 + self.rng.below(1024) as u16,
+                    // The generator would talk to it for ever.
+                    Deed::Squat if flow.board_port == 19 => flow.board_port = 7,
+                    _ => {}
                 }
                 self.segment(board, self.own(), &flow, TcpControl::Syn, &[]);
                 self.put(now, end);
