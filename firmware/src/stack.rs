@@ -18,7 +18,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::nb;
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
-use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::socket::tcp::State;
 use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
@@ -26,7 +27,7 @@ use smoltcp::wire::{
 };
 
 use crate::backlog::Backlog;
-use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY};
+use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT};
 use crate::ingress::{Class, Metered, MeteredToken, OneFrame, Sent, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::netstat::Counters;
@@ -256,9 +257,13 @@ impl<'a> NetStack<'a> {
         }
     }
 
-    /// Forgets every neighbour's MAC address, as after the cable was out.
-    pub fn flush_neighbors(&mut self) {
+    /// The cable is in again: forgets every neighbour's MAC address, and resends at once what was not
+    /// acknowledged.
+    pub fn link_up(&mut self) {
         self.interface.update_ip_addrs(|_| {});
+        for slot in &mut *self.pool.slots {
+            slot.recovery.hurry(self.now);
+        }
     }
 
     /// One turn of the superloop: takes at most [`INGRESS_BUDGET`] frames, expires what is due, lets
@@ -287,6 +292,7 @@ impl<'a> NetStack<'a> {
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
         let abandoned = [abandoned, self.reclaim_udp()];
+        self.recover::<D>();
         let mut egress = self.egress(device);
         let mut timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
         if self.pool.news {
@@ -295,7 +301,9 @@ impl<'a> NetStack<'a> {
             timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
         }
         let udp = self.expire_udp();
-        let deadlines = [next, timers, udp, self.next_egress(&egress)];
+        // After egress, which may have made data outstanding.
+        let recovery = self.recover::<D>();
+        let deadlines = [next, timers, udp, self.next_egress(&egress), recovery];
         let next = deadlines.into_iter().chain(abandoned).flatten().min();
         let waiting = self.backlog.waits(now, |port| self.pool.would_serve(&self.set, port));
         if more || (waiting && !matches!(egress, Egress::Refused)) {
@@ -313,7 +321,7 @@ impl<'a> NetStack<'a> {
             };
             let mut sent = Sent::default();
             rx.consume(|frame| {
-                self.frame(frame, MeteredToken { token, sent: &mut sent });
+                self.frame(frame, MeteredToken { token: Some(token), sent: &mut sent });
             });
             self.count(sent);
         }
@@ -321,18 +329,27 @@ impl<'a> NetStack<'a> {
     }
 
     /// Looks at one frame, then gives it to smoltcp or drops it.
-    fn frame(&mut self, frame: &[u8], transmit: impl smoltcp::phy::TxToken) {
+    fn frame(&mut self, frame: &[u8], transmit: impl TxToken) {
         let (now, counters) = (self.now, &mut self.counters);
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
         let class = classify(frame, self.mac, self.interface.ip_addrs());
         let mut reset = None;
         match class {
-            Class::Pass | Class::Segment => {}
-            Class::Syn { local, remote } => {
+            Class::Pass => {}
+            Class::Segment { local, remote, heard } => {
+                if let Some(index) = self.pool.find(&self.set, local, remote) {
+                    let queue = self.pool.socket(index, &self.set).send_queue();
+                    self.pool.slots[index].recovery.heard(heard, queue, now);
+                }
+            }
+            Class::Syn { local, remote, heard } => {
                 match self.pool.request(&mut self.set, local, remote, now, counters) {
                     Request::Pass => {}
-                    Request::Armed(_) => self.backlog.forget(local, remote),
+                    Request::Armed(index) => {
+                        self.backlog.forget(local, remote);
+                        self.pool.slots[index].recovery.heard(heard, 0, now);
+                    }
                     Request::Drop => {
                         let room = self.backlog.hold(frame, local, remote, now);
                         counters.syn_dropped = counters.syn_dropped.wrapping_add(u32::from(!room));
@@ -356,18 +373,25 @@ impl<'a> NetStack<'a> {
                 return;
             }
         }
-        let mut device = OneFrame {
-            frame: Some(frame),
-            transmit: Some(transmit),
-            capabilities: &self.capabilities,
-        };
-        self.interface.poll_ingress_single(now, &mut device, &mut self.set);
+        self.show(frame, transmit);
+        let counters = &mut self.counters;
         if let Some((index, before)) = reset {
             self.pool.reset(&self.set, index, before);
         }
         if class != Class::Pass && self.pool.shaking() {
             self.pool.progress(&mut self.set, now, counters);
         }
+    }
+
+    /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
+    #[inline(never)]
+    fn show(&mut self, frame: &[u8], answer: impl TxToken) {
+        let mut device = OneFrame {
+            frame: Some(frame),
+            transmit: Some(answer),
+            capabilities: &self.capabilities,
+        };
+        self.interface.poll_ingress_single(self.now, &mut device, &mut self.set);
     }
 
     /// Lets requests that waited for a slot in again, as far as there are slots now.
@@ -386,9 +410,47 @@ impl<'a> NetStack<'a> {
                 return;
             };
             let mut sent = Sent::default();
-            self.frame(frame.bytes(), MeteredToken { token, sent: &mut sent });
+            self.frame(frame.bytes(), MeteredToken { token: Some(token), sent: &mut sent });
             self.count(sent);
         }
+    }
+
+    /// Helps connections whose peer has acknowledged nothing for a while; see [`crate::recovery`].
+    /// Returns when the next is due.
+    fn recover<D: Device + ?Sized>(&mut self) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for index in 0..self.pool.slots.len() {
+            let socket = self.pool.socket(index, &self.set);
+            let (Some(local), Some(remote)) = (socket.local_endpoint(), socket.remote_endpoint())
+            else {
+                continue;
+            };
+            let finished = match socket.state() {
+                State::Established | State::FinWait1 => false,
+                State::CloseWait | State::LastAck | State::Closing => true,
+                _ => continue,
+            };
+            let (queue, unread) = (socket.send_queue(), socket.recv_queue());
+            let recovery = &mut self.pool.slots[index].recovery;
+            let deadline = recovery.deadline(queue, self.now);
+            let timeout = USER_TIMEOUT - recovery.pretended();
+            self.pool.socket_mut(index, &mut self.set).set_timeout(Some(timeout));
+            let Some(deadline) = deadline else { continue };
+            if self.now < deadline {
+                next = [next, Some(deadline)].into_iter().flatten().min();
+                continue;
+            }
+            self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
+            let recovery = &mut self.pool.slots[index].recovery;
+            for shown in recovery.attempt((local, remote), self.mac, unread, finished, self.now) {
+                let mut sent = Sent::default();
+                let swallow = MeteredToken::<D::TxToken<'_>> { token: None, sent: &mut sent };
+                self.show(shown.bytes(), swallow);
+            }
+            let after = self.pool.slots[index].recovery.deadline(queue, self.now);
+            next = [next, after].into_iter().flatten().min();
+        }
+        next
     }
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
