@@ -41,7 +41,7 @@ fn a_silent_peer_is_asked_again_after_250_ms_doubling_and_then_left_to_smoltcp()
     let mut client = client;
     client.ack += 7;
     solo.send(client.ack());
-    solo.pass(Duration::from_secs(30));
+    solo.pass(Duration::from_secs(10));
     assert_eq!(sent(&mut solo, start), [], "nothing is outstanding");
     let start = solo.clock.now();
     assert_eq!(tcp::send(&mut solo.board, &mut socket, b"again"), Ok(5));

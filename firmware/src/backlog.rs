@@ -9,8 +9,8 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, TcpControl, TcpPacket, TcpRepr,
-    TcpSeqNumber,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, TcpControl,
+    TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
 use crate::config::{BACKLOG, SYN_HELD};
@@ -87,6 +87,8 @@ fn read(frame: &[u8], local: IpEndpoint, remote: IpEndpoint, at: Instant) -> Opt
     let payload = ethernet.payload();
     let header = match ethernet.ethertype() {
         EthernetProtocol::Ipv4 => usize::from(payload.first()? & 0xf) * 4,
+        // One behind an options header would not fit the buffer it leaves by: its sender's next SYN will do.
+        _ if *payload.get(6)? != u8::from(IpProtocol::Tcp) => return None,
         _ => 40,
     };
     let tcp = TcpPacket::new_checked(payload.get(header..)?).ok()?;

@@ -8,12 +8,12 @@
 
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpEndpoint, IpProtocol,
     Ipv4Packet, TcpPacket,
 };
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
 
 use crate::recovery::Heard;
 
@@ -56,11 +56,13 @@ pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Cl
             let Ok(ip) = Ipv6Packet::new_checked(ethernet.payload()) else {
                 return Class::Pass;
             };
-            if ip.next_header() == IpProtocol::Ipv6Frag {
+            let Some(payload) = past_options(ip.next_header(), ip.payload()) else {
+                return Class::Pass;
+            };
+            if payload.0 == IpProtocol::Ipv6Frag {
                 return Class::Fragment;
             }
-            let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
-            (source, destination, (ip.next_header(), ip.payload()))
+            (ip.src_addr().into(), ip.dst_addr().into(), payload)
         }
         _ => return Class::Pass,
     };
@@ -76,6 +78,19 @@ pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Cl
         return Class::Pass;
     }
     classify_tcp(payload, source, destination)
+}
+
+/// Protocol and payload behind a hop-by-hop options header, the only extension header that smoltcp reads
+/// past (RFC 8200 4.3). `None`: it is broken.
+#[cfg(feature = "ipv6")]
+fn past_options(protocol: IpProtocol, payload: &[u8]) -> Option<(IpProtocol, &[u8])> {
+    if protocol != IpProtocol::HopByHop {
+        return Some((protocol, payload));
+    }
+    let options = Ipv6ExtHeader::new_checked(payload).ok()?;
+    // In units of 8 bytes, the first not counted.
+    let len = (usize::from(options.header_len()) + 1) * 8;
+    Some((options.next_header(), payload.get(len..)?))
 }
 
 fn classify_tcp(payload: &[u8], source: IpAddress, destination: IpAddress) -> Class {

@@ -394,25 +394,27 @@ impl<'a> NetStack<'a> {
         self.interface.poll_ingress_single(self.now, &mut device, &mut self.set);
     }
 
-    /// Lets requests that waited for a slot in again, as far as there are slots now.
-    fn serve_backlog<D: Device + ?Sized>(&mut self, device: &mut D) {
+    /// Lets requests that waited for a slot in again, as far as there are slots now. Returns whether the
+    /// device had no room for the answers.
+    fn serve_backlog<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         for _ in 0..BACKLOG {
             let ready = |port| self.pool.would_serve(&self.set, port);
             if !self.backlog.waits(self.now, ready) {
-                return;
+                return false;
             }
             // The request itself needs no answer, but smoltcp wants to be able to give one.
             let Some(token) = device.transmit(self.now) else {
-                return;
+                return true;
             };
             let ready = |port| self.pool.would_serve(&self.set, port);
             let Some(frame) = self.backlog.next(self.mac, self.now, ready) else {
-                return;
+                return false;
             };
             let mut sent = Sent::default();
             self.frame(frame.bytes(), MeteredToken { token: Some(token), sent: &mut sent });
             self.count(sent);
         }
+        false
     }
 
     /// Helps connections whose peer has acknowledged nothing for a while; see [`crate::recovery`].
@@ -454,8 +456,8 @@ impl<'a> NetStack<'a> {
     }
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
-        self.serve_backlog(device);
-        let mut metered = Metered { device, sent: Sent::default() };
+        let refused = self.serve_backlog(device);
+        let mut metered = Metered { device, sent: Sent { refused, ..Sent::default() } };
         let mut outcome = Egress::Budget;
         for _ in 0..EGRESS_BUDGET {
             let result = self.interface.poll_egress(self.now, &mut metered, &mut self.set);
