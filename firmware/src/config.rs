@@ -56,7 +56,7 @@ pub const SYN_SIZE: usize = 14 + 40 + 20 + 12;
 pub const RECOVERY_MIN: Duration = Duration::from_millis(250);
 
 /// Longest first wait, however long a round trip takes.
-pub const RECOVERY_MAX: Duration = Duration::from_secs(2);
+pub const RECOVERY_MAX: Duration = Duration::from_secs(1);
 
 /// How often it does so, doubling the wait, before it leaves the connection to smoltcp's own timer.
 pub const RECOVERY_TRIES: u8 = 5;

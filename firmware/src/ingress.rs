@@ -103,7 +103,7 @@ fn classify_tcp(payload: &[u8], source: IpAddress, destination: IpAddress) -> Cl
         seq: tcp.seq_number(),
         ack: tcp.ack().then(|| tcp.ack_number()),
         window: tcp.window_len(),
-        syn: tcp.syn(),
+        bare: tcp.payload().is_empty() && tcp.verify_checksum(&source, &destination),
     };
     if tcp.rst() {
         Class::Rst { local, remote }

@@ -13,6 +13,7 @@
 //! timer is left alone, so that a peer which is gone is still given up. Only what the peer has said
 //! itself is repeated; a wrong guess costs one segment sent twice. 40 bytes a slot.
 
+use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpEndpoint, TcpControl, TcpRepr, TcpSeqNumber};
 
@@ -30,14 +31,23 @@ pub(crate) struct Heard {
     /// `None` without the ACK flag.
     pub(crate) ack: Option<TcpSeqNumber>,
     pub(crate) window: u16,
-    pub(crate) syn: bool,
+    /// Without payload, and its checksum is right.
+    pub(crate) bare: bool,
+}
+
+/// What a connection looked like before, or after, smoltcp took a segment in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) state: State,
+    /// Bytes not yet acknowledged.
+    pub(crate) queue: usize,
 }
 
 /// What is known of one connection's peer.
 #[derive(Debug)]
 pub(crate) struct Recovery {
-    /// The peer's initial sequence number.
-    initial: u32,
+    /// The peer's initial sequence number, once it is known.
+    initial: Option<u32>,
     /// Bytes the application has read.
     consumed: u32,
     /// The highest acknowledgement, if there was one.
@@ -55,7 +65,7 @@ pub(crate) struct Recovery {
 impl Recovery {
     pub(crate) const fn new() -> Self {
         Self {
-            initial: 0,
+            initial: None,
             consumed: 0,
             acknowledged: None,
             window: 0,
@@ -83,28 +93,43 @@ impl Recovery {
         self.since = now;
     }
 
-    /// Takes in a segment from the peer. `queue`: bytes that it may acknowledge.
-    pub(crate) fn heard(&mut self, heard: Heard, queue: usize, now: Instant) {
-        if heard.syn {
-            self.initial = heard.seq.0.cast_unsigned();
+    /// A segment came in. Whether it counts is smoltcp's to say: it shows in what it changed.
+    pub(crate) fn heard(&mut self, heard: Heard, before: Look, after: Look, now: Instant) {
+        match (before.state, after.state) {
+            // A SYN, or a SYN-ACK.
+            (State::Listen, State::SynReceived) | (State::SynSent, _) if before != after => {
+                self.initial = Some(heard.seq.0.cast_unsigned());
+                self.progress(heard, now);
+            }
+            // The end of the handshake.
+            (State::SynReceived, _) if before != after => self.progress(heard, now),
+            _ => {
+                let newly = match (heard.ack, self.acknowledged) {
+                    (Some(ack), Some(known)) => ack.0.wrapping_sub(known.0),
+                    _ => return,
+                };
+                let taken = before.queue.saturating_sub(after.queue);
+                // The FIN is acknowledged with the last byte, and counts for one.
+                if taken > 0 && (newly == taken as i32 || newly == taken as i32 + 1) {
+                    self.progress(heard, now);
+                } else if newly == 0 && heard.bare {
+                    self.window = heard.window;
+                }
+            }
         }
-        let Some(ack) = heard.ack else { return };
-        let newly = self.acknowledged.map_or(0, |known| ack.0.wrapping_sub(known.0));
-        // Neither old, nor of what was never sent (a FIN counts for one).
-        if newly < 0 || newly as usize > queue + 1 {
-            return;
-        }
+    }
+
+    fn progress(&mut self, heard: Heard, now: Instant) {
+        self.acknowledged = heard.ack;
         self.window = heard.window;
-        if newly > 0 || self.acknowledged.is_none() {
-            self.acknowledged = Some(ack);
-            self.tries = 0;
-            self.since = now;
-        }
+        self.tries = 0;
+        self.since = now;
     }
 
     /// When the next try is due, if `queue` bytes are unacknowledged.
     pub(crate) fn deadline(&mut self, queue: usize, now: Instant) -> Option<Instant> {
-        if queue == 0 || self.acknowledged.is_none() || self.window == 0 {
+        let known = self.initial.is_some() && self.acknowledged.is_some();
+        if !known || queue == 0 || self.window == 0 {
             self.outstanding = false;
             return None;
         }
@@ -133,7 +158,7 @@ impl Recovery {
     ) -> [Crafted; SHOWN] {
         self.tries += 1;
         self.since = now;
-        let next = self.initial.wrapping_add(1 + u32::from(finished));
+        let next = self.initial.unwrap_or(0).wrapping_add(1 + u32::from(finished));
         let next = next.wrapping_add(self.consumed).wrapping_add(unread as u32);
         let acknowledgement = |window| TcpRepr {
             src_port: remote.port,

@@ -31,6 +31,7 @@ use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETR
 use crate::ingress::{Class, Metered, MeteredToken, OneFrame, Sent, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::netstat::Counters;
+use crate::recovery::Look;
 use crate::rng::Rng;
 use crate::storage::{Buffers, Sockets};
 
@@ -334,21 +335,23 @@ impl<'a> NetStack<'a> {
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
         let class = classify(frame, self.mac, self.interface.ip_addrs());
-        let mut reset = None;
+        let (mut reset, mut known) = (None, None);
         match class {
             Class::Pass => {}
             Class::Segment { local, remote, heard } => {
-                if let Some(index) = self.pool.find(&self.set, local, remote) {
-                    let queue = self.pool.socket(index, &self.set).send_queue();
-                    self.pool.slots[index].recovery.heard(heard, queue, now);
-                }
+                let index = self.pool.find(&self.set, local, remote);
+                known = index.map(|index| (index, heard));
             }
             Class::Syn { local, remote, heard } => {
                 match self.pool.request(&mut self.set, local, remote, now, counters) {
-                    Request::Pass => {}
+                    // Two ends that open towards each other at once (RFC 9293 3.5).
+                    Request::Pass => {
+                        let index = self.pool.find(&self.set, local, remote);
+                        known = index.map(|index| (index, heard));
+                    }
                     Request::Armed(index) => {
                         self.backlog.forget(local, remote);
-                        self.pool.slots[index].recovery.heard(heard, 0, now);
+                        known = Some((index, heard));
                     }
                     Request::Drop => {
                         let room = self.backlog.hold(frame, local, remote, now);
@@ -373,7 +376,12 @@ impl<'a> NetStack<'a> {
                 return;
             }
         }
+        let before = known.map(|(index, _)| self.look(index));
         self.show(frame, transmit);
+        if let (Some((index, heard)), Some(before)) = (known, before) {
+            let after = self.look(index);
+            self.pool.slots[index].recovery.heard(heard, before, after, now);
+        }
         let counters = &mut self.counters;
         if let Some((index, before)) = reset {
             self.pool.reset(&self.set, index, before);
@@ -381,6 +389,11 @@ impl<'a> NetStack<'a> {
         if class != Class::Pass && self.pool.shaking() {
             self.pool.progress(&mut self.set, now, counters);
         }
+    }
+
+    fn look(&self, index: usize) -> Look {
+        let socket = self.pool.socket(index, &self.set);
+        Look { state: socket.state(), queue: socket.send_queue() }
     }
 
     /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
