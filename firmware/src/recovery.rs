@@ -108,9 +108,10 @@ impl Recovery {
                     (Some(ack), Some(known)) => ack.0.wrapping_sub(known.0),
                     _ => return,
                 };
+                let Ok(newly) = usize::try_from(newly) else { return };
                 let taken = before.queue.saturating_sub(after.queue);
                 // The FIN is acknowledged with the last byte, and counts for one.
-                if taken > 0 && (newly == taken as i32 || newly == taken as i32 + 1) {
+                if taken > 0 && (newly == taken || newly == taken + 1) {
                     self.progress(heard, now);
                 } else if newly == 0 && heard.bare {
                     self.window = heard.window;
