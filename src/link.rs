@@ -10,6 +10,7 @@
 //! delay with jitter, reordering, duplication. Jitter alone never reorders: a later frame waits for an
 //! earlier one, as on a cable.
 
+mod describe;
 mod setting;
 
 use std::cmp::Reverse;
@@ -19,7 +20,7 @@ use std::fmt;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
-pub use self::setting::{Chance, Setting};
+pub use self::setting::{Chance, Setting, parse_duration};
 use crate::nic::wire::Side;
 
 /// Frames that one direction holds at most; further ones are dropped, and the note says so.
