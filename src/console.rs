@@ -205,11 +205,8 @@ impl Input {
             Self::Terminal(terminal) => match terminal.next() {
                 Some(Typed::Line(line)) => parse(&line).into(),
                 Some(Typed::Quit) => Got::Line(Line::Command(Command::Quit)),
-                None => match terminal.ended() {
-                    None => Got::Nothing,
-                    Some(None) => Got::End,
-                    Some(Some(error)) => Got::Bad(error),
-                },
+                None if terminal.ended() => terminal.take_error().map_or(Got::End, Got::Bad),
+                None => Got::Nothing,
             },
             Self::Ended => Got::End,
         }

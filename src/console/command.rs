@@ -121,35 +121,27 @@ fn meaning(fault: &str) -> &'static str {
     }
 }
 
+/// What the help says before the faults.
+const FAULTS: &str = "\
+Faults, in both directions; `loss in 5%` only to the board, `loss out 5%` only from it;
+`off` takes one away:";
+
 /// The list of all commands, a line each, made from what the parser knows.
 #[must_use]
 pub fn help() -> String {
-    let commands = COMMANDS.iter().map(|entry| {
-        let usage = match entry.takes {
-            Takes::Nothing(_) => entry.name.to_string(),
-            Takes::File => format!("{} FILE", entry.name),
-            Takes::Time => format!("{} 1.5s", entry.name),
-        };
-        let also =
-            if entry.also.is_empty() { String::new() } else { format!(" (also: {})", entry.also) };
-        (usage, format!("{}{also}", entry.help))
-    });
-    let faults = Setting::NAMES
-        .iter()
-        .map(|(name, example)| (format!("{name} {example}"), meaning(name).to_string()));
-    let width = commands.clone().chain(faults.clone()).map(|(usage, _)| usage.len()).max();
-    let width = width.unwrap_or(0);
-    let table = |rows: &mut dyn Iterator<Item = (String, String)>| -> String {
-        rows.map(|(usage, help)| format!("  {usage:width$}  {help}\n")).collect()
-    };
-    let mut text = String::from("Commands:\n");
-    text += &table(&mut commands.clone());
-    text +=
-        "Faults, in both directions; `loss in 5%` only to the board, `loss out 5%` only from it;\n";
-    text += "`off` takes one away:\n";
-    text += &table(&mut faults.clone());
-    text.truncate(text.trim_end().len());
-    text
+    let mut rows: Vec<(String, String)> = COMMANDS.iter().map(Entry::describe).collect();
+    for (name, example) in Setting::NAMES {
+        rows.push((format!("{name} {example}"), meaning(name).to_string()));
+    }
+    let width = rows.iter().map(|(usage, _)| usage.len()).max().unwrap_or(0);
+    let mut lines = vec!["Commands:".to_string()];
+    for (index, (usage, help)) in rows.iter().enumerate() {
+        if index == COMMANDS.len() {
+            lines.push(FAULTS.into());
+        }
+        lines.push(format!("  {usage:width$}  {help}"));
+    }
+    lines.join("\n")
 }
 
 /// A user's word as an error repeats it.
@@ -210,6 +202,19 @@ pub fn parse(line: &str) -> Result<Option<Line>, String> {
 }
 
 impl Entry {
+    /// How to write it, and what it does.
+    fn describe(&self) -> (String, String) {
+        let usage = match self.takes {
+            Takes::Nothing(_) => self.name.to_string(),
+            Takes::File => format!("{} FILE", self.name),
+            Takes::Time => format!("{} 1.5s", self.name),
+        };
+        if self.also.is_empty() {
+            return (usage, self.help.to_string());
+        }
+        (usage, format!("{} (also: {})", self.help, self.also))
+    }
+
     fn read(&self, rest: &str) -> Result<Line, String> {
         match &self.takes {
             Takes::Nothing(command) if rest.is_empty() => Ok(Line::Command(command.clone())),
@@ -417,7 +422,7 @@ mod tests {
             .chain(["in", "out", "both", "off", "5%", "-1", "1e999s", "@", "#", "é", "\u{0}", "\""])
             .collect();
         let mut accepted = 0;
-        for _ in 0..100_000 {
+        for _ in 0..20_000 {
             let mut line = String::new();
             for _ in 0..rng.next_u64() % 5 {
                 if rng.next_u64().is_multiple_of(4) {
@@ -436,7 +441,7 @@ mod tests {
                 }
             }
         }
-        assert!(accepted > 1_000, "only {accepted} lines made sense");
+        assert!(accepted > 200, "only {accepted} lines made sense");
         let long = "loss ".to_string() + &"9".repeat(4000);
         assert!(parse(&long).unwrap_err().len() < 200);
     }

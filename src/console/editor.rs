@@ -100,14 +100,13 @@ impl Editor {
 
     fn escaped(&mut self, byte: u8) {
         self.escape = match (self.escape, byte) {
-            (Escape::Begun, b'[') => Escape::Control(0),
+            (Escape::Begun, b'[') | (Escape::Control(_), b';') => Escape::Control(0),
             (Escape::Begun, b'O') => Escape::Single,
             (Escape::Control(value), b'0'..=b'9') => {
                 let digit = u16::from(byte - b'0');
                 Escape::Control(value.saturating_mul(10).saturating_add(digit))
             }
-            // Further parameters and intermediates, which no key here has a use for.
-            (Escape::Control(value), b';') => Escape::Control(value),
+            // Marks and intermediates, for which no key here has a use.
             (Escape::Control(value), 0x20..=0x3f) => Escape::Control(value),
             (Escape::Control(value), byte) => {
                 self.named(byte, value);
@@ -163,7 +162,9 @@ impl Editor {
             Ok(text) => {
                 let characters: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
                 self.partial.clear();
-                characters.into_iter().for_each(|character| self.insert(character));
+                for character in characters {
+                    self.insert(character);
+                }
             }
             Err(error) if error.error_len().is_some() => self.partial.clear(),
             Err(_) => {}

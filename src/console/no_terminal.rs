@@ -14,6 +14,7 @@ pub fn restore() {}
 
 /// What is done at a prompt.
 #[derive(Debug)]
+#[allow(dead_code, reason = "there is no prompt here")]
 pub(super) enum Typed {
     Line(String),
     Quit,
@@ -40,7 +41,11 @@ impl Terminal {
         match self.0 {}
     }
 
-    pub(super) fn ended(&mut self) -> Option<Option<String>> {
+    pub(super) fn ended(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(super) fn take_error(&mut self) -> Option<String> {
         match self.0 {}
     }
 }

@@ -240,9 +240,14 @@ impl Terminal {
         self.typed.pop_front()
     }
 
-    /// Whether the terminal is gone, and why unless it hung up.
-    pub(super) fn ended(&mut self) -> Option<Option<String>> {
-        (self.typed.is_empty() && self.bytes.ended()).then(|| self.bytes.take_error())
+    /// Whether nothing more can be typed.
+    pub(super) fn ended(&self) -> bool {
+        self.bytes.ended()
+    }
+
+    /// Why it ended, unless it hung up; once.
+    pub(super) fn take_error(&mut self) -> Option<String> {
+        self.bytes.take_error()
     }
 }
 
