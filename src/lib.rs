@@ -3,6 +3,7 @@
 pub mod board;
 pub mod cli;
 pub mod clock;
+pub mod console;
 pub mod gateway;
 pub mod link;
 pub mod nic;

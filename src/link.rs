@@ -10,6 +10,7 @@
 //! delay with jitter, reordering, duplication. Jitter alone never reorders: a later frame waits for an
 //! earlier one, as on a cable.
 
+mod describe;
 mod setting;
 
 use std::cmp::Reverse;

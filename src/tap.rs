@@ -117,9 +117,10 @@ fn print_banner(net: &NetConfig, tap: &Tap, host: Ipv4Cidr, options: &cli::Board
     say!("\nTry, in another terminal:");
     say!("  ping -c 3 {board}");
     say!("  printf hello | nc -N {board} 7");
-    say!("  nc {board} 23{:>21} then: help, led on, netstat", "#");
+    say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
     if let Some(telemetry) = options.telemetry_or((host.address(), 9000).into()) {
-        say!("  nc -l {} {:<10} # telemetry", telemetry.ip(), telemetry.port());
+        let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
+        say!("  {collect:<32} # telemetry");
     }
     say!("\nCtrl-C ends it.");
 }

@@ -169,7 +169,7 @@ fn a_time_wait_whose_last_ack_cannot_leave_ends_all_the_same() {
     client.ack += 1;
     solo.send(client.ack());
     solo.answers = |_| false;
-    solo.board.flush_neighbors();
+    solo.board.link_up();
     solo.send(client.fin());
     assert!(solo.netstat().contains("TIME-WAIT"), "{}", solo.netstat());
     solo.pass(Duration::from_secs(60));

@@ -320,3 +320,33 @@ fn a_connection_whose_owner_does_not_read_for_10_minutes_lives_on() {
     solo.turn();
     solo.assert_clean();
 }
+
+/// A request waits, its slot is free, and the NIC gives no token that it could be let in with.
+#[test]
+fn a_request_that_waits_on_a_device_that_never_transmits_costs_few_polls() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::listener(&mut solo.board, 7);
+    let mut sockets = Vec::new();
+    for port in 1000..1007 {
+        Client::new(&format!("192.0.2.2:{port}"), 7).open(&mut solo);
+        sockets.push(tcp::accept(&mut solo.board, &mut listener).expect("a slot"));
+    }
+    solo.said();
+    solo.send(Client::new("192.0.2.3:1000", 7).syn());
+    assert_eq!(solo.said(), [], "the last slot is the client side's");
+    solo.transmits = false;
+    solo.board.abort(sockets.pop().expect("seven"));
+    let polls = solo.polls;
+    solo.turn();
+    solo.pass(Duration::from_secs(10));
+    assert!(solo.polls - polls < 100, "{} polls in 10 s", solo.polls - polls);
+    solo.transmits = true;
+    for socket in sockets {
+        solo.board.abort(socket);
+    }
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.pass(Duration::from_secs(2));
+    solo.assert_clean();
+}

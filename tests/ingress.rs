@@ -5,7 +5,7 @@ mod common;
 use common::frames::{endpoint, fix_checksums, ip_frame, neighbor_answer};
 use common::solo::{Client, Solo, SoloMemory};
 use common::tcp;
-use smoltcp::wire::{EthernetAddress, EthernetFrame, IpProtocol, Ipv4Packet};
+use smoltcp::wire::{EthernetAddress, EthernetFrame, IpProtocol, Ipv4Packet, Ipv6Packet};
 
 #[test]
 fn fragments_are_dropped_and_counted() {
@@ -75,6 +75,46 @@ fn a_segment_for_everybody_or_somebody_else_is_dropped_and_counted() {
     tcp::close(&mut solo.board, listener);
     solo.turn();
     solo.assert_clean();
+}
+
+/// smoltcp reads past a hop-by-hop options header (RFC 8200 4.3); so must what looks first.
+#[test]
+fn a_header_in_between_hides_nothing() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let listener = tcp::listener(&mut solo.board, 7);
+    let client = Client::new("[2001:db8::2]:1000", 7);
+    solo.send(behind_options(&client.syn(), IpProtocol::Tcp));
+    assert!(solo.said_one().is_syn_ack());
+    assert_eq!(solo.board.free_slots(), 7);
+    // A reset takes the request back at once.
+    let mut client = client;
+    client.seq += 1;
+    solo.send(behind_options(&client.rst(), IpProtocol::Tcp));
+    assert_eq!(solo.board.free_slots(), 8);
+    // Everybody is not this board alone, and a fragment is a fragment.
+    let mut everybody = Client::new("[2001:db8::2]:1000", 7);
+    everybody.board = endpoint("[ff02::1]:7");
+    solo.send(behind_options(&everybody.syn(), IpProtocol::Tcp));
+    assert_eq!(solo.board.counters().not_ours_dropped, 1);
+    solo.send(behind_options(&client.syn(), IpProtocol::Ipv6Frag));
+    assert_eq!(solo.board.counters().fragments_dropped, 1);
+    assert_eq!(solo.said(), []);
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
+
+/// The IPv6 packet in `frame`, its payload told to be `next`, behind a hop-by-hop options header.
+fn behind_options(frame: &[u8], next: IpProtocol) -> Vec<u8> {
+    let (_, payload) = frame.split_at(14 + 40);
+    let ip = Ipv6Packet::new_unchecked(&frame[14..]);
+    let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+    ip_frame(from, to, IpProtocol::HopByHop, 8 + payload.len(), |buffer| {
+        // A length of 8 bytes, and PadN over the rest (RFC 8200 4.2).
+        buffer[..8].copy_from_slice(&[next.into(), 0, 1, 4, 0, 0, 0, 0]);
+        buffer[8..].copy_from_slice(payload);
+    })
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use common::process::{connect, echo, free_port, local, pattern, readable};
 use common::user::{Collector, User, field, line, run};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// `nc` means netcat-openbsd, as everywhere in this project.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -222,6 +223,59 @@ fn a_board_port_nobody_listens_on_is_a_connection_that_is_reset() {
     let error = client.read(&mut [0; 16]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert!(user.process.output().contains(&format!("127.0.0.1:{port} -> board port 80")));
+}
+
+/// The board refuses each at once, so that many places in the gateway are free again in one turn.
+#[test]
+fn a_crowd_larger_than_the_gateway_is_refused_to_the_last() {
+    let port = free_port();
+    let user = User::quiet(&["-p", &format!("{port}:80")]);
+    // These stay, so that fewer are refused in a turn than would bring on another by themselves; nor
+    // does anything else, when no timer of theirs runs any more.
+    let holders: Vec<_> = (0..4).map(|_| connect(user.echo)).collect();
+    for holder in &holders {
+        assert_eq!(echo_byte(holder), b'x');
+    }
+    assert!(!readable(&holders[0], Duration::from_secs(1)));
+    // The kernel connects them while the gateway sleeps: it finds them all at once.
+    user.process.signal("STOP");
+    let mut crowd: Vec<_> = (0..100).map(|_| connect(local(port))).collect();
+    user.process.signal("CONT");
+    for client in &mut crowd {
+        // Well before the holders' keep-alive probes wake the gateway.
+        client.set_read_timeout(Some(LIMIT)).unwrap();
+        let error = client.read(&mut [0; 16]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+}
+
+/// Sends a byte and reads one; the connection stays open.
+fn echo_byte(mut client: &TcpStream) -> u8 {
+    client.write_all(b"x").unwrap();
+    let mut byte = [0];
+    client.read_exact(&mut byte).unwrap();
+    byte[0]
+}
+
+/// The board has closed, the client has not: what the client still sends is refused, as on a cable.
+#[test]
+fn a_client_that_talks_on_after_the_board_has_closed_is_reset() {
+    let user = User::quiet(&[]);
+    let mut client = connect(user.shell);
+    client.write_all(b"exit\n").unwrap();
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("bye\r\n"), "{rest}");
+    client.write_all(b"are you there?\n").unwrap();
+    assert!(breaks(&client), "the reset does not come through");
+}
+
+/// Waits until the kernel reports an error of this connection.
+fn breaks(client: &TcpStream) -> bool {
+    let timeout = Timespec::try_from(LIMIT).unwrap();
+    // Errors are reported unasked.
+    let mut fds = [PollFd::new(client, PollFlags::empty())];
+    poll(&mut fds, Some(&timeout)).unwrap() > 0 && fds[0].revents().contains(PollFlags::ERR)
 }
 
 #[test]

@@ -9,11 +9,12 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, IpRepr, IpVersion,
-    TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, TcpControl,
+    TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
-use crate::config::{BACKLOG, SYN_HELD, SYN_SIZE};
+use crate::config::{BACKLOG, SYN_HELD};
+use crate::crafted::Crafted;
 
 /// The essence of a SYN.
 #[derive(Clone, Copy, Debug)]
@@ -33,18 +34,6 @@ struct Held {
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     held: heapless::Vec<Held, BACKLOG>,
-}
-
-/// A SYN as a frame again.
-pub(crate) struct Frame {
-    buffer: [u8; SYN_SIZE],
-    len: usize,
-}
-
-impl Frame {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.len]
-    }
 }
 
 impl Backlog {
@@ -85,7 +74,7 @@ impl Backlog {
         mac: EthernetAddress,
         now: Instant,
         mut ready: impl FnMut(u16) -> bool,
-    ) -> Option<Frame> {
+    ) -> Option<Crafted> {
         self.held.retain(|held| now < held.at + SYN_HELD);
         let index = self.held.iter().position(|held| ready(held.local.port))?;
         Some(write(&self.held.remove(index), mac))
@@ -98,6 +87,8 @@ fn read(frame: &[u8], local: IpEndpoint, remote: IpEndpoint, at: Instant) -> Opt
     let payload = ethernet.payload();
     let header = match ethernet.ethertype() {
         EthernetProtocol::Ipv4 => usize::from(payload.first()? & 0xf) * 4,
+        // One behind an options header would not fit the buffer it leaves by: its sender's next SYN will do.
+        _ if *payload.get(6)? != u8::from(IpProtocol::Tcp) => return None,
         _ => 40,
     };
     let tcp = TcpPacket::new_checked(payload.get(header..)?).ok()?;
@@ -116,7 +107,7 @@ fn read(frame: &[u8], local: IpEndpoint, remote: IpEndpoint, at: Instant) -> Opt
     })
 }
 
-fn write(held: &Held, mac: EthernetAddress) -> Frame {
+fn write(held: &Held, mac: EthernetAddress) -> Crafted {
     let tcp = TcpRepr {
         src_port: held.remote.port,
         dst_port: held.local.port,
@@ -131,23 +122,7 @@ fn write(held: &Held, mac: EthernetAddress) -> Frame {
         timestamp: None,
         payload: &[],
     };
-    let (source, destination) = (held.remote.addr, held.local.addr);
-    let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), 64);
-    let len = EthernetFrame::<&[u8]>::header_len() + ip.buffer_len();
-    let mut buffer = [0; SYN_SIZE];
-    let mut ethernet = EthernetFrame::new_unchecked(&mut buffer[..len]);
-    ethernet.set_src_addr(held.source);
-    ethernet.set_dst_addr(mac);
-    ethernet.set_ethertype(if ip.version() == IpVersion::Ipv4 {
-        EthernetProtocol::Ipv4
-    } else {
-        EthernetProtocol::Ipv6
-    });
-    let checksums = ChecksumCapabilities::default();
-    ip.emit(ethernet.payload_mut(), &checksums);
-    let payload = &mut ethernet.payload_mut()[ip.header_len()..];
-    tcp.emit(&mut TcpPacket::new_unchecked(payload), &source, &destination, &checksums);
-    Frame { buffer, len }
+    Crafted::new(&tcp, (held.remote, held.local), (held.source, mac))
 }
 
 #[cfg(test)]

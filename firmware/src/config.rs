@@ -51,6 +51,16 @@ pub const SYN_HELD: Duration = Duration::from_secs(4);
 /// MSS, window scale and SACK, padded.
 pub const SYN_SIZE: usize = 14 + 40 + 20 + 12;
 
+/// Shortest wait for an acknowledgement before the stack helps smoltcp to retransmit; a peer may delay
+/// it by 200 ms.
+pub const RECOVERY_MIN: Duration = Duration::from_millis(250);
+
+/// Longest first wait, however long a round trip takes.
+pub const RECOVERY_MAX: Duration = Duration::from_secs(1);
+
+/// How often it does so, doubling the wait, before it leaves the connection to smoltcp's own timer.
+pub const RECOVERY_TRIES: u8 = 5;
+
 /// A connect that takes longer fails.
 pub const CONNECT: Duration = Duration::from_secs(15);
 
@@ -99,7 +109,7 @@ pub const LISTEN_RETRY: Duration = Duration::from_secs(1);
 pub const SCRATCH: usize = 256;
 
 /// Bytes an echo connection may have received and not yet been able to send back.
-pub const ECHO_CARRY: usize = 128;
+pub const ECHO_CARRY: usize = 96;
 
 /// Longest line the shell takes.
 pub const SHELL_LINE: usize = 80;
@@ -142,6 +152,8 @@ const _: () = {
     assert!(SYN_RECEIVED_EVICT.total_micros() < SYN_RECEIVED.total_micros());
     assert!(SYN_RECEIVED.total_micros() < CONNECT.total_micros());
     assert!(KEEP_ALIVE.total_micros() * 4 <= USER_TIMEOUT.total_micros());
+    assert!(RECOVERY_MIN.total_micros() < RECOVERY_MAX.total_micros());
+    assert!(RECOVERY_MAX.total_micros() << RECOVERY_TRIES < USER_TIMEOUT.total_micros());
     assert!(RST_WAIT.total_micros() < ORPHAN.total_micros());
     assert!(ORPHAN.total_micros() < IDLE_EVICT.total_micros());
     assert!(BACKOFF_FIRST.total_micros() < BACKOFF_MAX.total_micros());

@@ -78,7 +78,7 @@ impl<'a, B: Board> Firmware<'a, B> {
     /// Connections are left alone: they survive a short pull, and end by
     /// [`crate::config::USER_TIMEOUT`] after a long one. That the cable is out needs no call.
     pub fn link_up(&mut self) {
-        self.stack.flush_neighbors();
+        self.stack.link_up();
         self.services.link_up();
     }
 

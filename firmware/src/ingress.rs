@@ -8,12 +8,14 @@
 
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpEndpoint, IpProtocol,
     Ipv4Packet, TcpPacket,
 };
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
+
+use crate::recovery::Heard;
 
 /// What to do with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +23,9 @@ pub(crate) enum Class {
     /// Nothing this stack needs to know; smoltcp validates it.
     Pass,
     /// A TCP segment with neither SYN nor RST, or with both ACK and SYN.
-    Segment,
+    Segment { local: IpEndpoint, remote: IpEndpoint, heard: Heard },
     /// A connection request (SYN without ACK).
-    Syn { local: IpEndpoint, remote: IpEndpoint },
+    Syn { local: IpEndpoint, remote: IpEndpoint, heard: Heard },
     /// A reset.
     Rst { local: IpEndpoint, remote: IpEndpoint },
     /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
@@ -54,11 +56,13 @@ pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Cl
             let Ok(ip) = Ipv6Packet::new_checked(ethernet.payload()) else {
                 return Class::Pass;
             };
-            if ip.next_header() == IpProtocol::Ipv6Frag {
+            let Some(payload) = past_options(ip.next_header(), ip.payload()) else {
+                return Class::Pass;
+            };
+            if payload.0 == IpProtocol::Ipv6Frag {
                 return Class::Fragment;
             }
-            let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
-            (source, destination, (ip.next_header(), ip.payload()))
+            (ip.src_addr().into(), ip.dst_addr().into(), payload)
         }
         _ => return Class::Pass,
     };
@@ -76,18 +80,37 @@ pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Cl
     classify_tcp(payload, source, destination)
 }
 
+/// Protocol and payload behind a hop-by-hop options header, the only extension header that smoltcp reads
+/// past (RFC 8200 4.3). `None`: it is broken.
+#[cfg(feature = "ipv6")]
+fn past_options(protocol: IpProtocol, payload: &[u8]) -> Option<(IpProtocol, &[u8])> {
+    if protocol != IpProtocol::HopByHop {
+        return Some((protocol, payload));
+    }
+    let options = Ipv6ExtHeader::new_checked(payload).ok()?;
+    // In units of 8 bytes, the first not counted.
+    let len = (usize::from(options.header_len()) + 1) * 8;
+    Some((options.next_header(), payload.get(len..)?))
+}
+
 fn classify_tcp(payload: &[u8], source: IpAddress, destination: IpAddress) -> Class {
     let Ok(tcp) = TcpPacket::new_checked(payload) else {
         return Class::Pass;
     };
     let local = IpEndpoint::new(destination, tcp.dst_port());
     let remote = IpEndpoint::new(source, tcp.src_port());
+    let heard = Heard {
+        seq: tcp.seq_number(),
+        ack: tcp.ack().then(|| tcp.ack_number()),
+        window: tcp.window_len(),
+        bare: tcp.payload().is_empty() && tcp.verify_checksum(&source, &destination),
+    };
     if tcp.rst() {
         Class::Rst { local, remote }
     } else if tcp.syn() && !tcp.ack() {
-        Class::Syn { local, remote }
+        Class::Syn { local, remote, heard }
     } else {
-        Class::Segment
+        Class::Segment { local, remote, heard }
     }
 }
 
@@ -147,22 +170,31 @@ pub(crate) struct Sent {
     pub(crate) refused: bool,
 }
 
-/// A transmit token that counts its frame.
+/// A transmit token that counts its frame; `None` swallows it. One type for all that smoltcp sends, so
+/// that its way out is there once.
 #[derive(Debug)]
 pub(crate) struct MeteredToken<'s, T> {
-    pub(crate) token: T,
+    pub(crate) token: Option<T>,
     pub(crate) sent: &'s mut Sent,
 }
 
 impl<T: TxToken> TxToken for MeteredToken<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let Some(token) = self.token else {
+            // The answer to a segment of our own making: an ACK, never longer than its headers.
+            let mut buffer = [0; 14 + 40 + 60];
+            let len = len.min(buffer.len());
+            return f(&mut buffer[..len]);
+        };
         self.sent.frames = self.sent.frames.wrapping_add(1);
         self.sent.bytes = self.sent.bytes.wrapping_add(len as u32);
-        self.token.consume(len, f)
+        token.consume(len, f)
     }
 
     fn set_meta(&mut self, meta: smoltcp::phy::PacketMeta) {
-        self.token.set_meta(meta);
+        if let Some(token) = &mut self.token {
+            token.set_meta(meta);
+        }
     }
 }
 
@@ -178,12 +210,12 @@ impl<D: Device + ?Sized> Device for Metered<'_, D> {
 
     fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         let (rx, token) = self.device.receive(now)?;
-        Some((rx, MeteredToken { token, sent: &mut self.sent }))
+        Some((rx, MeteredToken { token: Some(token), sent: &mut self.sent }))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
         if let Some(token) = self.device.transmit(now) {
-            Some(MeteredToken { token, sent: &mut self.sent })
+            Some(MeteredToken { token: Some(token), sent: &mut self.sent })
         } else {
             self.sent.refused = true;
             None

@@ -32,6 +32,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpEndpoint;
 
 use crate::config::{LISTENERS, RESERVE};
+use crate::recovery::Recovery;
 
 /// Where a slot is on its way; see the module's picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,7 @@ pub(crate) struct Slot {
     pub(crate) moved: Instant,
     /// An orphan's unacknowledged bytes when last looked at.
     unacknowledged: usize,
+    pub(crate) recovery: Recovery,
 }
 
 impl Slot {
@@ -106,7 +108,13 @@ impl Slot {
             touched: Instant::ZERO,
             moved: Instant::ZERO,
             unacknowledged: 0,
+            recovery: Recovery::new(),
         }
+    }
+
+    /// When this phase began.
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
     }
 
     /// Whether the peer had closed in order before the connection ended.

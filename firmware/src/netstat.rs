@@ -137,6 +137,8 @@ counters! {
     failed_connects,
     /// Resets received for a connection.
     resets_in,
+    /// Retransmissions that the stack brought about before smoltcp's timer would have.
+    recoveries,
     /// Handshakes that never completed.
     handshakes_expired,
     /// Connections given up because the peer went silent.

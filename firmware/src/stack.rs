@@ -18,7 +18,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::nb;
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
-use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::socket::tcp::State;
 use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
@@ -26,10 +27,11 @@ use smoltcp::wire::{
 };
 
 use crate::backlog::Backlog;
-use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY};
+use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT};
 use crate::ingress::{Class, Metered, MeteredToken, OneFrame, Sent, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::netstat::Counters;
+use crate::recovery::Look;
 use crate::rng::Rng;
 use crate::storage::{Buffers, Sockets};
 
@@ -256,9 +258,13 @@ impl<'a> NetStack<'a> {
         }
     }
 
-    /// Forgets every neighbour's MAC address, as after the cable was out.
-    pub fn flush_neighbors(&mut self) {
+    /// The cable is in again: forgets every neighbour's MAC address, and resends at once what was not
+    /// acknowledged.
+    pub fn link_up(&mut self) {
         self.interface.update_ip_addrs(|_| {});
+        for slot in &mut *self.pool.slots {
+            slot.recovery.hurry(self.now);
+        }
     }
 
     /// One turn of the superloop: takes at most [`INGRESS_BUDGET`] frames, expires what is due, lets
@@ -287,6 +293,7 @@ impl<'a> NetStack<'a> {
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
         let abandoned = [abandoned, self.reclaim_udp()];
+        self.recover::<D>();
         let mut egress = self.egress(device);
         let mut timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
         if self.pool.news {
@@ -295,7 +302,9 @@ impl<'a> NetStack<'a> {
             timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
         }
         let udp = self.expire_udp();
-        let deadlines = [next, timers, udp, self.next_egress(&egress)];
+        // After egress, which may have made data outstanding.
+        let recovery = self.recover::<D>();
+        let deadlines = [next, timers, udp, self.next_egress(&egress), recovery];
         let next = deadlines.into_iter().chain(abandoned).flatten().min();
         let waiting = self.backlog.waits(now, |port| self.pool.would_serve(&self.set, port));
         if more || (waiting && !matches!(egress, Egress::Refused)) {
@@ -313,7 +322,7 @@ impl<'a> NetStack<'a> {
             };
             let mut sent = Sent::default();
             rx.consume(|frame| {
-                self.frame(frame, MeteredToken { token, sent: &mut sent });
+                self.frame(frame, MeteredToken { token: Some(token), sent: &mut sent });
             });
             self.count(sent);
         }
@@ -321,18 +330,29 @@ impl<'a> NetStack<'a> {
     }
 
     /// Looks at one frame, then gives it to smoltcp or drops it.
-    fn frame(&mut self, frame: &[u8], transmit: impl smoltcp::phy::TxToken) {
+    fn frame(&mut self, frame: &[u8], transmit: impl TxToken) {
         let (now, counters) = (self.now, &mut self.counters);
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
         let class = classify(frame, self.mac, self.interface.ip_addrs());
-        let mut reset = None;
+        let (mut reset, mut known) = (None, None);
         match class {
-            Class::Pass | Class::Segment => {}
-            Class::Syn { local, remote } => {
+            Class::Pass => {}
+            Class::Segment { local, remote, heard } => {
+                let index = self.pool.find(&self.set, local, remote);
+                known = index.map(|index| (index, heard));
+            }
+            Class::Syn { local, remote, heard } => {
                 match self.pool.request(&mut self.set, local, remote, now, counters) {
-                    Request::Pass => {}
-                    Request::Armed(_) => self.backlog.forget(local, remote),
+                    // Two ends that open towards each other at once (RFC 9293 3.5).
+                    Request::Pass => {
+                        let index = self.pool.find(&self.set, local, remote);
+                        known = index.map(|index| (index, heard));
+                    }
+                    Request::Armed(index) => {
+                        self.backlog.forget(local, remote);
+                        known = Some((index, heard));
+                    }
                     Request::Drop => {
                         let room = self.backlog.hold(frame, local, remote, now);
                         counters.syn_dropped = counters.syn_dropped.wrapping_add(u32::from(!room));
@@ -356,12 +376,13 @@ impl<'a> NetStack<'a> {
                 return;
             }
         }
-        let mut device = OneFrame {
-            frame: Some(frame),
-            transmit: Some(transmit),
-            capabilities: &self.capabilities,
-        };
-        self.interface.poll_ingress_single(now, &mut device, &mut self.set);
+        let before = known.map(|(index, _)| self.look(index));
+        self.show(frame, transmit);
+        if let (Some((index, heard)), Some(before)) = (known, before) {
+            let after = self.look(index);
+            self.pool.slots[index].recovery.heard(heard, before, after, now);
+        }
+        let counters = &mut self.counters;
         if let Some((index, before)) = reset {
             self.pool.reset(&self.set, index, before);
         }
@@ -370,30 +391,86 @@ impl<'a> NetStack<'a> {
         }
     }
 
-    /// Lets requests that waited for a slot in again, as far as there are slots now.
-    fn serve_backlog<D: Device + ?Sized>(&mut self, device: &mut D) {
+    fn look(&self, index: usize) -> Look {
+        let socket = self.pool.socket(index, &self.set);
+        Look { state: socket.state(), queue: socket.send_queue() }
+    }
+
+    /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
+    #[inline(never)]
+    fn show(&mut self, frame: &[u8], answer: impl TxToken) {
+        let mut device = OneFrame {
+            frame: Some(frame),
+            transmit: Some(answer),
+            capabilities: &self.capabilities,
+        };
+        self.interface.poll_ingress_single(self.now, &mut device, &mut self.set);
+    }
+
+    /// Lets requests that waited for a slot in again, as far as there are slots now. Returns whether the
+    /// device had no room for the answers.
+    fn serve_backlog<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         for _ in 0..BACKLOG {
             let ready = |port| self.pool.would_serve(&self.set, port);
             if !self.backlog.waits(self.now, ready) {
-                return;
+                return false;
             }
             // The request itself needs no answer, but smoltcp wants to be able to give one.
             let Some(token) = device.transmit(self.now) else {
-                return;
+                return true;
             };
             let ready = |port| self.pool.would_serve(&self.set, port);
             let Some(frame) = self.backlog.next(self.mac, self.now, ready) else {
-                return;
+                return false;
             };
             let mut sent = Sent::default();
-            self.frame(frame.bytes(), MeteredToken { token, sent: &mut sent });
+            self.frame(frame.bytes(), MeteredToken { token: Some(token), sent: &mut sent });
             self.count(sent);
         }
+        false
+    }
+
+    /// Helps connections whose peer has acknowledged nothing for a while; see [`crate::recovery`].
+    /// Returns when the next is due.
+    fn recover<D: Device + ?Sized>(&mut self) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for index in 0..self.pool.slots.len() {
+            let socket = self.pool.socket(index, &self.set);
+            let (Some(local), Some(remote)) = (socket.local_endpoint(), socket.remote_endpoint())
+            else {
+                continue;
+            };
+            let finished = match socket.state() {
+                State::Established | State::FinWait1 => false,
+                State::CloseWait | State::LastAck | State::Closing => true,
+                _ => continue,
+            };
+            let (queue, unread) = (socket.send_queue(), socket.recv_queue());
+            let recovery = &mut self.pool.slots[index].recovery;
+            let deadline = recovery.deadline(queue, self.now);
+            let timeout = USER_TIMEOUT - recovery.pretended();
+            self.pool.socket_mut(index, &mut self.set).set_timeout(Some(timeout));
+            let Some(deadline) = deadline else { continue };
+            if self.now < deadline {
+                next = [next, Some(deadline)].into_iter().flatten().min();
+                continue;
+            }
+            self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
+            let recovery = &mut self.pool.slots[index].recovery;
+            for shown in recovery.attempt((local, remote), self.mac, unread, finished, self.now) {
+                let mut sent = Sent::default();
+                let swallow = MeteredToken::<D::TxToken<'_>> { token: None, sent: &mut sent };
+                self.show(shown.bytes(), swallow);
+            }
+            let after = self.pool.slots[index].recovery.deadline(queue, self.now);
+            next = [next, after].into_iter().flatten().min();
+        }
+        next
     }
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
-        self.serve_backlog(device);
-        let mut metered = Metered { device, sent: Sent::default() };
+        let refused = self.serve_backlog(device);
+        let mut metered = Metered { device, sent: Sent { refused, ..Sent::default() } };
         let mut outcome = Egress::Budget;
         for _ in 0..EGRESS_BUDGET {
             let result = self.interface.poll_egress(self.now, &mut metered, &mut self.set);

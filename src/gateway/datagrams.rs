@@ -6,7 +6,7 @@
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use embedded_nal::{UdpClientStack, UdpFullStack, nb};
+use embedded_nal::{UdpClientStack, UdpFullStack};
 use mio::{Interest, Registry, net};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::DATAGRAM_SIZE;
@@ -68,7 +68,7 @@ impl Datagrams {
         for (index, allowed) in allowed.iter_mut().enumerate() {
             more |= self.board_to_kernel(index, allowed, stack, registry, now);
         }
-        self.answers(doors, allowed, stack, now);
+        more |= self.answers(doors, allowed, stack, now);
         let expired = self.expire(stack, registry, now);
         if more { Some(now) } else { expired }
     }
@@ -195,14 +195,15 @@ impl Datagrams {
         true
     }
 
-    /// Carries what came back.
+    /// Carries what came back. Returns whether there may be more.
     fn answers(
         &mut self,
         doors: &[Door],
         allowed: &mut [Allowed],
         stack: &mut NetStack<'_>,
         now: Instant,
-    ) {
+    ) -> bool {
+        let mut more = false;
         for Conversation { ends, last } in self.places.iter_mut().flatten() {
             match ends {
                 Ends::In { door, client, board } => {
@@ -228,14 +229,14 @@ impl Datagrams {
                         };
                         *last = now;
                         let udp = &mut allowed[*index].udp;
-                        let sent = UdpFullStack::send_to(stack, udp, *from, &self.scratch[..count]);
-                        if sent == Err(nb::Error::WouldBlock) {
-                            break;
-                        }
+                        // A full socket loses the datagram, as UDP may.
+                        let _ = UdpFullStack::send_to(stack, udp, *from, &self.scratch[..count]);
                     }
+                    more |= *readable;
                 }
             }
         }
+        more
     }
 
     fn expire(

@@ -180,9 +180,11 @@ impl Flows {
         }
     }
 
-    /// Gives every flow its turn. Returns when one of them needs another even if nothing arrives.
+    /// Gives every flow its turn. Returns when one of them needs another even if nothing arrives, or when
+    /// others can take the place of one that has ended.
     pub(super) fn poll(&mut self, stack: &mut NetStack<'_>, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
+        let full = self.flows.iter().all(Option::is_some);
         for slot in &mut self.flows {
             let Some(flow) = slot else { continue };
             match flow.turn(stack, &mut self.scratch, now) {
@@ -199,7 +201,9 @@ impl Flows {
                 }
             }
         }
-        next
+        // Whom a full gateway left waiting, nothing else tells of again.
+        let vacancy = full && self.flows.iter().any(Option::is_none);
+        if vacancy { Some(now) } else { next }
     }
 
     /// Resets every flow.
@@ -260,6 +264,10 @@ impl Flow {
                 }
             }
             Phase::Open => {}
+        }
+        // With nothing more to come from the board, no other call asks whether it has reset.
+        if self.board_closed && stack.endpoints(&self.board).is_err() {
+            return Turn::Reset;
         }
         match (self.kernel_to_board(stack, scratch), self.board_to_kernel(stack, scratch)) {
             (Ok(_), Ok(_)) if self.kernel_closed && self.board_closed => Turn::Done,

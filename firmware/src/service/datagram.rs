@@ -9,6 +9,7 @@ use core::net::SocketAddr;
 use embedded_nal::{UdpClientStack, UdpFullStack, nb};
 use smoltcp::time::Instant;
 
+use super::complain;
 use crate::config::{DATAGRAM_BUDGET, DATAGRAM_SIZE, LISTEN_RETRY};
 
 /// A bound UDP port. `H` is the stack's UDP handle.
@@ -77,7 +78,7 @@ impl<H> UdpPort<H> {
                 None
             }
             Err(nb::Error::Other(error)) => {
-                log::error!("udp port {}: cannot receive: {error:?}", self.port);
+                complain("udp", self.port, "receive", &error);
                 close(stack, handle);
                 self.retry_at = Some(now + LISTEN_RETRY);
                 None
@@ -101,7 +102,7 @@ impl<H> UdpPort<H> {
         self.retry_at = None;
         open(stack, self.port)
             .inspect_err(|error| {
-                log::error!("udp port {}: cannot bind: {error:?}", self.port);
+                complain("udp", self.port, "bind", &error);
                 self.retry_at = Some(now + LISTEN_RETRY);
             })
             .ok()

@@ -150,6 +150,12 @@ impl<S: TcpFullStack + UdpFullStack + Introspect> Services<S> {
     }
 }
 
+/// Logs what a service cannot do. One function, as each message is dear in flash.
+#[inline(never)]
+fn complain(protocol: &str, port: u16, what: &str, error: &dyn fmt::Debug) {
+    log::error!("{protocol} port {port}: cannot {what}: {error:?}");
+}
+
 /// The earlier of two deadlines, where `None` is none.
 fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {

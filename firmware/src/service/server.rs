@@ -13,7 +13,7 @@ use embedded_nal::{TcpClientStack, TcpFullStack, nb};
 use smoltcp::time::Instant;
 
 use super::buffer::receive;
-use super::earliest;
+use super::{complain, earliest};
 use crate::config::{LISTEN_RETRY, SCRATCH, SERVICE_BUDGET};
 
 /// Why a connection's turn ended.
@@ -107,7 +107,7 @@ impl<H, C, const N: usize> Server<H, C, N> {
                     break;
                 }
                 Err(nb::Error::Other(error)) => {
-                    log::error!("tcp port {}: cannot accept: {error:?}", self.port);
+                    complain("tcp", self.port, "accept", &error);
                     close(stack, listener);
                     self.retry_at = Some(now + LISTEN_RETRY);
                     return unfinished;
@@ -125,7 +125,7 @@ impl<H, C, const N: usize> Server<H, C, N> {
         self.retry_at = None;
         open(stack, self.port)
             .inspect_err(|error| {
-                log::error!("tcp port {}: cannot listen: {error:?}", self.port);
+                complain("tcp", self.port, "listen", &error);
                 self.retry_at = Some(now + LISTEN_RETRY);
             })
             .ok()

@@ -21,9 +21,9 @@ use core::ops::ControlFlow;
 use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
 
-use super::About;
 use super::buffer::Buffer;
 use super::server::{Stop, close, drain};
+use super::{About, complain};
 use crate::board::Board;
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, BOARD_NAME, TELEMETRY_INTERVAL, TELEMETRY_LINE};
 use crate::netstat::{Introspect, Protocol};
@@ -95,7 +95,7 @@ impl<T> Telemetry<T> {
             None => match stack.socket() {
                 Ok(socket) => socket,
                 Err(error) => {
-                    log::error!("telemetry: no socket: {error:?}");
+                    complain("telemetry", self.remote.port(), "get a socket", &error);
                     return self.back_off(now);
                 }
             },

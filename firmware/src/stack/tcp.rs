@@ -240,7 +240,9 @@ impl TcpClientStack for NetStack<'_> {
                 }))
             }
             _ => {
-                if !self.pool.slots[index].announced() {
+                let (slot, now) = (&mut self.pool.slots[index], self.now);
+                if !slot.announced() {
+                    slot.recovery.established(now - slot.since(), now);
                     self.counters.active_opens = self.counters.active_opens.wrapping_add(1);
                 }
                 Ok(())
@@ -282,9 +284,12 @@ impl TcpClientStack for NetStack<'_> {
         let Some(index) = self.readable(socket)? else {
             return Ok(0);
         };
-        self.pool.slots[index].moved = self.now;
         let tcp = self.pool.socket_mut(index, &mut self.set);
-        tcp.recv_slice(buffer).map_err(|_| nb::Error::Other(Error::InvalidState))
+        let count = tcp.recv_slice(buffer).map_err(|_| nb::Error::Other(Error::InvalidState))?;
+        let slot = &mut self.pool.slots[index];
+        slot.moved = self.now;
+        slot.recovery.consumed(count);
+        Ok(count)
     }
 
     fn close(&mut self, socket: TcpSocket) -> Result<(), Error> {

@@ -236,7 +236,7 @@ fn a_connection_taken_just_before_the_listener_failed_goes_on() {
     let peer = bench.stack.client(echo::PORT);
     peer.send(&pattern(SERVICE_BUDGET + 1));
     // UDP receive, accept, a receive and a send for each carry, and the accept that fails.
-    let calls = 3 + 2 * SERVICE_BUDGET / ECHO_CARRY;
+    let calls = 3 + 2 * SERVICE_BUDGET.div_ceil(ECHO_CARRY);
     bench.stack.fault = Some((bench.stack.calls + calls, Fault::Fail));
     assert_eq!(bench.poll(), Some(bench.now), "there is a byte left to echo");
     assert_eq!(bench.poll(), Some(bench.now + LISTEN_RETRY));

@@ -1,0 +1,47 @@
+//! TCP segments as a peer would have sent them, for the stack to show to smoltcp.
+
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, IpRepr, IpVersion,
+    TcpPacket, TcpRepr,
+};
+
+use crate::config::SYN_SIZE;
+
+/// A segment without payload as a whole Ethernet frame.
+pub(crate) struct Crafted {
+    buffer: [u8; SYN_SIZE],
+    len: usize,
+}
+
+impl Crafted {
+    /// The segment `tcp` from `remote` to `local`, between these MAC addresses.
+    #[inline(never)]
+    pub(crate) fn new(
+        tcp: &TcpRepr<'_>,
+        (remote, local): (IpEndpoint, IpEndpoint),
+        (source, mac): (EthernetAddress, EthernetAddress),
+    ) -> Self {
+        let ip = IpRepr::new(remote.addr, local.addr, IpProtocol::Tcp, tcp.buffer_len(), 64);
+        let len = EthernetFrame::<&[u8]>::header_len() + ip.buffer_len();
+        let mut buffer = [0; SYN_SIZE];
+        let mut ethernet = EthernetFrame::new_unchecked(&mut buffer[..len]);
+        ethernet.set_src_addr(source);
+        ethernet.set_dst_addr(mac);
+        ethernet.set_ethertype(if ip.version() == IpVersion::Ipv4 {
+            EthernetProtocol::Ipv4
+        } else {
+            EthernetProtocol::Ipv6
+        });
+        let checksums = ChecksumCapabilities::default();
+        ip.emit(ethernet.payload_mut(), &checksums);
+        let payload = &mut ethernet.payload_mut()[ip.header_len()..];
+        let mut packet = TcpPacket::new_unchecked(payload);
+        tcp.emit(&mut packet, &remote.addr, &local.addr, &checksums);
+        Self { buffer, len }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+}
