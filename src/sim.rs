@@ -11,6 +11,7 @@ mod calm;
 mod check;
 mod client;
 mod collector;
+mod command;
 mod craft;
 mod intruder;
 mod node;
@@ -24,6 +25,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::BoardSockets;
 
 pub use self::arena::Arena;
+pub use self::command::command;
 use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 use self::node::Stock;
 pub use self::plan::SETTLE;

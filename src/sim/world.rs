@@ -362,7 +362,7 @@ impl<'w, 'o> World<'w, 'o> {
                     firmware.link_up();
                 }
             }
-            Node::Peer(peer, _) => peer.stack.flush_neighbors(),
+            Node::Peer(peer, _) => peer.stack.link_up(),
             Node::Intruder(_) => {}
         }
         self.deadlines[node] = Some(now);

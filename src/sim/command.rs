@@ -1,0 +1,181 @@
+//! `tapboard sim`: many worlds on all cores, and what did not hold in them.
+//!
+//! Each thread takes the next seed, runs its world and reports it; the main thread counts, shows how far
+//! it is, and prints failures as they come, the first [`IN_FULL`] with everything known. A failure names
+//! the command that replays it. The result does not depend on the number of threads.
+
+use std::io::{IsTerminal, Write};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{Arena, Failure, Report, run};
+use crate::cli::Sim;
+use crate::clock::RealClock;
+
+/// Failures that are shown with the socket tables.
+const IN_FULL: usize = 10;
+/// Failures that are kept for `--json`.
+const KEPT: usize = 1000;
+
+/// What all worlds came to.
+#[derive(Debug, Default)]
+struct Sum {
+    worlds: u64,
+    failed: u64,
+    virtual_us: u64,
+    frames: u64,
+    polls: u64,
+    failures: Vec<Failure>,
+}
+
+impl Sum {
+    /// Counts a world, and returns what failed in it unless that is too much to keep.
+    fn add(&mut self, report: Report) -> Option<&Failure> {
+        self.worlds += 1;
+        self.virtual_us += report.elapsed.total_micros();
+        self.frames += report.frames;
+        self.polls += report.polls;
+        let failure = report.failure?;
+        self.failed += 1;
+        if self.failures.len() < KEPT {
+            self.failures.push(failure);
+            return self.failures.last();
+        }
+        None
+    }
+}
+
+/// Runs the worlds that the options name. An error says how many of them failed.
+pub fn command(options: &Sim) -> Result<(), String> {
+    let seeds = options.seeds();
+    let threads = options.threads().min(seeds.end - seeds.start);
+    let clock = RealClock::new();
+    let bar = bar(seeds.end - seeds.start, options.json);
+    let faults = options.faults.on();
+    let sum = all(seeds, threads, faults, |sum, report| {
+        let in_full = sum.failures.len() < IN_FULL;
+        if let Some(failure) = sum.add(report)
+            && !options.json
+        {
+            bar.suspend(|| show(failure, faults, in_full));
+        }
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let seconds = clock.now().total_micros() as f64 / 1e6;
+    if options.json {
+        print(&format!("{:#}\n", summary_json(&sum, faults, threads, seconds)));
+    } else {
+        print(&summary(&sum, threads, seconds));
+    }
+    match sum.failed {
+        0 => Ok(()),
+        failed => Err(format!("{failed} of {} worlds failed", sum.worlds)),
+    }
+}
+
+/// Runs every world once, and `done` with each one's report, in the order in which they end.
+fn all(
+    seeds: Range<u64>,
+    threads: u64,
+    faults: bool,
+    mut done: impl FnMut(&mut Sum, Report),
+) -> Sum {
+    let next = AtomicU64::new(seeds.start);
+    let mut sum = Sum::default();
+    std::thread::scope(|scope| {
+        let (sender, reports) = mpsc::sync_channel(1024);
+        for _ in 0..threads {
+            let (sender, next, end) = (sender.clone(), &next, seeds.end);
+            scope.spawn(move || {
+                let mut arena = Arena::new();
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || sender.send(run(seed, faults, &mut arena, None)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for report in reports {
+            done(&mut sum, report);
+        }
+    });
+    sum
+}
+
+fn bar(worlds: u64, json: bool) -> ProgressBar {
+    if json || worlds < 2 || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} worlds, {per_sec}, {eta} left");
+    ProgressBar::new(worlds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Prints to standard output, if anybody reads it: one that has gone is no reason to panic.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn replay(seed: u64, faults: bool) -> String {
+    let faults = if faults { "" } else { " --faults off" };
+    format!("tapboard sim --seed {seed}{faults} --pcap world-{seed}.pcapng --ladder")
+}
+
+/// The commit of the tree that this runs in, for whoever has to find the code again.
+fn commit() -> String {
+    let git = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    let commit = git.ok().filter(|output| output.status.success());
+    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    commit.unwrap_or_else(|| "unknown".into())
+}
+
+fn show(failure: &Failure, faults: bool, netstat: bool) {
+    let Failure { seed, at, oracle, text, .. } = failure;
+    let mut lines = format!("seed {seed} at {at}: {oracle}: {text}\n");
+    if netstat {
+        lines += &format!("{}commit {}\n", failure.netstat, commit());
+    }
+    lines += &format!("replay: {}\n", replay(*seed, faults));
+    print(&lines);
+}
+
+fn summary(sum: &Sum, threads: u64, seconds: f64) -> String {
+    let Sum { worlds, failed, frames, .. } = sum;
+    let hours = sum.virtual_us as f64 / 3.6e9;
+    let rate = *frames as f64 / seconds / threads as f64;
+    format!(
+        "{worlds} worlds, {failed} failed: {hours:.1} virtual hours and {frames} frames in \
+         {seconds:.1} s on {threads} threads, {rate:.0} frames a second and thread\n"
+    )
+}
+
+fn summary_json(sum: &Sum, faults: bool, threads: u64, seconds: f64) -> Value {
+    let commit = commit();
+    let failures = sum.failures.iter().map(|failure| {
+        json!({
+            "seed": failure.seed,
+            "at_us": failure.at.total_micros(),
+            "oracle": failure.oracle,
+            "text": failure.text,
+            "netstat": failure.netstat,
+            "commit": commit,
+            "replay": replay(failure.seed, faults),
+        })
+    });
+    json!({
+        "worlds": sum.worlds,
+        "failed": sum.failed,
+        "virtual_hours": sum.virtual_us as f64 / 3.6e9,
+        "frames": sum.frames,
+        "polls": sum.polls,
+        "seconds": seconds,
+        "threads": threads,
+        "failures": failures.collect::<Vec<_>>(),
+    })
+}
