@@ -28,8 +28,7 @@ pub use self::arena::Arena;
 pub use self::command::command;
 use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 use self::node::Stock;
-pub use self::plan::SETTLE;
-use self::plan::Plan;
+pub use self::plan::{Plan, SETTLE};
 pub use self::switch::Observer;
 use self::world::World;
 use crate::clock::VirtualClock;
@@ -63,23 +62,9 @@ pub struct Report {
     pub failure: Option<Failure>,
 }
 
-/// Runs the world of that seed; without `faults`, cables and power are well throughout. `observer` sees
-/// every frame; see [`Observer`].
-pub fn run<'o>(
-    seed: u64,
-    faults: bool,
-    arena: &mut Arena,
-    observer: Option<&'o mut Observer<'o>>,
-) -> Report {
-    run_plan(&Plan::draw(seed, faults), arena, observer)
-}
-
-/// Runs a board and a peer that have nothing to do but, perhaps, telemetry.
-pub fn run_idle(telemetry: bool, duration: Duration, arena: &mut Arena) -> Report {
-    run_plan(&Plan::idle(telemetry, Instant::ZERO + duration), arena, None)
-}
-
-fn run_plan<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer<'o>>) -> Report {
+/// Runs a world to its end, or to the first thing that does not hold. `observer` sees every frame; see
+/// [`Observer`].
+pub fn run<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer<'o>>) -> Report {
     let mut boards: Vec<BoardSockets<'_>> = (0..BOOTS).map(|_| BoardSockets::new()).collect();
     let mut peers: Vec<PeerSockets<'_>> = (0..PEER_BOOTS).map(|_| PeerSockets::new()).collect();
     let stock = Stock { lent: arena.lend(), boards: boards.iter_mut(), peers: peers.iter_mut() };

@@ -1,6 +1,6 @@
 //! Worlds, drawn from seeds.
 
-use tapboard::sim::{Arena, run};
+use tapboard::sim::{Arena, Plan, run};
 
 #[test]
 fn a_slice() {
@@ -12,7 +12,7 @@ fn a_slice() {
     let mut failed = 0;
     let mut frames = 0;
     for seed in from..to {
-        let report = run(seed, true, &mut arena, None);
+        let report = run(&Plan::draw(seed, true), &mut arena, None);
         frames += report.frames;
         if let Some(failure) = report.failure {
             failed += 1;

@@ -21,6 +21,13 @@ const SHELL_MOST: usize = 8192;
 /// Bytes handed to `send` or `receive` at a time.
 const CHUNK: usize = 2048;
 
+/// What goes to `send` or comes from `receive`: one for all clients, for it means nothing between two
+/// calls.
+pub(super) type Scratch = [u8; CHUNK];
+
+/// An empty one.
+pub(super) const SCRATCH: Scratch = [0; CHUNK];
+
 /// How far a client is.
 #[derive(Debug)]
 enum State {
@@ -95,6 +102,7 @@ impl Client {
         now: Instant,
         stack: &mut NetStack<'_>,
         calm: &Calm,
+        scratch: &mut Scratch,
     ) -> Result<Option<Instant>, Failure> {
         loop {
             match std::mem::replace(&mut self.state, State::Done) {
@@ -109,12 +117,12 @@ impl Client {
                         return Ok(None);
                     }
                 }
-                State::Open(socket) => match self.open(now, stack, calm, socket)? {
+                State::Open(socket) => match self.open(now, stack, calm, socket, scratch)? {
                     Some(wait) => return Ok(wait),
                     None => continue,
                 },
                 State::Datagrams(socket, number, until) => {
-                    let wait = self.datagrams(now, stack, socket, number, until)?;
+                    let wait = self.datagrams(now, stack, (socket, number, until), scratch)?;
                     if wait.is_some() {
                         return Ok(wait);
                     }
@@ -197,12 +205,13 @@ impl Client {
         stack: &mut NetStack<'_>,
         calm: &Calm,
         mut socket: TcpSocket,
+        scratch: &mut Scratch,
     ) -> Result<Option<Option<Instant>>, Failure> {
         let turn = match self.job.work {
-            Work::Echo { .. } => self.echo(now, stack, &mut socket)?,
-            Work::Discard { bytes } => self.discard(stack, &mut socket, bytes)?,
-            Work::Chargen { .. } => self.chargen(now, stack, &mut socket)?,
-            Work::Shell { .. } | Work::Reset => self.shell(stack, &mut socket)?,
+            Work::Echo { .. } => self.echo(now, stack, &mut socket, scratch)?,
+            Work::Discard { bytes } => self.discard(stack, &mut socket, bytes, scratch)?,
+            Work::Chargen { .. } => self.chargen(now, stack, &mut socket, scratch)?,
+            Work::Shell { .. } | Work::Reset => self.shell(stack, &mut socket, scratch)?,
             Work::Idle { .. } => self.idle(now, stack, &mut socket)?,
             Work::Refused { .. } | Work::Datagrams { .. } => Turn::Abort,
         };
@@ -236,10 +245,10 @@ impl Client {
         &mut self,
         stack: &mut NetStack<'_>,
         socket: &mut TcpSocket,
+        chunk: &mut Scratch,
         bytes: u32,
         make: impl Fn(u32) -> u8,
     ) -> Result<(), Error> {
-        let mut chunk = [0; CHUNK];
         while self.sent < bytes {
             let room = stack.send_room(socket).min(CHUNK).min((bytes - self.sent) as usize);
             if room == 0 {
@@ -269,10 +278,10 @@ impl Client {
         now: Instant,
         stack: &mut NetStack<'_>,
         socket: &mut TcpSocket,
+        chunk: &mut Scratch,
         pace: Pace,
         expected: impl Fn(u32) -> u8,
     ) -> Result<Option<Turn>, Failure> {
-        let mut chunk = [0; CHUNK];
         let mut left = usize::MAX;
         if let Some((most, every)) = pace {
             if now < self.next {
@@ -304,14 +313,15 @@ impl Client {
         now: Instant,
         stack: &mut NetStack<'_>,
         socket: &mut TcpSocket,
+        scratch: &mut Scratch,
     ) -> Result<Turn, Failure> {
         let Work::Echo { bytes, pace, ending } = self.job.work else {
             return Ok(Turn::Abort);
         };
         let salt = self.job.salt;
         let stream = |at| pattern(salt, at);
-        let sent = self.send(stack, socket, bytes, stream);
-        let turn = self.read(now, stack, socket, pace, stream)?;
+        let sent = self.send(stack, socket, scratch, bytes, stream);
+        let turn = self.read(now, stack, socket, scratch, pace, stream)?;
         if matches!(ending, Ending::Abort(after) if self.received >= after) {
             return Ok(Turn::Abort);
         }
@@ -328,8 +338,9 @@ impl Client {
         stack: &mut NetStack<'_>,
         socket: &mut TcpSocket,
         bytes: u32,
+        scratch: &mut Scratch,
     ) -> Result<Turn, Failure> {
-        if let Err(error) = self.send(stack, socket, bytes, |at| at as u8) {
+        if let Err(error) = self.send(stack, socket, scratch, bytes, |at| at as u8) {
             return Ok(Turn::Lost(error));
         }
         match TcpClientStack::receive(stack, socket, &mut [0; 1]) {
@@ -348,13 +359,14 @@ impl Client {
         now: Instant,
         stack: &mut NetStack<'_>,
         socket: &mut TcpSocket,
+        scratch: &mut Scratch,
     ) -> Result<Turn, Failure> {
         let Work::Chargen { bytes, pace, ending } = self.job.work else {
             return Ok(Turn::Abort);
         };
         // Who has said FIN reads the rest at once.
         let pace = if self.shut { None } else { pace };
-        let Some(turn) = self.read(now, stack, socket, pace, chargen)? else {
+        let Some(turn) = self.read(now, stack, socket, scratch, pace, chargen)? else {
             let at = self.received;
             return if self.shut { Ok(Turn::Close) } else { Err(format!("chargen: FIN at {at}")) };
         };
@@ -399,8 +411,12 @@ impl Client {
     }
 
     /// `received` counts prompts here, `sent` lines.
-    fn shell(&mut self, stack: &mut NetStack<'_>, socket: &mut TcpSocket) -> Result<Turn, Failure> {
-        let mut chunk = [0; CHUNK];
+    fn shell(
+        &mut self,
+        stack: &mut NetStack<'_>,
+        socket: &mut TcpSocket,
+        chunk: &mut Scratch,
+    ) -> Result<Turn, Failure> {
         loop {
             if self.sent < self.received
                 && let Some(line) = self.line(self.received)
@@ -412,7 +428,7 @@ impl Client {
                     Err(nb::Error::Other(error)) => return Ok(Turn::Lost(error)),
                 }
             }
-            match TcpClientStack::receive(stack, socket, &mut chunk) {
+            match TcpClientStack::receive(stack, socket, chunk) {
                 Ok(0) => {
                     let last: &[u8] = match self.job.work {
                         Work::Reset => b"resetting\r\n",
@@ -463,21 +479,19 @@ impl Client {
         &mut self,
         now: Instant,
         stack: &mut NetStack<'_>,
-        mut socket: UdpSocket,
-        mut number: u16,
-        mut until: Instant,
+        (mut socket, mut number, mut until): (UdpSocket, u16, Instant),
+        buffer: &mut Scratch,
     ) -> Result<Option<Instant>, Failure> {
         let Work::Datagrams { count, size } = self.job.work else {
             return Ok(None);
         };
         let salt = self.job.salt;
-        let mut buffer = [0; CHUNK];
         // Each begins with its number.
         let content = |number: u16, at: u32| match at {
             0 | 1 => number.to_be_bytes()[at as usize],
             _ => pattern(salt ^ number as u8, at),
         };
-        while let Ok((length, _)) = UdpClientStack::receive(stack, &mut socket, &mut buffer) {
+        while let Ok((length, _)) = UdpClientStack::receive(stack, &mut socket, buffer) {
             let heard = &buffer[..length];
             let of = heard.first_chunk().map_or(u16::MAX, |bytes| u16::from_be_bytes(*bytes));
             let wrong = differs(heard, 0, |at| content(of, at));

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Arena, Failure, Report, run};
+use super::{Arena, Failure, Plan, Report, run};
 use crate::cli::Sim;
 use crate::clock::RealClock;
 
@@ -93,9 +93,10 @@ fn all(
             let (sender, next, end) = (sender.clone(), &next, seeds.end);
             scope.spawn(move || {
                 let mut arena = Arena::new();
+                let mut world = |seed| run(&Plan::draw(seed, faults), &mut arena, None);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || sender.send(run(seed, faults, &mut arena, None)).is_err() {
+                    if seed >= end || sender.send(world(seed)).is_err() {
                         return;
                     }
                 }

@@ -13,7 +13,7 @@ use tapboard_firmware::{Board, BoardSockets, Firmware, NetConfig, NetStack};
 
 use super::arena::{Lent, PeerSockets};
 use super::calm::Calm;
-use super::client::Client;
+use super::client::{Client, SCRATCH, Scratch};
 use super::collector::{Collector, PORT};
 use super::plan::{BoardPlan, Job};
 
@@ -133,6 +133,7 @@ pub(super) struct PeerNode<'w> {
     pub(super) stack: NetStack<'w>,
     pub(super) clients: Vec<Client>,
     pub(super) collector: Option<Collector>,
+    scratch: Box<Scratch>,
 }
 
 impl<'w> PeerNode<'w> {
@@ -150,6 +151,7 @@ impl<'w> PeerNode<'w> {
             stack: boot_peer(&config, now, stock, device, entropy),
             clients: jobs.iter().copied().map(Client::new).collect(),
             collector: collector.then(Collector::default),
+            scratch: Box::new(SCRATCH),
         }
     }
 
@@ -180,12 +182,12 @@ impl<'w> PeerNode<'w> {
         calm: &Calm,
         booted: &impl Fn(usize, usize) -> Option<Instant>,
     ) -> Result<Option<Instant>, String> {
-        let Self { stack, clients, collector, .. } = self;
+        let Self { stack, clients, collector, scratch, .. } = self;
         let mut failure = None;
         let next = stack.poll_with(now, device, |stack, now| {
             let mut next = None;
             for client in clients.iter_mut() {
-                match client.turn(now, stack, calm) {
+                match client.turn(now, stack, calm, scratch) {
                     Ok(at) => next = earliest(next, at),
                     Err(text) => {
                         failure.get_or_insert_with(|| format!("{text} ({})", client.describe()));

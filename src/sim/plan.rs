@@ -90,7 +90,7 @@ pub(super) enum Event {
 
 /// A whole world.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub struct Plan {
     pub(super) seed: u64,
     pub(super) boards: Vec<BoardPlan>,
     pub(super) peers: Vec<Vec<Job>>,
@@ -203,7 +203,8 @@ impl Draw {
 
 impl Plan {
     /// The world of that seed; without `faults`, every cable and every board is well throughout.
-    pub(super) fn draw(seed: u64, faults: bool) -> Self {
+    #[must_use]
+    pub fn draw(seed: u64, faults: bool) -> Self {
         let mut draw = Draw(Rng::new(seed));
         let heal = Instant::ZERO + draw.millis(15_000, 75_000);
         let boards = [1, 1, 1, 2, 2, 3][draw.below(6)];
@@ -213,10 +214,11 @@ impl Plan {
         let peers = 1 + draw.below(2);
         let intruders = draw.below(3);
         let nodes = boards.len() + peers + intruders;
-        let delays = (0..nodes).map(|_| match draw.below(4) {
-            0 => Duration::ZERO,
-            1 | 2 => Duration::from_micros(draw.between(20, 2_000).into()),
-            _ => draw.millis(1, 40),
+        // A board's frames take some time, or a stream without end would come to no end in no time.
+        let delays = (0..nodes).map(|node| match draw.below(4) {
+            0 if node >= boards.len() => Duration::ZERO,
+            3 => draw.millis(1, 40),
+            _ => Duration::from_micros(draw.between(20, 2_000).into()),
         });
         let delays = delays.collect();
         let mut plan = Self {
@@ -239,8 +241,10 @@ impl Plan {
         plan
     }
 
-    /// A board and a peer, and nothing to do: for measuring what an idle board costs.
-    pub(super) fn idle(telemetry: bool, heal: Instant) -> Self {
+    /// A board and a peer that have nothing to do for that long but, perhaps, telemetry.
+    #[must_use]
+    pub fn idle(telemetry: bool, duration: Duration) -> Self {
+        let heal = Instant::ZERO + duration;
         Self {
             seed: 0,
             boards: vec![BoardPlan { large: false, telemetry }],
@@ -250,6 +254,17 @@ impl Plan {
             events: vec![(heal, Event::Heal)],
             heal,
         }
+    }
+
+    /// A board with large buffers and a peer that echoes so many bytes on each of four connections.
+    #[must_use]
+    pub fn busy(bytes: u32) -> Self {
+        let work = Work::Echo { bytes, pace: None, ending: Ending::Fin };
+        let job = Job { at: Instant::ZERO, board: 0, ipv6: false, salt: 0, work };
+        let jobs = (0..4).map(|salt| Job { salt, ..job }).collect();
+        let idle = Self::idle(false, Duration::from_micros(1));
+        let board = BoardPlan { large: true, telemetry: false };
+        Self { boards: vec![board], peers: vec![jobs], ..idle }
     }
 
     pub(super) fn nodes(&self) -> usize {
