@@ -1,9 +1,11 @@
 //! The tapboard simulator: a microcontroller's TCP firmware on a virtual NIC.
 
 pub mod board;
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod gateway;
+pub mod ladder;
 pub mod nic;
 pub mod output;
 pub mod run;

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Tap(options) => tapboard::tap::run(&options),
         #[cfg(not(target_os = "linux"))]
         Command::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
+        Command::Ladder(options) => tapboard::ladder::run(&options),
         Command::Loopback => tapboard::walk::run(std::io::stdout().lock()),
     };
     match result {
