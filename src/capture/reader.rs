@@ -51,7 +51,7 @@ pub fn read(path: &Path) -> Result<Reader<BufReader<File>>, CaptureError> {
 /// The frames of a capture, in the file's order.
 #[derive(Debug)]
 pub struct Reader<R> {
-    source: Source<R>,
+    pub(super) source: Source<R>,
     format: Format,
     last: Duration,
     skipped: u64,
@@ -162,9 +162,7 @@ impl<R: Read> Source<R> {
 
     /// The next block's type; its body is in `bytes` if the type is one that is read. `None` at the end.
     fn block(&mut self) -> Result<Option<u32>, CaptureError> {
-        self.block_at = self.read;
-        if !self.fill(4)? {
-            self.truncated = !self.bytes.is_empty();
+        if !self.begin(4)? {
             return Ok(None);
         }
         let block_type = self.u32(0);
@@ -364,9 +362,7 @@ impl<R: Read> Source<R> {
     }
 
     fn pcap_record(&mut self, nanos: bool) -> Result<Option<Record>, CaptureError> {
-        self.block_at = self.read;
-        if !self.fill(16)? {
-            self.truncated = !self.bytes.is_empty();
+        if !self.begin(16)? {
             return Ok(None);
         }
         let fraction = u64::from(self.u32(4)) * if nanos { 1 } else { 1000 };

@@ -34,6 +34,15 @@ impl<R: Read> Source<R> {
         Ok(whole)
     }
 
+    /// Reads the first bytes of a block; `false` at the file's end, which is a good place for it.
+    pub(super) fn begin(&mut self, len: u32) -> Result<bool, CaptureError> {
+        self.block_at = self.read;
+        let before = self.truncated;
+        let whole = self.fill(len)?;
+        self.truncated = before || (!whole && !self.bytes.is_empty());
+        Ok(whole)
+    }
+
     /// Skips that many bytes, without memory for them; `false` at the file's end.
     pub(super) fn skip(&mut self, len: u32) -> Result<bool, CaptureError> {
         let mut part = (&mut self.from).take(u64::from(len));

@@ -72,8 +72,11 @@ impl Hosts {
                 (from, self.receiver(from, receiver))
             }
             Some(Way::ToBoard) => {
-                // A group address is not the board's.
-                let is_board = receiver.mac.is_some();
+                // Who is asked for through a group address may be another host.
+                let usual = [NetConfig::BOARD.ipv4.address().into()].into_iter();
+                let mut usual =
+                    usual.chain(NetConfig::BOARD.ipv6.map(|cidr| cidr.address().into()));
+                let is_board = receiver.mac.is_some() || usual.any(|ip| receiver.ip == Some(ip));
                 let to = self.board(if is_board { receiver } else { End { mac: None, ip: None } });
                 (self.find(sender), Some(to))
             }
@@ -91,7 +94,7 @@ impl Hosts {
                 return "others".to_string();
             }
             let address = host.addresses.iter().flatten().next().map(ToString::to_string);
-            let name = address.or_else(|| host.mac.map(|mac| mac.to_string()));
+            let name = address.or_else(|| host.mac.map(|mac| mac.to_string().replace('-', ":")));
             match (name, self.board == Some(index)) {
                 (Some(name), true) => format!("board {name}"),
                 (None, true) => "board".to_string(),

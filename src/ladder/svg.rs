@@ -17,8 +17,8 @@ pub const RUNGS_MAX: usize = 5000;
 const CHARACTER: f64 = 7.3;
 const ROW: f64 = 28.0;
 const TOP: f64 = 48.0;
-/// Where the first lane is.
-const LEFT: f64 = 120.0;
+/// Where the first lane is, if its title fits.
+const LEFT_MIN: f64 = 120.0;
 const LANES_APART_MIN: f64 = 220.0;
 /// How far the arrow of a dropped frame comes.
 const DROPPED_AT: f64 = 0.86;
@@ -63,7 +63,9 @@ impl Drawing {
     pub fn finish(&self) -> String {
         let titles = self.rungs.titles();
         let apart = self.lanes_apart(&titles);
-        let lane = |index: usize| LEFT + index as f64 * apart;
+        let first = titles.first().map_or(0.0, |title| width(title) / 2.0 + MARGIN);
+        let left = first.max(LEFT_MIN);
+        let lane = |index: usize| left + index as f64 * apart;
         // An arrow to nobody known needs the room of a second lane.
         let last = lane(titles.len().max(2) - 1);
         let remarks = self.drawn.iter().map(|rung| width(&rung.remarks())).fold(0.0, f64::max);
@@ -86,8 +88,8 @@ impl Drawing {
         for (index, rung) in self.drawn.iter().enumerate() {
             let y = TOP + (index as f64 + 0.5) * ROW + 4.0;
             let from = lane(rung.from);
-            let to = rung.to.map_or(if rung.from == 0 { last } else { LEFT }, lane);
-            text(&mut out, "time", LEFT - MARGIN, y + 4.0, "end", &seconds(rung.micros));
+            let to = rung.to.map_or(if rung.from == 0 { last } else { left }, lane);
+            text(&mut out, "time", left - MARGIN, y + 4.0, "end", &seconds(rung.micros));
             arrow(&mut out, rung, from, to, y);
             remarks_text(&mut out, rung, last + MARGIN, y + 4.0);
         }
