@@ -72,8 +72,7 @@ pub struct Rungs {
 }
 
 impl Rungs {
-    /// The rung of a frame that was sent at `now`. The way may be unknown: then who sends first stands
-    /// left, unless a frame has the board's MAC address.
+    /// The rung of a frame that was sent at `now`. With no way known, who sends first stands left.
     pub fn rung(&mut self, now: Instant, way: Option<Way>, frame: &[u8], notes: &str) -> Rung {
         let first = *self.first.get_or_insert(now);
         let gist = self.decoder.read(frame);
@@ -129,7 +128,8 @@ fn seconds(micros: i64) -> String {
     format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
-/// Draws a capture on standard output, or as a document.
+/// Draws a capture on standard output, or as a document. Where frames have no direction, the board is
+/// who has its usual MAC address; a file is read twice for that.
 pub fn run(options: &cli::Ladder) -> Result<(), String> {
     let named = |error: capture::CaptureError| format!("{}: {error}", options.file.display());
     let mut reader = capture::read(&options.file).map_err(|error| match error {
@@ -137,6 +137,16 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
         capture::CaptureError::Open { .. } => error.to_string(),
         error => named(error),
     })?;
+    // Others' captures do not say which host is the board.
+    let board = fs::metadata(&options.file).is_ok_and(|data| data.is_file())
+        && capture::read(&options.file).is_ok_and(|reader| {
+            let mut frames = reader.flatten();
+            frames.any(|record| record.way.is_none() && hosts::has_board(&record.frame))
+        });
+    let way = |record: &Record| {
+        let guess = || if board { hosts::way(&record.frame) } else { None };
+        record.way.or_else(guess)
+    };
     if let Some(path) = &options.svg {
         if same_file(path, &options.file) {
             return Err(format!("{} is the capture itself; name another", path.display()));
@@ -144,7 +154,7 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
         let mut drawing = svg::Drawing::default();
         for record in &mut reader {
             let record = record.map_err(named)?;
-            drawing.frame(instant(&record), record.way, &record.frame, &notes(&record));
+            drawing.frame(instant(&record), way(&record), &record.frame, &notes(&record));
         }
         fs::write(path, drawing.finish()).map_err(|error| {
             format!(
@@ -170,7 +180,7 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
                     return Err(named(error));
                 }
             };
-            let lines = ladder.line(instant(&record), record.way, &record.frame, &notes(&record));
+            let lines = ladder.line(instant(&record), way(&record), &record.frame, &notes(&record));
             if let Err(error) = writeln!(out, "{lines}") {
                 return shown(&error);
             }

@@ -136,6 +136,32 @@ fn the_command_draws_a_capture_on_the_terminal_and_as_a_document() {
 }
 
 #[test]
+fn a_capture_of_tcpdump_is_drawn_with_the_board_at_the_left_too() {
+    let scratch = Scratch::new("tcpdump");
+    let file = scratch.path("run.pcap");
+    let mut bytes = Vec::new();
+    let mut words = |words: [u32; 4]| bytes.extend(words.iter().flat_map(|w| w.to_le_bytes()));
+    words([0xa1b2_c3d4, 0x0004_0002, 0, 0]);
+    let frames = conversation();
+    bytes.extend_from_slice(&[0xff, 0xff, 0, 0, 1, 0, 0, 0]);
+    for sent in &frames {
+        let (micros, len) = (sent.at.total_micros() as u32, sent.frame.len() as u32);
+        for word in [micros / 1_000_000, micros % 1_000_000, len, len] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(&sent.frame);
+    }
+    fs::write(&file, bytes).unwrap();
+    // The same but for what the link did.
+    let mut expected = tapboard::ladder::Ladder::new(tapboard::ladder::Style::default());
+    let line = |sent: &Sent| expected.line(sent.at, sent.way, &sent.frame, "") + "\n";
+    let expected: String = frames.iter().map(line).collect();
+    let output = ladder(&[&file]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    assert!(output.status.success() && output.stderr.is_empty());
+}
+
+#[test]
 fn a_capture_whose_writer_was_killed_is_drawn_as_far_as_it_goes() {
     let scratch = Scratch::new("killed");
     let (file, frames) = scratch.capture();

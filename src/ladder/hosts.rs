@@ -60,12 +60,6 @@ impl Hosts {
         let (source, destination) = addresses(gist);
         let sender = End { mac: from_mac, ip: source };
         let receiver = End { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
-        let board = Some(NetConfig::BOARD.mac);
-        let way = way.or(match () {
-            () if from_mac == board => Some(Way::ToPeer),
-            () if to_mac == board => Some(Way::ToBoard),
-            () => None,
-        });
         let (from, to) = match way {
             Some(Way::ToPeer) => {
                 let from = self.board(sender);
@@ -173,6 +167,23 @@ impl Host {
     }
 }
 
+/// Whether a frame has the board's usual MAC address.
+pub(super) fn has_board(frame: &[u8]) -> bool {
+    let board = NetConfig::BOARD.mac;
+    EthernetFrame::new_checked(frame).is_ok_and(|e| e.src_addr() == board || e.dst_addr() == board)
+}
+
+/// The way of a frame on a network with the board, by that address. A frame to all goes to the board too.
+pub(super) fn way(frame: &[u8]) -> Option<Way> {
+    let board = NetConfig::BOARD.mac;
+    let ethernet = EthernetFrame::new_checked(frame).ok()?;
+    if ethernet.src_addr() == board {
+        return Some(Way::ToPeer);
+    }
+    let to = ethernet.dst_addr();
+    (to == board || !to.is_unicast()).then_some(Way::ToBoard)
+}
+
 /// The limited broadcast, and that of a network of 24 bits, as far as an address tells.
 fn is_broadcast(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V4(v4) if v4.octets()[3] == 255)
@@ -190,6 +201,10 @@ fn addresses(gist: &Gist) -> (Option<IpAddr>, Option<IpAddr>) {
         }
         Gist::Udp { source, destination, .. } => (Some(source.ip()), Some(destination.ip())),
         Gist::Icmp { message: Icmp::Broken, .. } | Gist::Tcp(_) | Gist::Other => (None, None),
+        // Duplicate address detection (RFC 4862, 5.4): the sender wants the address for itself.
+        Gist::Icmp { source, message: Icmp::WhoHas(target), .. } if source.is_unspecified() => {
+            (Some(*target), None)
+        }
         Gist::Icmp { source, message: Icmp::WhoHas(target), .. } => (Some(*source), Some(*target)),
         Gist::Icmp { source, destination, .. }
         | Gist::Ip { source, destination, .. }

@@ -216,10 +216,10 @@ fn packet(source: &str, destination: &str) -> Gist {
 
 #[test]
 fn the_board_is_left_whoever_speaks_first() {
-    for way in [Some(Way::ToBoard), None] {
+    for to in [NetConfig::BOARD.mac, BROADCAST] {
         let mut hosts = Hosts::default();
-        let frame = ethernet(mac(2), NetConfig::BOARD.mac);
-        let ends = hosts.ends(way, &frame, &packet("192.0.2.2", "192.0.2.1"));
+        let frame = ethernet(mac(2), to);
+        let ends = hosts.ends(hosts::way(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
         assert_eq!(ends, (1, Some(0)));
         assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2"]);
     }
@@ -276,6 +276,29 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
     assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.9")), (0, Some(2)));
     assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
     assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2", "192.0.2.3"]);
+    // Who asks for its own address asks no other host.
+    let detect = Gist::Icmp {
+        source: ip("::"),
+        destination: ip("ff02::1:ff00:4"),
+        message: Icmp::WhoHas(ip("fe80::4")),
+    };
+    assert_eq!(hosts.ends(None, &ethernet(mac(4), BROADCAST), &detect), (3, Some(2)));
+    assert_eq!(hosts.titles().last().unwrap(), "fe80::4");
+}
+
+#[test]
+fn the_way_is_told_by_the_boards_address() {
+    let board = NetConfig::BOARD.mac;
+    for (from, to, way, has) in [
+        (board, mac(2), Some(Way::ToPeer), true),
+        (board, BROADCAST, Some(Way::ToPeer), true),
+        (mac(2), board, Some(Way::ToBoard), true),
+        (mac(2), BROADCAST, Some(Way::ToBoard), false),
+        (mac(2), mac(3), None, false),
+    ] {
+        let frame = ethernet(from, to);
+        assert_eq!((hosts::way(&frame), hosts::has_board(&frame)), (way, has), "{from} {to}");
+    }
 }
 
 #[test]

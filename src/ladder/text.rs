@@ -184,6 +184,7 @@ impl Ladder {
                 column += space + len;
             }
         }
+        out.truncate(out.trim_end().len());
     }
 
     fn paint(&self, out: &mut String, ink: Ink, text: &str) {
