@@ -1,6 +1,7 @@
 //! The command line, which is also the manual.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use smoltcp::wire::Ipv4Cidr;
@@ -35,6 +36,9 @@ pub enum Command {
     Tap(Tap),
     /// Walk through a connection's life on a loopback, step by step, in virtual time.
     Loopback,
+    /// Draw a capture as a sequence diagram of its conversations: one column a host, with
+    /// retransmissions and what the link did.
+    Ladder(Ladder),
 }
 
 /// What every way of running the board has.
@@ -49,6 +53,16 @@ pub struct Board {
     /// Send no telemetry.
     #[arg(long, conflicts_with = "telemetry")]
     pub no_telemetry: bool,
+    /// Write every frame to this pcapng file, with what the cable did to it.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Draw every frame as it is sent.
+    #[arg(long)]
+    pub ladder: bool,
+    /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at
+    /// the console lists them.
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
     /// What is wrong with the cable.
     #[command(flatten)]
     pub faults: Faults,
@@ -219,6 +233,17 @@ pub struct Tap {
     /// The board's own options.
     #[command(flatten)]
     pub board: Board,
+}
+
+/// Options of `tapboard ladder`.
+#[derive(Clone, Debug, Args)]
+pub struct Ladder {
+    /// The capture, pcapng or pcap, of an Ethernet interface.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Write the diagram to this file, as an SVG document, instead of to the terminal.
+    #[arg(long, value_name = "OUT")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Where a connection can go.
