@@ -32,7 +32,7 @@ fn records(bytes: &[u8]) -> Vec<Record> {
 /// An error's text, wherever it comes.
 fn error(bytes: &[u8]) -> String {
     match Reader::new(Cursor::new(bytes)) {
-        Ok(reader) => reader.filter_map(Result::err).next().expect("an error").to_string(),
+        Ok(mut reader) => reader.find_map(Result::err).expect("an error").to_string(),
         Err(error) => error.to_string(),
     }
 }
