@@ -143,6 +143,10 @@ fn a_disk_that_fills_up_is_told_once_and_leaves_whole_frames() {
 fn ladder(arguments: &[&str]) -> std::process::Output {
     let mut command = tapboard(&[&["ladder"], arguments].concat());
     command.env_remove("COLUMNS");
+    collected(command)
+}
+
+fn collected(command: Command) -> std::process::Output {
     let mut process = Process::spawn(command, None);
     let status = process.exit_within(PATIENCE);
     let (stdout, stderr) = (process.output().into(), process.errors().into());
@@ -156,6 +160,13 @@ fn the_command_draws_a_capture_on_the_terminal_and_as_a_document() {
     let output = ladder(&[&file]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     snapshot::assert_is("ladder.txt", &String::from_utf8(output.stdout).unwrap());
+
+    let mut command = tapboard(&["ladder", &file]);
+    command.env("COLUMNS", "70");
+    snapshot::assert_is(
+        "ladder-narrow.txt",
+        &String::from_utf8(collected(command).stdout).unwrap(),
+    );
 
     let svg = scratch.path("run.svg");
     let output = ladder(&[&file, "--svg", &svg]);
