@@ -3,7 +3,7 @@
 //! A [`Capture`] writes; [`read`] reads such a file back, and what tcpdump and Wireshark write. The file
 //! has one section and one Ethernet interface; each frame is an enhanced packet block with its direction
 //! as the board sees it, nanosecond time, and the link's notes as its comment. A record is one `write`
-//! and no buffer outlives it, so that a killed run keeps every frame up to its last: about 2 us a frame.
+//! and no buffer outlives it, so that a killed run keeps every frame up to its last: some 4 us a frame.
 //! The first record that cannot be written is the end of the capture, not of the board.
 //!
 //! Format: `draft-ietf-opsawg-pcapng`, the sections named beside the numbers in `format`.

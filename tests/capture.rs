@@ -3,16 +3,18 @@
 
 mod common;
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::conversation::{Sent, conversation};
-use common::netns::{installed, skip};
+use common::netns::{self, installed, skip};
 use common::process::{PATIENCE, Process, finished, tapboard};
 use common::snapshot;
-use tapboard::capture::Capture;
+use smoltcp::time::Instant;
+use tapboard::capture::{Capture, Way};
 use tapboard::ladder::Mark;
 
 /// A directory of this test's own, removed at the end.
@@ -76,18 +78,17 @@ fn wireshark_reads_a_capture_without_a_complaint_and_agrees_on_what_it_shows() {
     let mut arguments = vec!["-T", "fields", "-E", "separator=|", "-e", "frame.time_epoch"];
     arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
     let shown = tshark(&file, &arguments);
-    let expected: String = frames
-        .iter()
-        .map(|sent| {
-            let micros = sent.at.total_micros();
-            let (seconds, nanos) = (micros / 1_000_000, micros % 1_000_000 * 1000);
-            let direction = match sent.way {
-                tapboard::capture::Way::ToBoard => 1,
-                tapboard::capture::Way::ToPeer => 2,
-            };
-            format!("{seconds}.{nanos:09}|wire0|0x{direction:08x}|{}\n", sent.notes)
-        })
-        .collect();
+    let mut expected = String::new();
+    for sent in &frames {
+        let micros = sent.at.total_micros();
+        let (seconds, nanos) = (micros / 1_000_000, micros % 1_000_000 * 1000);
+        let direction = match sent.way {
+            Way::ToBoard => 1,
+            Way::ToPeer => 2,
+        };
+        let notes = &sent.notes;
+        writeln!(expected, "{seconds}.{nanos:09}|wire0|0x{direction:08x}|{notes}").unwrap();
+    }
     assert_eq!(shown, expected);
     assert!(frames.iter().filter(|sent| !sent.notes.is_empty()).count() >= 3);
 
@@ -111,10 +112,41 @@ fn wireshark_reads_a_capture_without_a_complaint_and_agrees_on_what_it_shows() {
     assert_eq!(ours.len(), 3, "the SYN, the SYN-ACK and the data");
 }
 
+#[test]
+fn a_disk_that_fills_up_is_told_once_and_leaves_whole_frames() {
+    let name = "a_disk_that_fills_up_is_told_once_and_leaves_whole_frames";
+    netns::run(name, &[("mount", "mount")], || {
+        if netns::stage().is_empty() {
+            let scratch = Scratch::new("full");
+            let directory = scratch.0.to_str().expect("UTF-8");
+            let disk = format!("mount -t tmpfs -o size=16k none {directory} && cd {directory}");
+            let wrapper = format!("exec unshare -m sh -c '{disk} && exec \"$@\"' sh \"$@\"");
+            return netns::again(name, "on the small disk", &wrapper);
+        }
+        let path = Path::new("run.pcapng");
+        let mut capture = Capture::create(path, "wire0", Duration::ZERO).unwrap();
+        let record = |capture: &mut Capture| {
+            capture.record(Instant::ZERO, Way::ToPeer, &[7; 1514], "delayed 1 ms")
+        };
+        let results: Vec<_> = (0..20).map(|_| record(&mut capture)).collect();
+        let errors: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        let error = errors[0].to_string();
+        assert!(error.contains("No space left") && error.contains("goes on without"), "{error}");
+        let mut reader = tapboard::capture::read(path).unwrap();
+        assert_eq!(reader.by_ref().map(Result::unwrap).count() as u64, capture.frames());
+        assert!(capture.frames() > 5 && !reader.truncated());
+    });
+}
+
 /// Runs `tapboard ladder` on a pipe, whatever terminal the test has.
 fn ladder(arguments: &[&str]) -> std::process::Output {
     let mut command = tapboard(&[&["ladder"], arguments].concat());
     command.env_remove("COLUMNS");
+    collected(command)
+}
+
+fn collected(command: Command) -> std::process::Output {
     let mut process = Process::spawn(command, None);
     let status = process.exit_within(PATIENCE);
     let (stdout, stderr) = (process.output().into(), process.errors().into());
@@ -128,6 +160,13 @@ fn the_command_draws_a_capture_on_the_terminal_and_as_a_document() {
     let output = ladder(&[&file]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     snapshot::assert_is("ladder.txt", &String::from_utf8(output.stdout).unwrap());
+
+    let mut command = tapboard(&["ladder", &file]);
+    command.env("COLUMNS", "70");
+    snapshot::assert_is(
+        "ladder-narrow.txt",
+        &String::from_utf8(collected(command).stdout).unwrap(),
+    );
 
     let svg = scratch.path("run.svg");
     let output = ladder(&[&file, "--svg", &svg]);
@@ -145,7 +184,8 @@ fn a_capture_of_tcpdump_is_drawn_with_the_board_at_the_left_too() {
     let frames = conversation();
     bytes.extend_from_slice(&[0xff, 0xff, 0, 0, 1, 0, 0, 0]);
     for sent in &frames {
-        let (micros, len) = (sent.at.total_micros() as u32, sent.frame.len() as u32);
+        let (micros, len) =
+            (sent.at.total_micros().cast_unsigned() as u32, sent.frame.len() as u32);
         for word in [micros / 1_000_000, micros % 1_000_000, len, len] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
