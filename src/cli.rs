@@ -1,7 +1,7 @@
 //! The command line, which is also the manual.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::Range;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use smoltcp::wire::Ipv4Cidr;
@@ -9,6 +9,7 @@ use smoltcp::wire::Ipv4Cidr;
 use crate::gateway::Forward;
 use crate::link::{Link, Setting};
 use crate::nic::wire::Side;
+use crate::sim::Sim;
 
 /// A microcontroller's TCP firmware, running on a virtual NIC that the real network can reach.
 ///
@@ -38,58 +39,9 @@ pub enum Command {
     Loopback,
     /// Run whole networks in virtual time, each drawn from a seed, and check what must hold in them.
     Sim(Sim),
-}
-
-/// Options of `tapboard sim`.
-#[derive(Clone, Debug, Args)]
-pub struct Sim {
-    /// Run the worlds of these seeds; the last is not among them.
-    #[arg(long, value_name = "A..B", default_value = "0..1000", value_parser = seeds)]
-    seeds: Range<u64>,
-    /// Run the world of this seed alone.
-    #[arg(long, value_name = "N", conflicts_with = "seeds")]
-    seed: Option<u64>,
-    /// How many worlds to run at a time; as many as there are cores unless given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
-    /// Print one JSON object at the end instead of text.
-    #[arg(long)]
-    pub json: bool,
-    /// Whether cables and power fail.
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    pub faults: Switch,
-}
-
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
-}
-
-impl Switch {
-    /// Whether it is on.
-    #[must_use]
-    pub const fn on(self) -> bool {
-        matches!(self, Self::On)
-    }
-}
-
-impl Sim {
-    /// The seeds to run.
-    #[must_use]
-    pub fn seeds(&self) -> Range<u64> {
-        self.seed.map_or(self.seeds.clone(), |seed| seed..seed.saturating_add(1))
-    }
-
-    /// How many worlds to run at a time.
-    #[must_use]
-    pub fn threads(&self) -> u64 {
-        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-        self.threads.unwrap_or_else(cores)
-    }
+    /// Draw a capture as a sequence diagram of its conversations: one column a host, with
+    /// retransmissions and what the link did.
+    Ladder(Ladder),
 }
 
 /// What every way of running the board has.
@@ -104,6 +56,16 @@ pub struct Board {
     /// Send no telemetry.
     #[arg(long, conflicts_with = "telemetry")]
     pub no_telemetry: bool,
+    /// Write every frame to this pcapng file, with what the cable did to it.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Draw every frame as it is sent.
+    #[arg(long)]
+    pub ladder: bool,
+    /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at
+    /// the console lists them.
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
     /// What is wrong with the cable.
     #[command(flatten)]
     pub faults: Faults,
@@ -276,6 +238,17 @@ pub struct Tap {
     pub board: Board,
 }
 
+/// Options of `tapboard ladder`.
+#[derive(Clone, Debug, Args)]
+pub struct Ladder {
+    /// The capture, pcapng or pcap, of an Ethernet interface.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Write the diagram to this file, as an SVG document, instead of to the terminal.
+    #[arg(long, value_name = "OUT")]
+    pub svg: Option<PathBuf>,
+}
+
 /// Where a connection can go.
 fn destination(text: &str) -> Result<SocketAddr, String> {
     let parsed = text.parse().ok().filter(|address: &SocketAddr| {
@@ -284,15 +257,6 @@ fn destination(text: &str) -> Result<SocketAddr, String> {
     parsed.ok_or_else(|| {
         format!("{text:?} is not ADDRESS:PORT of a host, e.g. 192.0.2.2:9000 or [2001:db8::2]:9000")
     })
-}
-
-/// A range of seeds with at least one in it.
-fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let parsed = text.split_once("..").and_then(|(first, end)| {
-        let (first, end) = (first.parse().ok()?, end.parse().ok()?);
-        (first < end).then_some(first..end)
-    });
-    parsed.ok_or_else(|| format!("{text:?} is not A..B with A below B, e.g. 0..1000"))
 }
 
 /// A host address with its prefix length.
@@ -353,19 +317,6 @@ mod tests {
             ["192.0.2.1", "192.0.2.0/24", "192.0.2.255/24", "224.0.0.1/24", "x/24", "192.0.2.1/31"]
         {
             assert!(cidr(bad).unwrap_err().contains("e.g. 192.0.2.1/24"));
-        }
-    }
-
-    #[test]
-    fn seeds_are_a_range_or_one() {
-        let sim = |words: &str| match Cli::parse_from(words.split(' ')).command {
-            Some(Command::Sim(sim)) => sim.seeds(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(sim("tapboard sim --seeds 7..9"), 7..9);
-        assert_eq!(sim("tapboard sim --seed 7"), 7..8);
-        for bad in ["", "7", "7..7", "9..7", "..7", "-1..7", "a..b"] {
-            assert!(seeds(bad).unwrap_err().contains("e.g. 0..1000"), "{bad}");
         }
     }
 

@@ -9,6 +9,7 @@ use smoltcp::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub struct RealClock {
     start: std::time::Instant,
+    epoch: std::time::Duration,
 }
 
 impl RealClock {
@@ -20,7 +21,14 @@ impl RealClock {
     )]
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn new() -> Self {
-        Self { start: std::time::Instant::now() }
+        let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self { start: std::time::Instant::now(), epoch: since_1970.unwrap_or_default() }
+    }
+
+    /// When the clock began, since 1970; only captures care.
+    #[must_use]
+    pub const fn epoch(&self) -> std::time::Duration {
+        self.epoch
     }
 
     /// Microseconds since the start, as an instant.

@@ -1,10 +1,12 @@
 //! The tapboard simulator: a microcontroller's TCP firmware on a virtual NIC.
 
 pub mod board;
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod console;
 pub mod gateway;
+pub mod ladder;
 pub mod link;
 pub mod nic;
 pub mod output;

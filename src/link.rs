@@ -13,6 +13,7 @@
 mod describe;
 mod setting;
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
@@ -181,6 +182,18 @@ impl Notes {
     #[must_use]
     pub fn as_slice(&self) -> &[Note] {
         &self.0
+    }
+
+    /// The frame as it arrives, if it does: with the bit flipped that is said to be.
+    #[must_use]
+    pub fn as_arrived<'f>(&self, frame: &'f [u8]) -> Cow<'f, [u8]> {
+        let mut frame = Cow::Borrowed(frame);
+        for note in &self.0 {
+            if let Note::Corrupted { bit, byte } = *note {
+                frame.to_mut()[byte] ^= 1 << bit;
+            }
+        }
+        frame
     }
 
     /// Whether the frame did not arrive.

@@ -7,6 +7,25 @@ use clap::Parser;
 use log::LevelFilter;
 use tapboard::cli::{Cli, Command};
 
+/// A logger whose lines do not garble the prompt.
+struct Aside(simple_logger::SimpleLogger);
+
+impl log::Log for Aside {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            tapboard::console::aside(|| self.0.log(record));
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = match cli.verbose {
@@ -14,8 +33,9 @@ fn main() -> ExitCode {
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     };
-    if let Err(error) = simple_logger::SimpleLogger::new().with_level(level).init() {
-        eprintln!("tapboard: no log: {error}");
+    let logger = Aside(simple_logger::SimpleLogger::new().with_level(level));
+    if log::set_boxed_logger(Box::new(logger)).is_ok() {
+        log::set_max_level(level);
     }
     let result = match cli.command.unwrap_or(Command::User(cli.user)) {
         Command::User(options) => tapboard::user::run(&options),
@@ -24,6 +44,7 @@ fn main() -> ExitCode {
         #[cfg(not(target_os = "linux"))]
         Command::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
         Command::Sim(options) => tapboard::sim::command(&options),
+        Command::Ladder(options) => tapboard::ladder::run(&options),
         Command::Loopback => tapboard::walk::run(std::io::stdout().lock()),
     };
     match result {

@@ -10,10 +10,12 @@ use std::io::{self, Write};
 
 /// Prints a line, if anybody takes it.
 pub fn line(text: fmt::Arguments<'_>) {
-    let mut stdout = io::stdout().lock();
-    if has_room(&stdout) {
-        let _ = writeln!(stdout, "{text}");
-    }
+    crate::console::aside(|| {
+        let mut stdout = io::stdout().lock();
+        if has_room(&stdout) {
+            let _ = writeln!(stdout, "{text}");
+        }
+    });
 }
 
 /// Whether a line can be written without waiting: a pipe or terminal that is writable takes more than

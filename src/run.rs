@@ -5,6 +5,8 @@
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
+mod control;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +19,12 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetConfig};
 
+use self::control::Turn;
 use crate::board::SimBoard;
 use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
-use crate::nic::linked::Cable;
+use crate::console::{self, Console, Source};
+use crate::nic::linked::{Cable, Watch};
 use crate::output::say;
 
 /// How long connections may take to close in order at the end.
@@ -73,6 +77,7 @@ pub trait Nic {
 #[derive(Debug)]
 pub struct Driver {
     poll: Poll,
+    waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
     clock: RealClock,
 }
@@ -83,17 +88,20 @@ impl Driver {
         let poll = Poll::new().map_err(|error| format!("cannot wait for events: {error}"))?;
         let waker = Waker::new(poll.registry(), WAKE)
             .map_err(|error| format!("cannot wait for signals: {error}"))?;
+        let waker = Arc::new(waker);
+        let wake = Arc::clone(&waker);
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let handler = move || {
             if flag.swap(true, Ordering::SeqCst) {
+                console::restore();
                 // 128 + SIGINT, as a shell reports it.
                 std::process::exit(130);
             }
-            let _ = waker.wake();
+            let _ = wake.wake();
         };
         ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
-        Ok(Self { poll, stop, clock: RealClock::new() })
+        Ok(Self { poll, waker, stop, clock: RealClock::new() })
     }
 
     /// Where NICs register what they wait for.
@@ -118,10 +126,19 @@ impl Driver {
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
         let mut cable = cable(&options.faults)?;
+        if let Some(path) = &options.pcap {
+            cable.watch(Watch::Capture, Some(control::capture(path, self.clock.epoch())?));
+        }
+        if options.ladder {
+            cable.watch(Watch::Ladder, Some(control::ladder()));
+        }
+        let source = options.script.clone().map_or(Source::Stdin, Source::Script);
+        let waker = Arc::clone(&self.waker);
+        let mut console = Console::open(&source, move || drop(waker.wake()))?;
         loop {
             let mut memory = Memory::new(options.profile);
             let mut firmware = memory.boot(net, telemetry, nic, self.clock.now())?;
-            if self.power_cycle(&mut firmware, nic, &mut cable)? == End::Stopped {
+            if self.power_cycle(&mut firmware, nic, &mut cable, &mut console)? == End::Stopped {
                 print_summary(&firmware, nic);
                 return Ok(());
             }
@@ -134,6 +151,7 @@ impl Driver {
         firmware: &mut Firmware<'_, SimBoard>,
         nic: &mut N,
         cable: &mut Cable,
+        console: &mut Console,
     ) -> Result<End, String> {
         let mut events = Events::with_capacity(256);
         let mut closing = Closing::No;
@@ -144,6 +162,14 @@ impl Driver {
                 firmware.shutdown();
                 closing = Closing::InOrder { until: now + CLOSE };
             }
+            let at = (now, self.clock.epoch());
+            let asked = match control::turn(console, firmware, nic, cable, at) {
+                Turn::Next(next) => next,
+                Turn::Quit => {
+                    self.stop.store(true, Ordering::SeqCst);
+                    Some(now)
+                }
+            };
             let was = std::mem::replace(&mut link, nic.link() && cable.link().plugged());
             if link && !was {
                 firmware.link_up();
@@ -171,7 +197,7 @@ impl Driver {
                 Closing::Reset { until } if now >= until => return Ok(End::Stopped),
                 Closing::InOrder { until } | Closing::Reset { until } => Some(until),
             };
-            let next = [board, behind, limit].into_iter().flatten().min();
+            let next = [board, behind, limit, asked].into_iter().flatten().min();
             self.wait(&mut events, now, next)?;
             for event in &events {
                 if event.token() != WAKE {

@@ -15,7 +15,9 @@ mod command;
 mod craft;
 mod intruder;
 mod node;
+mod options;
 mod plan;
+mod replay;
 mod switch;
 mod world;
 
@@ -28,6 +30,7 @@ pub use self::arena::Arena;
 pub use self::command::command;
 use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 use self::node::Stock;
+pub use self::options::{Sim, Switch};
 pub use self::plan::{Plan, SETTLE};
 pub use self::switch::Observer;
 use self::world::World;

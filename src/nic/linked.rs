@@ -11,7 +11,7 @@ use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 
 use super::wire::Side;
-use crate::link::{Link, Note, Notes};
+use crate::link::{Link, Notes};
 
 /// Frames taken from the NIC at a time; if there are more, [`Cable::next_event`] is now.
 pub const BURST: usize = 256;
@@ -24,10 +24,19 @@ pub trait Observer {
     fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes);
 }
 
+/// The places for observers; each is seen by one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Frames go to a file.
+    Capture,
+    /// Frames are drawn.
+    Ladder,
+}
+
 /// A link with its observers.
 pub struct Cable {
     link: Link,
-    observers: Vec<Box<dyn Observer>>,
+    observers: [Option<Box<dyn Observer>>; 2],
     /// A frame that is due could not be sent.
     refused: bool,
     /// The NIC may hold more than was taken from it.
@@ -46,7 +55,7 @@ impl Cable {
     #[must_use]
     pub fn new(link: Link) -> Self {
         let scratch = Vec::new();
-        Self { link, observers: Vec::new(), refused: false, unread: false, scratch }
+        Self { link, observers: [None, None], refused: false, unread: false, scratch }
     }
 
     /// The link.
@@ -60,9 +69,13 @@ impl Cable {
         &mut self.link
     }
 
-    /// From now on `observer` sees every frame.
-    pub fn observe(&mut self, observer: Box<dyn Observer>) {
-        self.observers.push(observer);
+    /// From now on `observer` sees every frame, in place of the one there was.
+    pub fn watch(&mut self, watch: Watch, observer: Option<Box<dyn Observer>>) {
+        self.observers[watch as usize] = observer;
+    }
+
+    fn watched(&self) -> bool {
+        self.observers.iter().any(Option::is_some)
     }
 
     /// The NIC of the board, behind this cable.
@@ -82,25 +95,17 @@ impl Cable {
     }
 
     fn bare(&self) -> bool {
-        self.observers.is_empty() && self.link.transparent()
+        !self.watched() && self.link.transparent()
     }
 
     fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) {
         let notes = self.link.offer(to, now, frame);
-        if self.observers.is_empty() {
+        if !self.watched() {
             return;
         }
-        let flipped = notes.as_slice().iter().find_map(|note| match *note {
-            Note::Corrupted { bit, byte } => Some((bit, byte)),
-            _ => None,
-        });
-        let changed = flipped.map(|(bit, byte)| {
-            let mut changed = frame.to_vec();
-            changed[byte] ^= 1 << bit;
-            changed
-        });
-        for observer in &mut self.observers {
-            observer.frame(now, to, changed.as_deref().unwrap_or(frame), &notes);
+        let arrived = notes.as_arrived(frame);
+        for observer in self.observers.iter_mut().flatten() {
+            observer.frame(now, to, &arrived, &notes);
         }
     }
 
@@ -330,7 +335,7 @@ mod tests {
         }
         let seen = Rc::new(RefCell::new(Vec::new()));
         let (mut wire, mut cable) = (Wire::default(), Cable::new(Link::new(1)));
-        cable.observe(Box::new(Seen(Rc::clone(&seen))));
+        cable.watch(Watch::Ladder, Some(Box::new(Seen(Rc::clone(&seen)))));
         let out = |cable: &mut Cable, end: End<'_>| send(&mut cable.behind(end), ms(0), &[0; 60]);
         out(&mut cable, wire.end(Side::Board));
         cable.link_mut().set(None, Setting::parse("corrupt", "100%").unwrap());

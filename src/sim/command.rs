@@ -12,8 +12,8 @@ use std::sync::mpsc;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Arena, Failure, Plan, Report, run};
-use crate::cli::Sim;
+use super::replay::replay;
+use super::{Arena, Failure, Plan, Report, Sim, run};
 use crate::clock::RealClock;
 
 /// Failures that are shown with the socket tables.
@@ -56,7 +56,7 @@ pub fn command(options: &Sim) -> Result<(), String> {
     let clock = RealClock::new();
     let bar = bar(seeds.end - seeds.start, options.json);
     let faults = options.faults.on();
-    let sum = all(seeds, threads, faults, |sum, report| {
+    let done = |sum: &mut Sum, report| {
         let in_full = sum.failures.len() < IN_FULL;
         if let Some(failure) = sum.add(report)
             && !options.json
@@ -64,7 +64,13 @@ pub fn command(options: &Sim) -> Result<(), String> {
             bar.suspend(|| show(failure, faults, in_full));
         }
         bar.inc(1);
-    });
+    };
+    let mut sum = Sum::default();
+    if options.pcap.is_some() || options.ladder {
+        done(&mut sum, replay(options)?);
+    } else {
+        all(seeds, threads, faults, |report| done(&mut sum, report));
+    }
     bar.finish_and_clear();
     let seconds = clock.now().total_micros() as f64 / 1e6;
     if options.json {
@@ -79,14 +85,8 @@ pub fn command(options: &Sim) -> Result<(), String> {
 }
 
 /// Runs every world once, and `done` with each one's report, in the order in which they end.
-fn all(
-    seeds: Range<u64>,
-    threads: u64,
-    faults: bool,
-    mut done: impl FnMut(&mut Sum, Report),
-) -> Sum {
+fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(Report)) {
     let next = AtomicU64::new(seeds.start);
-    let mut sum = Sum::default();
     std::thread::scope(|scope| {
         let (sender, reports) = mpsc::sync_channel(1024);
         for _ in 0..threads {
@@ -104,10 +104,9 @@ fn all(
         }
         drop(sender);
         for report in reports {
-            done(&mut sum, report);
+            done(report);
         }
     });
-    sum
 }
 
 fn bar(worlds: u64, json: bool) -> ProgressBar {
@@ -123,7 +122,7 @@ fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn replay(seed: u64, faults: bool) -> String {
+fn replay_command(seed: u64, faults: bool) -> String {
     let faults = if faults { "" } else { " --faults off" };
     format!("tapboard sim --seed {seed}{faults} --pcap world-{seed}.pcapng --ladder")
 }
@@ -142,7 +141,7 @@ fn show(failure: &Failure, faults: bool, netstat: bool) {
     if netstat {
         lines += &format!("{}commit {}\n", failure.netstat, commit());
     }
-    lines += &format!("replay: {}\n", replay(*seed, faults));
+    lines += &format!("replay: {}\n", replay_command(*seed, faults));
     print(&lines);
 }
 
@@ -166,7 +165,7 @@ fn summary_json(sum: &Sum, faults: bool, threads: u64, seconds: f64) -> Value {
             "text": failure.text,
             "netstat": failure.netstat,
             "commit": commit,
-            "replay": replay(failure.seed, faults),
+            "replay": replay_command(failure.seed, faults),
         })
     });
     json!({

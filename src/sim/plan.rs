@@ -267,6 +267,12 @@ impl Plan {
         Self { boards: vec![board], peers: vec![jobs], ..idle }
     }
 
+    /// How many boards there are; they are the first of the nodes.
+    #[must_use]
+    pub const fn boards(&self) -> usize {
+        self.boards.len()
+    }
+
     pub(super) fn nodes(&self) -> usize {
         self.boards.len() + self.peers.len() + self.intruders
     }

@@ -5,6 +5,7 @@ use embedded_nal::nb;
 use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{Error, NetStack};
 
+pub(crate) mod conversation;
 pub(crate) mod frames;
 pub(crate) mod kernel_stack;
 pub(crate) mod loopback;
@@ -14,6 +15,7 @@ pub(crate) mod pair;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
 pub(crate) mod recorder;
+pub(crate) mod snapshot;
 pub(crate) mod solo;
 pub(crate) mod tcp;
 #[cfg(target_os = "linux")]

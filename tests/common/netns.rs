@@ -105,7 +105,8 @@ pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
     Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
 }
 
-fn installed(program: &str) -> bool {
+/// Whether there is such a program.
+pub(crate) fn installed(program: &str) -> bool {
     succeeds("sh", &["-c", "command -v \"$0\"", program])
 }
 

@@ -1,0 +1,213 @@
+//! Which column a frame leaves, and which it goes to.
+//!
+//! A host has one column for its addresses: one IPv4, one link-local and one other IPv6 address, of one
+//! MAC address. An address that is new takes the free place of its kind in the first column of its MAC
+//! address, and else a column of its own, so that hosts behind a router stand apart. Columns are never
+//! moved; the board's is the first. From the [`HOSTS_MAX`]th on all share the last.
+
+use std::net::IpAddr;
+
+use smoltcp::wire::{EthernetAddress, EthernetFrame};
+use tapboard_firmware::NetConfig;
+
+use crate::capture::Way;
+use crate::segment::{Gist, Icmp};
+
+/// Columns at most.
+pub const HOSTS_MAX: usize = 6;
+
+/// What is known of one host.
+#[derive(Clone, Debug, Default)]
+struct Host {
+    mac: Option<EthernetAddress>,
+    /// IPv4, other IPv6 and link-local address: in the order in which they make the title.
+    addresses: [Option<IpAddr>; 3],
+}
+
+fn kind(address: IpAddr) -> usize {
+    match address {
+        IpAddr::V4(_) => 0,
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => 2,
+        IpAddr::V6(_) => 1,
+    }
+}
+
+/// One end of a frame, as the frame names it.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    mac: Option<EthernetAddress>,
+    ip: Option<IpAddr>,
+}
+
+/// The columns.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    hosts: Vec<Host>,
+    board: Option<usize>,
+}
+
+impl Hosts {
+    /// Columns of a frame's sender and receiver; new ones if need be.
+    pub(super) fn ends(
+        &mut self,
+        way: Option<Way>,
+        frame: &[u8],
+        gist: &Gist,
+    ) -> (usize, Option<usize>) {
+        let ethernet = EthernetFrame::new_checked(frame).ok();
+        let from_mac = ethernet.as_ref().map(EthernetFrame::src_addr);
+        let to_mac = ethernet.as_ref().map(EthernetFrame::dst_addr);
+        let (source, destination) = addresses(gist);
+        let sender = End { mac: from_mac, ip: source };
+        let receiver = End { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
+        let (from, to) = match way {
+            Some(Way::ToPeer) => {
+                let from = self.board(sender);
+                (from, self.receiver(from, receiver))
+            }
+            Some(Way::ToBoard) => {
+                // Who is asked for through a group address may be another host.
+                let usual = [NetConfig::BOARD.ipv4.address().into()].into_iter();
+                let mut usual =
+                    usual.chain(NetConfig::BOARD.ipv6.map(|cidr| cidr.address().into()));
+                let is_board = receiver.mac.is_some() || usual.any(|ip| receiver.ip == Some(ip));
+                let to = self.board(if is_board { receiver } else { End { mac: None, ip: None } });
+                (self.find(sender), Some(to))
+            }
+            None => {
+                let from = self.find(sender);
+                (from, self.receiver(from, receiver))
+            }
+        };
+        (from, to.filter(|&to| to != from))
+    }
+
+    pub(super) fn titles(&self) -> Vec<String> {
+        let title = |(index, host): (usize, &Host)| {
+            if index + 1 == HOSTS_MAX {
+                return "others".to_string();
+            }
+            let address = host.addresses.iter().flatten().next().map(ToString::to_string);
+            let name = address.or_else(|| host.mac.map(|mac| mac.to_string().replace('-', ":")));
+            match (name, self.board == Some(index)) {
+                (Some(name), true) => format!("board {name}"),
+                (None, true) => "board".to_string(),
+                (Some(name), false) => name,
+                (None, false) => "?".to_string(),
+            }
+        };
+        self.hosts.iter().enumerate().map(title).collect()
+    }
+
+    /// The board's column, which is whatever its addresses are.
+    fn board(&mut self, end: End) -> usize {
+        let index = match self.board {
+            Some(index) => index,
+            None => self.push(Host::default()),
+        };
+        self.board = Some(index);
+        self.hosts[index].learn(end);
+        index
+    }
+
+    /// Where a frame goes: to a group, towards the address that is asked for, if it is known, or else to
+    /// the last column.
+    fn receiver(&mut self, from: usize, end: End) -> Option<usize> {
+        if end.mac.is_some() {
+            return Some(self.find(end));
+        }
+        let asked = end.ip.filter(|ip| !ip.is_multicast() && !is_broadcast(*ip));
+        let known = asked.and_then(|ip| self.with_address(ip));
+        let others = (0..self.hosts.len()).rev().find(|&index| index != from);
+        known.or(others).or_else(|| asked.map(|_| self.find(End { ip: asked, ..end })))
+    }
+
+    fn with_address(&self, ip: IpAddr) -> Option<usize> {
+        self.hosts.iter().position(|host| host.addresses[kind(ip)] == Some(ip))
+    }
+
+    /// The column of an end that is not known to be the board.
+    fn find(&mut self, end: End) -> usize {
+        let ip = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
+        let end = End { ip, ..end };
+        let of_mac = |host: &Host| end.mac.is_some() && host.mac == end.mac;
+        let found = match ip {
+            Some(ip) => self.with_address(ip).or_else(|| {
+                self.hosts.iter().position(|h| of_mac(h) && h.addresses[kind(ip)].is_none())
+            }),
+            None if end.mac.is_some() => self.hosts.iter().position(of_mac),
+            // Not even Ethernet: from whoever is there.
+            None => (0..self.hosts.len()).find(|&index| self.board != Some(index)),
+        };
+        if let Some(index) = found {
+            self.hosts[index].learn(end);
+            return index;
+        }
+        let mut host = Host::default();
+        host.learn(end);
+        self.push(host)
+    }
+
+    fn push(&mut self, host: Host) -> usize {
+        if self.hosts.len() < HOSTS_MAX {
+            self.hosts.push(host);
+        }
+        self.hosts.len() - 1
+    }
+}
+
+impl Host {
+    fn learn(&mut self, end: End) {
+        if self.mac.is_none() {
+            self.mac = end.mac;
+        }
+        if let Some(ip) = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast()) {
+            self.addresses[kind(ip)].get_or_insert(ip);
+        }
+    }
+}
+
+/// Whether a frame has the board's usual MAC address.
+pub(super) fn has_board(frame: &[u8]) -> bool {
+    let board = NetConfig::BOARD.mac;
+    EthernetFrame::new_checked(frame).is_ok_and(|e| e.src_addr() == board || e.dst_addr() == board)
+}
+
+/// The way of a frame on a network with the board, by that address. A frame to all goes to the board too.
+pub(super) fn way(frame: &[u8]) -> Option<Way> {
+    let board = NetConfig::BOARD.mac;
+    let ethernet = EthernetFrame::new_checked(frame).ok()?;
+    if ethernet.src_addr() == board {
+        return Some(Way::ToPeer);
+    }
+    let to = ethernet.dst_addr();
+    (to == board || !to.is_unicast()).then_some(Way::ToBoard)
+}
+
+/// The limited broadcast, and that of a network of 24 bits, as far as an address tells.
+fn is_broadcast(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(v4) if v4.octets()[3] == 255)
+}
+
+/// Sender and receiver by IP address, as far as they can be trusted. Who is asked for an address is the
+/// receiver.
+fn addresses(gist: &Gist) -> (Option<IpAddr>, Option<IpAddr>) {
+    match gist {
+        Gist::WhoHas { sender, target } | Gist::IsAt { sender, target } => {
+            (Some(*sender), Some(*target))
+        }
+        Gist::Tcp(segment) if segment.sound => {
+            (Some(segment.source.ip()), Some(segment.destination.ip()))
+        }
+        Gist::Udp { source, destination, .. } => (Some(source.ip()), Some(destination.ip())),
+        Gist::Icmp { message: Icmp::Broken, .. } | Gist::Tcp(_) | Gist::Other => (None, None),
+        // Duplicate address detection (RFC 4862, 5.4): the sender wants the address for itself.
+        Gist::Icmp { source, message: Icmp::WhoHas(target), .. } if source.is_unspecified() => {
+            (Some(*target), None)
+        }
+        Gist::Icmp { source, message: Icmp::WhoHas(target), .. } => (Some(*source), Some(*target)),
+        Gist::Icmp { source, destination, .. }
+        | Gist::Ip { source, destination, .. }
+        | Gist::Fragment { source, destination } => (Some(*source), Some(*destination)),
+    }
+}

@@ -1,0 +1,396 @@
+use std::net::{IpAddr, SocketAddr};
+
+use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::NetConfig;
+use tapboard_firmware::rng::Rng;
+
+use super::hosts::Hosts;
+use super::mark::{Marker, Seen};
+use super::*;
+use crate::segment::{Icmp, Segment};
+
+// ---- Marks -----------------------------------------------------------------------------------------
+
+/// Both directions of one connection, a millisecond apart unless `pause` is called.
+#[derive(Default)]
+struct Talk {
+    marker: Marker,
+    millis: i64,
+}
+
+fn segment(client: bool, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Segment {
+    let ends: [SocketAddr; 2] = ["192.0.2.2:4000".parse().unwrap(), "192.0.2.1:7".parse().unwrap()];
+    let [source, destination] = if client { ends } else { [ends[1], ends[0]] };
+    Segment {
+        source,
+        destination,
+        syn: flags.contains('S'),
+        ack: flags.contains('A'),
+        fin: flags.contains('F'),
+        rst: flags.contains('R'),
+        psh: false,
+        seq,
+        ack_number: ack,
+        initial: 1,
+        len,
+        window,
+        window_scale: None,
+        sound: true,
+    }
+}
+
+impl Talk {
+    /// An established connection, both windows 100.
+    fn established() -> Self {
+        let mut talk = Self::default();
+        assert_eq!(talk.client("S", 0, 0, 0, 100), Seen { marks: vec![], window: Some(100) });
+        assert_eq!(talk.board("SA", 0, 1, 0, 100), Seen { marks: vec![], window: Some(100) });
+        assert_eq!(talk.client("A", 1, 1, 0, 100), Seen::default());
+        talk
+    }
+
+    fn look(&mut self, segment: &Segment) -> Seen {
+        self.millis += 1;
+        let frame = format!("{segment:?}");
+        self.marker.look(Instant::from_millis(self.millis), segment, frame.as_bytes())
+    }
+
+    fn client(&mut self, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Seen {
+        self.look(&segment(true, flags, seq, ack, len, window))
+    }
+
+    fn board(&mut self, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Seen {
+        self.look(&segment(false, flags, seq, ack, len, window))
+    }
+
+    #[track_caller]
+    fn client_is(&mut self, seq: u32, len: usize, marks: &[Mark]) {
+        assert_eq!(self.client("A", seq, 1, len, 100).marks, marks);
+    }
+}
+
+#[test]
+fn what_was_sent_before_is_a_retransmission_in_part_or_whole() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    talk.client_is(11, 10, &[]);
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    talk.client_is(11, 20, &[Mark::Retransmission]);
+    talk.client_is(31, 10, &[]);
+    assert_eq!(talk.client("FA", 41, 1, 0, 100).marks, []);
+    assert_eq!(talk.client("FA", 41, 1, 0, 100).marks, [Mark::Retransmission]);
+}
+
+#[test]
+fn a_repeated_syn_is_a_retransmission_and_one_with_another_number_a_new_connection() {
+    let mut talk = Talk::established();
+    assert_eq!(talk.client("S", 0, 0, 0, 100).marks, [Mark::Retransmission]);
+    let again = Segment { initial: 2, ..segment(true, "S", 0, 0, 0, 100) };
+    assert_eq!(talk.look(&again), Seen { marks: vec![], window: Some(100) });
+}
+
+#[test]
+fn the_same_frame_at_once_is_a_duplicate() {
+    let mut talk = Talk::established();
+    let data = segment(true, "A", 1, 1, 10, 100);
+    let mut at = |micros| talk.marker.look(Instant::from_micros(micros), &data, b"frame").marks;
+    assert_eq!(at(10_000), []);
+    assert_eq!(at(10_999), [Mark::Duplicate]);
+    assert_eq!(at(11_999), [Mark::Retransmission]);
+}
+
+#[test]
+fn a_gap_is_filled_out_of_order_and_only_once() {
+    let mut talk = Talk::established();
+    talk.client_is(11, 10, &[Mark::Gap]);
+    talk.client_is(31, 10, &[Mark::Gap]);
+    talk.client_is(1, 5, &[Mark::OutOfOrder]);
+    talk.client_is(6, 5, &[Mark::OutOfOrder]);
+    talk.client_is(6, 5, &[Mark::Retransmission]);
+    // Acknowledged, so it was there and is not missed any more.
+    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, []);
+    talk.client_is(21, 10, &[Mark::Retransmission]);
+}
+
+#[test]
+fn a_gap_across_the_wrap_of_numbers_is_one_like_any_other() {
+    let mut talk = Talk::default();
+    talk.client_is(u32::MAX - 4, 5, &[]);
+    talk.client_is(0, 5, &[]);
+    talk.client_is(10, 5, &[Mark::Gap]);
+    talk.client_is(u32::MAX - 4, 5, &[Mark::Retransmission]);
+}
+
+#[test]
+fn the_same_acknowledgement_with_data_under_way_is_a_duplicate_ack() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, [Mark::DuplicateAck]);
+    assert_eq!(talk.board("A", 1, 1, 0, 200), Seen { marks: vec![], window: Some(200) });
+    assert_eq!(talk.board("A", 1, 11, 0, 200).marks, []);
+    assert_eq!(talk.board("A", 1, 11, 0, 200).marks, [], "nothing is under way");
+}
+
+#[test]
+fn keep_alives_with_and_without_a_byte_are_told_from_data_sent_again() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    talk.client_is(10, 1, &[Mark::Retransmission]);
+    assert_eq!(talk.board("A", 1, 11, 0, 100).marks, []);
+    talk.client_is(10, 1, &[Mark::KeepAlive]);
+    talk.client_is(10, 0, &[Mark::KeepAlive]);
+    talk.client_is(11, 5, &[]);
+}
+
+#[test]
+fn a_zero_window_is_marked_and_so_are_probes_into_it() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    assert_eq!(
+        talk.board("A", 1, 11, 0, 0),
+        Seen { marks: vec![Mark::ZeroWindow], window: Some(0) }
+    );
+    talk.client_is(11, 1, &[Mark::WindowProbe]);
+    assert_eq!(
+        talk.board("A", 1, 11, 0, 0),
+        Seen { marks: vec![Mark::ZeroWindow], window: Some(0) }
+    );
+    talk.client_is(10, 0, &[Mark::WindowProbe]);
+    assert_eq!(talk.board("A", 1, 11, 0, 50), Seen { marks: vec![], window: Some(50) });
+    talk.client_is(11, 5, &[]);
+}
+
+#[test]
+fn windows_are_shifted_once_both_sides_have_offered_it() {
+    let mut talk = Talk::default();
+    let syn = Segment { window_scale: Some(7), ..segment(true, "S", 0, 0, 0, 1000) };
+    assert_eq!(talk.look(&syn).window, Some(1000));
+    let answer = Segment { window_scale: Some(0), ..segment(false, "SA", 0, 1, 0, 2000) };
+    assert_eq!(talk.look(&answer).window, Some(2000));
+    assert_eq!(talk.client("A", 1, 1, 0, 1000).window, Some(128_000));
+    assert_eq!(talk.board("A", 1, 1, 0, 2000).window, None);
+}
+
+#[test]
+fn a_segment_with_a_wrong_checksum_changes_nothing() {
+    let mut talk = Talk::established();
+    let broken = Segment { sound: false, ..segment(true, "A", 500, 1, 10, 0) };
+    assert_eq!(talk.look(&broken).marks, [Mark::BadChecksum]);
+    talk.client_is(1, 10, &[]);
+}
+
+#[test]
+fn connections_are_forgotten_before_they_are_too_many() {
+    let mut marker = Marker::default();
+    let mut look = |port: u16, seq| {
+        let mut data = segment(true, "A", seq, 1, 10, 100);
+        data.source.set_port(port);
+        marker.look(Instant::ZERO, &data, &port.to_be_bytes()).marks
+    };
+    for port in 0..=crate::segment::DIRECTIONS as u16 {
+        assert_eq!(look(port, 1), []);
+    }
+    assert_eq!(look(1, 21), [Mark::Gap], "it is still known");
+    assert_eq!(look(0, 21), [], "it was the oldest");
+}
+
+// ---- Columns ---------------------------------------------------------------------------------------
+
+const BROADCAST: EthernetAddress = EthernetAddress::BROADCAST;
+
+fn mac(last: u8) -> EthernetAddress {
+    EthernetAddress([0x06, 0, 0, 0, 0, last])
+}
+
+fn ethernet(from: EthernetAddress, to: EthernetAddress) -> Vec<u8> {
+    [&to.0[..], &from.0, &[0x88, 0xb5]].concat()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn packet(source: &str, destination: &str) -> Gist {
+    Gist::Ip { source: ip(source), destination: ip(destination), protocol: 99 }
+}
+
+#[test]
+fn the_board_is_left_whoever_speaks_first() {
+    for to in [NetConfig::BOARD.mac, BROADCAST] {
+        let mut hosts = Hosts::default();
+        let frame = ethernet(mac(2), to);
+        let ends = hosts.ends(hosts::way(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
+        assert_eq!(ends, (1, Some(0)));
+        assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2"]);
+    }
+    // Neither a way nor a known address.
+    let mut hosts = Hosts::default();
+    let ends = hosts.ends(None, &ethernet(mac(2), mac(3)), &packet("10.0.0.2", "10.0.0.3"));
+    assert_eq!((ends, hosts.titles()), ((0, Some(1)), vec!["10.0.0.2".into(), "10.0.0.3".into()]));
+}
+
+#[test]
+fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
+    let mut hosts = Hosts::default();
+    let mut column = |last, source: &str| {
+        let frame = ethernet(mac(last), NetConfig::BOARD.mac);
+        hosts.ends(Some(Way::ToBoard), &frame, &packet(source, "192.0.2.1")).0
+    };
+    assert_eq!(column(2, "fe80::2"), 1);
+    assert_eq!(column(2, "2001:db8::2"), 1);
+    assert_eq!(column(2, "192.0.2.2"), 1);
+    assert_eq!(column(2, "198.51.100.1"), 2);
+    assert_eq!(column(9, "198.51.100.1"), 2, "an address is one host");
+    assert_eq!(column(3, "192.0.2.3"), 3);
+    assert_eq!(column(4, "192.0.2.4"), 4);
+    for last in 5..50 {
+        assert_eq!(column(last, &format!("192.0.2.{last}")), HOSTS_MAX - 1);
+    }
+    let titles =
+        ["board 192.0.2.1", "192.0.2.2", "198.51.100.1", "192.0.2.3", "192.0.2.4", "others"];
+    assert_eq!(hosts.titles(), titles);
+}
+
+#[test]
+fn what_goes_to_all_goes_to_who_is_asked_for() {
+    let mut hosts = Hosts::default();
+    let frame = ethernet(NetConfig::BOARD.mac, BROADCAST);
+    let ask = |target| Gist::WhoHas { sender: ip("192.0.2.1"), target: ip(target) };
+    assert_eq!(
+        hosts.ends(Some(Way::ToPeer), &frame, &packet("0.0.0.0", "255.255.255.255")),
+        (0, None)
+    );
+    assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
+    let reply = Gist::IsAt { sender: ip("192.0.2.2"), target: ip("192.0.2.1") };
+    let answer = ethernet(mac(2), NetConfig::BOARD.mac);
+    assert_eq!(hosts.ends(Some(Way::ToBoard), &answer, &reply), (1, Some(0)));
+    // The only other host, until there are two; then the last, unless the asked one is known.
+    let solicit = Gist::Icmp {
+        source: ip("2001:db8::1"),
+        destination: ip("ff02::1:ff00:2"),
+        message: Icmp::WhoHas(ip("2001:db8::2")),
+    };
+    assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &solicit), (0, Some(1)));
+    let third = ethernet(mac(3), NetConfig::BOARD.mac);
+    assert_eq!(hosts.ends(Some(Way::ToBoard), &third, &packet("192.0.2.3", "192.0.2.1")).0, 2);
+    assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.9")), (0, Some(2)));
+    assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
+    assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2", "192.0.2.3"]);
+    // Who asks for its own address asks no other host.
+    let detect = Gist::Icmp {
+        source: ip("::"),
+        destination: ip("ff02::1:ff00:4"),
+        message: Icmp::WhoHas(ip("fe80::4")),
+    };
+    assert_eq!(hosts.ends(None, &ethernet(mac(4), BROADCAST), &detect), (3, Some(2)));
+    assert_eq!(hosts.titles().last().unwrap(), "fe80::4");
+}
+
+#[test]
+fn the_way_is_told_by_the_boards_address() {
+    let board = NetConfig::BOARD.mac;
+    for (from, to, way, has) in [
+        (board, mac(2), Some(Way::ToPeer), true),
+        (board, BROADCAST, Some(Way::ToPeer), true),
+        (mac(2), board, Some(Way::ToBoard), true),
+        (mac(2), BROADCAST, Some(Way::ToBoard), false),
+        (mac(2), mac(3), None, false),
+    ] {
+        let frame = ethernet(from, to);
+        assert_eq!((hosts::way(&frame), hosts::has_board(&frame)), (way, has), "{from} {to}");
+    }
+}
+
+#[test]
+fn what_cannot_be_trusted_names_no_host() {
+    let mut hosts = Hosts::default();
+    let frame = ethernet(mac(2), NetConfig::BOARD.mac);
+    let broken = Segment { sound: false, ..segment(true, "A", 1, 1, 0, 9) };
+    assert_eq!(hosts.ends(Some(Way::ToBoard), &frame, &Gist::Tcp(broken)), (1, Some(0)));
+    assert_eq!(hosts.titles(), ["board 02:00:5e:00:00:01", "06:00:00:00:00:02"]);
+    for _ in 0..3 {
+        assert_eq!(hosts.ends(Some(Way::ToBoard), b"short", &Gist::Other), (1, Some(0)));
+    }
+    assert_eq!(hosts.titles().len(), 2);
+}
+
+// ---- Text ------------------------------------------------------------------------------------------
+
+#[test]
+fn a_comment_can_neither_steer_the_terminal_nor_break_the_document() {
+    let notes = "\x1b[2J<b>&\"'\u{9b}\u{0}\nend";
+    let frame = ethernet(mac(2), NetConfig::BOARD.mac);
+    let line = Ladder::new(Style::default()).line(Instant::ZERO, Way::ToBoard, &frame, notes);
+    assert!(line.contains("\u{fffd}[2J<b>&\"'\u{fffd}\u{fffd} end"), "{line}");
+    assert!(!line.contains(|c: char| c.is_control() && c != '\n'));
+    let mut drawing = svg::Drawing::default();
+    drawing.frame(Instant::ZERO, None, &frame, notes);
+    assert!(drawing.finish().contains("\u{fffd}[2J&lt;b&gt;&amp;&quot;&apos;"));
+}
+
+#[test]
+fn colour_changes_nothing_but_colours() {
+    let frame = ethernet(mac(2), NetConfig::BOARD.mac);
+    let draw = |colour| {
+        let mut ladder = Ladder::new(Style { width: 100, colour });
+        ladder.line(Instant::ZERO, Way::ToPeer, &frame, "dropped by loss 5%")
+    };
+    let coloured = draw(true);
+    let mut plain = String::new();
+    for (index, part) in coloured.split("\x1b[").enumerate() {
+        plain.push_str(if index == 0 { part } else { part.split_once('m').unwrap().1 });
+    }
+    assert_eq!(plain, draw(false));
+    assert!(coloured.contains("\x1b[31m") && !draw(false).contains('\x1b'));
+}
+
+#[test]
+fn a_drawing_has_an_end() {
+    let mut drawing = svg::Drawing::default();
+    for _ in 0..svg::RUNGS_MAX + 7 {
+        drawing.frame(Instant::ZERO, Way::ToBoard, b"", "");
+    }
+    assert_eq!(drawing.left_out(), 7);
+    assert_eq!(drawing.finish().matches("class=\"time\"").count(), svg::RUNGS_MAX);
+}
+
+#[test]
+fn time_is_relative_to_the_first_frame_and_may_run_back() {
+    let mut rungs = Rungs::default();
+    let mut at = |micros| {
+        let now = Instant::from_micros(1_700_000_000_000_000_i64 + micros);
+        seconds(rungs.rung(now, None, b"", "").micros)
+    };
+    assert_eq!([at(0), at(61_000_001), at(-1_500_000)], ["0.000000", "61.000001", "-1.500000"]);
+}
+
+#[test]
+fn whatever_frames_hold_every_line_is_drawn_at_every_width() {
+    let mut rng = Rng::new(11);
+    let mut ladder = Ladder::new(Style::default());
+    let mut drawing = svg::Drawing::default();
+    for round in 0..20_000_i64 {
+        if round % 50 == 0 {
+            let style = Style { width: rng.below(500) as usize, colour: rng.below(2) == 0 };
+            ladder = Ladder::new(style);
+        }
+        let len = rng.below(90) as usize;
+        let mut frame: Vec<u8> = (0..len).map(|_| rng.below(256) as u8).collect();
+        if len > 54 {
+            // As far as the ports of a plausible packet.
+            frame[12..15].copy_from_slice(&[0x08, 0x00, 0x45]);
+            frame[16..18].copy_from_slice(&(len as u16 - 14).to_be_bytes());
+            frame[20] = 0;
+            frame[21] = 0;
+            frame[23] = [6, 17, 1, 47][rng.below(4) as usize];
+            frame[46] = 0x50;
+            smoltcp::wire::Ipv4Packet::new_unchecked(&mut frame[14..]).fill_checksum();
+        }
+        let way = [None, Some(Way::ToBoard), Some(Way::ToPeer)][rng.below(3) as usize];
+        let notes = ["", "dropped by loss 5%", "delayed 3 ms"][rng.below(3) as usize];
+        let now = Instant::from_micros(round);
+        assert!(!ladder.line(now, way, &frame, notes).is_empty());
+        drawing.frame(now, way, &frame, notes);
+    }
+    assert!(drawing.finish().ends_with("</svg>\n"));
+}

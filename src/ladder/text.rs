@@ -1,0 +1,258 @@
+//! The ladder for a terminal, a few lines a frame and no more state than the columns.
+//!
+//! On the left the time, then a lane for each host, with the arrow that says what the frame is; at the
+//! right what it is in view of the others, and what the link did. The lanes share three fifths of
+//! the width evenly; when a host appears the header is printed again. A label that does not fit its
+//! arrow goes to the right as well, and what does not fit there into lines of its own. ASCII throughout.
+
+use std::env;
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+
+use smoltcp::time::Instant;
+
+use super::{Rung, Rungs, seconds};
+use crate::capture::Way;
+
+/// Width where no terminal says otherwise.
+const WIDTH: usize = 100;
+/// Widths that are kept to.
+const WIDTH_MIN: usize = 60;
+const WIDTH_MAX: usize = 400;
+/// Characters of the time and the space after it.
+const TIME: usize = 12;
+/// An arrow's least length on either side of its label.
+const SHAFT: usize = 2;
+/// By how much the arrow of a dropped frame falls short.
+const SHORT: usize = 5;
+
+/// How a [`Ladder`] looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Characters a line should have at most; kept between 60 and 400.
+    pub width: usize,
+    /// Use ANSI colours.
+    pub colour: bool,
+}
+
+impl Default for Style {
+    /// As on a pipe: 100 characters, no colour.
+    fn default() -> Self {
+        Self { width: WIDTH, colour: false }
+    }
+}
+
+impl Style {
+    /// What standard output asks for: `COLUMNS` or the terminal's width, and colour on a terminal unless
+    /// `NO_COLOR` is set or `TERM` is `dumb`.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        let columns = env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+        let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || env::var_os("TERM").is_some_and(|value| value == "dumb");
+        Self {
+            width: columns.or_else(terminal).unwrap_or(WIDTH),
+            colour: io::stdout().is_terminal() && !no_colour,
+        }
+    }
+}
+
+/// Draws frames as they come.
+#[derive(Debug)]
+pub struct Ladder {
+    rungs: Rungs,
+    titles: Vec<String>,
+    width: usize,
+    colour: bool,
+}
+
+/// What a piece of text is, and so its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ink {
+    Plain,
+    Lane,
+    Mark,
+    Note,
+    Dropped,
+}
+
+impl Ink {
+    /// The parameter of ANSI's SGR.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Lane => "2",
+            Self::Mark => "33",
+            Self::Note => "36",
+            Self::Dropped => "31",
+        }
+    }
+}
+
+impl Ladder {
+    /// A ladder without any rung.
+    #[must_use]
+    pub fn new(style: Style) -> Self {
+        let width = style.width.clamp(WIDTH_MIN, WIDTH_MAX);
+        Self { rungs: Rungs::default(), titles: Vec::new(), width, colour: style.colour }
+    }
+
+    /// The line, or lines, of a frame that was sent at `now`; no line end at the last. With `None` for a
+    /// way, see [`Rungs::rung`].
+    pub fn line(
+        &mut self,
+        now: Instant,
+        way: impl Into<Option<Way>>,
+        frame: &[u8],
+        notes: &str,
+    ) -> String {
+        let rung = self.rungs.rung(now, way.into(), frame, notes);
+        let titles = self.rungs.titles();
+        let mut out = String::new();
+        if titles != self.titles {
+            self.titles = titles;
+            out = self.header();
+            out.push('\n');
+        }
+        self.draw(&rung, &mut out);
+        out
+    }
+
+    /// Characters from the first lane to the last.
+    const fn span(&self) -> usize {
+        (self.width - TIME) * 3 / 5
+    }
+
+    /// Where the lanes are, from the first one.
+    fn lanes(&self) -> Vec<usize> {
+        let gaps = self.titles.len().saturating_sub(1).max(1);
+        (0..self.titles.len()).map(|index| index * self.span() / gaps).collect()
+    }
+
+    fn header(&self) -> String {
+        let mut out = format!("{:>width$} ", "seconds", width = TIME - 1);
+        let lanes = self.lanes();
+        for (index, title) in self.titles.iter().enumerate() {
+            let at = TIME + lanes[index];
+            let room = lanes.get(index + 1).map_or(usize::MAX, |next| next - lanes[index] - 1);
+            // What came before was cut to end before this lane.
+            let _ = write!(out, "{:pad$}", "", pad = at - out.chars().count());
+            out.extend(title.chars().take(room));
+        }
+        out
+    }
+
+    fn draw(&self, rung: &Rung, out: &mut String) {
+        let lanes = self.lanes();
+        let from = lanes[rung.from];
+        // An arrow to nobody known goes to where a lane would come.
+        let to = rung.to.map_or(if from == 0 { self.span() } else { 0 }, |to| lanes[to]);
+        let (start, end) = (from.min(to) + 1, from.max(to));
+        let (arrow, rest) = arrow(rung, end - start, to > from);
+
+        let mut row = vec![' '; self.span() + 1];
+        for &lane in &lanes {
+            row[lane] = '|';
+        }
+        let lane_text = |range: &[char]| range.iter().collect::<String>();
+        let ink = if rung.dropped { Ink::Dropped } else { Ink::Plain };
+        let _ = write!(out, "{:>width$} ", seconds(rung.micros), width = TIME - 1);
+        self.paint(out, Ink::Lane, &lane_text(&row[..start]));
+        self.paint(out, ink, &arrow);
+        self.paint(out, Ink::Lane, &lane_text(&row[end..]));
+
+        // The remarks, word by word.
+        let margin = TIME + row.len() + 2;
+        let mut column = TIME + row.len();
+        let note = if rung.dropped { Ink::Dropped } else { Ink::Note };
+        let marks = rung.marks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let pieces = [(Ink::Plain, rest), (Ink::Mark, marks), (note, rung.notes.clone())];
+        let last = pieces.iter().rposition(|(_, text)| !text.is_empty()).unwrap_or(0);
+        for (index, (ink, text)) in pieces.iter().enumerate().filter(|(_, (_, t))| !t.is_empty()) {
+            let separator = if index < last { ";" } else { "" };
+            for word in format!("{text}{separator}").split_whitespace() {
+                let len = word.chars().count();
+                if column > margin && column + 1 + len > self.width {
+                    let _ = write!(out, "\n{:TIME$}", "");
+                    self.paint(out, Ink::Lane, &lane_text(&row));
+                    column = TIME + row.len();
+                }
+                let space = if column < margin { margin - column } else { 1 };
+                let _ = write!(out, "{:space$}", "");
+                self.paint(out, *ink, word);
+                column += space + len;
+            }
+        }
+        out.truncate(out.trim_end().len());
+    }
+
+    fn paint(&self, out: &mut String, ink: Ink, text: &str) {
+        if self.colour && ink != Ink::Plain && !text.trim().is_empty() {
+            let _ = write!(out, "\x1b[{}m{text}\x1b[0m", ink.code());
+        } else {
+            out.push_str(text);
+        }
+    }
+}
+
+/// A rung's arrow of that many characters, and what had no room on it.
+fn arrow(rung: &Rung, len: usize, rightward: bool) -> (String, String) {
+    let ports = rung.ports.map_or_else(Default::default, |(from, to)| {
+        let (left, right) = if rightward { (from, to) } else { (to, from) };
+        (left.to_string(), right.to_string())
+    });
+    let short = if rung.dropped { SHORT } else { 0 };
+    let needed = |ports: &(String, String), label: &str| {
+        let ends = [&ports.0, &ports.1].iter().filter(|port| !port.is_empty()).count();
+        ports.0.len() + ports.1.len() + ends + short + label.chars().count() + 2 + 2 * SHAFT
+    };
+    let none = (String::new(), String::new());
+    if needed(&ports, &rung.label) <= len {
+        (shaft(&ports, &rung.label, len, rightward, rung.dropped), String::new())
+    } else if needed(&ports, "") <= len {
+        (shaft(&ports, "", len, rightward, rung.dropped), rung.label.clone())
+    } else {
+        let rest = match rung.ports {
+            Some((from, to)) => format!("{from}>{to} {}", rung.label),
+            None => rung.label.clone(),
+        };
+        (shaft(&none, "", len, rightward, rung.dropped), rest)
+    }
+}
+
+/// `7 <---- label ---- 49152`, in exactly `len` characters.
+fn shaft(
+    ports: &(String, String),
+    label: &str,
+    len: usize,
+    rightward: bool,
+    dropped: bool,
+) -> String {
+    let left = if ports.0.is_empty() { String::new() } else { format!("{} ", ports.0) };
+    let right = if ports.1.is_empty() { String::new() } else { format!(" {}", ports.1) };
+    let room = len.saturating_sub(left.len() + right.len());
+    let short = if dropped { SHORT.min(room / 2) } else { 0 };
+    let reach = room - short;
+    let mut line = vec!['-'; reach];
+    let head = if rightward { reach.checked_sub(1) } else { (reach > 0).then_some(0) };
+    if let Some(head) = head {
+        line[head] = match (dropped, rightward) {
+            (true, _) => 'x',
+            (false, true) => '>',
+            (false, false) => '<',
+        };
+    }
+    if !label.is_empty() {
+        let text: Vec<char> = format!(" {label} ").chars().collect();
+        let at = (reach - text.len()) / 2;
+        line[at..at + text.len()].copy_from_slice(&text);
+    }
+    let line: String = line.into_iter().collect();
+    let gap = " ".repeat(short);
+    if rightward {
+        format!("{left}{line}{gap}{right}")
+    } else {
+        format!("{left}{gap}{line}{right}")
+    }
+}

@@ -1,0 +1,116 @@
+//! What the console's commands do to a running board.
+
+use std::path::Path;
+use std::time::Duration as StdDuration;
+
+use smoltcp::time::Instant;
+use tapboard_firmware::netstat::{Introspect, Row};
+use tapboard_firmware::{Board, Firmware};
+
+use super::Nic;
+use crate::board::SimBoard;
+use crate::capture::Capture;
+use crate::console::{Command, Console, Next, help};
+use crate::ladder::{Ladder, Style};
+use crate::link::Notes;
+use crate::nic::linked::{Cable, Observer, Watch};
+use crate::nic::wire::Side;
+use crate::output::say;
+
+/// What a turn of the console came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It has nothing to say before that moment.
+    Next(Option<Instant>),
+    /// The run is to end in order.
+    Quit,
+}
+
+/// Asks the console once and does what it says.
+pub(super) fn turn<N: Nic>(
+    console: &mut Console,
+    firmware: &mut Firmware<'_, SimBoard>,
+    nic: &mut N,
+    cable: &mut Cable,
+    (now, epoch): (Instant, StdDuration),
+) -> Turn {
+    let command = match console.next(now) {
+        Next::Command(command) => command,
+        Next::Bad(text) => {
+            say!("{text}");
+            return Turn::Next(Some(now));
+        }
+        Next::At(at) => return Turn::Next(Some(at)),
+        Next::Idle | Next::Ended => return Turn::Next(None),
+    };
+    match command {
+        Command::Help => lines(&help()),
+        Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, cable),
+        Command::Fault { to, setting } => cable.link_mut().set(to, setting),
+        Command::Heal => cable.link_mut().heal(),
+        Command::Link => lines(&cable.link().to_string()),
+        Command::Reset => firmware.board_mut().reset(),
+        Command::Netstat => {
+            say!("{}", Row::HEADING);
+            for row in (0..).map_while(|index| firmware.stack().row(index)) {
+                say!("{row}");
+            }
+        }
+        Command::Stats => {
+            for (name, value) in (0..).map_while(|index| firmware.stack().counter(index)) {
+                say!("{name:<20} {value}");
+            }
+        }
+        Command::CaptureStart(path) => match capture(&path, epoch) {
+            Ok(observer) => cable.watch(Watch::Capture, Some(observer)),
+            Err(error) => say!("{error}"),
+        },
+        Command::CaptureStop => cable.watch(Watch::Capture, None),
+        Command::Quit => return Turn::Quit,
+    }
+    Turn::Next(Some(now))
+}
+
+fn lines(text: &str) {
+    for line in text.lines() {
+        say!("{line}");
+    }
+}
+
+fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
+    if cable.link().plugged() == plugged {
+        say!("the cable is {} already", if plugged { "in" } else { "out" });
+        return;
+    }
+    cable.link_mut().plug(plugged);
+    nic.plug(plugged);
+}
+
+struct CaptureObserver(Capture);
+
+impl Observer for CaptureObserver {
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
+        if let Err(error) = self.0.record(now, to.into(), frame, &notes.to_string()) {
+            say!("{error}");
+        }
+    }
+}
+
+/// An observer that writes every frame to a file. `epoch` is the time of instant 0, since 1970.
+pub(super) fn capture(path: &Path, epoch: StdDuration) -> Result<Box<dyn Observer>, String> {
+    let capture = Capture::create(path, "board", epoch).map_err(|error| error.to_string())?;
+    Ok(Box::new(CaptureObserver(capture)))
+}
+
+struct LadderObserver(Ladder);
+
+impl Observer for LadderObserver {
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
+        lines(&self.0.line(now, crate::capture::Way::from(to), frame, &notes.to_string()));
+    }
+}
+
+/// An observer that draws every frame.
+pub(super) fn ladder() -> Box<dyn Observer> {
+    Box::new(LadderObserver(Ladder::new(Style::of_stdout())))
+}

@@ -1,0 +1,50 @@
+//! One world again, with every frame on its boards' cables captured and drawn.
+//!
+//! A frame that goes from one board's cable to another's is there twice, once on each; what happens on
+//! cables without a board at their end is not shown.
+
+use std::io::{BufWriter, Write};
+use std::time::Duration;
+
+use smoltcp::time::Instant;
+
+use super::{Arena, Plan, Report, Sim, run};
+use crate::capture::{Capture, Way};
+use crate::ladder::{Ladder, Style};
+use crate::link::Notes;
+use crate::nic::wire::Side;
+
+/// Runs the world that the options name.
+pub(super) fn replay(options: &Sim) -> Result<Report, String> {
+    let plan = Plan::draw(options.seeds().start, options.faults.on());
+    let capture = |path| Capture::create(path, "boards", Duration::ZERO);
+    let mut capture =
+        options.pcap.as_deref().map(capture).transpose().map_err(|error| error.to_string())?;
+    let mut ladder = options.ladder.then(|| Ladder::new(Style::of_stdout()));
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut error = None;
+    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], notes: &Notes| {
+        if node >= plan.boards() {
+            return;
+        }
+        let way = match to {
+            Side::Board => Way::ToBoard,
+            Side::Peer => Way::ToPeer,
+        };
+        let (frame, notes) = (notes.as_arrived(frame), notes.to_string());
+        if let Some(capture) = &mut capture
+            && let Err(failed) = capture.record(now, way, &frame, &notes)
+        {
+            error = Some(failed.to_string());
+        }
+        if let Some(drawn) = &mut ladder
+            && writeln!(out, "{}", drawn.line(now, way, &frame, &notes)).is_err()
+        {
+            // Nobody reads any more.
+            ladder = None;
+        }
+    };
+    let report = run(&plan, &mut Arena::new(), Some(&mut observer));
+    let _ = out.flush();
+    error.map_or(Ok(report), Err)
+}
