@@ -91,6 +91,7 @@ pub(super) struct Lent<'w> {
 }
 
 /// Cuts `count` zeroed pairs off.
+#[allow(clippy::mut_mut, reason = "the rest itself is what gets shorter")]
 fn cut<'w, const SIZE: usize>(
     rest: &mut &'w mut [[[u8; SIZE]; 2]],
     count: usize,

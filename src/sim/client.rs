@@ -64,6 +64,8 @@ pub(super) struct Client {
 }
 
 type Failure = String;
+/// When to be polled again, if by itself.
+type Wait = Option<Instant>;
 
 impl Client {
     pub(super) const fn new(job: Job) -> Self {
@@ -117,10 +119,11 @@ impl Client {
                         return Ok(None);
                     }
                 }
-                State::Open(socket) => match self.open(now, stack, calm, socket, scratch)? {
-                    Some(wait) => return Ok(wait),
-                    None => continue,
-                },
+                State::Open(socket) => {
+                    if let Some(wait) = self.open(now, stack, calm, socket, scratch)? {
+                        return Ok(wait);
+                    }
+                }
                 State::Datagrams(socket, number, until) => {
                     let wait = self.datagrams(now, stack, (socket, number, until), scratch)?;
                     if wait.is_some() {
@@ -206,7 +209,7 @@ impl Client {
         calm: &Calm,
         mut socket: TcpSocket,
         scratch: &mut Scratch,
-    ) -> Result<Option<Option<Instant>>, Failure> {
+    ) -> Result<Option<Wait>, Failure> {
         let turn = match self.job.work {
             Work::Echo { .. } => self.echo(now, stack, &mut socket, scratch)?,
             Work::Discard { bytes } => self.discard(stack, &mut socket, bytes, scratch)?,

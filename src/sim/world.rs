@@ -56,6 +56,7 @@ struct Wakeups {
     idle: u32,
 }
 
+#[allow(clippy::large_enum_variant, reason = "a world has a handful of them")]
 enum Node<'w> {
     Board(BoardNode<'w>, Wakeups),
     Peer(PeerNode<'w>, Calm),
@@ -191,13 +192,14 @@ impl<'w, 'o> World<'w, 'o> {
         self.polls += 1;
         let wire = &mut self.switch.ports[index].wire;
         let polled = match &mut self.nodes[index] {
-            Node::Board(board, _) => match &mut board.firmware {
-                Some(firmware) => Ok(firmware.poll(now, &mut wire.end(Side::Board))),
-                None => {
+            Node::Board(board, _) => {
+                if let Some(firmware) = &mut board.firmware {
+                    Ok(firmware.poll(now, &mut wire.end(Side::Board)))
+                } else {
                     wire.in_flight(Side::Board).clear();
                     Ok(None)
                 }
-            },
+            }
             Node::Intruder(intruder) => {
                 let polled = intruder.poll(now, &mut wire.end(Side::Board));
                 polled.map_err(|text| violation("answer", text))
@@ -540,7 +542,7 @@ impl<'w, 'o> World<'w, 'o> {
                         let name = format!("board {index}, {}", board.config.ipv4.address());
                         text += &netstat(&name, firmware.stack());
                     }
-                    None => text += &format!("-- board {index} is off\n"),
+                    None => text.extend(["-- board ", &index.to_string(), " is off\n"]),
                 },
                 Node::Peer(peer, _) => {
                     let name = format!("peer {index}, {}", peer.config.ipv4.address());
