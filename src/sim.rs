@@ -27,8 +27,8 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::BoardSockets;
 
 pub use self::arena::Arena;
-pub use self::command::command;
 use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
+pub use self::command::command;
 use self::node::Stock;
 pub use self::options::{Sim, Switch};
 pub use self::plan::{Plan, SETTLE};
@@ -74,9 +74,8 @@ pub fn run<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer
     let mut clock = VirtualClock::new();
     let mut world = World::new(plan, stock, observer);
     let limit = plan.heal + SETTLE * 2;
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        drive(&mut clock, limit, |now| world.step(now))
-    }));
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| drive(&mut clock, limit, |now| world.step(now))));
     let violation = match outcome {
         Ok(Outcome::Done) => world.violation.take().map(|found| (found.oracle, found.text)),
         Ok(outcome) => Some(("end", format!("the world ended by {outcome:?}"))),

@@ -16,7 +16,10 @@ fn a_slice() {
         frames += report.frames;
         if let Some(failure) = report.failure {
             failed += 1;
-            println!("seed {} at {} {}: {}\n{}", failure.seed, failure.at, failure.oracle, failure.text, failure.netstat);
+            println!(
+                "seed {} at {} {}: {}\n{}",
+                failure.seed, failure.at, failure.oracle, failure.text, failure.netstat
+            );
         }
     }
     println!("{failed} failed, {frames} frames");

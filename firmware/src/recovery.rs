@@ -19,6 +19,7 @@ use smoltcp::wire::{EthernetAddress, IpEndpoint, TcpControl, TcpRepr, TcpSeqNumb
 
 use crate::config::{RECOVERY_MAX, RECOVERY_MIN, RECOVERY_TRIES};
 use crate::crafted::Crafted;
+use crate::fin::Fin;
 
 /// Acknowledgements shown for one retransmission: the first two differ in their window, so that they
 /// count as updates and set smoltcp's count back; then three duplicates.
@@ -33,6 +34,8 @@ pub(crate) struct Heard {
     pub(crate) window: u16,
     /// Without payload, and its checksum is right.
     pub(crate) bare: bool,
+    /// With payload and a FIN, and its checksum is right.
+    pub(crate) fin: Option<Fin>,
 }
 
 /// What a connection looked like before, or after, smoltcp took a segment in.
@@ -41,6 +44,16 @@ pub(crate) struct Look {
     pub(crate) state: State,
     /// Bytes not yet acknowledged.
     pub(crate) queue: usize,
+}
+
+impl Look {
+    /// Whether the connection can still take data and a FIN.
+    pub(crate) const fn unfinished(self) -> bool {
+        matches!(
+            self.state,
+            State::SynReceived | State::Established | State::FinWait1 | State::FinWait2
+        )
+    }
 }
 
 /// What is known of one connection's peer.
@@ -85,6 +98,16 @@ impl Recovery {
     /// The application has read `count` bytes.
     pub(crate) const fn consumed(&mut self, count: usize) {
         self.consumed = self.consumed.wrapping_add(count as u32);
+    }
+
+    /// The sequence number behind all data that came in, of which `unread` bytes have not been read.
+    pub(crate) const fn next(&self, unread: usize) -> TcpSeqNumber {
+        let initial = match self.initial {
+            Some(initial) => initial,
+            None => 0,
+        };
+        let data = self.consumed.wrapping_add(unread as u32);
+        TcpSeqNumber(initial.wrapping_add(1).wrapping_add(data).cast_signed())
     }
 
     /// The cable is in again: try at once, and as often as at first.
@@ -159,13 +182,12 @@ impl Recovery {
     ) -> [Crafted; SHOWN] {
         self.tries += 1;
         self.since = now;
-        let next = self.initial.unwrap_or(0).wrapping_add(1 + u32::from(finished));
-        let next = next.wrapping_add(self.consumed).wrapping_add(unread as u32);
+        let next = self.next(unread) + usize::from(finished);
         let acknowledgement = |window| TcpRepr {
             src_port: remote.port,
             dst_port: local.port,
             control: TcpControl::None,
-            seq_number: TcpSeqNumber(next.cast_signed()),
+            seq_number: next,
             ack_number: self.acknowledged,
             window_len: window,
             window_scale: None,

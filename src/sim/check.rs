@@ -21,11 +21,7 @@ pub(super) const fn chargen(position: u32) -> u8 {
 }
 
 /// How far `heard`, which begins at `position`, is what `expected` says; `None`: all of it.
-pub(super) fn differs(
-    heard: &[u8],
-    position: u32,
-    expected: impl Fn(u32) -> u8,
-) -> Option<u32> {
+pub(super) fn differs(heard: &[u8], position: u32, expected: impl Fn(u32) -> u8) -> Option<u32> {
     (position..).zip(heard).find(|&(at, &byte)| byte != expected(at)).map(|(at, _)| at)
 }
 
@@ -109,8 +105,8 @@ pub(super) fn telemetry(line: &str) -> Option<Line> {
 
 /// A decimal number as JSON has it: no sign, no leading zero.
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit())
-        && (text == "0" || !text.starts_with('0'));
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
 

@@ -103,13 +103,12 @@ impl Collector {
         let mut chunk = [0; 1024];
         loop {
             let connection = &mut self.connections[index];
-            let count =
-                match TcpClientStack::receive(stack, &mut connection.socket, &mut chunk) {
-                    Ok(0) => return Ok(false),
-                    Ok(count) => count,
-                    Err(nb::Error::WouldBlock) => return Ok(true),
-                    Err(nb::Error::Other(_)) => return Ok(false),
-                };
+            let count = match TcpClientStack::receive(stack, &mut connection.socket, &mut chunk) {
+                Ok(0) => return Ok(false),
+                Ok(count) => count,
+                Err(nb::Error::WouldBlock) => return Ok(true),
+                Err(nb::Error::Other(_)) => return Ok(false),
+            };
             for &byte in &chunk[..count] {
                 let connection = &mut self.connections[index];
                 if byte != b'\n' {

@@ -114,13 +114,8 @@ fn ipv4(
         payload_len: len,
         hop_limit: 64,
     };
-    let packet = ethernet(
-        buffer,
-        source.0,
-        destination.0,
-        EthernetProtocol::Ipv4,
-        ip.buffer_len() + len,
-    );
+    let packet =
+        ethernet(buffer, source.0, destination.0, EthernetProtocol::Ipv4, ip.buffer_len() + len);
     ip.emit(&mut Ipv4Packet::new_unchecked(&mut *packet), &ChecksumCapabilities::default());
     &mut packet[ip.buffer_len()..]
 }
@@ -157,7 +152,10 @@ pub(super) fn dress(frame: &mut [u8], source: Ipv4Address, destination: Ipv4Addr
 /// What an intruder understands of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    WhoHas { asked: Ipv4Address, by: (EthernetAddress, Ipv4Address) },
+    WhoHas {
+        asked: Ipv4Address,
+        by: (EthernetAddress, Ipv4Address),
+    },
     Segment {
         to: Ipv4Address,
         port: u16,
@@ -168,7 +166,10 @@ pub(super) enum Heard {
         len: usize,
     },
     /// A UDP datagram, and whether it says what nobody may answer.
-    Datagram { source: Ipv4Address, unanswerable: bool },
+    Datagram {
+        source: Ipv4Address,
+        unanswerable: bool,
+    },
 }
 
 /// Reads a frame, which may hold anything.

@@ -75,16 +75,35 @@ pub(super) struct Job {
 /// What befalls the world from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    Fault { node: usize, to: Option<Side>, setting: Setting },
+    Fault {
+        node: usize,
+        to: Option<Side>,
+        setting: Setting,
+    },
     /// The end of every fault of that node's link.
-    Calm { node: usize },
-    Unplug { node: usize },
-    Plug { node: usize },
-    PowerOff { board: usize },
-    PowerOn { board: usize },
+    Calm {
+        node: usize,
+    },
+    Unplug {
+        node: usize,
+    },
+    Plug {
+        node: usize,
+    },
+    PowerOff {
+        board: usize,
+    },
+    PowerOn {
+        board: usize,
+    },
     /// Another machine takes a peer's place, with its addresses but for the MAC address.
-    Swap { peer: usize },
-    Campaign { intruder: usize, campaign: Campaign },
+    Swap {
+        peer: usize,
+    },
+    Campaign {
+        intruder: usize,
+        campaign: Campaign,
+    },
     Heal,
 }
 
@@ -133,7 +152,9 @@ impl Draw {
     }
 
     fn moment(&mut self, before: Instant) -> Instant {
-        Instant::from_micros((self.0.next_u64() % before.total_micros().cast_unsigned()).cast_signed())
+        Instant::from_micros(
+            (self.0.next_u64() % before.total_micros().cast_unsigned()).cast_signed(),
+        )
     }
 
     fn pace(&mut self) -> Pace {

@@ -173,9 +173,8 @@ impl<'w, 'o> World<'w, 'o> {
                 return Step::Done;
             }
         }
-        let waiting = self.switch.ports.iter().any(|port| {
-            port.wire.next_arrival(Side::Board).is_some()
-        });
+        let waiting =
+            self.switch.ports.iter().any(|port| port.wire.next_arrival(Side::Board).is_some());
         if waiting {
             return Step::Next(Some(now));
         }
@@ -285,9 +284,10 @@ impl<'w, 'o> World<'w, 'o> {
             return;
         };
         for sent in self.switch.ports[index].wire.in_flight(Side::Peer).iter() {
-            let stale = self.retired.iter().any(|(mac, at)| {
-                sent.frame.starts_with(&mac.0) && *at <= board.plugged
-            });
+            let stale = self
+                .retired
+                .iter()
+                .any(|(mac, at)| sent.frame.starts_with(&mac.0) && *at <= board.plugged);
             if stale {
                 let text = format!(
                     "board {index}, plugged in at {}, sends to a NIC that was taken out before",
@@ -503,9 +503,8 @@ impl<'w, 'o> World<'w, 'o> {
             last.is_none_or(|at| at + FRESH < now)
         };
         let boards = self.nodes.iter().enumerate();
-        let mut sending = boards.filter(|(_, node)| {
-            matches!(node, Node::Board(board, _) if board.telemetry())
-        });
+        let mut sending =
+            boards.filter(|(_, node)| matches!(node, Node::Board(board, _) if board.telemetry()));
         let (index, _) = sending.find(|&(index, _)| old(index))?;
         Some(format!("board {index} sends no telemetry"))
     }
@@ -552,5 +551,4 @@ impl<'w, 'o> World<'w, 'o> {
         }
         text
     }
-
 }
