@@ -10,14 +10,16 @@
 //! smoltcp three duplicate acknowledgements of its own making, and smoltcp resends the first segment by
 //! its own rules (RFC 5681 3.2, with its congestion window). The wait is twice the handshake's round
 //! trip, at least [`RECOVERY_MIN`] as on Linux, doubled each time; after [`RECOVERY_TRIES`] smoltcp's
-//! timer is left alone, so that a peer which is gone is still given up. Only what the peer has said
-//! itself is repeated; a wrong guess costs one segment sent twice. 40 bytes a slot.
+//! timer is left alone, but for a try every [`RECOVERY_LAST`]: its fast retransmit stops that timer, and
+//! if the segment cannot leave, for want of the neighbour's MAC address, it forgets to start it again. A
+//! peer which is gone is still given up, for what the tries pretend is taken off the timeout. Only what the
+//! peer has said itself is repeated; a wrong guess costs one segment sent twice. 40 bytes a slot.
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpEndpoint, TcpControl, TcpRepr, TcpSeqNumber};
 
-use crate::config::{RECOVERY_MAX, RECOVERY_MIN, RECOVERY_TRIES};
+use crate::config::{RECOVERY_LAST, RECOVERY_MAX, RECOVERY_MIN, RECOVERY_TRIES, USER_TIMEOUT};
 use crate::crafted::Crafted;
 use crate::fin::Fin;
 
@@ -161,13 +163,20 @@ impl Recovery {
             self.since = now;
             self.tries = 0;
         }
-        (self.tries < RECOVERY_TRIES).then(|| self.since + self.wait * (1 << self.tries))
+        let wait =
+            if self.tries < RECOVERY_TRIES { self.wait * (1 << self.tries) } else { RECOVERY_LAST };
+        // Later than that the connection is given up.
+        (self.pretended() + wait < USER_TIMEOUT).then(|| self.since + wait)
     }
 
     /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
     /// timeout.
     pub(crate) fn pretended(&self) -> Duration {
-        if self.outstanding { self.wait * ((1 << self.tries) - 1) } else { Duration::ZERO }
+        if !self.outstanding {
+            return Duration::ZERO;
+        }
+        let doubled = self.tries.min(RECOVERY_TRIES);
+        self.wait * ((1 << doubled) - 1) + RECOVERY_LAST * u32::from(self.tries - doubled)
     }
 
     /// A try is due: the acknowledgements to show smoltcp, as frames. `unread`: received bytes that the
