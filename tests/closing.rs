@@ -355,3 +355,47 @@ fn a_reset_goes_out_although_the_poll_came_late() {
     assert!(rst.is_rst() && rst.seq == client.ack);
     solo.assert_clean();
 }
+
+/// smoltcp's fast retransmit heeds no window, and a receiver that cuts such a segment to what it has room
+/// for must not take the FIN behind what it cut off.
+#[test]
+fn a_fin_beyond_the_window_comes_with_the_data_before_it() {
+    const SENT: usize = 2600;
+    let data: Vec<u8> = (0..SENT).map(|at| (at % 251) as u8).collect();
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected(&mut solo);
+    for part in [&data[..1400], &data[1400..1952]] {
+        let frame = client.data(part);
+        solo.send(frame);
+    }
+    solo.pass(SECOND);
+    let window = solo.said().last().expect("an acknowledgement").window;
+    assert_eq!(usize::from(window), 2048 - 1952);
+    // All the rest and the FIN, of which 96 bytes have room.
+    let mut last = client.segment(TcpControl::Fin, &data[1952..]);
+    solo.send(last.frame());
+    assert!(solo.netstat().contains("ESTABLISHED"), "{}", solo.netstat());
+    let mut heard = Vec::new();
+    assert!(!tcp::read(&mut solo.board, &mut socket, &mut heard), "no FIN yet");
+    assert_eq!(heard, &data[..2048]);
+    solo.pass(SECOND);
+    solo.said();
+    // Again, now that there is room; what a wrong checksum covers does not count.
+    let mut wrong = last.frame();
+    *wrong.last_mut().unwrap() ^= 1;
+    solo.send(wrong);
+    assert!(!tcp::read(&mut solo.board, &mut socket, &mut heard), "no FIN yet");
+    last.seq = client.seq + 96;
+    last.payload.drain(..96);
+    solo.send(last.frame());
+    assert!(tcp::read(&mut solo.board, &mut socket, &mut heard), "the FIN");
+    assert_eq!(heard, data);
+    solo.pass(SECOND);
+    assert_eq!(solo.said().last().unwrap().ack, Some(client.seq + (SENT - 1952) + 1));
+    solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.said();
+    solo.assert_clean();
+}

@@ -6,6 +6,7 @@ use common::pair::{Memory, Pair};
 use common::solo::{Solo, SoloMemory, connected};
 use common::{ready, tcp};
 use smoltcp::time::Duration;
+use smoltcp::wire::TcpControl;
 use tapboard::link::{Link, Setting};
 use tapboard::world::Outcome;
 use tapboard_firmware::config::RECOVERY_TRIES;
@@ -49,6 +50,41 @@ fn a_silent_peer_is_asked_again_after_250_ms_doubling_and_then_left_to_smoltcp()
     solo.pass(Duration::from_millis(300));
     let times: Vec<_> = sent(&mut solo, start).into_iter().map(|(at, _)| at).collect();
     assert_eq!(times, [0, 250]);
+    solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
+
+/// smoltcp's fast retransmit stops its timer, and forgets the segment if the neighbour has to be asked for
+/// first: with the timer off, nothing else would send it again.
+#[test]
+fn a_neighbour_that_is_away_for_all_the_tries_gets_the_data_when_it_is_back() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected(&mut solo);
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"anyone?"), Ok(7));
+    solo.turn();
+    solo.pass(Duration::from_millis(100));
+    solo.answers = |_| false;
+    solo.board.link_up();
+    solo.turn();
+    solo.pass(Duration::from_secs(15));
+    assert_eq!(solo.board.counters().recoveries, u32::from(RECOVERY_TRIES));
+    solo.said();
+    // The neighbour is back, and alive in all but what it has not got.
+    solo.answers = |_| true;
+    let start = solo.clock.now();
+    for _ in 0..4 {
+        let alive = client.segment(TcpControl::None, b"");
+        solo.send(alive.frame());
+        solo.pass(Duration::from_secs(10));
+    }
+    let sent = sent(&mut solo, start);
+    assert!(!sent.is_empty(), "{}", solo.netstat());
+    client.ack += 7;
+    solo.send(client.ack());
+    assert_eq!(solo.board.unacknowledged(&socket), 0);
     solo.board.abort(socket);
     tcp::close(&mut solo.board, listener);
     solo.turn();

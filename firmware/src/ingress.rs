@@ -15,6 +15,7 @@ use smoltcp::wire::{
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
 
+use crate::fin::Fin;
 use crate::recovery::Heard;
 
 /// What to do with a frame.
@@ -77,7 +78,8 @@ pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Cl
     if protocol != IpProtocol::Tcp {
         return Class::Pass;
     }
-    classify_tcp(payload, source, destination)
+    let at = payload.as_ptr().addr() - frame.as_ptr().addr();
+    classify_tcp(at, payload, source, destination)
 }
 
 /// Protocol and payload behind a hop-by-hop options header, the only extension header that smoltcp reads
@@ -93,17 +95,22 @@ fn past_options(protocol: IpProtocol, payload: &[u8]) -> Option<(IpProtocol, &[u
     Some((options.next_header(), payload.get(len..)?))
 }
 
-fn classify_tcp(payload: &[u8], source: IpAddress, destination: IpAddress) -> Class {
+/// Classifies the TCP segment that begins at offset `at` of its frame.
+fn classify_tcp(at: usize, payload: &[u8], source: IpAddress, destination: IpAddress) -> Class {
     let Ok(tcp) = TcpPacket::new_checked(payload) else {
         return Class::Pass;
     };
     let local = IpEndpoint::new(destination, tcp.dst_port());
     let remote = IpEndpoint::new(source, tcp.src_port());
+    let len = tcp.payload().len();
+    // The checksum is looked at only where it matters here; smoltcp does it in any case.
+    let sound = || tcp.verify_checksum(&source, &destination);
     let heard = Heard {
         seq: tcp.seq_number(),
         ack: tcp.ack().then(|| tcp.ack_number()),
         window: tcp.window_len(),
-        bare: tcp.payload().is_empty() && tcp.verify_checksum(&source, &destination),
+        bare: len == 0 && sound(),
+        fin: (len > 0 && tcp.fin() && sound()).then_some(Fin { at, len }),
     };
     if tcp.rst() {
         Class::Rst { local, remote }

@@ -9,6 +9,7 @@ mod backlog;
 pub mod board;
 pub mod config;
 mod crafted;
+mod fin;
 pub mod firmware;
 mod ingress;
 mod listener;

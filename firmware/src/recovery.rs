@@ -10,15 +10,18 @@
 //! smoltcp three duplicate acknowledgements of its own making, and smoltcp resends the first segment by
 //! its own rules (RFC 5681 3.2, with its congestion window). The wait is twice the handshake's round
 //! trip, at least [`RECOVERY_MIN`] as on Linux, doubled each time; after [`RECOVERY_TRIES`] smoltcp's
-//! timer is left alone, so that a peer which is gone is still given up. Only what the peer has said
-//! itself is repeated; a wrong guess costs one segment sent twice. 40 bytes a slot.
+//! timer is left alone, but for a try every [`RECOVERY_LAST`]: its fast retransmit stops that timer, and
+//! if the segment cannot leave, for want of the neighbour's MAC address, it forgets to start it again. A
+//! peer which is gone is still given up, for what the tries pretend is taken off the timeout. Only what the
+//! peer has said itself is repeated; a wrong guess costs one segment sent twice. 40 bytes a slot.
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpEndpoint, TcpControl, TcpRepr, TcpSeqNumber};
 
-use crate::config::{RECOVERY_MAX, RECOVERY_MIN, RECOVERY_TRIES};
+use crate::config::{RECOVERY_LAST, RECOVERY_MAX, RECOVERY_MIN, RECOVERY_TRIES, USER_TIMEOUT};
 use crate::crafted::Crafted;
+use crate::fin::Fin;
 
 /// Acknowledgements shown for one retransmission: the first two differ in their window, so that they
 /// count as updates and set smoltcp's count back; then three duplicates.
@@ -33,6 +36,8 @@ pub(crate) struct Heard {
     pub(crate) window: u16,
     /// Without payload, and its checksum is right.
     pub(crate) bare: bool,
+    /// With payload and a FIN, and its checksum is right.
+    pub(crate) fin: Option<Fin>,
 }
 
 /// What a connection looked like before, or after, smoltcp took a segment in.
@@ -41,6 +46,16 @@ pub(crate) struct Look {
     pub(crate) state: State,
     /// Bytes not yet acknowledged.
     pub(crate) queue: usize,
+}
+
+impl Look {
+    /// Whether the connection can still take data and a FIN.
+    pub(crate) const fn unfinished(self) -> bool {
+        matches!(
+            self.state,
+            State::SynReceived | State::Established | State::FinWait1 | State::FinWait2
+        )
+    }
 }
 
 /// What is known of one connection's peer.
@@ -85,6 +100,16 @@ impl Recovery {
     /// The application has read `count` bytes.
     pub(crate) const fn consumed(&mut self, count: usize) {
         self.consumed = self.consumed.wrapping_add(count as u32);
+    }
+
+    /// The sequence number behind all data that came in, of which `unread` bytes have not been read.
+    pub(crate) const fn next(&self, unread: usize) -> TcpSeqNumber {
+        let initial = match self.initial {
+            Some(initial) => initial,
+            None => 0,
+        };
+        let data = self.consumed.wrapping_add(unread as u32);
+        TcpSeqNumber(initial.wrapping_add(1).wrapping_add(data).cast_signed())
     }
 
     /// The cable is in again: try at once, and as often as at first.
@@ -138,13 +163,20 @@ impl Recovery {
             self.since = now;
             self.tries = 0;
         }
-        (self.tries < RECOVERY_TRIES).then(|| self.since + self.wait * (1 << self.tries))
+        let wait =
+            if self.tries < RECOVERY_TRIES { self.wait * (1 << self.tries) } else { RECOVERY_LAST };
+        // Later than that the connection is given up.
+        (self.pretended() + wait < USER_TIMEOUT).then(|| self.since + wait)
     }
 
     /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
     /// timeout.
     pub(crate) fn pretended(&self) -> Duration {
-        if self.outstanding { self.wait * ((1 << self.tries) - 1) } else { Duration::ZERO }
+        if !self.outstanding {
+            return Duration::ZERO;
+        }
+        let doubled = self.tries.min(RECOVERY_TRIES);
+        self.wait * ((1 << doubled) - 1) + RECOVERY_LAST * u32::from(self.tries - doubled)
     }
 
     /// A try is due: the acknowledgements to show smoltcp, as frames. `unread`: received bytes that the
@@ -159,13 +191,12 @@ impl Recovery {
     ) -> [Crafted; SHOWN] {
         self.tries += 1;
         self.since = now;
-        let next = self.initial.unwrap_or(0).wrapping_add(1 + u32::from(finished));
-        let next = next.wrapping_add(self.consumed).wrapping_add(unread as u32);
+        let next = self.next(unread) + usize::from(finished);
         let acknowledgement = |window| TcpRepr {
             src_port: remote.port,
             dst_port: local.port,
             control: TcpControl::None,
-            seq_number: TcpSeqNumber(next.cast_signed()),
+            seq_number: next,
             ack_number: self.acknowledged,
             window_len: window,
             window_scale: None,

@@ -28,10 +28,12 @@ use smoltcp::wire::{
 
 use crate::backlog::Backlog;
 use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT};
+use crate::crafted::Crafted;
+use crate::fin::{self, Unfinished};
 use crate::ingress::{Class, Metered, MeteredToken, OneFrame, Sent, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::netstat::Counters;
-use crate::recovery::Look;
+use crate::recovery::{Heard, Look};
 use crate::rng::Rng;
 use crate::storage::{Buffers, Sockets};
 
@@ -330,7 +332,7 @@ impl<'a> NetStack<'a> {
     }
 
     /// Looks at one frame, then gives it to smoltcp or drops it.
-    fn frame(&mut self, frame: &[u8], transmit: impl TxToken) {
+    fn frame<T: TxToken>(&mut self, frame: &[u8], transmit: MeteredToken<'_, T>) {
         let (now, counters) = (self.now, &mut self.counters);
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
@@ -377,7 +379,12 @@ impl<'a> NetStack<'a> {
             }
         }
         let before = known.map(|(index, _)| self.look(index));
-        self.show(frame, transmit);
+        match known.zip(before) {
+            Some(((index, heard), before)) if heard.fin.is_some() && before.unfinished() => {
+                self.show_with_fin(frame, index, heard, transmit);
+            }
+            _ => self.show(frame, transmit),
+        }
         if let (Some((index, heard)), Some(before)) = (known, before) {
             let after = self.look(index);
             self.pool.slots[index].recovery.heard(heard, before, after, now);
@@ -394,6 +401,33 @@ impl<'a> NetStack<'a> {
     fn look(&self, index: usize) -> Look {
         let socket = self.pool.socket(index, &self.set);
         Look { state: socket.state(), queue: socket.send_queue() }
+    }
+
+    /// Gives smoltcp a segment with data, and its FIN after that; see [`crate::fin`].
+    fn show_with_fin<T: TxToken>(
+        &mut self,
+        frame: &[u8],
+        index: usize,
+        heard: Heard,
+        transmit: MeteredToken<'_, T>,
+    ) {
+        let unfinished = heard.fin.and_then(|fin| Some((fin, Unfinished::new(frame, fin)?)));
+        let Some((fin, unfinished)) = unfinished else {
+            return self.show(frame, transmit);
+        };
+        self.show(unfinished.bytes(), transmit);
+        let socket = self.pool.socket(index, &self.set);
+        let (Some(local), Some(remote)) = (socket.local_endpoint(), socket.remote_endpoint())
+        else {
+            return;
+        };
+        let end = heard.seq + fin.len;
+        if end == self.pool.slots[index].recovery.next(socket.recv_queue()) {
+            let fin = fin::alone((remote.port, local.port), end, heard.ack, heard.window);
+            let fin = Crafted::new(&fin, (remote, local), (self.mac, self.mac));
+            let mut sent = Sent::default();
+            self.show(fin.bytes(), MeteredToken::<T> { token: None, sent: &mut sent });
+        }
     }
 
     /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.

@@ -1,0 +1,100 @@
+//! A FIN is believed only with all the data before it.
+//!
+//! smoltcp 0.14 cuts a segment to the receive window and takes the FIN behind what it cut off, so that the
+//! application reads an early end of a stream that looks whole. Its own fast retransmit sends such
+//! segments, for it heeds no window. How large the window was smoltcp does not tell; so it is shown a
+//! segment that has both data and FIN without the FIN, and the FIN alone once all the data is in. What the
+//! FIN came too early for, the peer sends again (RFC 9293 3.10.7.4: a segment is trimmed to the window,
+//! FIN included). Cost: a copy of the frame on the call stack, about once a connection.
+
+use smoltcp::wire::{TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
+
+use crate::config::FRAME_SIZE;
+
+/// Where in a frame the segment is that has data and a FIN, and how much data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fin {
+    /// Offset of the TCP header.
+    pub(crate) at: usize,
+    /// Bytes of payload.
+    pub(crate) len: usize,
+}
+
+/// A frame whose FIN is taken out.
+pub(crate) struct Unfinished {
+    buffer: [u8; FRAME_SIZE],
+    len: usize,
+}
+
+impl Unfinished {
+    /// The frame without its FIN; `None` if the frame is longer than any this stack can hold.
+    #[inline(never)]
+    pub(crate) fn new(frame: &[u8], fin: Fin) -> Option<Self> {
+        let mut buffer = [0; FRAME_SIZE];
+        buffer.get_mut(..frame.len())?.copy_from_slice(frame);
+        let mut packet = TcpPacket::new_unchecked(&mut buffer[fin.at..frame.len()]);
+        packet.set_fin(false);
+        // The word with the flags is one less, so the checksum is one more (RFC 1624).
+        let (checksum, carry) = packet.checksum().overflowing_add(1);
+        packet.set_checksum(checksum + u16::from(carry));
+        Some(Self { buffer, len: frame.len() })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+}
+
+/// The FIN alone, at sequence number `seq`.
+pub(crate) const fn alone(
+    (source, destination): (u16, u16),
+    seq: TcpSeqNumber,
+    ack: Option<TcpSeqNumber>,
+    window: u16,
+) -> TcpRepr<'static> {
+    TcpRepr {
+        src_port: source,
+        dst_port: destination,
+        control: TcpControl::Fin,
+        seq_number: seq,
+        ack_number: ack,
+        window_len: window,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{IpAddress, Ipv4Address};
+
+    use super::*;
+
+    #[test]
+    fn the_checksum_stays_right_whatever_it_was() {
+        let (source, destination) = (
+            IpAddress::Ipv4(Ipv4Address::new(192, 0, 2, 2)),
+            IpAddress::Ipv4(Ipv4Address::new(192, 0, 2, 1)),
+        );
+        // Every checksum there can be, by every word of payload.
+        for word in 0..=u16::MAX {
+            let payload = word.to_be_bytes();
+            let repr = TcpRepr {
+                payload: &payload,
+                ..alone((7, 8), TcpSeqNumber(9), Some(TcpSeqNumber(10)), 11)
+            };
+            let mut frame = [0; 14 + 22];
+            let mut packet = TcpPacket::new_unchecked(&mut frame[14..]);
+            repr.emit(&mut packet, &source, &destination, &ChecksumCapabilities::default());
+            let unfinished = Unfinished::new(&frame, Fin { at: 14, len: 2 }).unwrap();
+            let packet = TcpPacket::new_checked(&unfinished.bytes()[14..]).unwrap();
+            assert!(!packet.fin() && packet.ack());
+            assert!(packet.verify_checksum(&source, &destination), "{word:#06x}");
+        }
+    }
+}
