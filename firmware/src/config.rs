@@ -61,8 +61,9 @@ pub const RECOVERY_MAX: Duration = Duration::from_secs(1);
 /// How often it does so, doubling the wait, before it leaves the connection to smoltcp's own timer.
 pub const RECOVERY_TRIES: u8 = 5;
 
-/// How long it waits from then on, for smoltcp's timer may be off.
-pub const RECOVERY_LAST: Duration = Duration::from_secs(32);
+/// How long it waits from then on, for smoltcp's timer may be off. Shorter than [`KEEP_ALIVE`]: smoltcp would
+/// send its probe's byte in the place of the last one that is outstanding.
+pub const RECOVERY_LAST: Duration = Duration::from_secs(16);
 
 /// A connect that takes longer fails.
 pub const CONNECT: Duration = Duration::from_secs(15);
@@ -156,8 +157,8 @@ const _: () = {
     assert!(SYN_RECEIVED.total_micros() < CONNECT.total_micros());
     assert!(KEEP_ALIVE.total_micros() * 4 <= USER_TIMEOUT.total_micros());
     assert!(RECOVERY_MIN.total_micros() < RECOVERY_MAX.total_micros());
-    assert!(RECOVERY_MAX.total_micros() << RECOVERY_TRIES <= RECOVERY_LAST.total_micros());
-    assert!(RECOVERY_LAST.total_micros() * 2 < USER_TIMEOUT.total_micros());
+    assert!(RECOVERY_MAX.total_micros() << (RECOVERY_TRIES - 1) <= RECOVERY_LAST.total_micros());
+    assert!(RECOVERY_LAST.total_micros() < KEEP_ALIVE.total_micros());
     assert!(RST_WAIT.total_micros() < ORPHAN.total_micros());
     assert!(ORPHAN.total_micros() < IDLE_EVICT.total_micros());
     assert!(BACKOFF_FIRST.total_micros() < BACKOFF_MAX.total_micros());

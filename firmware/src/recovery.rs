@@ -11,8 +11,8 @@
 //! its own rules (RFC 5681 3.2, with its congestion window). The wait is twice the handshake's round
 //! trip, at least [`RECOVERY_MIN`] as on Linux, doubled each time; after [`RECOVERY_TRIES`] smoltcp's
 //! timer is left alone, but for a try every [`RECOVERY_LAST`]: its fast retransmit stops that timer, and
-//! if the segment cannot leave, for want of the neighbour's MAC address, it forgets to start it again. A
-//! peer which is gone is still given up, for what the tries pretend is taken off the timeout. Only what the
+//! if the segment cannot leave, for want of the neighbour's MAC address, it is forgotten, and keep-alive
+//! probes begin to fill its place with a byte of their own. A peer which is gone is still given up, for what the tries pretend is taken off the timeout. Only what the
 //! peer has said itself is repeated; a wrong guess costs one segment sent twice. 40 bytes a slot.
 
 use smoltcp::socket::tcp::State;
