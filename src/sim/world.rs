@@ -241,7 +241,8 @@ impl<'w, 'o> World<'w, 'o> {
     /// What must hold whenever a board was polled.
     fn check_board(&mut self, index: usize, now: Instant, worked: bool) {
         let next = self.deadlines[index];
-        let Node::Board(board, wakeups) = &mut self.nodes[index] else {
+        let (boards, peers) = self.nodes.split_at_mut(self.boards);
+        let Some(Node::Board(board, wakeups)) = boards.get_mut(index) else {
             return;
         };
         if worked {
@@ -262,7 +263,14 @@ impl<'w, 'o> World<'w, 'o> {
             None
         };
         if let Some(firmware) = &board.firmware {
-            let stalls = firmware.stack().counters().stalls;
+            let counters = firmware.stack().counters();
+            let (stalls, given_up) =
+                (counters.stalls, counters.evicted + counters.handshakes_expired);
+            for peer in &mut peers[..] {
+                if let Node::Peer(_, calm) = peer {
+                    calm.gave_up(index, now, given_up);
+                }
+            }
             if stalls > 0 {
                 let text = format!("board {index}: smoltcp asked for {stalls} polls in vain");
                 self.violation = Some(violation("stalls", text));
