@@ -220,6 +220,9 @@ impl<'w, 'o> World<'w, 'o> {
         if !self.retired.is_empty() {
             self.check_neighbors(index);
         }
+        if self.violation.is_some() {
+            return;
+        }
         let sent = self.switch.collect(index, now);
         self.check_board(index, now, arrived || sent > 0);
     }
@@ -277,7 +280,10 @@ impl<'w, 'o> World<'w, 'o> {
                 return;
             }
         }
-        self.violation = found;
+        if found.is_some() {
+            self.violation = found;
+            return;
+        }
         if board.reset_requested() {
             let at = now + REBOOT;
             let place = self.events.partition_point(|&(other, _)| other <= at);
