@@ -52,10 +52,11 @@ impl Client {
             };
         }
         let mut buffer = [0x5a; 2048];
-        while !listens {
+        let mut full = listens;
+        while !full {
             match tcp::send(stack, &mut self.socket, &buffer) {
                 Ok(count) => self.sent += count as u64,
-                Err(nb::Error::WouldBlock) => break,
+                Err(nb::Error::WouldBlock) => full = true,
                 Err(error) => panic!("{error:?}"),
             }
         }
@@ -89,13 +90,16 @@ fn turn(
     next
 }
 
+/// Buffers, on the heap, for a test thread's stack is small.
+fn pairs<const SIZE: usize>(count: usize) -> Vec<[[u8; SIZE]; 2]> {
+    vec![[[0; SIZE]; 2]; count]
+}
+
 /// Bytes that one connection got through in that time.
 fn bytes<const BUFFER: usize>(port: u16, loss: u32, seed: u64, span: Duration) -> u64 {
-    // On the heap, for a test thread's stack is small.
-    let mut board_tcp = vec![[[0; BUFFER]; 2]; TCP_SLOTS];
-    let mut board_udp = vec![[[0; DATAGRAM_SIZE]; 2]; UDP_SLOTS];
+    let (mut board_tcp, mut peer_tcp) = (pairs::<BUFFER>(TCP_SLOTS), pairs::<LARGE>(TCP_SLOTS));
+    let mut board_udp = pairs::<DATAGRAM_SIZE>(UDP_SLOTS);
     let mut board_sockets = BoardSockets::new();
-    let mut peer_tcp = vec![[[0; LARGE]; 2]; TCP_SLOTS];
     let mut peer_udp = board_udp.clone();
     let mut peer_sockets = BoardSockets::new();
     let (mut wire, mut link) = (Wire::default(), Link::new(seed));

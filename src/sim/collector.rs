@@ -24,7 +24,7 @@ struct Connection {
 #[derive(Debug)]
 struct Boot {
     board: usize,
-    boot: usize,
+    number: usize,
     seen: Vec<bool>,
 }
 
@@ -104,10 +104,9 @@ impl Collector {
         loop {
             let connection = &mut self.connections[index];
             let count = match TcpClientStack::receive(stack, &mut connection.socket, &mut chunk) {
-                Ok(0) => return Ok(false),
+                Ok(0) | Err(nb::Error::Other(_)) => return Ok(false),
                 Ok(count) => count,
                 Err(nb::Error::WouldBlock) => return Ok(true),
-                Err(nb::Error::Other(_)) => return Ok(false),
             };
             for &byte in &chunk[..count] {
                 let connection = &mut self.connections[index];
@@ -148,9 +147,9 @@ impl Collector {
         if before.is_some_and(|before| line.seq <= before) {
             return Err(failure("the number does not rise"));
         }
-        let same = |known: &Boot| known.board == line.board && known.boot == line.boot;
+        let same = |known: &Boot| known.board == line.board && known.number == line.boot;
         let place = self.boots.iter().position(same).unwrap_or_else(|| {
-            self.boots.push(Boot { board: line.board, boot: line.boot, seen: Vec::new() });
+            self.boots.push(Boot { board: line.board, number: line.boot, seen: Vec::new() });
             self.boots.len() - 1
         });
         let (seen, seq) = (&mut self.boots[place].seen, line.seq as usize);

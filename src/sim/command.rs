@@ -137,12 +137,10 @@ fn commit() -> String {
 
 fn show(failure: &Failure, faults: bool, netstat: bool) {
     let Failure { seed, at, oracle, text, .. } = failure;
-    let mut lines = format!("seed {seed} at {at}: {oracle}: {text}\n");
-    if netstat {
-        lines += &format!("{}commit {}\n", failure.netstat, commit());
-    }
-    lines += &format!("replay: {}\n", replay_command(*seed, faults));
-    print(&lines);
+    let more =
+        if netstat { format!("{}commit {}\n", failure.netstat, commit()) } else { String::new() };
+    let replay = replay_command(*seed, faults);
+    print(&format!("seed {seed} at {at}: {oracle}: {text}\n{more}replay: {replay}\n"));
 }
 
 fn summary(sum: &Sum, threads: u64, seconds: f64) -> String {
