@@ -1,27 +1,87 @@
-//! Worlds, drawn from seeds.
+//! Worlds drawn from seeds: a slice of them, and that each is the same whenever it is run.
 
-use tapboard::sim::{Arena, Plan, run};
+use smoltcp::time::{Duration, Instant};
+use tapboard::link::Notes;
+use tapboard::nic::wire::Side;
+use tapboard::sim::{Arena, Plan, Report, run};
+
+/// Seeds of the slice; `tapboard sim` runs as many as there is time for.
+const SLICE: u64 = 200;
+
+/// Runs a world with every frame, its time and what befell it in a hash (FNV-1a).
+fn hashed(seed: u64, arena: &mut Arena) -> (Report, u64) {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut eat = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    };
+    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], notes: &Notes| {
+        eat(&now.total_micros().to_be_bytes());
+        eat(&[node as u8, u8::from(to == Side::Board)]);
+        eat(frame);
+        eat(notes.to_string().as_bytes());
+    };
+    let report = run(&Plan::draw(seed, true), arena, Some(&mut observer));
+    (report, hash)
+}
 
 #[test]
-fn a_slice() {
-    let mut arena = Arena::new();
-    let (from, to) = std::env::var("SEEDS").ok().map_or((0, 200), |text| {
-        let (from, to) = text.split_once("..").unwrap();
-        (from.parse::<u64>().unwrap(), to.parse::<u64>().unwrap())
-    });
-    let mut failed = 0;
-    let mut frames = 0;
-    for seed in from..to {
-        let report = run(&Plan::draw(seed, true), &mut arena, None);
-        frames += report.frames;
-        if let Some(failure) = report.failure {
-            failed += 1;
-            println!(
-                "seed {} at {} {}: {}\n{}",
-                failure.seed, failure.at, failure.oracle, failure.text, failure.netstat
-            );
+fn a_slice_of_worlds_is_well() {
+    let half = |seeds: std::ops::Range<u64>| {
+        let mut arena = Arena::new();
+        let mut seen = Duration::ZERO;
+        for seed in seeds {
+            let report = run(&Plan::draw(seed, true), &mut arena, None);
+            if let Some(failure) = report.failure {
+                panic!("seed {seed}: {}: {}\n{}", failure.oracle, failure.text, failure.netstat);
+            }
+            seen += report.elapsed;
         }
+        seen
+    };
+    let seen = std::thread::scope(|scope| {
+        let halves = [0..SLICE / 2, SLICE / 2..SLICE].map(|seeds| scope.spawn(|| half(seeds)));
+        halves.map(|half| half.join().expect("the panic says why"))
+    });
+    assert!(seen[0] + seen[1] > Duration::from_secs(60 * SLICE), "{seen:?}");
+}
+
+#[test]
+fn without_faults_worlds_are_well_too() {
+    let mut arena = Arena::new();
+    for seed in 0..20 {
+        let report = run(&Plan::draw(seed, false), &mut arena, None);
+        assert_eq!(report.failure, None);
     }
-    println!("{failed} failed, {frames} frames");
-    assert_eq!(failed, 0);
+}
+
+#[test]
+fn a_seed_gives_the_same_world_bit_for_bit_whatever_ran_before() {
+    let mut arena = Arena::new();
+    let first: Vec<_> = (0..50).map(|seed| hashed(seed, &mut arena)).collect();
+    let mut other = Arena::new();
+    for seed in (0..50).rev() {
+        let again = hashed(seed, &mut other);
+        assert_eq!(again, first[seed as usize], "seed {seed}");
+    }
+    let mut hashes: Vec<_> = first.iter().map(|(_, hash)| hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 50, "seeds make different worlds");
+    assert!(first.iter().all(|(report, _)| report.frames > 0));
+}
+
+#[test]
+fn an_idle_board_sleeps() {
+    let mut arena = Arena::new();
+    let hour = Duration::from_secs(3600);
+    let silent = run(&Plan::idle(false, hour), &mut arena, None);
+    assert_eq!(silent.failure, None);
+    assert!(silent.frames == 0 && silent.polls < 100, "{silent:?}");
+    let telling = run(&Plan::idle(true, hour), &mut arena, None);
+    assert_eq!(telling.failure, None);
+    // A line and its acknowledgement a second; a poll for each, and one more for delayed acknowledgements.
+    assert!((7200..7300).contains(&telling.frames), "{telling:?}");
+    assert!(telling.polls < 5 * 3600, "{telling:?}");
 }

@@ -90,23 +90,26 @@ pub(super) struct Lent<'w> {
     peer: Slices<'w, PEER, PEER_DATAGRAMS>,
 }
 
-/// Cuts `count` zeroed pairs off.
-#[allow(clippy::mut_mut, reason = "the rest itself is what gets shorter")]
-fn cut<'w, const SIZE: usize>(
-    rest: &mut &'w mut [[[u8; SIZE]; 2]],
+/// Cuts `count` zeroed pairs off: those, and the rest.
+fn cut<T: AsMut<[[u8; SIZE]]>, const SIZE: usize>(
+    pairs: &mut [T],
     count: usize,
-) -> &'w mut [[[u8; SIZE]; 2]] {
-    let (first, others) = std::mem::take(rest).split_at_mut(count);
-    *rest = others;
-    first.as_flattened_mut().as_flattened_mut().fill(0);
-    first
+) -> (&mut [T], &mut [T]) {
+    let (first, rest) = pairs.split_at_mut(count);
+    for pair in &mut *first {
+        pair.as_mut().as_flattened_mut().fill(0);
+    }
+    (first, rest)
 }
 
 fn take<'w, const TCP: usize, const UDP: usize>(
     slices: &mut Slices<'w, TCP, UDP>,
     (tcp, udp): (usize, usize),
 ) -> Buffers<'w, TCP, UDP> {
-    Buffers { tcp: cut(&mut slices.0, tcp), udp: cut(&mut slices.1, udp) }
+    let (all_tcp, all_udp) = std::mem::take(slices);
+    let ((tcp, rest_tcp), (udp, rest_udp)) = (cut(all_tcp, tcp), cut(all_udp, udp));
+    *slices = (rest_tcp, rest_udp);
+    Buffers { tcp, udp }
 }
 
 impl<'w> Lent<'w> {

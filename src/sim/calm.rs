@@ -2,7 +2,8 @@
 //!
 //! A well-behaved client reports a connection that broke without a reason as a failure. Reasons are
 //! faults of either end's cable and losses of RAM; a fault goes on explaining for [`ECHO`] after its end,
-//! while frames that it delayed are under way.
+//! while frames that it delayed are under way. A connection on which nothing came back yet may also have
+//! been a handshake that a board gave up to let others in.
 
 use std::net::SocketAddr;
 
@@ -21,6 +22,8 @@ pub(super) struct Calm {
     boards: Vec<NetConfig>,
     /// For each node, when its trouble ends or ended; `None`: it never was in any.
     trouble: Vec<Option<Instant>>,
+    /// When each board last gave up a handshake, and how many it had by then.
+    given_up: Vec<(Instant, u32)>,
 }
 
 /// When trouble ends whose end is not known yet.
@@ -28,7 +31,8 @@ const OPEN: Instant = Instant::from_micros_const(i64::MAX);
 
 impl Calm {
     pub(super) fn new(node: usize, boards: Vec<NetConfig>, nodes: usize) -> Self {
-        Self { node, boards, trouble: vec![None; nodes] }
+        let given_up = vec![(Instant::ZERO, 0); boards.len()];
+        Self { node, boards, trouble: vec![None; nodes], given_up }
     }
 
     /// Notes that a node's trouble has begun.
@@ -43,9 +47,18 @@ impl Calm {
         }
     }
 
-    /// Whether a connection to that board, begun at `since`, may break.
-    pub(super) fn explains(&self, board: usize, since: Instant) -> bool {
-        [board, self.node].iter().any(|&node| self.trouble[node].is_some_and(|end| end >= since))
+    /// Notes how many handshakes a board has given up.
+    pub(super) fn gave_up(&mut self, board: usize, now: Instant, count: u32) {
+        if self.given_up[board].1 != count {
+            self.given_up[board] = (now, count);
+        }
+    }
+
+    /// Whether a connection to that board, begun at `since`, may break; `fresh`: nothing has come back on
+    /// it.
+    pub(super) fn explains(&self, board: usize, since: Instant, fresh: bool) -> bool {
+        fresh && self.given_up[board].1 > 0 && self.given_up[board].0 >= since
+            || [board, self.node].iter().any(|&node| self.trouble[node] >= Some(since))
     }
 
     /// Where a board's service is.

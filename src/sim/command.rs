@@ -137,10 +137,10 @@ fn commit() -> String {
 
 fn show(failure: &Failure, faults: bool, netstat: bool) {
     let Failure { seed, at, oracle, text, .. } = failure;
-    let netstat =
+    let more =
         if netstat { format!("{}commit {}\n", failure.netstat, commit()) } else { String::new() };
     let replay = replay_command(*seed, faults);
-    print(&format!("seed {seed} at {at}: {oracle}: {text}\n{netstat}replay: {replay}\n"));
+    print(&format!("seed {seed} at {at}: {oracle}: {text}\n{more}replay: {replay}\n"));
 }
 
 fn summary(sum: &Sum, threads: u64, seconds: f64) -> String {

@@ -227,13 +227,13 @@ impl Plan {
     #[must_use]
     pub fn draw(seed: u64, faults: bool) -> Self {
         let mut draw = Draw(Rng::new(seed));
-        let heal = Instant::ZERO + draw.millis(15_000, 75_000);
+        let heal = Instant::ZERO + draw.millis(15_000, 90_000);
         let boards = [1, 1, 1, 2, 2, 3][draw.below(6)];
         let boards: Vec<_> = (0..boards)
             .map(|_| BoardPlan { large: draw.one_in(4), telemetry: !draw.one_in(4) })
             .collect();
         let peers = 1 + draw.below(2);
-        let intruders = draw.below(3);
+        let intruders = [0, 1, 1, 2][draw.below(4)];
         let nodes = boards.len() + peers + intruders;
         // A board's frames take some time, or a stream without end would come to no end in no time.
         let delays = (0..nodes).map(|node| match draw.below(4) {
@@ -299,7 +299,7 @@ impl Plan {
     }
 
     fn draw_jobs(&mut self, draw: &mut Draw) {
-        let jobs = draw.between(2, 14);
+        let jobs = draw.between(2, 24);
         for _ in 0..jobs {
             self.draw_job(draw, None);
         }
@@ -348,7 +348,7 @@ impl Plan {
     fn draw_faults(&mut self, draw: &mut Draw) {
         // Two flipped bits may cancel out in the checksum, so only one link of a frame's way flips any.
         let corrupt = draw.below(self.boards.len() + self.peers.len());
-        for _ in 0..draw.below(9) {
+        for _ in 0..draw.below(16) {
             let node = draw.below(self.boards.len() + self.peers.len());
             let at = draw.moment(self.heal);
             if draw.one_in(4) {

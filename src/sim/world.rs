@@ -5,33 +5,24 @@
 //! once a virtual second after the last fault. Everything is in vectors and in fixed order, so that the
 //! plan and the seed decide every byte.
 
+mod fate;
+mod oracles;
+
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::NetConfig;
-use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::rng::Rng;
 
-use super::arena::PEER_SLOTS;
 use super::calm::Calm;
 use super::intruder::Intruder;
 use super::node::{BoardNode, PeerNode, Stock, earliest, net_config, netstat};
-use super::plan::{Event, Plan, SETTLE};
+use super::plan::{Event, Plan};
 use super::switch::{Observer, Port, Switch};
 use crate::nic::wire::Side;
 use crate::world::Step;
 
 /// How often the end is looked for.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a board that reset itself is off.
-const REBOOT: Duration = Duration::from_millis(50);
-/// How old the last line of telemetry may be at the end: one a second, and a lost one's retransmission.
-const FRESH: Duration = Duration::from_secs(4);
-/// How long closing takes at most: an orphan and its TIME-WAIT.
-const CLOSING: Duration = Duration::from_secs(60);
-/// Polls of one board at one moment without any frame.
-const STILL: u32 = 16;
-/// Wake-ups of one board within a second of which nothing comes and for which nothing came.
-const IDLE_WAKEUPS: u32 = 100;
 
 /// What went wrong, without who and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +47,9 @@ struct Wakeups {
     idle: u32,
 }
 
-#[allow(clippy::large_enum_variant, reason = "a world has a handful of them")]
 enum Node<'w> {
-    Board(BoardNode<'w>, Wakeups),
-    Peer(PeerNode<'w>, Calm),
+    Board(Box<BoardNode<'w>>, Wakeups),
+    Peer(Box<PeerNode<'w>>, Calm),
     Intruder(Intruder),
 }
 
@@ -131,7 +121,7 @@ impl<'w, 'o> World<'w, 'o> {
             let entropy = self.entropy.next_u64();
             let end = &mut self.switch.ports[number].wire.end(Side::Board);
             board.boot(Instant::ZERO, &mut self.stock, end, entropy);
-            self.nodes.push(Node::Board(board, Wakeups::default()));
+            self.nodes.push(Node::Board(Box::new(board), Wakeups::default()));
         }
         for (number, jobs) in plan.peers.iter().enumerate() {
             let node = self.nodes.len();
@@ -140,7 +130,8 @@ impl<'w, 'o> World<'w, 'o> {
             let end = &mut self.switch.ports[node].wire.end(Side::Board);
             let (first, now) = (number == 0, Instant::ZERO);
             let peer = PeerNode::new(config, jobs, first, now, &mut self.stock, end, entropy);
-            self.nodes.push(Node::Peer(peer, Calm::new(node, configs.clone(), plan.nodes())));
+            let calm = Calm::new(node, configs.clone(), plan.nodes());
+            self.nodes.push(Node::Peer(Box::new(peer), calm));
         }
         for number in 0..plan.intruders {
             let config = net_config(66 + number as u8, 0);
@@ -222,6 +213,9 @@ impl<'w, 'o> World<'w, 'o> {
         if !self.retired.is_empty() {
             self.check_neighbors(index);
         }
+        if self.violation.is_some() {
+            return;
+        }
         let sent = self.switch.collect(index, now);
         self.check_board(index, now, arrived || sent > 0);
     }
@@ -240,300 +234,10 @@ impl<'w, 'o> World<'w, 'o> {
         polled.map_err(|text| violation("stream", text))
     }
 
-    /// What must hold whenever a board was polled.
-    fn check_board(&mut self, index: usize, now: Instant, worked: bool) {
-        let next = self.deadlines[index];
-        let Node::Board(board, wakeups) = &mut self.nodes[index] else {
-            return;
-        };
-        if worked {
-            wakeups.still = 0;
-        } else {
-            wakeups.still = if wakeups.at == Some(now) { wakeups.still + 1 } else { 0 };
-            if wakeups.second != now.secs() {
-                (wakeups.second, wakeups.idle) = (now.secs(), 0);
-            }
-            wakeups.idle += 1;
-        }
-        wakeups.at = Some(now);
-        let found = if wakeups.still > STILL {
-            Some(violation("spin", format!("board {index} is never content")))
-        } else if wakeups.idle > IDLE_WAKEUPS {
-            Some(violation("wake-ups", format!("board {index} wakes up for nothing; {next:?}")))
-        } else {
-            None
-        };
-        if let Some(firmware) = &board.firmware {
-            let stalls = firmware.stack().counters().stalls;
-            if stalls > 0 {
-                let text = format!("board {index}: smoltcp asked for {stalls} polls in vain");
-                self.violation = Some(violation("stalls", text));
-                return;
-            }
-        }
-        self.violation = found;
-        if board.reset_requested() {
-            let at = now + REBOOT;
-            let place = self.events.partition_point(|&(other, _)| other <= at);
-            self.events.insert(place, (at, Event::PowerOn { board: index }));
-            self.happen(now, Event::PowerOff { board: index });
-        }
-    }
-
-    /// A board whose cable was put in again does not send to a machine that was taken away before.
-    fn check_neighbors(&mut self, index: usize) {
-        let Node::Board(board, _) = &self.nodes[index] else {
-            return;
-        };
-        for sent in self.switch.ports[index].wire.in_flight(Side::Peer).iter() {
-            let stale = self
-                .retired
-                .iter()
-                .any(|(mac, at)| sent.frame.starts_with(&mac.0) && *at <= board.plugged);
-            if stale {
-                let text = format!(
-                    "board {index}, plugged in at {}, sends to a NIC that was taken out before",
-                    board.plugged
-                );
-                self.violation = Some(violation("neighbour", text));
-                return;
-            }
-        }
-    }
-
-    fn trouble(&mut self, node: usize, now: Option<Instant>) {
-        for peer in &mut self.nodes {
-            if let Node::Peer(_, calm) = peer {
-                match now {
-                    None => calm.begin(node),
-                    Some(now) => calm.end(node, now),
-                }
-            }
-        }
-    }
-
-    fn happen(&mut self, now: Instant, event: Event) {
-        match event {
-            Event::Fault { node, to, setting } => {
-                self.trouble(node, None);
-                self.switch.ports[node].link.set(to, setting);
-            }
-            Event::Calm { node } => {
-                self.switch.ports[node].heal();
-                self.settle(node, now);
-            }
-            Event::Unplug { node } => {
-                self.trouble(node, None);
-                self.switch.ports[node].link.plug(false);
-            }
-            Event::Plug { node } => self.plug(node, now),
-            Event::PowerOff { board } => self.power_off(board),
-            Event::PowerOn { board } => self.power_on(board, now),
-            Event::Swap { peer } => self.swap(self.boards + peer, now),
-            Event::Campaign { intruder, campaign } => {
-                let index = self.nodes.len() - 1 - intruder;
-                if let Node::Intruder(intruder) = &mut self.nodes[index] {
-                    intruder.begin(campaign, now);
-                    self.deadlines[index] = Some(now);
-                }
-            }
-            Event::Heal => self.heal(now),
-        }
-    }
-
-    /// Notes the end of a node's trouble, unless its cable is out or its faults go on.
-    fn settle(&mut self, node: usize, now: Instant) {
-        let on = match &self.nodes[node] {
-            Node::Board(board, _) => board.firmware.is_some(),
-            Node::Peer(..) | Node::Intruder(_) => true,
-        };
-        if on && self.switch.ports[node].healthy() {
-            self.trouble(node, Some(now));
-        }
-    }
-
-    fn plug(&mut self, node: usize, now: Instant) {
-        if self.switch.ports[node].link.plugged() {
-            return;
-        }
-        self.switch.ports[node].link.plug(true);
-        match &mut self.nodes[node] {
-            Node::Board(board, _) => {
-                board.plugged = now;
-                if let Some(firmware) = &mut board.firmware {
-                    firmware.link_up();
-                }
-            }
-            Node::Peer(peer, _) => peer.stack.link_up(),
-            Node::Intruder(_) => {}
-        }
-        self.deadlines[node] = Some(now);
-        self.settle(node, now);
-    }
-
-    fn power_off(&mut self, index: usize) {
-        self.trouble(index, None);
-        self.switch.ports[index].deafen();
-        self.deadlines[index] = None;
-        if let Node::Board(board, _) = &mut self.nodes[index] {
-            board.firmware = None;
-        }
-    }
-
-    fn power_on(&mut self, index: usize, now: Instant) {
-        let entropy = self.entropy.next_u64();
-        if let Node::Board(board, wakeups) = &mut self.nodes[index]
-            && board.firmware.is_none()
-        {
-            let wire = &mut self.switch.ports[index].wire;
-            wire.in_flight(Side::Board).clear();
-            board.boot(now, &mut self.stock, &mut wire.end(Side::Board), entropy);
-            board.plugged = now;
-            *wakeups = Wakeups::default();
-            self.deadlines[index] = Some(now);
-            self.settle(index, now);
-        }
-    }
-
-    fn swap(&mut self, index: usize, now: Instant) {
-        let entropy = self.entropy.next_u64();
-        self.trouble(index, None);
-        let port = &mut self.switch.ports[index];
-        let plugged = port.link.plugged();
-        // What is under way to and from the old machine goes with it.
-        port.link.plug(false);
-        port.link.plug(plugged);
-        port.deafen();
-        if let Node::Peer(peer, _) = &mut self.nodes[index] {
-            self.retired.push((peer.config.mac, now));
-            let number = peer.config.mac.0[5];
-            let config = net_config(number, self.retired.len() as u8);
-            let end = &mut port.wire.end(Side::Board);
-            peer.swap(config, now, &mut self.stock, end, entropy);
-        }
-        self.deadlines[index] = Some(now);
-        self.settle(index, now);
-    }
-
-    /// From now on everything is well.
-    fn heal(&mut self, now: Instant) {
-        self.healed = true;
-        self.events.clear();
-        for node in 0..self.nodes.len() {
-            self.switch.ports[node].heal();
-            if node < self.boards {
-                self.power_on(node, now);
-            }
-            self.plug(node, now);
-            self.settle(node, now);
-            if let Node::Intruder(intruder) = &mut self.nodes[node] {
-                intruder.stop();
-            }
-        }
-    }
-
-    /// Whether the world has come to its end, or to a violation.
-    fn is_over(&mut self, now: Instant) -> bool {
-        match (self.stage, self.unfinished(now)) {
-            (Stage::Running, None) => {
-                self.close(now);
-                false
-            }
-            (Stage::Running, Some(text)) if now > self.heal + SETTLE => {
-                let text = format!("{SETTLE} after the last fault: {text}");
-                self.violation = Some(violation("completion", text));
-                true
-            }
-            (Stage::Closing(_), None) => true,
-            (Stage::Closing(until), Some(text)) if now > until => {
-                self.violation = Some(violation("leak", text));
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// What is still to be done, if anything.
-    fn unfinished(&self, now: Instant) -> Option<String> {
-        let closing = self.stage != Stage::Running;
-        let mut telemetry = 0;
-        for (index, node) in self.nodes.iter().enumerate().take(self.boards) {
-            let Node::Board(board, _) = node else {
-                continue;
-            };
-            let Some(firmware) = &board.firmware else {
-                return Some(format!("board {index} is off"));
-            };
-            let open = usize::from(board.telemetry() && !closing);
-            telemetry += open;
-            let free = firmware.stack().free_slots();
-            if free + open != TCP_SLOTS {
-                return Some(format!("board {index} has {free} free slots of {TCP_SLOTS}"));
-            }
-        }
-        for (index, node) in self.nodes.iter().enumerate().skip(self.boards) {
-            let Node::Peer(peer, _) = node else {
-                continue;
-            };
-            if let Some(client) = peer.clients.iter().find(|client| !client.done()) {
-                return Some(format!("peer {index}: {}", client.describe()));
-            }
-            let mut open = 0;
-            if let Some(collector) = &peer.collector
-                && !closing
-            {
-                open = telemetry;
-                if collector.open() != open {
-                    return Some(format!("{} telemetry connections", collector.open()));
-                }
-                if let Some(text) = self.stale(&collector.last, now) {
-                    return Some(text);
-                }
-            }
-            let free = peer.stack.free_slots();
-            if free + open != PEER_SLOTS {
-                return Some(format!("peer {index} has {free} free slots of {PEER_SLOTS}"));
-            }
-        }
-        None
-    }
-
-    /// Which board's telemetry is old, if any.
-    fn stale(&self, last: &[(usize, Instant)], now: Instant) -> Option<String> {
-        let old = |index: usize| {
-            let last = last.iter().find(|(board, _)| *board == index).map(|&(_, at)| at);
-            last.is_none_or(|at| at + FRESH < now)
-        };
-        let boards = self.nodes.iter().enumerate();
-        let mut sending =
-            boards.filter(|(_, node)| matches!(node, Node::Board(board, _) if board.telemetry()));
-        let (index, _) = sending.find(|&(index, _)| old(index))?;
-        Some(format!("board {index} sends no telemetry"))
-    }
-
-    /// Lets every machine close its sockets.
-    fn close(&mut self, now: Instant) {
-        self.stage = Stage::Closing(now + CLOSING);
-        for (node, deadline) in self.nodes.iter_mut().zip(&mut self.deadlines) {
-            match node {
-                Node::Board(board, _) => {
-                    if let Some(firmware) = &mut board.firmware {
-                        firmware.shutdown();
-                    }
-                }
-                Node::Peer(peer, _) => {
-                    if let Some(collector) = &mut peer.collector {
-                        collector.shutdown(&mut peer.stack);
-                    }
-                }
-                Node::Intruder(_) => {}
-            }
-            *deadline = Some(now);
-        }
-    }
-
     /// Every machine's sockets and counters.
     pub(super) fn netstat(&self) -> String {
+        use std::fmt::Write;
+
         let mut text = String::new();
         for (index, node) in self.nodes.iter().enumerate() {
             match node {
@@ -542,7 +246,9 @@ impl<'w, 'o> World<'w, 'o> {
                         let name = format!("board {index}, {}", board.config.ipv4.address());
                         text += &netstat(&name, firmware.stack());
                     }
-                    None => text.extend(["-- board ", &index.to_string(), " is off\n"]),
+                    None => {
+                        let _ = writeln!(text, "-- board {index} is off");
+                    }
                 },
                 Node::Peer(peer, _) => {
                     let name = format!("peer {index}, {}", peer.config.ipv4.address());

@@ -1,0 +1,60 @@
+//! What a client does with the UDP echo: one datagram after the other, each again until its answer comes.
+
+use embedded_nal::UdpClientStack;
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::{NetStack, UdpSocket};
+
+use super::{Client, Failure, Scratch, State};
+use crate::sim::check::{differs, pattern};
+use crate::sim::plan::Work;
+
+/// How long to wait for an answer.
+const ANSWER: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// Sends the next datagram, or the last one again. `None`: there is more to do at once.
+    pub(super) fn datagrams(
+        &mut self,
+        now: Instant,
+        stack: &mut NetStack<'_>,
+        (mut socket, mut number, mut until): (UdpSocket, u16, Instant),
+        buffer: &mut Scratch,
+    ) -> Result<Option<Instant>, Failure> {
+        let Work::Datagrams { count, size } = self.job.work else {
+            return Ok(None);
+        };
+        let salt = self.job.salt;
+        // Each begins with its number.
+        let content = |number: u16, at: u32| match at {
+            0 | 1 => number.to_be_bytes()[at as usize],
+            _ => pattern(salt ^ number as u8, at),
+        };
+        while let Ok((length, _)) = UdpClientStack::receive(stack, &mut socket, buffer) {
+            let heard = &buffer[..length];
+            let of = heard.first_chunk().map_or(u16::MAX, |bytes| u16::from_be_bytes(*bytes));
+            let wrong = differs(heard, 0, |at| content(of, at));
+            if of > number || length != usize::from(size) || wrong.is_some() {
+                return Err(format!("a datagram of {length} bytes that was never sent"));
+            }
+            if of == number {
+                number += 1;
+                until = now;
+            }
+        }
+        if number == count {
+            let _ = UdpClientStack::close(stack, socket);
+            return Ok(None);
+        }
+        if now >= until {
+            let datagram = &mut buffer[..usize::from(size)];
+            for (at, byte) in (0..).zip(&mut *datagram) {
+                *byte = content(number, at);
+            }
+            // If there is no room, it is as good as lost.
+            let _ = UdpClientStack::send(stack, &mut socket, datagram);
+            until = now + ANSWER;
+        }
+        self.state = State::Datagrams(socket, number, until);
+        Ok(Some(until))
+    }
+}

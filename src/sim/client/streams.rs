@@ -1,0 +1,172 @@
+//! What a client does on a TCP connection of echo, discard and chargen, or on one that only exists.
+
+use embedded_nal::{TcpClientStack, nb};
+use smoltcp::time::Instant;
+use tapboard_firmware::{Error, NetStack, TcpSocket};
+
+use super::{CHUNK, Client, Failure, Scratch, Turn};
+use crate::sim::check::{chargen, differs, pattern};
+use crate::sim::plan::{Ending, Pace, Work};
+
+impl Client {
+    /// Sends what `make` says up to `bytes`, as far as there is room.
+    fn send(
+        &mut self,
+        stack: &mut NetStack<'_>,
+        socket: &mut TcpSocket,
+        chunk: &mut Scratch,
+        bytes: u32,
+        make: impl Fn(u32) -> u8,
+    ) -> Result<(), Error> {
+        while self.sent < bytes {
+            let room = stack.send_room(socket).min(CHUNK).min((bytes - self.sent) as usize);
+            if room == 0 {
+                // The call says why.
+                chunk[0] = make(self.sent);
+            }
+            let due = &mut chunk[..room.max(1)];
+            for (at, byte) in (self.sent..).zip(&mut *due) {
+                *byte = make(at);
+            }
+            match TcpClientStack::send(stack, socket, due) {
+                Ok(count) => self.sent += count as u32,
+                Err(nb::Error::WouldBlock) => return Ok(()),
+                Err(nb::Error::Other(error)) => return Err(error),
+            }
+        }
+        if !self.shut {
+            self.shut = true;
+            stack.shutdown(socket)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has come, at the pace given, and checks it. `None`: no FIN yet.
+    fn read(
+        &mut self,
+        now: Instant,
+        stack: &mut NetStack<'_>,
+        socket: &mut TcpSocket,
+        chunk: &mut Scratch,
+        pace: Pace,
+        expected: impl Fn(u32) -> u8,
+    ) -> Result<Option<Turn>, Failure> {
+        let mut left = usize::MAX;
+        if let Some((most, every)) = pace {
+            if now < self.next {
+                return Ok(Some(Turn::Wait(Some(self.next))));
+            }
+            self.next = now + every;
+            left = most;
+        }
+        while left > 0 {
+            let room = left.min(CHUNK);
+            match TcpClientStack::receive(stack, socket, &mut chunk[..room]) {
+                Ok(0) => return Ok(None),
+                Ok(count) => {
+                    if let Some(at) = differs(&chunk[..count], self.received, &expected) {
+                        return Err(format!("byte {at} of the stream is not what was sent"));
+                    }
+                    self.received += count as u32;
+                    left -= count;
+                }
+                Err(nb::Error::WouldBlock) => return Ok(Some(Turn::Wait(None))),
+                Err(nb::Error::Other(error)) => return Ok(Some(Turn::Lost(error))),
+            }
+        }
+        Ok(Some(Turn::Wait(Some(self.next))))
+    }
+
+    pub(super) fn echo(
+        &mut self,
+        now: Instant,
+        stack: &mut NetStack<'_>,
+        socket: &mut TcpSocket,
+        scratch: &mut Scratch,
+    ) -> Result<Turn, Failure> {
+        let Work::Echo { bytes, pace, ending } = self.job.work else {
+            return Ok(Turn::Abort);
+        };
+        let salt = self.job.salt;
+        let stream = |at| pattern(salt, at);
+        let sent = self.send(stack, socket, scratch, bytes, stream);
+        let turn = self.read(now, stack, socket, scratch, pace, stream)?;
+        if matches!(ending, Ending::Abort(after) if self.received >= after) {
+            return Ok(Turn::Abort);
+        }
+        match (turn, sent) {
+            (None, _) if self.received == bytes => Ok(Turn::Close),
+            (None, _) => Err(format!("FIN after {} of {bytes} bytes", self.received)),
+            (Some(Turn::Wait(_)), Err(error)) => Ok(Turn::Lost(error)),
+            (Some(turn), _) => Ok(turn),
+        }
+    }
+
+    pub(super) fn discard(
+        &mut self,
+        stack: &mut NetStack<'_>,
+        socket: &mut TcpSocket,
+        bytes: u32,
+        scratch: &mut Scratch,
+    ) -> Result<Turn, Failure> {
+        if let Err(error) = self.send(stack, socket, scratch, bytes, |at| at as u8) {
+            return Ok(Turn::Lost(error));
+        }
+        match TcpClientStack::receive(stack, socket, &mut [0; 1]) {
+            Ok(0) if self.sent < bytes || stack.unacknowledged(socket) > 0 => {
+                Err(format!("discard: FIN before all of {bytes} bytes were acknowledged"))
+            }
+            Ok(0) => Ok(Turn::Close),
+            Ok(_) => Err("discard answers".into()),
+            Err(nb::Error::WouldBlock) => Ok(Turn::Wait(None)),
+            Err(nb::Error::Other(error)) => Ok(Turn::Lost(error)),
+        }
+    }
+
+    pub(super) fn chargen(
+        &mut self,
+        now: Instant,
+        stack: &mut NetStack<'_>,
+        socket: &mut TcpSocket,
+        scratch: &mut Scratch,
+    ) -> Result<Turn, Failure> {
+        let Work::Chargen { bytes, pace, ending } = self.job.work else {
+            return Ok(Turn::Abort);
+        };
+        // Who has said FIN reads the rest at once.
+        let pace = if self.shut { None } else { pace };
+        let Some(turn) = self.read(now, stack, socket, scratch, pace, chargen)? else {
+            let at = self.received;
+            return if self.shut { Ok(Turn::Close) } else { Err(format!("chargen: FIN at {at}")) };
+        };
+        if matches!(turn, Turn::Lost(_)) || self.shut || self.received < bytes {
+            return Ok(turn);
+        }
+        match ending {
+            Ending::Abort(_) => Ok(Turn::Abort),
+            Ending::Close => Ok(Turn::Close),
+            Ending::Fin => {
+                self.shut = true;
+                match stack.shutdown(socket) {
+                    // Once more, without the pace.
+                    Ok(()) => Ok(Turn::Wait(Some(now))),
+                    Err(error) => Ok(Turn::Lost(error)),
+                }
+            }
+        }
+    }
+
+    pub(super) fn idle(
+        &mut self,
+        now: Instant,
+        stack: &mut NetStack<'_>,
+        socket: &mut TcpSocket,
+    ) -> Result<Turn, Failure> {
+        match TcpClientStack::receive(stack, socket, &mut [0; 1]) {
+            Err(nb::Error::WouldBlock) if now < self.next => Ok(Turn::Wait(Some(self.next))),
+            Err(nb::Error::WouldBlock) => Ok(Turn::Close),
+            Err(nb::Error::Other(error)) => Ok(Turn::Lost(error)),
+            Ok(count) => Err(format!("{count} bytes on a connection that sent none")),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What befalls a world from outside: faults, pulled cables, power-cycles, other machines.
+
+use smoltcp::time::Instant;
+
+use super::{Node, Wakeups, World};
+use crate::nic::wire::Side;
+use crate::sim::node::net_config;
+use crate::sim::plan::Event;
+
+impl World<'_, '_> {
+    fn trouble(&mut self, node: usize, now: Option<Instant>) {
+        for peer in &mut self.nodes {
+            if let Node::Peer(_, calm) = peer {
+                match now {
+                    None => calm.begin(node),
+                    Some(now) => calm.end(node, now),
+                }
+            }
+        }
+    }
+
+    pub(super) fn happen(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Fault { node, to, setting } => {
+                self.trouble(node, None);
+                self.switch.ports[node].link.set(to, setting);
+            }
+            Event::Calm { node } => {
+                self.switch.ports[node].heal();
+                self.settle(node, now);
+            }
+            Event::Unplug { node } => {
+                self.trouble(node, None);
+                self.switch.ports[node].link.plug(false);
+            }
+            Event::Plug { node } => self.plug(node, now),
+            Event::PowerOff { board } => self.power_off(board),
+            Event::PowerOn { board } => self.power_on(board, now),
+            Event::Swap { peer } => self.swap(self.boards + peer, now),
+            Event::Campaign { intruder, campaign } => {
+                let index = self.nodes.len() - 1 - intruder;
+                if let Node::Intruder(intruder) = &mut self.nodes[index] {
+                    intruder.begin(campaign, now);
+                    self.deadlines[index] = Some(now);
+                }
+            }
+            Event::Heal => self.heal(now),
+        }
+    }
+
+    /// Notes the end of a node's trouble, unless its cable is out or its faults go on.
+    fn settle(&mut self, node: usize, now: Instant) {
+        let on = match &self.nodes[node] {
+            Node::Board(board, _) => board.firmware.is_some(),
+            Node::Peer(..) | Node::Intruder(_) => true,
+        };
+        if on && self.switch.ports[node].healthy() {
+            self.trouble(node, Some(now));
+        }
+    }
+
+    fn plug(&mut self, node: usize, now: Instant) {
+        if self.switch.ports[node].link.plugged() {
+            return;
+        }
+        self.switch.ports[node].link.plug(true);
+        match &mut self.nodes[node] {
+            Node::Board(board, _) => {
+                board.plugged = now;
+                if let Some(firmware) = &mut board.firmware {
+                    firmware.link_up();
+                }
+            }
+            Node::Peer(peer, _) => peer.stack.link_up(),
+            Node::Intruder(_) => {}
+        }
+        self.deadlines[node] = Some(now);
+        self.settle(node, now);
+    }
+
+    fn power_off(&mut self, index: usize) {
+        self.trouble(index, None);
+        self.switch.ports[index].deafen();
+        self.deadlines[index] = None;
+        if let Node::Board(board, _) = &mut self.nodes[index] {
+            board.firmware = None;
+        }
+    }
+
+    fn power_on(&mut self, index: usize, now: Instant) {
+        let entropy = self.entropy.next_u64();
+        if let Node::Board(board, wakeups) = &mut self.nodes[index]
+            && board.firmware.is_none()
+        {
+            let wire = &mut self.switch.ports[index].wire;
+            wire.in_flight(Side::Board).clear();
+            board.boot(now, &mut self.stock, &mut wire.end(Side::Board), entropy);
+            board.plugged = now;
+            *wakeups = Wakeups::default();
+            self.deadlines[index] = Some(now);
+            self.settle(index, now);
+        }
+    }
+
+    fn swap(&mut self, index: usize, now: Instant) {
+        let entropy = self.entropy.next_u64();
+        self.trouble(index, None);
+        let port = &mut self.switch.ports[index];
+        let plugged = port.link.plugged();
+        // What is under way to and from the old machine goes with it.
+        port.link.plug(false);
+        port.link.plug(plugged);
+        port.deafen();
+        if let Node::Peer(peer, _) = &mut self.nodes[index] {
+            self.retired.push((peer.config.mac, now));
+            let number = peer.config.mac.0[5];
+            let config = net_config(number, self.retired.len() as u8);
+            let end = &mut port.wire.end(Side::Board);
+            peer.swap(config, now, &mut self.stock, end, entropy);
+        }
+        self.deadlines[index] = Some(now);
+        self.settle(index, now);
+    }
+
+    /// From now on everything is well.
+    fn heal(&mut self, now: Instant) {
+        self.healed = true;
+        self.events.clear();
+        for node in 0..self.nodes.len() {
+            self.switch.ports[node].heal();
+            if node < self.boards {
+                self.power_on(node, now);
+            }
+            self.plug(node, now);
+            self.settle(node, now);
+            if let Node::Intruder(intruder) = &mut self.nodes[node] {
+                intruder.stop();
+            }
+        }
+    }
+}

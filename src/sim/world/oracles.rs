@@ -1,0 +1,194 @@
+//! What must hold in a world: at every poll of a board, and in the end.
+
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::config::TCP_SLOTS;
+
+use super::{Node, Stage, World, violation};
+use crate::nic::wire::Side;
+use crate::sim::arena::PEER_SLOTS;
+use crate::sim::plan::{Event, SETTLE};
+
+/// How long a board that reset itself is off.
+const REBOOT: Duration = Duration::from_millis(50);
+/// How old the last line of telemetry may be at the end: one a second, and a lost one's retransmission.
+const FRESH: Duration = Duration::from_secs(4);
+/// How long closing takes at most: an orphan and its TIME-WAIT.
+const CLOSING: Duration = Duration::from_secs(60);
+/// Polls of one board at one moment without any frame.
+const STILL: u32 = 16;
+/// Wake-ups of one board within a second of which nothing comes and for which nothing came.
+const IDLE_WAKEUPS: u32 = 100;
+
+impl World<'_, '_> {
+    /// What must hold whenever a board was polled.
+    pub(super) fn check_board(&mut self, index: usize, now: Instant, worked: bool) {
+        let next = self.deadlines[index];
+        let (boards, peers) = self.nodes.split_at_mut(self.boards);
+        let Some(Node::Board(board, wakeups)) = boards.get_mut(index) else {
+            return;
+        };
+        if worked {
+            wakeups.still = 0;
+        } else {
+            wakeups.still = if wakeups.at == Some(now) { wakeups.still + 1 } else { 0 };
+            if wakeups.second != now.secs() {
+                (wakeups.second, wakeups.idle) = (now.secs(), 0);
+            }
+            wakeups.idle += 1;
+        }
+        wakeups.at = Some(now);
+        let found = if wakeups.still > STILL {
+            Some(violation("spin", format!("board {index} is never content")))
+        } else if wakeups.idle > IDLE_WAKEUPS {
+            Some(violation("wake-ups", format!("board {index} wakes up for nothing; {next:?}")))
+        } else {
+            None
+        };
+        if let Some(firmware) = &board.firmware {
+            let counters = firmware.stack().counters();
+            let (stalls, given_up) =
+                (counters.stalls, counters.evicted + counters.handshakes_expired);
+            for peer in &mut peers[..] {
+                if let Node::Peer(_, calm) = peer {
+                    calm.gave_up(index, now, given_up);
+                }
+            }
+            if stalls > 0 {
+                let text = format!("board {index}: smoltcp asked for {stalls} polls in vain");
+                self.violation = Some(violation("stalls", text));
+                return;
+            }
+        }
+        if found.is_some() {
+            self.violation = found;
+            return;
+        }
+        if board.reset_requested() {
+            let at = now + REBOOT;
+            let place = self.events.partition_point(|&(other, _)| other <= at);
+            self.events.insert(place, (at, Event::PowerOn { board: index }));
+            self.happen(now, Event::PowerOff { board: index });
+        }
+    }
+
+    /// A board whose cable was put in again does not send to a machine that was taken away before.
+    pub(super) fn check_neighbors(&mut self, index: usize) {
+        let Node::Board(board, _) = &self.nodes[index] else {
+            return;
+        };
+        for sent in self.switch.ports[index].wire.in_flight(Side::Peer).iter() {
+            let stale = self
+                .retired
+                .iter()
+                .any(|(mac, at)| sent.frame.starts_with(&mac.0) && *at <= board.plugged);
+            if stale {
+                let text = format!(
+                    "board {index}, plugged in at {}, sends to a NIC that was taken out before",
+                    board.plugged
+                );
+                self.violation = Some(violation("neighbour", text));
+                return;
+            }
+        }
+    }
+
+    /// Whether the world has come to its end, or to a violation.
+    pub(super) fn is_over(&mut self, now: Instant) -> bool {
+        match (self.stage, self.unfinished(now)) {
+            (Stage::Running, None) => {
+                self.close(now);
+                false
+            }
+            (Stage::Running, Some(text)) if now > self.heal + SETTLE => {
+                let text = format!("{SETTLE} after the last fault: {text}");
+                self.violation = Some(violation("completion", text));
+                true
+            }
+            (Stage::Closing(_), None) => true,
+            (Stage::Closing(until), Some(text)) if now > until => {
+                self.violation = Some(violation("leak", text));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What is still to be done, if anything.
+    fn unfinished(&self, now: Instant) -> Option<String> {
+        let closing = self.stage != Stage::Running;
+        let mut telemetry = 0;
+        for (index, node) in self.nodes.iter().enumerate().take(self.boards) {
+            let Node::Board(board, _) = node else {
+                continue;
+            };
+            let Some(firmware) = &board.firmware else {
+                return Some(format!("board {index} is off"));
+            };
+            let open = usize::from(board.telemetry() && !closing);
+            telemetry += open;
+            let free = firmware.stack().free_slots();
+            if free + open != TCP_SLOTS {
+                return Some(format!("board {index} has {free} free slots of {TCP_SLOTS}"));
+            }
+        }
+        for (index, node) in self.nodes.iter().enumerate().skip(self.boards) {
+            let Node::Peer(peer, _) = node else {
+                continue;
+            };
+            if let Some(client) = peer.clients.iter().find(|client| !client.done()) {
+                return Some(format!("peer {index}: {}", client.describe()));
+            }
+            let mut open = 0;
+            if let Some(collector) = &peer.collector
+                && !closing
+            {
+                open = telemetry;
+                if collector.open() != open {
+                    return Some(format!("{} telemetry connections", collector.open()));
+                }
+                if let Some(text) = self.stale(&collector.last, now) {
+                    return Some(text);
+                }
+            }
+            let free = peer.stack.free_slots();
+            if free + open != PEER_SLOTS {
+                return Some(format!("peer {index} has {free} free slots of {PEER_SLOTS}"));
+            }
+        }
+        None
+    }
+
+    /// Which board's telemetry is old, if any.
+    fn stale(&self, last: &[(usize, Instant)], now: Instant) -> Option<String> {
+        let old = |index: usize| {
+            let last = last.iter().find(|(board, _)| *board == index).map(|&(_, at)| at);
+            last.is_none_or(|at| at + FRESH < now)
+        };
+        let boards = self.nodes.iter().enumerate();
+        let mut sending =
+            boards.filter(|(_, node)| matches!(node, Node::Board(board, _) if board.telemetry()));
+        let (index, _) = sending.find(|&(index, _)| old(index))?;
+        Some(format!("board {index} sends no telemetry"))
+    }
+
+    /// Lets every machine close its sockets.
+    fn close(&mut self, now: Instant) {
+        self.stage = Stage::Closing(now + CLOSING);
+        for (node, deadline) in self.nodes.iter_mut().zip(&mut self.deadlines) {
+            match node {
+                Node::Board(board, _) => {
+                    if let Some(firmware) = &mut board.firmware {
+                        firmware.shutdown();
+                    }
+                }
+                Node::Peer(peer, _) => {
+                    if let Some(collector) = &mut peer.collector {
+                        collector.shutdown(&mut peer.stack);
+                    }
+                }
+                Node::Intruder(_) => {}
+            }
+            *deadline = Some(now);
+        }
+    }
+}
