@@ -69,15 +69,15 @@ impl Spare {
     fn take(&self, len: usize) -> Vec<u8> {
         let buffer = self.0.borrow_mut().pop();
         let mut frame = buffer.unwrap_or_else(|| Vec::with_capacity(FRAME_SIZE));
+        // What an earlier frame left is overwritten by its next sender, and need not be zeroed first.
         frame.resize(len, 0);
         frame
     }
 
-    fn give(&self, mut frame: Vec<u8>) {
+    fn give(&self, frame: Vec<u8>) {
         let mut spare = self.0.borrow_mut();
         // More than both directions can hold would never be used again.
         if spare.len() < 2 * QUEUE {
-            frame.clear();
             spare.push(frame);
         }
     }

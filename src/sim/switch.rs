@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 
+use super::node::earliest;
 use crate::link::{Faults, Link, Notes, Setting};
 use crate::nic::wire::{InFlight, Side, Wire};
 
@@ -61,13 +62,15 @@ pub(super) struct Switch<'o> {
     pub(super) ports: Vec<Port>,
     table: VecDeque<(EthernetAddress, usize)>,
     observer: Option<&'o mut Observer<'o>>,
+    /// Before this moment no link has anything to take.
+    due: Option<Instant>,
     /// Frames that nodes sent.
     pub(super) frames: u64,
 }
 
 impl<'o> Switch<'o> {
     pub(super) fn new(ports: Vec<Port>, observer: Option<&'o mut Observer<'o>>) -> Self {
-        Self { ports, table: VecDeque::new(), observer, frames: 0 }
+        Self { ports, table: VecDeque::new(), observer, due: None, frames: 0 }
     }
 
     /// Takes what `node` has sent. Returns how many frames that were.
@@ -85,6 +88,9 @@ impl<'o> Switch<'o> {
 
     /// Moves everything on that arrives by `now`.
     pub(super) fn pump(&mut self, now: Instant) {
+        if self.due.is_none_or(|due| now < due) {
+            return;
+        }
         for node in 0..self.ports.len() {
             while let Some(frame) = self.ports[node].link.take(Side::Peer, now) {
                 self.forward(node, now, frame);
@@ -95,14 +101,15 @@ impl<'o> Switch<'o> {
                 port.wire.in_flight(Side::Board).push_back(InFlight { at: now, frame });
             }
         }
-    }
-
-    /// When the next frame arrives anywhere but at a node.
-    pub(super) fn next_arrival(&self) -> Option<Instant> {
         let arrivals = self.ports.iter().flat_map(|port| {
             [port.link.next_arrival(Side::Board), port.link.next_arrival(Side::Peer)]
         });
-        arrivals.flatten().min()
+        self.due = arrivals.flatten().min();
+    }
+
+    /// When the next frame arrives anywhere but at a node, at the earliest.
+    pub(super) const fn next_arrival(&self) -> Option<Instant> {
+        self.due
     }
 
     /// Puts a frame on a link. Gives it back if it has arrived already.
@@ -118,7 +125,8 @@ impl<'o> Switch<'o> {
         if let Some(observer) = &mut self.observer {
             observer(now, node, to, &frame, &notes);
         }
-        port.wire.recycle(frame);
+        self.due = earliest(self.due, port.link.next_arrival(to));
+        port.link.recycle(to, frame);
         None
     }
 

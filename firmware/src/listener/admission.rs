@@ -48,7 +48,8 @@ impl<'a> Pool<'a> {
         let unused = |index: &usize| {
             self.slots[*index].phase == Phase::Free || self.is_time_wait(set, *index)
         };
-        (0..self.slots.len()).filter(unused).count() > self.reserved_for_others(set, account)
+        let unused = (0..self.slots.len()).filter(unused).count();
+        unused > 0 && unused > self.reserved_for_others(set, account)
     }
 
     fn listening(&self, port: u16) -> Option<usize> {

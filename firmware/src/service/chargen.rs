@@ -28,8 +28,11 @@ const COLUMNS: usize = 72;
 /// Printing characters, from space to `~`.
 const CHARACTERS: usize = 95;
 
+/// Bytes in a line.
+const LINE: usize = COLUMNS + 2;
+
 /// Bytes after which the pattern repeats.
-const PERIOD: usize = CHARACTERS * (COLUMNS + 2);
+const PERIOD: usize = CHARACTERS * LINE;
 
 /// The character generator. `T` is the stack's TCP handle.
 #[derive(Debug)]
@@ -87,9 +90,7 @@ impl<S: TcpClientStack> Connection<S, ()> for Pattern {
         let mut chunk = [0; SCRATCH];
         while left > 0 {
             let length = chunk.len().min(left);
-            for (offset, byte) in chunk[..length].iter_mut().enumerate() {
-                *byte = character((self.0 + offset) % PERIOD);
-            }
+            fill(&mut chunk[..length], self.0);
             match send(stack, socket, &chunk[..length]) {
                 ControlFlow::Continue(sent) => {
                     self.0 = (self.0 + sent) % PERIOD;
@@ -104,14 +105,31 @@ impl<S: TcpClientStack> Connection<S, ()> for Pattern {
     }
 }
 
-/// The byte at `position` of the pattern, which is below [`PERIOD`].
-const fn character(position: usize) -> u8 {
-    let (line, column) = (position / (COLUMNS + 2), position % (COLUMNS + 2));
-    if column < COLUMNS {
-        b' ' + ((line + column) % CHARACTERS) as u8
-    } else if column == COLUMNS {
-        b'\r'
-    } else {
-        b'\n'
+/// The printing characters, and the first of them again, so that each line is a piece of it.
+const RING: [u8; CHARACTERS + COLUMNS] = {
+    let mut ring = [0; CHARACTERS + COLUMNS];
+    let mut index = 0;
+    while index < ring.len() {
+        ring[index] = b' ' + (index % CHARACTERS) as u8;
+        index += 1;
+    }
+    ring
+};
+
+/// Writes the pattern from `position` on, which is below [`PERIOD`].
+fn fill(mut chunk: &mut [u8], position: usize) {
+    let (mut line, mut column) = (position / LINE, position % LINE);
+    while !chunk.is_empty() {
+        let ends: &[u8] = b"\r\n";
+        let text = &RING[line..line + COLUMNS];
+        let piece = if column < COLUMNS { &text[column..] } else { &ends[column - COLUMNS..] };
+        let count = piece.len().min(chunk.len());
+        let (now, later) = chunk.split_at_mut(count);
+        now.copy_from_slice(&piece[..count]);
+        chunk = later;
+        column += count;
+        if column == LINE {
+            (line, column) = ((line + 1) % CHARACTERS, 0);
+        }
     }
 }
