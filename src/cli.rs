@@ -11,11 +11,14 @@ use crate::link::{Link, Setting};
 use crate::nic::wire::Side;
 use crate::sim::Sim;
 
+/// The package's version, and the commit it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("TAPBOARD_COMMIT"), ")");
+
 /// A microcontroller's TCP firmware, running on a virtual NIC that the real network can reach.
 ///
 /// Without a command it is `tapboard user`.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(version = VERSION, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub struct Cli {
     /// What to run.
     #[command(subcommand)]

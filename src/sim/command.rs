@@ -117,6 +117,9 @@ fn bar(worlds: u64, json: bool) -> ProgressBar {
     ProgressBar::new(worlds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// The commit that this was built from, for whoever has to find the code again.
+const COMMIT: &str = env!("TAPBOARD_COMMIT");
+
 /// Prints to standard output, if anybody reads it: one that has gone is no reason to panic.
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -127,18 +130,10 @@ fn replay_command(seed: u64, faults: bool) -> String {
     format!("tapboard sim --seed {seed}{faults} --pcap world-{seed}.pcapng --ladder")
 }
 
-/// The commit of the tree that this runs in, for whoever has to find the code again.
-fn commit() -> String {
-    let git = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
-    let commit = git.ok().filter(|output| output.status.success());
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    commit.unwrap_or_else(|| "unknown".into())
-}
-
 fn show(failure: &Failure, faults: bool, netstat: bool) {
     let Failure { seed, at, oracle, text, .. } = failure;
     let more =
-        if netstat { format!("{}commit {}\n", failure.netstat, commit()) } else { String::new() };
+        if netstat { format!("{}commit {}\n", failure.netstat, COMMIT) } else { String::new() };
     let replay = replay_command(*seed, faults);
     print(&format!("seed {seed} at {at}: {oracle}: {text}\n{more}replay: {replay}\n"));
 }
@@ -154,7 +149,6 @@ fn summary(sum: &Sum, threads: u64, seconds: f64) -> String {
 }
 
 fn summary_json(sum: &Sum, faults: bool, threads: u64, seconds: f64) -> Value {
-    let commit = commit();
     let failures = sum.failures.iter().map(|failure| {
         json!({
             "seed": failure.seed,
@@ -162,7 +156,7 @@ fn summary_json(sum: &Sum, faults: bool, threads: u64, seconds: f64) -> Value {
             "oracle": failure.oracle,
             "text": failure.text,
             "netstat": failure.netstat,
-            "commit": commit,
+            "commit": COMMIT,
             "replay": replay_command(failure.seed, faults),
         })
     });

@@ -151,9 +151,17 @@ impl<'w, 'o> World<'w, 'o> {
         }
         self.switch.pump(now);
         for index in 0..self.nodes.len() {
-            let arrived = self.switch.ports[index].wire.next_arrival(Side::Board).is_some();
-            if arrived || self.deadlines[index].is_some_and(|deadline| deadline <= now) {
-                self.poll(index, now, arrived);
+            let arrival = self.switch.ports[index].wire.next_arrival(Side::Board);
+            let Some(due) = earliest(arrival, self.deadlines[index]) else {
+                continue;
+            };
+            if due < now {
+                let text = format!("node {index} was to be polled at {due}, but slept");
+                self.violation = Some(violation("wake-up lost", text));
+                return Step::Done;
+            }
+            if due == now {
+                self.poll(index, now, arrival.is_some());
                 if self.violation.is_some() {
                     return Step::Done;
                 }
