@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use smoltcp::wire::Ipv4Cidr;
 
+use crate::console::Script;
 use crate::gateway::Forward;
 use crate::link::{Link, Setting};
 use crate::nic::wire::Side;
@@ -67,8 +68,8 @@ pub struct Board {
     pub ladder: bool,
     /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at
     /// the console lists them.
-    #[arg(long, value_name = "FILE")]
-    pub script: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = |path: &str| Script::read(path.as_ref()))]
+    pub script: Option<Script>,
     /// What is wrong with the cable.
     #[command(flatten)]
     pub faults: Faults,

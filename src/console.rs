@@ -25,12 +25,12 @@ mod script;
 mod terminal;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 
 use smoltcp::time::Instant;
 
 pub use self::command::{Command, Line, help, parse};
 use self::reader::{Bytes, Found, Lines};
+pub use self::script::Script;
 use self::script::Step;
 use self::terminal::{Terminal, Typed};
 pub use self::terminal::{aside, restore};
@@ -46,7 +46,7 @@ pub enum Source {
     /// Standard input: a prompt if it is a terminal, plain lines if not.
     Stdin,
     /// A file, read before the board starts.
-    Script(PathBuf),
+    Script(Script),
     /// Nowhere.
     None,
 }
@@ -110,11 +110,10 @@ impl From<Result<Option<Line>, String>> for Got {
 
 impl Console {
     /// Opens a source. `wake` is called, from another thread, whenever [`Self::next`] may have something new.
-    /// The error of a script has a line for each bad line of it.
     pub fn open(source: &Source, wake: impl Fn() + Send + 'static) -> Result<Self, String> {
         let input = match source {
             Source::None => Input::Ended,
-            Source::Script(path) => Input::Script(script::open(path)?),
+            Source::Script(script) => Input::Script(script.0.clone()),
             Source::Stdin if Terminal::usable() => Input::Terminal(Terminal::open(wake)?),
             Source::Stdin => {
                 let stdin = terminal::stdin().map_err(|error| {

@@ -6,14 +6,16 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use common::netns;
 use common::process::{PATIENCE, Process, connect, echo, free_port, pattern, tapboard};
 use common::user::User;
+use rustix::net::sockopt;
 use tapboard::capture::read;
 
 /// A file of this test's own, gone with it.
@@ -68,7 +70,7 @@ fn commands_from_a_pipe_are_carried_out_to_the_last() {
 fn a_bad_script_is_refused_before_the_board_starts() {
     let script = Scratch::script("bad", "@1s unplug\nfly\n@0.5s plug\n");
     let output = tapboard(&["--script", script.path()]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains(":2: ") && error.contains(":3: "), "{error}");
 }
@@ -134,24 +136,62 @@ fn a_cable_pulled_in_the_middle_of_a_transfer_and_put_back_loses_nothing() {
 }
 
 #[test]
-fn a_power_cycle_in_mid_connection_is_an_error_to_the_client_and_not_silence() {
+fn a_host_whose_mac_address_changed_while_the_cable_was_out_is_found_again() {
     netns::run(
-        "a_power_cycle_in_mid_connection_is_an_error_to_the_client_and_not_silence",
+        "a_host_whose_mac_address_changed_while_the_cable_was_out_is_found_again",
         &[],
         || {
-            let script = Scratch::script("reset", "@1s reset\n");
-            let tap = Process::up(&["tap", "--no-telemetry", "--script", script.path()]);
+            let mut tap = Process::with_console(&["tap", "--no-telemetry"]);
             let mut client = connect(board(7));
-            client.write_all(b"x").unwrap();
-            client.read_exact(&mut [0]).unwrap();
-            tap.prints("board: reset");
-            // Within one retransmission of the board's return.
+            client.write_all(b"before").unwrap();
+            client.read_exact(&mut [0; 6]).unwrap();
+            tap.command("unplug", "the cable is out");
+            netns::sh("ip link set tap0 address 02:00:00:00:00:99");
+            tap.command("plug", "the cable is in");
+            client.write_all(b"behind").unwrap();
+            // The board asks who has the host's address, and does not wait until its answer grows old.
             client.set_read_timeout(Some(PATIENCE)).unwrap();
-            let started = client.write_all(b"anyone?").and_then(|()| client.read(&mut [0; 8]));
-            assert_eq!(started.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+            let mut back = [0; 6];
+            client.read_exact(&mut back).unwrap();
+            assert_eq!(&back, b"behind");
+        },
+    );
+}
+
+#[test]
+fn a_power_cycle_is_an_error_to_a_client_with_bytes_in_flight_and_to_an_idle_one() {
+    netns::run(
+        "a_power_cycle_is_an_error_to_a_client_with_bytes_in_flight_and_to_an_idle_one",
+        &[],
+        || {
+            let mut tap = Process::with_console(&["tap", "--no-telemetry", "--rate=20mbit"]);
+            let mut idle = connect(board(7));
+            sockopt::set_socket_keepalive(&idle, true).unwrap();
+            sockopt::set_tcp_keepidle(&idle, Duration::from_secs(1)).unwrap();
+            sockopt::set_tcp_keepintvl(&idle, Duration::from_secs(1)).unwrap();
+            idle.write_all(b"x").unwrap();
+            idle.read_exact(&mut [0]).unwrap();
+            let busy = connect(board(7));
+            let data = pattern(4, 20_000_000);
+            std::thread::scope(|scope| {
+                let transfer = scope.spawn(|| echo(&busy, &data));
+                // Some of it is through, and some under way.
+                busy.peek(&mut [0]).unwrap();
+                tap.command("reset", "board: reset");
+                let error = transfer.join().unwrap().unwrap_err();
+                assert!(was_reset(&error), "{error}");
+            });
+            // A probe of its own finds it out.
+            let error = idle.read(&mut [0]).unwrap_err();
+            assert!(was_reset(&error), "{error}");
             // And the board is there again, as itself.
             let again = connect(board(7));
             assert_eq!(echo(&again, b"hello").unwrap(), b"hello");
         },
     );
+}
+
+fn was_reset(error: &std::io::Error) -> bool {
+    // A write after the reset was told to a read.
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }

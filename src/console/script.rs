@@ -19,8 +19,12 @@ const SCRIPT_MAX: u64 = 1024 * 1024;
 /// Bad lines reported; more help nobody.
 const ERRORS_MAX: usize = 20;
 
+/// The lines of a script, all of them good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script(pub(super) VecDeque<Step>);
+
 /// One line of a script.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     /// Not before this time since the start.
     pub(super) at: Duration,
@@ -28,28 +32,30 @@ pub(super) struct Step {
     pub(super) line: Option<Line>,
 }
 
-/// Reads a file. The error has a line for each bad line.
-pub(super) fn open(path: &Path) -> Result<VecDeque<Step>, String> {
-    let name = path.display();
-    let mut text = String::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(SCRIPT_MAX + 1).read_to_string(&mut text))
-        .map_err(|error| format!("cannot read the script {name}: {error}"))?;
-    if read as u64 > SCRIPT_MAX {
-        return Err(format!("the script {name} is longer than {SCRIPT_MAX} bytes"));
-    }
-    parse(&text).map_err(|errors| {
-        let total = errors.len();
-        let mut lines: Vec<_> = errors
-            .into_iter()
-            .take(ERRORS_MAX)
-            .map(|(number, error)| format!("{name}:{number}: {error}"))
-            .collect();
-        if total > ERRORS_MAX {
-            lines.push(format!("{name}: {} more bad lines", total - ERRORS_MAX));
+impl Script {
+    /// Reads a file. The error has a line for each bad line.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let name = path.display();
+        let mut text = String::new();
+        let read = File::open(path)
+            .and_then(|file| file.take(SCRIPT_MAX + 1).read_to_string(&mut text))
+            .map_err(|error| format!("cannot read the script {name}: {error}"))?;
+        if read as u64 > SCRIPT_MAX {
+            return Err(format!("the script {name} is longer than {SCRIPT_MAX} bytes"));
         }
-        lines.join("\n")
-    })
+        parse(&text).map(Self).map_err(|errors| {
+            let total = errors.len();
+            let mut lines: Vec<_> = errors
+                .into_iter()
+                .take(ERRORS_MAX)
+                .map(|(number, error)| format!("{name}:{number}: {error}"))
+                .collect();
+            if total > ERRORS_MAX {
+                lines.push(format!("{name}: {} more bad lines", total - ERRORS_MAX));
+            }
+            lines.join("\n")
+        })
+    }
 }
 
 /// Reads a script. An error is a line's number, from 1, and what is wrong with it.

@@ -18,9 +18,9 @@ fn script(name: &str, text: &str) -> Result<Console, String> {
     let name = format!("tapboard-console-{}-{name}", std::process::id());
     let path = std::env::temp_dir().join(name);
     std::fs::write(&path, text).unwrap();
-    let console = Console::open(&Source::Script(path.clone()), || panic!("a script wakes nobody"));
+    let script = Script::read(&path);
     std::fs::remove_file(path).unwrap();
-    console
+    Console::open(&Source::Script(script?), || panic!("a script wakes nobody"))
 }
 
 /// Everything a console says, each at the time at which it says it; the clock jumps as it is told.
@@ -91,8 +91,7 @@ fn a_bad_script_does_not_start() {
     assert_eq!(error.lines().count(), 21, "{error}");
     let error = script("long", &"#\n".repeat(600_000)).unwrap_err();
     assert!(error.contains("longer than"), "{error}");
-    let missing = Source::Script("/nonexistent/script".into());
-    let error = Console::open(&missing, || {}).unwrap_err();
+    let error = Script::read("/nonexistent/script".as_ref()).unwrap_err();
     assert!(error.contains("/nonexistent/script"), "{error}");
 }
 

@@ -59,14 +59,12 @@ impl fmt::Display for Faults {
     }
 }
 
-/// One line: `to the board: loss 5%; from the board: nothing wrong`.
+/// One line: `the cable is in; to the board: loss 5%; from the board: nothing wrong`.
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.plugged() {
-            f.write_str("the cable is out; ")?;
-        }
+        let cable = if self.plugged() { "in" } else { "out" };
         let (to, from) = (self.faults(Side::Board), self.faults(Side::Peer));
-        write!(f, "to the board: {to}; from the board: {from}")
+        write!(f, "the cable is {cable}; to the board: {to}; from the board: {from}")
     }
 }
 
@@ -98,7 +96,10 @@ mod tests {
     #[test]
     fn a_link_tells_its_directions_apart() {
         let mut link = Link::new(7);
-        assert_eq!(link.to_string(), "to the board: nothing wrong; from the board: nothing wrong");
+        assert_eq!(
+            link.to_string(),
+            "the cable is in; to the board: nothing wrong; from the board: nothing wrong"
+        );
         link.set(Some(Side::Board), Setting::parse("loss", "5%").unwrap());
         link.set(None, Setting::parse("rate", "1500kbit").unwrap());
         link.plug(false);

@@ -46,9 +46,15 @@ pub(super) fn turn<N: Nic>(
     match command {
         Command::Help => lines(&help()),
         Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, cable),
-        Command::Fault { to, setting } => cable.link_mut().set(to, setting),
-        Command::Heal => cable.link_mut().heal(),
-        Command::Link => lines(&cable.link().to_string()),
+        Command::Fault { to, setting } => {
+            cable.link_mut().set(to, setting);
+            show(cable);
+        }
+        Command::Heal => {
+            cable.link_mut().heal();
+            show(cable);
+        }
+        Command::Link => show(cable),
         Command::Reset => firmware.board_mut().reset(),
         Command::Netstat => {
             say!("{}", Row::HEADING);
@@ -77,6 +83,10 @@ fn lines(text: &str) {
     }
 }
 
+fn show(cable: &Cable) {
+    lines(&cable.link().to_string());
+}
+
 fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
     if cable.link().plugged() == plugged {
         say!("the cable is {} already", if plugged { "in" } else { "out" });
@@ -84,6 +94,7 @@ fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
     }
     cable.link_mut().plug(plugged);
     nic.plug(plugged);
+    show(cable);
 }
 
 struct CaptureObserver(Capture);

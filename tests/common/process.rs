@@ -4,10 +4,10 @@
 //! for the end: by condition, for at most [`PATIENCE`]. Dropping it kills the program; a failing test
 //! shows what it had printed.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -65,26 +65,48 @@ impl Collected {
 /// A running `tapboard`.
 pub(crate) struct Process {
     child: Child,
+    /// Its console, if it has one.
+    console: Option<ChildStdin>,
     stdout: Option<Arc<Collected>>,
     stderr: Arc<Collected>,
 }
 
 impl Process {
     /// Starts `command` with its output collected; its standard output too unless `stdout` says where.
-    pub(crate) fn spawn(mut command: Command, stdout: Option<Stdio>) -> Self {
+    pub(crate) fn spawn(command: Command, stdout: Option<Stdio>) -> Self {
+        Self::start(command, stdout, Stdio::null())
+    }
+
+    fn start(mut command: Command, stdout: Option<Stdio>, stdin: Stdio) -> Self {
         let collect = stdout.is_none();
-        command.stdin(Stdio::null()).stdout(stdout.unwrap_or_else(Stdio::piped));
+        command.stdin(stdin).stdout(stdout.unwrap_or_else(Stdio::piped));
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let stdout = collect.then(|| Collected::start(child.stdout.take().expect("it is piped")));
         let stderr = Collected::start(child.stderr.take().expect("it is piped"));
-        Self { child, stdout, stderr }
+        Self { console: child.stdin.take(), child, stdout, stderr }
     }
 
     /// Starts `tapboard` with these arguments and waits until it is up.
     pub(crate) fn up(arguments: &[&str]) -> Self {
-        let process = Self::spawn(tapboard(arguments), None);
+        Self::come_up(arguments, Stdio::null())
+    }
+
+    /// Likewise, with a console; see [`Process::command`].
+    pub(crate) fn with_console(arguments: &[&str]) -> Self {
+        Self::come_up(arguments, Stdio::piped())
+    }
+
+    fn come_up(arguments: &[&str], stdin: Stdio) -> Self {
+        let process = Self::start(tapboard(arguments), None, stdin);
         assert!(process.is_up(), "tapboard {arguments:?} does not come up: {}", process.errors());
         process
+    }
+
+    /// Gives its console a command, and waits until it has printed `answer`.
+    pub(crate) fn command(&mut self, line: &str, answer: &str) {
+        let console = self.console.as_mut().expect("it was started with a console");
+        writeln!(console, "{line}").expect("it reads commands");
+        self.prints(answer);
     }
 
     /// Waits until the program is up; `false` if it ends first.
@@ -232,7 +254,6 @@ pub(crate) fn pattern(seed: u32, len: usize) -> Vec<u8> {
 
 /// Sends `data` and its end from a thread, and returns what comes back until the peer's end.
 pub(crate) fn echo(stream: &TcpStream, data: &[u8]) -> std::io::Result<Vec<u8>> {
-    use std::io::Write;
     thread::scope(|scope| {
         let sender = scope.spawn(|| {
             (&*stream).write_all(data)?;
