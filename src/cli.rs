@@ -9,6 +9,7 @@ use smoltcp::wire::Ipv4Cidr;
 use crate::console::Script;
 use crate::gateway::Forward;
 use crate::link::{Link, Setting};
+use crate::nic::Offload;
 use crate::nic::wire::Side;
 use crate::sim::Sim;
 
@@ -237,6 +238,9 @@ pub struct Tap {
     /// Next hop for what is outside the board's network.
     #[arg(long, value_name = "ADDR")]
     pub gateway: Option<Ipv4Addr>,
+    /// What the NIC does for the board, beside passing frames.
+    #[arg(long, value_enum, default_value_t)]
+    pub offload: Offload,
     /// The board's own options.
     #[command(flatten)]
     pub board: Board,

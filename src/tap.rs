@@ -29,8 +29,10 @@ impl Nic for TapNic {
 
     fn ready(&mut self, _event: &Event) {}
 
-    /// Tells of each change of the interface; the device itself refuses frames meanwhile.
+    /// Lets go what the board sent, and tells of each change of the interface; the device itself refuses
+    /// frames meanwhile.
     fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
+        self.tap.flush();
         let status = self.tap.status();
         let name = self.tap.name();
         match status {
@@ -62,6 +64,7 @@ impl Nic for TapNic {
             + counters.dropped_out_no_room
             + counters.dropped_out_error
             + counters.dropped_in_too_long
+            + counters.dropped_in_malformed
             + counters.errors_in;
         let fate = if self.tap.created() { "removed" } else { "left as it was" };
         format!("{}: {lost} frames lost; {fate}", self.tap.name())
@@ -85,7 +88,12 @@ fn host_side(board: Ipv4Cidr) -> Ipv4Cidr {
 pub fn run(options: &cli::Tap) -> Result<(), String> {
     let driver = Driver::new()?;
     let host_ipv4 = host_side(options.ip);
-    let config = TapConfig { name: options.name.clone(), host_ipv4, ..TapConfig::default() };
+    let config = TapConfig {
+        name: options.name.clone(),
+        host_ipv4,
+        offload: options.offload,
+        ..TapConfig::default()
+    };
     let mut tap = Tap::open(&config).map_err(|error| error.to_string())?;
     for warning in tap.warnings() {
         log::warn!("{warning}");

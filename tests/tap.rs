@@ -93,6 +93,7 @@ fn drive(tap: &mut Tap, stopped: &UnixStream, wakeups: &AtomicU32) {
             LinkStatus::Gone => return,
         };
         interface.poll(now, tap, &mut sockets);
+        tap.flush();
         let mut fds = [PollFd::new(tap, events), PollFd::new(stopped, PollFlags::IN)];
         poll(&mut fds, None).expect("poll");
         if !fds[1].revents().is_empty() {

@@ -10,6 +10,16 @@ pub mod wire;
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 
+/// What a NIC does for the board, beside passing frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Offload {
+    /// Nothing: each frame is a system call.
+    Off,
+    /// Many segments of a connection take one system call; the board sees each as a frame.
+    #[default]
+    Segments,
+}
+
 /// A device lent for one poll, where a device by value is wanted.
 #[derive(Debug)]
 pub struct Lent<'d, D>(pub &'d mut D);

@@ -1,9 +1,9 @@
 //! The Linux TAP: the board as a host of its own, next to the kernel's network stack.
 //!
 //! [`Tap::open`] attaches to the TAP of that name, or creates it; what it created goes away with
-//! it. An existing one keeps its addresses and its state. Only its offloads are switched off,
-//! because they outlive the process that asked for them and would bring us frames without
-//! checksums.
+//! it. An existing one keeps its addresses and its state. Only its offloads are set, and switched off
+//! at the end, because they outlive the process that asked for them and would bring the next one frames
+//! without checksums.
 //!
 //! **Contract.** Nothing blocks, nothing panics, whatever is done to the interface meanwhile. A
 //! driver sleeps in `poll(2)` on the file descriptor ([`AsFd`]) and asks [`Tap::status`] when it
@@ -24,14 +24,29 @@
 //! That is what Linux 6.18 was seen to do. So the file descriptor alone tells the whole state, also
 //! after the interface was renamed, and no netlink monitor is needed.
 //!
-//! **Cost.** One system call a frame and one for each `None` of `receive`; two buffers of one
-//! frame, no allocation after `open`. A frame lost is counted in [`TapCounters`], with the reason.
+//! What the board sends may wait for more of the same connection, to be written with it: the driver
+//! calls [`Tap::flush`] after each poll of the board. A frame read from the host does not overtake it.
+//!
+//! **Offload.** With [`Offload::Segments`] the kernel gives us many TCP segments in one read, and takes
+//! many in one write, as it does with a NIC that segments. The board sees frames of at most 1514 bytes
+//! with all checksums all the same: [`split`] and [`coalesce`] are that NIC. Where the kernel refuses it,
+//! each frame is a system call, and a warning says so.
+//!
+//! **Cost.** One system call for up to 64 KiB of a connection, or for any other frame, and one for each
+//! `None` of `receive`; one pass over each segment for its checksum each way, no copy; two buffers of
+//! 64 KiB, no allocation after `open`. A frame lost is counted in [`TapCounters`], with the reason.
 
+mod coalesce;
 mod error;
+mod incoming;
 mod netlink;
 mod port;
+mod segment;
+mod split;
 mod sys;
+mod virtio;
 
+use std::ffi::c_short;
 use std::fmt;
 use std::fs::{self, File};
 use std::net::IpAddr;
@@ -43,10 +58,13 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
+use self::coalesce::Coalescer;
 pub use self::error::{TapError, TapWarning};
-use self::netlink::{Link, Netlink};
+use self::incoming::Incoming;
+use self::netlink::{Link, Netlink, TapLink};
+use self::port::Port;
 pub use self::port::{FRAME_LEN_MAX, LinkStatus, RxToken, TapCounters, TxToken};
-use self::port::{Port, RX_LEN};
+use super::Offload;
 
 /// [`FRAME_LEN_MAX`] without the Ethernet header: the largest MTU of an interface that suits us,
 /// bytes.
@@ -64,16 +82,19 @@ pub struct TapConfig {
     pub host_ipv4: Ipv4Cidr,
     /// The host's own IPv6 address on it, if any.
     pub host_ipv6: Option<Ipv6Cidr>,
+    /// What the kernel may leave to us, and we to it.
+    pub offload: Offload,
 }
 
 impl Default for TapConfig {
-    /// `tap0`, 192.0.2.2/24 (RFC 5737) and `2001:db8::2/64` (RFC 3849).
+    /// `tap0`, 192.0.2.2/24 (RFC 5737) and `2001:db8::2/64` (RFC 3849), with the default offload.
     fn default() -> Self {
         let ipv6 = Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
         Self {
             name: "tap0".into(),
             host_ipv4: Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 2), 24),
             host_ipv6: Some(Ipv6Cidr::new(ipv6, 64)),
+            offload: Offload::default(),
         }
     }
 }
@@ -82,7 +103,7 @@ impl TapConfig {
     /// The shell command by which an administrator makes this TAP once, for the user who runs it.
     #[must_use]
     pub fn setup_command(&self) -> String {
-        let Self { name, host_ipv4, host_ipv6 } = self;
+        let Self { name, host_ipv4, host_ipv6, .. } = self;
         let ipv6 = host_ipv6.map_or_else(String::new, |host_ipv6| {
             format!(" && sudo ip addr add {host_ipv6} dev {name} nodad")
         });
@@ -116,7 +137,8 @@ impl TapConfig {
 /// An open TAP. Dropping it closes it, which also deletes the interface if [`Tap::created`].
 pub struct Tap {
     port: Port,
-    rx: [u8; RX_LEN],
+    incoming: Incoming,
+    outgoing: Coalescer,
     name: String,
     created: bool,
     warnings: Vec<TapWarning>,
@@ -132,15 +154,13 @@ impl Tap {
         if let Some(link) = netlink.link(&config.name).map_err(system("look up"))? {
             return Self::attach(config, &link, &mut netlink);
         }
-        let file = open_device(config, false)?;
-        let flags = sys::TAP | sys::NO_PI | sys::EXCLUSIVE;
-        match sys::set_interface(file.as_fd(), &config.name, flags) {
-            Ok(()) => Self::configure(config, file, &mut netlink),
+        let tied = Tied::new(config, sys::EXCLUSIVE, false, |errno| match errno {
             // Someone created it since we looked.
-            Err(Errno::BUSY) => Err(TapError::Busy { name: config.name.clone() }),
-            Err(Errno::PERM) => Err(TapError::NotPermitted { config: config.clone() }),
-            Err(errno) => Err(system_error(config, "create", errno)),
-        }
+            Errno::BUSY => TapError::Busy { name: config.name.clone() },
+            Errno::PERM => TapError::NotPermitted { config: config.clone() },
+            errno => system_error(config, "create", errno),
+        })?;
+        Self::configure(config, tied, &mut netlink)
     }
 
     /// Whether `open` made the interface, set its addresses, and so will take it away.
@@ -173,6 +193,11 @@ impl Tap {
         self.port.unread()
     }
 
+    /// Writes what waits for more of the same connection: to be called when the board was polled.
+    pub fn flush(&mut self) {
+        self.outgoing.flush(|batch| self.port.write(batch));
+    }
+
     /// Shows the host the cable as plugged in, or not (`NO-CARRIER`). What is read and written is not
     /// affected. An error if this kernel, before Linux 5.0, cannot.
     pub fn set_carrier(&mut self, carrier: bool) -> std::io::Result<()> {
@@ -191,26 +216,24 @@ impl Tap {
         if tap.queues > 0 {
             return Err(TapError::Busy { name: name() });
         }
-        let file = open_device(config, true)?;
         let multi_queue = if tap.multi_queue { sys::MULTI_QUEUE } else { 0 };
-        sys::set_interface(file.as_fd(), &config.name, sys::TAP | sys::NO_PI | multi_queue)
-            .map_err(|errno| match errno {
-                Errno::BUSY => TapError::Busy { name: name() },
-                Errno::PERM => TapError::NotOwner { name: name(), owner: tap.owner },
-                errno => system_error(config, "attach to", errno),
-            })?;
-        // A sole reader decides whether a header precedes each frame (Linux changes the flags that
-        // the TAP was created with); where it does not, another reader came since we looked.
+        let tied = Tied::new(config, multi_queue, true, |errno| match errno {
+            Errno::BUSY => TapError::Busy { name: name() },
+            Errno::PERM => TapError::NotOwner { name: name(), owner: tap.owner },
+            errno => system_error(config, "attach to", errno),
+        })?;
+        // A sole reader decides what precedes each frame (Linux changes the flags that the TAP was
+        // created with); where it does not, another reader came since we looked.
         let link = netlink
             .link(&config.name)
             .map_err(|errno| system_error(config, "look up", errno))?
             .ok_or_else(|| TapError::Gone { name: name() })?;
-        if link.tap.is_some_and(|tap| tap.queues > 1 || tap.prefixed) {
+        let shared =
+            |tap: &TapLink| tap.queues > 1 || tap.packet_info || tap.vnet_header != tied.header;
+        if link.tap.as_ref().is_some_and(shared) {
             return Err(TapError::Busy { name: name() });
         }
-        sys::set_offload(file.as_fd(), 0)
-            .map_err(|errno| system_error(config, "switch off the offloads of", errno))?;
-        let mut tap = Self::new(config, file, false);
+        let mut tap = Self::new(config, tied, false);
         if !link.up {
             tap.warnings.push(TapWarning::Down { name: name() });
         }
@@ -221,9 +244,9 @@ impl Tap {
     }
 
     /// Gives the interface just created its addresses and brings it up.
-    fn configure(config: &TapConfig, file: File, netlink: &mut Netlink) -> Result<Self, TapError> {
+    fn configure(config: &TapConfig, tied: Tied, netlink: &mut Netlink) -> Result<Self, TapError> {
         let system = |step| move |errno| system_error(config, step, errno);
-        let mut tap = Self::new(config, file, true);
+        let mut tap = Self::new(config, tied, true);
         let index = netlink
             .link(&config.name)
             .map_err(system("look up"))?
@@ -253,15 +276,74 @@ impl Tap {
         }
     }
 
-    fn new(config: &TapConfig, file: File, created: bool) -> Self {
+    fn new(config: &TapConfig, tied: Tied, created: bool) -> Self {
+        let Tied { file, header, refusal } = tied;
+        let name = config.name.clone();
+        let refused = |errno: Errno| TapWarning::NoOffload { name, source: errno.into() };
         Self {
-            port: Port::new(file),
-            rx: [0; RX_LEN],
+            port: Port::new(file, header),
+            incoming: Incoming::new(header),
+            outgoing: Coalescer::new(header),
             name: config.name.clone(),
             created,
-            warnings: Vec::new(),
+            warnings: refusal.map(refused).into_iter().collect(),
         }
     }
+}
+
+impl Drop for Tap {
+    /// The offloads outlive us, if the interface does, and who opens it next may know nothing of them.
+    fn drop(&mut self) {
+        self.flush();
+        if !self.created {
+            // Nobody is left to be told of a failure.
+            let _ = sys::set_offload(self.port.as_fd(), 0);
+        }
+    }
+}
+
+/// An open file that is tied to its interface.
+struct Tied {
+    file: File,
+    /// A virtio-net header precedes each frame, and the offloads are on.
+    header: bool,
+    /// Why they are not, although they were asked for.
+    refusal: Option<Errno>,
+}
+
+impl Tied {
+    /// Opens `/dev/net/tun` and ties it to the interface of that name, with further `flags`; `error`
+    /// explains why that cannot be. `exists`: for a TAP that is already there.
+    fn new(
+        config: &TapConfig,
+        flags: c_short,
+        exists: bool,
+        error: impl Fn(Errno) -> TapError,
+    ) -> Result<Self, TapError> {
+        let flags = flags | sys::TAP | sys::NO_PI;
+        let mut refusal = None;
+        if config.offload != Offload::Off {
+            let file = open_device(config, exists)?;
+            match offload(file.as_fd(), &config.name, flags) {
+                Ok(()) => return Ok(Self { file, header: true, refusal: None }),
+                Err(errno @ (Errno::BUSY | Errno::PERM)) => return Err(error(errno)),
+                // Whatever came of it, closing the file undoes it.
+                Err(errno) => refusal = Some(errno),
+            }
+        }
+        let file = open_device(config, exists)?;
+        sys::set_interface(file.as_fd(), &config.name, flags).map_err(error)?;
+        sys::set_offload(file.as_fd(), 0)
+            .map_err(|errno| system_error(config, "switch off the offloads of", errno))?;
+        Ok(Self { file, header: false, refusal })
+    }
+}
+
+/// Ties `tun` to the interface, with all offloads.
+fn offload(tun: BorrowedFd<'_>, name: &str, flags: c_short) -> rustix::io::Result<()> {
+    sys::set_interface(tun, name, flags | sys::VNET_HEADER)?;
+    sys::set_header_len(tun, virtio::HEADER_LEN)?;
+    sys::set_offload(tun, sys::SEGMENTS)
 }
 
 fn system_error(config: &TapConfig, step: &'static str, errno: Errno) -> TapError {
@@ -292,13 +374,18 @@ impl Device for Tap {
 
     /// The next frame of the host. The kernel gave it up: dropping the token drops the frame.
     fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        let rx = self.port.read(&mut self.rx)?;
-        Some((rx, self.port.token()))
+        if self.incoming.is_empty() {
+            self.flush();
+        }
+        let rx = self.port.receive(&mut self.incoming)?;
+        Some((rx, TxToken { port: &mut self.port, outgoing: &mut self.outgoing }))
     }
 
     /// `None` while the interface is down or gone. It asks the kernel whether that is still so.
     fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
-        self.port.may_write().then(|| self.port.token())
+        self.port
+            .may_write()
+            .then_some(TxToken { port: &mut self.port, outgoing: &mut self.outgoing })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

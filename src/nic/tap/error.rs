@@ -157,6 +157,13 @@ pub enum TapWarning {
         /// Why the kernel refused it.
         source: io::Error,
     },
+    /// The kernel refuses segmentation offload; each frame is a system call.
+    NoOffload {
+        /// The TAP.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The host may send frames longer than the board takes; those are dropped.
     LongFrames {
         /// The TAP.
@@ -176,6 +183,11 @@ impl fmt::Display for TapWarning {
                 f,
                 "{name} has no IPv6 address on the host side ({source}); if IPv6 is switched off, \
                  `sudo sysctl net.ipv6.conf.all.disable_ipv6=0` switches it on"
+            ),
+            Self::NoOffload { name, source } => write!(
+                f,
+                "{name} works frame by frame, which is slow: the kernel refuses to pass many \
+                 segments at once ({source}); `--offload off` does not try it"
             ),
             Self::LongFrames { name, mtu } => write!(
                 f,

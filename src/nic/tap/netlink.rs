@@ -72,8 +72,10 @@ pub(super) struct TapLink {
     pub(super) multi_queue: bool,
     /// Open files tied to it; the kernel tells only with `multi_queue`, otherwise 0.
     pub(super) queues: u32,
-    /// Something precedes each frame: packet information or a virtio-net header.
-    pub(super) prefixed: bool,
+    /// Packet information precedes each frame.
+    pub(super) packet_info: bool,
+    /// A virtio-net header precedes each frame.
+    pub(super) vnet_header: bool,
 }
 
 /// An rtnetlink socket of the network namespace the process is in.
@@ -241,7 +243,8 @@ fn parse_tap(info: &[u8]) -> Option<TapLink> {
         queues: word(IFLA_TUN_NUM_QUEUES)
             .unwrap_or(0)
             .saturating_add(word(IFLA_TUN_NUM_DISABLED_QUEUES).unwrap_or(0)),
-        prefixed: byte(IFLA_TUN_PI) == Some(1) || byte(IFLA_TUN_VNET_HDR) == Some(1),
+        packet_info: byte(IFLA_TUN_PI) == Some(1),
+        vnet_header: byte(IFLA_TUN_VNET_HDR) == Some(1),
     })
 }
 
@@ -275,7 +278,13 @@ mod tests {
     fn a_link_is_read_as_the_kernel_writes_it() {
         let (kind, body) = parse_answer(&answer(1500), 9).expect("well-formed").expect("no error");
         assert_eq!(kind, RTM_NEWLINK);
-        let tap = TapLink { owner: Some(1000), multi_queue: true, queues: 3, prefixed: true };
+        let tap = TapLink {
+            owner: Some(1000),
+            multi_queue: true,
+            queues: 3,
+            packet_info: false,
+            vnet_header: true,
+        };
         let link = Link { index: 7, up: true, mtu: 1500, tap: Some(tap) };
         assert_eq!(parse_link(&body), Some(link));
     }

@@ -1,9 +1,8 @@
-//! Frames through the open file of a TAP, one system call each, and what is learnt on the way: the
-//! state of the interface, and counts of what passed and what was lost.
+//! Frames through the open file of a TAP, and what is learnt on the way: the state of the interface, and
+//! counts of what passed and what was lost.
 //!
-//! Transmission has one buffer, reception another, so that a receive token and the transmit token
-//! for its answer can be out at once. An offload format (a header before each frame, frames longer
-//! than the MTU) would change this file alone.
+//! What is read goes to an [`Incoming`], what is written comes from a [`Coalescer`]: apart, so that a
+//! receive token and the transmit token for its answer can be out at once.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,11 +11,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, write};
 use smoltcp::phy;
 
+use super::coalesce::{Batch, Coalescer};
+use super::incoming::{Incoming, Loss};
+use super::virtio::HEADER_LEN;
+
 /// The longest frame, Ethernet header included, without frame check sequence, bytes.
 pub const FRAME_LEN_MAX: usize = 1514;
-/// One byte longer than a frame: a read that fills it was of a frame too long.
-pub(super) const RX_LEN: usize = FRAME_LEN_MAX + 1;
-/// Frames too long that one `read` skips; more are left to the next one.
+/// Frames not fit for the board that one `read` skips; more are left to the next one.
 const SKIPPED_MAX: usize = 16;
 
 /// What the interface lets through.
@@ -30,21 +31,28 @@ pub enum LinkStatus {
     Gone,
 }
 
-/// Frames and bytes (Ethernet header included) since the TAP was opened. "In" is towards the board.
+/// Frames and bytes (Ethernet header included) since the TAP was opened, as the board sees them. "In" is
+/// towards the board.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TapCounters {
     /// Frames read.
     pub frames_in: u64,
     /// Bytes of these frames.
     pub bytes_in: u64,
+    /// Reads that brought something, whether one frame or many.
+    pub reads: u64,
     /// Frames read and dropped for being longer than [`FRAME_LEN_MAX`].
     pub dropped_in_too_long: u64,
+    /// Reads dropped because what the kernel says of a frame is not so.
+    pub dropped_in_malformed: u64,
     /// Reads that failed while the interface was up.
     pub errors_in: u64,
     /// Frames written.
     pub frames_out: u64,
     /// Bytes of these frames.
     pub bytes_out: u64,
+    /// Writes that took something, whether one frame or many.
+    pub writes: u64,
     /// Frames lost because the interface was down or gone.
     pub dropped_out_link: u64,
     /// Frames lost because the kernel had no room (`EAGAIN`, `ENOBUFS`).
@@ -61,15 +69,15 @@ pub(super) struct Port {
     counters: TapCounters,
     /// The last `read` stopped for its bound, not because nothing was there.
     unread: bool,
-    tx: [u8; FRAME_LEN_MAX],
+    /// A virtio-net header precedes what is written.
+    header: bool,
 }
 
 impl Port {
-    /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`.
-    pub(super) fn new(file: File) -> Self {
+    /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`, with `IFF_VNET_HDR` if `header`.
+    pub(super) fn new(file: File, header: bool) -> Self {
         let counters = TapCounters::default();
-        let (link, unread, tx) = (LinkStatus::Down, false, [0; FRAME_LEN_MAX]);
-        let mut port = Self { file, link, counters, unread, tx };
+        let mut port = Self { file, link: LinkStatus::Down, counters, unread: false, header };
         port.look();
         port
     }
@@ -113,48 +121,58 @@ impl Port {
         self.link == LinkStatus::Up || self.look() == LinkStatus::Up
     }
 
-    /// A token that writes one frame, if it is consumed.
-    pub(super) fn token(&mut self) -> TxToken<'_> {
-        TxToken { port: self }
+    /// The next frame of `incoming`, which is read into when it is empty; `None`: no more for now.
+    pub(super) fn receive<'i>(&mut self, incoming: &'i mut Incoming) -> Option<RxToken<'i>> {
+        self.unread = false;
+        if incoming.is_empty() && !self.read(incoming) {
+            return None;
+        }
+        let frame = incoming.next()?;
+        self.counters.frames_in += 1;
+        self.counters.bytes_in += frame.len() as u64;
+        Some(RxToken { frame })
     }
 
-    /// Reads the next frame into `buffer`; `None`: no more for now.
-    pub(super) fn read<'a>(&mut self, buffer: &'a mut [u8; RX_LEN]) -> Option<RxToken<'a>> {
-        self.unread = false;
+    /// Reads frames for the board into `incoming`. Says whether there were any.
+    fn read(&mut self, incoming: &mut Incoming) -> bool {
         for _ in 0..SKIPPED_MAX {
-            match read(&self.file, &mut buffer[..]) {
-                Ok(len @ ..=FRAME_LEN_MAX) => {
-                    self.counters.frames_in += 1;
-                    self.counters.bytes_in += len as u64;
-                    return Some(RxToken { frame: &buffer[..len] });
+            match read(&self.file, incoming.space()) {
+                Ok(len) => {
+                    self.counters.reads += 1;
+                    match incoming.filled(len) {
+                        Ok(()) => return true,
+                        Err(Loss::TooLong(frames)) => self.counters.dropped_in_too_long += frames,
+                        Err(Loss::Malformed) => self.counters.dropped_in_malformed += 1,
+                    }
                 }
-                Ok(_) => self.counters.dropped_in_too_long += 1,
-                Err(Errno::AGAIN) => return None,
+                Err(Errno::AGAIN) => return false,
                 Err(_) => {
                     if self.look() == LinkStatus::Up {
                         self.counters.errors_in += 1;
                     }
-                    return None;
+                    return false;
                 }
             }
         }
         self.unread = true;
-        None
+        false
     }
 
-    /// Writes the first `len` bytes of `tx` as one frame, or counts it as lost.
-    fn write(&mut self, len: usize) {
-        match write(&self.file, &self.tx[..len]) {
+    /// Writes a batch, or counts its frames as lost.
+    pub(super) fn write(&mut self, batch: &Batch<'_>) {
+        let frames = u64::from(batch.frames);
+        match write(&self.file, &batch.bytes[if self.header { 0 } else { HEADER_LEN }..]) {
             Ok(_) => {
-                self.counters.frames_out += 1;
-                self.counters.bytes_out += len as u64;
+                self.counters.writes += 1;
+                self.counters.frames_out += frames;
+                self.counters.bytes_out += batch.frame_bytes as u64;
             }
-            Err(Errno::AGAIN | Errno::NOBUFS) => self.counters.dropped_out_no_room += 1,
+            Err(Errno::AGAIN | Errno::NOBUFS) => self.counters.dropped_out_no_room += frames,
             Err(Errno::IO | Errno::BADFD) => {
-                self.counters.dropped_out_link += 1;
+                self.counters.dropped_out_link += frames;
                 self.look();
             }
-            Err(_) => self.counters.dropped_out_error += 1,
+            Err(_) => self.counters.dropped_out_error += frames,
         }
     }
 }
@@ -177,19 +195,15 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-/// The right to write one frame of at most [`FRAME_LEN_MAX`] bytes; dropping it writes nothing.
+/// The right to send one frame of at most [`FRAME_LEN_MAX`] bytes; dropping it sends nothing.
 pub struct TxToken<'a> {
-    port: &'a mut Port,
+    pub(super) port: &'a mut Port,
+    pub(super) outgoing: &'a mut Coalescer,
 }
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let frame = &mut self.port.tx[..len];
-        // What `f` leaves out must not show an earlier frame's bytes to the network.
-        frame.fill(0);
-        let result = f(frame);
-        self.port.write(len);
-        result
+        self.outgoing.frame(len, f, |batch| self.port.write(batch))
     }
 }
 

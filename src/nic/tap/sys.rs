@@ -17,8 +17,14 @@ pub(super) const TAP: c_short = 0x0002;
 pub(super) const MULTI_QUEUE: c_short = 0x0100;
 /// `IFF_NO_PI`: no four bytes of packet information in front of each frame.
 pub(super) const NO_PI: c_short = 0x1000;
+/// `IFF_VNET_HDR`: a virtio-net header in front of each frame.
+pub(super) const VNET_HEADER: c_short = 0x4000;
 /// `IFF_TUN_EXCL`: create the interface, or fail with `EBUSY` if there is one of that name.
 pub(super) const EXCLUSIVE: c_short = 0x8000_u16.cast_signed();
+
+/// `TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN`: the kernel may leave checksums to us, and give
+/// us TCP's segments as one frame.
+pub(super) const SEGMENTS: u32 = 1 | 2 | 4 | 8;
 
 /// The longest interface name; `IFNAMSIZ` counts its terminating zero too.
 pub(super) const NAME_LEN_MAX: usize = 15;
@@ -27,6 +33,8 @@ pub(super) const NAME_LEN_MAX: usize = 15;
 const TUNSETIFF: Opcode = opcode::write::<c_int>(b'T', 202);
 /// `_IOW('T', 208, unsigned int)`. The argument is the number itself, not a pointer to it.
 const TUNSETOFFLOAD: Opcode = opcode::write::<c_int>(b'T', 208);
+/// `_IOW('T', 216, int)`.
+const TUNSETVNETHDRSZ: Opcode = opcode::write::<c_int>(b'T', 216);
 /// `_IOW('T', 226, int)`, since Linux 5.0.
 const TUNSETCARRIER: Opcode = opcode::write::<c_int>(b'T', 226);
 
@@ -59,6 +67,13 @@ pub(super) fn set_interface(tun: BorrowedFd<'_>, name: &str, flags: c_short) -> 
 pub(super) fn set_carrier(tun: BorrowedFd<'_>, carrier: bool) -> io::Result<()> {
     // SAFETY: TUNSETCARRIER reads one int from where its argument points, which is the setter's own.
     unsafe { ioctl(tun, Setter::<TUNSETCARRIER, c_int>::new(c_int::from(carrier))) }
+}
+
+/// Sets the length of the virtio-net header. An earlier user of the TAP may have changed it.
+pub(super) fn set_header_len(tun: BorrowedFd<'_>, len: usize) -> io::Result<()> {
+    let len = c_int::try_from(len).expect("a few bytes");
+    // SAFETY: TUNSETVNETHDRSZ reads one int from where its argument points, which is the setter's own.
+    unsafe { ioctl(tun, Setter::<TUNSETVNETHDRSZ, c_int>::new(len)) }
 }
 
 /// Says which work the kernel may leave to us, as `TUN_F_*` bits; 0: none, every frame comes with

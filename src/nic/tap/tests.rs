@@ -37,6 +37,7 @@ fn the_setup_command_has_the_configured_addresses() {
         name: "tap7".into(),
         host_ipv4: Ipv4Cidr::new(Ipv4Address::new(198, 51, 100, 9), 25),
         host_ipv6: None,
+        ..TapConfig::default()
     };
     assert_eq!(
         config.setup_command(),
@@ -102,19 +103,18 @@ fn udp_to(tap: &mut Tap, port: u16) -> Result<UdpRepr, smoltcp::wire::Error> {
 /// checksums, and the kernel remembers.
 #[test]
 fn offloads_of_an_earlier_user_are_switched_off() {
-    const VNET_HDR: i16 = 0x4000;
-    const TUN_F_CSUM_TSO4_TSO6: u32 = 1 | 2 | 4;
     netns::run("nic::tap::tests::offloads_of_an_earlier_user_are_switched_off", &[], || {
         netns::sh("ip tuntap add tap0 mode tap vnet_hdr && ip link set tap0 up");
         netns::sh("ip addr add 192.0.2.2/24 dev tap0");
         netns::sh("ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev tap0");
         let config = TapConfig::default();
         let earlier = open_device(&config, true).expect("the device opens");
-        let flags = sys::TAP | sys::NO_PI | VNET_HDR;
+        let flags = sys::TAP | sys::NO_PI | sys::VNET_HEADER;
         sys::set_interface(earlier.as_fd(), "tap0", flags).expect("the TAP is free");
-        sys::set_offload(earlier.as_fd(), TUN_F_CSUM_TSO4_TSO6).expect("offloads exist");
+        sys::set_offload(earlier.as_fd(), sys::SEGMENTS).expect("offloads exist");
         drop(earlier);
 
+        let config = TapConfig { offload: Offload::Off, ..config };
         let mut tap = Tap::open(&config).expect("the TAP is free again");
         let host = UdpSocket::bind("192.0.2.2:0").expect("the host's address");
         host.send_to(b"checksum", "192.0.2.1:5000").expect("the TAP is up");

@@ -1,0 +1,108 @@
+//! What one read of a TAP brought: a frame, or a superframe that is handed out frame by frame.
+//!
+//! No I/O: [`Port`](super::port::Port) reads into the [`Incoming`]'s buffer, says how much that was, and takes
+//! frames from it until it is empty. Every frame is at most [`FRAME_LEN_MAX`] bytes long and has all its
+//! checksums; what cannot become such frames is a [`Loss`].
+
+use std::ops::Range;
+
+use super::port::FRAME_LEN_MAX;
+use super::segment::SUPERFRAME_LEN_MAX;
+use super::split::Split;
+use super::virtio::{HEADER_LEN, Header};
+
+/// The place for what is read; see the module's documentation.
+pub(super) struct Incoming {
+    /// A virtio-net header, a frame, and a byte more than the longest: who fills it read only a part.
+    buffer: Box<[u8]>,
+    held: Held,
+    /// There is a header in front of what is read.
+    header: bool,
+}
+
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    /// One frame, of so many bytes.
+    Frame(usize),
+    Superframe(Split),
+}
+
+/// Why what was read is no frame for the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// So many frames, longer than it takes.
+    TooLong(u64),
+    /// The header asks for something that was not offered, or contradicts the frame.
+    Malformed,
+}
+
+impl Incoming {
+    /// An empty one, for frames with a virtio-net `header` or without.
+    pub(super) fn new(header: bool) -> Self {
+        let len = HEADER_LEN + SUPERFRAME_LEN_MAX + 1;
+        Self { buffer: vec![0; len].into_boxed_slice(), held: Held::Nothing, header }
+    }
+
+    /// Whether nothing is left of what was read.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.held {
+            Held::Nothing => true,
+            Held::Frame(_) => false,
+            Held::Superframe(split) => split.frames_left() == 0,
+        }
+    }
+
+    /// Where the next read goes. What was left of the last one is lost.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        self.held = Held::Nothing;
+        &mut self.buffer[if self.header { 0 } else { HEADER_LEN }..]
+    }
+
+    /// Notes that `len` bytes were read.
+    pub(super) fn filled(&mut self, len: usize) -> Result<(), Loss> {
+        let (header, frame) = self.buffer.split_at_mut(HEADER_LEN);
+        let (len, header) = if self.header {
+            let header = header.first_chunk().and_then(|bytes| Header::parse(bytes).ok());
+            (len.checked_sub(HEADER_LEN), header)
+        } else {
+            (Some(len), Some(Header::default()))
+        };
+        let (len, header) = len.zip(header).ok_or(Loss::Malformed)?;
+        if len > SUPERFRAME_LEN_MAX {
+            return Err(Loss::TooLong(1));
+        }
+        let frame = &mut frame[..len];
+        self.held = if let Some(segments) = header.segments {
+            let split = Split::new(frame, segments).ok_or(Loss::Malformed)?;
+            if split.frame_len_max() > FRAME_LEN_MAX {
+                return Err(Loss::TooLong(split.frames_left() as u64));
+            }
+            Held::Superframe(split)
+        } else {
+            if len > FRAME_LEN_MAX {
+                return Err(Loss::TooLong(1));
+            }
+            if let Some(partial) = header.checksum {
+                partial.fill(frame).ok_or(Loss::Malformed)?;
+            }
+            Held::Frame(len)
+        };
+        Ok(())
+    }
+
+    /// The next frame.
+    pub(super) fn next(&mut self) -> Option<&[u8]> {
+        let frames = &mut self.buffer[HEADER_LEN..];
+        let frame: Range<usize> = match &mut self.held {
+            Held::Nothing => return None,
+            Held::Frame(len) => {
+                let frame = 0..*len;
+                self.held = Held::Nothing;
+                frame
+            }
+            Held::Superframe(split) => split.next(frames)?,
+        };
+        Some(&frames[frame])
+    }
+}

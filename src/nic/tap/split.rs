@@ -1,0 +1,79 @@
+//! A superframe, handed out as the frames that a MAC would have received.
+//!
+//! The kernel gives many segments of one connection as a single frame, with one set of headers. A
+//! [`Split`] makes the frames from it in place: each frame's headers are written right in front of its
+//! payload, over the payload before it, which is out already. So nothing but headers is copied, and
+//! the frames go one at a time. They are the kernel's own (`tcp_gso_segment`): the sequence number
+//! and IPv4's identification count on, FIN and PSH are the last frame's, CWR the first one's, and all
+//! checksums are right.
+
+use std::ops::Range;
+
+use super::segment::{CWR, FIN, HEADERS_LEN_MAX, PSH, Shape};
+use super::virtio::Segments;
+
+/// A superframe whose frames are not all out.
+#[derive(Debug)]
+pub(super) struct Split {
+    shape: Shape,
+    /// Headers of the next frame, but for lengths and checksums.
+    headers: [u8; HEADERS_LEN_MAX],
+    /// Payload bytes of each frame but the last.
+    size: usize,
+    /// Where the next frame begins.
+    next: usize,
+    /// Where the superframe ends.
+    end: usize,
+}
+
+impl Split {
+    /// How `frame` is to be split; `None` if its headers are not what the header before it says.
+    pub(super) fn new(frame: &[u8], segments: Segments) -> Option<Self> {
+        let shape = Shape::of(frame)?;
+        let end = frame.len();
+        if shape.ipv6 != segments.ipv6 || shape.payload == end {
+            return None;
+        }
+        let mut headers = [0; HEADERS_LEN_MAX];
+        headers[..shape.payload].copy_from_slice(&frame[..shape.payload]);
+        Some(Self { shape, headers, size: usize::from(segments.size), next: 0, end })
+    }
+
+    /// Bytes of its longest frame.
+    pub(super) fn frame_len_max(&self) -> usize {
+        (self.shape.payload + self.size).min(self.end)
+    }
+
+    /// Frames that are not out yet.
+    pub(super) fn frames_left(&self) -> usize {
+        self.end.saturating_sub(self.next + self.shape.payload).div_ceil(self.size)
+    }
+
+    /// Makes the next frame in `superframe`, which nobody else may have changed, and says where it is.
+    pub(super) fn next(&mut self, superframe: &mut [u8]) -> Option<Range<usize>> {
+        if self.frames_left() == 0 {
+            return None;
+        }
+        let shape = self.shape;
+        let range = self.next..self.end.min(self.next + shape.payload + self.size);
+        let frame = &mut superframe[range.clone()];
+        let headers = &mut self.headers[..shape.payload];
+        frame[..shape.payload].copy_from_slice(headers);
+        if range.end < self.end {
+            shape.set_flags(frame, shape.flags(frame) & !(FIN | PSH));
+        }
+        shape.set_len(frame);
+        shape.fill_ipv4_checksum(frame);
+        shape.fill_tcp_checksum(frame);
+        shape.set_flags(headers, shape.flags(headers) & !CWR);
+        shape.set_sequence(headers, shape.sequence(headers).wrapping_add(self.size as u32));
+        if let Some(identification) = shape.identification(headers) {
+            shape.set_identification(headers, identification.wrapping_add(1));
+        }
+        self.next += self.size;
+        Some(range)
+    }
+}
+
+#[cfg(test)]
+mod tests;
