@@ -4,7 +4,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{connect, echo, serve};
+use crate::{bench, connect, echo, serve};
 
 /// `tapboard-host`, the tool on the other end of the wire.
 #[derive(Debug, Parser)]
@@ -23,6 +23,7 @@ use crate::{connect, echo, serve};
                        Examples:\n  \
                        printf hello | tapboard-host connect 127.0.0.1:7007\n  \
                        tapboard-host echo --connections 32 --bytes 1M\n  \
+                       tapboard-host bench 127.0.0.1\n  \
                        tapboard-host serve"
 )]
 pub struct Cli {
@@ -38,6 +39,9 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measures a board: bulk each way and both ways, round trips, connections
+    #[command(long_about = bench::ABOUT)]
+    Bench(bench::Args),
     /// Joins standard input and output to a TCP port, like nc
     #[command(long_about = connect::ABOUT)]
     Connect(connect::Args),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -81,6 +81,59 @@ impl Target {
         }
         log::debug!("{name} is {addresses:?}");
         Ok(addresses)
+    }
+}
+
+/// A host, by address or by name, without a port: for commands that know the ports themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// `127.0.0.1`, `::1`, `[::1]`.
+    Address(IpAddr),
+    /// `board.example`.
+    Name(String),
+}
+
+impl FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = bare.parse() {
+            return Ok(Self::Address(address));
+        }
+        if text.is_empty() || text.contains([':', '[', ']', '/', ' ']) {
+            return Err(format!(
+                "`{text}` is not a host alone; write its address or name, like 127.0.0.1 or ::1, \
+                 without a port"
+            ));
+        }
+        Ok(Self::Name(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Host {
+    /// A port of this host.
+    #[must_use]
+    pub fn port(&self, port: u16) -> Target {
+        match self {
+            Self::Address(address) => Target::Address(SocketAddr::new(*address, port)),
+            Self::Name(name) => Target::Name(name.clone(), port),
+        }
+    }
+
+    /// Its first address.
+    pub fn resolve(&self) -> Result<IpAddr, Error> {
+        // Any port will do: it is resolved to itself.
+        Ok(self.port(1).resolve()?[0].ip())
     }
 }
 
@@ -166,6 +219,20 @@ mod tests {
         ] {
             let error = text.parse::<Target>().expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_no_port() {
+        let loopback = Host::Address([127, 0, 0, 1].into());
+        assert_eq!("127.0.0.1".parse(), Ok(loopback.clone()));
+        assert_eq!("[::1]".parse::<Host>(), "::1".parse());
+        assert_eq!("board".parse(), Ok(Host::Name("board".to_owned())));
+        assert_eq!(loopback.port(7).to_string(), "127.0.0.1:7");
+        assert_eq!(loopback.resolve(), Ok([127, 0, 0, 1].into()));
+        for text in ["127.0.0.1:7", "board:7", "[::1]:7", "", "http://board", "a b"] {
+            let error = text.parse::<Host>().expect_err(text);
+            assert!(error.contains("without a port"), "{text}: {error}");
         }
     }
 

@@ -47,8 +47,14 @@ impl Sorted {
     /// exceed. `None` without measurements.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
-        assert!((1..=100).contains(&percent), "a percentile lies between 1 and 100");
-        let rank = (self.nanoseconds.len() * percent).div_ceil(100);
+        self.per_mille(percent * 10)
+    }
+
+    /// As [`Self::percentile`], in thousandths: 999 for 99.9 %.
+    #[must_use]
+    pub fn per_mille(&self, thousandths: usize) -> Option<Duration> {
+        assert!((1..=1000).contains(&thousandths), "a percentile lies between 0.1 and 100");
+        let rank = (self.nanoseconds.len() * thousandths).div_ceil(1000);
         let index = rank.checked_sub(1)?;
         Some(Duration::from_nanos(self.nanoseconds[index]))
     }
@@ -74,6 +80,9 @@ mod tests {
         assert_eq!(percentile_ms(&hundred, 50), Some(50));
         assert_eq!(percentile_ms(&hundred, 99), Some(99));
         assert_eq!(percentile_ms(&hundred, 100), Some(100));
+        let thousand = samples(1..=1000);
+        assert_eq!(thousand.per_mille(999).map(|time| time.as_millis()), Some(999));
+        assert_eq!(hundred.per_mille(999), hundred.percentile(100));
         // The worked example of the nearest-rank definition.
         let five = samples([15, 20, 35, 40, 50]);
         assert_eq!(percentile_ms(&five, 5), Some(15));

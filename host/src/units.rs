@@ -27,6 +27,16 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is more bytes than 64 bits can count"))
 }
 
+/// As [`parse_bytes`], within these limits.
+pub fn bytes_within(text: &str, min: u64, max: u64) -> Result<u64, String> {
+    let bytes = parse_bytes(text)?;
+    if (min..=max).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(format!("{bytes} is not within {min} to {max} bytes"))
+    }
+}
+
 /// Parses a time in seconds, whole or with a fraction, from a millisecond to a day.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
@@ -49,6 +59,16 @@ pub fn show_time(time: Duration) -> String {
         format!("{:.2} ms", seconds * 1e3)
     } else {
         format!("{seconds:.2} s")
+    }
+}
+
+/// As [`show_time`], with a tenth of a microsecond for times that need it: `12.3 µs`.
+#[must_use]
+pub fn show_microseconds(time: Duration) -> String {
+    if time < Duration::from_millis(1) {
+        format!("{:.1} µs", time.as_secs_f64() * 1e6)
+    } else {
+        show_time(time)
     }
 }
 

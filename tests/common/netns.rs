@@ -30,31 +30,33 @@ pub(crate) fn run(test: &str, tools: &[(&str, &str)], body: impl FnOnce()) {
         assert_ne!(namespace, outside, "{INSIDE} is set, and this is no namespace of its own");
         return body();
     }
-    for &(program, package) in TOOLS.iter().chain(tools) {
-        if !installed(program) {
-            return skip(
-                test,
-                &format!("`{program}` is missing; run `sudo apt-get install {package}`"),
-            );
-        }
-    }
-    if let Err(error) = File::options().read(true).write(true).open("/dev/net/tun") {
-        let remedy = "run `sudo modprobe tun && sudo chmod 0666 /dev/net/tun`";
-        return skip(test, &format!("/dev/net/tun cannot be opened ({error}); {remedy}"));
-    }
-    let Some(unshare) =
-        ["-rn", "-n"].into_iter().find(|flags| succeeds("unshare", &[flags, "true"]))
-    else {
-        return skip(
-            test,
-            "`unshare -rn true` fails: no user namespaces; on Ubuntu run \
-             `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
-        );
+    let unshare = match unshare_flags(tools) {
+        Ok(flags) => flags,
+        Err(why) => return skip(test, &why),
     };
     // timeout kills unshare, which has become the test by exec.
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", LIMIT_S, "unshare", unshare]).env(INSIDE, namespace);
     run_test(command, test);
+}
+
+/// The flags with which `unshare` makes a namespace here, once all `tools` are there; or why it cannot.
+pub(crate) fn unshare_flags(tools: &[(&str, &str)]) -> Result<&'static str, String> {
+    for &(program, package) in TOOLS.iter().chain(tools) {
+        if !installed(program) {
+            return Err(format!("`{program}` is missing; run `sudo apt-get install {package}`"));
+        }
+    }
+    File::options().read(true).write(true).open("/dev/net/tun").map_err(|error| {
+        let remedy = "run `sudo modprobe tun && sudo chmod 0666 /dev/net/tun`";
+        format!("/dev/net/tun cannot be opened ({error}); {remedy}")
+    })?;
+    let flags = ["-rn", "-n"].into_iter().find(|flags| succeeds("unshare", &[flags, "true"]));
+    flags.ok_or_else(|| {
+        "`unshare -rn true` fails: no user namespaces; on Ubuntu run \
+         `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
+            .to_owned()
+    })
 }
 
 /// Inside a namespace, runs the same test once more, under `wrapper` (a shell command line that

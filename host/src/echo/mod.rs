@@ -18,7 +18,7 @@ use crate::clock;
 use crate::net::{ECHO_DEFAULT, Target};
 use crate::output::{Error, Output, Verdict};
 use crate::signal::Interrupt;
-use crate::units::{parse_bytes, parse_seconds};
+use crate::units::{bytes_within, parse_seconds};
 
 use self::connection::{Connection, Scratch};
 use self::plan::Plan;
@@ -105,15 +105,6 @@ pub struct Args {
     /// Prints one JSON object for each connection, then one with the totals
     #[arg(long)]
     pub json: bool,
-}
-
-fn bytes_within(text: &str, min: u64, max: u64) -> Result<u64, String> {
-    let bytes = parse_bytes(text)?;
-    if (min..=max).contains(&bytes) {
-        Ok(bytes)
-    } else {
-        Err(format!("{bytes} is not within {min} to {max} bytes"))
-    }
 }
 
 /// Runs the check and prints its report. Passes if every connection was verified.

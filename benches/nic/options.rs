@@ -1,0 +1,61 @@
+//! What the benchmark is told: what to measure, and for how long.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use tapboard_host::units::parse_seconds;
+
+/// How fast the virtual NIC is, beside what else there is.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo bench --bench nic --")]
+pub(crate) struct Options {
+    /// What to measure.
+    #[arg(value_enum, default_value_t = Scenario::Speed)]
+    pub(crate) scenario: Scenario,
+
+    /// Rounds, in each of which every peer has its turn; figures are medians. For `lossy`, seeds.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+
+    /// Time of one measurement, of `speed`.
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = parse_seconds)]
+    seconds: Duration,
+
+    /// One round of short measurements: to see that it works, not how fast.
+    #[arg(long)]
+    quick: bool,
+
+    /// Prints one JSON object in place of tables.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// What cargo adds.
+    #[arg(long, hide = true)]
+    pub(crate) bench: bool,
+}
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Bulk, round trips and connections on a good link, as fast as they go.
+    Speed,
+    /// A megabyte echoed through a link that loses, reorders and delays, in seconds.
+    Lossy,
+}
+
+impl Options {
+    /// Rounds, or seeds.
+    pub(crate) fn rounds(&self) -> u32 {
+        if self.quick { 1 } else { self.rounds }
+    }
+
+    /// Time of one measurement.
+    pub(crate) fn time(&self) -> Duration {
+        if self.quick { Duration::from_millis(100) } else { self.seconds }
+    }
+
+    /// What a lossy run echoes, bytes.
+    pub(crate) fn lossy_bytes(&self) -> u64 {
+        if self.quick { 50_000 } else { 1_000_000 }
+    }
+}
