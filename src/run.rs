@@ -133,6 +133,12 @@ impl Driver {
             cable.watch(Watch::Ladder, Some(control::ladder()));
         }
         let source = options.script.clone().map_or(Source::Stdin, Source::Script);
+        match source {
+            Source::Stdin => {
+                say!("\nHere, `unplug` pulls the cable and `help` lists the rest; Ctrl-C ends it.");
+            }
+            Source::Script(_) | Source::None => say!("\nCtrl-C ends it."),
+        }
         let waker = Arc::clone(&self.waker);
         let mut console = Console::open(&source, move || drop(waker.wake()))?;
         loop {

@@ -130,7 +130,6 @@ fn print_banner(net: &NetConfig, tap: &Tap, host: Ipv4Cidr, options: &cli::Board
         let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
         say!("  {collect:<32} # telemetry");
     }
-    say!("\nCtrl-C ends it.");
 }
 
 #[cfg(test)]

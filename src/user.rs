@@ -120,5 +120,4 @@ fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
         Some((to, Err(remedy))) => say!("\nTelemetry cannot reach {to}: {remedy}."),
         None => {}
     }
-    say!("\nCtrl-C ends it.");
 }

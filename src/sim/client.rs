@@ -94,7 +94,19 @@ impl Client {
     /// For a failure's report.
     pub(super) fn describe(&self) -> String {
         let Self { job, state, since, sent, received, .. } = self;
-        format!("{job:?} {state:?} since {since}, {sent} bytes sent, {received} received")
+        let Job { at, board, ipv6, work, .. } = job;
+        let ip = if *ipv6 { "IPv6" } else { "IPv4" };
+        let state = match state {
+            State::Waiting(_) => "waiting",
+            State::Connecting(_) => "connecting",
+            State::Open(_) => "connected",
+            State::Datagrams(..) => "exchanging datagrams",
+            State::Done => "done",
+        };
+        format!(
+            "{work:?} with board {board} over {ip}, begun at {at}: {state} since {since}, \
+             {sent} bytes sent, {received} received"
+        )
     }
 
     /// Does what can be done now. Returns when it has something to do even if no frame comes.
