@@ -95,8 +95,17 @@ fn pairs<const SIZE: usize>(count: usize) -> Vec<[[u8; SIZE]; 2]> {
     vec![[[0; SIZE]; 2]; count]
 }
 
-/// Bytes that one connection got through in that time.
-fn bytes<const BUFFER: usize>(port: u16, loss: u32, seed: u64, span: Duration) -> u64 {
+/// What one connection did in that time.
+struct Run {
+    /// Payload that got through.
+    bytes: u64,
+    /// Segments that either end sent again.
+    retransmitted: u32,
+    /// Frames that either end sent.
+    frames: u32,
+}
+
+fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Duration) -> Run {
     let (mut board_tcp, mut peer_tcp) = (pairs::<BUFFER>(TCP_SLOTS), pairs::<LARGE>(TCP_SLOTS));
     let mut board_udp = pairs::<DATAGRAM_SIZE>(UDP_SLOTS);
     let mut board_sockets = BoardSockets::new();
@@ -104,7 +113,9 @@ fn bytes<const BUFFER: usize>(port: u16, loss: u32, seed: u64, span: Duration) -
     let mut peer_sockets = BoardSockets::new();
     let (mut wire, mut link) = (Wire::default(), Link::new(seed));
     link.set(None, Setting::Delay(DELAY));
-    link.set(None, Setting::Loss(Chance::from_millipercent(loss * 1000)));
+    for &fault in faults {
+        link.set(None, fault);
+    }
     let mut board = Firmware::new(
         &NetConfig::BOARD,
         ServiceConfig { name: heapless::String::new(), telemetry: None },
@@ -139,9 +150,14 @@ fn bytes<const BUFFER: usize>(port: u16, loss: u32, seed: u64, span: Duration) -
         Step::Next([board, next].into_iter().chain(arrivals).flatten().min())
     });
     assert_eq!(outcome, Outcome::Limit);
-    match port {
-        9 => client.sent - peer.unacknowledged(&client.socket) as u64,
-        _ => client.heard,
+    let counters = [board.stack().counters(), peer.counters()];
+    Run {
+        retransmitted: counters.iter().map(|counters| counters.retransmitted).sum(),
+        frames: counters.iter().map(|counters| counters.frames_out).sum(),
+        bytes: match port {
+            9 => client.sent - peer.unacknowledged(&client.socket) as u64,
+            _ => client.heard,
+        },
     }
 }
 
@@ -169,7 +185,8 @@ impl tapboard_firmware::Board for Seeded {
 fn cell<const BUFFER: usize>(port: u16, loss: u32) -> String {
     let (seeds, seconds) = if loss == 0 { (&SEEDS[..1], 4) } else { (&SEEDS[..], 20) };
     let span = Duration::from_secs(seconds);
-    let sum: u64 = seeds.iter().map(|&seed| bytes::<BUFFER>(port, loss, seed, span)).sum();
+    let loss = [Setting::Loss(Chance::from_millipercent(loss * 1000))];
+    let sum: u64 = seeds.iter().map(|&seed| run::<BUFFER>(port, &loss, seed, span).bytes).sum();
     let tenths = sum / seeds.len() as u64 / (100 * seconds);
     format!("{}.{}", tenths / 10, tenths % 10)
 }
@@ -189,4 +206,37 @@ fn goodput_over_loss_and_buffer_is_as_it_was() {
         }
     }
     common::snapshot::assert_is("goodput.txt", &table);
+}
+
+#[test]
+fn nothing_is_sent_again_that_was_not_lost() {
+    let span = Duration::from_secs(4);
+    for (_, port) in SERVICES {
+        for faults in [
+            &[][..],
+            // A round trip that varies between 40 and 120 ms, and one that grows with the queue.
+            &[Setting::Delay(DELAY * 2), Setting::Jitter(DELAY)],
+            &[Setting::Rate(Some(1_000_000))],
+        ] {
+            for run in [run::<2048>(port, faults, 1, span), run::<LARGE>(port, faults, 1, span)] {
+                assert!(run.bytes > 50_000, "port {port}, {faults:?}: {}", run.bytes);
+                assert_eq!(run.retransmitted, 0, "port {port}, {faults:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn little_is_sent_again_that_was_only_overtaken() {
+    let faults = [Setting::Reorder(Chance::from_millipercent(5_000))];
+    for (_, port) in SERVICES {
+        for seed in SEEDS {
+            let span = Duration::from_secs(10);
+            let runs =
+                [run::<2048>(port, &faults, seed, span), run::<LARGE>(port, &faults, seed, span)];
+            for Run { retransmitted, frames, .. } in runs {
+                assert!(retransmitted * 20 < frames, "port {port}: {retransmitted} of {frames}");
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpEndpoint, IpProtocol,
-    Ipv4Packet, TcpPacket,
+    Ipv4Packet, TcpPacket, TcpSeqNumber,
 };
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
@@ -36,50 +36,76 @@ pub(crate) enum Class {
     NotOurs,
 }
 
+/// An IP packet's way and what is in it.
+struct Packet<'f> {
+    source: IpAddress,
+    destination: IpAddress,
+    protocol: IpProtocol,
+    payload: &'f [u8],
+}
+
+/// The IP packet in a frame that is not a fragment; what to do with any other frame.
+fn packet<'f>(ethernet: &EthernetFrame<&'f [u8]>) -> Result<Packet<'f>, Class> {
+    match ethernet.ethertype() {
+        EthernetProtocol::Ipv4 => {
+            let ip = Ipv4Packet::new_checked(ethernet.payload()).map_err(|_| Class::Pass)?;
+            if ip.more_frags() || ip.frag_offset() != 0 {
+                return Err(Class::Fragment);
+            }
+            Ok(Packet {
+                source: ip.src_addr().into(),
+                destination: ip.dst_addr().into(),
+                protocol: ip.next_header(),
+                payload: ip.payload(),
+            })
+        }
+        #[cfg(feature = "ipv6")]
+        EthernetProtocol::Ipv6 => {
+            let ip = Ipv6Packet::new_checked(ethernet.payload()).map_err(|_| Class::Pass)?;
+            let (protocol, payload) =
+                past_options(ip.next_header(), ip.payload()).ok_or(Class::Pass)?;
+            if protocol == IpProtocol::Ipv6Frag {
+                return Err(Class::Fragment);
+            }
+            let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
+            Ok(Packet { source, destination, protocol, payload })
+        }
+        _ => Err(Class::Pass),
+    }
+}
+
 /// Classifies `frame`, which may hold anything; `own` are the interface's addresses.
 pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Class {
     let Ok(ethernet) = EthernetFrame::new_checked(frame) else {
         return Class::Pass;
     };
-    let (source, destination, payload) = match ethernet.ethertype() {
-        EthernetProtocol::Ipv4 => {
-            let Ok(ip) = Ipv4Packet::new_checked(ethernet.payload()) else {
-                return Class::Pass;
-            };
-            if ip.more_frags() || ip.frag_offset() != 0 {
-                return Class::Fragment;
-            }
-            let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
-            (source, destination, (ip.next_header(), ip.payload()))
-        }
-        #[cfg(feature = "ipv6")]
-        EthernetProtocol::Ipv6 => {
-            let Ok(ip) = Ipv6Packet::new_checked(ethernet.payload()) else {
-                return Class::Pass;
-            };
-            let Some(payload) = past_options(ip.next_header(), ip.payload()) else {
-                return Class::Pass;
-            };
-            if payload.0 == IpProtocol::Ipv6Frag {
-                return Class::Fragment;
-            }
-            (ip.src_addr().into(), ip.dst_addr().into(), payload)
-        }
-        _ => return Class::Pass,
+    let packet = match packet(&ethernet) {
+        Ok(packet) => packet,
+        Err(class) => return class,
     };
-    let (protocol, payload) = payload;
-    if !matches!(protocol, IpProtocol::Tcp | IpProtocol::Udp) {
+    if !matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp) {
         return Class::Pass;
     }
-    let ours = own.iter().any(|cidr| cidr.address() == destination);
+    let ours = own.iter().any(|cidr| cidr.address() == packet.destination);
     if !ours || ethernet.dst_addr() != mac {
         return Class::NotOurs;
     }
-    if protocol != IpProtocol::Tcp {
+    if packet.protocol != IpProtocol::Tcp {
         return Class::Pass;
     }
-    let at = payload.as_ptr().addr() - frame.as_ptr().addr();
-    classify_tcp(at, payload, source, destination)
+    let at = packet.payload.as_ptr().addr() - frame.as_ptr().addr();
+    classify_tcp(at, packet.payload, packet.source, packet.destination)
+}
+
+/// The ports, the first sequence number and the length of the data in a frame of our own, if there is any.
+pub(crate) fn outgoing_data(frame: &[u8]) -> Option<((u16, u16), TcpSeqNumber, usize)> {
+    let packet = packet(&EthernetFrame::new_checked(frame).ok()?).ok()?;
+    if packet.protocol != IpProtocol::Tcp {
+        return None;
+    }
+    let tcp = TcpPacket::new_checked(packet.payload).ok()?;
+    let len = tcp.payload().len();
+    (len > 0).then(|| ((tcp.src_port(), tcp.dst_port()), tcp.seq_number(), len))
 }
 
 /// Protocol and payload behind a hop-by-hop options header, the only extension header that smoltcp reads
@@ -106,11 +132,16 @@ fn classify_tcp(at: usize, payload: &[u8], source: IpAddress, destination: IpAdd
     // The checksum is looked at only where it matters here; smoltcp does it in any case.
     let sound = || tcp.verify_checksum(&source, &destination);
     let heard = Heard {
+        ports: (local.port, remote.port),
         seq: tcp.seq_number(),
         ack: tcp.ack().then(|| tcp.ack_number()),
         window: tcp.window_len(),
         bare: len == 0 && sound(),
         fin: (len > 0 && tcp.fin() && sound()).then_some(Fin { at, len }),
+        sacked: match tcp.selective_ack_ranges() {
+            Ok(ranges) if ranges[0].is_some() && sound() => ranges,
+            _ => [None; 3],
+        },
     };
     if tcp.rst() {
         Class::Rst { local, remote }
@@ -159,77 +190,5 @@ impl<T: TxToken> Device for OneFrame<'_, T> {
 
     fn capabilities(&self) -> DeviceCapabilities {
         self.capabilities.clone()
-    }
-}
-
-/// A device seen through a counter: how many frames and bytes left, and whether one was refused.
-#[derive(Debug)]
-pub(crate) struct Metered<'d, D: ?Sized> {
-    pub(crate) device: &'d mut D,
-    pub(crate) sent: Sent,
-}
-
-/// What left through a [`Metered`] device.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sent {
-    pub(crate) frames: u32,
-    pub(crate) bytes: u32,
-    pub(crate) refused: bool,
-}
-
-/// A transmit token that counts its frame; `None` swallows it. One type for all that smoltcp sends, so
-/// that its way out is there once.
-#[derive(Debug)]
-pub(crate) struct MeteredToken<'s, T> {
-    pub(crate) token: Option<T>,
-    pub(crate) sent: &'s mut Sent,
-}
-
-impl<T: TxToken> TxToken for MeteredToken<'_, T> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let Some(token) = self.token else {
-            // The answer to a segment of our own making: an ACK, never longer than its headers.
-            let mut buffer = [0; 14 + 40 + 60];
-            let len = len.min(buffer.len());
-            return f(&mut buffer[..len]);
-        };
-        self.sent.frames = self.sent.frames.wrapping_add(1);
-        self.sent.bytes = self.sent.bytes.wrapping_add(len as u32);
-        token.consume(len, f)
-    }
-
-    fn set_meta(&mut self, meta: smoltcp::phy::PacketMeta) {
-        if let Some(token) = &mut self.token {
-            token.set_meta(meta);
-        }
-    }
-}
-
-impl<D: Device + ?Sized> Device for Metered<'_, D> {
-    type RxToken<'a>
-        = D::RxToken<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = MeteredToken<'a, D::TxToken<'a>>
-    where
-        Self: 'a;
-
-    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        let (rx, token) = self.device.receive(now)?;
-        Some((rx, MeteredToken { token: Some(token), sent: &mut self.sent }))
-    }
-
-    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
-        if let Some(token) = self.device.transmit(now) {
-            Some(MeteredToken { token: Some(token), sent: &mut self.sent })
-        } else {
-            self.sent.refused = true;
-            None
-        }
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.device.capabilities()
     }
 }

@@ -314,6 +314,7 @@ impl<'a> Pool<'a> {
         slot.phase = Phase::Free;
         slot.account = Account::Nobody;
         slot.generation = slot.generation.wrapping_add(1);
+        slot.recovery = Recovery::new();
     }
 
     /// Resets the connection; the slot is free once the RST has left.

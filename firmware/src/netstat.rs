@@ -137,6 +137,8 @@ counters! {
     failed_connects,
     /// Resets received for a connection.
     resets_in,
+    /// Segments sent again.
+    retransmitted,
     /// Retransmissions that the stack brought about before smoltcp's timer would have.
     recoveries,
     /// Handshakes that never completed.

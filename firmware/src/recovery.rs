@@ -3,33 +3,53 @@
 //! smoltcp's retransmission timer starts at 1 s, doubles at each expiry, and is not set back before a
 //! new round trip has been measured (RFC 6298 leaves that to the implementation; others set it back when
 //! new data is acknowledged). On a bad link it soon stands at a minute, and two losses in a row end the
-//! connection. Its fast retransmit works well, but needs three duplicate acknowledgements, which the end
-//! of a window or a lost retransmission does not bring.
+//! connection. Its fast retransmit needs three duplicate acknowledgements without data and with the same
+//! window, and does nothing about a second loss in the same window; selective acknowledgements it does not
+//! read at all.
 //!
-//! So when data is unacknowledged and the peer has acknowledged nothing new for a while, the stack shows
-//! smoltcp three duplicate acknowledgements of its own making, and smoltcp resends the first segment by
-//! its own rules (RFC 5681 3.2, with its congestion window). The wait is twice the handshake's round
-//! trip, at least [`RECOVERY_MIN`] as on Linux, doubled each time; after [`RECOVERY_TRIES`] smoltcp's
-//! timer is left alone, but for a try every [`RECOVERY_LAST`]: its fast retransmit stops that timer, and
-//! if the segment cannot leave, for want of the neighbour's MAC address, it is forgotten, and keep-alive
-//! probes begin to fill its place with a byte of their own. A peer which is gone is still given up, for what the tries pretend is taken off the timeout. Only what the
-//! peer has said itself is repeated; a wrong guess costs one segment sent twice. 40 bytes a slot.
+//! So this module keeps its own record of what was sent and acknowledged, and decides that the first
+//! unacknowledged segment is to be sent again,
+//! - when the peer has later data (SACK, RFC 2018): at once if that is as much as three segments, as in
+//!   RFC 6675 4, else after a quarter of a round trip, for it may only have been overtaken (RFC 8985 6.2);
+//! - when the answer to a retransmission leaves the next segment missing that was sent before it: at once
+//!   (partial acknowledgement, RFC 6582 3.2);
+//! - when nothing more is acknowledged for two round trips, and the time that the peer may delay an
+//!   acknowledgement if it may (RFC 8985 7.2); the wait doubles each time, up to [`RECOVERY_MAX`].
+//!
+//! Then the stack shows smoltcp three duplicate acknowledgements of its own making, and smoltcp resends that
+//! segment by its own rules (RFC 5681 3.2, with its congestion window). One hole is filled a round trip,
+//! for smoltcp's fast retransmit sends nothing but the first segment. The tries never cease while data is
+//! outstanding: its fast retransmit stops smoltcp's timer, and if the segment cannot leave, for want of the
+//! neighbour's MAC address, it is forgotten, and keep-alive probes begin to fill its place with a byte of
+//! their own. A peer which is gone is still given up, for what the tries pretend is taken off the timeout.
+//! Only what the peer has said itself is repeated; a wrong guess costs one segment sent twice. 64 bytes
+//! a slot.
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpEndpoint, TcpControl, TcpRepr, TcpSeqNumber};
 
-use crate::config::{RECOVERY_LAST, RECOVERY_MAX, RECOVERY_MIN, RECOVERY_TRIES, USER_TIMEOUT};
+use crate::config::{ACK_DELAY_MAX, RECOVERY_MAX, RECOVERY_UNKNOWN, USER_TIMEOUT};
 use crate::crafted::Crafted;
 use crate::fin::Fin;
+use crate::moment::Moment;
+use crate::round_trip::RoundTrip;
 
 /// Acknowledgements shown for one retransmission: the first two differ in their window, so that they
 /// count as updates and set smoltcp's count back; then three duplicates.
 pub(crate) const SHOWN: usize = 5;
 
+/// Sequence numbers no further from each other may belong to one connection: more than any send buffer.
+const NEAR: u32 = 1 << 24;
+
+/// A connection's local and remote end.
+pub(crate) type Ends = (IpEndpoint, IpEndpoint);
+
 /// The header fields of a segment that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Heard {
+    /// The local port and the remote one.
+    pub(crate) ports: (u16, u16),
     pub(crate) seq: TcpSeqNumber,
     /// `None` without the ACK flag.
     pub(crate) ack: Option<TcpSeqNumber>,
@@ -38,6 +58,8 @@ pub(crate) struct Heard {
     pub(crate) bare: bool,
     /// With payload and a FIN, and its checksum is right.
     pub(crate) fin: Option<Fin>,
+    /// The blocks of its SACK option, if its checksum is right.
+    pub(crate) sacked: [Option<(u32, u32)>; 3],
 }
 
 /// What a connection looked like before, or after, smoltcp took a segment in.
@@ -58,63 +80,147 @@ impl Look {
     }
 }
 
-/// What is known of one connection's peer.
+/// How much later in the stream `a` is than `b`; negative if it is earlier.
+const fn distance(a: TcpSeqNumber, b: TcpSeqNumber) -> i32 {
+    a.0.wrapping_sub(b.0)
+}
+
+/// What is known of one connection's peer, and of what was sent to it.
 #[derive(Debug)]
 pub(crate) struct Recovery {
-    /// The peer's initial sequence number, once it is known.
-    initial: Option<u32>,
-    /// Bytes the application has read.
-    consumed: u32,
-    /// The highest acknowledgement, if there was one.
-    acknowledged: Option<TcpSeqNumber>,
-    /// The window that came with it, unscaled.
-    window: u16,
+    /// The peer's SYN has come in, and with it all the rest.
+    known: bool,
+    /// Retransmissions because the peer said nothing.
     tries: u8,
-    /// Before the next try; the first of them.
-    wait: Duration,
-    /// When the peer last acknowledged something new, or we tried, or data became outstanding.
-    since: Instant,
-    outstanding: bool,
+    /// The window that came with the highest acknowledgement, unscaled.
+    window: u16,
+    /// The longest segment sent, in bytes.
+    longest: u16,
+    /// The local port and the remote one.
+    ports: (u16, u16),
+    /// The first byte that the application has not read.
+    unread: TcpSeqNumber,
+    /// The highest acknowledgement (SND.UNA).
+    acknowledged: TcpSeqNumber,
+    /// Behind all data sent (SND.NXT, whatever smoltcp may have gone back to).
+    sent: TcpSeqNumber,
+    /// Behind all data sent before the last retransmission.
+    point: TcpSeqNumber,
+    /// The end of the segment whose round trip is being measured, and when it left; none is once this is
+    /// acknowledged.
+    timed: (TcpSeqNumber, Moment),
+    trip: RoundTrip,
+    /// When the peer last acknowledged something new, or something was sent.
+    since: Moment,
+    /// When it last acknowledged something new, or data became outstanding.
+    progressed: Moment,
+    /// Until when smoltcp was made to believe that the peer was there.
+    pretended: Moment,
+    /// When the first segment outstanding was sent again, if it was.
+    resent: Option<Moment>,
+    /// When to resend it because of what the peer has said.
+    due: Option<Moment>,
 }
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Recovery>() <= 64);
 
 impl Recovery {
     pub(crate) const fn new() -> Self {
+        const ZERO: TcpSeqNumber = TcpSeqNumber(0);
         Self {
-            initial: None,
-            consumed: 0,
-            acknowledged: None,
-            window: 0,
+            known: false,
             tries: 0,
-            wait: RECOVERY_MIN,
-            since: Instant::ZERO,
-            outstanding: false,
+            window: 0,
+            longest: 0,
+            ports: (0, 0),
+            unread: ZERO,
+            acknowledged: ZERO,
+            sent: ZERO,
+            point: ZERO,
+            timed: (ZERO, Moment::EARLIEST),
+            trip: RoundTrip::new(),
+            since: Moment::EARLIEST,
+            progressed: Moment::EARLIEST,
+            pretended: Moment::EARLIEST,
+            resent: None,
+            due: None,
         }
     }
 
+    /// Whether data from `seq` on, sent between these ports, is this connection's. Another peer may have the
+    /// same port, but not at random the same sequence numbers.
+    pub(crate) const fn is_of(&self, ports: (u16, u16), seq: TcpSeqNumber) -> bool {
+        self.known
+            && self.ports.0 == ports.0
+            && self.ports.1 == ports.1
+            && distance(seq, self.acknowledged).unsigned_abs() < NEAR
+    }
+
     /// The handshake took `rtt`.
-    pub(crate) fn established(&mut self, rtt: Duration, now: Instant) {
-        self.wait = (rtt + rtt).clamp(RECOVERY_MIN, RECOVERY_MAX);
-        self.since = now;
+    pub(crate) fn established(&mut self, rtt: Duration) {
+        // Longer ones most likely had a SYN sent again, and say nothing.
+        if rtt < RECOVERY_UNKNOWN {
+            self.trip.sample(rtt);
+        }
     }
 
     /// The application has read `count` bytes.
-    pub(crate) const fn consumed(&mut self, count: usize) {
-        self.consumed = self.consumed.wrapping_add(count as u32);
+    pub(crate) fn consumed(&mut self, count: usize) {
+        self.unread += count;
     }
 
     /// The sequence number behind all data that came in, of which `unread` bytes have not been read.
-    pub(crate) const fn next(&self, unread: usize) -> TcpSeqNumber {
-        let initial = match self.initial {
-            Some(initial) => initial,
-            None => 0,
-        };
-        let data = self.consumed.wrapping_add(unread as u32);
-        TcpSeqNumber(initial.wrapping_add(1).wrapping_add(data).cast_signed())
+    pub(crate) fn next(&self, unread: usize) -> TcpSeqNumber {
+        self.unread + unread
     }
 
-    /// The cable is in again: try at once, and as often as at first.
-    pub(crate) fn hurry(&mut self, now: Instant) {
+    /// The cable is in again: try soon, and as often as at first.
+    pub(crate) const fn hurry(&mut self, now: Instant) {
         self.tries = 0;
+        self.since = Moment::new(now);
+    }
+
+    /// Bytes sent and not acknowledged.
+    const fn flight(&self) -> i32 {
+        distance(self.sent, self.acknowledged)
+    }
+
+    /// `len` bytes of data from `seq` on have left. Returns whether they had before.
+    pub(crate) fn sent(&mut self, seq: TcpSeqNumber, len: usize, now: Instant) -> bool {
+        if self.window == 0 {
+            // A probe, which is no more than a question.
+            return false;
+        }
+        let now = Moment::new(now);
+        let end = seq + len;
+        if distance(end, self.sent) <= 0 {
+            // What is before that is a keep-alive probe's byte.
+            let again = distance(seq, self.acknowledged) >= 0;
+            if again {
+                self.resend(now);
+            }
+            return again;
+        }
+        if self.flight() == 0 {
+            (self.progressed, self.pretended) = (now, now);
+            self.tries = 0;
+        }
+        if distance(self.timed.0, self.acknowledged) <= 0 {
+            self.timed = (end, now);
+        }
+        self.since = now;
+        self.sent = end;
+        self.longest = self.longest.max(len as u16);
+        false
+    }
+
+    /// Something is sent again.
+    const fn resend(&mut self, now: Moment) {
+        self.timed.0 = self.acknowledged;
+        self.due = None;
+        self.point = self.sent;
+        self.resent = Some(now);
         self.since = now;
     }
 
@@ -123,81 +229,135 @@ impl Recovery {
         match (before.state, after.state) {
             // A SYN, or a SYN-ACK.
             (State::Listen, State::SynReceived) | (State::SynSent, _) if before != after => {
-                self.initial = Some(heard.seq.0.cast_unsigned());
-                self.progress(heard, now);
+                self.ports = heard.ports;
+                self.unread = heard.seq + 1;
+                self.begin(heard, now);
             }
             // The end of the handshake.
-            (State::SynReceived, _) if before != after => self.progress(heard, now),
+            (State::SynReceived, _) if before != after => self.begin(heard, now),
             _ => {
-                let newly = match (heard.ack, self.acknowledged) {
-                    (Some(ack), Some(known)) => ack.0.wrapping_sub(known.0),
-                    _ => return,
-                };
+                let Some(ack) = heard.ack.filter(|_| self.known) else { return };
+                let newly = distance(ack, self.acknowledged);
                 let Ok(newly) = usize::try_from(newly) else { return };
                 let taken = before.queue.saturating_sub(after.queue);
                 // The FIN is acknowledged with the last byte, and counts for one.
                 if taken > 0 && (newly == taken || newly == taken + 1) {
-                    self.progress(heard, now);
+                    self.progress(ack, heard.window, now);
                 } else if newly == 0 && heard.bare {
                     self.window = heard.window;
                 }
+                self.arrived_later(&heard.sacked, now);
             }
         }
     }
 
-    fn progress(&mut self, heard: Heard, now: Instant) {
-        self.acknowledged = heard.ack;
-        self.window = heard.window;
-        self.tries = 0;
-        self.since = now;
+    /// The handshake, or its first half, is done.
+    fn begin(&mut self, heard: Heard, now: Instant) {
+        // Of a SYN nothing is known yet of ours.
+        self.known = heard.ack.is_some();
+        let ack = heard.ack.unwrap_or_default();
+        self.sent = ack;
+        self.point = ack;
+        self.acknowledged = ack;
+        self.timed.0 = ack;
+        self.progress(ack, heard.window, now);
     }
 
-    /// When the next try is due, if `queue` bytes are unacknowledged.
-    pub(crate) fn deadline(&mut self, queue: usize, now: Instant) -> Option<Instant> {
-        let known = self.initial.is_some() && self.acknowledged.is_some();
-        if !known || queue == 0 || self.window == 0 {
-            self.outstanding = false;
+    /// Something new has been acknowledged.
+    fn progress(&mut self, acknowledged: TcpSeqNumber, window: u16, now: Instant) {
+        let now = Moment::new(now);
+        let (timed, at) = self.timed;
+        if distance(timed, self.acknowledged) > 0 && distance(timed, acknowledged) <= 0 {
+            self.trip.sample(now.since(at));
+        }
+        self.acknowledged = acknowledged;
+        self.window = window;
+        if self.flight() < 0 {
+            // A FIN.
+            self.sent = acknowledged;
+        }
+        // What comes sooner after a retransmission than anything can is about what was sent before: that
+        // was not lost.
+        let partial = distance(self.point, acknowledged) > 0;
+        let answer = self.resent.take().is_some_and(|at| now.since(at) >= self.trip.shortest());
+        self.due = (partial && answer).then_some(now);
+        if self.due.is_none() {
+            self.point = acknowledged;
+        }
+        self.tries = 0;
+        self.since = now;
+        (self.progressed, self.pretended) = (now, now);
+    }
+
+    /// The peer has these blocks of data behind what it acknowledges.
+    fn arrived_later(&mut self, blocks: &[Option<(u32, u32)>], now: Instant) {
+        // Only what was sent after the first segment, the last time, says something about it.
+        let first = if self.resent.is_some() { self.point } else { self.acknowledged };
+        let mut later = 0;
+        for (left, right) in blocks.iter().flatten() {
+            let [left, right] = [left, right].map(|edge| TcpSeqNumber(edge.cast_signed()));
+            if distance(right, self.sent) <= 0 && distance(right, first) > 0 {
+                let left = distance(left, first).max(0);
+                later += distance(right, first).saturating_sub(left).max(0);
+            }
+        }
+        if later == 0 {
+            return;
+        }
+        let patience = if later > 2 * i32::from(self.longest) {
+            Duration::ZERO
+        } else {
+            self.trip.reordering()
+        };
+        let due = self.due.map_or(now + patience, |due| due.near(now).min(now + patience));
+        self.due = Some(Moment::new(due));
+    }
+
+    /// When to resend, if `queue` bytes are unacknowledged.
+    pub(crate) fn deadline(&self, queue: usize, now: Instant) -> Option<Instant> {
+        let flight = self.flight();
+        // A FIN alone is left to smoltcp's timer.
+        if !self.known || queue == 0 || flight <= 0 || self.window == 0 {
             return None;
         }
-        if !core::mem::replace(&mut self.outstanding, true) {
-            self.since = now;
-            self.tries = 0;
-        }
-        let wait =
-            if self.tries < RECOVERY_TRIES { self.wait * (1 << self.tries) } else { RECOVERY_LAST };
+        let delay = if flight > i32::from(self.longest) { Duration::ZERO } else { ACK_DELAY_MAX };
+        let wait = self.trip.late() * (1 << self.tries.min(10)) + delay;
+        let wait = wait.min(RECOVERY_MAX);
         // Later than that the connection is given up.
-        (self.pretended() + wait < USER_TIMEOUT).then(|| self.since + wait)
+        let goes_on = self.pretended() + wait < USER_TIMEOUT;
+        let late = goes_on.then(|| self.since.near(now) + wait);
+        [self.due.map(|due| due.near(now)), late].into_iter().flatten().min()
     }
 
     /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
     /// timeout.
-    pub(crate) fn pretended(&self) -> Duration {
-        if !self.outstanding {
-            return Duration::ZERO;
-        }
-        let doubled = self.tries.min(RECOVERY_TRIES);
-        self.wait * ((1 << doubled) - 1) + RECOVERY_LAST * u32::from(self.tries - doubled)
+    pub(crate) const fn pretended(&self) -> Duration {
+        self.pretended.since(self.progressed)
     }
 
     /// A try is due: the acknowledgements to show smoltcp, as frames. `unread`: received bytes that the
     /// application has not read; `finished`: the peer's FIN is in.
     pub(crate) fn attempt(
         &mut self,
-        (local, remote): (IpEndpoint, IpEndpoint),
+        (local, remote): Ends,
         mac: EthernetAddress,
         unread: usize,
         finished: bool,
         now: Instant,
     ) -> [Crafted; SHOWN] {
-        self.tries += 1;
-        self.since = now;
+        if self.due.is_none_or(|due| now < due.near(now)) {
+            self.tries = self.tries.saturating_add(1);
+        }
+        let now = Moment::new(now);
+        self.resend(now);
+        self.pretended = now;
         let next = self.next(unread) + usize::from(finished);
         let acknowledgement = |window| TcpRepr {
             src_port: remote.port,
             dst_port: local.port,
             control: TcpControl::None,
             seq_number: next,
-            ack_number: self.acknowledged,
+            ack_number: Some(self.acknowledged),
             window_len: window,
             window_scale: None,
             max_seg_size: None,

@@ -29,11 +29,12 @@ use smoltcp::wire::{
 use crate::backlog::Backlog;
 use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT};
 use crate::crafted::Crafted;
+use crate::egress::{Metered, MeteredToken, Sent};
 use crate::fin::{self, Unfinished};
-use crate::ingress::{Class, Metered, MeteredToken, OneFrame, Sent, classify};
+use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::netstat::Counters;
-use crate::recovery::{Heard, Look};
+use crate::recovery::{Ends, Heard, Look};
 use crate::rng::Rng;
 use crate::storage::{Buffers, Sockets};
 
@@ -322,17 +323,17 @@ impl<'a> NetStack<'a> {
             let Some((rx, token)) = device.receive(self.now) else {
                 return false;
             };
-            let mut sent = Sent::default();
+            let mut sent = Sent::answers();
             rx.consume(|frame| {
                 self.frame(frame, MeteredToken { token: Some(token), sent: &mut sent });
             });
-            self.count(sent);
+            count(&mut self.counters, &sent);
         }
         true
     }
 
     /// Looks at one frame, then gives it to smoltcp or drops it.
-    fn frame<T: TxToken>(&mut self, frame: &[u8], transmit: MeteredToken<'_, T>) {
+    fn frame<T: TxToken>(&mut self, frame: &[u8], transmit: MeteredToken<'_, '_, T>) {
         let (now, counters) = (self.now, &mut self.counters);
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
@@ -398,6 +399,11 @@ impl<'a> NetStack<'a> {
         }
     }
 
+    fn ends(&self, index: usize) -> Option<Ends> {
+        let socket = self.pool.socket(index, &self.set);
+        socket.local_endpoint().zip(socket.remote_endpoint())
+    }
+
     fn look(&self, index: usize) -> Look {
         let socket = self.pool.socket(index, &self.set);
         Look { state: socket.state(), queue: socket.send_queue() }
@@ -409,24 +415,21 @@ impl<'a> NetStack<'a> {
         frame: &[u8],
         index: usize,
         heard: Heard,
-        transmit: MeteredToken<'_, T>,
+        transmit: MeteredToken<'_, '_, T>,
     ) {
         let unfinished = heard.fin.and_then(|fin| Some((fin, Unfinished::new(frame, fin)?)));
         let Some((fin, unfinished)) = unfinished else {
             return self.show(frame, transmit);
         };
         self.show(unfinished.bytes(), transmit);
+        let Some((local, remote)) = self.ends(index) else { return };
         let socket = self.pool.socket(index, &self.set);
-        let (Some(local), Some(remote)) = (socket.local_endpoint(), socket.remote_endpoint())
-        else {
-            return;
-        };
         let end = heard.seq + fin.len;
         if end == self.pool.slots[index].recovery.next(socket.recv_queue()) {
             let fin = fin::alone((remote.port, local.port), end, heard.ack, heard.window);
             let fin = Crafted::new(&fin, (remote, local), (self.mac, self.mac));
-            let mut sent = Sent::default();
-            self.show(fin.bytes(), MeteredToken::<T> { token: None, sent: &mut sent });
+            let mut sent = Sent::answers();
+            self.show(fin.bytes(), MeteredToken::<'_, '_, T> { token: None, sent: &mut sent });
         }
     }
 
@@ -457,9 +460,9 @@ impl<'a> NetStack<'a> {
             let Some(frame) = self.backlog.next(self.mac, self.now, ready) else {
                 return false;
             };
-            let mut sent = Sent::default();
+            let mut sent = Sent::answers();
             self.frame(frame.bytes(), MeteredToken { token: Some(token), sent: &mut sent });
-            self.count(sent);
+            count(&mut self.counters, &sent);
         }
         false
     }
@@ -469,11 +472,8 @@ impl<'a> NetStack<'a> {
     fn recover<D: Device + ?Sized>(&mut self) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for index in 0..self.pool.slots.len() {
+            let Some(ends) = self.ends(index) else { continue };
             let socket = self.pool.socket(index, &self.set);
-            let (Some(local), Some(remote)) = (socket.local_endpoint(), socket.remote_endpoint())
-            else {
-                continue;
-            };
             let finished = match socket.state() {
                 State::Established | State::FinWait1 => false,
                 State::CloseWait | State::LastAck | State::Closing => true,
@@ -491,9 +491,10 @@ impl<'a> NetStack<'a> {
             }
             self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
             let recovery = &mut self.pool.slots[index].recovery;
-            for shown in recovery.attempt((local, remote), self.mac, unread, finished, self.now) {
-                let mut sent = Sent::default();
-                let swallow = MeteredToken::<D::TxToken<'_>> { token: None, sent: &mut sent };
+            for shown in recovery.attempt(ends, self.mac, unread, finished, self.now) {
+                let mut sent = Sent::answers();
+                let swallow =
+                    MeteredToken::<'_, '_, D::TxToken<'_>> { token: None, sent: &mut sent };
                 self.show(shown.bytes(), swallow);
             }
             let after = self.pool.slots[index].recovery.deadline(queue, self.now);
@@ -504,7 +505,9 @@ impl<'a> NetStack<'a> {
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
         let refused = self.serve_backlog(device);
-        let mut metered = Metered { device, sent: Sent { refused, ..Sent::default() } };
+        let mut sent = Sent::new(self.pool.slots, self.now);
+        sent.refused = refused;
+        let mut metered = Metered { device, sent };
         let mut outcome = Egress::Budget;
         for _ in 0..EGRESS_BUDGET {
             let result = self.interface.poll_egress(self.now, &mut metered, &mut self.set);
@@ -517,16 +520,8 @@ impl<'a> NetStack<'a> {
                 break;
             }
         }
-        let sent = metered.sent;
-        self.count(sent);
+        count(&mut self.counters, &metered.sent);
         outcome
-    }
-
-    fn count(&mut self, sent: Sent) {
-        let counters = &mut self.counters;
-        counters.frames_out = counters.frames_out.wrapping_add(sent.frames);
-        counters.bytes_out = counters.bytes_out.wrapping_add(sent.bytes);
-        counters.tx_refused = counters.tx_refused.wrapping_add(u32::from(sent.refused));
     }
 
     /// When smoltcp has something to send again.
@@ -579,6 +574,13 @@ impl<'a> NetStack<'a> {
             }
         }
     }
+}
+
+fn count(counters: &mut Counters, sent: &Sent<'_>) {
+    counters.frames_out = counters.frames_out.wrapping_add(sent.frames);
+    counters.bytes_out = counters.bytes_out.wrapping_add(sent.bytes);
+    counters.retransmitted = counters.retransmitted.wrapping_add(sent.retransmitted);
+    counters.tx_refused = counters.tx_refused.wrapping_add(u32::from(sent.refused));
 }
 
 /// The link-local address that belongs to a MAC address (RFC 4291 appendix A).

@@ -35,6 +35,8 @@ pub(crate) struct Segment {
     pub(crate) seq: TcpSeqNumber,
     pub(crate) ack: Option<TcpSeqNumber>,
     pub(crate) window: u16,
+    /// Blocks of its SACK option (RFC 2018), each from its first number to behind its last.
+    pub(crate) sacked: [Option<(u32, u32)>; 3],
     pub(crate) payload: Vec<u8>,
 }
 
@@ -63,7 +65,7 @@ impl Segment {
             window_scale: None,
             max_seg_size: (self.control == TcpControl::Syn).then_some(1460),
             sack_permitted: false,
-            sack_ranges: [None; 3],
+            sack_ranges: self.sacked,
             timestamp: None,
             payload: &self.payload,
         };
@@ -90,6 +92,7 @@ impl Segment {
             seq: repr.seq_number,
             ack: repr.ack_number,
             window: repr.window_len,
+            sacked: repr.sack_ranges,
             payload: repr.payload.to_vec(),
         })
     }

@@ -242,6 +242,7 @@ impl Client {
             seq: self.seq,
             ack: (control != TcpControl::Syn).then_some(self.ack),
             window: self.window,
+            sacked: [None; 3],
             payload: payload.to_vec(),
         }
     }

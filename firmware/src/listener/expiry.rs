@@ -43,7 +43,7 @@ impl<'a> Pool<'a> {
                     counters.passive_opens = counters.passive_opens.wrapping_add(1);
                     self.queued = self.queued.wrapping_add(1);
                     let slot = &mut self.slots[index];
-                    slot.recovery.established(now - slot.since, now);
+                    slot.recovery.established(now - slot.since);
                     slot.phase = Phase::Queued(self.queued);
                     slot.since = now;
                     slot.moved = now;

@@ -242,7 +242,7 @@ impl TcpClientStack for NetStack<'_> {
             _ => {
                 let (slot, now) = (&mut self.pool.slots[index], self.now);
                 if !slot.announced() {
-                    slot.recovery.established(now - slot.since(), now);
+                    slot.recovery.established(now - slot.since());
                     self.counters.active_opens = self.counters.active_opens.wrapping_add(1);
                 }
                 Ok(())
