@@ -4,6 +4,7 @@
 //! The same link model, with the same seeds, is in front of every peer. Those of one seed run at the same
 //! time, for all they do is wait; each run has [`LIMIT`].
 
+use std::fs;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -45,7 +46,7 @@ impl Kind {
         match self {
             Self::Tap(buffer) => format!("tapboard tap, {}", size(buffer)),
             Self::Plain(buffer) => format!("plain smoltcp, {}", size(buffer)),
-            Self::Kernel => "the kernel".to_owned(),
+            Self::Kernel => format!("the kernel, {}", congestion_control()),
         }
     }
 
@@ -83,6 +84,12 @@ impl Kind {
             }
         }
     }
+}
+
+/// What the kernel does about congestion, here and in every namespace that asks for nothing else.
+fn congestion_control() -> String {
+    let name = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    name.map_or_else(|_| "as it is".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Puts the faults on a link.

@@ -17,12 +17,12 @@ use crate::options::Options;
 use crate::peer::{Kind, LARGE, MCU, Peer};
 use crate::table::{Table, figure, ratio};
 
-/// Which of its figures are compared: this peer's over that one's.
-const PAIRS: [(Kind, Kind); 4] = [
-    (Kind::Tap(LARGE), Kind::Plain(LARGE)),
-    (Kind::Tap(LARGE), Kind::Veth),
-    (Kind::User, Kind::Plain(LARGE)),
-    (Kind::Tap(MCU), Kind::Plain(MCU)),
+/// Whose figures are compared, and how the table calls that: the first peer's over the second's.
+const PAIRS: [(&str, Kind, Kind); 4] = [
+    ("tap : plain, 64 KiB", Kind::Tap(LARGE), Kind::Plain(LARGE)),
+    ("tap, 64 KiB : veth", Kind::Tap(LARGE), Kind::Veth),
+    ("user : plain, 64 KiB", Kind::User, Kind::Plain(LARGE)),
+    ("tap : plain, 2 KiB", Kind::Tap(MCU), Kind::Plain(MCU)),
 ];
 
 /// Where client and peer run.
@@ -227,7 +227,7 @@ impl Results {
             "CPU from it",
         ]);
         for layout in layouts {
-            for (one, other) in PAIRS {
+            for (pair, one, other) in PAIRS {
                 let more = |test, of: fn(&Cell) -> Option<f64>| {
                     ratio(self.get(one, *layout, test, of), self.get(other, *layout, test, of))
                 };
@@ -236,7 +236,7 @@ impl Results {
                     ratio(self.get(other, *layout, test, of), self.get(one, *layout, test, of))
                 };
                 table.row(vec![
-                    format!("{} : {}, {}", one.name(), other.name(), layout.name),
+                    format!("{pair}, {}", layout.name),
                     more(Test::To, Cell::rate),
                     more(Test::From, Cell::rate),
                     more(Test::Duplex, Cell::rate),
