@@ -4,6 +4,7 @@
 //! The same link model, with the same seeds, is in front of every peer. Those of one seed run at the same
 //! time, for all they do is wait; each run has [`LIMIT`].
 
+use std::fs;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -45,7 +46,7 @@ impl Kind {
         match self {
             Self::Tap(buffer) => format!("tapboard tap, {}", size(buffer)),
             Self::Plain(buffer) => format!("plain smoltcp, {}", size(buffer)),
-            Self::Kernel => "the kernel".to_owned(),
+            Self::Kernel => format!("the kernel, {}", congestion_control()),
         }
     }
 
@@ -85,6 +86,12 @@ impl Kind {
     }
 }
 
+/// What the kernel does about congestion, here and in every namespace that asks for nothing else.
+fn congestion_control() -> String {
+    let name = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    name.map_or_else(|_| "as it is".to_owned(), |name| name.trim().to_owned())
+}
+
 /// Puts the faults on a link.
 pub(crate) fn spoil(link: &mut Link) -> Result<(), String> {
     for (name, value) in FAULTS {
@@ -94,17 +101,23 @@ pub(crate) fn spoil(link: &mut Link) -> Result<(), String> {
 }
 
 /// Runs every peer with every seed and prints how long each took.
-pub(crate) fn run(options: &Options) -> ExitCode {
+pub(crate) fn run(options: &Options) -> Result<ExitCode, String> {
     let bytes = options.lossy_bytes();
-    let mut rows: Vec<Vec<Result<f64, String>>> = vec![Vec::new(); Kind::ALL.len()];
+    let wanted = Kind::ALL.into_iter().filter(|kind| options.peer(&kind.name()));
+    let kinds: Vec<Kind> = wanted.collect();
+    if kinds.is_empty() {
+        let names = Kind::ALL.map(Kind::name).join("; ");
+        return Err(format!("no peer has such a name; there are: {names}"));
+    }
+    let mut rows: Vec<Vec<Result<f64, String>>> = vec![Vec::new(); kinds.len()];
     for seed in 1..=options.rounds() {
         let echo = |kind: Kind, subnet: u8| {
             kind.start(subnet, seed).and_then(|_peer| seconds(subnet, bytes))
         };
         thread::scope(|scope| {
             let runs: Vec<_> = (0..)
-                .zip(Kind::ALL)
-                .map(|(subnet, kind)| scope.spawn(move || echo(kind, subnet)))
+                .zip(&kinds)
+                .map(|(subnet, kind)| scope.spawn(move || echo(*kind, subnet)))
                 .collect();
             for (row, run) in rows.iter_mut().zip(runs) {
                 row.push(run.join().unwrap_or_else(|_| Err("it has panicked".to_owned())));
@@ -113,11 +126,11 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
     let whole = rows.iter().flatten().all(Result::is_ok);
     if options.json {
-        println!("{}", json(options, &rows));
+        println!("{}", json(options, &kinds, &rows));
     } else {
-        print(options, &rows);
+        print(options, &kinds, &rows);
     }
-    if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Echoes `bytes` bytes and returns how long that took, or why it did not come to its end.
@@ -133,12 +146,12 @@ fn seconds(subnet: u8, bytes: u64) -> Result<f64, String> {
     }
 }
 
-fn print(options: &Options, rows: &[Vec<Result<f64, String>>]) {
+fn print(options: &Options, kinds: &[Kind], rows: &[Vec<Result<f64, String>>]) {
     let seeds: Vec<String> = (1..=options.rounds()).map(|seed| format!("seed {seed}, s")).collect();
     let mut heads = vec!["", "whole"];
     heads.extend(seeds.iter().map(String::as_str));
     let mut table = Table::new(&heads);
-    for (kind, runs) in Kind::ALL.iter().zip(rows) {
+    for (kind, runs) in kinds.iter().zip(rows) {
         let whole = runs.iter().filter(|run| run.is_ok()).count();
         let mut row = vec![kind.name(), format!("{whole} of {}", runs.len())];
         row.extend(runs.iter().map(|run| match run {
@@ -151,7 +164,7 @@ fn print(options: &Options, rows: &[Vec<Result<f64, String>>]) {
         FAULTS.iter().map(|(name, value)| format!("{name} {value}")).collect();
     println!("{} bytes echoed, with {} each way:\n", options.lossy_bytes(), faults.join(", "));
     table.print();
-    for (kind, runs) in Kind::ALL.iter().zip(rows) {
+    for (kind, runs) in kinds.iter().zip(rows) {
         for (run, seed) in runs.iter().zip(1..) {
             if let Err(error) = run {
                 eprintln!("nic: {}, seed {seed}: {error}", kind.name());
@@ -160,9 +173,9 @@ fn print(options: &Options, rows: &[Vec<Result<f64, String>>]) {
     }
 }
 
-fn json(options: &Options, rows: &[Vec<Result<f64, String>>]) -> Value {
+fn json(options: &Options, kinds: &[Kind], rows: &[Vec<Result<f64, String>>]) -> Value {
     let mut results = Vec::new();
-    for (kind, runs) in Kind::ALL.iter().zip(rows) {
+    for (kind, runs) in kinds.iter().zip(rows) {
         for (run, seed) in runs.iter().zip(1..) {
             results.push(json!({
                 "peer": kind.name(),

@@ -59,7 +59,7 @@ fn main() -> std::process::ExitCode {
         }
         namespace::enter(&arguments).and_then(|()| match options.scenario {
             options::Scenario::Speed => speed::run(&options),
-            options::Scenario::Lossy => Ok(lossy::run(&options)),
+            options::Scenario::Lossy => lossy::run(&options),
         })
     };
     result.unwrap_or_else(|error| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use tapboard_host::bench::plan::Test;
 use tapboard_host::units::parse_seconds;
 
 /// How fast the virtual NIC is, beside what else there is.
@@ -20,6 +21,14 @@ pub(crate) struct Options {
     /// Time of one measurement, of `speed`.
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = parse_seconds)]
     seconds: Duration,
+
+    /// Only peers in whose names one of these is found, separated by commas: `plain`, `veth`, `2 KiB`.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    peers: Vec<String>,
+
+    /// Only these tests of `speed`, separated by commas.
+    #[arg(long, value_enum, value_name = "TEST", value_delimiter = ',')]
+    tests: Vec<Test>,
 
     /// One round of short measurements: to see that it works, not how fast.
     #[arg(long)]
@@ -44,6 +53,17 @@ pub(crate) enum Scenario {
 }
 
 impl Options {
+    /// Whether the peer of that name is to be measured.
+    pub(crate) fn peer(&self, name: &str) -> bool {
+        self.peers.is_empty() || self.peers.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// The tests of `speed`.
+    pub(crate) fn tests(&self) -> Vec<Test> {
+        let wanted = |test: &Test| self.tests.is_empty() || self.tests.contains(test);
+        Test::ALL.into_iter().filter(wanted).collect()
+    }
+
     /// Rounds, or seeds.
     pub(crate) fn rounds(&self) -> u32 {
         if self.quick { 1 } else { self.rounds }

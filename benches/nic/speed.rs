@@ -17,12 +17,12 @@ use crate::options::Options;
 use crate::peer::{Kind, LARGE, MCU, Peer};
 use crate::table::{Table, figure, ratio};
 
-/// Which of its figures are compared: this peer's over that one's.
-const PAIRS: [(Kind, Kind); 4] = [
-    (Kind::Tap(LARGE), Kind::Plain(LARGE)),
-    (Kind::Tap(LARGE), Kind::Veth),
-    (Kind::User, Kind::Plain(LARGE)),
-    (Kind::Tap(MCU), Kind::Plain(MCU)),
+/// Whose figures are compared, and how the table calls that: the first peer's over the second's.
+const PAIRS: [(&str, Kind, Kind); 4] = [
+    ("tap : plain, 64 KiB", Kind::Tap(LARGE), Kind::Plain(LARGE)),
+    ("tap, 64 KiB : veth", Kind::Tap(LARGE), Kind::Veth),
+    ("user : plain, 64 KiB", Kind::User, Kind::Plain(LARGE)),
+    ("tap : plain, 2 KiB", Kind::Tap(MCU), Kind::Plain(MCU)),
 ];
 
 /// Where client and peer run.
@@ -52,17 +52,23 @@ struct Results {
 /// Measures and prints the tables.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, String> {
     let layouts = layouts()?;
-    let peers = Kind::ALL.iter().zip(0..).map(|(kind, subnet)| kind.start(subnet));
+    let wanted = Kind::ALL.iter().zip(0..).filter(|(kind, _)| options.peer(&kind.name()));
+    let peers = wanted.map(|(kind, subnet)| kind.start(subnet));
     let peers = peers.collect::<Result<Vec<Peer>, String>>()?;
+    if peers.is_empty() {
+        let names = Kind::ALL.map(Kind::name).join("; ");
+        return Err(format!("no peer has such a name; there are: {names}"));
+    }
+    let tests = options.tests();
     let mut results = Results::default();
-    let all = layouts.len() * Test::ALL.len() * peers.len() * options.rounds() as usize;
+    let all = layouts.len() * tests.len() * peers.len() * options.rounds() as usize;
     let bar = progress_bar(all as u64, options.json);
     for _ in 0..options.rounds() {
         for layout in &layouts {
             for peer in &peers {
                 peer.process.pin(layout.peer)?;
             }
-            for test in Test::ALL {
+            for &test in &tests {
                 for peer in &peers {
                     bar.set_message(format!("{}, {}", peer.kind.name(), test.title()));
                     let sample = measure(peer, test, layout.client, options.time());
@@ -156,6 +162,12 @@ impl Results {
         self.cells.iter().position(same)
     }
 
+    /// Of whom there are figures.
+    fn kinds(&self) -> impl Iterator<Item = Kind> {
+        let measured = |kind: &Kind| self.cells.iter().any(|cell| cell.kind == *kind);
+        Kind::ALL.into_iter().filter(measured)
+    }
+
     /// A figure of one cell, if it was measured.
     fn get(
         &self,
@@ -195,7 +207,7 @@ impl Results {
             "trips/s",
             "connects/s",
         ]);
-        for kind in Kind::ALL {
+        for kind in self.kinds() {
             let get = |test, of: fn(&Cell) -> Option<f64>, unit: f64| {
                 self.get(kind, layout, test, of)
                     .map_or("-".to_owned(), |value| figure(value / unit))
@@ -227,7 +239,9 @@ impl Results {
             "CPU from it",
         ]);
         for layout in layouts {
-            for (one, other) in PAIRS {
+            let measured = |kind| self.kinds().any(|one| one == kind);
+            let pairs = PAIRS.iter().filter(|(_, one, other)| measured(*one) && measured(*other));
+            for &(pair, one, other) in pairs {
                 let more = |test, of: fn(&Cell) -> Option<f64>| {
                     ratio(self.get(one, *layout, test, of), self.get(other, *layout, test, of))
                 };
@@ -236,7 +250,7 @@ impl Results {
                     ratio(self.get(other, *layout, test, of), self.get(one, *layout, test, of))
                 };
                 table.row(vec![
-                    format!("{} : {}, {}", one.name(), other.name(), layout.name),
+                    format!("{pair}, {}", layout.name),
                     more(Test::To, Cell::rate),
                     more(Test::From, Cell::rate),
                     more(Test::Duplex, Cell::rate),
@@ -262,7 +276,7 @@ impl Results {
             "calls from it",
         ]);
         for layout in layouts {
-            for kind in Kind::ALL {
+            for kind in self.kinds() {
                 let get = |test, of: fn(&Cell) -> Option<f64>| {
                     self.get(kind, *layout, test, of).map_or("-".to_owned(), figure)
                 };
