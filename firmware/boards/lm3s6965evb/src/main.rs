@@ -15,13 +15,14 @@ mod hardware;
 #[cfg(feature = "log")]
 mod uart;
 
+use core::fmt::Display;
 use core::panic::PanicInfo;
 
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::entry;
-use static_cell::{ConstStaticCell, StaticCell};
+use static_cell::ConstStaticCell;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, BootError, Firmware, McuStorage, NetConfig};
+use tapboard_firmware::{BoardSockets, Firmware, McuStorage, NetConfig};
 use tapboard_port::clock::Clock;
 use tapboard_port::cortex_m::{SysTick, Wfi, halt};
 use tapboard_port::ethernet::Frame;
@@ -33,56 +34,63 @@ use tapboard_port::watermark::Watermark;
 use crate::chip::{CORE_HZ, Chip, Interrupt};
 use crate::hardware::Hardware;
 
+const NAME: &str = "lm3s6965evb";
+
+type Mac = Stellaris<'static, Block>;
+
 static BUFFERS: ConstStaticCell<McuStorage> = ConstStaticCell::new(McuStorage::new());
 static SOCKETS: ConstStaticCell<BoardSockets<'static>> = ConstStaticCell::new(BoardSockets::new());
 static FRAMES: ConstStaticCell<[Frame; 2]> = ConstStaticCell::new([Frame::new(), Frame::new()]);
-/// With the error that it may be instead, so that it is made in its place: a copy on the way would cost
-/// 4 KiB of stack.
-static FIRMWARE: StaticCell<Result<Firmware<'static, Hardware>, BootError>> = StaticCell::new();
 
-type Mac = Stellaris<'static, Block>;
-type SystemClock = Clock<SysTick>;
-
+/// The firmware itself lives here, on the stack, below all that is called: on its way to a static it would
+/// be on the stack as well, and need its 4 KiB twice.
 #[entry]
 fn main() -> ! {
-    match boot() {
-        Ok((firmware, mut mac, mut clock)) => {
-            let mut wfi = Wfi::new(Interrupt::Ethernet);
-            let mut watermark = Watermark::new();
-            loop {
-                superloop::turn(firmware, &mut mac, &mut clock, &mut wfi);
-                watermark.report(clock.now());
-            }
-        }
-        Err(error) => {
-            log::error!("{error}");
-            halt()
-        }
+    let (hardware, mut mac, mut clock) = match start() {
+        Ok(parts) => parts,
+        Err(error) => give_up(error),
+    };
+    let mut booted = Firmware::new(
+        &NetConfig::BOARD,
+        ServiceConfig {
+            name: NAME.try_into().unwrap_or_default(),
+            telemetry: Some(([192, 0, 2, 2], 9000).into()),
+        },
+        hardware,
+        &mut mac,
+        clock.now(),
+        BUFFERS.take(),
+        SOCKETS.take(),
+    );
+    let firmware = match &mut booted {
+        Ok(firmware) => firmware,
+        Err(error) => give_up(error),
+    };
+    log::info!("{NAME} is up");
+    let mut wfi = Wfi::new(Interrupt::Ethernet);
+    let mut watermark = Watermark::new();
+    loop {
+        superloop::turn(firmware, &mut mac, &mut clock, &mut wfi);
+        watermark.report(clock.now());
     }
 }
 
-/// A function of its own, never inlined: the firmware is made on the call stack before it moves to its
-/// static, and that stack is free again when this returns.
-#[inline(never)]
-fn boot() -> Result<(&'static mut Firmware<'static, Hardware>, Mac, SystemClock), &'static str> {
+/// Starts the chip. The entropy needs `SysTick`, and the time that it takes is none of the firmware's.
+fn start() -> Result<(Hardware, Mac, Clock<SysTick>), &'static str> {
     let chip = Chip::start()?;
     #[cfg(feature = "log")]
     uart::install(chip.uart);
     let counter = SysTick::start(chip.syst);
     let hardware = Hardware::new(chip.led, chip.adc, chip.timer);
-    let mut clock = Clock::new(counter, CORE_HZ);
-    let net = NetConfig::BOARD;
     let [receive, transmit] = FRAMES.take();
-    let mut mac = Stellaris::new(chip.ethernet, net.mac, cfg!(feature = "ipv6"), receive, transmit);
-    let now = clock.now();
-    let name = "lm3s6965evb".try_into().map_err(|_| "the name is too long")?;
-    let services = ServiceConfig { name, telemetry: Some(([192, 0, 2, 2], 9000).into()) };
-    let firmware = FIRMWARE.init_with(|| {
-        Firmware::new(&net, services, hardware, &mut mac, now, BUFFERS.take(), SOCKETS.take())
-    });
-    let firmware = firmware.as_mut().map_err(|_| "the ADC has no noise to make entropy of")?;
-    log::info!("lm3s6965evb is up");
-    Ok((firmware, mac, clock))
+    let address = NetConfig::BOARD.mac;
+    let mac = Stellaris::new(chip.ethernet, address, cfg!(feature = "ipv6"), receive, transmit);
+    Ok((hardware, mac, Clock::new(counter, CORE_HZ)))
+}
+
+fn give_up(error: impl Display) -> ! {
+    log::error!("{error}");
+    halt()
 }
 
 #[panic_handler]
