@@ -55,11 +55,36 @@ impl<'a, B: Board> Firmware<'a, B> {
         sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
     ) -> Result<Self, BootError> {
         let entropy = board.entropy().ok_or(BootError::NoEntropy)?;
+        Ok(Self::boot(net, services, board, device, now, entropy, buffers, sockets))
+    }
+
+    /// Never inlined and without a `Result`, so that the firmware is made where it is to be: each
+    /// copy on the way is 4 KiB of a chip's stack.
+    #[inline(never)]
+    #[expect(clippy::too_many_arguments, reason = "those of `new`, and the entropy")]
+    fn boot<
+        const BUFFER: usize,
+        const DATAGRAMS: usize,
+        const TCP: usize,
+        const UDP: usize,
+        const ALL: usize,
+    >(
+        net: &NetConfig,
+        services: ServiceConfig,
+        board: B,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        entropy: u64,
+        buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
+        sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
+    ) -> Self {
         let mut stack = NetStack::new(net, device, now, entropy, buffers, sockets);
-        let mut services = Services::new(services, stack.random(), now);
+        let services = Services::new(services, stack.random(), now);
+        let mut firmware = Self { stack, services, board };
+        let Self { stack, services, board } = &mut firmware;
         // The superloop polls at once in any case; this is only for the ports.
-        let _ = services.poll(now, &mut stack, &mut board);
-        Ok(Self { stack, services, board })
+        let _ = services.poll(now, stack, board);
+        firmware
     }
 
     /// One turn of the superloop: bounded ingress, services, bounded egress.

@@ -155,6 +155,7 @@ impl<'a> NetStack<'a> {
     ///
     /// # Panics
     /// If there are not as many buffers as sockets: a mistake in the caller's constants.
+    #[inline(never)]
     pub fn new<
         const BUFFER: usize,
         const DATAGRAMS: usize,

@@ -89,6 +89,7 @@ impl<S: TcpFullStack + UdpFullStack> fmt::Debug for Services<S> {
 impl<S: TcpFullStack + UdpFullStack + Introspect> Services<S> {
     /// The services of a board that booted at `now`. `seed` is for telemetry's jitter.
     #[must_use]
+    #[inline(never)]
     pub fn new(config: ServiceConfig, seed: u64, now: Instant) -> Self {
         Self {
             name: config.name,

@@ -1,0 +1,97 @@
+//! The processor's side: `SysTick` as the clock's counter, `wfi` and the interrupt controller as the
+//! superloop's sleep.
+
+use cortex_m::interrupt::InterruptNumber;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{NVIC, SCB, SYST};
+
+use crate::clock::{Counter, ROUND};
+use crate::mmio;
+use crate::superloop::Sleeper;
+
+/// Readings of the counter while it reloads, and cycles between two. On a chip the first is enough. An
+/// emulator's timer may come late, all the more if it is asked without a pause; if it is not there after
+/// all, the alarm is late by a round at most.
+const RELOAD_READINGS: u32 = 10_000;
+const RELOAD_PAUSE: u32 = 1000;
+
+/// `SysTick`, counting the core's clock.
+#[expect(missing_debug_implementations, reason = "`SYST` has none")]
+pub struct SysTick(SYST);
+
+impl SysTick {
+    /// Masks all interrupts, for its own has no handler, and starts it.
+    #[must_use]
+    pub fn start(mut syst: SYST) -> Self {
+        cortex_m::interrupt::disable();
+        syst.set_clock_source(SystClkSource::Core);
+        syst.set_reload(ROUND - 1);
+        syst.clear_current();
+        syst.enable_counter();
+        syst.enable_interrupt();
+        Self(syst)
+    }
+}
+
+impl Counter for SysTick {
+    fn left(&mut self) -> u32 {
+        SYST::get_current()
+    }
+
+    fn ended(&mut self) -> bool {
+        self.0.has_wrapped()
+    }
+
+    fn restart(&mut self, ticks: u32) {
+        self.0.set_reload(ticks);
+        // It reloads at its next tick; only then may the reload value be that of a whole round again.
+        self.0.clear_current();
+        for _ in 0..RELOAD_READINGS {
+            if SYST::get_current() != 0 {
+                break;
+            }
+            cortex_m::asm::delay(RELOAD_PAUSE);
+        }
+        self.0.set_reload(ROUND - 1);
+    }
+}
+
+/// Sleeps in `wfi`, with interrupts masked; `SysTick` and one interrupt of the chip wake it, until it is
+/// dropped.
+#[derive(Debug)]
+pub struct Wfi<I: InterruptNumber>(I);
+
+impl<I: InterruptNumber> Wfi<I> {
+    /// Masks all interrupts, and lets `interrupt` end a sleep.
+    pub fn new(interrupt: I) -> Self {
+        cortex_m::interrupt::disable();
+        mmio::enable(interrupt);
+        Self(interrupt)
+    }
+}
+
+impl<I: InterruptNumber> Drop for Wfi<I> {
+    /// An interrupt that nobody clears any more would let nobody sleep.
+    fn drop(&mut self) {
+        NVIC::mask(self.0);
+    }
+}
+
+impl<I: InterruptNumber> Sleeper for Wfi<I> {
+    fn clear(&mut self) {
+        SCB::clear_pendst();
+        NVIC::unpend(self.0);
+    }
+
+    fn sleep(&mut self) {
+        cortex_m::asm::wfi();
+    }
+}
+
+/// Sleeps for ever, and deaf: an interrupt wakes it only to sleep again.
+pub fn halt() -> ! {
+    cortex_m::interrupt::disable();
+    loop {
+        cortex_m::asm::wfi();
+    }
+}

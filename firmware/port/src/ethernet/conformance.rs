@@ -1,0 +1,265 @@
+//! What every driver must do, tried on a model of its chip.
+//!
+//! A model is as strict as it can be: it panics at what a chip would answer with garbage, such as reading
+//! an empty FIFO. Interrupts are level-triggered lines. To find lost wake-ups, an event happens between
+//! any two accesses of the driver.
+
+use std::boxed::Box;
+use std::cell::{Cell, RefCell};
+use std::vec::Vec;
+use std::{format, vec};
+
+use smoltcp::phy::{RxToken, TxToken};
+use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::config::FRAME_SIZE;
+
+use super::{Frame, Mac};
+use crate::Registers;
+
+pub(super) const ADDRESS: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0x10, 0x20, 0x30]);
+
+/// A model of a chip.
+pub(super) trait Chip: Registers + Default + 'static {
+    /// The wire brings a frame.
+    fn arrive(&mut self, frame: &[u8]);
+
+    /// From now on a transmission goes on until [`Chip::finish`].
+    fn hold(&mut self);
+
+    /// The transmission under way, if any, is over.
+    fn finish(&mut self);
+
+    /// The frames that were sent since the last call, without what the chip adds to them.
+    fn sent(&mut self) -> Vec<Vec<u8>>;
+
+    /// The address that the chip was given.
+    fn address(&self) -> EthernetAddress;
+
+    /// The interrupt line.
+    fn line(&self) -> bool;
+}
+
+/// Something that happens to a chip.
+type Event<C> = fn(&mut C);
+
+/// A chip that the driver shares with the test.
+pub(super) struct Shared<C> {
+    pub(super) chip: RefCell<C>,
+    accesses: Cell<usize>,
+    /// What happens right before which access.
+    event: Cell<Option<(usize, Event<C>)>>,
+}
+
+impl<C: Chip> Shared<C> {
+    fn access<T>(&self, access: impl FnOnce(&mut C) -> T) -> T {
+        let mut chip = self.chip.borrow_mut();
+        if let Some((at, event)) = self.event.get()
+            && at == self.accesses.get()
+        {
+            event(&mut chip);
+            self.event.set(None);
+        }
+        self.accesses.set(self.accesses.get() + 1);
+        access(&mut chip)
+    }
+}
+
+impl<C: Chip> Registers for &'static Shared<C> {
+    fn read(&mut self, offset: usize) -> u32 {
+        self.access(|chip| chip.read(offset))
+    }
+
+    fn write(&mut self, offset: usize, value: u32) {
+        self.access(|chip| chip.write(offset, value));
+    }
+}
+
+/// A driver and its chip.
+pub(super) struct Bench<C: 'static, D> {
+    pub(super) shared: &'static Shared<C>,
+    pub(super) device: D,
+}
+
+type Open<C, D> = fn(&'static Shared<C>, &'static mut Frame, &'static mut Frame) -> D;
+
+impl<C: Chip, D: Mac> Bench<C, D> {
+    pub(super) fn new(open: Open<C, D>) -> Self {
+        let shared = &*Box::leak(Box::new(Shared {
+            chip: RefCell::default(),
+            accesses: Cell::new(0),
+            event: Cell::new(None),
+        }));
+        let device = open(shared, Box::leak(Box::default()), Box::leak(Box::default()));
+        assert_eq!(shared.chip.borrow().address(), ADDRESS);
+        Self { shared, device }
+    }
+
+    pub(super) fn arrive(&self, frame: &[u8]) {
+        self.shared.chip.borrow_mut().arrive(frame);
+    }
+
+    pub(super) fn receive(&mut self) -> Option<Vec<u8>> {
+        let (frame, _) = self.device.receive(Instant::ZERO)?;
+        Some(frame.consume(<[u8]>::to_vec))
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        let Some(token) = self.device.transmit(Instant::ZERO) else { return false };
+        token.consume(frame.len(), |room| room.copy_from_slice(frame));
+        true
+    }
+
+    fn sent(&self) -> Vec<Vec<u8>> {
+        self.shared.chip.borrow_mut().sent()
+    }
+
+    fn finish(&self) {
+        self.shared.chip.borrow_mut().finish();
+    }
+
+    fn line(&self) -> bool {
+        self.shared.chip.borrow().line()
+    }
+
+    /// What the superloop does before it sleeps, and whether it would.
+    pub(super) fn sleeps(&mut self) -> bool {
+        self.device.acknowledge();
+        !self.device.pending() && !self.line()
+    }
+}
+
+pub(super) fn frame(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 7 + length) as u8).collect()
+}
+
+pub(super) fn frames_of_every_length_are_received<C: Chip, D: Mac>(open: Open<C, D>) {
+    let mut bench = Bench::new(open);
+    assert_eq!(bench.receive(), None);
+    for length in 60..=FRAME_SIZE {
+        bench.arrive(&frame(length));
+        bench.arrive(&frame(FRAME_SIZE - length + 60));
+        assert_eq!(bench.receive(), Some(frame(length)));
+        assert_eq!(bench.receive(), Some(frame(FRAME_SIZE - length + 60)), "after {length} bytes");
+        assert_eq!(bench.receive(), None);
+    }
+}
+
+pub(super) fn frames_of_every_length_are_sent<C: Chip, D: Mac>(open: Open<C, D>) {
+    let mut bench = Bench::new(open);
+    for length in 14..=FRAME_SIZE {
+        assert!(bench.transmit(&frame(length)));
+        assert_eq!(bench.sent(), vec![frame(length)]);
+    }
+}
+
+pub(super) fn a_frame_too_long_makes_way_for_the_next<C: Chip, D: Mac>(open: Open<C, D>) {
+    let mut bench = Bench::new(open);
+    for length in [FRAME_SIZE + 1, FRAME_SIZE + 4, 2000] {
+        bench.arrive(&frame(length));
+        bench.arrive(&frame(64));
+        assert_eq!(bench.receive(), Some(frame(64)), "behind {length} bytes");
+        assert_eq!(bench.receive(), None);
+    }
+}
+
+/// The interrupt says that a frame is there, and ceases when it was taken.
+pub(super) fn a_frame_wakes_once<C: Chip, D: Mac>(open: Open<C, D>) {
+    let mut bench = Bench::new(open);
+    assert!(bench.sleeps());
+    for _ in 0..3 {
+        bench.arrive(&frame(64));
+        assert!(bench.line());
+        assert!(!bench.sleeps());
+        assert!(bench.receive().is_some());
+        assert!(bench.sleeps());
+    }
+}
+
+/// Who was refused is told when there is room, once, and nobody is kept awake meanwhile.
+pub(super) fn a_busy_transmitter_refuses_and_wakes<C: Chip, D: Mac>(open: Open<C, D>) {
+    let mut bench = Bench::new(open);
+    bench.shared.chip.borrow_mut().hold();
+    let mut accepted = 0;
+    while bench.transmit(&frame(FRAME_SIZE)) {
+        accepted += 1;
+        assert!(accepted < 100, "it never refuses");
+    }
+    assert!(bench.sleeps());
+    bench.finish();
+    assert!(bench.line());
+    assert!(!bench.sleeps());
+    assert_eq!(bench.sent().len(), accepted);
+    assert!(bench.sleeps(), "the firmware had nothing more to send");
+}
+
+/// A frame comes with room for its answer, so it waits with the transmitter.
+pub(super) fn a_frame_waits_for_a_busy_transmitter<C: Chip, D: Mac>(open: Open<C, D>) {
+    let mut bench = Bench::new(open);
+    bench.shared.chip.borrow_mut().hold();
+    while bench.transmit(&frame(FRAME_SIZE)) {}
+    bench.arrive(&frame(64));
+    assert_eq!(bench.receive(), None);
+    assert!(bench.sleeps());
+    bench.finish();
+    assert!(bench.line() && !bench.sleeps());
+    assert_eq!(bench.receive(), Some(frame(64)));
+}
+
+/// Whatever happens between the driver's accesses, the superloop sees it or is woken.
+pub(super) fn no_wakeup_is_lost<C: Chip, D: Mac>(open: Open<C, D>) {
+    let cases: [(&str, bool, Event<C>); 3] = [
+        ("a frame arrives", false, |chip| chip.arrive(&frame(64))),
+        ("the transmitter is done, another was refused", true, C::finish),
+        ("a frame arrives while it is busy", true, |chip| {
+            chip.arrive(&frame(64));
+            chip.finish();
+        }),
+    ];
+    for (name, busy, event) in cases {
+        let mut accesses = 1;
+        let mut at = 0;
+        while at <= accesses {
+            let what = format!("{name}, before access {at}");
+            let mut bench = Bench::new(open);
+            if busy {
+                bench.shared.chip.borrow_mut().hold();
+                while bench.transmit(&frame(FRAME_SIZE)) {}
+            }
+            let start = bench.shared.accesses.get();
+            bench.shared.event.set(Some((start + at, event)));
+            let slept = bench.sleeps();
+            accesses = bench.shared.accesses.get() - start;
+            if bench.shared.event.take().is_some() {
+                event(&mut bench.shared.chip.borrow_mut());
+                assert!(slept && bench.line(), "{what}: asleep");
+            }
+            assert!(!slept || bench.line(), "{what}: lost");
+            assert!(!bench.sleeps() || !slept, "{what}: forgotten");
+            at += 1;
+        }
+    }
+}
+
+/// Makes a test of each function above for one driver.
+macro_rules! conformance {
+    ($open:path) => {
+        $crate::ethernet::conformance::conformance!($open:
+            frames_of_every_length_are_received
+            frames_of_every_length_are_sent
+            a_frame_too_long_makes_way_for_the_next
+            a_frame_wakes_once
+            a_busy_transmitter_refuses_and_wakes
+            a_frame_waits_for_a_busy_transmitter
+            no_wakeup_is_lost);
+    };
+    ($open:path: $($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::ethernet::conformance::$name($open);
+            }
+        )*
+    };
+}
+pub(super) use conformance;

@@ -1,0 +1,368 @@
+//! The Ethernet MAC of Stellaris LM3S6000 and LM3S8000 chips, as a [`Mac`].
+//!
+//! The processor moves every word: a frame of 1514 bytes is 380 reads of one register. On receive, the first
+//! word of a frame carries in its low half the length of everything there is to read: itself, the
+//! frame, and the frame's checksum. On transmit, that half carries the length of what follows the
+//! Ethernet header. In both directions the frame itself begins in the high half.
+//!
+//! The PHY is left as reset made it, negotiating by itself; the MAC is set to full duplex.
+
+use smoltcp::phy::{self, Device, DeviceCapabilities};
+use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::config::FRAME_SIZE;
+
+use super::{Frame, Mac, PAD, capabilities};
+use crate::Registers;
+
+/// Raw interrupt status; a 1 that is written clears a bit.
+const RIS: usize = 0x00;
+const IM: usize = 0x04;
+const RCTL: usize = 0x08;
+const TCTL: usize = 0x0c;
+const DATA: usize = 0x10;
+const IA0: usize = 0x14;
+const IA1: usize = 0x18;
+const THR: usize = 0x1c;
+/// Frames in the receive FIFO.
+const NP: usize = 0x34;
+const TR: usize = 0x38;
+
+const INT_RECEIVED: u32 = 1 << 0;
+const INT_TRANSMITTED: u32 = 1 << 2;
+
+const RCTL_ENABLE: u32 = 1 << 0;
+const RCTL_MULTICAST: u32 = 1 << 1;
+const RCTL_DROP_BAD_CRC: u32 = 1 << 3;
+const RCTL_RESET_FIFO: u32 = 1 << 4;
+
+const TCTL_ENABLE: u32 = 1 << 0;
+const TCTL_PAD: u32 = 1 << 1;
+const TCTL_APPEND_CRC: u32 = 1 << 2;
+const TCTL_FULL_DUPLEX: u32 = 1 << 4;
+
+/// No transmission before the whole frame is in the FIFO.
+const THR_WHOLE_FRAME: u32 = 0x3f;
+/// Written, it starts a transmission; read, one is under way.
+const TR_NEW: u32 = 1 << 0;
+
+const HEADER: usize = 14;
+const CRC: usize = 4;
+/// Bytes of the receive FIFO, and frames that it can hold.
+const FIFO_SIZE: usize = 2048;
+const FIFO_FRAMES: usize = 31;
+
+/// The MAC behind `R`.
+#[derive(Debug)]
+pub struct Stellaris<'a, R> {
+    registers: R,
+    receive: &'a mut Frame,
+    transmit: &'a mut Frame,
+    /// What `RCTL` holds while the receiver runs.
+    receiver: u32,
+    refused: bool,
+}
+
+impl<'a, R: Registers> Stellaris<'a, R> {
+    /// Starts the MAC under the address `mac`. IPv6 needs `multicast`: its neighbours are asked for in
+    /// multicast frames.
+    pub fn new(
+        registers: R,
+        mac: EthernetAddress,
+        multicast: bool,
+        receive: &'a mut Frame,
+        transmit: &'a mut Frame,
+    ) -> Self {
+        let EthernetAddress(mac) = mac;
+        let multicast = if multicast { RCTL_MULTICAST } else { 0 };
+        let receiver = RCTL_ENABLE | RCTL_DROP_BAD_CRC | multicast;
+        let mut device = Self { registers, receive, transmit, receiver, refused: false };
+        device.registers.write(IM, 0);
+        device.registers.write(IA0, u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]]));
+        device.registers.write(IA1, u32::from_le_bytes([mac[4], mac[5], 0, 0]));
+        device.registers.write(THR, THR_WHOLE_FRAME);
+        let transmitter = TCTL_ENABLE | TCTL_PAD | TCTL_APPEND_CRC | TCTL_FULL_DUPLEX;
+        device.registers.write(TCTL, transmitter);
+        device.restart_receiver();
+        device.acknowledge();
+        device
+    }
+
+    /// Empties the FIFO.
+    fn restart_receiver(&mut self) {
+        self.registers.write(RCTL, RCTL_RESET_FIFO);
+        self.registers.write(RCTL, self.receiver);
+    }
+
+    fn received(&mut self) -> bool {
+        self.registers.read(NP) > 0
+    }
+
+    fn transmitting(&mut self) -> bool {
+        self.registers.read(TR) & TR_NEW != 0
+    }
+
+    /// Takes a frame out of the FIFO and returns its length; `None` if it was not fit to pass on.
+    fn read_frame(&mut self) -> Option<usize> {
+        let first = self.registers.read(DATA).to_le_bytes();
+        let size = usize::from(u16::from_le_bytes([first[0], first[1]]));
+        if !(PAD + HEADER + CRC..=FIFO_SIZE).contains(&size) {
+            // Whatever that was, the next frame's beginning is lost.
+            self.restart_receiver();
+            return None;
+        }
+        let mut words = self.receive.words();
+        let mut store = |data| {
+            if let Some(word) = words.next() {
+                *word = data;
+            }
+        };
+        store(first);
+        for _ in 1..size.div_ceil(4) {
+            store(self.registers.read(DATA).to_le_bytes());
+        }
+        let length = size - PAD - CRC;
+        (length <= FRAME_SIZE).then_some(length)
+    }
+}
+
+impl<R: Registers> Mac for Stellaris<'_, R> {
+    fn acknowledge(&mut self) {
+        let raised = self.registers.read(RIS);
+        self.registers.write(RIS, raised);
+        let waits = self.refused || self.received();
+        let transmitted = if waits { INT_TRANSMITTED } else { 0 };
+        self.registers.write(IM, INT_RECEIVED | transmitted);
+    }
+
+    fn pending(&mut self) -> bool {
+        if self.transmitting() {
+            return false;
+        }
+        core::mem::take(&mut self.refused) || self.received()
+    }
+}
+
+impl<R: Registers> Device for Stellaris<'_, R> {
+    type RxToken<'a>
+        = RxToken<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = TxToken<'a, R>
+    where
+        Self: 'a;
+
+    /// A frame, if there is also room for the answer.
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, R>)> {
+        if self.transmitting() {
+            return None;
+        }
+        for _ in 0..FIFO_FRAMES {
+            if !self.received() {
+                return None;
+            }
+            if let Some(length) = self.read_frame() {
+                let frame = &self.receive.0[PAD..PAD + length];
+                let transmit = TxToken { registers: &mut self.registers, frame: self.transmit };
+                return Some((RxToken(frame), transmit));
+            }
+        }
+        None
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_, R>> {
+        self.refused = self.transmitting();
+        (!self.refused).then_some(TxToken { registers: &mut self.registers, frame: self.transmit })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        capabilities()
+    }
+}
+
+/// A received frame.
+#[derive(Debug)]
+pub struct RxToken<'a>(&'a [u8]);
+
+impl phy::RxToken for RxToken<'_> {
+    fn consume<T, F: FnOnce(&[u8]) -> T>(self, f: F) -> T {
+        f(self.0)
+    }
+}
+
+/// Room for a frame.
+#[derive(Debug)]
+pub struct TxToken<'a, R> {
+    registers: &'a mut R,
+    frame: &'a mut Frame,
+}
+
+impl<R: Registers> phy::TxToken for TxToken<'_, R> {
+    fn consume<T, F: FnOnce(&mut [u8]) -> T>(self, length: usize, f: F) -> T {
+        let result = f(&mut self.frame.0[PAD..PAD + length]);
+        let payload = (length - HEADER) as u16;
+        self.frame.0[..PAD].copy_from_slice(&payload.to_le_bytes());
+        for word in self.frame.words().take((PAD + length).div_ceil(4)) {
+            self.registers.write(DATA, u32::from_le_bytes(*word));
+        }
+        self.registers.write(TR, TR_NEW);
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::vec::Vec;
+
+    use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, frame};
+    use super::*;
+
+    /// The MAC as the data sheet describes it.
+    #[derive(Default)]
+    struct Model {
+        ris: u32,
+        im: u32,
+        rctl: u32,
+        tctl: u32,
+        address: [u32; 2],
+        thr: u32,
+        received: VecDeque<VecDeque<u32>>,
+        transmit: Vec<u8>,
+        sent: Vec<Vec<u8>>,
+        held: bool,
+        busy: bool,
+    }
+
+    impl Model {
+        /// `size` is what the first word says of the length.
+        fn arrive_as(&mut self, size: u16, frame: &[u8]) {
+            assert!(self.rctl & RCTL_ENABLE != 0 && self.received.len() < FIFO_FRAMES);
+            let mut bytes = size.to_le_bytes().to_vec();
+            bytes.extend(frame);
+            bytes.extend([0xc1, 0xc2, 0xc3, 0xc4]);
+            bytes.resize(bytes.len().next_multiple_of(4), 0xee);
+            let words = bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word));
+            self.received.push_back(words.collect());
+            self.ris |= INT_RECEIVED;
+        }
+    }
+
+    impl Registers for Model {
+        fn read(&mut self, offset: usize) -> u32 {
+            match offset {
+                RIS => self.ris,
+                NP => self.received.len() as u32,
+                TR => self.busy.into(),
+                DATA => {
+                    let words = self.received.front_mut().expect("the FIFO is empty");
+                    let word = words.pop_front().expect("a frame has a word");
+                    if words.is_empty() {
+                        self.received.pop_front();
+                    }
+                    word
+                }
+                _ => panic!("read of {offset:#x}"),
+            }
+        }
+
+        fn write(&mut self, offset: usize, value: u32) {
+            match offset {
+                RIS => self.ris &= !value,
+                IM => self.im = value,
+                RCTL => {
+                    if value & RCTL_RESET_FIFO != 0 {
+                        assert!(self.rctl & RCTL_ENABLE == 0 || value & RCTL_ENABLE == 0);
+                        self.received.clear();
+                    }
+                    self.rctl = value;
+                }
+                TCTL => self.tctl = value,
+                IA0 => self.address[0] = value,
+                IA1 => self.address[1] = value,
+                THR => self.thr = value,
+                DATA => {
+                    assert!(!self.busy, "the FIFO is being sent");
+                    self.transmit.extend(value.to_le_bytes());
+                }
+                TR => {
+                    assert!(!self.busy && value == TR_NEW && self.thr == THR_WHOLE_FRAME);
+                    assert!(self.tctl & TCTL_ENABLE != 0 && self.tctl & TCTL_APPEND_CRC != 0);
+                    let mut bytes = core::mem::take(&mut self.transmit);
+                    let frame = HEADER + usize::from(bytes[0]) + usize::from(bytes[1]) * 256;
+                    assert_eq!(bytes.len(), (PAD + frame).next_multiple_of(4));
+                    self.sent.push(bytes.drain(PAD..PAD + frame).collect());
+                    self.busy = true;
+                    if !self.held {
+                        self.finish();
+                    }
+                }
+                _ => panic!("write of {offset:#x}"),
+            }
+        }
+    }
+
+    impl Chip for Model {
+        fn arrive(&mut self, frame: &[u8]) {
+            self.arrive_as((PAD + frame.len() + CRC) as u16, frame);
+        }
+
+        fn hold(&mut self) {
+            self.held = true;
+        }
+
+        fn finish(&mut self) {
+            if core::mem::take(&mut self.busy) {
+                self.ris |= INT_TRANSMITTED;
+            }
+        }
+
+        fn sent(&mut self) -> Vec<Vec<u8>> {
+            core::mem::take(&mut self.sent)
+        }
+
+        fn address(&self) -> EthernetAddress {
+            let [low, high] = self.address.map(u32::to_le_bytes);
+            EthernetAddress([low[0], low[1], low[2], low[3], high[0], high[1]])
+        }
+
+        fn line(&self) -> bool {
+            self.ris & self.im != 0
+        }
+    }
+
+    fn open(
+        shared: &'static Shared<Model>,
+        receive: &'static mut Frame,
+        transmit: &'static mut Frame,
+    ) -> Stellaris<'static, &'static Shared<Model>> {
+        Stellaris::new(shared, ADDRESS, false, receive, transmit)
+    }
+
+    conformance!(open);
+
+    #[test]
+    fn a_length_that_cannot_be_empties_the_fifo() {
+        let mut bench = Bench::new(open);
+        let too_long = FIFO_SIZE as u16 + 1;
+        for size in [0, (PAD + HEADER + CRC) as u16 - 1, too_long, u16::MAX] {
+            bench.shared.chip.borrow_mut().arrive_as(size, &frame(64));
+            bench.arrive(&frame(64));
+            assert_eq!(bench.receive(), None, "{size}");
+            assert!(bench.sleeps());
+            bench.arrive(&frame(100));
+            assert_eq!(bench.receive(), Some(frame(100)), "after {size}");
+        }
+    }
+
+    #[test]
+    fn multicast_is_let_in_only_on_demand() {
+        let bench = Bench::new(open);
+        assert_eq!(bench.shared.chip.borrow().rctl & RCTL_MULTICAST, 0);
+        let bench = Bench::new(|shared: &'static Shared<Model>, receive, transmit| {
+            Stellaris::new(shared, ADDRESS, true, receive, transmit)
+        });
+        assert_ne!(bench.shared.chip.borrow().rctl & RCTL_MULTICAST, 0);
+    }
+}

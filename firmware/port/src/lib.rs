@@ -1,0 +1,39 @@
+//! What a port of the firmware to a chip is made of, apart from the chip's own pins and clocks.
+//!
+//! - [`ethernet`]: drivers of Ethernet MACs, as [`smoltcp::phy::Device`]s over [`Registers`];
+//! - [`clock`]: time and one-shot alarms from a 24-bit counter such as `SysTick`;
+//! - [`entropy`]: a seed from a noisy source;
+//! - [`superloop`]: poll, arm, sleep;
+//! - `cortex_m`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them.
+//!
+//! A driver knows its registers by offset and does nothing but read and write them, so that its tests
+//! run on the host, against a model of the chip. Volatile accesses, and the little else that the compiler
+//! cannot check, are all in `mmio`.
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod clock;
+#[cfg(target_os = "none")]
+pub mod cortex_m;
+pub mod entropy;
+pub mod ethernet;
+#[cfg(target_os = "none")]
+pub mod mmio;
+pub mod superloop;
+#[cfg(target_os = "none")]
+pub mod uart;
+#[cfg(target_os = "none")]
+pub mod watermark;
+
+/// A block of 32-bit registers.
+///
+/// An access may have side effects in the hardware; an implementation makes each exactly once, in order.
+pub trait Registers {
+    /// Reads the register at `offset` bytes.
+    fn read(&mut self, offset: usize) -> u32;
+
+    /// Writes the register at `offset` bytes.
+    fn write(&mut self, offset: usize, value: u32);
+}

@@ -1,0 +1,40 @@
+//! Poll, arm, sleep: the loop that drives the firmware on a chip.
+//!
+//! Interrupts stay masked (`PRIMASK`) for good: none has a handler, each only ends `wfi`, which a pending
+//! interrupt does in spite of the mask. So no state is shared with a handler, and no wake-up is lost: one
+//! that becomes pending between the last look at the hardware and `wfi` makes `wfi` return at once. A
+//! product with interrupts of its own masks them from [`Sleeper::clear`] to [`Sleeper::sleep`] only.
+//!
+//! Cost: latency is that of the interrupt; there is no tick and no minimum sleep.
+
+use tapboard_firmware::{Board, Firmware};
+
+use crate::clock::{Clock, Counter};
+use crate::ethernet::Mac;
+
+/// The processor's sleep, and the interrupts that end it.
+pub trait Sleeper {
+    /// Forgets the interrupts that are pending. Those whose source is still asserted stay.
+    fn clear(&mut self);
+
+    /// Sleeps until an interrupt is pending; returns at once if one is.
+    fn sleep(&mut self);
+}
+
+/// One turn: polls `firmware`, and sleeps until it is to be polled again.
+pub fn turn<B: Board>(
+    firmware: &mut Firmware<'_, B>,
+    mac: &mut impl Mac,
+    clock: &mut Clock<impl Counter>,
+    sleeper: &mut impl Sleeper,
+) {
+    let next = firmware.poll(clock.now(), mac);
+    loop {
+        mac.acknowledge();
+        sleeper.clear();
+        if mac.pending() || !clock.arm(next) {
+            return;
+        }
+        sleeper.sleep();
+    }
+}
