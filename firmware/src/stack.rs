@@ -473,6 +473,9 @@ impl<'a> NetStack<'a> {
     fn recover<D: Device + ?Sized>(&mut self) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for index in 0..self.pool.slots.len() {
+            if matches!(self.pool.slots[index].phase, Phase::Free | Phase::Handshake) {
+                continue;
+            }
             let Some(ends) = self.ends(index) else { continue };
             let socket = self.pool.socket(index, &self.set);
             let finished = match socket.state() {
