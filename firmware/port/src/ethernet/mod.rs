@@ -4,11 +4,12 @@
 //! sleeps. Each takes its [`Frame`] buffers from its user, who decides where they live. A frame that is
 //! longer than smoltcp takes, or that the chip calls bad, never gets out of a driver.
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use tapboard_firmware::config::FRAME_SIZE;
 
 #[cfg(test)]
 mod conformance;
+pub mod lan9118;
 pub mod stellaris;
 
 /// What the superloop asks of a network interface besides frames.
@@ -39,15 +40,37 @@ impl Frame {
         Self([0; PAD + FRAME_SIZE])
     }
 
-    /// Its 32-bit words, the first half pad.
-    pub(crate) fn words(&mut self) -> impl Iterator<Item = &mut [u8; 4]> {
-        self.0.as_chunks_mut().0.iter_mut()
+    /// Reads `count` words, the first half pad; those that it has no room for are lost.
+    pub(crate) fn fill(&mut self, count: usize, mut read: impl FnMut() -> u32) {
+        let mut words = self.0.as_chunks_mut().0.iter_mut();
+        for _ in 0..count {
+            let data = read().to_le_bytes();
+            if let Some(word) = words.next() {
+                *word = data;
+            }
+        }
+    }
+
+    /// The words of a frame of `length` bytes, the first half pad.
+    pub(crate) fn words(&self, length: usize) -> impl Iterator<Item = u32> {
+        let words = self.0[..(PAD + length).next_multiple_of(4)].as_chunks().0;
+        words.iter().map(|&word| u32::from_le_bytes(word))
     }
 }
 
 impl Default for Frame {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A received frame.
+#[derive(Debug)]
+pub struct RxToken<'a>(&'a [u8]);
+
+impl phy::RxToken for RxToken<'_> {
+    fn consume<T, F: FnOnce(&[u8]) -> T>(self, f: F) -> T {
+        f(self.0)
     }
 }
 

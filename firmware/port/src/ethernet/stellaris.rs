@@ -12,7 +12,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::{Frame, Mac, PAD, capabilities};
+use super::{Frame, Mac, PAD, RxToken, capabilities};
 use crate::Registers;
 
 /// Raw interrupt status; a 1 that is written clears a bit.
@@ -104,23 +104,16 @@ impl<'a, R: Registers> Stellaris<'a, R> {
 
     /// Takes a frame out of the FIFO and returns its length; `None` if it was not fit to pass on.
     fn read_frame(&mut self) -> Option<usize> {
-        let first = self.registers.read(DATA).to_le_bytes();
-        let size = usize::from(u16::from_le_bytes([first[0], first[1]]));
+        let first = self.registers.read(DATA);
+        let size = (first & 0xffff) as usize;
         if !(PAD + HEADER + CRC..=FIFO_SIZE).contains(&size) {
             // Whatever that was, the next frame's beginning is lost.
             self.restart_receiver();
             return None;
         }
-        let mut words = self.receive.words();
-        let mut store = |data| {
-            if let Some(word) = words.next() {
-                *word = data;
-            }
-        };
-        store(first);
-        for _ in 1..size.div_ceil(4) {
-            store(self.registers.read(DATA).to_le_bytes());
-        }
+        let mut first = Some(first);
+        self.receive
+            .fill(size.div_ceil(4), || first.take().unwrap_or_else(|| self.registers.read(DATA)));
         let length = size - PAD - CRC;
         (length <= FRAME_SIZE).then_some(length)
     }
@@ -181,16 +174,6 @@ impl<R: Registers> Device for Stellaris<'_, R> {
     }
 }
 
-/// A received frame.
-#[derive(Debug)]
-pub struct RxToken<'a>(&'a [u8]);
-
-impl phy::RxToken for RxToken<'_> {
-    fn consume<T, F: FnOnce(&[u8]) -> T>(self, f: F) -> T {
-        f(self.0)
-    }
-}
-
 /// Room for a frame.
 #[derive(Debug)]
 pub struct TxToken<'a, R> {
@@ -203,8 +186,8 @@ impl<R: Registers> phy::TxToken for TxToken<'_, R> {
         let result = f(&mut self.frame.0[PAD..PAD + length]);
         let payload = (length - HEADER) as u16;
         self.frame.0[..PAD].copy_from_slice(&payload.to_le_bytes());
-        for word in self.frame.words().take((PAD + length).div_ceil(4)) {
-            self.registers.write(DATA, u32::from_le_bytes(*word));
+        for word in self.frame.words(length) {
+            self.registers.write(DATA, word);
         }
         self.registers.write(TR, TR_NEW);
         result
