@@ -3,7 +3,7 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, IpRepr, IpVersion,
-    TcpPacket, TcpRepr,
+    TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
 use crate::config::SYN_SIZE;
@@ -43,5 +43,29 @@ impl Crafted {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.len]
+    }
+}
+
+/// A segment without payload or options.
+pub(crate) const fn bare(
+    control: TcpControl,
+    (source, destination): (u16, u16),
+    seq: TcpSeqNumber,
+    ack: Option<TcpSeqNumber>,
+    window: u16,
+) -> TcpRepr<'static> {
+    TcpRepr {
+        src_port: source,
+        dst_port: destination,
+        control,
+        seq_number: seq,
+        ack_number: ack,
+        window_len: window,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
     }
 }

@@ -7,7 +7,7 @@
 //! FIN came too early for, the peer sends again (RFC 9293 3.10.7.4: a segment is trimmed to the window,
 //! FIN included). Cost: a copy of the frame on the call stack, about once a connection.
 
-use smoltcp::wire::{TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
+use smoltcp::wire::TcpPacket;
 
 use crate::config::FRAME_SIZE;
 
@@ -45,35 +45,13 @@ impl Unfinished {
     }
 }
 
-/// The FIN alone, at sequence number `seq`.
-pub(crate) const fn alone(
-    (source, destination): (u16, u16),
-    seq: TcpSeqNumber,
-    ack: Option<TcpSeqNumber>,
-    window: u16,
-) -> TcpRepr<'static> {
-    TcpRepr {
-        src_port: source,
-        dst_port: destination,
-        control: TcpControl::Fin,
-        seq_number: seq,
-        ack_number: ack,
-        window_len: window,
-        window_scale: None,
-        max_seg_size: None,
-        sack_permitted: false,
-        sack_ranges: [None; 3],
-        timestamp: None,
-        payload: &[],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use smoltcp::phy::ChecksumCapabilities;
-    use smoltcp::wire::{IpAddress, Ipv4Address};
+    use smoltcp::wire::{IpAddress, Ipv4Address, TcpControl, TcpRepr, TcpSeqNumber};
 
     use super::*;
+    use crate::crafted::bare;
 
     #[test]
     fn the_checksum_stays_right_whatever_it_was() {
@@ -86,7 +64,7 @@ mod tests {
             let payload = word.to_be_bytes();
             let repr = TcpRepr {
                 payload: &payload,
-                ..alone((7, 8), TcpSeqNumber(9), Some(TcpSeqNumber(10)), 11)
+                ..bare(TcpControl::Fin, (7, 8), TcpSeqNumber(9), Some(TcpSeqNumber(10)), 11)
             };
             let mut frame = [0; 14 + 22];
             let mut packet = TcpPacket::new_unchecked(&mut frame[14..]);

@@ -1,6 +1,7 @@
-//! A time in four bytes, for what each slot has to remember several of.
+//! Times: deadlines that may be none, and a time in four bytes, for what each slot has to remember several
+//! of.
 //!
-//! Microseconds that wrap: it is right as long as it is less than half an hour away from the `now` it is
+//! The latter are microseconds that wrap: it is right as long as it is less than half an hour away from the `now` it is
 //! looked at. An absent one costs nothing more.
 
 use core::num::NonZeroU32;
@@ -31,6 +32,15 @@ impl Moment {
     pub(crate) const fn near(self, now: Instant) -> Instant {
         let ahead = self.0.get().wrapping_sub(now.total_micros() as u32).cast_signed();
         Instant::from_micros_const(now.total_micros() + ahead as i64)
+    }
+}
+
+/// The earlier of two deadlines, where `None` is none.
+#[inline(never)]
+pub(crate) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -4,7 +4,7 @@
 //! time and go on later. A snapshot costs nothing until it is read; a row may appear or vanish between
 //! two reads.
 
-use core::fmt;
+use core::fmt::{self, Write};
 use core::net::{IpAddr, SocketAddr};
 
 /// Transport protocol of a [`Row`].
@@ -47,14 +47,17 @@ struct Column<'a>(Option<IpAddr>, u16, &'a str);
 impl fmt::Display for Column<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = heapless::String::<48>::new();
-        let written = match (self.0, self.1) {
-            (Some(address), port) if port != 0 => {
-                fmt::write(&mut line, format_args!("{}", SocketAddr::new(address, port)))
-            }
-            (_, 0) => fmt::write(&mut line, format_args!("{}", self.2)),
-            (_, port) => fmt::write(&mut line, format_args!("*:{port}")),
-        };
-        written?;
+        let Self(address, port, none) = self;
+        match address {
+            _ if *port == 0 => line.write_str(none)?,
+            None => write!(line, "*:{port}")?,
+            Some(IpAddr::V4(address)) => write!(line, "{address}:{port}")?,
+            #[cfg(feature = "ipv6")]
+            Some(IpAddr::V6(address)) => write!(line, "[{address}]:{port}")?,
+            // How to write one takes more than a KiB.
+            #[cfg(not(feature = "ipv6"))]
+            Some(IpAddr::V6(_)) => return Err(fmt::Error),
+        }
         f.pad(&line)
     }
 }

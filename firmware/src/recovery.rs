@@ -27,17 +27,12 @@
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, IpEndpoint, TcpControl, TcpRepr, TcpSeqNumber};
+use smoltcp::wire::{IpEndpoint, TcpSeqNumber};
 
 use crate::config::{ACK_DELAY_MAX, RECOVERY_MAX, RECOVERY_UNKNOWN, USER_TIMEOUT};
-use crate::crafted::Crafted;
 use crate::fin::Fin;
-use crate::moment::Moment;
+use crate::moment::{Moment, earliest};
 use crate::round_trip::RoundTrip;
-
-/// Acknowledgements shown for one retransmission: the first two differ in their window, so that they
-/// count as updates and set smoltcp's count back; then three duplicates.
-pub(crate) const SHOWN: usize = 5;
 
 /// Sequence numbers no further from each other may belong to one connection: more than any send buffer.
 const NEAR: u32 = 1 << 24;
@@ -225,7 +220,7 @@ impl Recovery {
     }
 
     /// A segment came in. Whether it counts is smoltcp's to say: it shows in what it changed.
-    pub(crate) fn heard(&mut self, heard: Heard, before: Look, after: Look, now: Instant) {
+    pub(crate) fn heard(&mut self, heard: &Heard, before: Look, after: Look, now: Instant) {
         match (before.state, after.state) {
             // A SYN, or a SYN-ACK.
             (State::Listen, State::SynReceived) | (State::SynSent, _) if before != after => {
@@ -252,7 +247,7 @@ impl Recovery {
     }
 
     /// The handshake, or its first half, is done.
-    fn begin(&mut self, heard: Heard, now: Instant) {
+    fn begin(&mut self, heard: &Heard, now: Instant) {
         // Of a SYN nothing is known yet of ours.
         self.known = heard.ack.is_some();
         let ack = heard.ack.unwrap_or_default();
@@ -326,7 +321,7 @@ impl Recovery {
         // Later than that the connection is given up.
         let goes_on = self.pretended() + wait < USER_TIMEOUT;
         let late = goes_on.then(|| self.since.near(now) + wait);
-        [self.due.map(|due| due.near(now)), late].into_iter().flatten().min()
+        earliest(self.due.map(|due| due.near(now)), late)
     }
 
     /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
@@ -335,42 +330,22 @@ impl Recovery {
         self.pretended.since(self.progressed)
     }
 
-    /// A try is due: the acknowledgements to show smoltcp, as frames. `unread`: received bytes that the
-    /// application has not read; `finished`: the peer's FIN is in.
-    pub(crate) fn attempt(
-        &mut self,
-        (local, remote): Ends,
-        mac: EthernetAddress,
-        unread: usize,
-        finished: bool,
-        now: Instant,
-    ) -> [Crafted; SHOWN] {
+    /// A try is due: the windows of the acknowledgements to show smoltcp. The first two differ, so that they
+    /// count as updates and set its count of duplicates back; then three duplicates (RFC 5681 3.2).
+    pub(crate) fn attempt(&mut self, now: Instant) -> [u16; 5] {
         if self.due.is_none_or(|due| now < due.near(now)) {
             self.tries = self.tries.saturating_add(1);
         }
         let now = Moment::new(now);
         self.resend(now);
         self.pretended = now;
-        let next = self.next(unread) + usize::from(finished);
-        let acknowledgement = |window| TcpRepr {
-            src_port: remote.port,
-            dst_port: local.port,
-            control: TcpControl::None,
-            seq_number: next,
-            ack_number: Some(self.acknowledged),
-            window_len: window,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
-        };
         // Any other window but 0, which would stop the sender.
         let other = if self.window == 1 { 2 } else { self.window - 1 };
-        core::array::from_fn(|index| {
-            let window = if index == 0 { other } else { self.window };
-            Crafted::new(&acknowledgement(window), (remote, local), (mac, mac))
-        })
+        [other, self.window, self.window, self.window, self.window]
+    }
+
+    /// The highest acknowledgement.
+    pub(crate) const fn acknowledged(&self) -> TcpSeqNumber {
+        self.acknowledged
     }
 }

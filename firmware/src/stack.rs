@@ -24,15 +24,17 @@ use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr,
+    TcpControl,
 };
 
 use crate::backlog::Backlog;
 use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT};
-use crate::crafted::Crafted;
+use crate::crafted::{Crafted, bare};
 use crate::egress::{Metered, MeteredToken, Sent};
-use crate::fin::{self, Unfinished};
+use crate::fin::Unfinished;
 use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
+use crate::moment::earliest;
 use crate::netstat::Counters;
 use crate::recovery::{Ends, Heard, Look};
 use crate::rng::Rng;
@@ -296,7 +298,7 @@ impl<'a> NetStack<'a> {
         let mut next = application(self, now);
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let abandoned = self.pool.reclaim(&mut self.set, now, &mut self.counters);
-        let abandoned = [abandoned, self.reclaim_udp()];
+        let abandoned = earliest(abandoned, self.reclaim_udp());
         self.recover::<D>();
         let mut egress = self.egress(device);
         let mut timers = self.pool.expire(&mut self.set, now, true, &mut self.counters);
@@ -308,8 +310,9 @@ impl<'a> NetStack<'a> {
         let udp = self.expire_udp();
         // After egress, which may have made data outstanding.
         let recovery = self.recover::<D>();
-        let deadlines = [next, timers, udp, self.next_egress(&egress), recovery];
-        let next = deadlines.into_iter().chain(abandoned).flatten().min();
+        for deadline in [timers, udp, self.next_egress(&egress), recovery, abandoned] {
+            next = earliest(next, deadline);
+        }
         let waiting = self.backlog.waits(now, |port| self.pool.would_serve(&self.set, port));
         if more || (waiting && !matches!(egress, Egress::Refused)) {
             Some(now)
@@ -340,33 +343,33 @@ impl<'a> NetStack<'a> {
         counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
         let class = classify(frame, self.mac, self.interface.ip_addrs());
         let (mut reset, mut known) = (None, None);
-        match class {
+        match &class {
             Class::Pass => {}
             Class::Segment { local, remote, heard } => {
-                let index = self.pool.find(&self.set, local, remote);
+                let index = self.pool.find(&self.set, *local, *remote);
                 known = index.map(|index| (index, heard));
             }
             Class::Syn { local, remote, heard } => {
-                match self.pool.request(&mut self.set, local, remote, now, counters) {
+                match self.pool.request(&mut self.set, *local, *remote, now, counters) {
                     // Two ends that open towards each other at once (RFC 9293 3.5).
                     Request::Pass => {
-                        let index = self.pool.find(&self.set, local, remote);
+                        let index = self.pool.find(&self.set, *local, *remote);
                         known = index.map(|index| (index, heard));
                     }
                     Request::Armed(index) => {
-                        self.backlog.forget(local, remote);
+                        self.backlog.forget(*local, *remote);
                         known = Some((index, heard));
                     }
                     Request::Drop => {
-                        let room = self.backlog.hold(frame, local, remote, now);
+                        let room = self.backlog.hold(frame, *local, *remote, now);
                         counters.syn_dropped = counters.syn_dropped.wrapping_add(u32::from(!room));
                         return;
                     }
                 }
             }
             Class::Rst { local, remote } => {
-                self.backlog.forget(local, remote);
-                reset = self.pool.find(&self.set, local, remote).map(|index| {
+                self.backlog.forget(*local, *remote);
+                reset = self.pool.find(&self.set, *local, *remote).map(|index| {
                     let before = self.pool.socket(index, &self.set).state();
                     (index, before)
                 });
@@ -380,22 +383,23 @@ impl<'a> NetStack<'a> {
                 return;
             }
         }
-        let before = known.map(|(index, _)| self.look(index));
-        match known.zip(before) {
-            Some(((index, heard), before)) if heard.fin.is_some() && before.unfinished() => {
+        if let Some((index, heard)) = known {
+            let before = self.look(index);
+            if heard.fin.is_some() && before.unfinished() {
                 self.show_with_fin(frame, index, heard, transmit);
+            } else {
+                self.show(frame, transmit);
             }
-            _ => self.show(frame, transmit),
-        }
-        if let (Some((index, heard)), Some(before)) = (known, before) {
             let after = self.look(index);
             self.pool.slots[index].recovery.heard(heard, before, after, now);
+        } else {
+            self.show(frame, transmit);
         }
         let counters = &mut self.counters;
         if let Some((index, before)) = reset {
             self.pool.reset(&self.set, index, before);
         }
-        if class != Class::Pass && self.pool.shaking() {
+        if !matches!(class, Class::Pass) && self.pool.shaking() {
             self.pool.progress(&mut self.set, now, counters);
         }
     }
@@ -415,7 +419,7 @@ impl<'a> NetStack<'a> {
         &mut self,
         frame: &[u8],
         index: usize,
-        heard: Heard,
+        heard: &Heard,
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let unfinished = heard.fin.and_then(|fin| Some((fin, Unfinished::new(frame, fin)?)));
@@ -427,7 +431,8 @@ impl<'a> NetStack<'a> {
         let socket = self.pool.socket(index, &self.set);
         let end = heard.seq + fin.len;
         if end == self.pool.slots[index].recovery.next(socket.recv_queue()) {
-            let fin = fin::alone((remote.port, local.port), end, heard.ack, heard.window);
+            let ports = (remote.port, local.port);
+            let fin = bare(TcpControl::Fin, ports, end, heard.ack, heard.window);
             let fin = Crafted::new(&fin, (remote, local), (self.mac, self.mac));
             let mut sent = Sent::answers();
             self.show(fin.bytes(), MeteredToken::<'_, '_, T> { token: None, sent: &mut sent });
@@ -490,19 +495,23 @@ impl<'a> NetStack<'a> {
             self.pool.socket_mut(index, &mut self.set).set_timeout(Some(timeout));
             let Some(deadline) = deadline else { continue };
             if self.now < deadline {
-                next = [next, Some(deadline)].into_iter().flatten().min();
+                next = earliest(next, Some(deadline));
                 continue;
             }
             self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
             let recovery = &mut self.pool.slots[index].recovery;
-            for shown in recovery.attempt(ends, self.mac, unread, finished, self.now) {
+            let seq = recovery.next(unread) + usize::from(finished);
+            let ack = Some(recovery.acknowledged());
+            let ports = (ends.1.port, ends.0.port);
+            for window in recovery.attempt(self.now) {
+                let repr = bare(TcpControl::None, ports, seq, ack, window);
+                let shown = Crafted::new(&repr, (ends.1, ends.0), (self.mac, self.mac));
                 let mut sent = Sent::answers();
-                let swallow =
-                    MeteredToken::<'_, '_, D::TxToken<'_>> { token: None, sent: &mut sent };
+                let swallow = MeteredToken::<D::TxToken<'_>> { token: None, sent: &mut sent };
                 self.show(shown.bytes(), swallow);
             }
             let after = self.pool.slots[index].recovery.deadline(queue, self.now);
-            next = [next, after].into_iter().flatten().min();
+            next = earliest(next, after);
         }
         next
     }

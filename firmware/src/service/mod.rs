@@ -31,6 +31,7 @@ use self::shell::Shell;
 use self::telemetry::Telemetry;
 use crate::board::Board;
 use crate::config::BOARD_NAME;
+use crate::moment::earliest;
 use crate::netstat::Introspect;
 
 mod buffer;
@@ -155,14 +156,6 @@ impl<S: TcpFullStack + UdpFullStack + Introspect> Services<S> {
 #[inline(never)]
 fn complain(protocol: &str, port: u16, what: &str, error: &dyn fmt::Debug) {
     log::error!("{protocol} port {port}: cannot {what}: {error:?}");
-}
-
-/// The earlier of two deadlines, where `None` is none.
-fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 /// Whether whatever sits at UDP source `port` would answer an answer, so that none must be sent.

@@ -39,18 +39,60 @@ pub(super) trait Connection<S: TcpClientStack, X: ?Sized> {
     ) -> ControlFlow<Stop>;
 }
 
-/// A listening port and its connections. `H` is the stack's TCP handle, `C` the connection's state.
+/// A listening port: where new connections come from, whatever becomes of them. `H` is the stack's TCP
+/// handle.
 #[derive(Debug)]
-pub(super) struct Server<H, C, const N: usize> {
+struct Door<H> {
     port: u16,
     listener: Option<H>,
     retry_at: Option<Instant>,
+}
+
+impl<H> Door<H> {
+    /// The next connection of the backlog, and whose it is.
+    #[inline(never)]
+    fn accept<S>(&mut self, now: Instant, stack: &mut S) -> Option<(H, SocketAddr)>
+    where
+        S: TcpFullStack<TcpSocket = H>,
+    {
+        if self.retry_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        self.retry_at = None;
+        let (what, error) = match self.listener.take().map_or_else(|| open(stack, self.port), Ok) {
+            Ok(mut listener) => match stack.accept(&mut listener) {
+                Ok(accepted) => {
+                    self.listener = Some(listener);
+                    return Some(accepted);
+                }
+                Err(nb::Error::WouldBlock) => {
+                    self.listener = Some(listener);
+                    return None;
+                }
+                Err(nb::Error::Other(error)) => {
+                    close(stack, listener);
+                    ("accept", error)
+                }
+            },
+            Err(error) => ("listen", error),
+        };
+        complain("tcp", self.port, what, &error);
+        self.retry_at = Some(now + LISTEN_RETRY);
+        None
+    }
+}
+
+/// A listening port and its connections. `C` is a connection's state.
+#[derive(Debug)]
+pub(super) struct Server<H, C, const N: usize> {
+    door: Door<H>,
     places: [Option<(H, C)>; N],
 }
 
 impl<H, C, const N: usize> Server<H, C, N> {
     pub(super) const fn new(port: u16) -> Self {
-        Self { port, listener: None, retry_at: None, places: [const { None }; N] }
+        let door = Door { port, listener: None, retry_at: None };
+        Self { door, places: [const { None }; N] }
     }
 
     /// Serves every connection, then takes new ones into the free places.
@@ -69,7 +111,7 @@ impl<H, C, const N: usize> Server<H, C, N> {
             again |= serve(place, stack, context);
         }
         again |= self.accept(now, stack, context);
-        earliest(again.then_some(now), self.retry_at)
+        earliest(again.then_some(now), self.door.retry_at)
     }
 
     /// Gives every handle back. Data that was accepted by `send` is still delivered by the stack.
@@ -78,7 +120,7 @@ impl<H, C, const N: usize> Server<H, C, N> {
         for handle in connections.map(|(handle, _)| handle) {
             close(stack, handle);
         }
-        if let Some(listener) = self.listener.take() {
+        if let Some(listener) = self.door.listener.take() {
             close(stack, listener);
         }
     }
@@ -90,45 +132,17 @@ impl<H, C, const N: usize> Server<H, C, N> {
         S: TcpFullStack<TcpSocket = H>,
         C: Connection<S, X>,
     {
-        let Some(mut listener) = self.listener.take().or_else(|| self.listen(now, stack)) else {
-            return false;
-        };
         let (mut unfinished, mut backlog) = (false, false);
         for place in self.places.iter_mut().filter(|place| place.is_none()) {
-            match stack.accept(&mut listener) {
-                Ok((handle, remote)) => {
-                    *place = Some((handle, C::new(remote)));
-                    unfinished |= serve(place, stack, context);
-                    // One that is over already leaves its place free for the next in the backlog.
-                    backlog |= place.is_none();
-                }
-                Err(nb::Error::WouldBlock) => {
-                    backlog = false;
-                    break;
-                }
-                Err(nb::Error::Other(error)) => {
-                    complain("tcp", self.port, "accept", &error);
-                    close(stack, listener);
-                    self.retry_at = Some(now + LISTEN_RETRY);
-                    return unfinished;
-                }
-            }
+            let Some((handle, remote)) = self.door.accept(now, stack) else {
+                return unfinished;
+            };
+            *place = Some((handle, C::new(remote)));
+            unfinished |= serve(place, stack, context);
+            // One that is over already leaves its place free for the next in the backlog.
+            backlog |= place.is_none();
         }
-        self.listener = Some(listener);
         unfinished || backlog
-    }
-
-    fn listen<S: TcpFullStack<TcpSocket = H>>(&mut self, now: Instant, stack: &mut S) -> Option<H> {
-        if self.retry_at.is_some_and(|at| now < at) {
-            return None;
-        }
-        self.retry_at = None;
-        open(stack, self.port)
-            .inspect_err(|error| {
-                complain("tcp", self.port, "listen", &error);
-                self.retry_at = Some(now + LISTEN_RETRY);
-            })
-            .ok()
     }
 }
 

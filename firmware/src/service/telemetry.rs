@@ -108,7 +108,8 @@ impl<T> Telemetry<T> {
                     return None;
                 }
                 Err(nb::Error::Other(error)) => {
-                    log::debug!("telemetry: no connection to {}: {error:?}", self.remote);
+                    let (address, port) = (self.remote.ip(), self.remote.port());
+                    log::debug!("telemetry: no connection to {address} port {port}: {error:?}");
                     close(stack, socket);
                     return self.back_off(now);
                 }

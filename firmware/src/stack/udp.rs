@@ -12,6 +12,7 @@ use smoltcp::time::Instant;
 
 use super::{Error, NetStack, nb, to_ip_addr, to_socket_addr};
 use crate::config::{ABANDONED, DATAGRAM_WAIT, FRAME_SIZE};
+use crate::moment::earliest;
 use crate::netstat::{Protocol, Row};
 
 /// What is known of one UDP socket beside smoltcp's own state.
@@ -131,7 +132,7 @@ impl<'a> NetStack<'a> {
             }
             let deadline = slot.touched + ABANDONED;
             if self.now < deadline {
-                next = [next, Some(deadline)].into_iter().flatten().min();
+                next = earliest(next, Some(deadline));
             } else {
                 self.counters.abandoned = self.counters.abandoned.wrapping_add(1);
                 self.udp_close(index);
@@ -162,7 +163,7 @@ impl<'a> NetStack<'a> {
             };
             slot.unsent = Some((since, queue));
             if now < since + DATAGRAM_WAIT {
-                next = [next, Some(since + DATAGRAM_WAIT)].into_iter().flatten().min();
+                next = earliest(next, Some(since + DATAGRAM_WAIT));
                 continue;
             }
             slot.unsent = None;
