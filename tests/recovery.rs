@@ -6,11 +6,13 @@ use common::frames::Segment;
 use common::pair::{Memory, Pair};
 use common::solo::{Client, Solo, SoloMemory, connected};
 use common::{ready, tcp};
+use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{TcpControl, TcpSeqNumber};
 use tapboard::link::{Link, Setting};
 use tapboard::world::Outcome;
-use tapboard_firmware::TcpSocket;
+use tapboard_firmware::config::USER_TIMEOUT;
+use tapboard_firmware::{Error, TcpSocket};
 
 /// Milliseconds at which the board sent payload, and where in the stream it began.
 fn sent(solo: &mut Solo<'_>, since: Instant) -> Vec<(i64, usize)> {
@@ -148,6 +150,30 @@ fn a_closed_window_is_no_loss() {
     tcp::close(&mut solo.board, listener);
     solo.turn();
     solo.assert_clean();
+}
+
+/// Neither later, for what smoltcp is shown looks to it as if the peer were there, nor sooner, for smoltcp's
+/// own probes do not.
+#[test]
+fn a_peer_that_is_gone_is_given_up_in_time_whatever_was_tried() {
+    for window in [0, 8192] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected(&mut solo);
+        client.window = window;
+        solo.send(client.ack());
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, b"anyone?"), Ok(7));
+        solo.turn();
+        solo.pass(USER_TIMEOUT - Duration::from_secs(1));
+        assert_eq!(solo.board.state_name(&socket), "ESTABLISHED", "window {window}");
+        solo.pass(Duration::from_secs(2));
+        let error = tcp::receive(&mut solo.board, &mut socket, &mut [0; 8]);
+        assert_eq!(error, Err(nb::Error::Other(Error::TimedOut)), "window {window}");
+        solo.board.abort(socket);
+        tcp::close(&mut solo.board, listener);
+        solo.turn();
+        solo.assert_clean();
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@
 //!
 //! Then the stack shows smoltcp three duplicate acknowledgements of its own making, and smoltcp resends that
 //! segment by its own rules (RFC 5681 3.2, with its congestion window). One hole is filled a round trip,
-//! for smoltcp's fast retransmit sends nothing but the first segment. The tries never cease while data is
+//! for smoltcp's fast retransmit sends nothing but the first segment; and each halves the window anew, for
+//! smoltcp's Reno ends fast recovery with the first of them (RFC 6582 3.2 would go on). The tries never cease while data is
 //! outstanding: its fast retransmit stops smoltcp's timer, and if the segment cannot leave, for want of the
 //! neighbour's MAC address, it is forgotten, and keep-alive probes begin to fill its place with a byte of
 //! their own. A peer which is gone is still given up, for what the tries pretend is taken off the timeout.
