@@ -12,12 +12,13 @@
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
-use embedded_nal::{TcpClientStack, TcpFullStack};
+use embedded_nal::TcpFullStack;
 use smoltcp::time::Instant;
 
-use super::buffer::send;
+use super::buffer::moved;
+use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
-use crate::config::{SCRATCH, SERVICE_BUDGET, TCP_SLOTS};
+use crate::config::{SERVICE_BUDGET, TCP_SLOTS};
 
 /// The port of RFC 864.
 pub const PORT: u16 = 19;
@@ -28,8 +29,11 @@ const COLUMNS: usize = 72;
 /// Printing characters, from space to `~`.
 const CHARACTERS: usize = 95;
 
+/// Bytes of a line.
+const LINE: usize = COLUMNS + 2;
+
 /// Bytes after which the pattern repeats.
-const PERIOD: usize = CHARACTERS * (COLUMNS + 2);
+const PERIOD: usize = CHARACTERS * LINE;
 
 /// The character generator. `T` is the stack's TCP handle.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ impl<T> Chargen<T> {
     /// Fills every connection's send room. See [`super`] for the contract.
     pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T>,
+        S: TcpFullStack<TcpSocket = T> + Lend,
     {
         self.tcp.poll(now, stack, &mut ())
     }
@@ -68,7 +72,7 @@ impl<T> Chargen<T> {
 #[derive(Debug)]
 struct Pattern(usize);
 
-impl<S: TcpClientStack> Connection<S, ()> for Pattern {
+impl<S: Lend> Connection<S, ()> for Pattern {
     fn new(_remote: SocketAddr) -> Self {
         Self(0)
     }
@@ -84,34 +88,66 @@ impl<S: TcpClientStack> Connection<S, ()> for Pattern {
             drained => drained.is_continue(),
         };
         let mut left = SERVICE_BUDGET;
-        let mut chunk = [0; SCRATCH];
         while left > 0 {
-            let length = chunk.len().min(left);
-            for (offset, byte) in chunk[..length].iter_mut().enumerate() {
-                *byte = character((self.0 + offset) % PERIOD);
-            }
-            match send(stack, socket, &chunk[..length]) {
-                ControlFlow::Continue(sent) => {
+            match moved(&stack.send_with(socket, |room| fill(self.0, room))) {
+                ControlFlow::Continue(sent @ 1..) => {
                     self.0 = (self.0 + sent) % PERIOD;
-                    left -= sent;
+                    left = left.saturating_sub(sent);
                 }
                 // Unread input is work even when there is no send room.
-                ControlFlow::Break(Stop::Idle) if flooded => break,
-                ControlFlow::Break(stop) => return ControlFlow::Break(stop),
+                ControlFlow::Continue(0) | ControlFlow::Break(Stop::Idle) => {
+                    if flooded {
+                        break;
+                    }
+                    return ControlFlow::Break(Stop::Idle);
+                }
+                ControlFlow::Break(Stop::Done) => return ControlFlow::Break(Stop::Done),
             }
         }
         ControlFlow::Continue(())
     }
 }
 
+/// Fills `room` with the pattern from `position` on. Only the first line takes divisions: each byte of the
+/// others follows from the one above it, and what comes after whole periods is what they begin with.
+fn fill(position: usize, room: &mut [u8]) {
+    let period = room.len().min(PERIOD);
+    let mut lines = room[..period].chunks_mut(LINE);
+    let Some(mut above) = lines.next() else { return };
+    for (offset, byte) in above.iter_mut().enumerate() {
+        *byte = character((position + offset) % PERIOD);
+    }
+    for line in lines {
+        for (byte, above) in line.iter_mut().zip(&*above) {
+            *byte = below(*above);
+        }
+        above = line;
+    }
+    let mut filled = period;
+    while filled < room.len() {
+        let length = filled.min(room.len() - filled);
+        room.copy_within(..length, filled);
+        filled += length;
+    }
+}
+
 /// The byte at `position` of the pattern, which is below [`PERIOD`].
 const fn character(position: usize) -> u8 {
-    let (line, column) = (position / (COLUMNS + 2), position % (COLUMNS + 2));
+    let (line, column) = (position / LINE, position % LINE);
     if column < COLUMNS {
         b' ' + ((line + column) % CHARACTERS) as u8
     } else if column == COLUMNS {
         b'\r'
     } else {
         b'\n'
+    }
+}
+
+/// The byte of the next line in the column of `byte`.
+const fn below(byte: u8) -> u8 {
+    match byte {
+        b'~' => b' ',
+        b' '..b'~' => byte + 1,
+        _ => byte,
     }
 }
