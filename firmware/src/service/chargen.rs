@@ -89,7 +89,7 @@ impl<S: Lend> Connection<S, ()> for Pattern {
         };
         let mut left = SERVICE_BUDGET;
         while left > 0 {
-            match moved(&stack.send_with(socket, |room| fill(self.0, room))) {
+            match moved(&stack.send_with(socket, |filled, room| fill(self.0 + filled, room))) {
                 ControlFlow::Continue(sent @ 1..) => {
                     self.0 = (self.0 + sent) % PERIOD;
                     left = left.saturating_sub(sent);
@@ -108,7 +108,7 @@ impl<S: Lend> Connection<S, ()> for Pattern {
     }
 }
 
-/// Fills `room` with the pattern from `position` on. Only the first line takes divisions: each byte of the
+/// Fills `room` with the pattern from `position` on, which may be of a later period. Only the first line takes divisions: each byte of the
 /// others follows from the one above it, and what comes after whole periods is what they begin with.
 fn fill(position: usize, room: &mut [u8]) {
     let period = room.len().min(PERIOD);

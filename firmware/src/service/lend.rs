@@ -9,15 +9,16 @@ use crate::config::SCRATCH;
 
 /// A stack that may lend its buffers.
 pub trait Lend: TcpClientStack {
-    /// Sends bytes that `fill` makes. It gets some room, at most the socket's buffer, and fills all of it;
-    /// the result says how many bytes, from the first on, were sent. The rest is `send`'s.
+    /// Sends bytes that `fill` makes. It gets some room, with how much it has filled already, and fills all
+    /// of it; there may be two parts, and at most the socket's buffer. The result says how many bytes, from
+    /// the first on, were sent. The rest is `send`'s.
     fn send_with(
         &mut self,
         socket: &mut Self::TcpSocket,
-        mut fill: impl FnMut(&mut [u8]),
+        mut fill: impl FnMut(usize, &mut [u8]),
     ) -> nb::Result<usize, Self::Error> {
         let mut scratch = [0; SCRATCH];
-        fill(&mut scratch);
+        fill(0, &mut scratch);
         self.send(socket, &scratch)
     }
 

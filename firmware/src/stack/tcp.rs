@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, TcpFullStack};
-use smoltcp::socket::tcp::{SendError, State};
+use smoltcp::socket::tcp::State;
 
 use super::{Error, NetStack, nb, to_socket_addr};
 use crate::config::USER_TIMEOUT;
@@ -171,8 +171,8 @@ impl NetStack<'_> {
         }
     }
 
-    /// Sends what `fill` puts at the beginning of the room it is lent; it says how much that is. The room
-    /// is not all there is where the buffer wraps round.
+    /// Sends what `fill` puts at the beginning of the room it is lent, in two parts where the buffer wraps
+    /// round; it says how much that is.
     #[inline(never)]
     fn lend_room(
         &mut self,
@@ -180,22 +180,23 @@ impl NetStack<'_> {
         fill: &mut dyn FnMut(&mut [u8]) -> usize,
     ) -> nb::Result<usize, Error> {
         let index = self.writable(socket)?;
-        let sent = self.pool.socket_mut(index, &mut self.set).send(|room| {
-            let count = fill(room);
-            (count, count)
-        });
-        match sent {
-            Ok(0) => Err(nb::Error::WouldBlock),
-            Ok(count) => {
-                self.pool.slots[index].moved = self.now;
-                Ok(count)
-            }
-            Err(SendError::InvalidState) => Err(Error::PipeClosed.into()),
+        let tcp = self.pool.socket_mut(index, &mut self.set);
+        let mut count = 0;
+        while let Ok(filled @ 1..) = tcp.send(|room| {
+            let filled = fill(room);
+            (filled, filled)
+        }) {
+            count += filled;
         }
+        if count == 0 {
+            return Err(nb::Error::WouldBlock);
+        }
+        self.pool.slots[index].moved = self.now;
+        Ok(count)
     }
 
-    /// Receives what `take` takes from the beginning of what it is lent; it says how much that is. There
-    /// may be more where the buffer wraps round. 0 is the peer's FIN.
+    /// Receives what `take` takes of what it is lent, in two parts where the buffer wraps round; it says
+    /// how much that is. 0 is the peer's FIN.
     #[inline(never)]
     fn lend_received(
         &mut self,
@@ -205,11 +206,14 @@ impl NetStack<'_> {
         let Some(index) = self.readable(socket)? else {
             return Ok(0);
         };
-        let received = self.pool.socket_mut(index, &mut self.set).recv(|bytes| {
-            let count = take(bytes);
-            (count, count)
-        });
-        let count = received.map_err(|_| nb::Error::Other(Error::InvalidState))?;
+        let tcp = self.pool.socket_mut(index, &mut self.set);
+        let mut count = 0;
+        while let Ok(taken @ 1..) = tcp.recv(|bytes| {
+            let taken = take(bytes);
+            (taken, taken)
+        }) {
+            count += taken;
+        }
         let slot = &mut self.pool.slots[index];
         slot.moved = self.now;
         slot.recovery.consumed(count);
@@ -221,10 +225,12 @@ impl Lend for NetStack<'_> {
     fn send_with(
         &mut self,
         socket: &mut TcpSocket,
-        mut fill: impl FnMut(&mut [u8]),
+        mut fill: impl FnMut(usize, &mut [u8]),
     ) -> nb::Result<usize, Error> {
+        let mut filled = 0;
         self.lend_room(socket, &mut |room| {
-            fill(room);
+            fill(filled, room);
+            filled += room.len();
             room.len()
         })
     }
@@ -340,18 +346,16 @@ impl TcpClientStack for NetStack<'_> {
             rest = later;
             now.len()
         };
-        let mut sent = self.lend_room(socket, &mut put)?;
-        if sent < buffer.len() {
-            sent += self.lend_room(socket, &mut put).unwrap_or(0);
-        }
-        Ok(sent)
+        self.lend_room(socket, &mut put)
     }
 
-    /// Less than there is, and than there is room for, where the ring buffer wraps round.
     fn receive(&mut self, socket: &mut TcpSocket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let mut room = buffer;
         self.lend_received(socket, &mut |bytes| {
-            let count = bytes.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&bytes[..count]);
+            let count = bytes.len().min(room.len());
+            let (now, later) = core::mem::take(&mut room).split_at_mut(count);
+            now.copy_from_slice(&bytes[..count]);
+            room = later;
             count
         })
     }
