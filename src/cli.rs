@@ -241,6 +241,10 @@ pub struct Tap {
     /// What the NIC does for the board, beside passing frames.
     #[arg(long, value_enum, default_value_t)]
     pub offload: Offload,
+    /// In the midst of traffic, look for the next frame for up to this long before sleeping; 0: never.
+    /// 50 unless given, or 0 if there is one processor only. Idle, it sleeps in any case.
+    #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u16).range(..=1000))]
+    pub busy_poll: Option<u16>,
     /// The board's own options.
     #[command(flatten)]
     pub board: Board,

@@ -1,11 +1,13 @@
 //! The real-time driver: polls the board, then sleeps until its deadline or until something is ready.
 //!
-//! There is one loop for every NIC. It never polls for its own sake: with nothing to do it sleeps in the
-//! kernel, and what wakes it is a frame, a kernel socket, a signal or a timer that some part named.
+//! There is one loop for every NIC. With nothing to do it sleeps in the kernel, and what wakes it is a
+//! frame, a kernel socket, a signal or a timer that some part named. In the midst of traffic it may look
+//! for the next event for some microseconds before it sleeps: see [`spin`].
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
 mod control;
+mod spin;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetConfig};
 
 use self::control::Turn;
+use self::spin::{Spin, Wait};
 use crate::board::SimBoard;
 use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
@@ -80,6 +83,7 @@ pub struct Driver {
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
     clock: RealClock,
+    spin: Spin,
 }
 
 impl Driver {
@@ -101,7 +105,12 @@ impl Driver {
             let _ = wake.wake();
         };
         ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
-        Ok(Self { poll, waker, stop, clock: RealClock::new() })
+        Ok(Self { poll, waker, stop, clock: RealClock::new(), spin: Spin::new(Duration::ZERO) })
+    }
+
+    /// In the midst of traffic, looks for the next event for up to `limit` before it sleeps.
+    pub fn busy_poll(&mut self, limit: Duration) {
+        self.spin = Spin::new(limit);
     }
 
     /// Where NICs register what they wait for.
@@ -213,7 +222,40 @@ impl Driver {
         }
     }
 
+    /// Waits for events until `next`, at first awake if that may pay.
     fn wait(
+        &mut self,
+        events: &mut Events,
+        now: Instant,
+        next: Option<Instant>,
+    ) -> Result<(), String> {
+        let window = self.spin.window();
+        if window == Duration::ZERO || next.is_some_and(|next| next <= now + window) {
+            self.sleep(events, now, next)?;
+        } else {
+            let until = self.clock.now() + window;
+            while self.clock.now() < until {
+                self.sleep(events, now, Some(now))?;
+                if !events.is_empty() {
+                    self.spin.waited(Wait::Awake);
+                    return Ok(());
+                }
+            }
+            self.sleep(events, self.clock.now(), next)?;
+        }
+        if next.is_none_or(|next| next > now) {
+            let wait = if events.is_empty() {
+                Wait::Nothing
+            } else {
+                Wait::Asleep(self.clock.now() - now)
+            };
+            self.spin.waited(wait);
+        }
+        Ok(())
+    }
+
+    /// Sleeps until there are events, or until `next`.
+    fn sleep(
         &mut self,
         events: &mut Events,
         now: Instant,

@@ -1,11 +1,12 @@
 //! `tapboard tap`: the board on a Linux TAP, a host of its own beside the kernel's network stack.
 
 use std::os::fd::AsRawFd;
+use std::thread::available_parallelism;
 
 use mio::Interest;
 use mio::event::Event;
 use mio::unix::SourceFd;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 use tapboard_firmware::NetConfig;
 
@@ -14,6 +15,9 @@ use crate::nic::Lent;
 use crate::nic::tap::{LinkStatus, Tap, TapConfig, TapError, TapWarning};
 use crate::output::say;
 use crate::run::{Driver, NIC, Nic};
+
+/// How long to look for the next frame before sleeping, microseconds, unless told otherwise.
+const BUSY_POLL_US: u16 = 50;
 
 struct TapNic {
     tap: Tap,
@@ -27,13 +31,18 @@ impl Nic for TapNic {
         Lent(&mut self.tap)
     }
 
-    fn ready(&mut self, _event: &Event) {}
+    /// An interface that is up is writable; anything else is looked into.
+    fn ready(&mut self, event: &Event) {
+        if event.is_error() || !event.is_writable() || self.tap.link() != LinkStatus::Up {
+            self.tap.status();
+        }
+    }
 
     /// Lets go what the board sent, and tells of each change of the interface; the device itself refuses
     /// frames meanwhile.
     fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
         self.tap.flush();
-        let status = self.tap.status();
+        let status = self.tap.link();
         let name = self.tap.name();
         match status {
             LinkStatus::Gone => return Err(TapError::Gone { name: name.into() }.to_string()),
@@ -84,9 +93,17 @@ fn host_side(board: Ipv4Cidr) -> Ipv4Cidr {
     host(bits + 1).or_else(|| host(bits - 1)).unwrap_or(board)
 }
 
+/// How long to look for the next frame before sleeping. With one processor, who sends it could not.
+fn busy_poll(micros: Option<u16>) -> Duration {
+    let several = || available_parallelism().is_ok_and(|count| count.get() > 1);
+    let micros = micros.unwrap_or_else(|| if several() { BUSY_POLL_US } else { 0 });
+    Duration::from_micros(micros.into())
+}
+
 /// Runs the board until a signal ends it.
 pub fn run(options: &cli::Tap) -> Result<(), String> {
-    let driver = Driver::new()?;
+    let mut driver = Driver::new()?;
+    driver.busy_poll(busy_poll(options.busy_poll));
     let host_ipv4 = host_side(options.ip);
     let config = TapConfig {
         name: options.name.clone(),

@@ -204,6 +204,13 @@ impl Tap {
         Ok(sys::set_carrier(self.as_fd(), carrier)?)
     }
 
+    /// The state of the interface as far as it is known: as it was when it was last asked for, or a read or
+    /// write failed.
+    #[must_use]
+    pub fn link(&self) -> LinkStatus {
+        self.port.link()
+    }
+
     /// The state of the interface now. One system call that does not wait.
     pub fn status(&mut self) -> LinkStatus {
         self.port.look()

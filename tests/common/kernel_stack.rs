@@ -24,6 +24,7 @@ use embedded_nal::{
 };
 use socket2::{Domain, Socket, Type};
 use tapboard_firmware::netstat::{Introspect, Protocol, Row};
+use tapboard_firmware::service::lend::Lend;
 
 /// Connections the kernel may hold for a listener until they are accepted.
 const BACKLOG: i32 = 128;
@@ -274,6 +275,8 @@ impl TcpClientStack for KernelStack {
         entry.map(drop).ok_or(Error::NotConnected)
     }
 }
+
+impl Lend for KernelStack {}
 
 impl TcpFullStack for KernelStack {
     fn bind(&mut self, handle: &mut TcpHandle, local_port: u16) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
 use tapboard_firmware::netstat::{Introspect, Row};
+use tapboard_firmware::service::lend::Lend;
 
 /// What one socket was used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +131,9 @@ impl<S: TcpClientStack> TcpClientStack for Recorder<'_, S> {
         result
     }
 }
+
+/// By way of `send` and `receive`, which are written down.
+impl<S: TcpClientStack> Lend for Recorder<'_, S> {}
 
 impl<S: TcpFullStack> TcpFullStack for Recorder<'_, S> {
     fn bind(&mut self, socket: &mut Self::TcpSocket, port: u16) -> Result<(), S::Error> {

@@ -91,11 +91,7 @@ pub(super) fn receive<S: TcpClientStack>(
     socket: &mut S::TcpSocket,
     bytes: &mut [u8],
 ) -> ControlFlow<Stop, usize> {
-    match stack.receive(socket, bytes) {
-        Ok(length) => ControlFlow::Continue(length),
-        Err(nb::Error::WouldBlock) => ControlFlow::Break(Stop::Idle),
-        Err(nb::Error::Other(_)) => ControlFlow::Break(Stop::Done),
-    }
+    moved(&stack.receive(socket, bytes))
 }
 
 /// Sends the first of `bytes`, which must not be empty; the result is at least 1.
@@ -104,9 +100,17 @@ pub(super) fn send<S: TcpClientStack>(
     socket: &mut S::TcpSocket,
     bytes: &[u8],
 ) -> ControlFlow<Stop, usize> {
-    match stack.send(socket, bytes) {
-        Ok(0) | Err(nb::Error::WouldBlock) => ControlFlow::Break(Stop::Idle),
-        Ok(length) => ControlFlow::Continue(length),
+    match moved(&stack.send(socket, bytes)) {
+        ControlFlow::Continue(0) => ControlFlow::Break(Stop::Idle),
+        sent => sent,
+    }
+}
+
+/// How many bytes a call has moved, or why none.
+pub(super) fn moved<E>(result: &nb::Result<usize, E>) -> ControlFlow<Stop, usize> {
+    match result {
+        Ok(length) => ControlFlow::Continue(*length),
+        Err(nb::Error::WouldBlock) => ControlFlow::Break(Stop::Idle),
         Err(nb::Error::Other(_)) => ControlFlow::Break(Stop::Done),
     }
 }

@@ -12,12 +12,13 @@
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
-use embedded_nal::{TcpClientStack, TcpFullStack};
+use embedded_nal::TcpFullStack;
 use smoltcp::time::Instant;
 
-use super::buffer::send;
+use super::buffer::moved;
+use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
-use crate::config::{SCRATCH, SERVICE_BUDGET, TCP_SLOTS};
+use crate::config::{SERVICE_BUDGET, TCP_SLOTS};
 
 /// The port of RFC 864.
 pub const PORT: u16 = 19;
@@ -56,7 +57,7 @@ impl<T> Chargen<T> {
     /// Fills every connection's send room. See [`super`] for the contract.
     pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T>,
+        S: TcpFullStack<TcpSocket = T> + Lend,
     {
         self.tcp.poll(now, stack, &mut ())
     }
@@ -71,7 +72,7 @@ impl<T> Chargen<T> {
 #[derive(Debug)]
 struct Pattern(usize);
 
-impl<S: TcpClientStack> Connection<S, ()> for Pattern {
+impl<S: Lend> Connection<S, ()> for Pattern {
     fn new(_remote: SocketAddr) -> Self {
         Self(0)
     }
@@ -87,18 +88,20 @@ impl<S: TcpClientStack> Connection<S, ()> for Pattern {
             drained => drained.is_continue(),
         };
         let mut left = SERVICE_BUDGET;
-        let mut chunk = [0; SCRATCH];
         while left > 0 {
-            let length = chunk.len().min(left);
-            fill(&mut chunk[..length], self.0);
-            match send(stack, socket, &chunk[..length]) {
-                ControlFlow::Continue(sent) => {
+            match moved(&stack.send_with(socket, |filled, room| fill(self.0 + filled, room))) {
+                ControlFlow::Continue(sent @ 1..) => {
                     self.0 = (self.0 + sent) % PERIOD;
-                    left -= sent;
+                    left = left.saturating_sub(sent);
                 }
                 // Unread input is work even when there is no send room.
-                ControlFlow::Break(Stop::Idle) if flooded => break,
-                ControlFlow::Break(stop) => return ControlFlow::Break(stop),
+                ControlFlow::Continue(0) | ControlFlow::Break(Stop::Idle) => {
+                    if flooded {
+                        break;
+                    }
+                    return ControlFlow::Break(Stop::Idle);
+                }
+                ControlFlow::Break(Stop::Done) => return ControlFlow::Break(Stop::Done),
             }
         }
         ControlFlow::Continue(())
@@ -106,7 +109,7 @@ impl<S: TcpClientStack> Connection<S, ()> for Pattern {
 }
 
 /// The printing characters, and the first of them again, so that each line is a piece of it.
-const RING: [u8; CHARACTERS + COLUMNS] = {
+static RING: [u8; CHARACTERS + COLUMNS] = {
     let mut ring = [0; CHARACTERS + COLUMNS];
     let mut index = 0;
     while index < ring.len() {
@@ -116,9 +119,9 @@ const RING: [u8; CHARACTERS + COLUMNS] = {
     ring
 };
 
-/// Writes the pattern from `position` on, which is below [`PERIOD`].
-fn fill(mut chunk: &mut [u8], position: usize) {
-    let (mut line, mut column) = (position / LINE, position % LINE);
+/// Fills `chunk` with the pattern from `position` on.
+fn fill(position: usize, mut chunk: &mut [u8]) {
+    let (mut line, mut column) = (position / LINE % CHARACTERS, position % LINE);
     while !chunk.is_empty() {
         let ends: &[u8] = b"\r\n";
         let text = &RING[line..line + COLUMNS];

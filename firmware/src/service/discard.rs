@@ -5,11 +5,12 @@
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
-use embedded_nal::{TcpClientStack, TcpFullStack, UdpFullStack};
+use embedded_nal::{TcpFullStack, UdpFullStack};
 use smoltcp::time::Instant;
 
 use super::datagram::UdpPort;
 use super::earliest;
+use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
 use crate::config::TCP_SLOTS;
 
@@ -39,7 +40,7 @@ impl<T, U> Discard<T, U> {
     /// Throws away all that has arrived. See [`super`] for the contract.
     pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U>,
+        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U> + Lend,
     {
         let udp = self.udp.poll(now, stack, |_remote| false);
         earliest(self.tcp.poll(now, stack, &mut ()), udp)
@@ -59,7 +60,7 @@ impl<T, U> Discard<T, U> {
 #[derive(Debug)]
 struct Sink;
 
-impl<S: TcpClientStack> Connection<S, ()> for Sink {
+impl<S: Lend> Connection<S, ()> for Sink {
     fn new(_remote: SocketAddr) -> Self {
         Self
     }

@@ -17,6 +17,7 @@ use embedded_nal::{
 use crate::board::Board;
 use crate::netstat::{Introspect, Protocol, Row};
 use crate::rng::Rng;
+use crate::service::lend::Lend;
 
 /// The one error there is, with the number of the call that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,6 +297,8 @@ impl TcpClientStack for Fake {
         self.call(false).map_err(|_| Failure(self.calls))
     }
 }
+
+impl Lend for Fake {}
 
 impl TcpFullStack for Fake {
     fn bind(&mut self, handle: &mut Handle, local_port: u16) -> Result<(), Failure> {

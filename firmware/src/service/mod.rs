@@ -27,6 +27,7 @@ use smoltcp::time::Instant;
 use self::chargen::Chargen;
 use self::discard::Discard;
 use self::echo::Echo;
+use self::lend::Lend;
 use self::shell::Shell;
 use self::telemetry::Telemetry;
 use crate::board::Board;
@@ -42,6 +43,7 @@ pub mod discard;
 pub mod echo;
 #[cfg(test)]
 mod fake;
+pub mod lend;
 mod server;
 pub mod shell;
 pub mod telemetry;
@@ -87,7 +89,7 @@ impl<S: TcpFullStack + UdpFullStack> fmt::Debug for Services<S> {
     }
 }
 
-impl<S: TcpFullStack + UdpFullStack + Introspect> Services<S> {
+impl<S: TcpFullStack + UdpFullStack + Lend + Introspect> Services<S> {
     /// The services of a board that booted at `now`. `seed` is for telemetry's jitter.
     #[must_use]
     #[inline(never)]

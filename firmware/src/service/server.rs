@@ -12,9 +12,10 @@ use core::ops::ControlFlow;
 use embedded_nal::{TcpClientStack, TcpFullStack, nb};
 use smoltcp::time::Instant;
 
-use super::buffer::receive;
+use super::buffer::moved;
+use super::lend::Lend;
 use super::{complain, earliest};
-use crate::config::{LISTEN_RETRY, SCRATCH, SERVICE_BUDGET};
+use crate::config::{LISTEN_RETRY, SERVICE_BUDGET};
 
 /// Why a connection's turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,18 +191,13 @@ pub(super) fn close<S: TcpClientStack>(stack: &mut S, handle: S::TcpSocket) {
     }
 }
 
-/// Reads and forgets what was received: `Done` at the peer's FIN, `Continue` after
-/// [`SERVICE_BUDGET`] bytes.
-pub(super) fn drain<S: TcpClientStack>(
-    stack: &mut S,
-    socket: &mut S::TcpSocket,
-) -> ControlFlow<Stop> {
-    let mut scratch = [0; SCRATCH];
+/// Forgets what was received: `Done` at the peer's FIN, `Continue` after [`SERVICE_BUDGET`] bytes.
+pub(super) fn drain<S: Lend>(stack: &mut S, socket: &mut S::TcpSocket) -> ControlFlow<Stop> {
     let mut left = SERVICE_BUDGET;
     while left > 0 {
-        match receive(stack, socket, &mut scratch[..SCRATCH.min(left)])? {
+        match moved(&stack.skip(socket))? {
             0 => return ControlFlow::Break(Stop::Done),
-            length => left -= length,
+            length => left = left.saturating_sub(length),
         }
     }
     ControlFlow::Continue(())

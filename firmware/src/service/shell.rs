@@ -16,11 +16,12 @@ use core::fmt::Write as _;
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
-use embedded_nal::{TcpClientStack, TcpFullStack};
+use embedded_nal::TcpFullStack;
 use smoltcp::time::{Duration, Instant};
 
 use super::buffer::Buffer;
 use super::command::{COMMANDS, Command, Mistake, Switch, parse};
+use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
 use super::telnet::{Key, Telnet};
 use super::{About, earliest};
@@ -76,7 +77,7 @@ impl<T> Shell<T> {
         about: &About<'_>,
     ) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T> + Introspect,
+        S: TcpFullStack<TcpSocket = T> + Lend + Introspect,
         B: Board,
     {
         let mut context = Context { now, board, about, reset: self.reset };
@@ -146,7 +147,7 @@ struct Session {
 
 impl<S, B> Connection<S, Context<'_, B>> for Session
 where
-    S: TcpClientStack + Introspect,
+    S: Lend + Introspect,
     B: Board,
 {
     fn new(remote: SocketAddr) -> Self {

@@ -22,6 +22,7 @@ use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
 
 use super::buffer::Buffer;
+use super::lend::Lend;
 use super::server::{Stop, close, drain};
 use super::{About, complain};
 use crate::board::Board;
@@ -86,7 +87,7 @@ impl<T> Telemetry<T> {
         about: &About<'_>,
     ) -> Option<Instant>
     where
-        S: TcpClientStack<TcpSocket = T> + Introspect,
+        S: TcpClientStack<TcpSocket = T> + Lend + Introspect,
         B: Board,
     {
         let mut socket = match self.socket.take() {
@@ -148,7 +149,7 @@ impl<T> Telemetry<T> {
         about: &About<'_>,
     ) -> ControlFlow<Stop>
     where
-        S: TcpClientStack<TcpSocket = T> + Introspect,
+        S: TcpClientStack<TcpSocket = T> + Lend + Introspect,
         B: Board,
     {
         const DONE: ControlFlow<Stop> = ControlFlow::Break(Stop::Done);

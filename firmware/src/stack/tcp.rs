@@ -8,6 +8,7 @@ use smoltcp::socket::tcp::State;
 use super::{Error, NetStack, nb, to_socket_addr};
 use crate::config::USER_TIMEOUT;
 use crate::listener::{End, Phase};
+use crate::service::lend::Lend;
 
 /// A TCP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `close`.
 #[derive(Debug)]
@@ -155,6 +156,90 @@ impl NetStack<'_> {
     }
 }
 
+impl NetStack<'_> {
+    /// The slot of a socket that may send.
+    fn writable(&mut self, socket: &TcpSocket) -> nb::Result<usize, Error> {
+        let index = self.stream(socket)?;
+        if let Some(error) = self.ended(index) {
+            return Err(error.into());
+        }
+        match self.pool.socket(index, &self.set).state() {
+            State::Established | State::CloseWait => Ok(index),
+            State::SynSent | State::SynReceived | State::Listen => Err(Error::InvalidState.into()),
+            State::Closed if !self.pool.slots[index].finished() => Err(nb::Error::WouldBlock),
+            _ => Err(Error::PipeClosed.into()),
+        }
+    }
+
+    /// Sends what `fill` puts at the beginning of the room it is lent, in two parts where the buffer wraps
+    /// round; it says how much that is.
+    #[inline(never)]
+    fn lend_room(
+        &mut self,
+        socket: &TcpSocket,
+        fill: &mut dyn FnMut(&mut [u8]) -> usize,
+    ) -> nb::Result<usize, Error> {
+        let index = self.writable(socket)?;
+        let tcp = self.pool.socket_mut(index, &mut self.set);
+        let mut count = 0;
+        while let Ok(filled @ 1..) = tcp.send(|room| {
+            let filled = fill(room);
+            (filled, filled)
+        }) {
+            count += filled;
+        }
+        if count == 0 {
+            return Err(nb::Error::WouldBlock);
+        }
+        self.pool.slots[index].moved = self.now;
+        Ok(count)
+    }
+
+    /// Receives what `take` takes of what it is lent, in two parts where the buffer wraps round; it says
+    /// how much that is. 0 is the peer's FIN.
+    #[inline(never)]
+    fn lend_received(
+        &mut self,
+        socket: &TcpSocket,
+        take: &mut dyn FnMut(&[u8]) -> usize,
+    ) -> nb::Result<usize, Error> {
+        let Some(index) = self.readable(socket)? else {
+            return Ok(0);
+        };
+        let tcp = self.pool.socket_mut(index, &mut self.set);
+        let mut count = 0;
+        while let Ok(taken @ 1..) = tcp.recv(|bytes| {
+            let taken = take(bytes);
+            (taken, taken)
+        }) {
+            count += taken;
+        }
+        let slot = &mut self.pool.slots[index];
+        slot.moved = self.now;
+        slot.recovery.consumed(count);
+        Ok(count)
+    }
+}
+
+impl Lend for NetStack<'_> {
+    fn send_with(
+        &mut self,
+        socket: &mut TcpSocket,
+        mut fill: impl FnMut(usize, &mut [u8]),
+    ) -> nb::Result<usize, Error> {
+        let mut filled = 0;
+        self.lend_room(socket, &mut |room| {
+            fill(filled, room);
+            filled += room.len();
+            room.len()
+        })
+    }
+
+    fn skip(&mut self, socket: &mut TcpSocket) -> nb::Result<usize, Error> {
+        self.lend_received(socket, &mut <[u8]>::len)
+    }
+}
+
 #[cfg(feature = "gateway")]
 impl NetStack<'_> {
     /// Like `listen`, but peers get no SYN-ACK before [`NetStack::admit`].
@@ -251,45 +336,28 @@ impl TcpClientStack for NetStack<'_> {
     }
 
     fn send(&mut self, socket: &mut TcpSocket, buffer: &[u8]) -> nb::Result<usize, Error> {
-        let index = self.stream(socket)?;
-        if let Some(error) = self.ended(index) {
-            return Err(error.into());
-        }
-        let now = self.now;
-        let tcp = self.pool.socket_mut(index, &mut self.set);
-        match tcp.state() {
-            State::Established | State::CloseWait => {}
-            State::SynSent | State::SynReceived | State::Listen => {
-                return Err(Error::InvalidState.into());
-            }
-            State::Closed if !self.pool.slots[index].finished() => {
-                return Err(nb::Error::WouldBlock);
-            }
-            _ => return Err(Error::PipeClosed.into()),
-        }
         if buffer.is_empty() {
-            return Ok(0);
+            return self.writable(socket).map(|_| 0);
         }
-        match tcp.send_slice(buffer) {
-            Ok(0) => Err(nb::Error::WouldBlock),
-            Ok(count) => {
-                self.pool.slots[index].moved = now;
-                Ok(count)
-            }
-            Err(smoltcp::socket::tcp::SendError::InvalidState) => Err(Error::PipeClosed.into()),
-        }
+        let mut rest = buffer;
+        let mut put = |room: &mut [u8]| {
+            let (now, later) = rest.split_at(room.len().min(rest.len()));
+            room[..now.len()].copy_from_slice(now);
+            rest = later;
+            now.len()
+        };
+        self.lend_room(socket, &mut put)
     }
 
     fn receive(&mut self, socket: &mut TcpSocket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
-        let Some(index) = self.readable(socket)? else {
-            return Ok(0);
-        };
-        let tcp = self.pool.socket_mut(index, &mut self.set);
-        let count = tcp.recv_slice(buffer).map_err(|_| nb::Error::Other(Error::InvalidState))?;
-        let slot = &mut self.pool.slots[index];
-        slot.moved = self.now;
-        slot.recovery.consumed(count);
-        Ok(count)
+        let mut room = buffer;
+        self.lend_received(socket, &mut |bytes| {
+            let count = bytes.len().min(room.len());
+            let (now, later) = core::mem::take(&mut room).split_at_mut(count);
+            now.copy_from_slice(&bytes[..count]);
+            room = later;
+            count
+        })
     }
 
     fn close(&mut self, socket: TcpSocket) -> Result<(), Error> {

@@ -91,6 +91,11 @@ impl Port {
         self.unread
     }
 
+    /// The state of the interface as of the last look.
+    pub(super) fn link(&self) -> LinkStatus {
+        self.link
+    }
+
     /// The state of the interface now.
     pub(super) fn look(&mut self) -> LinkStatus {
         self.wait(&Timespec { tv_sec: 0, tv_nsec: 0 })

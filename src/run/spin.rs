@@ -1,0 +1,148 @@
+//! Whether to look for the next event for a while before going to sleep, and for how long.
+//!
+//! Falling asleep and being woken costs tens of microseconds, which is several round trips of a client on
+//! another core. So after an event that came soon, the next is waited for awake: at first for
+//! [`FIRST`], then twice as long each time that was too short, up to a limit. An event that
+//! was far off ends it at once: who is idle sleeps.
+//!
+//! Awake, we may keep from its core the very client that is to send the event. Then waiting awake is in
+//! vain, however soon the event comes once we sleep. After [`VAIN_MAX`] such waits in a row it rests, for
+//! [`REST`] waits at first, twice as many each time up to [`REST_MAX`], until one succeeds again.
+//!
+//! Pure: it is told what each wait came to, and reads no clock.
+
+use smoltcp::time::Duration;
+
+/// How long the first wait awake is.
+const FIRST: Duration = Duration::from_micros(10);
+/// An event is near if it came within so many times the limit, asleep: the wake-up takes its part.
+const NEAR: u32 = 4;
+/// Waits awake without an event, although it came soon after, before it rests.
+const VAIN_MAX: u32 = 8;
+/// Waits of the first rest.
+const REST: u32 = 256;
+/// Waits of the longest.
+const REST_MAX: u32 = 16 * 1024;
+
+/// What a wait came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// An event while awake.
+    Awake,
+    /// An event while asleep, so long after the wait began.
+    Asleep(Duration),
+    /// None: the time was up.
+    Nothing,
+}
+
+/// The state; see the module's documentation.
+#[derive(Debug)]
+pub(super) struct Spin {
+    limit: Duration,
+    /// How long to wait awake next.
+    window: Duration,
+    /// Waits in vain in a row.
+    vain: u32,
+    /// Waits left of a rest, and how long the next will be.
+    rest: u32,
+    next_rest: u32,
+}
+
+impl Spin {
+    /// Waits awake for at most `limit`; zero: never.
+    pub(super) const fn new(limit: Duration) -> Self {
+        Self { limit, window: Duration::ZERO, vain: 0, rest: 0, next_rest: REST }
+    }
+
+    /// How long to wait awake, for the next wait.
+    pub(super) const fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// Learns what that wait came to.
+    pub(super) fn waited(&mut self, wait: Wait) {
+        if self.rest > 0 {
+            self.rest -= 1;
+            return;
+        }
+        match wait {
+            Wait::Awake => {
+                self.vain = 0;
+                self.next_rest = REST;
+            }
+            Wait::Asleep(after) if after <= self.limit * NEAR => {
+                if self.window == self.limit {
+                    self.vain += 1;
+                }
+                self.window = (self.window * 2).max(FIRST).min(self.limit);
+            }
+            Wait::Asleep(_) | Wait::Nothing => self.window = Duration::ZERO,
+        }
+        if self.vain >= VAIN_MAX {
+            self.rest = self.next_rest;
+            self.next_rest = (self.next_rest * 2).min(REST_MAX);
+            self.window = Duration::ZERO;
+            self.vain = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_micros(50);
+    const NEAR: Wait = Wait::Asleep(Duration::from_micros(60));
+    const FAR: Wait = Wait::Asleep(Duration::from_micros(201));
+
+    fn windows(spin: &mut Spin, waits: &[Wait]) -> Vec<u64> {
+        let micros = |&wait: &Wait| {
+            spin.waited(wait);
+            spin.window().total_micros()
+        };
+        waits.iter().map(micros).collect()
+    }
+
+    #[test]
+    fn it_waits_awake_only_after_events_that_came_soon() {
+        let mut spin = Spin::new(LIMIT);
+        assert_eq!(spin.window(), Duration::ZERO);
+        assert_eq!(windows(&mut spin, &[FAR, Wait::Nothing, FAR]), [0, 0, 0]);
+        assert_eq!(windows(&mut spin, &[NEAR, NEAR, NEAR, NEAR]), [10, 20, 40, 50]);
+        assert_eq!(windows(&mut spin, &[Wait::Awake; 3]), [50; 3]);
+        assert_eq!(windows(&mut spin, &[FAR, NEAR, Wait::Nothing]), [0, 10, 0]);
+    }
+
+    #[test]
+    fn off_is_off() {
+        let mut spin = Spin::new(Duration::ZERO);
+        let soon = Wait::Asleep(Duration::ZERO);
+        assert_eq!(windows(&mut spin, &[soon; 20]), [0; 20]);
+    }
+
+    /// Both share a core: the client can send only once we sleep, and does so at once.
+    #[test]
+    fn in_vain_it_rests_ever_longer_until_it_succeeds() {
+        let mut spin = Spin::new(LIMIT);
+        let awake = |spin: &mut Spin, waits: u32| {
+            (0..waits)
+                .filter(|_| {
+                    let awake = spin.window() > Duration::ZERO;
+                    spin.waited(NEAR);
+                    awake
+                })
+                .count()
+        };
+        let tries = awake(&mut spin, REST);
+        assert!(tries <= 12, "{tries}");
+        let tries = awake(&mut spin, 100_000);
+        assert!(tries < 160, "{tries} of 100,000 waits awake and in vain");
+        // On a core of its own again.
+        awake(&mut spin, REST_MAX);
+        while spin.window() == Duration::ZERO {
+            spin.waited(NEAR);
+        }
+        assert_eq!(windows(&mut spin, &[NEAR, NEAR, NEAR, Wait::Awake])[3], 50);
+        assert_eq!(spin.next_rest, REST);
+    }
+}

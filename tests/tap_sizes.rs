@@ -1,0 +1,99 @@
+//! The TAP under load: segments of every size, both ways, over IPv4 and IPv6, with and without the NIC's
+//! segmentation, byte for byte. Each test in a namespace of its own.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv6Addr, TcpStream};
+
+use common::netns;
+use common::process::{PATIENCE, Process, connect, echo, pattern};
+
+const BOARD6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+const BOARDS: [IpAddr; 2] = [IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(BOARD6)];
+
+/// Sends `data` in writes of `size` bytes, each a segment of its own if it fits one, and takes it back.
+fn exchange(client: &mut TcpStream, data: &[u8], size: usize) {
+    let mut back = vec![0; data.len()];
+    for (part, room) in data.chunks(size).zip(back.chunks_mut(size)) {
+        client.write_all(part).expect("the board reads");
+        client.read_exact(room).expect("the board answers");
+    }
+    assert!(back == data, "by {size} bytes, something else came back");
+}
+
+fn board(offload: &str, profile: &str) -> Process {
+    Process::up(&["tap", "--no-telemetry", "--offload", offload, "--profile", profile])
+}
+
+fn ends_well(mut tap: Process) {
+    tap.signal("TERM");
+    assert_eq!(tap.exit_within(PATIENCE).code(), Some(0));
+    assert!(tap.output().contains("tap0: 0 frames lost;"), "{}", tap.output());
+}
+
+#[test]
+fn segments_of_every_size_come_back() {
+    netns::run("segments_of_every_size_come_back", &[], || {
+        for offload in ["segments", "off"] {
+            let tap = board(offload, "large");
+            for address in BOARDS {
+                let mut client = connect((address, 7).into());
+                client.set_nodelay(true).expect("a TCP socket");
+                for size in 1..=1460 {
+                    exchange(&mut client, &pattern(size as u32, size), size);
+                }
+            }
+            ends_well(tap);
+        }
+    });
+}
+
+#[test]
+fn superframes_of_many_sizes_come_back() {
+    netns::run("superframes_of_many_sizes_come_back", &[], || {
+        for (offload, profile) in [("segments", "large"), ("segments", "mcu"), ("off", "large")] {
+            let tap = board(offload, profile);
+            for address in BOARDS {
+                let mut client = connect((address, 7).into());
+                for size in [1461, 2048, 2921, 4096, 17_521, 65_535, 65_536, 200_001] {
+                    let data = pattern(size as u32, size);
+                    client.write_all(&[]).expect("open");
+                    std::thread::scope(|scope| {
+                        let mut sender = client.try_clone().expect("a second handle");
+                        let sending = scope.spawn(move || sender.write_all(&data).map(|()| data));
+                        let mut back = vec![0; size];
+                        client.read_exact(&mut back).expect("the board answers");
+                        let data = sending.join().expect("no panic").expect("the board reads");
+                        assert!(back == data, "{size} bytes became others");
+                    });
+                }
+                drop(client);
+                let data = pattern(9, 5_000_000);
+                assert!(echo(&connect((address, 7).into()), &data).expect("an echo") == data);
+            }
+            ends_well(tap);
+        }
+    });
+}
+
+/// One frame in each system call without, far fewer calls than frames with.
+#[test]
+fn the_generator_counts_on_whatever_the_frames() {
+    netns::run("the_generator_counts_on_whatever_the_frames", &[], || {
+        for offload in ["segments", "off"] {
+            let tap = board(offload, "large");
+            for address in BOARDS {
+                let mut text = vec![0; 20_000_000];
+                connect((address, 19).into()).read_exact(&mut text).expect("chargen");
+                let period = 74 * 95;
+                let (first, rest) = text.split_at(period);
+                assert!(first.starts_with(b" !\"#") && first.ends_with(b"\r\n"));
+                assert!(rest.chunks(period).all(|part| first.starts_with(part)));
+            }
+            ends_well(tap);
+        }
+    });
+}
