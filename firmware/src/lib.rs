@@ -14,6 +14,7 @@ pub mod firmware;
 mod ingress;
 mod listener;
 pub mod netstat;
+pub mod porting;
 mod recovery;
 pub mod rng;
 pub mod service;
