@@ -33,12 +33,13 @@ pub struct Firmware<'a, B> {
     stack: NetStack<'a>,
     services: Services<NetStack<'a>>,
     board: B,
+    started: bool,
 }
 
 impl<'a, B: Board> Firmware<'a, B> {
-    /// Boots: takes the memory, seeds the stack from the board's entropy, starts the services. Their
-    /// ports are open when it returns: a connection request that is waiting in the device is not refused
-    /// by the first [`Firmware::poll`].
+    /// Boots: takes the memory, seeds the stack from the board's entropy. The first [`Firmware::poll`]
+    /// opens the services' ports before it looks at a frame: a connection request that is waiting in the
+    /// device is not refused.
     pub fn new<
         const BUFFER: usize,
         const DATAGRAMS: usize,
@@ -55,14 +56,14 @@ impl<'a, B: Board> Firmware<'a, B> {
         sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
     ) -> Result<Self, BootError> {
         let entropy = board.entropy().ok_or(BootError::NoEntropy)?;
-        Ok(Self::boot(net, services, board, device, now, entropy, buffers, sockets))
+        Ok(Self::assemble(net, services, board, device, now, entropy, buffers, sockets))
     }
 
-    /// Never inlined and without a `Result`, so that the firmware is made where it is to be: each
-    /// copy on the way is 4 KiB of a chip's stack.
+    /// Nothing but the value, and never inlined, so that each part is made where it is to be: a copy on
+    /// the way is up to 4 KiB of a chip's stack.
     #[inline(never)]
     #[expect(clippy::too_many_arguments, reason = "those of `new`, and the entropy")]
-    fn boot<
+    fn assemble<
         const BUFFER: usize,
         const DATAGRAMS: usize,
         const TCP: usize,
@@ -78,13 +79,12 @@ impl<'a, B: Board> Firmware<'a, B> {
         buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
         sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
     ) -> Self {
-        let mut stack = NetStack::new(net, device, now, entropy, buffers, sockets);
-        let services = Services::new(services, stack.random(), now);
-        let mut firmware = Self { stack, services, board };
-        let Self { stack, services, board } = &mut firmware;
-        // The superloop polls at once in any case; this is only for the ports.
-        let _ = services.poll(now, stack, board);
-        firmware
+        Self {
+            stack: NetStack::new(net, device, now, entropy, buffers, sockets),
+            services: Services::new(services, 0, now),
+            board,
+            started: false,
+        }
     }
 
     /// One turn of the superloop: bounded ingress, services, bounded egress.
@@ -93,7 +93,13 @@ impl<'a, B: Board> Firmware<'a, B> {
     /// returned last. It returns the earliest moment it wants to be called again, never before `now`;
     /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
     pub fn poll<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
-        let Self { stack, services, board } = self;
+        let Self { stack, services, board, started } = self;
+        if !*started {
+            *started = true;
+            services.reseed(stack.random());
+            // Only for the ports: they are all polled again below.
+            let _ = services.poll(now, stack, board);
+        }
         stack.poll_with(now, device, |stack, now| services.poll(now, stack, board))
     }
 

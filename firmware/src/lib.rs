@@ -16,6 +16,7 @@ mod ingress;
 mod listener;
 mod moment;
 pub mod netstat;
+pub mod porting;
 mod recovery;
 pub mod rng;
 mod round_trip;

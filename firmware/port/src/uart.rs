@@ -7,7 +7,7 @@ use core::cell::RefCell;
 use core::fmt::{self, Write};
 
 use cortex_m::interrupt::{self, Mutex};
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Log, Metadata, Record};
 
 /// A serial line that takes bytes.
 pub trait Uart: Send {
@@ -40,12 +40,12 @@ impl<U: Uart> Logger<U> {
         Self(Mutex::new(RefCell::new(None)))
     }
 
-    /// Sends every message from now on, up to the level `level` and the one compiled in, to `uart`.
-    pub fn install(&'static self, uart: U, level: LevelFilter) {
+    /// Sends every message that is compiled in to `uart` from now on.
+    pub fn install(&'static self, uart: U) {
         interrupt::free(|cs| self.0.borrow(cs).replace(Some(uart)));
         // It fails only if a logger is there already, and there is no other.
         if log::set_logger(self).is_ok() {
-            log::set_max_level(level);
+            log::set_max_level(log::STATIC_MAX_LEVEL);
         }
     }
 }

@@ -106,6 +106,13 @@ impl<S: TcpFullStack + UdpFullStack + Lend + Introspect> Services<S> {
         }
     }
 
+    /// Replaces the seed.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.reseed(seed);
+        }
+    }
+
     /// Gives every service its turn and returns the earliest moment that one of them asks for.
     pub fn poll<B: Board>(
         &mut self,

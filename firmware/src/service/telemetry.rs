@@ -72,6 +72,11 @@ impl<T> Telemetry<T> {
         }
     }
 
+    /// Replaces the seed.
+    pub(super) const fn reseed(&mut self, seed: u64) {
+        self.rng = Rng::new(seed);
+    }
+
     /// Lines that fell due on a connection and were not sent whole, since boot. Wraps.
     #[must_use]
     pub const fn dropped(&self) -> u32 {

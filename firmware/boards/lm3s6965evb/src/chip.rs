@@ -145,6 +145,14 @@ fn set(block: &mut Block, register: usize, bits: u32) {
     block.write(register, value | bits);
 }
 
+/// The vectors behind those of the exceptions. No interrupt is ever taken, and the runtime's own table is
+/// for 240: it would be a kilobyte of flash. One is the least that the runtime takes.
+// SAFETY: the section and the name are those that the runtime asks for. A 0 is never called; if it were, the
+// processor would take it for an instruction set that it has not, which is a fault.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [usize; 1] = [0];
+
 /// `unsafe` is the runtime's word for a handler that could be called from elsewhere; it does nothing unsafe.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {

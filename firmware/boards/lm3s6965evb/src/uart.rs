@@ -1,6 +1,5 @@
 //! Log messages on UART 0, at 115,200 baud: on the EK-LM3S6965 the USB serial port.
 
-use log::LevelFilter;
 use tapboard_port::Registers;
 use tapboard_port::mmio::Block;
 use tapboard_port::uart::{Logger, Uart};
@@ -35,7 +34,7 @@ pub(crate) fn install(mut uart: Block) {
     uart.write(BAUD_FRACTION, divisor % 64);
     uart.write(LINE, LINE_8_BITS_FIFO);
     uart.write(CONTROL, CONTROL_ENABLE_TRANSMIT);
-    LOGGER.install(Serial(uart), LevelFilter::Info);
+    LOGGER.install(Serial(uart));
 }
 
 impl Uart for Serial {

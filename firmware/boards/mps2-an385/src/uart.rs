@@ -1,6 +1,5 @@
 //! Log messages on UART 0, at 115,200 baud.
 
-use log::LevelFilter;
 use tapboard_port::Registers;
 use tapboard_port::mmio::Block;
 use tapboard_port::uart::{Logger, Uart};
@@ -27,7 +26,7 @@ struct Serial(Block);
 pub(crate) fn install(mut uart: Block) {
     uart.write(DIVISOR, CORE_HZ / BAUD);
     uart.write(CONTROL, CONTROL_TRANSMIT);
-    LOGGER.install(Serial(uart), LevelFilter::Info);
+    LOGGER.install(Serial(uart));
 }
 
 impl Uart for Serial {

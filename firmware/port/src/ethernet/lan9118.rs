@@ -81,7 +81,7 @@ const READINGS: usize = 100_000;
 /// What the controller did not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// [`BYTE_TEST`] does not read as it should.
+    /// Its register for testing the order of bytes does not read as it should.
     Absent,
     /// The reset does not end.
     Reset,
