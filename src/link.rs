@@ -361,7 +361,8 @@ impl Direction {
             notes.add(note);
             return notes;
         }
-        let flip = self.faults.corrupt.happens(&mut self.rng).then(|| {
+        let corrupt = self.faults.corrupt.happens(&mut self.rng) && !frame.is_empty();
+        let flip = corrupt.then(|| {
             let byte = self.draw(frame.len() as u64) as usize;
             (byte, self.draw(8) as u8)
         });

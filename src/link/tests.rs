@@ -134,6 +134,13 @@ fn corruption_is_on_the_wire_and_the_note_says_where() {
 }
 
 #[test]
+fn a_frame_without_a_byte_has_none_to_flip() {
+    let mut link = link(&[("corrupt", "100%")]);
+    assert_eq!(link.offer(Side::Board, Instant::ZERO, &[]).as_slice(), []);
+    assert!(link.take(Side::Board, Instant::ZERO).unwrap().is_empty());
+}
+
+#[test]
 fn delay_and_jitter_keep_the_order() {
     let mut link = link(&[("delay", "40ms"), ("jitter", "10ms")]);
     let arrived = arrivals(&mut link, 200);
