@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::netns;
-use common::process::{PATIENCE, Process, connect, echo, free_port, pattern, tapboard};
+use common::process::{PATIENCE, Process, connect, echo, free_port, local, pattern, tapboard};
 use common::user::User;
 use rustix::net::sockopt;
 use tapboard::capture::read;
@@ -109,6 +109,31 @@ fn a_capture_tells_what_became_of_each_frame() {
     assert!(records.len() > 80, "{}", records.len());
     assert!(said("delayed 1 ms") > 50 && said("dropped by loss 10%") > 2);
     assert_eq!(said("delayed") + said("dropped"), records.len(), "nothing passed untouched");
+}
+
+#[test]
+fn frames_are_drawn_and_captured_from_one_command_to_the_other() {
+    let file = Scratch::new("console.pcapng");
+    let ports = [7, 9, 19, 23].map(|board| (free_port(), board));
+    let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
+    let forwards = forwards.each_ref().map(String::as_str);
+    let mut process =
+        Process::with_console(&[&["--no-telemetry", "--ladder"], &forwards[..]].concat());
+    let say = |data: &[u8]| assert_eq!(echo(&connect(local(ports[0].0)), data).unwrap(), data);
+    process.command("capture stop", "there is no capture");
+    say(b"before");
+    process.command(&format!("capture start {}", file.path()), "every frame goes to");
+    say(b"meanwhile");
+    process.command("capture stop", "the capture is closed");
+    say(b"afterwards");
+    process.prints("FIN ACK seq=1 ack=1 10 bytes");
+    let records: Vec<_> = read(&file.0).unwrap().map(Result::unwrap).collect();
+    let holds = |data: &[u8]| {
+        let frames = records.iter().map(|record| &record.frame);
+        frames.filter(|frame| frame.windows(data.len()).any(|part| part == data)).count()
+    };
+    assert!(holds(b"meanwhile") >= 2, "there and back");
+    assert_eq!((holds(b"before"), holds(b"afterwards")), (0, 0));
 }
 
 #[test]
