@@ -13,7 +13,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::netns;
-use common::process::{PATIENCE, Process, connect, echo, free_port, local, pattern, tapboard};
+use common::process::{
+    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, tapboard,
+};
 use common::user::User;
 use rustix::net::sockopt;
 use tapboard::capture::read;
@@ -64,6 +66,19 @@ fn commands_from_a_pipe_are_carried_out_to_the_last() {
     for part in ["the cable is out", "bogus", "LISTEN", "frames_in", "board: "] {
         assert!(out.contains(part), "no {part:?} in {out}");
     }
+}
+
+#[test]
+fn a_script_is_carried_out_at_its_times() {
+    let script = Scratch::script("good", "@100ms unplug\n@300ms plug # again\nquit\n");
+    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = forwards.each_ref().map(String::as_str);
+    let output =
+        finished(&[&["--no-telemetry", "--script", script.path()], &forwards[..]].concat());
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let place = |text| out.find(text).unwrap_or_else(|| panic!("no {text:?} in {out}"));
+    assert!(place("the cable is out") < place("the cable is in"), "{out}");
 }
 
 #[test]
@@ -142,16 +157,18 @@ fn a_cable_pulled_in_the_middle_of_a_transfer_and_put_back_loses_nothing() {
         "a_cable_pulled_in_the_middle_of_a_transfer_and_put_back_loses_nothing",
         &[],
         || {
-            let script = Scratch::script("pull", "@1s unplug\n@3s link\n@4s plug\n");
-            let options = ["tap", "--no-telemetry", "--rate=20mbit", "--script", script.path()];
-            let tap = Process::up(&options);
+            let mut tap = Process::with_console(&["tap", "--no-telemetry", "--rate=20mbit"]);
             let client = connect(board(7));
             let data = pattern(3, 5_000_000);
             let mut carrier = Vec::new();
             std::thread::scope(|scope| {
                 let transfer = scope.spawn(|| echo(&client, &data).unwrap());
-                tap.prints("the cable is out");
+                // Some of it is through, and most is not: it takes two seconds.
+                client.peek(&mut [0]).unwrap();
+                tap.command("unplug", "the cable is out");
                 carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));
+                assert!(!transfer.is_finished());
+                tap.command("sleep 3s\nplug", "the cable is in");
                 assert!(transfer.join().unwrap() == data, "not a byte more or less");
             });
             carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));
