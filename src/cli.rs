@@ -141,6 +141,9 @@ pub struct Faults {
     /// Lose packets of more bytes than this.
     #[arg(long, value_name = "BYTES", value_parser = Fault::parser("mtu"))]
     pub mtu: Vec<Fault>,
+    /// Let nothing through, with `on`, `in:on` or `out:on`.
+    #[arg(long, value_name = "ON", value_parser = Fault::parser("partition"))]
+    pub partition: Vec<Fault>,
     /// Decides what befalls which frame; drawn, and printed if there are faults, unless given.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
@@ -162,6 +165,7 @@ impl Faults {
             &self.rate,
             &self.queue,
             &self.mtu,
+            &self.partition,
         ];
         for fault in all.into_iter().flatten() {
             link.set(fault.to, fault.setting);
@@ -311,11 +315,13 @@ mod tests {
 
     #[test]
     fn faults_hold_for_both_directions_or_for_one() {
-        let words = "tapboard --loss 5% --delay in:40ms --delay out:10ms --mtu out:off";
+        let words =
+            "tapboard --loss 5% --delay in:40ms --delay out:10ms --mtu out:off --partition in:on";
         let link = Cli::parse_from(words.split(' ')).user.board.faults.link(1);
         let (to_board, to_peer) = (link.faults(Side::Board), link.faults(Side::Peer));
         assert_eq!(to_board.loss, to_peer.loss);
         assert_eq!((to_board.delay.total_millis(), to_peer.delay.total_millis()), (40, 10));
+        assert_eq!((to_board.partition, to_peer.partition), (true, false));
         for bad in ["--loss 500%", "--loss up:5%", "--delay 40", "--rate fast"] {
             let error = Cli::try_parse_from(["tapboard"].into_iter().chain(bad.split(' ')));
             assert_eq!(error.unwrap_err().exit_code(), 2, "{bad}");

@@ -152,8 +152,15 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
             return Err(format!("{} is the capture itself; name another", path.display()));
         }
         let mut drawing = svg::Drawing::default();
+        let mut damage = None;
         for record in &mut reader {
-            let record = record.map_err(named)?;
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    damage = Some(named(error));
+                    break;
+                }
+            };
             drawing.frame(instant(&record), way(&record), &record.frame, &notes(&record));
         }
         fs::write(path, drawing.finish()).map_err(|error| {
@@ -168,6 +175,9 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
                 svg::RUNGS_MAX,
                 drawing.left_out()
             );
+        }
+        if let Some(error) = damage {
+            return Err(error);
         }
     } else {
         let mut ladder = Ladder::new(Style::of_stdout());

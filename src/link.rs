@@ -8,7 +8,8 @@
 //!
 //! The order of what befalls a frame: cable and partition, MTU, loss, corruption, rate and its queue,
 //! delay with jitter, reordering, duplication. Jitter alone never reorders: a later frame waits for an
-//! earlier one, as on a cable.
+//! earlier one, as on a cable. What is under way keeps the time it was given; once rate, delay or jitter
+//! have changed, or the cable was out, later frames do not wait for it.
 
 mod describe;
 mod setting;
@@ -275,6 +276,27 @@ impl Direction {
         }
     }
 
+    /// Sets what is wrong from now on.
+    fn change(&mut self, faults: Faults) {
+        let timing = |faults: &Faults| (faults.rate, faults.delay, faults.jitter);
+        if timing(&faults) != timing(&self.faults) {
+            self.forget_turns();
+        }
+        self.faults = faults;
+    }
+
+    /// Loses what is under way.
+    fn cut(&mut self) {
+        self.held.clear();
+        self.forget_turns();
+    }
+
+    /// The next frame waits for none before it.
+    const fn forget_turns(&mut self) {
+        self.busy_until = Instant::ZERO;
+        self.last = Instant::ZERO;
+    }
+
     fn lost(&mut self, plugged: bool, now: Instant, len: usize) -> Option<Note> {
         let Faults { loss, burst, rate, queue, mtu, partition, .. } = self.faults;
         if !plugged {
@@ -339,7 +361,8 @@ impl Direction {
             notes.add(note);
             return notes;
         }
-        let flip = self.faults.corrupt.happens(&mut self.rng).then(|| {
+        let corrupt = self.faults.corrupt.happens(&mut self.rng) && !frame.is_empty();
+        let flip = corrupt.then(|| {
             let byte = self.draw(frame.len() as u64) as usize;
             (byte, self.draw(8) as u8)
         });
@@ -427,7 +450,9 @@ impl Link {
     pub fn set(&mut self, to: Option<Side>, setting: Setting) {
         for side in [Side::Board, Side::Peer] {
             if to.is_none_or(|to| to == side) {
-                self.direction(side).faults.set(setting);
+                let mut faults = *self.faults(side);
+                faults.set(setting);
+                self.direction(side).change(faults);
             }
         }
         self.look();
@@ -435,16 +460,16 @@ impl Link {
 
     /// Takes all faults away but the cable's being out.
     pub fn heal(&mut self) {
-        self.to_board.faults = Faults::NONE;
-        self.to_peer.faults = Faults::NONE;
+        self.to_board.change(Faults::NONE);
+        self.to_peer.change(Faults::NONE);
         self.look();
     }
 
     /// Takes the cable out or puts it in. What is under way when it comes out is lost.
     pub fn plug(&mut self, plugged: bool) {
         if self.plugged && !plugged {
-            self.to_board.held.clear();
-            self.to_peer.held.clear();
+            self.to_board.cut();
+            self.to_peer.cut();
         }
         self.plugged = plugged;
         self.look();

@@ -13,7 +13,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::netns;
-use common::process::{PATIENCE, Process, connect, echo, free_port, pattern, tapboard};
+use common::process::{
+    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, tapboard,
+};
 use common::user::User;
 use rustix::net::sockopt;
 use tapboard::capture::read;
@@ -67,6 +69,19 @@ fn commands_from_a_pipe_are_carried_out_to_the_last() {
 }
 
 #[test]
+fn a_script_is_carried_out_at_its_times() {
+    let script = Scratch::script("good", "@100ms unplug\n@300ms plug # again\nquit\n");
+    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = forwards.each_ref().map(String::as_str);
+    let output =
+        finished(&[&["--no-telemetry", "--script", script.path()], &forwards[..]].concat());
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let place = |text| out.find(text).unwrap_or_else(|| panic!("no {text:?} in {out}"));
+    assert!(place("the cable is out") < place("the cable is in"), "{out}");
+}
+
+#[test]
 fn a_bad_script_is_refused_before_the_board_starts() {
     let script = Scratch::script("bad", "@1s unplug\nfly\n@0.5s plug\n");
     let output = tapboard(&["--script", script.path()]).output().unwrap();
@@ -112,21 +127,48 @@ fn a_capture_tells_what_became_of_each_frame() {
 }
 
 #[test]
+fn frames_are_drawn_and_captured_from_one_command_to_the_other() {
+    let file = Scratch::new("console.pcapng");
+    let ports = [7, 9, 19, 23].map(|board| (free_port(), board));
+    let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
+    let forwards = forwards.each_ref().map(String::as_str);
+    let mut process =
+        Process::with_console(&[&["--no-telemetry", "--ladder"], &forwards[..]].concat());
+    let say = |data: &[u8]| assert_eq!(echo(&connect(local(ports[0].0)), data).unwrap(), data);
+    process.command("capture stop", "there is no capture");
+    say(b"before");
+    process.command(&format!("capture start {}", file.path()), "every frame goes to");
+    say(b"meanwhile");
+    process.command("capture stop", "the capture is closed");
+    say(b"afterwards");
+    process.prints("FIN ACK seq=1 ack=1 10 bytes");
+    let records: Vec<_> = read(&file.0).unwrap().map(Result::unwrap).collect();
+    let holds = |data: &[u8]| {
+        let frames = records.iter().map(|record| &record.frame);
+        frames.filter(|frame| frame.windows(data.len()).any(|part| part == data)).count()
+    };
+    assert!(holds(b"meanwhile") >= 2, "there and back");
+    assert_eq!((holds(b"before"), holds(b"afterwards")), (0, 0));
+}
+
+#[test]
 fn a_cable_pulled_in_the_middle_of_a_transfer_and_put_back_loses_nothing() {
     netns::run(
         "a_cable_pulled_in_the_middle_of_a_transfer_and_put_back_loses_nothing",
         &[],
         || {
-            let script = Scratch::script("pull", "@1s unplug\n@3s link\n@4s plug\n");
-            let options = ["tap", "--no-telemetry", "--rate=20mbit", "--script", script.path()];
-            let tap = Process::up(&options);
+            let mut tap = Process::with_console(&["tap", "--no-telemetry", "--rate=20mbit"]);
             let client = connect(board(7));
             let data = pattern(3, 5_000_000);
             let mut carrier = Vec::new();
             std::thread::scope(|scope| {
                 let transfer = scope.spawn(|| echo(&client, &data).unwrap());
-                tap.prints("the cable is out");
+                // Some of it is through, and most is not: it takes two seconds.
+                client.peek(&mut [0]).unwrap();
+                tap.command("unplug", "the cable is out");
                 carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));
+                assert!(!transfer.is_finished());
+                tap.command("sleep 3s\nplug", "the cable is in");
                 assert!(transfer.join().unwrap() == data, "not a byte more or less");
             });
             carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));

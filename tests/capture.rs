@@ -217,6 +217,29 @@ fn a_capture_whose_writer_was_killed_is_drawn_as_far_as_it_goes() {
 }
 
 #[test]
+fn a_damaged_capture_is_drawn_up_to_the_damage() {
+    let scratch = Scratch::new("damaged");
+    let (file, frames) = scratch.capture();
+    let mut bytes = fs::read(&file).unwrap();
+    // The last block's length, at its end.
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let svg = scratch.path("run.svg");
+    for arguments in [&[file.as_str()][..], &[&file, "--svg", &svg]] {
+        let output = ladder(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(errors.contains("what comes before can be read"), "{errors}");
+        if arguments.len() == 1 {
+            let lines = String::from_utf8_lossy(&output.stdout).lines().count();
+            assert!(lines >= frames.len(), "{lines}");
+        }
+    }
+    let document = fs::read_to_string(&svg).expect("it is written all the same");
+    assert_eq!(document.matches("class=\"time\"").count(), frames.len() - 1);
+}
+
+#[test]
 fn what_cannot_be_drawn_is_an_error_with_the_reason() {
     let scratch = Scratch::new("errors");
     let (file, _) = scratch.capture();

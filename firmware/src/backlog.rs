@@ -9,12 +9,12 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, TcpControl,
-    TcpPacket, TcpRepr, TcpSeqNumber,
+    EthernetAddress, EthernetFrame, IpEndpoint, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
 use crate::config::{BACKLOG, SYN_HELD};
 use crate::crafted::Crafted;
+use crate::ingress::packet;
 
 /// The essence of a SYN.
 #[derive(Clone, Copy, Debug)]
@@ -84,14 +84,8 @@ impl Backlog {
 /// Reads a SYN that [`crate::ingress::classify`] found, and checks its checksum.
 fn read(frame: &[u8], local: IpEndpoint, remote: IpEndpoint, at: Instant) -> Option<Held> {
     let ethernet = EthernetFrame::new_checked(frame).ok()?;
-    let payload = ethernet.payload();
-    let header = match ethernet.ethertype() {
-        EthernetProtocol::Ipv4 => usize::from(payload.first()? & 0xf) * 4,
-        // One behind an options header would not fit the buffer it leaves by: its sender's next SYN will do.
-        _ if *payload.get(6)? != u8::from(IpProtocol::Tcp) => return None,
-        _ => 40,
-    };
-    let tcp = TcpPacket::new_checked(payload.get(header..)?).ok()?;
+    // Without the padding of a short frame, which is none of the checksum's business.
+    let tcp = TcpPacket::new_checked(packet(&ethernet).ok()?.payload).ok()?;
     let checksums = ChecksumCapabilities::default();
     let repr = TcpRepr::parse(&tcp, &remote.addr, &local.addr, &checksums).ok()?;
     Some(Held {
@@ -164,6 +158,21 @@ mod tests {
         let again = backlog.next(MAC, Instant::ZERO, |port| port == 7).unwrap();
         assert_eq!(again.bytes(), frame);
         assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());
+    }
+
+    #[test]
+    fn the_padding_of_a_short_frame_is_no_part_of_a_request() {
+        // With the MSS as its only option it has 58 bytes, and Ethernet carries 60 at least.
+        let (mut frame, local, remote) = syn(50_000);
+        let mut held = read(&frame, local, remote, Instant::ZERO).unwrap();
+        (held.window_scale, held.sack_permitted) = (None, false);
+        frame = write(&held, MAC).bytes().to_vec();
+        assert_eq!(frame.len(), 58);
+        let short = frame.clone();
+        frame.resize(60, 0);
+        let mut backlog = Backlog::default();
+        assert!(backlog.hold(&frame, local, remote, Instant::ZERO));
+        assert_eq!(backlog.next(MAC, Instant::ZERO, |_| true).unwrap().bytes(), short);
     }
 
     #[test]

@@ -37,15 +37,16 @@ pub(crate) enum Class {
 }
 
 /// An IP packet's way and what is in it.
-struct Packet<'f> {
+pub(crate) struct Packet<'f> {
     source: IpAddress,
     destination: IpAddress,
     protocol: IpProtocol,
-    payload: &'f [u8],
+    /// Of the length that the IP header says, behind options.
+    pub(crate) payload: &'f [u8],
 }
 
 /// The IP packet in a frame that is not a fragment; what to do with any other frame.
-fn packet<'f>(ethernet: &EthernetFrame<&'f [u8]>) -> Result<Packet<'f>, Class> {
+pub(crate) fn packet<'f>(ethernet: &EthernetFrame<&'f [u8]>) -> Result<Packet<'f>, Class> {
     match ethernet.ethertype() {
         EthernetProtocol::Ipv4 => {
             let ip = Ipv4Packet::new_checked(ethernet.payload()).map_err(|_| Class::Pass)?;

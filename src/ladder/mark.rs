@@ -239,7 +239,12 @@ impl Direction {
             self.holes.truncate(HOLES_MAX);
             return Some(Mark::OutOfOrder);
         }
-        let again = self.last.is_some_and(|(last, at)| last == hash(frame) && now < at + DUPLICATE);
+        // A capture's times may be anything.
+        let soon = |at: Instant| {
+            let since = now.total_micros().saturating_sub(at.total_micros());
+            since < DUPLICATE.total_micros().cast_signed()
+        };
+        let again = self.last.is_some_and(|(last, at)| last == hash(frame) && soon(at));
         Some(if again { Mark::Duplicate } else { Mark::Retransmission })
     }
 

@@ -97,6 +97,8 @@ fn the_same_frame_at_once_is_a_duplicate() {
     assert_eq!(at(10_000), []);
     assert_eq!(at(10_999), [Mark::Duplicate]);
     assert_eq!(at(11_999), [Mark::Retransmission]);
+    assert_eq!(at(i64::MAX), [Mark::Retransmission]);
+    assert_eq!(at(i64::MAX), [Mark::Duplicate], "such times are in files, too");
 }
 
 #[test]

@@ -49,8 +49,13 @@ impl FromStr for Chance {
         };
         match number.trim().parse::<f64>() {
             Ok(value) if (0.0..=most).contains(&value) => {
-                let millipercent = value / most * 100_000.0;
-                Ok(Self::from_millipercent(millipercent.round() as u32))
+                let millipercent = (value / most * 100_000.0).round() as u32;
+                if millipercent == 0 && value > 0.0 {
+                    return Err(format!(
+                        "{text:?} is too rare: 0.001% is the least chance, e.g. 5%"
+                    ));
+                }
+                Ok(Self::from_millipercent(millipercent))
             }
             _ => Err(format!("{text:?} is not a chance from 0% to 100%, e.g. 5%")),
         }
@@ -206,14 +211,15 @@ fn parse_burst(text: &str) -> Result<Burst, String> {
 /// A duration as people write it, the way back of [`parse_duration`].
 pub(super) fn duration(duration: Duration) -> String {
     let micros = duration.total_micros();
-    let fraction = |unit: u64, name| {
-        let digits = format!("{:.3}", micros as f64 / unit as f64);
+    // Of that many decimals: to the microsecond.
+    let fraction = |unit: u64, decimals, name| {
+        let digits = format!("{}.{:0decimals$}", micros / unit, micros % unit);
         format!("{} {name}", digits.trim_end_matches('0').trim_end_matches('.'))
     };
     match micros {
         0..1_000 => format!("{micros} us"),
-        1_000..1_000_000 => fraction(1_000, "ms"),
-        _ => fraction(1_000_000, "s"),
+        1_000..1_000_000 => fraction(1_000, 3, "ms"),
+        _ => fraction(1_000_000, 6, "s"),
     }
 }
 
@@ -245,6 +251,7 @@ mod tests {
             ("loss", "-1%"),
             ("loss", "NaN"),
             ("loss", ""),
+            ("loss", "0.0004%"),
             ("burst", "5%"),
             ("burst", "5%/0%"),
             ("delay", "40"),
@@ -270,10 +277,18 @@ mod tests {
 
     #[test]
     fn durations_read_as_they_were_written() {
-        for (micros, text) in
-            [(0, "0 us"), (43_000, "43 ms"), (1_500, "1.5 ms"), (2_000_000, "2 s")]
-        {
-            assert_eq!(duration(Duration::from_micros(micros)), text);
+        for (micros, text) in [
+            (0, "0 us"),
+            (43_000, "43 ms"),
+            (1_500, "1.5 ms"),
+            (2_000_000, "2 s"),
+            (10_000_000, "10 s"),
+            (1_000_400, "1.0004 s"),
+            (86_400_000_000, "86400 s"),
+        ] {
+            let time = Duration::from_micros(micros);
+            assert_eq!(duration(time), text);
+            assert_eq!(parse_duration(text), Ok(time));
         }
     }
 }

@@ -134,6 +134,13 @@ fn corruption_is_on_the_wire_and_the_note_says_where() {
 }
 
 #[test]
+fn a_frame_without_a_byte_has_none_to_flip() {
+    let mut link = link(&[("corrupt", "100%")]);
+    assert_eq!(link.offer(Side::Board, Instant::ZERO, &[]).as_slice(), []);
+    assert!(link.take(Side::Board, Instant::ZERO).unwrap().is_empty());
+}
+
+#[test]
 fn delay_and_jitter_keep_the_order() {
     let mut link = link(&[("delay", "40ms"), ("jitter", "10ms")]);
     let arrived = arrivals(&mut link, 200);
@@ -202,6 +209,43 @@ fn unplugging_loses_what_is_under_way_and_what_is_sent() {
     assert!(!link.plugged() && !link.transparent());
     link.plug(true);
     assert!(link.transparent());
+}
+
+/// Fills a queue whose last frame is through after 80 s.
+fn full() -> Link {
+    // 100 bytes a second.
+    let mut link = link(&[("rate", "800bit"), ("queue", "8000")]);
+    while !link.offer(Side::Board, Instant::ZERO, &FRAME).dropped() {}
+    link
+}
+
+#[test]
+fn a_queue_that_was_unplugged_is_empty() {
+    let mut link = full();
+    link.plug(false);
+    link.plug(true);
+    let notes = link.offer(Side::Board, Instant::ZERO, &FRAME);
+    assert_eq!(notes.as_slice(), [Note::Delayed(ms(1000))]);
+}
+
+#[test]
+fn nothing_waits_for_what_a_slower_cable_still_holds() {
+    let arrival = |change: &dyn Fn(&mut Link)| {
+        let mut link = full();
+        let before = link.to_board.held.len();
+        change(&mut link);
+        let notes = link.offer(Side::Board, Instant::ZERO, &FRAME);
+        assert_eq!(link.to_board.held.len(), before + 1, "{notes}");
+        notes.to_string()
+    };
+    assert_eq!(arrival(&|link| link.heal()), "");
+    assert_eq!(arrival(&|link| link.set(None, Setting::Rate(None))), "");
+    assert_eq!(arrival(&|link| link.set(None, Setting::Rate(Some(800_000)))), "delayed 1 ms");
+    // Any other change leaves the queue as it is.
+    let mut link = full();
+    link.set(None, Setting::Rate(Some(800)));
+    link.set(None, Setting::Loss(Chance::NEVER));
+    assert!(link.offer(Side::Board, Instant::ZERO, &FRAME).dropped());
 }
 
 #[test]

@@ -69,9 +69,9 @@ impl Cable {
         &mut self.link
     }
 
-    /// From now on `observer` sees every frame, in place of the one there was.
-    pub fn watch(&mut self, watch: Watch, observer: Option<Box<dyn Observer>>) {
-        self.observers[watch as usize] = observer;
+    /// From now on `observer` sees every frame, in place of the one there was. Says whether there was one.
+    pub fn watch(&mut self, watch: Watch, observer: Option<Box<dyn Observer>>) -> bool {
+        std::mem::replace(&mut self.observers[watch as usize], observer).is_some()
     }
 
     fn watched(&self) -> bool {

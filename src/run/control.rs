@@ -68,10 +68,14 @@ pub(super) fn turn<N: Nic>(
             }
         }
         Command::CaptureStart(path) => match capture(&path, epoch) {
-            Ok(observer) => cable.watch(Watch::Capture, Some(observer)),
+            Ok(observer) => {
+                cable.watch(Watch::Capture, Some(observer));
+                say!("every frame goes to {} now", path.display());
+            }
             Err(error) => say!("{error}"),
         },
-        Command::CaptureStop => cable.watch(Watch::Capture, None),
+        Command::CaptureStop if cable.watch(Watch::Capture, None) => say!("the capture is closed"),
+        Command::CaptureStop => say!("there is no capture; `capture start FILE` begins one"),
         Command::Quit => return Turn::Quit,
     }
     Turn::Next(Some(now))

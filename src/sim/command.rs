@@ -94,12 +94,11 @@ fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(Repor
             scope.spawn(move || {
                 let mut arena = Arena::new();
                 let mut world = |seed| run(&Plan::draw(seed, faults), &mut arena, None);
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || sender.send(world(seed)).is_err() {
-                        return;
-                    }
-                }
+                // Not past the end, which may be the last number there is.
+                let take = |seed: u64| (seed < end).then(|| seed + 1);
+                while let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    && sender.send(world(seed)).is_ok()
+                {}
             });
         }
         drop(sender);
@@ -170,4 +169,22 @@ fn summary_json(sum: &Sum, faults: bool, threads: u64, seconds: f64) -> Value {
         "threads": threads,
         "failures": failures.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_is_run_once_by_however_many_threads_up_to_the_last() {
+        for (seeds, threads) in [(0..3, 2), (u64::MAX - 3..u64::MAX, 5)] {
+            let mut worlds = 0;
+            // More than there are would be worlds without end.
+            all(seeds, threads, false, |_| {
+                worlds += 1;
+                assert!(worlds <= 3);
+            });
+            assert_eq!(worlds, 3);
+        }
+    }
 }

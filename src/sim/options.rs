@@ -12,7 +12,7 @@ pub struct Sim {
     #[arg(long, value_name = "A..B", default_value = "0..1000", value_parser = seeds)]
     seeds: Range<u64>,
     /// Run the world of this seed alone.
-    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    #[arg(long, value_name = "N", conflicts_with = "seeds", value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     seed: Option<u64>,
     /// How many worlds to run at a time; as many as there are cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
@@ -87,10 +87,14 @@ mod tests {
         };
         assert_eq!(sim("tapboard sim --seeds 7..9"), 7..9);
         assert_eq!(sim("tapboard sim --seed 7 --ladder --pcap x"), 7..8);
+        assert_eq!(sim(&format!("tapboard sim --seed {}", u64::MAX - 1)), u64::MAX - 1..u64::MAX);
+        let last = format!("--seed {}", u64::MAX);
         for bad in ["", "7", "7..7", "9..7", "..7", "-1..7", "a..b"] {
             assert!(seeds(bad).unwrap_err().contains("e.g. 0..1000"), "{bad}");
         }
-        for bad in ["--ladder", "--pcap x", "--seed 7 --seeds 1..2", "--seed 7 --ladder --json"] {
+        for bad in
+            ["--ladder", "--pcap x", "--seed 7 --seeds 1..2", "--seed 7 --ladder --json", &last]
+        {
             let words = ["tapboard", "sim"].into_iter().chain(bad.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{bad}");
         }
