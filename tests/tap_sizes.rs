@@ -60,7 +60,6 @@ fn superframes_of_many_sizes_come_back() {
                 let mut client = connect((address, 7).into());
                 for size in [1461, 2048, 2921, 4096, 17_521, 65_535, 65_536, 200_001] {
                     let data = pattern(size as u32, size);
-                    client.write_all(&[]).expect("open");
                     std::thread::scope(|scope| {
                         let mut sender = client.try_clone().expect("a second handle");
                         let sending = scope.spawn(move || sender.write_all(&data).map(|()| data));
@@ -79,15 +78,31 @@ fn superframes_of_many_sizes_come_back() {
     });
 }
 
+/// Reads and writes of the process so far.
+fn calls(tap: &Process) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{}/io", tap.id())).expect("it runs");
+    let counts = io.lines().filter_map(|line| line.strip_prefix("sysc")?.split_once(": "));
+    counts.map(|(_, count)| count.parse::<u64>().expect("a number")).sum()
+}
+
 /// One frame in each system call without, far fewer calls than frames with.
 #[test]
-fn the_generator_counts_on_whatever_the_frames() {
-    netns::run("the_generator_counts_on_whatever_the_frames", &[], || {
+fn bulk_data_takes_few_system_calls_and_counts_on() {
+    netns::run("bulk_data_takes_few_system_calls_and_counts_on", &[], || {
         for offload in ["segments", "off"] {
             let tap = board(offload, "large");
             for address in BOARDS {
                 let mut text = vec![0; 20_000_000];
+                let before = calls(&tap);
                 connect((address, 19).into()).read_exact(&mut text).expect("chargen");
+                let from_board = calls(&tap) - before;
+                connect((address, 9).into()).write_all(&text).expect("discard");
+                let to_board = calls(&tap) - before - from_board;
+                let frames = text.len() as u64 / 1460;
+                for calls in [from_board, to_board] {
+                    let few = calls < frames / 3;
+                    assert_eq!(few, offload == "segments", "{calls} calls for {frames} frames");
+                }
                 let period = 74 * 95;
                 let (first, rest) = text.split_at(period);
                 assert!(first.starts_with(b" !\"#") && first.ends_with(b"\r\n"));

@@ -122,6 +122,28 @@ fn offloads_of_an_earlier_user_are_switched_off() {
     });
 }
 
+/// And who has it after us may not know of offloads either.
+#[test]
+fn our_own_offloads_do_not_outlive_us() {
+    netns::run("nic::tap::tests::our_own_offloads_do_not_outlive_us", &[], || {
+        netns::sh("ip tuntap add tap0 mode tap && ip link set tap0 up");
+        netns::sh("ip addr add 192.0.2.2/24 dev tap0");
+        netns::sh("ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev tap0");
+        let config = TapConfig::default();
+        let ours = Tap::open(&config).expect("the TAP is free");
+        assert!(ours.warnings().is_empty() && !ours.created());
+        drop(ours);
+
+        // As a program from before there were offloads would do it.
+        let file = open_device(&config, true).expect("the device opens");
+        sys::set_interface(file.as_fd(), "tap0", sys::TAP | sys::NO_PI).expect("it is free again");
+        let mut later = Tap::new(&config, Tied { file, header: false, refusal: None }, false);
+        let host = UdpSocket::bind("192.0.2.2:0").expect("the host's address");
+        host.send_to(b"checksum", "192.0.2.1:5000").expect("the TAP is up");
+        udp_to(&mut later, 5000).expect("the checksum is right");
+    });
+}
+
 #[test]
 fn a_dropped_transmit_token_sends_nothing_and_stale_bytes_stay_inside() {
     netns::run(
