@@ -29,7 +29,7 @@
 //!
 //! **Offload.** With [`Offload::Segments`] the kernel gives us many TCP segments in one read, and takes
 //! many in one write, as it does with a NIC that segments. The board sees frames of at most 1514 bytes
-//! with all checksums all the same: the modules `split` and `coalesce` are that NIC. Where the kernel refuses it,
+//! with all checksums all the same: `split` and `coalesce` are that NIC. Where the kernel refuses it,
 //! each frame is a system call, and a warning says so.
 //!
 //! **Cost.** One system call for up to 64 KiB of a connection, or for any other frame, and one for each

@@ -24,6 +24,9 @@ use crate::world::Step;
 /// How often the end is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Of how many polls one is followed by a second look at whether there was really nothing left to do.
+const ASK_AGAIN: u64 = 16;
+
 /// What went wrong, without who and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Violation {
@@ -225,6 +228,12 @@ impl<'w, 'o> World<'w, 'o> {
             return;
         }
         let sent = self.switch.collect(index, now);
+        if self.polls.is_multiple_of(ASK_AGAIN) {
+            self.check_content(index, now);
+        }
+        if self.violation.is_some() {
+            return;
+        }
         self.check_board(index, now, arrived || sent > 0);
     }
 

@@ -71,6 +71,30 @@ impl World<'_, '_> {
         }
     }
 
+    /// A board that wants nothing before some later moment has nothing to do now: asked again, it sends
+    /// nothing and says the same. Otherwise it forgot something, which the next frame would hide.
+    pub(super) fn check_content(&mut self, index: usize, now: Instant) {
+        let (Node::Board(board, _), next) = (&mut self.nodes[index], self.deadlines[index]) else {
+            return;
+        };
+        let wire = &mut self.switch.ports[index].wire;
+        let Some(firmware) = &mut board.firmware else {
+            return;
+        };
+        if next == Some(now) || wire.next_arrival(Side::Board).is_some() {
+            return;
+        }
+        let again = firmware.poll(now, &mut wire.end(Side::Board));
+        let frames = wire.in_flight(Side::Peer).len();
+        if again != next || frames > 0 {
+            let text = format!(
+                "board {index} wanted nothing before {next:?}; asked again, it sends {frames} frames \
+                 and waits for {again:?}"
+            );
+            self.violation = Some(violation("content", text));
+        }
+    }
+
     /// A board whose cable was put in again does not send to a machine that was taken away before.
     pub(super) fn check_neighbors(&mut self, index: usize) {
         let Node::Board(board, _) = &self.nodes[index] else {
