@@ -47,6 +47,17 @@ fn a_slice_of_worlds_is_well() {
     assert!(seen[0] + seen[1] > Duration::from_secs(60 * SLICE), "{seen:?}");
 }
 
+/// A stream was changed or cut in each of these: by a FIN taken too early, by a closed window that nobody saw
+/// open, by a FIN that was never sent again.
+#[test]
+fn worlds_that_found_faults_are_well() {
+    let mut arena = Arena::new();
+    for seed in [872, 3361, 21_731, 37_378, 54_518] {
+        let report = run(&Plan::draw(seed, true), &mut arena, None);
+        assert_eq!(report.failure, None);
+    }
+}
+
 #[test]
 fn without_faults_worlds_are_well_too() {
     let mut arena = Arena::new();

@@ -98,14 +98,15 @@ pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Cl
     classify_tcp(at, packet.payload, packet.source, packet.destination)
 }
 
-/// The ports, the first sequence number and the length of the data in a frame of our own, if there is any.
+/// The ports, the first sequence number and the length of the stream's part in a frame of our own, if there
+/// is any: its data, and one for a FIN.
 pub(crate) fn outgoing_data(frame: &[u8]) -> Option<((u16, u16), TcpSeqNumber, usize)> {
     let packet = packet(&EthernetFrame::new_checked(frame).ok()?).ok()?;
     if packet.protocol != IpProtocol::Tcp {
         return None;
     }
     let tcp = TcpPacket::new_checked(packet.payload).ok()?;
-    let len = tcp.payload().len();
+    let len = tcp.payload().len() + usize::from(tcp.fin());
     (len > 0).then(|| ((tcp.src_port(), tcp.dst_port()), tcp.seq_number(), len))
 }
 

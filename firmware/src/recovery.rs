@@ -64,6 +64,8 @@ pub(crate) struct Look {
     pub(crate) state: State,
     /// Bytes not yet acknowledged.
     pub(crate) queue: usize,
+    /// Bytes that the application has not read.
+    pub(crate) unread: usize,
 }
 
 impl Look {
@@ -237,9 +239,14 @@ impl Recovery {
                 let Ok(newly) = usize::try_from(newly) else { return };
                 let taken = before.queue.saturating_sub(after.queue);
                 // The FIN is acknowledged with the last byte, and counts for one.
-                if taken > 0 && (newly == taken || newly == taken + 1) {
+                let data = taken > 0 && (newly == taken || newly == taken + 1);
+                let fin = taken == 0 && newly == 1 && before.state != after.state;
+                if data || fin {
                     self.progress(ack, heard.window, now);
-                } else if newly == 0 && heard.bare {
+                } else if newly == 0 && (heard.bare || after.unread > before.unread) {
+                    if self.window == 0 {
+                        self.opened(now);
+                    }
                     self.window = heard.window;
                 }
                 self.arrived_later(&heard.sacked, now);
@@ -285,6 +292,15 @@ impl Recovery {
         (self.progressed, self.pretended) = (now, now);
     }
 
+    /// The window was closed: what was outstanding waited for it, for so long perhaps that no [`Moment`] is
+    /// right any more.
+    fn opened(&mut self, now: Instant) {
+        let now = Moment::new(now);
+        (self.since, self.progressed, self.pretended) = (now, now, now);
+        self.timed.0 = self.acknowledged;
+        (self.due, self.resent) = (None, None);
+    }
+
     /// The peer has these blocks of data behind what it acknowledges.
     fn arrived_later(&mut self, blocks: &[Option<(u32, u32)>], now: Instant) {
         // Only what was sent after the first segment, the last time, says something about it.
@@ -309,12 +325,16 @@ impl Recovery {
         self.due = Some(Moment::new(due));
     }
 
-    /// When to resend, if `queue` bytes are unacknowledged.
-    pub(crate) fn deadline(&self, queue: usize, now: Instant) -> Option<Instant> {
+    /// When to resend, if `queue` bytes are unacknowledged, or if not, a FIN is.
+    pub(crate) fn deadline(&self, queue: usize, fin: bool, now: Instant) -> Option<Instant> {
         let flight = self.flight();
-        // A FIN alone is left to smoltcp's timer.
-        if !self.known || queue == 0 || flight <= 0 || self.window == 0 {
+        if !self.known || (queue == 0 && !fin) || flight <= 0 || self.window == 0 {
             return None;
+        }
+        if queue == 0 {
+            // A FIN alone is left to smoltcp's timer, unless that has been stopped, and only a keep-alive
+            // probe, with a byte in its place, would follow.
+            return Some(self.since.near(now) + RECOVERY_MAX);
         }
         let delay = if flight > i32::from(self.longest) { Duration::ZERO } else { ACK_DELAY_MAX };
         let wait = self.trip.late() * (1 << self.tries.min(10)) + delay;
@@ -348,5 +368,33 @@ impl Recovery {
     /// The highest acknowledgement.
     pub(crate) const fn acknowledged(&self) -> TcpSeqNumber {
         self.acknowledged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_was_closed_for_an_hour_delays_nothing_once_it_is_open() {
+        let heard = |window| Heard {
+            ports: (7, 50_000),
+            seq: TcpSeqNumber(100),
+            ack: Some(TcpSeqNumber(1)),
+            window,
+            bare: true,
+            fin: None,
+            sacked: [None; 3],
+        };
+        let look = Look { state: State::Established, queue: 8, unread: 0 };
+        let (start, later) = (Instant::ZERO, Instant::from_secs(3600));
+        let mut recovery = Recovery::new();
+        recovery.begin(&heard(1000), start);
+        recovery.sent(TcpSeqNumber(1), 8, start);
+        recovery.heard(&heard(0), look, look, start);
+        assert_eq!(recovery.deadline(8, false, later), None);
+        recovery.heard(&heard(1000), look, look, later);
+        let due = recovery.deadline(8, false, later).expect("data is outstanding");
+        assert!(later < due && due < later + Duration::from_secs(2), "{due}");
     }
 }

@@ -411,7 +411,7 @@ impl<'a> NetStack<'a> {
 
     fn look(&self, index: usize) -> Look {
         let socket = self.pool.socket(index, &self.set);
-        Look { state: socket.state(), queue: socket.send_queue() }
+        Look { state: socket.state(), queue: socket.send_queue(), unread: socket.recv_queue() }
     }
 
     /// Gives smoltcp a segment with data, and its FIN after that; see [`crate::fin`].
@@ -483,14 +483,16 @@ impl<'a> NetStack<'a> {
             }
             let Some(ends) = self.ends(index) else { continue };
             let socket = self.pool.socket(index, &self.set);
-            let finished = match socket.state() {
-                State::Established | State::FinWait1 => false,
-                State::CloseWait | State::LastAck | State::Closing => true,
+            let (finished, fin) = match socket.state() {
+                State::Established => (false, false),
+                State::FinWait1 => (false, true),
+                State::CloseWait => (true, false),
+                State::LastAck | State::Closing => (true, true),
                 _ => continue,
             };
             let (queue, unread) = (socket.send_queue(), socket.recv_queue());
             let recovery = &mut self.pool.slots[index].recovery;
-            let deadline = recovery.deadline(queue, self.now);
+            let deadline = recovery.deadline(queue, fin, self.now);
             let timeout = USER_TIMEOUT - recovery.pretended();
             self.pool.socket_mut(index, &mut self.set).set_timeout(Some(timeout));
             let Some(deadline) = deadline else { continue };
@@ -510,7 +512,7 @@ impl<'a> NetStack<'a> {
                 let swallow = MeteredToken::<D::TxToken<'_>> { token: None, sent: &mut sent };
                 self.show(shown.bytes(), swallow);
             }
-            let after = self.pool.slots[index].recovery.deadline(queue, self.now);
+            let after = self.pool.slots[index].recovery.deadline(queue, fin, self.now);
             next = earliest(next, after);
         }
         next
