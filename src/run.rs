@@ -185,6 +185,10 @@ impl Driver {
                     Some(now)
                 }
             };
+            // At once: what has its power cut answers nobody any more.
+            if firmware.board().reset_requested() {
+                return Ok(End::Reset);
+            }
             let was = std::mem::replace(&mut link, nic.link() && cable.link().plugged());
             if link && !was {
                 firmware.link_up();
