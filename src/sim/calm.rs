@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::NetConfig;
+use tapboard_firmware::config::{KEEP_ALIVE, USER_TIMEOUT};
 
 /// How long a fault may still be felt after its end: a bottleneck of 256 kbit/s takes 2 s to let 64 KiB go,
 /// and a segment lost on the last day of a fault is sent again within 60 s.
@@ -25,6 +26,11 @@ pub(super) struct Calm {
     /// When each board last gave up a handshake, and how many it had by then.
     given_up: Vec<(Instant, u32)>,
 }
+
+/// How long after that a connection may still break of it: a peer that lost its RAM is found out by the next
+/// keep-alive probe, and one that is gone is given up.
+const LINGER: Duration =
+    Duration::from_micros(KEEP_ALIVE.total_micros() + USER_TIMEOUT.total_micros());
 
 /// When trouble ends whose end is not known yet.
 const OPEN: Instant = Instant::from_micros_const(i64::MAX);
@@ -54,11 +60,12 @@ impl Calm {
         }
     }
 
-    /// Whether a connection to that board, begun at `since`, may break; `fresh`: nothing has come back on
-    /// it.
-    pub(super) fn explains(&self, board: usize, since: Instant, fresh: bool) -> bool {
+    /// Whether a connection to that board, begun at `since`, may break at `now`; `fresh`: nothing has come
+    /// back on it.
+    pub(super) fn explains(&self, board: usize, since: Instant, now: Instant, fresh: bool) -> bool {
+        let felt = |end: Instant| end >= since && (end == OPEN || now <= end + LINGER);
         fresh && self.given_up[board].1 > 0 && self.given_up[board].0 >= since
-            || [board, self.node].iter().any(|&node| self.trouble[node] >= Some(since))
+            || [board, self.node].iter().any(|&node| self.trouble[node].is_some_and(felt))
     }
 
     /// Where a board's service is.

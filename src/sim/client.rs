@@ -241,7 +241,7 @@ impl Client {
             Turn::Abort => stack.abort(socket),
             Turn::Lost(error) => {
                 let _ = TcpClientStack::close(stack, socket);
-                if !calm.explains(self.job.board, self.since, self.received == 0) {
+                if !calm.explains(self.job.board, self.since, now, self.received == 0) {
                     let since = self.since;
                     return Err(format!("{error}, without a reason since {since}"));
                 }
