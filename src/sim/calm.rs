@@ -2,8 +2,9 @@
 //!
 //! A well-behaved client reports a connection that broke without a reason as a failure. Reasons are
 //! faults of either end's cable and losses of RAM; a fault goes on explaining for [`ECHO`] after its end,
-//! while frames that it delayed are under way. A connection on which nothing came back yet may also have
-//! been a handshake that a board gave up to let others in.
+//! while frames that it delayed are under way. A cable that is out for no longer than [`PULL`] is no reason. A
+//! connection on which nothing came back yet may also have been a handshake that a board gave up to let
+//! others in, or that a short pull cut.
 
 use std::net::SocketAddr;
 
@@ -23,11 +24,17 @@ pub(super) struct Calm {
     boards: Vec<NetConfig>,
     /// For each node, when its trouble ends or ended; `None`: it never was in any.
     trouble: Vec<Option<Instant>>,
+    /// For each node, since when its cable is out, if it is.
+    out: Vec<Option<Instant>>,
+    /// For each node, when its last short pull could last be felt.
+    pulls: Vec<Option<Instant>>,
     /// When each board last gave up a handshake, and how many it had by then.
     given_up: Vec<(Instant, u32)>,
 }
 
-/// How long after that a connection may still break of it: a peer that lost its RAM is found out by the next
+/// A pull no longer than this breaks no connection on which something has come back.
+const PULL: Duration = Duration::from_secs(8);
+/// How long after a fault a connection may still break of it: a peer that lost its RAM is found out by the next
 /// keep-alive probe, and one that is gone is given up.
 const LINGER: Duration =
     Duration::from_micros(KEEP_ALIVE.total_micros() + USER_TIMEOUT.total_micros());
@@ -38,7 +45,9 @@ const OPEN: Instant = Instant::from_micros_const(i64::MAX);
 impl Calm {
     pub(super) fn new(node: usize, boards: Vec<NetConfig>, nodes: usize) -> Self {
         let given_up = vec![(Instant::ZERO, 0); boards.len()];
-        Self { node, boards, trouble: vec![None; nodes], given_up }
+        let none = vec![None; nodes];
+        let (out, pulls) = (none.clone(), none.clone());
+        Self { node, boards, trouble: none, out, pulls, given_up }
     }
 
     /// Notes that a node's trouble has begun.
@@ -53,6 +62,23 @@ impl Calm {
         }
     }
 
+    /// Notes that a node's cable is out.
+    pub(super) fn unplug(&mut self, node: usize, now: Instant) {
+        self.out[node].get_or_insert(now);
+    }
+
+    /// Notes that it is in again.
+    pub(super) fn plug(&mut self, node: usize, now: Instant) {
+        let Some(since) = self.out[node].take() else {
+            return;
+        };
+        let felt = Some(now + ECHO);
+        self.pulls[node] = felt;
+        if now > since + PULL {
+            self.trouble[node] = self.trouble[node].max(felt);
+        }
+    }
+
     /// Notes how many handshakes a board has given up.
     pub(super) fn gave_up(&mut self, board: usize, now: Instant, count: u32) {
         if self.given_up[board].1 != count {
@@ -64,8 +90,13 @@ impl Calm {
     /// back on it.
     pub(super) fn explains(&self, board: usize, since: Instant, now: Instant, fresh: bool) -> bool {
         let felt = |end: Instant| end >= since && (end == OPEN || now <= end + LINGER);
+        let broken = |&node: &usize| {
+            let out = self.out[node].is_some_and(|out| fresh || now > out + PULL);
+            let pulled = fresh && self.pulls[node].is_some_and(felt);
+            out || pulled || self.trouble[node].is_some_and(felt)
+        };
         fresh && self.given_up[board].1 > 0 && self.given_up[board].0 >= since
-            || [board, self.node].iter().any(|&node| self.trouble[node].is_some_and(felt))
+            || [board, self.node].iter().any(broken)
     }
 
     /// Where a board's service is.

@@ -4,19 +4,24 @@ use smoltcp::time::Instant;
 
 use super::{Node, Wakeups, World};
 use crate::nic::wire::Side;
+use crate::sim::calm::Calm;
 use crate::sim::node::net_config;
 use crate::sim::plan::Event;
 
 impl World<'_, '_> {
-    fn trouble(&mut self, node: usize, now: Option<Instant>) {
+    fn each_calm(&mut self, note: impl Fn(&mut Calm)) {
         for peer in &mut self.nodes {
             if let Node::Peer(_, calm) = peer {
-                match now {
-                    None => calm.begin(node),
-                    Some(now) => calm.end(node, now),
-                }
+                note(calm);
             }
         }
+    }
+
+    fn trouble(&mut self, node: usize, now: Option<Instant>) {
+        self.each_calm(|calm| match now {
+            None => calm.begin(node),
+            Some(now) => calm.end(node, now),
+        });
     }
 
     pub(super) fn happen(&mut self, now: Instant, event: Event) {
@@ -30,7 +35,7 @@ impl World<'_, '_> {
                 self.settle(node, now);
             }
             Event::Unplug { node } => {
-                self.trouble(node, None);
+                self.each_calm(|calm| calm.unplug(node, now));
                 self.switch.ports[node].link.plug(false);
             }
             Event::Plug { node } => self.plug(node, now),
@@ -64,6 +69,7 @@ impl World<'_, '_> {
             return;
         }
         self.switch.ports[node].link.plug(true);
+        self.each_calm(|calm| calm.plug(node, now));
         match &mut self.nodes[node] {
             Node::Board(board, _) => {
                 board.plugged = now;
