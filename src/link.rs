@@ -12,16 +12,16 @@
 //! have changed, or the cable was out, later frames do not wait for it.
 
 mod describe;
+mod notes;
 mod setting;
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fmt;
 
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
+pub use self::notes::{Note, Notes};
 pub use self::setting::{Chance, Setting, parse_duration};
 use crate::nic::wire::Side;
 
@@ -99,117 +99,6 @@ impl Faults {
             Setting::Mtu(mtu) => self.mtu = mtu,
             Setting::Partition(partition) => self.partition = partition,
         }
-    }
-}
-
-/// One thing that befell a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// The cable was out.
-    Unplugged,
-    /// This direction was cut.
-    Partition,
-    /// It was longer than the MTU, in bytes.
-    Mtu(usize),
-    /// It was lost at random, at this chance.
-    Loss(Chance),
-    /// It was lost in a burst.
-    Burst,
-    /// The rate limit's queue, of that many bytes, was full.
-    QueueFull(usize),
-    /// The link held as many frames as it can.
-    HeldMax,
-    /// This bit of that byte was flipped.
-    Corrupted {
-        /// From 0, the least significant.
-        bit: u8,
-        /// From 0, the first of the Ethernet header.
-        byte: usize,
-    },
-    /// It arrived this much later than it was sent.
-    Delayed(Duration),
-    /// It arrived so much later than its turn that others may overtake it.
-    Reordered(Duration),
-    /// It arrived twice.
-    Duplicated,
-}
-
-impl Note {
-    /// Whether the frame did not arrive.
-    #[must_use]
-    pub const fn dropped(self) -> bool {
-        matches!(
-            self,
-            Self::Unplugged
-                | Self::Partition
-                | Self::Mtu(_)
-                | Self::Loss(_)
-                | Self::Burst
-                | Self::QueueFull(_)
-                | Self::HeldMax
-        )
-    }
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unplugged => f.write_str("dropped: the cable is out"),
-            Self::Partition => f.write_str("dropped: this direction is cut"),
-            Self::Mtu(mtu) => write!(f, "dropped: longer than the MTU of {mtu}"),
-            Self::Loss(chance) => write!(f, "dropped by loss {chance}"),
-            Self::Burst => f.write_str("dropped in a burst"),
-            Self::QueueFull(bytes) => write!(f, "dropped: the queue of {bytes} bytes is full"),
-            Self::HeldMax => write!(f, "dropped: {HELD_MAX} frames are under way"),
-            Self::Corrupted { bit, byte } => write!(f, "bit {bit} of byte {byte} flipped"),
-            Self::Delayed(delay) => write!(f, "delayed {}", setting::duration(*delay)),
-            Self::Reordered(delay) => write!(f, "reordered by {}", setting::duration(*delay)),
-            Self::Duplicated => f.write_str("duplicated"),
-        }
-    }
-}
-
-/// All that befell a frame, in the order in which it did; empty if nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes(heapless::Vec<Note, 4>);
-
-impl Notes {
-    fn add(&mut self, note: Note) {
-        // At most corruption, a delay, a reordering and a duplicate; or one reason to drop.
-        let _ = self.0.push(note);
-    }
-
-    /// The notes.
-    #[must_use]
-    pub fn as_slice(&self) -> &[Note] {
-        &self.0
-    }
-
-    /// The frame as it arrives, if it does: with the bit flipped that is said to be.
-    #[must_use]
-    pub fn as_arrived<'f>(&self, frame: &'f [u8]) -> Cow<'f, [u8]> {
-        let mut frame = Cow::Borrowed(frame);
-        for note in &self.0 {
-            if let Note::Corrupted { bit, byte } = *note {
-                frame.to_mut()[byte] ^= 1 << bit;
-            }
-        }
-        frame
-    }
-
-    /// Whether the frame did not arrive.
-    #[must_use]
-    pub fn dropped(&self) -> bool {
-        self.0.iter().any(|note| note.dropped())
-    }
-}
-
-impl fmt::Display for Notes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, note) in self.0.iter().enumerate() {
-            write!(f, "{}{note}", if index == 0 { "" } else { ", " })?;
-        }
-        Ok(())
     }
 }
 
