@@ -28,10 +28,12 @@ use smoltcp::wire::{
 };
 
 use crate::backlog::Backlog;
-use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT};
+use crate::config::{
+    BACKLOG, EGRESS_BUDGET, FRAME_SIZE, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT,
+};
 use crate::crafted::{Crafted, bare};
 use crate::egress::{Metered, MeteredToken, Sent};
-use crate::fin::Unfinished;
+use crate::fin;
 use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::moment::earliest;
@@ -414,7 +416,9 @@ impl<'a> NetStack<'a> {
         Look { state: socket.state(), queue: socket.send_queue(), unread: socket.recv_queue() }
     }
 
-    /// Gives smoltcp a segment with data, and its FIN after that; see [`crate::fin`].
+    /// Gives smoltcp a segment with data, and its FIN after that; see [`crate::fin`]. Never inlined: no other
+    /// frame needs its copy on the call stack.
+    #[inline(never)]
     fn show_with_fin<T: TxToken>(
         &mut self,
         frame: &[u8],
@@ -422,11 +426,12 @@ impl<'a> NetStack<'a> {
         heard: &Heard,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let unfinished = heard.fin.and_then(|fin| Some((fin, Unfinished::new(frame, fin)?)));
-        let Some((fin, unfinished)) = unfinished else {
+        let mut buffer = [0; FRAME_SIZE];
+        let Some(fin) = heard.fin else { return self.show(frame, transmit) };
+        let Some(unfinished) = fin::without(fin, frame, &mut buffer) else {
             return self.show(frame, transmit);
         };
-        self.show(unfinished.bytes(), transmit);
+        self.show(unfinished, transmit);
         let Some((local, remote)) = self.ends(index) else { return };
         let socket = self.pool.socket(index, &self.set);
         let end = heard.seq + fin.len;
