@@ -1,4 +1,4 @@
-//! The LAN9118 and its family (LAN9215 to LAN9221), an Ethernet controller beside the processor, as a [`Mac`].
+//! The LAN9118 and its family (LAN9215 to LAN9221), an Ethernet controller beside the processor, as a [`Fifo`].
 //!
 //! Data and what there is to know about it are in separate FIFOs: a received frame is announced by a
 //! word of status, with its length; a frame to send follows two words of command. Both are told to begin
@@ -7,12 +7,10 @@
 //!
 //! The controller is used as 32 bits wide, in full duplex; its PHY negotiates by itself.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities};
-use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::{Frame, Mac, PAD, RxToken, capabilities};
+use super::{Fifo, Frame, PAD};
 use crate::Registers;
 
 const RX_DATA: usize = 0x00;
@@ -73,7 +71,7 @@ const COMMAND_WHOLE: u32 = 1 << 13 | 1 << 12 | (PAD as u32) << 16;
 
 const HEADER: usize = 14;
 const CRC: usize = 4;
-/// Frames looked at before those that are not fit to pass on are left for the next call.
+/// More than its FIFO of results can tell of at once.
 const FRAMES: usize = 32;
 /// Readings in which a reset or a MAC register's access is over: each takes 45 ns at least, a reset 100 us.
 const READINGS: usize = 100_000;
@@ -111,44 +109,34 @@ impl core::error::Error for Error {}
 
 /// The controller behind `R`.
 #[derive(Debug)]
-pub struct Lan9118<'a, R> {
+pub struct Lan9118<R> {
     registers: R,
-    receive: &'a mut Frame,
-    transmit: &'a mut Frame,
-    refused: bool,
 }
 
-impl<'a, R: Registers> Lan9118<'a, R> {
+impl<R: Registers> Lan9118<R> {
     /// Resets and starts the controller under the address `mac`. IPv6 needs `multicast`: its neighbours
     /// are asked for in multicast frames.
-    pub fn new(
-        registers: R,
-        mac: EthernetAddress,
-        multicast: bool,
-        receive: &'a mut Frame,
-        transmit: &'a mut Frame,
-    ) -> Result<Self, Error> {
+    pub fn new(registers: R, mac: EthernetAddress, multicast: bool) -> Result<Self, Error> {
         let EthernetAddress(mac) = mac;
-        let mut device = Self { registers, receive, transmit, refused: false };
+        let mut fifo = Self { registers };
         // The first reading may wake it.
-        device.registers.read(BYTE_TEST);
-        if device.registers.read(BYTE_TEST) != BYTE_ORDER {
+        fifo.registers.read(BYTE_TEST);
+        if fifo.registers.read(BYTE_TEST) != BYTE_ORDER {
             return Err(Error::Absent);
         }
-        device.registers.write(HW_CFG, HW_CFG_RESET);
-        device.wait(HW_CFG, HW_CFG_RESET).ok_or(Error::Reset)?;
-        device.registers.write(HW_CFG, HW_CFG_FIFOS);
-        device.registers.write(FIFO_INT, FIFO_INT_LEVELS);
-        device.registers.write(RX_CFG, RX_CFG_OFFSET);
-        device.registers.write(TX_CFG, TX_CFG_ON);
-        device.registers.write(IRQ_CFG, IRQ_CFG_ENABLE);
+        fifo.registers.write(HW_CFG, HW_CFG_RESET);
+        fifo.wait(HW_CFG, HW_CFG_RESET).ok_or(Error::Reset)?;
+        fifo.registers.write(HW_CFG, HW_CFG_FIFOS);
+        fifo.registers.write(FIFO_INT, FIFO_INT_LEVELS);
+        fifo.registers.write(RX_CFG, RX_CFG_OFFSET);
+        fifo.registers.write(TX_CFG, TX_CFG_ON);
+        fifo.registers.write(IRQ_CFG, IRQ_CFG_ENABLE);
         let low = u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]]);
-        device.write_mac(CSR_ADDRESS_LOW, low)?;
-        device.write_mac(CSR_ADDRESS_HIGH, u32::from_le_bytes([mac[4], mac[5], 0, 0]))?;
+        fifo.write_mac(CSR_ADDRESS_LOW, low)?;
+        fifo.write_mac(CSR_ADDRESS_HIGH, u32::from_le_bytes([mac[4], mac[5], 0, 0]))?;
         let multicast = if multicast { CR_MULTICAST } else { 0 };
-        device.write_mac(CSR_CR, CR_RECEIVE | CR_TRANSMIT | CR_FULL_DUPLEX | multicast)?;
-        device.acknowledge();
-        Ok(device)
+        fifo.write_mac(CSR_CR, CR_RECEIVE | CR_TRANSMIT | CR_FULL_DUPLEX | multicast)?;
+        Ok(fifo)
     }
 
     /// The controller's counter, at 25 MHz of its own crystal.
@@ -166,98 +154,44 @@ impl<'a, R: Registers> Lan9118<'a, R> {
         self.registers.write(MAC_CSR_CMD, CSR_BUSY | register);
         self.wait(MAC_CSR_CMD, CSR_BUSY).ok_or(Error::Busy)
     }
+}
 
-    /// Whether a frame's status waits.
+impl<R: Registers> Fifo for Lan9118<R> {
+    const FRAMES: usize = FRAMES;
+
     fn received(&mut self) -> bool {
         self.registers.read(RX_FIFO_INF) >> 16 & 0xff != 0
+    }
+
+    fn read_frame(&mut self, frame: &mut Frame) -> Option<usize> {
+        let status = self.registers.read(RX_STATUS);
+        let size = (status >> 16 & 0x3fff) as usize;
+        frame.fill((PAD + size).div_ceil(4), || self.registers.read(RX_DATA));
+        let length = size.checked_sub(CRC)?;
+        let fit = status & STATUS_ERROR == 0 && (HEADER..=FRAME_SIZE).contains(&length);
+        fit.then_some(length)
     }
 
     fn has_room(&mut self) -> bool {
         self.registers.read(TX_FIFO_INF) & 0xffff > ROOM
     }
 
-    /// Takes a frame out of the FIFO and returns its length; `None` if it was not fit to pass on.
-    fn read_frame(&mut self) -> Option<usize> {
-        let status = self.registers.read(RX_STATUS);
-        let size = (status >> 16 & 0x3fff) as usize;
-        self.receive.fill((PAD + size).div_ceil(4), || self.registers.read(RX_DATA));
-        let length = size.checked_sub(CRC)?;
-        let fit = status & STATUS_ERROR == 0 && (HEADER..=FRAME_SIZE).contains(&length);
-        fit.then_some(length)
-    }
-}
-
-impl<R: Registers> Mac for Lan9118<'_, R> {
-    fn acknowledge(&mut self) {
-        let raised = self.registers.read(INT_STS);
-        self.registers.write(INT_STS, raised);
-        let waits = self.refused || self.received();
-        let room = if waits && !self.has_room() { INT_TRANSMIT_ROOM } else { 0 };
-        self.registers.write(INT_EN, INT_RECEIVED | room);
-    }
-
-    fn pending(&mut self) -> bool {
-        if !self.has_room() {
-            return false;
-        }
-        core::mem::take(&mut self.refused) || self.received()
-    }
-}
-
-impl<R: Registers> Device for Lan9118<'_, R> {
-    type RxToken<'a>
-        = RxToken<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = TxToken<'a, R>
-    where
-        Self: 'a;
-
-    /// A frame, if there is also room for the answer.
-    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, R>)> {
-        if !self.has_room() {
-            return None;
-        }
-        for _ in 0..FRAMES {
-            if !self.received() {
-                return None;
-            }
-            if let Some(length) = self.read_frame() {
-                let frame = &self.receive.0[PAD..PAD + length];
-                let transmit = TxToken { registers: &mut self.registers, frame: self.transmit };
-                return Some((RxToken(frame), transmit));
-            }
-        }
-        None
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_, R>> {
-        self.refused = !self.has_room();
-        (!self.refused).then_some(TxToken { registers: &mut self.registers, frame: self.transmit })
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        capabilities()
-    }
-}
-
-/// Room for a frame.
-#[derive(Debug)]
-pub struct TxToken<'a, R> {
-    registers: &'a mut R,
-    frame: &'a mut Frame,
-}
-
-impl<R: Registers> phy::TxToken for TxToken<'_, R> {
-    fn consume<T, F: FnOnce(&mut [u8]) -> T>(self, length: usize, f: F) -> T {
-        let result = f(&mut self.frame.0[PAD..PAD + length]);
+    fn write_frame(&mut self, frame: &mut Frame, length: usize) {
         self.registers.write(TX_DATA, COMMAND_WHOLE | length as u32);
         self.registers.write(TX_DATA, length as u32);
-        for word in self.frame.words(length) {
+        for word in frame.words(length) {
             self.registers.write(TX_DATA, word);
         }
-        result
+    }
+
+    fn clear_interrupt(&mut self) {
+        let raised = self.registers.read(INT_STS);
+        self.registers.write(INT_STS, raised);
+    }
+
+    fn enable_interrupt(&mut self, room: bool) {
+        let room = if room { INT_TRANSMIT_ROOM } else { 0 };
+        self.registers.write(INT_EN, INT_RECEIVED | room);
     }
 }
 
@@ -409,12 +343,8 @@ mod tests {
         }
     }
 
-    fn open(
-        shared: &'static Shared<Model>,
-        receive: &'static mut Frame,
-        transmit: &'static mut Frame,
-    ) -> Lan9118<'static, &'static Shared<Model>> {
-        Lan9118::new(shared, ADDRESS, false, receive, transmit).unwrap()
+    fn open(shared: &'static Shared<Model>) -> Lan9118<&'static Shared<Model>> {
+        Lan9118::new(shared, ADDRESS, false).unwrap()
     }
 
     conformance!(open);
@@ -432,8 +362,7 @@ mod tests {
     fn an_absent_controller_is_an_error() {
         let bench = Bench::new(open);
         bench.shared.chip.borrow_mut().absent = true;
-        let (mut receive, mut transmit) = (Frame::new(), Frame::new());
-        let error = Lan9118::new(bench.shared, ADDRESS, false, &mut receive, &mut transmit);
+        let error = Lan9118::new(bench.shared, ADDRESS, false);
         assert_eq!(error.err(), Some(Error::Absent));
     }
 }
