@@ -119,8 +119,12 @@ impl<C: Chip, D: Fifo> Bench<C, D> {
         self.shared.chip.borrow_mut().finish();
     }
 
-    fn line(&self) -> bool {
+    pub(super) fn line(&self) -> bool {
         self.shared.chip.borrow().line()
+    }
+
+    pub(super) fn link_came_up(&mut self) -> bool {
+        self.device.link_came_up()
     }
 
     /// What the superloop does before it sleeps, and whether it would.

@@ -23,6 +23,9 @@ pub trait Mac: Device {
     /// the device refused one, it can transmit again.
     fn acknowledge(&mut self);
 
+    /// Whether the cable has come in since this was asked last, as of the last [`Mac::acknowledge`].
+    fn link_came_up(&mut self) -> bool;
+
     /// Whether the firmware can make progress with this device now.
     fn pending(&mut self) -> bool;
 }
@@ -51,6 +54,12 @@ pub trait Fifo {
 
     /// Enables the interrupt of a frame that waits, and if `room`, that of room for another.
     fn enable_interrupt(&mut self, room: bool);
+
+    /// Whether the cable has come in since this was asked last; `false` from a driver that does not ask its
+    /// PHY.
+    fn link_came_up(&mut self) -> bool {
+        false
+    }
 }
 
 /// The network interface that a [`Fifo`] makes.
@@ -78,6 +87,10 @@ impl<F: Fifo> Mac for Ethernet<'_, F> {
         let waits = self.refused || self.fifo.received();
         let full = waits && !self.fifo.has_room();
         self.fifo.enable_interrupt(full);
+    }
+
+    fn link_came_up(&mut self) -> bool {
+        self.fifo.link_came_up()
     }
 
     fn pending(&mut self) -> bool {
