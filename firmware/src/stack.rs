@@ -32,7 +32,7 @@ use crate::config::{
 };
 use crate::crafted::{Crafted, bare};
 use crate::egress::{Metered, MeteredToken, Sent};
-use crate::fin;
+use crate::fin::{self, Fin};
 use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::moment::earliest;
@@ -374,10 +374,13 @@ impl<'a> NetStack<'a> {
         }
         if let Some((index, heard)) = known {
             let before = self.look(index);
-            if heard.fin.is_some() && before.unfinished() {
-                self.show_with_fin(frame, index, heard, transmit);
-            } else {
-                self.show(frame, transmit);
+            match heard.fin {
+                Some(fin) if before.unfinished() => {
+                    if self.show_unfinished(frame, fin, transmit) {
+                        self.show_fin::<T>(index, heard, fin);
+                    }
+                }
+                _ => self.show(frame, transmit),
             }
             let after = self.look(index);
             self.pool.slots[index].recovery.heard(heard, before, after, now);
@@ -403,22 +406,19 @@ impl<'a> NetStack<'a> {
         Look { state: socket.state(), queue: socket.send_queue(), unread: socket.recv_queue() }
     }
 
-    /// Gives smoltcp a segment with data, and its FIN after that; see [`crate::fin`]. Never inlined: no other
-    /// frame needs its copy on the call stack.
+    /// Gives smoltcp a segment with data without its FIN; see [`crate::fin`]. Says whether the FIN is still to be
+    /// shown. Never inlined: nothing else needs its copy on the call stack.
     #[inline(never)]
-    fn show_with_fin<T: TxToken>(
-        &mut self,
-        frame: &[u8],
-        index: usize,
-        heard: &Heard,
-        transmit: MeteredToken<'_, '_, T>,
-    ) {
+    fn show_unfinished(&mut self, frame: &[u8], fin: Fin, transmit: impl TxToken) -> bool {
         let mut buffer = [0; FRAME_SIZE];
-        let Some(fin) = heard.fin else { return self.show(frame, transmit) };
-        let Some(unfinished) = fin::without(fin, frame, &mut buffer) else {
-            return self.show(frame, transmit);
-        };
-        self.show(unfinished, transmit);
+        let unfinished = fin::without(fin, frame, &mut buffer);
+        self.show(unfinished.unwrap_or(frame), transmit);
+        unfinished.is_some()
+    }
+
+    /// Gives smoltcp the FIN that was taken out, once all the data before it is in.
+    #[inline(never)]
+    fn show_fin<T: TxToken>(&mut self, index: usize, heard: &Heard, fin: Fin) {
         let Some((local, remote)) = self.ends(index) else { return };
         let socket = self.pool.socket(index, &self.set);
         let end = heard.seq + fin.len;

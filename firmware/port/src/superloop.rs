@@ -21,7 +21,9 @@ pub trait Sleeper {
     fn sleep(&mut self);
 }
 
-/// One turn: polls `firmware`, and sleeps until it is to be polled again.
+/// One turn: polls `firmware`, and sleeps until it is to be polled again. Never inlined: while the firmware is
+/// made, which goes deepest, the call stack need not hold what a turn needs.
+#[inline(never)]
 pub fn turn<B: Board>(
     firmware: &mut Firmware<'_, B>,
     mac: &mut impl Mac,

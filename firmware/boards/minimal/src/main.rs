@@ -15,6 +15,7 @@ mod hardware;
 #[cfg(feature = "log")]
 mod itm;
 mod mac;
+mod vectors;
 
 use core::panic::PanicInfo;
 
@@ -24,7 +25,7 @@ use cortex_m_rt::entry;
 use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, ChipStorage, Firmware, NetConfig};
+use tapboard_firmware::{BoardSockets, BootError, ChipStorage, Firmware, NetConfig};
 
 use crate::clock::Clock;
 use crate::hardware::Hardware;
@@ -32,7 +33,7 @@ use crate::mac::Mac;
 
 static BUFFERS: ConstStaticCell<ChipStorage> = ConstStaticCell::new(ChipStorage::new());
 static SOCKETS: ConstStaticCell<BoardSockets<'static>> = ConstStaticCell::new(BoardSockets::new());
-static FIRMWARE: StaticCell<Firmware<'static, Hardware>> = StaticCell::new();
+static FIRMWARE: StaticCell<Result<Firmware<'static, Hardware>, BootError>> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
@@ -43,8 +44,12 @@ fn main() -> ! {
     itm::install(peripherals.ITM);
     let mut clock = Clock::start(peripherals.SYST);
     let mut mac = Mac::new();
-    let Some(firmware) = boot(&mut mac, clock.now()) else {
-        halt();
+    let firmware = match boot(&mut mac, clock.now()) {
+        Ok(firmware) => firmware,
+        Err(error) => {
+            log::error!("{error}");
+            halt();
+        }
     };
     loop {
         let next = firmware.poll(clock.now(), &mut mac);
@@ -58,26 +63,24 @@ fn main() -> ! {
 /// A function of its own, never inlined: the firmware is made on the call stack before it moves to its
 /// static, and that stack is free again when this returns.
 #[inline(never)]
-fn boot(mac: &mut Mac, now: Instant) -> Option<&'static mut Firmware<'static, Hardware>> {
-    let firmware = Firmware::new(
-        &NetConfig::BOARD,
-        ServiceConfig {
-            name: "minimal".try_into().ok()?,
-            telemetry: Some(([192, 0, 2, 2], 9000).into()),
-        },
-        Hardware::default(),
-        mac,
-        now,
-        BUFFERS.take(),
-        SOCKETS.take(),
-    );
-    match firmware {
-        Ok(firmware) => Some(FIRMWARE.init(firmware)),
-        Err(error) => {
-            log::error!("{error}");
-            None
-        }
-    }
+fn boot(
+    mac: &mut Mac,
+    now: Instant,
+) -> &'static mut Result<Firmware<'static, Hardware>, BootError> {
+    FIRMWARE.init_with(|| {
+        Firmware::new(
+            &NetConfig::BOARD,
+            ServiceConfig {
+                name: "minimal".try_into().unwrap_or_default(),
+                telemetry: Some(([192, 0, 2, 2], 9000).into()),
+            },
+            Hardware::default(),
+            mac,
+            now,
+            BUFFERS.take(),
+            SOCKETS.take(),
+        )
+    })
 }
 
 /// Sleeps for ever, and deaf: an interrupt wakes it only to sleep again.

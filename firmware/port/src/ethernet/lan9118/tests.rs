@@ -111,9 +111,7 @@ impl Registers for Model {
             HW_CFG | MAC_CSR_CMD => 0,
             INT_STS => self.raised(),
             MAC_CSR_DATA => self.csr_data,
-            RX_FIFO_INF => {
-                ((self.statuses.len() as u32) << 16) | (self.received.len() as u32 * 4)
-            }
+            RX_FIFO_INF => ((self.statuses.len() as u32) << 16) | (self.received.len() as u32 * 4),
             TX_FIFO_INF => TRANSMIT_FIFO - self.used,
             RX_STATUS => {
                 assert_eq!(self.unread, 0, "the frame before was not read to its end");
