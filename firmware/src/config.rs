@@ -148,8 +148,11 @@ pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// Longest wait before telemetry connects again, jitter included.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(4);
 
-/// All the RAM of the `mcu` profile: storage, sockets and the firmware itself.
+/// All the RAM of a chip's board but its call stack: storage, sockets, the firmware itself and [`BOARD_RAM`].
 pub const MCU_RAM: usize = 48 * 1024;
+
+/// What of that is the board's own: two frames for its driver, its hardware and its log.
+pub const BOARD_RAM: usize = 2 * (FRAME_SIZE + 2) + 128;
 
 const _: () = {
     assert!(DATAGRAM_SIZE + 14 + 20 + 8 == FRAME_SIZE);

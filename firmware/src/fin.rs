@@ -20,29 +20,20 @@ pub(crate) struct Fin {
     pub(crate) len: usize,
 }
 
-/// A frame whose FIN is taken out.
-pub(crate) struct Unfinished {
-    buffer: [u8; FRAME_SIZE],
-    len: usize,
-}
-
-impl Unfinished {
-    /// The frame without its FIN; `None` if the frame is longer than any this stack can hold.
-    #[inline(never)]
-    pub(crate) fn new(frame: &[u8], fin: Fin) -> Option<Self> {
-        let mut buffer = [0; FRAME_SIZE];
-        buffer.get_mut(..frame.len())?.copy_from_slice(frame);
-        let mut packet = TcpPacket::new_unchecked(&mut buffer[fin.at..frame.len()]);
-        packet.set_fin(false);
-        // The word with the flags is one less, so the checksum is one more (RFC 1624).
-        let (checksum, carry) = packet.checksum().overflowing_add(1);
-        packet.set_checksum(checksum + u16::from(carry));
-        Some(Self { buffer, len: frame.len() })
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.len]
-    }
+/// Copies `frame` to `buffer` without its FIN; `None` if it is longer than any this stack can hold.
+pub(crate) fn without<'b>(
+    fin: Fin,
+    frame: &[u8],
+    buffer: &'b mut [u8; FRAME_SIZE],
+) -> Option<&'b [u8]> {
+    let copy = buffer.get_mut(..frame.len())?;
+    copy.copy_from_slice(frame);
+    let mut packet = TcpPacket::new_unchecked(&mut copy[fin.at..]);
+    packet.set_fin(false);
+    // The word with the flags is one less, so the checksum is one more (RFC 1624).
+    let (checksum, carry) = packet.checksum().overflowing_add(1);
+    packet.set_checksum(checksum + u16::from(carry));
+    Some(copy)
 }
 
 #[cfg(test)]
@@ -69,8 +60,9 @@ mod tests {
             let mut frame = [0; 14 + 22];
             let mut packet = TcpPacket::new_unchecked(&mut frame[14..]);
             repr.emit(&mut packet, &source, &destination, &ChecksumCapabilities::default());
-            let unfinished = Unfinished::new(&frame, Fin { at: 14, len: 2 }).unwrap();
-            let packet = TcpPacket::new_checked(&unfinished.bytes()[14..]).unwrap();
+            let mut buffer = [0; FRAME_SIZE];
+            let unfinished = without(Fin { at: 14, len: 2 }, &frame, &mut buffer).unwrap();
+            let packet = TcpPacket::new_checked(&unfinished[14..]).unwrap();
             assert!(!packet.fin() && packet.ack());
             assert!(packet.verify_checksum(&source, &destination), "{word:#06x}");
         }

@@ -27,4 +27,4 @@ pub mod storage;
 pub use board::Board;
 pub use firmware::{BootError, Firmware};
 pub use stack::{Error, NetConfig, NetStack, TcpSocket, UdpSocket};
-pub use storage::{BoardSockets, Buffers, LargeStorage, McuStorage, Sockets, Storage};
+pub use storage::{BoardSockets, Buffers, ChipStorage, LargeStorage, McuStorage, Sockets, Storage};

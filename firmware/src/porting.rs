@@ -32,8 +32,10 @@
 //! - It can be asked, after its interrupt was acknowledged, whether there is something to do. That is
 //!   `tapboard_port::ethernet::Mac`, and what makes a sleep safe.
 //!
-//! Write it over `tapboard_port::Registers`, with a model of the chip beside it, and `conformance!` tries
-//! it on the host: every length, every state of the transmitter, and an event between any two accesses.
+//! `tapboard_port::ethernet::Ethernet` keeps them for any chip whose FIFOs the processor moves words from and to:
+//! what is left to write is a `Fifo` of six functions. Write it over `tapboard_port::Registers`, with a model of the
+//! chip beside it, and `conformance!` tries it on the host: every length, every state of the transmitter, and an
+//! event between any two accesses.
 //!
 //! *Done when* those tests pass, and `ping` is answered.
 //!
@@ -48,8 +50,8 @@
 //!
 //! # 5. Memory, and a loop that sleeps
 //!
-//! Two statics, [`McuStorage`](crate::McuStorage) and [`BoardSockets`](crate::BoardSockets), and the firmware
-//! itself on the stack of `main`, which never returns:
+//! Three statics - [`ChipStorage`](crate::ChipStorage), [`BoardSockets`](crate::BoardSockets), and the firmware
+//! itself, which is made on the call stack, in a function that returns before the loop begins:
 //!
 //! ```text
 //! loop {
@@ -62,7 +64,8 @@
 //! ```
 //!
 //! `tapboard_port::superloop::turn` is that, with the order that loses no wake-up: interrupts are masked, cleared,
-//! then the hardware is looked at, then the processor sleeps; one that comes after the look ends the sleep.
+//! then the hardware is looked at, then the processor sleeps; one that comes after the look ends the sleep. For a
+//! Cortex-M `tapboard_port::boot::run` is all of this step: `main` hands it the parts of the four before.
 //!
 //! *Done when* an idle board sleeps - in QEMU, below 3 % of a CPU - and `tapboard-host echo` measures less than a
-//! millisecond. Watch the deepest call stack in the log: with the firmware it is about 10 KiB.
+//! millisecond. Watch the deepest call stack in the log: 6 KiB are enough.

@@ -20,7 +20,6 @@ use embedded_nal::nb;
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::socket::tcp::State;
-use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr,
@@ -28,17 +27,19 @@ use smoltcp::wire::{
 };
 
 use crate::backlog::Backlog;
-use crate::config::{BACKLOG, EGRESS_BUDGET, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT};
+use crate::config::{
+    BACKLOG, EGRESS_BUDGET, FRAME_SIZE, INGRESS_BUDGET, STALL_RETRY, TX_RETRY, USER_TIMEOUT,
+};
 use crate::crafted::{Crafted, bare};
 use crate::egress::{Metered, MeteredToken, Sent};
-use crate::fin::Unfinished;
+use crate::fin;
 use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::moment::earliest;
 use crate::netstat::Counters;
 use crate::recovery::{Ends, Heard, Look};
 use crate::rng::Rng;
-use crate::storage::{Buffers, Sockets};
+use crate::storage::{Buffers, Placed, Sockets};
 
 pub use error::Error;
 use introspect::state_name;
@@ -157,7 +158,6 @@ impl<'a> NetStack<'a> {
     ///
     /// # Panics
     /// If there are not as many buffers as sockets: a mistake in the caller's constants.
-    #[inline(never)]
     pub fn new<
         const BUFFER: usize,
         const DATAGRAMS: usize,
@@ -172,11 +172,18 @@ impl<'a> NetStack<'a> {
         buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
         sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
     ) -> Self {
-        let buffers = buffers.into();
-        assert!(
-            buffers.tcp.len() == TCP && buffers.udp.len() == UDP,
-            "one pair of buffers for each socket"
-        );
+        Self::over(config, device, now, entropy, sockets.place(buffers.into()))
+    }
+
+    /// Never inlined, nor is [`Sockets::place`]: after each other, they need less of the call stack.
+    #[inline(never)]
+    fn over(
+        config: &NetConfig,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        entropy: u64,
+        Placed { set, pool, udp }: Placed<'a>,
+    ) -> Self {
         let mut rng = Rng::new(entropy);
         let mut interface_config = Config::new(HardwareAddress::Ethernet(config.mac));
         interface_config.random_seed = rng.next_u64();
@@ -193,24 +200,6 @@ impl<'a> NetStack<'a> {
         if let Some(gateway) = config.gateway {
             let _ = interface.routes_mut().add_default_ipv4_route(gateway);
         }
-
-        let mut set = SocketSet::new(&mut sockets.set[..]);
-        let handles = buffers.tcp.iter_mut().map(|[rx, tx]| {
-            let socket = smol_tcp::Socket::new(
-                smol_tcp::SocketBuffer::new(&mut rx[..]),
-                smol_tcp::SocketBuffer::new(&mut tx[..]),
-            );
-            set.add(socket)
-        });
-        let pool = Pool::new(&mut sockets.tcp_slots, handles);
-        let datagrams = buffers.udp.iter_mut().zip(&mut sockets.udp_metadata);
-        for (([rx, tx], [rx_meta, tx_meta]), slot) in datagrams.zip(&mut sockets.udp_slots) {
-            let socket = smol_udp::Socket::new(
-                smol_udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
-                smol_udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
-            );
-            slot.place(set.add(socket));
-        }
         Self {
             interface,
             capabilities: device.capabilities(),
@@ -219,7 +208,7 @@ impl<'a> NetStack<'a> {
             set,
             pool,
             backlog: Backlog::default(),
-            udp: &mut sockets.udp_slots,
+            udp,
             rng,
             now,
             counters: Counters::default(),
@@ -414,7 +403,9 @@ impl<'a> NetStack<'a> {
         Look { state: socket.state(), queue: socket.send_queue(), unread: socket.recv_queue() }
     }
 
-    /// Gives smoltcp a segment with data, and its FIN after that; see [`crate::fin`].
+    /// Gives smoltcp a segment with data, and its FIN after that; see [`crate::fin`]. Never inlined: no other
+    /// frame needs its copy on the call stack.
+    #[inline(never)]
     fn show_with_fin<T: TxToken>(
         &mut self,
         frame: &[u8],
@@ -422,11 +413,12 @@ impl<'a> NetStack<'a> {
         heard: &Heard,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let unfinished = heard.fin.and_then(|fin| Some((fin, Unfinished::new(frame, fin)?)));
-        let Some((fin, unfinished)) = unfinished else {
+        let mut buffer = [0; FRAME_SIZE];
+        let Some(fin) = heard.fin else { return self.show(frame, transmit) };
+        let Some(unfinished) = fin::without(fin, frame, &mut buffer) else {
             return self.show(frame, transmit);
         };
-        self.show(unfinished.bytes(), transmit);
+        self.show(unfinished, transmit);
         let Some((local, remote)) = self.ends(index) else { return };
         let socket = self.pool.socket(index, &self.set);
         let end = heard.seq + fin.len;
@@ -452,6 +444,7 @@ impl<'a> NetStack<'a> {
 
     /// Lets requests that waited for a slot in again, as far as there are slots now. Returns whether the
     /// device had no room for the answers.
+    #[inline(never)]
     fn serve_backlog<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         for _ in 0..BACKLOG {
             let ready = |port| self.pool.would_serve(&self.set, port);
@@ -520,6 +513,12 @@ impl<'a> NetStack<'a> {
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
         let refused = self.serve_backlog(device);
+        self.send_due(device, refused)
+    }
+
+    /// Lets smoltcp send what is due. Never inlined: the way in, which is deep, needs no room for this one.
+    #[inline(never)]
+    fn send_due<D: Device + ?Sized>(&mut self, device: &mut D, refused: bool) -> Egress {
         let mut sent = Sent::new(self.pool.slots, self.now);
         sent.refused = refused;
         let mut metered = Metered { device, sent };

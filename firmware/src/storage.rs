@@ -7,13 +7,11 @@
 
 use core::array;
 
-use smoltcp::iface::SocketStorage;
-use smoltcp::socket::udp;
+use smoltcp::iface::{SocketSet, SocketStorage};
+use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 
-#[cfg(target_pointer_width = "32")]
-use crate::config::MCU_RAM;
-use crate::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_PACKETS, UDP_SLOTS};
-use crate::listener::Slot;
+use crate::config::{BOARD_RAM, DATAGRAM_SIZE, MCU_RAM, TCP_SLOTS, UDP_PACKETS, UDP_SLOTS};
+use crate::listener::{Pool, Slot};
 use crate::stack::UdpSlot;
 
 /// Buffers for `TCP` connections of `BUFFER` bytes each way and `UDP` sockets of `DATAGRAMS` bytes each
@@ -66,7 +64,7 @@ impl<'a, const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAM
     }
 }
 
-type UdpMetadata = [[udp::PacketMetadata; UDP_PACKETS]; 2];
+type UdpMetadata = [[smol_udp::PacketMetadata; UDP_PACKETS]; 2];
 
 /// The sockets over a [`Storage`] of the same `TCP` and `UDP`; `ALL` is their sum, which stable Rust
 /// cannot yet compute in a type.
@@ -87,32 +85,76 @@ impl<const TCP: usize, const UDP: usize, const ALL: usize> Sockets<'_, TCP, UDP,
             set: [const { SocketStorage::EMPTY }; ALL],
             tcp_slots: [const { Slot::new() }; TCP],
             udp_slots: [const { UdpSlot::new() }; UDP],
-            udp_metadata: [[[udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]; UDP],
+            udp_metadata: [[[smol_udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]; UDP],
         }
+    }
+}
+
+/// Sockets in their places, each with its buffers.
+#[derive(Debug)]
+pub(crate) struct Placed<'a> {
+    pub(crate) set: SocketSet<'a>,
+    pub(crate) pool: Pool<'a>,
+    pub(crate) udp: &'a mut [UdpSlot],
+}
+
+impl<'a, const TCP: usize, const UDP: usize, const ALL: usize> Sockets<'a, TCP, UDP, ALL> {
+    /// Makes the sockets over their buffers.
+    #[inline(never)]
+    pub(crate) fn place<const BUFFER: usize, const DATAGRAMS: usize>(
+        &'a mut self,
+        Buffers { tcp, udp }: Buffers<'a, BUFFER, DATAGRAMS>,
+    ) -> Placed<'a> {
+        assert!(tcp.len() == TCP && udp.len() == UDP, "one pair of buffers for each socket");
+        let mut set = SocketSet::new(&mut self.set[..]);
+        let handles = tcp.iter_mut().map(|[rx, tx]| {
+            let socket = smol_tcp::Socket::new(
+                smol_tcp::SocketBuffer::new(&mut rx[..]),
+                smol_tcp::SocketBuffer::new(&mut tx[..]),
+            );
+            set.add(socket)
+        });
+        let pool = Pool::new(&mut self.tcp_slots, handles);
+        let datagrams = udp.iter_mut().zip(&mut self.udp_metadata);
+        for (([rx, tx], [rx_meta, tx_meta]), slot) in datagrams.zip(&mut self.udp_slots) {
+            let socket = smol_udp::Socket::new(
+                smol_udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
+                smol_udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
+            );
+            slot.place(set.add(socket));
+        }
+        Placed { set, pool, udp: &mut self.udp_slots }
     }
 }
 
 impl<const TCP: usize, const UDP: usize, const ALL: usize> Default for Sockets<'_, TCP, UDP, ALL> {
     fn default() -> Self {
         Self {
-            udp_metadata: array::from_fn(|_| [[udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]),
+            udp_metadata: array::from_fn(|_| [[smol_udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]),
             ..Self::new()
         }
     }
 }
 
-/// Profile `mcu`: what a chip with 64 KiB of RAM can spare.
+/// Profile `mcu`: small buffers of a round size.
 pub type McuStorage = Storage<TCP_SLOTS, 2048, UDP_SLOTS, DATAGRAM_SIZE>;
+
+/// Profile `chip`: all that a chip with 64 KiB of RAM can spare, [`MCU_RAM`]. The connections share what is left
+/// beside the sockets, the firmware and the board's own statics, so that the budget is kept whatever grows.
+pub type ChipStorage = Storage<TCP_SLOTS, CHIP_BUFFER, UDP_SLOTS, DATAGRAM_SIZE>;
+
+/// Each connection's share each way, a multiple of 8 bytes; no more than profile `mcu` gives.
+const CHIP_BUFFER: usize = {
+    let taken = size_of::<BoardSockets<'_>>()
+        + size_of::<crate::Firmware<'_, ()>>()
+        + UDP_SLOTS * 2 * DATAGRAM_SIZE
+        + BOARD_RAM;
+    let share = (MCU_RAM - taken) / (TCP_SLOTS * 2);
+    if share < 2048 { share & !7 } else { 2048 }
+};
 
 /// Profile `large`: the same board with buffers for a fast network.
 pub type LargeStorage = Storage<TCP_SLOTS, { 64 * 1024 }, UDP_SLOTS, { 16 * 1024 }>;
 
-/// The sockets of both profiles.
+/// The sockets of all profiles.
 pub type BoardSockets<'a> = Sockets<'a, TCP_SLOTS, UDP_SLOTS, { TCP_SLOTS + UDP_SLOTS }>;
-
-// Sockets are larger where pointers are; the budget is a chip's.
-#[cfg(target_pointer_width = "32")]
-const _: () = assert!(
-    size_of::<McuStorage>() + size_of::<BoardSockets<'_>>() + size_of::<crate::Firmware<'_, ()>>()
-        <= MCU_RAM
-);

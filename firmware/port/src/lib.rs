@@ -4,7 +4,8 @@
 //! - [`clock`]: time and one-shot alarms from a 24-bit counter such as `SysTick`;
 //! - [`entropy`]: a seed from a noisy source;
 //! - [`superloop`]: poll, arm, sleep;
-//! - `cortex_m`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them.
+//! - `cortex_m`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them;
+//! - `memory`, `boot` (bare metal only): the statics, and the one function that a board's `main` calls.
 //!
 //! A driver knows its registers by offset and does nothing but read and write them, so that its tests
 //! run on the host, against a model of the chip. Volatile accesses, and the little else that the compiler
@@ -14,11 +15,15 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(target_os = "none")]
+pub mod boot;
 pub mod clock;
 #[cfg(target_os = "none")]
 pub mod cortex_m;
 pub mod entropy;
 pub mod ethernet;
+#[cfg(target_os = "none")]
+pub mod memory;
 #[cfg(target_os = "none")]
 pub mod mmio;
 pub mod superloop;

@@ -1,10 +1,11 @@
-//! Everything that the compiler cannot check: volatile accesses, the interrupt mask, the unused stack.
+//! Everything that the compiler cannot check: volatile accesses, the interrupt mask, the vectors, the unused stack.
 #![allow(unsafe_code)]
 
 use core::ptr;
 
 use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::NVIC;
+use cortex_m::peripheral::{NVIC, SCB};
+use cortex_m_rt::{ExceptionFrame, exception};
 
 use crate::Registers;
 
@@ -70,4 +71,19 @@ pub fn stack_peak() -> usize {
         word += size_of::<u32>();
     }
     start - word
+}
+
+/// The vectors behind those of the exceptions. No interrupt is ever taken, and the runtime's own table is
+/// for 240: it would be a kilobyte of flash. One is the least that the runtime takes.
+// SAFETY: the section and the name are those that the runtime asks for. A 0 is never called; if it were, the
+// processor would take it for an instruction set that it has not, which is a fault.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [usize; 1] = [0];
+
+/// `unsafe` is the runtime's word for a handler that could be called from elsewhere; it does nothing unsafe.
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    log::error!("fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr());
+    SCB::sys_reset()
 }

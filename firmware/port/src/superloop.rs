@@ -32,6 +32,11 @@ pub fn turn<B: Board>(
     loop {
         mac.acknowledge();
         sleeper.clear();
+        if mac.link_came_up() {
+            log::info!("the cable is in");
+            firmware.link_up();
+            return;
+        }
         if mac.pending() || !clock.arm(next) {
             return;
         }

@@ -87,13 +87,14 @@ impl<H> Door<H> {
 #[derive(Debug)]
 pub(super) struct Server<H, C, const N: usize> {
     door: Door<H>,
-    places: [Option<(H, C)>; N],
+    /// All `N` of them from the first poll on: until then they cost nothing to make and to move.
+    places: heapless::Vec<Option<(H, C)>, N>,
 }
 
 impl<H, C, const N: usize> Server<H, C, N> {
     pub(super) const fn new(port: u16) -> Self {
         let door = Door { port, listener: None, retry_at: None };
-        Self { door, places: [const { None }; N] }
+        Self { door, places: heapless::Vec::new() }
     }
 
     /// Serves every connection, then takes new ones into the free places.
@@ -133,6 +134,7 @@ impl<H, C, const N: usize> Server<H, C, N> {
         S: TcpFullStack<TcpSocket = H>,
         C: Connection<S, X>,
     {
+        while self.places.push(None).is_ok() {}
         let (mut unfinished, mut backlog) = (false, false);
         for place in self.places.iter_mut().filter(|place| place.is_none()) {
             let Some((handle, remote)) = self.door.accept(now, stack) else {

@@ -6,8 +6,7 @@
 
 use cortex_m::Peripherals;
 use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::{SCB, SYST};
-use cortex_m_rt::{ExceptionFrame, exception};
+use cortex_m::peripheral::SYST;
 use tapboard_port::Registers;
 use tapboard_port::mmio::Block;
 
@@ -143,19 +142,4 @@ fn start_pll(system: &mut Block) -> Result<(), &'static str> {
 fn set(block: &mut Block, register: usize, bits: u32) {
     let value = block.read(register);
     block.write(register, value | bits);
-}
-
-/// The vectors behind those of the exceptions. No interrupt is ever taken, and the runtime's own table is
-/// for 240: it would be a kilobyte of flash. One is the least that the runtime takes.
-// SAFETY: the section and the name are those that the runtime asks for. A 0 is never called; if it were, the
-// processor would take it for an instruction set that it has not, which is a fault.
-#[unsafe(link_section = ".vector_table.interrupts")]
-#[unsafe(no_mangle)]
-static __INTERRUPTS: [usize; 1] = [0];
-
-/// `unsafe` is the runtime's word for a handler that could be called from elsewhere; it does nothing unsafe.
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    log::error!("fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr());
-    SCB::sys_reset()
 }

@@ -24,13 +24,13 @@ use cortex_m_rt::entry;
 use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, Firmware, McuStorage, NetConfig};
+use tapboard_firmware::{BoardSockets, ChipStorage, Firmware, NetConfig};
 
 use crate::clock::Clock;
 use crate::hardware::Hardware;
 use crate::mac::Mac;
 
-static BUFFERS: ConstStaticCell<McuStorage> = ConstStaticCell::new(McuStorage::new());
+static BUFFERS: ConstStaticCell<ChipStorage> = ConstStaticCell::new(ChipStorage::new());
 static SOCKETS: ConstStaticCell<BoardSockets<'static>> = ConstStaticCell::new(BoardSockets::new());
 static FIRMWARE: StaticCell<Firmware<'static, Hardware>> = StaticCell::new();
 

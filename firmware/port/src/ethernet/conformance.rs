@@ -9,12 +9,12 @@ use std::cell::{Cell, RefCell};
 use std::vec::Vec;
 use std::{format, vec};
 
-use smoltcp::phy::{RxToken, TxToken};
+use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::{Frame, Mac};
+use super::{Ethernet, Fifo, Mac};
 use crate::Registers;
 
 pub(super) const ADDRESS: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0x10, 0x20, 0x30]);
@@ -78,19 +78,20 @@ impl<C: Chip> Registers for &'static Shared<C> {
 /// A driver and its chip.
 pub(super) struct Bench<C: 'static, D> {
     pub(super) shared: &'static Shared<C>,
-    pub(super) device: D,
+    device: Ethernet<'static, D>,
 }
 
-type Open<C, D> = fn(&'static Shared<C>, &'static mut Frame, &'static mut Frame) -> D;
+type Open<C, D> = fn(&'static Shared<C>) -> D;
 
-impl<C: Chip, D: Mac> Bench<C, D> {
+impl<C: Chip, D: Fifo> Bench<C, D> {
     pub(super) fn new(open: Open<C, D>) -> Self {
         let shared = &*Box::leak(Box::new(Shared {
             chip: RefCell::default(),
             accesses: Cell::new(0),
             event: Cell::new(None),
         }));
-        let device = open(shared, Box::leak(Box::default()), Box::leak(Box::default()));
+        let frames = [Box::leak(Box::default()), Box::leak(Box::default())];
+        let device = Ethernet::new(open(shared), frames);
         assert_eq!(shared.chip.borrow().address(), ADDRESS);
         Self { shared, device }
     }
@@ -118,8 +119,12 @@ impl<C: Chip, D: Mac> Bench<C, D> {
         self.shared.chip.borrow_mut().finish();
     }
 
-    fn line(&self) -> bool {
+    pub(super) fn line(&self) -> bool {
         self.shared.chip.borrow().line()
+    }
+
+    pub(super) fn link_came_up(&mut self) -> bool {
+        self.device.link_came_up()
     }
 
     /// What the superloop does before it sleeps, and whether it would.
@@ -133,7 +138,7 @@ pub(super) fn frame(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 7 + length) as u8).collect()
 }
 
-pub(super) fn frames_of_every_length_are_received<C: Chip, D: Mac>(open: Open<C, D>) {
+pub(super) fn frames_of_every_length_are_received<C: Chip, D: Fifo>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     assert_eq!(bench.receive(), None);
     for length in 60..=FRAME_SIZE {
@@ -145,7 +150,7 @@ pub(super) fn frames_of_every_length_are_received<C: Chip, D: Mac>(open: Open<C,
     }
 }
 
-pub(super) fn frames_of_every_length_are_sent<C: Chip, D: Mac>(open: Open<C, D>) {
+pub(super) fn frames_of_every_length_are_sent<C: Chip, D: Fifo>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     for length in 14..=FRAME_SIZE {
         assert!(bench.transmit(&frame(length)));
@@ -153,7 +158,7 @@ pub(super) fn frames_of_every_length_are_sent<C: Chip, D: Mac>(open: Open<C, D>)
     }
 }
 
-pub(super) fn a_frame_too_long_makes_way_for_the_next<C: Chip, D: Mac>(open: Open<C, D>) {
+pub(super) fn a_frame_too_long_makes_way_for_the_next<C: Chip, D: Fifo>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     for length in [FRAME_SIZE + 1, FRAME_SIZE + 4, 2000] {
         bench.arrive(&frame(length));
@@ -164,7 +169,7 @@ pub(super) fn a_frame_too_long_makes_way_for_the_next<C: Chip, D: Mac>(open: Ope
 }
 
 /// The interrupt says that a frame is there, and ceases when it was taken.
-pub(super) fn a_frame_wakes_once<C: Chip, D: Mac>(open: Open<C, D>) {
+pub(super) fn a_frame_wakes_once<C: Chip, D: Fifo>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     assert!(bench.sleeps());
     for _ in 0..3 {
@@ -178,7 +183,7 @@ pub(super) fn a_frame_wakes_once<C: Chip, D: Mac>(open: Open<C, D>) {
 
 /// Who was refused is told when there is room, once, and nobody is kept awake meanwhile. Whatever was
 /// sent before, what is accepted fits.
-pub(super) fn a_busy_transmitter_refuses_and_wakes<C: Chip, D: Mac>(open: Open<C, D>) {
+pub(super) fn a_busy_transmitter_refuses_and_wakes<C: Chip, D: Fifo>(open: Open<C, D>) {
     for first in (14..=FRAME_SIZE).step_by(50) {
         let mut bench = Bench::new(open);
         bench.shared.chip.borrow_mut().hold();
@@ -198,7 +203,7 @@ pub(super) fn a_busy_transmitter_refuses_and_wakes<C: Chip, D: Mac>(open: Open<C
 }
 
 /// A frame comes with room for its answer, so it waits with the transmitter.
-pub(super) fn a_frame_waits_for_a_busy_transmitter<C: Chip, D: Mac>(open: Open<C, D>) {
+pub(super) fn a_frame_waits_for_a_busy_transmitter<C: Chip, D: Fifo>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     bench.shared.chip.borrow_mut().hold();
     while bench.transmit(&frame(FRAME_SIZE)) {}
@@ -211,7 +216,7 @@ pub(super) fn a_frame_waits_for_a_busy_transmitter<C: Chip, D: Mac>(open: Open<C
 }
 
 /// Whatever happens between the driver's accesses, the superloop sees it or is woken.
-pub(super) fn no_wakeup_is_lost<C: Chip, D: Mac>(open: Open<C, D>) {
+pub(super) fn no_wakeup_is_lost<C: Chip, D: Fifo>(open: Open<C, D>) {
     let cases: [(&str, bool, Event<C>); 3] = [
         ("a frame arrives", false, |chip| chip.arrive(&frame(64))),
         ("the transmitter is done, another was refused", true, C::finish),

@@ -1,18 +1,17 @@
-//! The LAN9118 and its family (LAN9215 to LAN9221), an Ethernet controller beside the processor, as a [`Mac`].
+//! The LAN9118 and its family (LAN9215 to LAN9221), an Ethernet controller beside the processor, as a [`Fifo`].
 //!
 //! Data and what there is to know about it are in separate FIFOs: a received frame is announced by a
 //! word of status, with its length; a frame to send follows two words of command. Both are told to begin
 //! 2 bytes late, which aligns the IP header. The transmit FIFO takes up to three frames of full size; what
 //! became of each is not asked for.
 //!
-//! The controller is used as 32 bits wide, in full duplex; its PHY negotiates by itself.
+//! The controller is used as 32 bits wide, in full duplex; its PHY negotiates by itself, and interrupts when it
+//! has: the cable is in.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities};
-use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::{Frame, Mac, PAD, RxToken, capabilities};
+use super::{Fifo, Frame, PAD};
 use crate::Registers;
 
 const RX_DATA: usize = 0x00;
@@ -39,6 +38,7 @@ const BYTE_ORDER: u32 = 0x8765_4321;
 /// Enabled, active high, push-pull.
 const IRQ_CFG_ENABLE: u32 = 1 << 8 | 1 << 4 | 1 << 0;
 
+const INT_PHY: u32 = 1 << 18;
 const INT_TRANSMIT_ROOM: u32 = 1 << 9;
 const INT_RECEIVED: u32 = 1 << 3;
 
@@ -57,14 +57,28 @@ const HW_CFG_RESET: u32 = 1 << 0;
 const HW_CFG_FIFOS: u32 = 5 << 16 | 1 << 20;
 
 const CSR_BUSY: u32 = 1 << 31;
+const CSR_READ: u32 = 1 << 30;
 const CSR_CR: u32 = 1;
 const CSR_ADDRESS_HIGH: u32 = 2;
 const CSR_ADDRESS_LOW: u32 = 3;
+const CSR_MII_ACCESS: u32 = 6;
+const CSR_MII_DATA: u32 = 7;
 
 const CR_RECEIVE: u32 = 1 << 2;
 const CR_TRANSMIT: u32 = 1 << 3;
 const CR_MULTICAST: u32 = 1 << 19;
 const CR_FULL_DUPLEX: u32 = 1 << 20;
+
+/// The PHY inside, and which of its registers.
+const MII_PHY: u32 = 1 << 11;
+const MII_REGISTER: u32 = 1 << 6;
+const MII_WRITE: u32 = 1 << 1;
+const MII_BUSY: u32 = 1 << 0;
+
+/// What the PHY interrupts for; reading it clears it.
+const PHY_SOURCE: u32 = 29;
+const PHY_MASK: u32 = 30;
+const PHY_NEGOTIATED: u32 = 1 << 6;
 
 const STATUS_ERROR: u32 = 1 << 15;
 
@@ -73,10 +87,12 @@ const COMMAND_WHOLE: u32 = 1 << 13 | 1 << 12 | (PAD as u32) << 16;
 
 const HEADER: usize = 14;
 const CRC: usize = 4;
-/// Frames looked at before those that are not fit to pass on are left for the next call.
+/// More than its FIFO of results can tell of at once.
 const FRAMES: usize = 32;
 /// Readings in which a reset or a MAC register's access is over: each takes 45 ns at least, a reset 100 us.
 const READINGS: usize = 100_000;
+/// The same for a transfer to the PHY.
+const MII_READINGS: usize = 10_000;
 
 /// What the controller did not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,44 +127,36 @@ impl core::error::Error for Error {}
 
 /// The controller behind `R`.
 #[derive(Debug)]
-pub struct Lan9118<'a, R> {
+pub struct Lan9118<R> {
     registers: R,
-    receive: &'a mut Frame,
-    transmit: &'a mut Frame,
-    refused: bool,
+    link_came_up: bool,
 }
 
-impl<'a, R: Registers> Lan9118<'a, R> {
+impl<R: Registers> Lan9118<R> {
     /// Resets and starts the controller under the address `mac`. IPv6 needs `multicast`: its neighbours
     /// are asked for in multicast frames.
-    pub fn new(
-        registers: R,
-        mac: EthernetAddress,
-        multicast: bool,
-        receive: &'a mut Frame,
-        transmit: &'a mut Frame,
-    ) -> Result<Self, Error> {
+    pub fn new(registers: R, mac: EthernetAddress, multicast: bool) -> Result<Self, Error> {
         let EthernetAddress(mac) = mac;
-        let mut device = Self { registers, receive, transmit, refused: false };
+        let mut fifo = Self { registers, link_came_up: false };
         // The first reading may wake it.
-        device.registers.read(BYTE_TEST);
-        if device.registers.read(BYTE_TEST) != BYTE_ORDER {
+        fifo.registers.read(BYTE_TEST);
+        if fifo.registers.read(BYTE_TEST) != BYTE_ORDER {
             return Err(Error::Absent);
         }
-        device.registers.write(HW_CFG, HW_CFG_RESET);
-        device.wait(HW_CFG, HW_CFG_RESET).ok_or(Error::Reset)?;
-        device.registers.write(HW_CFG, HW_CFG_FIFOS);
-        device.registers.write(FIFO_INT, FIFO_INT_LEVELS);
-        device.registers.write(RX_CFG, RX_CFG_OFFSET);
-        device.registers.write(TX_CFG, TX_CFG_ON);
-        device.registers.write(IRQ_CFG, IRQ_CFG_ENABLE);
+        fifo.registers.write(HW_CFG, HW_CFG_RESET);
+        fifo.wait(HW_CFG, HW_CFG_RESET).ok_or(Error::Reset)?;
+        fifo.registers.write(HW_CFG, HW_CFG_FIFOS);
+        fifo.registers.write(FIFO_INT, FIFO_INT_LEVELS);
+        fifo.registers.write(RX_CFG, RX_CFG_OFFSET);
+        fifo.registers.write(TX_CFG, TX_CFG_ON);
+        fifo.registers.write(IRQ_CFG, IRQ_CFG_ENABLE);
         let low = u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]]);
-        device.write_mac(CSR_ADDRESS_LOW, low)?;
-        device.write_mac(CSR_ADDRESS_HIGH, u32::from_le_bytes([mac[4], mac[5], 0, 0]))?;
+        fifo.write_mac(CSR_ADDRESS_LOW, low)?;
+        fifo.write_mac(CSR_ADDRESS_HIGH, u32::from_le_bytes([mac[4], mac[5], 0, 0]))?;
         let multicast = if multicast { CR_MULTICAST } else { 0 };
-        device.write_mac(CSR_CR, CR_RECEIVE | CR_TRANSMIT | CR_FULL_DUPLEX | multicast)?;
-        device.acknowledge();
-        Ok(device)
+        fifo.write_mac(CSR_CR, CR_RECEIVE | CR_TRANSMIT | CR_FULL_DUPLEX | multicast)?;
+        fifo.write_phy(PHY_MASK, PHY_NEGOTIATED)?;
+        Ok(fifo)
     }
 
     /// The controller's counter, at 25 MHz of its own crystal.
@@ -167,273 +175,81 @@ impl<'a, R: Registers> Lan9118<'a, R> {
         self.wait(MAC_CSR_CMD, CSR_BUSY).ok_or(Error::Busy)
     }
 
-    /// Whether a frame's status waits.
+    fn read_mac(&mut self, register: u32) -> Result<u32, Error> {
+        self.registers.write(MAC_CSR_CMD, CSR_BUSY | CSR_READ | register);
+        self.wait(MAC_CSR_CMD, CSR_BUSY).ok_or(Error::Busy)?;
+        Ok(self.registers.read(MAC_CSR_DATA))
+    }
+
+    fn write_phy(&mut self, register: u32, value: u32) -> Result<(), Error> {
+        self.write_mac(CSR_MII_DATA, value)?;
+        self.access_phy(register, MII_WRITE)
+    }
+
+    fn read_phy(&mut self, register: u32) -> Result<u32, Error> {
+        self.access_phy(register, 0)?;
+        self.read_mac(CSR_MII_DATA)
+    }
+
+    /// A transfer on the bus to the PHY, which takes about 26 us.
+    fn access_phy(&mut self, register: u32, write: u32) -> Result<(), Error> {
+        let access = MII_PHY | (register * MII_REGISTER) | write | MII_BUSY;
+        self.write_mac(CSR_MII_ACCESS, access)?;
+        for _ in 0..MII_READINGS {
+            if self.read_mac(CSR_MII_ACCESS)? & MII_BUSY == 0 {
+                return Ok(());
+            }
+        }
+        Err(Error::Busy)
+    }
+}
+
+impl<R: Registers> Fifo for Lan9118<R> {
+    const FRAMES: usize = FRAMES;
+
     fn received(&mut self) -> bool {
         self.registers.read(RX_FIFO_INF) >> 16 & 0xff != 0
+    }
+
+    fn read_frame(&mut self, frame: &mut Frame) -> Option<usize> {
+        let status = self.registers.read(RX_STATUS);
+        let size = (status >> 16 & 0x3fff) as usize;
+        frame.fill((PAD + size).div_ceil(4), || self.registers.read(RX_DATA));
+        let length = size.checked_sub(CRC)?;
+        let fit = status & STATUS_ERROR == 0 && (HEADER..=FRAME_SIZE).contains(&length);
+        fit.then_some(length)
     }
 
     fn has_room(&mut self) -> bool {
         self.registers.read(TX_FIFO_INF) & 0xffff > ROOM
     }
 
-    /// Takes a frame out of the FIFO and returns its length; `None` if it was not fit to pass on.
-    fn read_frame(&mut self) -> Option<usize> {
-        let status = self.registers.read(RX_STATUS);
-        let size = (status >> 16 & 0x3fff) as usize;
-        self.receive.fill((PAD + size).div_ceil(4), || self.registers.read(RX_DATA));
-        let length = size.checked_sub(CRC)?;
-        let fit = status & STATUS_ERROR == 0 && (HEADER..=FRAME_SIZE).contains(&length);
-        fit.then_some(length)
-    }
-}
-
-impl<R: Registers> Mac for Lan9118<'_, R> {
-    fn acknowledge(&mut self) {
-        let raised = self.registers.read(INT_STS);
-        self.registers.write(INT_STS, raised);
-        let waits = self.refused || self.received();
-        let room = if waits && !self.has_room() { INT_TRANSMIT_ROOM } else { 0 };
-        self.registers.write(INT_EN, INT_RECEIVED | room);
-    }
-
-    fn pending(&mut self) -> bool {
-        if !self.has_room() {
-            return false;
-        }
-        core::mem::take(&mut self.refused) || self.received()
-    }
-}
-
-impl<R: Registers> Device for Lan9118<'_, R> {
-    type RxToken<'a>
-        = RxToken<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = TxToken<'a, R>
-    where
-        Self: 'a;
-
-    /// A frame, if there is also room for the answer.
-    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, R>)> {
-        if !self.has_room() {
-            return None;
-        }
-        for _ in 0..FRAMES {
-            if !self.received() {
-                return None;
-            }
-            if let Some(length) = self.read_frame() {
-                let frame = &self.receive.0[PAD..PAD + length];
-                let transmit = TxToken { registers: &mut self.registers, frame: self.transmit };
-                return Some((RxToken(frame), transmit));
-            }
-        }
-        None
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_, R>> {
-        self.refused = !self.has_room();
-        (!self.refused).then_some(TxToken { registers: &mut self.registers, frame: self.transmit })
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        capabilities()
-    }
-}
-
-/// Room for a frame.
-#[derive(Debug)]
-pub struct TxToken<'a, R> {
-    registers: &'a mut R,
-    frame: &'a mut Frame,
-}
-
-impl<R: Registers> phy::TxToken for TxToken<'_, R> {
-    fn consume<T, F: FnOnce(&mut [u8]) -> T>(self, length: usize, f: F) -> T {
-        let result = f(&mut self.frame.0[PAD..PAD + length]);
+    fn write_frame(&mut self, frame: &mut Frame, length: usize) {
         self.registers.write(TX_DATA, COMMAND_WHOLE | length as u32);
         self.registers.write(TX_DATA, length as u32);
-        for word in self.frame.words(length) {
+        for word in frame.words(length) {
             self.registers.write(TX_DATA, word);
         }
-        result
+    }
+
+    fn clear_interrupt(&mut self) {
+        let raised = self.registers.read(INT_STS);
+        self.registers.write(INT_STS, raised);
+        if raised & INT_PHY != 0 {
+            let source = self.read_phy(PHY_SOURCE);
+            self.link_came_up |= source.is_ok_and(|source| source & PHY_NEGOTIATED != 0);
+        }
+    }
+
+    fn link_came_up(&mut self) -> bool {
+        core::mem::take(&mut self.link_came_up)
+    }
+
+    fn enable_interrupt(&mut self, room: bool) {
+        let room = if room { INT_TRANSMIT_ROOM } else { 0 };
+        self.registers.write(INT_EN, INT_PHY | INT_RECEIVED | room);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::vec::Vec;
-
-    use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, frame};
-    use super::*;
-
-    const TRANSMIT_FIFO: u32 = 4608;
-
-    /// The controller as the data sheet describes it.
-    #[derive(Default)]
-    struct Model {
-        absent: bool,
-        int_sts: u32,
-        int_en: u32,
-        irq_cfg: u32,
-        rx_cfg: u32,
-        tx_cfg: u32,
-        fifo_int: u32,
-        csr_data: u32,
-        csr: [u32; 4],
-        statuses: VecDeque<u32>,
-        received: VecDeque<u32>,
-        /// Words of the frame whose status was read last.
-        unread: usize,
-        transmit: Vec<u32>,
-        sent: Vec<Vec<u8>>,
-        held: bool,
-        used: u32,
-    }
-
-    impl Model {
-        fn arrive_with(&mut self, flags: u32, frame: &[u8]) {
-            assert!(self.csr[1] & CR_RECEIVE != 0);
-            let offset = (self.rx_cfg >> 8 & 0x1f) as usize;
-            let mut bytes = [0xdd].repeat(offset);
-            bytes.extend(frame);
-            bytes.extend([0xc1, 0xc2, 0xc3, 0xc4]);
-            bytes.resize(bytes.len().next_multiple_of(4), 0xee);
-            self.received.extend(bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)));
-            self.statuses.push_back(((frame.len() + CRC) as u32) << 16 | flags);
-            if self.statuses.len() > (self.fifo_int & 0xff) as usize {
-                self.int_sts |= INT_RECEIVED;
-            }
-        }
-
-        /// Takes what was written for frames, once it is whole.
-        fn take_frame(&mut self) {
-            let [a, b, words @ ..] = &self.transmit[..] else { return };
-            let (offset, length) = ((a >> 16 & 0x1f) as usize, (a & 0x7ff) as usize);
-            assert_eq!(a & 0x3000, 0x3000, "first and last piece at once");
-            assert_eq!((b & 0x7ff) as usize, length);
-            assert!(self.csr[1] & CR_TRANSMIT != 0 && self.tx_cfg & 2 != 0);
-            if words.len() < (offset + length).div_ceil(4) {
-                return;
-            }
-            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            self.sent.push(bytes[offset..offset + length].to_vec());
-            self.used += self.transmit.len() as u32 * 4;
-            assert!(self.used <= TRANSMIT_FIFO, "the FIFO overflows");
-            self.transmit.clear();
-            if !self.held {
-                self.finish();
-            }
-        }
-    }
-
-    impl Registers for Model {
-        fn read(&mut self, offset: usize) -> u32 {
-            match offset {
-                BYTE_TEST if self.absent => u32::MAX,
-                BYTE_TEST => BYTE_ORDER,
-                HW_CFG | MAC_CSR_CMD => 0,
-                INT_STS => self.int_sts,
-                RX_FIFO_INF => {
-                    ((self.statuses.len() as u32) << 16) | (self.received.len() as u32 * 4)
-                }
-                TX_FIFO_INF => TRANSMIT_FIFO - self.used,
-                RX_STATUS => {
-                    assert_eq!(self.unread, 0, "the frame before was not read to its end");
-                    let status = self.statuses.pop_front().expect("the FIFO is empty");
-                    let offset = self.rx_cfg >> 8 & 0x1f;
-                    self.unread = (offset + (status >> 16 & 0x3fff)).div_ceil(4) as usize;
-                    status
-                }
-                RX_DATA => {
-                    assert!(self.unread > 0, "the frame was read to its end");
-                    self.unread -= 1;
-                    self.received.pop_front().expect("a frame has a word")
-                }
-                _ => panic!("read of {offset:#x}"),
-            }
-        }
-
-        fn write(&mut self, offset: usize, value: u32) {
-            match offset {
-                HW_CFG if value & HW_CFG_RESET != 0 => {
-                    *self = Self { held: self.held, ..Self::default() };
-                }
-                HW_CFG => assert_eq!(value, HW_CFG_FIFOS),
-                INT_STS => self.int_sts &= !value,
-                INT_EN => self.int_en = value,
-                IRQ_CFG => self.irq_cfg = value,
-                FIFO_INT => self.fifo_int = value,
-                RX_CFG => self.rx_cfg = value,
-                TX_CFG => self.tx_cfg = value,
-                MAC_CSR_DATA => self.csr_data = value,
-                MAC_CSR_CMD => self.csr[(value & 0xf) as usize] = self.csr_data,
-                TX_DATA => {
-                    self.transmit.push(value);
-                    self.take_frame();
-                }
-                _ => panic!("write of {offset:#x}"),
-            }
-        }
-    }
-
-    impl Chip for Model {
-        fn arrive(&mut self, frame: &[u8]) {
-            self.arrive_with(0, frame);
-        }
-
-        fn hold(&mut self) {
-            self.held = true;
-        }
-
-        fn finish(&mut self) {
-            self.used = 0;
-            if TRANSMIT_FIFO > (self.fifo_int >> 24) * 64 {
-                self.int_sts |= INT_TRANSMIT_ROOM;
-            }
-        }
-
-        fn sent(&mut self) -> Vec<Vec<u8>> {
-            core::mem::take(&mut self.sent)
-        }
-
-        fn address(&self) -> EthernetAddress {
-            let [low, high] = [self.csr[3], self.csr[2]].map(u32::to_le_bytes);
-            EthernetAddress([low[0], low[1], low[2], low[3], high[0], high[1]])
-        }
-
-        fn line(&self) -> bool {
-            self.irq_cfg == IRQ_CFG_ENABLE && self.int_sts & self.int_en != 0
-        }
-    }
-
-    fn open(
-        shared: &'static Shared<Model>,
-        receive: &'static mut Frame,
-        transmit: &'static mut Frame,
-    ) -> Lan9118<'static, &'static Shared<Model>> {
-        Lan9118::new(shared, ADDRESS, false, receive, transmit).unwrap()
-    }
-
-    conformance!(open);
-
-    #[test]
-    fn a_frame_with_an_error_makes_way_for_the_next() {
-        let mut bench = Bench::new(open);
-        bench.shared.chip.borrow_mut().arrive_with(STATUS_ERROR, &frame(64));
-        bench.arrive(&frame(100));
-        assert_eq!(bench.receive(), Some(frame(100)));
-        assert!(bench.sleeps());
-    }
-
-    #[test]
-    fn an_absent_controller_is_an_error() {
-        let bench = Bench::new(open);
-        bench.shared.chip.borrow_mut().absent = true;
-        let (mut receive, mut transmit) = (Frame::new(), Frame::new());
-        let error = Lan9118::new(bench.shared, ADDRESS, false, &mut receive, &mut transmit);
-        assert_eq!(error.err(), Some(Error::Absent));
-    }
-}
+mod tests;

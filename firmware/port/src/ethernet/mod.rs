@@ -1,10 +1,12 @@
 //! Ethernet MACs with a FIFO that the processor reads and writes word by word.
 //!
-//! A driver is a [`Device`] of one frame each way, and a [`Mac`]: what the superloop asks before it
-//! sleeps. Each takes its [`Frame`] buffers from its user, who decides where they live. A frame that is
-//! longer than smoltcp takes, or that the chip calls bad, never gets out of a driver.
+//! A driver is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of one
+//! frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers
+//! from its user, who decides where they live. A frame that is longer than smoltcp takes, or that the
+//! chip calls bad, never gets out of it.
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::time::Instant;
 use tapboard_firmware::config::FRAME_SIZE;
 
 #[cfg(test)]
@@ -21,8 +23,121 @@ pub trait Mac: Device {
     /// the device refused one, it can transmit again.
     fn acknowledge(&mut self);
 
+    /// Whether the cable has come in since this was asked last, as of the last [`Mac::acknowledge`].
+    fn link_came_up(&mut self) -> bool;
+
     /// Whether the firmware can make progress with this device now.
     fn pending(&mut self) -> bool;
+}
+
+/// A chip's two queues of frames, whose words the processor moves.
+pub trait Fifo {
+    /// Frames looked at before those that are not fit to pass on are left for the next call: as many as
+    /// the chip can hold.
+    const FRAMES: usize;
+
+    /// Whether a frame waits.
+    fn received(&mut self) -> bool;
+
+    /// Takes the frame that waits out of its queue and returns its length, at most [`FRAME_SIZE`] and
+    /// without its checksum; `None` if it was not fit to pass on.
+    fn read_frame(&mut self, frame: &mut Frame) -> Option<usize>;
+
+    /// Whether a frame of any length can be written.
+    fn has_room(&mut self) -> bool;
+
+    /// Sends the frame of `length` bytes, for which there is room.
+    fn write_frame(&mut self, frame: &mut Frame, length: usize);
+
+    /// Clears the interrupt.
+    fn clear_interrupt(&mut self);
+
+    /// Enables the interrupt of a frame that waits, and if `room`, that of room for another.
+    fn enable_interrupt(&mut self, room: bool);
+
+    /// Whether the cable has come in since this was asked last; `false` from a driver that does not ask its
+    /// PHY.
+    fn link_came_up(&mut self) -> bool {
+        false
+    }
+}
+
+/// The network interface that a [`Fifo`] makes.
+#[derive(Debug)]
+pub struct Ethernet<'a, F> {
+    fifo: F,
+    receive: &'a mut Frame,
+    transmit: &'a mut Frame,
+    /// The firmware has a frame for which there was no room.
+    refused: bool,
+}
+
+impl<'a, F: Fifo> Ethernet<'a, F> {
+    /// The interface of a chip that was started.
+    pub fn new(fifo: F, [receive, transmit]: [&'a mut Frame; 2]) -> Self {
+        let mut ethernet = Self { fifo, receive, transmit, refused: false };
+        ethernet.acknowledge();
+        ethernet
+    }
+}
+
+impl<F: Fifo> Mac for Ethernet<'_, F> {
+    fn acknowledge(&mut self) {
+        self.fifo.clear_interrupt();
+        let waits = self.refused || self.fifo.received();
+        let full = waits && !self.fifo.has_room();
+        self.fifo.enable_interrupt(full);
+    }
+
+    fn link_came_up(&mut self) -> bool {
+        self.fifo.link_came_up()
+    }
+
+    fn pending(&mut self) -> bool {
+        self.fifo.has_room() && (core::mem::take(&mut self.refused) || self.fifo.received())
+    }
+}
+
+impl<F: Fifo> Device for Ethernet<'_, F> {
+    type RxToken<'a>
+        = RxToken<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = TxToken<'a, F>
+    where
+        Self: 'a;
+
+    /// A frame, if there is also room for the answer.
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, F>)> {
+        if !self.fifo.has_room() {
+            return None;
+        }
+        for _ in 0..F::FRAMES {
+            if !self.fifo.received() {
+                return None;
+            }
+            if let Some(length) = self.fifo.read_frame(self.receive) {
+                let frame = &self.receive.0[PAD..PAD + length];
+                let transmit = TxToken { fifo: &mut self.fifo, frame: self.transmit };
+                return Some((RxToken(frame), transmit));
+            }
+        }
+        None
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_, F>> {
+        self.refused = !self.fifo.has_room();
+        (!self.refused).then_some(TxToken { fifo: &mut self.fifo, frame: self.transmit })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = FRAME_SIZE;
+        capabilities.max_burst_size = Some(1);
+        capabilities
+    }
 }
 
 /// Bytes before a frame in its buffer: with them, the IP header behind the 14 bytes of Ethernet starts
@@ -74,10 +189,17 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-fn capabilities() -> DeviceCapabilities {
-    let mut capabilities = DeviceCapabilities::default();
-    capabilities.medium = Medium::Ethernet;
-    capabilities.max_transmission_unit = FRAME_SIZE;
-    capabilities.max_burst_size = Some(1);
-    capabilities
+/// Room for a frame.
+#[derive(Debug)]
+pub struct TxToken<'a, F> {
+    fifo: &'a mut F,
+    frame: &'a mut Frame,
+}
+
+impl<F: Fifo> phy::TxToken for TxToken<'_, F> {
+    fn consume<T, C: FnOnce(&mut [u8]) -> T>(self, length: usize, f: C) -> T {
+        let result = f(&mut self.frame.0[PAD..PAD + length]);
+        self.fifo.write_frame(self.frame, length);
+        result
+    }
 }

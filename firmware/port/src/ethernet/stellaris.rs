@@ -1,4 +1,4 @@
-//! The Ethernet MAC of Stellaris LM3S6000 and LM3S8000 chips, as a [`Mac`].
+//! The Ethernet MAC of Stellaris LM3S6000 and LM3S8000 chips, as a [`Fifo`].
 //!
 //! The processor moves every word: a frame of 1514 bytes is 380 reads of one register. On receive, the first
 //! word of a frame carries in its low half the length of everything there is to read: itself, the
@@ -7,12 +7,10 @@
 //!
 //! The PHY is left as reset made it, negotiating by itself; the MAC is set to full duplex.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities};
-use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::{Frame, Mac, PAD, RxToken, capabilities};
+use super::{Fifo, Frame, PAD};
 use crate::Registers;
 
 /// Raw interrupt status; a 1 that is written clears a bit.
@@ -54,38 +52,28 @@ const FIFO_FRAMES: usize = 31;
 
 /// The MAC behind `R`.
 #[derive(Debug)]
-pub struct Stellaris<'a, R> {
+pub struct Stellaris<R> {
     registers: R,
-    receive: &'a mut Frame,
-    transmit: &'a mut Frame,
     /// What `RCTL` holds while the receiver runs.
     receiver: u32,
-    refused: bool,
 }
 
-impl<'a, R: Registers> Stellaris<'a, R> {
+impl<R: Registers> Stellaris<R> {
     /// Starts the MAC under the address `mac`. IPv6 needs `multicast`: its neighbours are asked for in
     /// multicast frames.
-    pub fn new(
-        registers: R,
-        mac: EthernetAddress,
-        multicast: bool,
-        receive: &'a mut Frame,
-        transmit: &'a mut Frame,
-    ) -> Self {
+    pub fn new(registers: R, mac: EthernetAddress, multicast: bool) -> Self {
         let EthernetAddress(mac) = mac;
         let multicast = if multicast { RCTL_MULTICAST } else { 0 };
         let receiver = RCTL_ENABLE | RCTL_DROP_BAD_CRC | multicast;
-        let mut device = Self { registers, receive, transmit, receiver, refused: false };
-        device.registers.write(IM, 0);
-        device.registers.write(IA0, u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]]));
-        device.registers.write(IA1, u32::from_le_bytes([mac[4], mac[5], 0, 0]));
-        device.registers.write(THR, THR_WHOLE_FRAME);
+        let mut fifo = Self { registers, receiver };
+        fifo.registers.write(IM, 0);
+        fifo.registers.write(IA0, u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]]));
+        fifo.registers.write(IA1, u32::from_le_bytes([mac[4], mac[5], 0, 0]));
+        fifo.registers.write(THR, THR_WHOLE_FRAME);
         let transmitter = TCTL_ENABLE | TCTL_PAD | TCTL_APPEND_CRC | TCTL_FULL_DUPLEX;
-        device.registers.write(TCTL, transmitter);
-        device.restart_receiver();
-        device.acknowledge();
-        device
+        fifo.registers.write(TCTL, transmitter);
+        fifo.restart_receiver();
+        fifo
     }
 
     /// Empties the FIFO.
@@ -93,17 +81,16 @@ impl<'a, R: Registers> Stellaris<'a, R> {
         self.registers.write(RCTL, RCTL_RESET_FIFO);
         self.registers.write(RCTL, self.receiver);
     }
+}
+
+impl<R: Registers> Fifo for Stellaris<R> {
+    const FRAMES: usize = FIFO_FRAMES;
 
     fn received(&mut self) -> bool {
         self.registers.read(NP) > 0
     }
 
-    fn transmitting(&mut self) -> bool {
-        self.registers.read(TR) & TR_NEW != 0
-    }
-
-    /// Takes a frame out of the FIFO and returns its length; `None` if it was not fit to pass on.
-    fn read_frame(&mut self) -> Option<usize> {
+    fn read_frame(&mut self, frame: &mut Frame) -> Option<usize> {
         let first = self.registers.read(DATA);
         let size = (first & 0xffff) as usize;
         if !(PAD + HEADER + CRC..=FIFO_SIZE).contains(&size) {
@@ -112,85 +99,32 @@ impl<'a, R: Registers> Stellaris<'a, R> {
             return None;
         }
         let mut first = Some(first);
-        self.receive
-            .fill(size.div_ceil(4), || first.take().unwrap_or_else(|| self.registers.read(DATA)));
+        frame.fill(size.div_ceil(4), || first.take().unwrap_or_else(|| self.registers.read(DATA)));
         let length = size - PAD - CRC;
         (length <= FRAME_SIZE).then_some(length)
     }
-}
 
-impl<R: Registers> Mac for Stellaris<'_, R> {
-    fn acknowledge(&mut self) {
-        let raised = self.registers.read(RIS);
-        self.registers.write(RIS, raised);
-        let waits = self.refused || self.received();
-        let transmitted = if waits { INT_TRANSMITTED } else { 0 };
-        self.registers.write(IM, INT_RECEIVED | transmitted);
+    fn has_room(&mut self) -> bool {
+        self.registers.read(TR) & TR_NEW == 0
     }
 
-    fn pending(&mut self) -> bool {
-        if self.transmitting() {
-            return false;
-        }
-        core::mem::take(&mut self.refused) || self.received()
-    }
-}
-
-impl<R: Registers> Device for Stellaris<'_, R> {
-    type RxToken<'a>
-        = RxToken<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = TxToken<'a, R>
-    where
-        Self: 'a;
-
-    /// A frame, if there is also room for the answer.
-    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, R>)> {
-        if self.transmitting() {
-            return None;
-        }
-        for _ in 0..FIFO_FRAMES {
-            if !self.received() {
-                return None;
-            }
-            if let Some(length) = self.read_frame() {
-                let frame = &self.receive.0[PAD..PAD + length];
-                let transmit = TxToken { registers: &mut self.registers, frame: self.transmit };
-                return Some((RxToken(frame), transmit));
-            }
-        }
-        None
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_, R>> {
-        self.refused = self.transmitting();
-        (!self.refused).then_some(TxToken { registers: &mut self.registers, frame: self.transmit })
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        capabilities()
-    }
-}
-
-/// Room for a frame.
-#[derive(Debug)]
-pub struct TxToken<'a, R> {
-    registers: &'a mut R,
-    frame: &'a mut Frame,
-}
-
-impl<R: Registers> phy::TxToken for TxToken<'_, R> {
-    fn consume<T, F: FnOnce(&mut [u8]) -> T>(self, length: usize, f: F) -> T {
-        let result = f(&mut self.frame.0[PAD..PAD + length]);
+    fn write_frame(&mut self, frame: &mut Frame, length: usize) {
         let payload = (length - HEADER) as u16;
-        self.frame.0[..PAD].copy_from_slice(&payload.to_le_bytes());
-        for word in self.frame.words(length) {
+        frame.0[..PAD].copy_from_slice(&payload.to_le_bytes());
+        for word in frame.words(length) {
             self.registers.write(DATA, word);
         }
         self.registers.write(TR, TR_NEW);
-        result
+    }
+
+    fn clear_interrupt(&mut self) {
+        let raised = self.registers.read(RIS);
+        self.registers.write(RIS, raised);
+    }
+
+    fn enable_interrupt(&mut self, room: bool) {
+        let transmitted = if room { INT_TRANSMITTED } else { 0 };
+        self.registers.write(IM, INT_RECEIVED | transmitted);
     }
 }
 
@@ -315,12 +249,8 @@ mod tests {
         }
     }
 
-    fn open(
-        shared: &'static Shared<Model>,
-        receive: &'static mut Frame,
-        transmit: &'static mut Frame,
-    ) -> Stellaris<'static, &'static Shared<Model>> {
-        Stellaris::new(shared, ADDRESS, false, receive, transmit)
+    fn open(shared: &'static Shared<Model>) -> Stellaris<&'static Shared<Model>> {
+        Stellaris::new(shared, ADDRESS, false)
     }
 
     conformance!(open);
@@ -341,11 +271,9 @@ mod tests {
 
     #[test]
     fn multicast_is_let_in_only_on_demand() {
-        let bench = Bench::new(open);
+        let bench = Bench::<Model, _>::new(open);
         assert_eq!(bench.shared.chip.borrow().rctl & RCTL_MULTICAST, 0);
-        let bench = Bench::new(|shared: &'static Shared<Model>, receive, transmit| {
-            Stellaris::new(shared, ADDRESS, true, receive, transmit)
-        });
+        let bench = Bench::<Model, _>::new(|shared| Stellaris::new(shared, ADDRESS, true));
         assert_ne!(bench.shared.chip.borrow().rctl & RCTL_MULTICAST, 0);
     }
 }
