@@ -244,6 +244,8 @@ impl Driver {
                     self.spin.waited(Wait::Awake);
                     return Ok(());
                 }
+                // Who is to send the event may wait for this very core.
+                std::thread::yield_now();
             }
             self.sleep(events, self.clock.now(), next)?;
         }
