@@ -2,7 +2,7 @@
 //! MAC of its own.
 //!
 //! Here is what a port consists of: the chip's clocks, pins and registers ([`chip`]), the hardware
-//! beside the network ([`hardware`]), a serial line for log messages ([`uart`]), and this file, which puts
+//! beside the network ([`hardware`]), a serial line for log messages (`uart`), and this file, which puts
 //! them and a driver together. All else is in [`tapboard_port`].
 #![no_std]
 #![no_main]

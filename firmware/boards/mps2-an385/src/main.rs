@@ -1,7 +1,7 @@
 //! The firmware on Arm's MPS2+ board with the image AN385: a Cortex-M3 in an FPGA, and a LAN9118 beside it.
 //!
 //! The second port, to show what one changes: the chip ([`chip`]), its hardware ([`hardware`]) and serial line
-//! ([`uart`]), and another Ethernet driver.
+//! (`uart`), and another Ethernet driver.
 #![no_std]
 #![no_main]
 
