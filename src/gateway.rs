@@ -27,13 +27,13 @@ use self::flows::Flows;
 use crate::nic::wire::End;
 
 /// Connections through the gateway at most.
-pub const FLOWS: usize = 64;
+pub const FLOWS: usize = 32;
 /// UDP conversations through the gateway at most; the longest idle makes room.
 pub const DATAGRAM_FLOWS: usize = 64;
 /// Ports the board may be allowed to reach at most.
 pub const ALLOWED: usize = tapboard_firmware::config::LISTENERS;
 
-const TCP_SLOTS: usize = FLOWS + 16;
+const TCP_SLOTS: usize = FLOWS + 8;
 const UDP_SLOTS: usize = DATAGRAM_FLOWS + ALLOWED;
 const BUFFER: usize = 64 * 1024;
 const DATAGRAMS: usize = 16 * 1024;
@@ -135,7 +135,7 @@ const fn other_port(port: u16) -> u16 {
 pub struct Memory<'a> {
     tcp: Vec<[[u8; BUFFER]; 2]>,
     udp: Vec<[[u8; DATAGRAMS]; 2]>,
-    sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS, { TCP_SLOTS + UDP_SLOTS }>>,
+    sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS>>,
 }
 
 impl std::fmt::Debug for Memory<'_> {

@@ -40,20 +40,14 @@ impl<'a, B: Board> Firmware<'a, B> {
     /// Boots: takes the memory, seeds the stack from the board's entropy. The first [`Firmware::poll`]
     /// opens the services' ports before it looks at a frame: a connection request that is waiting in the
     /// device is not refused.
-    pub fn new<
-        const BUFFER: usize,
-        const DATAGRAMS: usize,
-        const TCP: usize,
-        const UDP: usize,
-        const ALL: usize,
-    >(
+    pub fn new<const BUFFER: usize, const DATAGRAMS: usize, const TCP: usize, const UDP: usize>(
         net: &NetConfig,
         services: ServiceConfig,
         mut board: B,
         device: &mut (impl Device + ?Sized),
         now: Instant,
         buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
-        sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
+        sockets: &'a mut Sockets<'a, TCP, UDP>,
     ) -> Result<Self, BootError> {
         let entropy = board.entropy().ok_or(BootError::NoEntropy)?;
         Ok(Self::assemble(net, services, board, device, now, entropy, buffers, sockets))
@@ -63,13 +57,7 @@ impl<'a, B: Board> Firmware<'a, B> {
     /// the way is up to 4 KiB of a chip's stack.
     #[inline(never)]
     #[expect(clippy::too_many_arguments, reason = "those of `new`, and the entropy")]
-    fn assemble<
-        const BUFFER: usize,
-        const DATAGRAMS: usize,
-        const TCP: usize,
-        const UDP: usize,
-        const ALL: usize,
-    >(
+    fn assemble<const BUFFER: usize, const DATAGRAMS: usize, const TCP: usize, const UDP: usize>(
         net: &NetConfig,
         services: ServiceConfig,
         board: B,
@@ -77,7 +65,7 @@ impl<'a, B: Board> Firmware<'a, B> {
         now: Instant,
         entropy: u64,
         buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
-        sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
+        sockets: &'a mut Sockets<'a, TCP, UDP>,
     ) -> Self {
         Self {
             stack: NetStack::new(net, device, now, entropy, buffers, sockets),

@@ -127,6 +127,13 @@ enum Egress {
     Refused,
 }
 
+/// The sockets that a frame can be for.
+#[derive(Clone, Copy, Debug)]
+enum To {
+    Tcp,
+    Others,
+}
+
 /// A TCP/IP stack with BSD-like sockets; see the module's documentation.
 pub struct NetStack<'a> {
     interface: Interface,
@@ -134,9 +141,11 @@ pub struct NetStack<'a> {
     mac: EthernetAddress,
     /// Whether there is a next hop for IPv4 addresses outside our prefix.
     gateway: bool,
+    /// The TCP sockets. Apart from the others, because smoltcp goes through a whole set for each segment.
     set: SocketSet<'a>,
     pool: Pool<'a>,
     backlog: Backlog,
+    udp_set: SocketSet<'a>,
     udp: &'a mut [UdpSlot],
     rng: Rng,
     now: Instant,
@@ -158,19 +167,13 @@ impl<'a> NetStack<'a> {
     ///
     /// # Panics
     /// If there are not as many buffers as sockets: a mistake in the caller's constants.
-    pub fn new<
-        const BUFFER: usize,
-        const DATAGRAMS: usize,
-        const TCP: usize,
-        const UDP: usize,
-        const ALL: usize,
-    >(
+    pub fn new<const BUFFER: usize, const DATAGRAMS: usize, const TCP: usize, const UDP: usize>(
         config: &NetConfig,
         device: &mut (impl Device + ?Sized),
         now: Instant,
         entropy: u64,
         buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
-        sockets: &'a mut Sockets<'a, TCP, UDP, ALL>,
+        sockets: &'a mut Sockets<'a, TCP, UDP>,
     ) -> Self {
         Self::over(config, device, now, entropy, sockets.place(buffers.into()))
     }
@@ -182,7 +185,7 @@ impl<'a> NetStack<'a> {
         device: &mut (impl Device + ?Sized),
         now: Instant,
         entropy: u64,
-        Placed { set, pool, udp }: Placed<'a>,
+        Placed { set, pool, udp_set, udp }: Placed<'a>,
     ) -> Self {
         let mut rng = Rng::new(entropy);
         let mut interface_config = Config::new(HardwareAddress::Ethernet(config.mac));
@@ -208,6 +211,7 @@ impl<'a> NetStack<'a> {
             set,
             pool,
             backlog: Backlog::default(),
+            udp_set,
             udp,
             rng,
             now,
@@ -380,12 +384,13 @@ impl<'a> NetStack<'a> {
                         self.show_fin::<T>(index, heard, fin);
                     }
                 }
-                _ => self.show(frame, transmit),
+                _ => self.show(To::Tcp, frame, transmit),
             }
             let after = self.look(index);
             self.pool.slots[index].recovery.heard(heard, before, after, now);
         } else {
-            self.show(frame, transmit);
+            let to = if matches!(class, Class::Pass) { To::Others } else { To::Tcp };
+            self.show(to, frame, transmit);
         }
         let counters = &mut self.counters;
         if let Some((index, before)) = reset {
@@ -412,7 +417,7 @@ impl<'a> NetStack<'a> {
     fn show_unfinished(&mut self, frame: &[u8], fin: Fin, transmit: impl TxToken) -> bool {
         let mut buffer = [0; FRAME_SIZE];
         let unfinished = fin::without(fin, frame, &mut buffer);
-        self.show(unfinished.unwrap_or(frame), transmit);
+        self.show(To::Tcp, unfinished.unwrap_or(frame), transmit);
         unfinished.is_some()
     }
 
@@ -427,19 +432,24 @@ impl<'a> NetStack<'a> {
             let fin = bare(TcpControl::Fin, ports, end, heard.ack, heard.window);
             let fin = Crafted::new(&fin, (remote, local), (self.mac, self.mac));
             let mut sent = Sent::answers();
-            self.show(fin.bytes(), MeteredToken::<'_, '_, T> { token: None, sent: &mut sent });
+            let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
+            self.show(To::Tcp, fin.bytes(), swallow);
         }
     }
 
     /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
     #[inline(never)]
-    fn show(&mut self, frame: &[u8], answer: impl TxToken) {
+    fn show(&mut self, to: To, frame: &[u8], answer: impl TxToken) {
         let mut device = OneFrame {
             frame: Some(frame),
             transmit: Some(answer),
             capabilities: &self.capabilities,
         };
-        self.interface.poll_ingress_single(self.now, &mut device, &mut self.set);
+        let set = match to {
+            To::Tcp => &mut self.set,
+            To::Others => &mut self.udp_set,
+        };
+        self.interface.poll_ingress_single(self.now, &mut device, set);
     }
 
     /// Lets requests that waited for a slot in again, as far as there are slots now. Returns whether the
@@ -503,7 +513,7 @@ impl<'a> NetStack<'a> {
                 let shown = Crafted::new(&repr, (ends.1, ends.0), (self.mac, self.mac));
                 let mut sent = Sent::answers();
                 let swallow = MeteredToken::<D::TxToken<'_>> { token: None, sent: &mut sent };
-                self.show(shown.bytes(), swallow);
+                self.show(To::Tcp, shown.bytes(), swallow);
             }
             let after = self.pool.slots[index].recovery.deadline(queue, fin, self.now);
             next = earliest(next, after);
@@ -523,13 +533,19 @@ impl<'a> NetStack<'a> {
         sent.refused = refused;
         let mut metered = Metered { device, sent };
         let mut outcome = Egress::Budget;
+        let (mut tcp, mut udp) = (true, true);
         for _ in 0..EGRESS_BUDGET {
-            let result = self.interface.poll_egress(self.now, &mut metered, &mut self.set);
+            for (set, more) in [(&mut self.set, &mut tcp), (&mut self.udp_set, &mut udp)] {
+                if *more && !metered.sent.refused {
+                    let result = self.interface.poll_egress(self.now, &mut metered, set);
+                    *more = result != PollResult::None;
+                }
+            }
             if metered.sent.refused {
                 outcome = Egress::Refused;
                 break;
             }
-            if result == PollResult::None {
+            if !tcp && !udp {
                 outcome = Egress::Done;
                 break;
             }
@@ -545,7 +561,9 @@ impl<'a> NetStack<'a> {
             // The driver wakes us when there is room; this is for one that cannot.
             Egress::Refused => Some(self.now + TX_RETRY),
             Egress::Done => {
-                let at = self.interface.poll_at(self.now, &self.set)?;
+                let sets = [&self.set, &self.udp_set];
+                let at = sets.map(|set| self.interface.poll_at(self.now, set));
+                let at = earliest(at[0], at[1])?;
                 if at > self.now {
                     return Some(at);
                 }

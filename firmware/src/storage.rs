@@ -66,23 +66,23 @@ impl<'a, const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAM
 
 type UdpMetadata = [[smol_udp::PacketMetadata; UDP_PACKETS]; 2];
 
-/// The sockets over a [`Storage`] of the same `TCP` and `UDP`; `ALL` is their sum, which stable Rust
-/// cannot yet compute in a type.
+/// The sockets over a [`Storage`] of the same `TCP` and `UDP`.
 #[derive(Debug)]
-pub struct Sockets<'a, const TCP: usize, const UDP: usize, const ALL: usize> {
-    pub(crate) set: [SocketStorage<'a>; ALL],
+pub struct Sockets<'a, const TCP: usize, const UDP: usize> {
+    pub(crate) tcp: [SocketStorage<'a>; TCP],
+    pub(crate) udp: [SocketStorage<'a>; UDP],
     pub(crate) tcp_slots: [Slot; TCP],
     pub(crate) udp_slots: [UdpSlot; UDP],
     pub(crate) udp_metadata: [UdpMetadata; UDP],
 }
 
-impl<const TCP: usize, const UDP: usize, const ALL: usize> Sockets<'_, TCP, UDP, ALL> {
+impl<const TCP: usize, const UDP: usize> Sockets<'_, TCP, UDP> {
     /// No socket yet.
     #[must_use]
     pub const fn new() -> Self {
-        const { assert!(TCP + UDP == ALL, "ALL is the sum of TCP and UDP") }
         Self {
-            set: [const { SocketStorage::EMPTY }; ALL],
+            tcp: [const { SocketStorage::EMPTY }; TCP],
+            udp: [const { SocketStorage::EMPTY }; UDP],
             tcp_slots: [const { Slot::new() }; TCP],
             udp_slots: [const { UdpSlot::new() }; UDP],
             udp_metadata: [[[smol_udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]; UDP],
@@ -95,10 +95,11 @@ impl<const TCP: usize, const UDP: usize, const ALL: usize> Sockets<'_, TCP, UDP,
 pub(crate) struct Placed<'a> {
     pub(crate) set: SocketSet<'a>,
     pub(crate) pool: Pool<'a>,
+    pub(crate) udp_set: SocketSet<'a>,
     pub(crate) udp: &'a mut [UdpSlot],
 }
 
-impl<'a, const TCP: usize, const UDP: usize, const ALL: usize> Sockets<'a, TCP, UDP, ALL> {
+impl<'a, const TCP: usize, const UDP: usize> Sockets<'a, TCP, UDP> {
     /// Makes the sockets over their buffers.
     #[inline(never)]
     pub(crate) fn place<const BUFFER: usize, const DATAGRAMS: usize>(
@@ -106,7 +107,7 @@ impl<'a, const TCP: usize, const UDP: usize, const ALL: usize> Sockets<'a, TCP, 
         Buffers { tcp, udp }: Buffers<'a, BUFFER, DATAGRAMS>,
     ) -> Placed<'a> {
         assert!(tcp.len() == TCP && udp.len() == UDP, "one pair of buffers for each socket");
-        let mut set = SocketSet::new(&mut self.set[..]);
+        let mut set = SocketSet::new(&mut self.tcp[..]);
         let handles = tcp.iter_mut().map(|[rx, tx]| {
             let socket = smol_tcp::Socket::new(
                 smol_tcp::SocketBuffer::new(&mut rx[..]),
@@ -115,19 +116,20 @@ impl<'a, const TCP: usize, const UDP: usize, const ALL: usize> Sockets<'a, TCP, 
             set.add(socket)
         });
         let pool = Pool::new(&mut self.tcp_slots, handles);
+        let mut udp_set = SocketSet::new(&mut self.udp[..]);
         let datagrams = udp.iter_mut().zip(&mut self.udp_metadata);
         for (([rx, tx], [rx_meta, tx_meta]), slot) in datagrams.zip(&mut self.udp_slots) {
             let socket = smol_udp::Socket::new(
                 smol_udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
                 smol_udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
             );
-            slot.place(set.add(socket));
+            slot.place(udp_set.add(socket));
         }
-        Placed { set, pool, udp: &mut self.udp_slots }
+        Placed { set, pool, udp_set, udp: &mut self.udp_slots }
     }
 }
 
-impl<const TCP: usize, const UDP: usize, const ALL: usize> Default for Sockets<'_, TCP, UDP, ALL> {
+impl<const TCP: usize, const UDP: usize> Default for Sockets<'_, TCP, UDP> {
     fn default() -> Self {
         Self {
             udp_metadata: array::from_fn(|_| [[smol_udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]),
@@ -157,4 +159,4 @@ const CHIP_BUFFER: usize = {
 pub type LargeStorage = Storage<TCP_SLOTS, { 64 * 1024 }, UDP_SLOTS, { 16 * 1024 }>;
 
 /// The sockets of all profiles.
-pub type BoardSockets<'a> = Sockets<'a, TCP_SLOTS, UDP_SLOTS, { TCP_SLOTS + UDP_SLOTS }>;
+pub type BoardSockets<'a> = Sockets<'a, TCP_SLOTS, UDP_SLOTS>;

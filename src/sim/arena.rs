@@ -24,7 +24,7 @@ const PEER: usize = 16 * 1024;
 const PEER_DATAGRAMS: usize = 2048;
 
 /// The sockets of a peer's boot.
-pub(super) type PeerSockets<'w> = Sockets<'w, PEER_SLOTS, PEER_UDP, { PEER_SLOTS + PEER_UDP }>;
+pub(super) type PeerSockets<'w> = Sockets<'w, PEER_SLOTS, PEER_UDP>;
 
 /// Buffers of the `mcu` profile.
 pub(super) type McuBuffers<'w> = Buffers<'w, MCU, DATAGRAM_SIZE>;

@@ -22,7 +22,7 @@ pub(crate) struct Memory<'a> {
     // Too much for a test thread's stack, on which a box would be filled.
     peer_tcp: Vec<[[u8; 8192]; 2]>,
     peer_udp: Vec<[[u8; 2048]; 2]>,
-    peer_sockets: Sockets<'a, PEER_SLOTS, 8, { PEER_SLOTS + 8 }>,
+    peer_sockets: Sockets<'a, PEER_SLOTS, 8>,
 }
 
 impl Memory<'_> {

@@ -78,7 +78,7 @@ impl<'a> NetStack<'a> {
 
     fn udp_socket(&mut self, index: usize) -> &mut udp::Socket<'a> {
         let handle = self.udp_handle(index);
-        self.set.get_mut(handle)
+        self.udp_set.get_mut(handle)
     }
 
     fn udp_index(&mut self, socket: &UdpSocket) -> Result<usize, Error> {
@@ -95,7 +95,7 @@ impl<'a> NetStack<'a> {
 
     pub(super) fn udp_port_in_use(&self, port: u16) -> bool {
         (0..self.udp.len()).any(|index| {
-            self.set.get::<udp::Socket<'_>>(self.udp_handle(index)).endpoint().port == port
+            self.udp_set.get::<udp::Socket<'_>>(self.udp_handle(index)).endpoint().port == port
         })
     }
 
@@ -185,7 +185,7 @@ impl<'a> NetStack<'a> {
     pub(super) fn udp_rows(&self) -> impl Iterator<Item = Row> + '_ {
         let open = (0..self.udp.len()).filter(|&index| self.udp[index].open);
         open.map(|index| {
-            let socket = self.set.get::<udp::Socket<'_>>(self.udp_handle(index));
+            let socket = self.udp_set.get::<udp::Socket<'_>>(self.udp_handle(index));
             Row {
                 protocol: Protocol::Udp,
                 receive_queue: socket.recv_queue(),
@@ -266,7 +266,7 @@ impl UdpClientStack for NetStack<'_> {
         let handle = self.udp_handle(index);
         // Bounded by what the socket can queue.
         loop {
-            let udp = self.set.get_mut::<udp::Socket<'_>>(handle);
+            let udp = self.udp_set.get_mut::<udp::Socket<'_>>(handle);
             let Ok((payload, metadata)) = udp.recv() else {
                 return Err(nb::Error::WouldBlock);
             };
