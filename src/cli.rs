@@ -202,6 +202,11 @@ pub struct User {
     /// given.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub allow: Vec<u16>,
+    /// Take the board that runs in another process, in place of the one in this: whoever sends Ethernet
+    /// frames as UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`.
+    #[arg(long, value_name = "udp:PORT", value_parser = guest,
+        conflicts_with_all = ["profile", "telemetry", "no_telemetry"])]
+    pub guest: Option<u16>,
     /// The board's own options.
     #[command(flatten)]
     pub board: Board,
@@ -273,6 +278,13 @@ fn destination(text: &str) -> Result<SocketAddr, String> {
     parsed.ok_or_else(|| {
         format!("{text:?} is not ADDRESS:PORT of a host, e.g. 192.0.2.2:9000 or [2001:db8::2]:9000")
     })
+}
+
+/// The UDP port of 127.0.0.1 that a guest sends its frames to.
+fn guest(text: &str) -> Result<u16, String> {
+    let port = text.strip_prefix("udp:").and_then(|port| port.parse().ok());
+    port.filter(|&port| port != 0)
+        .ok_or_else(|| format!("{text:?} is not udp: and a port from 1 to 65535, e.g. udp:7100"))
 }
 
 /// A host address with its prefix length.
