@@ -359,6 +359,16 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_is_a_port_and_brings_its_own_settings() {
+        let parse = |words: &str| Cli::try_parse_from(words.split(' '));
+        assert_eq!(parse("tapboard --guest udp:7100 --loss 5%").unwrap().user.guest, Some(7100));
+        for bad in ["7100", "udp:0", "udp:", "udp:70000", "tcp:7100", "udp:7100 --profile mcu"] {
+            let error = parse(&format!("tapboard --guest {bad}")).unwrap_err().to_string();
+            assert!(error.contains("e.g. udp:7100") || error.contains("--profile"), "{error}");
+        }
+    }
+
+    #[test]
     fn options_work_with_and_without_the_command_word() {
         for words in
             [&["tapboard", "--allow", "9001"][..], &["tapboard", "user", "--allow", "9001"]]
