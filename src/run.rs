@@ -1,8 +1,9 @@
 //! The real-time driver: polls the board, then sleeps until its deadline or until something is ready.
 //!
-//! There is one loop for every NIC. With nothing to do it sleeps in the kernel, and what wakes it is a
-//! frame, a kernel socket, a signal or a timer that some part named. In the midst of traffic it may look
-//! for the next event for some microseconds before it sleeps: see `spin`.
+//! There is one loop for every NIC, and for every [`Station`]: the firmware here, or a board in another
+//! process. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
+//! signal or a timer that some part named. In the midst of traffic it may look for the next event for some
+//! microseconds before it sleeps: see `spin`.
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
