@@ -9,9 +9,11 @@ use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 use crate::nic::dgram::Dgram;
-use crate::nic::linked::BURST;
 use crate::output::say;
 use crate::run::{STATION, Station};
+
+/// Frames each way a turn: as many of full size as a receive buffer of the kernel has room for, or so.
+const BURST: usize = 64;
 
 /// The guest, as the driver sees it.
 #[derive(Debug)]
@@ -104,5 +106,70 @@ impl Station for Guest {
             + c.dropped_out_error;
         let (from, to) = (c.frames_in, c.frames_out);
         format!("guest: {from} frames from it, {to} to it, {lost} lost at its wire")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::nic::wire::{InFlight, QUEUE, Side, Wire};
+
+    /// More than a turn takes.
+    const MANY: usize = BURST + 4;
+
+    fn pair() -> (Guest, UdpSocket, mio::Poll) {
+        let poll = mio::Poll::new().unwrap();
+        let guest = Guest::open(0, poll.registry()).unwrap();
+        let board = UdpSocket::bind("127.0.0.1:0").unwrap();
+        board.connect(guest.nic.local_addr().unwrap()).unwrap();
+        board.set_nonblocking(true).unwrap();
+        (guest, board, poll)
+    }
+
+    #[test]
+    fn what_the_guest_sends_comes_a_burst_at_a_time() {
+        let ((mut guest, board, _poll), mut wire) = (pair(), Wire::default());
+        for _ in 0..MANY {
+            board.send(&[1; 60]).unwrap();
+        }
+        let now = Instant::ZERO;
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), Some(now), "there is more");
+        assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), BURST);
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
+        assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), MANY - BURST);
+    }
+
+    #[test]
+    fn what_the_guest_sends_waits_for_room() {
+        let ((mut guest, board, _poll), mut wire) = (pair(), Wire::default());
+        let now = Instant::ZERO;
+        for _ in 0..QUEUE - 1 {
+            wire.in_flight(Side::Peer).push_back(InFlight { at: now, frame: vec![0; 60] });
+        }
+        for _ in 0..3 {
+            board.send(&[1; 60]).unwrap();
+        }
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), Some(now), "there is more");
+        assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), QUEUE);
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
+        assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), 2);
+    }
+
+    #[test]
+    fn what_the_cable_brings_goes_to_the_guest_a_burst_at_a_time() {
+        let ((mut guest, board, _poll), mut wire) = (pair(), Wire::default());
+        let now = Instant::ZERO;
+        board.send(&[1; 60]).unwrap();
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
+        for _ in 0..MANY {
+            wire.in_flight(Side::Board).push_back(InFlight { at: now, frame: vec![2; 60] });
+        }
+        let arrived = || std::iter::from_fn(|| board.recv(&mut [0; 60]).ok()).count();
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), Some(now), "there is more");
+        assert_eq!(arrived(), BURST);
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
+        assert_eq!(arrived(), MANY - BURST);
     }
 }
