@@ -202,6 +202,11 @@ pub struct User {
     /// given.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub allow: Vec<u16>,
+    /// Take the board that runs in another process, in place of the one in this: whoever sends Ethernet
+    /// frames as UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`.
+    #[arg(long, value_name = "udp:PORT", value_parser = guest,
+        conflicts_with_all = ["profile", "telemetry", "no_telemetry"])]
+    pub guest: Option<u16>,
     /// The board's own options.
     #[command(flatten)]
     pub board: Board,
@@ -275,6 +280,13 @@ fn destination(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// The UDP port of 127.0.0.1 that a guest sends its frames to.
+fn guest(text: &str) -> Result<u16, String> {
+    let port = text.strip_prefix("udp:").and_then(|port| port.parse().ok());
+    port.filter(|&port| port != 0)
+        .ok_or_else(|| format!("{text:?} is not udp: and a port from 1 to 65535, e.g. udp:7100"))
+}
+
 /// A host address with its prefix length.
 fn cidr(text: &str) -> Result<Ipv4Cidr, String> {
     let parsed = text.split_once('/').and_then(|(address, prefix)| {
@@ -343,6 +355,16 @@ mod tests {
         assert!(destination("192.0.2.2:9000").is_ok() && destination("[2001:db8::2]:9").is_ok());
         for bad in ["192.0.2.2", "192.0.2.2:0", "0.0.0.0:9000", "[::]:9000", "224.0.0.1:9", "x:1"] {
             assert!(destination(bad).unwrap_err().contains("e.g. 192.0.2.2:9000"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_guest_is_a_port_and_brings_its_own_settings() {
+        let parse = |words: &str| Cli::try_parse_from(words.split(' '));
+        assert_eq!(parse("tapboard --guest udp:7100 --loss 5%").unwrap().user.guest, Some(7100));
+        for bad in ["7100", "udp:0", "udp:", "udp:70000", "tcp:7100", "udp:7100 --profile mcu"] {
+            let error = parse(&format!("tapboard --guest {bad}")).unwrap_err().to_string();
+            assert!(error.contains("e.g. udp:7100") || error.contains("--profile"), "{error}");
         }
     }
 

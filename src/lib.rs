@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod console;
 pub mod gateway;
+pub mod guest;
 pub mod ladder;
 pub mod link;
 pub mod nic;

@@ -1,13 +1,15 @@
 //! The real-time driver: polls the board, then sleeps until its deadline or until something is ready.
 //!
-//! There is one loop for every NIC. With nothing to do it sleeps in the kernel, and what wakes it is a
-//! frame, a kernel socket, a signal or a timer that some part named. In the midst of traffic it may look
-//! for the next event for some microseconds before it sleeps: see `spin`.
+//! There is one loop for every NIC, and for every [`Station`]: the firmware here, or a board in another
+//! process. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
+//! signal or a timer that some part named. In the midst of traffic it may look for the next event for some
+//! microseconds before it sleeps: see `spin`.
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
 mod control;
 mod spin;
+mod station;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetCon
 
 use self::control::Turn;
 use self::spin::{Spin, Wait};
+pub use self::station::Station;
 use crate::board::SimBoard;
 use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
@@ -36,8 +39,10 @@ const CLOSE: Duration = Duration::from_millis(500);
 const RESET: Duration = Duration::from_millis(100);
 
 const WAKE: Token = Token(0);
+/// The token of a [`Station`].
+pub const STATION: Token = Token(1);
 /// The first token a [`Nic`] may use for itself.
-pub const NIC: Token = Token(1);
+pub const NIC: Token = Token(2);
 
 /// A NIC that real time drives, with whatever stands behind it.
 pub trait Nic {
@@ -134,6 +139,32 @@ impl Driver {
         nic: &mut N,
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
+        let mut bench = self.bench(options)?;
+        loop {
+            let mut memory = Memory::new(options.profile);
+            let mut firmware = memory.boot(net, telemetry, nic, self.clock.now())?;
+            if self.power_cycle(&mut firmware, nic, &mut bench)? == End::Stopped {
+                print_summary(&firmware, nic);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs with `station` in place of the board until a signal ends it.
+    pub fn station<N: Nic, S: Station>(
+        mut self,
+        options: &Board,
+        station: &mut S,
+        nic: &mut N,
+    ) -> Result<(), String> {
+        let mut bench = self.bench(options)?;
+        self.power_cycle(station, nic, &mut bench)?;
+        print_summary(station, nic);
+        Ok(())
+    }
+
+    /// The cable that the options ask for, with what watches it, and the console.
+    fn bench(&self, options: &Board) -> Result<Bench, String> {
         let mut cable = cable(&options.faults)?;
         if let Some(path) = &options.pcap {
             cable.watch(Watch::Capture, Some(control::capture(path, self.clock.epoch())?));
@@ -149,36 +180,29 @@ impl Driver {
             Source::Script(_) | Source::None => say!("\nCtrl-C ends it."),
         }
         let waker = Arc::clone(&self.waker);
-        let mut console = Console::open(&source, move || drop(waker.wake()))?;
-        loop {
-            let mut memory = Memory::new(options.profile);
-            let mut firmware = memory.boot(net, telemetry, nic, self.clock.now())?;
-            if self.power_cycle(&mut firmware, nic, &mut cable, &mut console)? == End::Stopped {
-                print_summary(&firmware, nic);
-                return Ok(());
-            }
-        }
+        let console = Console::open(&source, move || drop(waker.wake()))?;
+        Ok(Bench { cable, console })
     }
 
     /// Runs one boot of the board to its end.
-    fn power_cycle<N: Nic>(
+    fn power_cycle<N: Nic, S: Station>(
         &mut self,
-        firmware: &mut Firmware<'_, SimBoard>,
+        station: &mut S,
         nic: &mut N,
-        cable: &mut Cable,
-        console: &mut Console,
+        bench: &mut Bench,
     ) -> Result<End, String> {
+        let Bench { cable, console } = bench;
         let mut events = Events::with_capacity(256);
         let mut closing = Closing::No;
         let mut link = true;
         loop {
             let now = self.clock.now();
             if closing == Closing::No && self.stop.load(Ordering::SeqCst) {
-                firmware.shutdown();
+                station.shutdown();
                 closing = Closing::InOrder { until: now + CLOSE };
             }
             let at = (now, self.clock.epoch());
-            let asked = match control::turn(console, firmware, nic, cable, at) {
+            let asked = match control::turn(console, station, nic, cable, at) {
                 Turn::Next(next) => next,
                 Turn::Quit => {
                     self.stop.store(true, Ordering::SeqCst);
@@ -186,29 +210,29 @@ impl Driver {
                 }
             };
             // At once: what has its power cut answers nobody any more.
-            if firmware.board().reset_requested() {
+            if station.reset_requested() {
                 return Ok(End::Reset);
             }
             let was = std::mem::replace(&mut link, nic.link() && cable.link().plugged());
             if link && !was {
-                firmware.link_up();
+                station.link_up();
             }
             let board = {
                 let mut device = cable.behind(nic.device());
                 device.pump(now);
-                firmware.poll(now, &mut device)
+                station.poll(now, &mut device)
             };
             let behind = nic.turn(now)?;
             let behind = [behind, cable.next_event(now)].into_iter().flatten().min();
-            if firmware.board().reset_requested() {
+            if station.reset_requested() {
                 return Ok(End::Reset);
             }
-            let idle = firmware.stack().idle() && nic.idle() && behind != Some(now);
+            let idle = station.idle() && nic.idle() && behind != Some(now);
             let limit = match closing {
                 Closing::No => None,
                 Closing::InOrder { .. } | Closing::Reset { .. } if idle => return Ok(End::Stopped),
                 Closing::InOrder { until } if now >= until => {
-                    firmware.stack_mut().abort_all();
+                    station.abort();
                     nic.abort();
                     closing = Closing::Reset { until: now + RESET };
                     Some(now)
@@ -219,8 +243,10 @@ impl Driver {
             let next = [board, behind, limit, asked].into_iter().flatten().min();
             self.wait(&mut events, now, next)?;
             for event in &events {
-                if event.token() != WAKE {
-                    nic.ready(event);
+                match event.token() {
+                    WAKE => {}
+                    STATION => station.ready(),
+                    _ => nic.ready(event),
                 }
             }
         }
@@ -294,6 +320,12 @@ enum End {
     Stopped,
 }
 
+/// What the user has a hand on while it runs.
+struct Bench {
+    cable: Cable,
+    console: Console,
+}
+
 /// A cable with these faults. One that has any shows its seed, so that it can be had again.
 fn cable(faults: &Faults) -> Result<Cable, String> {
     let seed = match faults.seed {
@@ -352,17 +384,8 @@ fn board_name<const N: usize>(net: &NetConfig) -> heapless::String<N> {
     name
 }
 
-fn print_summary<N: Nic>(firmware: &Firmware<'_, SimBoard>, nic: &N) {
-    let c = firmware.stack().counters();
-    say!(
-        "board: {} frames in, {} out; {} connections accepted, {} made; {} SYNs not answered at once, {} resets in",
-        c.frames_in,
-        c.frames_out,
-        c.passive_opens,
-        c.active_opens,
-        c.syn_unanswered,
-        c.resets_in
-    );
+fn print_summary<N: Nic, S: Station>(station: &S, nic: &N) {
+    say!("{}", station.summary());
     let summary = nic.summary();
     if !summary.is_empty() {
         say!("{summary}");

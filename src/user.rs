@@ -1,4 +1,4 @@
-//! `tapboard user`: the board on a wire in memory, the gateway at its other end.
+//! `tapboard user`: the board, or a guest in its place, on a wire in memory, the gateway at its other end.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,6 +8,7 @@ use tapboard_firmware::NetConfig;
 
 use crate::cli::User;
 use crate::gateway::{Forward, Gateway, Memory};
+use crate::guest::Guest;
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::say;
 use crate::run::{Driver, Nic};
@@ -58,7 +59,7 @@ impl Nic for UserNic<'_> {
     }
 }
 
-/// Runs the board until a signal ends it.
+/// Runs the board, or the wire of a guest, until a signal ends it.
 pub fn run(options: &User) -> Result<(), String> {
     let driver = Driver::new()?;
     let forwards = options.forwards();
@@ -70,8 +71,18 @@ pub fn run(options: &User) -> Result<(), String> {
     let gateway =
         Gateway::open(&forwards, &allowed, driver.registry()?, &mut end, entropy, &mut memory)
             .map_err(|error| error.to_string())?;
-    print_banner(&forwards, &allowed, options);
-    driver.run(&NetConfig::BOARD, &options.board, TELEMETRY, &mut UserNic { wire, gateway })
+    let mut nic = UserNic { wire, gateway };
+    match options.guest {
+        None => {
+            print_banner(&forwards, &allowed, options);
+            driver.run(&NetConfig::BOARD, &options.board, TELEMETRY, &mut nic)
+        }
+        Some(port) => {
+            let mut guest = Guest::open(port, &driver.registry()?)?;
+            print_banner(&forwards, &allowed, options);
+            driver.station(&options.board, &mut guest, &mut nic)
+        }
+    }
 }
 
 /// Whether the gateway lets the board reach `to`; the error says what would.
@@ -91,7 +102,13 @@ fn reachable(to: SocketAddr, allowed: &[u16]) -> Result<(), String> {
 
 fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
     let address = NetConfig::BOARD.ipv4.address();
-    say!("The board is up: {address} on a virtual wire, reached through 127.0.0.1.\n");
+    match options.guest {
+        None => say!("The board is up: {address} on a virtual wire, reached through 127.0.0.1.\n"),
+        Some(port) => {
+            say!("The wire is up, for a board with {address} in another process that sends its");
+            say!("Ethernet frames to UDP 127.0.0.1:{port}; reached through 127.0.0.1.\n");
+        }
+    }
     for forward in forwards {
         let service = match forward.board {
             7 => "echo (TCP and UDP)",

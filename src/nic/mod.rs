@@ -1,6 +1,7 @@
 //! The NICs a simulated board can have: each is a [`smoltcp::phy::Device`] of 1514-byte Ethernet frames,
 //! so that the firmware cannot tell them apart.
 
+pub mod dgram;
 pub mod linked;
 pub mod loopback;
 #[cfg(target_os = "linux")]

@@ -4,11 +4,8 @@ use std::path::Path;
 use std::time::Duration as StdDuration;
 
 use smoltcp::time::Instant;
-use tapboard_firmware::netstat::{Introspect, Row};
-use tapboard_firmware::{Board, Firmware};
 
-use super::Nic;
-use crate::board::SimBoard;
+use super::{Nic, Station};
 use crate::capture::Capture;
 use crate::console::{Command, Console, Next, help};
 use crate::ladder::{Ladder, Style};
@@ -27,9 +24,9 @@ pub(super) enum Turn {
 }
 
 /// Asks the console once and does what it says.
-pub(super) fn turn<N: Nic>(
+pub(super) fn turn<N: Nic, S: Station>(
     console: &mut Console,
-    firmware: &mut Firmware<'_, SimBoard>,
+    station: &mut S,
     nic: &mut N,
     cable: &mut Cable,
     (now, epoch): (Instant, StdDuration),
@@ -55,18 +52,9 @@ pub(super) fn turn<N: Nic>(
             show(cable);
         }
         Command::Link => show(cable),
-        Command::Reset => firmware.board_mut().reset(),
-        Command::Netstat => {
-            say!("{}", Row::HEADING);
-            for row in (0..).map_while(|index| firmware.stack().row(index)) {
-                say!("{row}");
-            }
-        }
-        Command::Stats => {
-            for (name, value) in (0..).map_while(|index| firmware.stack().counter(index)) {
-                say!("{name:<20} {value}");
-            }
-        }
+        Command::Reset => station.reset(),
+        Command::Netstat => station.netstat(),
+        Command::Stats => station.stats(),
         Command::CaptureStart(path) => match capture(&path, epoch) {
             Ok(observer) => {
                 cable.watch(Watch::Capture, Some(observer));

@@ -1,0 +1,175 @@
+//! A board in another process at the board's end of the cable: its frames come and go as datagrams.
+//!
+//! [`Guest`] passes frames between the guest's wire and the cable, at most [`BURST`] each way a turn; what is
+//! more waits where it was. It knows nothing of what runs in the guest: that has a reset line, sockets and
+//! counters of its own.
+
+use mio::Registry;
+use smoltcp::phy::{Device, RxToken, TxToken};
+use smoltcp::time::Instant;
+
+use crate::nic::dgram::Dgram;
+use crate::output::say;
+use crate::run::{STATION, Station};
+
+/// Frames each way a turn: as many of full size as a receive buffer of the kernel has room for, or so.
+const BURST: usize = 64;
+
+/// The guest, as the driver sees it.
+#[derive(Debug)]
+pub struct Guest {
+    nic: Dgram,
+}
+
+impl Guest {
+    /// Waits for a guest on that UDP port of 127.0.0.1.
+    pub fn open(port: u16, registry: &Registry) -> Result<Self, String> {
+        let at = format!("UDP 127.0.0.1:{port}");
+        let mut nic = Dgram::bind(port).map_err(|error| {
+            let other = if port < 64_000 { port + 1000 } else { port - 1000 };
+            format!(
+                "cannot listen on {at} for the guest: {error}\nchoose another port, for both, with: --guest udp:{other}"
+            )
+        })?;
+        nic.register(registry, STATION).map_err(|error| format!("cannot watch {at}: {error}"))?;
+        Ok(Self { nic })
+    }
+
+    /// Takes the guest's frames to the cable. Says whether it may have more.
+    fn take<D: Device>(&mut self, now: Instant, cable: &mut D) -> bool {
+        for _ in 0..BURST {
+            // First of all room for it: the next frame can wait, one that was received cannot. Who makes room
+            // has its turn before ours comes again.
+            let Some(tx) = cable.transmit(now) else { break };
+            let Some((rx, _)) = self.nic.receive(now) else { break };
+            rx.consume(|frame| tx.consume(frame.len(), |buffer| buffer.copy_from_slice(frame)));
+        }
+        self.nic.unread()
+    }
+
+    /// Gives the guest what arrived on the cable. Says whether there may be more.
+    fn give<D: Device>(&mut self, now: Instant, cable: &mut D) -> bool {
+        for _ in 0..BURST {
+            let Some((rx, _)) = cable.receive(now) else { return false };
+            let Some(tx) = self.nic.transmit(now) else { return false };
+            rx.consume(|frame| tx.consume(frame.len(), |buffer| buffer.copy_from_slice(frame)));
+        }
+        true
+    }
+}
+
+impl Station for Guest {
+    fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
+        let before = self.nic.guest();
+        let more = self.take(now, device) | self.give(now, device);
+        if let Some(guest) = self.nic.guest().filter(|&guest| before != Some(guest)) {
+            say!("guest: it is at {guest}");
+        }
+        more.then_some(now)
+    }
+
+    fn ready(&mut self) {
+        self.nic.ready();
+    }
+
+    fn reset(&mut self) {
+        say!("the board is a guest: `reset` in its own shell does it, or start it again");
+    }
+
+    fn netstat(&self) {
+        say!("the board is a guest: `netstat` in its own shell shows its sockets");
+    }
+
+    fn stats(&self) {
+        let c = self.nic.counters();
+        for (name, value) in [
+            ("frames_in", c.frames_in),
+            ("frames_out", c.frames_out),
+            ("dropped_in_size", c.dropped_in_size),
+            ("dropped_in_stranger", c.dropped_in_stranger),
+            ("errors_in", c.errors_in),
+            ("dropped_out_absent", c.dropped_out_absent),
+            ("dropped_out_no_room", c.dropped_out_no_room),
+            ("dropped_out_error", c.dropped_out_error),
+        ] {
+            say!("{name:<20} {value}");
+        }
+        say!("these are of its wire; `stats` in its own shell shows the board's");
+    }
+
+    fn summary(&self) -> String {
+        let c = self.nic.counters();
+        let lost = c.dropped_in_size
+            + c.dropped_in_stranger
+            + c.dropped_out_absent
+            + c.dropped_out_no_room
+            + c.dropped_out_error;
+        let (from, to) = (c.frames_in, c.frames_out);
+        format!("guest: {from} frames from it, {to} to it, {lost} lost at its wire")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::nic::wire::{InFlight, QUEUE, Side, Wire};
+
+    /// More than a turn takes.
+    const MANY: usize = BURST + 4;
+
+    fn pair() -> (Guest, UdpSocket, mio::Poll) {
+        let poll = mio::Poll::new().unwrap();
+        let guest = Guest::open(0, poll.registry()).unwrap();
+        let board = UdpSocket::bind("127.0.0.1:0").unwrap();
+        board.connect(guest.nic.local_addr().unwrap()).unwrap();
+        board.set_nonblocking(true).unwrap();
+        (guest, board, poll)
+    }
+
+    #[test]
+    fn what_the_guest_sends_comes_a_burst_at_a_time() {
+        let ((mut guest, board, _poll), mut wire) = (pair(), Wire::default());
+        for _ in 0..MANY {
+            board.send(&[1; 60]).unwrap();
+        }
+        let now = Instant::ZERO;
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), Some(now), "there is more");
+        assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), BURST);
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
+        assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), MANY - BURST);
+    }
+
+    #[test]
+    fn what_the_guest_sends_waits_for_room() {
+        let ((mut guest, board, _poll), mut wire) = (pair(), Wire::default());
+        let now = Instant::ZERO;
+        for _ in 0..QUEUE - 1 {
+            wire.in_flight(Side::Peer).push_back(InFlight { at: now, frame: vec![0; 60] });
+        }
+        for _ in 0..3 {
+            board.send(&[1; 60]).unwrap();
+        }
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), Some(now), "there is more");
+        assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), QUEUE);
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
+        assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), 2);
+    }
+
+    #[test]
+    fn what_the_cable_brings_goes_to_the_guest_a_burst_at_a_time() {
+        let ((mut guest, board, _poll), mut wire) = (pair(), Wire::default());
+        let now = Instant::ZERO;
+        board.send(&[1; 60]).unwrap();
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
+        for _ in 0..MANY {
+            wire.in_flight(Side::Board).push_back(InFlight { at: now, frame: vec![2; 60] });
+        }
+        let arrived = || std::iter::from_fn(|| board.recv(&mut [0; 60]).ok()).count();
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), Some(now), "there is more");
+        assert_eq!(arrived(), BURST);
+        assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
+        assert_eq!(arrived(), MANY - BURST);
+    }
+}

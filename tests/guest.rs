@@ -1,0 +1,230 @@
+//! `tapboard user --guest`: a board outside the process, on our wire. Here it is the firmware in the test's
+//! own process, its NIC a UDP socket as QEMU's `-netdev dgram` is; `.ci/boards` does it with QEMU.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use common::process::{
+    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, readable,
+};
+use common::user::Shell;
+use smoltcp::time::Instant;
+use tapboard::board::SimBoard;
+use tapboard::capture::read;
+use tapboard::clock::RealClock;
+use tapboard::nic::wire::{InFlight, Side, Wire};
+use tapboard_firmware::service::ServiceConfig;
+use tapboard_firmware::{BoardSockets, Firmware, McuStorage, NetConfig};
+
+/// The most that the guest sleeps, so that it sees soon that it is to end.
+const NAP: Duration = Duration::from_millis(10);
+
+/// A board in a thread of its own; its power is cut when this is dropped.
+struct Guest {
+    address: SocketAddr,
+    off: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Guest {
+    /// A board whose frames go to that UDP port, from a free one.
+    fn boot(to: u16) -> Self {
+        let socket = UdpSocket::bind(local(0)).expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        let off = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&off);
+        let thread = thread::spawn(move || superloop(&socket, local(to), &flag));
+        Self { address, off, thread: Some(thread) }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.off.store(true, Ordering::SeqCst);
+        let ended = self.thread.take().expect("it is dropped once").join();
+        assert!(ended.is_ok() || thread::panicking(), "the guest panicked");
+    }
+}
+
+fn superloop(socket: &UdpSocket, to: SocketAddr, off: &AtomicBool) {
+    let (clock, mut wire) = (RealClock::new(), Wire::default());
+    let (mut storage, mut sockets) = (Box::<McuStorage>::default(), BoardSockets::new());
+    // It speaks unasked, as the boards do: nobody else could tell where it is.
+    let telemetry = Some(SocketAddr::from(([192, 0, 2, 2], 9000)));
+    let services = ServiceConfig { name: "guest".try_into().expect("a short name"), telemetry };
+    let mut board = Firmware::new(
+        &NetConfig::BOARD,
+        services,
+        SimBoard::new(),
+        &mut wire.end(Side::Board),
+        clock.now(),
+        &mut *storage,
+        &mut sockets,
+    )
+    .expect("there is entropy");
+    while !off.load(Ordering::SeqCst) {
+        let now = clock.now();
+        let next = board.poll(now, &mut wire.end(Side::Board));
+        for sent in wire.in_flight(Side::Peer).drain(..) {
+            // It may be lost, as on any cable.
+            let _ = socket.send_to(&sent.frame, to);
+        }
+        receive(socket, &mut wire, now, next);
+    }
+}
+
+/// Waits for frames until `next`, but not for long, and takes those that are there.
+fn receive(socket: &UdpSocket, wire: &mut Wire, now: Instant, next: Option<Instant>) {
+    let wait = match next {
+        Some(next) if next > now => (next - now).into(),
+        // Zero would be for ever.
+        Some(_) => Duration::from_micros(1),
+        None => NAP,
+    };
+    socket.set_nonblocking(false).expect("a socket can wait");
+    socket.set_read_timeout(Some(wait.min(NAP))).expect("not zero");
+    let mut frame = [0; 2000];
+    while let Ok(count) = socket.recv(&mut frame) {
+        let frame = frame[..count].to_vec();
+        wire.in_flight(Side::Board).push_back(InFlight { at: now, frame });
+        socket.set_nonblocking(true).expect("a socket need not wait");
+    }
+}
+
+/// The wire, on ports of its own.
+struct Host {
+    process: Process,
+    /// Where a guest sends its frames.
+    wire: u16,
+    echo: SocketAddr,
+    shell: SocketAddr,
+}
+
+impl Host {
+    fn up(options: &[&str]) -> Self {
+        Self::at(free_port(), options)
+    }
+
+    fn at(wire: u16, options: &[&str]) -> Self {
+        let ports = [7, 9, 19, 23].map(|board| (free_port(), board));
+        let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
+        let forwards = forwards.each_ref().map(String::as_str);
+        let (guest, allowed) = (format!("udp:{wire}"), free_port().to_string());
+        let own = ["user", "--guest", &guest, "--allow", &allowed];
+        let process = Process::with_console(&[&own, &forwards[..], options].concat());
+        let [echo, _, _, shell] = ports.map(|(host, _)| local(host));
+        Self { process, wire, echo, shell }
+    }
+
+    /// Waits until the guest was heard.
+    fn finds(&self, guest: &Guest) {
+        self.process.prints(&format!("guest: it is at {}\n", guest.address));
+    }
+}
+
+#[test]
+fn a_guest_has_what_the_board_in_the_process_has_whichever_comes_first() {
+    let wire = free_port();
+    for guest_first in [false, true] {
+        let early = guest_first.then(|| Guest::boot(wire));
+        let mut host = Host::at(wire, &[]);
+        let guest = early.unwrap_or_else(|| Guest::boot(wire));
+        host.finds(&guest);
+        let data = pattern(1, 1_000_000);
+        assert!(echo(&connect(host.echo), &data).unwrap() == data, "not a byte more or less");
+        assert!(Shell::new(connect(host.shell)).ask("netstat").contains("192.0.2.1:23 "));
+        host.process.command("reset", "`reset` in its own shell");
+        host.process.command("netstat", "`netstat` in its own shell");
+        host.process.command("stats", "dropped_out_absent");
+        host.process.command("quit", " lost at its wire\n");
+        assert_eq!(host.process.exit(), Some(0));
+    }
+}
+
+#[test]
+fn a_guest_whose_cable_is_pulled_during_an_echo_loses_nothing_and_the_capture_says_so() {
+    let file = std::env::temp_dir().join(format!("tapboard-{}-guest.pcapng", std::process::id()));
+    let path = file.to_str().expect("an ordinary path");
+    let mut host = Host::up(&["--rate=8mbit", "--pcap", path]);
+    let guest = Guest::boot(host.wire);
+    host.finds(&guest);
+    let (client, data) = (connect(host.echo), pattern(2, 1_000_000));
+    thread::scope(|scope| {
+        let transfer = scope.spawn(|| echo(&client, &data).unwrap());
+        // Some of it is through, and most is not: it takes a second.
+        client.peek(&mut [0]).unwrap();
+        host.process.command("unplug", "the cable is out");
+        host.process.command("sleep 1s\nlink\nplug", "the cable is in");
+        assert!(transfer.join().unwrap() == data, "not a byte more or less");
+    });
+    let records: Vec<_> = read(&file).unwrap().map(Result::unwrap).collect();
+    fs::remove_file(&file).unwrap();
+    let cut = |from: &[u8; 6]| {
+        let cut = records.iter().filter(|record| record.notes == "dropped: the cable is out");
+        cut.filter(|record| record.frame[6..12] == *from).count()
+    };
+    let [board, peer] = [NetConfig::BOARD, NetConfig::PEER].map(|net| cut(&net.mac.0));
+    assert!(board > 0 && peer > 0, "of {} frames: {board} and {peer}", records.len());
+}
+
+#[test]
+fn a_guest_that_restarts_on_another_port_is_found_again() {
+    let host = Host::up(&[]);
+    let guest = Guest::boot(host.wire);
+    host.finds(&guest);
+    drop(guest);
+    let guest = Guest::boot(host.wire);
+    host.finds(&guest);
+    assert_eq!(echo(&connect(host.echo), b"again").unwrap(), b"again");
+}
+
+#[test]
+fn what_is_no_frame_is_lost_on_the_wire_and_harms_nobody() {
+    let mut host = Host::up(&[]);
+    let guest = Guest::boot(host.wire);
+    host.finds(&guest);
+    let stranger = UdpSocket::bind(local(0)).unwrap();
+    for len in [0, 1, 13, 1515, 60_000] {
+        stranger.send_to(&vec![0xff; len], local(host.wire)).unwrap();
+    }
+    assert_eq!(echo(&connect(host.echo), b"well").unwrap(), b"well");
+    host.process.command("stats", "dropped_in_size      5\n");
+}
+
+/// A client of a board that is not there, too.
+#[test]
+fn without_a_guest_the_wire_sleeps() {
+    let host = Host::up(&[]);
+    let mut client = connect(host.echo);
+    client.write_all(b"is anybody there?").unwrap();
+    let before = host.process.status("voluntary_ctxt_switches");
+    assert!(!readable(&client, Duration::from_secs(3)), "nobody is there to answer");
+    let spent = host.process.status("voluntary_ctxt_switches") - before;
+    assert!(spent <= 30, "{spent} wake-ups in 3 s");
+    let guest = Guest::boot(host.wire);
+    host.finds(&guest);
+    assert!(readable(&client, PATIENCE), "the gateway still asks for the board");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_the_remedy() {
+    let wire = UdpSocket::bind(local(0)).unwrap();
+    let port = wire.local_addr().unwrap().port();
+    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = forwards.each_ref().map(String::as_str);
+    let guest = format!("--guest=udp:{port}");
+    let output = finished(&[&[guest.as_str()], &forwards[..]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let taken = format!("cannot listen on UDP 127.0.0.1:{port} for the guest: Address already");
+    assert!(errors.contains(&taken) && errors.contains("with: --guest udp:"), "{errors}");
+}
