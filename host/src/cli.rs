@@ -4,7 +4,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{bench, connect, echo, serve};
+use crate::{bench, check, connect, echo, serve};
 
 /// `tapboard-host`, the tool on the other end of the wire.
 #[derive(Debug, Parser)]
@@ -24,6 +24,7 @@ use crate::{bench, connect, echo, serve};
                        printf hello | tapboard-host connect 127.0.0.1:7007\n  \
                        tapboard-host echo --connections 32 --bytes 1M\n  \
                        tapboard-host bench 127.0.0.1\n  \
+                       tapboard-host check\n  \
                        tapboard-host serve"
 )]
 pub struct Cli {
@@ -42,6 +43,9 @@ pub enum Command {
     /// Measures a board: bulk each way and both ways, round trips, connections
     #[command(long_about = bench::ABOUT)]
     Bench(bench::Args),
+    /// Decides whether a board is a good one: every service, refusals, crowds, telemetry
+    #[command(long_about = check::ABOUT)]
+    Check(check::Args),
     /// Joins standard input and output to a TCP port, like nc
     #[command(long_about = connect::ABOUT)]
     Connect(connect::Args),

@@ -5,13 +5,14 @@
 //! | [`connect`] | standard input and output joined to a board's port, as `nc` does |
 //! | [`echo`] | many connections to an echo service, with every byte verified and timed |
 //! | [`mod@bench`] | how fast a board's services are: bulk, round trips, connections |
+//! | [`mod@check`] | whether a board is a good one: every service, and what goes wrong |
 //! | [`serve`] | the telemetry server that boards report to |
 //! | [`telemetry`], [`lines`] | a report, the history of a board, a line of bounded length |
 //! | [`pattern`], [`stats`], [`units`] | test data by offset, percentiles, quantities as people write them |
 //! | [`net`], [`output`], [`signal`], [`clock`] | addresses and their errors, standard output, Ctrl-C, time |
 //!
 //! A subcommand is a module with an `Args` and a `run`; [`cli`] lists them. `connect` blocks on two
-//! threads and `bench` on one; the others watch all their sockets with one `mio` poll on one thread. Nothing spins, and
+//! threads, `bench` on one and `check` on one or two; the others watch all their sockets with one `mio` poll on one thread. Nothing spins, and
 //! every buffer, line and table has a limit.
 //!
 //! Exit codes: 0 success, 1 a failed check or connection, 2 a wrong command line.
@@ -25,6 +26,7 @@ use crate::cli::{Cli, Command};
 use crate::output::{Error, Output, Verdict};
 
 pub mod bench;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod connect;
@@ -45,6 +47,7 @@ pub fn run(cli: &Cli) -> ExitCode {
     start_logging(cli.verbose);
     let (result, json) = match &cli.command {
         Command::Bench(args) => (bench::run(args), args.json),
+        Command::Check(args) => (check::run(args), args.json),
         Command::Connect(args) => (connect::run(args), false),
         Command::Echo(args) => (echo::run(args), args.json),
         Command::Serve(args) => (serve::run(args), args.json),

@@ -1,0 +1,112 @@
+//! What `check` found: a line for each check, and the verdict.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::check::plan::Plan;
+use crate::check::table::Check;
+use crate::output::{Error, Output, Verdict, printable};
+use crate::units::show_time;
+
+/// What came of a check, with what was seen, or why it was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As expected.
+    Pass(String),
+    /// Not as expected.
+    Fail(String),
+    /// The user left it out.
+    Skip(String),
+}
+
+/// A check that was done.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which.
+    pub check: &'static Check,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl Outcome {
+    /// Its name in JSON, and what was seen.
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Pass(seen) => ("pass", seen),
+            Self::Fail(seen) => ("fail", seen),
+            Self::Skip(why) => ("skip", why),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, seen) = self.outcome.parts();
+        let (word, name, time) = (word.to_uppercase(), self.check.name, show_time(self.time));
+        let (expected, seen) = (self.check.expected, printable(seen));
+        write!(f, "{word}  {name:<11}  {time:>9}  {seen}")?;
+        if matches!(self.outcome, Outcome::Fail(_)) {
+            write!(f, "; expected: {expected}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Finding {
+    fn json(&self) -> Value {
+        let (outcome, seen) = self.outcome.parts();
+        json!({
+            "name": self.check.name,
+            "outcome": outcome,
+            "expected": self.check.expected,
+            "seen": seen,
+            "seconds": self.time.as_secs_f64(),
+        })
+    }
+}
+
+/// All findings.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// What was to be done.
+    pub plan: &'a Plan,
+    /// What was found, in the order of the table.
+    pub findings: Vec<Finding>,
+    /// Whether the user ended it.
+    pub interrupted: bool,
+}
+
+impl Report<'_> {
+    fn count(&self, word: &str) -> usize {
+        self.findings.iter().filter(|finding| finding.outcome.parts().0 == word).count()
+    }
+
+    /// Prints the verdict, or the whole as one object, and returns it, even if nobody reads it.
+    pub fn print(&self, output: &mut Output) -> Result<Verdict, Error> {
+        let [pass, fail, skip] = ["pass", "fail", "skip"].map(|word| self.count(word));
+        let passed = fail == 0 && !self.interrupted;
+        let written = if output.is_json() {
+            output.object(&json!({
+                "event": "summary",
+                "passed": passed,
+                "interrupted": self.interrupted,
+                "address": self.plan.address.to_string(),
+                "port_offset": self.plan.port_offset,
+                "checks": self.findings.iter().map(Finding::json).collect::<Vec<_>>(),
+            }))
+        } else {
+            let verdict = if passed { "the board is good" } else { "the board is not good" };
+            let verdict = if self.interrupted { "interrupted; so far" } else { verdict };
+            output.line(format_args!("{verdict}: {pass} passed, {fail} failed, {skip} skipped"))
+        };
+        match written {
+            Ok(()) | Err(Error::OutputClosed) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(if passed { Verdict::Passed } else { Verdict::Failed })
+    }
+}
