@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 
 mod common;
@@ -225,18 +225,17 @@ fn a_board_without_half_close_fails_where_a_fin_matters() {
 
 #[test]
 fn a_board_that_serves_one_connection_at_a_time_fails() {
-    let turn = std::sync::Mutex::new(());
-    let board = Board::good().with(7, move |_, stream| {
-        // Who has the turn answers; the others are closed.
-        if let Ok(_turn) = turn.try_lock() {
-            echo(&stream, |_, _| {});
-        }
+    let (served, news) = (Mutex::new(0), Condvar::new());
+    let board = Board::good().with(7, move |number, stream| {
+        // In the order of acceptance, whichever thread runs first.
+        let guard = served.lock().expect("no panic while it is held");
+        drop(news.wait_while(guard, |served| *served != number).expect("no panic"));
+        echo(&stream, |_, _| {});
+        *served.lock().expect("no panic while it is held") += 1;
+        news.notify_all();
     });
-    let finished = board.check();
-    let checks = finished.last("summary")["checks"].clone();
-    assert_eq!((&checks[6]["name"], &checks[6]["outcome"]), (&"at-once".into(), &"fail".into()));
-    let seen = checks[6]["seen"].as_str().expect("text");
-    assert!(seen.starts_with("connection 2"), "{seen}");
+    let seen = board.fails(&["at-once"]);
+    assert!(seen.contains("connection 2: echo: time ran out"), "{seen}");
 }
 
 #[test]
