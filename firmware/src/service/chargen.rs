@@ -119,20 +119,26 @@ static RING: [u8; CHARACTERS + COLUMNS] = {
     ring
 };
 
-/// Fills `chunk` with the pattern from `position` on.
-fn fill(position: usize, mut chunk: &mut [u8]) {
-    let (mut line, mut column) = (position / LINE % CHARACTERS, position % LINE);
-    while !chunk.is_empty() {
-        let ends: &[u8] = b"\r\n";
-        let text = &RING[line..line + COLUMNS];
-        let piece = if column < COLUMNS { &text[column..] } else { &ends[column - COLUMNS..] };
-        let count = piece.len().min(chunk.len());
-        let (now, later) = chunk.split_at_mut(count);
-        now.copy_from_slice(&piece[..count]);
-        chunk = later;
-        column += count;
-        if column == LINE {
-            (line, column) = ((line + 1) % CHARACTERS, 0);
-        }
+/// A line of the pattern, with its end.
+fn text(line: usize) -> [u8; LINE] {
+    let mut text = [b'\r'; LINE];
+    text[..COLUMNS].copy_from_slice(&RING[line..line + COLUMNS]);
+    text[LINE - 1] = b'\n';
+    text
+}
+
+/// Fills `chunk` with the pattern from `position` on. Whole lines, of a length that the compiler knows, are
+/// copied without a call each.
+fn fill(position: usize, chunk: &mut [u8]) {
+    let mut line = position / LINE % CHARACTERS;
+    let begun = &text(line)[position % LINE..];
+    let (first, rest) = chunk.split_at_mut(begun.len().min(chunk.len()));
+    first.copy_from_slice(&begun[..first.len()]);
+    let mut lines = rest.chunks_exact_mut(LINE);
+    for whole in &mut lines {
+        line = (line + 1) % CHARACTERS;
+        whole.copy_from_slice(&text(line));
     }
+    let last = lines.into_remainder();
+    last.copy_from_slice(&text((line + 1) % CHARACTERS)[..last.len()]);
 }
