@@ -69,6 +69,9 @@ pub trait Nic {
     /// Shows the other end that the cable was taken out or put in; its frames are dropped in any case.
     fn plug(&mut self, _plugged: bool) {}
 
+    /// Learns whether the other end works at the same time as we do, on another core.
+    fn set_concurrent(&mut self, _concurrent: bool) {}
+
     /// Whether what stands behind the NIC has passed on all that the board gave it.
     fn idle(&self) -> bool {
         true
@@ -242,6 +245,7 @@ impl Driver {
             };
             let next = [board, behind, limit, asked].into_iter().flatten().min();
             self.wait(&mut events, now, next)?;
+            nic.set_concurrent(self.spin.concurrent());
             for event in &events {
                 match event.token() {
                     WAKE => {}
@@ -263,13 +267,14 @@ impl Driver {
         if window == Duration::ZERO || next.is_some_and(|next| next <= now + window) {
             self.sleep(events, now, next)?;
         } else {
-            let until = self.clock.now() + window;
-            while self.clock.now() < until {
+            let (from, mut looks) = (self.clock.now(), 0);
+            while self.clock.now() < from + window {
                 self.sleep(events, now, Some(now))?;
                 if !events.is_empty() {
-                    self.spin.waited(Wait::Awake);
+                    self.spin.waited(Wait::Awake { looks, time: self.clock.now() - from });
                     return Ok(());
                 }
+                looks += 1;
                 // Who is to send the event may wait for this very core.
                 std::thread::yield_now();
             }

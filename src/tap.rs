@@ -67,6 +67,10 @@ impl Nic for TapNic {
         }
     }
 
+    fn set_concurrent(&mut self, concurrent: bool) {
+        self.tap.set_concurrent(concurrent);
+    }
+
     fn summary(&self) -> String {
         let counters = self.tap.counters();
         let lost = counters.dropped_out_link

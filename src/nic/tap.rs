@@ -69,6 +69,8 @@ use super::Offload;
 /// [`FRAME_LEN_MAX`] without the Ethernet header: the largest MTU of an interface that suits us,
 /// bytes.
 const MTU_MAX: u32 = FRAME_LEN_MAX as u32 - 14;
+/// A superframe of half a window, TCP's largest without window scaling (RFC 9293 3.1), and its headers.
+const HALF_WINDOW: usize = 33 * 1024;
 /// How long a new interface may take to come up, seconds. It is up at once; this only bounds the
 /// wait.
 const UP_TIMEOUT_S: i64 = 1;
@@ -196,6 +198,13 @@ impl Tap {
     /// Writes what waits for more of the same connection: to be called when the board was polled.
     pub fn flush(&mut self) {
         self.outgoing.flush(|batch| self.port.write(batch));
+    }
+
+    /// Whether the other end takes frames while we make more, because it runs on another core. Then a window
+    /// goes out in halves: one is read while the other is made. On the same core that would be one system
+    /// call more for nothing.
+    pub fn set_concurrent(&mut self, concurrent: bool) {
+        self.outgoing.set_limit(if concurrent { HALF_WINDOW } else { usize::MAX });
     }
 
     /// Shows the host the cable as plugged in, or not (`NO-CARRIER`). What is read and written is not
