@@ -63,6 +63,12 @@ pub(super) fn echo(plan: &Plan) -> Seen {
     Ok(format!("{} datagrams of {} to {} bytes came back", SIZES.len(), SIZES[0], SIZES[3]))
 }
 
+/// ICMP is not forwarded.
+pub(super) fn refusal_hidden(plan: &Plan) -> Option<String> {
+    let why = "ICMP does not come through a forwarded port; ask the board at an address of its own";
+    plan.forwarded().then(|| why.to_owned())
+}
+
 pub(super) fn refused(plan: &Plan) -> Seen {
     let address = plan.at(UNREGISTERED);
     match ask(plan, &socket(plan, UNREGISTERED)?, b"?", &mut [0; 2048]) {
