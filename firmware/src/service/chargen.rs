@@ -119,26 +119,29 @@ static RING: [u8; CHARACTERS + COLUMNS] = {
     ring
 };
 
-/// A line of the pattern, with its end.
-fn text(line: usize) -> [u8; LINE] {
-    let mut text = [b'\r'; LINE];
-    text[..COLUMNS].copy_from_slice(&RING[line..line + COLUMNS]);
-    text[LINE - 1] = b'\n';
-    text
+/// Writes a line of the pattern, with its end.
+#[inline(never)]
+fn write(line: usize, to: &mut [u8; LINE]) {
+    to[..COLUMNS].copy_from_slice(&RING[line..line + COLUMNS]);
+    to[COLUMNS..].copy_from_slice(b"\r\n");
 }
 
-/// Fills `chunk` with the pattern from `position` on. Whole lines, of a length that the compiler knows, are
-/// copied without a call each.
+/// Fills `chunk` with the pattern from `position` on. Whole lines are of a length that the compiler knows, so
+/// that none takes a call of `memcpy`.
 fn fill(position: usize, chunk: &mut [u8]) {
-    let mut line = position / LINE % CHARACTERS;
-    let begun = &text(line)[position % LINE..];
-    let (first, rest) = chunk.split_at_mut(begun.len().min(chunk.len()));
-    first.copy_from_slice(&begun[..first.len()]);
-    let mut lines = rest.chunks_exact_mut(LINE);
-    for whole in &mut lines {
+    let (mut line, column) = (position / LINE % CHARACTERS, position % LINE);
+    let mut piece = [0; LINE];
+    write(line, &mut piece);
+    let (begun, rest) = chunk.split_at_mut((LINE - column).min(chunk.len()));
+    begun.copy_from_slice(&piece[column..][..begun.len()]);
+    let (lines, last) = rest.as_chunks_mut();
+    let mut next = || {
         line = (line + 1) % CHARACTERS;
-        whole.copy_from_slice(&text(line));
+        line
+    };
+    for whole in lines {
+        write(next(), whole);
     }
-    let last = lines.into_remainder();
-    last.copy_from_slice(&text((line + 1) % CHARACTERS)[..last.len()]);
+    write(next(), &mut piece);
+    last.copy_from_slice(&piece[..last.len()]);
 }
