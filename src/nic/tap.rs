@@ -25,7 +25,8 @@
 //! after the interface was renamed, and no netlink monitor is needed.
 //!
 //! What the board sends may wait for more of the same connection, to be written with it: the driver
-//! calls [`Tap::flush`] after each poll of the board. A frame read from the host does not overtake it.
+//! calls [`Tap::flush`] after each poll of the board, or [`Tap::end_poll`]. A frame read from the host does not
+//! overtake it.
 //!
 //! **Offload.** With [`Offload::Segments`] the kernel gives us many TCP segments in one read, and takes
 //! many in one write, as it does with a NIC that segments. The board sees frames of at most 1514 bytes
@@ -41,6 +42,7 @@ mod error;
 mod incoming;
 mod netlink;
 mod port;
+mod restraint;
 mod segment;
 mod split;
 mod sys;
@@ -69,6 +71,8 @@ use super::Offload;
 /// [`FRAME_LEN_MAX`] without the Ethernet header: the largest MTU of an interface that suits us,
 /// bytes.
 const MTU_MAX: u32 = FRAME_LEN_MAX as u32 - 14;
+/// A superframe of half a window, TCP's largest without window scaling (RFC 9293 3.1), and its headers.
+const HALF_WINDOW: usize = 33 * 1024;
 /// How long a new interface may take to come up, seconds. It is up at once; this only bounds the
 /// wait.
 const UP_TIMEOUT_S: i64 = 1;
@@ -196,6 +200,21 @@ impl Tap {
     /// Writes what waits for more of the same connection: to be called when the board was polled.
     pub fn flush(&mut self) {
         self.outgoing.flush(|batch| self.port.write(batch));
+    }
+
+    /// Ends a poll of the board: writes what waits, then looks for what came meanwhile. Says whether there is a
+    /// frame. For a driver that calls this after every poll; to it a poll gives few frames at a time, and asks
+    /// the kernel less often.
+    pub fn end_poll(&mut self) -> bool {
+        self.flush();
+        self.port.end_poll(&mut self.incoming)
+    }
+
+    /// Whether the other end takes frames while we make more, because it runs on another core. Then a window
+    /// goes out in halves: one is read while the other is made. On the same core that would be one system
+    /// call more for nothing.
+    pub fn set_concurrent(&mut self, concurrent: bool) {
+        self.outgoing.set_limit(if concurrent { HALF_WINDOW } else { usize::MAX });
     }
 
     /// Shows the host the cable as plugged in, or not (`NO-CARRIER`). What is read and written is not

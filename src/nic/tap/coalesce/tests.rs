@@ -101,6 +101,24 @@ fn a_superframe_is_as_long_as_ip_can_say() {
 }
 
 #[test]
+fn a_superframe_is_no_longer_than_the_limit() {
+    let made = Made { flags: ACK, ..Made::new(false, 60_000) };
+    let sent = frames(&made.segments(1000));
+    let mut road = Road::new();
+    road.coalescer.set_limit(54 + 20_999);
+    assert_eq!(road.carries(&sent), 3);
+    // Lowered in the midst of a run.
+    road.coalescer.set_limit(usize::MAX);
+    road.batches = 0;
+    road.frames.clear();
+    road.send_all(&sent[..40]);
+    road.coalescer.set_limit(54 + 20_999);
+    road.send_all(&sent[40..]);
+    road.flush();
+    assert_eq!((road.batches, &road.frames), (2, &sent));
+}
+
+#[test]
 fn what_ends_a_run_is_written_with_it_at_once() {
     for flags in [ACK | PSH, ACK | FIN, ACK | FIN | PSH] {
         let mut road = Road::new();
