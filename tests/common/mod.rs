@@ -15,9 +15,11 @@ pub(crate) mod pair;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
 pub(crate) mod recorder;
+pub(crate) mod script;
 pub(crate) mod snapshot;
 pub(crate) mod solo;
 pub(crate) mod tcp;
+pub(crate) mod transitions;
 #[cfg(target_os = "linux")]
 pub(crate) mod user;
 
