@@ -6,11 +6,14 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use common::netns::{self, sh};
 use common::process::Process;
+use tapboard::capture::read;
+use tapboard_firmware::NetConfig;
 use tapboard_host::check::plan::Plan;
 use tapboard_host::check::report::Outcome;
 use tapboard_host::check::table::CHECKS;
@@ -69,5 +72,40 @@ fn the_board_behind_the_gateway_is_a_good_one() {
             let _user = Process::up(&["user", "--profile", profile, "-p", "7081:81"]);
             accept(USER, 7000, None, &["udp-refused"]);
         }
+    });
+}
+
+/// All that leaves this machine would be in the capture, wherever it is for.
+#[test]
+fn nothing_is_sent_but_to_the_address_that_was_given() {
+    netns::run("nothing_is_sent_but_to_the_address_that_was_given", &[], || {
+        // The kernel would send something of its own.
+        sh("echo 1 | tee /proc/sys/net/ipv6/conf/*/disable_ipv6");
+        let file =
+            std::env::temp_dir().join(format!("tapboard-{}-check.pcapng", std::process::id()));
+        let mut tap = Process::up(&["tap", "--pcap", file.to_str().expect("an ordinary path")]);
+        sh("ip route add default dev tap0");
+        accept(TAP, 0, None, &[]);
+        tap.signal("TERM");
+        assert_eq!(tap.exit(), Some(0));
+
+        let records: Vec<_> = read(&file).unwrap().map(Result::unwrap).collect();
+        std::fs::remove_file(&file).unwrap();
+        let sent = records.iter().filter(|record| record.frame[6..12] != NetConfig::BOARD.mac.0);
+        let receivers: BTreeMap<&[u8], usize> = sent.fold(BTreeMap::new(), |mut all, record| {
+            let frame = &record.frame;
+            let to = match frame[12..14] {
+                [0x08, 0x00] => &frame[30..34],
+                // Whose hardware address is asked for.
+                [0x08, 0x06] => &frame[38..42],
+                _ => &frame[..],
+            };
+            *all.entry(to).or_default() += 1;
+            all
+        });
+        assert_eq!(receivers.keys().collect::<Vec<_>>(), [&[192, 0, 2, 1]], "{receivers:?}");
+        assert!(receivers.values().sum::<usize>() > 300, "{receivers:?}");
+        let looped = sh("awk '$1 == \"lo:\" { print $11 }' /proc/net/dev");
+        assert_eq!(looped, "0\n", "packets that stayed within this machine");
     });
 }
