@@ -173,6 +173,15 @@ fn a_discard_that_answers_fails() {
 }
 
 #[test]
+fn a_discard_that_closes_first_fails() {
+    let board = Board::good().tcp(9, |_, mut stream| {
+        let read = stream.read_exact(&mut [0; 4096]);
+        read.expect("it is sent something to discard");
+    });
+    assert!(fails(board, "discard").contains("before our FIN, it closed (FIN)"));
+}
+
+#[test]
 fn a_discard_that_never_closes_fails_in_time() {
     let board = Board::good().tcp(9, |_, stream| ignore(stream));
     assert!(fails(board, "discard").contains("waiting for its FIN: time ran out"));
@@ -296,7 +305,7 @@ fn behind_a_forward_a_connection_that_stays_or_carries_data_was_not_refused() {
 
 #[test]
 fn a_port_of_its_own_that_should_be_refused_and_listens_fails() {
-    let board = Board::good().tcp(UNREGISTERED, |_, stream| abort(stream));
+    let board = Board::good().tcp(UNREGISTERED, |_, stream| ignore(stream));
     failed(&direct(board, "refused"), "accepted the connection");
     assert!(matches!(direct(Board::good(), "refused"), Outcome::Pass(_)));
 }
@@ -361,11 +370,14 @@ fn telemetry_of_a_stranger_is_not_the_boards() {
     let board = Board::good();
     let said = Arc::new(Mutex::new(Vec::new()));
     let seen_by_stranger = Arc::clone(&said);
-    let board = board.reports_from([127, 0, 0, 2], move |_, mut stream| {
+    let board = board.reports_from([127, 0, 0, 2], move |number, mut stream| {
         let mut answer = Vec::new();
         // The end comes unasked.
         let _ = stream.read_to_end(&mut answer);
         seen_by_stranger.lock().expect("no panic while it is held").extend(answer);
+        if number > 0 {
+            ignore(stream);
+        }
     });
     let seen = fails(board, "telemetry");
     assert!(seen.contains("127.0.0.1 did not connect to 127.0.0.1:"), "{seen}");

@@ -2,7 +2,8 @@
 //!
 //! One table, [`table::CHECKS`], drives it: the checks run in its order, one at a time, each within a time
 //! of its own, so that no peer can hang the whole. A check that fails does not end the others. Nothing is
-//! sent but to the address that was given; telemetry is only listened for.
+//! sent but to the address that was given, once the system has looked it up if it is a name; telemetry is only
+//! listened for.
 //!
 //! What lies between may answer in the board's place. A forwarded port is accepted before the board is
 //! asked, and a port that is not forwarded is refused by this machine. What a board does is not told from

@@ -64,7 +64,7 @@ pub static CHECKS: [Check; 15] = [
     check(
         "chargen",
         "port 19 sends the pattern of RFC 864",
-        "bulk from the board: frames in order and whole, and a wake-up when there is room to send again",
+        "bulk from the board: whole frames, in order, and a wake-up when there is room again",
         tcp::chargen,
     ),
     check(
@@ -100,8 +100,8 @@ pub static CHECKS: [Check; 15] = [
     check(
         "large-echo",
         "every byte comes back, with both directions busy",
-        "a driver that loses or repeats frames under load: a ring that wraps, an interrupt acknowledged \
-         too late, a length off by one",
+        "a driver that loses or repeats frames under load: a ring that wraps, an interrupt that is \
+         acknowledged too late",
         tcp::large_echo,
     ),
     check(
@@ -113,7 +113,7 @@ pub static CHECKS: [Check; 15] = [
     check(
         "udp-echo",
         "datagrams come back whole, up to the largest that fits a frame",
-        "the largest frame is 1514 bytes; what is longer than a buffer must not be cut",
+        "is the service built in for UDP, and does the driver take and send frames of 1514 bytes?",
         udp::echo,
     ),
     check(

@@ -1,9 +1,9 @@
 //! The checks of TCP and of the simple services on it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::bench::tape::Tape;
 use crate::check::plan::{CHARGEN, DISCARD, ECHO, Plan, UNREGISTERED};
@@ -23,10 +23,19 @@ const DISCARDED: usize = 4096;
 const AT_ONCE: usize = 4;
 /// Connections in turn.
 const IN_TURN: u64 = 32;
+/// What has not come after this time was not sent.
+pub(super) const QUIET: Duration = Duration::from_millis(500);
 /// Bytes of one read or write of the large echo.
 const CHUNK: usize = 16 * 1024;
 /// A refusal takes a round trip, and this is enough for three attempts; what takes longer is silence.
 pub(super) const REFUSAL_MAX: Duration = Duration::from_secs(5);
+
+/// What a refusal looks like through a forward that hands it on.
+const FORWARDED_RESET: &str = "the forward accepted it, and handed on a reset";
+
+fn is_reset(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::ConnectionReset
+}
 
 /// Sends the bytes of `stream` and compares what comes back.
 pub(super) fn trip(wire: &mut Wire, stream: u64, offset: u64) -> Result<(), String> {
@@ -47,6 +56,7 @@ pub(super) fn echo(plan: &Plan) -> Seen {
 pub(super) fn discard(plan: &Plan) -> Seen {
     let mut wire = Wire::connect(plan, DISCARD, deadline(plan))?;
     wire.write_all(&[b'x'; DISCARDED])?;
+    quiet(&mut wire, QUIET).map_err(|seen| format!("before our FIN, {seen}"))?;
     wire.finish()?;
     wire.expect_fin()?;
     Ok(format!("it took {DISCARDED} bytes"))
@@ -79,6 +89,8 @@ pub(super) fn refused(plan: &Plan) -> Seen {
         Err(error) if is_timeout(&error) => {
             Err(format!("{address} was silent for {}", show_seconds(limit)).into())
         }
+        // The reset may have come before the connection was looked at.
+        Err(error) if is_reset(&error) && plan.forwarded => Ok(FORWARDED_RESET.to_owned()),
         Err(error) => Err(format!("{address}: {error}").into()),
         Ok(stream) if plan.forwarded => refused_behind(Wire::over(stream, begun + limit), limit),
         Ok(_) => Err(format!("{address} accepted the connection").into()),
@@ -88,9 +100,7 @@ pub(super) fn refused(plan: &Plan) -> Seen {
 /// A forward accepts before it has asked the board. What it makes of a refusal is its own affair.
 fn refused_behind(mut wire: Wire, limit: Duration) -> Seen {
     match wire.read(&mut [0; 64]) {
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-            Ok("the forward accepted it, and handed on a reset".to_owned())
-        }
+        Err(error) if is_reset(&error) => Ok(FORWARDED_RESET.to_owned()),
         Ok(0) => Err(Miss::Unseen(
             "the forward accepted the connection and closed it, which it may do when the board refuses, \
              and when the board accepts and closes"
@@ -198,19 +208,20 @@ fn compare(wire: &mut Wire, pattern: Pattern, total: u64) -> Result<(), String> 
 pub(super) fn idle(plan: &Plan) -> Seen {
     let mut wire = Wire::connect(plan, ECHO, deadline(plan) + plan.idle)?;
     trip(&mut wire, 3, 0)?;
-    quiet(&mut wire, clock::now() + plan.idle)?;
+    quiet(&mut wire, plan.idle).map_err(|seen| format!("while idle, {seen}"))?;
     trip(&mut wire, 3, SMALL as u64)?;
     Ok(format!("it answered after {}", show_seconds(plan.idle)))
 }
 
-/// Waits until `end`, before which nothing may come.
-fn quiet(wire: &mut Wire, end: Instant) -> Result<(), String> {
+/// Waits for this time, in which nothing may come.
+fn quiet(wire: &mut Wire, time: Duration) -> Result<(), String> {
+    let end = clock::now() + time;
     while let Ok(time) = left(end) {
         match wire.read_for(&mut [0; 64], time) {
-            Err(error) if is_timeout(&error) => {}
-            Err(error) => return Err(format!("while idle, {}", lost(&error))),
-            Ok(0) => return Err("while idle, it closed (FIN)".to_owned()),
-            Ok(_) => return Err("while idle, data came that was not due".to_owned()),
+            Err(error) if is_timeout(&error) || error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(lost(&error)),
+            Ok(0) => return Err("it closed (FIN)".to_owned()),
+            Ok(_) => return Err("data came that was not due".to_owned()),
         }
     }
     Ok(())

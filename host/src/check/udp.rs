@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::plan::{DISCARD, ECHO, Plan, UNREGISTERED};
 use crate::check::table::{Miss, Seen};
-use crate::check::tcp::REFUSAL_MAX;
+use crate::check::tcp::{QUIET, REFUSAL_MAX};
 use crate::check::wire::{deadline, is_timeout, left, lost};
 use crate::clock;
 use crate::pattern::Pattern;
@@ -33,9 +33,19 @@ fn ask(socket: &UdpSocket, data: &[u8], buffer: &mut [u8], deadline: Instant) ->
     loop {
         let time = left(deadline)?.min(AGAIN);
         socket.send(data)?;
-        socket.set_read_timeout(Some(time))?;
+        match answer(socket, buffer, clock::now() + time) {
+            Err(error) if is_timeout(&error) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Waits for a datagram, or what ICMP says of the one that was sent.
+fn answer(socket: &UdpSocket, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+    loop {
+        socket.set_read_timeout(Some(left(deadline)?))?;
         match socket.recv(buffer) {
-            Err(error) if is_timeout(&error) || error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             result => return result,
         }
     }
@@ -75,15 +85,10 @@ pub(super) fn echo(plan: &Plan) -> Seen {
 }
 
 pub(super) fn discard(plan: &Plan) -> Seen {
-    let quiet = socket(plan, DISCARD)?;
-    quiet.send(b"nobody reads this").map_err(|error| told(&error))?;
-    // What the board has to say of it comes before its answer to what it got later.
-    let echo = socket(plan, ECHO)?;
-    ask(&echo, b"?", &mut [0; 64], deadline(plan))
-        .map_err(|error| format!("the echo after it: {}", told(&error)))?;
-    quiet.set_nonblocking(true).map_err(|error| told(&error))?;
-    match quiet.recv(&mut [0; 64]) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok("nothing came back".to_owned()),
+    let socket = socket(plan, DISCARD)?;
+    socket.send(b"nobody reads this").map_err(|error| told(&error))?;
+    match answer(&socket, &mut [0; 64], clock::now() + QUIET) {
+        Err(error) if is_timeout(&error) => Ok("nothing came back".to_owned()),
         Err(error) => Err(told(&error).into()),
         Ok(length) => Err(format!("{length} bytes came back").into()),
     }
