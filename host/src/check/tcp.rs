@@ -79,18 +79,28 @@ pub(super) fn refused(plan: &Plan) -> Seen {
         Err(error) if is_timeout(&error) => {
             Err(format!("{address} was silent for {}", show_seconds(limit)).into())
         }
+        // Accepted and reset at once, before this machine has told us of the first.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => after_accept(plan),
         Err(error) => Err(format!("{address}: {error}").into()),
-        Ok(stream) if plan.forwarded => refused_behind(Wire::over(stream, begun + limit), limit),
+        Ok(stream) if plan.forwarded => {
+            refused_behind(plan, Wire::over(stream, begun + limit), limit)
+        }
         Ok(_) => Err(format!("{address} accepted the connection").into()),
     }
 }
 
+/// What a reset tells that came after the connection was accepted.
+fn after_accept(plan: &Plan) -> Seen {
+    if plan.forwarded {
+        return Ok("the forward accepted it, and handed on a reset".to_owned());
+    }
+    Err(format!("{} accepted the connection and reset it", plan.at(UNREGISTERED)).into())
+}
+
 /// A forward accepts before it has asked the board. What it makes of a refusal is its own affair.
-fn refused_behind(mut wire: Wire, limit: Duration) -> Seen {
+fn refused_behind(plan: &Plan, mut wire: Wire, limit: Duration) -> Seen {
     match wire.read(&mut [0; 64]) {
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-            Ok("the forward accepted it, and handed on a reset".to_owned())
-        }
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => after_accept(plan),
         Ok(0) => Err(Miss::Unseen(
             "the forward accepted the connection and closed it, which it may do when the board refuses, \
              and when the board accepts and closes"
