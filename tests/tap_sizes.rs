@@ -78,13 +78,6 @@ fn superframes_of_many_sizes_come_back() {
     });
 }
 
-/// Reads and writes of the process so far.
-fn calls(tap: &Process) -> u64 {
-    let io = std::fs::read_to_string(format!("/proc/{}/io", tap.id())).expect("it runs");
-    let counts = io.lines().filter_map(|line| line.strip_prefix("sysc")?.split_once(": "));
-    counts.map(|(_, count)| count.parse::<u64>().expect("a number")).sum()
-}
-
 /// One frame in each system call without, far fewer calls than frames with.
 #[test]
 fn bulk_data_takes_few_system_calls_and_counts_on() {
@@ -93,11 +86,11 @@ fn bulk_data_takes_few_system_calls_and_counts_on() {
             let tap = board(offload, "large");
             for address in BOARDS {
                 let mut text = vec![0; 20_000_000];
-                let before = calls(&tap);
+                let before = tap.calls();
                 connect((address, 19).into()).read_exact(&mut text).expect("chargen");
-                let from_board = calls(&tap) - before;
+                let from_board = tap.calls() - before;
                 connect((address, 9).into()).write_all(&text).expect("discard");
-                let to_board = calls(&tap) - before - from_board;
+                let to_board = tap.calls() - before - from_board;
                 let frames = text.len() as u64 / 1460;
                 for calls in [from_board, to_board] {
                     let few = calls < frames / 3;

@@ -15,6 +15,8 @@ pub(crate) mod pair;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
 pub(crate) mod recorder;
+#[cfg(target_os = "linux")]
+pub(crate) mod refusal;
 pub(crate) mod snapshot;
 pub(crate) mod solo;
 pub(crate) mod tcp;
