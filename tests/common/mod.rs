@@ -11,6 +11,7 @@ pub(crate) mod kernel_stack;
 pub(crate) mod loopback;
 #[cfg(target_os = "linux")]
 pub(crate) mod netns;
+pub(crate) mod nics;
 pub(crate) mod pair;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;

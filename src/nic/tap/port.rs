@@ -45,6 +45,8 @@ pub struct TapCounters {
     pub dropped_in_too_long: u64,
     /// Reads dropped because what the kernel says of a frame is not so.
     pub dropped_in_malformed: u64,
+    /// Reads dropped because a checksum is wrong that the board leaves to us.
+    pub dropped_in_checksum: u64,
     /// Reads that failed while the interface was up.
     pub errors_in: u64,
     /// Frames written.
@@ -80,6 +82,11 @@ impl Port {
         let mut port = Self { file, link: LinkStatus::Down, counters, unread: false, header };
         port.look();
         port
+    }
+
+    /// Whether a virtio-net header precedes each frame.
+    pub(super) fn header(&self) -> bool {
+        self.header
     }
 
     pub(super) fn counters(&self) -> TapCounters {
@@ -148,6 +155,7 @@ impl Port {
                         Ok(()) => return true,
                         Err(Loss::TooLong(frames)) => self.counters.dropped_in_too_long += frames,
                         Err(Loss::Malformed) => self.counters.dropped_in_malformed += 1,
+                        Err(Loss::Unsound) => self.counters.dropped_in_checksum += 1,
                     }
                 }
                 Err(Errno::AGAIN) => return false,
