@@ -41,7 +41,7 @@ impl Nic for TapNic {
     /// Lets go what the board sent, and tells of each change of the interface; the device itself refuses
     /// frames meanwhile.
     fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
-        self.tap.flush();
+        let frames = self.tap.end_poll();
         let status = self.tap.link();
         let name = self.tap.name();
         match status {
@@ -53,7 +53,7 @@ impl Nic for TapNic {
             LinkStatus::Up | LinkStatus::Down => {}
         }
         self.status = status;
-        Ok(self.tap.unread().then_some(now))
+        Ok((frames || self.tap.unread()).then_some(now))
     }
 
     fn leave_checksums(&mut self, leave: bool) -> bool {
@@ -69,6 +69,10 @@ impl Nic for TapNic {
             let name = self.tap.name();
             log::warn!("{name} cannot show that to the host ({error}); its frames are dropped");
         }
+    }
+
+    fn set_concurrent(&mut self, concurrent: bool) {
+        self.tap.set_concurrent(concurrent);
     }
 
     fn summary(&self) -> String {

@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -371,6 +372,37 @@ fn frames_longer_than_the_board_takes_are_dropped_and_counted() {
         assert!(!netns::succeeds("ping", &["-c40", "-l40", "-W1", "-s1473", "192.0.2.1"]));
         sh(PING4);
         assert_eq!(board.stop().counters().dropped_in_too_long, 40);
+    });
+}
+
+/// With the reads of a poll restrained, and without.
+#[test]
+fn no_frame_is_left_behind_at_the_end_of_a_poll() {
+    netns::run("no_frame_is_left_behind_at_the_end_of_a_poll", &[], || {
+        // Or else frames that nobody asked for come as well.
+        sh("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+        let mut tap = open();
+        sh("ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev tap0");
+        let host = UdpSocket::bind("192.0.2.2:0").expect("a socket");
+        let mut restrained = 0;
+        for queued in (1..4).cycle().take(100) {
+            for _ in 0..queued {
+                host.send_to(b"hello", "192.0.2.1:9").expect("a datagram goes out");
+            }
+            let mut received = 0;
+            loop {
+                while tap.receive(Instant::ZERO).is_some() {
+                    received += 1;
+                }
+                restrained += u32::from(tap.unread());
+                if !tap.end_poll() {
+                    break;
+                }
+            }
+            assert!(!tap.unread(), "it would wait for what is there");
+            assert_eq!(received, queued);
+        }
+        assert!(restrained > 10, "{restrained}");
     });
 }
 

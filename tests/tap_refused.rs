@@ -33,14 +33,19 @@ fn works_frame_by_frame(mut tap: Process, at_end: &str) {
 }
 
 fn refused(refusal: Refusal, options: &[&str]) -> Process {
-    refusal.during(|| Process::up(&[&["tap", "--no-telemetry"], options].concat()))
+    refusal.during(|| Process::up(&[&["tap", "--no-telemetry", "-v"], options].concat()))
 }
 
 #[test]
 fn a_kernel_that_refuses_offloads_is_told_of_and_done_without() {
     netns::run("a_kernel_that_refuses_offloads_is_told_of_and_done_without", &[], || {
-        for refusal in [Refusal::Offloads, Refusal::Header] {
-            let tap = refused(refusal, &[]);
+        for (refusal, checksums) in [
+            (Refusal::Offloads, &[][..]),
+            (Refusal::Header, &[]),
+            (Refusal::Offloads, &["--checksum-offload"]),
+        ] {
+            let tap = refused(refusal, checksums);
+            tap.complains("tap0: one frame in a system call\n");
             tap.complains(
                 "tap0 works frame by frame, which is slow: the kernel refuses to pass many segments \
                  at once (Invalid argument (os error 22)); `--offload off` does not try it",
@@ -69,7 +74,8 @@ fn an_existing_tap_is_attached_to_all_the_same() {
 fn nothing_is_refused_to_who_asks_for_nothing() {
     netns::run("nothing_is_refused_to_who_asks_for_nothing", &[], || {
         let tap = refused(Refusal::Offloads, &["--offload", "off"]);
-        assert_eq!(tap.errors(), "");
+        tap.complains("tap0: one frame in a system call\n");
+        assert!(!tap.errors().contains("refuse"), "{}", tap.errors());
         works_frame_by_frame(tap, "removed");
     });
 }

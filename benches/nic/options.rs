@@ -15,7 +15,7 @@ pub(crate) struct Options {
     pub(crate) scenario: Scenario,
 
     /// Rounds, in each of which every peer has its turn; figures are medians. For `lossy`, seeds.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) rounds: u32,
 
     /// Time of one measurement, of `speed`.

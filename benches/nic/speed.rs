@@ -1,7 +1,8 @@
 //! As fast as it goes: every peer in turn, test by test and round by round, on one core and on two.
 //!
-//! All peers run all the time and those whose turn it is not sleep; so what the machine does besides
-//! befalls all of them alike, and their ratios hold although the figures may not.
+//! All peers run all the time and those whose turn it is not sleep. A ratio of two peers is the median of
+//! the ratios round by round: they had their turns within seconds, so what the machine does besides
+//! befalls both alike, and ratios hold although the figures may not.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -179,6 +180,23 @@ impl Results {
         self.find(kind, layout.name, test).and_then(|index| of(&self.cells[index]))
     }
 
+    /// The first one's figure over the second one's, where both were measured in every round.
+    fn ratio(
+        &self,
+        (one, other): (Kind, Kind),
+        layout: Layout,
+        test: Test,
+        of: impl Fn(&Sample) -> f64,
+    ) -> String {
+        let samples = |kind| {
+            self.find(kind, layout.name, test).map_or(&[][..], |index| &self.cells[index].samples)
+        };
+        let (one, other) = (samples(one), samples(other));
+        let ratios = one.iter().zip(other).map(|(one, other)| of(one) / of(other));
+        let spread = if one.len() == other.len() { Spread::of(ratios) } else { None };
+        ratio(spread.map(|spread| spread.median))
+    }
+
     fn print(&self, options: &Options, layouts: &[Layout]) {
         for layout in layouts {
             let Layout { name, client, peer } = layout;
@@ -190,7 +208,7 @@ impl Results {
         println!("CPU seconds a GB, of the peer and with the client; read and write calls a MB:\n");
         self.print_costs(layouts);
         println!(
-            "Medians of {} rounds of {} s; costs are sums over all of them.",
+            "Medians of {} rounds of {} s, of ratios as well; costs are sums over all of them.",
             options.rounds(),
             options.time().as_secs_f64()
         );
@@ -242,23 +260,23 @@ impl Results {
             let measured = |kind| self.kinds().any(|one| one == kind);
             let pairs = PAIRS.iter().filter(|(_, one, other)| measured(*one) && measured(*other));
             for &(pair, one, other) in pairs {
-                let more = |test, of: fn(&Cell) -> Option<f64>| {
-                    ratio(self.get(one, *layout, test, of), self.get(other, *layout, test, of))
-                };
+                let rate = |test| self.ratio((one, other), *layout, test, |sample| sample.rate);
                 // Of times and costs, less is better.
-                let less = |test, of: fn(&Cell) -> Option<f64>| {
-                    ratio(self.get(other, *layout, test, of), self.get(one, *layout, test, of))
+                let time = |test| self.ratio((other, one), *layout, test, |sample| sample.p50_us);
+                let cpu = |test| {
+                    let cpu = |kind| self.get(kind, *layout, test, Cell::cpu);
+                    ratio(cpu(other).zip(cpu(one)).map(|(other, one)| other / one))
                 };
                 table.row(vec![
                     format!("{pair}, {}", layout.name),
-                    more(Test::To, Cell::rate),
-                    more(Test::From, Cell::rate),
-                    more(Test::Duplex, Cell::rate),
-                    less(Test::Trip, |cell| cell.median(|sample| sample.p50_us)),
-                    more(Test::Trip, Cell::rate),
-                    more(Test::Connect, Cell::rate),
-                    less(Test::To, Cell::cpu),
-                    less(Test::From, Cell::cpu),
+                    rate(Test::To),
+                    rate(Test::From),
+                    rate(Test::Duplex),
+                    time(Test::Trip),
+                    rate(Test::Trip),
+                    rate(Test::Connect),
+                    cpu(Test::To),
+                    cpu(Test::From),
                 ]);
             }
         }

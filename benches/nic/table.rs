@@ -58,9 +58,9 @@ pub(crate) fn figure(value: f64) -> String {
 }
 
 /// A ratio, where there is one.
-pub(crate) fn ratio(one: Option<f64>, other: Option<f64>) -> String {
-    match one.zip(other) {
-        Some((one, other)) if other > 0.0 => format!("{:.2}x", one / other),
+pub(crate) fn ratio(ratio: Option<f64>) -> String {
+    match ratio {
+        Some(ratio) if ratio.is_finite() => format!("{ratio:.2}x"),
         _ => "-".to_owned(),
     }
 }

@@ -196,3 +196,31 @@ impl<T: TxToken> Device for OneFrame<'_, T> {
         self.capabilities.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::wire::{Ipv4Address, TcpControl};
+
+    use super::*;
+    use crate::crafted::{Crafted, bare};
+
+    /// A device that verifies checksums itself may leave anything in their place.
+    #[test]
+    fn a_checksum_is_looked_at_only_where_that_is_left_to_us() {
+        let mac = EthernetAddress([2, 0, 0, 0, 0, 1]);
+        let remote = IpEndpoint::new(Ipv4Address::new(192, 0, 2, 2).into(), 50_000);
+        let local = IpEndpoint::new(Ipv4Address::new(192, 0, 2, 1).into(), 7);
+        let ack = bare(TcpControl::None, (50_000, 7), TcpSeqNumber(1), Some(TcpSeqNumber(2)), 100);
+        let ack = Crafted::new(&ack, (remote, local), (mac, mac));
+        let mut wrong = ack.bytes().to_vec();
+        // The first byte of the checksum: Ethernet, IPv4, 16 bytes of TCP.
+        wrong[14 + 20 + 16] ^= 1;
+        let own = [IpCidr::new(local.addr, 24)];
+        let heard = |frame: &[u8], verify| match classify(frame, mac, &own, verify) {
+            Class::Segment { heard, .. } => heard.bare,
+            other => panic!("{other:?}"),
+        };
+        assert!(heard(ack.bytes(), true) && heard(ack.bytes(), false));
+        assert!(!heard(&wrong, true) && heard(&wrong, false));
+    }
+}

@@ -25,7 +25,8 @@
 //! after the interface was renamed, and no netlink monitor is needed.
 //!
 //! What the board sends may wait for more of the same connection, to be written with it: the driver
-//! calls [`Tap::flush`] after each poll of the board. A frame read from the host does not overtake it.
+//! calls [`Tap::flush`] after each poll of the board, or [`Tap::end_poll`]. A frame read from the host does not
+//! overtake it.
 //!
 //! **Offload.** With [`Offload::Segments`] the kernel gives us many TCP segments in one read, and takes
 //! many in one write, as it does with a NIC that segments. The board sees frames of at most 1514 bytes
@@ -44,6 +45,7 @@ mod error;
 mod incoming;
 mod netlink;
 mod port;
+mod restraint;
 mod segment;
 mod split;
 mod sys;
@@ -72,6 +74,8 @@ use super::Offload;
 /// [`FRAME_LEN_MAX`] without the Ethernet header: the largest MTU of an interface that suits us,
 /// bytes.
 const MTU_MAX: u32 = FRAME_LEN_MAX as u32 - 14;
+/// A superframe of half a window, TCP's largest without window scaling (RFC 9293 3.1), and its headers.
+const HALF_WINDOW: usize = 33 * 1024;
 /// How long a new interface may take to come up, seconds. It is up at once; this only bounds the
 /// wait.
 const UP_TIMEOUT_S: i64 = 1;
@@ -204,9 +208,10 @@ impl Tap {
     }
 
     /// Whether the board leaves the checksums of TCP and UDP to us from now on: it neither computes nor looks
-    /// at them. Says whether that is so; it cannot be where the kernel refuses offload.
+    /// at them. Says whether that is so; it cannot be where the kernel refuses offload, nor while frames wait
+    /// that were read for a board that looks.
     pub fn leave_checksums(&mut self, leave: bool) -> bool {
-        let left = leave && self.segments();
+        let left = leave && self.segments() && (self.left || self.incoming.is_empty());
         if self.left != left {
             self.flush();
             self.left = left;
@@ -220,6 +225,21 @@ impl Tap {
     #[must_use]
     pub fn segments(&self) -> bool {
         self.port.header()
+    }
+
+    /// Ends a poll of the board: writes what waits, then looks for what came meanwhile. Says whether there is a
+    /// frame. For a driver that calls this after every poll; to it a poll gives few frames at a time, and asks
+    /// the kernel less often.
+    pub fn end_poll(&mut self) -> bool {
+        self.flush();
+        self.port.end_poll(&mut self.incoming)
+    }
+
+    /// Whether the other end takes frames while we make more, because it runs on another core. Then a window
+    /// goes out in halves: one is read while the other is made. On the same core that would be one system
+    /// call more for nothing.
+    pub fn set_concurrent(&mut self, concurrent: bool) {
+        self.outgoing.set_limit(if concurrent { HALF_WINDOW } else { usize::MAX });
     }
 
     /// Shows the host the cable as plugged in, or not (`NO-CARRIER`). What is read and written is not
@@ -421,7 +441,7 @@ impl Device for Tap {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        // Checksums stay as they are by default, for the board; [`Mac`](super::mac::Mac) takes them over.
+        // Checksums stay as they are by default, for the board; [`mac`](super::mac) takes them over.
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = FRAME_LEN_MAX;

@@ -9,6 +9,9 @@
 //! vain, however soon the event comes once we sleep. After [`VAIN_MAX`] such waits in a row it rests, for
 //! [`REST`] waits at first, twice as many each time up to [`REST_MAX`], until one succeeds again.
 //!
+//! From how long the looks take it also learns whether the client runs at the same time as we do. Between two
+//! looks we offer our core, and who takes it is the client: then the two share it.
+//!
 //! Pure: it is told what each wait came to, and reads no clock.
 
 use smoltcp::time::Duration;
@@ -24,11 +27,14 @@ const REST: u32 = 256;
 /// Waits of the longest.
 const REST_MAX: u32 = 16 * 1024;
 
+/// How long a look takes at most while nobody takes our core.
+const LOOK: Duration = Duration::from_micros(5);
+
 /// What a wait came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// An event while awake.
-    Awake,
+    /// An event while awake, after so many looks without one, which took so long.
+    Awake { looks: u32, time: Duration },
     /// An event while asleep, so long after the wait began.
     Asleep(Duration),
     /// None: the time was up.
@@ -46,12 +52,19 @@ pub(super) struct Spin {
     /// Waits left of a rest, and how long the next will be.
     rest: u32,
     next_rest: u32,
+    concurrent: bool,
 }
 
 impl Spin {
     /// Waits awake for at most `limit`; zero: never.
     pub(super) const fn new(limit: Duration) -> Self {
-        Self { limit, window: Duration::ZERO, vain: 0, rest: 0, next_rest: REST }
+        let window = Duration::ZERO;
+        Self { limit, window, vain: 0, rest: 0, next_rest: REST, concurrent: false }
+    }
+
+    /// Whether who sends the events has another core than we.
+    pub(super) const fn concurrent(&self) -> bool {
+        self.concurrent
     }
 
     /// How long to wait awake, for the next wait.
@@ -66,7 +79,10 @@ impl Spin {
             return;
         }
         match wait {
-            Wait::Awake => {
+            Wait::Awake { looks, time } => {
+                if looks > 0 {
+                    self.concurrent = time <= LOOK * (looks + 1);
+                }
                 self.vain = 0;
                 self.next_rest = REST;
             }
@@ -83,6 +99,7 @@ impl Spin {
             self.next_rest = (self.next_rest * 2).min(REST_MAX);
             self.window = Duration::ZERO;
             self.vain = 0;
+            self.concurrent = false;
         }
     }
 }
@@ -93,6 +110,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_micros(50);
     const NEAR: Wait = Wait::Asleep(Duration::from_micros(60));
+    const AWAKE: Wait = Wait::Awake { looks: 3, time: Duration::from_micros(4) };
     const FAR: Wait = Wait::Asleep(Duration::from_micros(201));
 
     fn windows(spin: &mut Spin, waits: &[Wait]) -> Vec<u64> {
@@ -109,7 +127,7 @@ mod tests {
         assert_eq!(spin.window(), Duration::ZERO);
         assert_eq!(windows(&mut spin, &[FAR, Wait::Nothing, FAR]), [0, 0, 0]);
         assert_eq!(windows(&mut spin, &[NEAR, NEAR, NEAR, NEAR]), [10, 20, 40, 50]);
-        assert_eq!(windows(&mut spin, &[Wait::Awake; 3]), [50; 3]);
+        assert_eq!(windows(&mut spin, &[AWAKE; 3]), [50; 3]);
         assert_eq!(windows(&mut spin, &[FAR, NEAR, Wait::Nothing]), [0, 10, 0]);
     }
 
@@ -118,6 +136,25 @@ mod tests {
         let mut spin = Spin::new(Duration::ZERO);
         let soon = Wait::Asleep(Duration::ZERO);
         assert_eq!(windows(&mut spin, &[soon; 20]), [0; 20]);
+    }
+
+    #[test]
+    fn a_client_that_takes_our_core_is_not_concurrent() {
+        let mut spin = Spin::new(LIMIT);
+        let mut after = |looks, micros| {
+            spin.waited(Wait::Awake { looks, time: Duration::from_micros(micros) });
+            spin.concurrent()
+        };
+        assert!(!after(0, 1), "there at once: that tells nothing");
+        assert!(after(3, 4));
+        assert!(after(0, 1));
+        assert!(!after(1, 16), "away for one look");
+        assert!(!after(0, 1));
+        assert!(after(20, 40));
+        for _ in 0..VAIN_MAX + 8 {
+            spin.waited(NEAR);
+        }
+        assert!(!spin.concurrent());
     }
 
     /// Both share a core: the client can send only once we sleep, and does so at once.
@@ -142,7 +179,7 @@ mod tests {
         while spin.window() == Duration::ZERO {
             spin.waited(NEAR);
         }
-        assert_eq!(windows(&mut spin, &[NEAR, NEAR, NEAR, Wait::Awake])[3], 50);
+        assert_eq!(windows(&mut spin, &[NEAR, NEAR, NEAR, AWAKE])[3], 50);
         assert_eq!(spin.next_rest, REST);
     }
 }

@@ -2,7 +2,7 @@
 //! is not.
 //!
 //! [`KernelStack`] implements the four `embedded-nal` stacks and [`Introspect`] by calling the
-//! kernel, non-blocking, on 127.0.0.1 only. What a call means is left to the kernel as far as the
+//! kernel, non-blocking, on 127.0.0.1, or from a network namespace of the test's own. What a call means is left to the kernel as far as the
 //! traits allow, so that a service seen here and on the firmware's own stack can be compared:
 //! `bind` of a taken port fails at `bind`, a refused connect is an error of the second or a later
 //! `connect` call, 0 bytes received are the peer's FIN, and sending to a peer that has reset is an
@@ -332,7 +332,10 @@ impl UdpClientStack for KernelStack {
         let routed = self.routed(remote);
         let entry = self.udp(handle);
         if entry.socket.is_none() {
-            entry.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+            // A route in the test's own namespace may lead elsewhere than to this machine.
+            let local =
+                if routed.ip().is_loopback() { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+            entry.bind(SocketAddr::from((local, 0)))?;
         }
         Ok(entry.bound()?.connect(routed)?)
     }

@@ -18,9 +18,11 @@ pub(crate) mod process;
 pub(crate) mod recorder;
 #[cfg(target_os = "linux")]
 pub(crate) mod refusal;
+pub(crate) mod script;
 pub(crate) mod snapshot;
 pub(crate) mod solo;
 pub(crate) mod tcp;
+pub(crate) mod transitions;
 #[cfg(target_os = "linux")]
 pub(crate) mod user;
 

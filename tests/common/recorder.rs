@@ -4,7 +4,7 @@
 //! out: a call that had to be repeated because it would block is one call, and bytes that came or went
 //! in several pieces are one piece, until the next call of another kind.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 use std::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
@@ -25,6 +25,23 @@ pub(crate) enum Entry {
 pub(crate) struct Log(Vec<Vec<Entry>>);
 
 impl Log {
+    /// A line for each socket and call.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for (socket, entries) in self.0.iter().enumerate() {
+            let _ = writeln!(text, "socket {socket}");
+            for entry in entries {
+                let _ = match entry {
+                    Entry::Call(name, outcome) => writeln!(text, "  {name:<8} {outcome}"),
+                    Entry::Data { received, sent } => {
+                        writeln!(text, "  sent     {sent:?}\n  received {received:?}")
+                    }
+                };
+            }
+        }
+        text
+    }
+
     fn open(&mut self) -> usize {
         self.0.push(Vec::new());
         self.0.len() - 1

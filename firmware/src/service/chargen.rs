@@ -119,20 +119,29 @@ static RING: [u8; CHARACTERS + COLUMNS] = {
     ring
 };
 
-/// Fills `chunk` with the pattern from `position` on.
-fn fill(position: usize, mut chunk: &mut [u8]) {
-    let (mut line, mut column) = (position / LINE % CHARACTERS, position % LINE);
-    while !chunk.is_empty() {
-        let ends: &[u8] = b"\r\n";
-        let text = &RING[line..line + COLUMNS];
-        let piece = if column < COLUMNS { &text[column..] } else { &ends[column - COLUMNS..] };
-        let count = piece.len().min(chunk.len());
-        let (now, later) = chunk.split_at_mut(count);
-        now.copy_from_slice(&piece[..count]);
-        chunk = later;
-        column += count;
-        if column == LINE {
-            (line, column) = ((line + 1) % CHARACTERS, 0);
-        }
+/// Writes a line of the pattern, with its end.
+#[inline(never)]
+fn write(line: usize, to: &mut [u8; LINE]) {
+    to[..COLUMNS].copy_from_slice(&RING[line..line + COLUMNS]);
+    to[COLUMNS..].copy_from_slice(b"\r\n");
+}
+
+/// Fills `chunk` with the pattern from `position` on. Whole lines are of a length that the compiler knows, so
+/// that none takes a call of `memcpy`.
+fn fill(position: usize, chunk: &mut [u8]) {
+    let (mut line, column) = (position / LINE % CHARACTERS, position % LINE);
+    let mut piece = [0; LINE];
+    write(line, &mut piece);
+    let (begun, rest) = chunk.split_at_mut((LINE - column).min(chunk.len()));
+    begun.copy_from_slice(&piece[column..][..begun.len()]);
+    let (lines, last) = rest.as_chunks_mut();
+    let mut next = || {
+        line = (line + 1) % CHARACTERS;
+        line
+    };
+    for whole in lines {
+        write(next(), whole);
     }
+    write(next(), &mut piece);
+    last.copy_from_slice(&piece[..last.len()]);
 }

@@ -6,11 +6,13 @@
 //!
 //! The checking has a thread to itself, so that Ctrl-C ends it at once with what was seen so far.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock;
 use crate::net::{self, Host};
@@ -20,6 +22,7 @@ use crate::units::{bytes_within, parse_seconds};
 
 use self::plan::{ECHO, Plan};
 use self::report::{Finding, Outcome, Report};
+use self::table::Check;
 
 pub mod plan;
 pub mod report;
@@ -41,12 +44,12 @@ pub const ABOUT: &str = "\
     unregistered port is refused, half-close is honoured, connections at once and in turn are \
     all served, an idle one is kept, telemetry arrives, and with --reset the board comes back \
     from a reset.\n\n\
-    Each check is PASS or FAIL, or SKIP if --skip names it, with what was expected, what was \
-    seen and how long it took. Nothing is sent but to ADDR; telemetry is listened for on this \
-    machine's address towards the board, see --listen.\n\n\
+    Each check is PASS, FAIL or SKIP, with how long it took and what was seen. It is skipped if \
+    --skip names it, or if the board cannot be asked through the ports that are forwarded to it. \
+    Nothing is sent but to ADDR; telemetry is listened for on this machine's address towards the \
+    board, see --listen.\n\n\
     On 127.0.0.1 and ::1 the ports are those of `tapboard` in user mode, 7000 higher than the \
-    board's; see --port-offset. There a port that is not forwarded is refused by this machine, \
-    not by the board: forward 7081 to 81 to ask the board itself.";
+    board's; see --port-offset. `tapboard -p 7081:81` forwards one that nobody registers.";
 
 /// Options of `check`.
 #[derive(Clone, Debug, clap::Args)]
@@ -113,28 +116,37 @@ impl Args {
     }
 }
 
-/// Checks as planned and hands each finding to `done` as it comes.
-pub fn check(plan: &Plan, mut done: impl FnMut(Finding)) {
+/// News of the checking.
+#[derive(Debug)]
+pub enum News {
+    /// A check begins.
+    Begin(&'static Check),
+    /// It has ended.
+    Finding(Finding),
+    /// All have.
+    End,
+    /// The user wants no more.
+    Interrupt,
+}
+
+/// Checks as planned and tells the news to `tell` as they come.
+pub fn check(plan: &Plan, mut tell: impl FnMut(News)) {
     for check in table::CHECKS.iter().filter(|check| plan.reset || !check.resets) {
-        log::info!("{}", check.name);
+        tell(News::Begin(check));
         let begun = clock::now();
         let outcome = if plan.skip.contains(&check.name) {
             Outcome::Skip("left out by --skip".to_owned())
+        } else if let Some(why) = (check.hidden)(plan) {
+            Outcome::Skip(why)
         } else {
             match (check.run)(plan) {
                 Ok(seen) => Outcome::Pass(seen),
                 Err(seen) => Outcome::Fail(seen),
             }
         };
-        done(Finding { check, outcome, time: clock::now() - begun });
+        tell(News::Finding(Finding { check, outcome, time: clock::now() - begun }));
     }
-}
-
-/// News for the thread that prints.
-enum News {
-    Finding(Finding),
-    End,
-    Interrupt,
+    tell(News::End);
 }
 
 /// Checks and prints the result. Passes if no check failed.
@@ -151,17 +163,22 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     let planned = plan.clone();
     let worker = thread::Builder::new().name("check".to_owned()).spawn(move || {
         // Once nobody listens, the process is about to end.
-        check(&planned, |finding| drop(sender.send(News::Finding(finding))));
-        let _ = sender.send(News::End);
+        check(&planned, |news| drop(sender.send(news)));
     });
     worker.map_err(|error| Error::Failed(format!("cannot start a thread: {error}")))?;
 
     let mut report = Report { plan: &plan, findings: Vec::new(), interrupted: false };
+    let bar = progress(args.json);
     loop {
         match news.recv() {
+            Ok(News::Begin(check)) => {
+                log::info!("{}", check.name);
+                bar.reset_elapsed();
+                bar.set_message(format!("{}: {}", check.name, check.expected));
+            }
             Ok(News::Finding(finding)) => {
                 if !args.json {
-                    output.line(&finding)?;
+                    bar.suspend(|| output.line(&finding))?;
                 }
                 report.findings.push(finding);
             }
@@ -173,5 +190,17 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
             Err(_) => return Err(Error::Failed("the checking thread has ended".to_owned())),
         }
     }
+    bar.finish_and_clear();
     report.print(&mut output)
+}
+
+/// What is being checked and for how long, on a terminal.
+fn progress(json: bool) -> ProgressBar {
+    if json || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("      {msg} ({elapsed})");
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_secs(1));
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
 }

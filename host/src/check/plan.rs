@@ -38,6 +38,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether somebody on the way forwards ports to the board.
+    #[must_use]
+    pub const fn forwarded(&self) -> bool {
+        self.port_offset != 0
+    }
+
     /// Where this port of the board is. The offset was checked to fit.
     #[must_use]
     pub fn at(&self, port: u16) -> SocketAddr {

@@ -17,7 +17,7 @@ pub enum Outcome {
     Pass(String),
     /// Not as expected.
     Fail(String),
-    /// The user left it out.
+    /// It was not done: the user left it out, or the board cannot be asked on the way to it.
     Skip(String),
 }
 

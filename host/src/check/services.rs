@@ -166,7 +166,8 @@ pub(super) fn reset(plan: &Plan) -> Seen {
     };
     // Telemetry of before the reset may still be connecting: the uptime says which it is.
     let after = loop {
-        let report = accept(listen(plan)?, plan, deadline).and_then(|mut wire| reports(&mut wire));
+        let listener = listen(plan)?;
+        let report = accept(listener, plan, deadline).and_then(|mut wire| reports(&mut wire));
         match report {
             Ok(report) => match report.uptime_ms() {
                 Some(uptime) if uptime < before => break uptime,

@@ -15,12 +15,14 @@ pub struct Check {
     pub expected: &'static str,
     /// Whether it resets the board, which has to be allowed.
     pub resets: bool,
+    /// Why the board cannot be asked this on the way to it, if so.
+    pub hidden: fn(&Plan) -> Option<String>,
     /// Does it, in bounded time.
     pub run: fn(&Plan) -> Seen,
 }
 
 const fn check(name: &'static str, expected: &'static str, run: fn(&Plan) -> Seen) -> Check {
-    Check { name, expected, resets: false, run }
+    Check { name, expected, resets: false, hidden: |_| None, run }
 }
 
 /// All checks.
@@ -29,20 +31,32 @@ pub static CHECKS: [Check; 14] = [
     check("discard", "takes bytes, sends none, closes after us", tcp::discard),
     check("chargen", "the pattern of RFC 864", tcp::chargen),
     check("shell", "help, led and netstat are answered", services::shell),
-    check("refused", "a connection to an unregistered port is refused", tcp::refused),
+    Check {
+        hidden: tcp::refusal_hidden,
+        ..check("refused", "a connection to an unregistered port is refused", tcp::refused)
+    },
     check("half-close", "after our FIN the rest comes back, then a FIN", tcp::half_close),
     check("at-once", "4 connections to one port are served at once", tcp::at_once),
     check("in-turn", "32 connections in turn, none refused", tcp::in_turn),
     check("large-echo", "every byte comes back, both ways at once", tcp::large_echo),
     check("idle", "an idle connection is kept", tcp::idle),
     check("udp-echo", "each datagram comes back whole", udp::echo),
-    check("udp-refused", "a datagram to an unregistered port: ICMP port unreachable", udp::refused),
+    Check {
+        hidden: udp::refusal_hidden,
+        ..check(
+            "udp-refused",
+            "a datagram to an unregistered port: ICMP port unreachable",
+            udp::refused,
+        )
+    },
     check("telemetry", "reports arrive, numbered without a gap", services::telemetry),
     Check {
-        name: "reset",
-        expected: "the board comes back from a reset, and so does its telemetry",
         resets: true,
-        run: services::reset,
+        ..check(
+            "reset",
+            "the board comes back from a reset, and so does its telemetry",
+            services::reset,
+        )
     },
 ];
 

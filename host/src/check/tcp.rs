@@ -62,6 +62,20 @@ pub(super) fn chargen(plan: &Plan) -> Seen {
     }
 }
 
+/// A forward accepts before it has asked the board. Where the connection is refused, there is no forward.
+pub(super) fn refusal_hidden(plan: &Plan) -> Option<String> {
+    let address = plan.at(UNREGISTERED);
+    let limit = plan.timeout.min(REFUSAL_MAX);
+    let refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    (plan.forwarded() && TcpStream::connect_timeout(&address, limit).is_err_and(refused)).then(|| {
+        format!(
+            "port {} is not forwarded, so the board was not asked; forward it to {UNREGISTERED}, \
+             which nobody registers",
+            address.port()
+        )
+    })
+}
+
 pub(super) fn refused(plan: &Plan) -> Seen {
     let (begun, address) = (clock::now(), plan.at(UNREGISTERED));
     let limit = plan.timeout.min(REFUSAL_MAX);
@@ -73,8 +87,8 @@ pub(super) fn refused(plan: &Plan) -> Seen {
             Err(format!("{address} was silent for {}", show_seconds(limit)))
         }
         Err(error) => Err(format!("{address}: {error}")),
-        // A forward accepts before it has asked the board, and hands on the refusal as a reset.
-        Ok(stream) if plan.port_offset != 0 => {
+        // A forward hands on the refusal as a reset.
+        Ok(stream) if plan.forwarded() => {
             let mut wire = Wire::over(stream, begun + limit);
             match wire.read(&mut [0; 64]) {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {

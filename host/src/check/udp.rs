@@ -10,8 +10,8 @@ use crate::check::wire::{deadline, left};
 use crate::pattern::Pattern;
 use crate::units::show_seconds;
 
-/// Sizes of the datagrams; the largest fits a frame.
-const SIZES: [usize; 4] = [1, 64, 512, 1472];
+/// Bytes of a packet of IP in a frame of Ethernet.
+const MTU: usize = 1500;
 /// A datagram may be lost: it is sent again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -45,8 +45,11 @@ fn ask(plan: &Plan, socket: &UdpSocket, data: &[u8], buffer: &mut [u8]) -> io::R
 }
 
 pub(super) fn echo(plan: &Plan) -> Seen {
-    let (mut data, mut back) = ([0; 1472], [0; 2048]);
-    for (size, stream) in SIZES.into_iter().zip(0..) {
+    // A board need not take fragments: the largest datagram fits a frame.
+    let largest = MTU - 8 - if plan.address.is_ipv4() { 20 } else { 40 };
+    let sizes = [1, 64, 512, largest];
+    let (mut data, mut back) = ([0; MTU], [0; 2048]);
+    for (size, stream) in sizes.into_iter().zip(0..) {
         // A socket for each: the late echo of a repetition is none of the next one's.
         let socket = socket(plan, ECHO)?;
         Pattern::new(2, stream).fill(0, &mut data[..size]);
@@ -60,7 +63,13 @@ pub(super) fn echo(plan: &Plan) -> Seen {
             return Err(format!("{size} bytes came back as {length} others"));
         }
     }
-    Ok(format!("{} datagrams of {} to {} bytes came back", SIZES.len(), SIZES[0], SIZES[3]))
+    Ok(format!("{} datagrams of 1 to {largest} bytes came back", sizes.len()))
+}
+
+/// ICMP is not forwarded.
+pub(super) fn refusal_hidden(plan: &Plan) -> Option<String> {
+    let why = "ICMP does not come through a forwarded port; ask the board at an address of its own";
+    plan.forwarded().then(|| why.to_owned())
 }
 
 pub(super) fn refused(plan: &Plan) -> Seen {

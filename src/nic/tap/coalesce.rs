@@ -59,6 +59,8 @@ pub(super) struct Coalescer {
     enabled: bool,
     /// Frames come without checksums of TCP and UDP.
     left: bool,
+    /// Bytes of a superframe at most.
+    limit: usize,
 }
 
 impl Coalescer {
@@ -66,12 +68,18 @@ impl Coalescer {
     pub(super) fn new(enabled: bool) -> Self {
         // Behind the longest run, one frame can be found not to join it.
         let len = HEADER_LEN + SUPERFRAME_LEN_MAX + FRAME_LEN_MAX;
-        Self { buffer: vec![0; len].into_boxed_slice(), run: None, enabled, left: false }
+        let buffer = vec![0; len].into_boxed_slice();
+        Self { buffer, run: None, enabled, left: false, limit: SUPERFRAME_LEN_MAX }
     }
 
     /// Whether frames come without checksums from now on.
     pub(super) fn leave_checksums(&mut self, left: bool) {
         self.left = left;
+    }
+
+    /// Sets the longest superframe, bytes; from the next frame on. One that is longer by then is not cut.
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Lets `fill` make a frame of `len` bytes, all 0 before, and writes what is not to wait.
@@ -82,7 +90,7 @@ impl Coalescer {
         mut write: impl FnMut(&Batch<'_>),
     ) -> R {
         assert!(len <= FRAME_LEN_MAX, "a frame of {len} bytes does not fit this NIC");
-        let Some(run) = self.run.filter(|run| run.has_room(len)) else {
+        let Some(run) = self.run.filter(|run| run.has_room(len, self.limit)) else {
             self.flush(&mut write);
             let frame = &mut self.buffer[HEADER_LEN..][..len];
             frame.fill(0);
@@ -171,10 +179,10 @@ impl Run {
         })
     }
 
-    /// Whether a frame of `len` bytes could join.
-    fn has_room(&self, len: usize) -> bool {
+    /// Whether a frame of `len` bytes could join, up to a superframe of `limit` bytes.
+    fn has_room(&self, len: usize, limit: usize) -> bool {
         (self.shape.payload + 1..=self.shape.payload + self.size).contains(&len)
-            && self.len + len - self.shape.payload <= self.shape.frame_len_max()
+            && self.len + len - self.shape.payload <= self.shape.frame_len_max().min(limit)
     }
 
     /// Whether `frame` continues the run, whose first headers are `first`; and if so, whether it is the

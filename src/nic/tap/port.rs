@@ -13,6 +13,7 @@ use smoltcp::phy;
 
 use super::coalesce::{Batch, Coalescer};
 use super::incoming::{Incoming, Loss};
+use super::restraint::Restraint;
 use super::virtio::HEADER_LEN;
 
 /// The longest frame, Ethernet header included, without frame check sequence, bytes.
@@ -69,8 +70,9 @@ pub(super) struct Port {
     /// As of the last look.
     link: LinkStatus,
     counters: TapCounters,
-    /// The last `read` stopped for its bound, not because nothing was there.
+    /// Reading stopped for a bound, not because nothing was there.
     unread: bool,
+    restraint: Restraint,
     /// A virtio-net header precedes what is written.
     header: bool,
 }
@@ -79,7 +81,14 @@ impl Port {
     /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`, with `IFF_VNET_HDR` if `header`.
     pub(super) fn new(file: File, header: bool) -> Self {
         let counters = TapCounters::default();
-        let mut port = Self { file, link: LinkStatus::Down, counters, unread: false, header };
+        let mut port = Self {
+            file,
+            link: LinkStatus::Down,
+            counters,
+            unread: false,
+            restraint: Restraint::new(),
+            header,
+        };
         port.look();
         port
     }
@@ -93,7 +102,7 @@ impl Port {
         self.counters
     }
 
-    /// Whether the last `read` gave up with frames still there.
+    /// Whether the last `receive` gave up with frames perhaps still there.
     pub(super) fn unread(&self) -> bool {
         self.unread
     }
@@ -133,11 +142,13 @@ impl Port {
         self.link == LinkStatus::Up || self.look() == LinkStatus::Up
     }
 
-    /// The next frame of `incoming`, which is read into when it is empty; `None`: no more for now.
+    /// The next frame of `incoming`, which is read into when it is empty; `None`: no more for this poll.
     pub(super) fn receive<'i>(&mut self, incoming: &'i mut Incoming) -> Option<RxToken<'i>> {
-        self.unread = false;
-        if incoming.is_empty() && !self.read(incoming) {
-            return None;
+        if incoming.is_empty() {
+            self.unread = !self.restraint.may_read();
+            if self.unread || !self.read(incoming) {
+                return None;
+            }
         }
         let frame = incoming.next()?;
         self.counters.frames_in += 1;
@@ -145,8 +156,21 @@ impl Port {
         Some(RxToken { frame })
     }
 
+    /// Ends a poll of the board. If that left something unread, looks for it; says whether there is a frame.
+    pub(super) fn end_poll(&mut self, incoming: &mut Incoming) -> bool {
+        self.restraint.poll_ended();
+        !incoming.is_empty() || (self.unread && self.read(incoming))
+    }
+
     /// Reads frames for the board into `incoming`. Says whether there were any.
     fn read(&mut self, incoming: &mut Incoming) -> bool {
+        self.unread = false;
+        let found = self.read_on(incoming);
+        self.restraint.read(found);
+        found
+    }
+
+    fn read_on(&mut self, incoming: &mut Incoming) -> bool {
         for _ in 0..SKIPPED_MAX {
             match read(&self.file, incoming.space()) {
                 Ok(len) => {

@@ -101,6 +101,24 @@ fn a_superframe_is_as_long_as_ip_can_say() {
 }
 
 #[test]
+fn a_superframe_is_no_longer_than_the_limit() {
+    let made = Made { flags: ACK, ..Made::new(false, 60_000) };
+    let sent = frames(&made.segments(1000));
+    let mut road = Road::new();
+    road.coalescer.set_limit(54 + 20_999);
+    assert_eq!(road.carries(&sent), 3);
+    // Lowered in the midst of a run.
+    road.coalescer.set_limit(usize::MAX);
+    road.batches = 0;
+    road.frames.clear();
+    road.send_all(&sent[..40]);
+    road.coalescer.set_limit(54 + 20_999);
+    road.send_all(&sent[40..]);
+    road.flush();
+    assert_eq!((road.batches, &road.frames), (2, &sent));
+}
+
+#[test]
 fn what_ends_a_run_is_written_with_it_at_once() {
     for flags in [ACK | PSH, ACK | FIN, ACK | FIN | PSH] {
         let mut road = Road::new();
@@ -255,4 +273,38 @@ fn any_mixture_of_frames_comes_through() {
         sent += frames.len();
     }
     assert!(batches * 2 < sent, "{sent} frames took {batches} batches");
+}
+
+/// Takes the TCP checksum out, as the board leaves it.
+fn without_checksum(frame: &[u8]) -> Vec<u8> {
+    let tcp = Shape::of(frame).expect("a segment").tcp;
+    let mut frame = frame.to_vec();
+    frame[tcp + TCP_CHECKSUM..][..2].fill(0);
+    frame
+}
+
+#[test]
+fn checksums_that_are_left_out_are_there_in_the_end() {
+    let mut road = Road::new();
+    road.coalescer.leave_checksums(true);
+    for ipv6 in [false, true] {
+        for flags in [ACK, ACK | PSH, ACK | FIN] {
+            // A run of several, of one; an acknowledgement.
+            for (len, batches) in [(4000, 1), (1000, 1), (0, 1)] {
+                let made = Made { flags, ..Made::new(ipv6, len) };
+                let whole = frames(&if len == 0 { vec![made] } else { made.segments(1000) });
+                road.batches = 0;
+                road.frames.clear();
+                let sent: Vec<_> = whole.iter().map(|frame| without_checksum(frame)).collect();
+                road.send_all(&sent);
+                road.flush();
+                assert!(road.frames == whole, "{len} bytes, flags {flags:#x}, IPv6 {ipv6}");
+                assert_eq!(road.batches, batches);
+            }
+        }
+    }
+    // From the next frame on.
+    road.coalescer.leave_checksums(false);
+    let whole = frames(&Made::new(false, 3000).segments(1000));
+    assert_eq!(road.carries(&whole), 1);
 }

@@ -1,0 +1,236 @@
+//! One walk through the board's services, in three worlds: in virtual time, on a TAP with the kernel as the
+//! client, and with the firmware on an emulated chip. The client's socket calls and what came of them are
+//! equal, and so is the set of TCP's state transitions at both ends, told from the segments. All three are
+//! compared with one file, `tests/snapshots/walk.txt`. What the board's own services call is compared in
+//! `tests/transcripts.rs`: a chip does not tell.
+//!
+//! `.ci/boards` runs the third, which needs QEMU.
+
+mod common;
+
+use std::array::IntoIter;
+use std::cell::RefCell;
+use std::iter::Peekable;
+use std::rc::Rc;
+
+use common::recorder::{Log, Recorder};
+use common::script::{Actor, NOBODY, at, tcp_client, udp_client};
+use common::snapshot;
+use common::transitions::Transitions;
+use embedded_nal::{TcpFullStack, UdpFullStack};
+use mio::{Events, Poll, Token};
+use smoltcp::phy::Device;
+use smoltcp::time::{Duration, Instant};
+use tapboard::board::SimBoard;
+use tapboard::clock::{RealClock, VirtualClock};
+use tapboard::link::{Link, Notes};
+use tapboard::nic::Lent;
+use tapboard::nic::dgram::Dgram;
+use tapboard::nic::linked::{Cable, Observer, Watch};
+use tapboard::nic::wire::{Side, Wire};
+use tapboard::world::{Outcome, Step, drive};
+use tapboard_firmware::service::ServiceConfig;
+use tapboard_firmware::{
+    BoardSockets, Buffers, Firmware, McuStorage, NetConfig, NetStack, Sockets,
+};
+
+/// The walk: a connection that the client closes, one that the board closes, one that is refused, and
+/// datagrams. What the board is called is not the same everywhere, and not asked for.
+fn walk<'s, S: TcpFullStack + UdpFullStack + 's>() -> [Box<dyn Actor<S> + 's>; 4] {
+    const ECHO: &[(&[u8], &[u8])] = &[(b"hello", b"hello"), (b"again", b"again")];
+    const SHELL: &[(&[u8], &[u8])] =
+        &[(b"", b"> "), (b"led on\n", b"> "), (b"led off\n", b"> "), (b"exit\n", b"")];
+    [
+        Box::new(tcp_client(7, ECHO, false)),
+        Box::new(tcp_client(23, SHELL, true)),
+        Box::new(tcp_client(NOBODY, &[], false)),
+        Box::new(udp_client(&[b"one", b"two"])),
+    ]
+}
+
+/// What the walk came to.
+#[derive(Default)]
+struct Walked {
+    log: Log,
+    transitions: Transitions,
+}
+
+impl Walked {
+    /// As the snapshot has it.
+    fn text(&self) -> String {
+        let log = self.log.text();
+        // The shell's greeting begins with the board's name.
+        let named = log.find(", tapboard shell").expect("the shell greets");
+        let name = log[..named].rfind('"').expect("what was received is quoted") + 1;
+        let log = [&log[..name], "NAME", &log[named..]].concat();
+        format!("The client's calls:\n\n{log}\nStates:\n\n{}", self.transitions.text())
+    }
+}
+
+/// The memory of a [`Client`], which it outlives.
+struct Memory<'a> {
+    tcp: Vec<[[u8; 8192]; 2]>,
+    udp: Vec<[[u8; 2048]; 2]>,
+    sockets: Sockets<'a, 8, 2>,
+}
+
+impl Default for Memory<'_> {
+    fn default() -> Self {
+        Self { tcp: vec![[[0; 8192]; 2]; 8], udp: vec![[[0; 2048]; 2]; 2], sockets: Sockets::new() }
+    }
+}
+
+impl<'a> Memory<'a> {
+    fn client(&'a mut self, device: &mut impl Device) -> Client<'a> {
+        let Self { tcp, udp, sockets } = self;
+        let buffers = Buffers { tcp, udp };
+        let stack = NetStack::new(&NetConfig::PEER, device, Instant::ZERO, 5, buffers, sockets);
+        let (mut cable, frames) = (Cable::new(Link::new(0)), Rc::default());
+        cable.watch(Watch::Capture, Some(Box::new(Frames(Rc::clone(&frames)))));
+        Client {
+            stack,
+            cable,
+            frames,
+            steps: walk().into_iter().peekable(),
+            walked: Walked::default(),
+        }
+    }
+}
+
+/// The client on the firmware's sockets, behind a cable that shows its frames.
+struct Client<'a> {
+    stack: NetStack<'a>,
+    cable: Cable,
+    frames: Rc<RefCell<Vec<Vec<u8>>>>,
+    steps: Peekable<IntoIter<Box<dyn Actor<NetStack<'a>> + 'a>, 4>>,
+    walked: Walked,
+}
+
+/// Keeps the frames that it sees.
+struct Frames(Rc<RefCell<Vec<Vec<u8>>>>);
+
+impl Observer for Frames {
+    fn frame(&mut self, _now: Instant, _to: Side, frame: &[u8], _notes: &Notes) {
+        self.0.borrow_mut().push(frame.to_vec());
+    }
+}
+
+impl Client<'_> {
+    /// Runs what there is to run, the walk from when on it may. Done: it is over, and the wire at rest.
+    fn turn(&mut self, now: Instant, device: impl Device, may_walk: bool) -> Step {
+        let mut device = self.cable.behind(device);
+        device.pump(now);
+        self.stack.poll_with(now, &mut device, |_, _| None);
+        while may_walk && let Some(step) = self.steps.peek_mut() {
+            let log = &mut self.walked.log;
+            if !step.turn(now, &mut Recorder { stack: &mut self.stack, log }) {
+                break;
+            }
+            self.steps.next();
+        }
+        let next = self.stack.poll_with(now, &mut device, |_, _| None);
+        device.pump(now);
+        if self.steps.peek().is_none() && self.stack.idle() {
+            return Step::Done;
+        }
+        Step::Next([next, self.cable.next_event(now)].into_iter().flatten().min())
+    }
+
+    fn end(mut self) -> String {
+        for frame in self.frames.borrow().iter() {
+            self.walked.transitions.frame(frame, at(0).into());
+        }
+        self.walked.text()
+    }
+}
+
+#[test]
+fn in_virtual_time() {
+    let (mut wire, mut storage, mut sockets) =
+        (Wire::new(Duration::from_millis(1)), Box::<McuStorage>::default(), BoardSockets::new());
+    let services = ServiceConfig { name: "virtual".try_into().expect("short"), telemetry: None };
+    let mut board = Firmware::new(
+        &NetConfig::BOARD,
+        services,
+        SimBoard::new(),
+        &mut wire.end(Side::Board),
+        Instant::ZERO,
+        &mut *storage,
+        &mut sockets,
+    )
+    .expect("there is entropy");
+    let mut memory = Memory::default();
+    let mut client = memory.client(&mut wire.end(Side::Peer));
+    let outcome = drive(&mut VirtualClock::new(), Instant::from_secs(60), |now| {
+        let board = board.poll(now, &mut wire.end(Side::Board));
+        let Step::Next(client) = client.turn(now, wire.end(Side::Peer), true) else {
+            return Step::Done;
+        };
+        let arrivals = [Side::Board, Side::Peer].map(|side| wire.next_arrival(side));
+        Step::Next([board, client].into_iter().chain(arrivals).flatten().min())
+    });
+    assert_eq!(outcome, Outcome::Done, "{}", client.end());
+    snapshot::assert_is("walk.txt", &client.end());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_tap() {
+    use common::kernel_stack::KernelStack;
+    use common::netns;
+    use common::process::Process;
+    use tapboard::capture::read;
+
+    /// Turns that the walk gets before it counts as hung.
+    const TURNS: u32 = 5_000_000;
+
+    netns::run("on_a_tap", &[], || {
+        let file = std::env::temp_dir().join(format!("walk-{}.pcapng", std::process::id()));
+        let path = file.to_str().expect("a plain path");
+        let mut tap = Process::up(&["tap", "--no-telemetry", "--pcap", path]);
+        let (mut kernel, mut walked, mut turns) = (KernelStack::new(), Walked::default(), 0..TURNS);
+        for mut step in walk() {
+            let log = &mut walked.log;
+            let mut recorder = Recorder { stack: &mut kernel, log };
+            while !step.turn(Instant::ZERO, &mut recorder) {
+                turns.next().expect("the walk hangs");
+                std::thread::yield_now();
+            }
+        }
+        tap.signal("TERM");
+        tap.exit_within(common::process::PATIENCE);
+        for record in read(&file).expect("a capture") {
+            walked.transitions.frame(&record.expect("it is whole").frame, at(0).into());
+        }
+        std::fs::remove_file(&file).expect("it is there");
+        snapshot::assert_is("walk.txt", &walked.text());
+    });
+}
+
+/// The chip's frames come as datagrams to the port of 127.0.0.1 that `TAPBOARD_WIRE` names.
+#[test]
+#[ignore = "needs an emulated chip, which `.ci/boards` has"]
+fn on_an_emulated_chip() {
+    const WIRE: Token = Token(0);
+    let port = std::env::var("TAPBOARD_WIRE").expect("TAPBOARD_WIRE=PORT");
+    let mut nic = Dgram::bind(port.parse().expect("a port")).expect("a free port");
+    let mut poll = Poll::new().expect("it can wait for events");
+    nic.register(poll.registry(), WIRE).expect("the kernel tells of frames");
+    let (clock, mut events) = (RealClock::new(), Events::with_capacity(1));
+    let mut memory = Memory::default();
+    let mut client = memory.client(&mut nic);
+    loop {
+        let now = clock.now();
+        assert!(now < Instant::from_secs(60), "the walk hangs: {}", client.end());
+        // The chip has to speak first; it does, for its telemetry.
+        let found = nic.guest().is_some();
+        let Step::Next(next) = client.turn(now, Lent(&mut nic), found) else { break };
+        let next = next.unwrap_or(now + Duration::from_secs(1)).max(now);
+        let wait = if nic.unread() { Duration::ZERO } else { next - now };
+        poll.poll(&mut events, Some(wait.into())).expect("it waits");
+        if !events.is_empty() {
+            nic.ready();
+        }
+    }
+    snapshot::assert_is("walk.txt", &client.end());
+}
