@@ -58,6 +58,10 @@ pub struct Board {
     /// Where telemetry goes; port 9000 of the host's side of the wire unless given.
     #[arg(long, value_name = "ADDR:PORT", value_parser = destination)]
     pub telemetry: Option<SocketAddr>,
+    /// Leave the checksums of TCP and UDP to the NIC, as the firmware of a chip with checksum offload does;
+    /// without this the firmware computes and verifies them all.
+    #[arg(long)]
+    pub checksum_offload: bool,
     /// Send no telemetry.
     #[arg(long, conflicts_with = "telemetry")]
     pub no_telemetry: bool,
@@ -205,7 +209,7 @@ pub struct User {
     /// Take the board that runs in another process, in place of the one in this: whoever sends Ethernet
     /// frames as UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`.
     #[arg(long, value_name = "udp:PORT", value_parser = guest,
-        conflicts_with_all = ["profile", "telemetry", "no_telemetry"])]
+        conflicts_with_all = ["profile", "telemetry", "no_telemetry", "checksum_offload"])]
     pub guest: Option<u16>,
     /// The board's own options.
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! A board in another process at the board's end of the cable: its frames come and go as datagrams.
 //!
-//! [`Guest`] passes frames between the guest's wire and the cable, at most [`BURST`] each way a turn; what is
+//! [`Guest`] passes frames between the guest's wire and the cable, at most `BURST` each way a turn; what is
 //! more waits where it was. It knows nothing of what runs in the guest: that has a reset line, sockets and
 //! counters of its own.
 

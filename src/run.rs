@@ -31,6 +31,7 @@ use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
 use crate::console::{self, Console, Source};
 use crate::nic::linked::{Cable, Watch};
+use crate::nic::mac::{Checksums, Mac};
 use crate::output::say;
 
 /// How long connections may take to close in order at the end.
@@ -63,6 +64,12 @@ pub trait Nic {
     /// Runs what stands behind the NIC after the board was polled. Returns when it, or the board because
     /// of it, has something to do again: `now` if a frame waits for the board.
     fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String>;
+
+    /// Whether frames come and go without the checksums of TCP and UDP from now on, so that nobody computes
+    /// them. Says whether the NIC can.
+    fn leave_checksums(&mut self, _leave: bool) -> bool {
+        false
+    }
 
     /// Whether the NIC itself is up.
     fn link(&self) -> bool {
@@ -155,9 +162,12 @@ impl Driver {
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
         let mut bench = self.bench(options)?;
+        bench.checksum_offload = options.checksum_offload;
+        let who = if options.checksum_offload { "NIC" } else { "firmware" };
+        log::info!("the {who} computes and verifies the checksums of TCP and UDP");
         loop {
             let mut memory = Memory::new(options.profile);
-            let mut firmware = memory.boot(net, telemetry, nic, self.clock.now())?;
+            let mut firmware = memory.boot(net, telemetry, nic, &bench, self.clock.now())?;
             if self.power_cycle(&mut firmware, nic, &mut bench)? == End::Stopped {
                 print_summary(&firmware, nic);
                 return Ok(());
@@ -196,7 +206,7 @@ impl Driver {
         }
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
-        Ok(Bench { cable, console })
+        Ok(Bench { cable, console, checksum_offload: false })
     }
 
     /// Runs one boot of the board to its end.
@@ -206,7 +216,6 @@ impl Driver {
         nic: &mut N,
         bench: &mut Bench,
     ) -> Result<End, String> {
-        let Bench { cable, console } = bench;
         let mut events = Events::with_capacity(256);
         let mut closing = Closing::No;
         let mut link = true;
@@ -216,6 +225,7 @@ impl Driver {
                 station.shutdown();
                 closing = Closing::InOrder { until: now + CLOSE };
             }
+            let Bench { cable, console, .. } = &mut *bench;
             let at = (now, self.clock.epoch());
             let asked = match control::turn(console, station, nic, cable, at) {
                 Turn::Next(next) => next,
@@ -233,12 +243,13 @@ impl Driver {
                 station.link_up();
             }
             let board = {
-                let mut device = cable.behind(nic.device());
-                device.pump(now);
-                station.poll(now, &mut device)
+                let checksums = bench.checksums(nic);
+                let mut linked = bench.cable.behind(nic.device());
+                linked.pump(now);
+                station.poll(now, &mut Mac::new(linked, checksums))
             };
             let behind = nic.turn(now)?;
-            let behind = [behind, cable.next_event(now)].into_iter().flatten().min();
+            let behind = [behind, bench.cable.next_event(now)].into_iter().flatten().min();
             if station.reset_requested() {
                 return Ok(End::Reset);
             }
@@ -347,6 +358,21 @@ enum End {
 struct Bench {
     cable: Cable,
     console: Console,
+    /// The board leaves the checksums of TCP and UDP to its MAC.
+    checksum_offload: bool,
+}
+
+impl Bench {
+    /// Who does the checksums: nobody, if the NIC can do without and the cable changes and shows nothing.
+    fn checksums<N: Nic>(&self, nic: &mut N) -> Checksums {
+        if !self.checksum_offload {
+            Checksums::Board
+        } else if nic.leave_checksums(self.cable.bare()) {
+            Checksums::Left
+        } else {
+            Checksums::Mac
+        }
+    }
 }
 
 /// A cable with these faults. One that has any shows its seed, so that it can be had again.
@@ -381,10 +407,12 @@ impl<'a> Memory<'a> {
         net: &NetConfig,
         telemetry: Option<SocketAddr>,
         nic: &mut N,
+        bench: &Bench,
         now: Instant,
     ) -> Result<Firmware<'a, SimBoard>, String> {
         let services = ServiceConfig { name: board_name(net), telemetry };
-        let (board, mut device) = (SimBoard::new(), nic.device());
+        let checksums = bench.checksums(nic);
+        let (board, mut device) = (SimBoard::new(), Mac::new(nic.device(), checksums));
         match self {
             Self::Mcu(storage, sockets) => {
                 Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)

@@ -56,6 +56,10 @@ impl Nic for TapNic {
         Ok((frames || self.tap.unread()).then_some(now))
     }
 
+    fn leave_checksums(&mut self, leave: bool) -> bool {
+        self.tap.leave_checksums(leave)
+    }
+
     fn link(&self) -> bool {
         self.status == LinkStatus::Up
     }
@@ -78,6 +82,7 @@ impl Nic for TapNic {
             + counters.dropped_out_error
             + counters.dropped_in_too_long
             + counters.dropped_in_malformed
+            + counters.dropped_in_checksum
             + counters.errors_in;
         let fate = if self.tap.created() { "removed" } else { "left as it was" };
         format!("{}: {lost} frames lost; {fate}", self.tap.name())
@@ -119,6 +124,8 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
     for warning in tap.warnings() {
         log::warn!("{warning}");
     }
+    let calls = if tap.segments() { "many segments" } else { "one frame" };
+    log::info!("{}: {calls} in a system call", tap.name());
     let interest = Interest::READABLE | Interest::WRITABLE;
     driver
         .registry()?

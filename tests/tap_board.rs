@@ -14,6 +14,7 @@ use std::time::Duration;
 use common::netns::{self, sh};
 use common::process::{PATIENCE, Process, connect, echo, pattern, readable, tapboard};
 use common::user::{Collector, Shell, line, run};
+use tapboard::clock::RealClock;
 
 const CLIENTS: &[(&str, &str)] = &[("ping", "iputils-ping"), ("nc", "netcat-openbsd")];
 /// The promise is one second; the rest is a loaded machine's.
@@ -254,15 +255,60 @@ fn an_end_in_the_middle_of_a_transfer() {
     });
 }
 
+/// How often it wakes up in [`QUIET`] with one connection open, when the kernel sends nothing of its own.
+fn idle_wakeups(tap: &Process) -> u64 {
+    const KEY: &str = "voluntary_ctxt_switches";
+    let client = opened();
+    // Nor does the kernel ask whether the board is still there.
+    sh("ip neigh change 192.0.2.1 dev tap0 nud permanent");
+    // The client's kernel acknowledges the last byte when it is ready; then nothing is left to do.
+    assert!(!readable(&client, Duration::from_millis(500)));
+    let before = tap.status(KEY);
+    assert!(!readable(&client, QUIET));
+    tap.status(KEY) - before
+}
+
+/// Shorter than the time to a keep-alive, which is 20 s.
+const QUIET: Duration = Duration::from_secs(5);
+
+fn without_multicast_from_the_kernel() {
+    sh("echo 1 | tee /proc/sys/net/ipv6/conf/*/disable_ipv6");
+}
+
 #[test]
 fn an_idle_connection_costs_nothing() {
     netns::run("an_idle_connection_costs_nothing", &[], || {
-        let tap = quiet(&[]);
-        let client = opened();
-        let before = tap.status("voluntary_ctxt_switches");
-        assert!(!readable(&client, Duration::from_secs(5)));
-        let count = tap.status("voluntary_ctxt_switches") - before;
-        assert!(count <= IDLE_WAKEUPS, "{count} wake-ups in 5 s");
+        without_multicast_from_the_kernel();
+        for options in [&[][..], &["--offload", "off"]] {
+            let tap = quiet(options);
+            assert_eq!(idle_wakeups(&tap), 0, "in {QUIET:?}, with {options:?}");
+        }
+    });
+}
+
+#[test]
+fn telemetry_costs_at_most_four_wakeups_a_second() {
+    netns::run("telemetry_costs_at_most_four_wakeups_a_second", &[], || {
+        without_multicast_from_the_kernel();
+        let mut tap = Process::up(&["tap"]);
+        let collector = Collector::at(([192, 0, 2, 2], 9000).into());
+        let mut telemetry = collector.accept();
+        line(&mut telemetry);
+        let lines = thread::spawn(move || {
+            std::iter::from_fn(|| {
+                let more = telemetry.get_ref().peek(&mut [0]).is_ok_and(|count| count > 0);
+                more.then(|| line(&mut telemetry))
+            })
+            .count()
+        });
+        let clock = RealClock::new();
+        let count = idle_wakeups(&tap);
+        let seconds = clock.now().total_millis().cast_unsigned().div_ceil(1000);
+        assert!(count <= 4 * seconds, "{count} wake-ups in {seconds} s");
+        tap.signal("TERM");
+        assert_eq!(tap.exit_within(END).code(), Some(0));
+        let lines = lines.join().unwrap();
+        assert!(lines as u64 >= seconds - 1, "{lines} lines in {seconds} s");
     });
 }
 
@@ -271,8 +317,7 @@ fn an_idle_connection_costs_nothing() {
 #[test]
 fn a_burst_of_frames_too_long_delays_nothing_behind_it() {
     netns::run("a_burst_of_frames_too_long_delays_nothing_behind_it", &[], || {
-        // The kernel sends nothing of its own meanwhile.
-        sh("echo 1 | tee /proc/sys/net/ipv6/conf/*/disable_ipv6");
+        without_multicast_from_the_kernel();
         sh("ip tuntap add tap0 mode tap && ip link set tap0 mtu 9000 up");
         sh("ip addr add 192.0.2.2/24 dev tap0");
         let tap = quiet(&[]);

@@ -1,5 +1,5 @@
-//! The TAP under load: segments of every size, both ways, over IPv4 and IPv6, with and without the NIC's
-//! segmentation, byte for byte. Each test in a namespace of its own.
+//! The TAP under load: segments of every size, both ways, over IPv4 and IPv6, whatever the NIC does for the
+//! board, byte for byte. Each test in a namespace of its own.
 
 #![cfg(target_os = "linux")]
 
@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, TcpStream};
 
 use common::netns;
+use common::nics::{self, NICS};
 use common::process::{PATIENCE, Process, connect, echo, pattern};
 
 const BOARD6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
@@ -24,8 +25,8 @@ fn exchange(client: &mut TcpStream, data: &[u8], size: usize) {
     assert!(back == data, "by {size} bytes, something else came back");
 }
 
-fn board(offload: &str, profile: &str) -> Process {
-    Process::up(&["tap", "--no-telemetry", "--offload", offload, "--profile", profile])
+fn board(nic: &[&str], profile: &str) -> Process {
+    Process::up(&[&["tap", "--no-telemetry", "--profile", profile], nic].concat())
 }
 
 fn ends_well(mut tap: Process) {
@@ -37,8 +38,8 @@ fn ends_well(mut tap: Process) {
 #[test]
 fn segments_of_every_size_come_back() {
     netns::run("segments_of_every_size_come_back", &[], || {
-        for offload in ["segments", "off"] {
-            let tap = board(offload, "large");
+        for nic in NICS {
+            let tap = board(nic, "large");
             for address in BOARDS {
                 let mut client = connect((address, 7).into());
                 client.set_nodelay(true).expect("a TCP socket");
@@ -54,8 +55,9 @@ fn segments_of_every_size_come_back() {
 #[test]
 fn superframes_of_many_sizes_come_back() {
     netns::run("superframes_of_many_sizes_come_back", &[], || {
-        for (offload, profile) in [("segments", "large"), ("segments", "mcu"), ("off", "large")] {
-            let tap = board(offload, profile);
+        let mcu = [(NICS[0], "mcu"), (NICS[1], "mcu")];
+        for (nic, profile) in NICS.map(|nic| (nic, "large")).into_iter().chain(mcu) {
+            let tap = board(nic, profile);
             for address in BOARDS {
                 let mut client = connect((address, 7).into());
                 for size in [1461, 2048, 2921, 4096, 17_521, 65_535, 65_536, 200_001] {
@@ -78,30 +80,23 @@ fn superframes_of_many_sizes_come_back() {
     });
 }
 
-/// Reads and writes of the process so far.
-fn calls(tap: &Process) -> u64 {
-    let io = std::fs::read_to_string(format!("/proc/{}/io", tap.id())).expect("it runs");
-    let counts = io.lines().filter_map(|line| line.strip_prefix("sysc")?.split_once(": "));
-    counts.map(|(_, count)| count.parse::<u64>().expect("a number")).sum()
-}
-
 /// One frame in each system call without, far fewer calls than frames with.
 #[test]
 fn bulk_data_takes_few_system_calls_and_counts_on() {
     netns::run("bulk_data_takes_few_system_calls_and_counts_on", &[], || {
-        for offload in ["segments", "off"] {
-            let tap = board(offload, "large");
+        for nic in NICS {
+            let tap = board(nic, "large");
             for address in BOARDS {
                 let mut text = vec![0; 20_000_000];
-                let before = calls(&tap);
+                let before = tap.calls();
                 connect((address, 19).into()).read_exact(&mut text).expect("chargen");
-                let from_board = calls(&tap) - before;
+                let from_board = tap.calls() - before;
                 connect((address, 9).into()).write_all(&text).expect("discard");
-                let to_board = calls(&tap) - before - from_board;
+                let to_board = tap.calls() - before - from_board;
                 let frames = text.len() as u64 / 1460;
                 for calls in [from_board, to_board] {
                     let few = calls < frames / 3;
-                    assert_eq!(few, offload == "segments", "{calls} calls for {frames} frames");
+                    assert_eq!(few, nics::segments(nic), "{calls} calls for {frames} frames");
                 }
                 let period = 74 * 95;
                 let (first, rest) = text.split_at(period);

@@ -45,8 +45,9 @@ impl Backlog {
         local: IpEndpoint,
         remote: IpEndpoint,
         now: Instant,
+        checksums: &ChecksumCapabilities,
     ) -> bool {
-        let Some(held) = read(frame, local, remote, now) else {
+        let Some(held) = read(frame, local, remote, now, checksums) else {
             return false;
         };
         self.forget(local, remote);
@@ -81,13 +82,18 @@ impl Backlog {
     }
 }
 
-/// Reads a SYN that [`crate::ingress::classify`] found, and checks its checksum.
-fn read(frame: &[u8], local: IpEndpoint, remote: IpEndpoint, at: Instant) -> Option<Held> {
+/// Reads a SYN that [`crate::ingress::classify`] found, and checks its checksum, if that is ours to do.
+fn read(
+    frame: &[u8],
+    local: IpEndpoint,
+    remote: IpEndpoint,
+    at: Instant,
+    checksums: &ChecksumCapabilities,
+) -> Option<Held> {
     let ethernet = EthernetFrame::new_checked(frame).ok()?;
     // Without the padding of a short frame, which is none of the checksum's business.
     let tcp = TcpPacket::new_checked(packet(&ethernet).ok()?.payload).ok()?;
-    let checksums = ChecksumCapabilities::default();
-    let repr = TcpRepr::parse(&tcp, &remote.addr, &local.addr, &checksums).ok()?;
+    let repr = TcpRepr::parse(&tcp, &remote.addr, &local.addr, checksums).ok()?;
     Some(Held {
         at,
         source: ethernet.src_addr(),
@@ -149,11 +155,15 @@ mod tests {
         (write(&held, MAC).bytes().to_vec(), local, remote)
     }
 
+    fn hold(backlog: &mut Backlog, frame: &[u8], local: IpEndpoint, remote: IpEndpoint) -> bool {
+        backlog.hold(frame, local, remote, Instant::ZERO, &ChecksumCapabilities::default())
+    }
+
     #[test]
     fn a_request_comes_back_as_it_went_in() {
         let mut backlog = Backlog::default();
         let (frame, local, remote) = syn(50_000);
-        assert!(backlog.hold(&frame, local, remote, Instant::ZERO));
+        assert!(hold(&mut backlog, &frame, local, remote));
         assert!(backlog.next(MAC, Instant::ZERO, |port| port == 9).is_none());
         let again = backlog.next(MAC, Instant::ZERO, |port| port == 7).unwrap();
         assert_eq!(again.bytes(), frame);
@@ -164,14 +174,15 @@ mod tests {
     fn the_padding_of_a_short_frame_is_no_part_of_a_request() {
         // With the MSS as its only option it has 58 bytes, and Ethernet carries 60 at least.
         let (mut frame, local, remote) = syn(50_000);
-        let mut held = read(&frame, local, remote, Instant::ZERO).unwrap();
+        let mut held =
+            read(&frame, local, remote, Instant::ZERO, &ChecksumCapabilities::default()).unwrap();
         (held.window_scale, held.sack_permitted) = (None, false);
         frame = write(&held, MAC).bytes().to_vec();
         assert_eq!(frame.len(), 58);
         let short = frame.clone();
         frame.resize(60, 0);
         let mut backlog = Backlog::default();
-        assert!(backlog.hold(&frame, local, remote, Instant::ZERO));
+        assert!(hold(&mut backlog, &frame, local, remote));
         assert_eq!(backlog.next(MAC, Instant::ZERO, |_| true).unwrap().bytes(), short);
     }
 
@@ -180,12 +191,12 @@ mod tests {
         let mut backlog = Backlog::default();
         for port in 0..BACKLOG as u16 {
             let (frame, local, remote) = syn(50_000 + port);
-            assert!(backlog.hold(&frame, local, remote, Instant::ZERO));
+            assert!(hold(&mut backlog, &frame, local, remote));
         }
         let (frame, local, remote) = syn(50_000);
-        assert!(backlog.hold(&frame, local, remote, Instant::ZERO), "a repeat needs no room");
+        assert!(hold(&mut backlog, &frame, local, remote), "a repeat needs no room");
         let (frame, local, remote) = syn(60_000);
-        assert!(!backlog.hold(&frame, local, remote, Instant::ZERO));
+        assert!(!hold(&mut backlog, &frame, local, remote));
         let first = backlog.next(MAC, Instant::ZERO, |_| true).unwrap();
         assert_eq!(first.bytes(), syn(50_002).0);
     }
@@ -194,14 +205,14 @@ mod tests {
     fn old_taken_back_and_broken_requests_do_not_come_back() {
         let mut backlog = Backlog::default();
         let (mut frame, local, remote) = syn(50_000);
-        backlog.hold(&frame, local, remote, Instant::ZERO);
+        hold(&mut backlog, &frame, local, remote);
         assert!(!backlog.waits(Instant::ZERO + SYN_HELD, |_| true));
         assert!(backlog.next(MAC, Instant::ZERO + SYN_HELD, |_| true).is_none());
-        backlog.hold(&frame, local, remote, Instant::ZERO);
+        hold(&mut backlog, &frame, local, remote);
         backlog.forget(local, remote);
         assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());
         *frame.last_mut().unwrap() ^= 1;
-        assert!(!backlog.hold(&frame, local, remote, Instant::ZERO));
+        assert!(!hold(&mut backlog, &frame, local, remote));
         assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());
     }
 }

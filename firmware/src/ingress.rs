@@ -75,8 +75,9 @@ pub(crate) fn packet<'f>(ethernet: &EthernetFrame<&'f [u8]>) -> Result<Packet<'f
     }
 }
 
-/// Classifies `frame`, which may hold anything; `own` are the interface's addresses.
-pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Class {
+/// Classifies `frame`, which may hold anything; `own` are the interface's addresses. `verify`: TCP's checksums
+/// are ours to verify, not the device's.
+pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr], verify: bool) -> Class {
     let Ok(ethernet) = EthernetFrame::new_checked(frame) else {
         return Class::Pass;
     };
@@ -95,7 +96,7 @@ pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr]) -> Cl
         return Class::Pass;
     }
     let at = packet.payload.as_ptr().addr() - frame.as_ptr().addr();
-    classify_tcp(at, packet.payload, packet.source, packet.destination)
+    classify_tcp(at, &packet, verify)
 }
 
 /// The ports, the first sequence number and the length of the stream's part in a frame of our own, if there
@@ -124,15 +125,16 @@ fn past_options(protocol: IpProtocol, payload: &[u8]) -> Option<(IpProtocol, &[u
 }
 
 /// Classifies the TCP segment that begins at offset `at` of its frame.
-fn classify_tcp(at: usize, payload: &[u8], source: IpAddress, destination: IpAddress) -> Class {
+fn classify_tcp(at: usize, packet: &Packet<'_>, verify: bool) -> Class {
+    let Packet { source, destination, payload, .. } = *packet;
     let Ok(tcp) = TcpPacket::new_checked(payload) else {
         return Class::Pass;
     };
     let local = IpEndpoint::new(destination, tcp.dst_port());
     let remote = IpEndpoint::new(source, tcp.src_port());
     let len = tcp.payload().len();
-    // The checksum is looked at only where it matters here; smoltcp does it in any case.
-    let sound = || tcp.verify_checksum(&source, &destination);
+    // The checksum is looked at only where it matters here; smoltcp does it in any case that is ours.
+    let sound = || !verify || tcp.verify_checksum(&source, &destination);
     let heard = Heard {
         ports: (local.port, remote.port),
         seq: tcp.seq_number(),
@@ -192,5 +194,33 @@ impl<T: TxToken> Device for OneFrame<'_, T> {
 
     fn capabilities(&self) -> DeviceCapabilities {
         self.capabilities.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::wire::{Ipv4Address, TcpControl};
+
+    use super::*;
+    use crate::crafted::{Crafted, bare};
+
+    /// A device that verifies checksums itself may leave anything in their place.
+    #[test]
+    fn a_checksum_is_looked_at_only_where_that_is_left_to_us() {
+        let mac = EthernetAddress([2, 0, 0, 0, 0, 1]);
+        let remote = IpEndpoint::new(Ipv4Address::new(192, 0, 2, 2).into(), 50_000);
+        let local = IpEndpoint::new(Ipv4Address::new(192, 0, 2, 1).into(), 7);
+        let ack = bare(TcpControl::None, (50_000, 7), TcpSeqNumber(1), Some(TcpSeqNumber(2)), 100);
+        let ack = Crafted::new(&ack, (remote, local), (mac, mac));
+        let mut wrong = ack.bytes().to_vec();
+        // The first byte of the checksum: Ethernet, IPv4, 16 bytes of TCP.
+        wrong[14 + 20 + 16] ^= 1;
+        let own = [IpCidr::new(local.addr, 24)];
+        let heard = |frame: &[u8], verify| match classify(frame, mac, &own, verify) {
+            Class::Segment { heard, .. } => heard.bare,
+            other => panic!("{other:?}"),
+        };
+        assert!(heard(ack.bytes(), true) && heard(ack.bytes(), false));
+        assert!(!heard(&wrong, true) && heard(&wrong, false));
     }
 }

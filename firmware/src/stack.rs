@@ -334,7 +334,12 @@ impl<'a> NetStack<'a> {
         let (now, counters) = (self.now, &mut self.counters);
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
-        let class = classify(frame, self.mac, self.interface.ip_addrs());
+        let class = classify(
+            frame,
+            self.mac,
+            self.interface.ip_addrs(),
+            self.capabilities.checksum.tcp.rx(),
+        );
         let (mut reset, mut known) = (None, None);
         match &class {
             Class::Pass => {}
@@ -354,7 +359,13 @@ impl<'a> NetStack<'a> {
                         known = Some((index, heard));
                     }
                     Request::Drop => {
-                        let room = self.backlog.hold(frame, *local, *remote, now);
+                        let room = self.backlog.hold(
+                            frame,
+                            *local,
+                            *remote,
+                            now,
+                            &self.capabilities.checksum,
+                        );
                         counters.syn_dropped = counters.syn_dropped.wrapping_add(u32::from(!room));
                         return;
                     }

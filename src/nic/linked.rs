@@ -94,7 +94,9 @@ impl Cable {
         [self.link.next_arrival(Side::Board), to_peer].into_iter().flatten().min()
     }
 
-    fn bare(&self) -> bool {
+    /// Whether frames pass it untouched and unseen.
+    #[must_use]
+    pub fn bare(&self) -> bool {
         !self.watched() && self.link.transparent()
     }
 

@@ -4,6 +4,7 @@
 pub mod dgram;
 pub mod linked;
 pub mod loopback;
+pub mod mac;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;

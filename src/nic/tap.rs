@@ -33,6 +33,9 @@
 //! with all checksums all the same: `split` and `coalesce` are that NIC. Where the kernel refuses it,
 //! each frame is a system call, and a warning says so.
 //!
+//! Nobody needs the checksums of TCP and UDP where the kernel is at the other end and the cable between
+//! changes nothing: [`Tap::leave_checksums`].
+//!
 //! **Cost.** One system call for up to 64 KiB of a connection, or for any other frame, and one for each
 //! `None` of `receive`; one pass over each segment for its checksum each way, no copy; two buffers of
 //! 64 KiB, no allocation after `open`. A frame lost is counted in [`TapCounters`], with the reason.
@@ -145,6 +148,8 @@ pub struct Tap {
     outgoing: Coalescer,
     name: String,
     created: bool,
+    /// The board leaves checksums to us.
+    left: bool,
     warnings: Vec<TapWarning>,
 }
 
@@ -200,6 +205,26 @@ impl Tap {
     /// Writes what waits for more of the same connection: to be called when the board was polled.
     pub fn flush(&mut self) {
         self.outgoing.flush(|batch| self.port.write(batch));
+    }
+
+    /// Whether the board leaves the checksums of TCP and UDP to us from now on: it neither computes nor looks
+    /// at them. Says whether that is so; it cannot be where the kernel refuses offload, nor while frames wait
+    /// that were read for a board that looks.
+    pub fn leave_checksums(&mut self, leave: bool) -> bool {
+        let left = leave && self.segments() && (self.left || self.incoming.is_empty());
+        if self.left != left {
+            self.flush();
+            self.left = left;
+            self.incoming.leave_checksums(left);
+            self.outgoing.leave_checksums(left);
+        }
+        left
+    }
+
+    /// Whether many segments pass in one system call.
+    #[must_use]
+    pub fn segments(&self) -> bool {
+        self.port.header()
     }
 
     /// Ends a poll of the board: writes what waits, then looks for what came meanwhile. Says whether there is a
@@ -312,6 +337,7 @@ impl Tap {
             outgoing: Coalescer::new(header),
             name: config.name.clone(),
             created,
+            left: false,
             warnings: refusal.map(refused).into_iter().collect(),
         }
     }
@@ -415,7 +441,7 @@ impl Device for Tap {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        // Checksums stay as they are by default: all computed and verified by the board.
+        // Checksums stay as they are by default, for the board; [`mac`](super::mac) takes them over.
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = FRAME_LEN_MAX;

@@ -11,10 +11,13 @@ pub(crate) mod kernel_stack;
 pub(crate) mod loopback;
 #[cfg(target_os = "linux")]
 pub(crate) mod netns;
+pub(crate) mod nics;
 pub(crate) mod pair;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
 pub(crate) mod recorder;
+#[cfg(target_os = "linux")]
+pub(crate) mod refusal;
 pub(crate) mod script;
 pub(crate) mod snapshot;
 pub(crate) mod solo;

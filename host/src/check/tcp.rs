@@ -1,6 +1,6 @@
 //! The checks of TCP and of the simple services on it.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
@@ -29,13 +29,6 @@ pub(super) const QUIET: Duration = Duration::from_millis(500);
 const CHUNK: usize = 16 * 1024;
 /// A refusal takes a round trip, and this is enough for three attempts; what takes longer is silence.
 pub(super) const REFUSAL_MAX: Duration = Duration::from_secs(5);
-
-/// What a refusal looks like through a forward that hands it on.
-const FORWARDED_RESET: &str = "the forward accepted it, and handed on a reset";
-
-fn is_reset(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::ConnectionReset
-}
 
 /// Sends the bytes of `stream` and compares what comes back.
 pub(super) fn trip(wire: &mut Wire, stream: u64, offset: u64) -> Result<(), String> {
@@ -89,18 +82,28 @@ pub(super) fn refused(plan: &Plan) -> Seen {
         Err(error) if is_timeout(&error) => {
             Err(format!("{address} was silent for {}", show_seconds(limit)).into())
         }
-        // The reset may have come before the connection was looked at.
-        Err(error) if is_reset(&error) && plan.forwarded => Ok(FORWARDED_RESET.to_owned()),
+        // Accepted and reset at once, before this machine has told us of the first.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => after_accept(plan),
         Err(error) => Err(format!("{address}: {error}").into()),
-        Ok(stream) if plan.forwarded => refused_behind(Wire::over(stream, begun + limit), limit),
+        Ok(stream) if plan.forwarded => {
+            refused_behind(plan, Wire::over(stream, begun + limit), limit)
+        }
         Ok(_) => Err(format!("{address} accepted the connection").into()),
     }
 }
 
+/// What a reset tells that came after the connection was accepted.
+fn after_accept(plan: &Plan) -> Seen {
+    if plan.forwarded {
+        return Ok("the forward accepted it, and handed on a reset".to_owned());
+    }
+    Err(format!("{} accepted the connection and reset it", plan.at(UNREGISTERED)).into())
+}
+
 /// A forward accepts before it has asked the board. What it makes of a refusal is its own affair.
-fn refused_behind(mut wire: Wire, limit: Duration) -> Seen {
+fn refused_behind(plan: &Plan, mut wire: Wire, limit: Duration) -> Seen {
     match wire.read(&mut [0; 64]) {
-        Err(error) if is_reset(&error) => Ok(FORWARDED_RESET.to_owned()),
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => after_accept(plan),
         Ok(0) => Err(Miss::Unseen(
             "the forward accepted the connection and closed it, which it may do when the board refuses, \
              and when the board accepts and closes"

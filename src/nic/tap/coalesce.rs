@@ -13,6 +13,9 @@
 //! once. Anything else that is no plain segment with data goes out at once as well, after the run:
 //! frames never overtake each other. What remains is written by [`Coalescer::flush`].
 //!
+//! If the firmware leaves the checksums of TCP and UDP out, those of a run are left to the kernel, and those
+//! of any other frame, which is short as a rule, are computed here.
+//!
 //! **Cost.** One buffer of 64 KiB, no allocation; one checksum pass a segment.
 
 use super::port::FRAME_LEN_MAX;
@@ -20,6 +23,7 @@ use super::segment::{
     ACK, ECE, FIN, HEADERS_LEN_MAX, PSH, SUPERFRAME_LEN_MAX, Shape, TCP_CHECKSUM,
 };
 use super::virtio::{HEADER_LEN, Header, Partial, Segments};
+use crate::nic::mac;
 
 /// Segments with data, gathered so far at the front of the buffer.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,8 @@ struct Run {
     segments: u16,
     /// Sequence number of the segment that continues it.
     sequence: u32,
+    /// Its segments have no TCP checksum.
+    left: bool,
 }
 
 /// What goes out in one write.
@@ -51,6 +57,8 @@ pub(super) struct Coalescer {
     buffer: Box<[u8]>,
     run: Option<Run>,
     enabled: bool,
+    /// Frames come without checksums of TCP and UDP.
+    left: bool,
     /// Bytes of a superframe at most.
     limit: usize,
 }
@@ -61,7 +69,12 @@ impl Coalescer {
         // Behind the longest run, one frame can be found not to join it.
         let len = HEADER_LEN + SUPERFRAME_LEN_MAX + FRAME_LEN_MAX;
         let buffer = vec![0; len].into_boxed_slice();
-        Self { buffer, run: None, enabled, limit: SUPERFRAME_LEN_MAX }
+        Self { buffer, run: None, enabled, left: false, limit: SUPERFRAME_LEN_MAX }
+    }
+
+    /// Whether frames come without checksums from now on.
+    pub(super) fn leave_checksums(&mut self, left: bool) {
+        self.left = left;
     }
 
     /// Sets the longest superframe, bytes; from the next frame on. One that is longer by then is not cut.
@@ -123,7 +136,8 @@ impl Coalescer {
     pub(super) fn flush(&mut self, mut write: impl FnMut(&Batch<'_>)) {
         let Some(run) = self.run.take() else { return };
         let frame = &mut self.buffer[HEADER_LEN..][..run.len];
-        let header = if run.segments > 1 { run.close(frame) } else { Header::default() };
+        let header =
+            if run.segments > 1 || run.left { run.close(frame) } else { Header::default() };
         self.buffer[..HEADER_LEN].copy_from_slice(&header.bytes());
         let headers = usize::from(run.segments - 1) * run.shape.payload;
         write(&Batch {
@@ -135,9 +149,12 @@ impl Coalescer {
 
     /// Begins a run with the frame of `len` bytes at the front, or writes it.
     fn begin(&mut self, len: usize, mut write: impl FnMut(&Batch<'_>)) {
-        let frame = &self.buffer[HEADER_LEN..][..len];
-        self.run = if self.enabled { Run::of(frame) } else { None };
+        let frame = &mut self.buffer[HEADER_LEN..][..len];
+        self.run = if self.enabled { Run::of(frame, self.left) } else { None };
         if self.run.is_none() {
+            if self.left {
+                mac::fill(frame);
+            }
             self.buffer[..HEADER_LEN].copy_from_slice(&Header::default().bytes());
             let bytes = &self.buffer[..HEADER_LEN + len];
             write(&Batch { bytes, frames: 1, frame_bytes: len });
@@ -148,16 +165,17 @@ impl Coalescer {
 impl Run {
     /// A run that begins with `frame`: a segment with data that others may follow. The payload has to be
     /// as long as the headers, for the next headers will cover the end of it.
-    fn of(frame: &[u8]) -> Option<Self> {
+    fn of(frame: &[u8], left: bool) -> Option<Self> {
         let shape = Shape::of(frame)?;
         let size = frame.len() - shape.payload;
         let plain = shape.flags(frame) & !ECE == ACK;
-        (plain && size >= shape.payload && shape.sound(frame)).then(|| Self {
+        (plain && size >= shape.payload && shape.sound(frame, left)).then(|| Self {
             shape,
             size,
             len: frame.len(),
             segments: 1,
             sequence: shape.sequence(frame).wrapping_add(size as u32),
+            left,
         })
     }
 
@@ -175,7 +193,7 @@ impl Run {
             || !shape.alike(first, frame)
             || shape.sequence(frame) != self.sequence
             || !self.counts_on(first, frame)
-            || !shape.sound(frame)
+            || !shape.sound(frame, self.left)
         {
             return None;
         }
@@ -195,15 +213,17 @@ impl Run {
         fixed || id == first_id.wrapping_add(self.segments)
     }
 
-    /// Makes one frame of all that was gathered, and the header that tells how to split it.
+    /// Makes one frame of all that was gathered, and the header that tells how to split it, if that is to be
+    /// done, and where the checksum goes.
     fn close(&self, frame: &mut [u8]) -> Header {
         let shape = self.shape;
+        let several = self.segments > 1;
         shape.set_len(frame);
         shape.fill_ipv4_checksum(frame);
         shape.leave_tcp_checksum(frame);
         Header {
             checksum: Some(Partial { start: shape.tcp as u16, offset: TCP_CHECKSUM as u16 }),
-            segments: Some(Segments {
+            segments: several.then_some(Segments {
                 ipv6: shape.ipv6,
                 size: self.size as u16,
                 headers: shape.payload as u16,

@@ -46,6 +46,8 @@ pub struct TapCounters {
     pub dropped_in_too_long: u64,
     /// Reads dropped because what the kernel says of a frame is not so.
     pub dropped_in_malformed: u64,
+    /// Reads dropped because a checksum is wrong that the board leaves to us.
+    pub dropped_in_checksum: u64,
     /// Reads that failed while the interface was up.
     pub errors_in: u64,
     /// Frames written.
@@ -89,6 +91,11 @@ impl Port {
         };
         port.look();
         port
+    }
+
+    /// Whether a virtio-net header precedes each frame.
+    pub(super) fn header(&self) -> bool {
+        self.header
     }
 
     pub(super) fn counters(&self) -> TapCounters {
@@ -172,6 +179,7 @@ impl Port {
                         Ok(()) => return true,
                         Err(Loss::TooLong(frames)) => self.counters.dropped_in_too_long += frames,
                         Err(Loss::Malformed) => self.counters.dropped_in_malformed += 1,
+                        Err(Loss::Unsound) => self.counters.dropped_in_checksum += 1,
                     }
                 }
                 Err(Errno::AGAIN) => return false,

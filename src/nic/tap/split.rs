@@ -5,7 +5,7 @@
 //! payload, over the payload before it, which is out already. So nothing but headers is copied, and
 //! the frames go one at a time. They are the kernel's own (`tcp_gso_segment`): the sequence number
 //! and IPv4's identification count on, FIN and PSH are the last frame's, CWR the first one's, and all
-//! checksums are right.
+//! checksums are right; TCP's only if somebody looks at it.
 
 use std::ops::Range;
 
@@ -49,8 +49,9 @@ impl Split {
         self.end.saturating_sub(self.next + self.shape.payload).div_ceil(self.size)
     }
 
-    /// Makes the next frame in `superframe`, which nobody else may have changed, and says where it is.
-    pub(super) fn next(&mut self, superframe: &mut [u8]) -> Option<Range<usize>> {
+    /// Makes the next frame in `superframe`, which nobody else may have changed, and says where it is. Its TCP
+    /// checksum is computed unless it is `left` out.
+    pub(super) fn next(&mut self, superframe: &mut [u8], left: bool) -> Option<Range<usize>> {
         if self.frames_left() == 0 {
             return None;
         }
@@ -64,7 +65,9 @@ impl Split {
         }
         shape.set_len(frame);
         shape.fill_ipv4_checksum(frame);
-        shape.fill_tcp_checksum(frame);
+        if !left {
+            shape.fill_tcp_checksum(frame);
+        }
         shape.set_flags(headers, shape.flags(headers) & !CWR);
         shape.set_sequence(headers, shape.sequence(headers).wrapping_add(self.size as u32));
         if let Some(identification) = shape.identification(headers) {

@@ -143,3 +143,28 @@ fn malformed_superframes_do_no_harm() {
     }
     assert!(split > 500 && refused > 500, "{split} split, {refused} refused");
 }
+
+/// What the kernel made is not looked at; what came from elsewhere is, as the board no longer does.
+#[test]
+fn checksums_that_nobody_looks_at_are_answered_for() {
+    let mut incoming = Incoming::new(true);
+    incoming.leave_checksums(true);
+    let made = Made::new(false, 5000);
+    let mut expected = frames(&made.segments(1000));
+    let shape = Shape::of(&expected[0]).expect("a segment");
+    let mut split = read(&mut incoming, &superframe(&made, 1000)).expect("well-formed");
+    assert_ne!(split, expected);
+    for frame in split.iter_mut().chain(&mut expected) {
+        frame[shape.tcp + 16..][..2].fill(0);
+    }
+    assert_eq!(split, expected, "the same but for the checksums");
+
+    let made = Made::new(false, 100);
+    let alone = |frame: &[u8]| [&[0; HEADER_LEN][..], frame].concat();
+    assert_eq!(read(&mut incoming, &alone(&made.frame())), Ok(vec![made.frame()]));
+    let mut wrong = made.frame();
+    wrong[100] ^= 1;
+    assert_eq!(read(&mut incoming, &alone(&wrong)), Err(Loss::Unsound));
+    incoming.leave_checksums(false);
+    assert_eq!(read(&mut incoming, &alone(&wrong)), Ok(vec![wrong]));
+}
