@@ -6,29 +6,37 @@
 
 mod common;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use common::netns::{self, sh};
 use common::process::Process;
+use tapboard::capture::read;
+use tapboard_firmware::NetConfig;
 use tapboard_host::check::plan::Plan;
 use tapboard_host::check::report::Outcome;
+use tapboard_host::check::table::CHECKS;
 use tapboard_host::check::{News, check};
 
 const TAP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const TAP_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 const USER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Checks the board at `address`: none of the 14 may fail, and exactly `skipped` are not done.
-fn accept(address: IpAddr, port_offset: u16, skip: &[&'static str], skipped: &[&str]) {
+/// Where the board reports to.
+const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9000);
+
+/// Checks the board at `address`: none of the checks may fail, and exactly `skipped` are not done.
+fn accept(address: IpAddr, port_offset: u16, listen: Option<SocketAddr>, skipped: &[&str]) {
     let plan = Plan {
         address,
         port_offset,
-        skip: skip.to_vec(),
+        forwarded: port_offset != 0,
+        skip: Vec::new(),
         bytes: 1_000_000,
         idle: Duration::from_millis(500),
         reset: true,
-        listen: None,
+        listen,
         timeout: Duration::from_secs(20),
     };
     let mut findings = Vec::new();
@@ -42,7 +50,7 @@ fn accept(address: IpAddr, port_offset: u16, skip: &[&'static str], skipped: &[&
     assert!(bad.is_none(), "{}", bad.expect("there is one"));
     let left = findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Skip(_)));
     assert_eq!(left.map(|finding| finding.check.name).collect::<Vec<_>>(), skipped);
-    assert_eq!(findings.len(), 14);
+    assert_eq!(findings.len(), CHECKS.len());
 }
 
 #[test]
@@ -50,9 +58,8 @@ fn the_board_on_a_tap_is_a_good_one() {
     netns::run("the_board_on_a_tap_is_a_good_one", &[], || {
         for profile in ["mcu", "large"] {
             let _tap = Process::up(&["tap", "--profile", profile]);
-            accept(TAP, 0, &[], &[]);
-            // It reports to the host's IPv4 address.
-            accept(TAP_IPV6, 0, &["telemetry"], &["telemetry"]);
+            accept(TAP, 0, None, &[]);
+            accept(TAP_IPV6, 0, Some(TELEMETRY), &[]);
         }
     });
 }
@@ -63,7 +70,42 @@ fn the_board_behind_the_gateway_is_a_good_one() {
         sh("ip link set lo up");
         for profile in ["mcu", "large"] {
             let _user = Process::up(&["user", "--profile", profile, "-p", "7081:81"]);
-            accept(USER, 7000, &[], &["udp-refused"]);
+            accept(USER, 7000, None, &["udp-refused"]);
         }
+    });
+}
+
+/// All that leaves this machine would be in the capture, wherever it is for.
+#[test]
+fn nothing_is_sent_but_to_the_address_that_was_given() {
+    netns::run("nothing_is_sent_but_to_the_address_that_was_given", &[], || {
+        // The kernel would send something of its own.
+        sh("echo 1 | tee /proc/sys/net/ipv6/conf/*/disable_ipv6");
+        let file =
+            std::env::temp_dir().join(format!("tapboard-{}-check.pcapng", std::process::id()));
+        let mut tap = Process::up(&["tap", "--pcap", file.to_str().expect("an ordinary path")]);
+        sh("ip route add default dev tap0");
+        accept(TAP, 0, None, &[]);
+        tap.signal("TERM");
+        assert_eq!(tap.exit(), Some(0));
+
+        let records: Vec<_> = read(&file).unwrap().map(Result::unwrap).collect();
+        std::fs::remove_file(&file).unwrap();
+        let sent = records.iter().filter(|record| record.frame[6..12] != NetConfig::BOARD.mac.0);
+        let receivers: BTreeMap<&[u8], usize> = sent.fold(BTreeMap::new(), |mut all, record| {
+            let frame = &record.frame;
+            let to = match frame[12..14] {
+                [0x08, 0x00] => &frame[30..34],
+                // Whose hardware address is asked for.
+                [0x08, 0x06] => &frame[38..42],
+                _ => &frame[..],
+            };
+            *all.entry(to).or_default() += 1;
+            all
+        });
+        assert_eq!(receivers.keys().collect::<Vec<_>>(), [&[192, 0, 2, 1]], "{receivers:?}");
+        assert!(receivers.values().sum::<usize>() > 300, "{receivers:?}");
+        let looped = sh("awk '$1 == \"lo:\" { print $11 }' /proc/net/dev");
+        assert_eq!(looped, "0\n", "packets that stayed within this machine");
     });
 }

@@ -8,7 +8,7 @@ use std::thread;
 use tapboard_host::bench::plan::Test;
 use tapboard_host::bench::tape::Tape;
 
-use crate::namespace::run;
+use crate::namespace::{run, send_unpaced};
 use crate::peer::{PREFIX, peer_address};
 use crate::role::{UP_APART, say, say_up};
 
@@ -16,7 +16,10 @@ use crate::role::{UP_APART, say, say_up};
 const CHUNK: usize = 64 * 1024;
 
 /// Serves on `device` of this process's own namespace, which is there once standard input ends.
-pub(crate) fn serve(device: &str, subnet: u8) -> Result<(), String> {
+pub(crate) fn serve(device: &str, subnet: u8, unpaced: bool) -> Result<(), String> {
+    if unpaced {
+        send_unpaced();
+    }
     say(UP_APART);
     std::io::stdin()
         .read_to_end(&mut Vec::new())

@@ -4,7 +4,6 @@
 //! The same link model, with the same seeds, is in front of every peer. Those of one seed run at the same
 //! time, for all they do is wait; each run has [`LIMIT`].
 
-use std::fs;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tapboard::link::{Link, Setting};
 use tapboard_host::bench::plan::Test;
 
 use crate::client;
-use crate::namespace::run as command;
+use crate::namespace::{congestion_control, run as command};
 use crate::options::Options;
 use crate::peer::{LARGE, MCU, PREFIX, peer_address, size, tapboard_tap};
 use crate::process::Process;
@@ -84,12 +83,6 @@ impl Kind {
             }
         }
     }
-}
-
-/// What the kernel does about congestion, here and in every namespace that asks for nothing else.
-fn congestion_control() -> String {
-    let name = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
-    name.map_or_else(|_| "as it is".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Puts the faults on a link.

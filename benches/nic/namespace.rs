@@ -34,6 +34,20 @@ pub(crate) fn enter(arguments: &[String]) -> Result<(), String> {
     Err(format!("cannot start unshare: {error}"))
 }
 
+const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+
+/// What this namespace's kernel does about congestion.
+pub(crate) fn congestion_control() -> String {
+    let name = fs::read_to_string(CONGESTION_CONTROL);
+    name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+/// Has this namespace's kernel send as fast as windows allow. BBR, which may be a machine's choice, paces what
+/// it sends by timers: that would be measured in place of the peer. Where it cannot be set, it stays as it is.
+pub(crate) fn send_unpaced() {
+    let _ = fs::write(CONGESTION_CONTROL, "reno");
+}
+
 /// Where this program is.
 pub(crate) fn this_program() -> Result<std::path::PathBuf, String> {
     env::current_exe().map_err(|error| format!("cannot find this program: {error}"))

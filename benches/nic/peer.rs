@@ -100,7 +100,8 @@ impl Kind {
             }
             Self::Veth => {
                 let far = format!("{name}far");
-                let mut process = Process::start_apart(role::KERNEL, &[&far, &subnet])?;
+                let mut process =
+                    Process::start_apart(role::KERNEL, &[&far, &subnet, role::UNPACED])?;
                 process.wait_for(role::UP_APART)?;
                 let id = process.id();
                 run("ip", &format!("link add {name} type veth peer name {far} netns {id}"))?;

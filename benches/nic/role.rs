@@ -26,6 +26,8 @@ pub(crate) const PLAIN: &str = "plain";
 pub(crate) const LINKED: &str = "linked";
 /// The services on the kernel's sockets: see [`kernel::serve`].
 pub(crate) const KERNEL: &str = "kernel";
+/// It sends as fast as windows allow.
+pub(crate) const UNPACED: &str = "unpaced";
 /// Two TAPs and a bad link between them: see [`bridge::run`].
 pub(crate) const BRIDGE: &str = "bridge";
 
@@ -67,8 +69,9 @@ pub(crate) fn play(role: &str, arguments: &[String]) -> Result<ExitCode, String>
             plain::linked(tap, number(subnet)?, number(buffer)?, number(seed)?)
                 .map(|()| ExitCode::SUCCESS)
         }
-        (KERNEL, [device, subnet]) => {
-            kernel::serve(device, number(subnet)?).map(|()| ExitCode::SUCCESS)
+        (KERNEL, [device, subnet, rest @ ..]) => {
+            let unpaced = rest == [UNPACED];
+            kernel::serve(device, number(subnet)?, unpaced).map(|()| ExitCode::SUCCESS)
         }
         (BRIDGE, [near, far, subnet, seed]) => {
             bridge::run(near, far, number(subnet)?, number(seed)?).map(|()| ExitCode::SUCCESS)

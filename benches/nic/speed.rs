@@ -14,6 +14,7 @@ use tapboard_host::bench::outcome::Spread;
 use tapboard_host::bench::plan::Test;
 
 use crate::client::{Sample, measure};
+use crate::namespace::{congestion_control, send_unpaced};
 use crate::options::Options;
 use crate::peer::{Kind, LARGE, MCU, Peer};
 use crate::table::{Table, figure, ratio};
@@ -54,6 +55,7 @@ struct Results {
 /// Measures and prints the tables.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, String> {
     let layouts = layouts()?;
+    send_unpaced();
     let wanted = Kind::ALL.iter().zip(0..).filter(|(kind, _)| options.peer(&kind.name()));
     let peers = wanted.map(|(kind, subnet)| kind.start(subnet));
     let peers = peers.collect::<Result<Vec<Peer>, String>>()?;
@@ -209,9 +211,11 @@ impl Results {
         println!("CPU seconds a GB, of the peer and with the client; read and write calls a MB:\n");
         self.print_costs(layouts);
         println!(
-            "Medians of {} rounds of {} s, of ratios as well; costs are sums over all of them.",
+            "Medians of {} rounds of {} s, of ratios as well; costs are sums over all of them. The kernels' \
+             congestion control is {}.",
             options.rounds(),
-            options.time().as_secs_f64()
+            options.time().as_secs_f64(),
+            congestion_control()
         );
     }
 
@@ -339,6 +343,7 @@ impl Results {
             "scenario": "speed",
             "rounds": options.rounds(),
             "seconds": options.time().as_secs_f64(),
+            "congestion_control": congestion_control(),
             "layouts": layouts.collect::<Vec<_>>(),
             "results": cells.collect::<Vec<_>>(),
             "errors": self.errors,

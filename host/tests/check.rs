@@ -2,218 +2,218 @@
 #![cfg(unix)] // Signals are those of Unix.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tapboard_host::check::plan::Plan;
+use tapboard_host::check::report::Outcome;
+use tapboard_host::check::table::CHECKS;
+use tapboard_host::check::{News, check};
 
 mod common;
-use common::{Finished, echo, finish, hold, run, signal, tool};
+use common::board::{Board, UNREGISTERED, chargen, ignore, say, shell};
+use common::{Finished, echo};
 
-type Handler = Arc<dyn Fn(usize, TcpStream) + Send + Sync>;
+/// The connections to port 7, in the order of the checks. The first is the tool's look for a board.
+const ECHO: usize = 1;
+const IN_TURN: usize = 7;
+const IDLE: usize = 40;
 
-/// A board on 127.0.0.1, whose services may be replaced.
-struct Board {
-    offset: u16,
-    services: Vec<(u16, Handler)>,
-    datagrams: fn(&mut [u8]),
-}
-
-impl Board {
-    fn good() -> Self {
-        // Each test has a range of ports of its own, below the ephemeral ones.
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        let first = 10_000 + (std::process::id() % 100) as u16 * 200;
-        let offset = (0..100)
-            .map(|_| first + NEXT.fetch_add(100, Ordering::Relaxed) % 2000)
-            .find(|offset| [7, 9, 19, 23, 81].iter().all(|port| free(offset + port)))
-            .expect("free ports");
-        Self { offset, services: Vec::new(), datagrams: |_| {} }
-            .with(7, |_, stream| echo(&stream, |_, _| {}))
-            .with(9, |_, stream| discard(stream))
-            .with(19, |_, stream| chargen(stream, |_| {}))
-            .with(23, |_, stream| shell(stream, "led is on"))
-    }
-
-    /// With this handler on a port.
-    fn with(
-        mut self,
-        port: u16,
-        handler: impl Fn(usize, TcpStream) + Send + Sync + 'static,
-    ) -> Self {
-        self.services.retain(|(other, _)| *other != port);
-        self.services.push((port, Arc::new(handler)));
-        self
-    }
-
-    /// Starts it, and returns the arguments that check it.
-    fn start(self) -> Vec<String> {
-        for (port, handler) in self.services {
-            let listener = TcpListener::bind(local(self.offset + port)).expect("a free port");
-            thread::spawn(move || {
-                for (number, stream) in listener.incoming().enumerate() {
-                    let (stream, handler) = (stream.expect("a connection"), Arc::clone(&handler));
-                    thread::spawn(move || handler(number, stream));
-                }
-            });
-        }
-        let udp = UdpSocket::bind(local(self.offset + 7)).expect("a free port");
-        let change = self.datagrams;
-        thread::spawn(move || {
-            let mut data = [0; 2048];
-            while let Ok((length, peer)) = udp.recv_from(&mut data) {
-                change(&mut data[..length]);
-                let _ = udp.send_to(&data[..length], peer);
-            }
-        });
-        let offset = self.offset.to_string();
-        ["check", "127.0.0.1", "--json", "--skip", "telemetry", "--idle", "0.2", "--timeout", "3"]
-            .into_iter()
-            .chain(["--port-offset", &offset])
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn check(self) -> Finished {
-        let arguments = self.start();
-        run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    /// Checks it; exactly `names` must fail. What was seen of the first.
-    fn fails(self, names: &[&str]) -> String {
-        let finished = self.check();
-        let summary = finished.last("summary");
-        let checks = summary["checks"].as_array().expect("a list");
-        assert_eq!(checks.len(), 13, "all but the reset: {finished:?}");
-        let failed: Vec<_> = checks.iter().filter(|check| check["outcome"] == "fail").collect();
-        let found: Vec<_> = failed.iter().filter_map(|check| check["name"].as_str()).collect();
-        assert_eq!(found, names, "{finished:?}");
-        assert_eq!(finished.code, Some(i32::from(!names.is_empty())));
-        assert_eq!(summary["passed"], names.is_empty());
-        failed.first().map_or_else(String::new, |check| check["seen"].to_string())
-    }
-}
-
-fn local(port: u16) -> SocketAddr {
-    ([127, 0, 0, 1], port).into()
-}
-
-fn free(port: u16) -> bool {
-    TcpListener::bind(local(port)).is_ok() && UdpSocket::bind(local(port)).is_ok()
-}
-
-fn discard(mut stream: TcpStream) {
-    let _ = std::io::copy(&mut stream, &mut std::io::sink());
-}
-
-/// The pattern of RFC 864, each line of which may be altered.
-fn chargen(mut stream: TcpStream, change: impl Fn(&mut [u8])) {
-    for line in 0.. {
-        let mut text: Vec<u8> = (0..72).map(|column| b' ' + ((line + column) % 95) as u8).collect();
-        text.extend(b"\r\n");
-        change(&mut text);
-        if stream.write_all(&text).is_err() {
-            return;
-        }
-    }
-}
-
-fn shell(mut stream: TcpStream, led_on: &str) {
-    let mut text = "board\r\n> ".to_owned();
-    let mut line = [0; 64];
-    while stream.write_all(text.as_bytes()).is_ok() {
-        let Ok(length @ 1..) = stream.read(&mut line) else { return };
-        text = match &line[..length] {
-            b"help\n" => "netstat  sockets",
-            b"led on\n" => led_on,
-            b"led off\n" => "led is off",
-            b"netstat\n" => "tcp ESTABLISHED",
-            _ => "unknown command",
-        }
-        .to_owned()
-            + "\r\n> ";
-    }
-}
-
-#[test]
-fn a_good_board_passes() {
-    assert_eq!(Board::good().fails(&[]), "");
-}
-
-#[test]
-fn a_check_that_is_left_out_says_why() {
-    let summary = Board::good().check().last("summary");
+/// The checks of this outcome: name, and what was seen.
+fn those(summary: &Value, outcome: &str) -> Vec<(String, String)> {
     let checks = summary["checks"].as_array().expect("a list");
-    let skipped: Vec<_> = checks.iter().filter(|check| check["outcome"] == "skip").collect();
-    let told: Vec<_> = skipped.iter().map(|check| (&check["name"], &check["seen"])).collect();
-    let part = |index: usize| told[index].1.as_str().expect("text");
-    assert_eq!((told.len(), told[0].0), (3, &"refused".into()), "{told:?}");
-    assert!(part(0).contains("not forwarded, so the board was not asked; forward it to 81"));
-    assert!(part(1).contains("ICMP does not come through a forwarded port"), "{told:?}");
-    assert_eq!(told[2], (&"telemetry".into(), &"left out by --skip".into()));
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    checks
+        .iter()
+        .filter(|check| check["outcome"] == outcome)
+        .map(|check| (text(&check["name"]), text(&check["seen"])))
+        .collect()
+}
+
+/// Exactly these checks must have failed, and these been skipped, all others passed. What was seen of the first
+/// failure.
+#[track_caller]
+fn judged(finished: &Finished, failed: &[&str], skipped: &[&str]) -> String {
+    let summary = finished.last("summary");
+    assert_eq!(summary["checks"].as_array().map(Vec::len), Some(CHECKS.len()));
+    for (outcome, names) in [("fail", failed), ("skip", skipped)] {
+        let found = those(&summary, outcome);
+        assert!(found.iter().map(|(name, _)| name).eq(names), "{outcome}: {found:?}");
+    }
+    assert_eq!(summary["passed"], failed.is_empty());
+    assert_eq!(finished.code, Some(i32::from(!failed.is_empty())));
+    those(&summary, "fail").into_iter().next().unwrap_or_default().1
+}
+
+/// Checks a board on which nothing is forwarded to the port that is to be refused; that check alone must fail.
+#[track_caller]
+fn fails(board: Board, name: &str) -> String {
+    judged(&board.check(&[]), &[name], &["refused", "udp-refused", "reset"])
+}
+
+/// Checks a board with a reset; that alone must fail.
+#[track_caller]
+fn fails_reset(board: Board) -> String {
+    judged(&board.check(&["--reset"]), &["reset"], &["refused", "udp-refused"])
+}
+
+/// What comes of one check if the board's ports are its own, and not forwarded ones.
+fn direct(board: Board, name: &str) -> Outcome {
+    let plan = Plan {
+        address: [127, 0, 0, 1].into(),
+        port_offset: board.offset,
+        forwarded: false,
+        skip: CHECKS.iter().map(|check| check.name).filter(|other| *other != name).collect(),
+        bytes: 1,
+        idle: Duration::from_millis(1),
+        reset: false,
+        listen: None,
+        timeout: Duration::from_secs(1),
+    };
+    board.start();
+    let mut outcome = None;
+    check(&plan, |news| match news {
+        News::Finding(finding) if finding.check.name == name => outcome = Some(finding.outcome),
+        _ => {}
+    });
+    outcome.expect("each check comes to an outcome")
+}
+
+#[track_caller]
+fn failed(outcome: &Outcome, part: &str) {
+    assert!(matches!(outcome, Outcome::Fail(seen) if seen.contains(part)), "{outcome:?}");
+}
+
+// ---- Good ones -----------------------------------------------------------------------------------
+
+#[test]
+fn a_good_board_passes_and_what_was_not_checked_says_why() {
+    let finished = Board::good().check(&["--skip", "echo,telemetry"]);
+    judged(&finished, &[], &["echo", "refused", "udp-refused", "telemetry", "reset"]);
+    let skipped = those(&finished.last("summary"), "skip");
+    for ((name, why), part) in skipped.iter().zip([
+        "left out by --skip",
+        "not forwarded, so the board was not asked; forward it to 81",
+        "ICMP does not come through a forwarded port",
+        "left out by --skip",
+        "only with --reset",
+    ]) {
+        assert!(why.contains(part), "{name}: {why}");
+    }
 }
 
 #[test]
-fn a_refusal_through_a_forward_is_a_reset() {
-    let board = Board::good().with(81, |_, stream| common::reset(stream));
-    let summary = board.check().last("summary");
-    let refused = &summary["checks"][4];
-    assert_eq!((&refused["name"], &refused["outcome"]), (&"refused".into(), &"pass".into()));
+fn a_board_that_comes_back_from_a_reset_passes_with_telemetry_and_without() {
+    let hidden = ["refused", "udp-refused"];
+    judged(&Board::good().check(&["--reset"]), &[], &hidden);
+    let finished = Board::good().check(&["--reset", "--skip", "telemetry"]);
+    judged(&finished, &[], &[hidden[0], hidden[1], "telemetry"]);
+}
+
+#[test]
+fn a_board_without_any_check_is_not_called_good() {
+    let all: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+    let finished = Board::good().check(&["--skip", &all.join(",")]);
+    assert_eq!(finished.last("summary")["passed"], false);
+    assert_eq!(finished.code, Some(1));
+}
+
+// ---- TCP -----------------------------------------------------------------------------------------
+
+/// Alters the byte at `offset`.
+fn alter(at: u64) -> impl FnMut(u64, &mut [u8]) {
+    move |offset, data| {
+        if let Some(index) = at.checked_sub(offset)
+            && let Some(byte) = data.get_mut(index as usize)
+        {
+            *byte ^= 1;
+        }
+    }
+}
+
+#[test]
+fn one_corrupted_byte_fails_the_echo() {
+    let board = Board::good().tcp(7, |number, stream| {
+        echo(stream, alter(if number == ECHO { 511 } else { u64::MAX }));
+    });
+    assert!(fails(board, "echo").contains("wrong byte at offset 511"));
 }
 
 #[test]
 fn one_corrupted_byte_late_in_the_echo_fails_the_large_echo() {
-    let board = Board::good().with(7, |_, stream| {
-        echo(&stream, |offset, data| {
-            if let Some(at) = 700_000_u64.checked_sub(offset)
-                && let Some(byte) = data.get_mut(at as usize)
-            {
-                *byte ^= 1;
+    let board = Board::good().tcp(7, |_, stream| echo(stream, alter(700_000)));
+    assert!(fails(board, "large-echo").contains("wrong byte at offset 700000"));
+}
+
+#[test]
+fn an_echo_that_ends_early_fails_the_large_echo() {
+    let board = Board::good().tcp(7, |_, mut stream| {
+        let mut all = vec![0; 500_000];
+        let mut done = 0;
+        while let Ok(length @ 1..) = stream.read(&mut all[done..]) {
+            if stream.write_all(&all[done..done + length]).is_err() {
+                return;
             }
-        });
+            done += length;
+        }
+        // Else what is unread becomes a reset.
+        let _ = stream.shutdown(Shutdown::Write);
+        while matches!(stream.read(&mut all), Ok(1..)) {}
     });
-    let seen = board.fails(&["large-echo"]);
-    assert!(seen.contains("wrong byte at offset 700000"), "{seen}");
+    let seen = fails(board, "large-echo");
+    assert!(seen.contains("closed (FIN) after 500000 of 1000000 bytes"), "{seen}");
 }
 
 #[test]
 fn a_discard_that_answers_fails() {
-    let seen = Board::good().with(9, |_, stream| echo(&stream, |_, _| {})).fails(&["discard"]);
-    assert!(seen.contains("not due"), "{seen}");
+    let board = Board::good().tcp(9, |_, stream| echo(stream, |_, _| {}));
+    assert!(fails(board, "discard").contains("not due"));
+}
+
+#[test]
+fn a_discard_that_never_closes_fails_in_time() {
+    let board = Board::good().tcp(9, |_, stream| ignore(stream));
+    assert!(fails(board, "discard").contains("waiting for its FIN: time ran out"));
 }
 
 #[test]
 fn a_wrong_chargen_pattern_fails() {
-    let board = Board::good().with(19, |_, stream| chargen(stream, |line| line[71] = b'!'));
-    let seen = board.fails(&["chargen"]);
-    assert!(seen.contains("wrong byte at offset 71"), "{seen}");
+    let board = Board::good().tcp(19, |_, stream| chargen(stream, |line| line[71] = b'!'));
+    assert!(fails(board, "chargen").contains("wrong byte at offset 71"));
 }
 
 #[test]
 fn a_service_that_accepts_and_never_answers_fails_in_time() {
-    let seen = Board::good().with(19, |_, stream| hold(stream)).fails(&["chargen"]);
-    assert!(seen.contains("time ran out after 0 of 8000 bytes"), "{seen}");
+    let board = Board::good().tcp(19, |_, stream| ignore(stream));
+    let seen = fails(board, "chargen");
+    assert!(seen.contains("time ran out (see --timeout) after 0 of 8000 bytes"), "{seen}");
 }
 
 #[test]
 fn a_shell_with_a_wrong_answer_fails() {
-    let seen = Board::good().with(23, |_, stream| shell(stream, "led is off")).fails(&["shell"]);
-    assert!(seen.contains("led on"), "{seen}");
+    let board = Board::good().tcp(23, |_, stream| shell(stream, "led is off", || {}));
+    let seen = fails(board, "shell");
+    assert!(seen.contains("`led on` is not answered with `led is on`"), "{seen}");
 }
 
 #[test]
-fn a_port_that_should_be_refused_and_listens_fails() {
-    let seen = Board::good().with(81, |_, stream| hold(stream)).fails(&["refused"]);
-    assert!(seen.contains("accepted the connection"), "{seen}");
+fn a_shell_without_a_prompt_fails() {
+    let board = Board::good().tcp(23, |_, mut stream| {
+        let _ = stream.write_all(b"login: ");
+        ignore(stream);
+    });
+    assert!(fails(board, "shell").contains("no prompt after the greeting: time ran out"));
 }
 
 #[test]
 fn a_board_without_half_close_fails_where_a_fin_matters() {
     // It answers while both sides are open, and forgets what is unanswered when a FIN comes.
-    let board = Board::good().with(7, |_, mut stream| {
+    let board = Board::good().tcp(7, |_, mut stream| {
         let (mut data, mut more) = ([0; 4096], [0; 1]);
         while let Ok(length @ 1..) = stream.read(&mut data) {
-            stream.set_read_timeout(Some(std::time::Duration::from_millis(50))).expect("not zero");
+            stream.set_read_timeout(Some(Duration::from_millis(50))).expect("not zero");
             if matches!(stream.peek(&mut more), Ok(0)) {
                 return;
             }
@@ -224,90 +224,192 @@ fn a_board_without_half_close_fails_where_a_fin_matters() {
         }
     });
     // The large echo ends in a FIN behind its data too.
-    let finished = board.check();
-    let checks = finished.last("summary")["checks"].clone();
-    let half_close = &checks[5];
-    assert_eq!(
-        (&half_close["name"], &half_close["outcome"]),
-        (&"half-close".into(), &"fail".into())
-    );
-    assert_eq!(checks[0]["outcome"], "pass", "{checks}");
-    assert!(half_close["seen"].as_str().is_some_and(|seen| seen.contains("FIN")), "{half_close}");
+    let failed = those(&board.check(&[]).last("summary"), "fail");
+    let (name, seen) = &failed[0];
+    assert!(name == "half-close" && seen.contains("after our FIN: it closed (FIN)"), "{failed:?}");
 }
 
 #[test]
 fn a_board_that_serves_one_connection_at_a_time_fails() {
-    let turn = std::sync::Mutex::new(());
-    let board = Board::good().with(7, move |_, stream| {
+    let turn = Mutex::new(());
+    let board = Board::good().tcp(7, move |_, stream| {
         let _turn = turn.lock();
-        echo(&stream, |_, _| {});
+        echo(stream, |_, _| {});
     });
-    let seen = board.fails(&["at-once"]);
     // All four are open; which of them has the turn is not said.
-    assert!(seen.contains("time ran out after 0 of 512 bytes"), "{seen}");
+    assert!(fails(board, "at-once").contains("echo: time ran out"));
 }
 
 #[test]
-fn a_connection_refused_in_turn_fails() {
-    // The first is the tool's look, then come echo, half-close, four at once, and these.
-    let board = Board::good().with(7, |number, stream| {
-        if number == 7 + 20 {
-            let _ = stream.shutdown(Shutdown::Both);
-        } else {
-            echo(&stream, |_, _| {});
+fn a_connection_closed_in_turn_fails() {
+    let board = Board::good().tcp(7, |number, stream| {
+        if number != IN_TURN + 20 {
+            echo(stream, |_, _| {});
         }
     });
-    let seen = board.fails(&["in-turn"]);
-    assert!(seen.contains("connection 21 of 32"), "{seen}");
+    assert!(fails(board, "in-turn").contains("connection 21 of 32: "));
 }
 
 #[test]
-fn a_datagram_that_comes_back_altered_fails() {
-    let mut board = Board::good();
-    board.datagrams = |data| data[0] ^= 1;
-    assert!(board.fails(&["udp-echo"]).contains("1 bytes came back"));
+fn an_idle_connection_that_is_closed_fails() {
+    let board = Board::good().tcp(7, |number, mut stream| {
+        if number == IDLE {
+            let mut data = [0; 512];
+            let read = stream.read_exact(&mut data);
+            read.and_then(|()| stream.write_all(&data)).expect("its first bytes are served");
+        } else {
+            echo(stream, |_, _| {});
+        }
+    });
+    assert!(fails(board, "idle").contains("while idle, it closed (FIN)"));
+}
+
+// ---- Refusals ------------------------------------------------------------------------------------
+
+/// Aborts a connection: a forward's way to hand on a refusal.
+fn abort(stream: &TcpStream) {
+    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
 }
 
 #[test]
-fn nobody_there_is_said_once_with_the_remedy() {
-    let offset = (common::closed_port().port() - 7).to_string();
-    let finished = run(&["check", "127.0.0.1", "--port-offset", &offset, "--json"]);
-    assert_eq!(finished.code, Some(1));
-    let message = finished.last("error")["message"].to_string();
-    assert!(message.contains("start it with: tapboard"), "{message}");
+fn behind_a_forward_a_reset_is_a_refusal_and_an_end_says_nothing() {
+    let board = Board::good().tcp(UNREGISTERED, |_, stream| abort(stream));
+    judged(&board.check(&[]), &[], &["udp-refused", "reset"]);
+    // As QEMU's network does.
+    let board = Board::good().tcp(UNREGISTERED, |_, _| {});
+    let finished = board.check(&[]);
+    judged(&finished, &[], &["refused", "udp-refused", "reset"]);
+    let (_, why) = those(&finished.last("summary"), "skip").swap_remove(0);
+    assert!(why.contains("closed it, which it may do"), "{why}");
 }
 
 #[test]
-fn ctrl_c_ends_it_with_what_was_seen() {
-    let (sender, held) = mpsc::channel();
-    let arguments = Board::good()
-        .with(19, move |_, stream| {
-            sender.send(()).expect("the test listens");
-            hold(stream);
-        })
-        .start();
+fn behind_a_forward_a_connection_that_stays_or_carries_data_was_not_refused() {
+    let skipped = ["udp-refused", "reset"];
+    let board = Board::good().tcp(UNREGISTERED, |_, stream| ignore(stream));
+    let seen = judged(&board.check(&[]), &["refused"], &skipped);
+    assert!(seen.contains("neither reset nor closed within 3 s"), "{seen}");
+    let board = Board::good().tcp(UNREGISTERED, |_, stream| chargen(stream, |_| {}));
+    let seen = judged(&board.check(&[]), &["refused"], &skipped);
+    assert!(seen.contains("data came"), "{seen}");
+}
+
+#[test]
+fn a_port_of_its_own_that_should_be_refused_and_listens_fails() {
+    let board = Board::good().tcp(UNREGISTERED, |_, stream| abort(stream));
+    failed(&direct(board, "refused"), "accepted the connection");
+    assert!(matches!(direct(Board::good(), "refused"), Outcome::Pass(_)));
+}
+
+#[test]
+fn a_udp_port_of_its_own_that_should_be_refused_and_is_not_fails() {
+    let outcome = direct(Board::good().udp(UNREGISTERED, |_| true), "udp-refused");
+    failed(&outcome, "it answered with 1 bytes");
+    let outcome = direct(Board::good().udp(UNREGISTERED, |_| false), "udp-refused");
+    failed(&outcome, "it was silent for 1 s");
+    assert!(matches!(direct(Board::good(), "udp-refused"), Outcome::Pass(_)));
+}
+
+// ---- UDP -----------------------------------------------------------------------------------------
+
+#[test]
+fn a_datagram_that_comes_back_altered_cut_or_not_at_all_fails() {
+    let altered = Board::good().udp(7, |data| {
+        data[0] ^= u8::from(data.len() == 64);
+        true
+    });
+    assert!(fails(altered, "udp-echo").contains("64 bytes came back changed"));
+    let cut = Board::good().udp(7, |data| {
+        data.truncate(1471);
+        true
+    });
+    assert!(fails(cut, "udp-echo").contains("1472 bytes came back as 1471"));
+    let lost = Board::good().udp(7, |data| data.len() < 1472);
+    assert!(fails(lost, "udp-echo").contains("no answer to 1472 bytes"));
+}
+
+#[test]
+fn a_discarded_datagram_that_is_answered_or_refused_fails() {
+    let board = Board::good().udp(9, |_| true);
+    assert!(fails(board, "udp-discard").contains("bytes came back"));
+    let board = Board::good().without_udp(9);
+    assert!(fails(board, "udp-discard").contains("port unreachable"));
+}
+
+// ---- Telemetry and reset -------------------------------------------------------------------------
+
+fn report(seq: u64) -> String {
+    format!("{{\"seq\":{seq},\"uptime_ms\":{seq}000}}\n")
+}
+
+#[test]
+fn telemetry_with_a_gap_or_of_no_json_or_cut_off_fails() {
+    let board = Board::good().reports(|_, stream| say(stream, &[report(1), report(3)]));
+    assert!(fails(board, "telemetry").contains("lost 1 report: seq 2 was due, 3 came"));
+    let board = Board::good().reports(|_, stream| say(stream, &["temperature 21\n".to_owned()]));
+    assert!(fails(board, "telemetry").contains("not a report: it is not JSON"));
+    let board = Board::good().reports(|_, mut stream| {
+        stream.write_all(report(1).as_bytes()).expect("the tool listens");
+    });
+    assert!(fails(board, "telemetry").contains("closed (FIN) after 1 reports"));
+}
+
+/// Only Linux has all of 127.0.0.0/8 as addresses.
+#[cfg(target_os = "linux")]
+#[test]
+fn telemetry_of_a_stranger_is_not_the_boards() {
+    let board = Board::good();
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let seen_by_stranger = Arc::clone(&said);
+    let board = board.reports_from([127, 0, 0, 2], move |_, mut stream| {
+        let mut answer = Vec::new();
+        // The end comes unasked.
+        let _ = stream.read_to_end(&mut answer);
+        seen_by_stranger.lock().expect("no panic while it is held").extend(answer);
+    });
+    let seen = fails(board, "telemetry");
+    assert!(seen.contains("127.0.0.1 did not connect to 127.0.0.1:"), "{seen}");
+    assert!(seen.contains(", but 127.0.0.2 did"), "{seen}");
+    assert!(said.lock().expect("no panic while it is held").is_empty(), "it was sent something");
+}
+
+#[test]
+fn a_port_for_telemetry_that_is_taken_fails_with_the_remedy() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let board = Board::good();
+    let arguments = board.start();
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    arguments.retain(|argument| !["--timeout", "3"].contains(argument));
-    let child = tool(&arguments);
-    held.recv_timeout(common::PATIENCE).expect("the check is under way");
-    signal("INT", child.id());
-    let finished = finish(child);
-    assert_eq!(finished.code, Some(1));
-    let summary = finished.last("summary");
-    assert_eq!((&summary["interrupted"], &summary["passed"]), (&true.into(), &false.into()));
-    assert_eq!(summary["checks"].as_array().map(Vec::len), Some(2), "echo and discard");
+    *arguments.last_mut().expect("where to listen") = &address;
+    let seen =
+        judged(&common::run(&arguments), &["telemetry"], &["refused", "udp-refused", "reset"]);
+    assert!(seen.contains("cannot listen on") && seen.contains("with --listen"), "{seen}");
 }
 
 #[test]
-fn a_wrong_command_line_is_exit_code_2_and_says_what_is_right() {
-    for (arguments, part) in [
-        (&["check", "127.0.0.1:7007"][..], "without a port"),
-        (&["check", "--skip", "ping"], "there is no check `ping`; there are echo, discard"),
-        (&["check", "--idle", "0"], "0.001 to 86400"),
-        (&["check", "--bytes", "0"], "not within"),
-    ] {
-        let finished = run(arguments);
-        assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
-        assert!(finished.stderr.contains(part), "{arguments:?}: {}", finished.stderr);
-    }
+fn a_board_that_does_not_reset_fails() {
+    // The shell's session ends, and that is all.
+    let board = Board::good().tcp(23, |_, stream| shell(stream, "led is on", || {}));
+    let seen = fails_reset(board);
+    assert!(seen.contains("it serves a connection of before it: it did not reset"), "{seen}");
+}
+
+#[test]
+fn a_board_that_cuts_its_connections_and_runs_on_fails() {
+    let board = Board::good();
+    let life = Arc::clone(&board.life);
+    let board = board.tcp(23, move |_, stream| shell(stream, "led is on", || life.cut()));
+    let seen = fails_reset(board);
+    assert!(seen.contains("its uptime went on"), "{seen}");
+}
+
+#[test]
+fn a_board_that_does_not_report_after_a_reset_fails() {
+    // The first connection is that of the check of telemetry, the second of before the reset.
+    let board = Board::good().reports(|number, stream| match number {
+        0 | 1 => say(stream, &[report(1), report(2)]),
+        _ => ignore(stream),
+    });
+    let seen = fails_reset(board);
+    assert!(seen.contains("telemetry after it: time ran out"), "{seen}");
 }

@@ -4,10 +4,14 @@
 //! of its own, so that no peer can hang the whole. A check that fails does not end the others. Nothing is
 //! sent but to the address that was given; telemetry is only listened for.
 //!
+//! What lies between may answer in the board's place. A forwarded port is accepted before the board is
+//! asked, and a port that is not forwarded is refused by this machine. What a board does is not told from
+//! that, so such a check is skipped, with the reason: it neither passes nor fails.
+//!
 //! The checking has a thread to itself, so that Ctrl-C ends it at once with what was seen so far.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -15,20 +19,22 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock;
-use crate::net::{self, Host};
+use crate::net::{Host, explain_connect};
 use crate::output::{Error, Output, Verdict};
 use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
 use self::plan::{ECHO, Plan};
 use self::report::{Finding, Outcome, Report};
-use self::table::Check;
+use self::table::{CHECKS, Check, Miss};
 
 pub mod plan;
 pub mod report;
-mod services;
+mod reset;
+mod shell;
 pub mod table;
 mod tcp;
+mod telemetry;
 mod udp;
 mod wire;
 
@@ -44,24 +50,42 @@ pub const ABOUT: &str = "\
     unregistered port is refused, half-close is honoured, connections at once and in turn are \
     all served, an idle one is kept, telemetry arrives, and with --reset the board comes back \
     from a reset.\n\n\
-    Each check is PASS, FAIL or SKIP, with how long it took and what was seen. It is skipped if \
-    --skip names it, or if the board cannot be asked through the ports that are forwarded to it. \
-    Nothing is sent but to ADDR; telemetry is listened for on this machine's address towards the \
-    board, see --listen.\n\n\
+    Each check is PASS or FAIL, or SKIP with the reason, with what was seen and how long it \
+    took; a FAIL says what was expected, and where to look first. Nothing is sent but to ADDR; \
+    telemetry is listened for on this machine's address towards the board, see --listen.\n\n\
     On 127.0.0.1 and ::1 the ports are those of `tapboard` in user mode, 7000 higher than the \
-    board's; see --port-offset. `tapboard -p 7081:81` forwards one that nobody registers.";
+    board's; see --port-offset. Higher ports are taken to be forwarded. What answers there in \
+    the board's place is skipped: a refused datagram always, a refused connection unless the \
+    port is forwarded as well, with `tapboard -p 7081:81`.";
+
+/// What follows the options in `--help`.
+fn help() -> String {
+    format!(
+        "Checks, in this order:\n{}\n\
+         Exit codes:\n  \
+         0  at least one check passed and none failed\n  \
+         1  a check failed, nobody is there, or it was interrupted\n  \
+         2  the command line is wrong\n\n\
+         --json prints one object, at the end: `event` is \"summary\", `passed` and `interrupted` are \
+         true or false, `address` and `port_offset` say what was checked, and `checks` has for each \
+         check so far its `name`, its `outcome` (\"pass\", \"fail\" or \"skip\"), `expected`, `seen`, \
+         `hint` and `seconds`. If nobody is there it is `event` \"error\" with a `message`.\n\n\
+         Examples:\n  \
+         tapboard-host check\n  \
+         tapboard-host check 192.0.2.1 --reset\n  \
+         tapboard-host check 192.0.2.1 --skip telemetry --bytes 10M --timeout 60\n  \
+         tapboard-host check 2001:db8::1 --listen 192.0.2.2:9000\n  \
+         tapboard-host check --json | jq '.checks[] | select(.outcome == \"fail\")'",
+        table::list()
+    )
+}
 
 /// Options of `check`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_long_help = "Exit codes: 0 if no check failed, else 1.\n\n\
-                       Examples:\n  \
-                       tapboard-host check\n  \
-                       tapboard-host check 192.0.2.1 --reset\n  \
-                       tapboard-host check 192.0.2.1 --skip telemetry --bytes 10M --timeout 60\n  \
-                       tapboard-host check --json | jq '.checks[] | select(.outcome == \"fail\")'")]
+#[command(after_long_help = help())]
 pub struct Args {
     /// The board: address or name, without a port
-    #[arg(value_name = "ADDR", default_value = "127.0.0.1")]
+    #[arg(value_name = "ADDR", default_value = "127.0.0.1", value_parser = parse_board)]
     pub host: Host,
 
     /// Leaves out these checks, separated by commas
@@ -81,8 +105,9 @@ pub struct Args {
     #[arg(long)]
     pub reset: bool,
 
-    /// Where the board's telemetry arrives: port 9000 of this machine's address towards it, unless given
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// Where the board's telemetry arrives: port 9000 of this machine's address towards it, unless given.
+    /// It has to come from ADDR; if it arrives with the other version of IP, from anywhere
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
     pub listen: Option<SocketAddr>,
 
     /// What to add to the board's ports: 7000 for a loopback address, 0 for any other, unless given
@@ -102,10 +127,13 @@ impl Args {
     /// The plan that these options make, once the name is resolved.
     pub fn plan(&self) -> Result<Plan, Error> {
         let address = self.host.resolve()?;
+        one_board(address).map_err(Error::Failed)?;
         let default = if address.is_loopback() { OFFSET_USER } else { 0 };
+        let port_offset = self.port_offset.unwrap_or(default);
         Ok(Plan {
             address,
-            port_offset: self.port_offset.unwrap_or(default),
+            port_offset,
+            forwarded: port_offset != 0,
             skip: self.skip.clone(),
             bytes: self.bytes,
             idle: self.idle,
@@ -116,85 +144,139 @@ impl Args {
     }
 }
 
+/// Whether one machine alone can have this address.
+fn one_board(address: IpAddr) -> Result<(), String> {
+    if address.is_unspecified() || address.is_multicast() || address == Ipv4Addr::BROADCAST {
+        return Err(format!("{address} is no address of one board; give its own, like 192.0.2.1"));
+    }
+    Ok(())
+}
+
+fn parse_board(text: &str) -> Result<Host, String> {
+    let host: Host = text.parse()?;
+    if let Host::Address(address) = &host {
+        one_board(*address)?;
+    }
+    Ok(host)
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.port() == 0 => {
+            Err("the board could not know port 0; name the port that it sends to".to_owned())
+        }
+        Ok(address) => Ok(address),
+        Err(_) => Err(format!(
+            "`{text}` is not an address of this machine and a port; write one like 192.0.2.2:9000 or \
+             [2001:db8::2]:9000"
+        )),
+    }
+}
+
 /// News of the checking.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum News {
     /// A check begins.
     Begin(&'static Check),
     /// It has ended.
     Finding(Finding),
-    /// All have.
-    End,
-    /// The user wants no more.
-    Interrupt,
 }
 
 /// Checks as planned and tells the news to `tell` as they come.
 pub fn check(plan: &Plan, mut tell: impl FnMut(News)) {
-    for check in table::CHECKS.iter().filter(|check| plan.reset || !check.resets) {
+    for check in &CHECKS {
+        log::info!("{}", check.name);
         tell(News::Begin(check));
         let begun = clock::now();
         let outcome = if plan.skip.contains(&check.name) {
             Outcome::Skip("left out by --skip".to_owned())
-        } else if let Some(why) = (check.hidden)(plan) {
-            Outcome::Skip(why)
+        } else if check.resets && !plan.reset {
+            Outcome::Skip("only with --reset".to_owned())
         } else {
             match (check.run)(plan) {
                 Ok(seen) => Outcome::Pass(seen),
-                Err(seen) => Outcome::Fail(seen),
+                Err(Miss::Wrong(seen)) => Outcome::Fail(seen),
+                Err(Miss::Unseen(why)) => Outcome::Skip(why),
             }
         };
         tell(News::Finding(Finding { check, outcome, time: clock::now() - begun }));
     }
-    tell(News::End);
 }
 
-/// Checks and prints the result. Passes if no check failed.
+/// Whoever is not there at all is told so once, with the remedy, and not by every check.
+fn look(plan: &Plan) -> Result<(), Error> {
+    let address = plan.at(ECHO);
+    match TcpStream::connect_timeout(&address, plan.timeout) {
+        Ok(_) => Ok(()),
+        // Somebody is there; which services are missing is a matter of the checks.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && !plan.forwarded => Ok(()),
+        Err(error) => Err(Error::Failed(explain_connect(address, &error, plan.timeout))),
+    }
+}
+
+/// What the thread that prints is told.
+enum Message {
+    News(News),
+    End(Result<(), Error>),
+    Interrupt,
+}
+
+/// Checks and prints the result. Passes if some check passed and none failed.
 pub fn run(args: &Args) -> Result<Verdict, Error> {
     let plan = args.plan()?;
-    // Whoever is not there at all is told so once, with the remedy, and not by every check.
-    drop(net::connect(&net::Target::Address(plan.at(ECHO)), plan.timeout)?);
     let mut output = Output::new(args.json);
-    let (sender, news) = mpsc::channel();
+    let (sender, messages) = mpsc::channel();
     let interrupt = sender.clone();
     Interrupt::notify(move || {
-        interrupt.send(News::Interrupt).map_err(|_| io::Error::other("it has ended"))
+        interrupt.send(Message::Interrupt).map_err(|_| io::Error::other("it has ended"))
     })?;
+    let bar = progress(args.json);
+    bar.set_message(format!("is a board at {}?", plan.at(ECHO)));
     let planned = plan.clone();
     let worker = thread::Builder::new().name("check".to_owned()).spawn(move || {
         // Once nobody listens, the process is about to end.
-        check(&planned, |news| drop(sender.send(news)));
+        let there = look(&planned);
+        if there.is_ok() {
+            check(&planned, |news| drop(sender.send(Message::News(news))));
+        }
+        let _ = sender.send(Message::End(there));
     });
     worker.map_err(|error| Error::Failed(format!("cannot start a thread: {error}")))?;
 
     let mut report = Report { plan: &plan, findings: Vec::new(), interrupted: false };
-    let bar = progress(args.json);
     loop {
-        match news.recv() {
-            Ok(News::Begin(check)) => {
-                log::info!("{}", check.name);
+        match messages.recv() {
+            Ok(Message::News(News::Begin(check))) => {
                 bar.reset_elapsed();
                 bar.set_message(format!("{}: {}", check.name, check.expected));
             }
-            Ok(News::Finding(finding)) => {
+            Ok(Message::News(News::Finding(finding))) => {
                 if !args.json {
-                    bar.suspend(|| output.line(&finding))?;
+                    // The checks go on if nobody reads of them: the exit code tells too.
+                    match bar.suspend(|| output.line(&finding)) {
+                        Ok(()) | Err(Error::OutputClosed) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 report.findings.push(finding);
             }
-            Ok(News::End) => break,
-            Ok(News::Interrupt) => {
+            Ok(Message::End(there)) => {
+                bar.finish_and_clear();
+                there?;
+                break;
+            }
+            Ok(Message::Interrupt) => {
+                bar.finish_and_clear();
                 report.interrupted = true;
                 break;
             }
             Err(_) => return Err(Error::Failed("the checking thread has ended".to_owned())),
         }
     }
-    bar.finish_and_clear();
     report.print(&mut output)
 }
 
-/// What is being checked and for how long, on a terminal.
+/// What is being done and for how long, on a terminal.
 fn progress(json: bool) -> ProgressBar {
     if json || !io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -23,6 +23,9 @@ pub struct Plan {
     pub address: IpAddr,
     /// Added to the port of each service.
     pub port_offset: u16,
+    /// Whether something forwards those ports to the board, and answers in its place: it takes connections
+    /// before it has asked the board, and keeps ICMP to itself.
+    pub forwarded: bool,
     /// Names of the checks that are left out.
     pub skip: Vec<&'static str>,
     /// Bytes of the large echo.
@@ -38,12 +41,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether somebody on the way forwards ports to the board.
-    #[must_use]
-    pub const fn forwarded(&self) -> bool {
-        self.port_offset != 0
-    }
-
     /// Where this port of the board is. The offset was checked to fit.
     #[must_use]
     pub fn at(&self, port: u16) -> SocketAddr {

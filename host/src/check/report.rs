@@ -43,14 +43,21 @@ impl Outcome {
     }
 }
 
+/// Columns before what was seen.
+const INDENT: usize = 30;
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, seen) = self.outcome.parts();
-        let (word, name, time) = (word.to_uppercase(), self.check.name, show_time(self.time));
-        let (expected, seen) = (self.check.expected, printable(seen));
-        write!(f, "{word}  {name:<11}  {time:>9}  {seen}")?;
+        let Check { name, expected, hint, .. } = self.check;
+        let word = word.to_uppercase();
+        let time = match self.outcome {
+            Outcome::Skip(_) => String::new(),
+            _ => show_time(self.time),
+        };
+        write!(f, "{word}  {name:<11}  {time:>9}  {}", printable(seen))?;
         if matches!(self.outcome, Outcome::Fail(_)) {
-            write!(f, "; expected: {expected}")?;
+            write!(f, "\n{:INDENT$}expected: {expected}\n{:INDENT$}look at: {hint}", "", "")?;
         }
         Ok(())
     }
@@ -64,6 +71,7 @@ impl Finding {
             "outcome": outcome,
             "expected": self.check.expected,
             "seen": seen,
+            "hint": self.check.hint,
             "seconds": self.time.as_secs_f64(),
         })
     }
@@ -81,14 +89,16 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn count(&self, word: &str) -> usize {
-        self.findings.iter().filter(|finding| finding.outcome.parts().0 == word).count()
+    /// The names of the checks that came to this.
+    fn names(&self, word: &str) -> Vec<&'static str> {
+        let of = |finding: &&Finding| finding.outcome.parts().0 == word;
+        self.findings.iter().filter(of).map(|finding| finding.check.name).collect()
     }
 
     /// Prints the verdict, or the whole as one object, and returns it, even if nobody reads it.
     pub fn print(&self, output: &mut Output) -> Result<Verdict, Error> {
-        let [pass, fail, skip] = ["pass", "fail", "skip"].map(|word| self.count(word));
-        let passed = fail == 0 && !self.interrupted;
+        let [pass, fail, skip] = ["pass", "fail", "skip"].map(|word| self.names(word));
+        let passed = !pass.is_empty() && fail.is_empty() && !self.interrupted;
         let written = if output.is_json() {
             output.object(&json!({
                 "event": "summary",
@@ -99,14 +109,33 @@ impl Report<'_> {
                 "checks": self.findings.iter().map(Finding::json).collect::<Vec<_>>(),
             }))
         } else {
-            let verdict = if passed { "the board is good" } else { "the board is not good" };
-            let verdict = if self.interrupted { "interrupted; so far" } else { verdict };
-            output.line(format_args!("{verdict}: {pass} passed, {fail} failed, {skip} skipped"))
+            let verdict = if self.interrupted {
+                "interrupted; so far"
+            } else if passed {
+                "the board is good"
+            } else if fail.is_empty() {
+                "nothing was checked"
+            } else {
+                "the board is not good"
+            };
+            let (pass, fail) = (pass.len(), counted("failed", &fail));
+            output.line(format_args!(
+                "{verdict}: {pass} passed, {fail}, {}",
+                counted("skipped", &skip)
+            ))
         };
         match written {
             Ok(()) | Err(Error::OutputClosed) => {}
             Err(error) => return Err(error),
         }
         Ok(if passed { Verdict::Passed } else { Verdict::Failed })
+    }
+}
+
+/// How many came to this, and which.
+fn counted(word: &str, names: &[&str]) -> String {
+    match names.len() {
+        0 => format!("0 {word}"),
+        count => format!("{count} {word} ({})", names.join(", ")),
     }
 }

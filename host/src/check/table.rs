@@ -1,10 +1,27 @@
 //! The checks, in the order in which they run. All that is done or said of a check comes from here.
 
+use std::fmt::Write as _;
+
 use crate::check::plan::Plan;
-use crate::check::{services, tcp, udp};
+use crate::check::{reset, shell, tcp, telemetry, udp};
+
+/// Why a check did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// The board did something else, which is said.
+    Wrong(String),
+    /// What the board does cannot be seen from here, for the reason that is said.
+    Unseen(String),
+}
+
+impl From<String> for Miss {
+    fn from(seen: String) -> Self {
+        Self::Wrong(seen)
+    }
+}
 
 /// What a check saw: `Ok` if it is what was expected.
-pub type Seen = Result<String, String>;
+pub type Seen = Result<String, Miss>;
 
 /// One check.
 #[derive(Debug)]
@@ -13,50 +30,119 @@ pub struct Check {
     pub name: &'static str,
     /// What a good board does.
     pub expected: &'static str,
+    /// Where to look first when the board does something else.
+    pub hint: &'static str,
     /// Whether it resets the board, which has to be allowed.
     pub resets: bool,
-    /// Why the board cannot be asked this on the way to it, if so.
-    pub hidden: fn(&Plan) -> Option<String>,
     /// Does it, in bounded time.
     pub run: fn(&Plan) -> Seen,
 }
 
-const fn check(name: &'static str, expected: &'static str, run: fn(&Plan) -> Seen) -> Check {
-    Check { name, expected, resets: false, hidden: |_| None, run }
+const fn check(
+    name: &'static str,
+    expected: &'static str,
+    hint: &'static str,
+    run: fn(&Plan) -> Seen,
+) -> Check {
+    Check { name, expected, hint, resets: false, run }
 }
 
 /// All checks.
-pub static CHECKS: [Check; 14] = [
-    check("echo", "every byte comes back", tcp::echo),
-    check("discard", "takes bytes, sends none, closes after us", tcp::discard),
-    check("chargen", "the pattern of RFC 864", tcp::chargen),
-    check("shell", "help, led and netstat are answered", services::shell),
+pub static CHECKS: [Check; 15] = [
+    check(
+        "echo",
+        "what is sent to port 7 comes back",
+        "is the service built in, and does the driver give each frame its true length?",
+        tcp::echo,
+    ),
+    check(
+        "discard",
+        "port 9 takes bytes, sends none, and closes after us",
+        "a service reads to the end, where `receive` gives 0, and closes then",
+        tcp::discard,
+    ),
+    check(
+        "chargen",
+        "port 19 sends the pattern of RFC 864",
+        "bulk from the board: frames in order and whole, and a wake-up when there is room to send again",
+        tcp::chargen,
+    ),
+    check(
+        "shell",
+        "on port 23, help, led on, led off and netstat are answered, each with a prompt",
+        "the prompt is a new line, `>` and a space; what comes before it is the answer",
+        shell::shell,
+    ),
+    check(
+        "refused",
+        "a connection to port 81, which nobody registered, is refused",
+        "the stack answers with RST by itself, unless the frame never gets there",
+        tcp::refused,
+    ),
+    check(
+        "half-close",
+        "after our FIN, what was sent before it comes back, and then a FIN",
+        "data and FIN may come in one segment: send what is due, then close",
+        tcp::half_close,
+    ),
+    check(
+        "at-once",
+        "4 connections to one port are served at once",
+        "are there so many slots, and does the port listen on when one is taken?",
+        tcp::at_once,
+    ),
+    check(
+        "in-turn",
+        "32 connections one after the other are served, none refused",
+        "slots that stay taken after a close: see the board's netstat",
+        tcp::in_turn,
+    ),
+    check(
+        "large-echo",
+        "every byte comes back, with both directions busy",
+        "a driver that loses or repeats frames under load: a ring that wraps, an interrupt acknowledged \
+         too late, a length off by one",
+        tcp::large_echo,
+    ),
+    check(
+        "idle",
+        "a connection on which nothing happens for a while is kept",
+        "a timeout that counts from the last data, or a sleep that no frame ends",
+        tcp::idle,
+    ),
+    check(
+        "udp-echo",
+        "datagrams come back whole, up to the largest that fits a frame",
+        "the largest frame is 1514 bytes; what is longer than a buffer must not be cut",
+        udp::echo,
+    ),
+    check(
+        "udp-discard",
+        "port 9 takes a datagram and sends nothing",
+        "is the service built in for UDP too?",
+        udp::discard,
+    ),
+    check(
+        "udp-refused",
+        "a datagram to port 81, which nobody registered: ICMP port unreachable",
+        "the stack answers by itself, unless the frame never gets there",
+        udp::refused,
+    ),
+    check(
+        "telemetry",
+        "the board connects and sends reports, numbered without a gap",
+        "where does the board send it, and does this machine's firewall let it in? --listen says where \
+         it arrives",
+        telemetry::telemetry,
+    ),
     Check {
-        hidden: tcp::refusal_hidden,
-        ..check("refused", "a connection to an unregistered port is refused", tcp::refused)
-    },
-    check("half-close", "after our FIN the rest comes back, then a FIN", tcp::half_close),
-    check("at-once", "4 connections to one port are served at once", tcp::at_once),
-    check("in-turn", "32 connections in turn, none refused", tcp::in_turn),
-    check("large-echo", "every byte comes back, both ways at once", tcp::large_echo),
-    check("idle", "an idle connection is kept", tcp::idle),
-    check("udp-echo", "each datagram comes back whole", udp::echo),
-    Check {
-        hidden: udp::refusal_hidden,
-        ..check(
-            "udp-refused",
-            "a datagram to an unregistered port: ICMP port unreachable",
-            udp::refused,
-        )
-    },
-    check("telemetry", "reports arrive, numbered without a gap", services::telemetry),
-    Check {
+        name: "reset",
+        expected: "after `reset` in the shell old connections are gone, and the board serves and reports \
+                   anew",
+        hint: "what outlives a reset: a MAC that still runs, an interrupt that is pending, RAM that is \
+               taken for zero",
         resets: true,
-        ..check(
-            "reset",
-            "the board comes back from a reset, and so does its telemetry",
-            services::reset,
-        )
+        run: reset::reset,
     },
 ];
 
@@ -66,4 +152,28 @@ pub fn parse_name(text: &str) -> Result<&'static str, String> {
         let names: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
         format!("there is no check `{text}`; there are {}", names.join(", "))
     })
+}
+
+/// The table as `--help` shows it.
+#[must_use]
+pub fn list() -> String {
+    CHECKS.iter().fold(String::new(), |mut list, Check { name, expected, .. }| {
+        let _ = writeln!(list, "  {name:<11}  {expected}");
+        list
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_check_has_a_name_of_its_own_and_says_what_is_expected() {
+        for (index, check) in CHECKS.iter().enumerate() {
+            assert_eq!(parse_name(check.name), Ok(check.name));
+            assert!(CHECKS[..index].iter().all(|other| other.name != check.name), "{}", check.name);
+            assert!(list().contains(&format!("  {:<11}  {}\n", check.name, check.expected)));
+            assert!(!check.hint.is_empty() && check.name.len() <= 11, "{}", check.name);
+        }
+    }
 }

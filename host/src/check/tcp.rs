@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::bench::tape::Tape;
 use crate::check::plan::{CHARGEN, DISCARD, ECHO, Plan, UNREGISTERED};
-use crate::check::table::Seen;
-use crate::check::wire::{Wire, deadline, left, lost, wrong};
+use crate::check::table::{Miss, Seen};
+use crate::check::wire::{Wire, deadline, is_timeout, left, lost, wrong};
 use crate::clock;
 use crate::pattern::Pattern;
 use crate::units::{show_seconds, show_time};
@@ -25,11 +25,11 @@ const AT_ONCE: usize = 4;
 const IN_TURN: u64 = 32;
 /// Bytes of one read or write of the large echo.
 const CHUNK: usize = 16 * 1024;
-/// A refusal takes a round trip; what takes longer is silence.
-const REFUSAL_MAX: Duration = Duration::from_secs(2);
+/// A refusal takes a round trip, and this is enough for three attempts; what takes longer is silence.
+pub(super) const REFUSAL_MAX: Duration = Duration::from_secs(5);
 
 /// Sends the bytes of `stream` and compares what comes back.
-fn trip(wire: &mut Wire, stream: u64, offset: u64) -> Result<(), String> {
+pub(super) fn trip(wire: &mut Wire, stream: u64, offset: u64) -> Result<(), String> {
     let pattern = Pattern::new(1, stream);
     let mut data = [0; SMALL];
     pattern.fill(offset, &mut data);
@@ -57,49 +57,61 @@ pub(super) fn chargen(plan: &Plan) -> Seen {
     let mut data = [0; CHARACTERS];
     wire.read_all(&mut data, "chargen")?;
     match Tape::chargen(CHARACTERS).first_difference(0, &data) {
-        Some(found) => Err(wrong(0, found)),
+        Some(found) => Err(wrong(0, found).into()),
         None => Ok(format!("{CHARACTERS} bytes of the pattern")),
     }
-}
-
-/// A forward accepts before it has asked the board. Where the connection is refused, there is no forward.
-pub(super) fn refusal_hidden(plan: &Plan) -> Option<String> {
-    let address = plan.at(UNREGISTERED);
-    let limit = plan.timeout.min(REFUSAL_MAX);
-    let refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
-    (plan.forwarded() && TcpStream::connect_timeout(&address, limit).is_err_and(refused)).then(|| {
-        format!(
-            "port {} is not forwarded, so the board was not asked; forward it to {UNREGISTERED}, \
-             which nobody registers",
-            address.port()
-        )
-    })
 }
 
 pub(super) fn refused(plan: &Plan) -> Seen {
     let (begun, address) = (clock::now(), plan.at(UNREGISTERED));
     let limit = plan.timeout.min(REFUSAL_MAX);
     match TcpStream::connect_timeout(&address, limit) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused && plan.forwarded => {
+            Err(Miss::Unseen(format!(
+                "port {} is not forwarded, so the board was not asked; forward it to {UNREGISTERED}, \
+                 which nobody registers",
+                address.port()
+            )))
+        }
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            Ok(format!("{address} refused in {}", show_time(clock::now() - begun)))
+            Ok(format!("refused in {}", show_time(clock::now() - begun)))
         }
-        Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
-            Err(format!("{address} was silent for {}", show_seconds(limit)))
+        Err(error) if is_timeout(&error) => {
+            Err(format!("{address} was silent for {}", show_seconds(limit)).into())
         }
-        Err(error) => Err(format!("{address}: {error}")),
-        // A forward hands on the refusal as a reset.
-        Ok(stream) if plan.forwarded() => {
-            let mut wire = Wire::over(stream, begun + limit);
-            match wire.read(&mut [0; 64]) {
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                    Ok(format!("{address} was forwarded, and reset"))
-                }
-                Ok(0) => Err(format!("{address} accepted the connection and closed it")),
-                Ok(_) => Err(format!("{address} accepted the connection and sent data")),
-                Err(error) => Err(format!("{address} accepted the connection: {}", lost(&error))),
-            }
+        // Accepted and reset at once, before this machine has told us of the first.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => after_accept(plan),
+        Err(error) => Err(format!("{address}: {error}").into()),
+        Ok(stream) if plan.forwarded => {
+            refused_behind(plan, Wire::over(stream, begun + limit), limit)
         }
-        Ok(_) => Err(format!("{address} accepted the connection")),
+        Ok(_) => Err(format!("{address} accepted the connection").into()),
+    }
+}
+
+/// What a reset tells that came after the connection was accepted.
+fn after_accept(plan: &Plan) -> Seen {
+    if plan.forwarded {
+        return Ok("the forward accepted it, and handed on a reset".to_owned());
+    }
+    Err(format!("{} accepted the connection and reset it", plan.at(UNREGISTERED)).into())
+}
+
+/// A forward accepts before it has asked the board. What it makes of a refusal is its own affair.
+fn refused_behind(plan: &Plan, mut wire: Wire, limit: Duration) -> Seen {
+    match wire.read(&mut [0; 64]) {
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => after_accept(plan),
+        Ok(0) => Err(Miss::Unseen(
+            "the forward accepted the connection and closed it, which it may do when the board refuses, \
+             and when the board accepts and closes"
+                .to_owned(),
+        )),
+        Ok(_) => Err("it was accepted, and data came".to_owned().into()),
+        Err(error) if is_timeout(&error) => {
+            let limit = show_seconds(limit);
+            Err(format!("it was accepted, and neither reset nor closed within {limit}").into())
+        }
+        Err(error) => Err(format!("it was accepted; then {}", lost(&error)).into()),
     }
 }
 
@@ -113,7 +125,7 @@ pub(super) fn half_close(plan: &Plan) -> Seen {
     wire.finish()?;
     wire.read_all(&mut data, "after our FIN")?;
     if let Some(found) = pattern.first_difference(0, &data) {
-        return Err(wrong(0, found));
+        return Err(wrong(0, found).into());
     }
     wire.expect_fin()?;
     Ok(format!("{SMALL} bytes came back, then a FIN"))
@@ -205,7 +217,7 @@ pub(super) fn idle(plan: &Plan) -> Seen {
 fn quiet(wire: &mut Wire, end: Instant) -> Result<(), String> {
     while let Ok(time) = left(end) {
         match wire.read_for(&mut [0; 64], time) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if is_timeout(&error) => {}
             Err(error) => return Err(format!("while idle, {}", lost(&error))),
             Ok(0) => return Err("while idle, it closed (FIN)".to_owned()),
             Ok(_) => return Err("while idle, data came that was not due".to_owned()),

@@ -2,13 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::check::plan::{ECHO, Plan, UNREGISTERED};
-use crate::check::table::Seen;
-use crate::check::wire::{deadline, left};
+use crate::check::plan::{DISCARD, ECHO, Plan, UNREGISTERED};
+use crate::check::table::{Miss, Seen};
+use crate::check::tcp::REFUSAL_MAX;
+use crate::check::wire::{deadline, is_timeout, left, lost};
+use crate::clock;
 use crate::pattern::Pattern;
-use crate::units::show_seconds;
+use crate::units::{show_seconds, show_time};
 
 /// Bytes of a packet of IP in a frame of Ethernet.
 const MTU: usize = 1500;
@@ -27,20 +29,23 @@ fn socket(plan: &Plan, port: u16) -> Result<UdpSocket, String> {
 }
 
 /// Sends `data`, again and again, until something comes back or time runs out.
-fn ask(plan: &Plan, socket: &UdpSocket, data: &[u8], buffer: &mut [u8]) -> io::Result<usize> {
-    let deadline = deadline(plan);
+fn ask(socket: &UdpSocket, data: &[u8], buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
     loop {
         let time = left(deadline)?.min(AGAIN);
         socket.send(data)?;
         socket.set_read_timeout(Some(time))?;
         match socket.recv(buffer) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                ) => {}
+            Err(error) if is_timeout(&error) || error.kind() == ErrorKind::Interrupted => {}
             result => return result,
         }
+    }
+}
+
+/// What an error means here: the system hands on what ICMP says of a datagram.
+fn told(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "port unreachable".to_owned(),
+        _ => lost(error),
     }
 }
 
@@ -49,39 +54,58 @@ pub(super) fn echo(plan: &Plan) -> Seen {
     let largest = MTU - 8 - if plan.address.is_ipv4() { 20 } else { 40 };
     let sizes = [1, 64, 512, largest];
     let (mut data, mut back) = ([0; MTU], [0; 2048]);
+    let deadline = deadline(plan);
     for (size, stream) in sizes.into_iter().zip(0..) {
         // A socket for each: the late echo of a repetition is none of the next one's.
         let socket = socket(plan, ECHO)?;
         Pattern::new(2, stream).fill(0, &mut data[..size]);
-        let length =
-            ask(plan, &socket, &data[..size], &mut back).map_err(|error| match error.kind() {
-                ErrorKind::TimedOut => format!("no answer to {size} bytes"),
-                ErrorKind::ConnectionRefused => "port unreachable".to_owned(),
-                _ => format!("{size} bytes: {error}"),
-            })?;
-        if back[..length] != data[..size] {
-            return Err(format!("{size} bytes came back as {length} others"));
+        let answer = ask(&socket, &data[..size], &mut back, deadline);
+        let length = answer.map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => format!("no answer to {size} bytes"),
+            _ => format!("{size} bytes: {}", told(&error)),
+        })?;
+        if length != size {
+            return Err(format!("{size} bytes came back as {length}").into());
+        }
+        if back[..size] != data[..size] {
+            return Err(format!("{size} bytes came back changed").into());
         }
     }
     Ok(format!("{} datagrams of 1 to {largest} bytes came back", sizes.len()))
 }
 
-/// ICMP is not forwarded.
-pub(super) fn refusal_hidden(plan: &Plan) -> Option<String> {
-    let why = "ICMP does not come through a forwarded port; ask the board at an address of its own";
-    plan.forwarded().then(|| why.to_owned())
+pub(super) fn discard(plan: &Plan) -> Seen {
+    let quiet = socket(plan, DISCARD)?;
+    quiet.send(b"nobody reads this").map_err(|error| told(&error))?;
+    // What the board has to say of it comes before its answer to what it got later.
+    let echo = socket(plan, ECHO)?;
+    ask(&echo, b"?", &mut [0; 64], deadline(plan))
+        .map_err(|error| format!("the echo after it: {}", told(&error)))?;
+    quiet.set_nonblocking(true).map_err(|error| told(&error))?;
+    match quiet.recv(&mut [0; 64]) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok("nothing came back".to_owned()),
+        Err(error) => Err(told(&error).into()),
+        Ok(length) => Err(format!("{length} bytes came back").into()),
+    }
 }
 
 pub(super) fn refused(plan: &Plan) -> Seen {
-    let address = plan.at(UNREGISTERED);
-    match ask(plan, &socket(plan, UNREGISTERED)?, b"?", &mut [0; 2048]) {
+    if plan.forwarded {
+        return Err(Miss::Unseen(
+            "ICMP does not come through a forwarded port; ask the board at an address of its own"
+                .to_owned(),
+        ));
+    }
+    let limit = plan.timeout.min(REFUSAL_MAX);
+    let begun = clock::now();
+    match ask(&socket(plan, UNREGISTERED)?, b"?", &mut [0; 64], begun + limit) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            Ok(format!("{address} is unreachable, as it says"))
+            Ok(format!("unreachable, as it said in {}", show_time(clock::now() - begun)))
         }
         Err(error) if error.kind() == ErrorKind::TimedOut => {
-            Err(format!("{address} was silent for {}", show_seconds(plan.timeout)))
+            Err(format!("it was silent for {}", show_seconds(limit)).into())
         }
-        Err(error) => Err(format!("{address}: {error}")),
-        Ok(length) => Err(format!("{address} answered with {length} bytes")),
+        Err(error) => Err(told(&error).into()),
+        Ok(length) => Err(format!("it answered with {length} bytes").into()),
     }
 }

@@ -28,10 +28,15 @@ pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
+/// Whether a wait is over because its time is, which systems tell in two ways.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
 /// What an error on a connection means.
 pub(super) fn lost(error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => "time ran out".to_owned(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "time ran out (see --timeout)".to_owned(),
         ErrorKind::ConnectionReset => "it reset the connection".to_owned(),
         ErrorKind::BrokenPipe => "it stopped receiving".to_owned(),
         ErrorKind::UnexpectedEof => "it closed (FIN)".to_owned(),
@@ -52,7 +57,12 @@ impl Wire {
         let address = plan.at(port);
         let stream = left(deadline)
             .and_then(|left| TcpStream::connect_timeout(&address, left))
-            .map_err(|error| explain_connect(address, &error, plan.timeout))?;
+            .map_err(|error| match error.kind() {
+                ErrorKind::ConnectionRefused if plan.forwarded => format!(
+                    "nothing listens on {address}; is it forwarded to port {port} of the board?"
+                ),
+                _ => explain_connect(address, &error, plan.timeout),
+            })?;
         stream.set_nodelay(true).map_err(|error| lost(&error))?;
         Ok(Self { stream, deadline })
     }
@@ -68,10 +78,15 @@ impl Wire {
         Ok(Self { stream, deadline: self.deadline })
     }
 
+    /// Time left to its deadline, or a timeout's error.
+    pub(super) fn left(&self) -> io::Result<Duration> {
+        left(self.deadline)
+    }
+
     /// Reads what there is, waiting for it; 0 is the peer's FIN.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.read_for(buffer, left(self.deadline)?) {
+            match self.read_for(buffer, self.left()?) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 result => return result,
             }
@@ -105,15 +120,18 @@ impl Wire {
     }
 
     /// Sends all of it.
-    pub(super) fn write_all(&mut self, mut data: &[u8]) -> Result<(), String> {
+    pub(super) fn write_all(&mut self, data: &[u8]) -> Result<(), String> {
+        self.send(data).map_err(|error| format!("sending: {}", lost(&error)))
+    }
+
+    /// As [`Self::write_all`], with the error as it is.
+    pub(super) fn send(&mut self, mut data: &[u8]) -> io::Result<()> {
         while !data.is_empty() {
-            let written = left(self.deadline)
-                .and_then(|left| self.stream.set_write_timeout(Some(left)))
-                .and_then(|()| self.stream.write(data));
-            match written {
+            self.stream.set_write_timeout(Some(self.left()?))?;
+            match self.stream.write(data) {
                 Ok(length) => data = &data[length..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("sending: {}", lost(&error))),
+                Err(error) => return Err(error),
             }
         }
         Ok(())

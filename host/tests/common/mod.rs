@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub mod board;
+
 /// How long anything may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
