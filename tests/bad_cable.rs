@@ -1,5 +1,5 @@
 //! The cable of a running board: faults, pulls and power-cycles by flags, pipe and script; captures of
-//! them.
+//! them. On the wire in memory, and on a TAP with whatever the NIC does for the board.
 
 #![cfg(target_os = "linux")]
 
@@ -7,17 +7,19 @@ mod common;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use common::netns;
+use common::nics::NICS;
 use common::process::{
-    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, tapboard,
+    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, readable, tapboard,
 };
 use common::user::User;
 use rustix::net::sockopt;
+use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
 use tapboard::capture::read;
 
 /// A file of this test's own, gone with it.
@@ -90,22 +92,102 @@ fn a_bad_script_is_refused_before_the_board_starts() {
     assert!(error.contains(":2: ") && error.contains(":3: "), "{error}");
 }
 
+const FAULTS: [&str; 8] = [
+    "--loss=3%",
+    "--burst=1%/50%",
+    "--corrupt=2%",
+    "--duplicate=3%",
+    "--reorder=5%",
+    "--delay=2ms",
+    "--jitter=1ms",
+    "--seed=5",
+];
+
 #[test]
 fn every_kind_of_fault_at_once_changes_no_byte() {
-    let faults = [
-        "--loss=3%",
-        "--burst=1%/50%",
-        "--corrupt=2%",
-        "--duplicate=3%",
-        "--reorder=5%",
-        "--delay=2ms",
-        "--jitter=1ms",
-        "--seed=5",
-    ];
     for profile in ["--profile=mcu", "--profile=large"] {
-        let user = User::quiet(&[&faults[..], &[profile]].concat());
-        let data = pattern(1, 100_000);
-        assert!(echo(&connect(user.echo), &data).unwrap() == data, "{profile}");
+        for checksums in [&[][..], &["--checksum-offload"]] {
+            let user = User::quiet(&[&FAULTS[..], &[profile], checksums].concat());
+            let data = pattern(1, 100_000);
+            assert!(echo(&connect(user.echo), &data).unwrap() == data, "{profile} {checksums:?}");
+        }
+    }
+}
+
+/// `tapboard tap` on one of the [`NICS`], quiet, with further options.
+fn on_tap(nic: &[&str], options: &[&str]) -> Process {
+    Process::with_console(&[&["tap", "--no-telemetry"], nic, options].concat())
+}
+
+#[test]
+fn every_kind_of_fault_at_once_changes_no_byte_on_a_tap() {
+    netns::run("every_kind_of_fault_at_once_changes_no_byte_on_a_tap", &[], || {
+        for nic in NICS {
+            for (profile, len) in [("--profile=mcu", 30_000), ("--profile=large", 100_000)] {
+                let _tap = on_tap(nic, &[&FAULTS[..], &[profile]].concat());
+                let data = pattern(1, len);
+                assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?} {profile}");
+            }
+        }
+    });
+}
+
+/// On a bare cable the NIC may do more for the board than on one that is bad; so it changes that in the
+/// midst of traffic.
+#[test]
+fn transfers_outlive_faults_that_come_and_go() {
+    netns::run("transfers_outlive_faults_that_come_and_go", &[], || {
+        let steps = "corrupt 3%\nsleep 20ms\ncorrupt off\nsleep 20ms\n".repeat(20) + "stats";
+        let data = pattern(6, 200_000);
+        for nic in NICS {
+            let mut tap = on_tap(nic, &["--seed=6"]);
+            let mut rounds = 0;
+            std::thread::scope(|scope| {
+                let changing = scope.spawn(|| tap.command(&steps, "frames_in"));
+                while !changing.is_finished() {
+                    assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?}");
+                    rounds += 1;
+                }
+                changing.join().unwrap();
+            });
+            assert!(rounds > 1, "{nic:?}: one transfer in 0.8 s");
+        }
+    });
+}
+
+#[test]
+fn a_capture_of_a_tap_holds_ordinary_frames() {
+    netns::run("a_capture_of_a_tap_holds_ordinary_frames", &[], || {
+        for nic in NICS {
+            let file = Scratch::new("tap.pcapng");
+            let data = pattern(7, 300_000);
+            let mut tap = on_tap(nic, &["--pcap", file.path()]);
+            assert!(echo(&connect(board(7)), &data).unwrap() == data);
+            let udp = UdpSocket::bind("192.0.2.2:0").unwrap();
+            udp.send_to(b"datagram", board(7)).unwrap();
+            assert!(readable(&udp, PATIENCE));
+            tap.command("quit", " frames in");
+            let records: Vec<_> = read(&file.0).unwrap().map(Result::unwrap).collect();
+            assert!(records.len() > 400, "{}", records.len());
+            for record in &records {
+                assert!(record.frame.len() <= 1514, "{nic:?}: {} bytes", record.frame.len());
+                assert!(right(&record.frame), "{nic:?}: {:02x?}", record.frame);
+            }
+        }
+    });
+}
+
+/// Whether the checksum of TCP or UDP is right in a frame over IPv4 that has one.
+fn right(frame: &[u8]) -> bool {
+    let Ok(ip) = Ipv4Packet::new_checked(frame.get(14..).unwrap_or_default()) else { return true };
+    let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+    match ip.next_header() {
+        IpProtocol::Tcp => TcpPacket::new_unchecked(ip.payload()).verify_checksum(&from, &to),
+        IpProtocol::Udp => {
+            let udp = UdpPacket::new_unchecked(ip.payload());
+            udp.checksum() != 0 && udp.verify_checksum(&from, &to)
+        }
+        _ => true,
     }
 }
 
@@ -157,22 +239,24 @@ fn a_cable_pulled_in_the_middle_of_a_transfer_and_put_back_loses_nothing() {
         "a_cable_pulled_in_the_middle_of_a_transfer_and_put_back_loses_nothing",
         &[],
         || {
-            let mut tap = Process::with_console(&["tap", "--no-telemetry", "--rate=20mbit"]);
-            let client = connect(board(7));
-            let data = pattern(3, 5_000_000);
-            let mut carrier = Vec::new();
-            std::thread::scope(|scope| {
-                let transfer = scope.spawn(|| echo(&client, &data).unwrap());
-                // Some of it is through, and most is not: it takes two seconds.
-                client.peek(&mut [0]).unwrap();
-                tap.command("unplug", "the cable is out");
+            for nic in NICS {
+                let mut tap = on_tap(nic, &["--rate=20mbit"]);
+                let client = connect(board(7));
+                let data = pattern(3, 5_000_000);
+                let mut carrier = Vec::new();
+                std::thread::scope(|scope| {
+                    let transfer = scope.spawn(|| echo(&client, &data).unwrap());
+                    // Some of it is through, and most is not: it takes two seconds.
+                    client.peek(&mut [0]).unwrap();
+                    tap.command("unplug", "the cable is out");
+                    carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));
+                    assert!(!transfer.is_finished());
+                    tap.command("sleep 3s\nplug", "the cable is in");
+                    assert!(transfer.join().unwrap() == data, "not a byte more or less");
+                });
                 carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));
-                assert!(!transfer.is_finished());
-                tap.command("sleep 3s\nplug", "the cable is in");
-                assert!(transfer.join().unwrap() == data, "not a byte more or less");
-            });
-            carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));
-            assert_eq!(carrier, [true, false], "the host sees the cable too");
+                assert_eq!(carrier, [true, false], "the host sees the cable too");
+            }
         },
     );
 }
@@ -183,19 +267,21 @@ fn a_host_whose_mac_address_changed_while_the_cable_was_out_is_found_again() {
         "a_host_whose_mac_address_changed_while_the_cable_was_out_is_found_again",
         &[],
         || {
-            let mut tap = Process::with_console(&["tap", "--no-telemetry"]);
-            let mut client = connect(board(7));
-            client.write_all(b"before").unwrap();
-            client.read_exact(&mut [0; 6]).unwrap();
-            tap.command("unplug", "the cable is out");
-            netns::sh("ip link set tap0 address 02:00:00:00:00:99");
-            tap.command("plug", "the cable is in");
-            client.write_all(b"behind").unwrap();
-            // The board asks who has the host's address, and does not wait until its answer grows old.
-            client.set_read_timeout(Some(PATIENCE)).unwrap();
-            let mut back = [0; 6];
-            client.read_exact(&mut back).unwrap();
-            assert_eq!(&back, b"behind");
+            for nic in NICS {
+                let mut tap = on_tap(nic, &[]);
+                let mut client = connect(board(7));
+                client.write_all(b"before").unwrap();
+                client.read_exact(&mut [0; 6]).unwrap();
+                tap.command("unplug", "the cable is out");
+                netns::sh("ip link set tap0 address 02:00:00:00:00:99");
+                tap.command("plug", "the cable is in");
+                client.write_all(b"behind").unwrap();
+                // The board asks who has the host's address, and does not wait until its answer grows old.
+                client.set_read_timeout(Some(PATIENCE)).unwrap();
+                let mut back = [0; 6];
+                client.read_exact(&mut back).unwrap();
+                assert_eq!(&back, b"behind");
+            }
         },
     );
 }
@@ -206,29 +292,31 @@ fn a_power_cycle_is_an_error_to_a_client_with_bytes_in_flight_and_to_an_idle_one
         "a_power_cycle_is_an_error_to_a_client_with_bytes_in_flight_and_to_an_idle_one",
         &[],
         || {
-            let mut tap = Process::with_console(&["tap", "--no-telemetry", "--rate=20mbit"]);
-            let mut idle = connect(board(7));
-            sockopt::set_socket_keepalive(&idle, true).unwrap();
-            sockopt::set_tcp_keepidle(&idle, Duration::from_secs(1)).unwrap();
-            sockopt::set_tcp_keepintvl(&idle, Duration::from_secs(1)).unwrap();
-            idle.write_all(b"x").unwrap();
-            idle.read_exact(&mut [0]).unwrap();
-            let busy = connect(board(7));
-            let data = pattern(4, 20_000_000);
-            std::thread::scope(|scope| {
-                let transfer = scope.spawn(|| echo(&busy, &data));
-                // Some of it is through, and some under way.
-                busy.peek(&mut [0]).unwrap();
-                tap.command("reset", "board: reset");
-                let error = transfer.join().unwrap().unwrap_err();
+            for nic in NICS {
+                let mut tap = on_tap(nic, &["--rate=20mbit"]);
+                let mut idle = connect(board(7));
+                sockopt::set_socket_keepalive(&idle, true).unwrap();
+                sockopt::set_tcp_keepidle(&idle, Duration::from_secs(1)).unwrap();
+                sockopt::set_tcp_keepintvl(&idle, Duration::from_secs(1)).unwrap();
+                idle.write_all(b"x").unwrap();
+                idle.read_exact(&mut [0]).unwrap();
+                let busy = connect(board(7));
+                let data = pattern(4, 20_000_000);
+                std::thread::scope(|scope| {
+                    let transfer = scope.spawn(|| echo(&busy, &data));
+                    // Some of it is through, and some under way.
+                    busy.peek(&mut [0]).unwrap();
+                    tap.command("reset", "board: reset");
+                    let error = transfer.join().unwrap().unwrap_err();
+                    assert!(was_reset(&error), "{error}");
+                });
+                // A probe of its own finds it out.
+                let error = idle.read(&mut [0]).unwrap_err();
                 assert!(was_reset(&error), "{error}");
-            });
-            // A probe of its own finds it out.
-            let error = idle.read(&mut [0]).unwrap_err();
-            assert!(was_reset(&error), "{error}");
-            // And the board is there again, as itself.
-            let again = connect(board(7));
-            assert_eq!(echo(&again, b"hello").unwrap(), b"hello");
+                // And the board is there again, as itself.
+                let again = connect(board(7));
+                assert_eq!(echo(&again, b"hello").unwrap(), b"hello");
+            }
         },
     );
 }

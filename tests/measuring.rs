@@ -25,6 +25,7 @@ fn plan(test: Test, address: SocketAddr) -> Plan {
         runs: 2,
         time: Duration::from_secs(if test == Test::Trip { 1 } else { 60 }),
         bytes: 500_000,
+        parallel: 1,
         connections: 20,
         chunk: 64 * 1024,
         connect_timeout: Duration::from_secs(20),

@@ -1,9 +1,9 @@
 //! How fast the virtual NIC is, beside what else there is: `cargo bench --bench nic`.
 //!
-//! One run measures, in turns, `tapboard tap`, a plain smoltcp on its own `TunTapInterface` ([`plain`]),
-//! the kernel across a veth ([`kernel`]) and `tapboard user`, with the client on the same core and on
-//! another one ([`speed`]); `-- lossy` measures how long a megabyte takes through one bad link
-//! ([`lossy`]). The client is `tapboard-host bench`, which verifies what it measures.
+//! One run measures, in turns, `tapboard tap` with the firmware's checksums and with the NIC's, a plain
+//! smoltcp on its own `TunTapInterface` ([`plain`]), the kernel across a veth ([`kernel`]) and `tapboard
+//! user`, with the client on the same core and on another one ([`speed`]); `-- lossy` measures how long a
+//! megabyte takes through one bad link ([`lossy`]). The client is `tapboard-host bench`, which verifies what it measures.
 //!
 //! All of it happens in a user and network namespace of its own, as root in there ([`namespace`]), and
 //! ends with this process, however that ends. Every wait has a limit. Ratios travel from one machine to

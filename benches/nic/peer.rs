@@ -29,8 +29,10 @@ pub(crate) const fn host_address(subnet: u8) -> Ipv4Cidr {
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// `tapboard tap`, with buffers of so many bytes.
+    /// `tapboard tap`, with buffers of so many bytes; the firmware does the checksums.
     Tap(usize),
+    /// The same in profile `large`, with the checksums left to the NIC.
+    Offload,
     /// A plain smoltcp on its own TAP, with buffers of so many bytes.
     Plain(usize),
     /// The kernel across a veth.
@@ -49,8 +51,9 @@ pub(crate) struct Peer {
 
 impl Kind {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Tap(LARGE),
+        Self::Offload,
         Self::Plain(LARGE),
         Self::Veth,
         Self::User,
@@ -62,6 +65,7 @@ impl Kind {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Tap(buffer) => format!("tapboard tap, {}", size(buffer)),
+            Self::Offload => format!("tapboard tap, {}, checksum offload", size(LARGE)),
             Self::Plain(buffer) => format!("plain smoltcp, {}", size(buffer)),
             Self::Veth => "the kernel, veth".to_owned(),
             Self::User => format!("tapboard user, {}", size(LARGE)),
@@ -83,6 +87,9 @@ impl Kind {
             Self::Tap(buffer) => {
                 let ip = format!("{peer}/{PREFIX}");
                 tapboard_tap(&name, &ip, buffer, &[])?
+            }
+            Self::Offload => {
+                tapboard_tap(&name, &format!("{peer}/{PREFIX}"), LARGE, &["--checksum-offload"])?
             }
             Self::User => Process::start(role::TAPBOARD, &["user", "--no-telemetry"])?,
             Self::Plain(buffer) => {

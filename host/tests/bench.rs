@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 
 use serde_json::Value;
 
@@ -119,6 +119,41 @@ fn a_peer_that_answers_only_after_everything_does_not_lock_it_up() {
         stream.write_all(&all).expect("the tool reads");
     });
     passed(&bench("duplex", 7, address, &["--bytes", "20M", "--runs", "1"]), "duplex");
+}
+
+/// None of them is answered before all are there.
+#[test]
+fn connections_in_parallel_are_there_at_once_and_added_up() {
+    let all = Arc::new(Barrier::new(4));
+    let meet = |serve: fn(TcpStream)| {
+        let all = Arc::clone(&all);
+        server(move |_, stream| {
+            all.wait();
+            serve(stream);
+        })
+    };
+    let discard = meet(discard);
+    let chargen = meet(|stream| chargen(stream, |_, _| {}));
+    let echo = meet(|stream| echo(&stream, |_, _| {}));
+    for (test, port, address) in [("to", 9, discard), ("from", 19, chargen), ("duplex", 7, echo)] {
+        let (runs, _) = passed(&bench(test, port, address, &["--parallel", "4"]), test);
+        let bytes: Vec<_> = runs.iter().filter_map(|run| run["bytes"].as_u64()).collect();
+        assert!(bytes.len() == 3 && bytes.iter().all(|&bytes| bytes >= 1_200_000), "{bytes:?}");
+        assert!(test == "from" || bytes == [1_200_000; 3], "{test}: {bytes:?}");
+    }
+}
+
+#[test]
+fn one_wrong_byte_on_one_of_several_connections_is_no_result() {
+    let address = server(|number, stream| {
+        echo(&stream, |offset, data| {
+            if number == 2 && offset == 0 {
+                data[0] ^= 1;
+            }
+        });
+    });
+    let message = failure(&bench("duplex", 7, address, &["--parallel", "4"]));
+    assert!(message.contains("wrong byte at offset 0: expected 0x"), "{message}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::output::Error;
 use super::Memory;
 
 /// Sends until the time is over or the bytes are sent, then waits until all of it has arrived.
-pub(super) fn to(plan: &Plan, memory: &Memory) -> Result<Measured, Error> {
+pub(super) fn to(plan: &Plan, memory: &mut Memory) -> Result<Measured, Error> {
     let mut peer = Peer::connect_for_bulk(plan, Test::To)?;
     let start = clock::now();
     let end = start + plan.time;

@@ -3,7 +3,8 @@
 //! Five tests, each of several runs that take turns: bulk to the board, from it, both ways at once, round
 //! trips of 64 bytes, and connections made and closed. What comes back is compared with what is due, so
 //! that a fast wrong answer is an error and no result. Every run is bounded in time, by what it moves and
-//! by how long nothing may move; there is one connection at a time, and two tapes and one buffer.
+//! by how long nothing may move. There is one connection at a time, but for bulk as many as are asked for;
+//! each has two tapes and a buffer.
 //!
 //! The measuring has a thread to itself, so that Ctrl-C and the progress bar need nothing of it.
 
@@ -20,7 +21,7 @@ use crate::output::{Error, Output, Verdict};
 use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
-use self::outcome::Run;
+use self::outcome::{Done, Measured, Run};
 use self::plan::{PING, Plan, Test};
 use self::report::Report;
 use self::tape::Tape;
@@ -37,6 +38,9 @@ mod trips;
 /// Bytes of one bulk run at most, a pebibyte.
 const BYTES_MAX: u64 = 1 << 50;
 
+/// Connections of one bulk run at once, at most.
+const PARALLEL_MAX: u8 = 32;
+
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -45,8 +49,8 @@ const OFFSET_USER: u16 = 7000;
 
 /// What `--help` says of `bench`.
 pub const ABOUT: &str = "\
-    Measures a board by its services, one connection at a time: bulk to it (discard, port 9), \
-    bulk from it (chargen, port 19), bulk both ways at once (echo, port 7), round trips of 64 \
+    Measures a board by its services, one connection at a time unless --parallel says so: bulk to \
+    it (discard, port 9), bulk from it (chargen, port 19), bulk both ways at once (echo, port 7), round trips of 64 \
     bytes, and connections that echo 64 bytes and close.\n\n\
     Each test has several runs, and the tests take turns. The result is the median of the \
     runs; the smallest and the largest are beside it. A run ends when its time is over or its \
@@ -64,6 +68,7 @@ pub const ABOUT: &str = "\
                        tapboard-host bench\n  \
                        tapboard-host bench 192.0.2.1 --runs 9 --seconds 2\n  \
                        tapboard-host bench 192.0.2.1 --only to,from --bytes 1G --seconds 60\n  \
+                       tapboard-host bench 192.0.2.1 --only to,from,duplex --parallel 4\n  \
                        tapboard-host bench --json | jq 'select(.event == \"summary\")'"
 )]
 pub struct Args {
@@ -84,12 +89,18 @@ pub struct Args {
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
     pub seconds: Duration,
 
-    /// Bytes of one bulk run at most, like 1000000, 64k, 10M, 1Gi; no limit but the time unless given
+    /// Bytes of one bulk run at most, each way and of each of its connections, like 1000000, 64k, 10M, 1Gi;
+    /// no limit but the time unless given
     #[arg(short, long, value_name = "B",
           value_parser = |text: &str| bytes_within(text, 1, BYTES_MAX))]
     pub bytes: Option<u64>,
 
-    /// Connections of one run at most: each keeps a local port for a minute
+    /// Connections of one bulk run, all at once; what they move is added up
+    #[arg(short, long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(PARALLEL_MAX)))]
+    pub parallel: u8,
+
+    /// Connections of one run of that test at most, one after the other: each keeps a local port for a minute
     #[arg(long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub connections: u32,
@@ -129,6 +140,7 @@ impl Args {
             runs: self.runs,
             time: self.seconds,
             bytes: self.bytes.unwrap_or(BYTES_MAX),
+            parallel: self.parallel.into(),
             connections: self.connections,
             chunk: self.chunk as usize,
             connect_timeout: self.connect_timeout,
@@ -137,7 +149,7 @@ impl Args {
     }
 }
 
-/// What all runs share.
+/// What all runs of a connection share.
 #[derive(Debug)]
 struct Memory {
     /// What is sent.
@@ -148,19 +160,59 @@ struct Memory {
     receive: Vec<u8>,
 }
 
+impl Memory {
+    fn new(plan: &Plan) -> Self {
+        // A ping's answer is read with room for a byte too many.
+        let chunk = plan.chunk.max(2 * PING);
+        let (random, chargen) = (Tape::random(chunk), Tape::chargen(chunk));
+        Self { random, chargen, receive: vec![0; chunk] }
+    }
+}
+
+/// A bulk run of one connection.
+type Bulk = fn(&Plan, &mut Memory) -> Result<Measured, Error>;
+
+/// Runs `bulk` on a connection, and on one for each of `others` at the same time, in threads. What they move
+/// is added up, over the time from the first connect to the last end.
+fn at_once(
+    plan: &Plan,
+    memory: &mut Memory,
+    others: &mut [Memory],
+    bulk: Bulk,
+) -> Result<Measured, Error> {
+    if others.is_empty() {
+        return bulk(plan, memory);
+    }
+    let start = clock::now();
+    let runs = thread::scope(|scope| {
+        let spawned: Result<Vec<_>, _> = others
+            .iter_mut()
+            .map(|memory| thread::Builder::new().spawn_scoped(scope, || bulk(plan, memory)))
+            .collect();
+        let spawned = spawned.map_err(|error| cannot_start(&error))?;
+        let first = bulk(plan, memory);
+        let joined = spawned.into_iter().map(|thread| thread.join().expect("it does not panic"));
+        [first].into_iter().chain(joined).collect::<Result<Vec<Measured>, Error>>()
+    })?;
+    let bytes = runs.iter().map(|run| run.done.count()).sum();
+    Ok(Measured { time: clock::now() - start, done: Done::Bytes(bytes) })
+}
+
+fn cannot_start(error: &io::Error) -> Error {
+    Error::Failed(format!("cannot start a thread: {error}"))
+}
+
 /// Measures as planned and hands each run to `done` as it ends; stops at the first error.
 pub fn measure(plan: &Plan, mut done: impl FnMut(Run)) -> Result<(), Error> {
-    // A ping's answer is read with room for a byte too many.
-    let chunk = plan.chunk.max(2 * PING);
-    let (random, chargen) = (Tape::random(chunk), Tape::chargen(chunk));
-    let mut memory = Memory { random, chargen, receive: vec![0; chunk] };
+    let mut memory = Memory::new(plan);
+    let mut others: Vec<Memory> = (1..plan.parallel).map(|_| Memory::new(plan)).collect();
     for number in 1..=plan.runs {
         for &test in &plan.tests {
             log::info!("{}, run {number}", test.title());
             let measured = match test {
-                Test::To => bulk::to(plan, &memory),
-                Test::From => bulk::from(plan, &mut memory),
-                Test::Duplex => duplex::duplex(plan, &mut memory),
+                Test::To => at_once(plan, &mut memory, &mut others, bulk::to),
+                Test::From => at_once(plan, &mut memory, &mut others, bulk::from),
+                Test::Duplex => at_once(plan, &mut memory, &mut others, duplex::duplex),
                 Test::Trip => trips::trips(plan, &mut memory),
                 Test::Connect => trips::connections(plan, &mut memory),
             }?;
@@ -192,7 +244,7 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         let result = measure(&measured, |run| drop(sender.send(News::Run(run))));
         let _ = sender.send(News::End(result));
     });
-    worker.map_err(|error| Error::Failed(format!("cannot start a thread: {error}")))?;
+    worker.map_err(|error| cannot_start(&error))?;
 
     let bar = progress_bar(&plan, args.json);
     let mut runs = Vec::new();

@@ -76,7 +76,7 @@ impl Done {
         Self::Times { count: sorted.count(), percentiles: Percentiles::of(&sorted) }
     }
 
-    const fn count(self) -> u64 {
+    pub(super) const fn count(self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Times { count, .. } => count as u64,

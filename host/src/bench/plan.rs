@@ -94,8 +94,10 @@ pub struct Plan {
     pub runs: u32,
     /// A run begins nothing new after this time.
     pub time: Duration,
-    /// A run of a bulk test sends, or asks for, no more than this.
+    /// A connection of a bulk test sends, or asks for, no more than this in a run.
     pub bytes: u64,
+    /// Connections of a bulk test at once; at least one.
+    pub parallel: usize,
     /// A run of [`Test::Connect`] makes no more connections than this.
     pub connections: u32,
     /// Bytes of one read or write at most.

@@ -43,6 +43,7 @@ impl Report<'_> {
             "interrupted": self.interrupted,
             "address": self.plan.address.to_string(),
             "port_offset": self.plan.port_offset,
+            "parallel": self.plan.parallel,
             "tests": tests.collect::<Map<String, Value>>(),
         })
     }
@@ -53,6 +54,9 @@ impl Report<'_> {
         }
         for summary in self.summaries() {
             output.line(line(&summary))?;
+        }
+        if self.plan.parallel > 1 {
+            output.line(format_args!("bulk: {} connections at once", self.plan.parallel))?;
         }
         output.line(format_args!(
             "medians of {} runs of at most {} each; smallest to largest in brackets",
