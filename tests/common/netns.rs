@@ -16,8 +16,8 @@ use std::process::{Command, Output};
 const INSIDE: &str = "TAPBOARD_IN_NETNS";
 /// Set in a process started by [`again`]; its value is the stage.
 const STAGE: &str = "TAPBOARD_STAGE";
-/// How long a test may take, seconds.
-const LIMIT_S: &str = "60";
+/// How long a test may take, seconds, unless it says.
+const LIMIT_S: u32 = 60;
 /// Program and Debian package of what `run` itself uses.
 const TOOLS: [(&str, &str); 3] =
     [("unshare", "util-linux"), ("timeout", "coreutils"), ("ip", "iproute2")];
@@ -25,6 +25,11 @@ const TOOLS: [(&str, &str); 3] =
 /// Runs `body` in a namespace of its own. `test` is the full name of the calling
 /// test, `tools` the programs it needs, each with the Debian package that has it.
 pub(crate) fn run(test: &str, tools: &[(&str, &str)], body: impl FnOnce()) {
+    run_within(LIMIT_S, test, tools, body);
+}
+
+/// As [`run`], for a test that may take that many seconds.
+pub(crate) fn run_within(limit_s: u32, test: &str, tools: &[(&str, &str)], body: impl FnOnce()) {
     let namespace = fs::read_link("/proc/self/ns/net").expect("/proc is mounted");
     if let Some(outside) = env::var_os(INSIDE) {
         assert_ne!(namespace, outside, "{INSIDE} is set, and this is no namespace of its own");
@@ -36,7 +41,8 @@ pub(crate) fn run(test: &str, tools: &[(&str, &str)], body: impl FnOnce()) {
     };
     // timeout kills unshare, which has become the test by exec.
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", LIMIT_S, "unshare", unshare]).env(INSIDE, namespace);
+    let limit_s = limit_s.to_string();
+    command.args(["--kill-after=5", &limit_s, "unshare", unshare]).env(INSIDE, namespace);
     run_test(command, test);
 }
 
