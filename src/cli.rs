@@ -254,6 +254,11 @@ pub struct Tap {
     /// What the NIC does for the board, beside passing frames.
     #[arg(long, value_enum, default_value_t)]
     pub offload: Offload,
+    /// Leave segmentation to the NIC, and the checksums of TCP and UDP with it, as the firmware of a chip does
+    /// whose MAC segments: up to 64 KiB of a connection are one frame to the firmware, both ways; over IPv6
+    /// only on the way in.
+    #[arg(long)]
+    pub segmentation_offload: bool,
     /// In the midst of traffic, look for the next frame for up to this long before sleeping; 0: never.
     /// 50 unless given, or 0 if there is one processor only. Idle, it sleeps in any case.
     #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u16).range(..=1000))]

@@ -71,6 +71,12 @@ pub trait Nic {
         false
     }
 
+    /// Whether the board leaves segmentation to the NIC: then it sends superframes, and takes them when the
+    /// checksums are left out.
+    fn segments(&self) -> bool {
+        false
+    }
+
     /// Whether the NIC itself is up.
     fn link(&self) -> bool {
         true
@@ -162,9 +168,10 @@ impl Driver {
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
         let mut bench = self.bench(options)?;
-        bench.checksum_offload = options.checksum_offload;
-        let who = if options.checksum_offload { "NIC" } else { "firmware" };
-        log::info!("the {who} computes and verifies the checksums of TCP and UDP");
+        bench.checksum_offload = options.checksum_offload || nic.segments();
+        let who = |nic| if nic { "NIC" } else { "firmware" };
+        log::info!("the {} does the checksums of TCP and UDP", who(bench.checksum_offload));
+        log::info!("the {} makes TCP's segments", who(nic.segments()));
         loop {
             let mut memory = Memory::new(options.profile);
             let mut firmware = memory.boot(net, telemetry, nic, &bench, self.clock.now())?;
@@ -244,9 +251,10 @@ impl Driver {
             }
             let board = {
                 let checksums = bench.checksums(nic);
+                let segments = nic.segments();
                 let mut linked = bench.cable.behind(nic.device());
                 linked.pump(now);
-                station.poll(now, &mut Mac::new(linked, checksums))
+                station.poll(now, &mut Mac::new(linked, checksums).segmenting(segments))
             };
             let behind = nic.turn(now)?;
             let behind = [behind, bench.cable.next_event(now)].into_iter().flatten().min();
@@ -411,8 +419,9 @@ impl<'a> Memory<'a> {
         now: Instant,
     ) -> Result<Firmware<'a, SimBoard>, String> {
         let services = ServiceConfig { name: board_name(net), telemetry };
-        let checksums = bench.checksums(nic);
-        let (board, mut device) = (SimBoard::new(), Mac::new(nic.device(), checksums));
+        let (checksums, segments) = (bench.checksums(nic), nic.segments());
+        let mut device = Mac::new(nic.device(), checksums).segmenting(segments);
+        let board = SimBoard::new();
         match self {
             Self::Mcu(storage, sockets) => {
                 Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)

@@ -11,8 +11,8 @@ use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 use tapboard_firmware::NetConfig;
 
 use crate::cli;
-use crate::nic::Lent;
 use crate::nic::tap::{LinkStatus, Tap, TapConfig, TapError, TapWarning};
+use crate::nic::{Lent, Offload};
 use crate::output::say;
 use crate::run::{Driver, NIC, Nic};
 
@@ -22,6 +22,8 @@ const BUSY_POLL_US: u16 = 50;
 struct TapNic {
     tap: Tap,
     status: LinkStatus,
+    /// The board leaves segmentation to it.
+    segments: bool,
 }
 
 impl Nic for TapNic {
@@ -58,6 +60,10 @@ impl Nic for TapNic {
 
     fn leave_checksums(&mut self, leave: bool) -> bool {
         self.tap.leave_checksums(leave)
+    }
+
+    fn segments(&self) -> bool {
+        self.segments
     }
 
     fn link(&self) -> bool {
@@ -111,6 +117,11 @@ fn busy_poll(micros: Option<u16>) -> Duration {
 
 /// Runs the board until a signal ends it.
 pub fn run(options: &cli::Tap) -> Result<(), String> {
+    if options.segmentation_offload && options.offload == Offload::Off {
+        return Err("--segmentation-offload leaves to the NIC what --offload off keeps it from; \
+                    leave one of them out"
+            .to_owned());
+    }
     let mut driver = Driver::new()?;
     driver.busy_poll(busy_poll(options.busy_poll));
     let host_ipv4 = host_side(options.ip);
@@ -135,7 +146,12 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
     print_banner(&net, &tap, host_ipv4, &options.board);
     let status = tap.status();
     let telemetry = (host_ipv4.address(), 9000).into();
-    driver.run(&net, &options.board, telemetry, &mut TapNic { tap, status })
+    let segments = options.segmentation_offload && tap.segments();
+    if segments != options.segmentation_offload {
+        log::warn!("{} cannot segment; the firmware does", tap.name());
+    }
+    tap.leave_whole(segments);
+    driver.run(&net, &options.board, telemetry, &mut TapNic { tap, status, segments })
 }
 
 fn print_banner(net: &NetConfig, tap: &Tap, host: Ipv4Cidr, options: &cli::Board) {

@@ -39,12 +39,16 @@ fn refused(refusal: Refusal, options: &[&str]) -> Process {
 #[test]
 fn a_kernel_that_refuses_offloads_is_told_of_and_done_without() {
     netns::run("a_kernel_that_refuses_offloads_is_told_of_and_done_without", &[], || {
-        for (refusal, checksums) in [
+        for (refusal, offload) in [
             (Refusal::Offloads, &[][..]),
             (Refusal::Header, &[]),
             (Refusal::Offloads, &["--checksum-offload"]),
+            (Refusal::Offloads, &["--segmentation-offload"]),
         ] {
-            let tap = refused(refusal, checksums);
+            let tap = refused(refusal, offload);
+            if offload == ["--segmentation-offload"] {
+                tap.complains("tap0 cannot segment; the firmware does\n");
+            }
             tap.complains("tap0: one frame in a system call\n");
             tap.complains(
                 "tap0 works frame by frame, which is slow: the kernel refuses to pass many segments \

@@ -55,7 +55,7 @@ fn segments_of_every_size_come_back() {
 #[test]
 fn superframes_of_many_sizes_come_back() {
     netns::run("superframes_of_many_sizes_come_back", &[], || {
-        let mcu = [(NICS[0], "mcu"), (NICS[1], "mcu")];
+        let mcu = [(NICS[0], "mcu"), (NICS[1], "mcu"), (NICS[2], "mcu")];
         for (nic, profile) in NICS.map(|nic| (nic, "large")).into_iter().chain(mcu) {
             let tap = board(nic, profile);
             for address in BOARDS {

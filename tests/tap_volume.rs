@@ -75,6 +75,14 @@ fn segments_with_the_nics_checksums() {
 }
 
 #[test]
+fn superframes_with_the_nics_segments() {
+    netns::run_within(LIMIT_S, "superframes_with_the_nics_segments", &[], || {
+        moves_all("192.0.2.1", up(NICS[2]));
+        moves_all("2001:db8::1", up(NICS[2]));
+    });
+}
+
+#[test]
 fn frames_with_the_firmwares_checksums() {
     netns::run_within(LIMIT_S, "frames_with_the_firmwares_checksums", &[], || {
         let tap = Refusal::Offloads.during(|| up(NICS[0]));

@@ -32,7 +32,9 @@ pub(crate) enum Kind {
     /// `tapboard tap`, with buffers of so many bytes; the firmware does the checksums.
     Tap(usize),
     /// The same in profile `large`, with the checksums left to the NIC.
-    Offload,
+    Checksums,
+    /// The same in profile `large`, with segmentation left to the NIC, and so the checksums.
+    Segments,
     /// A plain smoltcp on its own TAP, with buffers of so many bytes.
     Plain(usize),
     /// The kernel across a veth.
@@ -51,9 +53,10 @@ pub(crate) struct Peer {
 
 impl Kind {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Tap(LARGE),
-        Self::Offload,
+        Self::Checksums,
+        Self::Segments,
         Self::Plain(LARGE),
         Self::Veth,
         Self::User,
@@ -65,7 +68,8 @@ impl Kind {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Tap(buffer) => format!("tapboard tap, {}", size(buffer)),
-            Self::Offload => format!("tapboard tap, {}, checksum offload", size(LARGE)),
+            Self::Checksums => format!("tapboard tap, {}, checksum offload", size(LARGE)),
+            Self::Segments => format!("tapboard tap, {}, segmentation offload", size(LARGE)),
             Self::Plain(buffer) => format!("plain smoltcp, {}", size(buffer)),
             Self::Veth => "the kernel, veth".to_owned(),
             Self::User => format!("tapboard user, {}", size(LARGE)),
@@ -81,16 +85,13 @@ impl Kind {
     /// Starts it in its subnet.
     pub(crate) fn start(self, subnet: u8) -> Result<Peer, String> {
         let (peer, host) = (peer_address(subnet), host_address(subnet));
+        let ip = format!("{peer}/{PREFIX}");
         let name = format!("bench{subnet}");
         let subnet = subnet.to_string();
         let mut process = match self {
-            Self::Tap(buffer) => {
-                let ip = format!("{peer}/{PREFIX}");
-                tapboard_tap(&name, &ip, buffer, &[])?
-            }
-            Self::Offload => {
-                tapboard_tap(&name, &format!("{peer}/{PREFIX}"), LARGE, &["--checksum-offload"])?
-            }
+            Self::Tap(buffer) => tapboard_tap(&name, &ip, buffer, &[])?,
+            Self::Checksums => tapboard_tap(&name, &ip, LARGE, &["--checksum-offload"])?,
+            Self::Segments => tapboard_tap(&name, &ip, LARGE, &["--segmentation-offload"])?,
             Self::User => Process::start(role::TAPBOARD, &["user", "--no-telemetry"])?,
             Self::Plain(buffer) => {
                 run("ip", &format!("tuntap add {name} mode tap"))?;

@@ -20,10 +20,12 @@ use crate::peer::{Kind, LARGE, MCU, Peer};
 use crate::table::{Table, figure, ratio};
 
 /// Whose figures are compared, and how the table calls that: the first peer's over the second's.
-const PAIRS: [(&str, Kind, Kind); 5] = [
+const PAIRS: [(&str, Kind, Kind); 7] = [
     ("tap : plain, 64 KiB", Kind::Tap(LARGE), Kind::Plain(LARGE)),
-    ("tap, checksum offload : plain, 64 KiB", Kind::Offload, Kind::Plain(LARGE)),
+    ("tap, checksum offload : plain, 64 KiB", Kind::Checksums, Kind::Plain(LARGE)),
+    ("tap, segmentation offload : plain, 64 KiB", Kind::Segments, Kind::Plain(LARGE)),
     ("tap, 64 KiB : veth", Kind::Tap(LARGE), Kind::Veth),
+    ("tap, segmentation offload, 64 KiB : veth", Kind::Segments, Kind::Veth),
     ("user : plain, 64 KiB", Kind::User, Kind::Plain(LARGE)),
     ("tap : plain, 2 KiB", Kind::Tap(MCU), Kind::Plain(MCU)),
 ];

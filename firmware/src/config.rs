@@ -8,6 +8,12 @@ use smoltcp::time::Duration;
 /// Largest Ethernet frame without its checksum: 14 bytes of header and 1500 of payload (IEEE 802.3).
 pub const FRAME_SIZE: usize = 1514;
 
+/// Most data of a TCP segment in such a frame: 1500 - 20 - 20.
+pub const SEGMENT_SIZE: usize = 1460;
+
+/// Most data of a TCP segment in the longest IPv4 packet, which a device that segments takes: 65535 - 20 - 20.
+pub const SUPERFRAME_DATA: usize = 65_495;
+
 /// Largest UDP payload that fits one IPv4 frame: 1500 - 20 - 8.
 pub const DATAGRAM_SIZE: usize = 1472;
 
@@ -156,6 +162,7 @@ pub const BOARD_RAM: usize = 2 * (FRAME_SIZE + 2) + 128;
 
 const _: () = {
     assert!(DATAGRAM_SIZE + 14 + 20 + 8 == FRAME_SIZE);
+    assert!(SEGMENT_SIZE + 14 + 20 + 20 == FRAME_SIZE);
     assert!(SYN_RECEIVED_EVICT.total_micros() < SYN_RECEIVED.total_micros());
     assert!(SYN_RECEIVED.total_micros() < CONNECT.total_micros());
     assert!(KEEP_ALIVE.total_micros() * 4 <= USER_TIMEOUT.total_micros());

@@ -5,7 +5,8 @@
 //! segments, for it heeds no window. How large the window was smoltcp does not tell; so it is shown a
 //! segment that has both data and FIN without the FIN, and the FIN alone once all the data is in. What the
 //! FIN came too early for, the peer sends again (RFC 9293 3.10.7.4: a segment is trimmed to the window,
-//! FIN included). Cost: a copy of the frame on the call stack, about once a connection.
+//! FIN included). A device that hands over superframes has to leave the FIN to an ordinary frame. Cost: a copy
+//! of the frame on the call stack, about once a connection.
 
 use smoltcp::wire::TcpPacket;
 

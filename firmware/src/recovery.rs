@@ -30,7 +30,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpEndpoint, TcpSeqNumber};
 
-use crate::config::{ACK_DELAY_MAX, RECOVERY_MAX, RECOVERY_UNKNOWN, USER_TIMEOUT};
+use crate::config::{ACK_DELAY_MAX, RECOVERY_MAX, RECOVERY_UNKNOWN, SEGMENT_SIZE, USER_TIMEOUT};
 use crate::fin::Fin;
 use crate::moment::{Moment, earliest};
 use crate::round_trip::RoundTrip;
@@ -209,7 +209,8 @@ impl Recovery {
         }
         self.since = now;
         self.sent = end;
-        self.longest = self.longest.max(len as u16);
+        // A device may make many segments of it.
+        self.longest = self.longest.max(len.min(SEGMENT_SIZE) as u16);
         false
     }
 

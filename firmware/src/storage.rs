@@ -10,7 +10,9 @@ use core::array;
 use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 
-use crate::config::{BOARD_RAM, DATAGRAM_SIZE, MCU_RAM, TCP_SLOTS, UDP_PACKETS, UDP_SLOTS};
+use crate::config::{
+    BOARD_RAM, DATAGRAM_SIZE, MCU_RAM, SUPERFRAME_DATA, TCP_SLOTS, UDP_PACKETS, UDP_SLOTS,
+};
 use crate::listener::{Pool, Slot};
 use crate::stack::UdpSlot;
 
@@ -155,8 +157,9 @@ const CHIP_BUFFER: usize = {
     if share < 2048 { share & !7 } else { 2048 }
 };
 
-/// Profile `large`: the same board with buffers for a fast network.
-pub type LargeStorage = Storage<TCP_SLOTS, { 64 * 1024 }, UDP_SLOTS, { 16 * 1024 }>;
+/// Profile `large`: the same board with buffers for a fast network, of 64 KiB but for 41 bytes. So a device that
+/// segments takes a whole buffer at once: 64 KiB would be two frames a window, the second of them tiny.
+pub type LargeStorage = Storage<TCP_SLOTS, SUPERFRAME_DATA, UDP_SLOTS, { 16 * 1024 }>;
 
 /// The sockets of all profiles.
 pub type BoardSockets<'a> = Sockets<'a, TCP_SLOTS, UDP_SLOTS>;

@@ -7,9 +7,12 @@
 //!
 //! The driver calls [`Linked::pump`] before each poll, and again at [`Cable::next_event`].
 
-use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use std::num::NonZeroU16;
+
+use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 
+use super::split::Split;
 use super::wire::Side;
 use crate::link::{Link, Notes};
 
@@ -169,7 +172,7 @@ impl<D: Device> Device for Linked<'_, D> {
         }
         self.take_in(now);
         let frame = self.cable.link.take(Side::Board, now)?;
-        let tx = Tx::Linked { device: &mut self.device, cable: self.cable, now };
+        let tx = Tx::Linked { device: &mut self.device, cable: self.cable, now, segment: None };
         Some((LinkedRx::Held(frame), LinkedTx(tx)))
     }
 
@@ -177,7 +180,8 @@ impl<D: Device> Device for Linked<'_, D> {
         if self.cable.bare() {
             return self.device.transmit(now).map(|tx| LinkedTx(Tx::Bare(tx)));
         }
-        Some(LinkedTx(Tx::Linked { device: &mut self.device, cable: self.cable, now }))
+        let (device, cable) = (&mut self.device, &mut *self.cable);
+        Some(LinkedTx(Tx::Linked { device, cable, now, segment: None }))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -209,7 +213,13 @@ pub struct LinkedTx<'a, D: Device + 'a>(Tx<'a, D>);
 
 enum Tx<'a, D: Device + 'a> {
     Bare(D::TxToken<'a>),
-    Linked { device: &'a mut D, cable: &'a mut Cable, now: Instant },
+    Linked {
+        device: &'a mut D,
+        cable: &'a mut Cable,
+        now: Instant,
+        /// Bytes of the segments that the frame is to be split into.
+        segment: Option<NonZeroU16>,
+    },
 }
 
 impl<'a, D: Device + 'a> std::fmt::Debug for Tx<'a, D> {
@@ -225,16 +235,29 @@ impl<'a, D: Device + 'a> TxToken for LinkedTx<'a, D> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         match self.0 {
             Tx::Bare(token) => token.consume(len, f),
-            Tx::Linked { device, cable, now } => {
+            Tx::Linked { device, cable, now, segment } => {
                 let mut frame = std::mem::take(&mut cable.scratch);
                 frame.clear();
                 frame.resize(len, 0);
                 let result = f(&mut frame);
-                cable.offer(Side::Peer, now, &frame);
+                if let Some(mut split) = segment.and_then(|size| Split::new(&frame, size)) {
+                    while let Some(segment) = split.next(&mut frame, 1, false) {
+                        cable.offer(Side::Peer, now, &frame[segment]);
+                    }
+                } else {
+                    cable.offer(Side::Peer, now, &frame);
+                }
                 cable.scratch = frame;
                 cable.pump(device, now);
                 result
             }
+        }
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        match &mut self.0 {
+            Tx::Bare(token) => token.set_meta(meta),
+            Tx::Linked { segment, .. } => *segment = meta.segmentation_offload_size,
         }
     }
 }
@@ -246,6 +269,8 @@ mod tests {
 
     use super::*;
     use crate::link::Setting;
+    use crate::nic::mac::{Checksums, Mac};
+    use crate::nic::segment::{ACK, PSH, Shape, TCP_CHECKSUM, made::Made};
     use crate::nic::wire::{End, Wire};
 
     fn ms(millis: i64) -> Instant {
@@ -324,6 +349,28 @@ mod tests {
         assert_eq!(cable.next_event(ms(0)), Some(ms(0)), "there is more in the NIC");
         assert_eq!(receive(&mut cable.behind(wire.end(Side::Board)), ms(0)), None);
         assert_eq!(cable.next_event(ms(0)), Some(ms(5)));
+    }
+
+    /// A board that leaves segmentation to the NIC: the cable has ordinary frames all the same.
+    #[test]
+    fn a_superframe_goes_through_the_link_in_segments() {
+        let made = Made { flags: ACK | PSH, ..Made::new(false, 5000) };
+        let mut meta = PacketMeta::default();
+        meta.segmentation_offload_size = NonZeroU16::new(1460);
+        let (mut wire, mut cable) = (Wire::default(), delayed(None, 5));
+        let mut board = Mac::new(cable.behind(wire.end(Side::Board)), Checksums::Mac);
+        let mut token = board.transmit(ms(0)).expect("room");
+        token.set_meta(meta);
+        token.consume(made.frame().len(), |space| {
+            space.copy_from_slice(&made.frame());
+            let shape = Shape::of(space).expect("a segment");
+            space[shape.tcp + TCP_CHECKSUM..][..2].fill(0);
+        });
+        cable.behind(wire.end(Side::Board)).pump(ms(5));
+        let arrived: Vec<Vec<u8>> =
+            std::iter::from_fn(|| receive(&mut wire.end(Side::Peer), ms(5))).collect();
+        let segments: Vec<Vec<u8>> = made.segments(1460).iter().map(Made::frame).collect();
+        assert!(arrived == segments, "{} frames", arrived.len());
     }
 
     #[test]

@@ -5,19 +5,25 @@
 //! a bit that the cable flipped is found, whoever does the sums. The board learns from the capabilities what
 //! is left to it; IP's header and ICMP always are, as on Linux's devices.
 //!
+//! A chip's MAC may make TCP's segments as well, of superframes of up to 64 KiB ([`Mac::segmenting`]). It says so
+//! to the board, and passes on how long they are to be; whoever is behind it makes them, cable or NIC.
+//!
 //! **Contract.** A frame whose checksum is wrong comes to the board as a frame of no bytes, which every stack
 //! drops. A frame that is no whole TCP segment or UDP datagram passes as it is: the board finds no more in it.
 //!
 //! **Cost.** The same sums over the same bytes as in the board; none with [`Checksums::Left`].
 
-use smoltcp::phy::{Checksum, Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::phy::{Checksum, Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6ExtHeader, Ipv6Packet,
     TcpPacket, UdpPacket,
 };
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
+
+use super::segment::SUPERFRAME_LEN_MAX;
 
 /// Who computes and verifies the checksums of TCP and UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +41,20 @@ pub enum Checksums {
 pub struct Mac<D> {
     device: D,
     checksums: Checksums,
+    segments: bool,
 }
 
 impl<D> Mac<D> {
     /// The MAC in front of `device`, for one poll.
     pub const fn new(device: D, checksums: Checksums) -> Self {
-        Self { device, checksums }
+        Self { device, checksums, segments: false }
+    }
+
+    /// Whether the board leaves segmentation to what is behind this MAC; it has to leave the checksums as well.
+    #[must_use]
+    pub fn segmenting(mut self, segments: bool) -> Self {
+        self.segments = segments && self.checksums != Checksums::Board;
+        self
     }
 }
 
@@ -70,6 +84,10 @@ impl<D: Device> Device for Mac<D> {
         if self.checksums != Checksums::Board {
             capabilities.checksum.tcp = Checksum::None;
             capabilities.checksum.udp = Checksum::None;
+        }
+        if self.segments {
+            // As long as IPv4 can say. Over IPv6, smoltcp 0.14 would drop each for being longer than the MTU.
+            capabilities.segmentation.tcpv4 = NonZeroUsize::new(SUPERFRAME_LEN_MAX - 40);
         }
         capabilities
     }
@@ -110,6 +128,12 @@ impl<T: TxToken> TxToken for MacTx<T> {
             }
             result
         })
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        // Its segments get their checksums where they are made.
+        self.fill &= meta.segmentation_offload_size.is_none();
+        self.token.set_meta(meta);
     }
 }
 
@@ -290,6 +314,21 @@ mod tests {
                 assert!(sound(&whole));
                 fill(&mut again);
                 assert_eq!(again, whole);
+            }
+        }
+    }
+
+    /// Segments are made only by who makes their checksums as well.
+    #[test]
+    fn segmentation_is_offered_with_the_checksums_alone() {
+        for checksums in [Checksums::Board, Checksums::Mac, Checksums::Left] {
+            for segments in [false, true] {
+                let mut wire = Wire::default();
+                let mac = Mac::new(wire.end(Side::Board), checksums).segmenting(segments);
+                let offered = mac.capabilities().segmentation;
+                let expected = segments && checksums != Checksums::Board;
+                assert_eq!(offered.tcpv4.is_some(), expected);
+                assert_eq!(offered.tcpv6, None);
             }
         }
     }

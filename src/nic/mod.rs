@@ -5,6 +5,8 @@ pub mod dgram;
 pub mod linked;
 pub mod loopback;
 pub mod mac;
+mod segment;
+mod split;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;

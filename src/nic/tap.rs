@@ -46,8 +46,7 @@ mod incoming;
 mod netlink;
 mod port;
 mod restraint;
-mod segment;
-mod split;
+
 mod sys;
 mod virtio;
 
@@ -219,6 +218,11 @@ impl Tap {
             self.outgoing.leave_checksums(left);
         }
         left
+    }
+
+    /// Whether the board takes superframes from now on, whenever the checksums are left to us.
+    pub fn leave_whole(&mut self, whole: bool) {
+        self.incoming.leave_whole(whole);
     }
 
     /// Whether many segments pass in one system call.
@@ -430,14 +434,16 @@ impl Device for Tap {
             self.flush();
         }
         let rx = self.port.receive(&mut self.incoming)?;
-        Some((rx, TxToken { port: &mut self.port, outgoing: &mut self.outgoing }))
+        Some((rx, TxToken { port: &mut self.port, outgoing: &mut self.outgoing, segment: None }))
     }
 
     /// `None` while the interface is down or gone. It asks the kernel whether that is still so.
     fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
-        self.port
-            .may_write()
-            .then_some(TxToken { port: &mut self.port, outgoing: &mut self.outgoing })
+        self.port.may_write().then_some(TxToken {
+            port: &mut self.port,
+            outgoing: &mut self.outgoing,
+            segment: None,
+        })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -126,9 +126,21 @@ fn write(line: usize, to: &mut [u8; LINE]) {
     to[COLUMNS..].copy_from_slice(b"\r\n");
 }
 
+/// Fills `chunk` with the pattern from `position` on: line by line up to where it repeats, then with what is
+/// there already, of which more and more is copied at once.
+fn fill(position: usize, chunk: &mut [u8]) {
+    let mut filled = PERIOD.min(chunk.len());
+    fill_lines(position, &mut chunk[..filled]);
+    while filled < chunk.len() {
+        let more = filled.min(chunk.len() - filled);
+        chunk.copy_within(..more, filled);
+        filled += more;
+    }
+}
+
 /// Fills `chunk` with the pattern from `position` on. Whole lines are of a length that the compiler knows, so
 /// that none takes a call of `memcpy`.
-fn fill(position: usize, chunk: &mut [u8]) {
+fn fill_lines(position: usize, chunk: &mut [u8]) {
     let (mut line, column) = (position / LINE % CHARACTERS, position % LINE);
     let mut piece = [0; LINE];
     write(line, &mut piece);

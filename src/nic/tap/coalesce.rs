@@ -18,12 +18,14 @@
 //!
 //! **Cost.** One buffer of 64 KiB, no allocation; one checksum pass a segment.
 
+use std::num::NonZeroU16;
+
 use super::port::FRAME_LEN_MAX;
-use super::segment::{
-    ACK, ECE, FIN, HEADERS_LEN_MAX, PSH, SUPERFRAME_LEN_MAX, Shape, TCP_CHECKSUM,
-};
 use super::virtio::{HEADER_LEN, Header, Partial, Segments};
 use crate::nic::mac;
+use crate::nic::segment::{
+    ACK, ECE, FIN, HEADERS_LEN_MAX, PSH, SUPERFRAME_LEN_MAX, Shape, TCP_CHECKSUM,
+};
 
 /// Segments with data, gathered so far at the front of the buffer.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +134,31 @@ impl Coalescer {
         result
     }
 
+    /// Lets `fill` make a superframe of `len` bytes, and writes it, to be split into segments of `size` bytes.
+    /// Its checksum of TCP is left to the kernel.
+    pub(super) fn superframe<R>(
+        &mut self,
+        len: usize,
+        size: NonZeroU16,
+        fill: impl FnOnce(&mut [u8]) -> R,
+        mut write: impl FnMut(&Batch<'_>),
+    ) -> R {
+        assert!(len <= SUPERFRAME_LEN_MAX, "a superframe of {len} bytes is beyond IP");
+        self.flush(&mut write);
+        let frame = &mut self.buffer[HEADER_LEN..][..len];
+        let result = fill(frame);
+        let (mut header, mut frames, mut frame_bytes) = (Header::default(), 1, len);
+        if let Some(shape) = Shape::of(frame) {
+            header = left_to_kernel(shape, frame, Some(size));
+            frames = (len - shape.payload).div_ceil(size.get().into()).max(1);
+            frame_bytes += (frames - 1) * shape.payload;
+        }
+        self.buffer[..HEADER_LEN].copy_from_slice(&header.bytes());
+        let bytes = &self.buffer[..HEADER_LEN + len];
+        write(&Batch { bytes, frames: frames as u16, frame_bytes });
+        result
+    }
+
     /// Writes the run that is under way.
     pub(super) fn flush(&mut self, mut write: impl FnMut(&Batch<'_>)) {
         let Some(run) = self.run.take() else { return };
@@ -220,15 +247,21 @@ impl Run {
         let several = self.segments > 1;
         shape.set_len(frame);
         shape.fill_ipv4_checksum(frame);
-        shape.leave_tcp_checksum(frame);
-        Header {
-            checksum: Some(Partial { start: shape.tcp as u16, offset: TCP_CHECKSUM as u16 }),
-            segments: several.then_some(Segments {
-                ipv6: shape.ipv6,
-                size: self.size as u16,
-                headers: shape.payload as u16,
-            }),
-        }
+        left_to_kernel(shape, frame, NonZeroU16::new(self.size as u16).filter(|_| several))
+    }
+}
+
+/// Leaves the checksum of TCP to the kernel, and the splitting into segments of `size` bytes, if that is to be
+/// done.
+fn left_to_kernel(shape: Shape, frame: &mut [u8], size: Option<NonZeroU16>) -> Header {
+    shape.leave_tcp_checksum(frame);
+    Header {
+        checksum: Some(Partial { start: shape.tcp as u16, offset: TCP_CHECKSUM as u16 }),
+        segments: size.map(|size| Segments {
+            ipv6: shape.ipv6,
+            size,
+            headers: shape.payload as u16,
+        }),
     }
 }
 

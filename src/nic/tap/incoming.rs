@@ -10,10 +10,10 @@
 use std::ops::Range;
 
 use super::port::FRAME_LEN_MAX;
-use super::segment::SUPERFRAME_LEN_MAX;
-use super::split::Split;
 use super::virtio::{HEADER_LEN, Header};
 use crate::nic::mac;
+use crate::nic::segment::SUPERFRAME_LEN_MAX;
+use crate::nic::split::Split;
 
 /// The place for what is read; see the module's documentation.
 pub(super) struct Incoming {
@@ -24,6 +24,8 @@ pub(super) struct Incoming {
     header: bool,
     /// Nobody looks at the checksums of TCP and UDP.
     left: bool,
+    /// The board takes superframes.
+    whole: bool,
 }
 
 #[derive(Debug)]
@@ -50,12 +52,17 @@ impl Incoming {
     pub(super) fn new(header: bool) -> Self {
         let len = HEADER_LEN + SUPERFRAME_LEN_MAX + 1;
         let buffer = vec![0; len].into_boxed_slice();
-        Self { buffer, held: Held::Nothing, header, left: false }
+        Self { buffer, held: Held::Nothing, header, left: false, whole: false }
     }
 
     /// Whether checksums are left out from now on.
     pub(super) fn leave_checksums(&mut self, left: bool) {
         self.left = left;
+    }
+
+    /// Whether the board takes superframes from now on, as long as checksums are left out.
+    pub(super) fn leave_whole(&mut self, whole: bool) {
+        self.whole = whole;
     }
 
     /// Whether nothing is left of what was read.
@@ -88,7 +95,9 @@ impl Incoming {
         }
         let frame = &mut frame[..len];
         self.held = if let Some(segments) = header.segments {
-            let split = Split::new(frame, segments).ok_or(Loss::Malformed)?;
+            let split =
+                Split::new(frame, segments.size).filter(|split| split.ipv6() == segments.ipv6);
+            let split = split.ok_or(Loss::Malformed)?;
             if split.frame_len_max() > FRAME_LEN_MAX {
                 return Err(Loss::TooLong(split.frames_left() as u64));
             }
@@ -117,8 +126,14 @@ impl Incoming {
                 self.held = Held::Nothing;
                 frame
             }
-            Held::Superframe(split) => split.next(frames, self.left)?,
+            Held::Superframe(split) => {
+                let segments = if self.whole && self.left { usize::MAX } else { 1 };
+                split.next(frames, segments, self.left)?
+            }
         };
         Some(&frames[frame])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,12 @@
 //! receive token and the transmit token for its answer can be out at once.
 
 use std::fs::File;
+use std::num::NonZeroU16;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, write};
-use smoltcp::phy;
+use smoltcp::phy::{self, PacketMeta};
 
 use super::coalesce::{Batch, Coalescer};
 use super::incoming::{Incoming, Loss};
@@ -232,15 +233,26 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-/// The right to send one frame of at most [`FRAME_LEN_MAX`] bytes; dropping it sends nothing.
+/// The right to send one frame of at most [`FRAME_LEN_MAX`] bytes, or a superframe with the size of its
+/// segments; dropping it sends nothing.
 pub struct TxToken<'a> {
     pub(super) port: &'a mut Port,
     pub(super) outgoing: &'a mut Coalescer,
+    /// Bytes of the segments that the frame is to be split into.
+    pub(super) segment: Option<NonZeroU16>,
 }
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        self.outgoing.frame(len, f, |batch| self.port.write(batch))
+        let Self { port, outgoing, segment } = self;
+        match segment {
+            Some(size) => outgoing.superframe(len, size, f, |batch| port.write(batch)),
+            None => outgoing.frame(len, f, |batch| port.write(batch)),
+        }
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.segment = meta.segmentation_offload_size;
     }
 }
 

@@ -4,7 +4,9 @@
 //! `struct virtio_net_hdr` (Virtio 1.2, 5.1.6) in the machine's byte order, which is the TAP's unless it
 //! is told otherwise.
 
-use super::segment::{fold, set_u16, sum};
+use std::num::NonZeroU16;
+
+use crate::nic::segment::{fold, set_u16, sum};
 
 /// Bytes of the header.
 pub(super) const HEADER_LEN: usize = 10;
@@ -41,7 +43,7 @@ pub(super) struct Segments {
     /// IPv6, not IPv4.
     pub(super) ipv6: bool,
     /// Payload bytes of all but the last segment.
-    pub(super) size: u16,
+    pub(super) size: NonZeroU16,
     /// Bytes of all the headers. The kernel's own is a hint, and not looked at.
     pub(super) headers: u16,
 }
@@ -59,7 +61,8 @@ impl Header {
         let (headers, size) = (word(2), word(4));
         let segments = match bytes[1] & !ECN {
             0 => None,
-            kind @ (TCP_OVER_IPV4 | TCP_OVER_IPV6) if size > 0 => {
+            kind @ (TCP_OVER_IPV4 | TCP_OVER_IPV6) => {
+                let size = NonZeroU16::new(size).ok_or(Unsupported)?;
                 Some(Segments { ipv6: kind == TCP_OVER_IPV6, size, headers })
             }
             _ => return Err(Unsupported),
@@ -73,7 +76,7 @@ impl Header {
         let mut set = |at: usize, word: u16| bytes[at..at + 2].copy_from_slice(&word.to_ne_bytes());
         if let Some(Segments { size, headers, .. }) = self.segments {
             set(2, headers);
-            set(4, size);
+            set(4, size.get());
         }
         if let Some(Partial { start, offset }) = self.checksum {
             set(6, start);
@@ -109,7 +112,8 @@ mod tests {
 
     #[test]
     fn headers_are_read_as_they_are_written() {
-        let segments = |ipv6| Some(Segments { ipv6, size: 1448, headers: 66 });
+        let size = NonZeroU16::new(1448).expect("not 0");
+        let segments = |ipv6| Some(Segments { ipv6, size, headers: 66 });
         let checksum = Some(Partial { start: 34, offset: 16 });
         for header in [
             Header::default(),
@@ -123,9 +127,10 @@ mod tests {
 
     #[test]
     fn the_layout_is_the_kernels() {
+        let size = NonZeroU16::new(0x0506).expect("not 0");
         let header = Header {
             checksum: Some(Partial { start: 0x0102, offset: 0x0304 }),
-            segments: Some(Segments { ipv6: true, size: 0x0506, headers: 0x0708 }),
+            segments: Some(Segments { ipv6: true, size, headers: 0x0708 }),
         };
         let mut expected = vec![1, 4];
         for word in [0x0708_u16, 0x0506, 0x0102, 0x0304] {

@@ -4,8 +4,8 @@
 use tapboard_firmware::rng::Rng;
 
 use super::super::incoming::Incoming;
-use super::super::segment::{CWR, made::Made};
 use super::*;
+use crate::nic::segment::{CWR, made::Made};
 
 /// A coalescer, with a kernel that splits what it writes.
 struct Road {
@@ -37,6 +37,20 @@ impl Road {
         for frame in sent {
             self.send(frame);
         }
+    }
+
+    fn send_superframe(&mut self, frame: &[u8], size: u16) {
+        let Self { coalescer, kernel, batches, frames } = self;
+        let size = NonZeroU16::new(size).expect("segments have data");
+        coalescer.superframe(
+            frame.len(),
+            size,
+            |space| space.copy_from_slice(frame),
+            |batch| {
+                *batches += 1;
+                frames.extend(split(kernel, batch));
+            },
+        );
     }
 
     fn flush(&mut self) {
@@ -307,4 +321,27 @@ fn checksums_that_are_left_out_are_there_in_the_end() {
     road.coalescer.leave_checksums(false);
     let whole = frames(&Made::new(false, 3000).segments(1000));
     assert_eq!(road.carries(&whole), 1);
+}
+
+/// Whatever stands in place of its checksum, for the firmware computes none.
+#[test]
+fn a_superframe_goes_out_at_once_after_what_waited() {
+    for (ipv6, full) in [(false, 1460), (true, 1440)] {
+        let mut road = Road::new();
+        for len in [1, full, full + 1, 3 * full, 10_000, 65_000] {
+            let waits = Made { flags: ACK, ..Made::new(ipv6, 400) };
+            let made = Made { sequence: waits.sequence + 400, ..Made::new(ipv6, len) };
+            let mut superframe = made.frame();
+            let shape = Shape::of(&superframe).expect("a segment");
+            superframe[shape.tcp + TCP_CHECKSUM..][..2].fill(0x5a);
+            road.batches = 0;
+            road.frames.clear();
+            road.send(&waits.frame());
+            assert_eq!(road.batches, 0);
+            road.send_superframe(&superframe, full as u16);
+            assert_eq!(road.batches, 2, "{len} bytes");
+            let expected = [waits].into_iter().chain(made.segments(full)).map(|made| made.frame());
+            assert!(road.frames == expected.collect::<Vec<_>>(), "{len} bytes");
+        }
+    }
 }

@@ -1,17 +1,19 @@
 //! Splitting, against segments made one by one; and as the reader of superframes sees it.
 
+use std::num::NonZeroU16;
+
 use tapboard_firmware::rng::Rng;
 
-use super::super::incoming::{Incoming, Loss};
-use super::super::port::FRAME_LEN_MAX;
-use super::super::segment::{ACK, CWR, ECE, FIN, PSH, Shape, made::Made};
-use super::super::virtio::{HEADER_LEN, Header, Partial, Segments};
+use super::*;
+use crate::nic::segment::{ACK, CWR, ECE, FIN, PSH, Shape, made::Made};
+use crate::nic::tap::virtio::{Partial, Segments};
 
 /// The superframe of `made` as the kernel gives it: with its header, its TCP checksum left to us.
 fn superframe(made: &Made, size: u16) -> Vec<u8> {
     let mut frame = made.frame();
     let shape = Shape::of(&frame).expect("a segment");
     shape.leave_tcp_checksum(&mut frame);
+    let size = NonZeroU16::new(size).expect("segments have data");
     let header = Header {
         checksum: Some(Partial { start: shape.tcp as u16, offset: 16 }),
         // The kernel's length of the headers is not to be relied on.
@@ -167,4 +169,36 @@ fn checksums_that_nobody_looks_at_are_answered_for() {
     assert_eq!(read(&mut incoming, &alone(&wrong)), Err(Loss::Unsound));
     incoming.leave_checksums(false);
     assert_eq!(read(&mut incoming, &alone(&wrong)), Ok(vec![wrong]));
+}
+
+/// A board that leaves segmentation to the NIC gets one frame, whose checksum nobody looks at. Only a FIN comes
+/// with a segment of its own.
+#[test]
+fn a_superframe_is_one_frame_for_who_takes_it() {
+    let mut incoming = Incoming::new(true);
+    incoming.leave_whole(true);
+    for ipv6 in [false, true] {
+        for flags in [ACK, ACK | PSH, ACK | PSH | FIN] {
+            for len in [1500, 3000, 65_000] {
+                let made = Made { flags, ..Made::new(ipv6, len) };
+                let bytes = superframe(&made, 1000);
+                incoming.leave_checksums(false);
+                let segments = frames(&made.segments(1000));
+                assert_eq!(read(&mut incoming, &bytes).expect("well-formed"), segments);
+
+                incoming.leave_checksums(true);
+                let first = if flags & FIN == 0 { len } else { (len - 1) / 1000 * 1000 };
+                let mut expected = frames(&made.segments(first));
+                let mut whole = read(&mut incoming, &bytes).expect("well-formed");
+                for frame in whole.iter_mut().chain(&mut expected) {
+                    let shape = Shape::of(frame).expect("a segment");
+                    frame[shape.tcp + 16..][..2].fill(0);
+                    // It counts segments, and nobody looks at it.
+                    shape.set_identification(frame, 0);
+                    shape.fill_ipv4_checksum(frame);
+                }
+                assert!(whole == expected, "{len} bytes, flags {flags:#x}");
+            }
+        }
+    }
 }

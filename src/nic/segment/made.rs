@@ -7,26 +7,26 @@ use smoltcp::wire::{
 };
 
 use super::ACK;
-use crate::nic::tap::segment::PSH;
+use crate::nic::segment::PSH;
 
 /// What a frame is made of.
 #[derive(Clone, Debug)]
-pub(in crate::nic::tap) struct Made {
-    pub(in crate::nic::tap) ipv6: bool,
-    pub(in crate::nic::tap) ports: (u16, u16),
+pub(in crate::nic) struct Made {
+    pub(in crate::nic) ipv6: bool,
+    pub(in crate::nic) ports: (u16, u16),
     /// Bytes of IPv4's and of TCP's options, multiples of 4.
-    pub(in crate::nic::tap) options: (usize, usize),
-    pub(in crate::nic::tap) identification: u16,
-    pub(in crate::nic::tap) sequence: u32,
-    pub(in crate::nic::tap) acknowledgement: u32,
-    pub(in crate::nic::tap) window: u16,
-    pub(in crate::nic::tap) flags: u8,
-    pub(in crate::nic::tap) payload: Vec<u8>,
+    pub(in crate::nic) options: (usize, usize),
+    pub(in crate::nic) identification: u16,
+    pub(in crate::nic) sequence: u32,
+    pub(in crate::nic) acknowledgement: u32,
+    pub(in crate::nic) window: u16,
+    pub(in crate::nic) flags: u8,
+    pub(in crate::nic) payload: Vec<u8>,
 }
 
 impl Made {
     /// A segment whose payload of that length is like no other's.
-    pub(in crate::nic::tap) fn new(ipv6: bool, payload_len: usize) -> Self {
+    pub(in crate::nic) fn new(ipv6: bool, payload_len: usize) -> Self {
         Self {
             ipv6,
             ports: (7, 40_000),
@@ -42,7 +42,7 @@ impl Made {
     }
 
     /// The segments of at most `size` bytes that make this one up.
-    pub(in crate::nic::tap) fn segments(&self, size: usize) -> Vec<Self> {
+    pub(in crate::nic) fn segments(&self, size: usize) -> Vec<Self> {
         let count = self.payload.len().div_ceil(size);
         let parts = self.payload.chunks(size).enumerate();
         parts
@@ -66,7 +66,7 @@ impl Made {
     }
 
     /// The frame. Its payload may be longer than any MTU.
-    pub(in crate::nic::tap) fn frame(&self) -> Vec<u8> {
+    pub(in crate::nic) fn frame(&self) -> Vec<u8> {
         let (ip_options, tcp_options) = self.options;
         let ip_len = if self.ipv6 { 40 } else { 20 + ip_options };
         let tcp_len = 20 + tcp_options + self.payload.len();

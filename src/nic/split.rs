@@ -7,10 +7,10 @@
 //! and IPv4's identification count on, FIN and PSH are the last frame's, CWR the first one's, and all
 //! checksums are right; TCP's only if somebody looks at it.
 
+use std::num::NonZeroU16;
 use std::ops::Range;
 
 use super::segment::{CWR, FIN, HEADERS_LEN_MAX, PSH, Shape};
-use super::virtio::Segments;
 
 /// A superframe whose frames are not all out.
 #[derive(Debug)]
@@ -27,16 +27,21 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// How `frame` is to be split; `None` if its headers are not what the header before it says.
-    pub(super) fn new(frame: &[u8], segments: Segments) -> Option<Self> {
+    /// How `frame` is to be split into segments of `size` bytes; `None` if it is no segment with data.
+    pub(super) fn new(frame: &[u8], size: NonZeroU16) -> Option<Self> {
         let shape = Shape::of(frame)?;
         let end = frame.len();
-        if shape.ipv6 != segments.ipv6 || shape.payload == end {
+        if shape.payload == end {
             return None;
         }
         let mut headers = [0; HEADERS_LEN_MAX];
         headers[..shape.payload].copy_from_slice(&frame[..shape.payload]);
-        Some(Self { shape, headers, size: usize::from(segments.size), next: 0, end })
+        Some(Self { shape, headers, size: size.get().into(), next: 0, end })
+    }
+
+    /// IPv6, not IPv4.
+    pub(super) fn ipv6(&self) -> bool {
+        self.shape.ipv6
     }
 
     /// Bytes of its longest frame.
@@ -49,14 +54,24 @@ impl Split {
         self.end.saturating_sub(self.next + self.shape.payload).div_ceil(self.size)
     }
 
-    /// Makes the next frame in `superframe`, which nobody else may have changed, and says where it is. Its TCP
-    /// checksum is computed unless it is `left` out.
-    pub(super) fn next(&mut self, superframe: &mut [u8], left: bool) -> Option<Range<usize>> {
-        if self.frames_left() == 0 {
+    /// Makes the next frame in `superframe`, which nobody else may have changed, and says where it is. It has
+    /// one segment, or up to `segments` of them for a board that takes superframes; but a FIN comes with one.
+    /// Its TCP checksum is computed unless it is `left` out.
+    pub(super) fn next(
+        &mut self,
+        superframe: &mut [u8],
+        segments: usize,
+        left: bool,
+    ) -> Option<Range<usize>> {
+        let frames_left = self.frames_left();
+        if frames_left == 0 {
             return None;
         }
         let shape = self.shape;
-        let range = self.next..self.end.min(self.next + shape.payload + self.size);
+        let fin = shape.flags(&self.headers) & FIN != 0;
+        let segments = segments.min(frames_left - usize::from(fin && frames_left > 1));
+        let step = segments * self.size;
+        let range = self.next..self.end.min(self.next + shape.payload + step);
         let frame = &mut superframe[range.clone()];
         let headers = &mut self.headers[..shape.payload];
         frame[..shape.payload].copy_from_slice(headers);
@@ -69,14 +84,11 @@ impl Split {
             shape.fill_tcp_checksum(frame);
         }
         shape.set_flags(headers, shape.flags(headers) & !CWR);
-        shape.set_sequence(headers, shape.sequence(headers).wrapping_add(self.size as u32));
+        shape.set_sequence(headers, shape.sequence(headers).wrapping_add(step as u32));
         if let Some(identification) = shape.identification(headers) {
-            shape.set_identification(headers, identification.wrapping_add(1));
+            shape.set_identification(headers, identification.wrapping_add(segments as u16));
         }
-        self.next += self.size;
+        self.next += step;
         Some(range)
     }
 }
-
-#[cfg(test)]
-mod tests;
