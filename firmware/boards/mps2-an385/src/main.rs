@@ -14,7 +14,7 @@ use cortex_m_rt::entry;
 use tapboard_firmware::NetConfig;
 use tapboard_port::boot::{Parts, run};
 use tapboard_port::clock::Clock;
-use tapboard_port::cortex_m::SysTick;
+use tapboard_port::cortex_m::{SysTick, Wfi};
 use tapboard_port::ethernet::Ethernet;
 use tapboard_port::ethernet::lan9118::{self, Lan9118};
 use tapboard_port::memory::{Home, frames};
@@ -33,7 +33,7 @@ fn main() -> ! {
 }
 
 /// Starts the chip. The entropy needs `SysTick`, and the time that it takes is none of the firmware's.
-fn start() -> Result<Parts<Hardware, Mac, SysTick, Interrupt>, &'static str> {
+fn start() -> Result<Parts<Hardware, Mac, Clock<SysTick>, Wfi<Interrupt>>, &'static str> {
     let mut chip = Chip::start()?;
     #[cfg(feature = "log")]
     uart::install(chip.uart);
@@ -46,6 +46,6 @@ fn start() -> Result<Parts<Hardware, Mac, SysTick, Interrupt>, &'static str> {
         hardware,
         mac: Ethernet::new(fifo, frames()),
         clock: Clock::new(counter, CORE_HZ),
-        interrupt: Interrupt::Ethernet,
+        sleeper: Wfi::new(Interrupt::Ethernet),
     })
 }
