@@ -52,12 +52,18 @@ impl Error {
     pub const fn message(self) -> &'static str {
         match self {
             Self::Absent => "no such virtio device; start QEMU as firmware/boards/qemu does",
-            Self::Legacy => "a legacy virtio device; start QEMU with -global virtio-mmio.force-legacy=false",
+            Self::Legacy => {
+                "a legacy virtio device; start QEMU with -global virtio-mmio.force-legacy=false"
+            }
             Self::Reset => "the virtio device's reset does not end; check its address",
             Self::Features => "the virtio device refuses the features that it offered",
             Self::Queue => "a virtio queue cannot be set up; are there pages for all of them?",
-            Self::Address => "the virtio network device has another address; give it the board's with mac=",
-            Self::Silent => "the virtio device gives no entropy; check where the host takes it from",
+            Self::Address => {
+                "the virtio network device has another address; give it the board's with mac="
+            }
+            Self::Silent => {
+                "the virtio device gives no entropy; check where the host takes it from"
+            }
         }
     }
 }
@@ -235,10 +241,10 @@ pub fn entropy<H: Hal>(
     seed.filter(|_| came).map(u64::from_ne_bytes).ok_or(Error::Silent)
 }
 
-/// Pages of 4 KiB, of which each belongs to one ring.
-struct Pages<const N: usize> {
-    pages: [Page; N],
-    taken: [AtomicBool; N],
+/// Pages, and which of them somebody has: apart, for what is beside a page in a struct takes a page as well.
+struct Pages<'a> {
+    pages: &'a [Page],
+    taken: &'a [AtomicBool],
 }
 
 #[repr(C, align(4096))]
@@ -246,20 +252,19 @@ struct Page(UnsafeCell<[u8; PAGE_SIZE]>);
 
 const _: () = assert!(align_of::<Page>() == PAGE_SIZE);
 
-// SAFETY: the pages are reached through `take` alone, which gives each to one user at a time.
-unsafe impl<const N: usize> Sync for Pages<N> {}
+// SAFETY: its bytes are reached through `Pages::take` alone, which gives each page to one user at a time.
+unsafe impl Sync for Page {}
 
-impl<const N: usize> Pages<N> {
+impl Page {
     const fn new() -> Self {
-        Self {
-            pages: [const { Page(UnsafeCell::new([0; PAGE_SIZE])) }; N],
-            taken: [const { AtomicBool::new(false) }; N],
-        }
+        Self(UnsafeCell::new([0; PAGE_SIZE]))
     }
+}
 
+impl Pages<'_> {
     /// A page that nobody has, of zeroes.
     fn take(&self) -> Option<NonNull<u8>> {
-        let mut pages = self.pages.iter().zip(&self.taken);
+        let mut pages = self.pages.iter().zip(self.taken);
         let (page, _) = pages.find(|(_, taken)| !taken.swap(true, Ordering::Acquire))?;
         let page = NonNull::new(page.0.get().cast::<u8>())?;
         // SAFETY: it is `PAGE_SIZE` bytes, and nobody else's.
@@ -269,7 +274,7 @@ impl<const N: usize> Pages<N> {
 
     /// Takes a page back.
     fn give(&self, page: NonNull<u8>) {
-        let mut pages = self.pages.iter().zip(&self.taken);
+        let mut pages = self.pages.iter().zip(self.taken);
         if let Some((_, taken)) = pages.find(|(own, _)| own.0.get().cast() == page.as_ptr()) {
             taken.store(false, Ordering::Release);
         }
@@ -277,7 +282,9 @@ impl<const N: usize> Pages<N> {
 }
 
 /// For the two rings of a network device; those of the entropy device are there before it.
-static PAGES: Pages<4> = Pages::new();
+static MEMORY: [Page; 4] = [const { Page::new() }; 4];
+static TAKEN: [AtomicBool; 4] = [const { AtomicBool::new(false) }; 4];
+static PAGES: Pages<'_> = Pages { pages: &MEMORY, taken: &TAKEN };
 
 /// Memory of statics, at the same address for the device.
 #[derive(Debug)]
@@ -313,5 +320,7 @@ fn address(pointer: NonNull<u8>) -> PhysAddr {
     pointer.as_ptr().expose_provenance() as PhysAddr
 }
 
+#[cfg(test)]
+pub(crate) mod model;
 #[cfg(test)]
 mod tests;

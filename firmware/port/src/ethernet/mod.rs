@@ -11,7 +11,7 @@ use smoltcp::time::Instant;
 use tapboard_firmware::config::FRAME_SIZE;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod lan9118;
 pub mod stellaris;
 #[cfg(any(test, feature = "virtio"))]

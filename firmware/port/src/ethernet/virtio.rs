@@ -88,8 +88,7 @@ impl<H: Hal, T: Transport> VirtioNet<H, T> {
         mac: EthernetAddress,
         [receive_buffers, transmit_buffers]: &'static mut [[Buffer; BUFFERS]; 2],
     ) -> Result<Self, Error> {
-        let features =
-            begin(&mut transport, DeviceType::Network, FEATURE_MAC | FEATURE_STATUS)?;
+        let features = begin(&mut transport, DeviceType::Network, FEATURE_MAC | FEATURE_STATUS)?;
         if features & FEATURE_MAC != 0 {
             let own: [u8; 6] = transport.read_config_space(CONFIG_MAC).unwrap_or_default();
             if own != mac.0 {
@@ -119,7 +118,8 @@ impl<H: Hal, T: Transport> VirtioNet<H, T> {
 
     /// A device that does not say is always up.
     fn link_is_up(&self) -> bool {
-        let status = self.has_status.then(|| self.transport.read_config_space::<u16>(CONFIG_STATUS));
+        let status =
+            self.has_status.then(|| self.transport.read_config_space::<u16>(CONFIG_STATUS));
         status.is_none_or(|status| status.is_ok_and(|status| status & STATUS_LINK != 0))
     }
 }
