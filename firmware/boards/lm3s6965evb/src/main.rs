@@ -26,7 +26,7 @@ use crate::chip::{CORE_HZ, Chip, Interrupt};
 use crate::hardware::Hardware;
 
 type Mac = Ethernet<'static, Stellaris<Block>>;
-type Board = Parts<Hardware, Mac, Clock<SysTick>, Wfi<Interrupt>>;
+type Port = Parts<Hardware, Mac, Clock<SysTick>, Wfi<Interrupt>>;
 
 static HOME: Home<Hardware> = Home::new();
 
@@ -36,7 +36,7 @@ fn main() -> ! {
 }
 
 /// Starts the chip. The entropy needs `SysTick`, and the time that it takes is none of the firmware's.
-fn start() -> Result<Board, &'static str> {
+fn start() -> Result<Port, &'static str> {
     let chip = Chip::start()?;
     #[cfg(feature = "log")]
     uart::install(chip.uart);

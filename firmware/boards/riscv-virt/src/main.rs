@@ -28,7 +28,7 @@ use crate::chip::{Chip, INTERRUPT_NET, TIMER_HZ};
 use crate::hardware::Hardware;
 
 type Mac = Ethernet<'static, VirtioNet<Statics, MmioTransport<'static>>>;
-type Board = Parts<Hardware, Mac, Clint<Block>, Wfi<Block>>;
+type Port = Parts<Hardware, Mac, Clint<Block>, Wfi<Block>>;
 
 static HOME: Home<Hardware> = Home::new();
 static RANDOM: ConstStaticCell<[u8; 8]> = ConstStaticCell::new([0; 8]);
@@ -41,7 +41,7 @@ fn main() -> ! {
 }
 
 /// Starts the chip; the devices that the machine was started without are its errors.
-fn start() -> Result<Board, &'static str> {
+fn start() -> Result<Port, &'static str> {
     on_reset(chip::reset);
     let chip = Chip::start()?;
     #[cfg(feature = "log")]

@@ -12,7 +12,7 @@ use core::fmt;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 use virtio_drivers::Hal;
-use virtio_drivers::transport::{DeviceType, InterruptStatus, Transport};
+use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
 
 use super::{Fifo, Frame, PAD};
 use crate::virtio::{Error, Ring, Writer, begin};
@@ -121,6 +121,13 @@ impl<H: Hal, T: Transport> VirtioNet<H, T> {
         let status =
             self.has_status.then(|| self.transport.read_config_space::<u16>(CONFIG_STATUS));
         status.is_none_or(|status| status.is_ok_and(|status| status & STATUS_LINK != 0))
+    }
+}
+
+impl<H: Hal, T: Transport> Drop for VirtioNet<H, T> {
+    /// The pages of its rings are somebody else's next.
+    fn drop(&mut self) {
+        self.transport.set_status(DeviceStatus::empty());
     }
 }
 
