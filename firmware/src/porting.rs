@@ -2,7 +2,8 @@
 //!
 //! The worked example is `boards/lm3s6965evb` in this crate's directory, a Cortex-M3 with its own Ethernet MAC;
 //! QEMU runs it, so every step can be tried before there is a board. What it shares with other ports -
-//! drivers, clock, superloop - is the crate `tapboard-port` beside this one. No step needs a change here.
+//! drivers, clock, superloop - is the crate `tapboard-port` beside this one. `boards/riscv-virt` is the same on another
+//! architecture, with the interface of a virtual machine. No step needs a change here.
 //!
 //! # 1. A program that starts
 //!
@@ -16,7 +17,8 @@
 //!
 //! [`Firmware::poll`](crate::Firmware::poll) wants the time since boot as an argument, at least to the
 //! millisecond, and returns when it wants to be called next. `tapboard_port::clock` makes both of any counter of
-//! 24 bits; on a Cortex-M that is `SysTick`, and nothing is left to do but to state its frequency. Do not make a
+//! 24 bits; on a Cortex-M that is `SysTick`, and nothing is left to do but to state its frequency. On a RISC-V
+//! `tapboard_port::clint` makes them of the machine timer. Any other is a `Timer`, of two functions. Do not make a
 //! periodic tick: it costs power, and latency when the loop waits for it.
 //!
 //! *Done when* the shell's `uptime` agrees with a watch after an hour.
@@ -32,8 +34,8 @@
 //! - It can be asked, after its interrupt was acknowledged, whether there is something to do. That is
 //!   `tapboard_port::ethernet::Mac`, and what makes a sleep safe.
 //!
-//! `tapboard_port::ethernet::Ethernet` keeps them for any chip whose FIFOs the processor moves words from and to:
-//! what is left to write is a `Fifo` of six functions. Write it over `tapboard_port::Registers`, with a model of the
+//! `tapboard_port::ethernet::Ethernet` keeps them for any chip whose FIFOs the processor moves words from and to, or
+//! whose buffers it copies (`ethernet::virtio`, where what the device says of them is not believed either): what is left to write is a `Fifo` of six functions. Write it over `tapboard_port::Registers`, with a model of the
 //! chip beside it, and `conformance!` tries it on the host: every length, every state of the transmitter, and an
 //! event between any two accesses.
 //!
@@ -64,8 +66,9 @@
 //! ```
 //!
 //! `tapboard_port::superloop::turn` is that, with the order that loses no wake-up: interrupts are masked, cleared,
-//! then the hardware is looked at, then the processor sleeps; one that comes after the look ends the sleep. For a
-//! Cortex-M `tapboard_port::boot::run` is all of this step: `main` hands it the parts of the four before.
+//! then the hardware is looked at, then the processor sleeps; one that comes after the look ends the sleep.
+//! `tapboard_port::boot::run` is all of this step: `main` hands it the parts of the four before. The processor's own
+//! side is there for Cortex-M and RISC-V (`tapboard_port::cortex_m`, `riscv`).
 //!
 //! *Done when* an idle board sleeps - in QEMU, below 3 % of a CPU - and `tapboard-host echo` measures less than a
 //! millisecond. Watch the deepest call stack in the log: 6 KiB are enough.

@@ -6,45 +6,43 @@
 use core::fmt::Display;
 use core::panic::PanicInfo;
 
-use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::SCB;
 use smoltcp::time::Instant;
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{Board, BootError, Firmware, NetConfig};
 
-use crate::clock::{Clock, Counter};
-use crate::cortex_m::{Wfi, halt};
+use crate::clock::Timer;
 use crate::ethernet::Mac;
 use crate::memory::{BUFFERS, Home, SOCKETS};
-use crate::superloop;
+use crate::processor;
+use crate::superloop::{self, Sleeper};
 use crate::watermark::Watermark;
 
 /// What of a board is unlike others, started.
 #[derive(Debug)]
-pub struct Parts<H, M, C, I> {
+pub struct Parts<H, M, T, S> {
     /// LED, sensor, entropy, reset.
     pub hardware: H,
     /// The network interface, under the address of [`NetConfig::BOARD`].
     pub mac: M,
     /// Time since boot.
-    pub clock: Clock<C>,
-    /// The interface's interrupt.
-    pub interrupt: I,
+    pub clock: T,
+    /// The processor's sleep, which the interface's interrupt ends.
+    pub sleeper: S,
 }
 
 /// Boots the firmware of the board `name` at `home`, and runs it for ever; an error is why there are no parts.
-pub fn run<H, M, C, I>(
+pub fn run<H, M, T, S>(
     name: &str,
     home: &'static Home<H>,
-    parts: Result<Parts<H, M, C, I>, &'static str>,
+    parts: Result<Parts<H, M, T, S>, &'static str>,
 ) -> !
 where
     H: Board,
     M: Mac,
-    C: Counter,
-    I: InterruptNumber,
+    T: Timer,
+    S: Sleeper,
 {
-    let Parts { hardware, mut mac, mut clock, interrupt } = match parts {
+    let Parts { hardware, mut mac, mut clock, mut sleeper } = match parts {
         Ok(parts) => parts,
         Err(error) => give_up(error),
     };
@@ -53,10 +51,9 @@ where
         Err(error) => give_up(error),
     };
     log::info!("{name} is up");
-    let mut wfi = Wfi::new(interrupt);
     let mut watermark = Watermark::new();
     loop {
-        superloop::turn(firmware, &mut mac, &mut clock, &mut wfi);
+        superloop::turn(firmware, &mut mac, &mut clock, &mut sleeper);
         watermark.report(clock.now());
     }
 }
@@ -89,11 +86,11 @@ fn boot<H: Board>(
 
 fn give_up(error: impl Display) -> ! {
     log::error!("{error}");
-    halt()
+    processor::halt()
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     log::error!("{info}");
-    SCB::sys_reset()
+    processor::reset()
 }

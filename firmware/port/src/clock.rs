@@ -1,6 +1,6 @@
-//! Time since boot and one-shot alarms, from one 24-bit counter.
+//! Time since boot and one-shot alarms: what the superloop wants of them, and both from one 24-bit counter.
 //!
-//! There is no periodic tick: the counter runs freely, and [`Clock::arm`] shortens its present round so
+//! There is no periodic tick: the counter runs freely, and [`Clock`]'s `arm` shortens its present round so
 //! that it ends, with an interrupt, at the moment asked for. An alarm that lies beyond the end of a
 //! round needs nothing: the round's end wakes the superloop, which asks again.
 //!
@@ -10,6 +10,16 @@
 //! a reading and a restart, which are lost.
 
 use smoltcp::time::{Duration, Instant};
+
+/// Time since boot, and an alarm that ends a sleep.
+pub trait Timer {
+    /// Time since boot.
+    fn now(&mut self) -> Instant;
+
+    /// Makes the timer's interrupt end a sleep at `deadline` or earlier. Whether that is still to come: then it is
+    /// safe to sleep until an interrupt.
+    fn arm(&mut self, deadline: Option<Instant>) -> bool;
+}
 
 /// Ticks of a whole round.
 pub const ROUND: u32 = 1 << 24;
@@ -46,9 +56,10 @@ impl<C: Counter> Clock<C> {
         let ticks_per_us = hz / 1_000_000;
         Self { counter, ticks_per_us, now: Instant::ZERO, ticks: 0, left: ROUND - 1 }
     }
+}
 
-    /// Time since boot.
-    pub fn now(&mut self) -> Instant {
+impl<C: Counter> Timer for Clock<C> {
+    fn now(&mut self) -> Instant {
         let mut left = self.counter.left();
         let mut passed = 0;
         if self.counter.ended() {
@@ -68,11 +79,10 @@ impl<C: Counter> Clock<C> {
         self.now
     }
 
-    /// Makes the present round end at `deadline` or earlier. Whether that is still to come: then it is
-    /// safe to sleep until the counter's interrupt.
+    /// Makes the present round end at `deadline` or earlier.
     ///
     /// Clear the counter's interrupt before, not after: this may be the round that ends now.
-    pub fn arm(&mut self, deadline: Option<Instant>) -> bool {
+    fn arm(&mut self, deadline: Option<Instant>) -> bool {
         let now = self.now();
         let Some(deadline) = deadline else { return true };
         if deadline <= now {

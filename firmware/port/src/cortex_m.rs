@@ -2,11 +2,12 @@
 //! superloop's sleep.
 
 use cortex_m::interrupt::InterruptNumber;
+pub(crate) use cortex_m::interrupt::{Mutex, free};
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{NVIC, SCB, SYST};
 
 use crate::clock::{Counter, ROUND};
-use crate::mmio;
+use crate::mmio::cortex_m as mmio;
 use crate::superloop::Sleeper;
 
 /// Readings of the counter while it reloads, and cycles between two. On a chip the first is enough. An
@@ -94,4 +95,9 @@ pub fn halt() -> ! {
     loop {
         cortex_m::asm::wfi();
     }
+}
+
+/// Resets the chip.
+pub fn reset() -> ! {
+    SCB::sys_reset()
 }

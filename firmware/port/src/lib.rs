@@ -2,9 +2,11 @@
 //!
 //! - [`ethernet`]: drivers of Ethernet MACs, as [`smoltcp::phy::Device`]s over [`Registers`];
 //! - [`clock`]: time and one-shot alarms from a 24-bit counter such as `SysTick`;
+//! - [`clint`], [`plic`]: the same from a RISC-V's timer, and the interrupts that wake it;
 //! - [`entropy`]: a seed from a noisy source;
+//! - `virtio` (a feature): what a virtio device and its driver share, and one that gives entropy;
 //! - [`superloop`]: poll, arm, sleep;
-//! - `cortex_m`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them;
+//! - `cortex_m` or `riscv`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them;
 //! - `memory`, `boot` (bare metal only): the statics, and the one function that a board's `main` calls.
 //!
 //! A driver knows its registers by offset and does nothing but read and write them, so that its tests
@@ -17,8 +19,9 @@ extern crate std;
 
 #[cfg(target_os = "none")]
 pub mod boot;
+pub mod clint;
 pub mod clock;
-#[cfg(target_os = "none")]
+#[cfg(all(target_os = "none", target_arch = "arm"))]
 pub mod cortex_m;
 pub mod entropy;
 pub mod ethernet;
@@ -26,11 +29,22 @@ pub mod ethernet;
 pub mod memory;
 #[cfg(target_os = "none")]
 pub mod mmio;
+pub mod plic;
+#[cfg(all(target_os = "none", target_arch = "riscv32"))]
+pub mod riscv;
 pub mod superloop;
 #[cfg(target_os = "none")]
 pub mod uart;
+#[cfg(any(test, feature = "virtio"))]
+pub mod virtio;
 #[cfg(target_os = "none")]
 pub mod watermark;
+
+/// What all processors have: a sleep without end, a reset, a section without interrupts.
+#[cfg(all(target_os = "none", target_arch = "arm"))]
+use cortex_m as processor;
+#[cfg(all(target_os = "none", target_arch = "riscv32"))]
+use riscv as processor;
 
 /// A block of 32-bit registers.
 ///

@@ -3,11 +3,12 @@
 
 use core::ptr;
 
-use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::{NVIC, SCB};
-use cortex_m_rt::{ExceptionFrame, exception};
-
 use crate::Registers;
+
+#[cfg(target_arch = "arm")]
+pub(crate) mod cortex_m;
+#[cfg(target_arch = "riscv32")]
+pub(crate) mod riscv;
 
 /// A block of registers at an address.
 #[derive(Debug)]
@@ -42,18 +43,45 @@ impl Registers for Block {
     }
 }
 
-/// Lets `interrupt` become pending in the interrupt controller, and so end `wfi`.
-pub(crate) fn enable(interrupt: impl InterruptNumber) {
-    // SAFETY: the one danger of unmasking an interrupt is a handler that runs in a critical section;
-    // `PRIMASK` is what makes critical sections, and is not touched.
-    unsafe { NVIC::unmask(interrupt) }
+/// A block of registers of a byte each.
+#[derive(Debug)]
+pub struct Bytes {
+    base: usize,
 }
 
-/// What cortex-m-rt's feature `paint-stack` writes over the stack at reset.
+impl Bytes {
+    /// The block at `address`.
+    ///
+    /// # Safety
+    ///
+    /// Every offset that is read or written through the block names an 8-bit register of the chip, whose accesses
+    /// do not affect memory that Rust knows of.
+    #[must_use]
+    pub const unsafe fn at(address: usize) -> Self {
+        Self { base: address }
+    }
+
+    /// Reads the register at `offset`.
+    #[inline]
+    pub fn read(&mut self, offset: usize) -> u8 {
+        // SAFETY: a register of the chip, by the contract of `at`; no Rust object lives there.
+        unsafe { ptr::without_provenance::<u8>(self.base + offset).read_volatile() }
+    }
+
+    /// Writes the register at `offset`.
+    #[inline]
+    pub fn write(&mut self, offset: usize, value: u8) {
+        // SAFETY: a register of the chip, by the contract of `at`; no Rust object lives there.
+        unsafe { ptr::without_provenance_mut::<u8>(self.base + offset).write_volatile(value) }
+    }
+}
+
+/// What the unused stack is filled with at reset: by cortex-m-rt's feature `paint-stack`, or by `riscv::paint`.
 const PAINT: u32 = 0xcccc_cccc;
 
 unsafe extern "C" {
     /// The end of the statics: how far the stack may grow. The linker's; only its address counts.
+    #[cfg_attr(target_arch = "riscv32", link_name = "__estack")]
     static _stack_end: u32;
     /// Where the stack begins, to grow downwards.
     static _stack_start: u32;
@@ -71,19 +99,4 @@ pub fn stack_peak() -> usize {
         word += size_of::<u32>();
     }
     start - word
-}
-
-/// The vectors behind those of the exceptions. No interrupt is ever taken, and the runtime's own table is
-/// for 240: it would be a kilobyte of flash. One is the least that the runtime takes.
-// SAFETY: the section and the name are those that the runtime asks for. A 0 is never called; if it were, the
-// processor would take it for an instruction set that it has not, which is a fault.
-#[unsafe(link_section = ".vector_table.interrupts")]
-#[unsafe(no_mangle)]
-static __INTERRUPTS: [usize; 1] = [0];
-
-/// `unsafe` is the runtime's word for a handler that could be called from elsewhere; it does nothing unsafe.
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    log::error!("fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr());
-    SCB::sys_reset()
 }

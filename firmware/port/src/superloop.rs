@@ -1,6 +1,6 @@
 //! Poll, arm, sleep: the loop that drives the firmware on a chip.
 //!
-//! Interrupts stay masked (`PRIMASK`) for good: none has a handler, each only ends `wfi`, which a pending
+//! Interrupts stay masked for good (`PRIMASK` of a Cortex-M, `mstatus.MIE` of a RISC-V): none has a handler, each only ends `wfi`, which a pending
 //! interrupt does in spite of the mask. So no state is shared with a handler, and no wake-up is lost: one
 //! that becomes pending between the last look at the hardware and `wfi` makes `wfi` return at once. A
 //! product with interrupts of its own masks them from [`Sleeper::clear`] to [`Sleeper::sleep`] only.
@@ -9,7 +9,7 @@
 
 use tapboard_firmware::{Board, Firmware};
 
-use crate::clock::{Clock, Counter};
+use crate::clock::Timer;
 use crate::ethernet::Mac;
 
 /// The processor's sleep, and the interrupts that end it.
@@ -27,7 +27,7 @@ pub trait Sleeper {
 pub fn turn<B: Board>(
     firmware: &mut Firmware<'_, B>,
     mac: &mut impl Mac,
-    clock: &mut Clock<impl Counter>,
+    clock: &mut impl Timer,
     sleeper: &mut impl Sleeper,
 ) {
     let next = firmware.poll(clock.now(), mac);

@@ -6,8 +6,9 @@
 use core::cell::RefCell;
 use core::fmt::{self, Write};
 
-use cortex_m::interrupt::{self, Mutex};
 use log::{Log, Metadata, Record};
+
+use crate::processor::{Mutex, free};
 
 /// A serial line that takes bytes.
 pub trait Uart: Send {
@@ -42,7 +43,7 @@ impl<U: Uart> Logger<U> {
 
     /// Sends every message that is compiled in to `uart` from now on.
     pub fn install(&'static self, uart: U) {
-        interrupt::free(|cs| self.0.borrow(cs).replace(Some(uart)));
+        free(|cs| self.0.borrow(cs).replace(Some(uart)));
         // It fails only if a logger is there already, and there is no other.
         if log::set_logger(self).is_ok() {
             log::set_max_level(log::STATIC_MAX_LEVEL);
@@ -62,7 +63,7 @@ impl<U: Uart> Log for Logger<U> {
     }
 
     fn log(&self, record: &Record<'_>) {
-        interrupt::free(|cs| {
+        free(|cs| {
             // It is borrowed only if a message's own formatting logs.
             if let Ok(mut uart) = self.0.borrow(cs).try_borrow_mut()
                 && let Some(uart) = uart.as_mut()

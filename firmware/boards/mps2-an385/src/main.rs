@@ -14,7 +14,7 @@ use cortex_m_rt::entry;
 use tapboard_firmware::NetConfig;
 use tapboard_port::boot::{Parts, run};
 use tapboard_port::clock::Clock;
-use tapboard_port::cortex_m::SysTick;
+use tapboard_port::cortex_m::{SysTick, Wfi};
 use tapboard_port::ethernet::Ethernet;
 use tapboard_port::ethernet::lan9118::{self, Lan9118};
 use tapboard_port::memory::{Home, frames};
@@ -24,6 +24,7 @@ use crate::chip::{CORE_HZ, Chip, Interrupt};
 use crate::hardware::Hardware;
 
 type Mac = Ethernet<'static, Lan9118<Block>>;
+type Port = Parts<Hardware, Mac, Clock<SysTick>, Wfi<Interrupt>>;
 
 static HOME: Home<Hardware> = Home::new();
 
@@ -33,7 +34,7 @@ fn main() -> ! {
 }
 
 /// Starts the chip. The entropy needs `SysTick`, and the time that it takes is none of the firmware's.
-fn start() -> Result<Parts<Hardware, Mac, SysTick, Interrupt>, &'static str> {
+fn start() -> Result<Port, &'static str> {
     let mut chip = Chip::start()?;
     #[cfg(feature = "log")]
     uart::install(chip.uart);
@@ -46,6 +47,6 @@ fn start() -> Result<Parts<Hardware, Mac, SysTick, Interrupt>, &'static str> {
         hardware,
         mac: Ethernet::new(fifo, frames()),
         clock: Clock::new(counter, CORE_HZ),
-        interrupt: Interrupt::Ethernet,
+        sleeper: Wfi::new(Interrupt::Ethernet),
     })
 }

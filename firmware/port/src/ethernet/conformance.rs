@@ -17,10 +17,10 @@ use tapboard_firmware::config::FRAME_SIZE;
 use super::{Ethernet, Fifo, Mac};
 use crate::Registers;
 
-pub(super) const ADDRESS: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0x10, 0x20, 0x30]);
+pub(crate) const ADDRESS: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0x10, 0x20, 0x30]);
 
 /// A model of a chip.
-pub(super) trait Chip: Registers + Default + 'static {
+pub(crate) trait Chip: Default + 'static {
     /// The wire brings a frame.
     fn arrive(&mut self, frame: &[u8]);
 
@@ -44,15 +44,21 @@ pub(super) trait Chip: Registers + Default + 'static {
 type Event<C> = fn(&mut C);
 
 /// A chip that the driver shares with the test.
-pub(super) struct Shared<C> {
-    pub(super) chip: RefCell<C>,
+pub(crate) struct Shared<C> {
+    pub(crate) chip: RefCell<C>,
     accesses: Cell<usize>,
     /// What happens right before which access.
     event: Cell<Option<(usize, Event<C>)>>,
 }
 
 impl<C: Chip> Shared<C> {
-    fn access<T>(&self, access: impl FnOnce(&mut C) -> T) -> T {
+    /// The chip, for ever.
+    pub(crate) fn leak(chip: C) -> &'static Self {
+        let chip = RefCell::new(chip);
+        Box::leak(Box::new(Self { chip, accesses: Cell::new(0), event: Cell::new(None) }))
+    }
+
+    pub(crate) fn access<T>(&self, access: impl FnOnce(&mut C) -> T) -> T {
         let mut chip = self.chip.borrow_mut();
         if let Some((at, event)) = self.event.get()
             && at == self.accesses.get()
@@ -65,7 +71,7 @@ impl<C: Chip> Shared<C> {
     }
 }
 
-impl<C: Chip> Registers for &'static Shared<C> {
+impl<C: Chip + Registers> Registers for &'static Shared<C> {
     fn read(&mut self, offset: usize) -> u32 {
         self.access(|chip| chip.read(offset))
     }
@@ -85,11 +91,7 @@ type Open<C, D> = fn(&'static Shared<C>) -> D;
 
 impl<C: Chip, D: Fifo> Bench<C, D> {
     pub(super) fn new(open: Open<C, D>) -> Self {
-        let shared = &*Box::leak(Box::new(Shared {
-            chip: RefCell::default(),
-            accesses: Cell::new(0),
-            event: Cell::new(None),
-        }));
+        let shared = Shared::<C>::leak(C::default());
         let frames = [Box::leak(Box::default()), Box::leak(Box::default())];
         let device = Ethernet::new(open(shared), frames);
         assert_eq!(shared.chip.borrow().address(), ADDRESS);
@@ -105,17 +107,17 @@ impl<C: Chip, D: Fifo> Bench<C, D> {
         Some(frame.consume(<[u8]>::to_vec))
     }
 
-    fn transmit(&mut self, frame: &[u8]) -> bool {
+    pub(super) fn transmit(&mut self, frame: &[u8]) -> bool {
         let Some(token) = self.device.transmit(Instant::ZERO) else { return false };
         token.consume(frame.len(), |room| room.copy_from_slice(frame));
         true
     }
 
-    fn sent(&self) -> Vec<Vec<u8>> {
+    pub(super) fn sent(&self) -> Vec<Vec<u8>> {
         self.shared.chip.borrow_mut().sent()
     }
 
-    fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.shared.chip.borrow_mut().finish();
     }
 

@@ -1,4 +1,5 @@
-//! Ethernet MACs with a FIFO that the processor reads and writes word by word.
+//! Ethernet MACs with a FIFO that the processor reads and writes word by word; and one that is not of that kind,
+//! but can be used like them.
 //!
 //! A driver is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of one
 //! frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers
@@ -10,9 +11,11 @@ use smoltcp::time::Instant;
 use tapboard_firmware::config::FRAME_SIZE;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod lan9118;
 pub mod stellaris;
+#[cfg(any(test, feature = "virtio"))]
+pub mod virtio;
 
 /// What the superloop asks of a network interface besides frames.
 ///

@@ -1,0 +1,44 @@
+//! What the compiler cannot check of a RISC-V: unmasking, the paint on the stack, the trap.
+
+use core::arch::asm;
+use core::ptr;
+
+use riscv::register::{mcause, mepc, mie};
+use riscv_rt::{TrapFrame, post_init};
+
+use super::{_stack_end, PAINT};
+use crate::processor;
+
+/// Lets the timer's interrupt and those of the interrupt controller end `wfi`.
+pub(crate) fn enable() {
+    // SAFETY: the one danger of enabling an interrupt is a handler that runs in a critical section;
+    // `mstatus.MIE` is what makes critical sections, and is not touched.
+    unsafe {
+        mie::set_mtimer();
+        mie::set_mext();
+    }
+}
+
+/// Fills the unused stack, before `main`: riscv-rt does not.
+#[post_init]
+fn paint(_hart: usize) {
+    let sp: usize;
+    // SAFETY: it reads a register.
+    unsafe { asm!("mv {}, sp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    let mut word = (&raw const _stack_end).addr();
+    while word < sp {
+        // SAFETY: from the end of the statics up to the stack pointer, RAM belongs to no Rust object and to no
+        // frame of a function; this calling convention has no red zone, and no interrupt is enabled.
+        unsafe { ptr::without_provenance_mut::<u32>(word).write_volatile(PAINT) };
+        word += size_of::<u32>();
+    }
+}
+
+/// Every exception, none of which is expected.
+// SAFETY: the name is the one that the runtime gives to the handler of this signature.
+#[unsafe(no_mangle)]
+extern "C" fn ExceptionHandler(frame: &TrapFrame) -> ! {
+    let cause = mcause::read().code();
+    log::error!("trap {cause} at {:#010x}, called from {:#010x}", mepc::read(), frame.ra);
+    processor::reset()
+}
