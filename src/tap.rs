@@ -148,7 +148,7 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
     let telemetry = (host_ipv4.address(), 9000).into();
     let segments = options.segmentation_offload && tap.segments();
     if segments != options.segmentation_offload {
-        log::warn!("{} cannot segment; the firmware does", tap.name());
+        log::warn!("{} cannot segment; the firmware does that, and its checksums", tap.name());
     }
     tap.leave_whole(segments);
     driver.run(&net, &options.board, telemetry, &mut TapNic { tap, status, segments })

@@ -8,7 +8,7 @@ mod common;
 use std::io::Read;
 
 use common::netns::{self, sh};
-use common::process::{PATIENCE, Process, connect, echo, pattern};
+use common::process::{PATIENCE, Process, connect, echo, finished, pattern};
 use common::refusal::Refusal;
 
 /// Bytes that 1,000 frames carry at least.
@@ -47,7 +47,7 @@ fn a_kernel_that_refuses_offloads_is_told_of_and_done_without() {
         ] {
             let tap = refused(refusal, offload);
             if offload == ["--segmentation-offload"] {
-                tap.complains("tap0 cannot segment; the firmware does\n");
+                tap.complains("tap0 cannot segment; the firmware does that, and its checksums\n");
             }
             tap.complains("tap0: one frame in a system call\n");
             tap.complains(
@@ -72,6 +72,14 @@ fn an_existing_tap_is_attached_to_all_the_same() {
             assert_eq!(sh(addresses), before);
         }
     });
+}
+
+#[test]
+fn a_nic_that_may_not_segment_is_not_left_segmentation() {
+    let tap = finished(&["tap", "--offload=off", "--segmentation-offload"]);
+    assert_eq!(tap.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&tap.stderr);
+    assert!(error.contains("leave one of them out"), "{error}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv6Addr, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
 
 use common::netns;
 use common::nics::{self, NICS};
@@ -104,6 +104,31 @@ fn bulk_data_takes_few_system_calls_and_counts_on() {
                 assert!(rest.chunks(period).all(|part| first.starts_with(part)));
             }
             ends_well(tap);
+        }
+    });
+}
+
+/// What the firmware says it took and gave, for twenty megabytes each way.
+#[test]
+fn segments_are_made_by_the_nic_if_that_is_left_to_it() {
+    netns::run("segments_are_made_by_the_nic_if_that_is_left_to_it", &[], || {
+        for (nic, few) in [(NICS[0], false), (NICS[1], false), (NICS[2], true)] {
+            let mut tap = board(nic, "large");
+            let mut text = vec![0; 20_000_000];
+            connect((BOARDS[0], 19).into()).read_exact(&mut text).expect("chargen");
+            let mut discard = connect((BOARDS[0], 9).into());
+            discard.write_all(&text).expect("discard");
+            discard.shutdown(Shutdown::Write).expect("a connection");
+            assert_eq!(discard.read(&mut [0]).expect("its FIN"), 0);
+            tap.signal("TERM");
+            assert_eq!(tap.exit_within(PATIENCE).code(), Some(0));
+            let summary = tap.output();
+            let counts = summary.split("board: ").nth(1).expect("a summary").split(' ');
+            let counts: Vec<usize> = counts.filter_map(|word| word.parse().ok()).collect();
+            let full = text.len() / 1460;
+            for count in &counts[..2] {
+                assert_eq!(*count < full / 2, few, "{nic:?}: {count} frames, {full} segments");
+            }
         }
     });
 }

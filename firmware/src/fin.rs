@@ -21,7 +21,7 @@ pub(crate) struct Fin {
     pub(crate) len: usize,
 }
 
-/// Copies `frame` to `buffer` without its FIN; `None` if it is longer than any this stack can hold.
+/// Copies `frame` to `buffer` without its FIN; `None` if it is no ordinary frame.
 pub(crate) fn without<'b>(
     fin: Fin,
     frame: &[u8],

@@ -26,18 +26,20 @@
 //! # 3. A network interface
 //!
 //! A [`smoltcp::phy::Device`] that moves whole Ethernet frames of up to [`FRAME_SIZE`](crate::config::FRAME_SIZE)
-//! bytes, without their checksum. Three rules make a good driver:
+//! bytes, without their checksum. Four rules make a good driver:
 //!
 //! - Whatever comes in, it delivers whole frames or nothing: a length that cannot be is not believed.
 //! - With no room to transmit, it answers `None` to `transmit`, and to `receive` too: a frame comes with room
 //!   for its answer. It does not wait.
+//! - It gives the FIN of a connection in an ordinary frame, should the MAC put segments together (few do).
 //! - It can be asked, after its interrupt was acknowledged, whether there is something to do. That is
 //!   `tapboard_port::ethernet::Mac`, and what makes a sleep safe.
 //!
 //! `tapboard_port::ethernet::Ethernet` keeps them for any chip whose FIFOs the processor moves words from and to, or
-//! whose buffers it copies (`ethernet::virtio`, where what the device says of them is not believed either): what is left to write is a `Fifo` of six functions. Write it over `tapboard_port::Registers`, with a model of the
-//! chip beside it, and `conformance!` tries it on the host: every length, every state of the transmitter, and an
-//! event between any two accesses.
+//! whose buffers it copies (`ethernet::virtio`, where what the device says of them is not believed either): what is
+//! left to write is a `Fifo` of six functions. Write it over `tapboard_port::Registers`, with a model of the chip
+//! beside it, and `conformance!` tries it on the host: every length, every state of the transmitter, and an event
+//! between any two accesses.
 //!
 //! *Done when* those tests pass, and `ping` is answered.
 //!

@@ -209,7 +209,7 @@ impl Recovery {
         }
         self.since = now;
         self.sent = end;
-        // A device may make many segments of it.
+        // A device may make many segments of it, full ones most often.
         self.longest = self.longest.max(len.min(SEGMENT_SIZE) as u16);
         false
     }

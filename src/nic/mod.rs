@@ -1,5 +1,5 @@
 //! The NICs a simulated board can have: each is a [`smoltcp::phy::Device`] of 1514-byte Ethernet frames,
-//! so that the firmware cannot tell them apart.
+//! so that the firmware cannot tell them apart, but for a NIC that it leaves segmentation to.
 
 pub mod dgram;
 pub mod linked;

@@ -55,8 +55,9 @@ impl Split {
     }
 
     /// Makes the next frame in `superframe`, which nobody else may have changed, and says where it is. It has
-    /// one segment, or up to `segments` of them for a board that takes superframes; but a FIN comes with one.
-    /// Its TCP checksum is computed unless it is `left` out.
+    /// one segment, or up to `segments` of them for a board that takes superframes; but the last one comes by
+    /// itself, with the FIN if there is one, so that many segments are also many to who acknowledges every
+    /// second one. Its TCP checksum is computed unless it is `left` out.
     pub(super) fn next(
         &mut self,
         superframe: &mut [u8],
@@ -68,8 +69,7 @@ impl Split {
             return None;
         }
         let shape = self.shape;
-        let fin = shape.flags(&self.headers) & FIN != 0;
-        let segments = segments.min(frames_left - usize::from(fin && frames_left > 1));
+        let segments = segments.min((frames_left - 1).max(1));
         let step = segments * self.size;
         let range = self.next..self.end.min(self.next + shape.payload + step);
         let frame = &mut superframe[range.clone()];

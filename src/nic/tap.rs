@@ -31,7 +31,8 @@
 //! **Offload.** With [`Offload::Segments`] the kernel gives us many TCP segments in one read, and takes
 //! many in one write, as it does with a NIC that segments. The board sees frames of at most 1514 bytes
 //! with all checksums all the same: `split` and `coalesce` are that NIC. Where the kernel refuses it,
-//! each frame is a system call, and a warning says so.
+//! each frame is a system call, and a warning says so. A board that leaves segmentation to its NIC sends and gets
+//! superframes ([`Tap::leave_whole`]).
 //!
 //! Nobody needs the checksums of TCP and UDP where the kernel is at the other end and the cable between
 //! changes nothing: [`Tap::leave_checksums`].
@@ -46,7 +47,6 @@ mod incoming;
 mod netlink;
 mod port;
 mod restraint;
-
 mod sys;
 mod virtio;
 
@@ -241,7 +241,7 @@ impl Tap {
 
     /// Whether the other end takes frames while we make more, because it runs on another core. Then a window
     /// goes out in halves: one is read while the other is made. On the same core that would be one system
-    /// call more for nothing.
+    /// call more for nothing. A superframe that the board made itself goes out as it is.
     pub fn set_concurrent(&mut self, concurrent: bool) {
         self.outgoing.set_limit(if concurrent { HALF_WINDOW } else { usize::MAX });
     }

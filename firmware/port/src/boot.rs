@@ -48,7 +48,11 @@ where
     };
     let firmware = match boot(name, home, hardware, &mut mac, clock.now()) {
         Ok(firmware) => firmware,
-        Err(error) => give_up(error),
+        Err(error) => {
+            // Or else a frame that nobody takes would keep it from sleeping.
+            drop(sleeper);
+            give_up(error)
+        }
     };
     log::info!("{name} is up");
     let mut watermark = Watermark::new();

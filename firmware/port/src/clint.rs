@@ -2,7 +2,7 @@
 //!
 //! It needs no rounds and no bookkeeping: the alarm is a moment, and the interrupt is a level that ends when a later
 //! one is set. The registers are where the core-local interruptor (CLINT) has those of the first hart. Cost: three
-//! accesses and a 64-bit division a reading, three accesses an alarm.
+//! accesses and a 64-bit division a reading, six accesses an alarm.
 
 use smoltcp::time::Instant;
 

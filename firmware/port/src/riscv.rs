@@ -11,7 +11,8 @@ use crate::mmio::riscv as mmio;
 use crate::plic::Plic;
 use crate::superloop::Sleeper;
 
-/// Sleeps in `wfi`, with interrupts masked; the timer and one interrupt of the chip wake it.
+/// Sleeps in `wfi`, with interrupts masked; the timer and one interrupt of the chip wake it, until it is
+/// dropped.
 #[derive(Debug)]
 pub struct Wfi<R>(Plic<R>);
 
@@ -21,6 +22,13 @@ impl<R: Registers> Wfi<R> {
         riscv::interrupt::disable();
         mmio::enable();
         Self(plic)
+    }
+}
+
+impl<R> Drop for Wfi<R> {
+    /// An interrupt that nobody clears any more would let nobody sleep.
+    fn drop(&mut self) {
+        mmio::disable();
     }
 }
 

@@ -1,9 +1,9 @@
 //! Poll, arm, sleep: the loop that drives the firmware on a chip.
 //!
-//! Interrupts stay masked for good (`PRIMASK` of a Cortex-M, `mstatus.MIE` of a RISC-V): none has a handler, each only ends `wfi`, which a pending
-//! interrupt does in spite of the mask. So no state is shared with a handler, and no wake-up is lost: one
-//! that becomes pending between the last look at the hardware and `wfi` makes `wfi` return at once. A
-//! product with interrupts of its own masks them from [`Sleeper::clear`] to [`Sleeper::sleep`] only.
+//! Interrupts stay masked for good (`PRIMASK` of a Cortex-M, `mstatus.MIE` of a RISC-V): none has a handler, each
+//! only ends `wfi`, which a pending interrupt does in spite of the mask. So no state is shared with a handler, and
+//! no wake-up is lost: one that becomes pending between the last look at the hardware and `wfi` makes `wfi` return
+//! at once. A product with interrupts of its own masks them from [`Sleeper::clear`] to [`Sleeper::sleep`] only.
 //!
 //! Cost: latency is that of the interrupt; there is no tick and no minimum sleep.
 

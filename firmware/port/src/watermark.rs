@@ -1,6 +1,6 @@
 //! How deep the call stack has been, as a log message whenever it has been deeper.
 //!
-//! cortex-m-rt's feature `paint-stack` fills the stack with a pattern at reset; what is left of it was never
+//! The stack is filled with a pattern at reset (by cortex-m-rt's feature `paint-stack`, or by `mmio`); what is left of it was never
 //! used. Cost: with log messages a scan of that rest once a second, while awake, 0.5 ms for 15 KiB at
 //! 50 MHz; nothing without.
 

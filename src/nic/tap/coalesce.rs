@@ -47,7 +47,7 @@ struct Run {
 pub(super) struct Batch<'b> {
     /// The virtio-net header and the frame.
     pub(super) bytes: &'b [u8],
-    /// Frames of the firmware in it.
+    /// Frames in it, each as the firmware made it or would have.
     pub(super) frames: u16,
     /// Their bytes.
     pub(super) frame_bytes: usize,
@@ -134,8 +134,8 @@ impl Coalescer {
         result
     }
 
-    /// Lets `fill` make a superframe of `len` bytes, and writes it, to be split into segments of `size` bytes.
-    /// Its checksum of TCP is left to the kernel.
+    /// Lets `fill` make a superframe of `len` bytes, all of them, and writes it, to be split into segments of
+    /// `size` bytes. Its checksum of TCP is left to the kernel.
     pub(super) fn superframe<R>(
         &mut self,
         len: usize,

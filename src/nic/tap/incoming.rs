@@ -2,7 +2,8 @@
 //!
 //! No I/O: [`Port`](super::port::Port) reads into the [`Incoming`]'s buffer, says how much that was, and takes
 //! frames from it until it is empty. Every frame is at most [`FRAME_LEN_MAX`] bytes long and has all its
-//! checksums; what cannot become such frames is a [`Loss`].
+//! checksums; what cannot become such frames is a [`Loss`]. A board that takes superframes gets all segments but the
+//! last as one.
 //!
 //! If checksums are left out, because nobody is to look at them, it answers for them: what the kernel made
 //! itself it never doubts, and what came from elsewhere is verified here.

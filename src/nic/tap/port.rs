@@ -33,8 +33,8 @@ pub enum LinkStatus {
     Gone,
 }
 
-/// Frames and bytes (Ethernet header included) since the TAP was opened, as the board sees them. "In" is
-/// towards the board.
+/// Frames and bytes (Ethernet header included) since the TAP was opened, as the board sees them; of a superframe
+/// that it sends, each segment counts. "In" is towards the board.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TapCounters {
     /// Frames read.

@@ -19,6 +19,18 @@ pub(crate) fn enable() {
     }
 }
 
+/// Lets neither of them end `wfi`.
+pub(crate) fn disable() {
+    // SAFETY: nothing relies on an interrupt that does not come.
+    unsafe {
+        mie::clear_mtimer();
+        mie::clear_mext();
+    }
+}
+
+/// What [`paint`] leaves below the stack pointer, for the calls that it makes where nothing is inlined, bytes.
+const CALLS: usize = 256;
+
 /// Fills the unused stack, before `main`: riscv-rt does not.
 #[post_init]
 fn paint(_hart: usize) {
@@ -26,9 +38,9 @@ fn paint(_hart: usize) {
     // SAFETY: it reads a register.
     unsafe { asm!("mv {}, sp", out(reg) sp, options(nomem, nostack, preserves_flags)) };
     let mut word = (&raw const _stack_end).addr();
-    while word < sp {
-        // SAFETY: from the end of the statics up to the stack pointer, RAM belongs to no Rust object and to no
-        // frame of a function; this calling convention has no red zone, and no interrupt is enabled.
+    while word < sp - CALLS {
+        // SAFETY: from the end of the statics up to the stack pointer, RAM belongs to no Rust object and, up to
+        // `CALLS` before it, to no frame of a function; this calling convention has no red zone, and no interrupt is enabled.
         unsafe { ptr::without_provenance_mut::<u32>(word).write_volatile(PAINT) };
         word += size_of::<u32>();
     }
