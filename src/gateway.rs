@@ -20,10 +20,13 @@ use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack};
 use mio::net::{TcpListener, UdpSocket};
 use mio::{Interest, Registry, Token};
 use smoltcp::time::Instant;
+use tapboard_firmware::config::SUPERFRAME_DATA;
 use tapboard_firmware::{Buffers, NetConfig, NetStack, Sockets};
 
 use self::datagrams::Datagrams;
 use self::flows::Flows;
+use crate::nic::Lent;
+use crate::nic::mac::{Checksums, Mac};
 use crate::nic::wire::End;
 
 /// Connections through the gateway at most.
@@ -35,7 +38,7 @@ pub const ALLOWED: usize = tapboard_firmware::config::LISTENERS;
 
 const TCP_SLOTS: usize = FLOWS + 8;
 const UDP_SLOTS: usize = DATAGRAM_FLOWS + ALLOWED;
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = SUPERFRAME_DATA;
 const DATAGRAMS: usize = 16 * 1024;
 
 /// A host port and the board port it leads to.
@@ -220,6 +223,11 @@ pub struct Gateway<'a> {
     registry: Registry,
 }
 
+/// The gateway's MAC: that of a host on a fast network, which makes the segments and does the checksums.
+fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<Lent<'e, End<'w>>> {
+    Mac::new(Lent(end), Checksums::Mac).segmenting(true)
+}
+
 impl<'a> Gateway<'a> {
     /// Opens the host ports and takes the far end of the wire. `entropy` seeds the gateway's stack;
     /// `nic` is its end of the wire.
@@ -243,7 +251,8 @@ impl<'a> Gateway<'a> {
         let Memory { tcp, udp, sockets } = memory;
         let buffers = Buffers { tcp, udp };
         let net = NetConfig::PEER;
-        let mut stack = NetStack::new(&net, nic, Instant::ZERO, entropy, buffers, sockets);
+        let mut mac = mac(nic);
+        let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
         let doors = Door::open_all(forwards, &registry)?;
         let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
@@ -265,7 +274,7 @@ impl<'a> Gateway<'a> {
     /// [`NetStack::poll_with`]'s.
     pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
         let Self { stack, doors, allowed, flows, datagrams, registry } = self;
-        stack.poll_with(now, nic, |stack, now| {
+        stack.poll_with(now, &mut mac(nic), |stack, now| {
             let mut retry: Option<Instant> = None;
             for door in &mut *doors {
                 let again = flows.accept_kernel(door, stack, registry, now);

@@ -45,14 +45,14 @@ impl Device for Loopback {
     fn receive(&mut self, now: Instant) -> Option<(Received<'_>, Transmit<'_>)> {
         let frame = arrived(&mut self.queue, now)?;
         let (queue, spare) = (&mut self.queue, &self.spare);
-        Some((Received { frame, spare }, Transmit { queue, spare, at: now + self.delay }))
+        Some((Received { frame, spare }, Transmit::new(queue, spare, now + self.delay)))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
         if self.queue.len() >= QUEUE {
             return None;
         }
-        Some(Transmit { queue: &mut self.queue, spare: &self.spare, at: now + self.delay })
+        Some(Transmit::new(&mut self.queue, &self.spare, now + self.delay))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -3,15 +3,19 @@
 //! Frames arrive in order after a fixed delay, none is lost, and none exceeds 1514 bytes. Each
 //! direction holds at most [`QUEUE`] frames: a sender gets no transmit token while its direction is
 //! full. An answer to a received frame always has its token, or two full directions could wait for each
-//! other; so a queue can outgrow its limit by what the other end receives. Buffers are recycled: in the
+//! other; so a queue can outgrow its limit by what the other end receives, and by a superframe, which arrives in
+//! its segments. Buffers are recycled: in the
 //! steady state nothing is allocated.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::num::NonZeroU16;
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::FRAME_SIZE;
+
+use super::split::Split;
 
 /// Frames a direction holds before its sender has to wait.
 pub const QUEUE: usize = 256;
@@ -63,11 +67,15 @@ pub struct Wire {
 
 /// Frame buffers that were used before; both tokens of a receive may want one.
 #[derive(Debug, Default)]
-pub(super) struct Spare(RefCell<Vec<Vec<u8>>>);
+pub(super) struct Spare {
+    frames: RefCell<Vec<Vec<u8>>>,
+    /// For a superframe, while it is split.
+    superframe: RefCell<Vec<u8>>,
+}
 
 impl Spare {
     fn take(&self, len: usize) -> Vec<u8> {
-        let buffer = self.0.borrow_mut().pop();
+        let buffer = self.frames.borrow_mut().pop();
         let mut frame = buffer.unwrap_or_else(|| Vec::with_capacity(FRAME_SIZE));
         // What an earlier frame left is overwritten by its next sender, and need not be zeroed first.
         frame.resize(len, 0);
@@ -75,7 +83,7 @@ impl Spare {
     }
 
     fn give(&self, frame: Vec<u8>) {
-        let mut spare = self.0.borrow_mut();
+        let mut spare = self.frames.borrow_mut();
         // More than both directions can hold would never be used again.
         if spare.len() < 2 * QUEUE {
             spare.push(frame);
@@ -139,14 +147,14 @@ impl Device for End<'_> {
     fn receive(&mut self, now: Instant) -> Option<(Received<'_>, Transmit<'_>)> {
         let frame = arrived(self.rx, now)?;
         let received = Received { frame, spare: self.spare };
-        Some((received, Transmit { queue: self.tx, spare: self.spare, at: now + self.delay }))
+        Some((received, Transmit::new(self.tx, self.spare, now + self.delay)))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
         if self.tx.len() >= QUEUE {
             return None;
         }
-        Some(Transmit { queue: self.tx, spare: self.spare, at: now + self.delay })
+        Some(Transmit::new(self.tx, self.spare, now + self.delay))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -185,27 +193,57 @@ impl RxToken for Received<'_> {
     }
 }
 
-/// Room for one frame.
+/// Room for one frame, or for a superframe that says how long its segments are to be.
 #[derive(Debug)]
 pub struct Transmit<'a> {
-    pub(super) queue: &'a mut VecDeque<InFlight>,
-    pub(super) spare: &'a Spare,
-    pub(super) at: Instant,
+    queue: &'a mut VecDeque<InFlight>,
+    spare: &'a Spare,
+    at: Instant,
+    segment: Option<NonZeroU16>,
+}
+
+impl<'a> Transmit<'a> {
+    /// What arrives `at` that moment goes to the end of `queue`.
+    pub(super) fn new(queue: &'a mut VecDeque<InFlight>, spare: &'a Spare, at: Instant) -> Self {
+        Self { queue, spare, at, segment: None }
+    }
+
+    /// Sends a superframe in segments of `size` bytes, with all their checksums.
+    fn segments<R>(self, size: NonZeroU16, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+        let mut superframe = self.spare.superframe.borrow_mut();
+        superframe.resize(len, 0);
+        let result = f(&mut superframe);
+        let mut split = Split::new(&superframe, size).expect("a segment with data");
+        while let Some(segment) = split.next(&mut superframe, 1, false) {
+            let mut frame = self.spare.take(segment.len());
+            frame.copy_from_slice(&superframe[segment]);
+            self.queue.push_back(InFlight { at: self.at, frame });
+        }
+        result
+    }
 }
 
 impl TxToken for Transmit<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        if let Some(size) = self.segment {
+            return self.segments(size, len, f);
+        }
         assert!(len <= FRAME_SIZE, "a frame of {len} bytes does not fit this NIC");
         let mut frame = self.spare.take(len);
         let result = f(&mut frame);
         self.queue.push_back(InFlight { at: self.at, frame });
         result
     }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.segment = meta.segmentation_offload_size;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nic::segment::made::Made;
 
     fn send(wire: &mut Wire, side: Side, now: Instant, payload: &[u8]) -> bool {
         let mut end = wire.end(side);
@@ -234,6 +272,27 @@ mod tests {
         assert_eq!(receive(&mut wire, Side::Peer, later).as_deref(), Some(&b"one"[..]));
         assert_eq!(receive(&mut wire, Side::Peer, later).as_deref(), Some(&b"two"[..]));
         assert_eq!(wire.next_arrival(Side::Peer), None);
+    }
+
+    #[test]
+    fn a_superframe_arrives_in_segments() {
+        let made = Made::new(false, 4000);
+        let mut wire = Wire::default();
+        let mut meta = PacketMeta::default();
+        meta.segmentation_offload_size = NonZeroU16::new(1460);
+        // Twice, for the buffer that is used again.
+        for len in [4000, 1461] {
+            let made = Made { payload: made.payload[..len].to_vec(), ..made.clone() };
+            let mut end = wire.end(Side::Peer);
+            let mut token = end.transmit(Instant::ZERO).expect("room");
+            token.set_meta(meta);
+            let frame = made.frame();
+            token.consume(frame.len(), |buffer| buffer.copy_from_slice(&frame));
+            let arrived: Vec<_> =
+                std::iter::from_fn(|| receive(&mut wire, Side::Board, Instant::ZERO)).collect();
+            let segments: Vec<_> = made.segments(1460).iter().map(Made::frame).collect();
+            assert!(arrived == segments, "{} frames", arrived.len());
+        }
     }
 
     #[test]
