@@ -10,6 +10,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::netns;
@@ -133,24 +134,30 @@ fn every_kind_of_fault_at_once_changes_no_byte_on_a_tap() {
 }
 
 /// On a bare cable the NIC may do more for the board than on one that is bad; so it changes that in the
-/// midst of traffic.
+/// midst of traffic. A transfer may take a second, if its SYN or its last segment is lost; so the cable
+/// goes on changing until there were some.
 #[test]
 fn transfers_outlive_faults_that_come_and_go() {
     netns::run("transfers_outlive_faults_that_come_and_go", &[], || {
-        let steps = "corrupt 3%\nsleep 20ms\ncorrupt off\nsleep 20ms\n".repeat(20) + "stats";
+        let steps = "corrupt 3%\nsleep 20ms\ncorrupt off\nsleep 20ms";
         let data = pattern(6, 200_000);
         for nic in NICS {
             let mut tap = on_tap(nic, &["--seed=6"]);
-            let mut rounds = 0;
+            let changes = AtomicUsize::new(0);
             std::thread::scope(|scope| {
-                let changing = scope.spawn(|| tap.command(&steps, "frames_in"));
-                while !changing.is_finished() {
-                    assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?}");
-                    rounds += 1;
+                let transfers = scope.spawn(|| {
+                    let mut rounds = 0;
+                    while rounds < 3 || changes.load(Ordering::Relaxed) < 20 {
+                        assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?}");
+                        rounds += 1;
+                    }
+                });
+                while !transfers.is_finished() {
+                    tap.command(steps, "nothing wrong");
+                    changes.fetch_add(1, Ordering::Relaxed);
                 }
-                changing.join().unwrap();
+                transfers.join().unwrap();
             });
-            assert!(rounds > 1, "{nic:?}: one transfer in 0.8 s");
         }
     });
 }

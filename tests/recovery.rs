@@ -135,6 +135,67 @@ fn what_is_resent_is_the_first_that_is_missing_whatever_came_in_meanwhile() {
     solo.assert_clean();
 }
 
+/// smoltcp itself is deaf to duplicates and to window updates in LAST-ACK.
+#[test]
+fn what_is_lost_after_both_have_closed_is_resent_no_later_than_before() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected(&mut solo);
+    solo.send(client.fin());
+    solo.said();
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, &[1; 2000]), Ok(2000));
+    tcp::close(&mut solo.board, socket);
+    tcp::close(&mut solo.board, listener);
+    let start = solo.clock.now();
+    solo.turn();
+    assert_eq!(sent(&mut solo, start), [(0, 0), (0, 1460)]);
+    // The first is lost.
+    let first = client.ack.0.cast_unsigned();
+    let mut segment = client.segment(TcpControl::None, b"");
+    segment.sacked[0] = Some((first.wrapping_add(1460), first.wrapping_add(2000)));
+    solo.send(segment.frame());
+    solo.pass(Duration::from_millis(10));
+    let resent = solo.said();
+    assert_eq!(resent.len(), 1, "{resent:#?}");
+    assert_eq!((resent[0].seq, resent[0].payload.len()), (client.ack, 1460));
+    client.ack += 2000;
+    solo.send(client.ack());
+    let fin = solo.said_one();
+    assert!(fin.is_fin() && fin.seq == client.ack && fin.payload.is_empty(), "{fin:?}");
+    client.ack += 1;
+    solo.send(client.ack());
+    solo.assert_clean();
+}
+
+#[test]
+fn a_window_that_opens_after_both_have_closed_is_noticed() {
+    for lengths in [&[1460, 540][..], &[5]] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected(&mut solo);
+        client.window = 0;
+        solo.send(client.fin());
+        solo.said();
+        let len = lengths.iter().sum();
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[1; 2000][..len]), Ok(len));
+        tcp::close(&mut solo.board, socket);
+        tcp::close(&mut solo.board, listener);
+        solo.turn();
+        assert!(solo.said().is_empty());
+        client.window = 8192;
+        solo.send(client.ack());
+        let mut said = solo.said();
+        assert!(said.iter().map(|segment| segment.payload.len()).eq(lengths.iter().copied()));
+        client.ack += len;
+        solo.send(client.ack());
+        said.extend(solo.said());
+        assert!(said.last().unwrap().is_fin(), "{said:#?}");
+        client.ack += 1;
+        solo.send(client.ack());
+        solo.assert_clean();
+    }
+}
+
 #[test]
 fn a_closed_window_is_no_loss() {
     let mut memory = SoloMemory::new();

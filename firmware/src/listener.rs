@@ -31,7 +31,7 @@ use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpEndpoint;
 
-use crate::config::{LISTENERS, RESERVE};
+use crate::config::{LISTENERS, RESERVE, SEGMENT_SIZE};
 use crate::recovery::Recovery;
 
 /// Where a slot is on its way; see the module's picture.
@@ -115,6 +115,14 @@ impl Slot {
     /// When this phase began.
     pub(crate) const fn since(&self) -> Instant {
         self.since
+    }
+
+    /// Whether the connection, whose peer has closed, may close too with `queue` bytes unacknowledged. In
+    /// LAST-ACK smoltcp takes in an acknowledgement only if it is of something new: duplicates and SACK say
+    /// nothing to it of a loss, nor a window update of more room. So that state has to wait until no more is
+    /// left than a segment which may leave, and which the FIN may go with.
+    const fn finishes(&self, queue: usize) -> bool {
+        queue == 0 || (queue <= SEGMENT_SIZE && self.recovery.is_window_open())
     }
 
     /// Whether the peer had closed in order before the connection ended.
@@ -346,15 +354,26 @@ impl<'a> Pool<'a> {
             // A FIN means nothing to a peer that has no connection yet, or to one just given up.
             State::SynReceived | State::Closed => self.abort(set, index, now),
             _ if socket.recv_queue() > 0 => self.abort(set, index, now),
-            _ => {
-                socket.close();
+            state => {
                 let unacknowledged = socket.send_queue();
+                if state != State::CloseWait || self.slots[index].finishes(unacknowledged) {
+                    self.socket_mut(index, set).close();
+                }
                 let slot = &mut self.slots[index];
                 slot.generation = slot.generation.wrapping_add(1);
                 slot.phase = Phase::Orphan;
                 slot.since = now;
                 slot.unacknowledged = unacknowledged;
             }
+        }
+    }
+
+    /// Lets an orphan in CLOSE-WAIT close at last, if it may; see [`Slot::finishes`].
+    pub(crate) fn finish(&mut self, set: &mut SocketSet<'a>, index: usize) {
+        let (slot, socket) = (&self.slots[index], self.socket(index, set));
+        let waits = slot.phase == Phase::Orphan && socket.state() == State::CloseWait;
+        if waits && slot.finishes(socket.send_queue()) {
+            self.socket_mut(index, set).close();
         }
     }
 

@@ -366,6 +366,11 @@ impl Recovery {
         [other, self.window, self.window, self.window, self.window]
     }
 
+    /// Whether the peer has room for more.
+    pub(crate) const fn is_window_open(&self) -> bool {
+        self.window > 0
+    }
+
     /// The highest acknowledgement.
     pub(crate) const fn acknowledged(&self) -> TcpSeqNumber {
         self.acknowledged

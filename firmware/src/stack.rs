@@ -496,12 +496,14 @@ impl<'a> NetStack<'a> {
                 continue;
             }
             let Some(ends) = self.ends(index) else { continue };
+            self.pool.finish(&mut self.set, index);
             let socket = self.pool.socket(index, &self.set);
             let (finished, fin) = match socket.state() {
                 State::Established => (false, false),
                 State::FinWait1 => (false, true),
                 State::CloseWait => (true, false),
-                State::LastAck | State::Closing => (true, true),
+                State::Closing => (true, true),
+                // In LAST-ACK smoltcp does not listen to any of this.
                 _ => continue,
             };
             let (queue, unread) = (socket.send_queue(), socket.recv_queue());
