@@ -139,25 +139,29 @@ fn every_kind_of_fault_at_once_changes_no_byte_on_a_tap() {
 #[test]
 fn transfers_outlive_faults_that_come_and_go() {
     netns::run("transfers_outlive_faults_that_come_and_go", &[], || {
-        let steps = "corrupt 3%\nsleep 20ms\ncorrupt off\nsleep 20ms";
+        let steps = "corrupt 3%\nsleep 20ms\ncorrupt off\nsleep 20ms\n".repeat(20);
         let data = pattern(6, 200_000);
         for nic in NICS {
             let mut tap = on_tap(nic, &["--seed=6"]);
-            let changes = AtomicUsize::new(0);
+            let transferred = AtomicUsize::new(0);
             std::thread::scope(|scope| {
-                let transfers = scope.spawn(|| {
-                    let mut rounds = 0;
-                    while rounds < 3 || changes.load(Ordering::Relaxed) < 20 {
-                        assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?}");
-                        rounds += 1;
+                let changing = scope.spawn(|| {
+                    for count in 0..25 {
+                        // What it does not know, it says so once it has done what came before.
+                        let last = format!("changed-{count}");
+                        tap.command(&format!("{steps}{last}"), &last);
+                        if transferred.load(Ordering::Relaxed) > 1 {
+                            break;
+                        }
                     }
                 });
-                while !transfers.is_finished() {
-                    tap.command(steps, "nothing wrong");
-                    changes.fetch_add(1, Ordering::Relaxed);
+                while !changing.is_finished() {
+                    assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?}");
+                    transferred.fetch_add(1, Ordering::Relaxed);
                 }
-                transfers.join().unwrap();
+                changing.join().unwrap();
             });
+            assert!(transferred.into_inner() > 1, "{nic:?}: one transfer in 20 s");
         }
     });
 }

@@ -206,7 +206,7 @@ fn a_transfer_outlives_a_link_that_goes_down() {
         }
         let before = tap.status(KEY);
         assert!(!readable(&client, Duration::from_secs(2)));
-        let spent = tap.status(KEY) - before;
+        let spent = tap.status(KEY).saturating_sub(before);
         assert!(spent <= IDLE_WAKEUPS, "{spent} wake-ups while the link was down");
         sh("ip link set tap0 up");
         client.read_to_end(&mut back).unwrap();
@@ -265,7 +265,7 @@ fn idle_wakeups(tap: &Process) -> u64 {
     assert!(!readable(&client, Duration::from_millis(500)));
     let before = tap.status(KEY);
     assert!(!readable(&client, QUIET));
-    tap.status(KEY) - before
+    tap.status(KEY).saturating_sub(before)
 }
 
 /// Shorter than the time to a keep-alive, which is 20 s.

@@ -320,7 +320,7 @@ fn wakeups(user: &User, client: &TcpStream) -> u64 {
     let before = user.process.status(KEY);
     // Nothing arrives: the wait is for its end.
     assert!(!readable(client, QUIET));
-    user.process.status(KEY) - before
+    user.process.status(KEY).saturating_sub(before)
 }
 
 fn opened(user: &User) -> TcpStream {
@@ -377,7 +377,7 @@ fn clients_that_find_no_file_descriptor_are_served_later() {
     user.process.complains("cannot accept");
     let before = user.process.status("voluntary_ctxt_switches");
     assert!(!readable(&crowd[29], Duration::from_secs(1)));
-    let spent = user.process.status("voluntary_ctxt_switches") - before;
+    let spent = user.process.status("voluntary_ctxt_switches").saturating_sub(before);
     assert!(spent <= 40, "{spent} wake-ups in a second without a file descriptor");
     thread::scope(|scope| {
         for client in &crowd {

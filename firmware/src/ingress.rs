@@ -133,6 +133,8 @@ fn classify_tcp(at: usize, packet: &Packet<'_>, verify: bool) -> Class {
     let local = IpEndpoint::new(destination, tcp.dst_port());
     let remote = IpEndpoint::new(source, tcp.src_port());
     let len = tcp.payload().len();
+    // Broken ones are no good to smoltcp either.
+    let options = tcp.options_summary().unwrap_or_default();
     // The checksum is looked at only where it matters here; smoltcp does it in any case that is ours.
     let sound = || !verify || tcp.verify_checksum(&source, &destination);
     let heard = Heard {
@@ -140,10 +142,11 @@ fn classify_tcp(at: usize, packet: &Packet<'_>, verify: bool) -> Class {
         seq: tcp.seq_number(),
         ack: tcp.ack().then(|| tcp.ack_number()),
         window: tcp.window_len(),
+        scale: options.window_scale.map_or(0, |scale| scale.min(14)),
         bare: len == 0 && sound(),
         fin: (len > 0 && tcp.fin() && sound()).then_some(Fin { at, len }),
-        sacked: match tcp.selective_ack_ranges() {
-            Ok(ranges) if ranges[0].is_some() && sound() => ranges,
+        sacked: match options.sack_ranges {
+            ranges if ranges[0].is_some() && sound() => ranges,
             _ => [None; 3],
         },
     };

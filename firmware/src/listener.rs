@@ -31,7 +31,7 @@ use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpEndpoint;
 
-use crate::config::{LISTENERS, RESERVE, SEGMENT_SIZE};
+use crate::config::{LAST_SEGMENT, LISTENERS, RESERVE};
 use crate::recovery::Recovery;
 
 /// Where a slot is on its way; see the module's picture.
@@ -59,6 +59,16 @@ pub(crate) enum End {
     TimedOut,
 }
 
+/// How the peer ended its direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    /// Not yet.
+    Sends,
+    /// With a FIN, so that CLOSED is no accident.
+    Finished,
+    Reset,
+}
+
 /// On whose account a slot is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Account {
@@ -75,12 +85,11 @@ pub(crate) struct Slot {
     pub(crate) phase: Phase,
     pub(crate) account: Account,
     pub(crate) generation: u16,
-    /// The peer reset it.
-    reset: bool,
-    /// The peer's FIN came in, so that CLOSED is no accident.
-    finished: bool,
+    peer: Peer,
     /// The owner's `connect` has succeeded.
     announced: bool,
+    /// The owner has closed its direction in CLOSE-WAIT, and its FIN waits; see [`Pool::shut`].
+    pub(crate) fin_waits: bool,
     pub(crate) end: Option<End>,
     /// When this phase began, or for an orphan, when its peer last acknowledged something.
     since: Instant,
@@ -100,9 +109,9 @@ impl Slot {
             phase: Phase::Free,
             account: Account::Nobody,
             generation: 0,
-            reset: false,
-            finished: false,
+            peer: Peer::Sends,
             announced: false,
+            fin_waits: false,
             end: None,
             since: Instant::ZERO,
             touched: Instant::ZERO,
@@ -117,17 +126,16 @@ impl Slot {
         self.since
     }
 
-    /// Whether the connection, whose peer has closed, may close too with `queue` bytes unacknowledged. In
-    /// LAST-ACK smoltcp takes in an acknowledgement only if it is of something new: duplicates and SACK say
-    /// nothing to it of a loss, nor a window update of more room. So that state has to wait until no more is
-    /// left than a segment which may leave, and which the FIN may go with.
-    const fn finishes(&self, queue: usize) -> bool {
-        queue == 0 || (queue <= SEGMENT_SIZE && self.recovery.is_window_open())
-    }
-
     /// Whether the peer had closed in order before the connection ended.
     pub(crate) const fn finished(&self) -> bool {
-        self.finished && !self.reset
+        matches!(self.peer, Peer::Finished)
+    }
+
+    /// Notes the peer's FIN.
+    const fn finish(&mut self) {
+        if matches!(self.peer, Peer::Sends) {
+            self.peer = Peer::Finished;
+        }
     }
 
     /// Notes that the owner has been told of the connection; says whether it had been before.
@@ -354,11 +362,9 @@ impl<'a> Pool<'a> {
             // A FIN means nothing to a peer that has no connection yet, or to one just given up.
             State::SynReceived | State::Closed => self.abort(set, index, now),
             _ if socket.recv_queue() > 0 => self.abort(set, index, now),
-            state => {
+            _ => {
                 let unacknowledged = socket.send_queue();
-                if state != State::CloseWait || self.slots[index].finishes(unacknowledged) {
-                    self.socket_mut(index, set).close();
-                }
+                self.shut(set, index);
                 let slot = &mut self.slots[index];
                 slot.generation = slot.generation.wrapping_add(1);
                 slot.phase = Phase::Orphan;
@@ -368,12 +374,25 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Lets an orphan in CLOSE-WAIT close at last, if it may; see [`Slot::finishes`].
-    pub(crate) fn finish(&mut self, set: &mut SocketSet<'a>, index: usize) {
-        let (slot, socket) = (&self.slots[index], self.socket(index, set));
-        let waits = slot.phase == Phase::Orphan && socket.state() == State::CloseWait;
-        if waits && slot.finishes(socket.send_queue()) {
+    /// Closes a slot's sending direction: FIN follows what was sent. In CLOSE-WAIT it waits, [`Slot::fin_waits`],
+    /// until the peer has taken all but what may leave at once as a last segment: in LAST-ACK smoltcp takes in
+    /// an acknowledgement only if it is of something new, so that duplicates and SACK tell it nothing of a
+    /// loss, nor window updates of more room.
+    pub(crate) fn shut(&mut self, set: &mut SocketSet<'a>, index: usize) {
+        let socket = self.socket(index, set);
+        let queue = socket.send_queue();
+        let last = queue == 0 || (queue <= LAST_SEGMENT && self.slots[index].recovery.fits(queue));
+        let waits = socket.state() == State::CloseWait && !last;
+        self.slots[index].fin_waits = waits;
+        if !waits {
             self.socket_mut(index, set).close();
+        }
+    }
+
+    /// Lets a FIN go that has waited, if it may; see [`Pool::shut`].
+    pub(crate) fn shut_waiting(&mut self, set: &mut SocketSet<'a>, index: usize) {
+        if self.slots[index].fin_waits {
+            self.shut(set, index);
         }
     }
 

@@ -22,7 +22,8 @@
 //! smoltcp's Reno ends fast recovery with the first of them (RFC 6582 3.2 would go on). The tries never cease while data is
 //! outstanding: its fast retransmit stops smoltcp's timer, and if the segment cannot leave, for want of the
 //! neighbour's MAC address, it is forgotten, and keep-alive probes begin to fill its place with a byte of
-//! their own. A peer which is gone is still given up, for what the tries pretend is taken off the timeout.
+//! their own. Only in LAST-ACK they do, where smoltcp listens to none of this; so that state is put off till the
+//! last segment (`Pool::shut` in [`crate::listener`]). A peer which is gone is still given up, for what the tries pretend is taken off the timeout.
 //! Only what the peer has said itself is repeated; a wrong guess costs one segment sent twice. 64 bytes
 //! a slot.
 
@@ -50,6 +51,8 @@ pub(crate) struct Heard {
     /// `None` without the ACK flag.
     pub(crate) ack: Option<TcpSeqNumber>,
     pub(crate) window: u16,
+    /// The shift of later windows that a SYN announces (RFC 7323 2.3), at most 14; 0 without.
+    pub(crate) scale: u8,
     /// Without payload, and its checksum is right.
     pub(crate) bare: bool,
     /// With payload and a FIN, and its checksum is right.
@@ -90,6 +93,8 @@ pub(crate) struct Recovery {
     known: bool,
     /// Retransmissions because the peer said nothing.
     tries: u8,
+    /// How far the peer's windows are to be shifted.
+    scale: u8,
     /// The window that came with the highest acknowledgement, unscaled.
     window: u16,
     /// The longest segment sent, in bytes.
@@ -129,6 +134,7 @@ impl Recovery {
         Self {
             known: false,
             tries: 0,
+            scale: 0,
             window: 0,
             longest: 0,
             ports: (0, 0),
@@ -229,6 +235,7 @@ impl Recovery {
             // A SYN, or a SYN-ACK.
             (State::Listen, State::SynReceived) | (State::SynSent, _) if before != after => {
                 self.ports = heard.ports;
+                self.scale = heard.scale;
                 self.unread = heard.seq + 1;
                 self.begin(heard, now);
             }
@@ -366,9 +373,9 @@ impl Recovery {
         [other, self.window, self.window, self.window, self.window]
     }
 
-    /// Whether the peer has room for more.
-    pub(crate) const fn is_window_open(&self) -> bool {
-        self.window > 0
+    /// Whether the peer's window has room for `len` bytes behind those acknowledged.
+    pub(crate) const fn fits(&self, len: usize) -> bool {
+        len <= (self.window as usize) << self.scale
     }
 
     /// The highest acknowledgement.
@@ -388,6 +395,7 @@ mod tests {
             seq: TcpSeqNumber(100),
             ack: Some(TcpSeqNumber(1)),
             window,
+            scale: 0,
             bare: true,
             fin: None,
             sacked: [None; 3],

@@ -496,19 +496,20 @@ impl<'a> NetStack<'a> {
                 continue;
             }
             let Some(ends) = self.ends(index) else { continue };
-            self.pool.finish(&mut self.set, index);
+            self.pool.shut_waiting(&mut self.set, index);
             let socket = self.pool.socket(index, &self.set);
             let (finished, fin) = match socket.state() {
                 State::Established => (false, false),
                 State::FinWait1 => (false, true),
                 State::CloseWait => (true, false),
-                State::Closing => (true, true),
-                // In LAST-ACK smoltcp does not listen to any of this.
+                State::LastAck | State::Closing => (true, true),
                 _ => continue,
             };
             let (queue, unread) = (socket.send_queue(), socket.recv_queue());
             let recovery = &mut self.pool.slots[index].recovery;
-            let deadline = recovery.deadline(queue, fin, self.now);
+            // In LAST-ACK smoltcp would not listen.
+            let deaf = socket.state() == State::LastAck;
+            let deadline = recovery.deadline(queue, fin, self.now).filter(|_| !deaf);
             let timeout = USER_TIMEOUT - recovery.pretended();
             self.pool.socket_mut(index, &mut self.set).set_timeout(Some(timeout));
             let Some(deadline) = deadline else { continue };

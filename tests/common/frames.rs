@@ -35,6 +35,8 @@ pub(crate) struct Segment {
     pub(crate) seq: TcpSeqNumber,
     pub(crate) ack: Option<TcpSeqNumber>,
     pub(crate) window: u16,
+    /// The window scale option, of a SYN.
+    pub(crate) scale: Option<u8>,
     /// Blocks of its SACK option (RFC 2018), each from its first number to behind its last.
     pub(crate) sacked: [Option<(u32, u32)>; 3],
     pub(crate) payload: Vec<u8>,
@@ -62,7 +64,7 @@ impl Segment {
             seq_number: self.seq,
             ack_number: self.ack,
             window_len: self.window,
-            window_scale: None,
+            window_scale: self.scale,
             max_seg_size: (self.control == TcpControl::Syn).then_some(1460),
             sack_permitted: false,
             sack_ranges: self.sacked,
@@ -92,6 +94,7 @@ impl Segment {
             seq: repr.seq_number,
             ack: repr.ack_number,
             window: repr.window_len,
+            scale: repr.window_scale,
             sacked: repr.sack_ranges,
             payload: repr.payload.to_vec(),
         })

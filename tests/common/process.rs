@@ -166,13 +166,15 @@ impl Process {
         self.exit_within(PATIENCE).code()
     }
 
-    /// One number of `/proc/PID/status` summed over the threads, e.g. `voluntary_ctxt_switches`.
+    /// One number of `/proc/PID/status` summed over the threads there are, e.g. `voluntary_ctxt_switches`. One
+    /// that ends takes its part with it.
     pub(crate) fn status(&self, key: &str) -> u64 {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("it runs");
         tasks
             .map(|task| {
                 let path = task.expect("a thread").path().join("status");
-                let status = std::fs::read_to_string(path).expect("the thread's status");
+                // It may have ended since.
+                let Ok(status) = std::fs::read_to_string(path) else { return 0 };
                 let line = status.lines().find_map(|line| line.strip_prefix(&format!("{key}:")));
                 let word = line.and_then(|rest| rest.split_whitespace().next());
                 word.and_then(|number| number.parse::<u64>().ok()).expect(key)

@@ -214,6 +214,8 @@ pub(crate) struct Client {
     /// The next one expected.
     pub(crate) ack: TcpSeqNumber,
     pub(crate) window: u16,
+    /// What its SYN says of the windows that follow.
+    pub(crate) scale: Option<u8>,
 }
 
 impl Client {
@@ -230,6 +232,7 @@ impl Client {
             seq: TcpSeqNumber(1000),
             ack: TcpSeqNumber(0),
             window: 8192,
+            scale: None,
         }
     }
 
@@ -242,6 +245,7 @@ impl Client {
             seq: self.seq,
             ack: (control != TcpControl::Syn).then_some(self.ack),
             window: self.window,
+            scale: self.scale.filter(|_| control == TcpControl::Syn),
             sacked: [None; 3],
             payload: payload.to_vec(),
         }

@@ -5,7 +5,7 @@ use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
-use super::{End, Phase, Pool, Slot, earliest};
+use super::{End, Peer, Phase, Pool, Slot, earliest};
 use crate::config::{
     ABANDONED, CONNECT, LISTENERS, ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX, USER_TIMEOUT,
 };
@@ -17,8 +17,11 @@ impl<'a> Pool<'a> {
     pub(crate) fn reset(&mut self, set: &SocketSet<'a>, index: usize, before: State) {
         if self.socket(index, set).state() == State::Closed {
             let slot = &mut self.slots[index];
-            slot.finished |= before == State::TimeWait;
-            slot.reset |= before != State::TimeWait;
+            if before == State::TimeWait {
+                slot.finish();
+            } else {
+                slot.peer = Peer::Reset;
+            }
         }
     }
 
@@ -117,10 +120,12 @@ impl<'a> Pool<'a> {
             State::Closed => None,
             state => {
                 // The peer's FIN is in; what follows, LAST-ACK or TIME-WAIT, may end in CLOSED.
-                self.slots[index].finished |= matches!(
+                if matches!(
                     state,
                     State::CloseWait | State::Closing | State::LastAck | State::TimeWait
-                );
+                ) {
+                    self.slots[index].finish();
+                }
                 return None;
             }
         };
@@ -131,7 +136,7 @@ impl<'a> Pool<'a> {
             self.silence(set, index);
         }
         let slot = &mut self.slots[index];
-        let end = if slot.reset { End::Reset } else { End::TimedOut };
+        let end = if slot.peer == Peer::Reset { End::Reset } else { End::TimedOut };
         match end {
             End::Reset => counters.resets_in = counters.resets_in.wrapping_add(1),
             End::TimedOut => counters.timeouts = counters.timeouts.wrapping_add(1),

@@ -95,11 +95,11 @@ impl NetStack<'_> {
         if let Some(error) = self.ended(index) {
             return Err(error);
         }
-        let tcp = self.pool.socket_mut(index, &mut self.set);
+        let tcp = self.pool.socket(index, &self.set);
         if matches!(tcp.state(), State::SynSent | State::Closed) {
             return Err(Error::InvalidState);
         }
-        tcp.close();
+        self.pool.shut(&mut self.set, index);
         Ok(())
     }
 
@@ -126,7 +126,8 @@ impl NetStack<'_> {
             return 0;
         };
         let tcp = self.pool.socket(index, &self.set);
-        if tcp.may_send() { tcp.send_capacity() - tcp.send_queue() } else { 0 }
+        let may_send = tcp.may_send() && !self.pool.slots[index].fin_waits;
+        if may_send { tcp.send_capacity() - tcp.send_queue() } else { 0 }
     }
 
     /// Bytes sent and not yet acknowledged by the peer.
@@ -164,7 +165,7 @@ impl NetStack<'_> {
             return Err(error.into());
         }
         match self.pool.socket(index, &self.set).state() {
-            State::Established | State::CloseWait => Ok(index),
+            State::Established | State::CloseWait if !self.pool.slots[index].fin_waits => Ok(index),
             State::SynSent | State::SynReceived | State::Listen => Err(Error::InvalidState.into()),
             State::Closed if !self.pool.slots[index].finished() => Err(nb::Error::WouldBlock),
             _ => Err(Error::PipeClosed.into()),
