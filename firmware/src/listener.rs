@@ -25,6 +25,8 @@
 mod admission;
 mod expiry;
 
+use core::ops::Range;
+
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::Socket;
 use smoltcp::socket::tcp::{self, State};
@@ -173,6 +175,8 @@ pub(crate) enum Request {
 pub(crate) struct Pool<'a> {
     pub(crate) slots: &'a mut [Slot],
     pub(crate) listeners: [Listener; LISTENERS],
+    /// Slots from here on are free. The first free one is taken, so that a large pool costs little.
+    used: usize,
     queued: u32,
     /// An `Open` connection ended since the application last ran.
     pub(crate) news: bool,
@@ -196,7 +200,12 @@ impl<'a> Pool<'a> {
             generation: 0,
             touched: Instant::ZERO,
         };
-        Self { slots, listeners: [unused; LISTENERS], queued: 0, news: false }
+        Self { slots, listeners: [unused; LISTENERS], used: 0, queued: 0, news: false }
+    }
+
+    /// All slots that are in use, and perhaps some that are not.
+    pub(crate) const fn used(&self) -> Range<usize> {
+        0..self.used
     }
 
     fn handle(&self, index: usize) -> SocketHandle {
@@ -222,7 +231,7 @@ impl<'a> Pool<'a> {
         local: IpEndpoint,
         remote: IpEndpoint,
     ) -> Option<usize> {
-        (0..self.slots.len()).find(|&index| {
+        self.used().find(|&index| {
             let socket = self.socket(index, set);
             socket.local_endpoint() == Some(local) && socket.remote_endpoint() == Some(remote)
         })
@@ -231,7 +240,7 @@ impl<'a> Pool<'a> {
     /// Whether some connection already uses `port` on this side.
     pub(crate) fn port_in_use(&self, set: &SocketSet<'a>, port: u16) -> bool {
         self.listeners.iter().any(|listener| listener.port == port)
-            || (0..self.slots.len()).any(|index| {
+            || self.used().any(|index| {
                 self.socket(index, set).local_endpoint().is_some_and(|local| local.port == port)
             })
     }
@@ -258,7 +267,7 @@ impl<'a> Pool<'a> {
     /// Forgets a port; connections that nobody accepted are reset.
     pub(crate) fn unregister(&mut self, set: &mut SocketSet<'a>, listener: u8, now: Instant) {
         self.listeners[usize::from(listener)].port = 0;
-        for index in 0..self.slots.len() {
+        for index in self.used() {
             if self.slots[index].account != Account::Listener(listener) {
                 continue;
             }
@@ -299,7 +308,7 @@ impl<'a> Pool<'a> {
     /// Whether some SYN-ACK may be waiting for its owner to admit the peer.
     #[cfg(feature = "gateway")]
     pub(crate) fn defers(&self, set: &SocketSet<'a>) -> bool {
-        (0..self.slots.len()).any(|index| {
+        self.used().any(|index| {
             let listener = match self.slots[index].account {
                 Account::Listener(listener) => self.listeners[usize::from(listener)],
                 Account::Client | Account::Nobody => return false,
@@ -406,12 +415,12 @@ impl<'a> Pool<'a> {
 
     /// Whether no slot is needed any more.
     pub(crate) fn idle(&self, set: &SocketSet<'a>) -> bool {
-        (0..self.slots.len())
+        self.used()
             .all(|index| self.slots[index].phase == Phase::Free || self.is_time_wait(set, index))
     }
 
     /// Whether any handshake is under way.
     pub(crate) fn shaking(&self) -> bool {
-        self.slots.iter().any(|slot| slot.phase == Phase::Handshake)
+        self.slots[self.used()].iter().any(|slot| slot.phase == Phase::Handshake)
     }
 }

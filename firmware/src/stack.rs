@@ -147,6 +147,10 @@ pub struct NetStack<'a> {
     backlog: Backlog,
     udp_set: SocketSet<'a>,
     udp: &'a mut [UdpSlot],
+    /// UDP slots from here on are closed, as with [`Pool::used`].
+    udp_used: usize,
+    /// Some UDP socket may have a datagram to send.
+    udp_queued: bool,
     rng: Rng,
     now: Instant,
     counters: Counters,
@@ -213,6 +217,8 @@ impl<'a> NetStack<'a> {
             backlog: Backlog::default(),
             udp_set,
             udp,
+            udp_used: 0,
+            udp_queued: false,
             rng,
             now,
             counters: Counters::default(),
@@ -250,7 +256,7 @@ impl<'a> NetStack<'a> {
 
     /// Resets every connection, whoever holds its handle.
     pub fn abort_all(&mut self) {
-        for index in 0..self.pool.slots.len() {
+        for index in self.pool.used() {
             if !matches!(self.pool.slots[index].phase, Phase::Free | Phase::Aborting) {
                 self.pool.abort(&mut self.set, index, self.now);
             }
@@ -491,7 +497,7 @@ impl<'a> NetStack<'a> {
     /// Returns when the next is due.
     fn recover<D: Device + ?Sized>(&mut self) -> Option<Instant> {
         let mut next: Option<Instant> = None;
-        for index in 0..self.pool.slots.len() {
+        for index in self.pool.used() {
             if matches!(self.pool.slots[index].phase, Phase::Free | Phase::Handshake) {
                 continue;
             }
@@ -547,7 +553,7 @@ impl<'a> NetStack<'a> {
         sent.refused = refused;
         let mut metered = Metered { device, sent };
         let mut outcome = Egress::Budget;
-        let (mut tcp, mut udp) = (true, true);
+        let (mut tcp, mut udp) = (true, self.udp_queued);
         for _ in 0..EGRESS_BUDGET {
             for (set, more) in [(&mut self.set, &mut tcp), (&mut self.udp_set, &mut udp)] {
                 if *more && !metered.sent.refused {
@@ -575,9 +581,11 @@ impl<'a> NetStack<'a> {
             // The driver wakes us when there is room; this is for one that cannot.
             Egress::Refused => Some(self.now + TX_RETRY),
             Egress::Done => {
-                let sets = [&self.set, &self.udp_set];
-                let at = sets.map(|set| self.interface.poll_at(self.now, set));
-                let at = earliest(at[0], at[1])?;
+                let mut at = self.interface.poll_at(self.now, &self.set);
+                if self.udp_queued {
+                    at = earliest(at, self.interface.poll_at(self.now, &self.udp_set));
+                }
+                let at = at?;
                 if at > self.now {
                     return Some(at);
                 }

@@ -35,13 +35,14 @@ struct Conversation {
 
 #[derive(Debug)]
 pub(super) struct Datagrams {
+    /// [`DATAGRAM_FLOWS`] at most; the last is taken.
     places: Vec<Option<Conversation>>,
     scratch: [u8; DATAGRAM_SIZE + 1],
 }
 
 impl Datagrams {
     pub(super) fn new() -> Self {
-        let places = (0..DATAGRAM_FLOWS).map(|_| None).collect();
+        let places = Vec::with_capacity(DATAGRAM_FLOWS);
         Self { places, scratch: [0; DATAGRAM_SIZE + 1] }
     }
 
@@ -86,13 +87,18 @@ impl Datagrams {
         if let Some(index) = self.places.iter().position(known) {
             return Some(index);
         }
-        let index = self.places.iter().position(Option::is_none).or_else(|| {
+        let free = self.places.iter().position(Option::is_none);
+        let more = (self.places.len() < DATAGRAM_FLOWS).then_some(self.places.len());
+        let index = free.or(more).or_else(|| {
             let last = |place: &Option<Conversation>| place.as_ref().map(|c| c.last);
             let (index, _) = self.places.iter().enumerate().min_by_key(|(_, p)| last(p))?;
             self.end(index, stack, registry);
             Some(index)
         })?;
         let ends = make(index, stack)?;
+        if index == self.places.len() {
+            self.places.push(None);
+        }
         self.places[index] = Some(Conversation { ends, last: now });
         Some(index)
     }
@@ -257,6 +263,8 @@ impl Datagrams {
                 self.end(index, stack, registry);
             }
         }
+        let last = self.places.iter().rposition(Option::is_some);
+        self.places.truncate(last.map_or(0, |last| last + 1));
         next
     }
 }

@@ -52,6 +52,8 @@ struct Flow {
     readable: bool,
     writable: bool,
     failed: bool,
+    /// The kernel has told of the end of what it has to give.
+    ends: bool,
     /// The kernel's side has sent its FIN, and the board has been sent one.
     kernel_closed: bool,
     /// The board has sent its FIN, and the kernel's side has been sent one.
@@ -60,13 +62,18 @@ struct Flow {
 
 #[derive(Debug)]
 pub(super) struct Flows {
+    /// [`FLOWS`] at most; the last is one.
     flows: Vec<Option<Flow>>,
     scratch: Vec<u8>,
 }
 
 impl Flows {
     pub(super) fn new() -> Self {
-        Self { flows: (0..FLOWS).map(|_| None).collect(), scratch: vec![0; 64 * 1024] }
+        Self { flows: Vec::with_capacity(FLOWS), scratch: vec![0; 64 * 1024] }
+    }
+
+    fn has_room(&self) -> bool {
+        self.flows.len() < FLOWS || self.flows.iter().any(Option::is_none)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -75,7 +82,8 @@ impl Flows {
 
     pub(super) fn ready(&mut self, index: usize, event: &mio::event::Event) {
         if let Some(flow) = self.flows.get_mut(index).and_then(Option::as_mut) {
-            flow.readable |= event.is_readable() || event.is_read_closed();
+            flow.ends |= event.is_read_closed();
+            flow.readable |= event.is_readable() || flow.ends;
             flow.writable |= event.is_writable() || event.is_write_closed();
             flow.failed |= event.is_error();
         }
@@ -88,9 +96,11 @@ impl Flows {
         board: TcpSocket,
         registry: &Registry,
     ) -> Result<(), TcpSocket> {
-        let Some(index) = self.flows.iter().position(Option::is_none) else {
+        if !self.has_room() {
             return Err(board);
-        };
+        }
+        let free = self.flows.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.flows.len());
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Source::Flow(index).token();
         if let Err(error) = registry.register(&mut kernel, token, interest) {
@@ -100,6 +110,9 @@ impl Flows {
         let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE);
         let _ = socket2::SockRef::from(&kernel).set_tcp_keepalive(&keep_alive);
         let _ = kernel.set_nodelay(true);
+        if index == self.flows.len() {
+            self.flows.push(None);
+        }
         self.flows[index] = Some(Flow {
             phase,
             kernel,
@@ -107,6 +120,7 @@ impl Flows {
             readable: false,
             writable: false,
             failed: false,
+            ends: false,
             kernel_closed: false,
             board_closed: false,
         });
@@ -125,7 +139,7 @@ impl Flows {
         if door.retry_at.is_some_and(|at| now < at) {
             return door.retry_at;
         }
-        while door.acceptable && self.flows.iter().any(Option::is_none) {
+        while door.acceptable && self.has_room() {
             match door.tcp.accept() {
                 Ok((kernel, client)) => {
                     log::debug!("gateway: {client} wants {}", door.board);
@@ -163,7 +177,7 @@ impl Flows {
         stack: &mut NetStack<'_>,
         registry: &Registry,
     ) {
-        while self.flows.iter().any(Option::is_none) {
+        while self.has_room() {
             let Ok((board, from)) = stack.accept_deferred(&allowed.tcp) else {
                 return;
             };
@@ -184,7 +198,7 @@ impl Flows {
     /// others can take the place of one that has ended.
     pub(super) fn poll(&mut self, stack: &mut NetStack<'_>, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
-        let full = self.flows.iter().all(Option::is_some);
+        let full = !self.has_room();
         for slot in &mut self.flows {
             let Some(flow) = slot else { continue };
             match flow.turn(stack, &mut self.scratch, now) {
@@ -202,7 +216,9 @@ impl Flows {
             }
         }
         // Whom a full gateway left waiting, nothing else tells of again.
-        let vacancy = full && self.flows.iter().any(Option::is_none);
+        let vacancy = full && self.has_room();
+        let last = self.flows.iter().rposition(Option::is_some);
+        self.flows.truncate(last.map_or(0, |last| last + 1));
         if vacancy { Some(now) } else { next }
     }
 
@@ -294,6 +310,9 @@ impl Flow {
                     stack.shutdown(&self.board).map_err(drop)?;
                 }
                 Ok(count) => {
+                    // After a short read the kernel tells of what comes next (epoll(7)), but for an end that it
+                    // has told of already. Windows does so only once a read would block.
+                    self.readable = count == room || self.ends || cfg!(windows);
                     let sent = TcpClientStack::send(stack, &mut self.board, &scratch[..count]);
                     debug_assert_eq!(sent, Ok(count), "there was room for it");
                     budget = budget.saturating_sub(count);

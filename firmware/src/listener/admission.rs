@@ -16,7 +16,7 @@ use crate::netstat::Counters;
 impl<'a> Pool<'a> {
     /// Slots on this account. One in TIME-WAIT is anybody's, so it is not this account's reserve.
     fn held(&self, set: &SocketSet<'a>, account: Account) -> usize {
-        (0..self.slots.len())
+        self.used()
             .filter(|&index| {
                 let slot = &self.slots[index];
                 slot.phase != Phase::Free
@@ -48,7 +48,7 @@ impl<'a> Pool<'a> {
         let unused = |index: &usize| {
             self.slots[*index].phase == Phase::Free || self.is_time_wait(set, *index)
         };
-        let unused = (0..self.slots.len()).filter(unused).count();
+        let unused = self.slots.len() - self.used + self.used().filter(unused).count();
         unused > 0 && unused > self.reserved_for_others(set, account)
     }
 
@@ -83,7 +83,7 @@ impl<'a> Pool<'a> {
     }
 
     fn oldest(&self, mut eligible: impl FnMut(&Self, usize) -> bool) -> Option<usize> {
-        (0..self.slots.len())
+        self.used()
             .filter(|&index| eligible(self, index))
             .min_by_key(|&index| self.slots[index].since)
     }
@@ -113,7 +113,8 @@ impl<'a> Pool<'a> {
             return Some(index);
         }
         let leaving = self.slots.iter().any(|slot| slot.phase == Phase::Aborting);
-        let idle = (0..self.slots.len())
+        let idle = self
+            .used()
             .filter(|&index| {
                 let slot = &self.slots[index];
                 matches!(slot.phase, Phase::Open | Phase::Queued(_) | Phase::Orphan)
@@ -132,6 +133,7 @@ impl<'a> Pool<'a> {
     /// Gets a free slot's socket ready for a new connection: what smoltcp keeps from the last one, or
     /// does not do by default, is set anew.
     fn prepare(&mut self, set: &mut SocketSet<'a>, index: usize, account: Account, now: Instant) {
+        self.used = self.used.max(index + 1);
         let socket = self.socket_mut(index, set);
         socket.set_congestion_control(CongestionControl::Reno);
         // Services write whole replies in one poll; waiting for more would only meet the peer's delayed

@@ -32,7 +32,7 @@ impl<'a> Pool<'a> {
         now: Instant,
         counters: &mut Counters,
     ) {
-        for index in 0..self.slots.len() {
+        for index in self.used() {
             if self.slots[index].phase != Phase::Handshake {
                 continue;
             }
@@ -66,7 +66,7 @@ impl<'a> Pool<'a> {
         counters: &mut Counters,
     ) -> Option<Instant> {
         let mut next = None;
-        for index in 0..self.slots.len() {
+        for index in self.used() {
             let deadline = match self.slots[index].phase {
                 Phase::Free => None,
                 Phase::Handshake => self.expire_handshake(set, index, now, counters),
@@ -78,6 +78,8 @@ impl<'a> Pool<'a> {
                 earliest(&mut next, deadline);
             }
         }
+        let last = self.slots[self.used()].iter().rposition(|slot| slot.phase != Phase::Free);
+        self.used = last.map_or(0, |last| last + 1);
         next
     }
 
@@ -233,7 +235,7 @@ impl<'a> Pool<'a> {
         counters: &mut Counters,
     ) -> Option<Instant> {
         let mut next = None;
-        for index in 0..self.slots.len() {
+        for index in self.used() {
             let slot = &self.slots[index];
             if slot.phase != Phase::Open {
                 continue;

@@ -94,7 +94,7 @@ impl<'a> NetStack<'a> {
     }
 
     pub(super) fn udp_port_in_use(&self, port: u16) -> bool {
-        (0..self.udp.len()).any(|index| {
+        (0..self.udp_used).any(|index| {
             self.udp_set.get::<udp::Socket<'_>>(self.udp_handle(index)).endpoint().port == port
         })
     }
@@ -105,6 +105,7 @@ impl<'a> NetStack<'a> {
         }
         let index = self.udp.iter().position(|slot| !slot.open).ok_or(Error::NoBufferSpace)?;
         self.udp_socket(index).bind(port).map_err(|_| Error::Unaddressable)?;
+        self.udp_used = self.udp_used.max(index + 1);
         let slot = &mut self.udp[index];
         *slot = UdpSlot {
             handle: slot.handle,
@@ -120,12 +121,14 @@ impl<'a> NetStack<'a> {
     fn udp_close(&mut self, index: usize) {
         self.udp_socket(index).close();
         self.udp[index].open = false;
+        let last = self.udp[..self.udp_used].iter().rposition(|slot| slot.open);
+        self.udp_used = last.map_or(0, |last| last + 1);
     }
 
     /// Takes back sockets that were dropped without `close`. Returns when the next could be due.
     pub(super) fn reclaim_udp(&mut self) -> Option<Instant> {
         let mut next = None;
-        for index in 0..self.udp.len() {
+        for index in 0..self.udp_used {
             let slot = &self.udp[index];
             if !slot.open {
                 continue;
@@ -147,7 +150,10 @@ impl<'a> NetStack<'a> {
     /// when the next could be due.
     pub(super) fn expire_udp(&mut self) -> Option<Instant> {
         let (now, mut next) = (self.now, None);
-        for index in 0..self.udp.len() {
+        if !core::mem::take(&mut self.udp_queued) {
+            return None;
+        }
+        for index in 0..self.udp_used {
             if !self.udp[index].open {
                 continue;
             }
@@ -163,6 +169,7 @@ impl<'a> NetStack<'a> {
             };
             slot.unsent = Some((since, queue));
             if now < since + DATAGRAM_WAIT {
+                self.udp_queued = true;
                 next = earliest(next, Some(since + DATAGRAM_WAIT));
                 continue;
             }
@@ -183,7 +190,7 @@ impl<'a> NetStack<'a> {
     }
 
     pub(super) fn udp_rows(&self) -> impl Iterator<Item = Row> + '_ {
-        let open = (0..self.udp.len()).filter(|&index| self.udp[index].open);
+        let open = (0..self.udp_used).filter(|&index| self.udp[index].open);
         open.map(|index| {
             let socket = self.udp_set.get::<udp::Socket<'_>>(self.udp_handle(index));
             Row {
@@ -219,6 +226,7 @@ impl<'a> NetStack<'a> {
         match socket.send_slice(buffer, endpoint) {
             Ok(()) => {
                 self.udp[index].sent_empty |= buffer.is_empty();
+                self.udp_queued = true;
                 Ok(())
             }
             Err(udp::SendError::BufferFull) => Err(nb::Error::WouldBlock),
