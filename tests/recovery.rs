@@ -158,7 +158,7 @@ fn lengths(solo: &mut Solo<'_>) -> (Vec<usize>, bool) {
     (said.iter().map(|segment| segment.payload.len()).collect(), fin)
 }
 
-/// The client has got `len` bytes, and they were not all.
+/// The client acknowledges `len` more, of data and FIN.
 fn got(client: &mut Client, solo: &mut Solo<'_>, len: usize) {
     client.ack += len;
     solo.send(client.ack());
@@ -190,7 +190,7 @@ fn what_is_lost_after_both_have_closed_is_resent_no_later_than_before() {
 fn a_fin_behind_the_peer_s_goes_with_a_last_segment_that_fits() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
-    for (window, scale, len) in [(1000, None, 1000), (8, Some(7), 1000), (8192, None, 1440)] {
+    for (window, scale, len) in [(1000, None, 1000), (8, Some(7), 1000), (8192, None, 1460)] {
         let mut client = closing(&mut solo, window, scale, len);
         assert_eq!(lengths(&mut solo), (vec![len], true), "{window} {scale:?}");
         got(&mut client, &mut solo, len + 1);
@@ -231,13 +231,15 @@ fn nothing_can_be_sent_behind_a_fin_that_waits() {
     let mut solo = Solo::new(&mut memory, 1);
     let (mut client, mut socket, listener) = connected(&mut solo);
     solo.send(client.fin());
+    solo.said();
     assert_eq!(tcp::send(&mut solo.board, &mut socket, &[1; 1800]), Ok(1800));
     solo.turn();
     assert_eq!(solo.board.shutdown(&socket), Ok(()));
+    solo.turn();
+    assert_eq!(lengths(&mut solo), (vec![1460, 340], false));
     assert_eq!(solo.board.send_room(&socket), 0);
     let error = tcp::send(&mut solo.board, &mut socket, b"more");
     assert_eq!(error, Err(nb::Error::Other(Error::PipeClosed)));
-    solo.said();
     got(&mut client, &mut solo, 1800);
     assert_eq!(lengths(&mut solo), (vec![0], true));
     got(&mut client, &mut solo, 1);
@@ -287,6 +289,24 @@ fn a_peer_that_is_gone_is_given_up_in_time_whatever_was_tried() {
         solo.turn();
         solo.assert_clean();
     }
+}
+
+/// As a process is that a signal stops, or a chip that a debugger holds.
+#[test]
+fn a_board_that_nobody_polled_for_minutes_goes_on() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (_, mut socket, listener) = connected(&mut solo);
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"anyone?"), Ok(7));
+    solo.turn();
+    solo.clock.advance_to(solo.clock.now() + USER_TIMEOUT * 2);
+    solo.turn();
+    let error = tcp::receive(&mut solo.board, &mut socket, &mut [0; 8]);
+    assert_eq!(error, Err(nb::Error::Other(Error::TimedOut)));
+    tcp::close(&mut solo.board, socket);
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
 }
 
 #[test]

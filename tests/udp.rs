@@ -9,7 +9,7 @@ use embedded_nal::nb;
 use embedded_nal::{UdpClientStack, UdpFullStack};
 use smoltcp::time::Duration;
 use smoltcp::wire::{EthernetAddress, EthernetFrame, IpAddress};
-use tapboard_firmware::config::DATAGRAM_SIZE;
+use tapboard_firmware::config::{DATAGRAM_SIZE, UDP_PACKETS};
 use tapboard_firmware::{Error, NetStack, UdpSocket};
 
 fn bound(board: &mut NetStack<'_>, port: u16) -> UdpSocket {
@@ -190,6 +190,23 @@ fn sockets_and_ports_run_out_with_an_error_each() {
     solo.assert_clean();
 }
 
+#[test]
+fn whichever_socket_is_closed_the_other_is_still_known() {
+    for closed in [0, 1] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut sockets = vec![bound(&mut solo.board, 7), bound(&mut solo.board, 9)];
+        let kept = [9, 7][closed];
+        solo.board.close(sockets.remove(closed)).unwrap();
+        let rows = solo.netstat();
+        assert!(rows.contains(&format!("*:{kept} ")) && rows.matches("udp").count() == 1, "{rows}");
+        let mut another = UdpClientStack::socket(&mut solo.board).unwrap();
+        assert_eq!(solo.board.bind(&mut another, kept), Err(Error::AddressInUse));
+        solo.board.close(sockets.remove(0)).unwrap();
+        solo.assert_clean();
+    }
+}
+
 /// smoltcp keeps a datagram until its neighbour answers, for ever if need be, and everything behind it.
 #[test]
 fn a_datagram_that_cannot_be_delivered_does_not_block_the_socket() {
@@ -228,6 +245,31 @@ fn a_datagram_that_cannot_be_delivered_does_not_block_the_socket() {
     solo.answers = |_| true;
     solo.pass(Duration::from_millis(300));
     assert_eq!(solo.datagrams.len(), 2);
+    solo.board.close(socket).unwrap();
+    solo.assert_clean();
+}
+
+/// With something unread the socket is not emptied, whose queue may hold empty ones: it goes on trying.
+#[test]
+fn empty_datagrams_leave_once_their_neighbour_is_back_whatever_is_unread() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    solo.answers = |address| address == endpoint("192.0.2.2:1").addr;
+    let mut socket = bound(&mut solo.board, 7);
+    solo.send(datagram("192.0.2.2:4000", "192.0.2.1:7", b"unread").frame());
+    let away = "192.0.2.66:4000".parse().unwrap();
+    let mut count = 0;
+    while ready(solo.board.send_to(&mut socket, away, b"")).is_some() {
+        count += 1;
+    }
+    assert_eq!(count, UDP_PACKETS);
+    solo.turn();
+    solo.pass(Duration::from_secs(10));
+    assert_eq!(solo.datagrams, []);
+    solo.answers = |_| true;
+    solo.pass(Duration::from_secs(5));
+    assert_eq!(solo.datagrams.len(), UDP_PACKETS);
+    assert_eq!(drain(&mut solo.board, &mut socket), [b"unread"]);
     solo.board.close(socket).unwrap();
     solo.assert_clean();
 }

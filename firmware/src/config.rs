@@ -11,9 +11,6 @@ pub const FRAME_SIZE: usize = 1514;
 /// Most data of a TCP segment in such a frame: 1500 - 20 - 20.
 pub const SEGMENT_SIZE: usize = 1460;
 
-/// Most data that may be unacknowledged behind the peer's FIN when ours goes: a segment over IPv6, too.
-pub const LAST_SEGMENT: usize = SEGMENT_SIZE - 20;
-
 /// Most data of a TCP segment in the longest IPv4 packet, which a device that segments takes: 65535 - 20 - 20.
 pub const SUPERFRAME_DATA: usize = 65_495;
 

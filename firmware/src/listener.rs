@@ -33,7 +33,7 @@ use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpEndpoint;
 
-use crate::config::{LAST_SEGMENT, LISTENERS, RESERVE};
+use crate::config::{LISTENERS, RESERVE, SEGMENT_SIZE};
 use crate::recovery::Recovery;
 
 /// Where a slot is on its way; see the module's picture.
@@ -384,13 +384,14 @@ impl<'a> Pool<'a> {
     }
 
     /// Closes a slot's sending direction: FIN follows what was sent. In CLOSE-WAIT it waits, [`Slot::fin_waits`],
-    /// until the peer has taken all but what may leave at once as a last segment: in LAST-ACK smoltcp takes in
-    /// an acknowledgement only if it is of something new, so that duplicates and SACK tell it nothing of a
-    /// loss, nor window updates of more room.
+    /// until no more is unacknowledged than a full segment holds, and the peer has room for it: in LAST-ACK
+    /// smoltcp takes in an acknowledgement only if it is of something new, so that duplicates and SACK tell it
+    /// nothing of a loss, nor window updates of more room. It does not wait for all, or small answers would wait
+    /// for delayed acknowledgements; a loss among those costs smoltcp's second.
     pub(crate) fn shut(&mut self, set: &mut SocketSet<'a>, index: usize) {
         let socket = self.socket(index, set);
         let queue = socket.send_queue();
-        let last = queue == 0 || (queue <= LAST_SEGMENT && self.slots[index].recovery.fits(queue));
+        let last = queue == 0 || (queue <= SEGMENT_SIZE && self.slots[index].recovery.fits(queue));
         let waits = socket.state() == State::CloseWait && !last;
         self.slots[index].fin_waits = waits;
         if !waits {

@@ -19,13 +19,13 @@
 //! Then the stack shows smoltcp three duplicate acknowledgements of its own making, and smoltcp resends that
 //! segment by its own rules (RFC 5681 3.2, with its congestion window). One hole is filled a round trip,
 //! for smoltcp's fast retransmit sends nothing but the first segment; and each halves the window anew, for
-//! smoltcp's Reno ends fast recovery with the first of them (RFC 6582 3.2 would go on). The tries never cease while data is
-//! outstanding: its fast retransmit stops smoltcp's timer, and if the segment cannot leave, for want of the
-//! neighbour's MAC address, it is forgotten, and keep-alive probes begin to fill its place with a byte of
-//! their own. Only in LAST-ACK they do, where smoltcp listens to none of this; so that state is put off till the
-//! last segment (`Pool::shut` in [`crate::listener`]). A peer which is gone is still given up, for what the tries pretend is taken off the timeout.
-//! Only what the peer has said itself is repeated; a wrong guess costs one segment sent twice. 64 bytes
-//! a slot.
+//! smoltcp's Reno ends fast recovery with the first of them (RFC 6582 3.2 would go on). The tries do not cease
+//! while data is outstanding: its fast retransmit stops smoltcp's timer, and if the segment cannot leave, for
+//! want of the neighbour's MAC address, it is forgotten, and keep-alive probes begin to fill its place with a
+//! byte of their own. They do in LAST-ACK, where smoltcp listens to none of this; so that state is put off until
+//! a segment's worth is left (`Pool::shut` in [`crate::listener`]). A peer which is gone is still given up, for
+//! what the tries pretend is taken off the timeout. Only what the peer has said itself is repeated; a wrong
+//! guess costs one segment sent twice. 64 bytes a slot.
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
@@ -356,7 +356,13 @@ impl Recovery {
     /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
     /// timeout.
     pub(crate) const fn pretended(&self) -> Duration {
-        self.pretended.since(self.progressed)
+        // More, if nobody polled in time.
+        let pretended = self.pretended.since(self.progressed);
+        if pretended.total_micros() < USER_TIMEOUT.total_micros() {
+            pretended
+        } else {
+            USER_TIMEOUT
+        }
     }
 
     /// A try is due: the windows of the acknowledgements to show smoltcp. The first two differ, so that they

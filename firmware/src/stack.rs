@@ -7,7 +7,8 @@
 //! datagram's destination) are methods of the stack itself.
 //!
 //! The stack runs inside [`NetStack::poll_with`], which is one turn of the superloop: bounded ingress,
-//! expiry, the application, bounded egress. Cost of an idle turn: one look at each slot and socket.
+//! expiry, the application, bounded egress. Cost of an idle turn: a few looks at each slot up to the last in use,
+//! and at each TCP socket; at UDP sockets while a datagram waits to be sent.
 
 mod error;
 mod introspect;
@@ -147,7 +148,7 @@ pub struct NetStack<'a> {
     backlog: Backlog,
     udp_set: SocketSet<'a>,
     udp: &'a mut [UdpSlot],
-    /// UDP slots from here on are closed, as with [`Pool::used`].
+    /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
     udp_used: usize,
     /// Some UDP socket may have a datagram to send.
     udp_queued: bool,

@@ -35,7 +35,7 @@ struct Conversation {
 
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    /// [`DATAGRAM_FLOWS`] at most; the last is taken.
+    /// [`DATAGRAM_FLOWS`] at most, with gaps; those at the end are cut off.
     places: Vec<Option<Conversation>>,
     scratch: [u8; DATAGRAM_SIZE + 1],
 }

@@ -52,8 +52,6 @@ struct Flow {
     readable: bool,
     writable: bool,
     failed: bool,
-    /// The kernel has told of the end of what it has to give.
-    ends: bool,
     /// The kernel's side has sent its FIN, and the board has been sent one.
     kernel_closed: bool,
     /// The board has sent its FIN, and the kernel's side has been sent one.
@@ -62,7 +60,7 @@ struct Flow {
 
 #[derive(Debug)]
 pub(super) struct Flows {
-    /// [`FLOWS`] at most; the last is one.
+    /// [`FLOWS`] at most, with gaps; those at the end are cut off.
     flows: Vec<Option<Flow>>,
     scratch: Vec<u8>,
 }
@@ -82,8 +80,7 @@ impl Flows {
 
     pub(super) fn ready(&mut self, index: usize, event: &mio::event::Event) {
         if let Some(flow) = self.flows.get_mut(index).and_then(Option::as_mut) {
-            flow.ends |= event.is_read_closed();
-            flow.readable |= event.is_readable() || flow.ends;
+            flow.readable |= event.is_readable() || event.is_read_closed();
             flow.writable |= event.is_writable() || event.is_write_closed();
             flow.failed |= event.is_error();
         }
@@ -120,7 +117,6 @@ impl Flows {
             readable: false,
             writable: false,
             failed: false,
-            ends: false,
             kernel_closed: false,
             board_closed: false,
         });
@@ -310,9 +306,6 @@ impl Flow {
                     stack.shutdown(&self.board).map_err(drop)?;
                 }
                 Ok(count) => {
-                    // After a short read the kernel tells of what comes next (epoll(7)), but for an end that it
-                    // has told of already. Windows does so only once a read would block.
-                    self.readable = count == room || self.ends || cfg!(windows);
                     let sent = TcpClientStack::send(stack, &mut self.board, &scratch[..count]);
                     debug_assert_eq!(sent, Ok(count), "there was room for it");
                     budget = budget.saturating_sub(count);

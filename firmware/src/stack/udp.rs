@@ -146,8 +146,8 @@ impl<'a> NetStack<'a> {
 
     /// Drops what waits for a neighbour that does not answer: smoltcp would keep it, and all behind it, for
     /// ever, so that one datagram with a forged source could silence a service. smoltcp empties a socket
-    /// only as a whole: what was received and not read yet goes too. To be run after egress. Returns
-    /// when the next could be due.
+    /// only as a whole: what was received and not read yet goes too. Notes whether anything waits still. To be run
+    /// after egress. Returns when the next could be due.
     pub(super) fn expire_udp(&mut self) -> Option<Instant> {
         let (now, mut next) = (self.now, None);
         if !core::mem::take(&mut self.udp_queued) {
@@ -157,7 +157,8 @@ impl<'a> NetStack<'a> {
             if !self.udp[index].open {
                 continue;
             }
-            let queue = self.udp_socket(index).send_queue();
+            let socket = self.udp_socket(index);
+            let (queue, unread) = (socket.send_queue(), socket.can_recv());
             let slot = &mut self.udp[index];
             let since = match slot.unsent {
                 _ if queue == 0 && !slot.sent_empty => {
@@ -173,18 +174,21 @@ impl<'a> NetStack<'a> {
                 next = earliest(next, Some(since + DATAGRAM_WAIT));
                 continue;
             }
-            slot.unsent = None;
-            slot.sent_empty = false;
-            // If only empty ones were queued, they most likely have left.
+            if queue == 0 && unread {
+                // Only empty ones were queued, which most likely have left: not worth what was received.
+                slot.unsent = Some((now, 0));
+                self.udp_queued = true;
+                next = earliest(next, Some(now + DATAGRAM_WAIT));
+                continue;
+            }
+            (slot.unsent, slot.sent_empty) = (None, false);
             if queue > 0 {
                 self.counters.datagrams_unsent = self.counters.datagrams_unsent.wrapping_add(1);
             }
             let socket = self.udp_socket(index);
-            if queue > 0 || !socket.can_recv() {
-                let port = socket.endpoint().port;
-                socket.close();
-                socket.bind(port).expect("the port it had");
-            }
+            let port = socket.endpoint().port;
+            socket.close();
+            socket.bind(port).expect("the port it had");
         }
         next
     }
