@@ -12,6 +12,7 @@
 
 mod datagrams;
 mod flows;
+mod places;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -183,7 +183,6 @@ const IDLE_WAKEUPS: u64 = 8;
 #[test]
 fn a_transfer_outlives_a_link_that_goes_down() {
     netns::run("a_transfer_outlives_a_link_that_goes_down", &[], || {
-        const KEY: &str = "voluntary_ctxt_switches";
         let tap = quiet(&[]);
         let mut client = connect(board(7));
         let data = pattern(2, 3_000_000);
@@ -204,9 +203,7 @@ fn a_transfer_outlives_a_link_that_goes_down() {
             assert!(count > 0, "the connection ended with the link");
             back.extend_from_slice(&rest[..count]);
         }
-        let before = tap.status(KEY);
-        assert!(!readable(&client, Duration::from_secs(2)));
-        let spent = tap.status(KEY).saturating_sub(before);
+        let spent = tap.wakeups(|| assert!(!readable(&client, Duration::from_secs(2))));
         assert!(spent <= IDLE_WAKEUPS, "{spent} wake-ups while the link was down");
         sh("ip link set tap0 up");
         client.read_to_end(&mut back).unwrap();
@@ -257,15 +254,12 @@ fn an_end_in_the_middle_of_a_transfer() {
 
 /// How often it wakes up in [`QUIET`] with one connection open, when the kernel sends nothing of its own.
 fn idle_wakeups(tap: &Process) -> u64 {
-    const KEY: &str = "voluntary_ctxt_switches";
     let client = opened();
     // Nor does the kernel ask whether the board is still there.
     sh("ip neigh change 192.0.2.1 dev tap0 nud permanent");
     // The client's kernel acknowledges the last byte when it is ready; then nothing is left to do.
     assert!(!readable(&client, Duration::from_millis(500)));
-    let before = tap.status(KEY);
-    assert!(!readable(&client, QUIET));
-    tap.status(KEY).saturating_sub(before)
+    tap.wakeups(|| assert!(!readable(&client, QUIET)))
 }
 
 /// Shorter than the time to a keep-alive, which is 20 s.

@@ -98,12 +98,12 @@ fn a_crowd_larger_than_the_gateway_is_served() {
 #[test]
 fn a_reader_that_stops_stops_the_sender_and_costs_no_memory() {
     let user = User::quiet(&[]);
-    let before = user.process.status("VmRSS");
+    let before = user.process.resident();
     let readers: Vec<_> = (0..4).map(|_| connect(user.chargen)).collect();
     // Everything between the board and its readers fills up; then the board can send no more.
     user.shell().until_full(19);
-    let grown = user.process.status("VmRSS").saturating_sub(before);
-    assert!(grown < 8 * 1024, "{grown} KiB more for four connections");
+    let grown = user.process.resident().saturating_sub(before);
+    assert!(grown < 4 * 1024, "{grown} KiB more for four connections");
     for mut reader in readers {
         let mut text = vec![0; 3_000_000];
         reader.read_exact(&mut text).unwrap();
@@ -201,9 +201,7 @@ fn waiting_for_a_slot_costs_nothing() {
     holders.retain_mut(served);
     assert!(!holders.is_empty());
     let waiting: Vec<_> = (0..30).map(|_| connect(user.echo)).collect();
-    let before = user.process.status("voluntary_ctxt_switches");
-    assert!(!readable(&waiting[0], Duration::from_secs(3)));
-    let spent = user.process.status("voluntary_ctxt_switches").saturating_sub(before);
+    let spent = user.process.wakeups(|| assert!(!readable(&waiting[0], Duration::from_secs(3))));
     // A SYN of each at 0, 1 and 3 s.
     assert!(spent <= 150, "{spent} wake-ups in 3 s");
     drop(holders);

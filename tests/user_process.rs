@@ -316,11 +316,8 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// How often the process woke up while nothing happened.
 fn wakeups(user: &User, client: &TcpStream) -> u64 {
-    const KEY: &str = "voluntary_ctxt_switches";
-    let before = user.process.status(KEY);
     // Nothing arrives: the wait is for its end.
-    assert!(!readable(client, QUIET));
-    user.process.status(KEY).saturating_sub(before)
+    user.process.wakeups(|| assert!(!readable(client, QUIET)))
 }
 
 fn opened(user: &User) -> TcpStream {
@@ -375,9 +372,7 @@ fn clients_that_find_no_file_descriptor_are_served_later() {
     });
     let crowd: Vec<_> = (0..30).map(|_| connect(user.echo)).collect();
     user.process.complains("cannot accept");
-    let before = user.process.status("voluntary_ctxt_switches");
-    assert!(!readable(&crowd[29], Duration::from_secs(1)));
-    let spent = user.process.status("voluntary_ctxt_switches").saturating_sub(before);
+    let spent = user.process.wakeups(|| assert!(!readable(&crowd[29], Duration::from_secs(1))));
     assert!(spent <= 40, "{spent} wake-ups in a second without a file descriptor");
     thread::scope(|scope| {
         for client in &crowd {

@@ -145,9 +145,10 @@ fn classify_tcp(at: usize, packet: &Packet<'_>, verify: bool) -> Class {
         scale: options.window_scale.map_or(0, |scale| scale.min(14)),
         bare: len == 0 && sound(),
         fin: (len > 0 && tcp.fin() && sound()).then_some(Fin { at, len }),
-        sacked: match options.sack_ranges {
-            ranges if ranges[0].is_some() && sound() => ranges,
-            _ => [None; 3],
+        sacked: if options.sack_ranges[0].is_some() && sound() {
+            options.sack_ranges
+        } else {
+            [None; 3]
         },
     };
     if tcp.rst() {

@@ -285,8 +285,7 @@ impl<'a> Pool<'a> {
             _ => None,
         };
         // Orders wrap: the oldest is the one the counter has moved furthest from.
-        let (index, _) = self
-            .slots
+        let (index, _) = self.slots[self.used()]
             .iter()
             .enumerate()
             .filter_map(|(index, slot)| Some((index, order(slot)?)))
@@ -298,7 +297,7 @@ impl<'a> Pool<'a> {
     /// A connection whose SYN-ACK waits for `admit`.
     #[cfg(feature = "gateway")]
     pub(crate) fn accept_deferred(&mut self, listener: u8, now: Instant) -> Option<usize> {
-        let index = self.slots.iter().position(|slot| {
+        let index = self.slots[self.used()].iter().position(|slot| {
             slot.phase == Phase::Handshake && slot.account == Account::Listener(listener)
         })?;
         self.open(index, now);

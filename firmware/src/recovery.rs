@@ -355,14 +355,9 @@ impl Recovery {
 
     /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
     /// timeout.
-    pub(crate) const fn pretended(&self) -> Duration {
+    pub(crate) fn pretended(&self) -> Duration {
         // More, if nobody polled in time.
-        let pretended = self.pretended.since(self.progressed);
-        if pretended.total_micros() < USER_TIMEOUT.total_micros() {
-            pretended
-        } else {
-            USER_TIMEOUT
-        }
+        self.pretended.since(self.progressed).min(USER_TIMEOUT)
     }
 
     /// A try is due: the windows of the acknowledgements to show smoltcp. The first two differ, so that they

@@ -582,11 +582,12 @@ impl<'a> NetStack<'a> {
             // The driver wakes us when there is room; this is for one that cannot.
             Egress::Refused => Some(self.now + TX_RETRY),
             Egress::Done => {
-                let mut at = self.interface.poll_at(self.now, &self.set);
+                let tcp = self.interface.poll_at(self.now, &self.set);
+                let mut udp = None;
                 if self.udp_queued {
-                    at = earliest(at, self.interface.poll_at(self.now, &self.udp_set));
+                    udp = self.interface.poll_at(self.now, &self.udp_set);
                 }
-                let at = at?;
+                let at = earliest(tcp, udp)?;
                 if at > self.now {
                     return Some(at);
                 }

@@ -12,6 +12,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::DATAGRAM_SIZE;
 use tapboard_firmware::{NetStack, UdpSocket};
 
+use super::places::Places;
 use super::{Allowed, DATAGRAM_FLOWS, Door, Source};
 
 /// How long a conversation lasts without a datagram.
@@ -35,19 +36,18 @@ struct Conversation {
 
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    /// [`DATAGRAM_FLOWS`] at most, with gaps; those at the end are cut off.
-    places: Vec<Option<Conversation>>,
+    places: Places<Conversation>,
     scratch: [u8; DATAGRAM_SIZE + 1],
 }
 
 impl Datagrams {
     pub(super) fn new() -> Self {
-        let places = Vec::with_capacity(DATAGRAM_FLOWS);
+        let places = Places::new(DATAGRAM_FLOWS);
         Self { places, scratch: [0; DATAGRAM_SIZE + 1] }
     }
 
     pub(super) fn ready(&mut self, index: usize) {
-        if let Some(Some(Conversation { ends: Ends::Out { readable, .. }, .. })) =
+        if let Some(Conversation { ends: Ends::Out { readable, .. }, .. }) =
             self.places.get_mut(index)
         {
             *readable = true;
@@ -83,28 +83,21 @@ impl Datagrams {
         now: Instant,
         make: impl FnOnce(usize, &mut NetStack<'_>) -> Option<Ends>,
     ) -> Option<usize> {
-        let known = |place: &Option<Conversation>| place.as_ref().is_some_and(|c| same(&c.ends));
-        if let Some(index) = self.places.iter().position(known) {
+        if let Some((index, _)) = self.places.iter().find(|(_, known)| same(&known.ends)) {
             return Some(index);
         }
-        let free = self.places.iter().position(Option::is_none);
-        let more = (self.places.len() < DATAGRAM_FLOWS).then_some(self.places.len());
-        let index = free.or(more).or_else(|| {
-            let last = |place: &Option<Conversation>| place.as_ref().map(|c| c.last);
-            let (index, _) = self.places.iter().enumerate().min_by_key(|(_, p)| last(p))?;
+        let index = self.places.vacant().or_else(|| {
+            let (index, _) = self.places.iter().min_by_key(|(_, known)| known.last)?;
             self.end(index, stack, registry);
             Some(index)
         })?;
         let ends = make(index, stack)?;
-        if index == self.places.len() {
-            self.places.push(None);
-        }
-        self.places[index] = Some(Conversation { ends, last: now });
+        self.places.put(index, Conversation { ends, last: now });
         Some(index)
     }
 
     fn end(&mut self, index: usize, stack: &mut NetStack<'_>, registry: &Registry) {
-        match self.places[index].take().map(|conversation| conversation.ends) {
+        match self.places.take(index).map(|conversation| conversation.ends) {
             Some(Ends::In { board, .. }) => {
                 let _ = UdpClientStack::close(stack, board);
             }
@@ -151,7 +144,7 @@ impl Datagrams {
                 UdpClientStack::connect(stack, &mut board, remote).ok()?;
                 Some(Ends::In { door: index, client, board })
             });
-            let Some(conversation) = place.and_then(|place| self.places[place].as_mut()) else {
+            let Some(conversation) = place.and_then(|place| self.places.get_mut(place)) else {
                 continue;
             };
             conversation.last = now;
@@ -190,7 +183,7 @@ impl Datagrams {
                 registry.register(&mut kernel, token, Interest::READABLE).ok()?;
                 Some(Ends::Out { allowed: index, from, kernel, readable: true })
             });
-            let Some(conversation) = place.and_then(|place| self.places[place].as_mut()) else {
+            let Some(conversation) = place.and_then(|place| self.places.get_mut(place)) else {
                 continue;
             };
             conversation.last = now;
@@ -210,7 +203,7 @@ impl Datagrams {
         now: Instant,
     ) -> bool {
         let mut more = false;
-        for Conversation { ends, last } in self.places.iter_mut().flatten() {
+        for Conversation { ends, last } in self.places.iter_mut() {
             match ends {
                 Ends::In { door, client, board } => {
                     while let Ok((count, _)) =
@@ -252,8 +245,8 @@ impl Datagrams {
         now: Instant,
     ) -> Option<Instant> {
         let mut next: Option<Instant> = None;
-        for index in 0..self.places.len() {
-            let Some(conversation) = &self.places[index] else {
+        for index in self.places.numbers() {
+            let Some(conversation) = self.places.get_mut(index) else {
                 continue;
             };
             let deadline = conversation.last + IDLE;
@@ -263,8 +256,6 @@ impl Datagrams {
                 self.end(index, stack, registry);
             }
         }
-        let last = self.places.iter().rposition(Option::is_some);
-        self.places.truncate(last.map_or(0, |last| last + 1));
         next
     }
 }

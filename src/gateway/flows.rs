@@ -10,6 +10,7 @@ use mio::{Interest, Registry};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::{Error, NetStack, TcpSocket};
 
+use super::places::Places;
 use super::{Allowed, Door, FLOWS, Source};
 
 /// How long a client waits for the board to take its connection, as long as Linux tries a SYN.
@@ -60,26 +61,21 @@ struct Flow {
 
 #[derive(Debug)]
 pub(super) struct Flows {
-    /// [`FLOWS`] at most, with gaps; those at the end are cut off.
-    flows: Vec<Option<Flow>>,
+    flows: Places<Flow>,
     scratch: Vec<u8>,
 }
 
 impl Flows {
     pub(super) fn new() -> Self {
-        Self { flows: Vec::with_capacity(FLOWS), scratch: vec![0; 64 * 1024] }
-    }
-
-    fn has_room(&self) -> bool {
-        self.flows.len() < FLOWS || self.flows.iter().any(Option::is_none)
+        Self { flows: Places::new(FLOWS), scratch: vec![0; 64 * 1024] }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.flows.iter().flatten().count()
+        self.flows.iter().count()
     }
 
     pub(super) fn ready(&mut self, index: usize, event: &mio::event::Event) {
-        if let Some(flow) = self.flows.get_mut(index).and_then(Option::as_mut) {
+        if let Some(flow) = self.flows.get_mut(index) {
             flow.readable |= event.is_readable() || event.is_read_closed();
             flow.writable |= event.is_writable() || event.is_write_closed();
             flow.failed |= event.is_error();
@@ -93,11 +89,9 @@ impl Flows {
         board: TcpSocket,
         registry: &Registry,
     ) -> Result<(), TcpSocket> {
-        if !self.has_room() {
+        let Some(index) = self.flows.vacant() else {
             return Err(board);
-        }
-        let free = self.flows.iter().position(Option::is_none);
-        let index = free.unwrap_or(self.flows.len());
+        };
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Source::Flow(index).token();
         if let Err(error) = registry.register(&mut kernel, token, interest) {
@@ -107,10 +101,7 @@ impl Flows {
         let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE);
         let _ = socket2::SockRef::from(&kernel).set_tcp_keepalive(&keep_alive);
         let _ = kernel.set_nodelay(true);
-        if index == self.flows.len() {
-            self.flows.push(None);
-        }
-        self.flows[index] = Some(Flow {
+        let flow = Flow {
             phase,
             kernel,
             board,
@@ -119,7 +110,8 @@ impl Flows {
             failed: false,
             kernel_closed: false,
             board_closed: false,
-        });
+        };
+        self.flows.put(index, flow);
         Ok(())
     }
 
@@ -135,7 +127,7 @@ impl Flows {
         if door.retry_at.is_some_and(|at| now < at) {
             return door.retry_at;
         }
-        while door.acceptable && self.has_room() {
+        while door.acceptable && self.flows.vacant().is_some() {
             match door.tcp.accept() {
                 Ok((kernel, client)) => {
                     log::debug!("gateway: {client} wants {}", door.board);
@@ -173,7 +165,7 @@ impl Flows {
         stack: &mut NetStack<'_>,
         registry: &Registry,
     ) {
-        while self.has_room() {
+        while self.flows.vacant().is_some() {
             let Ok((board, from)) = stack.accept_deferred(&allowed.tcp) else {
                 return;
             };
@@ -194,34 +186,34 @@ impl Flows {
     /// others can take the place of one that has ended.
     pub(super) fn poll(&mut self, stack: &mut NetStack<'_>, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
-        let full = !self.has_room();
-        for slot in &mut self.flows {
-            let Some(flow) = slot else { continue };
+        let full = self.flows.vacant().is_none();
+        for index in self.flows.numbers() {
+            let Some(flow) = self.flows.get_mut(index) else { continue };
             match flow.turn(stack, &mut self.scratch, now) {
                 Turn::Live(again) => next = [next, again].into_iter().flatten().min(),
                 Turn::Done => {
-                    if let Some(flow) = slot.take() {
+                    if let Some(flow) = self.flows.take(index) {
                         let _ = TcpClientStack::close(stack, flow.board);
                     }
                 }
                 Turn::Reset => {
-                    if let Some(flow) = slot.take() {
+                    if let Some(flow) = self.flows.take(index) {
                         flow.reset(stack);
                     }
                 }
             }
         }
         // Whom a full gateway left waiting, nothing else tells of again.
-        let vacancy = full && self.has_room();
-        let last = self.flows.iter().rposition(Option::is_some);
-        self.flows.truncate(last.map_or(0, |last| last + 1));
+        let vacancy = full && self.flows.vacant().is_some();
         if vacancy { Some(now) } else { next }
     }
 
     /// Resets every flow.
     pub(super) fn abort(&mut self, stack: &mut NetStack<'_>) {
-        for flow in self.flows.iter_mut().filter_map(Option::take) {
-            flow.reset(stack);
+        for index in self.flows.numbers() {
+            if let Some(flow) = self.flows.take(index) {
+                flow.reset(stack);
+            }
         }
     }
 }

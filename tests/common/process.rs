@@ -4,6 +4,8 @@
 //! for the end: by condition, for at most [`PATIENCE`]. Dropping it kills the program; a failing test
 //! shows what it had printed.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
@@ -166,20 +168,32 @@ impl Process {
         self.exit_within(PATIENCE).code()
     }
 
-    /// One number of `/proc/PID/status` summed over the threads there are, e.g. `voluntary_ctxt_switches`. One
-    /// that ends takes its part with it.
-    pub(crate) fn status(&self, key: &str) -> u64 {
+    /// Its resident memory, KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        number(&status.expect("it runs"), "VmRSS")
+    }
+
+    /// How often it slept and was woken during `what`: the voluntary context switches of its threads. One that
+    /// ends meanwhile is left out, and no other made up for it.
+    pub(crate) fn wakeups(&self, what: impl FnOnce()) -> u64 {
+        let before = self.switches();
+        what();
+        let after = self.switches();
+        let spent = |(thread, count)| count - before.get(thread).copied().unwrap_or(0);
+        after.iter().map(spent).sum()
+    }
+
+    /// The voluntary context switches of each thread.
+    fn switches(&self) -> BTreeMap<OsString, u64> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("it runs");
-        tasks
-            .map(|task| {
-                let path = task.expect("a thread").path().join("status");
-                // It may have ended since.
-                let Ok(status) = std::fs::read_to_string(path) else { return 0 };
-                let line = status.lines().find_map(|line| line.strip_prefix(&format!("{key}:")));
-                let word = line.and_then(|rest| rest.split_whitespace().next());
-                word.and_then(|number| number.parse::<u64>().ok()).expect(key)
-            })
-            .sum()
+        let switches = tasks.filter_map(|task| {
+            let task = task.expect("a thread");
+            // It may have ended since.
+            let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+            Some((task.file_name(), number(&status, "voluntary_ctxt_switches")))
+        });
+        switches.collect()
     }
 
     /// System calls so far that read or wrote a file descriptor.
@@ -188,6 +202,13 @@ impl Process {
         let counts = io.lines().filter_map(|line| line.strip_prefix("sysc")?.split_once(": "));
         counts.map(|(_, count)| count.parse::<u64>().expect("a number")).sum()
     }
+}
+
+/// One number of a `/proc` status file.
+fn number(status: &str, key: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    let word = line.and_then(|rest| rest.split_whitespace().next());
+    word.and_then(|number| number.parse().ok()).expect(key)
 }
 
 impl Drop for Process {

@@ -112,7 +112,7 @@ impl<'a> Pool<'a> {
             self.scrub(set, index);
             return Some(index);
         }
-        let leaving = self.slots.iter().any(|slot| slot.phase == Phase::Aborting);
+        let leaving = self.slots[self.used()].iter().any(|slot| slot.phase == Phase::Aborting);
         let idle = self
             .used()
             .filter(|&index| {

@@ -160,7 +160,7 @@ impl<'a> NetStack<'a> {
             let socket = self.udp_socket(index);
             let (queue, unread) = (socket.send_queue(), socket.can_recv());
             let slot = &mut self.udp[index];
-            let since = match slot.unsent {
+            let mut since = match slot.unsent {
                 _ if queue == 0 && !slot.sent_empty => {
                     slot.unsent = None;
                     continue;
@@ -168,17 +168,14 @@ impl<'a> NetStack<'a> {
                 Some((since, before)) if queue >= before => since,
                 _ => now,
             };
+            // Only empty ones were queued, which most likely have left: not worth what was received.
+            if now >= since + DATAGRAM_WAIT && queue == 0 && unread {
+                since = now;
+            }
             slot.unsent = Some((since, queue));
             if now < since + DATAGRAM_WAIT {
                 self.udp_queued = true;
                 next = earliest(next, Some(since + DATAGRAM_WAIT));
-                continue;
-            }
-            if queue == 0 && unread {
-                // Only empty ones were queued, which most likely have left: not worth what was received.
-                slot.unsent = Some((now, 0));
-                self.udp_queued = true;
-                next = earliest(next, Some(now + DATAGRAM_WAIT));
                 continue;
             }
             (slot.unsent, slot.sent_empty) = (None, false);
