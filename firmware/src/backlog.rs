@@ -20,7 +20,6 @@ use crate::ingress::packet;
 #[derive(Clone, Copy, Debug)]
 struct Held {
     at: Instant,
-    source: EthernetAddress,
     remote: IpEndpoint,
     local: IpEndpoint,
     seq_number: TcpSeqNumber,
@@ -69,7 +68,8 @@ impl Backlog {
         self.held.iter().any(|held| now < held.at + SYN_HELD && ready(held.local.port))
     }
 
-    /// Takes the oldest request for a port that `ready` says has a slot, as a frame to `mac`.
+    /// Takes the oldest request for a port that `ready` says has a slot, as a frame to `mac`, and from it: where the
+    /// sender is may have changed.
     pub(crate) fn next(
         &mut self,
         mac: EthernetAddress,
@@ -96,7 +96,6 @@ fn read(
     let repr = TcpRepr::parse(&tcp, &remote.addr, &local.addr, checksums).ok()?;
     Some(Held {
         at,
-        source: ethernet.src_addr(),
         remote,
         local,
         seq_number: repr.seq_number,
@@ -122,7 +121,7 @@ fn write(held: &Held, mac: EthernetAddress) -> Crafted {
         timestamp: None,
         payload: &[],
     };
-    Crafted::new(&tcp, (held.remote, held.local), (held.source, mac))
+    Crafted::new(&tcp, (held.remote, held.local), (mac, mac))
 }
 
 #[cfg(test)]
@@ -143,7 +142,6 @@ mod tests {
         let (local, remote) = (endpoint(1, 7), endpoint(2, remote_port));
         let held = Held {
             at: Instant::ZERO,
-            source: EthernetAddress([2, 0, 0, 0, 0, 2]),
             remote,
             local,
             seq_number: TcpSeqNumber(-5),

@@ -96,6 +96,29 @@ pub const ABANDONED: Duration = Duration::from_secs(600);
 /// How long the RST of an aborted connection may wait for the wire before the slot is taken back.
 pub const RST_WAIT: Duration = Duration::from_secs(1);
 
+/// Neighbours on the link whose MAC address is remembered: more than can be sent to at once, by all slots and all
+/// datagrams that can be queued.
+pub const NEIGHBORS: usize = 16;
+
+/// Time between two questions for the same neighbour (RFC 1122 2.3.2.1, RFC 4861 10).
+pub const NEIGHBOR_ASK: Duration = Duration::from_secs(1);
+
+/// Questions that a neighbour may leave unanswered before its MAC address is forgotten (RFC 4861 10).
+pub const NEIGHBOR_ASKS: u8 = 3;
+
+/// How long a MAC address is good after its neighbour was last heard of (RFC 4861 10: 30 s).
+pub const NEIGHBOR_FRESH: Duration = Duration::from_secs(30);
+
+/// How long smoltcp may rely on what it was told; its own limit is 60 s.
+pub const NEIGHBOR_TOLD: Duration = Duration::from_secs(40);
+
+/// How soon after another a conflict over an address is reported, and answered by an announcement, again
+/// (RFC 5227 2.4).
+pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a frame of ours to everybody may take to come back to us, on a loopback or from a network with a loop.
+pub const ECHO_WINDOW: Duration = Duration::from_millis(100);
+
 /// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
 /// it wait too.
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);
@@ -165,6 +188,9 @@ const _: () = {
     assert!(SEGMENT_SIZE + 14 + 20 + 20 == FRAME_SIZE);
     assert!(SYN_RECEIVED_EVICT.total_micros() < SYN_RECEIVED.total_micros());
     assert!(SYN_RECEIVED.total_micros() < CONNECT.total_micros());
+    assert!(NEIGHBORS >= TCP_SLOTS + UDP_SLOTS * UDP_PACKETS);
+    assert!(NEIGHBOR_TOLD.total_micros() < 60_000_000, "smoltcp's ENTRY_LIFETIME");
+    assert!(NEIGHBOR_ASK.total_micros() < DATAGRAM_WAIT.total_micros());
     assert!(KEEP_ALIVE.total_micros() * 4 <= USER_TIMEOUT.total_micros());
     assert!(RECOVERY_UNKNOWN.total_micros() < RECOVERY_MAX.total_micros());
     assert!(RECOVERY_MAX.total_micros() < KEEP_ALIVE.total_micros());

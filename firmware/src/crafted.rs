@@ -1,4 +1,4 @@
-//! TCP segments as a peer would have sent them, for the stack to show to smoltcp.
+//! Frames as a peer would have sent them, for the stack to show to smoltcp: TCP segments, and answers of neighbours.
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
@@ -7,8 +7,11 @@ use smoltcp::wire::{
 };
 
 use crate::config::SYN_SIZE;
+use crate::neighbors::{MESSAGE_SIZE, Message};
 
-/// A segment without payload as a whole Ethernet frame.
+const _: () = assert!(MESSAGE_SIZE <= SYN_SIZE);
+
+/// A segment without payload, or a neighbour's message, as a whole Ethernet frame.
 pub(crate) struct Crafted {
     buffer: [u8; SYN_SIZE],
     len: usize,
@@ -38,6 +41,14 @@ impl Crafted {
         let payload = &mut ethernet.payload_mut()[ip.header_len()..];
         let mut packet = TcpPacket::new_unchecked(payload);
         tcp.emit(&mut packet, &remote.addr, &local.addr, &checksums);
+        Self { buffer, len }
+    }
+
+    /// The frame of a neighbour's message.
+    pub(crate) fn message(message: &Message) -> Self {
+        let mut buffer = [0; SYN_SIZE];
+        let len = message.len();
+        message.emit(&mut buffer[..len]);
         Self { buffer, len }
     }
 

@@ -5,9 +5,11 @@
 
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, TxToken};
 use smoltcp::time::Instant;
+use smoltcp::wire::IpAddress;
 
-use crate::ingress::outgoing_data;
+use crate::ingress::{Outgoing, outgoing};
 use crate::listener::Slot;
+use crate::neighbors::{MESSAGE_SIZE, asked_for};
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Sent<'s> {
     pub(crate) retransmitted: u32,
     /// The device had no room for a frame.
     pub(crate) refused: bool,
+    /// Whom smoltcp asked for last. That question has not left: the stack asks itself, see [`crate::neighbors`].
+    pub(crate) asked: Option<IpAddress>,
     /// Those that may be sending data.
     slots: &'s mut [Slot],
     now: Instant,
@@ -26,7 +30,7 @@ pub(crate) struct Sent<'s> {
 impl<'s> Sent<'s> {
     /// Nothing yet; data is that of `slots`.
     pub(crate) const fn new(slots: &'s mut [Slot], now: Instant) -> Self {
-        Self { frames: 0, bytes: 0, retransmitted: 0, refused: false, slots, now }
+        Self { frames: 0, bytes: 0, retransmitted: 0, refused: false, asked: None, slots, now }
     }
 
     /// Nothing yet, nor will there be data: answers have none.
@@ -41,7 +45,16 @@ impl<'s> Sent<'s> {
         if self.slots.is_empty() {
             return;
         }
-        let Some((ports, seq, len)) = outgoing_data(frame) else { return };
+        let Some(Outgoing { ports, seq, len, request }) = outgoing(frame) else { return };
+        if request {
+            let mut unsent = self.slots.iter_mut().map(|slot| &mut slot.syn_unsent);
+            if let Some(port) = unsent.find(|port| port.is_some_and(|port| port.get() == ports.0)) {
+                *port = None;
+            }
+        }
+        if len == 0 {
+            return;
+        }
         let mut recoveries = self.slots.iter_mut().map(|slot| &mut slot.recovery);
         if let Some(recovery) = recoveries.find(|recovery| recovery.is_of(ports, seq)) {
             self.retransmitted += u32::from(recovery.sent(seq, len, self.now));
@@ -73,6 +86,19 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
             let len = len.min(buffer.len());
             return f(&mut buffer[..len]);
         };
+        // The lengths of an ARP packet and of a neighbour solicitation.
+        if len == 14 + 28 || len == MESSAGE_SIZE {
+            let mut buffer = [0; MESSAGE_SIZE];
+            let buffer = &mut buffer[..len];
+            let result = f(buffer);
+            if let Some(address) = asked_for(buffer) {
+                sent.asked = Some(address);
+            } else {
+                token.consume(len, |frame| frame.copy_from_slice(buffer));
+                sent.note(buffer);
+            }
+            return result;
+        }
         token.consume(len, |buffer| {
             let result = f(buffer);
             sent.note(buffer);

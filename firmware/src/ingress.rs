@@ -16,6 +16,7 @@ use smoltcp::wire::{
 use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
 
 use crate::fin::Fin;
+use crate::neighbors::Received;
 use crate::recovery::Heard;
 
 /// What to do with a frame.
@@ -29,6 +30,8 @@ pub(crate) enum Class {
     Syn { local: IpEndpoint, remote: IpEndpoint, heard: Heard },
     /// A reset.
     Rst { local: IpEndpoint, remote: IpEndpoint },
+    /// A question for a MAC address, or the answer to one; smoltcp is told what it needs.
+    Discovery(Received),
     /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
     /// and it knows no IPv6 fragment header.
     Fragment,
@@ -75,40 +78,64 @@ pub(crate) fn packet<'f>(ethernet: &EthernetFrame<&'f [u8]>) -> Result<Packet<'f
     }
 }
 
-/// Classifies `frame`, which may hold anything; `own` are the interface's addresses. `verify`: TCP's checksums
-/// are ours to verify, not the device's.
-pub(crate) fn classify(frame: &[u8], mac: EthernetAddress, own: &[IpCidr], verify: bool) -> Class {
-    let Ok(ethernet) = EthernetFrame::new_checked(frame) else {
-        return Class::Pass;
-    };
-    let packet = match packet(&ethernet) {
-        Ok(packet) => packet,
-        Err(class) => return class,
-    };
-    if !matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp) {
-        return Class::Pass;
+/// Classifies a frame, which may hold anything, and names the source of a packet that may be answered. `own` are the
+/// interface's addresses. `verify`: TCP's checksums are ours to verify, not the device's.
+pub(crate) fn classify(
+    ethernet: &EthernetFrame<&[u8]>,
+    mac: EthernetAddress,
+    own: &[IpCidr],
+    verify: bool,
+) -> (Class, Option<IpAddress>) {
+    if let Some(received) = Received::parse(ethernet) {
+        return (Class::Discovery(received), None);
     }
-    let ours = own.iter().any(|cidr| cidr.address() == packet.destination);
-    if !ours || ethernet.dst_addr() != mac {
-        return Class::NotOurs;
+    let packet = match packet(ethernet) {
+        Ok(packet) => packet,
+        Err(class) => return (class, None),
+    };
+    let ours =
+        ethernet.dst_addr() == mac && own.iter().any(|cidr| cidr.address() == packet.destination);
+    // An echo request to everybody is answered too.
+    let answered = ours || matches!(packet.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
+    let source = answered.then_some(packet.source);
+    if !matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp) {
+        return (Class::Pass, source);
+    }
+    if !ours {
+        return (Class::NotOurs, None);
     }
     if packet.protocol != IpProtocol::Tcp {
-        return Class::Pass;
+        return (Class::Pass, source);
     }
-    let at = packet.payload.as_ptr().addr() - frame.as_ptr().addr();
-    classify_tcp(at, &packet, verify)
+    let at = packet.payload.as_ptr().addr() - ethernet.as_ref().as_ptr().addr();
+    (classify_tcp(at, &packet, verify), source)
 }
 
-/// The ports, the first sequence number and the length of the stream's part in a frame of our own, if there
-/// is any: its data, and one for a FIN.
-pub(crate) fn outgoing_data(frame: &[u8]) -> Option<((u16, u16), TcpSeqNumber, usize)> {
+/// What a frame of our own carries of a TCP stream.
+pub(crate) struct Outgoing {
+    /// The local port and the remote one.
+    pub(crate) ports: (u16, u16),
+    pub(crate) seq: TcpSeqNumber,
+    /// Bytes of data, and one for a FIN.
+    pub(crate) len: usize,
+    /// A connection request: SYN without ACK.
+    pub(crate) request: bool,
+}
+
+/// What `frame` carries of a TCP stream, if it is a segment.
+pub(crate) fn outgoing(frame: &[u8]) -> Option<Outgoing> {
     let packet = packet(&EthernetFrame::new_checked(frame).ok()?).ok()?;
     if packet.protocol != IpProtocol::Tcp {
         return None;
     }
     let tcp = TcpPacket::new_checked(packet.payload).ok()?;
     let len = tcp.payload().len() + usize::from(tcp.fin());
-    (len > 0).then(|| ((tcp.src_port(), tcp.dst_port()), tcp.seq_number(), len))
+    Some(Outgoing {
+        ports: (tcp.src_port(), tcp.dst_port()),
+        seq: tcp.seq_number(),
+        len,
+        request: tcp.syn() && !tcp.ack(),
+    })
 }
 
 /// Protocol and payload behind a hop-by-hop options header, the only extension header that smoltcp reads
@@ -220,9 +247,12 @@ mod tests {
         // The first byte of the checksum: Ethernet, IPv4, 16 bytes of TCP.
         wrong[14 + 20 + 16] ^= 1;
         let own = [IpCidr::new(local.addr, 24)];
-        let heard = |frame: &[u8], verify| match classify(frame, mac, &own, verify) {
-            Class::Segment { heard, .. } => heard.bare,
-            other => panic!("{other:?}"),
+        let heard = |frame: &[u8], verify| {
+            let ethernet = EthernetFrame::new_checked(frame).unwrap();
+            match classify(&ethernet, mac, &own, verify) {
+                (Class::Segment { heard, .. }, Some(source)) if source == remote.addr => heard.bare,
+                other => panic!("{other:?}"),
+            }
         };
         assert!(heard(ack.bytes(), true) && heard(ack.bytes(), false));
         assert!(!heard(&wrong, true) && heard(&wrong, false));

@@ -15,6 +15,7 @@ pub mod firmware;
 mod ingress;
 mod listener;
 mod moment;
+mod neighbors;
 pub mod netstat;
 pub mod porting;
 mod recovery;

@@ -25,6 +25,7 @@
 mod admission;
 mod expiry;
 
+use core::num::NonZeroU16;
 use core::ops::Range;
 
 use smoltcp::iface::{SocketHandle, SocketSet};
@@ -88,6 +89,8 @@ pub(crate) struct Slot {
     pub(crate) account: Account,
     pub(crate) generation: u16,
     peer: Peer,
+    /// The port that its SYN is to leave from, while it has not.
+    pub(crate) syn_unsent: Option<NonZeroU16>,
     /// The owner's `connect` has succeeded.
     announced: bool,
     /// The owner has closed its direction in CLOSE-WAIT, and its FIN waits; see [`Pool::shut`].
@@ -112,6 +115,7 @@ impl Slot {
             account: Account::Nobody,
             generation: 0,
             peer: Peer::Sends,
+            syn_unsent: None,
             announced: false,
             fin_waits: false,
             end: None,
@@ -337,6 +341,7 @@ impl<'a> Pool<'a> {
         slot.handle = Some(handle);
         slot.phase = Phase::Free;
         slot.account = Account::Nobody;
+        slot.syn_unsent = None;
         slot.generation = slot.generation.wrapping_add(1);
         slot.recovery = Recovery::new();
     }

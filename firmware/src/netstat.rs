@@ -124,7 +124,7 @@ counters! {
     bytes_out,
     /// Times the device refused a frame.
     tx_refused,
-    /// Frames for a TCP or UDP port that were not addressed to this board alone.
+    /// Packets for a TCP or UDP port that were not addressed to this board alone, or claimed to come from it.
     not_ours_dropped,
     /// IP fragments, which this stack does not reassemble.
     fragments_dropped,
@@ -158,6 +158,10 @@ counters! {
     resets_unsent,
     /// Times a UDP socket's queue was dropped because the neighbour of its first datagram did not answer.
     datagrams_unsent,
+    /// Segments for a connection of ours whose SYN had not left yet.
+    early_dropped,
+    /// Signs that somebody else on the network uses an address of this board's (RFC 5227 2.4).
+    address_conflicts,
     /// Times smoltcp asked to be polled at once and then did nothing.
     stalls,
 }

@@ -72,6 +72,12 @@ pub(crate) struct Look {
 }
 
 impl Look {
+    /// Whether the handshake is complete in `after`, and was not before.
+    pub(crate) const fn opens(self, after: Self) -> bool {
+        matches!(self.state, State::SynSent | State::SynReceived)
+            && matches!(after.state, State::Established | State::CloseWait)
+    }
+
     /// Whether the connection can still take data and a FIN.
     pub(crate) const fn unfinished(self) -> bool {
         matches!(
@@ -347,8 +353,9 @@ impl Recovery {
         let delay = if flight > i32::from(self.longest) { Duration::ZERO } else { ACK_DELAY_MAX };
         let wait = self.trip.late() * (1 << self.tries.min(10)) + delay;
         let wait = wait.min(RECOVERY_MAX);
-        // Later than that the connection is given up.
-        let goes_on = self.pretended() + wait < USER_TIMEOUT;
+        // Later than that the connection is given up, also if nobody polled for so long.
+        let silent = Moment::new(now).since(self.progressed);
+        let goes_on = self.pretended() + wait < USER_TIMEOUT && silent < USER_TIMEOUT;
         let late = goes_on.then(|| self.since.near(now) + wait);
         earliest(self.due.map(|due| due.near(now)), late)
     }

@@ -12,6 +12,7 @@
 
 mod error;
 mod introspect;
+mod resolve;
 mod tcp;
 mod udp;
 
@@ -23,8 +24,8 @@ use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr,
-    TcpControl,
+    EthernetAddress, EthernetFrame, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address,
+    Ipv4Cidr, TcpControl,
 };
 
 use crate::backlog::Backlog;
@@ -37,6 +38,7 @@ use crate::fin::{self, Fin};
 use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::moment::earliest;
+use crate::neighbors::Neighbors;
 use crate::netstat::Counters;
 use crate::recovery::{Ends, Heard, Look};
 use crate::rng::Rng;
@@ -44,6 +46,8 @@ use crate::storage::{Buffers, Placed, Sockets};
 
 pub use error::Error;
 use introspect::state_name;
+pub use resolve::Conflict;
+use resolve::{Identity, default_route};
 pub use tcp::TcpSocket;
 pub(crate) use udp::UdpSlot;
 pub use udp::UdpSocket;
@@ -140,8 +144,10 @@ pub struct NetStack<'a> {
     interface: Interface,
     capabilities: DeviceCapabilities,
     mac: EthernetAddress,
-    /// Whether there is a next hop for IPv4 addresses outside our prefix.
-    gateway: bool,
+    /// Next hop for IPv4 addresses outside our prefix.
+    gateway: Option<Ipv4Address>,
+    neighbors: Neighbors,
+    identity: Identity,
     /// The TCP sockets. Apart from the others, because smoltcp goes through a whole set for each segment.
     set: SocketSet<'a>,
     pool: Pool<'a>,
@@ -206,13 +212,16 @@ impl<'a> NetStack<'a> {
             }
         });
         if let Some(gateway) = config.gateway {
-            let _ = interface.routes_mut().add_default_ipv4_route(gateway);
+            let hop = default_route(config.ipv4, gateway);
+            let _ = interface.routes_mut().add_default_ipv4_route(hop);
         }
         Self {
             interface,
             capabilities: device.capabilities(),
             mac: config.mac,
-            gateway: config.gateway.is_some(),
+            gateway: config.gateway,
+            neighbors: Neighbors::new(),
+            identity: Identity::new(now),
             set,
             pool,
             backlog: Backlog::default(),
@@ -267,7 +276,8 @@ impl<'a> NetStack<'a> {
     /// The cable is in again: forgets every neighbour's MAC address, and resends at once what was not
     /// acknowledged.
     pub fn link_up(&mut self) {
-        self.interface.update_ip_addrs(|_| {});
+        self.neighbors.clear();
+        self.announce();
         for slot in &mut *self.pool.slots {
             slot.recovery.hurry(self.now);
         }
@@ -341,15 +351,28 @@ impl<'a> NetStack<'a> {
         let (now, counters) = (self.now, &mut self.counters);
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
-        let class = classify(
-            frame,
-            self.mac,
-            self.interface.ip_addrs(),
-            self.capabilities.checksum.tcp.rx(),
-        );
+        let Ok(ethernet) = EthernetFrame::new_checked(frame) else { return };
+        if ethernet.src_addr() == self.mac && !ethernet.dst_addr().is_unicast() {
+            self.own_frame();
+        }
+        let verify = self.capabilities.checksum.tcp.rx();
+        let (class, source) = classify(&ethernet, self.mac, self.interface.ip_addrs(), verify);
+        if let Some(source) = source {
+            // RFC 1122 3.2.1.3: nobody else may send from our address. On a loopback we do.
+            if self.is_own(source) && ethernet.src_addr() != self.mac {
+                self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
+                return;
+            }
+            self.hear::<T>(source, &ethernet);
+        }
+        let counters = &mut self.counters;
         let (mut reset, mut known) = (None, None);
         match &class {
             Class::Pass => {}
+            Class::Discovery(received) => {
+                self.discover(received, ethernet.src_addr(), transmit);
+                return;
+            }
             Class::Segment { local, remote, heard } => {
                 let index = self.pool.find(&self.set, *local, *remote);
                 known = index.map(|index| (index, heard));
@@ -394,6 +417,13 @@ impl<'a> NetStack<'a> {
                 return;
             }
         }
+        let index = known.map(|(index, _)| index).or(reset.map(|(index, _)| index));
+        if index.is_some_and(|index| self.pool.slots[index].syn_unsent.is_some()) {
+            // Nobody can mean a connection that nobody knows of yet. smoltcp would count with a window that it has
+            // not announced (`last_scaled_window`, socket/tcp.rs 782), and panic.
+            self.counters.early_dropped = self.counters.early_dropped.wrapping_add(1);
+            return;
+        }
         if let Some((index, heard)) = known {
             let before = self.look(index);
             match heard.fin {
@@ -405,6 +435,9 @@ impl<'a> NetStack<'a> {
                 _ => self.show(To::Tcp, frame, transmit),
             }
             let after = self.look(index);
+            if let (true, Some(source)) = (before.opens(after), source) {
+                self.reached(source, ethernet.src_addr());
+            }
             self.pool.slots[index].recovery.heard(heard, before, after, now);
         } else {
             let to = if matches!(class, Class::Pass) { To::Others } else { To::Tcp };
@@ -544,7 +577,9 @@ impl<'a> NetStack<'a> {
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
         let refused = self.serve_backlog(device);
-        self.send_due(device, refused)
+        self.look_up::<D>();
+        let outcome = self.send_due(device, refused);
+        if self.ask(device) { Egress::Refused } else { outcome }
     }
 
     /// Lets smoltcp send what is due. Never inlined: the way in, which is deep, needs no room for this one.
@@ -572,6 +607,9 @@ impl<'a> NetStack<'a> {
             }
         }
         count(&mut self.counters, &metered.sent);
+        if let Some(address) = metered.sent.asked {
+            self.want(address);
+        }
         outcome
     }
 
@@ -581,26 +619,28 @@ impl<'a> NetStack<'a> {
             Egress::Budget => Some(self.now),
             // The driver wakes us when there is room; this is for one that cannot.
             Egress::Refused => Some(self.now + TX_RETRY),
-            Egress::Done => {
-                let tcp = self.interface.poll_at(self.now, &self.set);
-                let mut udp = None;
-                if self.udp_queued {
-                    udp = self.interface.poll_at(self.now, &self.udp_set);
-                }
-                let at = earliest(tcp, udp)?;
-                if at > self.now {
-                    return Some(at);
-                }
-                // It says "now", but has just been asked and had nothing to send. So it does, too, while a
-                // SYN-ACK waits for `admit`: that is as it should be, and soon over.
-                #[cfg(feature = "gateway")]
-                let stalled = !self.pool.defers(&self.set);
-                #[cfg(not(feature = "gateway"))]
-                let stalled = true;
-                self.counters.stalls = self.counters.stalls.wrapping_add(u32::from(stalled));
-                Some(self.now + STALL_RETRY)
-            }
+            Egress::Done => earliest(self.next_of_smoltcp(), self.ask_at()),
         }
+    }
+
+    fn next_of_smoltcp(&mut self) -> Option<Instant> {
+        let tcp = self.interface.poll_at(self.now, &self.set);
+        let mut udp = None;
+        if self.udp_queued {
+            udp = self.interface.poll_at(self.now, &self.udp_set);
+        }
+        let at = earliest(tcp, udp)?;
+        if at > self.now {
+            return Some(at);
+        }
+        // It says "now", but has just been asked and had nothing to send. So it does, too, while a SYN-ACK waits for
+        // `admit`: that is as it should be, and soon over.
+        #[cfg(feature = "gateway")]
+        let stalled = !self.pool.defers(&self.set);
+        #[cfg(not(feature = "gateway"))]
+        let stalled = true;
+        self.counters.stalls = self.counters.stalls.wrapping_add(u32::from(stalled));
+        Some(self.now + STALL_RETRY)
     }
 
     /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
@@ -613,7 +653,7 @@ impl<'a> NetStack<'a> {
             {
                 Err(Error::Unaddressable)
             }
-            None if !(self.gateway && address.is_ipv4()) => Err(Error::Unaddressable),
+            None if !(self.gateway.is_some() && address.is_ipv4()) => Err(Error::Unaddressable),
             _ => Ok(endpoint),
         }
     }

@@ -78,6 +78,8 @@ pub(super) struct BoardNode<'w> {
     pub(super) booted: Vec<Instant>,
     /// When its cable was last put in.
     pub(super) plugged: Instant,
+    /// From whom a frame was still on its way then, that has arrived since.
+    pub(super) late: Vec<EthernetAddress>,
 }
 
 impl<'w> BoardNode<'w> {
@@ -88,7 +90,16 @@ impl<'w> BoardNode<'w> {
         collector: Ipv4Address,
     ) -> Self {
         let (firmware, booted) = (None, Vec::new());
-        Self { plan, number, config, collector, firmware, booted, plugged: Instant::ZERO }
+        Self {
+            plan,
+            number,
+            config,
+            collector,
+            firmware,
+            booted,
+            plugged: Instant::ZERO,
+            late: Vec::new(),
+        }
     }
 
     pub(super) const fn telemetry(&self) -> bool {

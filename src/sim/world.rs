@@ -192,6 +192,9 @@ impl<'w, 'o> World<'w, 'o> {
 
     fn poll(&mut self, index: usize, now: Instant, arrived: bool) {
         self.polls += 1;
+        if !self.retired.is_empty() {
+            self.note_late(index, now);
+        }
         let wire = &mut self.switch.ports[index].wire;
         let polled = match &mut self.nodes[index] {
             Node::Board(board, _) => {

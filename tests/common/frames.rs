@@ -209,12 +209,16 @@ pub(crate) fn asked_for(frame: &[u8]) -> Option<IpAddress> {
     if ethernet.ethertype() == EthernetProtocol::Arp {
         let packet = ArpPacket::new_checked(ethernet.payload()).ok()?;
         let ArpRepr::EthernetIpv4 {
-            operation: ArpOperation::Request, target_protocol_addr, ..
+            operation: ArpOperation::Request,
+            source_protocol_addr,
+            target_protocol_addr,
+            ..
         } = ArpRepr::parse(&packet).ok()?
         else {
             return None;
         };
-        return Some(target_protocol_addr.into());
+        let announced = source_protocol_addr == target_protocol_addr;
+        return (!announced).then_some(target_protocol_addr.into());
     }
     let (IpAddress::Ipv6(from), IpAddress::Ipv6(to), IpProtocol::Icmpv6, payload) =
         ip_parts(frame)?
@@ -224,7 +228,7 @@ pub(crate) fn asked_for(frame: &[u8]) -> Option<IpAddress> {
     let packet = Icmpv6Packet::new_checked(payload).ok()?;
     match Icmpv6Repr::parse(&from, &to, &packet, &ChecksumCapabilities::default()).ok()? {
         Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit { target_addr, .. }) => {
-            Some(target_addr.into())
+            (!from.is_unspecified()).then_some(target_addr.into())
         }
         _ => None,
     }

@@ -38,6 +38,8 @@ pub(crate) struct Solo<'a> {
     pub(crate) heard: Vec<(Instant, Segment)>,
     /// Datagrams likewise.
     pub(crate) datagrams: Vec<Datagram>,
+    /// Frames that are neither, likewise.
+    pub(crate) others: Vec<(Instant, Vec<u8>)>,
     /// How often the board asked for a neighbour.
     pub(crate) asked: usize,
     /// Whether to answer that.
@@ -65,6 +67,7 @@ impl<'a> Solo<'a> {
             wire,
             heard: Vec::new(),
             datagrams: Vec::new(),
+            others: Vec::new(),
             asked: 0,
             answers: |_| true,
             transmits: true,
@@ -103,11 +106,14 @@ impl<'a> Solo<'a> {
                 self.heard.push((now, segment));
             } else if let Some(datagram) = Datagram::parse(&frame) {
                 self.datagrams.push(datagram);
-            } else if let Some(address) = asked_for(&frame) {
-                self.asked += 1;
-                if (self.answers)(address) {
-                    self.put(neighbor_answer(address));
+            } else {
+                if let Some(address) = asked_for(&frame) {
+                    self.asked += 1;
+                    if (self.answers)(address) {
+                        self.put(neighbor_answer(address));
+                    }
                 }
+                self.others.push((now, frame));
             }
         }
     }

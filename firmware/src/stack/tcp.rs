@@ -1,6 +1,7 @@
 //! TCP as `embedded-nal` sees it: handles, and the calls that take them.
 
 use core::net::SocketAddr;
+use core::num::NonZeroU16;
 
 use embedded_nal::{TcpClientStack, TcpFullStack};
 use smoltcp::socket::tcp::State;
@@ -300,6 +301,7 @@ impl TcpClientStack for NetStack<'_> {
                 self.pool.scrub(&mut self.set, index);
                 return Err(Error::Unaddressable.into());
             }
+            self.pool.slots[index].syn_unsent = NonZeroU16::new(port);
             *socket = self.opened(index);
             return Err(nb::Error::WouldBlock);
         }

@@ -9,6 +9,7 @@ use embedded_nal::{UdpClientStack, UdpFullStack};
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
+use smoltcp::wire::IpAddress;
 
 use super::{Error, NetStack, nb, to_ip_addr, to_socket_addr};
 use crate::config::{ABANDONED, DATAGRAM_WAIT, FRAME_SIZE};
@@ -28,6 +29,8 @@ pub(crate) struct UdpSlot {
     /// Where the last datagram received was sent to.
     destination: Option<IpAddr>,
     touched: Instant,
+    /// Where the first datagram went that was queued while none was.
+    first: Option<IpAddress>,
     /// Since when what is queued to be sent has not moved, and how many bytes that were.
     unsent: Option<(Instant, usize)>,
     /// An empty datagram was queued, which the count of bytes does not show.
@@ -43,6 +46,7 @@ impl UdpSlot {
             connected: None,
             last: None,
             destination: None,
+            first: None,
             touched: Instant::ZERO,
             unsent: None,
             sent_empty: false,
@@ -190,6 +194,14 @@ impl<'a> NetStack<'a> {
         next
     }
 
+    /// Whom the first datagram of a socket's queue is for, as far as that is known. Should that have left, smoltcp asks
+    /// for the next by itself.
+    pub(super) fn udp_target(&self, index: usize) -> Option<IpAddress> {
+        let (slot, handle) = (&self.udp[index], self.udp_handle(index));
+        let waits = || self.udp_set.get::<udp::Socket<'_>>(handle).send_queue() > 0;
+        slot.first.filter(|_| slot.open && waits())
+    }
+
     pub(super) fn udp_rows(&self) -> impl Iterator<Item = Row> + '_ {
         let open = (0..self.udp_used).filter(|&index| self.udp[index].open);
         open.map(|index| {
@@ -224,10 +236,15 @@ impl<'a> NetStack<'a> {
         if buffer.len() > socket.payload_send_capacity().min(FRAME_SIZE - headers) {
             return Err(Error::MessageTooLong.into());
         }
+        let first = socket.send_queue() == 0;
         match socket.send_slice(buffer, endpoint) {
             Ok(()) => {
                 self.udp[index].sent_empty |= buffer.is_empty();
                 self.udp_queued = true;
+                if first {
+                    self.udp[index].first = Some(endpoint.addr);
+                }
+                self.want(endpoint.addr);
                 Ok(())
             }
             Err(udp::SendError::BufferFull) => Err(nb::Error::WouldBlock),

@@ -73,6 +73,7 @@ impl World<'_, '_> {
         match &mut self.nodes[node] {
             Node::Board(board, _) => {
                 board.plugged = now;
+                board.late.clear();
                 if let Some(firmware) = &mut board.firmware {
                     firmware.link_up();
                 }
@@ -102,6 +103,7 @@ impl World<'_, '_> {
             wire.in_flight(Side::Board).clear();
             board.boot(now, &mut self.stock, &mut wire.end(Side::Board), entropy);
             board.plugged = now;
+            board.late.clear();
             *wakeups = Wakeups::default();
             self.deadlines[index] = Some(now);
             self.settle(index, now);

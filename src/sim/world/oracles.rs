@@ -1,10 +1,11 @@
 //! What must hold in a world: at every poll of a board, and in the end.
 
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::EthernetFrame;
 use tapboard_firmware::config::TCP_SLOTS;
 
 use super::{Node, Stage, World, violation};
-use crate::nic::wire::Side;
+use crate::nic::wire::{InFlight, Side};
 use crate::sim::arena::PEER_SLOTS;
 use crate::sim::plan::{Event, SETTLE};
 
@@ -95,16 +96,27 @@ impl World<'_, '_> {
         }
     }
 
+    /// Notes which machines that were taken away a board has just heard of: an old frame tells where to answer it.
+    pub(super) fn note_late(&mut self, index: usize, now: Instant) {
+        let Node::Board(board, _) = &mut self.nodes[index] else {
+            return;
+        };
+        for InFlight { at, frame } in self.switch.ports[index].wire.in_flight(Side::Board).iter() {
+            let source = EthernetFrame::new_checked(frame.as_slice()).map(|frame| frame.src_addr());
+            let retired = |source: &_| self.retired.iter().any(|(mac, _)| mac == source);
+            board.late.extend(source.ok().filter(|source| *at <= now && retired(source)));
+        }
+    }
+
     /// A board whose cable was put in again does not send to a machine that was taken away before.
     pub(super) fn check_neighbors(&mut self, index: usize) {
         let Node::Board(board, _) = &self.nodes[index] else {
             return;
         };
         for sent in self.switch.ports[index].wire.in_flight(Side::Peer).iter() {
-            let stale = self
-                .retired
-                .iter()
-                .any(|(mac, at)| sent.frame.starts_with(&mac.0) && *at <= board.plugged);
+            let stale = self.retired.iter().any(|(mac, at)| {
+                sent.frame.starts_with(&mac.0) && *at <= board.plugged && !board.late.contains(mac)
+            });
             if stale {
                 let text = format!(
                     "board {index}, plugged in at {}, sends to a NIC that was taken out before",

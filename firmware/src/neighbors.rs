@@ -1,0 +1,254 @@
+//! The neighbour cache: who on the link has which MAC address, and whom to ask for (RFC 826, RFC 4861 7).
+//!
+//! smoltcp's own cache of 8 asks for one neighbour a second, all together, so that one absent host keeps every
+//! other waiting; any nine that ask for the board put a live connection's peer out; and an answer to somebody it
+//! does not know is lost. So this cache stands in front of it. It learns from whatever comes in, it asks for each
+//! destination by itself, once a second (RFC 1122 2.3.2.1), and smoltcp is told what is known by an answer of the
+//! stack's own making, before it needs it. What smoltcp asks itself does not leave; here it counts as a wish.
+//!
+//! A MAC address is believed as far as what tells it goes. One seen as the source of a packet is good enough to
+//! answer that packet, and gives way to the next one seen. One that has answered the board's own question, or
+//! completed a handshake, is confirmed: packets from elsewhere do not change it while it is fresh, and it is the last to
+//! make room. One that is not heard of any more is still used while it is asked for anew.
+//!
+//! smoltcp must never choose what it forgets, or the two would differ: its cache has as many entries as this one
+//! (the feature `iface-neighbor-cache-count-16`, asserted in a test), and is emptied when an entry here makes room for another.
+//! Cost: 56 bytes an entry, one comparison for a frame from the same neighbour as the last.
+
+mod message;
+
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, IpAddress};
+
+use crate::config::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
+
+pub(crate) use message::{Kind, MESSAGE_SIZE, Message, Received, asked_for};
+
+#[derive(Debug)]
+struct Neighbor {
+    address: IpAddress,
+    /// `None` while nothing is known.
+    mac: Option<EthernetAddress>,
+    /// It has answered a question of ours, or completed a handshake.
+    confirmed: bool,
+    /// smoltcp's cache has it.
+    told: bool,
+    /// Questions since it was last heard of.
+    asks: u8,
+    asked: Instant,
+    /// When it last sent something from this MAC address.
+    heard: Instant,
+    /// When there was last something to be sent to it.
+    wanted: Option<Instant>,
+}
+
+impl Neighbor {
+    const fn new(address: IpAddress, now: Instant) -> Self {
+        Self {
+            address,
+            mac: None,
+            confirmed: false,
+            told: false,
+            asks: 0,
+            asked: now,
+            heard: now,
+            wanted: None,
+        }
+    }
+
+    fn fresh(&self, now: Instant) -> bool {
+        self.mac.is_some() && now < self.heard + NEIGHBOR_FRESH
+    }
+
+    fn wanted(&self, now: Instant) -> bool {
+        self.wanted == Some(now)
+    }
+
+    /// When it is to be asked for, if it is.
+    fn ask_at(&self, now: Instant) -> Option<Instant> {
+        let needed = self.wanted(now) && !self.fresh(now);
+        needed.then(|| if self.asks == 0 { now } else { self.asked + NEIGHBOR_ASK })
+    }
+}
+
+/// How far what tells of a MAC address is to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The source of a packet.
+    Packet,
+    /// A question for one of our addresses, which says who asks.
+    Question,
+    /// What its owner says to all, or answers. It may have been asked for.
+    Answer,
+    /// The same, but not to replace what is known (RFC 4861 7.2.5, without the Override flag).
+    WeakAnswer,
+}
+
+/// The cache; see the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Neighbors {
+    entries: heapless::Vec<Neighbor, NEIGHBORS>,
+    /// The entry found last.
+    last: usize,
+    /// Since when smoltcp has had the oldest of what it was told, or longer.
+    told_since: Instant,
+    /// smoltcp's cache has what is no longer here.
+    stale: bool,
+}
+
+impl Neighbors {
+    pub(crate) const fn new() -> Self {
+        Self { entries: heapless::Vec::new(), last: 0, told_since: Instant::ZERO, stale: false }
+    }
+
+    fn find(&mut self, address: IpAddress) -> Option<usize> {
+        let is = |entry: &Neighbor| entry.address == address;
+        if !self.entries.get(self.last).is_some_and(is) {
+            self.last = self.entries.iter().position(is)?;
+        }
+        Some(self.last)
+    }
+
+    /// Notes a packet from `address`, sent by `mac`. `None` if that is news, which [`Neighbors::learn`] is for; else
+    /// whether smoltcp knows it.
+    pub(crate) fn hear(
+        &mut self,
+        address: IpAddress,
+        mac: EthernetAddress,
+        now: Instant,
+    ) -> Option<bool> {
+        let index = self.find(address)?;
+        let entry = &mut self.entries[index];
+        if entry.mac != Some(mac) {
+            return None;
+        }
+        (entry.heard, entry.asks) = (now, 0);
+        Some(entry.told && now < self.told_since + NEIGHBOR_TOLD)
+    }
+
+    /// Takes in that `address` is at `mac`. Returns whether it is, as far as is known now.
+    pub(crate) fn learn(
+        &mut self,
+        address: IpAddress,
+        mac: EthernetAddress,
+        source: Source,
+        now: Instant,
+    ) -> bool {
+        let index = match self.find(address) {
+            Some(index) => index,
+            // Who speaks to all, and not to us, is nobody we need to know (RFC 826).
+            None if matches!(source, Source::Answer | Source::WeakAnswer) => return false,
+            None => match self.place(address, true, now) {
+                Some(index) => index,
+                None => return false,
+            },
+        };
+        let entry = &mut self.entries[index];
+        let keep = match source {
+            Source::Packet => entry.confirmed && entry.fresh(now),
+            Source::WeakAnswer => entry.mac.is_some(),
+            Source::Question | Source::Answer => false,
+        };
+        if entry.mac == Some(mac) {
+            entry.confirmed |= source == Source::Answer && entry.asks > 0;
+        } else if keep {
+            return false;
+        } else {
+            entry.mac = Some(mac);
+            entry.told = false;
+            entry.confirmed = entry.asks > 0 && source != Source::Packet;
+        }
+        (entry.heard, entry.asks) = (now, 0);
+        true
+    }
+
+    /// Notes that the neighbour has received what was sent to it at `mac`.
+    pub(crate) fn confirm(&mut self, address: IpAddress, mac: EthernetAddress) {
+        if let Some(index) = self.find(address) {
+            let entry = &mut self.entries[index];
+            entry.confirmed |= entry.mac == Some(mac);
+        }
+    }
+
+    /// Notes that something is to be sent to `address` in the poll at `now`.
+    pub(crate) fn want(&mut self, address: IpAddress, now: Instant) {
+        let index = self.find(address).or_else(|| self.place(address, false, now));
+        if let Some(index) = index {
+            self.entries[index].wanted = Some(now);
+        }
+    }
+
+    /// A new entry, in the place of another if it must be: of one that was not heard of for long, and rather of one that
+    /// is not confirmed. One to whom something is to be sent makes room only for one that has just been heard, and if it
+    /// is confirmed, for none.
+    fn place(&mut self, address: IpAddress, heard: bool, now: Instant) -> Option<usize> {
+        if self.entries.is_full() {
+            let (index, _) = self
+                .entries
+                .iter()
+                .enumerate()
+                .filter(|(_, entry)| !entry.wanted(now) || (heard && !entry.confirmed))
+                .min_by_key(|(_, entry)| {
+                    let asking = entry.wanted(now) && entry.mac.is_none();
+                    (asking, entry.confirmed, entry.heard)
+                })?;
+            self.entries.swap_remove(index);
+            self.stale = true;
+        }
+        let _ = self.entries.push(Neighbor::new(address, now));
+        self.last = self.entries.len() - 1;
+        Some(self.last)
+    }
+
+    /// A neighbour that smoltcp is to be told of now; to be asked until there is none. `only`: this one, if it is to
+    /// be told of.
+    pub(crate) fn tell(
+        &mut self,
+        only: Option<IpAddress>,
+        now: Instant,
+    ) -> Option<(IpAddress, EthernetAddress)> {
+        if now >= self.told_since + NEIGHBOR_TOLD {
+            self.told_since = now;
+            self.entries.iter_mut().for_each(|entry| entry.told = false);
+        }
+        let due = |entry: &&mut Neighbor| {
+            !entry.told && entry.mac.is_some() && only.is_none_or(|only| entry.address == only)
+        };
+        let entry = self.entries.iter_mut().find(due)?;
+        entry.told = true;
+        Some((entry.address, entry.mac?))
+    }
+
+    /// Whether smoltcp has to forget all that it was told.
+    pub(crate) fn forget_told(&mut self) -> bool {
+        let stale = core::mem::take(&mut self.stale);
+        if stale {
+            self.entries.iter_mut().for_each(|entry| entry.told = false);
+        }
+        stale
+    }
+
+    /// A neighbour that is to be asked for now.
+    pub(crate) fn ask(&mut self, now: Instant) -> Option<IpAddress> {
+        let due = |entry: &&mut Neighbor| entry.ask_at(now).is_some_and(|at| at <= now);
+        let entry = self.entries.iter_mut().find(due)?;
+        if entry.asks >= NEIGHBOR_ASKS && entry.mac.is_some() {
+            (entry.mac, entry.confirmed) = (None, false);
+            self.stale = true;
+        }
+        entry.asks = entry.asks.saturating_add(1);
+        entry.asked = now;
+        Some(entry.address)
+    }
+
+    /// When the next is to be asked for.
+    pub(crate) fn ask_at(&self, now: Instant) -> Option<Instant> {
+        self.entries.iter().filter_map(|entry| entry.ask_at(now)).min()
+    }
+
+    /// Forgets everybody.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.stale = true;
+    }
+}
