@@ -3,28 +3,30 @@
 //! There is one loop for every NIC, and for every [`Station`]: the firmware here, or a board in another
 //! process. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
 //! signal or a timer that some part named. In the midst of traffic it may look for the next event for some
-//! microseconds before it sleeps: see `spin`.
+//! microseconds before it sleeps: see `sleep` and `spin`.
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
 mod control;
+mod sleep;
 mod spin;
 mod station;
+#[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
+mod timer;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::event::Event;
-use mio::{Events, Poll, Registry, Token, Waker};
+use mio::{Events, Registry, Token, Waker};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetConfig};
 
 use self::control::Turn;
-use self::spin::{Spin, Wait};
+use self::sleep::{Sleeper, Until};
 pub use self::station::Station;
 use crate::board::SimBoard;
 use crate::cli::{Board, Faults, Profile};
@@ -38,9 +40,6 @@ use crate::output::say;
 const CLOSE: Duration = Duration::from_millis(500);
 /// How long the resets of the rest may take.
 const RESET: Duration = Duration::from_millis(100);
-
-/// Turns with more to do at once, in a row, without a look at the events: that is a system call.
-const HURRY: u32 = 7;
 
 const WAKE: Token = Token(0);
 /// The token of a [`Station`].
@@ -103,20 +102,19 @@ pub trait Nic {
 /// Ctrl-C and SIGTERM, as the driver sees them.
 #[derive(Debug)]
 pub struct Driver {
-    poll: Poll,
+    sleeper: Sleeper,
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
     clock: RealClock,
-    spin: Spin,
-    /// How often it may go on without a look at the events.
-    hurry: u32,
 }
 
 impl Driver {
     /// A driver that listens for signals from now on.
     pub fn new() -> Result<Self, String> {
-        let poll = Poll::new().map_err(|error| format!("cannot wait for events: {error}"))?;
-        let waker = Waker::new(poll.registry(), WAKE)
+        let clock = RealClock::new();
+        let sleeper =
+            Sleeper::new(clock).map_err(|error| format!("cannot wait for events: {error}"))?;
+        let waker = Waker::new(sleeper.registry(), WAKE)
             .map_err(|error| format!("cannot wait for signals: {error}"))?;
         let waker = Arc::new(waker);
         let wake = Arc::clone(&waker);
@@ -131,24 +129,20 @@ impl Driver {
             let _ = wake.wake();
         };
         ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
-        Ok(Self {
-            poll,
-            waker,
-            stop,
-            clock: RealClock::new(),
-            spin: Spin::new(Duration::ZERO),
-            hurry: HURRY,
-        })
+        Ok(Self { sleeper, waker, stop, clock })
     }
 
     /// In the midst of traffic, looks for the next event for up to `limit` before it sleeps.
     pub fn busy_poll(&mut self, limit: Duration) {
-        self.spin = Spin::new(limit);
+        self.sleeper.busy_poll(limit);
     }
 
     /// Where NICs register what they wait for.
     pub fn registry(&self) -> Result<Registry, String> {
-        self.poll.registry().try_clone().map_err(|error| format!("cannot watch sockets: {error}"))
+        self.sleeper
+            .registry()
+            .try_clone()
+            .map_err(|error| format!("cannot watch sockets: {error}"))
     }
 
     /// The driver's time.
@@ -257,11 +251,12 @@ impl Driver {
                 station.poll(now, &mut Mac::new(linked, checksums).segmenting(segments))
             };
             let behind = nic.turn(now)?;
-            let behind = [behind, bench.cable.next_event(now)].into_iter().flatten().min();
+            let under_way = bench.cable.next_event(now);
             if station.reset_requested() {
                 return Ok(End::Reset);
             }
-            let idle = station.idle() && nic.idle() && behind != Some(now);
+            let due = [behind, under_way].into_iter().flatten().any(|at| at <= now);
+            let idle = station.idle() && nic.idle() && !due;
             let limit = match closing {
                 Closing::No => None,
                 Closing::InOrder { .. } | Closing::Reset { .. } if idle => return Ok(End::Stopped),
@@ -274,77 +269,19 @@ impl Driver {
                 Closing::Reset { until } if now >= until => return Ok(End::Stopped),
                 Closing::InOrder { until } | Closing::Reset { until } => Some(until),
             };
-            let next = [board, behind, limit, asked].into_iter().flatten().min();
-            self.wait(&mut events, now, next)?;
-            nic.set_concurrent(self.spin.concurrent());
+            let coarse = [board, behind, limit, asked].into_iter().flatten().min();
+            let until = Until { exact: under_way, coarse };
+            self.sleeper
+                .wait(&mut events, now, until)
+                .map_err(|error| format!("cannot wait for events: {error}"))?;
+            nic.set_concurrent(self.sleeper.concurrent());
             for event in &events {
                 match event.token() {
-                    WAKE => {}
+                    WAKE | sleep::TIMER => {}
                     STATION => station.ready(),
                     _ => nic.ready(event),
                 }
             }
-        }
-    }
-
-    /// Waits for events until `next`, at first awake if that may pay.
-    fn wait(
-        &mut self,
-        events: &mut Events,
-        now: Instant,
-        next: Option<Instant>,
-    ) -> Result<(), String> {
-        if next.is_some_and(|next| next <= now) && self.hurry > 0 {
-            self.hurry -= 1;
-            events.clear();
-            return Ok(());
-        }
-        self.hurry = HURRY;
-        let window = self.spin.window();
-        if window == Duration::ZERO || next.is_some_and(|next| next <= now + window) {
-            self.sleep(events, now, next)?;
-        } else {
-            let (from, mut looks) = (self.clock.now(), 0);
-            while self.clock.now() < from + window {
-                self.sleep(events, now, Some(now))?;
-                if !events.is_empty() {
-                    self.spin.waited(Wait::Awake { looks, time: self.clock.now() - from });
-                    return Ok(());
-                }
-                looks += 1;
-                // Who is to send the event may wait for this very core.
-                std::thread::yield_now();
-            }
-            self.sleep(events, self.clock.now(), next)?;
-        }
-        if next.is_none_or(|next| next > now) {
-            let wait = if events.is_empty() {
-                Wait::Nothing
-            } else {
-                Wait::Asleep(self.clock.now() - now)
-            };
-            self.spin.waited(wait);
-        }
-        Ok(())
-    }
-
-    /// Sleeps until there are events, or until `next`.
-    fn sleep(
-        &mut self,
-        events: &mut Events,
-        now: Instant,
-        next: Option<Instant>,
-    ) -> Result<(), String> {
-        let timeout = next
-            .map(|next| if next > now { (next - now).into() } else { std::time::Duration::ZERO });
-        match self.poll.poll(events, timeout) {
-            Ok(()) => Ok(()),
-            // A signal, which the waker tells of as well.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
-            Err(error) => Err(format!("cannot wait for events: {error}")),
         }
     }
 }

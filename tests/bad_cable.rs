@@ -22,6 +22,7 @@ use common::user::User;
 use rustix::net::sockopt;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
 use tapboard::capture::read;
+use tapboard::clock::RealClock;
 
 /// A file of this test's own, gone with it.
 struct Scratch(PathBuf);
@@ -129,6 +130,43 @@ fn every_kind_of_fault_at_once_changes_no_byte_on_a_tap() {
                 let data = pattern(1, len);
                 assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?} {profile}");
             }
+        }
+    });
+}
+
+/// The shortest of 200 round trips of a byte, in microseconds: what a loaded machine adds, it does not add to each.
+fn best_round_trip(echo: SocketAddr) -> u64 {
+    let (mut client, clock) = (connect(echo), RealClock::new());
+    client.set_nodelay(true).unwrap();
+    let trips = (0..200).map(|_| {
+        let sent = clock.now();
+        client.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        (clock.now() - sent).total_micros()
+    });
+    trips.min().unwrap()
+}
+
+/// What the cable is set to, and how long the shortest of many round trips then may take, in microseconds. Were the
+/// driver to sleep whole milliseconds, it would be one or two of them.
+const SHORT: [(&str, std::ops::Range<u64>); 2] =
+    [("--delay=100us", 200..1000), ("--rate=100mbit", 10..400)];
+
+#[test]
+fn microseconds_on_the_cable_cost_microseconds() {
+    for (option, range) in SHORT {
+        let best = best_round_trip(User::quiet(&[option]).echo);
+        assert!(range.contains(&best), "{option}: {best} us");
+    }
+}
+
+#[test]
+fn microseconds_on_the_cable_cost_microseconds_on_a_tap() {
+    netns::run("microseconds_on_the_cable_cost_microseconds_on_a_tap", &[], || {
+        for (option, range) in SHORT {
+            let _tap = on_tap(&[], &[option]);
+            let best = best_round_trip(board(7));
+            assert!(range.contains(&best), "{option}: {best} us");
         }
     });
 }
