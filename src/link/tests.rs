@@ -190,6 +190,34 @@ fn a_rate_spaces_frames_and_a_full_queue_drops() {
     assert!(!link.offer(Side::Board, later, &FRAME).dropped());
 }
 
+/// When frames of that many bytes arrive that are sent at 0, one behind the other, microseconds.
+fn times(link: &mut Link, lens: &[usize]) -> Vec<i64> {
+    for &len in lens {
+        assert!(!link.offer(Side::Board, Instant::ZERO, &vec![0; len]).dropped());
+    }
+    std::iter::from_fn(|| {
+        let at = link.next_arrival(Side::Board)?;
+        link.take(Side::Board, at).map(|_| at.total_micros())
+    })
+    .collect()
+}
+
+#[test]
+fn delay_and_rate_are_exact_to_the_microsecond() {
+    assert_eq!(times(&mut link(&[("delay", "100us")]), &[60, 1514]), [100, 100]);
+    // A microsecond is 12.5 bytes.
+    assert_eq!(times(&mut link(&[("rate", "100mbit")]), &[75, 1500]), [6, 126]);
+    let both = [("delay", "100us"), ("rate", "100mbit")];
+    assert_eq!(times(&mut link(&both), &[75, 1500]), [106, 226]);
+}
+
+/// A short frame takes 0.48 us, which no clock here can tell from one. Many in a row take their time all the same.
+#[test]
+fn a_rate_holds_for_frames_shorter_than_a_microsecond() {
+    let mut link = link(&[("rate", "1gbit")]);
+    assert_eq!(times(&mut link, &[60; 1000])[999], 480);
+}
+
 #[test]
 fn long_frames_do_not_fit_a_small_mtu() {
     let mut link = link(&[("mtu", "86")]);
