@@ -148,7 +148,8 @@ pub struct Faults {
     /// Let nothing through, with `on`, `in:on` or `out:on`.
     #[arg(long, value_name = "ON", value_parser = Fault::parser("partition"))]
     pub partition: Vec<Fault>,
-    /// Decides what befalls which frame; drawn, and printed if there are faults, unless given.
+    /// Decides what befalls which frame, as far as chance does; drawn unless given, and printed when it matters,
+    /// here or at the console.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 }

@@ -87,6 +87,15 @@ impl Faults {
         partition: false,
     };
 
+    /// Whether chance has a part in them, so that the seed matters.
+    #[must_use]
+    pub fn random(&self) -> bool {
+        let chances = [self.loss, self.corrupt, self.duplicate, self.reorder];
+        chances.into_iter().any(|chance| chance != Chance::NEVER)
+            || self.burst.is_some()
+            || self.jitter > Duration::ZERO
+    }
+
     /// Changes one of them.
     pub fn set(&mut self, setting: Setting) {
         match setting {
@@ -305,6 +314,7 @@ const fn picoseconds(at: Instant) -> u128 {
 /// A bad cable between two ends.
 #[derive(Debug)]
 pub struct Link {
+    seed: u64,
     to_board: Direction,
     to_peer: Direction,
     plugged: bool,
@@ -317,11 +327,24 @@ impl Link {
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         Self {
+            seed,
             to_board: Direction::new(rng.next_u64()),
             to_peer: Direction::new(rng.next_u64()),
             plugged: true,
             clean: true,
         }
+    }
+
+    /// What the faults follow from.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether chance decides what befalls a frame that is sent now; see [`Faults::random`].
+    #[must_use]
+    pub fn random(&self) -> bool {
+        self.to_board.faults.random() || self.to_peer.faults.random()
     }
 
     const fn direction(&mut self, to: Side) -> &mut Direction {

@@ -192,6 +192,7 @@ impl Driver {
     /// The cable that the options ask for, with what watches it, and the console.
     fn bench(&self, options: &Board) -> Result<Bench, String> {
         let mut cable = cable(&options.faults)?;
+        let seed_shown = control::show_seed(cable.link());
         if let Some(path) = &options.pcap {
             cable.watch(Watch::Capture, Some(control::capture(path, self.clock.epoch())?));
         }
@@ -207,7 +208,7 @@ impl Driver {
         }
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
-        Ok(Bench { cable, console, checksum_offload: false })
+        Ok(Bench { cable, console, checksum_offload: false, seed_shown })
     }
 
     /// Runs one boot of the board to its end.
@@ -226,9 +227,8 @@ impl Driver {
                 station.shutdown();
                 closing = Closing::InOrder { until: now + CLOSE };
             }
-            let Bench { cable, console, .. } = &mut *bench;
             let at = (now, self.clock.epoch());
-            let asked = match control::turn(console, station, nic, cable, at) {
+            let asked = match control::turn(bench, station, nic, at) {
                 Turn::Next(next) => next,
                 Turn::Quit => {
                     self.stop.store(true, Ordering::SeqCst);
@@ -239,7 +239,7 @@ impl Driver {
             if station.reset_requested() {
                 return Ok(End::Reset);
             }
-            let was = std::mem::replace(&mut link, nic.link() && cable.link().plugged());
+            let was = std::mem::replace(&mut link, nic.link() && bench.cable.link().plugged());
             if link && !was {
                 station.link_up();
             }
@@ -305,6 +305,8 @@ struct Bench {
     console: Console,
     /// The board leaves the checksums of TCP and UDP to its MAC.
     checksum_offload: bool,
+    /// The cable's seed was printed.
+    seed_shown: bool,
 }
 
 impl Bench {
@@ -320,17 +322,13 @@ impl Bench {
     }
 }
 
-/// A cable with these faults. One that has any shows its seed, so that it can be had again.
+/// A cable with these faults.
 fn cable(faults: &Faults) -> Result<Cable, String> {
     let seed = match faults.seed {
         Some(seed) => seed,
         None => getrandom::u32().map_err(|error| format!("no entropy: {error}"))?.into(),
     };
-    let link = faults.link(seed);
-    if !link.transparent() {
-        say!("The cable is bad; the same faults again with: --seed {seed}");
-    }
-    Ok(Cable::new(link))
+    Ok(Cable::new(faults.link(seed)))
 }
 
 /// The board's RAM, gone with each power-cycle.

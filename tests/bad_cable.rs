@@ -85,6 +85,45 @@ fn a_script_is_carried_out_at_its_times() {
     assert!(place("the cable is out") < place("the cable is in"), "{out}");
 }
 
+/// The seed in the form in which it is given again, each time that `out` has it.
+fn seeds(out: &str) -> Vec<&str> {
+    let all = out.lines().filter_map(|line| line.split_once("again with: "));
+    all.map(|(_, seed)| seed).collect()
+}
+
+/// What a board on a cable with these options prints until the script is at its end, where it says `quit`.
+fn scripted(script: &str, options: &[&str]) -> String {
+    let script = Scratch::script("seed", script);
+    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = forwards.each_ref().map(String::as_str);
+    let fixed = ["--no-telemetry", "--script", script.path()];
+    let output = finished(&[&fixed[..], &forwards[..], options].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_seed_is_printed_once_when_chance_comes_in() {
+    // No chance, no seed.
+    let out = scripted("delay 1ms\nrate 1mbit\nmtu 1000\npartition on\nquit\n", &["--delay=2ms"]);
+    assert_eq!(seeds(&out), [""; 0], "{out}");
+    // At the console, and on the command line; not again for a second fault, nor after a reset.
+    let later = "sleep 1ms\nloss 5%\ncorrupt in 1%\nheal\nreset\njitter 1ms\nquit\n";
+    for options in [&[][..], &["--reorder=in:1%"], &["--seed=7"], &["--seed=7", "--burst=1%/9%"]] {
+        let out = scripted(later, options);
+        let [seed] = seeds(&out)[..] else { panic!("{options:?}: {out}") };
+        let number: u64 = seed.strip_prefix("--seed ").and_then(|n| n.parse().ok()).expect(seed);
+        assert!(number == 7 || !options.contains(&"--seed=7"), "{options:?}: {seed}");
+        // In the form of the command line.
+        let words: Vec<_> = seed.split(' ').collect();
+        assert_eq!(seeds(&scripted(later, &words)), [seed]);
+    }
+    // Whoever missed it asks.
+    let out = scripted("loss 5%\nlink\nquit\n", &[]);
+    let [first, again] = seeds(&out)[..] else { panic!("{out}") };
+    assert_eq!(first, again);
+}
+
 #[test]
 fn a_bad_script_is_refused_before_the_board_starts() {
     let script = Scratch::script("bad", "@1s unplug\nfly\n@0.5s plug\n");

@@ -78,6 +78,26 @@ fn the_same_seed_and_frames_give_the_same_verdicts_and_another_seed_others() {
 }
 
 #[test]
+fn a_link_knows_its_seed_and_whether_it_matters() {
+    assert_eq!(Link::new(7).seed(), 7);
+    for (name, example) in Setting::NAMES {
+        let mut link = Link::new(7);
+        link.set(Some(Side::Peer), Setting::parse(name, example).unwrap());
+        // Whether another seed makes another of a thousand frames.
+        let notes = |seed| {
+            let mut other = Link::new(seed);
+            other.set(Some(Side::Peer), Setting::parse(name, example).unwrap());
+            let sent =
+                (0..1000).map(|n| other.offer(Side::Peer, Instant::from_millis_const(n), &FRAME));
+            sent.collect::<Vec<_>>()
+        };
+        assert_eq!(link.random(), notes(7) != notes(8), "{name}");
+        link.heal();
+        assert!(!link.random(), "{name}");
+    }
+}
+
+#[test]
 fn the_directions_are_apart() {
     let mut link = Link::new(1);
     link.set(Some(Side::Board), Setting::Loss(Chance::ALWAYS));

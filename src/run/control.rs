@@ -5,11 +5,11 @@ use std::time::Duration as StdDuration;
 
 use smoltcp::time::Instant;
 
-use super::{Nic, Station};
+use super::{Bench, Nic, Station};
 use crate::capture::Capture;
-use crate::console::{Command, Console, Next, help};
+use crate::console::{Command, Next, help};
 use crate::ladder::{Ladder, Style};
-use crate::link::Notes;
+use crate::link::{Link, Notes};
 use crate::nic::linked::{Cable, Observer, Watch};
 use crate::nic::wire::Side;
 use crate::output::say;
@@ -25,13 +25,12 @@ pub(super) enum Turn {
 
 /// Asks the console once and does what it says.
 pub(super) fn turn<N: Nic, S: Station>(
-    console: &mut Console,
+    bench: &mut Bench,
     station: &mut S,
     nic: &mut N,
-    cable: &mut Cable,
     (now, epoch): (Instant, StdDuration),
 ) -> Turn {
-    let command = match console.next(now) {
+    let command = match bench.console.next(now) {
         Next::Command(command) => command,
         Next::Bad(text) => {
             say!("{text}");
@@ -40,18 +39,23 @@ pub(super) fn turn<N: Nic, S: Station>(
         Next::At(at) => return Turn::Next(Some(at)),
         Next::Idle | Next::Ended => return Turn::Next(None),
     };
+    let cable = &mut bench.cable;
     match command {
         Command::Help => lines(&help()),
         Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, cable),
         Command::Fault { to, setting } => {
             cable.link_mut().set(to, setting);
             show(cable);
+            bench.seed_shown = bench.seed_shown || show_seed(cable.link());
         }
         Command::Heal => {
             cable.link_mut().heal();
             show(cable);
         }
-        Command::Link => show(cable),
+        Command::Link => {
+            show(cable);
+            show_seed(cable.link());
+        }
         Command::Reset => station.reset(),
         Command::Netstat => station.netstat(),
         Command::Stats => station.stats(),
@@ -77,6 +81,18 @@ fn lines(text: &str) {
 
 fn show(cable: &Cable) {
     lines(&cable.link().to_string());
+}
+
+/// Prints the seed if chance decides anything, for whoever wants the same again. Returns whether it does.
+pub(super) fn show_seed(link: &Link) -> bool {
+    let random = link.random();
+    if random {
+        say!(
+            "chance decides what befalls which frame; the same again with: --seed {}",
+            link.seed()
+        );
+    }
+    random
 }
 
 fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
