@@ -37,7 +37,7 @@ use crate::fin::{self, Fin};
 use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::moment::earliest;
-use crate::netstat::Counters;
+use crate::netstat::{Count, Counters};
 use crate::recovery::{Ends, Heard, Look};
 use crate::rng::Rng;
 use crate::storage::{Buffers, Placed, Sockets};
@@ -340,7 +340,7 @@ impl<'a> NetStack<'a> {
     fn frame<T: TxToken>(&mut self, frame: &[u8], transmit: MeteredToken<'_, '_, T>) {
         let (now, counters) = (self.now, &mut self.counters);
         counters.frames_in = counters.frames_in.wrapping_add(1);
-        counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
+        counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as Count);
         let class = classify(
             frame,
             self.mac,
@@ -373,7 +373,8 @@ impl<'a> NetStack<'a> {
                             now,
                             &self.capabilities.checksum,
                         );
-                        counters.syn_dropped = counters.syn_dropped.wrapping_add(u32::from(!room));
+                        counters.syn_dropped =
+                            counters.syn_dropped.wrapping_add(Count::from(!room));
                         return;
                     }
                 }
@@ -597,7 +598,7 @@ impl<'a> NetStack<'a> {
                 let stalled = !self.pool.defers(&self.set);
                 #[cfg(not(feature = "gateway"))]
                 let stalled = true;
-                self.counters.stalls = self.counters.stalls.wrapping_add(u32::from(stalled));
+                self.counters.stalls = self.counters.stalls.wrapping_add(Count::from(stalled));
                 Some(self.now + STALL_RETRY)
             }
         }
@@ -636,7 +637,7 @@ fn count(counters: &mut Counters, sent: &Sent<'_>) {
     counters.frames_out = counters.frames_out.wrapping_add(sent.frames);
     counters.bytes_out = counters.bytes_out.wrapping_add(sent.bytes);
     counters.retransmitted = counters.retransmitted.wrapping_add(sent.retransmitted);
-    counters.tx_refused = counters.tx_refused.wrapping_add(u32::from(sent.refused));
+    counters.tx_refused = counters.tx_refused.wrapping_add(Count::from(sent.refused));
 }
 
 /// The link-local address that belongs to a MAC address (RFC 4291 appendix A).
