@@ -10,7 +10,7 @@ use smoltcp::time::Instant;
 
 use crate::nic::dgram::Dgram;
 use crate::output::say;
-use crate::run::{STATION, Station};
+use crate::run::{STATION, Station, Traffic};
 
 /// Frames each way a turn: as many of full size as a receive buffer of the kernel has room for, or so.
 const BURST: usize = 64;
@@ -84,7 +84,9 @@ impl Station for Guest {
         let c = self.nic.counters();
         for (name, value) in [
             ("frames_in", c.frames_in),
+            ("bytes_in", c.bytes_in),
             ("frames_out", c.frames_out),
+            ("bytes_out", c.bytes_out),
             ("dropped_in_size", c.dropped_in_size),
             ("dropped_in_stranger", c.dropped_in_stranger),
             ("errors_in", c.errors_in),
@@ -95,6 +97,17 @@ impl Station for Guest {
             say!("{name:<20} {value}");
         }
         say!("these are of its wire; `stats` in its own shell shows the board's");
+    }
+
+    /// What comes from the guest is in here and out there.
+    fn traffic(&self) -> Traffic {
+        let c = self.nic.counters();
+        Traffic {
+            frames_in: c.frames_out,
+            bytes_in: c.bytes_out,
+            frames_out: c.frames_in,
+            bytes_out: c.bytes_in,
+        }
     }
 
     fn summary(&self) -> String {

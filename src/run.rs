@@ -13,6 +13,7 @@ mod spin;
 mod station;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
+mod traffic;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetCon
 use self::control::Turn;
 use self::sleep::{Sleeper, Until};
 pub use self::station::Station;
+use self::traffic::Meter;
+pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
@@ -208,7 +211,8 @@ impl Driver {
         }
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
-        Ok(Bench { cable, console, checksum_offload: false, seed_shown })
+        let meter = Meter::new(self.clock.now());
+        Ok(Bench { cable, console, checksum_offload: false, seed_shown, meter })
     }
 
     /// Runs one boot of the board to its end.
@@ -221,6 +225,7 @@ impl Driver {
         let mut events = Events::with_capacity(256);
         let mut closing = Closing::No;
         let mut link = true;
+        bench.meter = Meter::new(self.clock.now());
         loop {
             let now = self.clock.now();
             if closing == Closing::No && self.stop.load(Ordering::SeqCst) {
@@ -307,6 +312,8 @@ struct Bench {
     checksum_offload: bool,
     /// The cable's seed was printed.
     seed_shown: bool,
+    /// Of the traffic since the board's boot.
+    meter: Meter,
 }
 
 impl Bench {

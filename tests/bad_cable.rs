@@ -155,6 +155,46 @@ fn every_kind_of_fault_at_once_changes_no_byte() {
     }
 }
 
+/// The rates in bytes a second, to the board and from it, of the last `stats` that was printed.
+fn rates(out: &str) -> [f64; 2] {
+    let line = out.lines().rfind(|line| line.contains(" s since the ")).expect("rates");
+    let words: Vec<_> = line.split_whitespace().collect();
+    let rates = words.windows(2).filter_map(|pair| {
+        let unit = pair[1].trim_end_matches(';').strip_suffix("B/s")?;
+        let factor = match unit {
+            "" => 1.0,
+            "k" => 1e3,
+            "M" => 1e6,
+            _ => panic!("{line}"),
+        };
+        Some(pair[0].parse::<f64>().expect(line) * factor)
+    });
+    let rates: Vec<_> = rates.collect();
+    rates.try_into().unwrap_or_else(|_| panic!("{line}"))
+}
+
+#[test]
+fn stats_tell_how_much_passes_a_second_since_the_last_time() {
+    let forwards = [7, 9, 19, 23].map(|board| (free_port(), board));
+    let options = forwards.map(|(host, board)| format!("-p{host}:{board}"));
+    let options = options.each_ref().map(String::as_str);
+    let mut board = Process::with_console(&[&["--no-telemetry"], &options[..]].concat());
+    let data = pattern(8, 300_000);
+    assert!(echo(&connect(local(forwards[0].0)), &data).unwrap() == data);
+    board.command("stats", "since the start: ");
+    // A minute is long for a start and a transfer.
+    let [to, from] = rates(&board.output());
+    assert!(to > 5000.0 && from > 5000.0, "{to} {from}");
+    // What is left of the connection counts for the first of the two, and for the second little can.
+    board.command("sleep 500ms\nstats\nsleep 500ms\nstats\nlink", "the cable is in");
+    assert_eq!(board.output().matches("since the last `stats`: ").count(), 2);
+    let [to, from] = rates(&board.output());
+    assert!(to < 1000.0 && from < 1000.0, "{to} {from}");
+    // A board that boots starts anew.
+    board.command("reset\nstats\nhelp", "Commands:");
+    assert_eq!(board.output().matches("since the start: ").count(), 2, "{}", board.output());
+}
+
 /// `tapboard tap` on one of the [`NICS`], quiet, with further options.
 fn on_tap(nic: &[&str], options: &[&str]) -> Process {
     Process::with_console(&[&["tap", "--no-telemetry"], nic, options].concat())

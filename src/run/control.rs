@@ -58,7 +58,10 @@ pub(super) fn turn<N: Nic, S: Station>(
         }
         Command::Reset => station.reset(),
         Command::Netstat => station.netstat(),
-        Command::Stats => station.stats(),
+        Command::Stats => {
+            station.stats();
+            say!("{}", bench.meter.look(now, station.traffic()));
+        }
         Command::CaptureStart(path) => match capture(&path, epoch) {
             Ok(observer) => {
                 cable.watch(Watch::Capture, Some(observer));

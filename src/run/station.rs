@@ -2,9 +2,10 @@
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use tapboard_firmware::netstat::{Introspect, Row};
+use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::{Board, Firmware};
 
+use super::Traffic;
 use crate::board::SimBoard;
 use crate::output::say;
 
@@ -43,6 +44,9 @@ pub trait Station {
 
     /// Prints the counters.
     fn stats(&self);
+
+    /// What passed since the start.
+    fn traffic(&self) -> Traffic;
 
     /// What to print at the end.
     fn summary(&self) -> String;
@@ -88,6 +92,11 @@ impl Station for Firmware<'_, SimBoard> {
         for (name, value) in (0..).map_while(|index| self.stack().counter(index)) {
             say!("{name:<20} {value}");
         }
+    }
+
+    fn traffic(&self) -> Traffic {
+        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } = self.stack().counters();
+        Traffic { frames_in, bytes_in, frames_out, bytes_out }
     }
 
     fn summary(&self) -> String {
