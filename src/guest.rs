@@ -9,7 +9,7 @@ use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 use crate::nic::dgram::Dgram;
-use crate::output::say;
+use crate::output::{counted, say};
 use crate::run::{STATION, Station, Traffic};
 
 /// Frames each way a turn: as many of full size as a receive buffer of the kernel has room for, or so.
@@ -117,8 +117,8 @@ impl Station for Guest {
             + c.dropped_out_absent
             + c.dropped_out_no_room
             + c.dropped_out_error;
-        let (from, to) = (c.frames_in, c.frames_out);
-        format!("guest: {from} frames from it, {to} to it, {lost} lost at its wire")
+        let (from, to) = (counted(c.frames_in, "frame"), c.frames_out);
+        format!("guest: {from} from it, {to} to it, {lost} lost at its wire")
     }
 }
 

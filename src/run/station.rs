@@ -7,7 +7,7 @@ use tapboard_firmware::{Board, Firmware};
 
 use super::Traffic;
 use crate::board::SimBoard;
-use crate::output::say;
+use crate::output::{counted, say};
 
 /// A station that the driver polls; see [`Driver::station`](super::Driver::station).
 pub trait Station {
@@ -102,13 +102,13 @@ impl Station for Firmware<'_, SimBoard> {
     fn summary(&self) -> String {
         let c = self.stack().counters();
         format!(
-            "board: {} frames in, {} out; {} connections accepted, {} made; {} SYNs not answered at once, {} resets in",
-            c.frames_in,
+            "board: {} in, {} out; {} accepted, {} made; {} not answered at once, {} in",
+            counted(c.frames_in, "frame"),
             c.frames_out,
-            c.passive_opens,
+            counted(c.passive_opens, "connection"),
             c.active_opens,
-            c.syn_unanswered,
-            c.resets_in
+            counted(c.syn_unanswered, "SYN"),
+            counted(c.resets_in, "reset")
         )
     }
 }
