@@ -68,7 +68,7 @@ pub struct Board {
     /// Write every frame to this pcapng file, with what the cable did to it.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
-    /// Draw every frame as it is sent.
+    /// Draw every frame as it is sent; of the attempts to connect for telemetry while nobody listens, the first.
     #[arg(long)]
     pub ladder: bool,
     /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at

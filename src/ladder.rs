@@ -7,6 +7,7 @@
 
 mod hosts;
 mod mark;
+mod refused;
 pub mod svg;
 mod text;
 
@@ -21,6 +22,7 @@ pub use self::hosts::HOSTS_MAX;
 use self::hosts::Hosts;
 pub use self::mark::Mark;
 use self::mark::Marker;
+pub use self::refused::Refused;
 pub use self::text::{Ladder, Style};
 use crate::capture::{self, Record, Way};
 use crate::cli;

@@ -164,7 +164,7 @@ impl Driver {
         nic: &mut N,
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
-        let mut bench = self.bench(options)?;
+        let mut bench = self.bench(options, telemetry)?;
         bench.checksum_offload = options.checksum_offload || nic.segments();
         let who = |nic| if nic { "NIC" } else { "firmware" };
         log::info!("the {} does the checksums of TCP and UDP", who(bench.checksum_offload));
@@ -179,28 +179,29 @@ impl Driver {
         }
     }
 
-    /// Runs with `station` in place of the board until a signal ends it.
+    /// Runs with `station` in place of the board until a signal ends it. Its telemetry goes to `telemetry`.
     pub fn station<N: Nic, S: Station>(
         mut self,
         options: &Board,
+        telemetry: SocketAddr,
         station: &mut S,
         nic: &mut N,
     ) -> Result<(), String> {
-        let mut bench = self.bench(options)?;
+        let mut bench = self.bench(options, Some(telemetry))?;
         self.power_cycle(station, nic, &mut bench)?;
         print_summary(station, nic);
         Ok(())
     }
 
     /// The cable that the options ask for, with what watches it, and the console.
-    fn bench(&self, options: &Board) -> Result<Bench, String> {
+    fn bench(&self, options: &Board, telemetry: Option<SocketAddr>) -> Result<Bench, String> {
         let mut cable = cable(&options.faults)?;
         let seed_shown = control::show_seed(cable.link());
         if let Some(path) = &options.pcap {
             cable.watch(Watch::Capture, Some(control::capture(path, self.clock.epoch())?));
         }
         if options.ladder {
-            cable.watch(Watch::Ladder, Some(control::ladder()));
+            cable.watch(Watch::Ladder, Some(control::ladder(telemetry)));
         }
         let source = options.script.clone().map_or(Source::Stdin, Source::Script);
         match source {

@@ -81,7 +81,7 @@ pub fn run(options: &User) -> Result<(), String> {
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
             print_banner(&forwards, &allowed, options);
-            driver.station(&options.board, &mut guest, &mut nic)
+            driver.station(&options.board, TELEMETRY, &mut guest, &mut nic)
         }
     }
 }

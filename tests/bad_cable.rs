@@ -18,7 +18,7 @@ use common::nics::NICS;
 use common::process::{
     PATIENCE, Process, connect, echo, finished, free_port, local, pattern, readable, tapboard,
 };
-use common::user::User;
+use common::user::{Collector, User, line};
 use rustix::net::sockopt;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
 use tapboard::capture::read;
@@ -359,6 +359,47 @@ fn frames_are_drawn_and_captured_from_one_command_to_the_other() {
     };
     assert!(holds(b"meanwhile") >= 2, "there and back");
     assert_eq!((holds(b"before"), holds(b"afterwards")), (0, 0));
+}
+
+/// Lines of a ladder with that port in them, and with `what`.
+fn rungs(out: &str, port: u16, what: &str) -> usize {
+    let of = |line: &&str| line.split([' ', '|']).any(|word| word == port.to_string());
+    out.lines().filter(of).filter(|line| line.contains(what)).count()
+}
+
+#[test]
+fn the_ladder_and_the_log_are_quiet_while_nobody_listens_for_telemetry() {
+    let file = Scratch::new("refused.pcapng");
+    let (port, closed) = (free_port(), free_port());
+    let (to, port_text) = (format!("192.0.2.2:{port}"), port.to_string());
+    let forward = format!("-p{closed}:80");
+    let mut options = vec!["--telemetry", &to, "--allow", &port_text, &forward];
+    options.extend(["--ladder", "--pcap", file.path()]);
+    let user = User::start(&options, tapboard);
+    let mut shell = user.shell();
+    assert!(shell.until(1_000_000, |shell| shell.counter("failed_connects") >= 3));
+    // What else is refused is drawn, each time.
+    for _ in 0..2 {
+        let read = connect(local(closed)).read(&mut [0]);
+        assert!(!matches!(read, Ok(1..)), "nobody is there");
+    }
+    let collector = Collector::on(port);
+    line(&mut collector.accept());
+    shell.leave("exit");
+    // All that was before is printed.
+    user.process.prints("FIN ACK");
+    let out = user.process.output();
+    assert_eq!(out.matches(&format!("nobody listens at {to}: ")).count(), 1, "{out}");
+    assert_eq!((rungs(&out, 80, "SYN seq"), rungs(&out, 80, "RST")), (2, 2), "{out}");
+    // The first attempt, and the one that came to something.
+    assert_eq!((rungs(&out, port, " RST"), rungs(&out, port, " SYN seq")), (1, 2), "{out}");
+    assert_eq!(rungs(&out, port, "SYN ACK"), 1, "{out}");
+    assert_eq!(user.process.errors(), "");
+    let attempts = read(&file.0).unwrap().map(Result::unwrap).filter(|record| {
+        let tcp = record.frame.get(34..).and_then(|tcp| TcpPacket::new_checked(tcp).ok());
+        tcp.is_some_and(|tcp| tcp.dst_port() == port && tcp.syn())
+    });
+    assert!(attempts.count() > 3, "the capture leaves nothing out");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the console's commands do to a running board.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration as StdDuration;
 
@@ -8,7 +9,7 @@ use smoltcp::time::Instant;
 use super::{Bench, Nic, Station};
 use crate::capture::Capture;
 use crate::console::{Command, Next, help};
-use crate::ladder::{Ladder, Style};
+use crate::ladder::{Ladder, Refused, Style};
 use crate::link::{Link, Notes};
 use crate::nic::linked::{Cable, Observer, Watch};
 use crate::nic::wire::Side;
@@ -124,15 +125,25 @@ pub(super) fn capture(path: &Path, epoch: StdDuration) -> Result<Box<dyn Observe
     Ok(Box::new(CaptureObserver(capture)))
 }
 
-struct LadderObserver(Ladder);
+struct LadderObserver {
+    ladder: Ladder,
+    telemetry: Option<Refused>,
+}
 
 impl Observer for LadderObserver {
     fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
-        lines(&self.0.line(now, crate::capture::Way::from(to), frame, &notes.to_string()));
+        let line = self.ladder.line(now, crate::capture::Way::from(to), frame, &notes.to_string());
+        match &mut self.telemetry {
+            None => lines(&line),
+            Some(refused) => {
+                refused.pass(frame, notes.dropped(), line).iter().for_each(|line| lines(line));
+            }
+        }
     }
 }
 
-/// An observer that draws every frame.
-pub(super) fn ladder() -> Box<dyn Observer> {
-    Box::new(LadderObserver(Ladder::new(Style::of_stdout())))
+/// An observer that draws every frame, but not each time that nobody listens for `telemetry`.
+pub(super) fn ladder(telemetry: Option<SocketAddr>) -> Box<dyn Observer> {
+    let ladder = Ladder::new(Style::of_stdout());
+    Box::new(LadderObserver { ladder, telemetry: telemetry.map(Refused::new) })
 }
