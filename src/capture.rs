@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use smoltcp::time::{Duration, Instant};
 
 use crate::nic::wire::Side;
+use crate::output::counted;
 
 use self::format::{
     BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE, BLOCK_SECTION, BYTE_ORDER_MAGIC, DIRECTION_INBOUND,
@@ -204,9 +205,9 @@ impl Capture {
                 Err(io::Error::new(
                     error.kind(),
                     format!(
-                        "the capture {} ends after {} frames: {error}; the board goes on without",
+                        "the capture {} ends after {}: {error}; the board goes on without",
                         self.path.display(),
-                        self.frames
+                        counted(self.frames, "frame")
                     ),
                 ))
             }

@@ -68,7 +68,7 @@ pub struct Board {
     /// Write every frame to this pcapng file, with what the cable did to it.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
-    /// Draw every frame as it is sent.
+    /// Draw every frame as it is sent; of the attempts to connect for telemetry while nobody listens, the first.
     #[arg(long)]
     pub ladder: bool,
     /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at
@@ -148,7 +148,8 @@ pub struct Faults {
     /// Let nothing through, with `on`, `in:on` or `out:on`.
     #[arg(long, value_name = "ON", value_parser = Fault::parser("partition"))]
     pub partition: Vec<Fault>,
-    /// Decides what befalls which frame; drawn, and printed if there are faults, unless given.
+    /// Decides what befalls which frame, as far as chance does; drawn unless given, and printed when it matters,
+    /// here or at the console.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 }

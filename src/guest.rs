@@ -9,8 +9,8 @@ use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 use crate::nic::dgram::Dgram;
-use crate::output::say;
-use crate::run::{STATION, Station};
+use crate::output::{counted, say};
+use crate::run::{STATION, Station, Traffic};
 
 /// Frames each way a turn: as many of full size as a receive buffer of the kernel has room for, or so.
 const BURST: usize = 64;
@@ -84,7 +84,9 @@ impl Station for Guest {
         let c = self.nic.counters();
         for (name, value) in [
             ("frames_in", c.frames_in),
+            ("bytes_in", c.bytes_in),
             ("frames_out", c.frames_out),
+            ("bytes_out", c.bytes_out),
             ("dropped_in_size", c.dropped_in_size),
             ("dropped_in_stranger", c.dropped_in_stranger),
             ("errors_in", c.errors_in),
@@ -97,6 +99,17 @@ impl Station for Guest {
         say!("these are of its wire; `stats` in its own shell shows the board's");
     }
 
+    /// What comes from the guest is in here and out there.
+    fn traffic(&self) -> Traffic {
+        let c = self.nic.counters();
+        Traffic {
+            frames_in: c.frames_out,
+            bytes_in: c.bytes_out,
+            frames_out: c.frames_in,
+            bytes_out: c.bytes_in,
+        }
+    }
+
     fn summary(&self) -> String {
         let c = self.nic.counters();
         let lost = c.dropped_in_size
@@ -104,8 +117,8 @@ impl Station for Guest {
             + c.dropped_out_absent
             + c.dropped_out_no_room
             + c.dropped_out_error;
-        let (from, to) = (c.frames_in, c.frames_out);
-        format!("guest: {from} frames from it, {to} to it, {lost} lost at its wire")
+        let (from, to) = (counted(c.frames_in, "frame"), c.frames_out);
+        format!("guest: {from} from it, {to} to it, {lost} lost at its wire")
     }
 }
 

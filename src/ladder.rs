@@ -7,6 +7,7 @@
 
 mod hosts;
 mod mark;
+mod refused;
 pub mod svg;
 mod text;
 
@@ -21,9 +22,11 @@ pub use self::hosts::HOSTS_MAX;
 use self::hosts::Hosts;
 pub use self::mark::Mark;
 use self::mark::Marker;
+pub use self::refused::Refused;
 pub use self::text::{Ladder, Style};
 use crate::capture::{self, Record, Way};
 use crate::cli;
+use crate::output::counted;
 use crate::segment::{Decoder, Gist};
 
 /// One frame's place in the diagram.
@@ -171,9 +174,9 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
         })?;
         if drawing.left_out() > 0 {
             log::warn!(
-                "only the first {} frames are drawn, {} are left out",
+                "only the first {} frames are drawn; left out: {}",
                 svg::RUNGS_MAX,
-                drawing.left_out()
+                counted(drawing.left_out(), "frame")
             );
         }
         if let Some(error) = damage {
@@ -203,7 +206,8 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
         log::warn!("{} ends within a frame: its writer was stopped", options.file.display());
     }
     if reader.skipped() > 0 {
-        log::warn!("{} frames of other links than Ethernet are not shown", reader.skipped());
+        let skipped = counted(reader.skipped(), "frame");
+        log::warn!("not shown: {skipped} of other links than Ethernet");
     }
     Ok(())
 }
@@ -233,7 +237,7 @@ fn notes(record: &Record) -> String {
         return record.notes.clone();
     }
     let separator = if record.notes.is_empty() { "" } else { ", " };
-    format!("{}{separator}only {len} of {of} bytes were captured", record.notes)
+    format!("{}{separator}only {len} of {} captured", record.notes, counted(of, "byte"))
 }
 
 #[cfg(test)]

@@ -31,6 +31,9 @@ pub const HELD_MAX: usize = 10_000;
 const REORDER: Duration = Duration::from_millis(20);
 /// Bytes of Ethernet header, which the MTU does not count.
 const ETHERNET: usize = 14;
+/// Picoseconds of a second and of a microsecond: a bit at 1 Tbit/s, the highest rate, takes one.
+const SECOND_PS: u128 = 1_000_000_000_000;
+const MICROSECOND_PS: u128 = 1_000_000;
 
 /// Loss in bursts after Gilbert and Elliott: a frame is lost while the link is in its bad state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,15 @@ impl Faults {
         mtu: 1500,
         partition: false,
     };
+
+    /// Whether chance has a part in them, so that the seed matters.
+    #[must_use]
+    pub fn random(&self) -> bool {
+        let chances = [self.loss, self.corrupt, self.duplicate, self.reorder];
+        chances.into_iter().any(|chance| chance != Chance::NEVER)
+            || self.burst.is_some()
+            || self.jitter > Duration::ZERO
+    }
 
     /// Changes one of them.
     pub fn set(&mut self, setting: Setting) {
@@ -142,8 +154,9 @@ struct Direction {
     rng: Rng,
     /// In the bad state of the burst model.
     bad: bool,
-    /// When the rate limit will have sent all that waits.
-    busy_until: Instant,
+    /// When the rate limit will have sent all that waits, in picoseconds: rounded to microseconds, frames that
+    /// follow each other would add up to another rate.
+    busy_until_ps: u128,
     /// When the last frame in order arrives.
     last: Instant,
     held: BinaryHeap<Reverse<Held>>,
@@ -157,7 +170,7 @@ impl Direction {
             faults: Faults::NONE,
             rng: Rng::new(seed),
             bad: false,
-            busy_until: Instant::ZERO,
+            busy_until_ps: 0,
             last: Instant::ZERO,
             held: BinaryHeap::new(),
             number: 0,
@@ -182,7 +195,7 @@ impl Direction {
 
     /// The next frame waits for none before it.
     const fn forget_turns(&mut self) {
-        self.busy_until = Instant::ZERO;
+        self.busy_until_ps = 0;
         self.last = Instant::ZERO;
     }
 
@@ -207,11 +220,9 @@ impl Direction {
                 return Some(Note::Burst);
             }
         }
-        if let Some(rate) = rate
-            && self.busy_until > now
-        {
-            let waiting = u128::from((self.busy_until - now).total_micros()) * u128::from(rate);
-            if waiting / 8_000_000 + len as u128 > queue as u128 {
+        if let Some(rate) = rate {
+            let waiting = self.busy_until_ps.saturating_sub(picoseconds(now)) * u128::from(rate);
+            if waiting > 0 && waiting / (8 * SECOND_PS) + len as u128 > queue as u128 {
                 return Some(Note::QueueFull(queue));
             }
         }
@@ -223,11 +234,9 @@ impl Direction {
         let Faults { delay, jitter, rate, .. } = self.faults;
         let mut at = now;
         if let Some(rate) = rate {
-            let micros = (len as u128 * 8_000_000).div_ceil(u128::from(rate.max(1)));
-            let start = self.busy_until.max(now);
-            // A frame on a line of one bit a second takes hours; longer than this is for ever.
-            self.busy_until = start + Duration::from_micros(micros.min(1 << 50) as u64);
-            at = self.busy_until;
+            let sending = (len as u128 * 8 * SECOND_PS).div_ceil(u128::from(rate.max(1)));
+            self.busy_until_ps = self.busy_until_ps.max(picoseconds(now)) + sending;
+            at = Instant::from_micros(self.busy_until_ps.div_ceil(MICROSECOND_PS) as i64);
         }
         let mut delay = delay;
         if jitter > Duration::ZERO {
@@ -297,9 +306,15 @@ impl Direction {
     }
 }
 
+/// A time as the rate limit counts it.
+const fn picoseconds(at: Instant) -> u128 {
+    at.total_micros().unsigned_abs() as u128 * MICROSECOND_PS
+}
+
 /// A bad cable between two ends.
 #[derive(Debug)]
 pub struct Link {
+    seed: u64,
     to_board: Direction,
     to_peer: Direction,
     plugged: bool,
@@ -312,11 +327,24 @@ impl Link {
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         Self {
+            seed,
             to_board: Direction::new(rng.next_u64()),
             to_peer: Direction::new(rng.next_u64()),
             plugged: true,
             clean: true,
         }
+    }
+
+    /// What the faults follow from.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether chance decides what befalls a frame that is sent now; see [`Faults::random`].
+    #[must_use]
+    pub fn random(&self) -> bool {
+        self.to_board.faults.random() || self.to_peer.faults.random()
     }
 
     const fn direction(&mut self, to: Side) -> &mut Direction {

@@ -18,6 +18,15 @@ pub fn line(text: fmt::Arguments<'_>) {
     });
 }
 
+/// So many things: `0 frames`, `1 frame`, `2 frames`.
+pub(crate) fn counted<N>(number: N, noun: &str) -> String
+where
+    N: Copy + PartialEq + From<u8> + fmt::Display,
+{
+    let plural = if number == 1.into() { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// Whether a line can be written without waiting: a pipe or terminal that is writable takes more than
 /// the longest one.
 #[cfg(target_os = "linux")]
@@ -40,3 +49,15 @@ macro_rules! say {
     ($($argument:tt)*) => { $crate::output::line(format_args!($($argument)*)) };
 }
 pub(crate) use say;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        assert_eq!(counted(0_u32, "frame"), "0 frames");
+        assert_eq!(counted(1_u64, "frame"), "1 frame");
+        assert_eq!(counted(21_usize, "frame"), "21 frames");
+    }
+}

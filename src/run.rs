@@ -3,29 +3,34 @@
 //! There is one loop for every NIC, and for every [`Station`]: the firmware here, or a board in another
 //! process. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
 //! signal or a timer that some part named. In the midst of traffic it may look for the next event for some
-//! microseconds before it sleeps: see `spin`.
+//! microseconds before it sleeps: see `sleep` and `spin`.
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
 mod control;
+mod sleep;
 mod spin;
 mod station;
+#[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
+mod timer;
+mod traffic;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::event::Event;
-use mio::{Events, Poll, Registry, Token, Waker};
+use mio::{Events, Registry, Token, Waker};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetConfig};
 
 use self::control::Turn;
-use self::spin::{Spin, Wait};
+use self::sleep::{Sleeper, Until};
 pub use self::station::Station;
+use self::traffic::Meter;
+pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
@@ -38,9 +43,6 @@ use crate::output::say;
 const CLOSE: Duration = Duration::from_millis(500);
 /// How long the resets of the rest may take.
 const RESET: Duration = Duration::from_millis(100);
-
-/// Turns with more to do at once, in a row, without a look at the events: that is a system call.
-const HURRY: u32 = 7;
 
 const WAKE: Token = Token(0);
 /// The token of a [`Station`].
@@ -103,20 +105,19 @@ pub trait Nic {
 /// Ctrl-C and SIGTERM, as the driver sees them.
 #[derive(Debug)]
 pub struct Driver {
-    poll: Poll,
+    sleeper: Sleeper,
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
     clock: RealClock,
-    spin: Spin,
-    /// How often it may go on without a look at the events.
-    hurry: u32,
 }
 
 impl Driver {
     /// A driver that listens for signals from now on.
     pub fn new() -> Result<Self, String> {
-        let poll = Poll::new().map_err(|error| format!("cannot wait for events: {error}"))?;
-        let waker = Waker::new(poll.registry(), WAKE)
+        let clock = RealClock::new();
+        let sleeper =
+            Sleeper::new(clock).map_err(|error| format!("cannot wait for events: {error}"))?;
+        let waker = Waker::new(sleeper.registry(), WAKE)
             .map_err(|error| format!("cannot wait for signals: {error}"))?;
         let waker = Arc::new(waker);
         let wake = Arc::clone(&waker);
@@ -131,24 +132,20 @@ impl Driver {
             let _ = wake.wake();
         };
         ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
-        Ok(Self {
-            poll,
-            waker,
-            stop,
-            clock: RealClock::new(),
-            spin: Spin::new(Duration::ZERO),
-            hurry: HURRY,
-        })
+        Ok(Self { sleeper, waker, stop, clock })
     }
 
     /// In the midst of traffic, looks for the next event for up to `limit` before it sleeps.
     pub fn busy_poll(&mut self, limit: Duration) {
-        self.spin = Spin::new(limit);
+        self.sleeper.busy_poll(limit);
     }
 
     /// Where NICs register what they wait for.
     pub fn registry(&self) -> Result<Registry, String> {
-        self.poll.registry().try_clone().map_err(|error| format!("cannot watch sockets: {error}"))
+        self.sleeper
+            .registry()
+            .try_clone()
+            .map_err(|error| format!("cannot watch sockets: {error}"))
     }
 
     /// The driver's time.
@@ -167,7 +164,7 @@ impl Driver {
         nic: &mut N,
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
-        let mut bench = self.bench(options)?;
+        let mut bench = self.bench(options, telemetry)?;
         bench.checksum_offload = options.checksum_offload || nic.segments();
         let who = |nic| if nic { "NIC" } else { "firmware" };
         log::info!("the {} does the checksums of TCP and UDP", who(bench.checksum_offload));
@@ -182,27 +179,29 @@ impl Driver {
         }
     }
 
-    /// Runs with `station` in place of the board until a signal ends it.
+    /// Runs with `station` in place of the board until a signal ends it. Its telemetry goes to `telemetry`.
     pub fn station<N: Nic, S: Station>(
         mut self,
         options: &Board,
+        telemetry: SocketAddr,
         station: &mut S,
         nic: &mut N,
     ) -> Result<(), String> {
-        let mut bench = self.bench(options)?;
+        let mut bench = self.bench(options, Some(telemetry))?;
         self.power_cycle(station, nic, &mut bench)?;
         print_summary(station, nic);
         Ok(())
     }
 
     /// The cable that the options ask for, with what watches it, and the console.
-    fn bench(&self, options: &Board) -> Result<Bench, String> {
+    fn bench(&self, options: &Board, telemetry: Option<SocketAddr>) -> Result<Bench, String> {
         let mut cable = cable(&options.faults)?;
+        let seed_shown = control::show_seed(cable.link());
         if let Some(path) = &options.pcap {
             cable.watch(Watch::Capture, Some(control::capture(path, self.clock.epoch())?));
         }
         if options.ladder {
-            cable.watch(Watch::Ladder, Some(control::ladder()));
+            cable.watch(Watch::Ladder, Some(control::ladder(telemetry)));
         }
         let source = options.script.clone().map_or(Source::Stdin, Source::Script);
         match source {
@@ -213,7 +212,8 @@ impl Driver {
         }
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
-        Ok(Bench { cable, console, checksum_offload: false })
+        let meter = Meter::new(self.clock.now());
+        Ok(Bench { cable, console, checksum_offload: false, seed_shown, meter })
     }
 
     /// Runs one boot of the board to its end.
@@ -226,15 +226,15 @@ impl Driver {
         let mut events = Events::with_capacity(256);
         let mut closing = Closing::No;
         let mut link = true;
+        bench.meter = Meter::new(self.clock.now());
         loop {
             let now = self.clock.now();
             if closing == Closing::No && self.stop.load(Ordering::SeqCst) {
                 station.shutdown();
                 closing = Closing::InOrder { until: now + CLOSE };
             }
-            let Bench { cable, console, .. } = &mut *bench;
             let at = (now, self.clock.epoch());
-            let asked = match control::turn(console, station, nic, cable, at) {
+            let asked = match control::turn(bench, station, nic, at) {
                 Turn::Next(next) => next,
                 Turn::Quit => {
                     self.stop.store(true, Ordering::SeqCst);
@@ -245,7 +245,7 @@ impl Driver {
             if station.reset_requested() {
                 return Ok(End::Reset);
             }
-            let was = std::mem::replace(&mut link, nic.link() && cable.link().plugged());
+            let was = std::mem::replace(&mut link, nic.link() && bench.cable.link().plugged());
             if link && !was {
                 station.link_up();
             }
@@ -257,11 +257,12 @@ impl Driver {
                 station.poll(now, &mut Mac::new(linked, checksums).segmenting(segments))
             };
             let behind = nic.turn(now)?;
-            let behind = [behind, bench.cable.next_event(now)].into_iter().flatten().min();
+            let under_way = bench.cable.next_event(now);
             if station.reset_requested() {
                 return Ok(End::Reset);
             }
-            let idle = station.idle() && nic.idle() && behind != Some(now);
+            let due = [behind, under_way].into_iter().flatten().any(|at| at <= now);
+            let idle = station.idle() && nic.idle() && !due;
             let limit = match closing {
                 Closing::No => None,
                 Closing::InOrder { .. } | Closing::Reset { .. } if idle => return Ok(End::Stopped),
@@ -274,77 +275,19 @@ impl Driver {
                 Closing::Reset { until } if now >= until => return Ok(End::Stopped),
                 Closing::InOrder { until } | Closing::Reset { until } => Some(until),
             };
-            let next = [board, behind, limit, asked].into_iter().flatten().min();
-            self.wait(&mut events, now, next)?;
-            nic.set_concurrent(self.spin.concurrent());
+            let coarse = [board, behind, limit, asked].into_iter().flatten().min();
+            let until = Until { exact: under_way, coarse };
+            self.sleeper
+                .wait(&mut events, now, until)
+                .map_err(|error| format!("cannot wait for events: {error}"))?;
+            nic.set_concurrent(self.sleeper.concurrent());
             for event in &events {
                 match event.token() {
-                    WAKE => {}
+                    WAKE | sleep::TIMER => {}
                     STATION => station.ready(),
                     _ => nic.ready(event),
                 }
             }
-        }
-    }
-
-    /// Waits for events until `next`, at first awake if that may pay.
-    fn wait(
-        &mut self,
-        events: &mut Events,
-        now: Instant,
-        next: Option<Instant>,
-    ) -> Result<(), String> {
-        if next.is_some_and(|next| next <= now) && self.hurry > 0 {
-            self.hurry -= 1;
-            events.clear();
-            return Ok(());
-        }
-        self.hurry = HURRY;
-        let window = self.spin.window();
-        if window == Duration::ZERO || next.is_some_and(|next| next <= now + window) {
-            self.sleep(events, now, next)?;
-        } else {
-            let (from, mut looks) = (self.clock.now(), 0);
-            while self.clock.now() < from + window {
-                self.sleep(events, now, Some(now))?;
-                if !events.is_empty() {
-                    self.spin.waited(Wait::Awake { looks, time: self.clock.now() - from });
-                    return Ok(());
-                }
-                looks += 1;
-                // Who is to send the event may wait for this very core.
-                std::thread::yield_now();
-            }
-            self.sleep(events, self.clock.now(), next)?;
-        }
-        if next.is_none_or(|next| next > now) {
-            let wait = if events.is_empty() {
-                Wait::Nothing
-            } else {
-                Wait::Asleep(self.clock.now() - now)
-            };
-            self.spin.waited(wait);
-        }
-        Ok(())
-    }
-
-    /// Sleeps until there are events, or until `next`.
-    fn sleep(
-        &mut self,
-        events: &mut Events,
-        now: Instant,
-        next: Option<Instant>,
-    ) -> Result<(), String> {
-        let timeout = next
-            .map(|next| if next > now { (next - now).into() } else { std::time::Duration::ZERO });
-        match self.poll.poll(events, timeout) {
-            Ok(()) => Ok(()),
-            // A signal, which the waker tells of as well.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
-            Err(error) => Err(format!("cannot wait for events: {error}")),
         }
     }
 }
@@ -368,6 +311,10 @@ struct Bench {
     console: Console,
     /// The board leaves the checksums of TCP and UDP to its MAC.
     checksum_offload: bool,
+    /// The cable's seed was printed.
+    seed_shown: bool,
+    /// Of the traffic since the board's boot.
+    meter: Meter,
 }
 
 impl Bench {
@@ -383,17 +330,13 @@ impl Bench {
     }
 }
 
-/// A cable with these faults. One that has any shows its seed, so that it can be had again.
+/// A cable with these faults.
 fn cable(faults: &Faults) -> Result<Cable, String> {
     let seed = match faults.seed {
         Some(seed) => seed,
         None => getrandom::u32().map_err(|error| format!("no entropy: {error}"))?.into(),
     };
-    let link = faults.link(seed);
-    if !link.transparent() {
-        say!("The cable is bad; the same faults again with: --seed {seed}");
-    }
-    Ok(Cable::new(link))
+    Ok(Cable::new(faults.link(seed)))
 }
 
 /// The board's RAM, gone with each power-cycle.

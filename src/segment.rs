@@ -17,6 +17,7 @@ use smoltcp::wire::{
 };
 
 pub use self::icmp::Icmp;
+use crate::output::counted;
 
 /// Directions whose initial sequence number is remembered.
 pub const DIRECTIONS: usize = 256;
@@ -127,7 +128,7 @@ impl fmt::Display for Segment {
             write!(f, " ack={}", self.ack_number)?;
         }
         if self.len > 0 {
-            write!(f, " {} bytes", self.len)?;
+            write!(f, " {}", counted(self.len, "byte"))?;
         }
         Ok(())
     }
@@ -139,7 +140,7 @@ impl fmt::Display for Gist {
             Self::WhoHas { target, .. } => write!(f, "ARP who has {target}?"),
             Self::IsAt { sender, .. } => write!(f, "ARP {sender} is here"),
             Self::Tcp(segment) => segment.fmt(f),
-            Self::Udp { len, .. } => write!(f, "UDP {len} bytes"),
+            Self::Udp { len, .. } => write!(f, "UDP {}", counted(*len, "byte")),
             Self::Icmp { message, .. } => message.fmt(f),
             Self::Fragment { .. } => f.write_str("IP fragment"),
             Self::Ip { protocol, .. } => write!(f, "IP protocol {protocol}"),

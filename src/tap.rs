@@ -13,7 +13,7 @@ use tapboard_firmware::NetConfig;
 use crate::cli;
 use crate::nic::tap::{LinkStatus, Tap, TapConfig, TapError, TapWarning};
 use crate::nic::{Lent, Offload};
-use crate::output::say;
+use crate::output::{counted, say};
 use crate::run::{Driver, NIC, Nic};
 
 /// How long to look for the next frame before sleeping, microseconds, unless told otherwise.
@@ -91,7 +91,7 @@ impl Nic for TapNic {
             + counters.dropped_in_checksum
             + counters.errors_in;
         let fate = if self.tap.created() { "removed" } else { "left as it was" };
-        format!("{}: {lost} frames lost; {fate}", self.tap.name())
+        format!("{}: {} lost; {fate}", self.tap.name(), counted(lost, "frame"))
     }
 }
 

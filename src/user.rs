@@ -10,7 +10,7 @@ use crate::cli::User;
 use crate::gateway::{Forward, Gateway, Memory};
 use crate::guest::Guest;
 use crate::nic::wire::{End, Side, Wire};
-use crate::output::say;
+use crate::output::{counted, say};
 use crate::run::{Driver, Nic};
 
 /// The gateway's address, from where the board's connections go on to 127.0.0.1.
@@ -53,8 +53,9 @@ impl Nic for UserNic<'_> {
     fn summary(&self) -> String {
         let counters = self.gateway.stack().counters();
         format!(
-            "gateway: {} connections to the board, {} from it",
-            counters.active_opens, counters.passive_opens
+            "gateway: {} to the board, {} from it",
+            counted(counters.active_opens, "connection"),
+            counters.passive_opens
         )
     }
 }
@@ -80,7 +81,7 @@ pub fn run(options: &User) -> Result<(), String> {
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
             print_banner(&forwards, &allowed, options);
-            driver.station(&options.board, &mut guest, &mut nic)
+            driver.station(&options.board, TELEMETRY, &mut guest, &mut nic)
         }
     }
 }

@@ -18,10 +18,11 @@ use common::nics::NICS;
 use common::process::{
     PATIENCE, Process, connect, echo, finished, free_port, local, pattern, readable, tapboard,
 };
-use common::user::User;
+use common::user::{Collector, User, line};
 use rustix::net::sockopt;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
 use tapboard::capture::read;
+use tapboard::clock::RealClock;
 
 /// A file of this test's own, gone with it.
 struct Scratch(PathBuf);
@@ -84,6 +85,45 @@ fn a_script_is_carried_out_at_its_times() {
     assert!(place("the cable is out") < place("the cable is in"), "{out}");
 }
 
+/// The seed in the form in which it is given again, each time that `out` has it.
+fn seeds(out: &str) -> Vec<&str> {
+    let all = out.lines().filter_map(|line| line.split_once("again with: "));
+    all.map(|(_, seed)| seed).collect()
+}
+
+/// What a board on a cable with these options prints until the script is at its end, where it says `quit`.
+fn scripted(script: &str, options: &[&str]) -> String {
+    let script = Scratch::script("seed", script);
+    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = forwards.each_ref().map(String::as_str);
+    let fixed = ["--no-telemetry", "--script", script.path()];
+    let output = finished(&[&fixed[..], &forwards[..], options].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_seed_is_printed_once_when_chance_comes_in() {
+    // No chance, no seed.
+    let out = scripted("delay 1ms\nrate 1mbit\nmtu 1000\npartition on\nquit\n", &["--delay=2ms"]);
+    assert_eq!(seeds(&out), [""; 0], "{out}");
+    // At the console, and on the command line; not again for a second fault, nor after a reset.
+    let later = "sleep 1ms\nloss 5%\ncorrupt in 1%\nheal\nreset\njitter 1ms\nquit\n";
+    for options in [&[][..], &["--reorder=in:1%"], &["--seed=7"], &["--seed=7", "--burst=1%/9%"]] {
+        let out = scripted(later, options);
+        let [seed] = seeds(&out)[..] else { panic!("{options:?}: {out}") };
+        let number: u64 = seed.strip_prefix("--seed ").and_then(|n| n.parse().ok()).expect(seed);
+        assert!(number == 7 || !options.contains(&"--seed=7"), "{options:?}: {seed}");
+        // In the form of the command line.
+        let words: Vec<_> = seed.split(' ').collect();
+        assert_eq!(seeds(&scripted(later, &words)), [seed]);
+    }
+    // Whoever missed it asks.
+    let out = scripted("loss 5%\nlink\nquit\n", &[]);
+    let [first, again] = seeds(&out)[..] else { panic!("{out}") };
+    assert_eq!(first, again);
+}
+
 #[test]
 fn a_bad_script_is_refused_before_the_board_starts() {
     let script = Scratch::script("bad", "@1s unplug\nfly\n@0.5s plug\n");
@@ -115,6 +155,46 @@ fn every_kind_of_fault_at_once_changes_no_byte() {
     }
 }
 
+/// The rates in bytes a second, to the board and from it, of the last `stats` that was printed.
+fn rates(out: &str) -> [f64; 2] {
+    let line = out.lines().rfind(|line| line.contains(" s since the ")).expect("rates");
+    let words: Vec<_> = line.split_whitespace().collect();
+    let rates = words.windows(2).filter_map(|pair| {
+        let unit = pair[1].trim_end_matches(';').strip_suffix("B/s")?;
+        let factor = match unit {
+            "" => 1.0,
+            "k" => 1e3,
+            "M" => 1e6,
+            _ => panic!("{line}"),
+        };
+        Some(pair[0].parse::<f64>().expect(line) * factor)
+    });
+    let rates: Vec<_> = rates.collect();
+    rates.try_into().unwrap_or_else(|_| panic!("{line}"))
+}
+
+#[test]
+fn stats_tell_how_much_passes_a_second_since_the_last_time() {
+    let forwards = [7, 9, 19, 23].map(|board| (free_port(), board));
+    let options = forwards.map(|(host, board)| format!("-p{host}:{board}"));
+    let options = options.each_ref().map(String::as_str);
+    let mut board = Process::with_console(&[&["--no-telemetry"], &options[..]].concat());
+    let data = pattern(8, 300_000);
+    assert!(echo(&connect(local(forwards[0].0)), &data).unwrap() == data);
+    board.command("stats", "since the start: ");
+    // A minute is long for a start and a transfer.
+    let [to, from] = rates(&board.output());
+    assert!(to > 5000.0 && from > 5000.0, "{to} {from}");
+    // What is left of the connection counts for the first of the two, and for the second little can.
+    board.command("sleep 500ms\nstats\nsleep 500ms\nstats\nlink", "the cable is in");
+    assert_eq!(board.output().matches("since the last `stats`: ").count(), 2);
+    let [to, from] = rates(&board.output());
+    assert!(to < 1000.0 && from < 1000.0, "{to} {from}");
+    // A board that boots starts anew.
+    board.command("reset\nstats\nhelp", "Commands:");
+    assert_eq!(board.output().matches("since the start: ").count(), 2, "{}", board.output());
+}
+
 /// `tapboard tap` on one of the [`NICS`], quiet, with further options.
 fn on_tap(nic: &[&str], options: &[&str]) -> Process {
     Process::with_console(&[&["tap", "--no-telemetry"], nic, options].concat())
@@ -129,6 +209,43 @@ fn every_kind_of_fault_at_once_changes_no_byte_on_a_tap() {
                 let data = pattern(1, len);
                 assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?} {profile}");
             }
+        }
+    });
+}
+
+/// The shortest of 200 round trips of a byte, in microseconds: what a loaded machine adds, it does not add to each.
+fn best_round_trip(echo: SocketAddr) -> u64 {
+    let (mut client, clock) = (connect(echo), RealClock::new());
+    client.set_nodelay(true).unwrap();
+    let trips = (0..200).map(|_| {
+        let sent = clock.now();
+        client.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        (clock.now() - sent).total_micros()
+    });
+    trips.min().unwrap()
+}
+
+/// What the cable is set to, and how long the shortest of many round trips then may take, in microseconds. Were the
+/// driver to sleep whole milliseconds, it would be one or two of them.
+const SHORT: [(&str, std::ops::Range<u64>); 2] =
+    [("--delay=100us", 200..1000), ("--rate=100mbit", 10..400)];
+
+#[test]
+fn microseconds_on_the_cable_cost_microseconds() {
+    for (option, range) in SHORT {
+        let best = best_round_trip(User::quiet(&[option]).echo);
+        assert!(range.contains(&best), "{option}: {best} us");
+    }
+}
+
+#[test]
+fn microseconds_on_the_cable_cost_microseconds_on_a_tap() {
+    netns::run("microseconds_on_the_cable_cost_microseconds_on_a_tap", &[], || {
+        for (option, range) in SHORT {
+            let _tap = on_tap(&[], &[option]);
+            let best = best_round_trip(board(7));
+            assert!(range.contains(&best), "{option}: {best} us");
         }
     });
 }
@@ -242,6 +359,47 @@ fn frames_are_drawn_and_captured_from_one_command_to_the_other() {
     };
     assert!(holds(b"meanwhile") >= 2, "there and back");
     assert_eq!((holds(b"before"), holds(b"afterwards")), (0, 0));
+}
+
+/// Lines of a ladder with that port in them, and with `what`.
+fn rungs(out: &str, port: u16, what: &str) -> usize {
+    let of = |line: &&str| line.split([' ', '|']).any(|word| word == port.to_string());
+    out.lines().filter(of).filter(|line| line.contains(what)).count()
+}
+
+#[test]
+fn the_ladder_and_the_log_are_quiet_while_nobody_listens_for_telemetry() {
+    let file = Scratch::new("refused.pcapng");
+    let (port, closed) = (free_port(), free_port());
+    let (to, port_text) = (format!("192.0.2.2:{port}"), port.to_string());
+    let forward = format!("-p{closed}:80");
+    let mut options = vec!["--telemetry", &to, "--allow", &port_text, &forward];
+    options.extend(["--ladder", "--pcap", file.path()]);
+    let user = User::start(&options, tapboard);
+    let mut shell = user.shell();
+    assert!(shell.until(1_000_000, |shell| shell.counter("failed_connects") >= 3));
+    // What else is refused is drawn, each time.
+    for _ in 0..2 {
+        let read = connect(local(closed)).read(&mut [0]);
+        assert!(!matches!(read, Ok(1..)), "nobody is there");
+    }
+    let collector = Collector::on(port);
+    line(&mut collector.accept());
+    shell.leave("exit");
+    // All that was before is printed.
+    user.process.prints("FIN ACK");
+    let out = user.process.output();
+    assert_eq!(out.matches(&format!("nobody listens at {to}: ")).count(), 1, "{out}");
+    assert_eq!((rungs(&out, 80, "SYN seq"), rungs(&out, 80, "RST")), (2, 2), "{out}");
+    // The first attempt, and the one that came to something.
+    assert_eq!((rungs(&out, port, " RST"), rungs(&out, port, " SYN seq")), (1, 2), "{out}");
+    assert_eq!(rungs(&out, port, "SYN ACK"), 1, "{out}");
+    assert_eq!(user.process.errors(), "");
+    let attempts = read(&file.0).unwrap().map(Result::unwrap).filter(|record| {
+        let tcp = record.frame.get(34..).and_then(|tcp| TcpPacket::new_checked(tcp).ok());
+        tcp.is_some_and(|tcp| tcp.dst_port() == port && tcp.syn())
+    });
+    assert!(attempts.count() > 3, "the capture leaves nothing out");
 }
 
 #[test]

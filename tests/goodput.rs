@@ -18,6 +18,7 @@ use tapboard::link::{Chance, Link, Setting};
 use tapboard::nic::wire::{End, InFlight, Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
 use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
+use tapboard_firmware::netstat::Count;
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BoardSockets, Buffers, Firmware, NetConfig, NetStack, TcpSocket};
 
@@ -100,9 +101,9 @@ struct Run {
     /// Payload that got through.
     bytes: u64,
     /// Segments that either end sent again.
-    retransmitted: u32,
+    retransmitted: Count,
     /// Frames that either end sent.
-    frames: u32,
+    frames: Count,
 }
 
 fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Duration) -> Run {

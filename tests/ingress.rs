@@ -5,6 +5,8 @@ mod common;
 use common::frames::{endpoint, fix_checksums, ip_frame, neighbor_answer};
 use common::solo::{Client, Solo, SoloMemory};
 use common::tcp;
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, EthernetFrame, IpProtocol, Ipv4Packet, Ipv6Packet};
 
 #[test]
@@ -155,4 +157,63 @@ fn one_poll_takes_a_bounded_number_of_frames_and_asks_for_the_next_at_once() {
     assert_eq!(solo.polls - polls, 200u64.div_ceil(64));
     assert_eq!(solo.board.counters().frames_in, 200);
     solo.assert_clean();
+}
+
+/// A NIC with the same frame over and over.
+struct Flood<'f> {
+    frame: &'f [u8],
+    left: u64,
+}
+
+struct Frame<'f>(&'f [u8]);
+
+impl RxToken for Frame<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0)
+    }
+}
+
+struct Nowhere;
+
+impl TxToken for Nowhere {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        f(&mut vec![0; len])
+    }
+}
+
+impl Device for Flood<'_> {
+    type RxToken<'a>
+        = Frame<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Nowhere
+    where
+        Self: 'a;
+
+    fn receive(&mut self, _: Instant) -> Option<(Frame<'_>, Nowhere)> {
+        self.left = self.left.checked_sub(1)?;
+        Some((Frame(self.frame), Nowhere))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Nowhere> {
+        Some(Nowhere)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        DeviceCapabilities::default()
+    }
+}
+
+#[test]
+fn bytes_are_counted_beyond_32_bits() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let frames = 100_000;
+    let mut flood = Flood { frame: &vec![0; 60_000], left: frames };
+    while flood.left > 0 {
+        solo.board.poll_with(Instant::ZERO, &mut flood, |_, _| None);
+    }
+    assert_eq!(solo.board.counters().frames_in, frames);
+    assert_eq!(solo.board.counters().bytes_in, 60_000 * frames);
 }

@@ -144,8 +144,8 @@ fn a_signal_closes_in_order() {
         assert_eq!(user.process.exit_within(END).code(), Some(0), "{signal}");
         assert!(clock.now().total_millis() < 3000, "{signal}: {}", clock.now());
         let output = user.process.output();
-        assert!(output.contains("; 1 connections accepted, 1 made; "), "{output}");
-        assert!(output.contains("gateway: 1 connections to the board, 1 from it"), "{output}");
+        assert!(output.contains("; 1 connection accepted, 1 made; "), "{output}");
+        assert!(output.contains("gateway: 1 connection to the board, 1 from it"), "{output}");
         assert_eq!(user.process.errors(), "");
     }
 }

@@ -10,14 +10,15 @@ use smoltcp::wire::IpAddress;
 use crate::ingress::{Outgoing, outgoing};
 use crate::listener::Slot;
 use crate::neighbors::{MESSAGE_SIZE, asked_for};
+use crate::netstat::Count;
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
 pub(crate) struct Sent<'s> {
-    pub(crate) frames: u32,
-    pub(crate) bytes: u32,
+    pub(crate) frames: Count,
+    pub(crate) bytes: Count,
     /// Segments whose data had left before.
-    pub(crate) retransmitted: u32,
+    pub(crate) retransmitted: Count,
     /// The device had no room for a frame.
     pub(crate) refused: bool,
     /// Whom smoltcp asked for last. That question has not left: the stack asks itself, see [`crate::neighbors`].
@@ -41,7 +42,7 @@ impl<'s> Sent<'s> {
     #[inline(never)]
     fn note(&mut self, frame: &[u8]) {
         self.frames += 1;
-        self.bytes += frame.len() as u32;
+        self.bytes += frame.len() as Count;
         if self.slots.is_empty() {
             return;
         }
@@ -57,7 +58,7 @@ impl<'s> Sent<'s> {
         }
         let mut recoveries = self.slots.iter_mut().map(|slot| &mut slot.recovery);
         if let Some(recovery) = recoveries.find(|recovery| recovery.is_of(ports, seq)) {
-            self.retransmitted += u32::from(recovery.sent(seq, len, self.now));
+            self.retransmitted += Count::from(recovery.sent(seq, len, self.now));
         }
     }
 }

@@ -82,28 +82,35 @@ impl fmt::Display for Row {
     }
 }
 
+/// What events and bytes are counted in. Wraps: on a chip, where 64 bits cost flash, after 4.3 GB; on a host never.
+pub type Count = Word;
+#[cfg(target_os = "none")]
+type Word = u32;
+#[cfg(not(target_os = "none"))]
+type Word = u64;
+
 /// A stack that can describe its sockets and its history.
 pub trait Introspect {
     /// Row `index`, counted from 0, or `None` past the last.
     fn row(&self, index: usize) -> Option<Row>;
 
     /// Name and value of counter `index`, counted from 0, or `None` past the last.
-    fn counter(&self, index: usize) -> Option<(&'static str, u32)>;
+    fn counter(&self, index: usize) -> Option<(&'static str, Count)>;
 }
 
 /// Defines [`Counters`] and the list of their names from one table.
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// Events since boot. Each wraps at 2^32.
+        /// Events since boot.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Counters {
-            $($(#[doc = $doc])+ pub $name: u32,)+
+            $($(#[doc = $doc])+ pub $name: Count,)+
         }
 
         impl Counters {
             /// Name and value of counter `index`, in the order of the fields.
             #[must_use]
-            pub fn get(&self, index: usize) -> Option<(&'static str, u32)> {
+            pub fn get(&self, index: usize) -> Option<(&'static str, Count)> {
                 let all = [$((stringify!($name), self.$name)),+];
                 all.get(index).copied()
             }

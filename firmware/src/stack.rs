@@ -39,7 +39,7 @@ use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
 use crate::moment::earliest;
 use crate::neighbors::Neighbors;
-use crate::netstat::Counters;
+use crate::netstat::{Count, Counters};
 use crate::recovery::{Ends, Heard, Look};
 use crate::rng::Rng;
 use crate::storage::{Buffers, Placed, Sockets};
@@ -350,7 +350,7 @@ impl<'a> NetStack<'a> {
     fn frame<T: TxToken>(&mut self, frame: &[u8], transmit: MeteredToken<'_, '_, T>) {
         let (now, counters) = (self.now, &mut self.counters);
         counters.frames_in = counters.frames_in.wrapping_add(1);
-        counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as u32);
+        counters.bytes_in = counters.bytes_in.wrapping_add(frame.len() as Count);
         let Ok(ethernet) = EthernetFrame::new_checked(frame) else { return };
         if ethernet.src_addr() == self.mac && !ethernet.dst_addr().is_unicast() {
             self.own_frame();
@@ -396,7 +396,8 @@ impl<'a> NetStack<'a> {
                             now,
                             &self.capabilities.checksum,
                         );
-                        counters.syn_dropped = counters.syn_dropped.wrapping_add(u32::from(!room));
+                        counters.syn_dropped =
+                            counters.syn_dropped.wrapping_add(Count::from(!room));
                         return;
                     }
                 }
@@ -639,7 +640,7 @@ impl<'a> NetStack<'a> {
         let stalled = !self.pool.defers(&self.set);
         #[cfg(not(feature = "gateway"))]
         let stalled = true;
-        self.counters.stalls = self.counters.stalls.wrapping_add(u32::from(stalled));
+        self.counters.stalls = self.counters.stalls.wrapping_add(Count::from(stalled));
         Some(self.now + STALL_RETRY)
     }
 
@@ -676,7 +677,7 @@ fn count(counters: &mut Counters, sent: &Sent<'_>) {
     counters.frames_out = counters.frames_out.wrapping_add(sent.frames);
     counters.bytes_out = counters.bytes_out.wrapping_add(sent.bytes);
     counters.retransmitted = counters.retransmitted.wrapping_add(sent.retransmitted);
-    counters.tx_refused = counters.tx_refused.wrapping_add(u32::from(sent.refused));
+    counters.tx_refused = counters.tx_refused.wrapping_add(Count::from(sent.refused));
 }
 
 /// The link-local address that belongs to a MAC address (RFC 4291 appendix A).

@@ -90,7 +90,7 @@ static COMMANDS: [Entry; 12] = [
     plain("link", "", Command::Link, "what is wrong with the cable now"),
     plain("reset", "", Command::Reset, "power-cycle the board: RAM lost, same addresses"),
     plain("netstat", "", Command::Netstat, "the board's sockets"),
-    plain("stats", "", Command::Stats, "the board's counters"),
+    plain("stats", "", Command::Stats, "the board's counters, and rates since the last time"),
     Entry {
         name: "capture start",
         also: "",

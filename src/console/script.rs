@@ -13,6 +13,7 @@ use smoltcp::time::Duration;
 
 use super::command::{self, Line};
 use crate::link::parse_duration;
+use crate::output::counted;
 
 /// Bytes of the longest script.
 const SCRIPT_MAX: u64 = 1024 * 1024;
@@ -51,7 +52,7 @@ impl Script {
                 .map(|(number, error)| format!("{name}:{number}: {error}"))
                 .collect();
             if total > ERRORS_MAX {
-                lines.push(format!("{name}: {} more bad lines", total - ERRORS_MAX));
+                lines.push(format!("{name}: {} besides", counted(total - ERRORS_MAX, "bad line")));
             }
             lines.join("\n")
         })

@@ -6,6 +6,7 @@ use std::fmt;
 use smoltcp::time::Duration;
 
 use super::{Chance, HELD_MAX, setting};
+use crate::output::counted;
 
 /// One thing that befell a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,9 @@ impl fmt::Display for Note {
             Self::Mtu(mtu) => write!(f, "dropped: longer than the MTU of {mtu}"),
             Self::Loss(chance) => write!(f, "dropped by loss {chance}"),
             Self::Burst => f.write_str("dropped in a burst"),
-            Self::QueueFull(bytes) => write!(f, "dropped: the queue of {bytes} bytes is full"),
+            Self::QueueFull(bytes) => {
+                write!(f, "dropped: the queue of {} is full", counted(*bytes, "byte"))
+            }
             Self::HeldMax => write!(f, "dropped: {HELD_MAX} frames are under way"),
             Self::Corrupted { bit, byte } => write!(f, "bit {bit} of byte {byte} flipped"),
             Self::Delayed(delay) => write!(f, "delayed {}", setting::duration(*delay)),

@@ -78,6 +78,26 @@ fn the_same_seed_and_frames_give_the_same_verdicts_and_another_seed_others() {
 }
 
 #[test]
+fn a_link_knows_its_seed_and_whether_it_matters() {
+    assert_eq!(Link::new(7).seed(), 7);
+    for (name, example) in Setting::NAMES {
+        let mut link = Link::new(7);
+        link.set(Some(Side::Peer), Setting::parse(name, example).unwrap());
+        // Whether another seed makes another of a thousand frames.
+        let notes = |seed| {
+            let mut other = Link::new(seed);
+            other.set(Some(Side::Peer), Setting::parse(name, example).unwrap());
+            let sent =
+                (0..1000).map(|n| other.offer(Side::Peer, Instant::from_millis_const(n), &FRAME));
+            sent.collect::<Vec<_>>()
+        };
+        assert_eq!(link.random(), notes(7) != notes(8), "{name}");
+        link.heal();
+        assert!(!link.random(), "{name}");
+    }
+}
+
+#[test]
 fn the_directions_are_apart() {
     let mut link = Link::new(1);
     link.set(Some(Side::Board), Setting::Loss(Chance::ALWAYS));
@@ -188,6 +208,34 @@ fn a_rate_spaces_frames_and_a_full_queue_drops() {
     // Half of it has drained: there is room for as much again.
     let later = Instant::from_millis_const(50);
     assert!(!link.offer(Side::Board, later, &FRAME).dropped());
+}
+
+/// When frames of that many bytes arrive that are sent at 0, one behind the other, microseconds.
+fn times(link: &mut Link, lens: &[usize]) -> Vec<i64> {
+    for &len in lens {
+        assert!(!link.offer(Side::Board, Instant::ZERO, &vec![0; len]).dropped());
+    }
+    std::iter::from_fn(|| {
+        let at = link.next_arrival(Side::Board)?;
+        link.take(Side::Board, at).map(|_| at.total_micros())
+    })
+    .collect()
+}
+
+#[test]
+fn delay_and_rate_are_exact_to_the_microsecond() {
+    assert_eq!(times(&mut link(&[("delay", "100us")]), &[60, 1514]), [100, 100]);
+    // A microsecond is 12.5 bytes.
+    assert_eq!(times(&mut link(&[("rate", "100mbit")]), &[75, 1500]), [6, 126]);
+    let both = [("delay", "100us"), ("rate", "100mbit")];
+    assert_eq!(times(&mut link(&both), &[75, 1500]), [106, 226]);
+}
+
+/// A short frame takes 0.48 us, which no clock here can tell from one. Many in a row take their time all the same.
+#[test]
+fn a_rate_holds_for_frames_shorter_than_a_microsecond() {
+    let mut link = link(&[("rate", "1gbit")]);
+    assert_eq!(times(&mut link, &[60; 1000])[999], 480);
 }
 
 #[test]

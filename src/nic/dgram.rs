@@ -36,8 +36,12 @@ const DROPS: usize = 64;
 pub struct DgramCounters {
     /// From the guest.
     pub frames_in: u64,
+    /// Bytes of these.
+    pub bytes_in: u64,
     /// To the guest.
     pub frames_out: u64,
+    /// Bytes of these.
+    pub bytes_out: u64,
     /// Datagrams shorter than an Ethernet header or longer than a frame.
     pub dropped_in_size: u64,
     /// From another than the guest.
@@ -171,6 +175,7 @@ impl Port {
         }
         self.guest = Some(Guest { address: from, heard: now });
         self.counters.frames_in += 1;
+        self.counters.bytes_in += len as u64;
         true
     }
 
@@ -180,7 +185,10 @@ impl Port {
             return;
         };
         let count = match self.socket.send_to(frame, guest.address) {
-            Ok(_) => &mut self.counters.frames_out,
+            Ok(_) => {
+                self.counters.bytes_out += frame.len() as u64;
+                &mut self.counters.frames_out
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 &mut self.counters.dropped_out_no_room
             }
@@ -291,7 +299,14 @@ mod tests {
         }
         assert_eq!(nic.guest(), guest.local_addr().ok());
         assert_eq!(receive(&mut nic, Instant::ZERO), None);
-        let passed = DgramCounters { frames_in: 3, frames_out: 3, ..DgramCounters::default() };
+        let bytes = (FRAME_LEN_MIN + 60 + FRAME_SIZE) as u64;
+        let passed = DgramCounters {
+            frames_in: 3,
+            bytes_in: bytes,
+            frames_out: 3,
+            bytes_out: bytes,
+            ..DgramCounters::default()
+        };
         assert_eq!(nic.counters(), passed);
     }
 

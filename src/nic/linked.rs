@@ -268,10 +268,12 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
+    use crate::clock::VirtualClock;
     use crate::link::Setting;
     use crate::nic::mac::{Checksums, Mac};
     use crate::nic::segment::{ACK, PSH, Shape, TCP_CHECKSUM, made::Made};
     use crate::nic::wire::{End, Wire};
+    use crate::world::{Outcome, Step, drive};
 
     fn ms(millis: i64) -> Instant {
         Instant::from_millis(millis)
@@ -322,6 +324,36 @@ mod tests {
         cable.behind(wire.end(Side::Board)).pump(ms(50));
         assert_eq!(receive(&mut wire.end(Side::Peer), ms(50)).unwrap(), b"out");
         assert_eq!(cable.next_event(ms(50)), None);
+    }
+
+    /// In virtual time, where nobody is late.
+    #[test]
+    fn a_round_trip_costs_what_the_link_is_set_to_and_not_a_microsecond_more() {
+        let round_trip = |settings: &[(&str, &str)]| {
+            let mut link = Link::new(1);
+            for (name, value) in settings {
+                link.set(None, Setting::parse(name, value).unwrap());
+            }
+            let (mut wire, mut cable, mut clock) =
+                (Wire::default(), Cable::new(link), VirtualClock::new());
+            send(&mut wire.end(Side::Peer), clock.now(), &[0; 60]);
+            let outcome = drive(&mut clock, ms(1000), |now| {
+                let mut board = cable.behind(wire.end(Side::Board));
+                board.pump(now);
+                if let Some(frame) = receive(&mut board, now) {
+                    send(&mut board, now, &frame);
+                }
+                if receive(&mut wire.end(Side::Peer), now).is_some() {
+                    return Step::Done;
+                }
+                Step::Next(cable.next_event(now))
+            });
+            assert_eq!(outcome, Outcome::Done);
+            clock.now().total_micros()
+        };
+        assert_eq!(round_trip(&[("delay", "100us")]), 200);
+        assert_eq!(round_trip(&[("rate", "10mbit")]), 2 * 48);
+        assert_eq!(round_trip(&[("rate", "10mbit"), ("delay", "7us")]), 2 * 55);
     }
 
     #[test]

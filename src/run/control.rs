@@ -1,15 +1,16 @@
 //! What the console's commands do to a running board.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration as StdDuration;
 
 use smoltcp::time::Instant;
 
-use super::{Nic, Station};
+use super::{Bench, Nic, Station};
 use crate::capture::Capture;
-use crate::console::{Command, Console, Next, help};
-use crate::ladder::{Ladder, Style};
-use crate::link::Notes;
+use crate::console::{Command, Next, help};
+use crate::ladder::{Ladder, Refused, Style};
+use crate::link::{Link, Notes};
 use crate::nic::linked::{Cable, Observer, Watch};
 use crate::nic::wire::Side;
 use crate::output::say;
@@ -25,13 +26,12 @@ pub(super) enum Turn {
 
 /// Asks the console once and does what it says.
 pub(super) fn turn<N: Nic, S: Station>(
-    console: &mut Console,
+    bench: &mut Bench,
     station: &mut S,
     nic: &mut N,
-    cable: &mut Cable,
     (now, epoch): (Instant, StdDuration),
 ) -> Turn {
-    let command = match console.next(now) {
+    let command = match bench.console.next(now) {
         Next::Command(command) => command,
         Next::Bad(text) => {
             say!("{text}");
@@ -40,21 +40,29 @@ pub(super) fn turn<N: Nic, S: Station>(
         Next::At(at) => return Turn::Next(Some(at)),
         Next::Idle | Next::Ended => return Turn::Next(None),
     };
+    let cable = &mut bench.cable;
     match command {
         Command::Help => lines(&help()),
         Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, cable),
         Command::Fault { to, setting } => {
             cable.link_mut().set(to, setting);
             show(cable);
+            bench.seed_shown = bench.seed_shown || show_seed(cable.link());
         }
         Command::Heal => {
             cable.link_mut().heal();
             show(cable);
         }
-        Command::Link => show(cable),
+        Command::Link => {
+            show(cable);
+            show_seed(cable.link());
+        }
         Command::Reset => station.reset(),
         Command::Netstat => station.netstat(),
-        Command::Stats => station.stats(),
+        Command::Stats => {
+            station.stats();
+            say!("{}", bench.meter.look(now, station.traffic()));
+        }
         Command::CaptureStart(path) => match capture(&path, epoch) {
             Ok(observer) => {
                 cable.watch(Watch::Capture, Some(observer));
@@ -77,6 +85,18 @@ fn lines(text: &str) {
 
 fn show(cable: &Cable) {
     lines(&cable.link().to_string());
+}
+
+/// Prints the seed if chance decides anything, for whoever wants the same again. Returns whether it does.
+pub(super) fn show_seed(link: &Link) -> bool {
+    let random = link.random();
+    if random {
+        say!(
+            "chance decides what befalls which frame; the same again with: --seed {}",
+            link.seed()
+        );
+    }
+    random
 }
 
 fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
@@ -105,15 +125,25 @@ pub(super) fn capture(path: &Path, epoch: StdDuration) -> Result<Box<dyn Observe
     Ok(Box::new(CaptureObserver(capture)))
 }
 
-struct LadderObserver(Ladder);
+struct LadderObserver {
+    ladder: Ladder,
+    telemetry: Option<Refused>,
+}
 
 impl Observer for LadderObserver {
     fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
-        lines(&self.0.line(now, crate::capture::Way::from(to), frame, &notes.to_string()));
+        let line = self.ladder.line(now, crate::capture::Way::from(to), frame, &notes.to_string());
+        match &mut self.telemetry {
+            None => lines(&line),
+            Some(refused) => {
+                refused.pass(frame, notes.dropped(), line).iter().for_each(|line| lines(line));
+            }
+        }
     }
 }
 
-/// An observer that draws every frame.
-pub(super) fn ladder() -> Box<dyn Observer> {
-    Box::new(LadderObserver(Ladder::new(Style::of_stdout())))
+/// An observer that draws every frame, but not each time that nobody listens for `telemetry`.
+pub(super) fn ladder(telemetry: Option<SocketAddr>) -> Box<dyn Observer> {
+    let ladder = Ladder::new(Style::of_stdout());
+    Box::new(LadderObserver { ladder, telemetry: telemetry.map(Refused::new) })
 }

@@ -2,11 +2,12 @@
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use tapboard_firmware::netstat::{Introspect, Row};
+use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::{Board, Firmware};
 
+use super::Traffic;
 use crate::board::SimBoard;
-use crate::output::say;
+use crate::output::{counted, say};
 
 /// A station that the driver polls; see [`Driver::station`](super::Driver::station).
 pub trait Station {
@@ -43,6 +44,9 @@ pub trait Station {
 
     /// Prints the counters.
     fn stats(&self);
+
+    /// What passed since the start.
+    fn traffic(&self) -> Traffic;
 
     /// What to print at the end.
     fn summary(&self) -> String;
@@ -90,16 +94,21 @@ impl Station for Firmware<'_, SimBoard> {
         }
     }
 
+    fn traffic(&self) -> Traffic {
+        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } = self.stack().counters();
+        Traffic { frames_in, bytes_in, frames_out, bytes_out }
+    }
+
     fn summary(&self) -> String {
         let c = self.stack().counters();
         format!(
-            "board: {} frames in, {} out; {} connections accepted, {} made; {} SYNs not answered at once, {} resets in",
-            c.frames_in,
+            "board: {} in, {} out; {} accepted, {} made; {} not answered at once, {} in",
+            counted(c.frames_in, "frame"),
             c.frames_out,
-            c.passive_opens,
+            counted(c.passive_opens, "connection"),
             c.active_opens,
-            c.syn_unanswered,
-            c.resets_in
+            counted(c.syn_unanswered, "SYN"),
+            counted(c.resets_in, "reset")
         )
     }
 }

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::NetConfig;
 use tapboard_firmware::config::{KEEP_ALIVE, USER_TIMEOUT};
+use tapboard_firmware::netstat::Count;
 
 /// How long a fault may still be felt after its end: a bottleneck of 256 kbit/s takes 2 s to let 64 KiB go,
 /// and a segment lost on the last day of a fault is sent again within 60 s.
@@ -29,7 +30,7 @@ pub(super) struct Calm {
     /// For each node, when its last short pull could last be felt.
     pulls: Vec<Option<Instant>>,
     /// When each board last gave up a handshake, and how many it had by then.
-    given_up: Vec<(Instant, u32)>,
+    given_up: Vec<(Instant, Count)>,
 }
 
 /// A pull no longer than this breaks no connection on which something has come back.
@@ -80,7 +81,7 @@ impl Calm {
     }
 
     /// Notes how many handshakes a board has given up.
-    pub(super) fn gave_up(&mut self, board: usize, now: Instant, count: u32) {
+    pub(super) fn gave_up(&mut self, board: usize, now: Instant, count: Count) {
         if self.given_up[board].1 != count {
             self.given_up[board] = (now, count);
         }

@@ -16,6 +16,7 @@ use tapboard_firmware::{Error, NetStack, TcpSocket, UdpSocket};
 
 use super::calm::Calm;
 use super::plan::{Job, Work};
+use crate::output::counted;
 
 /// How soon to try again after a failure.
 const RETRY: Duration = Duration::from_secs(1);
@@ -105,7 +106,8 @@ impl Client {
         };
         format!(
             "{work:?} with board {board} over {ip}, begun at {at}: {state} since {since}, \
-             {sent} bytes sent, {received} received"
+             {} sent, {received} received",
+            counted(*sent, "byte")
         )
     }
 

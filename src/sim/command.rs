@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::replay::replay;
 use super::{Arena, Failure, Plan, Report, Sim, run};
 use crate::clock::RealClock;
+use crate::output::counted;
 
 /// Failures that are shown with the socket tables.
 const IN_FULL: usize = 10;
@@ -80,7 +81,7 @@ pub fn command(options: &Sim) -> Result<(), String> {
     }
     match sum.failed {
         0 => Ok(()),
-        failed => Err(format!("{failed} of {} worlds failed", sum.worlds)),
+        failed => Err(format!("{failed} of {} failed", counted(sum.worlds, "world"))),
     }
 }
 
@@ -142,8 +143,11 @@ fn summary(sum: &Sum, threads: u64, seconds: f64) -> String {
     let hours = sum.virtual_us as f64 / 3.6e9;
     let rate = *frames as f64 / seconds / threads as f64;
     format!(
-        "{worlds} worlds, {failed} failed: {hours:.1} virtual hours and {frames} frames in \
-         {seconds:.1} s on {threads} threads, {rate:.0} frames a second and thread\n"
+        "{}, {failed} failed: {hours:.1} virtual hours and {} in {seconds:.1} s on {}, \
+         {rate:.0} frames a second and thread\n",
+        counted(*worlds, "world"),
+        counted(*frames, "frame"),
+        counted(threads, "thread"),
     )
 }
 

@@ -23,7 +23,7 @@ use embedded_nal::{
     TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
 use socket2::{Domain, Socket, Type};
-use tapboard_firmware::netstat::{Introspect, Protocol, Row};
+use tapboard_firmware::netstat::{Count, Introspect, Protocol, Row};
 use tapboard_firmware::service::lend::Lend;
 
 /// Connections the kernel may hold for a listener until they are accepted.
@@ -430,7 +430,7 @@ impl Introspect for KernelStack {
         tcp.chain(udp).nth(index)
     }
 
-    fn counter(&self, index: usize) -> Option<(&'static str, u32)> {
-        [("sockets_created", self.created)].get(index).copied()
+    fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
+        [("sockets_created", self.created.into())].get(index).copied()
     }
 }

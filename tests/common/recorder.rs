@@ -8,7 +8,7 @@ use std::fmt::{Debug, Write};
 use std::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
-use tapboard_firmware::netstat::{Introspect, Row};
+use tapboard_firmware::netstat::{Count, Introspect, Row};
 use tapboard_firmware::service::lend::Lend;
 
 /// What one socket was used for.
@@ -257,7 +257,7 @@ impl<S: Introspect> Introspect for Recorder<'_, S> {
         self.stack.row(index)
     }
 
-    fn counter(&self, index: usize) -> Option<(&'static str, u32)> {
+    fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
         self.stack.counter(index)
     }
 }

@@ -96,7 +96,7 @@ impl Shell {
     }
 
     /// One of the counters of `stats`.
-    pub(crate) fn counter(&mut self, name: &str) -> u32 {
+    pub(crate) fn counter(&mut self, name: &str) -> u64 {
         let stats = self.ask("stats");
         let line = stats.lines().find_map(|line| line.trim_start_matches("> ").strip_prefix(name));
         line.and_then(|value| value.trim().parse().ok()).expect(name)

@@ -11,6 +11,7 @@ use smoltcp::time::Instant;
 
 use super::complain;
 use crate::config::{DATAGRAM_BUDGET, DATAGRAM_SIZE, LISTEN_RETRY};
+use crate::netstat::Count;
 
 /// A bound UDP port. `H` is the stack's UDP handle.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(super) struct UdpPort<H> {
     port: u16,
     socket: Option<H>,
     retry_at: Option<Instant>,
-    dropped: u32,
+    dropped: Count,
 }
 
 impl<H> UdpPort<H> {
@@ -27,7 +28,7 @@ impl<H> UdpPort<H> {
     }
 
     /// Datagrams that were too long or could not be sent, since boot. Wraps.
-    pub(super) const fn dropped(&self) -> u32 {
+    pub(super) const fn dropped(&self) -> Count {
         self.dropped
     }
 
@@ -49,7 +50,7 @@ impl<H> UdpPort<H> {
                 continue;
             }
             let sent = length <= DATAGRAM_SIZE && self.send(stack, remote, &buffer[..length]);
-            self.dropped = self.dropped.wrapping_add(u32::from(!sent));
+            self.dropped = self.dropped.wrapping_add(Count::from(!sent));
         }
         Some(now)
     }

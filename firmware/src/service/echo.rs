@@ -18,6 +18,7 @@ use super::datagram::UdpPort;
 use super::server::{Connection, Server, Stop};
 use super::{answers_by_itself, earliest};
 use crate::config::{ECHO_CARRY, SERVICE_BUDGET, TCP_SLOTS};
+use crate::netstat::Count;
 
 /// The port of RFC 862.
 pub const PORT: u16 = 7;
@@ -27,7 +28,7 @@ pub const PORT: u16 = 7;
 pub struct Echo<T, U> {
     tcp: Server<T, Carry, TCP_SLOTS>,
     udp: UdpPort<U>,
-    refused: u32,
+    refused: Count,
 }
 
 impl<T, U> Default for Echo<T, U> {
@@ -45,13 +46,13 @@ impl<T, U> Echo<T, U> {
 
     /// Datagrams left unanswered because their source port answers by itself, since boot. Wraps.
     #[must_use]
-    pub const fn refused(&self) -> u32 {
+    pub const fn refused(&self) -> Count {
         self.refused
     }
 
     /// Datagrams that were too long or could not be sent back, since boot. Wraps.
     #[must_use]
-    pub const fn dropped(&self) -> u32 {
+    pub const fn dropped(&self) -> Count {
         self.udp.dropped()
     }
 
@@ -63,7 +64,7 @@ impl<T, U> Echo<T, U> {
         let refused = &mut self.refused;
         let udp = self.udp.poll(now, stack, |remote| {
             let answered = !answers_by_itself(remote.port());
-            *refused = refused.wrapping_add(u32::from(!answered));
+            *refused = refused.wrapping_add(Count::from(!answered));
             answered
         });
         earliest(self.tcp.poll(now, stack, &mut ()), udp)

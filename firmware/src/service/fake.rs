@@ -15,7 +15,7 @@ use embedded_nal::{
 };
 
 use crate::board::Board;
-use crate::netstat::{Introspect, Protocol, Row};
+use crate::netstat::{Count, Introspect, Protocol, Row};
 use crate::rng::Rng;
 use crate::service::lend::Lend;
 
@@ -414,8 +414,8 @@ impl Introspect for Fake {
         })
     }
 
-    fn counter(&self, index: usize) -> Option<(&'static str, u32)> {
-        [("frames_in", 17), ("stalls", u32::MAX)].get(index).copied()
+    fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
+        [("frames_in", 17), ("stalls", Count::MAX)].get(index).copied()
     }
 }
 

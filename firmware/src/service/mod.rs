@@ -33,7 +33,7 @@ use self::telemetry::Telemetry;
 use crate::board::Board;
 use crate::config::BOARD_NAME;
 use crate::moment::earliest;
-use crate::netstat::Introspect;
+use crate::netstat::{Count, Introspect};
 
 mod buffer;
 pub mod chargen;
@@ -68,7 +68,7 @@ pub struct About<'a> {
     /// When the board booted.
     pub boot: Instant,
     /// What the services counted, for `stats`; the stack's own counters come from [`Introspect`].
-    pub counters: &'a [(&'static str, u32)],
+    pub counters: &'a [(&'static str, Count)],
 }
 
 /// All services of the firmware, on the stack `S`.

@@ -27,14 +27,14 @@ use super::server::{Stop, close, drain};
 use super::{About, complain};
 use crate::board::Board;
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, BOARD_NAME, TELEMETRY_INTERVAL, TELEMETRY_LINE};
-use crate::netstat::{Introspect, Protocol};
+use crate::netstat::{Count, Introspect, Protocol};
 use crate::rng::Rng;
 
 const _: () = {
-    // u32, u64, i32 and bool at their longest, between the keys.
+    // u32, u64, i32 and bool at their longest, between the keys; the last is a `Count`.
     let line =
         r#"{"board":"","seq":4294967295,"uptime_ms":18446744073709551615,"temp_mc":-2147483648,"#;
-    let rest = r#""led":false,"connections":4294967295,"dropped":4294967295}"#;
+    let rest = r#""led":false,"connections":4294967295,"dropped":18446744073709551615}"#;
     assert!(TELEMETRY_LINE >= line.len() + rest.len() + 1 + 6 * BOARD_NAME);
 };
 
@@ -51,7 +51,7 @@ pub struct Telemetry<T> {
     rng: Rng,
     line: Buffer<TELEMETRY_LINE>,
     seq: u32,
-    dropped: u32,
+    dropped: Count,
 }
 
 impl<T> Telemetry<T> {
@@ -79,7 +79,7 @@ impl<T> Telemetry<T> {
 
     /// Lines that fell due on a connection and were not sent whole, since boot. Wraps.
     #[must_use]
-    pub const fn dropped(&self) -> u32 {
+    pub const fn dropped(&self) -> Count {
         self.dropped
     }
 
@@ -181,7 +181,7 @@ impl<T> Telemetry<T> {
         let late = (now - due).total_micros();
         self.due = Some(now + Duration::from_micros(interval - late % interval));
         let ready = self.line.is_empty();
-        let missed = (late / interval) as u32 + u32::from(!ready);
+        let missed = (late / interval) as Count + Count::from(!ready);
         self.dropped = self.dropped.wrapping_add(missed);
         ready
     }
@@ -236,7 +236,7 @@ impl<T> Telemetry<T> {
 
     fn disconnected(&mut self) {
         self.due = None;
-        self.dropped = self.dropped.wrapping_add(u32::from(!self.line.is_empty()));
+        self.dropped = self.dropped.wrapping_add(Count::from(!self.line.is_empty()));
         self.line.clear();
     }
 }
@@ -275,7 +275,7 @@ mod tests {
                 About { name, boot: Instant::from_micros(-1 - i64::MAX / 2), counters: &[] };
             let now = Instant::from_micros(i64::MAX / 2);
             let mut telemetry =
-                Telemetry { seq: u32::MAX, dropped: u32::MAX, ..Telemetry::new(remote, 0) };
+                Telemetry { seq: u32::MAX, dropped: Count::MAX, ..Telemetry::new(remote, 0) };
             telemetry.poll(now, &mut stack, &mut board, &about);
             telemetry.shutdown(&mut stack);
             assert_eq!(stack.open(), 0);
@@ -284,7 +284,7 @@ mod tests {
                 serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert!(text.ends_with("}\n"));
             assert_eq!(line["board"], name);
-            assert_eq!((&line["seq"], &line["dropped"]), (&u32::MAX.into(), &u32::MAX.into()));
+            assert_eq!((&line["seq"], &line["dropped"]), (&u32::MAX.into(), &Count::MAX.into()));
             assert_eq!((&line["temp_mc"], &line["led"]), (&i32::MIN.into(), &false.into()));
             assert_eq!(line["uptime_ms"], u64::MAX / 2 / 1000);
         }

@@ -4,7 +4,7 @@ use smoltcp::socket::tcp::State;
 
 use super::{NetStack, to_ip_addr, to_socket_addr};
 use crate::listener::Phase;
-use crate::netstat::{Introspect, Protocol, Row};
+use crate::netstat::{Count, Introspect, Protocol, Row};
 
 /// The state's name in RFC 9293.
 pub(super) const fn state_name(state: State) -> &'static str {
@@ -53,7 +53,7 @@ impl Introspect for NetStack<'_> {
         listeners.chain(connections).chain(self.udp_rows()).nth(index)
     }
 
-    fn counter(&self, index: usize) -> Option<(&'static str, u32)> {
+    fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
         self.counters.get(index)
     }
 }

@@ -13,6 +13,7 @@ use crate::crafted::Crafted;
 use crate::egress::{MeteredToken, Sent};
 use crate::listener::Phase;
 use crate::neighbors::{Kind, Message, Received, Source};
+use crate::netstat::Count;
 
 /// Somebody else on the network uses an address of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,7 +277,7 @@ impl NetStack<'_> {
         token.consume(len, |buffer| message.emit(buffer));
         let counters = &mut self.counters;
         counters.frames_out = counters.frames_out.wrapping_add(1);
-        counters.bytes_out = counters.bytes_out.wrapping_add(len as u32);
+        counters.bytes_out = counters.bytes_out.wrapping_add(len as Count);
         self.identity.spoken = Some(self.now);
     }
 

@@ -5,6 +5,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::{NetStack, UdpSocket};
 
 use super::{Client, Failure, Scratch, State};
+use crate::output::counted;
 use crate::sim::check::{differs, pattern};
 use crate::sim::plan::Work;
 
@@ -34,7 +35,10 @@ impl Client {
             let of = heard.first_chunk().map_or(u16::MAX, |bytes| u16::from_be_bytes(*bytes));
             let wrong = differs(heard, 0, |at| content(of, at));
             if of > number || length != usize::from(size) || wrong.is_some() {
-                return Err(format!("a datagram of {length} bytes that was never sent"));
+                return Err(format!(
+                    "a datagram of {} that was never sent",
+                    counted(length, "byte")
+                ));
             }
             if of == number {
                 number += 1;

@@ -5,6 +5,7 @@ use smoltcp::time::Instant;
 use tapboard_firmware::{Error, NetStack, TcpSocket};
 
 use super::{CHUNK, Client, Failure, Scratch, Turn};
+use crate::output::counted;
 use crate::sim::check::{chargen, differs, pattern};
 use crate::sim::plan::{Ending, Pace, Work};
 
@@ -96,7 +97,7 @@ impl Client {
         }
         match (turn, sent) {
             (None, _) if self.received == bytes => Ok(Turn::Close),
-            (None, _) => Err(format!("FIN after {} of {bytes} bytes", self.received)),
+            (None, _) => Err(format!("FIN after {} of {}", self.received, counted(bytes, "byte"))),
             (Some(Turn::Wait(_)), Err(error)) => Ok(Turn::Lost(error)),
             (Some(turn), _) => Ok(turn),
         }
@@ -113,9 +114,10 @@ impl Client {
             return Ok(Turn::Lost(error));
         }
         match TcpClientStack::receive(stack, socket, &mut [0; 1]) {
-            Ok(0) if self.sent < bytes || stack.unacknowledged(socket) > 0 => {
-                Err(format!("discard: FIN before all of {bytes} bytes were acknowledged"))
-            }
+            Ok(0) if self.sent < bytes || stack.unacknowledged(socket) > 0 => Err(format!(
+                "discard: FIN before the last of {} was acknowledged",
+                counted(bytes, "byte")
+            )),
             Ok(0) => Ok(Turn::Close),
             Ok(_) => Err("discard answers".into()),
             Err(nb::Error::WouldBlock) => Ok(Turn::Wait(None)),
@@ -166,7 +168,7 @@ impl Client {
             Err(nb::Error::WouldBlock) if now < self.next => Ok(Turn::Wait(Some(self.next))),
             Err(nb::Error::WouldBlock) => Ok(Turn::Close),
             Err(nb::Error::Other(error)) => Ok(Turn::Lost(error)),
-            Ok(count) => Err(format!("{count} bytes on a connection that sent none")),
+            Ok(count) => Err(format!("{} on a connection that sent none", counted(count, "byte"))),
         }
     }
 }

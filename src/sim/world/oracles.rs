@@ -6,6 +6,7 @@ use tapboard_firmware::config::TCP_SLOTS;
 
 use super::{Node, Stage, World, violation};
 use crate::nic::wire::{InFlight, Side};
+use crate::output::counted;
 use crate::sim::arena::PEER_SLOTS;
 use crate::sim::plan::{Event, SETTLE};
 
@@ -55,7 +56,8 @@ impl World<'_, '_> {
                 }
             }
             if stalls > 0 {
-                let text = format!("board {index}: smoltcp asked for {stalls} polls in vain");
+                let text =
+                    format!("board {index}: smoltcp asked in vain for {}", counted(stalls, "poll"));
                 self.violation = Some(violation("stalls", text));
                 return;
             }
@@ -89,8 +91,9 @@ impl World<'_, '_> {
         let frames = wire.in_flight(Side::Peer).len();
         if again != next || frames > 0 {
             let text = format!(
-                "board {index} wanted nothing before {next:?}; asked again, it sends {frames} frames \
-                 and waits for {again:?}"
+                "board {index} wanted nothing before {next:?}; asked again, it sends {} and waits \
+                 for {again:?}",
+                counted(frames, "frame")
             );
             self.violation = Some(violation("content", text));
         }
@@ -164,7 +167,10 @@ impl World<'_, '_> {
             telemetry += open;
             let free = firmware.stack().free_slots();
             if free + open != TCP_SLOTS {
-                return Some(format!("board {index} has {free} free slots of {TCP_SLOTS}"));
+                return Some(format!(
+                    "board {index} has {} of {TCP_SLOTS}",
+                    counted(free, "free slot")
+                ));
             }
         }
         for (index, node) in self.nodes.iter().enumerate().skip(self.boards) {
@@ -180,7 +186,7 @@ impl World<'_, '_> {
             {
                 open = telemetry;
                 if collector.open() != open {
-                    return Some(format!("{} telemetry connections", collector.open()));
+                    return Some(counted(collector.open(), "telemetry connection"));
                 }
                 if let Some(text) = self.stale(&collector.last, now) {
                     return Some(text);
@@ -188,7 +194,10 @@ impl World<'_, '_> {
             }
             let free = peer.stack.free_slots();
             if free + open != PEER_SLOTS {
-                return Some(format!("peer {index} has {free} free slots of {PEER_SLOTS}"));
+                return Some(format!(
+                    "peer {index} has {} of {PEER_SLOTS}",
+                    counted(free, "free slot")
+                ));
             }
         }
         None

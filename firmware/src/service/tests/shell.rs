@@ -88,7 +88,7 @@ fn stats_lists_the_counters_of_stack_and_services() {
     let peer = bench.client(PORT, b"stats\n", false);
     let expected = "\
         frames_in            17\r\n\
-        stalls               4294967295\r\n\
+        stalls               18446744073709551615\r\n\
         echo_refused         1\r\n\
         echo_dropped         0\r\n\
         telemetry_dropped    0\r\n> ";
