@@ -137,10 +137,21 @@ impl fmt::Display for Segment {
 impl fmt::Display for Gist {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // RFC 5227 1.1: an announcement, and a probe.
+            Self::WhoHas { sender, target } if sender == target => {
+                write!(f, "ARP {target} is mine")
+            }
+            Self::WhoHas { sender, target } if sender.is_unspecified() => {
+                write!(f, "ARP is {target} free?")
+            }
             Self::WhoHas { target, .. } => write!(f, "ARP who has {target}?"),
             Self::IsAt { sender, .. } => write!(f, "ARP {sender} is here"),
             Self::Tcp(segment) => segment.fmt(f),
             Self::Udp { len, .. } => write!(f, "UDP {}", counted(*len, "byte")),
+            // Duplicate address detection (RFC 4862 5.4.2).
+            Self::Icmp { source, message: Icmp::WhoHas(target), .. } if source.is_unspecified() => {
+                write!(f, "ND is {target} free?")
+            }
             Self::Icmp { message, .. } => message.fmt(f),
             Self::Fragment { .. } => f.write_str("IP fragment"),
             Self::Ip { protocol, .. } => write!(f, "IP protocol {protocol}"),
