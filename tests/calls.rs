@@ -4,11 +4,11 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::solo::{Client, Solo, SoloMemory};
+use common::solo::{Client, ONE_PORT, SLOTS, Solo, SoloMemory};
 use common::{failed, tcp};
 use embedded_nal::{TcpFullStack, UdpClientStack, nb};
 use smoltcp::time::Duration;
-use tapboard_firmware::config::EPHEMERAL_FIRST;
+use tapboard_firmware::config::{EPHEMERAL_FIRST, LISTENERS};
 use tapboard_firmware::{Error, NetStack, TcpSocket};
 
 /// The local port of a fresh connect that goes nowhere.
@@ -122,7 +122,7 @@ fn each_misuse_is_an_error_and_takes_nothing() {
             "{nowhere}"
         );
     }
-    assert_eq!(board.free_slots(), 8);
+    assert_eq!(board.free_slots(), SLOTS);
     board.bind(&mut fresh, 7).expect("still as new");
     assert_eq!(board.bind(&mut fresh, 8), Err(Error::InvalidState));
     assert_eq!(failed(board.accept(&mut fresh)), Error::InvalidState, "bound, not listening");
@@ -175,24 +175,25 @@ fn slots_and_listeners_run_out_with_an_error_and_come_back() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let board = &mut solo.board;
-    let mut connects: Vec<_> = (0..8).map(|_| connecting(board).0).collect();
-    let mut ninth = tcp::socket(board);
-    assert_eq!(failed(tcp::connect(board, &mut ninth, "192.0.2.2:9000")), Error::NoBufferSpace);
+    let mut connects: Vec<_> = (0..SLOTS).map(|_| connecting(board).0).collect();
+    let mut further = tcp::socket(board);
+    assert_eq!(failed(tcp::connect(board, &mut further, "192.0.2.2:9000")), Error::NoBufferSpace);
     tcp::close(board, connects.pop().unwrap());
-    let result = tcp::connect(board, &mut ninth, "192.0.2.2:9000");
+    let result = tcp::connect(board, &mut further, "192.0.2.2:9000");
     assert_eq!(result, Err(nb::Error::WouldBlock));
-    for socket in connects.into_iter().chain([ninth]) {
+    for socket in connects.into_iter().chain([further]) {
         tcp::close(board, socket);
     }
-    // Each port and the client side must find a slot: seven ports are as many as eight slots can serve.
-    let listeners: Vec<_> = (1..=7).map(|port| tcp::listener(board, port)).collect();
-    let mut eighth = tcp::socket(board);
-    assert_eq!(board.bind(&mut eighth, 8), Err(Error::NoBufferSpace));
+    // Each port and the client side must find a slot, and a listener has a place.
+    let ports = ONE_PORT.min(LISTENERS as u16);
+    let listeners: Vec<_> = (1..=ports).map(|port| tcp::listener(board, port)).collect();
+    let mut further = tcp::socket(board);
+    assert_eq!(board.bind(&mut further, 1000), Err(Error::NoBufferSpace));
     for listener in listeners {
         tcp::close(board, listener);
     }
-    board.bind(&mut eighth, 8).unwrap();
-    tcp::close(board, eighth);
+    board.bind(&mut further, 1000).unwrap();
+    tcp::close(board, further);
     solo.turn();
     solo.assert_clean();
 }
@@ -264,6 +265,6 @@ fn a_deferred_connection_is_admitted_or_refused() {
     }
     tcp::close(&mut solo.board, listener);
     solo.turn();
-    assert_eq!(solo.board.free_slots(), 8);
+    assert_eq!(solo.board.free_slots(), SLOTS);
     solo.assert_clean();
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::frames::Segment;
-use common::solo::{Client, SLOTS, Solo, SoloMemory, connected};
+use common::solo::{Client, ONE_PORT, SLOTS, Solo, SoloMemory, connected};
 use common::{failed, tcp};
 use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
@@ -331,7 +331,7 @@ fn a_request_that_waits_on_a_device_that_never_transmits_costs_few_polls() {
     let mut solo = Solo::new(&mut memory, 1);
     let mut listener = tcp::listener(&mut solo.board, 7);
     let mut sockets = Vec::new();
-    for port in 1000..1007 {
+    for port in 1000..1000 + ONE_PORT {
         Client::new(&format!("192.0.2.2:{port}"), 7).open(&mut solo);
         sockets.push(tcp::accept(&mut solo.board, &mut listener).expect("a slot"));
     }
@@ -339,7 +339,7 @@ fn a_request_that_waits_on_a_device_that_never_transmits_costs_few_polls() {
     solo.send(Client::new("192.0.2.3:1000", 7).syn());
     assert_eq!(solo.said(), [], "the last slot is the client side's");
     solo.transmits = false;
-    solo.board.abort(sockets.pop().expect("seven"));
+    solo.board.abort(sockets.pop().expect("all but one"));
     let polls = solo.polls;
     solo.turn();
     solo.pass(Duration::from_secs(10));

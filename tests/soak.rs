@@ -12,6 +12,7 @@ use common::tcp;
 use embedded_nal::nb;
 use smoltcp::time::Duration;
 use tapboard::world::Outcome;
+use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::{Error, NetStack, TcpSocket};
 
@@ -218,12 +219,12 @@ fn ten_thousand_connections_on_a_lossy_wire_leave_nothing_behind() {
                 };
             }
             // The board may still be busy with the last ones.
-            client.is_none() && served.is_empty() && board.free_slots() == 8
+            client.is_none() && served.is_empty() && board.free_slots() == TCP_SLOTS
         });
         assert_eq!(outcome, Outcome::Done, "connection {number}\n{}", pair.netstat());
         // Time enough for every TIME-WAIT and orphan of the peer.
         pair.settle(Duration::from_secs(60));
-        assert_eq!(pair.board.free_slots(), 8, "{}", pair.netstat());
+        assert_eq!(pair.board.free_slots(), TCP_SLOTS, "{}", pair.netstat());
         assert_eq!(pair.peer.free_slots(), PEER_SLOTS, "{}", pair.netstat());
     }
     let all: u32 = endings.iter().sum();

@@ -7,6 +7,7 @@ use embedded_nal::nb;
 use embedded_nal::{TcpClientStack, TcpFullStack};
 use smoltcp::time::Duration;
 use tapboard::world::Outcome;
+use tapboard_firmware::config::TCP_SLOTS;
 
 #[test]
 fn bytes_go_there_and_back_and_all_slots_are_free_again() {
@@ -55,7 +56,7 @@ fn bytes_go_there_and_back_and_all_slots_are_free_again() {
     assert_eq!(TcpClientStack::receive(&mut pair.peer, &mut client, &mut buffer), Ok(0));
     TcpClientStack::close(&mut pair.peer, client).unwrap();
     pair.settle(Duration::from_secs(20));
-    assert_eq!(pair.board.free_slots(), 8, "{}", pair.netstat());
+    assert_eq!(pair.board.free_slots(), TCP_SLOTS, "{}", pair.netstat());
     assert_eq!(pair.peer.free_slots(), 64, "{}", pair.netstat());
     assert_eq!(pair.board.counters().stalls, 0, "{}", pair.netstat());
 }

@@ -15,7 +15,7 @@ fn every_step_happens_and_every_kind_of_segment_is_shown() {
         "listen",
         "LISTEN",
         "connect 192.0.2.1:7",
-        "ARP who has 192.0.2.1?",
+        "ARP 192.0.2.1 is mine",
         "SYN seq=0 -->",
         "<-- SYN ACK seq=0 ack=1",
         "ACK seq=1 ack=1 -->",

@@ -29,8 +29,14 @@ pub const SERVICE_BUDGET: usize = 64 * 1024;
 /// Listening TCP ports at most.
 pub const LISTENERS: usize = 8;
 
-/// TCP slots of the firmware's profiles, hence connections a service can have at most.
-pub const TCP_SLOTS: usize = 8;
+/// Ports that the firmware's own services listen on. A further service raises it, and the slots follow.
+pub const SERVICES: usize = 4;
+
+/// Connections that one service can hold at once, while the others and the client side hold none.
+pub const CONNECTIONS: usize = 4;
+
+/// TCP slots of the firmware's profiles: those connections, and the reserves of all others.
+pub const TCP_SLOTS: usize = CONNECTIONS + SERVICES * RESERVE;
 
 /// UDP sockets of the firmware's profiles.
 pub const UDP_SLOTS: usize = 2;
@@ -96,8 +102,8 @@ pub const ABANDONED: Duration = Duration::from_secs(600);
 /// How long the RST of an aborted connection may wait for the wire before the slot is taken back.
 pub const RST_WAIT: Duration = Duration::from_secs(1);
 
-/// Neighbours on the link whose MAC address is remembered: more than can be sent to at once, by all slots and all
-/// datagrams that can be queued.
+/// Neighbours on the link whose MAC address is remembered: more than the peers of all slots, and those whom the first
+/// datagram of each UDP socket is for. No more than smoltcp's cache has (`iface-neighbor-cache-count-16`).
 pub const NEIGHBORS: usize = 16;
 
 /// Time between two questions for the same neighbour (RFC 1122 2.3.2.1, RFC 4861 10).
@@ -188,7 +194,7 @@ const _: () = {
     assert!(SEGMENT_SIZE + 14 + 20 + 20 == FRAME_SIZE);
     assert!(SYN_RECEIVED_EVICT.total_micros() < SYN_RECEIVED.total_micros());
     assert!(SYN_RECEIVED.total_micros() < CONNECT.total_micros());
-    assert!(NEIGHBORS >= TCP_SLOTS + UDP_SLOTS * UDP_PACKETS);
+    assert!(NEIGHBORS >= TCP_SLOTS + UDP_SLOTS);
     assert!(NEIGHBOR_TOLD.total_micros() < 60_000_000, "smoltcp's ENTRY_LIFETIME");
     assert!(NEIGHBOR_ASK.total_micros() < DATAGRAM_WAIT.total_micros());
     assert!(KEEP_ALIVE.total_micros() * 4 <= USER_TIMEOUT.total_micros());
@@ -197,7 +203,7 @@ const _: () = {
     assert!(RST_WAIT.total_micros() < ORPHAN.total_micros());
     assert!(ORPHAN.total_micros() < IDLE_EVICT.total_micros());
     assert!(BACKOFF_FIRST.total_micros() < BACKOFF_MAX.total_micros());
-    assert!(TCP_SLOTS > RESERVE * 5, "four listening services and the client each need a reserve");
+    assert!(CONNECTIONS > RESERVE && SERVICES < LISTENERS);
     assert!(SHELL_CONNECTIONS <= TCP_SLOTS);
     assert!(DATAGRAM_BUDGET >= UDP_PACKETS, "a full queue is emptied in one poll");
     assert!(SCRATCH <= SERVICE_BUDGET && ECHO_CARRY <= SERVICE_BUDGET);

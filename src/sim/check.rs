@@ -131,7 +131,7 @@ mod tests {
             ("}", ""),
             ("false", "no"),
             ("\"seq\"", "\"sqe\""),
-            (":1,", ":9,"),
+            (":1,", ":99,"),
             ("b2.1", "b2"),
         ] {
             assert_eq!(telemetry(&good.replace(from, to)), None, "{from} {to}");

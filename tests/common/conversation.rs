@@ -13,6 +13,7 @@ use tapboard::capture::Way;
 use tapboard::nic::wire::Side;
 use tapboard::world::Outcome;
 use tapboard_firmware::NetStack;
+use tapboard_firmware::config::TCP_SLOTS;
 
 use super::frames::Segment;
 use super::pair::{Memory, Pair};
@@ -98,7 +99,7 @@ fn echo(pair: &mut Pair<'_>) {
             }
         }
         let Some(mut socket) = client.take() else {
-            return board.free_slots() == 8;
+            return board.free_slots() == TCP_SLOTS;
         };
         if ready(tcp::connect(peer, &mut socket, "192.0.2.1:7")).is_some() && sent == 0 {
             sent = ready(tcp::send(peer, &mut socket, b"hello")).unwrap_or(0);

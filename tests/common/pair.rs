@@ -9,6 +9,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard::clock::VirtualClock;
 use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
+use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{BoardSockets, Buffers, McuStorage, NetConfig, NetStack, Sockets};
 
@@ -141,7 +142,7 @@ impl<'a> Pair<'a> {
     /// Nothing may be held any more at either end, and nothing may have gone wrong silently.
     #[track_caller]
     pub(crate) fn assert_clean(&self) {
-        for (stack, slots) in [(&self.board, 8), (&self.peer, PEER_SLOTS)] {
+        for (stack, slots) in [(&self.board, TCP_SLOTS), (&self.peer, PEER_SLOTS)] {
             assert_eq!(stack.free_slots(), slots, "{}", self.netstat());
             assert_eq!(stack.counters().stalls, 0, "{}", self.netstat());
             assert!(stack.row(0).is_none(), "{}", self.netstat());

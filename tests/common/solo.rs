@@ -9,13 +9,17 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint, TcpControl, TcpSeqNumber};
 use tapboard::clock::VirtualClock;
 use tapboard::nic::wire::{End, InFlight, Received, Side, Transmit, Wire};
+use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{BoardSockets, McuStorage, NetConfig, NetStack, TcpSocket};
 
 use super::frames::{Datagram, Segment, asked_for, endpoint, neighbor_answer, sender};
 
 /// TCP slots of the board.
-pub(crate) const SLOTS: usize = 8;
+pub(crate) const SLOTS: usize = TCP_SLOTS;
+
+/// Those that one listening port can take, while the client side has its reserve.
+pub(crate) const ONE_PORT: u16 = SLOTS as u16 - 1;
 
 /// The memory of a [`Solo`], to be made first and to outlive it.
 pub(crate) struct SoloMemory<'a>(Box<McuStorage>, BoardSockets<'a>);

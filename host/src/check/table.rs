@@ -88,7 +88,8 @@ pub static CHECKS: [Check; 15] = [
     check(
         "at-once",
         "4 connections to one port are served at once",
-        "are there so many slots, and does the port listen on when one is taken?",
+        "are there so many slots (CONNECTIONS and SERVICES in the firmware's config.rs: each port that listens has \
+         one in reserve), and does the port listen on when one is taken?",
         tcp::at_once,
     ),
     check(
