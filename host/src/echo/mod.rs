@@ -4,9 +4,10 @@
 //! socket may move, so hundreds of them share two buffers and no peer can lock them up. The loop sleeps
 //! until a socket is ready, the earliest deadline, or Ctrl-C.
 //!
-//! A board has few TCP slots. With more connections than slots the kernel's SYNs are dropped in silence
-//! and repeated after 1, 2, 4... seconds; that is how a full board asks to be tried again, and it is not
-//! an error unless `--connect-timeout` runs out. A refusal (RST) is counted apart.
+//! A board has few TCP slots. With more connections than slots the others wait, for a SYN-ACK or, behind a
+//! forward that accepts in the board's place, for their first byte; this is not an error unless
+//! `--connect-timeout` or `--timeout` runs out. Both waits are part of the connect time, which ends when the
+//! first byte is back. A refusal (RST) is counted apart.
 
 use std::io::{ErrorKind, IsTerminal};
 use std::time::{Duration, Instant};
@@ -55,7 +56,9 @@ pub const ABOUT: &str = "\
     are the relative sequence number in Wireshark, minus one. The same seed sends the same \
     bytes.\n\n\
     A board with fewer slots than connections answers the others when slots free, so a \
-    connect may take seconds; see --connect-timeout.";
+    connect may take seconds; see --connect-timeout. The time of a connect is that from its \
+    first SYN until its first byte is back: behind a forwarded port the handshake alone tells \
+    nothing of the board. --json has both, `handshake_us` and `connect_us`.";
 
 /// Options of `echo`.
 #[derive(Debug, clap::Args)]

@@ -76,9 +76,10 @@ impl Report<'_> {
         (seconds > 0.0 && totals.bytes > 0).then(|| totals.bytes as f64 / seconds)
     }
 
-    fn connect_times(&self) -> Sorted {
+    /// One time of each connection that has it.
+    fn times(&self, of: impl Fn(&Connection) -> Option<Duration>) -> Sorted {
         let mut samples = Samples::default();
-        self.connections.iter().filter_map(|c| c.connect_time).for_each(|time| samples.push(time));
+        self.connections.iter().filter_map(of).for_each(|time| samples.push(time));
         samples.sorted()
     }
 
@@ -124,9 +125,9 @@ impl Report<'_> {
                 show_time(self.bulk_time)
             ))?;
         }
-        let connect = self.connect_times();
+        let connect = self.times(|connection| connection.connect_time);
         if let Some(line) = percentiles(&connect) {
-            output.line(format_args!("connect      {line}"))?;
+            output.line(format_args!("connect      {line}  (to the first byte back)"))?;
         }
         let round_trips = self.round_trips();
         if let Some(line) = percentiles(&round_trips) {
@@ -148,12 +149,15 @@ impl Report<'_> {
                 ("outcome".to_owned(), json!(outcome.word())),
                 ("message".to_owned(), json!(outcome.to_string())),
                 ("bytes_verified".to_owned(), json!(connection.bulk_verified(self.plan))),
+                ("handshake_us".to_owned(), microseconds(connection.handshake_time)),
                 ("connect_us".to_owned(), microseconds(connection.connect_time)),
             ]);
             outcome.add_fields(&mut object);
             output.object(&Value::Object(object))?;
         }
-        let (connect, round_trips) = (self.connect_times(), self.round_trips());
+        let handshake = self.times(|connection| connection.handshake_time);
+        let connect = self.times(|connection| connection.connect_time);
+        let round_trips = self.round_trips();
         output.object(&json!({
             "event": "summary",
             "passed": passed,
@@ -166,6 +170,8 @@ impl Report<'_> {
             "bytes_due": self.bytes_due(),
             "bulk_seconds": self.bulk_time.as_secs_f64(),
             "bytes_per_second": self.bytes_per_second(totals),
+            "handshake_p50_us": microseconds(handshake.percentile(50)),
+            "handshake_p99_us": microseconds(handshake.percentile(99)),
             "connect_p50_us": microseconds(connect.percentile(50)),
             "connect_p99_us": microseconds(connect.percentile(99)),
             "pings": round_trips.count(),
