@@ -109,6 +109,8 @@ fn thirty_two_nc_at_once_are_all_served() {
              for i in $(seq 32); do
                  [ \"$(cat \"$i.status\")\" = 0 ] && cmp \"$i\" \"$i.back\" || exit 1
              done");
+        // No SYN had to come again because the board had forgotten it.
+        assert_eq!(Shell::new(connect(board(23))).counter("syn_dropped"), 0);
     });
 }
 
