@@ -9,7 +9,7 @@ use crate::echo::outcome::Outcome;
 use crate::echo::plan::{PING, Plan};
 use crate::output::{Error, Output, Verdict};
 use crate::stats::{Samples, Sorted};
-use crate::units::show_time;
+use crate::units::{counted, show_time};
 
 /// Connections that are named one by one for people; all are in the JSON output.
 const SHOWN_MAX: usize = 10;
@@ -117,7 +117,8 @@ impl Report<'_> {
         output.line(format_args!(
             "connections  {ok} ok, {refused} refused, {failed} failed{unfinished}"
         ))?;
-        output.line(format_args!("verified     {bytes} of {} bytes", self.bytes_due()))?;
+        let due = counted(self.bytes_due(), "byte");
+        output.line(format_args!("verified     {bytes} of {due}"))?;
         if let Some(rate) = self.bytes_per_second(totals) {
             output.line(format_args!(
                 "throughput   {:.2} MB/s each way, {} in all",
@@ -132,8 +133,8 @@ impl Report<'_> {
         let round_trips = self.round_trips();
         if let Some(line) = percentiles(&round_trips) {
             output.line(format_args!(
-                "round trip   {line}  ({} pings of {PING} bytes)",
-                round_trips.count()
+                "round trip   {line}  ({} of {PING} bytes)",
+                counted(round_trips.count(), "ping")
             ))?;
         }
         output.line(format_args!("seed         {}", self.plan.seed))
