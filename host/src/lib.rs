@@ -9,7 +9,7 @@
 //! | [`serve`] | the telemetry server that boards report to |
 //! | [`telemetry`], [`lines`] | a report, the history of a board, a line of bounded length |
 //! | [`pattern`], [`stats`], [`units`] | test data by offset, percentiles, quantities as people write them |
-//! | [`net`], [`output`], [`signal`], [`clock`] | addresses and their errors, standard output, Ctrl-C, time |
+//! | [`net`], [`listen`], [`output`], [`signal`], [`clock`] | addresses and their errors, listening on several, standard output, Ctrl-C, time |
 //!
 //! A subcommand is a module with an `Args` and a `run`; [`cli`] lists them. `connect` blocks on two
 //! threads, `bench` on one and `check` on one or two; the others watch all their sockets with one `mio` poll on one thread. Nothing spins, and
@@ -32,6 +32,7 @@ pub mod clock;
 pub mod connect;
 pub mod echo;
 pub mod lines;
+pub mod listen;
 pub mod net;
 pub mod output;
 pub mod pattern;

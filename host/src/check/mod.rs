@@ -53,7 +53,7 @@ pub const ABOUT: &str = "\
     from a reset.\n\n\
     Each check is PASS or FAIL, or SKIP with the reason, with what was seen and how long it \
     took; a FAIL says what was expected, and where to look first. Nothing is sent but to ADDR; \
-    telemetry is listened for on this machine's address towards the board, see --listen.\n\n\
+    telemetry is listened for, over IPv4 and IPv6, see --listen.\n\n\
     On 127.0.0.1 and ::1 the ports are those of `tapboard` in user mode, 7000 higher than the \
     board's; see --port-offset. Higher ports are taken to be forwarded. What answers there in \
     the board's place is skipped: a refused datagram always, a refused connection unless the \
@@ -75,7 +75,8 @@ fn help() -> String {
          tapboard-host check\n  \
          tapboard-host check 192.0.2.1 --reset\n  \
          tapboard-host check 192.0.2.1 --skip telemetry --bytes 10M --timeout 60\n  \
-         tapboard-host check 2001:db8::1 --listen 192.0.2.2:9000\n  \
+         tapboard-host check 2001:db8::1\n  \
+         tapboard-host check 192.0.2.1 --listen 192.0.2.2:9001\n  \
          tapboard-host check --json | jq '.checks[] | select(.outcome == \"fail\")'",
         table::list()
     )
@@ -106,8 +107,9 @@ pub struct Args {
     #[arg(long)]
     pub reset: bool,
 
-    /// Where the board's telemetry arrives: port 9000 of this machine's address towards it, unless given.
-    /// It has to come from ADDR; if it arrives with the other version of IP, from anywhere
+    /// Where the board's telemetry arrives. Unless given: port 9000 of this machine's address towards it, and with
+    /// the other version of IP of all addresses, or of loopback alone if ADDR is that. It has to come from ADDR;
+    /// with the other version of IP, from anywhere
     #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
     pub listen: Option<SocketAddr>,
 
