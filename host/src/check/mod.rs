@@ -11,17 +11,16 @@
 //!
 //! The checking has a thread to itself, so that Ctrl-C ends it at once with what was seen so far.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use crate::clock;
 use crate::net::{Host, explain_connect};
 use crate::output::{Error, Output, Verdict};
+use crate::progress::{self, Form};
 use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
@@ -44,6 +43,12 @@ const BYTES_MAX: u64 = 1 << 40;
 
 /// Where a simulated board in user mode has its ports, from 127.0.0.1.
 const OFFSET_USER: u16 = 7000;
+
+/// What is being done, and for how long.
+const PROGRESS: Form = {
+    const LINE: &str = "{elapsed:>4}  {wide_msg}";
+    Form { wide: LINE, narrow: LINE }
+};
 
 /// What `--help` says of `check`.
 pub const ABOUT: &str = "\
@@ -233,7 +238,8 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     Interrupt::notify(move || {
         interrupt.send(Message::Interrupt).map_err(|_| io::Error::other("it has ended"))
     })?;
-    let bar = progress(args.json);
+    let bar = progress::line(PROGRESS, args.json);
+    bar.enable_steady_tick(Duration::from_secs(1));
     bar.set_message(format!("is a board at {}?", plan.at(ECHO)));
     let planned = plan.clone();
     let worker = thread::Builder::new().name("check".to_owned()).spawn(move || {
@@ -277,15 +283,4 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         }
     }
     report.print(&mut output)
-}
-
-/// What is being done and for how long, on a terminal.
-fn progress(json: bool) -> ProgressBar {
-    if json || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("      {msg} ({elapsed})");
-    let bar = ProgressBar::new_spinner();
-    bar.enable_steady_tick(Duration::from_secs(1));
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
 }

@@ -70,7 +70,7 @@ pub const ABOUT: &str = "\
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
                        tapboard-host serve\n  \
-                       tapboard-host serve --listen 192.0.2.2:9000\n  \
+                       tapboard-host serve --listen 127.0.0.1:9000\n  \
                        tapboard-host serve --json --count 10 | jq 'select(.event == null).temp_mc'")]
 pub struct Args {
     /// Listens on this address alone, and not on port 9000 of all; port 0 takes a free one
