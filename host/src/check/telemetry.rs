@@ -59,6 +59,15 @@ fn other_version(board: IpAddr) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, TELEMETRY))
 }
 
+/// Whether `peer` may be the board, asked at `board`. One that reports over the other version of IP is whoever does
+/// so from the same side: from this machine, or from without; or from anywhere, if the user has `chosen` where
+/// telemetry comes to.
+fn is_board(peer: IpAddr, board: IpAddr, chosen: bool) -> bool {
+    let other = peer.is_ipv4() != board.is_ipv4();
+    let same_side = peer.is_loopback() == board.is_loopback();
+    peer == board || other && (chosen || same_side)
+}
+
 impl Collector {
     /// Listens from now on, where the plan says, or on this machine's address towards the board and for the
     /// other version of IP.
@@ -105,14 +114,6 @@ impl Collector {
         Ok(())
     }
 
-    /// Whether this may be the board. One that reports over the other version of IP is whoever does so from the
-    /// same side: from this machine, or from without.
-    fn is_board(&self, peer: IpAddr) -> bool {
-        let other = peer.is_ipv4() != self.board.is_ipv4();
-        let same_side = peer.is_loopback() == self.board.is_loopback();
-        peer == self.board || other && (self.chosen || same_side)
-    }
-
     /// Waits for the board's connection; others are closed unread.
     pub(super) fn accept(&mut self, deadline: Instant) -> Result<(Wire, IpAddr), Miss> {
         let failed = |error: io::Error| format!("cannot accept telemetry: {error}");
@@ -121,7 +122,7 @@ impl Collector {
             match self.listeners.accept() {
                 Ok((stream, peer)) => {
                     let peer = peer.ip().to_canonical();
-                    if self.is_board(peer) {
+                    if is_board(peer, self.board, self.chosen) {
                         let stream = TcpStream::from(stream);
                         stream.set_nonblocking(false).map_err(failed)?;
                         return Ok((Wire::over(stream, deadline), peer));
@@ -199,4 +200,27 @@ pub(super) fn telemetry(plan: &Plan) -> Seen {
     let report = reports(&mut wire)?;
     let name = report.board().unwrap_or_else(|| "a board without a name".to_owned());
     Ok(format!("{REPORTS} reports of {name}, from {peer}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_the_other_version_of_ip_the_board_is_on_its_own_side() {
+        for (peer, board, is, is_if_chosen) in [
+            ("192.0.2.1", "192.0.2.1", true, true),
+            ("192.0.2.3", "192.0.2.1", false, false),
+            ("192.0.2.1", "2001:db8::1", true, true),
+            ("127.0.0.1", "2001:db8::1", false, true),
+            ("::1", "192.0.2.1", false, true),
+            ("127.0.0.1", "::1", true, true),
+            ("127.0.0.2", "127.0.0.1", false, false),
+            ("192.0.2.1", "::1", false, true),
+        ] {
+            let [peer_ip, board_ip] = [peer, board].map(|text| text.parse().expect("an address"));
+            let found = [false, true].map(|chosen| is_board(peer_ip, board_ip, chosen));
+            assert_eq!(found, [is, is_if_chosen], "{peer} for {board}");
+        }
+    }
 }
