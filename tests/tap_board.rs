@@ -8,6 +8,7 @@ mod common;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -100,10 +101,13 @@ fn ten_megabytes_come_back_intact_in_both_profiles() {
 fn thirty_two_clients_at_once_need_no_second_syn() {
     netns::run("thirty_two_clients_at_once_need_no_second_syn", &[], || {
         let _tap = quiet(&["--profile", "mcu"]);
+        let all = Barrier::new(32);
         thread::scope(|scope| {
             for client in 0..32 {
+                let all = &all;
                 scope.spawn(move || {
                     let data = pattern(client, 100_000);
+                    all.wait();
                     assert!(echo(&connect(board(7)), &data).unwrap() == data, "client {client}");
                 });
             }
