@@ -40,21 +40,18 @@ const _: () = {
     assert!(size_of::<Held>() <= SIZE, "it is RAM, and as often as BACKLOG says");
 };
 
-/// A time in four bytes: milliseconds that wrap after seven weeks.
+/// A time in four bytes: units of 1024 us, which need no division, that wrap after seven weeks.
 const fn clock(now: Instant) -> u32 {
-    now.total_millis() as u32
+    (now.total_micros() >> 10) as u32
 }
 
 impl Held {
-    fn is(&self, local: IpEndpoint, remote: IpEndpoint) -> bool {
-        self.local == local && self.remote == remote
-    }
-
     /// Whether its sender may still be waiting.
-    fn is_fresh(&self, now: Instant) -> bool {
-        const DOUBLED_MAX: u32 = (SYN_HELD_MAX.total_millis() / SYN_HELD.total_millis()).ilog2();
-        let held = (SYN_HELD.total_millis() as u32) << u32::from(self.repeats).min(DOUBLED_MAX);
-        clock(now).wrapping_sub(self.at) < held
+    fn is_fresh(&self, now: u32) -> bool {
+        const FIRST: u32 = (SYN_HELD.total_micros() >> 10) as u32;
+        const DOUBLED_MAX: u32 = (SYN_HELD_MAX.total_micros() / SYN_HELD.total_micros()).ilog2();
+        let held = FIRST << u32::from(self.repeats).min(DOUBLED_MAX);
+        now.wrapping_sub(self.at) < held
     }
 }
 
@@ -78,24 +75,31 @@ impl Backlog {
         let Some(mut held) = read(frame, local, remote, now, checksums) else {
             return false;
         };
-        if let Some(index) = self.held.iter().position(|known| known.is(local, remote)) {
-            held.repeats = self.held.remove(index).repeats.saturating_add(1);
-        }
-        let room = !self.held.is_full();
-        if !room {
-            self.held.remove(0);
+        let known = self.find(local, remote);
+        let room = known.is_some() || !self.held.is_full();
+        if known.is_some() || !room {
+            let repeats = self.held.remove(known.unwrap_or(0)).repeats;
+            held.repeats = if known.is_some() { repeats.saturating_add(1) } else { 0 };
         }
         let _ = self.held.push(held);
         room
     }
 
+    #[inline(never)]
+    fn find(&self, local: IpEndpoint, remote: IpEndpoint) -> Option<usize> {
+        self.held.iter().position(|held| held.local == local && held.remote == remote)
+    }
+
     /// Forgets what is known of a connection request: it was served, or taken back.
     pub(crate) fn forget(&mut self, local: IpEndpoint, remote: IpEndpoint) {
-        self.held.retain(|held| !held.is(local, remote));
+        if let Some(index) = self.find(local, remote) {
+            self.held.remove(index);
+        }
     }
 
     /// Whether a request waits for a port that `ready` says has a slot.
     pub(crate) fn waits(&self, now: Instant, mut ready: impl FnMut(u16) -> bool) -> bool {
+        let now = clock(now);
         self.held.iter().any(|held| held.is_fresh(now) && ready(held.local.port))
     }
 
@@ -107,6 +111,7 @@ impl Backlog {
         now: Instant,
         mut ready: impl FnMut(u16) -> bool,
     ) -> Option<Crafted> {
+        let now = clock(now);
         self.held.retain(|held| held.is_fresh(now));
         let index = self.held.iter().position(|held| ready(held.local.port))?;
         Some(write(&self.held.remove(index), mac))
@@ -269,13 +274,14 @@ mod tests {
     fn old_taken_back_and_broken_requests_do_not_come_back() {
         let (mut frame, local, remote) = syn(50_000);
         // The clock of what is held wraps within the second one's time.
-        for start in [0, u64::from(u32::MAX) - 1] {
-            let start = Instant::ZERO + Duration::from_millis(start);
+        for start in [0, (1 << 42) - 1] {
+            let start = Instant::ZERO + Duration::from_micros(start);
+            let unit = Duration::from_micros(1024);
             let mut backlog = Backlog::default();
             backlog.hold(&frame, local, remote, start, &ChecksumCapabilities::default());
-            assert!(backlog.waits(start + SYN_HELD - Duration::from_millis(1), |_| true));
-            assert!(!backlog.waits(start + SYN_HELD, |_| true));
-            assert!(backlog.next(MAC, start + SYN_HELD, |_| true).is_none());
+            assert!(backlog.waits(start + SYN_HELD - unit * 2, |_| true));
+            assert!(!backlog.waits(start + SYN_HELD + unit, |_| true));
+            assert!(backlog.next(MAC, start + SYN_HELD + unit, |_| true).is_none());
             assert!(backlog.held.is_empty());
         }
         let mut backlog = Backlog::default();
