@@ -22,7 +22,7 @@ use mio::net::{TcpListener, UdpSocket};
 use mio::{Interest, Registry, Token};
 use smoltcp::time::Instant;
 use tapboard_firmware::config::SUPERFRAME_DATA;
-use tapboard_firmware::{Buffers, NetConfig, NetStack, Sockets};
+use tapboard_firmware::{Backlog, Buffers, NetConfig, NetStack, Sockets};
 
 use self::datagrams::Datagrams;
 use self::flows::Flows;
@@ -141,6 +141,7 @@ const fn other_port(port: u16) -> u16 {
 pub struct Memory<'a> {
     tcp: Vec<[[u8; BUFFER]; 2]>,
     udp: Vec<[[u8; DATAGRAMS]; 2]>,
+    backlog: Backlog,
     sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS>>,
 }
 
@@ -156,6 +157,7 @@ impl Default for Memory<'_> {
         Self {
             tcp: vec![[[0; BUFFER]; 2]; TCP_SLOTS],
             udp: vec![[[0; DATAGRAMS]; 2]; UDP_SLOTS],
+            backlog: Backlog::new(),
             sockets: Box::default(),
         }
     }
@@ -261,8 +263,8 @@ impl<'a> Gateway<'a> {
                 return Err(GatewayError::Twice { host: second.host, boards });
             }
         }
-        let Memory { tcp, udp, sockets } = memory;
-        let buffers = Buffers { tcp, udp };
+        let Memory { tcp, udp, backlog, sockets } = memory;
+        let buffers = Buffers { tcp, udp, backlog };
         let net = NetConfig::PEER;
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);

@@ -55,13 +55,24 @@ impl Held {
     }
 }
 
-/// The queue, oldest first.
+/// The queue, oldest first. It is empty when all its bytes are zero.
 #[derive(Debug, Default)]
-pub(crate) struct Backlog {
+pub struct Backlog {
     held: heapless::Vec<Held, BACKLOG>,
 }
 
 impl Backlog {
+    /// Nobody waits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { held: heapless::Vec::new() }
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.held.clear();
+    }
+
     /// Remembers the SYN in `frame`, if it is whole. A request known already moves to the end; when the
     /// queue is full, the oldest makes room. Says whether none had to.
     pub(crate) fn hold(
