@@ -199,8 +199,9 @@ pub enum Profile {
 /// Options of `tapboard user`.
 #[derive(Clone, Debug, Args)]
 pub struct User {
-    /// Forward 127.0.0.1:HOST to the board's port BOARD, TCP and UDP. Replaces the default forward of
-    /// that board port (7007:7, 7009:9, 7019:19, 7023:23), or adds one. May be repeated.
+    /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of `::1` to the board's port BOARD, TCP and UDP.
+    /// Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23), or adds one. May be
+    /// repeated.
     #[arg(short = 'p', long = "forward", value_name = "HOST:BOARD")]
     pub forward: Vec<Forward>,
     /// Let the board reach this port of 127.0.0.1 (as 192.0.2.2:PORT). May be repeated; 9000 unless

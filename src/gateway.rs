@@ -1,8 +1,8 @@
-//! The rootless road from 127.0.0.1 to the board and back.
+//! The rootless road from this machine's loopback to the board and back.
 //!
 //! The gateway is a second [`NetStack`] at the far end of the board's wire, and kernel sockets beside
-//! it. Inwards it listens on the forwarded ports of 127.0.0.1 and opens a connection to the board for
-//! each it accepts. Outwards the board reaches only the ports that were allowed, on 127.0.0.1: its SYN
+//! it. Inwards it listens on the forwarded ports of 127.0.0.1 and, on a machine with IPv6, of `::1`, and opens a
+//! connection to the board for each it accepts. Outwards the board reaches only the ports that were allowed, on 127.0.0.1: its SYN
 //! is held until the kernel has connected, and a refusal becomes a RST.
 //!
 //! Half-close, reset and back-pressure pass through; the only buffers are the stack's and the kernel's,
@@ -15,14 +15,14 @@ mod flows;
 mod places;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack};
 use mio::net::{TcpListener, UdpSocket};
 use mio::{Interest, Registry, Token};
 use smoltcp::time::Instant;
 use tapboard_firmware::config::SUPERFRAME_DATA;
-use tapboard_firmware::{Buffers, NetConfig, NetStack, Sockets};
+use tapboard_firmware::{Backlog, Buffers, NetConfig, NetStack, Sockets};
 
 use self::datagrams::Datagrams;
 use self::flows::Flows;
@@ -45,7 +45,7 @@ const DATAGRAMS: usize = 16 * 1024;
 /// A host port and the board port it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
-    /// Port on 127.0.0.1, TCP and UDP.
+    /// Port of this machine's loopback addresses, TCP and UDP.
     pub host: u16,
     /// Port on the board.
     pub board: u16,
@@ -78,8 +78,9 @@ impl std::str::FromStr for Forward {
 pub enum GatewayError {
     /// Host ports cannot be listened on.
     Listen {
-        /// Which ports, and where they lead: all of them, so that one remedy is enough. Not empty.
-        forwards: Vec<Forward>,
+        /// Which ports, each with the first of its addresses that will not do: all of them, so that one remedy
+        /// is enough. Not empty.
+        forwards: Vec<(IpAddr, Forward)>,
         /// What the system says of the first.
         error: io::Error,
     },
@@ -100,16 +101,17 @@ impl std::fmt::Display for GatewayError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Listen { forwards, error } => {
-                write!(f, "cannot listen on 127.0.0.1:")?;
-                for (index, forward) in forwards.iter().enumerate() {
-                    write!(f, "{}{}", if index == 0 { "" } else { ", " }, forward.host)?;
+                write!(f, "cannot listen on ")?;
+                for (index, &(address, forward)) in forwards.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{}", SocketAddr::new(address, forward.host))?;
                 }
                 write!(f, ": {error}; ")?;
                 if error.kind() == io::ErrorKind::AddrInUse {
                     write!(f, "is another tapboard running? ")?;
                 }
                 write!(f, "choose another port with:")?;
-                for &Forward { host, board } in forwards {
+                for &(_, Forward { host, board }) in forwards {
                     write!(f, " -p {}:{board}", other_port(host))?;
                 }
                 Ok(())
@@ -139,6 +141,7 @@ const fn other_port(port: u16) -> u16 {
 pub struct Memory<'a> {
     tcp: Vec<[[u8; BUFFER]; 2]>,
     udp: Vec<[[u8; DATAGRAMS]; 2]>,
+    backlog: Backlog,
     sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS>>,
 }
 
@@ -154,12 +157,21 @@ impl Default for Memory<'_> {
         Self {
             tcp: vec![[[0; BUFFER]; 2]; TCP_SLOTS],
             udp: vec![[[0; DATAGRAMS]; 2]; UDP_SLOTS],
+            backlog: Backlog::new(),
             sockets: Box::default(),
         }
     }
 }
 
-/// A kernel socket that takes what is for the board.
+/// The loopback addresses of this machine. IPv6 may be built out, switched off, or left out of a container.
+fn loopbacks() -> Vec<IpAddr> {
+    let ipv6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let has_ipv6 = std::net::UdpSocket::bind((ipv6, 0)).is_ok();
+    let ipv4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    [ipv4].into_iter().chain(has_ipv6.then_some(ipv6)).collect()
+}
+
+/// The kernel sockets of one address and port that take what is for the board.
 #[derive(Debug)]
 struct Door {
     board: SocketAddr,
@@ -217,6 +229,8 @@ impl Source {
 #[derive(Debug)]
 pub struct Gateway<'a> {
     stack: NetStack<'a>,
+    hosts: Vec<IpAddr>,
+    /// One for each address and port.
     doors: Vec<Door>,
     allowed: Vec<Allowed>,
     flows: Flows,
@@ -249,15 +263,16 @@ impl<'a> Gateway<'a> {
                 return Err(GatewayError::Twice { host: second.host, boards });
             }
         }
-        let Memory { tcp, udp, sockets } = memory;
-        let buffers = Buffers { tcp, udp };
+        let Memory { tcp, udp, backlog, sockets } = memory;
+        let buffers = Buffers { tcp, udp, backlog };
         let net = NetConfig::PEER;
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
-        let doors = Door::open_all(forwards, &registry)?;
+        let hosts = loopbacks();
+        let doors = Door::open_all(forwards, &hosts, &registry)?;
         let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
-        Ok(Self { stack, doors, allowed, flows, datagrams, registry })
+        Ok(Self { stack, hosts, doors, allowed, flows, datagrams, registry })
     }
 
     /// Notes that a kernel socket is ready.
@@ -274,7 +289,7 @@ impl<'a> Gateway<'a> {
     /// One turn: moves what can be moved between the kernel and the board. The result is
     /// [`NetStack::poll_with`]'s.
     pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
-        let Self { stack, doors, allowed, flows, datagrams, registry } = self;
+        let Self { stack, doors, allowed, flows, datagrams, registry, .. } = self;
         stack.poll_with(now, &mut mac(nic), |stack, now| {
             let mut retry: Option<Instant> = None;
             for door in &mut *doors {
@@ -288,6 +303,12 @@ impl<'a> Gateway<'a> {
             let udp = datagrams.poll(doors, allowed, stack, registry, now);
             [retry, tcp, udp].into_iter().flatten().min()
         })
+    }
+
+    /// Where the forwarded ports are: the loopback addresses of this machine.
+    #[must_use]
+    pub fn hosts(&self) -> &[IpAddr] {
+        &self.hosts
     }
 
     /// The gateway's stack, for its counters.
@@ -309,15 +330,22 @@ impl<'a> Gateway<'a> {
 }
 
 impl Door {
-    fn open_all(forwards: &[Forward], registry: &Registry) -> Result<Vec<Self>, GatewayError> {
-        let mut doors = Vec::with_capacity(forwards.len());
+    fn open_all(
+        forwards: &[Forward],
+        hosts: &[IpAddr],
+        registry: &Registry,
+    ) -> Result<Vec<Self>, GatewayError> {
+        let mut doors = Vec::with_capacity(forwards.len() * hosts.len());
         let (mut closed, mut first) = (Vec::new(), None);
         for &forward in forwards {
-            match Self::open(forward) {
-                Ok(door) => doors.push(door),
-                Err(error) => {
-                    closed.push(forward);
-                    first.get_or_insert(error);
+            for &host in hosts {
+                match Self::open(host, forward) {
+                    Ok(door) => doors.push(door),
+                    Err(error) => {
+                        closed.push((host, forward));
+                        first.get_or_insert(error);
+                        break;
+                    }
                 }
             }
         }
@@ -334,8 +362,8 @@ impl Door {
         Ok(doors)
     }
 
-    fn open(forward: Forward) -> io::Result<Self> {
-        let host = SocketAddr::from((Ipv4Addr::LOCALHOST, forward.host));
+    fn open(host: IpAddr, forward: Forward) -> io::Result<Self> {
+        let host = SocketAddr::new(host, forward.host);
         let (tcp, udp) = (TcpListener::bind(host)?, UdpSocket::bind(host)?);
         let board = SocketAddr::from((NetConfig::BOARD.ipv4.address(), forward.board));
         Ok(Self { board, tcp, udp, acceptable: true, readable: true, retry_at: None })

@@ -75,12 +75,12 @@ pub fn run(options: &User) -> Result<(), String> {
     let mut nic = UserNic { wire, gateway };
     match options.guest {
         None => {
-            print_banner(&forwards, &allowed, options);
+            print_banner(&forwards, &nic.gateway, &allowed, options);
             driver.run(&NetConfig::BOARD, &options.board, TELEMETRY, &mut nic)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
-            print_banner(&forwards, &allowed, options);
+            print_banner(&forwards, &nic.gateway, &allowed, options);
             driver.station(&options.board, TELEMETRY, &mut guest, &mut nic)
         }
     }
@@ -101,13 +101,14 @@ fn reachable(to: SocketAddr, allowed: &[u16]) -> Result<(), String> {
     Err(format!("port {port} is not allowed, add --allow {port}"))
 }
 
-fn print_banner(forwards: &[Forward], allowed: &[u16], options: &User) {
+fn print_banner(forwards: &[Forward], gateway: &Gateway<'_>, allowed: &[u16], options: &User) {
     let address = NetConfig::BOARD.ipv4.address();
+    let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
     match options.guest {
-        None => say!("The board is up: {address} on a virtual wire, reached through 127.0.0.1.\n"),
+        None => say!("The board is up: {address} on a virtual wire, reached through {hosts}.\n"),
         Some(port) => {
             say!("The wire is up, for a board with {address} in another process that sends its");
-            say!("Ethernet frames to UDP 127.0.0.1:{port}; reached through 127.0.0.1.\n");
+            say!("Ethernet frames to UDP 127.0.0.1:{port}; reached through {hosts}.\n");
         }
     }
     for forward in forwards {

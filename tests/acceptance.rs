@@ -7,7 +7,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::Duration;
 
 use common::netns::{self, sh};
@@ -15,19 +15,27 @@ use common::process::Process;
 use tapboard::capture::read;
 use tapboard_firmware::NetConfig;
 use tapboard_host::check::plan::Plan;
-use tapboard_host::check::report::Outcome;
+use tapboard_host::check::report::{Finding, Outcome};
 use tapboard_host::check::table::CHECKS;
 use tapboard_host::check::{News, check};
 
 const TAP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const TAP_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 const USER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const USER_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-/// Where the board reports to.
-const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9000);
+/// Checks the board at `address`: none of the checks may fail, and exactly `skipped` are not done. Why they are not.
+fn accept(address: IpAddr, port_offset: u16, skipped: &[&str]) -> Vec<String> {
+    accept_within(Duration::from_secs(20), address, port_offset, skipped)
+}
 
-/// Checks the board at `address`: none of the checks may fail, and exactly `skipped` are not done.
-fn accept(address: IpAddr, port_offset: u16, listen: Option<SocketAddr>, skipped: &[&str]) {
+/// Likewise, with so much time for each.
+fn accept_within(
+    timeout: Duration,
+    address: IpAddr,
+    port_offset: u16,
+    skipped: &[&str],
+) -> Vec<String> {
     let plan = Plan {
         address,
         port_offset,
@@ -36,8 +44,8 @@ fn accept(address: IpAddr, port_offset: u16, listen: Option<SocketAddr>, skipped
         bytes: 1_000_000,
         idle: Duration::from_millis(500),
         reset: true,
-        listen,
-        timeout: Duration::from_secs(20),
+        listen: None,
+        timeout,
     };
     let mut findings = Vec::new();
     check(&plan, |news| {
@@ -48,29 +56,59 @@ fn accept(address: IpAddr, port_offset: u16, listen: Option<SocketAddr>, skipped
     });
     let bad = findings.iter().find(|finding| matches!(finding.outcome, Outcome::Fail(_)));
     assert!(bad.is_none(), "{}", bad.expect("there is one"));
-    let left = findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Skip(_)));
-    assert_eq!(left.map(|finding| finding.check.name).collect::<Vec<_>>(), skipped);
+    let why = |finding: &Finding| match &finding.outcome {
+        Outcome::Skip(why) => Some((finding.check.name, why.clone())),
+        _ => None,
+    };
+    let (names, whys): (Vec<_>, Vec<_>) = findings.iter().filter_map(why).unzip();
+    assert_eq!(names, skipped);
     assert_eq!(findings.len(), CHECKS.len());
+    whys
 }
 
 #[test]
 fn the_board_on_a_tap_is_a_good_one() {
-    netns::run("the_board_on_a_tap_is_a_good_one", &[], || {
+    netns::run_within(120, "the_board_on_a_tap_is_a_good_one", &[], || {
         for profile in ["mcu", "large"] {
             let _tap = Process::up(&["tap", "--profile", profile]);
-            accept(TAP, 0, None, &[]);
-            accept(TAP_IPV6, 0, Some(TELEMETRY), &[]);
+            // It reports over IPv4, whichever way it is asked.
+            accept(TAP, 0, &[]);
+            accept(TAP_IPV6, 0, &[]);
+        }
+    });
+}
+
+#[test]
+fn a_board_that_is_asked_over_ipv4_may_report_over_ipv6() {
+    netns::run("a_board_that_is_asked_over_ipv4_may_report_over_ipv6", &[], || {
+        let _tap = Process::up(&["tap", "--telemetry", "[2001:db8::2]:9000"]);
+        accept(TAP, 0, &[]);
+    });
+}
+
+/// The board reports to an address that another program has: that is not seen, and none of its faults.
+#[test]
+fn telemetry_that_another_program_takes_is_skipped_with_the_reason() {
+    let test = "telemetry_that_another_program_takes_is_skipped_with_the_reason";
+    netns::run(test, &[], || {
+        let _tap = Process::up(&["tap"]);
+        let _other = TcpListener::bind("192.0.2.2:9000").expect("nobody listens");
+        let whys = accept_within(Duration::from_secs(5), TAP_IPV6, 0, &["telemetry"]);
+        let [why] = &whys[..] else { panic!("{whys:?}") };
+        for part in ["did not connect to [2001:db8::2]:9000", "cannot listen on 0.0.0.0:9000"] {
+            assert!(why.contains(part), "{why}");
         }
     });
 }
 
 #[test]
 fn the_board_behind_the_gateway_is_a_good_one() {
-    netns::run("the_board_behind_the_gateway_is_a_good_one", &[], || {
+    netns::run_within(120, "the_board_behind_the_gateway_is_a_good_one", &[], || {
         sh("ip link set lo up");
         for profile in ["mcu", "large"] {
             let _user = Process::up(&["user", "--profile", profile, "-p", "7081:81"]);
-            accept(USER, 7000, None, &["udp-refused"]);
+            accept(USER, 7000, &["udp-refused"]);
+            accept(USER_IPV6, 7000, &["udp-refused"]);
         }
     });
 }
@@ -85,7 +123,7 @@ fn nothing_is_sent_but_to_the_address_that_was_given() {
             std::env::temp_dir().join(format!("tapboard-{}-check.pcapng", std::process::id()));
         let mut tap = Process::up(&["tap", "--pcap", file.to_str().expect("an ordinary path")]);
         sh("ip route add default dev tap0");
-        accept(TAP, 0, None, &[]);
+        accept(TAP, 0, &[]);
         tap.signal("TERM");
         assert_eq!(tap.exit(), Some(0));
 

@@ -20,7 +20,7 @@ use tapboard::world::{Outcome, Step, drive};
 use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::netstat::Count;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, Buffers, Firmware, NetConfig, NetStack, TcpSocket};
+use tapboard_firmware::{Backlog, BoardSockets, Buffers, Firmware, NetConfig, NetStack, TcpSocket};
 
 const DELAY: Duration = Duration::from_millis(20);
 const LARGE: usize = 64 * 1024;
@@ -112,6 +112,7 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
     let mut board_sockets = BoardSockets::new();
     let mut peer_udp = board_udp.clone();
     let mut peer_sockets = BoardSockets::new();
+    let (mut board_backlog, mut peer_backlog) = (Backlog::new(), Backlog::new());
     let (mut wire, mut link) = (Wire::default(), Link::new(seed));
     link.set(None, Setting::Delay(DELAY));
     for &fault in faults {
@@ -123,7 +124,7 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
         Seeded(seed),
         &mut wire.end(Side::Board),
         Instant::ZERO,
-        Buffers { tcp: &mut board_tcp, udp: &mut board_udp },
+        Buffers { tcp: &mut board_tcp, udp: &mut board_udp, backlog: &mut board_backlog },
         &mut board_sockets,
     )
     .expect("entropy");
@@ -132,7 +133,7 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
         &mut wire.end(Side::Peer),
         Instant::ZERO,
         !seed,
-        Buffers { tcp: &mut peer_tcp, udp: &mut peer_udp },
+        Buffers { tcp: &mut peer_tcp, udp: &mut peer_udp, backlog: &mut peer_backlog },
         &mut peer_sockets,
     );
     let mut client = Client::new(&mut peer, port);

@@ -31,7 +31,7 @@ use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{
-    BoardSockets, Buffers, Firmware, McuStorage, NetConfig, NetStack, Sockets,
+    Backlog, BoardSockets, Buffers, Firmware, McuStorage, NetConfig, NetStack, Sockets,
 };
 
 /// The walk: a connection that the client closes, one that the board closes, one that is refused, and
@@ -75,19 +75,21 @@ impl Walked {
 struct Memory<'a> {
     tcp: Vec<[[u8; 8192]; 2]>,
     udp: Vec<[[u8; 2048]; 2]>,
+    backlog: Backlog,
     sockets: Sockets<'a, 8, 2>,
 }
 
 impl Default for Memory<'_> {
     fn default() -> Self {
-        Self { tcp: vec![[[0; 8192]; 2]; 8], udp: vec![[[0; 2048]; 2]; 2], sockets: Sockets::new() }
+        let (tcp, udp) = (vec![[[0; 8192]; 2]; 8], vec![[[0; 2048]; 2]; 2]);
+        Self { tcp, udp, backlog: Backlog::new(), sockets: Sockets::new() }
     }
 }
 
 impl<'a> Memory<'a> {
     fn client(&'a mut self, device: &mut impl Device) -> Client<'a> {
-        let Self { tcp, udp, sockets } = self;
-        let buffers = Buffers { tcp, udp };
+        let Self { tcp, udp, backlog, sockets } = self;
+        let buffers = Buffers { tcp, udp, backlog };
         let stack = NetStack::new(&NetConfig::PEER, device, Instant::ZERO, 5, buffers, sockets);
         let (mut cable, frames) = (Cable::new(Link::new(0)), Rc::default());
         cable.watch(Watch::Capture, Some(Box::new(Frames(Rc::clone(&frames)))));

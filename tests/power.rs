@@ -7,10 +7,12 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use common::frames::{Segment, asked_for, neighbor_answer};
+use common::solo::Client;
+use common::tcp;
 use smoltcp::time::Instant;
 use tapboard::nic::wire::{InFlight, Side, Wire};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{Board, BoardSockets, Firmware, McuStorage, NetConfig};
+use tapboard_firmware::{Board, BoardSockets, Firmware, McuStorage, NetConfig, NetStack};
 
 /// Hardware that has one number for the firmware.
 struct Entropy(Option<u64>);
@@ -93,4 +95,28 @@ fn a_thousand_boots_begin_with_a_thousand_sequence_numbers_and_ports() {
 fn the_same_entropy_is_the_same_board() {
     let (one, other) = (first_request(7), first_request(7));
     assert_eq!((one.seq, one.from.port), (other.seq, other.from.port));
+}
+
+/// A static of a chip's is zeroed by a reset, but memory that is lent again need not be.
+#[test]
+fn requests_that_waited_for_a_slot_are_gone_with_the_power() {
+    let mut storage = Box::<McuStorage>::default();
+    let mut wire = Wire::default();
+    let now = Instant::ZERO;
+    let mut boot = |requests: u16| {
+        let mut sockets = BoardSockets::new();
+        let (net, mut end) = (NetConfig::BOARD, wire.end(Side::Board));
+        let mut board = NetStack::new(&net, &mut end, now, 1, &mut *storage, &mut sockets);
+        let _listener = tcp::listener(&mut board, 7);
+        for port in 1000..1000 + requests {
+            let frame = Client::new(&format!("192.0.2.2:{port}"), 7).syn();
+            wire.in_flight(Side::Board).push_back(InFlight { at: now, frame });
+        }
+        board.poll_with(now, &mut wire.end(Side::Board), |_, _| None);
+        let said = wire.in_flight(Side::Peer).drain(..).count();
+        (board.counters().syn_unanswered, board.counters().syn_dropped, said > 0)
+    };
+    // One slot is the client side's reserve.
+    assert_eq!(boot(20), (13, 0, true));
+    assert_eq!(boot(0), (0, 0, false), "it knows of a request that was made to the other");
 }

@@ -8,6 +8,7 @@ mod common;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -93,6 +94,27 @@ fn ten_megabytes_come_back_intact_in_both_profiles() {
             tap.signal("INT");
             assert_eq!(tap.exit_within(END).code(), Some(0));
         }
+    });
+}
+
+#[test]
+fn thirty_two_clients_at_once_need_no_second_syn() {
+    netns::run("thirty_two_clients_at_once_need_no_second_syn", &[], || {
+        let _tap = quiet(&["--profile", "mcu"]);
+        let all = Barrier::new(32);
+        thread::scope(|scope| {
+            for client in 0..32 {
+                let all = &all;
+                scope.spawn(move || {
+                    let data = pattern(client, 100_000);
+                    all.wait();
+                    assert!(echo(&connect(board(7)), &data).unwrap() == data, "client {client}");
+                });
+            }
+        });
+        let mut shell = Shell::new(connect(board(23)));
+        assert!(shell.counter("syn_unanswered") > 0, "the slots were never all taken");
+        assert_eq!(shell.counter("syn_dropped"), 0, "a request was forgotten");
     });
 }
 

@@ -79,6 +79,8 @@ fn thirty_two_clients_at_once_are_all_served_by_eight_slots() {
                 });
             }
         });
+        // No SYN had to come again because the board had forgotten it.
+        assert_eq!(user.shell().counter("syn_dropped"), 0, "{profile}");
     }
 }
 

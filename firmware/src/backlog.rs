@@ -1,10 +1,12 @@
 //! Connection requests that found no slot, remembered until one is free.
 //!
 //! A SYN that cannot be served is answered with silence, and its sender asks again, but only after 1, 3
-//! and 7 s (RFC 6298). So the stack keeps the essence of the last few such SYNs, some 50 bytes each,
-//! and when a slot is free lets the oldest in again as if it had just arrived. To the peer it is a
-//! SYN-ACK that took a while. Nothing depends on it: a request that finds no place here, or has become
-//! too old, comes in with its sender's next SYN.
+//! and 7 s (RFC 6298). So the stack keeps the essence of the last [`BACKLOG`] such SYNs, 28 bytes each with
+//! IPv4 alone and 56 with IPv6, and when a slot is free lets the oldest in again as if it had just arrived. To
+//! the peer it is a SYN-ACK that took a while. Nothing depends on it: a request that finds no place here, or
+//! has become too old, comes in with its sender's next SYN.
+
+use core::num::{NonZeroU8, NonZeroU16};
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
@@ -12,30 +14,65 @@ use smoltcp::wire::{
     EthernetAddress, EthernetFrame, IpEndpoint, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
-use crate::config::{BACKLOG, SYN_HELD};
+use crate::config::{BACKLOG, SYN_HELD, SYN_HELD_MAX};
 use crate::crafted::Crafted;
 use crate::ingress::packet;
 
 /// The essence of a SYN.
 #[derive(Clone, Copy, Debug)]
 struct Held {
-    at: Instant,
+    /// See [`clock`].
+    at: u32,
+    seq_number: TcpSeqNumber,
     remote: IpEndpoint,
     local: IpEndpoint,
-    seq_number: TcpSeqNumber,
     window_len: u16,
-    max_seg_size: Option<u16>,
-    window_scale: Option<u8>,
+    max_seg_size: Option<NonZeroU16>,
+    /// One more than it is, so that none costs nothing.
+    window_scale: Option<NonZeroU8>,
     sack_permitted: bool,
+    /// How often its sender has asked again.
+    repeats: u8,
 }
 
-/// The queue, oldest first.
+const _: () = {
+    const SIZE: usize = if cfg!(feature = "ipv6") { 56 } else { 28 };
+    assert!(size_of::<Held>() <= SIZE, "it is RAM, and as often as BACKLOG says");
+};
+
+/// A time in four bytes: units of 1024 us, which need no division, that wrap after seven weeks.
+const fn clock(now: Instant) -> u32 {
+    (now.total_micros() >> 10) as u32
+}
+
+impl Held {
+    /// Whether its sender may still be waiting.
+    fn is_fresh(&self, now: u32) -> bool {
+        const FIRST: u32 = (SYN_HELD.total_micros() >> 10) as u32;
+        const DOUBLED_MAX: u32 = (SYN_HELD_MAX.total_micros() / SYN_HELD.total_micros()).ilog2();
+        let held = FIRST << u32::from(self.repeats).min(DOUBLED_MAX);
+        now.wrapping_sub(self.at) < held
+    }
+}
+
+/// The queue, oldest first. It is empty when all its bytes are zero.
 #[derive(Debug, Default)]
-pub(crate) struct Backlog {
+pub struct Backlog {
     held: heapless::Vec<Held, BACKLOG>,
 }
 
 impl Backlog {
+    /// Nobody waits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { held: heapless::Vec::new() }
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.held.clear();
+    }
+
     /// Remembers the SYN in `frame`, if it is whole. A request known already moves to the end; when the
     /// queue is full, the oldest makes room. Says whether none had to.
     pub(crate) fn hold(
@@ -46,26 +83,35 @@ impl Backlog {
         now: Instant,
         checksums: &ChecksumCapabilities,
     ) -> bool {
-        let Some(held) = read(frame, local, remote, now, checksums) else {
+        let Some(mut held) = read(frame, local, remote, now, checksums) else {
             return false;
         };
-        self.forget(local, remote);
-        let room = !self.held.is_full();
-        if !room {
-            self.held.remove(0);
+        let known = self.find(local, remote);
+        let room = known.is_some() || !self.held.is_full();
+        if known.is_some() || !room {
+            let repeats = self.held.remove(known.unwrap_or(0)).repeats;
+            held.repeats = if known.is_some() { repeats.saturating_add(1) } else { 0 };
         }
         let _ = self.held.push(held);
         room
     }
 
+    #[inline(never)]
+    fn find(&self, local: IpEndpoint, remote: IpEndpoint) -> Option<usize> {
+        self.held.iter().position(|held| held.local == local && held.remote == remote)
+    }
+
     /// Forgets what is known of a connection request: it was served, or taken back.
     pub(crate) fn forget(&mut self, local: IpEndpoint, remote: IpEndpoint) {
-        self.held.retain(|held| held.local != local || held.remote != remote);
+        if let Some(index) = self.find(local, remote) {
+            self.held.remove(index);
+        }
     }
 
     /// Whether a request waits for a port that `ready` says has a slot.
     pub(crate) fn waits(&self, now: Instant, mut ready: impl FnMut(u16) -> bool) -> bool {
-        self.held.iter().any(|held| now < held.at + SYN_HELD && ready(held.local.port))
+        let now = clock(now);
+        self.held.iter().any(|held| held.is_fresh(now) && ready(held.local.port))
     }
 
     /// Takes the oldest request for a port that `ready` says has a slot, as a frame to `mac`, and from it: where the
@@ -76,7 +122,8 @@ impl Backlog {
         now: Instant,
         mut ready: impl FnMut(u16) -> bool,
     ) -> Option<Crafted> {
-        self.held.retain(|held| now < held.at + SYN_HELD);
+        let now = clock(now);
+        self.held.retain(|held| held.is_fresh(now));
         let index = self.held.iter().position(|held| ready(held.local.port))?;
         Some(write(&self.held.remove(index), mac))
     }
@@ -87,22 +134,28 @@ fn read(
     frame: &[u8],
     local: IpEndpoint,
     remote: IpEndpoint,
-    at: Instant,
+    now: Instant,
     checksums: &ChecksumCapabilities,
 ) -> Option<Held> {
     let ethernet = EthernetFrame::new_checked(frame).ok()?;
     // Without the padding of a short frame, which is none of the checksum's business.
     let tcp = TcpPacket::new_checked(packet(&ethernet).ok()?.payload).ok()?;
     let repr = TcpRepr::parse(&tcp, &remote.addr, &local.addr, checksums).ok()?;
+    let max_seg_size = match repr.max_seg_size.map(NonZeroU16::new) {
+        // Nor would smoltcp take one without room for data.
+        Some(None) => return None,
+        some => some.flatten(),
+    };
     Some(Held {
-        at,
+        at: clock(now),
+        seq_number: repr.seq_number,
         remote,
         local,
-        seq_number: repr.seq_number,
         window_len: repr.window_len,
-        max_seg_size: repr.max_seg_size,
-        window_scale: repr.window_scale,
+        max_seg_size,
+        window_scale: repr.window_scale.map(|scale| NonZeroU8::MIN.saturating_add(scale)),
         sack_permitted: repr.sack_permitted,
+        repeats: 0,
     })
 }
 
@@ -114,8 +167,8 @@ fn write(held: &Held, mac: EthernetAddress) -> Crafted {
         seq_number: held.seq_number,
         ack_number: None,
         window_len: held.window_len,
-        window_scale: held.window_scale,
-        max_seg_size: held.max_seg_size,
+        window_scale: held.window_scale.map(|more| more.get() - 1),
+        max_seg_size: held.max_seg_size.map(NonZeroU16::get),
         sack_permitted: held.sack_permitted,
         sack_ranges: [None; 3],
         timestamp: None,
@@ -128,9 +181,11 @@ fn write(held: &Held, mac: EthernetAddress) -> Crafted {
 mod tests {
     use std::vec::Vec;
 
+    use smoltcp::time::Duration;
     use smoltcp::wire::{IpAddress, Ipv4Address};
 
     use super::*;
+    use crate::crafted::bare;
 
     const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 
@@ -141,14 +196,15 @@ mod tests {
     fn syn(remote_port: u16) -> (Vec<u8>, IpEndpoint, IpEndpoint) {
         let (local, remote) = (endpoint(1, 7), endpoint(2, remote_port));
         let held = Held {
-            at: Instant::ZERO,
+            at: 0,
+            seq_number: TcpSeqNumber(-5),
             remote,
             local,
-            seq_number: TcpSeqNumber(-5),
             window_len: 64240,
-            max_seg_size: Some(1460),
-            window_scale: Some(7),
+            max_seg_size: NonZeroU16::new(1460),
+            window_scale: NonZeroU8::new(7 + 1),
             sack_permitted: true,
+            repeats: 0,
         };
         (write(&held, MAC).bytes().to_vec(), local, remote)
     }
@@ -185,6 +241,32 @@ mod tests {
     }
 
     #[test]
+    fn every_option_comes_back_as_it_was_and_a_request_without_room_for_data_does_not() {
+        for (max_seg_size, window_scale, sack_permitted) in [
+            (None, None, false),
+            (Some(1), Some(0), false),
+            (Some(u16::MAX), Some(14), true),
+            (Some(0), Some(7), true),
+        ] {
+            let (_, local, remote) = syn(50_000);
+            let tcp = TcpRepr {
+                window_scale,
+                max_seg_size,
+                sack_permitted,
+                control: TcpControl::Syn,
+                ..bare(TcpControl::None, (remote.port, local.port), TcpSeqNumber(7), None, 1000)
+            };
+            let frame = Crafted::new(&tcp, (remote, local), (MAC, MAC));
+            let mut backlog = Backlog::default();
+            let held = hold(&mut backlog, frame.bytes(), local, remote);
+            assert_eq!(held, max_seg_size != Some(0));
+            let again = backlog.next(MAC, Instant::ZERO, |_| true);
+            assert_eq!(again.is_some(), held);
+            assert!(again.is_none_or(|again| again.bytes() == frame.bytes()), "{tcp:?}");
+        }
+    }
+
+    #[test]
     fn the_oldest_comes_first_repeats_move_back_and_the_full_queue_forgets_the_oldest() {
         let mut backlog = Backlog::default();
         for port in 0..BACKLOG as u16 {
@@ -201,16 +283,42 @@ mod tests {
 
     #[test]
     fn old_taken_back_and_broken_requests_do_not_come_back() {
-        let mut backlog = Backlog::default();
         let (mut frame, local, remote) = syn(50_000);
-        hold(&mut backlog, &frame, local, remote);
-        assert!(!backlog.waits(Instant::ZERO + SYN_HELD, |_| true));
-        assert!(backlog.next(MAC, Instant::ZERO + SYN_HELD, |_| true).is_none());
-        hold(&mut backlog, &frame, local, remote);
+        // The clock of what is held wraps within the second one's time.
+        for start in [0, (1 << 42) - 1] {
+            let start = Instant::ZERO + Duration::from_micros(start);
+            let unit = Duration::from_micros(1024);
+            let mut backlog = Backlog::default();
+            backlog.hold(&frame, local, remote, start, &ChecksumCapabilities::default());
+            assert!(backlog.waits(start + SYN_HELD - unit * 2, |_| true));
+            assert!(!backlog.waits(start + SYN_HELD + unit, |_| true));
+            assert!(backlog.next(MAC, start + SYN_HELD + unit, |_| true).is_none());
+            assert!(backlog.held.is_empty());
+        }
+        let mut backlog = Backlog::default();
+        assert!(hold(&mut backlog, &frame, local, remote));
         backlog.forget(local, remote);
         assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());
         *frame.last_mut().unwrap() ^= 1;
         assert!(!hold(&mut backlog, &frame, local, remote));
         assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());
+    }
+
+    /// As long as its sender doubles the time between its SYNs, and one of them may be lost.
+    #[test]
+    fn who_asks_again_is_remembered_until_it_does_so_once_more() {
+        let (frame, local, remote) = syn(50_000);
+        let second = |at| Instant::ZERO + Duration::from_secs(at);
+        let asked_at = [0, 1, 3, 7, 15, 31, 63];
+        for lost in 0..asked_at.len() {
+            let mut backlog = Backlog::default();
+            let heard = asked_at.iter().enumerate().filter(|&(number, _)| number != lost);
+            for (index, (_, &at)) in heard.enumerate() {
+                assert!(index == 0 || backlog.waits(second(at), |_| true), "{lost} {at}");
+                backlog.hold(&frame, local, remote, second(at), &ChecksumCapabilities::default());
+            }
+            let last = if lost == asked_at.len() - 1 { 31 } else { 63 };
+            assert!(!backlog.waits(second(last) + SYN_HELD_MAX, |_| true));
+        }
     }
 }

@@ -53,11 +53,17 @@ pub const SYN_RECEIVED: Duration = Duration::from_secs(8);
 /// With the pool empty, a handshake may be evicted from this age on.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
-/// Connection requests that found no slot and are remembered.
-pub const BACKLOG: usize = TCP_SLOTS;
+/// Connection requests that found no slot and are remembered: a crowd of so many at once waits for slots alone,
+/// not for its next SYNs.
+pub const BACKLOG: usize = 4 * TCP_SLOTS;
 
-/// Such a request is forgotten after this long; its sender's next SYN renews it.
+/// Such a request is forgotten after this long. Each time its sender asks again it is twice as long, as is the time
+/// until it asks once more (RFC 6298 5.5): 1, 2, 4, 8 s and so on. Who asks only once does not take a slot much
+/// later, and who is patient is not forgotten in between, even if one of its SYNs is lost.
 pub const SYN_HELD: Duration = Duration::from_secs(4);
+
+/// The longest that a request is remembered after its sender's last SYN.
+pub const SYN_HELD_MAX: Duration = Duration::from_secs(64);
 
 /// Largest frame of a remembered SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for
 /// MSS, window scale and SACK, padded.
@@ -197,6 +203,11 @@ const _: () = {
     assert!(NEIGHBORS >= TCP_SLOTS + UDP_SLOTS);
     assert!(NEIGHBOR_TOLD.total_micros() < 60_000_000, "smoltcp's ENTRY_LIFETIME");
     assert!(NEIGHBOR_ASK.total_micros() < DATAGRAM_WAIT.total_micros());
+    assert!(
+        SYN_HELD.total_micros() < SYN_RECEIVED.total_micros(),
+        "a flood is over when it is over"
+    );
+    assert!(SYN_HELD.total_micros() < SYN_HELD_MAX.total_micros());
     assert!(KEEP_ALIVE.total_micros() * 4 <= USER_TIMEOUT.total_micros());
     assert!(RECOVERY_UNKNOWN.total_micros() < RECOVERY_MAX.total_micros());
     assert!(RECOVERY_MAX.total_micros() < KEEP_ALIVE.total_micros());

@@ -25,6 +25,7 @@ pub mod service;
 pub mod stack;
 pub mod storage;
 
+pub use backlog::Backlog;
 pub use board::Board;
 pub use firmware::{BootError, Firmware};
 pub use stack::{Error, NetConfig, NetStack, TcpSocket, UdpSocket};

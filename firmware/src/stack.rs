@@ -151,7 +151,7 @@ pub struct NetStack<'a> {
     /// The TCP sockets. Apart from the others, because smoltcp goes through a whole set for each segment.
     set: SocketSet<'a>,
     pool: Pool<'a>,
-    backlog: Backlog,
+    backlog: &'a mut Backlog,
     udp_set: SocketSet<'a>,
     udp: &'a mut [UdpSlot],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
@@ -196,8 +196,10 @@ impl<'a> NetStack<'a> {
         device: &mut (impl Device + ?Sized),
         now: Instant,
         entropy: u64,
-        Placed { set, pool, udp_set, udp }: Placed<'a>,
+        Placed { set, pool, backlog, udp_set, udp }: Placed<'a>,
     ) -> Self {
+        // Memory may be lent again, to who knows nothing of what was before.
+        backlog.clear();
         let mut rng = Rng::new(entropy);
         let mut interface_config = Config::new(HardwareAddress::Ethernet(config.mac));
         interface_config.random_seed = rng.next_u64();
@@ -224,7 +226,7 @@ impl<'a> NetStack<'a> {
             identity: Identity::new(now),
             set,
             pool,
-            backlog: Backlog::default(),
+            backlog,
             udp_set,
             udp,
             udp_used: 0,

@@ -1,7 +1,7 @@
 //! All the RAM of the network side, as two values that are borrowed once.
 //!
-//! [`Storage`] holds the buffers: zero bytes only, so that a static of it lands in `.bss` and costs no
-//! flash. [`Sockets`] holds the sockets that borrow those buffers, about 400 bytes each, whose empty
+//! [`Storage`] holds the buffers and the backlog: zero bytes only, so that a static of it lands in `.bss` and costs
+//! no flash. [`Sockets`] holds the sockets that borrow those buffers, about 400 bytes each, whose empty
 //! value is not all zero: a static of it lands in `.data`, which flash holds a copy of. That is why
 //! they are two. Nothing else in this crate grows with the number or the size of the connections.
 
@@ -10,6 +10,7 @@ use core::array;
 use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 
+use crate::backlog::Backlog;
 use crate::config::{
     BOARD_RAM, DATAGRAM_SIZE, MCU_RAM, SUPERFRAME_DATA, TCP_SLOTS, UDP_PACKETS, UDP_SLOTS,
 };
@@ -17,18 +18,19 @@ use crate::listener::{Pool, Slot};
 use crate::stack::UdpSlot;
 
 /// Buffers for `TCP` connections of `BUFFER` bytes each way and `UDP` sockets of `DATAGRAMS` bytes each
-/// way.
+/// way, and places for connection requests that wait.
 #[derive(Debug)]
 pub struct Storage<const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAMS: usize>
 {
     tcp: [[[u8; BUFFER]; 2]; TCP],
     udp: [[[u8; DATAGRAMS]; 2]; UDP],
+    backlog: Backlog,
 }
 
 impl<const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAMS: usize>
     Storage<TCP, BUFFER, UDP, DATAGRAMS>
 {
-    /// Zeroed buffers.
+    /// Zeroed buffers, and an empty backlog.
     #[must_use]
     pub const fn new() -> Self {
         const {
@@ -37,7 +39,11 @@ impl<const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAMS: u
             assert!(BUFFER >= 2 * 536, "RFC 9293 3.7.1: at least two segments of the default MSS");
             assert!(DATAGRAMS >= DATAGRAM_SIZE, "one full frame's datagram must fit");
         }
-        Self { tcp: [[[0; BUFFER]; 2]; TCP], udp: [[[0; DATAGRAMS]; 2]; UDP] }
+        Self {
+            tcp: [[[0; BUFFER]; 2]; TCP],
+            udp: [[[0; DATAGRAMS]; 2]; UDP],
+            backlog: Backlog::new(),
+        }
     }
 }
 
@@ -49,20 +55,23 @@ impl<const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAMS: u
     }
 }
 
-/// Borrowed buffers, a pair (receive, send) for each socket: a [`Storage`], or memory from elsewhere.
+/// Borrowed buffers, a pair (receive, send) for each socket, and the backlog: a [`Storage`], or memory from elsewhere.
 #[derive(Debug)]
 pub struct Buffers<'a, const BUFFER: usize, const DATAGRAMS: usize> {
     /// For the TCP sockets.
     pub tcp: &'a mut [[[u8; BUFFER]; 2]],
     /// For the UDP sockets.
     pub udp: &'a mut [[[u8; DATAGRAMS]; 2]],
+    /// For connection requests that find no slot.
+    pub backlog: &'a mut Backlog,
 }
 
 impl<'a, const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAMS: usize>
     From<&'a mut Storage<TCP, BUFFER, UDP, DATAGRAMS>> for Buffers<'a, BUFFER, DATAGRAMS>
 {
     fn from(storage: &'a mut Storage<TCP, BUFFER, UDP, DATAGRAMS>) -> Self {
-        Self { tcp: &mut storage.tcp, udp: &mut storage.udp }
+        let Storage { tcp, udp, backlog } = storage;
+        Self { tcp, udp, backlog }
     }
 }
 
@@ -97,6 +106,7 @@ impl<const TCP: usize, const UDP: usize> Sockets<'_, TCP, UDP> {
 pub(crate) struct Placed<'a> {
     pub(crate) set: SocketSet<'a>,
     pub(crate) pool: Pool<'a>,
+    pub(crate) backlog: &'a mut Backlog,
     pub(crate) udp_set: SocketSet<'a>,
     pub(crate) udp: &'a mut [UdpSlot],
 }
@@ -106,7 +116,7 @@ impl<'a, const TCP: usize, const UDP: usize> Sockets<'a, TCP, UDP> {
     #[inline(never)]
     pub(crate) fn place<const BUFFER: usize, const DATAGRAMS: usize>(
         &'a mut self,
-        Buffers { tcp, udp }: Buffers<'a, BUFFER, DATAGRAMS>,
+        Buffers { tcp, udp, backlog }: Buffers<'a, BUFFER, DATAGRAMS>,
     ) -> Placed<'a> {
         assert!(tcp.len() == TCP && udp.len() == UDP, "one pair of buffers for each socket");
         let mut set = SocketSet::new(&mut self.tcp[..]);
@@ -127,7 +137,7 @@ impl<'a, const TCP: usize, const UDP: usize> Sockets<'a, TCP, UDP> {
             );
             slot.place(udp_set.add(socket));
         }
-        Placed { set, pool, udp_set, udp: &mut self.udp_slots }
+        Placed { set, pool, backlog, udp_set, udp: &mut self.udp_slots }
     }
 }
 
@@ -151,6 +161,7 @@ pub type ChipStorage = Storage<TCP_SLOTS, CHIP_BUFFER, UDP_SLOTS, DATAGRAM_SIZE>
 const CHIP_BUFFER: usize = {
     let taken = size_of::<BoardSockets<'_>>()
         + size_of::<crate::Firmware<'_, ()>>()
+        + size_of::<Backlog>()
         + UDP_SLOTS * 2 * DATAGRAM_SIZE
         + BOARD_RAM;
     let share = (MCU_RAM - taken) / (TCP_SLOTS * 2);

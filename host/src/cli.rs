@@ -2,9 +2,12 @@
 //!
 //! `--help` is the manual: it says what each command promises, what it prints, and how it exits.
 
-use clap::{ArgAction, Parser, Subcommand};
+use std::io::{self, Write};
+use std::process::ExitCode;
 
-use crate::{bench, check, connect, echo, serve};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+
+use crate::{bench, check, connect, echo, layout, serve};
 
 /// `tapboard-host`, the tool on the other end of the wire.
 #[derive(Debug, Parser)]
@@ -57,11 +60,41 @@ pub enum Command {
     Serve(serve::Args),
 }
 
+impl Cli {
+    /// Reads the command line. Help and errors are printed, on a terminal laid out for its width; with what the
+    /// process has to exit then.
+    pub fn read() -> Result<Self, ExitCode> {
+        let error = match Self::try_parse() {
+            Ok(cli) => return Ok(cli),
+            Err(error) => error,
+        };
+        let columns = if error.use_stderr() {
+            layout::columns(&io::stderr())
+        } else {
+            layout::columns(&io::stdout())
+        };
+        let Some(columns) = columns else { error.exit() };
+        // Once more, in lines of any length: the layout breaks them.
+        let unbroken = Self::command().term_width(0).try_get_matches();
+        let error = unbroken.err().unwrap_or(error);
+        let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_some_and(|value| value != "dumb");
+        let text = error.render();
+        let text = if colours { text.ansi().to_string() } else { text.to_string() };
+        let text = layout::fit_help(&text, columns);
+        // A closed stream leaves nobody to tell.
+        let _ = if error.use_stderr() {
+            io::stderr().write_all(text.as_bytes())
+        } else {
+            io::stdout().write_all(text.as_bytes())
+        };
+        Err(u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
-    use super::Cli;
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -9,7 +9,9 @@
 //! | [`serve`] | the telemetry server that boards report to |
 //! | [`telemetry`], [`lines`] | a report, the history of a board, a line of bounded length |
 //! | [`pattern`], [`stats`], [`units`] | test data by offset, percentiles, quantities as people write them |
-//! | [`net`], [`output`], [`signal`], [`clock`] | addresses and their errors, standard output, Ctrl-C, time |
+//! | [`net`], [`listen`] | addresses and their errors, listening on several |
+//! | [`output`], [`layout`], [`progress`] | standard output, lines for a terminal, how far a command is |
+//! | [`signal`], [`clock`] | Ctrl-C, time |
 //!
 //! A subcommand is a module with an `Args` and a `run`; [`cli`] lists them. `connect` blocks on two
 //! threads, `bench` on one and `check` on one or two; the others watch all their sockets with one `mio` poll on one thread. Nothing spins, and
@@ -31,10 +33,13 @@ pub mod cli;
 pub mod clock;
 pub mod connect;
 pub mod echo;
+pub mod layout;
 pub mod lines;
+pub mod listen;
 pub mod net;
 pub mod output;
 pub mod pattern;
+pub mod progress;
 pub mod serve;
 pub mod signal;
 pub mod stats;

@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tapboard_host::cli::Cli;
 
 fn main() -> ExitCode {
-    tapboard_host::run(&Cli::parse())
+    match Cli::read() {
+        Ok(cli) => tapboard_host::run(&cli),
+        Err(code) => code,
+    }
 }

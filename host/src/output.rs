@@ -8,6 +8,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::layout;
+
 /// What a command found, when it came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -42,6 +44,8 @@ impl Error {
 #[derive(Debug)]
 pub struct Output {
     json: bool,
+    /// Of the terminal that people read it on.
+    columns: Option<usize>,
     stdout: io::Stdout,
 }
 
@@ -49,7 +53,9 @@ impl Output {
     /// Results for machines (`json`) or for people.
     #[must_use]
     pub fn new(json: bool) -> Self {
-        Self { json, stdout: io::stdout() }
+        let stdout = io::stdout();
+        let columns = if json { None } else { layout::columns(&stdout) };
+        Self { json, columns, stdout }
     }
 
     /// Whether results are for machines.
@@ -58,11 +64,15 @@ impl Output {
         self.json
     }
 
-    /// Writes one line for people.
+    /// Writes one line for people, or more if it has line feeds or the terminal is narrow.
     pub fn line(&mut self, text: impl fmt::Display) -> Result<(), Error> {
-        writeln!(self.stdout, "{text}")
-            .and_then(|()| self.stdout.flush())
-            .map_err(|error| Error::from_stdout(&error))
+        let written = match self.columns {
+            None => writeln!(self.stdout, "{text}"),
+            Some(columns) => {
+                writeln!(self.stdout, "{}", layout::fit(&text.to_string(), columns))
+            }
+        };
+        written.and_then(|()| self.stdout.flush()).map_err(|error| Error::from_stdout(&error))
     }
 
     /// Writes one object for machines, on a line of its own.
@@ -72,10 +82,15 @@ impl Output {
     }
 }
 
-/// Writes one line to standard error, under the name of the program.
+/// Writes one line to standard error, under the name of the program; on a narrow terminal, more.
 pub fn complain(message: impl fmt::Display) {
+    let mut line = format!("tapboard-host: {message}");
+    let mut stderr = io::stderr();
+    if let Some(columns) = layout::columns(&stderr) {
+        line = layout::fit(&line, columns);
+    }
     // Standard error may be closed; there is nowhere left to say so.
-    let _ = writeln!(io::stderr(), "tapboard-host: {message}");
+    let _ = writeln!(stderr, "{line}");
 }
 
 /// Text that came over the wire, safe to print: control characters are escaped, so that no board can

@@ -10,6 +10,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::units::counted;
+
 /// Longest board name that is kept, in characters; a longer one is cut.
 pub const NAME_MAX: usize = 64;
 
@@ -100,8 +102,8 @@ impl fmt::Display for Finding {
         match *self {
             Self::Gap { missing, expected, received } => write!(
                 f,
-                "lost {missing} {}: seq {expected} was due, {received} came",
-                if missing == 1 { "report" } else { "reports" }
+                "lost {}: seq {expected} was due, {received} came",
+                counted(missing, "report")
             ),
             Self::Backwards { expected, received } => {
                 write!(f, "seq went back: {expected} was due, {received} came")

@@ -2,6 +2,7 @@
 //!
 //! Decimal suffixes are decimal (k = 1000) and binary ones binary (Ki = 1024), as in the SI and IEC 80000-13.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Parses a number of bytes: digits, then nothing or one of k, M, G (powers of 1000) or Ki, Mi, Gi
@@ -78,6 +79,13 @@ pub fn show_seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
+/// So many of them: `1 reset`, `2 resets`. The noun's plural has an `s`.
+#[must_use]
+pub fn counted<N: Copy + fmt::Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let s = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +126,12 @@ mod tests {
         assert_eq!(show_time(Duration::from_millis(61_500)), "61.50 s");
         assert_eq!(show_seconds(Duration::from_secs(30)), "30 s");
         assert_eq!(show_seconds(Duration::from_millis(500)), "0.5 s");
+    }
+
+    #[test]
+    fn one_of_them_is_singular() {
+        assert_eq!(counted(0_u64, "reset"), "0 resets");
+        assert_eq!(counted(1_usize, "reset"), "1 reset");
+        assert_eq!(counted(2_u32, "reset"), "2 resets");
     }
 }

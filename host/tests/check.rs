@@ -313,7 +313,7 @@ fn a_port_of_its_own_that_should_be_refused_and_listens_fails() {
 #[test]
 fn a_udp_port_of_its_own_that_should_be_refused_and_is_not_fails() {
     let outcome = direct(Board::good().udp(UNREGISTERED, |_| true), "udp-refused");
-    failed(&outcome, "it answered with 1 bytes");
+    failed(&outcome, "it answered with 1 byte");
     let outcome = direct(Board::good().udp(UNREGISTERED, |_| false), "udp-refused");
     failed(&outcome, "it was silent for 1 s");
     assert!(matches!(direct(Board::good(), "udp-refused"), Outcome::Pass(_)));
@@ -360,7 +360,7 @@ fn telemetry_with_a_gap_or_of_no_json_or_cut_off_fails() {
     let board = Board::good().reports(|_, mut stream| {
         stream.write_all(report(1).as_bytes()).expect("the tool listens");
     });
-    assert!(fails(board, "telemetry").contains("closed (FIN) after 1 reports"));
+    assert!(fails(board, "telemetry").contains("closed (FIN) after 1 report"));
 }
 
 /// Only Linux has all of 127.0.0.0/8 as addresses.

@@ -75,12 +75,7 @@ fn the_table_says_what_was_seen_and_of_a_failure_what_was_expected_and_where_to_
 #[cfg(target_os = "linux")]
 #[test]
 fn a_slow_check_is_shown_on_a_terminal_while_it_runs() {
-    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let screen = openpt(flags).expect("a pseudo-terminal");
-    grantpt(&screen).expect("it is ours");
-    unlockpt(&screen).expect("it is ours");
-    let terminal = ioctl_tiocgptpeer(&screen, flags).expect("its other end");
+    let (screen, terminal) = common::terminal::open(80);
 
     let (board, under_way) = stuck();
     let arguments = board.start();
@@ -96,11 +91,11 @@ fn a_slow_check_is_shown_on_a_terminal_while_it_runs() {
     under_way.recv_timeout(PATIENCE).expect("the check is under way");
     let (sender, shown) = mpsc::channel();
     std::thread::spawn(move || {
-        let (mut screen, mut data, mut text) = (std::fs::File::from(screen), [0; 1024], Vec::new());
+        let (mut screen, mut data, mut text) = (screen, [0; 1024], Vec::new());
         while let Ok(length @ 1..) = screen.read(&mut data) {
             text.extend_from_slice(&data[..length]);
             let text = String::from_utf8_lossy(&text);
-            if text.contains("chargen: port 19 sends the pattern of RFC 864 (2s)") {
+            if text.contains("2s  chargen: port 19 sends the pattern of RFC 864") {
                 return sender.send(());
             }
         }

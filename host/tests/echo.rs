@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -249,6 +250,37 @@ fn a_full_backlog_delays_connections_and_refuses_none() {
     let finished = check(address, &["--connections", "6", "--bytes", "100k", "--pings", "3"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(finished.last("summary")["ok"], 6);
+}
+
+/// A forward accepts at once, and the board serves when it can.
+#[test]
+fn the_wait_for_a_slot_is_part_of_the_connect_time() {
+    const WAIT: Duration = Duration::from_millis(200);
+    let address = server(|_, stream| {
+        // Nothing more comes before the echo of the first ping; so this is the time that it waits.
+        stream.set_read_timeout(Some(WAIT)).expect("not zero");
+        let mut ping = [0; 64];
+        (&stream).read_exact(&mut ping).expect("a ping");
+        (&stream).read(&mut [0]).expect_err("nothing more is due");
+        stream.set_read_timeout(None).expect("a socket");
+        (&stream).write_all(&ping).expect("the tool reads");
+        echo(&stream, |_, _| {});
+    });
+    let arguments = ["--connections", "3", "--bytes", "1k", "--pings", "2"];
+    let finished = check(address, &arguments);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let micros = |object: &Value, field: &str| object[field].as_f64().expect("a time");
+    let wait = WAIT.as_secs_f64() * 1e6;
+    for connection in &finished.objects()[..3] {
+        let (handshake, connect) =
+            (micros(connection, "handshake_us"), micros(connection, "connect_us"));
+        assert!(handshake > 0.0 && connect >= handshake.max(wait), "{connection}");
+    }
+    let summary = finished.last("summary");
+    assert!(micros(&summary, "connect_p50_us") >= wait, "{summary}");
+    assert!(micros(&summary, "handshake_p99_us") > 0.0, "{summary}");
+    let text = run(&[&["echo", &address.to_string()], &arguments[..]].concat()).text();
+    assert!(text.contains("(to the first byte back)"), "{text}");
 }
 
 #[test]

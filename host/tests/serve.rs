@@ -173,6 +173,30 @@ fn it_stops_after_as_many_reports_as_it_was_told() {
     assert_eq!((finished.code, rest), (Some(0), vec![]));
 }
 
+/// Neither what is said beside the reports is counted, nor what is said of them.
+#[test]
+fn the_count_is_one_of_reports_in_either_form() {
+    const SENT: &str = "rubbish\n{\"seq\":1}\n{\"seq\":5}\n{\"seq\":2}\n{\"seq\":3}\n{\"seq\":4}\n";
+    let ended = |form: &[&str]| {
+        let mut child =
+            tool(&[&["serve", "--listen", "127.0.0.1:0", "--count", "4"], form].concat());
+        let lines = lines_of(child.stdout.take().expect("piped"));
+        let first = lines.recv_timeout(PATIENCE).expect("where it listens");
+        let address = first.split(&[' ', '"'][..]).find(|word| word.starts_with("127.0.0.1:"));
+        let board = TcpStream::connect(address.expect("an address")).expect("it listens");
+        send(&board, SENT);
+        assert_eq!(finish(child).code, Some(0));
+        lines.iter().collect::<Vec<String>>()
+    };
+    // Malformed, a report, a gap and a report, a step back and a report, a report, the totals.
+    let text = ended(&[]);
+    assert_eq!(text.iter().filter(|line| line.contains("  seq ")).count(), 4, "{text:#?}");
+    assert!(text.last().is_some_and(|totals| totals.starts_with("4 reports on 1 connection in ")));
+    let json = ended(&["--json"]);
+    assert_eq!(json.iter().filter(|line| !line.contains("\"event\"")).count(), 4, "{json:#?}");
+    assert_eq!((text.len(), json.len()), (8, 8), "{text:#?} {json:#?}");
+}
+
 #[test]
 fn a_board_that_floods_does_not_keep_others_out() {
     let mut serve = Serve::start(&["--max-boards", "2"]);
@@ -227,7 +251,7 @@ fn people_read_lines_with_the_time_and_the_totals() {
     assert!(gone.contains(" gone: connection reset (127.0.0.1:"), "{gone}");
     signal("TERM", child.id());
     let totals = next();
-    assert!(totals.starts_with("1 reports on 1 connections in "), "{totals}");
+    assert!(totals.starts_with("1 report on 1 connection in "), "{totals}");
     assert_eq!(finish(child).code, Some(0));
 }
 

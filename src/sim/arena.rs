@@ -6,7 +6,7 @@
 //! after world; nothing is allocated for a boot.
 
 use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
-use tapboard_firmware::{Buffers, Sockets};
+use tapboard_firmware::{Backlog, Buffers, Sockets};
 
 /// Boots of all boards of a world at most.
 pub(super) const BOOTS: usize = 8;
@@ -41,6 +41,8 @@ pub struct Arena {
     mcu: (Pairs<MCU>, Pairs<DATAGRAM_SIZE>),
     large: (Pairs<LARGE>, Pairs<LARGE_DATAGRAMS>),
     peer: (Pairs<PEER>, Pairs<PEER_DATAGRAMS>),
+    /// One for each boot, of whatever kind.
+    backlogs: Vec<Backlog>,
 }
 
 impl std::fmt::Debug for Arena {
@@ -67,6 +69,7 @@ impl Arena {
             mcu: (pairs(BOOTS * TCP_SLOTS), pairs(BOOTS * UDP_SLOTS)),
             large: (pairs(BOOTS * TCP_SLOTS), pairs(BOOTS * UDP_SLOTS)),
             peer: (pairs(PEER_BOOTS * PEER_SLOTS), pairs(PEER_BOOTS * PEER_UDP)),
+            backlogs: (0..BOOTS + PEER_BOOTS).map(|_| Backlog::new()).collect(),
         }
     }
 
@@ -76,6 +79,7 @@ impl Arena {
             mcu: (&mut self.mcu.0, &mut self.mcu.1),
             large: (&mut self.large.0, &mut self.large.1),
             peer: (&mut self.peer.0, &mut self.peer.1),
+            backlogs: self.backlogs.iter_mut(),
         }
     }
 }
@@ -88,6 +92,7 @@ pub(super) struct Lent<'w> {
     mcu: Slices<'w, MCU, DATAGRAM_SIZE>,
     large: Slices<'w, LARGE, LARGE_DATAGRAMS>,
     peer: Slices<'w, PEER, PEER_DATAGRAMS>,
+    backlogs: std::slice::IterMut<'w, Backlog>,
 }
 
 /// Cuts `count` zeroed pairs off: those, and the rest.
@@ -105,26 +110,28 @@ fn cut<T: AsMut<[[u8; SIZE]]>, const SIZE: usize>(
 fn take<'w, const TCP: usize, const UDP: usize>(
     slices: &mut Slices<'w, TCP, UDP>,
     (tcp, udp): (usize, usize),
+    backlogs: &mut std::slice::IterMut<'w, Backlog>,
 ) -> Buffers<'w, TCP, UDP> {
     let (all_tcp, all_udp) = std::mem::take(slices);
     let ((tcp, rest_tcp), (udp, rest_udp)) = (cut(all_tcp, tcp), cut(all_udp, udp));
     *slices = (rest_tcp, rest_udp);
-    Buffers { tcp, udp }
+    let backlog = backlogs.next().expect("one for each boot");
+    Buffers { tcp, udp, backlog }
 }
 
 impl<'w> Lent<'w> {
     /// Buffers for a boot of a board with the `mcu` profile.
     pub(super) fn mcu(&mut self) -> McuBuffers<'w> {
-        take(&mut self.mcu, (TCP_SLOTS, UDP_SLOTS))
+        take(&mut self.mcu, (TCP_SLOTS, UDP_SLOTS), &mut self.backlogs)
     }
 
     /// Buffers for a boot of a board with the `large` profile.
     pub(super) fn large(&mut self) -> LargeBuffers<'w> {
-        take(&mut self.large, (TCP_SLOTS, UDP_SLOTS))
+        take(&mut self.large, (TCP_SLOTS, UDP_SLOTS), &mut self.backlogs)
     }
 
     /// Buffers for a boot of a peer.
     pub(super) fn peer(&mut self) -> PeerBuffers<'w> {
-        take(&mut self.peer, (PEER_SLOTS, PEER_UDP))
+        take(&mut self.peer, (PEER_SLOTS, PEER_UDP), &mut self.backlogs)
     }
 }

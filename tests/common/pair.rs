@@ -11,7 +11,7 @@ use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
 use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::netstat::Introspect;
-use tapboard_firmware::{BoardSockets, Buffers, McuStorage, NetConfig, NetStack, Sockets};
+use tapboard_firmware::{Backlog, BoardSockets, Buffers, McuStorage, NetConfig, NetStack, Sockets};
 
 /// TCP slots of the peer: more than any scenario has clients.
 pub(crate) const PEER_SLOTS: usize = 64;
@@ -23,6 +23,7 @@ pub(crate) struct Memory<'a> {
     // Too much for a test thread's stack, on which a box would be filled.
     peer_tcp: Vec<[[u8; 8192]; 2]>,
     peer_udp: Vec<[[u8; 2048]; 2]>,
+    peer_backlog: Backlog,
     peer_sockets: Sockets<'a, PEER_SLOTS, 8>,
 }
 
@@ -33,6 +34,7 @@ impl Memory<'_> {
             board_sockets: Sockets::new(),
             peer_tcp: vec![[[0; 8192]; 2]; PEER_SLOTS],
             peer_udp: vec![[[0; 2048]; 2]; 8],
+            peer_backlog: Backlog::new(),
             peer_sockets: Sockets::new(),
         }
     }
@@ -64,7 +66,11 @@ impl<'a> Pair<'a> {
             &mut *memory.board,
             &mut memory.board_sockets,
         );
-        let buffers = Buffers { tcp: &mut memory.peer_tcp, udp: &mut memory.peer_udp };
+        let buffers = Buffers {
+            tcp: &mut memory.peer_tcp,
+            udp: &mut memory.peer_udp,
+            backlog: &mut memory.peer_backlog,
+        };
         let peer = NetStack::new(
             &NetConfig::PEER,
             &mut wire.end(Side::Peer),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -235,17 +235,21 @@ pub(crate) fn finished(arguments: &[&str]) -> Output {
     Output { status, stdout: process.output().into(), stderr: process.errors().into() }
 }
 
-/// A port of 127.0.0.1 that was free for TCP and UDP a moment ago, below the ephemeral ones, so that
-/// no connection under way takes it meanwhile.
+/// A port of 127.0.0.1 and, if there is IPv6, of `::1` that was free for TCP and UDP a moment ago, below the
+/// ephemeral ones, so that no connection under way takes it meanwhile.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Test binaries that run at once begin at different ports.
     let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("less than COUNT");
+    let free = |address: SocketAddr| {
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
+    let ipv6 = UdpSocket::bind(local6(0)).is_ok();
     for _ in 0..COUNT {
         let port = FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
-        if TcpListener::bind(local(port)).is_ok() && UdpSocket::bind(local(port)).is_ok() {
+        if free(local(port)) && (!ipv6 || free(local6(port))) {
             return port;
         }
     }
@@ -255,6 +259,11 @@ pub(crate) fn free_port() -> u16 {
 /// A port of 127.0.0.1.
 pub(crate) fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A port of `::1`.
+pub(crate) fn local6(port: u16) -> SocketAddr {
+    (Ipv6Addr::LOCALHOST, port).into()
 }
 
 /// A connection that gives up waiting after [`PATIENCE`].

@@ -8,16 +8,17 @@
 //!
 //! The measuring has a thread to itself, so that Ctrl-C and the progress bar need nothing of it.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::clock;
 use crate::net::Host;
 use crate::output::{Error, Output, Verdict};
+use crate::progress::{self, Form};
 use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
@@ -46,6 +47,10 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Where a simulated board in user mode has its ports, from 127.0.0.1.
 const OFFSET_USER: u16 = 7000;
+
+/// How far it is, and what is being measured.
+const PROGRESS: Form =
+    Form { wide: "{wide_bar} {percent:>3} %, {msg}", narrow: "{percent:>3} %, {wide_msg}" };
 
 /// What `--help` says of `bench`.
 pub const ABOUT: &str = "\
@@ -246,7 +251,9 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     });
     worker.map_err(|error| cannot_start(&error))?;
 
-    let bar = progress_bar(&plan, args.json);
+    let bar = progress::line(PROGRESS, args.json);
+    // A run counts by its time.
+    bar.set_length(plan.tests.len() as u64 * u64::from(plan.runs) * millis(plan.time));
     let mut runs = Vec::new();
     let mut begun = clock::now();
     let interrupted = loop {
@@ -292,19 +299,6 @@ fn next(news: &Receiver<News>, bar: &ProgressBar) -> Result<Option<News>, Error>
 
 fn millis(time: Duration) -> u64 {
     time.as_millis() as u64
-}
-
-/// A bar on standard error, if that is a terminal and a person is watching; a run counts by its time.
-fn progress_bar(plan: &Plan, json: bool) -> ProgressBar {
-    if json || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let runs = plan.tests.len() as u64 * u64::from(plan.runs);
-    let bar = ProgressBar::new(runs * millis(plan.time));
-    match ProgressStyle::with_template("{bar:32} {percent} %, {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 /// What is being measured, after so many runs.

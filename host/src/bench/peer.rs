@@ -11,7 +11,7 @@ use crate::bench::plan::{Plan, Test};
 use crate::net::explain_connect;
 use crate::output::Error;
 use crate::pattern::Difference;
-use crate::units::show_seconds;
+use crate::units::{counted, show_seconds};
 
 /// A connection of a test.
 #[derive(Debug)]
@@ -92,15 +92,16 @@ impl<'p> Peer<'p> {
 
     /// The connection broke, or nothing moved for too long.
     pub(super) fn lost(&self, done: u64, error: &io::Error) -> Error {
+        let bytes = counted(done, "byte");
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => self.stalled(done),
             ErrorKind::ConnectionReset => {
-                failed(self.test, format_args!("it reset the connection after {done} bytes"))
+                failed(self.test, format_args!("it reset the connection after {bytes}"))
             }
             ErrorKind::BrokenPipe => {
-                failed(self.test, format_args!("it stopped receiving after {done} bytes"))
+                failed(self.test, format_args!("it stopped receiving after {bytes}"))
             }
-            _ => failed(self.test, format_args!("{error} after {done} bytes")),
+            _ => failed(self.test, format_args!("{error} after {bytes}")),
         }
     }
 
@@ -109,7 +110,10 @@ impl<'p> Peer<'p> {
         let timeout = show_seconds(self.plan.stall_timeout);
         failed(
             self.test,
-            format_args!("stalled: nothing moved for {timeout} after {done} bytes; see --timeout"),
+            format_args!(
+                "stalled: nothing moved for {timeout} after {}; see --timeout",
+                counted(done, "byte")
+            ),
         )
     }
 
@@ -118,7 +122,10 @@ impl<'p> Peer<'p> {
         let timeout = show_seconds(self.plan.stall_timeout);
         failed(
             self.test,
-            format_args!("it went on for {timeout} after our FIN, and {done} bytes in all"),
+            format_args!(
+                "it went on for {timeout} after our FIN, and {} in all",
+                counted(done, "byte")
+            ),
         )
     }
 
@@ -136,11 +143,13 @@ impl<'p> Peer<'p> {
 
     /// More came than was due.
     pub(super) fn excess(&self, done: u64, extra: usize) -> Error {
-        failed(self.test, format_args!("{extra} bytes more came than the {done} that were due"))
+        let extra = counted(extra, "byte");
+        failed(self.test, format_args!("{extra} more came than the {done} due"))
     }
 
     /// The peer's FIN came too early.
     pub(super) fn early_end(&self, done: u64) -> Error {
-        failed(self.test, format_args!("it closed (FIN) after {done} bytes, before we did"))
+        let bytes = counted(done, "byte");
+        failed(self.test, format_args!("it closed (FIN) after {bytes}, before we did"))
     }
 }

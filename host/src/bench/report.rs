@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::bench::outcome::{Run, Spread, Summary};
 use crate::bench::plan::Plan;
 use crate::output::{Error, Output, Verdict};
-use crate::units::{show_microseconds, show_seconds};
+use crate::units::{counted, show_microseconds, show_seconds};
 
 /// All that was measured.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ impl Report<'_> {
             output.line(format_args!("bulk: {} connections at once", self.plan.parallel))?;
         }
         output.line(format_args!(
-            "medians of {} runs of at most {} each; smallest to largest in brackets",
-            self.plan.runs,
+            "medians of {} of at most {} each; smallest to largest in brackets",
+            counted(self.plan.runs, "run"),
             show_seconds(self.plan.time)
         ))
     }

@@ -11,17 +11,16 @@
 //!
 //! The checking has a thread to itself, so that Ctrl-C ends it at once with what was seen so far.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use crate::clock;
 use crate::net::{Host, explain_connect};
 use crate::output::{Error, Output, Verdict};
+use crate::progress::{self, Form};
 use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
@@ -45,6 +44,12 @@ const BYTES_MAX: u64 = 1 << 40;
 /// Where a simulated board in user mode has its ports, from 127.0.0.1.
 const OFFSET_USER: u16 = 7000;
 
+/// What is being done, and for how long.
+const PROGRESS: Form = {
+    const LINE: &str = "{elapsed:>4}  {wide_msg}";
+    Form { wide: LINE, narrow: LINE }
+};
+
 /// What `--help` says of `check`.
 pub const ABOUT: &str = "\
     Decides whether a board is a good one: each service answers with the right bytes, an \
@@ -53,7 +58,7 @@ pub const ABOUT: &str = "\
     from a reset.\n\n\
     Each check is PASS or FAIL, or SKIP with the reason, with what was seen and how long it \
     took; a FAIL says what was expected, and where to look first. Nothing is sent but to ADDR; \
-    telemetry is listened for on this machine's address towards the board, see --listen.\n\n\
+    telemetry is listened for, over IPv4 and IPv6, see --listen.\n\n\
     On 127.0.0.1 and ::1 the ports are those of `tapboard` in user mode, 7000 higher than the \
     board's; see --port-offset. Higher ports are taken to be forwarded. What answers there in \
     the board's place is skipped: a refused datagram always, a refused connection unless the \
@@ -75,7 +80,8 @@ fn help() -> String {
          tapboard-host check\n  \
          tapboard-host check 192.0.2.1 --reset\n  \
          tapboard-host check 192.0.2.1 --skip telemetry --bytes 10M --timeout 60\n  \
-         tapboard-host check 2001:db8::1 --listen 192.0.2.2:9000\n  \
+         tapboard-host check 2001:db8::1\n  \
+         tapboard-host check 192.0.2.1 --listen 192.0.2.2:9001\n  \
          tapboard-host check --json | jq '.checks[] | select(.outcome == \"fail\")'",
         table::list()
     )
@@ -106,8 +112,9 @@ pub struct Args {
     #[arg(long)]
     pub reset: bool,
 
-    /// Where the board's telemetry arrives: port 9000 of this machine's address towards it, unless given.
-    /// It has to come from ADDR; if it arrives with the other version of IP, from anywhere
+    /// Where the board's telemetry arrives. Unless given: port 9000 of this machine's address towards it, and with
+    /// the other version of IP of all addresses, or of loopback alone if ADDR is that. It has to come from ADDR;
+    /// with the other version of IP, from anywhere
     #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
     pub listen: Option<SocketAddr>,
 
@@ -231,7 +238,8 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     Interrupt::notify(move || {
         interrupt.send(Message::Interrupt).map_err(|_| io::Error::other("it has ended"))
     })?;
-    let bar = progress(args.json);
+    let bar = progress::line(PROGRESS, args.json);
+    bar.enable_steady_tick(Duration::from_secs(1));
     bar.set_message(format!("is a board at {}?", plan.at(ECHO)));
     let planned = plan.clone();
     let worker = thread::Builder::new().name("check".to_owned()).spawn(move || {
@@ -275,15 +283,4 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         }
     }
     report.print(&mut output)
-}
-
-/// What is being done and for how long, on a terminal.
-fn progress(json: bool) -> ProgressBar {
-    if json || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("      {msg} ({elapsed})");
-    let bar = ProgressBar::new_spinner();
-    bar.enable_steady_tick(Duration::from_secs(1));
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
 }

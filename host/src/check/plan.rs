@@ -34,7 +34,8 @@ pub struct Plan {
     pub idle: Duration,
     /// Whether the board may be reset.
     pub reset: bool,
-    /// Where telemetry arrives, if not on [`TELEMETRY`] of the address towards the board.
+    /// Where telemetry arrives, if not on [`TELEMETRY`] of the address towards the board, or of any with the other
+    /// version of IP.
     pub listen: Option<SocketAddr>,
     /// The longest that one check may take.
     pub timeout: Duration,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::check::plan::{ECHO, Plan, SHELL};
 use crate::check::shell::answer;
-use crate::check::table::Seen;
+use crate::check::table::{Miss, Seen};
 use crate::check::tcp::{self, trip};
 use crate::check::telemetry::{Collector, reports};
 use crate::check::wire::{Wire, deadline, is_timeout, lost};
@@ -18,15 +18,16 @@ const STREAM: u64 = 4;
 const AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) fn reset(plan: &Plan) -> Seen {
-    let deadline = deadline(plan);
     // Before the reset the board keeps the connection that it has, so the next is one of after it.
-    let mut before = None;
-    if !plan.skip.contains(&"telemetry") {
-        let mut collector = Collector::open(plan)?;
-        let (mut wire, _) = collector.accept(deadline)?;
-        let report = reports(&mut wire).map_err(|seen| format!("telemetry: {seen}"))?;
-        before = report.uptime_ms().map(|uptime| (collector, wire, uptime));
-    }
+    let before = match reporting(plan) {
+        // Without it there is still a reset to be seen.
+        Err(Miss::Unseen(why)) => {
+            log::info!("telemetry: {why}");
+            None
+        }
+        result => result?,
+    };
+    let deadline = deadline(plan);
     let mut old = Wire::connect(plan, ECHO, deadline)?;
     trip(&mut old, STREAM, 0)?;
 
@@ -41,7 +42,9 @@ pub(super) fn reset(plan: &Plan) -> Seen {
         tcp::echo(plan)?;
         return Ok("old connections are gone, and it echoes; its uptime was not seen".to_owned());
     };
-    let (mut wire, _) = collector.accept(deadline).map_err(|seen| format!("after it, {seen}"))?;
+    let (mut wire, _) = collector.accept(deadline).map_err(|miss| match miss {
+        Miss::Wrong(seen) | Miss::Unseen(seen) => format!("after it, {seen}"),
+    })?;
     let report = reports(&mut wire).map_err(|seen| format!("telemetry after it: {seen}"))?;
     let after =
         report.uptime_ms().ok_or_else(|| "telemetry after it: no `uptime_ms`".to_owned())?;
@@ -52,6 +55,18 @@ pub(super) fn reset(plan: &Plan) -> Seen {
     }
     tcp::echo(plan)?;
     Ok(format!("up {after} ms, before that {before} ms, and it echoes"))
+}
+
+/// The board's telemetry, if it is to be looked at and tells the uptime: who listens for it, the connection, and
+/// that uptime.
+fn reporting(plan: &Plan) -> Result<Option<(Collector, Wire, u64)>, Miss> {
+    if plan.skip.contains(&"telemetry") {
+        return Ok(None);
+    }
+    let mut collector = Collector::open(plan)?;
+    let (mut wire, _) = collector.accept(deadline(plan))?;
+    let report = reports(&mut wire).map_err(|seen| format!("telemetry: {seen}"))?;
+    Ok(report.uptime_ms().map(|uptime| (collector, wire, uptime)))
 }
 
 /// Reads up to the FIN or the reset: which one comes is a matter of what the board does first.

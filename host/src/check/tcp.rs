@@ -11,7 +11,7 @@ use crate::check::table::{Miss, Seen};
 use crate::check::wire::{Wire, deadline, is_timeout, left, lost, wrong};
 use crate::clock;
 use crate::pattern::Pattern;
-use crate::units::{show_seconds, show_time};
+use crate::units::{counted, show_seconds, show_time};
 
 /// Bytes of a small echo: less than a board's smallest buffer.
 const SMALL: usize = 512;
@@ -186,7 +186,7 @@ pub(super) fn large_echo(plan: &Plan) -> Seen {
         received.and(sent)
     })?;
     let rate = plan.bytes as f64 / (clock::now() - begun).as_secs_f64() / 1e6;
-    Ok(format!("{} bytes came back, {rate:.2} MB/s each way", plan.bytes))
+    Ok(format!("{} came back, {rate:.2} MB/s each way", counted(plan.bytes, "byte")))
 }
 
 /// Compares what comes with the pattern, up to `total` bytes and the peer's FIN.
@@ -196,9 +196,10 @@ fn compare(wire: &mut Wire, pattern: Pattern, total: u64) -> Result<(), String> 
     while offset < total {
         let length = (total - offset).min(CHUNK as u64) as usize;
         let read = wire.read(&mut data[..length]);
-        let read = read.map_err(|error| format!("{} after {offset} bytes", lost(&error)))?;
+        let read =
+            read.map_err(|error| format!("{} after {}", lost(&error), counted(offset, "byte")))?;
         if read == 0 {
-            return Err(format!("it closed (FIN) after {offset} of {total} bytes"));
+            return Err(format!("it closed (FIN) after {offset} of {}", counted(total, "byte")));
         }
         if let Some(found) = pattern.first_difference(offset, &data[..read]) {
             return Err(wrong(offset, found));

@@ -10,7 +10,7 @@ use crate::check::tcp::{QUIET, REFUSAL_MAX};
 use crate::check::wire::{deadline, is_timeout, left, lost};
 use crate::clock;
 use crate::pattern::Pattern;
-use crate::units::{show_seconds, show_time};
+use crate::units::{counted, show_seconds, show_time};
 
 /// Bytes of a packet of IP in a frame of Ethernet.
 const MTU: usize = 1500;
@@ -71,14 +71,14 @@ pub(super) fn echo(plan: &Plan) -> Seen {
         Pattern::new(2, stream).fill(0, &mut data[..size]);
         let answer = ask(&socket, &data[..size], &mut back, deadline);
         let length = answer.map_err(|error| match error.kind() {
-            ErrorKind::TimedOut => format!("no answer to {size} bytes"),
-            _ => format!("{size} bytes: {}", told(&error)),
+            ErrorKind::TimedOut => format!("no answer to {}", counted(size, "byte")),
+            _ => format!("{}: {}", counted(size, "byte"), told(&error)),
         })?;
         if length != size {
-            return Err(format!("{size} bytes came back as {length}").into());
+            return Err(format!("{} came back as {length}", counted(size, "byte")).into());
         }
         if back[..size] != data[..size] {
-            return Err(format!("{size} bytes came back changed").into());
+            return Err(format!("{} came back changed", counted(size, "byte")).into());
         }
     }
     Ok(format!("{} datagrams of 1 to {largest} bytes came back", sizes.len()))
@@ -90,7 +90,7 @@ pub(super) fn discard(plan: &Plan) -> Seen {
     match answer(&socket, &mut [0; 64], clock::now() + QUIET) {
         Err(error) if is_timeout(&error) => Ok("nothing came back".to_owned()),
         Err(error) => Err(told(&error).into()),
-        Ok(length) => Err(format!("{length} bytes came back").into()),
+        Ok(length) => Err(format!("{} came back", counted(length, "byte")).into()),
     }
 }
 
@@ -111,6 +111,6 @@ pub(super) fn refused(plan: &Plan) -> Seen {
             Err(format!("it was silent for {}", show_seconds(limit)).into())
         }
         Err(error) => Err(told(&error).into()),
-        Ok(length) => Err(format!("it answered with {length} bytes").into()),
+        Ok(length) => Err(format!("it answered with {}", counted(length, "byte")).into()),
     }
 }

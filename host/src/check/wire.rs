@@ -9,6 +9,7 @@ use crate::check::plan::Plan;
 use crate::clock;
 use crate::net::explain_connect;
 use crate::pattern::Difference;
+use crate::units::counted;
 
 /// A connection, and when its check has to be over.
 #[derive(Debug)]
@@ -111,10 +112,9 @@ impl Wire {
                 0 => Err(ErrorKind::UnexpectedEof.into()),
                 length => Ok(length),
             });
-            let total = buffer.len();
-            done += read.map_err(|error| {
-                format!("{what}: {} after {done} of {total} bytes", lost(&error))
-            })?;
+            let total = counted(buffer.len(), "byte");
+            done +=
+                read.map_err(|error| format!("{what}: {} after {done} of {total}", lost(&error)))?;
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl Wire {
     pub(super) fn expect_fin(&mut self) -> Result<(), String> {
         match self.read(&mut [0; 64]) {
             Ok(0) => Ok(()),
-            Ok(extra) => Err(format!("{extra} bytes came that were not due")),
+            Ok(extra) => Err(format!("{} too many came", counted(extra, "byte"))),
             Err(error) => Err(format!("waiting for its FIN: {}", lost(&error))),
         }
     }

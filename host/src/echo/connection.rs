@@ -60,7 +60,10 @@ pub struct Connection {
     /// When something moved last: the connect, a byte sent, a byte verified.
     moved: Instant,
     ping_sent: Instant,
-    /// From the first attempt to the connection, if it came about.
+    /// From the first SYN to the end of the handshake, if it came to that. A forward may have ended it in the
+    /// board's place.
+    pub handshake_time: Option<Duration>,
+    /// From the first SYN until something came back, so with every wait for a slot of the board.
     pub connect_time: Option<Duration>,
     /// When the first byte of the bulk was sent, if it was.
     pub bulk_start: Option<Instant>,
@@ -89,6 +92,7 @@ impl Connection {
             started: now,
             moved: now,
             ping_sent: now,
+            handshake_time: None,
             connect_time: None,
             bulk_start: None,
             round_trips: Samples::default(),
@@ -246,7 +250,7 @@ impl Connection {
                 if let Err(error) = stream.set_nodelay(true) {
                     log::debug!("cannot set TCP_NODELAY: {error}");
                 }
-                self.connect_time = Some(now - self.started);
+                self.handshake_time = Some(now - self.started);
                 self.moved = now;
                 self.readable = true;
                 let over = State::Over(Outcome::Unfinished);
@@ -326,6 +330,7 @@ impl Connection {
             Err(error) => return Err(self.lost(plan, &error)),
         };
         let now = clock::now();
+        self.connect_time.get_or_insert(now - self.started);
         if length == 0 {
             return Err(if self.fin_sent && self.verified == plan.total() {
                 Outcome::Verified

@@ -50,13 +50,13 @@ fn an_address_that_refuses_is_followed_by_the_next() {
         let mut events = mio::Events::with_capacity(8);
         let mut scratch = Scratch { send: vec![0; 16], receive: vec![0; 16] };
         let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
-        while connection.connect_time.is_none() && connection.outcome().is_none() {
+        while connection.handshake_time.is_none() && connection.outcome().is_none() {
             poll.poll(&mut events, Some(timeout)).unwrap();
             assert!(!events.is_empty(), "neither connected nor refused");
             events.iter().for_each(|event| connection.wake(event));
             connection.turn(&plan, &mut scratch, poll.registry(), Token(0));
         }
-        assert_eq!(connection.connect_time.is_some(), connects);
+        assert_eq!(connection.handshake_time.is_some(), connects);
         assert_eq!(matches!(connection.outcome(), Some(Outcome::Refused(_))), !connects);
         assert_eq!(connection.peer(), plan.addresses[1]);
     }

@@ -4,19 +4,20 @@
 //! socket may move, so hundreds of them share two buffers and no peer can lock them up. The loop sleeps
 //! until a socket is ready, the earliest deadline, or Ctrl-C.
 //!
-//! A board has few TCP slots. With more connections than slots the kernel's SYNs are dropped in silence
-//! and repeated after 1, 2, 4... seconds; that is how a full board asks to be tried again, and it is not
-//! an error unless `--connect-timeout` runs out. A refusal (RST) is counted apart.
+//! A board has few TCP slots. With more connections than slots the others wait, for a SYN-ACK or, behind a
+//! forward that accepts in the board's place, for their first byte; this is not an error unless
+//! `--connect-timeout` or `--timeout` runs out. Both waits are part of the connect time, which ends when the
+//! first byte is back. A refusal (RST) is counted apart.
 
-use std::io::{ErrorKind, IsTerminal};
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use mio::{Events, Poll, Token, Waker};
 
 use crate::clock;
 use crate::net::{ECHO_DEFAULT, Target};
 use crate::output::{Error, Output, Verdict};
+use crate::progress::{self, Form};
 use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
@@ -44,6 +45,12 @@ const CHUNK_MAX: u64 = 1 << 20;
 /// Token of the signal's wake-up; those below it are connections.
 const WAKE: Token = Token(usize::MAX);
 
+/// How far it is.
+const PROGRESS: Form = Form {
+    wide: "{wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
+    narrow: "{wide_bar} {percent:>3} %, {eta} left",
+};
+
 /// What `--help` says of `echo`.
 pub const ABOUT: &str = "\
     Opens N connections at once to an echo service. Each sends pings of 64 bytes, one at a \
@@ -55,7 +62,9 @@ pub const ABOUT: &str = "\
     are the relative sequence number in Wireshark, minus one. The same seed sends the same \
     bytes.\n\n\
     A board with fewer slots than connections answers the others when slots free, so a \
-    connect may take seconds; see --connect-timeout.";
+    connect may take seconds; see --connect-timeout. The time of a connect is that from its \
+    first SYN until its first byte is back: behind a forwarded port the handshake alone tells \
+    nothing of the board. --json has both, `handshake_us` and `connect_us`.";
 
 /// Options of `echo`.
 #[derive(Debug, clap::Args)]
@@ -122,7 +131,8 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     let waker = Waker::new(poll.registry(), WAKE).map_err(failed)?;
     let interrupt = Interrupt::install(waker)?;
     let count = usize::from(args.connections);
-    let bar = progress_bar(plan.bytes * count as u64, args.json);
+    let bar = progress::line(PROGRESS, args.json);
+    bar.set_length(plan.bytes * count as u64);
 
     let mut connections: Vec<Connection> = (0..count)
         .map(|index| Connection::start(&plan, index as u64, poll.registry(), Token(index)))
@@ -173,19 +183,4 @@ fn wait_at_most(connections: &[Connection], plan: &Plan, moved: Instant) -> Opti
     }
     let deadline = connections.iter().filter_map(|c| c.deadline(plan, moved)).min()?;
     Some(deadline.saturating_duration_since(clock::now()))
-}
-
-/// A bar on standard error, if that is a terminal and a person is watching.
-fn progress_bar(bytes: u64, json: bool) -> ProgressBar {
-    if json || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template(
-        "{bar:32} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
-    );
-    let bar = ProgressBar::new(bytes);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

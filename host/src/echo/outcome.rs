@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::units::show_seconds;
+use crate::units::{counted, show_seconds};
 
 /// The end of one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,20 +132,21 @@ impl fmt::Display for Fault {
                 "wrong byte at offset {offset}: expected 0x{expected:02x}, received 0x{received:02x}"
             ),
             Self::Excess { sent, extra } => {
-                write!(f, "{extra} bytes more came back than the {sent} that were sent")
+                write!(f, "{} more came back than the {sent} sent", counted(*extra, "byte"))
             }
             Self::EarlyEnd { verified, total } => {
-                write!(f, "the peer closed (FIN) after {verified} of {total} bytes")
+                let total = counted(*total, "byte");
+                write!(f, "the peer closed (FIN) after {verified} of {total}")
             }
             Self::Lost { verified, total, reason } => {
-                write!(f, "{reason} after {verified} of {total} bytes")
+                write!(f, "{reason} after {verified} of {}", counted(*total, "byte"))
             }
             Self::Stalled { sent, verified, total, timeout } => {
                 write!(
                     f,
-                    "stalled: nothing moved for {} after {verified} of {total} bytes came back ({sent} \
-                     sent)",
-                    show_seconds(*timeout)
+                    "stalled: nothing moved for {} after {verified} of {} came back ({sent} sent)",
+                    show_seconds(*timeout),
+                    counted(*total, "byte"),
                 )?;
                 if verified == total {
                     f.write_str("; the peer's FIN is missing")?;

@@ -9,7 +9,7 @@ use crate::echo::outcome::Outcome;
 use crate::echo::plan::{PING, Plan};
 use crate::output::{Error, Output, Verdict};
 use crate::stats::{Samples, Sorted};
-use crate::units::show_time;
+use crate::units::{counted, show_time};
 
 /// Connections that are named one by one for people; all are in the JSON output.
 const SHOWN_MAX: usize = 10;
@@ -76,9 +76,10 @@ impl Report<'_> {
         (seconds > 0.0 && totals.bytes > 0).then(|| totals.bytes as f64 / seconds)
     }
 
-    fn connect_times(&self) -> Sorted {
+    /// One time of each connection that has it.
+    fn times(&self, of: impl Fn(&Connection) -> Option<Duration>) -> Sorted {
         let mut samples = Samples::default();
-        self.connections.iter().filter_map(|c| c.connect_time).for_each(|time| samples.push(time));
+        self.connections.iter().filter_map(of).for_each(|time| samples.push(time));
         samples.sorted()
     }
 
@@ -116,7 +117,8 @@ impl Report<'_> {
         output.line(format_args!(
             "connections  {ok} ok, {refused} refused, {failed} failed{unfinished}"
         ))?;
-        output.line(format_args!("verified     {bytes} of {} bytes", self.bytes_due()))?;
+        let due = counted(self.bytes_due(), "byte");
+        output.line(format_args!("verified     {bytes} of {due}"))?;
         if let Some(rate) = self.bytes_per_second(totals) {
             output.line(format_args!(
                 "throughput   {:.2} MB/s each way, {} in all",
@@ -124,15 +126,15 @@ impl Report<'_> {
                 show_time(self.bulk_time)
             ))?;
         }
-        let connect = self.connect_times();
+        let connect = self.times(|connection| connection.connect_time);
         if let Some(line) = percentiles(&connect) {
-            output.line(format_args!("connect      {line}"))?;
+            output.line(format_args!("connect      {line}  (to the first byte back)"))?;
         }
         let round_trips = self.round_trips();
         if let Some(line) = percentiles(&round_trips) {
             output.line(format_args!(
-                "round trip   {line}  ({} pings of {PING} bytes)",
-                round_trips.count()
+                "round trip   {line}  ({} of {PING} bytes)",
+                counted(round_trips.count(), "ping")
             ))?;
         }
         output.line(format_args!("seed         {}", self.plan.seed))
@@ -148,12 +150,15 @@ impl Report<'_> {
                 ("outcome".to_owned(), json!(outcome.word())),
                 ("message".to_owned(), json!(outcome.to_string())),
                 ("bytes_verified".to_owned(), json!(connection.bulk_verified(self.plan))),
+                ("handshake_us".to_owned(), microseconds(connection.handshake_time)),
                 ("connect_us".to_owned(), microseconds(connection.connect_time)),
             ]);
             outcome.add_fields(&mut object);
             output.object(&Value::Object(object))?;
         }
-        let (connect, round_trips) = (self.connect_times(), self.round_trips());
+        let handshake = self.times(|connection| connection.handshake_time);
+        let connect = self.times(|connection| connection.connect_time);
+        let round_trips = self.round_trips();
         output.object(&json!({
             "event": "summary",
             "passed": passed,
@@ -166,6 +171,8 @@ impl Report<'_> {
             "bytes_due": self.bytes_due(),
             "bulk_seconds": self.bulk_time.as_secs_f64(),
             "bytes_per_second": self.bytes_per_second(totals),
+            "handshake_p50_us": microseconds(handshake.percentile(50)),
+            "handshake_p99_us": microseconds(handshake.percentile(99)),
             "connect_p50_us": microseconds(connect.percentile(50)),
             "connect_p99_us": microseconds(connect.percentile(99)),
             "pings": round_trips.count(),

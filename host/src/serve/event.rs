@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::output::printable;
 use crate::serve::collector::Totals;
 use crate::telemetry::{Finding, Report};
+use crate::units::counted;
 
 /// Something that happened on one connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +148,8 @@ impl News {
                 "is the name of another board too, at {other}; give each board its own MAC address or name"
             ),
             Self::TurnedAway { places } => {
-                format!("turned away, all {places} places are taken; raise --max-boards")
+                let taken = if *places == 1 { "the only place is" } else { "all places are" };
+                format!("turned away, {taken} taken ({places}); raise --max-boards")
             }
         }
     }
@@ -202,12 +204,15 @@ impl Totals {
         let Self { connections, turned_away, reports, bad_lines, lost, reboots } = self;
         let turned_away = match turned_away {
             0 => String::new(),
-            number => format!(", {number} connections turned away"),
+            number => format!(", {} turned away", counted(*number, "connection")),
         };
         format!(
-            "{reports} reports on {connections} connections in {:.1} s; {lost} lost, {bad_lines} bad lines, \
-             {reboots} reboots{turned_away}",
-            after.as_secs_f64()
+            "{} on {} in {:.1} s; {lost} lost, {}, {}{turned_away}",
+            counted(*reports, "report"),
+            counted(*connections, "connection"),
+            after.as_secs_f64(),
+            counted(*bad_lines, "bad line"),
+            counted(*reboots, "reboot"),
         )
     }
 

@@ -6,16 +6,17 @@
 //! bounded amount, and what is malformed is reported once and skipped.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use serde_json::json;
 
 use crate::clock;
 use crate::lines::{Line, Lines};
+use crate::listen::{self, Listeners};
 use crate::output::{Error, Output, Verdict};
 use crate::signal::Interrupt;
 use crate::units::parse_seconds;
@@ -41,33 +42,40 @@ const ACCEPT_MAX: usize = 64;
 /// How long to wait after the system had no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-const LISTENER: Token = Token(usize::MAX - 1);
+/// The port that boards report to, unless told otherwise.
+const PORT: u16 = 9000;
+
+/// Token of the signal's wake-up; those from [`LISTENERS`] on are listening sockets, those below connections.
 const WAKE: Token = Token(usize::MAX);
+const LISTENERS: usize = usize::MAX / 2;
 
 /// What `--help` says of `serve`.
 pub const ABOUT: &str = "\
     Listens for boards, reads the JSON lines they send, and prints one line for each \
     report: time since the start, peer, name, and the fields of the report, all of which \
-    are optional.\n\n\
+    are optional. It listens on all addresses of this machine, for a board knows it by \
+    one of them: 192.0.2.2 on a TAP, 127.0.0.1 behind `tapboard` in user mode. It sends \
+    nothing.\n\n\
     It says when a board vanishes and why, when one is silent and when it is back, when \
     reports were lost (a gap in `seq`), and when a board rebooted (`uptime_ms` went back). A \
     board is known by its name, on whichever connection it reports. If all places are taken, \
     a silent board gives way to a new one.\n\n\
     With --json a report is the board's own object with `peer` added; everything else has \
-    an `event` field: listening, gap, backwards, reboot, malformed, long_line, silent, back, \
-    gone, shared_name, turned_away, totals, error.\n\n\
+    an `event` field: listening (one for each address), gap, backwards, reboot, malformed, \
+    long_line, silent, back, gone, shared_name, turned_away, totals, error. --count counts \
+    the reports alone.\n\n\
     Ctrl-C or SIGTERM ends it: it prints its totals and exits 0.";
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
                        tapboard-host serve\n  \
-                       tapboard-host serve --listen 192.0.2.2:9000\n  \
-                       tapboard-host serve --json --count 10 | jq .temp_mc")]
+                       tapboard-host serve --listen 127.0.0.1:9000\n  \
+                       tapboard-host serve --json --count 10 | jq 'select(.event == null).temp_mc'")]
 pub struct Args {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9000", value_parser = parse_listen)]
-    pub listen: SocketAddr,
+    /// Listens on this address alone, and not on port 9000 of all; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
+    pub listen: Option<SocketAddr>,
 
     /// Connections at once
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -112,9 +120,7 @@ enum Turn {
 #[derive(Debug)]
 struct Server {
     poll: Poll,
-    listener: TcpListener,
-    /// Connections wait in the listener's queue.
-    pending: bool,
+    listeners: Listeners,
     /// Accepting goes on at this time, after the system had no room.
     accept_again: Option<Instant>,
     sessions: BTreeMap<Key, Session>,
@@ -128,13 +134,18 @@ struct Server {
 /// Runs the server until Ctrl-C, or until it has as many reports as it was told to collect.
 pub fn run(args: &Args) -> Result<Verdict, Error> {
     let failed = |error| Error::Failed(format!("cannot watch sockets: {error}"));
-    let mut listener = listen(args.listen)?;
     let poll = Poll::new().map_err(failed)?;
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).map_err(failed)?;
+    let mut listeners = Listeners::default();
+    let addresses = args.listen.map_or_else(|| listen::everywhere(PORT), |address| vec![address]);
+    for (&address, token) in addresses.iter().zip(LISTENERS..) {
+        let listener = listen::bind(address, addresses.len() > 1)
+            .map_err(|error| cannot_listen(address, &error))?;
+        listeners.add(listener, poll.registry(), Token(token)).map_err(failed)?;
+    }
     let interrupt = Interrupt::install(Waker::new(poll.registry(), WAKE).map_err(failed)?)?;
     let mut server = Server {
         poll,
-        pending: true,
+        listeners,
         accept_again: None,
         sessions: BTreeMap::new(),
         places: usize::from(args.max_boards),
@@ -142,7 +153,6 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         output: Output::new(args.json),
         start: clock::now(),
         count: args.count,
-        listener,
     };
     server.announce()?;
     let mut events = Events::with_capacity(256);
@@ -153,9 +163,10 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
             Err(error) => return Err(failed(error)),
         }
         for event in &events {
-            if event.token() == LISTENER {
-                server.pending = true;
-            } else if let Some(session) = server.sessions.get_mut(&event.token().0) {
+            if server.listeners.ready(event.token()) {
+                continue;
+            }
+            if let Some(session) = server.sessions.get_mut(&event.token().0) {
                 session.readable = true;
             }
         }
@@ -164,35 +175,37 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     server.finish()
 }
 
-/// Binds the listening socket; the error says what to do.
-fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).map_err(|error| {
-        let remedy = match error.kind() {
-            ErrorKind::AddrInUse => {
-                "another program listens there (another `tapboard-host serve`, or `nc -l`?): end it, or \
-                 choose another port with --listen"
-            }
-            ErrorKind::AddrNotAvailable => {
-                "this machine does not have that address: bring its interface up, or choose another with \
-                 --listen"
-            }
-            ErrorKind::PermissionDenied => "choose a port from 1024 up with --listen",
-            _ => "choose another address with --listen",
-        };
-        Error::Failed(format!("cannot listen on {address}: {error}; {remedy}"))
-    })
+/// Why there is no listening on `address`, and what to do about it.
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
+    let remedy = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "another program listens there (another `tapboard-host serve`, or `nc -l`?): end it, or \
+             choose another address or port with --listen"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address: bring its interface up, or choose another with \
+             --listen"
+        }
+        ErrorKind::PermissionDenied => "choose a port from 1024 up with --listen",
+        _ => "choose another address with --listen",
+    };
+    Error::Failed(format!("cannot listen on {address}: {error}; {remedy}"))
 }
 
 impl Server {
     fn announce(&mut self) -> Result<(), Error> {
-        let address = self.listener.local_addr().map_err(|error| {
+        let addresses = self.listeners.addresses().map_err(|error| {
             Error::Failed(format!("cannot read the listener's address: {error}"))
         })?;
-        if self.output.is_json() {
-            self.output.object(&json!({ "event": "listening", "address": address.to_string() }))
-        } else {
-            self.output.line(format_args!("listening on {address} for telemetry; Ctrl-C ends"))
+        let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+        if !self.output.is_json() {
+            let addresses = addresses.join(" and ");
+            let line = format_args!("listening on {addresses} for telemetry; Ctrl-C ends");
+            return self.output.line(line);
         }
+        addresses.iter().try_for_each(|address| {
+            self.output.object(&json!({ "event": "listening", "address": address }))
+        })
     }
 
     fn finish(&mut self) -> Result<Verdict, Error> {
@@ -211,7 +224,7 @@ impl Server {
 
     /// How long the poll may sleep.
     fn wait_at_most(&self) -> Option<Duration> {
-        let may_accept = self.pending && self.accept_again.is_none();
+        let may_accept = self.listeners.pending() && self.accept_again.is_none();
         if may_accept || self.sessions.values().any(|session| session.readable) {
             return Some(Duration::ZERO);
         }
@@ -267,13 +280,10 @@ impl Server {
         self.accept_again = None;
         let mut events = Vec::new();
         for _ in 0..ACCEPT_MAX {
-            if !self.pending {
-                break;
-            }
-            match self.listener.accept() {
+            match self.listeners.accept() {
                 Ok((stream, peer)) => self.admit(stream, peer, now, &mut events),
                 Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => self.pending = false,
+                    ErrorKind::WouldBlock => break,
                     // This one is gone already; the next one may wait behind it.
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
                     _ => {

@@ -14,6 +14,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub mod board;
+#[cfg(target_os = "linux")]
+pub mod terminal;
 
 /// How long anything may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_mins(1);
