@@ -230,11 +230,12 @@ fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<Lent<'e, End<'w>>> {
 }
 
 impl<'a> Gateway<'a> {
-    /// Opens the host ports and takes the far end of the wire. `entropy` seeds the gateway's stack;
-    /// `nic` is its end of the wire.
+    /// Opens the host ports, which lead to `board`, and takes the far end of the wire. `entropy` seeds the
+    /// gateway's stack; `nic` is its end of the wire.
     pub fn open(
         forwards: &[Forward],
         allowed: &[u16],
+        board: Ipv4Addr,
         registry: Registry,
         nic: &mut End<'_>,
         entropy: u64,
@@ -254,7 +255,7 @@ impl<'a> Gateway<'a> {
         let net = NetConfig::PEER;
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
-        let doors = Door::open_all(forwards, &registry)?;
+        let doors = Door::open_all(forwards, board, &registry)?;
         let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
         Ok(Self { stack, doors, allowed, flows, datagrams, registry })
@@ -309,11 +310,15 @@ impl<'a> Gateway<'a> {
 }
 
 impl Door {
-    fn open_all(forwards: &[Forward], registry: &Registry) -> Result<Vec<Self>, GatewayError> {
+    fn open_all(
+        forwards: &[Forward],
+        board: Ipv4Addr,
+        registry: &Registry,
+    ) -> Result<Vec<Self>, GatewayError> {
         let mut doors = Vec::with_capacity(forwards.len());
         let (mut closed, mut first) = (Vec::new(), None);
         for &forward in forwards {
-            match Self::open(forward) {
+            match Self::open(forward, board) {
                 Ok(door) => doors.push(door),
                 Err(error) => {
                     closed.push(forward);
@@ -334,10 +339,10 @@ impl Door {
         Ok(doors)
     }
 
-    fn open(forward: Forward) -> io::Result<Self> {
+    fn open(forward: Forward, board: Ipv4Addr) -> io::Result<Self> {
         let host = SocketAddr::from((Ipv4Addr::LOCALHOST, forward.host));
         let (tcp, udp) = (TcpListener::bind(host)?, UdpSocket::bind(host)?);
-        let board = SocketAddr::from((NetConfig::BOARD.ipv4.address(), forward.board));
+        let board = SocketAddr::from((board, forward.board));
         Ok(Self { board, tcp, udp, acceptable: true, readable: true, retry_at: None })
     }
 }
