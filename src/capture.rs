@@ -6,6 +6,9 @@
 //! and no buffer outlives it, so that a killed run keeps every frame up to its last: some 4 us a frame.
 //! The first record that cannot be written is the end of the capture, not of the board.
 //!
+//! A capture can go to standard output as well, for a program that reads along. Who reads too slowly cannot stop
+//! the board: what the pipe has no room for is left out, and the next frame says how many were.
+//!
 //! Format: `draft-ietf-opsawg-pcapng`, the sections named beside the numbers in `format`.
 
 mod format;
@@ -14,23 +17,26 @@ mod source;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use smoltcp::time::{Duration, Instant};
 
 use crate::nic::wire::Side;
-use crate::output::counted;
+use crate::output::{self, counted};
 
 use self::format::{
     BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE, BLOCK_SECTION, BYTE_ORDER_MAGIC, DIRECTION_INBOUND,
-    DIRECTION_OUTBOUND, LINKTYPE_ETHERNET, OPT_COMMENT, OPT_END, OPT_EPB_FLAGS, OPT_IF_NAME,
-    OPT_IF_TSRESOL, OPT_SHB_USERAPPL, VERSION,
+    DIRECTION_OUTBOUND, LINKTYPE_ETHERNET, OPT_COMMENT, OPT_END, OPT_EPB_DROPCOUNT, OPT_EPB_FLAGS,
+    OPT_IF_NAME, OPT_IF_TSRESOL, OPT_SHB_USERAPPL, VERSION,
 };
 pub use self::reader::{BLOCK_MAX, INTERFACES_MAX, Reader, Record, read};
 
 /// Who wrote the file, for whoever opens it.
 const APPLICATION: &str = concat!("tapboard ", env!("CARGO_PKG_VERSION"));
+/// Bytes of the pipe to who reads along: what is sent in a fraction of a second of bulk.
+#[cfg(target_os = "linux")]
+const PIPE_LEN: usize = 1 << 20;
 /// How often a capture looks whether its file still has a name.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -67,6 +73,10 @@ pub enum CaptureError {
         /// What was to be written.
         path: PathBuf,
     },
+    /// Standard output cannot be written to.
+    Stdout(io::Error),
+    /// Standard output is a terminal, which shows no capture.
+    Terminal,
     /// The file cannot be opened for reading.
     Open {
         /// What was to be read.
@@ -100,8 +110,16 @@ impl fmt::Display for CaptureError {
             Self::Fifo { path } => write!(
                 f,
                 "cannot capture to {0}: it is no file, and who reads it could stop the board; \
-                 capture to a file and follow that: tail -c +1 -f FILE | wireshark -k -i -",
+                 capture to standard output, tapboard --pcap - | wireshark -k -i -, or to a file \
+                 and follow that: tail -c +1 -f FILE | wireshark -k -i -",
                 path.display()
+            ),
+            Self::Stdout(error) => {
+                write!(f, "cannot write the capture to standard output: {error}; name a file")
+            }
+            Self::Terminal => f.write_str(
+                "cannot capture to a terminal; name a file, or give it to a program: \
+                 tapboard --pcap - | wireshark -k -i -",
             ),
             Self::Open { path, error } => {
                 write!(f, "cannot open {}: {error}", path.display())
@@ -129,16 +147,31 @@ impl std::error::Error for CaptureError {}
 #[derive(Debug)]
 pub struct Capture {
     file: File,
-    path: PathBuf,
+    place: Place,
     /// Instant 0 in nanoseconds since 1970.
     epoch_ns: u64,
     /// One block, to be written at once.
     block: Block,
-    /// Bytes of whole blocks in the file.
-    len: u64,
     frames: u64,
-    looked: Option<Instant>,
+    /// Frames that were left out, in all and since the last that was not.
+    left_out: u64,
+    left_out_since: u64,
     over: bool,
+}
+
+/// Where a capture goes.
+#[derive(Debug)]
+enum Place {
+    Named {
+        path: PathBuf,
+        /// Bytes of whole blocks in the file.
+        len: u64,
+        looked: Option<Instant>,
+    },
+    Stdout {
+        /// Whether to wait for its reader.
+        wait: bool,
+    },
 }
 
 impl Capture {
@@ -153,65 +186,110 @@ impl Capture {
         if is_fifo(&path) {
             return Err(CaptureError::Fifo { path });
         }
+        let begun = File::create(&path).and_then(|file| {
+            let place = Place::Named { path: path.clone(), len: 0, looked: None };
+            Self::begin(file, place, interface, epoch)
+        });
+        begun.map_err(|error| CaptureError::Create { path, error })
+    }
+
+    /// Begins a capture of one interface on standard output, which is then nobody else's. If it is not to
+    /// `wait` for its reader, it leaves out what that has no room for.
+    pub fn on_stdout(
+        interface: &str,
+        epoch: std::time::Duration,
+        wait: bool,
+    ) -> Result<Self, CaptureError> {
+        if io::stdout().is_terminal() {
+            return Err(CaptureError::Terminal);
+        }
+        stdout()
+            .and_then(|file| Self::begin(file, Place::Stdout { wait }, interface, epoch))
+            .map_err(CaptureError::Stdout)
+    }
+
+    fn begin(
+        mut file: File,
+        mut place: Place,
+        interface: &str,
+        epoch: std::time::Duration,
+    ) -> io::Result<Self> {
         let mut block = Block::default();
         let mut header = Vec::new();
         header.extend_from_slice(block.section());
         header.extend_from_slice(block.interface(interface));
-        let made = File::create(&path).and_then(|mut file| {
-            file.write_all(&header)?;
-            Ok(file)
-        });
-        match made {
-            Ok(file) => Ok(Self {
-                file,
-                path,
-                epoch_ns: u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX),
-                block,
-                len: header.len() as u64,
-                frames: 0,
-                looked: None,
-                over: false,
-            }),
-            Err(error) => Err(CaptureError::Create { path, error }),
+        file.write_all(&header)?;
+        if let Place::Named { len, .. } = &mut place {
+            *len = header.len() as u64;
         }
+        Ok(Self {
+            file,
+            place,
+            epoch_ns: u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX),
+            block,
+            frames: 0,
+            left_out: 0,
+            left_out_since: 0,
+            over: false,
+        })
     }
 
     /// Appends a frame as it is sent at `now`, with what the link did to it; no notes, no comment. The
-    /// frame is in the file when this returns.
+    /// frame is in the file when this returns, or counted as left out.
     ///
     /// # Errors
-    /// Once, when the file can no longer be written or has been removed. The capture then ends
-    /// with its last whole frame, and what follows is ignored.
+    /// Once, when the file can no longer be written or has been removed, or standard output has no reader
+    /// any more. The capture then ends with its last whole frame, and what follows is ignored.
     pub fn record(&mut self, now: Instant, way: Way, frame: &[u8], notes: &str) -> io::Result<()> {
         if self.over {
             return Ok(());
         }
+        if matches!(self.place, Place::Stdout { wait: false }) && !output::has_room(&self.file) {
+            self.left_out += 1;
+            self.left_out_since += 1;
+            return Ok(());
+        }
         let since_start = u64::try_from(now.total_micros()).unwrap_or(0).saturating_mul(1000);
         let time_ns = self.epoch_ns.saturating_add(since_start);
-        let block = self.block.packet(time_ns, way, frame, notes);
-        let len = block.len() as u64;
-        let written =
-            look(&self.file, &mut self.looked, now).and_then(|()| self.file.write_all(block));
-        match written {
+        let block = self.block.packet(time_ns, way, frame, notes, self.left_out_since);
+        let looked = match &mut self.place {
+            Place::Named { looked, .. } => look(&self.file, looked, now),
+            Place::Stdout { .. } => Ok(()),
+        };
+        match looked.and_then(|()| self.file.write_all(block)) {
             Ok(()) => {
-                self.len += len;
+                if let Place::Named { len, .. } = &mut self.place {
+                    *len += block.len() as u64;
+                }
                 self.frames += 1;
+                self.left_out_since = 0;
                 Ok(())
             }
-            Err(error) => {
-                self.over = true;
-                // Best effort: a reader copes with half a block as well.
-                let _ = self.file.set_len(self.len);
-                Err(io::Error::new(
-                    error.kind(),
-                    format!(
-                        "the capture {} ends after {}: {error}; the board goes on without",
-                        self.path.display(),
-                        counted(self.frames, "frame")
-                    ),
-                ))
-            }
+            Err(error) => Err(self.end(&error)),
         }
+    }
+
+    /// Ends the capture with its last whole frame. Returns the error with what came of it.
+    fn end(&mut self, error: &io::Error) -> io::Error {
+        self.over = true;
+        let name = match &self.place {
+            Place::Named { path, len, .. } => {
+                // Best effort: a reader copes with half a block as well.
+                let _ = self.file.set_len(*len);
+                path.display().to_string()
+            }
+            Place::Stdout { .. } => "on standard output".into(),
+        };
+        let frames = counted(self.frames, "frame");
+        let text =
+            format!("the capture {name} ends after {frames}: {error}; the board goes on without");
+        io::Error::new(error.kind(), text)
+    }
+
+    /// Frames that were left out because the reader of standard output was slow.
+    #[must_use]
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// Frames in the file.
@@ -220,17 +298,27 @@ impl Capture {
         self.frames
     }
 
-    /// The file, as it was named.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Whether [`Capture::record`] has failed, so that nothing is captured any more.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.over
     }
+}
+
+/// Standard output without a buffer between, so that a frame is one `write`.
+#[cfg(unix)]
+fn stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    // Room for a burst, if it is a pipe and the kernel grants it.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_LEN);
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn stdout() -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(unix)]
@@ -290,8 +378,15 @@ impl Block {
         self.end_with_options()
     }
 
-    /// Enhanced packet block (4.3) on the only interface.
-    fn packet(&mut self, time_ns: u64, way: Way, frame: &[u8], notes: &str) -> &[u8] {
+    /// Enhanced packet block (4.3) on the only interface, before which that many were left out.
+    fn packet(
+        &mut self,
+        time_ns: u64,
+        way: Way,
+        frame: &[u8],
+        notes: &str,
+        left_out: u64,
+    ) -> &[u8] {
         let len = u32::try_from(frame.len()).expect("a frame is shorter than 4 GiB");
         let direction = match way {
             Way::ToBoard => DIRECTION_INBOUND,
@@ -308,6 +403,9 @@ impl Block {
             self.option(OPT_COMMENT, short(notes).as_bytes());
         }
         self.option(OPT_EPB_FLAGS, &direction.to_le_bytes());
+        if left_out > 0 {
+            self.option(OPT_EPB_DROPCOUNT, &left_out.to_le_bytes());
+        }
         self.end_with_options()
     }
 

@@ -1,16 +1,27 @@
 //! The command line, which is also the manual.
+//!
+//! [`Cli::read`] makes sense of it as a whole: no option is ever without effect in silence. What two options
+//! come to together is in `pairs`, what a value comes to beside others in the `check` of each command.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+mod faults;
+mod identity;
+mod pairs;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use smoltcp::wire::Ipv4Cidr;
+use tapboard_firmware::NetConfig;
 
+pub use self::faults::{Fault, Faults};
+pub use self::identity::Who;
 use crate::console::Script;
 use crate::gateway::Forward;
-use crate::link::{Link, Setting};
+use crate::identity::{Identity, mac_text};
 use crate::nic::Offload;
-use crate::nic::wire::Side;
 use crate::sim::Sim;
 
 /// The package's version, and the commit it was built from.
@@ -20,7 +31,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("TAPBOARD_CO
 ///
 /// Without a command it is `tapboard user`.
 #[derive(Debug, Parser)]
-#[command(version = VERSION, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(version = VERSION, max_term_width = 100)]
 pub struct Cli {
     /// What to run.
     #[command(subcommand)]
@@ -38,7 +49,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the board behind forwarded ports of 127.0.0.1; needs no rights (the default).
     User(User),
-    /// Run the board as a host of its own, 192.0.2.1, on a Linux TAP interface.
+    /// Run the board as a host of its own, 192.0.2.1, on a Linux TAP interface. Several boards share a
+    /// network over a bridge of their TAPs, each with an --id of its own.
     Tap(Tap),
     /// Walk through a connection's life on a loopback, step by step, in virtual time.
     Loopback,
@@ -63,123 +75,98 @@ pub struct Board {
     #[arg(long)]
     pub checksum_offload: bool,
     /// Send no telemetry.
-    #[arg(long, conflicts_with = "telemetry")]
+    #[arg(long)]
     pub no_telemetry: bool,
-    /// Write every frame to this pcapng file, with what the cable did to it.
+    /// Write every frame to this pcapng file, with what the cable did to it. With - to standard output, and
+    /// all else to standard error: tapboard --pcap - | wireshark -k -i -
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
     /// Draw every frame as it is sent; of the attempts to connect for telemetry while nobody listens, the first.
     #[arg(long)]
     pub ladder: bool,
     /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at
-    /// the console lists them.
-    #[arg(long, value_name = "FILE", value_parser = |path: &str| Script::read(path.as_ref()))]
+    /// the console lists them. With - from standard input, all of which is read first.
+    #[arg(long = "script", value_name = "FILE")]
+    pub script_file: Option<PathBuf>,
+    /// The commands of that file.
+    #[arg(skip)]
     pub script: Option<Script>,
+    /// Who the board is.
+    #[command(flatten)]
+    pub who: Who,
     /// What is wrong with the cable.
     #[command(flatten)]
     pub faults: Faults,
 }
 
-/// A fault of one direction, or of both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// To which side, or both.
-    pub to: Option<Side>,
-    /// Which, and how much.
-    pub setting: Setting,
-}
-
-impl Fault {
-    /// Reads a value of the fault `name`, with `in:` or `out:` before it for one direction alone.
-    fn parse(name: &str, text: &str) -> Result<Self, String> {
-        let (to, value) = match text.split_once(':') {
-            Some(("in", value)) => (Some(Side::Board), value),
-            Some(("out", value)) => (Some(Side::Peer), value),
-            Some((way, _)) => {
-                return Err(format!("{way:?} is no direction: in: is to the board, out: from it"));
-            }
-            None => (None, text),
-        };
-        Ok(Self { to, setting: Setting::parse(name, value)? })
+impl Cli {
+    /// Reads the command line `args`, whose first word is the program's name. Options before the command's
+    /// name are the command's. What makes no sense together is an error with a remedy.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let args = command_first(args.into_iter().collect());
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(args)?;
+        let mut cli =
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let (name, matches) = matches.subcommand().unwrap_or(("user", &matches));
+        let checked = pairs::check(name, matches).and_then(|()| cli.check());
+        let Err(text) = checked else { return Ok(cli) };
+        let used = if cli.command.is_some() { command.find_subcommand_mut(name) } else { None };
+        Err(match used {
+            Some(used) => used.error(ErrorKind::ArgumentConflict, text),
+            None => command.error(ErrorKind::ArgumentConflict, text),
+        })
     }
 
-    fn parser(name: &'static str) -> impl Fn(&str) -> Result<Self, String> + Clone + Send + Sync {
-        move |text| Self::parse(name, text)
-    }
-}
-
-/// What is wrong with the cable. Each holds for both directions, or with `in:` to the board alone, or
-/// with `out:` from it; so each may be given twice.
-#[derive(Clone, Debug, Args)]
-#[command(
-    next_help_heading = "Faults of the cable (each may begin with in: or out: for one direction)"
-)]
-pub struct Faults {
-    /// Lose frames at random.
-    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("loss"))]
-    pub loss: Vec<Fault>,
-    /// Lose frames in bursts: the chances to begin and to end one, e.g. 1%/30%.
-    #[arg(long, value_name = "ENTER/LEAVE", value_parser = Fault::parser("burst"))]
-    pub burst: Vec<Fault>,
-    /// Flip one bit of a frame.
-    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("corrupt"))]
-    pub corrupt: Vec<Fault>,
-    /// Deliver a frame twice.
-    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("duplicate"))]
-    pub duplicate: Vec<Fault>,
-    /// Let later frames overtake one.
-    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("reorder"))]
-    pub reorder: Vec<Fault>,
-    /// Delay every frame, e.g. by 40ms.
-    #[arg(long, value_name = "TIME", value_parser = Fault::parser("delay"))]
-    pub delay: Vec<Fault>,
-    /// Vary the delay by up to this much either way.
-    #[arg(long, value_name = "TIME", value_parser = Fault::parser("jitter"))]
-    pub jitter: Vec<Fault>,
-    /// Limit the rate, e.g. to 1mbit.
-    #[arg(long, value_name = "RATE", value_parser = Fault::parser("rate"))]
-    pub rate: Vec<Fault>,
-    /// Bytes that may wait for the rate; 64k unless given.
-    #[arg(long, value_name = "BYTES", value_parser = Fault::parser("queue"))]
-    pub queue: Vec<Fault>,
-    /// Lose packets of more bytes than this.
-    #[arg(long, value_name = "BYTES", value_parser = Fault::parser("mtu"))]
-    pub mtu: Vec<Fault>,
-    /// Let nothing through, with `on`, `in:on` or `out:on`.
-    #[arg(long, value_name = "ON", value_parser = Fault::parser("partition"))]
-    pub partition: Vec<Fault>,
-    /// Decides what befalls which frame, as far as chance does; drawn unless given, and printed when it matters,
-    /// here or at the console.
-    #[arg(long, value_name = "NUMBER")]
-    pub seed: Option<u64>,
-}
-
-impl Faults {
-    /// A link with these faults, whose further ones follow from `seed`.
-    #[must_use]
-    pub fn link(&self, seed: u64) -> Link {
-        let mut link = Link::new(seed);
-        let all = [
-            &self.loss,
-            &self.burst,
-            &self.corrupt,
-            &self.duplicate,
-            &self.reorder,
-            &self.delay,
-            &self.jitter,
-            &self.rate,
-            &self.queue,
-            &self.mtu,
-            &self.partition,
-        ];
-        for fault in all.into_iter().flatten() {
-            link.set(fault.to, fault.setting);
+    fn check(&mut self) -> Result<(), String> {
+        match &mut self.command {
+            None => self.user.check(),
+            Some(Command::User(user)) => user.check(),
+            Some(Command::Tap(tap)) => tap.check(),
+            Some(Command::Sim(sim)) => sim.check(),
+            Some(Command::Loopback | Command::Ladder(_)) => Ok(()),
         }
-        link
     }
+}
+
+/// `args` with the command's name in the first place, if only options of `tapboard user` precede it.
+fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
+    let command = Cli::command();
+    let is_command =
+        |arg: &OsString| command.get_subcommands().any(|known| *known.get_name() == **arg);
+    // A word that could be a command's name may be an option's value: then what precedes it is not complete.
+    let complete = |args: &[OsString]| {
+        let read = command.clone().try_get_matches_from(args);
+        read.is_ok_and(|matches: ArgMatches| matches.subcommand().is_none())
+    };
+    let place = (1..args.len()).find(|&at| is_command(&args[at]) && complete(&args[..at]));
+    if let Some(place) = place {
+        args[1..=place].rotate_right(1);
+    }
+    args
+}
+
+/// Whether `path` stands for standard input or output.
+#[must_use]
+pub fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 impl Board {
+    /// Reads the script, and looks at what is without effect.
+    fn check(&mut self) -> Result<(), String> {
+        if let Some(path) = &self.script_file {
+            self.script = Some(Script::read(path)?);
+        }
+        self.faults.check()
+    }
+
+    /// Whether frames go to standard output, which is then no place for anything else.
+    #[must_use]
+    pub fn captures_to_stdout(&self) -> bool {
+        self.pcap.as_deref().is_some_and(is_standard)
+    }
+
     /// Where telemetry goes, if anywhere.
     #[must_use]
     pub fn telemetry_or(&self, default: SocketAddr) -> Option<SocketAddr> {
@@ -210,8 +197,7 @@ pub struct User {
     pub allow: Vec<u16>,
     /// Take the board that runs in another process, in place of the one in this: whoever sends Ethernet
     /// frames as UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`.
-    #[arg(long, value_name = "udp:PORT", value_parser = guest,
-        conflicts_with_all = ["profile", "telemetry", "no_telemetry", "checksum_offload"])]
+    #[arg(long, value_name = "udp:PORT", value_parser = guest)]
     pub guest: Option<u16>,
     /// The board's own options.
     #[command(flatten)]
@@ -219,6 +205,28 @@ pub struct User {
 }
 
 impl User {
+    fn check(&mut self) -> Result<(), String> {
+        self.board.check()?;
+        let (board, host) = (self.identity().net, NetConfig::PEER);
+        // The IPv4 address follows from the number, which is not the host's.
+        if board.mac == host.mac {
+            return Err(taken("MAC address", &mac_text(board.mac), "--mac 02:00:5e:00:00:07"));
+        }
+        let address = |net: &NetConfig| net.ipv6.map(|ipv6| ipv6.address());
+        match address(&board) {
+            Some(ipv6) if Some(ipv6) == address(&host) => {
+                Err(taken("IPv6 address", &ipv6, "--ip6 2001:db8::7"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Who the board is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.board.who.identity(None)
+    }
+
     /// The default forwards with the given ones put in their place.
     #[must_use]
     pub fn forwards(&self) -> Vec<Forward> {
@@ -243,15 +251,15 @@ impl User {
 /// Options of `tapboard tap`.
 #[derive(Clone, Debug, Args)]
 pub struct Tap {
-    /// The interface: attached to as it is if it exists, created with 192.0.2.2/24 and
-    /// `2001:db8::2/64` and removed at exit if not.
+    /// The interface: attached to as it is if it exists, created with the host's addresses and removed at
+    /// exit if not. The host's are number 2 of the board's networks: 192.0.2.2/24 and `2001:db8::2/64`.
     #[arg(long, default_value = "tap0")]
     pub name: String,
-    /// The board's address and prefix length. A created interface gets the next address of the network.
-    #[arg(long, value_name = "ADDR/PREFIX", default_value = "192.0.2.1/24", value_parser = cidr)]
-    pub ip: Ipv4Cidr,
-    /// Next hop for what is outside the board's network.
-    #[arg(long, value_name = "ADDR")]
+    /// The board's IPv4 address and prefix length, 192.0.2.1/24 unless given.
+    #[arg(long, value_name = "ADDR/PREFIX", value_parser = identity::ipv4)]
+    pub ip: Option<Ipv4Cidr>,
+    /// Next hop for what is outside the board's network; IPv4 only.
+    #[arg(long, value_name = "ADDR", value_parser = identity::host_ipv4)]
     pub gateway: Option<Ipv4Addr>,
     /// What the NIC does for the board, beside passing frames.
     #[arg(long, value_enum, default_value_t)]
@@ -270,13 +278,86 @@ pub struct Tap {
     pub board: Board,
 }
 
+impl Tap {
+    fn check(&mut self) -> Result<(), String> {
+        self.board.check()?;
+        let Self { gateway, ip, board: Board { telemetry, who, .. }, .. } = &*self;
+        if let (Some(_), Some(_), Some(_), Some(_), Some(_)) =
+            (who.id, who.mac, ip, who.ip6, &who.board_name)
+        {
+            return Err("--id has nothing left to give, beside --mac, --ip, --ip6 and --board-name; leave it out"
+                .into());
+        }
+        let net = self.identity().net;
+        if let &Some(gateway) = gateway {
+            if gateway == net.ipv4.address() {
+                return Err(format!(
+                    "--gateway {gateway} is the board itself; name a router's address"
+                ));
+            }
+            if net.ipv4.contains_addr(&gateway) && !identity::is_host(net.ipv4, gateway) {
+                return Err(format!(
+                    "--gateway {gateway} is no host's address in {}; name a router's",
+                    net.ipv4.network()
+                ));
+            }
+        }
+        telemetry.map_or(Ok(()), |to| {
+            self.reaches(to.ip()).map_err(|why| format!("--telemetry {to}: {why}"))
+        })
+    }
+
+    /// Who the board is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let mut identity = self.board.who.identity(self.ip);
+        identity.net.gateway = self.gateway;
+        identity
+    }
+
+    /// Whether the board has a way to `address`, and if not, what gives it one.
+    fn reaches(&self, address: IpAddr) -> Result<(), String> {
+        let net = self.identity().net;
+        if self.identity().addresses().any(|own| own == address) {
+            return Err("that is the board itself; name another host's address".into());
+        }
+        match address {
+            IpAddr::V4(to) if net.ipv4.contains_addr(&to) => {
+                if identity::is_host(net.ipv4, to) {
+                    return Ok(());
+                }
+                Err(format!("that is no host's address in {}; name a host's", net.ipv4.network()))
+            }
+            IpAddr::V4(_) if net.gateway.is_some() => Ok(()),
+            IpAddr::V4(_) => Err(format!(
+                "the board has no way out of {}; give it one with --gateway ADDR, or --no-telemetry",
+                net.ipv4.network()
+            )),
+            IpAddr::V6(to) if to.is_unicast_link_local() => Ok(()),
+            IpAddr::V6(to) if net.ipv6.is_some_and(|own| own.contains_addr(&to)) => Ok(()),
+            IpAddr::V6(_) => Err(
+                "the board has no IPv6 gateway; put it into that network with --ip6 ADDR/PREFIX, or \
+                 --no-telemetry"
+                    .into(),
+            ),
+        }
+    }
+}
+
+/// The error for what is the host's already.
+fn taken(what: &str, value: &impl std::fmt::Display, other: &str) -> String {
+    format!(
+        "{value} is the {what} of the host at the other end of the wire; choose another, e.g. {other}"
+    )
+}
+
 /// Options of `tapboard ladder`.
 #[derive(Clone, Debug, Args)]
 pub struct Ladder {
-    /// The capture, pcapng or pcap, of an Ethernet interface.
+    /// The capture, pcapng or pcap, of an Ethernet interface; - for standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Write the diagram to this file, as an SVG document, instead of to the terminal.
+    /// Write the diagram to this file, as an SVG document, instead of to the terminal; - for standard output.
     #[arg(long, value_name = "OUT")]
     pub svg: Option<PathBuf>,
 }
@@ -298,26 +379,13 @@ fn guest(text: &str) -> Result<u16, String> {
         .ok_or_else(|| format!("{text:?} is not udp: and a port from 1 to 65535, e.g. udp:7100"))
 }
 
-/// A host address with its prefix length.
-fn cidr(text: &str) -> Result<Ipv4Cidr, String> {
-    let parsed = text.split_once('/').and_then(|(address, prefix)| {
-        let address: Ipv4Addr = address.parse().ok()?;
-        let prefix = prefix.parse().ok().filter(|prefix| (1..=30).contains(prefix))?;
-        let cidr = Ipv4Cidr::new(address, prefix);
-        let host = address != cidr.network().address() && Some(address) != cidr.broadcast();
-        (host && !address.is_multicast() && !address.is_loopback()).then_some(cidr)
-    });
-    parsed.ok_or_else(|| {
-        format!(
-            "{text:?} is not a host's ADDRESS/PREFIX with a prefix of 1 to 30, e.g. 192.0.2.1/24"
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    fn read(words: &str) -> Result<Cli, clap::Error> {
+        Cli::read(words.split(' ').map(Into::into))
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -337,31 +405,6 @@ mod tests {
     }
 
     #[test]
-    fn faults_hold_for_both_directions_or_for_one() {
-        let words =
-            "tapboard --loss 5% --delay in:40ms --delay out:10ms --mtu out:off --partition in:on";
-        let link = Cli::parse_from(words.split(' ')).user.board.faults.link(1);
-        let (to_board, to_peer) = (link.faults(Side::Board), link.faults(Side::Peer));
-        assert_eq!(to_board.loss, to_peer.loss);
-        assert_eq!((to_board.delay.total_millis(), to_peer.delay.total_millis()), (40, 10));
-        assert_eq!((to_board.partition, to_peer.partition), (true, false));
-        for bad in ["--loss 500%", "--loss up:5%", "--delay 40", "--rate fast"] {
-            let error = Cli::try_parse_from(["tapboard"].into_iter().chain(bad.split(' ')));
-            assert_eq!(error.unwrap_err().exit_code(), 2, "{bad}");
-        }
-    }
-
-    #[test]
-    fn only_a_host_address_will_do() {
-        assert!(cidr("198.51.100.7/24").is_ok());
-        for bad in
-            ["192.0.2.1", "192.0.2.0/24", "192.0.2.255/24", "224.0.0.1/24", "x/24", "192.0.2.1/31"]
-        {
-            assert!(cidr(bad).unwrap_err().contains("e.g. 192.0.2.1/24"));
-        }
-    }
-
-    #[test]
     fn telemetry_goes_to_a_host() {
         assert!(destination("192.0.2.2:9000").is_ok() && destination("[2001:db8::2]:9").is_ok());
         for bad in ["192.0.2.2", "192.0.2.2:0", "0.0.0.0:9000", "[::]:9000", "224.0.0.1:9", "x:1"] {
@@ -370,27 +413,102 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_is_a_port_and_brings_its_own_settings() {
-        let parse = |words: &str| Cli::try_parse_from(words.split(' '));
-        assert_eq!(parse("tapboard --guest udp:7100 --loss 5%").unwrap().user.guest, Some(7100));
-        for bad in ["7100", "udp:0", "udp:", "udp:70000", "tcp:7100", "udp:7100 --profile mcu"] {
-            let error = parse(&format!("tapboard --guest {bad}")).unwrap_err().to_string();
-            assert!(error.contains("e.g. udp:7100") || error.contains("--profile"), "{error}");
+    fn a_guest_is_a_port() {
+        assert_eq!(read("tapboard --guest udp:7100 --loss 5%").unwrap().user.guest, Some(7100));
+        for bad in ["7100", "udp:0", "udp:", "udp:70000", "tcp:7100"] {
+            let error = read(&format!("tapboard --guest {bad}")).unwrap_err().to_string();
+            assert!(error.contains("e.g. udp:7100"), "{error}");
         }
     }
 
     #[test]
     fn options_work_with_and_without_the_command_word() {
         for words in
-            [&["tapboard", "--allow", "9001"][..], &["tapboard", "user", "--allow", "9001"]]
+            ["tapboard --allow 9001", "tapboard user --allow 9001", "tapboard --allow 9001 user"]
         {
-            let cli = Cli::parse_from(words);
+            let cli = read(words).unwrap();
             let user = match cli.command {
                 Some(Command::User(user)) => user,
                 None => cli.user,
                 other => panic!("{other:?}"),
             };
-            assert_eq!(user.allowed(), [9001]);
+            assert_eq!(user.allowed(), [9001], "{words}");
+        }
+    }
+
+    #[test]
+    fn options_before_the_commands_name_are_the_commands() {
+        let first = |words: &str| {
+            let words = words.split(' ').map(Into::into).collect();
+            let words: Vec<_> = command_first(words);
+            words.join(" ".as_ref()).into_string().unwrap()
+        };
+        for (given, meant) in [
+            ("tapboard --loss 5% tap", "tapboard tap --loss 5%"),
+            (
+                "tapboard -v --loss 5% --ladder tap --name x",
+                "tapboard tap -v --loss 5% --ladder --name x",
+            ),
+            ("tapboard -v sim --seed 1", "tapboard sim -v --seed 1"),
+            ("tapboard --board-name tap", "tapboard --board-name tap"),
+            ("tapboard --board-name tap tap", "tapboard tap --board-name tap"),
+            ("tapboard user --loss 5% tap", "tapboard user --loss 5% tap"),
+            ("tapboard --nonsense tap", "tapboard --nonsense tap"),
+            ("tapboard ladder user", "tapboard ladder user"),
+        ] {
+            assert_eq!(first(given), meant);
+        }
+        let Some(Command::Tap(tap)) = read("tapboard --loss 5% --id 3 tap").unwrap().command else {
+            panic!("it is no tap");
+        };
+        assert_eq!((tap.board.faults.loss.len(), tap.board.who.id), (1, Some(3)));
+        let error = read("tapboard -p 8007:7 tap").unwrap_err().to_string();
+        assert!(error.contains("'-p'") && error.contains("Usage: tapboard tap"), "{error}");
+    }
+
+    /// What the options come to, each by itself a good one.
+    #[test]
+    fn values_that_cannot_be_are_refused_with_a_remedy() {
+        for (words, remedy) in [
+            ("tap --gateway 192.0.2.1", "is the board itself; name a router's address"),
+            ("tap --id 7 --gateway 192.0.2.7", "is the board itself"),
+            ("tap --gateway 192.0.2.255", "is no host's address in 192.0.2.0/24; name a router's"),
+            ("tap --gateway 192.0.2.0", "is no host's address"),
+            ("tap --telemetry 192.0.2.1:9000", "is the board itself; name another"),
+            ("tap --telemetry [2001:db8::1]:9000", "is the board itself; name another"),
+            (
+                "tap --telemetry 192.0.2.255:9000",
+                "no host's address in 192.0.2.0/24; name a host's",
+            ),
+            ("tap --telemetry 198.51.100.1:9000", "give it one with --gateway ADDR"),
+            ("tap --telemetry [2001:db8:1::2]:9000", "--ip6 ADDR/PREFIX"),
+            ("tap --ip 10.0.0.1/8 --telemetry 192.0.2.2:9000", "no way out of 10.0.0.0/8"),
+            (
+                "tap --id 3 --mac 02:00:00:00:00:03 --ip 192.0.2.3/24 --ip6 2001:db8::3 --board-name x",
+                "leave it out",
+            ),
+            ("user --mac 02:00:5e:00:00:02", "02:00:5e:00:00:02 is the MAC address of the host"),
+            ("user --ip6 2001:db8::2", "choose another, e.g. --ip6 2001:db8::7"),
+            ("--mac 02:00:5e:00:00:02", "choose another, e.g. --mac 02:00:5e:00:00:07"),
+            ("tap --id 2", "the host's own number"),
+            ("--script /nonexistent/x", "cannot read the script /nonexistent/x"),
+        ] {
+            let error = read(&format!("tapboard {words}")).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(remedy), "{words}: {error}");
+        }
+        for words in [
+            "tap --gateway 198.51.100.1",
+            "tap --gateway 192.0.2.254 --telemetry 198.51.100.1:9000",
+            "tap --telemetry 192.0.2.77:9000",
+            "tap --telemetry [2001:db8::77]:9000",
+            "tap --telemetry [fe80::77]:9000",
+            "tap --ip 192.0.2.2/24",
+            "tap --ip6 2001:db8::2",
+            "user --ip6 2001:db8:1::2",
+            "user --id 254 --mac 06:00:00:00:00:01 --ip6 2001:db8::3 --board-name x",
+        ] {
+            assert!(read(&format!("tapboard {words}")).is_ok(), "{words}");
         }
     }
 }

@@ -244,11 +244,12 @@ fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<Lent<'e, End<'w>>> {
 }
 
 impl<'a> Gateway<'a> {
-    /// Opens the host ports and takes the far end of the wire. `entropy` seeds the gateway's stack;
-    /// `nic` is its end of the wire.
+    /// Opens the host ports, which lead to `board`, and takes the far end of the wire. `entropy` seeds the
+    /// gateway's stack; `nic` is its end of the wire.
     pub fn open(
         forwards: &[Forward],
         allowed: &[u16],
+        board: Ipv4Addr,
         registry: Registry,
         nic: &mut End<'_>,
         entropy: u64,
@@ -269,7 +270,7 @@ impl<'a> Gateway<'a> {
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
         let hosts = loopbacks();
-        let doors = Door::open_all(forwards, &hosts, &registry)?;
+        let doors = Door::open_all(forwards, (board, &hosts), &registry)?;
         let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
         Ok(Self { stack, hosts, doors, allowed, flows, datagrams, registry })
@@ -332,14 +333,14 @@ impl<'a> Gateway<'a> {
 impl Door {
     fn open_all(
         forwards: &[Forward],
-        hosts: &[IpAddr],
+        (board, hosts): (Ipv4Addr, &[IpAddr]),
         registry: &Registry,
     ) -> Result<Vec<Self>, GatewayError> {
         let mut doors = Vec::with_capacity(forwards.len() * hosts.len());
         let (mut closed, mut first) = (Vec::new(), None);
         for &forward in forwards {
             for &host in hosts {
-                match Self::open(host, forward) {
+                match Self::open(host, forward, board) {
                     Ok(door) => doors.push(door),
                     Err(error) => {
                         closed.push((host, forward));
@@ -362,10 +363,10 @@ impl Door {
         Ok(doors)
     }
 
-    fn open(host: IpAddr, forward: Forward) -> io::Result<Self> {
+    fn open(host: IpAddr, forward: Forward, board: Ipv4Addr) -> io::Result<Self> {
         let host = SocketAddr::new(host, forward.host);
         let (tcp, udp) = (TcpListener::bind(host)?, UdpSocket::bind(host)?);
-        let board = SocketAddr::from((NetConfig::BOARD.ipv4.address(), forward.board));
+        let board = SocketAddr::from((board, forward.board));
         Ok(Self { board, tcp, udp, acceptable: true, readable: true, retry_at: None })
     }
 }

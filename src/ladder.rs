@@ -13,7 +13,8 @@ mod text;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
+use std::net::IpAddr;
 use std::path::Path;
 
 use smoltcp::time::Instant;
@@ -24,8 +25,9 @@ pub use self::mark::Mark;
 use self::mark::Marker;
 pub use self::refused::Refused;
 pub use self::text::{Ladder, Style};
-use crate::capture::{self, Record, Way};
-use crate::cli;
+use crate::capture::{self, CaptureError, Reader, Record, Way};
+use crate::cli::{self, is_standard};
+use crate::identity::Identity;
 use crate::output::counted;
 use crate::segment::{Decoder, Gist};
 
@@ -75,6 +77,14 @@ pub struct Rungs {
 }
 
 impl Rungs {
+    /// From now on a board is known to have these addresses; unless told, those of
+    /// [`NetConfig::BOARD`](tapboard_firmware::NetConfig::BOARD). Others are learned from what it sends.
+    #[must_use]
+    pub fn of_board(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.hosts.of_board(addresses);
+        self
+    }
+
     /// The rung of a frame that was sent at `now`. With no way known, who sends first stands left.
     pub fn rung(&mut self, now: Instant, way: Option<Way>, frame: &[u8], notes: &str) -> Rung {
         let first = *self.first.get_or_insert(now);
@@ -132,84 +142,158 @@ fn seconds(micros: i64) -> String {
 }
 
 /// Draws a capture on standard output, or as a document. Where frames have no direction, the board is
-/// who has its usual MAC address; a file is read twice for that.
+/// who has its usual MAC address; a file is read twice for that, standard input as it comes.
 pub fn run(options: &cli::Ladder) -> Result<(), String> {
-    let named = |error: capture::CaptureError| format!("{}: {error}", options.file.display());
-    let mut reader = capture::read(&options.file).map_err(|error| match error {
+    if is_standard(&options.file) {
+        let reader = Reader::new(io::stdin().lock());
+        return draw(reader, &Guess::of_stream(), options);
+    }
+    let guess = Guess::of_file(&options.file);
+    draw(capture::read(&options.file), &guess, options)
+}
+
+fn draw<R: Read>(
+    reader: Result<Reader<R>, CaptureError>,
+    guess: &Guess,
+    options: &cli::Ladder,
+) -> Result<(), String> {
+    let stream = is_standard(&options.file);
+    let name = if stream { "standard input".into() } else { options.file.display().to_string() };
+    let named = |error| match error {
         // Names the file itself.
-        capture::CaptureError::Open { .. } => error.to_string(),
-        error => named(error),
-    })?;
-    // Others' captures do not say which host is the board.
-    let board = fs::metadata(&options.file).is_ok_and(|data| data.is_file())
-        && capture::read(&options.file).is_ok_and(|reader| {
-            let mut frames = reader.flatten();
-            frames.any(|record| record.way.is_none() && hosts::has_board(&record.frame))
-        });
-    let way = |record: &Record| {
-        let guess = || if board { hosts::way(&record.frame) } else { None };
-        record.way.or_else(guess)
+        CaptureError::Open { .. } => error.to_string(),
+        error => format!("{name}: {error}"),
     };
-    if let Some(path) = &options.svg {
-        if same_file(path, &options.file) {
-            return Err(format!("{} is the capture itself; name another", path.display()));
-        }
-        let mut drawing = svg::Drawing::default();
-        let mut damage = None;
-        for record in &mut reader {
-            let record = match record {
-                Ok(record) => record,
-                Err(error) => {
-                    damage = Some(named(error));
-                    break;
-                }
-            };
-            drawing.frame(instant(&record), way(&record), &record.frame, &notes(&record));
-        }
-        fs::write(path, drawing.finish()).map_err(|error| {
-            format!(
-                "cannot write {}: {error}; name a file in a directory that you may write",
-                path.display()
-            )
-        })?;
-        if drawing.left_out() > 0 {
-            log::warn!(
-                "only the first {} frames are drawn; left out: {}",
-                svg::RUNGS_MAX,
-                counted(drawing.left_out(), "frame")
-            );
-        }
-        if let Some(error) = damage {
-            return Err(error);
-        }
-    } else {
-        let mut ladder = Ladder::new(Style::of_stdout());
-        let mut out = BufWriter::new(io::stdout().lock());
-        for record in &mut reader {
-            let record = match record {
-                Ok(record) => record,
-                Err(error) => {
-                    let _ = out.flush();
-                    return Err(named(error));
-                }
-            };
-            let lines = ladder.line(instant(&record), way(&record), &record.frame, &notes(&record));
-            if let Err(error) = writeln!(out, "{lines}") {
-                return shown(&error);
-            }
-        }
-        if let Err(error) = out.flush() {
-            return shown(&error);
-        }
+    let mut reader = reader.map_err(named)?;
+    let damage = match &options.svg {
+        Some(path) => document(path, &mut reader, guess, &options.file)?,
+        None => lines(&mut reader, guess)?,
+    };
+    if let Some(error) = damage {
+        return Err(named(error));
     }
     if reader.truncated() {
-        log::warn!("{} ends within a frame: its writer was stopped", options.file.display());
+        log::warn!("{name} ends within a frame: its writer was stopped");
     }
     if reader.skipped() > 0 {
         let skipped = counted(reader.skipped(), "frame");
         log::warn!("not shown: {skipped} of other links than Ethernet");
     }
     Ok(())
+}
+
+/// Draws on standard output up to the end of the capture, or to where it is damaged, which is returned.
+fn lines<R: Read>(reader: &mut Reader<R>, guess: &Guess) -> Result<Option<CaptureError>, String> {
+    let mut ladder = Ladder::new(Style::of_output()).of_board(guess.addresses());
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut seen = guess.usual;
+    for record in reader {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => return out.flush().map_or_else(|e| shown(&e), Ok).map(|()| Some(error)),
+        };
+        let way = guess.way(&record, &mut seen);
+        let lines = ladder.line(instant(&record), way, &record.frame, &notes(&record));
+        // What comes from a running board is shown as it comes.
+        let flush = |out: &mut BufWriter<_>| if guess.stream { out.flush() } else { Ok(()) };
+        if let Err(error) = writeln!(out, "{lines}").and_then(|()| flush(&mut out)) {
+            return shown(&error).map(|()| None);
+        }
+    }
+    out.flush().map_or_else(|error| shown(&error), Ok).map(|()| None)
+}
+
+/// Draws a document up to the end of the capture `file`, or to where it is damaged, which is returned.
+fn document<R: Read>(
+    path: &Path,
+    reader: &mut Reader<R>,
+    guess: &Guess,
+    file: &Path,
+) -> Result<Option<CaptureError>, String> {
+    if !is_standard(path) && same_file(path, file) {
+        return Err(format!("{} is the capture itself; name another", path.display()));
+    }
+    let mut drawing = svg::Drawing::default().of_board(guess.addresses());
+    let (mut damage, mut seen) = (None, guess.usual);
+    for record in reader {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                damage = Some(error);
+                break;
+            }
+        };
+        let way = guess.way(&record, &mut seen);
+        drawing.frame(instant(&record), way, &record.frame, &notes(&record));
+    }
+    let text = drawing.finish();
+    if is_standard(path) {
+        io::stdout().write_all(text.as_bytes()).or_else(|error| shown(&error))?;
+    } else {
+        fs::write(path, text).map_err(|error| {
+            format!(
+                "cannot write {}: {error}; name a file in a directory that you may write",
+                path.display()
+            )
+        })?;
+    }
+    if drawing.left_out() > 0 {
+        log::warn!(
+            "only the first {} frames are drawn; left out: {}",
+            svg::RUNGS_MAX,
+            counted(drawing.left_out(), "frame")
+        );
+    }
+    Ok(damage)
+}
+
+/// Who the board is in a capture, as far as frames do not say.
+#[derive(Debug, Default)]
+struct Guess {
+    /// A frame without direction has the board's usual MAC address: others' captures do not say which host
+    /// is the board.
+    usual: bool,
+    /// The board's usual addresses may be another's.
+    other: bool,
+    /// More is learned from what comes.
+    stream: bool,
+}
+
+impl Guess {
+    /// Of frames that cannot be looked at twice.
+    fn of_stream() -> Self {
+        Self { usual: false, other: true, stream: true }
+    }
+
+    /// Looks through a file.
+    fn of_file(path: &Path) -> Self {
+        let mut guess = Self::default();
+        // A pipe cannot be looked at twice either.
+        if !fs::metadata(path).is_ok_and(|data| data.is_file()) {
+            return Self { stream: true, ..guess };
+        }
+        let mut sender = None;
+        for record in capture::read(path).into_iter().flatten().flatten() {
+            let has_board = hosts::has_board(&record.frame);
+            guess.usual |= record.way.is_none() && has_board;
+            if record.way == Some(Way::ToPeer) {
+                sender.get_or_insert(has_board);
+            }
+        }
+        guess.other = sender == Some(false);
+        guess
+    }
+
+    /// Addresses that are the board's without a doubt.
+    fn addresses(&self) -> Vec<IpAddr> {
+        if self.other { Vec::new() } else { Identity::default().addresses().collect() }
+    }
+
+    /// The way of a frame; `seen` is whether the board was there before.
+    fn way(&self, record: &Record, seen: &mut bool) -> Option<Way> {
+        *seen |= self.stream && record.way.is_none() && hosts::has_board(&record.frame);
+        record.way.or_else(|| if *seen { hosts::way(&record.frame) } else { None })
+    }
 }
 
 /// A reader who has seen enough, `head` for example, is no error.

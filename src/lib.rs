@@ -7,6 +7,7 @@ pub mod clock;
 pub mod console;
 pub mod gateway;
 pub mod guest;
+pub mod identity;
 pub mod ladder;
 pub mod link;
 pub mod nic;

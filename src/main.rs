@@ -1,11 +1,11 @@
 //! `tapboard`: parse, assemble, run.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use log::LevelFilter;
 use tapboard::cli::{Cli, Command};
+use tapboard::output;
 
 /// A logger whose lines do not garble the prompt.
 struct Aside(simple_logger::SimpleLogger);
@@ -27,7 +27,10 @@ impl log::Log for Aside {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     let level = match cli.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Debug,
@@ -45,14 +48,36 @@ fn main() -> ExitCode {
         Command::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
         Command::Sim(options) => tapboard::sim::command(&options),
         Command::Ladder(options) => tapboard::ladder::run(&options),
-        Command::Loopback => tapboard::walk::run(std::io::stdout().lock()),
+        Command::Loopback => {
+            tapboard::walk::run_within(std::io::stdout().lock(), output::columns())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not `eprintln!`, which panics when nobody reads.
-            let _ = writeln!(std::io::stderr(), "tapboard: {error}");
+            complain(&format!("tapboard: {error}\n"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What `clap` has to say in place of a run: help, or what is wrong with the command line.
+fn refused(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    let wide = |columns| text.to_string().lines().any(|line| line.chars().count() > columns);
+    if error.use_stderr() && output::columns().is_some_and(wide) {
+        complain(&text.to_string());
+    } else {
+        // With its colours, which a line that is wrapped has not.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
+}
+
+/// Prints on standard error, in lines for a terminal if it is one.
+fn complain(text: &str) {
+    let columns = output::columns().filter(|_| std::io::stderr().is_terminal());
+    let wrapped = columns.map(|columns| output::wrapped(text, columns));
+    // Not `eprint!`, which panics when nobody reads.
+    let _ = write!(std::io::stderr(), "{}", wrapped.as_deref().unwrap_or(text));
 }

@@ -1,19 +1,54 @@
-//! Standard output that nobody has to read.
+//! Standard output that nobody has to read, and how wide it is.
 //!
 //! What the board prints is for whoever watches; others use the board over the network. When the
 //! watcher has gone away `println!` would panic, and when it has stopped reading `println!` would wait
 //! for it: then anybody who toggles the LED often enough could stop the board. Such a line is dropped.
 //! Cost: one system call more a line.
+//!
+//! Where standard output carries a capture, lines go to standard error ([`leave_stdout`]). A line that is
+//! longer than the terminal is wide goes on in the next one, between two words.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// By how much the rest of a line stands further right than its beginning.
+const HANG: usize = 4;
+
+/// Room that is kept for it at least.
+const ROOM: usize = 20;
+
+/// Lines go to standard error.
+static ELSEWHERE: AtomicBool = AtomicBool::new(false);
+
+/// From now on standard output is somebody else's, and lines go to standard error.
+pub fn leave_stdout() {
+    ELSEWHERE.store(true, Ordering::Relaxed);
+}
+
+/// Whether lines go to a terminal.
+#[must_use]
+pub fn is_terminal() -> bool {
+    if ELSEWHERE.load(Ordering::Relaxed) {
+        io::stderr().is_terminal()
+    } else {
+        io::stdout().is_terminal()
+    }
+}
+
+/// Where lines go, for who may wait for their reader.
+#[must_use]
+pub fn stream() -> Box<dyn Write> {
+    if ELSEWHERE.load(Ordering::Relaxed) { Box::new(io::stderr()) } else { Box::new(io::stdout()) }
+}
 
 /// Prints a line, if anybody takes it.
 pub fn line(text: fmt::Arguments<'_>) {
     crate::console::aside(|| {
-        let mut stdout = io::stdout().lock();
-        if has_room(&stdout) {
-            let _ = writeln!(stdout, "{text}");
+        if ELSEWHERE.load(Ordering::Relaxed) {
+            print(&mut io::stderr().lock(), text);
+        } else {
+            print(&mut io::stdout().lock(), text);
         }
     });
 }
@@ -27,19 +62,89 @@ where
     format!("{number} {noun}{plural}")
 }
 
-/// Whether a line can be written without waiting: a pipe or terminal that is writable takes more than
-/// the longest one.
+fn print(out: &mut (impl Write + IsTerminal + Descriptor), text: fmt::Arguments<'_>) {
+    if !has_room(out) {
+        return;
+    }
+    let written = match columns().filter(|_| out.is_terminal()) {
+        Some(columns) => writeln!(out, "{}", wrapped(&text.to_string(), columns)),
+        None => writeln!(out, "{text}"),
+    };
+    let _ = written;
+}
+
+/// Characters a line has room for: `COLUMNS`, or else the terminal's width, if there is one.
+#[must_use]
+pub fn columns() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+    let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    columns.or_else(terminal).filter(|&columns| columns > 0)
+}
+
+/// `text` with no line longer than `columns`, unless a word is. What goes on in a line of its own stands
+/// further right; a line that fits stays as it is, and so does one with colours.
+#[must_use]
+pub fn wrapped(text: &str, columns: usize) -> String {
+    let hang = |line: &str| line.len() - line.trim_start_matches(' ').len() + HANG;
+    let lines = text.split('\n').map(|line| wrapped_at(line, columns, hang(line)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Likewise one line, of which what goes on stands `hang` characters from the left.
+#[must_use]
+pub fn wrapped_at(line: &str, columns: usize, hang: usize) -> String {
+    if line.chars().count() <= columns || line.contains('\x1b') {
+        return line.to_string();
+    }
+    let hang = hang.min(columns.saturating_sub(ROOM));
+    let text = line.trim_start_matches(' ');
+    let indent = line.len() - text.len();
+    let mut out = String::with_capacity(line.len() + hang);
+    out.extend(std::iter::repeat_n(' ', indent));
+    let mut column = indent;
+    let mut gap = 0;
+    for word in text.split(' ') {
+        let len = word.chars().count();
+        if column > indent && column + gap + len > columns && len > 0 {
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', hang));
+            column = hang;
+        } else {
+            out.extend(std::iter::repeat_n(' ', gap));
+            column += gap;
+        }
+        out.push_str(word);
+        column += len;
+        gap = 1;
+    }
+    out.truncate(out.trim_end_matches(' ').len());
+    out
+}
+
+/// What can be asked whether it can be written to.
 #[cfg(target_os = "linux")]
-fn has_room(stdout: &io::StdoutLock<'_>) -> bool {
+pub(crate) trait Descriptor: std::os::fd::AsFd {}
+#[cfg(target_os = "linux")]
+impl<T: std::os::fd::AsFd> Descriptor for T {}
+#[cfg(not(target_os = "linux"))]
+pub(crate) trait Descriptor {}
+#[cfg(not(target_os = "linux"))]
+impl<T> Descriptor for T {}
+
+/// Whether a line, or a frame of a capture, can be written without waiting: a pipe or terminal that is
+/// writable takes more than the longest one.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_room(out: &impl Descriptor) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    let mut fds = [PollFd::new(stdout, PollFlags::OUT)];
+    let mut fds = [PollFd::new(out, PollFlags::OUT)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn has_room(_stdout: &io::StdoutLock<'_>) -> bool {
+pub(crate) fn has_room(_out: &impl Descriptor) -> bool {
     true
 }
 
@@ -59,5 +164,35 @@ mod tests {
         assert_eq!(counted(0_u32, "frame"), "0 frames");
         assert_eq!(counted(1_u64, "frame"), "1 frame");
         assert_eq!(counted(21_usize, "frame"), "21 frames");
+    }
+
+    #[test]
+    fn a_line_goes_on_between_two_words_and_further_right() {
+        let text =
+            "the board is up\n  a line with far more words in it than there is room for\n\n  short";
+        assert_eq!(
+            wrapped(text, 30),
+            "the board is up\n  a line with far more words\n      in it than there is room\n      for\n\n  short"
+        );
+        assert_eq!(wrapped(text, 80), text);
+    }
+
+    #[test]
+    fn columns_of_a_table_stay_apart_and_a_long_word_stays_whole() {
+        assert_eq!(
+            wrapped_at("tcp        0  192.0.2.1:23   192.0.2.2:53762", 30, 4),
+            "tcp        0  192.0.2.1:23\n    192.0.2.2:53762"
+        );
+        let word = "w".repeat(50);
+        assert_eq!(wrapped(&word, 40), word);
+        assert_eq!(wrapped(&format!("a {word} b"), 40), format!("a\n    {word}\n    b"));
+        let colours = "\x1b[2m|\x1b[0m ".repeat(20);
+        assert_eq!(wrapped(&colours, 40), colours);
+    }
+
+    #[test]
+    fn room_is_kept_for_what_goes_on() {
+        let wrapped = wrapped_at(&format!("{:70}one two three four five six", ""), 80, 75);
+        assert_eq!(wrapped.lines().last(), Some(format!("{:60}three four five six", "").as_str()));
     }
 }

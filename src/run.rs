@@ -24,7 +24,7 @@ use mio::{Events, Registry, Token, Waker};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetConfig};
+use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage};
 
 use self::control::Turn;
 use self::sleep::{Sleeper, Until};
@@ -35,7 +35,8 @@ use crate::board::SimBoard;
 use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
 use crate::console::{self, Console, Source};
-use crate::nic::linked::{Cable, Watch};
+use crate::identity::Identity;
+use crate::nic::linked::{Cable, Observer, Watch};
 use crate::nic::mac::{Checksums, Mac};
 use crate::output::say;
 
@@ -103,12 +104,14 @@ pub trait Nic {
 }
 
 /// Ctrl-C and SIGTERM, as the driver sees them.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "an observer has none")]
 pub struct Driver {
     sleeper: Sleeper,
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
     clock: RealClock,
+    /// Where every frame goes, once it runs.
+    capture: Option<Box<dyn Observer>>,
 }
 
 impl Driver {
@@ -132,12 +135,29 @@ impl Driver {
             let _ = wake.wake();
         };
         ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
-        Ok(Self { sleeper, waker, stop, clock })
+        Ok(Self { sleeper, waker, stop, clock, capture: None })
     }
 
     /// In the midst of traffic, looks for the next event for up to `limit` before it sleeps.
     pub fn busy_poll(&mut self, limit: Duration) {
         self.sleeper.busy_poll(limit);
+    }
+
+    /// Opens the capture that the options ask for: before anything is up, for it may fail. One on standard
+    /// output that nobody reads any more ends the run in order.
+    pub fn capture(&mut self, options: &Board) -> Result<(), String> {
+        let Some(path) = &options.pcap else { return Ok(()) };
+        let epoch = self.clock.epoch();
+        self.capture = Some(if options.captures_to_stdout() {
+            let (stop, waker) = (Arc::clone(&self.stop), Arc::clone(&self.waker));
+            control::capture_to_stdout(epoch, move || {
+                stop.store(true, Ordering::SeqCst);
+                let _ = waker.wake();
+            })?
+        } else {
+            control::capture(path, epoch)?
+        });
+        Ok(())
     }
 
     /// Where NICs register what they wait for.
@@ -158,20 +178,20 @@ impl Driver {
     /// `telemetry` unless the options say otherwise.
     pub fn run<N: Nic>(
         mut self,
-        net: &NetConfig,
+        identity: &Identity,
         options: &Board,
         telemetry: SocketAddr,
         nic: &mut N,
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
-        let mut bench = self.bench(options, telemetry)?;
+        let mut bench = self.bench(options, identity, telemetry)?;
         bench.checksum_offload = options.checksum_offload || nic.segments();
         let who = |nic| if nic { "NIC" } else { "firmware" };
         log::info!("the {} does the checksums of TCP and UDP", who(bench.checksum_offload));
         log::info!("the {} makes TCP's segments", who(nic.segments()));
         loop {
             let mut memory = Memory::new(options.profile);
-            let mut firmware = memory.boot(net, telemetry, nic, &bench, self.clock.now())?;
+            let mut firmware = memory.boot(identity, telemetry, nic, &bench, self.clock.now())?;
             if self.power_cycle(&mut firmware, nic, &mut bench)? == End::Stopped {
                 print_summary(&firmware, nic);
                 return Ok(());
@@ -187,21 +207,25 @@ impl Driver {
         station: &mut S,
         nic: &mut N,
     ) -> Result<(), String> {
-        let mut bench = self.bench(options, Some(telemetry))?;
+        let mut bench = self.bench(options, &Identity::default(), Some(telemetry))?;
         self.power_cycle(station, nic, &mut bench)?;
         print_summary(station, nic);
         Ok(())
     }
 
-    /// The cable that the options ask for, with what watches it, and the console.
-    fn bench(&self, options: &Board, telemetry: Option<SocketAddr>) -> Result<Bench, String> {
+    /// The cable that the options ask for, with what watches it, and the console. `identity` is who is drawn as
+    /// the board.
+    fn bench(
+        &mut self,
+        options: &Board,
+        identity: &Identity,
+        telemetry: Option<SocketAddr>,
+    ) -> Result<Bench, String> {
         let mut cable = cable(&options.faults)?;
         let seed_shown = control::show_seed(cable.link());
-        if let Some(path) = &options.pcap {
-            cable.watch(Watch::Capture, Some(control::capture(path, self.clock.epoch())?));
-        }
+        cable.watch(Watch::Capture, self.capture.take());
         if options.ladder {
-            cable.watch(Watch::Ladder, Some(control::ladder(telemetry)));
+            cable.watch(Watch::Ladder, Some(control::ladder(identity, telemetry)));
         }
         let source = options.script.clone().map_or(Source::Stdin, Source::Script);
         match source {
@@ -355,13 +379,14 @@ impl<'a> Memory<'a> {
 
     fn boot<N: Nic>(
         &'a mut self,
-        net: &NetConfig,
+        identity: &Identity,
         telemetry: Option<SocketAddr>,
         nic: &mut N,
         bench: &Bench,
         now: Instant,
     ) -> Result<Firmware<'a, SimBoard>, String> {
-        let services = ServiceConfig { name: board_name(net), telemetry };
+        let Identity { net, name } = identity;
+        let services = ServiceConfig { name: name.clone(), telemetry };
         let (checksums, segments) = (bench.checksums(nic), nic.segments());
         let mut device = Mac::new(nic.device(), checksums).segmenting(segments);
         let board = SimBoard::new();
@@ -375,16 +400,6 @@ impl<'a> Memory<'a> {
         }
         .map_err(|error| error.to_string())
     }
-}
-
-/// `tapboard-` and the MAC address.
-fn board_name<const N: usize>(net: &NetConfig) -> heapless::String<N> {
-    let mut name = heapless::String::new();
-    let _ = name.push_str("tapboard-");
-    for byte in net.mac.0 {
-        let _ = core::fmt::write(&mut name, format_args!("{byte:02x}"));
-    }
-    name
 }
 
 fn print_summary<N: Nic, S: Station>(station: &S, nic: &N) {

@@ -1,5 +1,6 @@
 //! `tapboard tap`: the board on a Linux TAP, a host of its own beside the kernel's network stack.
 
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::thread::available_parallelism;
 
@@ -7,11 +8,13 @@ use mio::Interest;
 use mio::event::Event;
 use mio::unix::SourceFd;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
-use tapboard_firmware::NetConfig;
+use smoltcp::wire::{IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
 
 use crate::cli;
-use crate::nic::tap::{LinkStatus, Tap, TapConfig, TapError, TapWarning};
+use crate::identity::{Identity, mac_text, numbered_ipv4, numbered_ipv6};
+use crate::nic::tap::{
+    HostSide, LinkStatus, Tap, TapConfig, TapError, TapWarning, machine_addresses,
+};
 use crate::nic::{Lent, Offload};
 use crate::output::{counted, say};
 use crate::run::{Driver, NIC, Nic};
@@ -95,19 +98,6 @@ impl Nic for TapNic {
     }
 }
 
-/// The host's side of a network that it has to make: the address after the board's, or before it.
-fn host_side(board: Ipv4Cidr) -> Ipv4Cidr {
-    let bits = board.address().to_bits();
-    let host = |bits: u32| {
-        let address = Ipv4Address::from_bits(bits);
-        let usable = board.contains_addr(&address)
-            && address != board.network().address()
-            && Some(address) != board.broadcast();
-        usable.then(|| Ipv4Cidr::new(address, board.prefix_len()))
-    };
-    host(bits + 1).or_else(|| host(bits - 1)).unwrap_or(board)
-}
-
 /// How long to look for the next frame before sleeping. With one processor, who sends it could not.
 fn busy_poll(micros: Option<u16>) -> Duration {
     let several = || available_parallelism().is_ok_and(|count| count.get() > 1);
@@ -124,17 +114,26 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
     }
     let mut driver = Driver::new()?;
     driver.busy_poll(busy_poll(options.busy_poll));
-    let host_ipv4 = host_side(options.ip);
+    let identity = options.identity();
+    not_the_hosts(&identity)?;
     let config = TapConfig {
         name: options.name.clone(),
-        host_ipv4,
+        host_ipv4: host_ipv4(identity.net.ipv4),
+        host_ipv6: identity.net.ipv6.map(host_ipv6),
         offload: options.offload,
-        ..TapConfig::default()
     };
     let mut tap = Tap::open(&config).map_err(|error| error.to_string())?;
+    let mac = identity.net.mac;
+    if tap.host().macs.contains(&mac) {
+        let name = tap.name();
+        return Err(format!(
+            "{mac} is the host's own MAC address on {name}; choose another with --mac"
+        ));
+    }
     for warning in tap.warnings() {
         log::warn!("{warning}");
     }
+    warn(options, &identity);
     let calls = if tap.segments() { "many segments" } else { "one frame" };
     log::info!("{}: {calls} in a system call", tap.name());
     let interest = Interest::READABLE | Interest::WRITABLE;
@@ -142,35 +141,94 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
         .registry()?
         .register(&mut SourceFd(&tap.as_raw_fd()), NIC, interest)
         .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
-    let net = NetConfig { ipv4: options.ip, gateway: options.gateway, ..NetConfig::BOARD };
-    print_banner(&net, &tap, host_ipv4, &options.board);
+    // After what another board may have already, so that its capture is not replaced; before this one is up.
+    driver.capture(&options.board)?;
+    let collector = collector(identity.net.ipv4, tap.host());
+    print_banner(&identity, &tap, collector, &options.board);
     let status = tap.status();
-    let telemetry = (host_ipv4.address(), 9000).into();
     let segments = options.segmentation_offload && tap.segments();
     if segments != options.segmentation_offload {
         log::warn!("{} cannot segment; the firmware does that, and its checksums", tap.name());
     }
     tap.leave_whole(segments);
-    driver.run(&net, &options.board, telemetry, &mut TapNic { tap, status, segments })
+    driver.run(&identity, &options.board, collector, &mut TapNic { tap, status, segments })
 }
 
-fn print_banner(net: &NetConfig, tap: &Tap, host: Ipv4Cidr, options: &cli::Board) {
-    let (board, name) = (net.ipv4.address(), tap.name());
+/// The host's IPv4 address in the network of `board`: number 2, or number 1 if that is the board's.
+fn host_ipv4(board: Ipv4Cidr) -> Ipv4Cidr {
+    let numbers = [2, 1].map(|number| numbered_ipv4(board, number));
+    numbers.into_iter().find(|host| *host != board).unwrap_or(board)
+}
+
+/// Likewise its IPv6 address.
+fn host_ipv6(board: Ipv6Cidr) -> Ipv6Cidr {
+    let numbers = [2, 1].map(|number| numbered_ipv6(board, number));
+    numbers.into_iter().find(|host| *host != board).unwrap_or(board)
+}
+
+/// Where telemetry goes unless told otherwise: to the host in the network of `board`, at the address that it
+/// has there or would get.
+fn collector(board: Ipv4Cidr, host: &HostSide) -> SocketAddr {
+    let usual = host_ipv4(board).address();
+    let near = |address: IpAddress| match address {
+        IpAddress::Ipv4(address) => board.contains_addr(&address).then_some(address),
+        IpAddress::Ipv6(_) => None,
+    };
+    let found = || host.addresses.iter().filter_map(|own| near(own.address()));
+    let address = found().find(|own| *own == usual).or_else(|| found().next()).unwrap_or(usual);
+    (address, 9000).into()
+}
+
+/// An error if the board would have an address of this machine.
+fn not_the_hosts(identity: &Identity) -> Result<(), String> {
+    let own = machine_addresses()
+        .map_err(|error| format!("cannot look up this machine's addresses: {error}"))?;
+    identity.addresses().find(|address| own.contains(address)).map_or(Ok(()), |address| {
+        let option = if address.is_ipv4() { "--ip" } else { "--ip6" };
+        Err(format!(
+            "{address} is an address of this machine, and cannot be the board's too; choose another with \
+             {option} ADDR/PREFIX, or all with --id N"
+        ))
+    })
+}
+
+/// Warns of what does not do what one might think.
+fn warn(options: &cli::Tap, identity: &Identity) {
+    options.board.faults.warn();
+    let network = identity.net.ipv4.network();
+    if let Some(gateway) = options.gateway.filter(|gateway| !network.contains_addr(gateway)) {
+        log::warn!(
+            "--gateway {gateway} is outside the board's network, {network}: that works only if it is on this cable \
+             all the same; if not, name one inside, or give --ip a shorter prefix"
+        );
+    }
+}
+
+fn print_banner(identity: &Identity, tap: &Tap, collector: SocketAddr, options: &cli::Board) {
+    let (net, name) = (identity.net, tap.name());
+    let board = net.ipv4.address();
     say!("The board is up: {board} on {name}.\n");
     say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
     if let Some(ipv6) = net.ipv6 {
         say!("  {:<15} the same", ipv6.address());
     }
-    if tap.created() {
-        say!("  {name} was created with {host} for this host, and goes when this ends.");
-    } else {
-        say!("  {name} was there; its addresses stay as they are.");
+    say!("  It is {}, with the MAC address {}.", identity.name, mac_text(net.mac));
+    let HostSide { master, addresses, .. } = tap.host();
+    let port = master.as_ref().map_or_else(String::new, |master| format!(", a port of {master}"));
+    match addresses.iter().find(|own| matches!(own, IpCidr::Ipv4(_))) {
+        Some(host) if tap.created() => {
+            say!("  {name} was created with {host} for this host, and goes when this ends.");
+        }
+        None if tap.created() => {
+            say!("  {name} was created without an address, and goes when this ends.");
+        }
+        _ => say!("  {name} was there{port}; its addresses stay as they are."),
     }
     say!("\nTry, in another terminal:");
     say!("  ping -c 3 {board}");
     say!("  printf hello | nc -N {board} 7");
     say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
-    if let Some(telemetry) = options.telemetry_or((host.address(), 9000).into()) {
+    if let Some(telemetry) = options.telemetry_or(collector) {
         let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
         say!("  {collect:<32} # telemetry");
     }
@@ -181,12 +239,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_host_gets_a_usable_neighbour_address() {
-        let side = |a: [u8; 4], prefix| {
-            host_side(Ipv4Cidr::new(Ipv4Address::from(a), prefix)).address().octets()
+    fn the_host_is_number_two_of_the_boards_networks_or_number_one() {
+        let ipv4 = |board: &str| host_ipv4(board.parse().unwrap()).to_string();
+        assert_eq!(ipv4("192.0.2.1/24"), "192.0.2.2/24");
+        assert_eq!(ipv4("192.0.2.254/24"), "192.0.2.2/24");
+        assert_eq!(ipv4("192.0.2.2/24"), "192.0.2.1/24");
+        assert_eq!(ipv4("192.0.2.6/30"), "192.0.2.5/30");
+        assert_eq!(ipv4("10.9.8.7/8"), "10.0.0.2/8");
+        let ipv6 = |board: &str| host_ipv6(board.parse().unwrap()).to_string();
+        assert_eq!(ipv6("2001:db8::1/64"), "2001:db8::2/64");
+        assert_eq!(ipv6("2001:db8:1::2/64"), "2001:db8:1::1/64");
+    }
+
+    #[test]
+    fn telemetry_goes_to_where_the_host_is() {
+        let collector = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            let host = HostSide { addresses, ..HostSide::default() };
+            collector("192.0.2.1/24".parse().unwrap(), &host).to_string()
         };
-        assert_eq!(side([192, 0, 2, 1], 24), [192, 0, 2, 2]);
-        assert_eq!(side([192, 0, 2, 254], 24), [192, 0, 2, 253]);
-        assert_eq!(side([192, 0, 2, 6], 30), [192, 0, 2, 5]);
+        assert_eq!(collector(&[]), "192.0.2.2:9000");
+        assert_eq!(collector(&["10.0.0.1/8", "2001:db8::2/64"]), "192.0.2.2:9000");
+        assert_eq!(collector(&["192.0.2.77/24", "192.0.2.2/24"]), "192.0.2.2:9000");
+        assert_eq!(collector(&["10.0.0.1/8", "192.0.2.77/32"]), "192.0.2.77:9000");
     }
 }

@@ -4,11 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use mio::event::Event;
 use smoltcp::time::Instant;
+use smoltcp::wire::Ipv6Cidr;
 use tapboard_firmware::NetConfig;
 
 use crate::cli::User;
 use crate::gateway::{Forward, Gateway, Memory};
 use crate::guest::Guest;
+use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
 use crate::run::{Driver, Nic};
@@ -62,34 +64,48 @@ impl Nic for UserNic<'_> {
 
 /// Runs the board, or the wire of a guest, until a signal ends it.
 pub fn run(options: &User) -> Result<(), String> {
-    let driver = Driver::new()?;
+    let mut driver = Driver::new()?;
+    let identity = options.identity();
     let forwards = options.forwards();
     let allowed = options.allowed();
     let mut wire = Wire::default();
     let mut memory = Memory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut end = wire.end(Side::Peer);
-    let gateway =
-        Gateway::open(&forwards, &allowed, driver.registry()?, &mut end, entropy, &mut memory)
-            .map_err(|error| error.to_string())?;
+    let board = identity.net.ipv4.address();
+    let gateway = Gateway::open(
+        &forwards,
+        &allowed,
+        board,
+        driver.registry()?,
+        &mut end,
+        entropy,
+        &mut memory,
+    )
+    .map_err(|error| error.to_string())?;
     let mut nic = UserNic { wire, gateway };
     match options.guest {
         None => {
-            print_banner(&forwards, &nic.gateway, &allowed, options);
-            driver.run(&NetConfig::BOARD, &options.board, TELEMETRY, &mut nic)
+            // After what another board may have already, so that its capture is not replaced; before this one is up.
+            driver.capture(&options.board)?;
+            print_banner(&identity, &forwards, &nic.gateway, &allowed, options);
+            driver.run(&identity, &options.board, TELEMETRY, &mut nic)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
-            print_banner(&forwards, &nic.gateway, &allowed, options);
+            driver.capture(&options.board)?;
+            print_banner(&identity, &forwards, &nic.gateway, &allowed, options);
             driver.station(&options.board, TELEMETRY, &mut guest, &mut nic)
         }
     }
 }
 
 /// Whether the gateway lets the board reach `to`; the error says what would.
-fn reachable(to: SocketAddr, allowed: &[u16]) -> Result<(), String> {
+fn reachable(to: SocketAddr, board: &NetConfig, allowed: &[u16]) -> Result<(), String> {
     let peer = NetConfig::PEER;
-    let ipv6 = peer.ipv6.map(|ipv6| IpAddr::V6(ipv6.address()));
+    // The board is told of no way out of its IPv6 network.
+    let near = |ipv6: &Ipv6Cidr| board.ipv6.is_some_and(|own| own.contains_addr(&ipv6.address()));
+    let ipv6 = peer.ipv6.filter(near).map(|ipv6| IpAddr::V6(ipv6.address()));
     let port = to.port();
     if to.ip() != IpAddr::V4(peer.ipv4.address()) && Some(to.ip()) != ipv6 {
         let host = peer.ipv4.address();
@@ -101,8 +117,15 @@ fn reachable(to: SocketAddr, allowed: &[u16]) -> Result<(), String> {
     Err(format!("port {port} is not allowed, add --allow {port}"))
 }
 
-fn print_banner(forwards: &[Forward], gateway: &Gateway<'_>, allowed: &[u16], options: &User) {
-    let address = NetConfig::BOARD.ipv4.address();
+fn print_banner(
+    identity: &Identity,
+    forwards: &[Forward],
+    gateway: &Gateway<'_>,
+    allowed: &[u16],
+    options: &User,
+) {
+    options.board.faults.warn();
+    let address = identity.net.ipv4.address();
     let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
     match options.guest {
         None => say!("The board is up: {address} on a virtual wire, reached through {hosts}.\n"),
@@ -121,6 +144,9 @@ fn print_banner(forwards: &[Forward], gateway: &Gateway<'_>, allowed: &[u16], op
         };
         say!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
     }
+    if options.guest.is_none() && *identity != Identity::default() {
+        say!("  It is {}, with the MAC address {}.", identity.name, mac_text(identity.net.mac));
+    }
     let ports = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     say!("  board -> 127.0.0.1 only to port {ports}");
     say!("\nTry, in another terminal:");
@@ -132,7 +158,7 @@ fn print_banner(forwards: &[Forward], gateway: &Gateway<'_>, allowed: &[u16], op
         say!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
     }
     let telemetry = options.board.telemetry_or(TELEMETRY);
-    match telemetry.map(|to| (to, reachable(to, allowed))) {
+    match telemetry.map(|to| (to, reachable(to, &identity.net, allowed))) {
         Some((to, Ok(()))) => {
             say!("  nc -l 127.0.0.1 {:<14} # telemetry", to.port());
         }

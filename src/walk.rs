@@ -14,6 +14,7 @@ use tapboard_firmware::{BoardSockets, Error, McuStorage, NetConfig, NetStack};
 
 use crate::clock::VirtualClock;
 use crate::nic::loopback::Loopback;
+use crate::output::{wrapped, wrapped_at};
 use crate::segment::{Decoder, Gist};
 use crate::world::{Outcome, Step, drive};
 
@@ -23,6 +24,10 @@ const DELAY: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Characters of the client's column, and of the segments' one.
 const WIDTH: usize = 34;
+/// Characters of a step's number.
+const NUMBER: usize = 5;
+/// Characters of all columns, with some room for the server's.
+const WIDE: usize = 11 + 2 * WIDTH + NUMBER + 26;
 
 const ECHO: u16 = 7;
 const NOBODY: u16 = 4242;
@@ -41,11 +46,18 @@ struct Walk<'a, W> {
     decoder: Decoder,
     step: u32,
     out: W,
+    /// Characters that a line of `out` has room for, if that is known.
+    columns: Option<usize>,
     failed: Option<io::Error>,
 }
 
-/// Walks through it all, printing to `out`. The error says which step did not hold.
+/// Walks through it all, printing to `out`, in columns. The error says which step did not hold.
 pub fn run(out: impl Write) -> Result<(), String> {
+    run_within(out, None)
+}
+
+/// As [`run`], for an `out` whose lines have room for that many characters.
+pub fn run_within(out: impl Write, columns: Option<usize>) -> Result<(), String> {
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut storage = Box::<McuStorage>::default();
     let mut sockets = BoardSockets::new();
@@ -53,7 +65,7 @@ pub fn run(out: impl Write) -> Result<(), String> {
     let (net, now) = (NetConfig::BOARD, Instant::ZERO);
     let stack = NetStack::new(&net, &mut nic, now, entropy, &mut *storage, &mut sockets);
     let (clock, decoder) = (VirtualClock::new(), Decoder::default());
-    let mut walk = Walk { stack, nic, clock, decoder, step: 0, out, failed: None };
+    let mut walk = Walk { stack, nic, clock, decoder, step: 0, out, columns, failed: None };
     walk.heading();
     walk.connection()?;
     walk.refused()?;
@@ -265,9 +277,25 @@ impl<'a, W: Write> Walk<'a, W> {
     // ---- Printing ----------------------------------------------------------------------------------
 
     fn line(&mut self, text: &str) {
+        let text = self.columns.map_or_else(|| text.into(), |columns| wrapped(text, columns));
+        self.print(&text);
+    }
+
+    /// A line of the table, of which what has no room goes on `hang` characters from the left.
+    fn row(&mut self, row: &str, hang: usize) {
+        let row = self.columns.map_or_else(|| row.into(), |columns| wrapped_at(row, columns, hang));
+        self.print(&row);
+    }
+
+    fn print(&mut self, text: &str) {
         if let Err(error) = writeln!(self.out, "{text}") {
             self.failed.get_or_insert(error);
         }
+    }
+
+    /// Whether the sides have no columns of their own.
+    fn narrow(&self) -> bool {
+        self.columns.is_some_and(|columns| columns < WIDE)
     }
 
     fn heading(&mut self) {
@@ -276,18 +304,29 @@ impl<'a, W: Write> Walk<'a, W> {
             "One interface, {address}, on a loopback whose frames take {} ms; virtual time.",
             DELAY.total_millis()
         ));
-        self.line(&format!("\n{:>9}  {:<WIDTH$}{:<WIDTH$}server", "time", "client", "segments"));
+        if self.narrow() {
+            self.line("\nC is a step of the client, S of the server; between them the segments.");
+        } else {
+            self.line(&format!(
+                "\n{:>9}  {:<WIDTH$}{:<WIDTH$}server",
+                "time", "client", "segments"
+            ));
+        }
     }
 
     fn say(&mut self, side: Side, text: &str) {
         self.step += 1;
         let number = format!("[{}]", self.step);
-        let step = format!("{number:<5}{text}");
+        let step = format!("{number:<NUMBER$}{text}");
         let now = time(self.clock.now());
-        self.line(&match side {
-            Client => format!("{now:>9}  {step}"),
-            Server => format!("{now:>9}  {:<WIDTH$}{:<WIDTH$}{step}", "", ""),
-        });
+        let (start, indent) = match side {
+            Client if self.narrow() => (" C ", 0),
+            Server if self.narrow() => (" S ", 0),
+            Client => ("  ", 0),
+            Server => ("  ", 2 * WIDTH),
+        };
+        let start = format!("{now:>9}{start}{:indent$}", "");
+        self.row(&format!("{start}{step}"), start.len() + NUMBER);
     }
 
     fn frame(&mut self, at: Instant, gist: &Gist) {
@@ -302,7 +341,9 @@ impl<'a, W: Write> Walk<'a, W> {
             std::cmp::Ordering::Less => format!("<-- {gist}"),
             std::cmp::Ordering::Equal => gist.to_string(),
         };
-        self.line(&format!("{:>9}  {:<WIDTH$}{text}", time(at), ""));
+        let indent = if self.narrow() { 1 } else { WIDTH };
+        let start = format!("{:>9}  {:indent$}", time(at), "");
+        self.row(&format!("{start}{text}"), start.len());
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) const OPT_IF_TSRESOL: u16 = 9;
 pub(super) const OPT_IF_TSOFFSET: u16 = 14;
 /// Flags of a packet (4.3.1).
 pub(super) const OPT_EPB_FLAGS: u16 = 2;
+/// Frames that were left out since the packet before (4.3).
+pub(super) const OPT_EPB_DROPCOUNT: u16 = 4;
 /// The flags' bits for the direction.
 pub(super) const DIRECTION_MASK: u32 = 3;
 /// Received.

@@ -42,7 +42,7 @@ fn small_file() -> Vec<u8> {
     let mut block = Block::default();
     let mut file = block.section().to_vec();
     file.extend_from_slice(block.interface("tap0"));
-    file.extend_from_slice(block.packet(0x1_0000_0002, Way::ToPeer, &FRAME, "lost"));
+    file.extend_from_slice(block.packet(0x1_0000_0002, Way::ToPeer, &FRAME, "lost", 0));
     file
 }
 
@@ -155,7 +155,7 @@ fn a_fifo_is_refused_before_it_can_block() {
 fn a_file_cut_anywhere_gives_its_whole_frames_and_no_error() {
     let mut file = small_file();
     let one = file.len();
-    file.extend_from_slice(Block::default().packet(9, Way::ToBoard, &FRAME, ""));
+    file.extend_from_slice(Block::default().packet(9, Way::ToBoard, &FRAME, "", 0));
     for len in 4..file.len() {
         let mut reader = Reader::new(Cursor::new(&file[..len])).unwrap();
         let frames = reader.by_ref().map(Result::unwrap).count();

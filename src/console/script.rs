@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use smoltcp::time::Duration;
@@ -34,12 +34,18 @@ pub(super) struct Step {
 }
 
 impl Script {
-    /// Reads a file. The error has a line for each bad line.
+    /// Reads a file, or for `-` standard input to its end. The error has a line for each bad line.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let name = path.display();
+        let stdin = path.as_os_str() == "-";
+        let name = if stdin { "standard input".into() } else { path.display().to_string() };
+        let source: io::Result<Box<dyn Read>> = if stdin {
+            Ok(Box::new(io::stdin()))
+        } else {
+            File::open(path).map(|file| -> Box<dyn Read> { Box::new(file) })
+        };
         let mut text = String::new();
-        let read = File::open(path)
-            .and_then(|file| file.take(SCRIPT_MAX + 1).read_to_string(&mut text))
+        let read = source
+            .and_then(|source| source.take(SCRIPT_MAX + 1).read_to_string(&mut text))
             .map_err(|error| format!("cannot read the script {name}: {error}"))?;
         if read as u64 > SCRIPT_MAX {
             return Err(format!("the script {name} is longer than {SCRIPT_MAX} bytes"));

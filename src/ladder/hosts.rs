@@ -40,13 +40,28 @@ struct End {
 }
 
 /// The columns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Hosts {
-    hosts: Vec<Host>,
+    columns: Vec<Host>,
     board: Option<usize>,
+    /// Addresses that are the board's, whoever uses them first.
+    known: Vec<IpAddr>,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        let ipv6 = NetConfig::BOARD.ipv6.map(|cidr| cidr.address().into());
+        let known = [NetConfig::BOARD.ipv4.address().into()].into_iter().chain(ipv6).collect();
+        Self { columns: Vec::new(), board: None, known }
+    }
 }
 
 impl Hosts {
+    /// From now on these are the addresses that are the board's.
+    pub(super) fn of_board(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.known = addresses.into_iter().collect();
+    }
+
     /// Columns of a frame's sender and receiver; new ones if need be.
     pub(super) fn ends(
         &mut self,
@@ -67,10 +82,8 @@ impl Hosts {
             }
             Some(Way::ToBoard) => {
                 // Who is asked for through a group address may be another host.
-                let usual = [NetConfig::BOARD.ipv4.address().into()].into_iter();
-                let mut usual =
-                    usual.chain(NetConfig::BOARD.ipv6.map(|cidr| cidr.address().into()));
-                let is_board = receiver.mac.is_some() || usual.any(|ip| receiver.ip == Some(ip));
+                let is_board = receiver.mac.is_some()
+                    || receiver.ip.is_some_and(|ip| self.known.contains(&ip));
                 let to = self.board(if is_board { receiver } else { End { mac: None, ip: None } });
                 (self.find(sender), Some(to))
             }
@@ -96,7 +109,7 @@ impl Hosts {
                 (None, false) => "?".to_string(),
             }
         };
-        self.hosts.iter().enumerate().map(title).collect()
+        self.columns.iter().enumerate().map(title).collect()
     }
 
     /// The board's column, which is whatever its addresses are.
@@ -106,7 +119,7 @@ impl Hosts {
             None => self.push(Host::default()),
         };
         self.board = Some(index);
-        self.hosts[index].learn(end);
+        self.columns[index].learn(end);
         index
     }
 
@@ -118,12 +131,12 @@ impl Hosts {
         }
         let asked = end.ip.filter(|ip| !ip.is_multicast() && !is_broadcast(*ip));
         let known = asked.and_then(|ip| self.with_address(ip));
-        let others = (0..self.hosts.len()).rev().find(|&index| index != from);
+        let others = (0..self.columns.len()).rev().find(|&index| index != from);
         known.or(others).or_else(|| asked.map(|_| self.find(End { ip: asked, ..end })))
     }
 
     fn with_address(&self, ip: IpAddr) -> Option<usize> {
-        self.hosts.iter().position(|host| host.addresses[kind(ip)] == Some(ip))
+        self.columns.iter().position(|host| host.addresses[kind(ip)] == Some(ip))
     }
 
     /// The column of an end that is not known to be the board.
@@ -133,14 +146,14 @@ impl Hosts {
         let of_mac = |host: &Host| end.mac.is_some() && host.mac == end.mac;
         let found = match ip {
             Some(ip) => self.with_address(ip).or_else(|| {
-                self.hosts.iter().position(|h| of_mac(h) && h.addresses[kind(ip)].is_none())
+                self.columns.iter().position(|h| of_mac(h) && h.addresses[kind(ip)].is_none())
             }),
-            None if end.mac.is_some() => self.hosts.iter().position(of_mac),
+            None if end.mac.is_some() => self.columns.iter().position(of_mac),
             // Not even Ethernet: from whoever is there.
-            None => (0..self.hosts.len()).find(|&index| self.board != Some(index)),
+            None => (0..self.columns.len()).find(|&index| self.board != Some(index)),
         };
         if let Some(index) = found {
-            self.hosts[index].learn(end);
+            self.columns[index].learn(end);
             return index;
         }
         let mut host = Host::default();
@@ -149,10 +162,10 @@ impl Hosts {
     }
 
     fn push(&mut self, host: Host) -> usize {
-        if self.hosts.len() < HOSTS_MAX {
-            self.hosts.push(host);
+        if self.columns.len() < HOSTS_MAX {
+            self.columns.push(host);
         }
-        self.hosts.len() - 1
+        self.columns.len() - 1
     }
 }
 

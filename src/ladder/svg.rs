@@ -4,6 +4,7 @@
 //! the longest label needs. The document names no font that has to be there, and no other file.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
@@ -43,6 +44,13 @@ pub struct Drawing {
 }
 
 impl Drawing {
+    /// Draws the board of these addresses; see [`Rungs::of_board`].
+    #[must_use]
+    pub fn of_board(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.rungs = self.rungs.of_board(addresses);
+        self
+    }
+
     /// Adds a frame that was sent at `now`. With `None` for a way, see [`Rungs::rung`].
     pub fn frame(&mut self, now: Instant, way: impl Into<Option<Way>>, frame: &[u8], notes: &str) {
         if self.drawn.len() >= RUNGS_MAX {

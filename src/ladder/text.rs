@@ -3,22 +3,26 @@
 //! On the left the time, then a lane for each host, with the arrow that says what the frame is; at the
 //! right what it is in view of the others, and what the link did. The lanes share three fifths of
 //! the width evenly; when a host appears the header is printed again. A label that does not fit its
-//! arrow goes to the right as well, and what does not fit there into lines of its own. ASCII throughout.
+//! arrow goes to the right as well, and what does not fit there into lines of its own. On a narrow terminal
+//! the lanes have all the width, and what is said of a frame stands below its arrow. ASCII throughout.
 
 use std::env;
 use std::fmt::Write;
-use std::io::{self, IsTerminal};
+use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
 use super::{Rung, Rungs, seconds};
 use crate::capture::Way;
+use crate::output;
 
 /// Width where no terminal says otherwise.
 const WIDTH: usize = 100;
 /// Widths that are kept to.
-const WIDTH_MIN: usize = 60;
+const WIDTH_MIN: usize = 40;
 const WIDTH_MAX: usize = 400;
+/// Below this width nothing stands beside the lanes.
+const WIDTH_BESIDE: usize = 60;
 /// Characters of the time and the space after it.
 const TIME: usize = 12;
 /// An arrow's least length on either side of its label.
@@ -29,7 +33,7 @@ const SHORT: usize = 5;
 /// How a [`Ladder`] looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Characters a line should have at most; kept between 60 and 400.
+    /// Characters a line should have at most; kept between 40 and 400.
     pub width: usize,
     /// Use ANSI colours.
     pub colour: bool,
@@ -43,17 +47,15 @@ impl Default for Style {
 }
 
 impl Style {
-    /// What standard output asks for: `COLUMNS` or the terminal's width, and colour on a terminal unless
-    /// `NO_COLOR` is set or `TERM` is `dumb`.
+    /// What the place where lines go asks for: `COLUMNS` or the terminal's width, and colour on a terminal
+    /// unless `NO_COLOR` is set or `TERM` is `dumb`.
     #[must_use]
-    pub fn of_stdout() -> Self {
-        let columns = env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
-        let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    pub fn of_output() -> Self {
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || env::var_os("TERM").is_some_and(|value| value == "dumb");
         Self {
-            width: columns.or_else(terminal).unwrap_or(WIDTH),
-            colour: io::stdout().is_terminal() && !no_colour,
+            width: output::columns().unwrap_or(WIDTH),
+            colour: output::is_terminal() && !no_colour,
         }
     }
 }
@@ -98,6 +100,13 @@ impl Ladder {
         Self { rungs: Rungs::default(), titles: Vec::new(), width, colour: style.colour }
     }
 
+    /// Draws the board of these addresses; see [`Rungs::of_board`].
+    #[must_use]
+    pub fn of_board(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.rungs = self.rungs.of_board(addresses);
+        self
+    }
+
     /// The line, or lines, of a frame that was sent at `now`; no line end at the last. With `None` for a
     /// way, see [`Rungs::rung`].
     pub fn line(
@@ -119,9 +128,14 @@ impl Ladder {
         out
     }
 
+    /// Whether nothing stands beside the lanes.
+    const fn narrow(&self) -> bool {
+        self.width < WIDTH_BESIDE
+    }
+
     /// Characters from the first lane to the last.
     const fn span(&self) -> usize {
-        (self.width - TIME) * 3 / 5
+        if self.narrow() { self.width - TIME - 1 } else { (self.width - TIME) * 3 / 5 }
     }
 
     /// Where the lanes are, from the first one.
@@ -133,6 +147,10 @@ impl Ladder {
     fn header(&self) -> String {
         let mut out = format!("{:>width$} ", "seconds", width = TIME - 1);
         let lanes = self.lanes();
+        if self.narrow() {
+            self.titles_below_each_other(&lanes, &mut out);
+            return out;
+        }
         for (index, title) in self.titles.iter().enumerate() {
             let at = TIME + lanes[index];
             let room = lanes.get(index + 1).map_or(usize::MAX, |next| next - lanes[index] - 1);
@@ -141,6 +159,24 @@ impl Ladder {
             out.extend(title.chars().take(room));
         }
         out
+    }
+
+    /// A line for each title, which begins at its lane or ends at the last one.
+    fn titles_below_each_other(&self, lanes: &[usize], out: &mut String) {
+        let room = self.width - TIME;
+        for (index, title) in self.titles.iter().enumerate() {
+            if index > 0 {
+                let _ = write!(out, "\n{:TIME$}", "");
+            }
+            let title: String = title.chars().take(room).collect();
+            let at = lanes[index].min(room - title.chars().count());
+            let mut row = vec![' '; at];
+            for &lane in lanes[..index].iter().filter(|&&lane| lane < at) {
+                row[lane] = '|';
+            }
+            out.extend(row);
+            out.push_str(&title);
+        }
     }
 
     fn draw(&self, rung: &Rung, out: &mut String) {
@@ -161,10 +197,17 @@ impl Ladder {
         self.paint(out, Ink::Lane, &lane_text(&row[..start]));
         self.paint(out, ink, &arrow);
         self.paint(out, Ink::Lane, &lane_text(&row[end..]));
+        // What goes on in a line of its own stands beside all lanes, or on a narrow terminal beside the first.
+        let beside = if self.narrow() { &row[..1] } else { &row[..] };
+        self.remarks(rung, rest, &lane_text(beside), out);
+        out.truncate(out.trim_end().len());
+    }
 
-        // The remarks, word by word.
-        let margin = TIME + row.len() + 2;
-        let mut column = TIME + row.len();
+    /// The remarks, word by word, right of `lanes`; the first line has its lanes already.
+    fn remarks(&self, rung: &Rung, rest: String, lanes: &str, out: &mut String) {
+        let margin = TIME + lanes.len() + 2;
+        // A narrow terminal's first line is full.
+        let mut column = if self.narrow() { self.width } else { TIME + lanes.len() };
         let note = if rung.dropped { Ink::Dropped } else { Ink::Note };
         let marks = rung.marks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let pieces = [(Ink::Plain, rest), (Ink::Mark, marks), (note, rung.notes.clone())];
@@ -173,18 +216,26 @@ impl Ladder {
             let separator = if index < last { ";" } else { "" };
             for word in format!("{text}{separator}").split_whitespace() {
                 let len = word.chars().count();
-                if column > margin && column + 1 + len > self.width {
+                // A word that has no room beside the lanes is in a line of its own, beside the first of them.
+                let long = margin + len > self.width;
+                if long || (column > margin && column + 1 + len > self.width) {
+                    let lanes = if long { &lanes[..1] } else { lanes };
                     let _ = write!(out, "\n{:TIME$}", "");
-                    self.paint(out, Ink::Lane, &lane_text(&row));
-                    column = TIME + row.len();
+                    self.paint(out, Ink::Lane, lanes);
+                    column = TIME + lanes.len();
                 }
-                let space = if column < margin { margin - column } else { 1 };
+                let space = if long {
+                    2
+                } else if column < margin {
+                    margin - column
+                } else {
+                    1
+                };
                 let _ = write!(out, "{:space$}", "");
                 self.paint(out, *ink, word);
-                column += space + len;
+                column = if long { self.width } else { column + space + len };
             }
         }
-        out.truncate(out.trim_end().len());
     }
 
     fn paint(&self, out: &mut String, ink: Ink, text: &str) {

@@ -41,16 +41,21 @@ impl fmt::Display for Chance {
 impl FromStr for Chance {
     type Err = String;
 
-    /// `5%`, or the same as `0.05`.
+    /// `5%`. Only 0 needs no `%`: a bare 1 could be one in a hundred as well as every one.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (number, most) = match text.strip_suffix('%') {
-            Some(number) => (number, 100.0),
-            None => (text, 1.0),
-        };
-        match number.trim().parse::<f64>() {
-            Ok(value) if (0.0..=most).contains(&value) => {
-                let millipercent = (value / most * 100_000.0).round() as u32;
-                if millipercent == 0 && value > 0.0 {
+        let bare = text.strip_suffix('%');
+        let value = bare.unwrap_or(text).trim().parse::<f64>();
+        match value {
+            Ok(percent) if bare.is_none() && percent > 0.0 && percent <= 1.0 => Err(format!(
+                "{text:?} could be {percent}% or {}%; write which, e.g. 5%",
+                (percent * 100_000.0).round() / 1000.0
+            )),
+            Ok(percent) if bare.is_none() && percent > 0.0 && percent <= 100.0 => {
+                Err(format!("{text:?} has no %; write {percent}%"))
+            }
+            Ok(percent) if (0.0..=100.0).contains(&percent) => {
+                let millipercent = (percent * 1000.0).round() as u32;
+                if millipercent == 0 && percent > 0.0 {
                     return Err(format!(
                         "{text:?} is too rare: 0.001% is the least chance, e.g. 5%"
                     ));
@@ -199,11 +204,11 @@ fn parse_mtu(text: &str) -> Result<usize, String> {
 }
 
 fn parse_burst(text: &str) -> Result<Burst, String> {
-    let chances = text.split_once('/').and_then(|(enter, leave)| {
-        let burst = Burst { enter: enter.parse().ok()?, leave: leave.parse().ok()? };
-        (burst.leave > Chance::NEVER).then_some(burst)
-    });
-    chances.ok_or_else(|| {
+    let burst = match text.split_once('/') {
+        Some((enter, leave)) => Some(Burst { enter: enter.parse()?, leave: leave.parse()? }),
+        None => None,
+    };
+    burst.filter(|burst| burst.leave > Chance::NEVER).ok_or_else(|| {
         format!("{text:?} is not ENTER/LEAVE, the chances to begin and to end a burst, e.g. 1%/30%")
     })
 }
@@ -230,7 +235,8 @@ mod tests {
     #[test]
     fn values_are_read_as_people_write_them() {
         let read = |name, value| Setting::parse(name, value).unwrap();
-        assert_eq!(read("loss", "5%"), read("loss", "0.05"));
+        assert_eq!(read("loss", "5%"), Setting::Loss(Chance::from_millipercent(5000)));
+        assert_eq!(read("loss", "0"), read("loss", "0%"));
         assert_eq!(read("loss", "off"), Setting::Loss(Chance::NEVER));
         assert_eq!(read("loss", "100%"), Setting::Loss(Chance::ALWAYS));
         assert_eq!(read("delay", "1.5s"), Setting::Delay(Duration::from_millis(1500)));
@@ -252,6 +258,9 @@ mod tests {
             ("loss", "NaN"),
             ("loss", ""),
             ("loss", "0.0004%"),
+            ("loss", "1"),
+            ("loss", "0.05"),
+            ("burst", "1/30"),
             ("burst", "5%"),
             ("burst", "5%/0%"),
             ("delay", "40"),
@@ -266,6 +275,20 @@ mod tests {
             assert!(error.contains("e.g."), "{name} {value}: {error}");
         }
         assert!(Setting::parse("lag", "1s").unwrap_err().contains("delay"));
+    }
+
+    #[test]
+    fn a_chance_without_a_unit_is_not_guessed() {
+        for (bare, remedy) in [
+            ("1", "could be 1% or 100%; write which"),
+            ("0.05", "could be 0.05% or 5%; write which"),
+            ("5", "write 5%"),
+            ("100", "write 100%"),
+            ("101", "is not a chance from 0% to 100%"),
+        ] {
+            let error = bare.parse::<Chance>().unwrap_err();
+            assert!(error.contains(remedy), "{error}");
+        }
     }
 
     #[test]

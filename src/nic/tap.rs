@@ -43,6 +43,7 @@
 
 mod coalesce;
 mod error;
+mod host;
 mod incoming;
 mod netlink;
 mod port;
@@ -53,17 +54,18 @@ mod virtio;
 use std::ffi::c_short;
 use std::fmt;
 use std::fs::{self, File};
-use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use rustix::event::Timespec;
 use rustix::io::Errno;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 use self::coalesce::Coalescer;
-pub use self::error::{TapError, TapWarning};
+pub use self::error::{Other, OtherKind, TapError, TapWarning};
+use self::host::elsewhere;
+pub use self::host::{HostSide, machine_addresses};
 use self::incoming::Incoming;
 use self::netlink::{Link, Netlink, TapLink};
 use self::port::Port;
@@ -119,6 +121,12 @@ impl TapConfig {
         )
     }
 
+    /// The host's addresses.
+    fn hosts(&self) -> Vec<IpCidr> {
+        let ipv6 = self.host_ipv6.map(IpCidr::Ipv6);
+        [IpCidr::Ipv4(self.host_ipv4)].into_iter().chain(ipv6).collect()
+    }
+
     /// Narrower than the kernel, which would take `tap0;reboot`: errors show commands to copy to a
     /// shell.
     fn check_name(&self) -> Result<(), TapError> {
@@ -149,6 +157,7 @@ pub struct Tap {
     created: bool,
     /// The board leaves checksums to us.
     left: bool,
+    host: HostSide,
     warnings: Vec<TapWarning>,
 }
 
@@ -181,6 +190,12 @@ impl Tap {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The host's side, as found by `open`.
+    #[must_use]
+    pub const fn host(&self) -> &HostSide {
+        &self.host
     }
 
     /// What its user should know, as found by `open`.
@@ -289,6 +304,25 @@ impl Tap {
             return Err(TapError::Busy { name: name() });
         }
         let mut tap = Self::new(config, tied, false);
+        let addresses = netlink
+            .addresses()
+            .map_err(|errno| system_error(config, "look up the addresses of", errno))?;
+        tap.host = HostSide::of(&link, &addresses, netlink)
+            .map_err(|errno| system_error(config, "look up the bridge of", errno))?;
+        // A port of a bridge needs no address: others than this host may be on the bridge.
+        if tap.host.master.is_none() {
+            let hosts = config.hosts();
+            let own = tap.host.addresses_in(&hosts);
+            let found: Vec<_> =
+                hosts.iter().filter_map(|host| elsewhere(*host, &link, &addresses)).collect();
+            if !found.is_empty() {
+                let warning = host::warning(config, &found, own, netlink);
+                tap.warnings
+                    .extend(warning.map_err(|errno| system_error(config, "look beside", errno))?);
+            } else if !own.iter().any(|own| matches!(own, IpCidr::Ipv4(_))) {
+                tap.warnings.push(TapWarning::NoAddress { name: name(), host: config.host_ipv4 });
+            }
+        }
         if !link.up {
             tap.warnings.push(TapWarning::Down { name: name() });
         }
@@ -302,26 +336,41 @@ impl Tap {
     fn configure(config: &TapConfig, tied: Tied, netlink: &mut Netlink) -> Result<Self, TapError> {
         let system = |step| move |errno| system_error(config, step, errno);
         let mut tap = Self::new(config, tied, true);
-        let index = netlink
+        let link = netlink
             .link(&config.name)
             .map_err(system("look up"))?
-            .ok_or_else(|| TapError::Gone { name: config.name.clone() })?
-            .index;
+            .ok_or_else(|| TapError::Gone { name: config.name.clone() })?;
+        let index = link.index;
+        let addresses = netlink.addresses().map_err(system("look up the addresses of"))?;
+        tap.host = HostSide::of(&link, &addresses, netlink).map_err(system("look up"))?;
         // Or else IPv6 addresses vanish at each `ip link set tap0 down`. Where this file cannot be
         // written (a container's /proc/sys is read-only) they do, and nothing else is lost.
         let keep = format!("/proc/sys/net/ipv6/conf/{}/keep_addr_on_down", config.name);
         let _ = fs::write(keep, "1");
-        let ipv4 = config.host_ipv4;
-        netlink
-            .add_address(index, IpAddr::V4(ipv4.address()), ipv4.prefix_len())
-            .map_err(system("set the IPv4 address of"))?;
+        // An address of a network to which another interface leads would be in vain, or lead away from there.
+        let mut found = Vec::new();
+        for host in config.hosts() {
+            let ipv6 = matches!(host, IpCidr::Ipv6(_));
+            if ipv6 {
+                netlink.set_up(index).map_err(system("bring up"))?;
+            }
+            if let Some(elsewhere) = elsewhere(host, &link, &addresses) {
+                found.push(elsewhere);
+                continue;
+            }
+            match netlink.add_address(index, host.address().into(), host.prefix_len()) {
+                Ok(()) => tap.host.addresses.push(host),
+                Err(errno) if ipv6 => {
+                    let name = config.name.clone();
+                    tap.warnings.push(TapWarning::NoIpv6 { name, source: errno.into() });
+                }
+                Err(errno) => return Err(system("set the IPv4 address of")(errno)),
+            }
+        }
         netlink.set_up(index).map_err(system("bring up"))?;
-        if let Some(ipv6) = config.host_ipv6
-            && let Err(errno) =
-                netlink.add_address(index, IpAddr::V6(ipv6.address()), ipv6.prefix_len())
-        {
-            let name = config.name.clone();
-            tap.warnings.push(TapWarning::NoIpv6 { name, source: errno.into() });
+        if !found.is_empty() {
+            let warning = host::warning(config, &found, Vec::new(), netlink);
+            tap.warnings.extend(warning.map_err(system("look beside"))?);
         }
         let timeout = Timespec { tv_sec: UP_TIMEOUT_S, tv_nsec: 0 };
         match tap.port.wait(&timeout) {
@@ -342,6 +391,7 @@ impl Tap {
             name: config.name.clone(),
             created,
             left: false,
+            host: HostSide::default(),
             warnings: refusal.map(refused).into_iter().collect(),
         }
     }

@@ -1,5 +1,6 @@
 //! What the console's commands do to a running board.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration as StdDuration;
@@ -8,12 +9,14 @@ use smoltcp::time::Instant;
 
 use super::{Bench, Nic, Station};
 use crate::capture::Capture;
+use crate::cli::is_standard;
 use crate::console::{Command, Next, help};
+use crate::identity::Identity;
 use crate::ladder::{Ladder, Refused, Style};
 use crate::link::{Link, Notes};
 use crate::nic::linked::{Cable, Observer, Watch};
 use crate::nic::wire::Side;
-use crate::output::say;
+use crate::output::{counted, leave_stdout, say};
 
 /// What a turn of the console came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,11 @@ pub(super) fn turn<N: Nic, S: Station>(
         Command::Stats => {
             station.stats();
             say!("{}", bench.meter.look(now, station.traffic()));
+        }
+        Command::CaptureStart(path) if is_standard(&path) => {
+            say!(
+                "standard output is a capture's from the start or not at all: --pcap -; here, name a file"
+            );
         }
         Command::CaptureStart(path) => match capture(&path, epoch) {
             Ok(observer) => {
@@ -119,6 +127,48 @@ impl Observer for CaptureObserver {
     }
 }
 
+/// A capture on standard output, and what to do when nobody reads it any more.
+struct Stream<F> {
+    capture: Capture,
+    gone: F,
+}
+
+impl<F: FnMut()> Observer for Stream<F> {
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
+        let left_out = self.capture.left_out();
+        match self.capture.record(now, to.into(), frame, &notes.to_string()) {
+            Ok(()) if left_out == 0 && self.capture.left_out() > 0 => {
+                log::warn!(
+                    "who reads standard output is too slow: frames are left out of the capture"
+                );
+            }
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => (self.gone)(),
+            Err(error) => say!("{error}"),
+        }
+    }
+}
+
+impl<F> Drop for Stream<F> {
+    fn drop(&mut self) {
+        let left_out = self.capture.left_out();
+        if left_out > 0 {
+            say!("left out of the capture: {}", counted(left_out, "frame"));
+        }
+    }
+}
+
+/// An observer that writes every frame to standard output, and calls `gone` when that has no reader any more.
+/// From now on lines go to standard error.
+pub(super) fn capture_to_stdout(
+    epoch: StdDuration,
+    gone: impl FnMut() + 'static,
+) -> Result<Box<dyn Observer>, String> {
+    leave_stdout();
+    let capture = Capture::on_stdout("board", epoch, false).map_err(|error| error.to_string())?;
+    Ok(Box::new(Stream { capture, gone }))
+}
+
 /// An observer that writes every frame to a file. `epoch` is the time of instant 0, since 1970.
 pub(super) fn capture(path: &Path, epoch: StdDuration) -> Result<Box<dyn Observer>, String> {
     let capture = Capture::create(path, "board", epoch).map_err(|error| error.to_string())?;
@@ -142,8 +192,9 @@ impl Observer for LadderObserver {
     }
 }
 
-/// An observer that draws every frame, but not each time that nobody listens for `telemetry`.
-pub(super) fn ladder(telemetry: Option<SocketAddr>) -> Box<dyn Observer> {
-    let ladder = Ladder::new(Style::of_stdout());
+/// An observer that draws every frame of the board `identity`, but not each time that nobody listens for
+/// `telemetry`.
+pub(super) fn ladder(identity: &Identity, telemetry: Option<SocketAddr>) -> Box<dyn Observer> {
+    let ladder = Ladder::new(Style::of_output()).of_board(identity.addresses());
     Box::new(LadderObserver { ladder, telemetry: telemetry.map(Refused::new) })
 }

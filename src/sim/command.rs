@@ -15,12 +15,14 @@ use serde_json::{Value, json};
 use super::replay::replay;
 use super::{Arena, Failure, Plan, Report, Sim, run};
 use crate::clock::RealClock;
-use crate::output::counted;
+use crate::output::{self, counted, wrapped};
 
 /// Failures that are shown with the socket tables.
 const IN_FULL: usize = 10;
 /// Failures that are kept for `--json`.
 const KEPT: usize = 1000;
+/// Columns that the progress bar needs beside twice the number of worlds.
+const WIDE: usize = 70;
 
 /// What all worlds came to.
 #[derive(Debug, Default)]
@@ -52,6 +54,9 @@ impl Sum {
 
 /// Runs the worlds that the options name. An error says how many of them failed.
 pub fn command(options: &Sim) -> Result<(), String> {
+    if options.captures_to_stdout() {
+        output::leave_stdout();
+    }
     let seeds = options.seeds();
     let threads = options.threads().min(seeds.end - seeds.start);
     let clock = RealClock::new();
@@ -75,7 +80,8 @@ pub fn command(options: &Sim) -> Result<(), String> {
     bar.finish_and_clear();
     let seconds = clock.now().total_micros() as f64 / 1e6;
     if options.json {
-        print(&format!("{:#}\n", summary_json(&sum, faults, threads, seconds)));
+        let json = format!("{:#}\n", summary_json(&sum, faults, threads, seconds));
+        let _ = output::stream().write_all(json.as_bytes());
     } else {
         print(&summary(&sum, threads, seconds));
     }
@@ -109,20 +115,28 @@ fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(Repor
     });
 }
 
+/// How far it is, never wider than the terminal: what goes on in a second line is not taken away again.
 fn bar(worlds: u64, json: bool) -> ProgressBar {
     if json || worlds < 2 || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} worlds, {per_sec}, {eta} left");
+    let wide = WIDE + 2 * worlds.to_string().len();
+    let template = if output::columns().is_some_and(|columns| columns < wide) {
+        "{percent:>3} %, {eta} left"
+    } else {
+        "{bar:30} {pos}/{len} worlds, {per_sec}, {eta} left"
+    };
+    let style = ProgressStyle::with_template(template);
     ProgressBar::new(worlds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// The commit that this was built from, for whoever has to find the code again.
 const COMMIT: &str = env!("TAPBOARD_COMMIT");
 
-/// Prints to standard output, if anybody reads it: one that has gone is no reason to panic.
+/// Prints, if anybody reads it: one that has gone is no reason to panic.
 fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let text = output::columns().map_or_else(|| text.into(), |columns| wrapped(text, columns));
+    let _ = output::stream().write_all(text.as_bytes());
 }
 
 fn replay_command(seed: u64, faults: bool) -> String {

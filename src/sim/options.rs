@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::is_standard;
+
 /// Options of `tapboard sim`.
 #[derive(Clone, Debug, Args)]
 pub struct Sim {
@@ -12,7 +14,7 @@ pub struct Sim {
     #[arg(long, value_name = "A..B", default_value = "0..1000", value_parser = seeds)]
     seeds: Range<u64>,
     /// Run the world of this seed alone.
-    #[arg(long, value_name = "N", conflicts_with = "seeds", value_parser = clap::value_parser!(u64).range(..u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     seed: Option<u64>,
     /// How many worlds to run at a time; as many as there are cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
@@ -23,11 +25,12 @@ pub struct Sim {
     /// Whether cables and power fail.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     pub faults: Switch,
-    /// Write every frame on the boards' cables to this pcapng file, with what the cable did to it.
-    #[arg(long, value_name = "FILE", requires = "seed")]
+    /// Write every frame on the boards' cables to this pcapng file, with what the cable did to it; of one
+    /// world, so with --seed. With - to standard output, and all else to standard error.
+    #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
-    /// Draw every frame on the boards' cables as it is sent.
-    #[arg(long, requires = "seed", conflicts_with = "json")]
+    /// Draw every frame on the boards' cables as it is sent; of one world, so with --seed.
+    #[arg(long)]
     pub ladder: bool,
 }
 
@@ -49,6 +52,28 @@ impl Switch {
 }
 
 impl Sim {
+    /// Looks at what is without effect.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let frames = [("--pcap", self.pcap.is_some()), ("--ladder", self.ladder)];
+        if let Some((option, _)) = frames.iter().find(|(_, given)| *given && self.seed.is_none()) {
+            return Err(format!(
+                "{option} shows the frames of one world; name it with --seed N, in place of --seeds"
+            ));
+        }
+        if self.json && self.captures_to_stdout() {
+            return Err(
+                "--json and --pcap - both are for standard output; name a file for the capture"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether frames go to standard output, which is then no place for anything else.
+    pub(super) fn captures_to_stdout(&self) -> bool {
+        self.pcap.as_deref().is_some_and(is_standard)
+    }
+
     /// The seeds to run.
     #[must_use]
     pub fn seeds(&self) -> Range<u64> {
@@ -74,14 +99,13 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
     use crate::cli::{Cli, Command};
 
     #[test]
     fn seeds_are_a_range_or_one() {
-        let sim = |words: &str| match Cli::parse_from(words.split(' ')).command {
+        let read = |words: &str| Cli::read(words.split(' ').map(Into::into));
+        let sim = |words: &str| match read(words).unwrap().command {
             Some(Command::Sim(sim)) => sim.seeds(),
             other => panic!("{other:?}"),
         };
@@ -92,11 +116,15 @@ mod tests {
         for bad in ["", "7", "7..7", "9..7", "..7", "-1..7", "a..b"] {
             assert!(seeds(bad).unwrap_err().contains("e.g. 0..1000"), "{bad}");
         }
-        for bad in
-            ["--ladder", "--pcap x", "--seed 7 --seeds 1..2", "--seed 7 --ladder --json", &last]
-        {
-            let words = ["tapboard", "sim"].into_iter().chain(bad.split(' '));
-            assert!(Cli::try_parse_from(words).is_err(), "{bad}");
+        for (bad, remedy) in [
+            ("--ladder", "--seed N"),
+            ("--pcap x", "--seed N"),
+            ("--seeds 0..5 --pcap x", "--seed N, in place of --seeds"),
+            ("--seed 7 --pcap - --json", "name a file"),
+            (last.as_str(), "is not in"),
+        ] {
+            let error = read(&format!("tapboard sim {bad}")).unwrap_err().to_string();
+            assert!(error.contains(remedy), "{bad}: {error}");
         }
     }
 }

@@ -89,9 +89,11 @@ impl<I: InterruptNumber> Sleeper for Wfi<I> {
     }
 }
 
-/// Sleeps for ever, and deaf: an interrupt wakes it only to sleep again.
+/// Sleeps for ever. An interrupt that stayed pending would end every `wfi` at once, so nothing is left that could
+/// be.
 pub fn halt() -> ! {
     cortex_m::interrupt::disable();
+    mmio::silence();
     loop {
         cortex_m::asm::wfi();
     }

@@ -59,9 +59,10 @@ pub fn reset() -> ! {
     }
 }
 
-/// Sleeps for ever, and deaf: an interrupt wakes it only to sleep again.
+/// Sleeps for ever. An interrupt that stayed pending would end every `wfi` at once, so none may.
 pub fn halt() -> ! {
     riscv::interrupt::disable();
+    mmio::disable();
     loop {
         riscv::asm::wfi();
     }

@@ -231,7 +231,7 @@ pub fn entropy<H: Hal>(
     transport.finish_init();
     ring.interrupt(false);
     ring.lend(&mut transport, buffer, size_of::<u64>());
-    let came = (0..SEED_READINGS).any(|_| ring.returned());
+    let came = (0..SEED_READINGS).any(|_| ring.returned()) && !cfg!(feature = "no-entropy");
     let seed = ring.take().and_then(|(buffer, length)| buffer[..length].try_into().ok());
     // A page that the device may still use is not given back.
     if let Err(error) = reset(&mut transport) {

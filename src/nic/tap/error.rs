@@ -4,6 +4,8 @@
 
 use std::{error, fmt, io};
 
+use smoltcp::wire::{IpCidr, Ipv4Cidr};
+
 use super::TapConfig;
 
 const NO_RIGHTS: &str = "or use `tapboard user`, which needs no rights";
@@ -150,6 +152,24 @@ pub enum TapWarning {
         /// The TAP.
         name: String,
     },
+    /// The host has no address by which it reaches the board.
+    NoAddress {
+        /// The TAP.
+        name: String,
+        /// The address that it might have.
+        host: Ipv4Cidr,
+    },
+    /// Another interface leads to the board's network as well.
+    HostElsewhere {
+        /// The TAP.
+        name: String,
+        /// The TAP's own addresses in that network.
+        own: Vec<IpCidr>,
+        /// The other's.
+        hosts: Vec<IpCidr>,
+        /// The other.
+        other: Other,
+    },
     /// The host side has no IPv6 address; IPv4 is unaffected.
     NoIpv6 {
         /// The TAP.
@@ -173,9 +193,71 @@ pub enum TapWarning {
     },
 }
 
+/// An interface that has an address of the board's network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: OtherKind,
+}
+
+/// What an interface is, as far as it matters to a board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherKind {
+    /// A bridge.
+    Bridge,
+    /// A TAP, of another board perhaps.
+    Tap,
+    /// Anything else.
+    Else,
+}
+
 impl fmt::Display for TapWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoAddress { name, host } => write!(
+                f,
+                "{name} has no address in the board's network, so that this host does not reach the board; \
+                 give it one with `sudo ip addr add {host} dev {name}`, or make it a port of a bridge"
+            ),
+            Self::HostElsewhere { name, own, hosts, other: Other { name: other, kind } } => {
+                let list = hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+                write!(
+                    f,
+                    "{other} leads to the board's network as well, with this host's {list}, so that this host \
+                     may not find the board on {name}; "
+                )?;
+                let del = |addresses: &[IpCidr], from| {
+                    let del = |address| format!("sudo ip addr del {address} dev {from} && ");
+                    addresses.iter().map(del).collect::<String>()
+                };
+                let own = del(own, name);
+                match kind {
+                    OtherKind::Bridge => write!(
+                        f,
+                        "make it a port of that bridge: `{own}sudo ip link set {name} master {other}`"
+                    ),
+                    OtherKind::Tap => {
+                        let others = del(hosts, other);
+                        write!(
+                            f,
+                            "boards share a network over a bridge: `sudo ip link add br0 type bridge && \
+                             {own}{others}sudo ip link set {other} master br0 && sudo ip link set {name} \
+                             master br0 && sudo ip link set br0 up"
+                        )?;
+                        for host in hosts {
+                            let nodad = if matches!(host, IpCidr::Ipv6(_)) { " nodad" } else { "" };
+                            write!(f, " && sudo ip addr add {host} dev br0{nodad}")?;
+                        }
+                        f.write_str("`")
+                    }
+                    OtherKind::Else => write!(
+                        f,
+                        "choose another network with --ip, or make {other} and {name} ports of one bridge"
+                    ),
+                }
+            }
             Self::Down { name } => {
                 write!(f, "{name} is down; bring it up with `sudo ip link set {name} up`")
             }

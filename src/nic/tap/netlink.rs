@@ -1,7 +1,7 @@
-//! As much of rtnetlink (rtnetlink(7)) as a TAP needs: look at an interface, give it an address,
-//! bring it up, without the `ip` program.
+//! As much of rtnetlink (rtnetlink(7)) as a TAP needs: look at an interface and at the machine's
+//! addresses, give it an address, bring it up, without the `ip` program.
 //!
-//! One request, one answer. The kernel answers within `send`, so nothing here waits; a receive
+//! One request, one answer, or a row of them. The kernel answers within `send`, so nothing here waits; a receive
 //! timeout of one second bounds it all the same. Used when a TAP is opened, never afterwards.
 //! Answers come from the kernel, yet are read with every length checked: what does not parse is
 //! `EPROTO`.
@@ -19,11 +19,16 @@ use rustix::net::{recv, send, socket_with};
 const ANSWER_LEN_MAX: usize = 16 * 1024;
 const HEADER_LEN: usize = 16;
 const LINK_HEADER_LEN: usize = 16;
+const ADDRESS_HEADER_LEN: usize = 8;
+/// Parts in which the machine's addresses come at most: far more than one has.
+const PARTS_MAX: usize = 1024;
 
 // <linux/netlink.h>
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
+const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const NLA_TYPE_MASK: u16 = 0x3fff;
@@ -32,8 +37,11 @@ const NLA_TYPE_MASK: u16 = 0x3fff;
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
+const RTM_GETADDR: u16 = 22;
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -56,6 +64,11 @@ const IFF_UP: u32 = 1;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) index: u32,
+    pub(super) name: String,
+    pub(super) mac: Option<[u8; 6]>,
+    /// The interface that it is a port of, a bridge for example.
+    pub(super) master: Option<u32>,
+    pub(super) bridge: bool,
     /// Administratively up (`IFF_UP`).
     pub(super) up: bool,
     /// Largest IP packet, without the Ethernet header, bytes.
@@ -76,6 +89,15 @@ pub(super) struct TapLink {
     pub(super) packet_info: bool,
     /// A virtio-net header precedes each frame.
     pub(super) vnet_header: bool,
+}
+
+/// An address of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// The interface that has it.
+    pub(super) index: u32,
+    pub(super) ip: IpAddr,
+    pub(super) prefix_len: u8,
 }
 
 /// An rtnetlink socket of the network namespace the process is in.
@@ -99,16 +121,46 @@ impl Netlink {
 
     /// The interface `name`, or `None` if there is none.
     pub(super) fn link(&mut self, name: &str) -> Result<Option<Link>> {
-        let mut request = Request::new(RTM_GETLINK, 0);
-        request.bytes.extend([0; LINK_HEADER_LEN]);
-        request.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+        let mut request = Request::of_link(0);
         request.attribute(IFLA_IFNAME, &[name.as_bytes(), &[0]].concat());
+        self.look_up(request)
+    }
+
+    /// The interface of that index, or `None` if there is none.
+    pub(super) fn link_at(&mut self, index: u32) -> Result<Option<Link>> {
+        self.look_up(Request::of_link(index))
+    }
+
+    fn look_up(&mut self, request: Request) -> Result<Option<Link>> {
         match self.call(request) {
             Ok((RTM_NEWLINK, body)) => parse_link(&body).map(Some).ok_or(Errno::PROTO),
             Ok(_) => Err(Errno::PROTO),
             Err(Errno::NODEV) => Ok(None),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// The addresses of all interfaces.
+    pub(super) fn addresses(&mut self) -> Result<Vec<Address>> {
+        let mut request = Request::new(RTM_GETADDR, NLM_F_DUMP);
+        request.bytes.extend([0; ADDRESS_HEADER_LEN]);
+        self.send(request)?;
+        let mut addresses = Vec::new();
+        for _ in 0..PARTS_MAX {
+            let part = self.receive()?;
+            let mut rest = &part[..];
+            while !rest.is_empty() {
+                let len = u32_at(rest, 0).ok_or(Errno::PROTO)? as usize;
+                let message = rest.get(..len).ok_or(Errno::PROTO)?;
+                match parse_answer(message, self.sequence).ok_or(Errno::PROTO)?? {
+                    (RTM_NEWADDR, body) => addresses.extend(parse_address(&body)),
+                    (NLMSG_DONE, _) => return Ok(addresses),
+                    _ => return Err(Errno::PROTO),
+                }
+                rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+            }
+        }
+        Err(Errno::MSGSIZE)
     }
 
     /// Brings the interface up; it is up when this returns `Ok`.
@@ -141,15 +193,24 @@ impl Netlink {
 
     /// Sends a request and returns the type and the body of its answer.
     fn call(&mut self, request: Request) -> Result<(u16, Vec<u8>)> {
+        self.send(request)?;
+        let answer = self.receive()?;
+        parse_answer(&answer, self.sequence).ok_or(Errno::PROTO)?
+    }
+
+    fn send(&mut self, request: Request) -> Result<()> {
         self.sequence += 1;
-        send(&self.socket, &request.finish(self.sequence), SendFlags::empty())?;
+        send(&self.socket, &request.finish(self.sequence), SendFlags::empty()).map(drop)
+    }
+
+    fn receive(&mut self) -> Result<Vec<u8>> {
         let mut answer = vec![0; ANSWER_LEN_MAX];
         let (_, len) = recv(&self.socket, &mut answer[..], RecvFlags::TRUNC)?;
         if len > ANSWER_LEN_MAX {
             return Err(Errno::MSGSIZE);
         }
         answer.truncate(len);
-        parse_answer(&answer, self.sequence).ok_or(Errno::PROTO)?
+        Ok(answer)
     }
 }
 
@@ -164,6 +225,17 @@ impl Request {
         bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
         bytes[6..8].copy_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
         Self { bytes }
+    }
+
+    /// The question for an interface: that of `index`, or for 0 one that an attribute names.
+    fn of_link(index: u32) -> Self {
+        let mut request = Self::new(RTM_GETLINK, 0);
+        // struct ifinfomsg: family, padding, type, index, flags, mask
+        request.bytes.extend([0; 4]);
+        request.bytes.extend(index.to_ne_bytes());
+        request.bytes.extend([0; LINK_HEADER_LEN - 8]);
+        request.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+        request
     }
 
     fn attribute(&mut self, kind: u16, value: &[u8]) {
@@ -223,12 +295,34 @@ fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
 
 fn parse_link(body: &[u8]) -> Option<Link> {
     let link_attributes = body.get(LINK_HEADER_LEN..)?;
+    let info = attribute(link_attributes, IFLA_LINKINFO);
+    let kind = info.and_then(|info| attribute(info, IFLA_INFO_KIND));
+    let name = attribute(link_attributes, IFLA_IFNAME)?.strip_suffix(&[0])?;
     Some(Link {
         index: u32_at(body, 4)?,
+        name: String::from_utf8_lossy(name).into_owned(),
+        mac: attribute(link_attributes, IFLA_ADDRESS).and_then(|mac| mac.try_into().ok()),
+        master: attribute(link_attributes, IFLA_MASTER).and_then(|master| u32_at(master, 0)),
+        bridge: kind == Some(b"bridge\0"),
         up: u32_at(body, 8)? & IFF_UP != 0,
         mtu: u32_at(attribute(link_attributes, IFLA_MTU)?, 0)?,
-        tap: attribute(link_attributes, IFLA_LINKINFO).and_then(parse_tap),
+        tap: info.and_then(parse_tap),
     })
+}
+
+/// `None` for an address of another family, or for one without its bytes.
+fn parse_address(body: &[u8]) -> Option<Address> {
+    // struct ifaddrmsg: family, prefix length, flags, scope, index
+    let (family, prefix_len) = (*body.first()?, *body.get(1)?);
+    let attributes = body.get(ADDRESS_HEADER_LEN..)?;
+    // On a point-to-point interface the second is the other end's.
+    let bytes = attribute(attributes, IFA_LOCAL).or_else(|| attribute(attributes, IFA_ADDRESS))?;
+    let ip = match AddressFamily::from_raw(family.into()) {
+        AddressFamily::INET => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
+        AddressFamily::INET6 => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
+        _ => return None,
+    };
+    Some(Address { index: u32_at(body, 4)?, ip, prefix_len })
 }
 
 fn parse_tap(info: &[u8]) -> Option<TapLink> {
@@ -269,9 +363,41 @@ mod tests {
         for word in [7, IFF_UP, 0] {
             answer.bytes.extend(word.to_ne_bytes());
         }
+        answer.attribute(IFLA_ADDRESS, &[2, 0, 0, 0, 0, 9]);
+        answer.attribute(IFLA_IFNAME, b"tap9\0");
         answer.attribute(IFLA_MTU, &mtu.to_ne_bytes());
+        answer.attribute(IFLA_MASTER, &3_u32.to_ne_bytes());
         answer.attribute(IFLA_LINKINFO, &info.bytes);
         answer.finish(9)
+    }
+
+    /// The bytes that tell of an address of interface 7.
+    fn address(family: AddressFamily, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut body = Request { bytes: vec![family.as_raw() as u8, 24, 0, 0] };
+        body.bytes.extend(7_u32.to_ne_bytes());
+        for (kind, value) in attributes {
+            body.attribute(*kind, value);
+        }
+        body.bytes
+    }
+
+    #[test]
+    fn an_address_is_read_as_the_kernel_writes_it() {
+        let read = |body: &[u8]| parse_address(body).map(|address| address.ip);
+        let ours: &[u8] = &[192, 0, 2, 2];
+        let both = [(IFA_ADDRESS, &[192, 0, 2, 9][..]), (IFA_LOCAL, ours)];
+        let body = address(AddressFamily::INET, &both);
+        let expected = Address { index: 7, ip: [192, 0, 2, 2].into(), prefix_len: 24 };
+        assert_eq!(parse_address(&body), Some(expected));
+        let ipv6 = [7; 16];
+        let body = address(AddressFamily::INET6, &[(IFA_ADDRESS, &ipv6)]);
+        assert_eq!(read(&body), Some(ipv6.into()));
+        for len in 0..body.len() {
+            assert_eq!(read(&body[..len]), None, "cut to {len} bytes");
+        }
+        assert_eq!(read(&address(AddressFamily::INET6, &[(IFA_ADDRESS, ours)])), None);
+        assert_eq!(read(&address(AddressFamily::NETLINK, &both)), None);
+        assert_eq!(read(&address(AddressFamily::INET, &[])), None);
     }
 
     #[test]
@@ -285,7 +411,16 @@ mod tests {
             packet_info: false,
             vnet_header: true,
         };
-        let link = Link { index: 7, up: true, mtu: 1500, tap: Some(tap) };
+        let link = Link {
+            index: 7,
+            name: "tap9".into(),
+            mac: Some([2, 0, 0, 0, 0, 9]),
+            master: Some(3),
+            bridge: false,
+            up: true,
+            mtu: 1500,
+            tap: Some(tap),
+        };
         assert_eq!(parse_link(&body), Some(link));
     }
 

@@ -21,6 +21,7 @@ use core::panic::PanicInfo;
 
 use cortex_m::Peripherals;
 use cortex_m::asm::wfi;
+use cortex_m::peripheral::SCB;
 use cortex_m_rt::entry;
 use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -83,10 +84,11 @@ fn boot(
     })
 }
 
-/// Sleeps for ever, and deaf: an interrupt wakes it only to sleep again.
+/// Sleeps for ever, but for a moment a tick: what stayed pending would end every `wfi` at once.
 fn halt() -> ! {
     cortex_m::interrupt::disable();
     loop {
+        SCB::clear_pendst();
         wfi();
     }
 }

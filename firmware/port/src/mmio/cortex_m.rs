@@ -1,7 +1,7 @@
-//! What the compiler cannot check of a Cortex-M: unmasking, the vectors, the fault.
+//! What the compiler cannot check of a Cortex-M: unmasking, silence, the vectors, the fault.
 
 use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::{NVIC, SCB};
+use cortex_m::peripheral::{NVIC, SCB, SYST};
 use cortex_m_rt::{ExceptionFrame, exception};
 
 /// Lets `interrupt` become pending in the interrupt controller, and so end `wfi`.
@@ -9,6 +9,22 @@ pub(crate) fn enable(interrupt: impl InterruptNumber) {
     // SAFETY: the one danger of unmasking an interrupt is a handler that runs in a critical section;
     // `PRIMASK` is what makes critical sections, and is not touched.
     unsafe { NVIC::unmask(interrupt) }
+}
+
+/// Leaves nothing that could end `wfi`: `SysTick` stands, every interrupt is masked, and none of them is pending.
+pub(crate) fn silence() {
+    const ALL: u32 = u32::MAX;
+    // SAFETY: these registers are the core's own, at addresses that the architecture fixes. Nothing relies on a
+    // timer that stands or on an interrupt that does not come, for whoever calls this goes on to nothing else.
+    unsafe {
+        (*SYST::PTR).csr.write(0);
+        let controller = &*NVIC::PTR;
+        for (mask, pending) in controller.icer.iter().zip(&controller.icpr) {
+            mask.write(ALL);
+            pending.write(ALL);
+        }
+    }
+    SCB::clear_pendst();
 }
 
 /// The vectors behind those of the exceptions. No interrupt is ever taken, and the runtime's own table is

@@ -1,0 +1,202 @@
+//! What two options come to together, where one would leave the other without effect.
+//!
+//! One table for each command; what it does not name goes together. Options whose values decide are looked
+//! at by the `check` of each command.
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+/// Two options that do not go together, and why.
+struct Pair(&'static str, &'static str, &'static str);
+
+const GUEST: &str = "the guest brings its own";
+
+/// Pairs of `tapboard user`.
+static USER: &[Pair] = &[
+    Pair("guest", "profile", GUEST),
+    Pair("guest", "telemetry", GUEST),
+    Pair("guest", "no_telemetry", GUEST),
+    Pair("guest", "checksum_offload", GUEST),
+    Pair("guest", "id", GUEST),
+    Pair("guest", "mac", GUEST),
+    Pair("guest", "ip6", GUEST),
+    Pair("guest", "board_name", GUEST),
+    Pair("no_telemetry", "telemetry", NO_TELEMETRY),
+    Pair("no_telemetry", "allow", "the board opens no connection but for telemetry"),
+];
+/// Pairs of `tapboard tap`.
+static TAP: &[Pair] = &[Pair("no_telemetry", "telemetry", NO_TELEMETRY)];
+/// Pairs of `tapboard sim`.
+static SIM: &[Pair] = &[
+    Pair("seed", "seeds", "one is for a single world, the other for many"),
+    Pair("seed", "threads", "a single world runs on one thread"),
+    Pair("ladder", "json", "standard output is for the drawing, or for JSON"),
+];
+
+const NO_TELEMETRY: &str = "one says where it goes, the other that there is none";
+
+/// The pairs of a command, by its name.
+fn pairs(command: &str) -> &'static [Pair] {
+    match command {
+        "user" => USER,
+        "tap" => TAP,
+        "sim" => SIM,
+        _ => &[],
+    }
+}
+
+/// An option as it is written.
+fn written(id: &str) -> String {
+    format!("--{}", id.replace('_', "-"))
+}
+
+/// Looks for two options of `command` that were given and do not go together.
+pub(super) fn check(command: &str, matches: &ArgMatches) -> Result<(), String> {
+    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let found = pairs(command).iter().find(|Pair(one, other, _)| given(one) && given(other));
+    found.map_or(Ok(()), |Pair(one, other, why)| {
+        let (one, other) = (written(one), written(other));
+        Err(format!("{one} and {other} do not go together: {why}; leave one of them out"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::{ArgAction, CommandFactory};
+
+    use crate::cli::Cli;
+
+    /// A good value for each option that takes one; an option without a place here fails the test.
+    const VALUES: [(&str, &str); 32] = [
+        ("forward", "8007:7"),
+        ("allow", "9001"),
+        ("guest", "udp:7100"),
+        ("profile", "mcu"),
+        ("telemetry", "192.0.2.77:9001"),
+        ("pcap", "run.pcapng"),
+        ("script", "/dev/null"),
+        ("id", "7"),
+        ("mac", "06:00:00:00:00:09"),
+        ("ip6", "2001:db8::9"),
+        ("board-name", "x"),
+        ("loss", "5%"),
+        ("burst", "1%/30%"),
+        ("corrupt", "1%"),
+        ("duplicate", "1%"),
+        ("reorder", "5%"),
+        ("delay", "40ms"),
+        ("jitter", "10ms"),
+        ("rate", "1mbit"),
+        ("queue", "10k"),
+        ("mtu", "1000"),
+        ("partition", "on"),
+        ("name", "tap9"),
+        ("ip", "192.0.2.9/16"),
+        ("gateway", "192.0.2.254"),
+        ("offload", "off"),
+        ("busy-poll", "10"),
+        ("seeds", "0..5"),
+        ("seed", "7"),
+        ("threads", "2"),
+        ("faults", "off"),
+        ("svg", "out.svg"),
+    ];
+
+    /// Every pair of options of a command that is refused, the first by the alphabet first.
+    fn expected(command: &str) -> &'static [(&'static str, &'static str)] {
+        match command {
+            "user" => &[
+                ("allow", "no-telemetry"),
+                ("board-name", "guest"),
+                ("checksum-offload", "guest"),
+                ("guest", "id"),
+                ("guest", "ip6"),
+                ("guest", "mac"),
+                ("guest", "no-telemetry"),
+                ("guest", "profile"),
+                ("guest", "telemetry"),
+                ("no-telemetry", "telemetry"),
+            ],
+            // `--offload off` beside `--segmentation-offload` is refused later, by `tap::run`.
+            "tap" => &[("no-telemetry", "telemetry")],
+            "sim" => &[
+                ("json", "ladder"),
+                // Frames are shown of one world.
+                ("faults", "ladder"),
+                ("faults", "pcap"),
+                ("json", "pcap"),
+                ("ladder", "pcap"),
+                ("ladder", "seeds"),
+                ("ladder", "threads"),
+                ("ladder", "verbose"),
+                ("pcap", "seeds"),
+                ("pcap", "threads"),
+                ("pcap", "verbose"),
+                ("seed", "seeds"),
+                ("seed", "threads"),
+            ],
+            _ => &[],
+        }
+    }
+
+    /// What has to be there as well.
+    fn beside(command: &str, pair: [&str; 2]) -> &'static [&'static str] {
+        match command {
+            "ladder" => &["run.pcapng"],
+            "user" | "tap" if pair.contains(&"queue") && !pair.contains(&"rate") => {
+                &["--rate", "2mbit"]
+            }
+            _ => &[],
+        }
+    }
+
+    #[test]
+    fn of_every_two_options_none_is_ignored_in_silence() {
+        let cli = Cli::command();
+        for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+            let name = command.get_name();
+            // Those of `tapboard user` are the program's own as well.
+            let global = cli.get_arguments().filter(|option| option.is_global_set());
+            let options = command.get_arguments().chain(global);
+            let options = options.filter(|option| !option.is_positional());
+            let written = |option: &clap::Arg| option.get_long().expect("a name").to_string();
+            let words = |long: &str, action: &ArgAction| {
+                let value =
+                    VALUES.iter().find(|(option, _)| *option == long).map(|(_, value)| *value);
+                assert_eq!(
+                    value.is_some(),
+                    action.takes_values(),
+                    "no value is known for --{long}"
+                );
+                [Some(format!("--{long}")), value.map(ToString::to_string)].into_iter().flatten()
+            };
+            let mut options: Vec<_> =
+                options.map(|option| (written(option), option.get_action())).collect();
+            options.sort_by(|one, other| one.0.cmp(&other.0));
+            let mut refused = BTreeSet::new();
+            for (index, (one, action)) in options.iter().enumerate() {
+                for (other, other_action) in &options[index + 1..] {
+                    let mut line = vec!["tapboard".to_string(), name.to_string()];
+                    line.extend(words(one, action));
+                    line.extend(words(other, other_action));
+                    line.extend(beside(name, [one, other]).iter().map(ToString::to_string));
+                    if let Err(error) = Cli::read(line.iter().map(Into::into)) {
+                        let text = error.to_string();
+                        let remedies =
+                            ["leave one of them out", "name it with --seed N", "--gateway ADDR"];
+                        assert!(
+                            remedies.iter().any(|remedy| text.contains(remedy)),
+                            "{line:?}: {text}"
+                        );
+                        refused.insert((one.as_str().to_owned(), other.as_str().to_owned()));
+                    }
+                }
+            }
+            let expected =
+                expected(name).iter().map(|(one, other)| ((*one).into(), (*other).into()));
+            assert_eq!(refused, expected.collect(), "{name}");
+        }
+    }
+}
