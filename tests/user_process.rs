@@ -366,7 +366,7 @@ fn telemetry_costs_at_most_four_wakeups_a_second() {
 fn clients_that_find_no_file_descriptor_are_served_later() {
     let user = User::start(&["--no-telemetry"], |arguments| {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -n 24 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tapboard")]);
+        command.args(["-c", "ulimit -n 32 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tapboard")]);
         command.args(arguments);
         command
     });
