@@ -213,7 +213,7 @@ fn lines_on_a_pipe_stay_whole() {
     command.env("COLUMNS", "40");
     let board = Process::spawn(command, None);
     assert!(board.is_up());
-    assert!(board.output().contains("on a virtual wire, reached through 127.0.0.1."));
+    assert!(board.output().contains("on a virtual wire, reached through 127.0.0.1"));
 }
 
 /// The error of a TAP that cannot be had is the longest there is.

@@ -80,7 +80,7 @@ fn frames_on_standard_output_come_as_they_are_sent() {
     assert_eq!(frames.by_ref().filter(Result::is_err).count(), 0, "it ends with a whole frame");
     assert!(!frames.truncated());
     assert_eq!(board.exit(), Some(0));
-    assert!(board.errors().contains("gateway: 1 connections to the board"), "{}", board.errors());
+    assert!(board.errors().contains("gateway: 1 connection to the board"), "{}", board.errors());
 }
 
 /// With telemetry there is a frame to be written before long.

@@ -115,6 +115,7 @@ fn boards_join_a_bridge_while_they_run() {
 
 /// Runs what the last warning proposes.
 fn take_remedy(board: &Process) {
+    board.complains("`sudo ");
     let errors = board.errors();
     let (_, remedy) = errors.trim_end().trim_end_matches('`').rsplit_once('`').expect("a remedy");
     sh(&remedy.replace("sudo ", ""));
