@@ -1,0 +1,139 @@
+//! The documents: every command of README.md, CONTRIBUTING.md and `docs/` is carried out here and prints what
+//! the page shows, or is one that something else does, by name; every link leads somewhere.
+//!
+//! Commands are in blocks that begin with ```` ```console ````, each with `$ ` before it and what it prints after
+//! it. Words after `console` tell this test more: the command `stays` and has printed what is shown while it
+//! runs; what stayed before it ends, so that it is `alone`; its `figures` may differ; it `fails`.
+
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod elsewhere;
+mod links;
+mod markdown;
+mod session;
+mod shown;
+
+use std::collections::BTreeSet;
+
+use common::netns::{self, sh};
+use elsewhere::{is_elsewhere, listed};
+use markdown::{Page, pages};
+use session::{Session, built};
+
+/// What the pages use, beside the programs under test, with its Debian package.
+const TOOLS: [(&str, &str); 5] = [
+    ("nc", "netcat-openbsd"),
+    ("ping", "iputils-ping"),
+    ("tshark", "tshark"),
+    ("bridge", "iproute2"),
+    ("bash", "bash"),
+];
+
+/// How long a page may take, seconds.
+const LIMIT_S: u32 = 300;
+
+/// Carries out a page's commands in a namespace of its own.
+fn carry_out(test: &str, path: &str) {
+    let needed = ["tapboard-host", "examples/own_service", "examples/bad_cable", "examples/echo"];
+    if let Some(program) = needed.iter().find(|program| !built().join(program).is_file()) {
+        return netns::skip(test, &format!("{program} is not built; run `cargo test --workspace`"));
+    }
+    netns::run_within(LIMIT_S, test, &TOOLS, || {
+        sh("ip link set lo up");
+        let page = Page::read(path);
+        let mut session = Session::new(test);
+        let consoles = page.blocks.iter().filter(|block| block.is("console"));
+        let mut count = 0;
+        for block in consoles {
+            let commands = block.commands();
+            if commands.iter().all(|command| is_elsewhere(&command.text)) {
+                continue;
+            }
+            let left = commands.iter().find(|command| is_elsewhere(&command.text));
+            let mixed = left.map(|command| page.at(command.line));
+            assert!(mixed.is_none(), "{mixed:?}: a block of its own for what is not run here");
+            session.block(&page, block);
+            count += commands.len();
+        }
+        println!("{path}: {count} commands");
+    });
+}
+
+macro_rules! pages {
+    ($($test:ident $path:literal),* $(,)?) => {
+        const CARRIED_OUT: &[&str] = &[$($path),*];
+        $(#[test]
+        fn $test() {
+            carry_out(stringify!($test), $path);
+        })*
+    };
+}
+
+pages! {
+    readme "README.md",
+}
+
+#[test]
+fn every_page_is_carried_out() {
+    let carried_out: Vec<String> = CARRIED_OUT.iter().map(|path| (*path).to_owned()).collect();
+    assert_eq!(
+        pages(),
+        carried_out.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    );
+}
+
+/// A command in another kind of block would be one that nobody runs.
+#[test]
+fn commands_are_in_console_blocks_only() {
+    const WORDS: [&str; 5] = ["console", "stays", "alone", "figures", "fails"];
+    const LANGUAGES: [&str; 5] = ["text", "rust", "yaml", "toml", "diff"];
+    for page in pages().iter().map(|path| Page::read(path)) {
+        for block in &page.blocks {
+            let at = page.at(block.line);
+            if block.info.first().is_some_and(|word| word == "console") {
+                let unknown = block.info.iter().find(|word| !WORDS.contains(&word.as_str()));
+                assert!(unknown.is_none(), "{at}: what is {unknown:?}?");
+                assert!(!block.commands().is_empty(), "{at}: no command");
+                assert!(!block.is("stays") || block.commands().len() == 1, "{at}: one that stays");
+                continue;
+            }
+            let language = block.info.first().map_or("", String::as_str);
+            assert!(
+                LANGUAGES.contains(&language),
+                "{at}: {language:?} is no language of these pages"
+            );
+            let command = block.text.iter().find(|line| line.starts_with("$ "));
+            assert!(command.is_none(), "{at}: {command:?} is not in a console block");
+        }
+        let indented = page.prose.iter().find(|(_, line)| line.starts_with("    $ "));
+        assert!(indented.is_none(), "{}: {indented:?}", page.path.display());
+    }
+}
+
+#[test]
+fn what_is_done_elsewhere_is_still_on_some_page() {
+    let mut all = BTreeSet::new();
+    for page in pages().iter().map(|path| Page::read(path)) {
+        for block in page.blocks.iter().filter(|block| block.is("console")) {
+            all.extend(block.commands().into_iter().map(|command| {
+                command.text.split("  #").next().unwrap_or_default().trim().to_owned()
+            }));
+        }
+    }
+    for command in listed() {
+        assert!(all.contains(command), "no page has `{command}` any more");
+        assert!(is_elsewhere(command));
+    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines =
+        std::fs::read_to_string(markdown::root().join("README.md")).unwrap().lines().count();
+    assert!(
+        lines <= 230,
+        "README.md has {lines} lines, of 230 at most; what is new belongs into docs/"
+    );
+}
