@@ -13,12 +13,63 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "Cargo.toml",
         "repository = \"https://github.com/tapboard/tapboard\"",
     ),
-    (".ci/run", ".ci/run", "step \"Tests: workspace\" cargo test --workspace"),
+    // The same programs from the same lock file.
+    (
+        "cargo install --locked --git https://github.com/tapboard/tapboard tapboard tapboard-host",
+        ".ci/run",
+        "cargo build --release --workspace",
+    ),
+    ("sudo apt-get install -y netcat-openbsd", ".ci/run", "netcat-openbsd"),
+    // All of it; this is a part.
+    (".ci/run", ".ci/run", "cargo test --workspace"),
+    // Shorter rounds of it, and a few of its worlds.
+    ("cargo bench --bench nic", ".ci/run", "cargo bench --bench nic --profile dev -- --quick"),
+    (
+        "cargo bench --bench nic -- --quick",
+        ".ci/run",
+        "cargo bench --bench nic --profile dev -- --quick",
+    ),
+    (
+        "cargo bench --bench nic -- lossy",
+        ".ci/run",
+        "cargo bench --bench nic --profile dev -- --quick --peers tap lossy",
+    ),
+    // The boards are built for their targets, and run in QEMU by the runner that cargo starts.
+    (
+        "rustup target add thumbv7m-none-eabi && sudo apt-get install qemu-system-arm",
+        ".ci/run",
+        "qemu-system-arm qemu-system-misc",
+    ),
+    (
+        "rustup target add riscv32imac-unknown-none-elf && sudo apt-get install qemu-system-misc",
+        ".ci/run",
+        "qemu-system-arm qemu-system-misc",
+    ),
+    (
+        "cd firmware/boards/lm3s6965evb && cargo run --release",
+        ".ci/boot",
+        "firmware/boards/qemu \"$machine\" \"$elf\" \"$@\"",
+    ),
+    (
+        "cd firmware/boards/riscv-virt && cargo run --release",
+        ".ci/boot",
+        "firmware/boards/qemu \"$machine\" \"$elf\" \"$@\"",
+    ),
+    (
+        "cd firmware/boards/lm3s6965evb && cargo run --release -- --wire 7100",
+        ".ci/boot",
+        "start --wire 7100",
+    ),
 ];
+
+/// A command without the comment behind it.
+pub(crate) fn bare(command: &str) -> &str {
+    command.split("  #").next().unwrap_or(command).trim()
+}
 
 /// Whether the command is left to something else. That something has to exist.
 pub(crate) fn is_elsewhere(command: &str) -> bool {
-    let command = command.split("  #").next().unwrap_or(command).trim();
+    let command = bare(command);
     let file = |path: &str| fs::read_to_string(root().join(path)).expect(path);
     // Steps of CI, word for word.
     if file(".ci/run").lines().any(|line| line.starts_with("step ") && line.ends_with(command)) {

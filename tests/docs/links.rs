@@ -87,15 +87,15 @@ fn the_readme_leads_to_every_page() {
 #[test]
 fn a_link_that_leads_nowhere_is_found() {
     let page = Page::read("README.md");
-    for (link, fault) in [
+    for (link, expected) in [
         ("docs/none.md", "which is not there"),
         ("../../etc/passwd", "leads out of the tree"),
         ("#no-such-heading", "leads to no heading"),
         ("http://example.org", "is no https address"),
         ("https://no host/", "is no https address"),
     ] {
-        let found = super::links::fault(&page, link);
-        assert!(found.as_ref().is_some_and(|found| found.contains(fault)), "{link}: {found:?}");
+        let found = fault(&page, link);
+        assert!(found.as_ref().is_some_and(|found| found.contains(expected)), "{link}: {found:?}");
     }
-    assert_eq!(super::links::fault(&page, "Cargo.toml"), None);
+    assert_eq!(fault(&page, "Cargo.toml"), None);
 }

@@ -12,13 +12,15 @@ mod common;
 mod elsewhere;
 mod links;
 mod markdown;
+mod recording;
 mod session;
 mod shown;
+mod workflow;
 
 use std::collections::BTreeSet;
 
 use common::netns::{self, sh};
-use elsewhere::{is_elsewhere, listed};
+use elsewhere::{bare, is_elsewhere, listed};
 use markdown::{Page, pages};
 use session::{Session, built};
 
@@ -44,20 +46,9 @@ fn carry_out(test: &str, path: &str) {
         sh("ip link set lo up");
         let page = Page::read(path);
         let mut session = Session::new(test);
-        let consoles = page.blocks.iter().filter(|block| block.is("console"));
-        let mut count = 0;
-        for block in consoles {
-            let commands = block.commands();
-            if commands.iter().all(|command| is_elsewhere(&command.text)) {
-                continue;
-            }
-            let left = commands.iter().find(|command| is_elsewhere(&command.text));
-            let mixed = left.map(|command| page.at(command.line));
-            assert!(mixed.is_none(), "{mixed:?}: a block of its own for what is not run here");
+        for block in page.blocks.iter().filter(|block| block.is("console")) {
             session.block(&page, block);
-            count += commands.len();
         }
-        println!("{path}: {count} commands");
     });
 }
 
@@ -72,7 +63,21 @@ macro_rules! pages {
 }
 
 pages! {
+    contributing "CONTRIBUTING.md",
     readme "README.md",
+    captures "docs/captures.md",
+    ci "docs/ci.md",
+    design "docs/design.md",
+    guest "docs/guest.md",
+    host "docs/host.md",
+    no_answer "docs/no-answer.md",
+    service "docs/service.md",
+    sim "docs/sim.md",
+    sizes "docs/sizes.md",
+    sockets "docs/sockets.md",
+    speed "docs/speed.md",
+    tap "docs/tap.md",
+    user "docs/user.md",
 }
 
 #[test]
@@ -117,15 +122,25 @@ fn what_is_done_elsewhere_is_still_on_some_page() {
     let mut all = BTreeSet::new();
     for page in pages().iter().map(|path| Page::read(path)) {
         for block in page.blocks.iter().filter(|block| block.is("console")) {
-            all.extend(block.commands().into_iter().map(|command| {
-                command.text.split("  #").next().unwrap_or_default().trim().to_owned()
-            }));
+            all.extend(block.commands().iter().map(|command| bare(&command.text).to_owned()));
         }
     }
+    all.extend(workflow::commands());
     for command in listed() {
         assert!(all.contains(command), "no page has `{command}` any more");
         assert!(is_elsewhere(command));
     }
+}
+
+#[test]
+fn contributing_has_the_steps_of_ci() {
+    let ci = std::fs::read_to_string(markdown::root().join(".ci/run")).unwrap();
+    let steps = ci.lines().filter_map(|line| line.strip_prefix("step \"")?.split_once('"'));
+    let steps: Vec<&str> = steps.map(|(name, _)| name).collect();
+    let page = Page::read("CONTRIBUTING.md");
+    let table = page.prose.iter().skip_while(|(_, line)| !line.starts_with("| step "));
+    let rows = table.skip(2).map_while(|(_, line)| line.strip_prefix("| ")?.split_once(" |"));
+    assert_eq!(rows.map(|(name, _)| name).collect::<Vec<_>>(), steps);
 }
 
 #[test]

@@ -14,13 +14,14 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::common::process::Process;
+use crate::elsewhere::is_elsewhere;
 use crate::markdown::{Block, Command, Page, root};
 use crate::shown::{Figures, is_shown};
 
 /// How long a command that ends by itself may take, seconds: the longest is `tapboard-host check`.
 const LIMIT_S: &str = "100";
 /// How long what stays may take until it has printed what the page shows.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a board prints when it is up and the page shows nothing of it.
 const UP: &str = "Ctrl-C ends it.";
@@ -118,8 +119,7 @@ impl Session {
 
     /// Starts one that stays, and returns once it has printed what is `shown`.
     pub(crate) fn start(&mut self, command: &Command, figures: Figures) -> Result<(), String> {
-        let text = command.text.trim_end().trim_end_matches('&');
-        let process = Process::spawn(self.command("bash", text), None);
+        let process = Process::spawn(self.command("bash", &command.text), None);
         let group = Pid::from_raw(process.id().cast_signed()).expect("not 0");
         let is_up = |printed: &str| {
             if command.shown.is_empty() {
@@ -151,8 +151,12 @@ impl Session {
         let figures = if block.is("figures") { Figures::Differ } else { Figures::Exact };
         for command in block.commands() {
             let at = page.at(command.line);
+            if is_elsewhere(&command.text) {
+                println!("{at}: not here: {}", command.text);
+                continue;
+            }
             println!("{at}: {}", command.text);
-            if block.is("stays") || command.text.ends_with('&') {
+            if block.is("stays") {
                 if let Err(printed) = self.start(&command, figures) {
                     panic!("{at}: `{}` does not print what is shown, but\n{printed}", command.text);
                 }

@@ -38,7 +38,7 @@ pub(crate) fn is_shown(shown: &[String], printed: &str, figures: Figures, so_far
         };
         rest = &rest[at + part.len()..];
     }
-    so_far || last_is_open || rest.iter().all(|line| line.is_empty())
+    so_far || last_is_open || rest.iter().all(String::is_empty)
 }
 
 /// A line with all its figures alike.
@@ -59,7 +59,7 @@ pub(crate) fn shape(line: &str) -> String {
             other => out.push(other),
         }
     }
-    for unit in ["us", "ms", "s"] {
+    for unit in ["us", "µs", "ms", "s"] {
         out =
             out.replace(&format!("# {unit} "), "# time ").replace(&format!("# {unit},"), "# time,");
         if let Some(head) = out.strip_suffix(&format!("# {unit}")) {
