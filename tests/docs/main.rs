@@ -132,6 +132,24 @@ fn what_is_done_elsewhere_is_still_on_some_page() {
     }
 }
 
+/// What is shown of the example is in it; line breaks aside.
+#[test]
+fn code_is_that_of_the_example() {
+    let bare = |text: &str| text.split_whitespace().collect::<String>();
+    let example =
+        std::fs::read_to_string(markdown::root().join("examples/own_service.rs")).unwrap();
+    let mut count = 0;
+    for page in pages().iter().map(|path| Page::read(path)) {
+        let code = page.blocks.iter().filter(|block| block.is("rust") && !block.is("sketch"));
+        for block in code {
+            count += 1;
+            let found = bare(&example).contains(&bare(&block.text.join("\n")));
+            assert!(found, "{}: not in examples/own_service.rs", page.at(block.line));
+        }
+    }
+    assert!(count >= 3, "{count} blocks: they are not found");
+}
+
 #[test]
 fn contributing_has_the_steps_of_ci() {
     let ci = std::fs::read_to_string(markdown::root().join(".ci/run")).unwrap();
