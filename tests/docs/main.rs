@@ -150,6 +150,32 @@ fn code_is_that_of_the_example() {
     assert!(count >= 3, "{count} blocks: they are not found");
 }
 
+/// What another crate is told to depend on is what this one does.
+#[test]
+fn versions_are_those_of_the_workspace() {
+    let manifest = std::fs::read_to_string(markdown::root().join("Cargo.toml")).unwrap();
+    let version = |line: &str| line.split('"').nth(1).map(str::to_owned).unwrap_or_default();
+    let mut count = 0;
+    for page in pages().iter().map(|path| Page::read(path)) {
+        for block in page.blocks.iter().filter(|block| block.is("toml")) {
+            let lines = block.text.iter().filter_map(|line| line.split_once(" = "));
+            for (name, value) in lines {
+                count += 1;
+                let at = page.at(block.line);
+                if value.contains("git = ") {
+                    let address = format!("repository = \"{}\"", version(value));
+                    assert!(manifest.contains(&address), "{at}: {name} from elsewhere");
+                    continue;
+                }
+                let ours = manifest.lines().find(|line| line.starts_with(&format!("{name} = ")));
+                let ours = version(ours.unwrap_or_else(|| panic!("{at}: {name} is none of ours")));
+                assert_eq!(version(value), ours, "{at}: {name}");
+            }
+        }
+    }
+    assert!(count > 0, "they are not found");
+}
+
 #[test]
 fn contributing_has_the_steps_of_ci() {
     let ci = std::fs::read_to_string(markdown::root().join(".ci/run")).unwrap();
