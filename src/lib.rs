@@ -1,4 +1,44 @@
 //! The tapboard simulator: a microcontroller's TCP firmware on a virtual NIC.
+//!
+//! As a library it puts that firmware, or code of your own on its sockets, on a network that fails as you say
+//! and as often as you like: a [`testbed`] is a board, a host and a bad cable in virtual time, inside a `#[test]`.
+//!
+//! ```
+//! use embedded_nal::TcpClientStack;
+//! use tapboard::link::{Link, Setting};
+//! use tapboard::testbed::{Memory, Testbed, at};
+//! use tapboard_firmware::service::echo::Echo;
+//!
+//! // What the cable does follows from the seed, run after run.
+//! let mut cable = Link::new(7);
+//! cable.set(None, Setting::parse("loss", "30%")?);
+//! cable.set(None, Setting::parse("delay", "40ms")?);
+//!
+//! // The board: what its superloop runs.
+//! let mut echo = Echo::new();
+//! let mut memory = Memory::default();
+//! let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board));
+//!
+//! // The host: the test itself.
+//! let mut socket = net.host.socket()?;
+//! net.until(|host| host.connect(&mut socket, at(7)))?;
+//! net.until(|host| host.send(&mut socket, b"hello"))?;
+//! let mut buffer = [0; 5];
+//! let count = net.until(|host| host.receive(&mut socket, &mut buffer))?;
+//! assert_eq!(&buffer[..count], b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`testbed`] | a board and a host on one cable, in virtual time, for tests |
+//! | [`link`](mod@link) | the bad cable: faults, each from a seed |
+//! | [`nic`] | network interfaces: a wire in memory, a loopback, a TAP, datagrams |
+//! | [`run`], [`user`], `tap`, [`guest`] | the board in real time, and what is at the other end of its cable |
+//! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
+//! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
+//! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
+//! | [`console`], [`cli`], [`output`], [`clock`], [`board`] | what a user types and sees, time, the simulated hardware |
 
 pub mod board;
 pub mod capture;
@@ -17,6 +57,7 @@ pub mod segment;
 pub mod sim;
 #[cfg(target_os = "linux")]
 pub mod tap;
+pub mod testbed;
 pub mod user;
 pub mod walk;
 pub mod world;

@@ -24,11 +24,12 @@ use mio::{Events, Registry, Token, Waker};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage};
+use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetStack};
 
 use self::control::Turn;
 use self::sleep::{Sleeper, Until};
-pub use self::station::Station;
+use self::station::Booted;
+pub use self::station::{OwnServices, Station};
 use self::traffic::Meter;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
@@ -177,11 +178,25 @@ impl Driver {
     /// Runs the board, through any number of resets, until a signal ends it. Telemetry goes to
     /// `telemetry` unless the options say otherwise.
     pub fn run<N: Nic>(
+        self,
+        identity: &Identity,
+        options: &Board,
+        telemetry: SocketAddr,
+        nic: &mut N,
+    ) -> Result<(), String> {
+        let own = || |_: Instant, _: &mut NetStack<'_>, _: &mut SimBoard| None;
+        self.run_with(identity, options, telemetry, nic, own)
+    }
+
+    /// As [`Driver::run`], with services of one's own on the board, beside the firmware's. `own` makes them
+    /// anew for each boot, as a reset does on a chip.
+    pub fn run_with<N: Nic, O: OwnServices>(
         mut self,
         identity: &Identity,
         options: &Board,
         telemetry: SocketAddr,
         nic: &mut N,
+        mut own: impl FnMut() -> O,
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
         let mut bench = self.bench(options, identity, telemetry)?;
@@ -191,9 +206,10 @@ impl Driver {
         log::info!("the {} makes TCP's segments", who(nic.segments()));
         loop {
             let mut memory = Memory::new(options.profile);
-            let mut firmware = memory.boot(identity, telemetry, nic, &bench, self.clock.now())?;
-            if self.power_cycle(&mut firmware, nic, &mut bench)? == End::Stopped {
-                print_summary(&firmware, nic);
+            let firmware = memory.boot(identity, telemetry, nic, &bench, self.clock.now())?;
+            let mut booted = Booted { firmware, own: own() };
+            if self.power_cycle(&mut booted, nic, &mut bench)? == End::Stopped {
+                print_summary(&booted, nic);
                 return Ok(());
             }
         }

@@ -5,15 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use mio::event::Event;
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv6Cidr;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::{NetConfig, NetStack};
 
+use crate::board::SimBoard;
 use crate::cli::User;
 use crate::gateway::{Forward, Gateway, Memory};
 use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{Driver, Nic};
+use crate::run::{Driver, Nic, OwnServices};
 
 /// The gateway's address, from where the board's connections go on to 127.0.0.1.
 const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(NetConfig::PEER.ipv4.address()), 9000);
@@ -64,6 +65,12 @@ impl Nic for UserNic<'_> {
 
 /// Runs the board, or the wire of a guest, until a signal ends it.
 pub fn run(options: &User) -> Result<(), String> {
+    run_with(options, || |_: Instant, _: &mut NetStack<'_>, _: &mut SimBoard| None)
+}
+
+/// As [`run`], with services of one's own on the board, beside the firmware's: see [`Driver::run_with`]. A
+/// guest has its own, so that it cannot be combined with them.
+pub fn run_with<O: OwnServices>(options: &User, own: impl FnMut() -> O) -> Result<(), String> {
     let mut driver = Driver::new()?;
     let identity = options.identity();
     let forwards = options.forwards();
@@ -89,7 +96,7 @@ pub fn run(options: &User) -> Result<(), String> {
             // After what another board may have already, so that its capture is not replaced; before this one is up.
             driver.capture(&options.board)?;
             print_banner(&identity, &forwards, &nic.gateway, &allowed, options);
-            driver.run(&identity, &options.board, TELEMETRY, &mut nic)
+            driver.run_with(&identity, &options.board, TELEMETRY, &mut nic, own)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;

@@ -4,6 +4,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use crate::board::Board;
+use crate::moment::earliest;
 use crate::service::{ServiceConfig, Services};
 use crate::stack::{NetConfig, NetStack};
 use crate::storage::{Buffers, Sockets};
@@ -81,14 +82,42 @@ impl<'a, B: Board> Firmware<'a, B> {
     /// returned last. It returns the earliest moment it wants to be called again, never before `now`;
     /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
     pub fn poll<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
-        let Self { stack, services, board, started } = self;
-        if !*started {
-            *started = true;
-            services.reseed(stack.random());
-            // Only for the ports: they are all polled again below.
-            let _ = services.poll(now, stack, board);
-        }
+        self.open_ports(now);
+        let Self { stack, services, board, .. } = self;
         stack.poll_with(now, device, |stack, now| services.poll(now, stack, board))
+    }
+
+    /// As [`Firmware::poll`], and gives services of one's own their turn too, right after the firmware's: they
+    /// keep to the contract of [`crate::service`]. `own` may be called more than once. What it opened it has
+    /// to close itself before [`Firmware::shutdown`] can come to an end.
+    pub fn poll_with<D: Device + ?Sized>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        mut own: impl FnMut(Instant, &mut NetStack<'a>, &mut B) -> Option<Instant>,
+    ) -> Option<Instant> {
+        if self.open_ports(now) {
+            // It is polled again below.
+            let _ = own(now, &mut self.stack, &mut self.board);
+        }
+        let Self { stack, services, board, .. } = self;
+        stack.poll_with(now, device, |stack, now| {
+            earliest(services.poll(now, stack, board), own(now, stack, board))
+        })
+    }
+
+    /// In the first poll after boot, lets the services open their ports before a frame is looked at. Returns
+    /// whether it is the first.
+    fn open_ports(&mut self, now: Instant) -> bool {
+        let Self { stack, services, board, started } = self;
+        if *started {
+            return false;
+        }
+        *started = true;
+        services.reseed(stack.random());
+        // Only for the ports: they are all polled again.
+        let _ = services.poll(now, stack, board);
+        true
     }
 
     /// The cable is in again. Whoever is at its other end may have another MAC address now, and whoever

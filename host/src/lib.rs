@@ -14,8 +14,37 @@
 //! | [`signal`], [`clock`] | Ctrl-C, time |
 //!
 //! A subcommand is a module with an `Args` and a `run`; [`cli`] lists them. `connect` blocks on two
-//! threads, `bench` on one and `check` on one or two; the others watch all their sockets with one `mio` poll on one thread. Nothing spins, and
-//! every buffer, line and table has a limit.
+//! threads, `bench` on one and `check` on one or two; the others watch all their sockets with one `mio` poll on
+//! one thread. Nothing spins, and every buffer, line and table has a limit.
+//!
+//! Everything a subcommand does can be had from a program too, here the echo check:
+//!
+//! ```
+//! # use std::io::{Read, Write};
+//! # use std::net::{Shutdown, TcpListener};
+//! use clap::Parser;
+//! use tapboard_host::cli::{Cli, Command};
+//! use tapboard_host::{echo, output::Verdict};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?; // stands for a board
+//! let address = listener.local_addr()?.to_string();
+//! # std::thread::spawn(move || {
+//! #     for stream in listener.incoming() {
+//! #         std::thread::spawn(move || {
+//! #             let mut stream = stream.unwrap();
+//! #             let mut buffer = [0; 4096];
+//! #             while let Ok(count @ 1..) = stream.read(&mut buffer) {
+//! #                 stream.write_all(&buffer[..count]).unwrap();
+//! #             }
+//! #             let _ = stream.shutdown(Shutdown::Write);
+//! #         });
+//! #     }
+//! # });
+//! let words = ["tapboard-host", "echo", &address, "--connections", "4", "--bytes", "10k"];
+//! let Command::Echo(arguments) = Cli::parse_from(words).command else { unreachable!() };
+//! assert!(matches!(echo::run(&arguments), Ok(Verdict::Passed)));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 //!
 //! Exit codes: 0 success, 1 a failed check or connection, 2 a wrong command line.
 

@@ -3,7 +3,7 @@
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
-use tapboard_firmware::{Board, Firmware};
+use tapboard_firmware::{Board, Firmware, NetStack};
 
 use super::Traffic;
 use crate::board::SimBoard;
@@ -52,55 +52,90 @@ pub trait Station {
     fn summary(&self) -> String;
 }
 
-impl Station for Firmware<'_, SimBoard> {
+/// Services of one's own, as [`Firmware::poll_with`] takes them: any function of those arguments.
+///
+/// When the run ends, connections that they leave open are reset after half a second.
+pub trait OwnServices {
+    /// Gives them their turn; see [`tapboard_firmware::service`] for the contract.
+    fn poll(
+        &mut self,
+        now: Instant,
+        stack: &mut NetStack<'_>,
+        board: &mut SimBoard,
+    ) -> Option<Instant>;
+}
+
+impl<F> OwnServices for F
+where
+    F: FnMut(Instant, &mut NetStack<'_>, &mut SimBoard) -> Option<Instant>,
+{
+    fn poll(
+        &mut self,
+        now: Instant,
+        stack: &mut NetStack<'_>,
+        board: &mut SimBoard,
+    ) -> Option<Instant> {
+        self(now, stack, board)
+    }
+}
+
+/// The firmware of one boot, with the services beside it.
+pub(super) struct Booted<'a, O> {
+    pub(super) firmware: Firmware<'a, SimBoard>,
+    pub(super) own: O,
+}
+
+impl<O: OwnServices> Station for Booted<'_, O> {
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
-        Firmware::poll(self, now, device)
+        let Self { firmware, own } = self;
+        firmware.poll_with(now, device, |now, stack, board| own.poll(now, stack, board))
     }
 
     fn link_up(&mut self) {
-        Firmware::link_up(self);
+        self.firmware.link_up();
     }
 
     fn shutdown(&mut self) {
-        Firmware::shutdown(self);
+        self.firmware.shutdown();
     }
 
     fn idle(&self) -> bool {
-        self.stack().idle()
+        self.firmware.stack().idle()
     }
 
     fn abort(&mut self) {
-        self.stack_mut().abort_all();
+        self.firmware.stack_mut().abort_all();
     }
 
     fn reset(&mut self) {
-        self.board_mut().reset();
+        self.firmware.board_mut().reset();
     }
 
     fn reset_requested(&self) -> bool {
-        self.board().reset_requested()
+        self.firmware.board().reset_requested()
     }
 
     fn netstat(&self) {
         say!("{}", Row::HEADING);
-        for row in (0..).map_while(|index| self.stack().row(index)) {
+        for row in (0..).map_while(|index| self.firmware.stack().row(index)) {
             say!("{row}");
         }
     }
 
     fn stats(&self) {
-        for (name, value) in (0..).map_while(|index| self.stack().counter(index)) {
+        for (name, value) in (0..).map_while(|index| self.firmware.stack().counter(index)) {
             say!("{name:<20} {value}");
         }
     }
 
     fn traffic(&self) -> Traffic {
-        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } = self.stack().counters();
+        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } =
+            self.firmware.stack().counters();
         Traffic { frames_in, bytes_in, frames_out, bytes_out }
     }
 
     fn summary(&self) -> String {
-        let c = self.stack().counters();
+        let c = self.firmware.stack().counters();
         format!(
             "board: {} in, {} out; {} accepted, {} made; {} not answered at once, {} in",
             counted(c.frames_in, "frame"),

@@ -129,6 +129,12 @@ impl Process {
         assert!(printed && stdout.text().contains(text), "{text:?} was not printed");
     }
 
+    /// Waits until what the program has printed will do, for at most that long; `false` if it does not.
+    pub(crate) fn until(&self, patience: Duration, done: impl Fn(&str) -> bool) -> bool {
+        let stdout = self.stdout.as_ref().expect("standard output is collected");
+        stdout.wait(patience, |text, end| end || done(text)) && done(&stdout.text())
+    }
+
     /// Waits until the program has logged or complained `text`.
     pub(crate) fn complains(&self, text: &str) {
         let complained = self.stderr.wait(PATIENCE, |all, end| end || all.contains(text));

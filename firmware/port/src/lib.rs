@@ -9,6 +9,35 @@
 //! - `cortex_m` or `riscv`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them;
 //! - `memory`, `boot` (bare metal only): the statics, and the one function that a board's `main` calls.
 //!
+//! Of the chip itself little is left to write. Three functions make a clock of a 24-bit counter, for example:
+//!
+//! ```
+//! use smoltcp::time::Instant;
+//! use tapboard_port::clock::{Clock, Counter, Timer};
+//!
+//! /// A counter at 1 MHz that counts down; on a chip, these are accesses to its registers.
+//! struct Down(u32);
+//!
+//! impl Counter for Down {
+//!     fn left(&mut self) -> u32 {
+//!         self.0 -= 1000; // a millisecond passes between two readings
+//!         self.0
+//!     }
+//!     fn ended(&mut self) -> bool {
+//!         false
+//!     }
+//!     fn restart(&mut self, ticks: u32) {
+//!         self.0 = ticks;
+//!     }
+//! }
+//!
+//! let mut clock = Clock::new(Down(0), 1_000_000);
+//! assert_eq!(clock.now(), Instant::from_millis(1));
+//! assert_eq!(clock.now(), Instant::from_millis(2));
+//! // The deadline is still to come: it is safe to sleep until the interrupt.
+//! assert!(clock.arm(Some(Instant::from_millis(100))));
+//! ```
+//!
 //! A driver knows its registers by offset and does nothing but read and write them, so that its tests
 //! run on the host, against a model of the chip. Volatile accesses, and the little else that the compiler
 //! cannot check, are all in `mmio`.

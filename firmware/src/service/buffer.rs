@@ -13,19 +13,34 @@ use super::server::Stop;
 
 /// At most `N` bytes that wait to be sent or looked at.
 #[derive(Debug)]
-pub(super) struct Buffer<const N: usize> {
+pub struct Buffer<const N: usize> {
     bytes: [u8; N],
     start: usize,
     end: usize,
 }
 
+impl<const N: usize> Default for Buffer<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const N: usize> Buffer<N> {
-    pub(super) const fn new() -> Self {
+    /// An empty buffer.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { bytes: [0; N], start: 0, end: 0 }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Whether nothing waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.start == self.end
+    }
+
+    /// What waits, oldest first, to be looked at or changed.
+    pub fn waiting(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.end]
     }
 
     pub(super) fn clear(&mut self) {
@@ -41,7 +56,7 @@ impl<const N: usize> Buffer<N> {
     }
 
     /// Appends `bytes`, or as many of them as there is room for: then the result is `false`.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
+    pub fn push(&mut self, bytes: &[u8]) -> bool {
         if self.is_empty() {
             self.clear();
         }
@@ -51,9 +66,10 @@ impl<const N: usize> Buffer<N> {
         taken == bytes.len()
     }
 
-    /// Fills the buffer, which must be empty, with at most `limit` received bytes. 0 is the peer's
-    /// FIN.
-    pub(super) fn fill<S: TcpClientStack>(
+    /// Fills the buffer, which must be empty, with at most `limit` received bytes and returns how many. 0 is
+    /// the peer's FIN; it breaks with [`Stop::Idle`] if nothing has arrived, and with [`Stop::Done`] if the
+    /// connection is lost.
+    pub fn fill<S: TcpClientStack>(
         &mut self,
         stack: &mut S,
         socket: &mut S::TcpSocket,
@@ -65,8 +81,9 @@ impl<const N: usize> Buffer<N> {
         ControlFlow::Continue(self.end)
     }
 
-    /// Sends everything that is in the buffer and says how much that was.
-    pub(super) fn flush<S: TcpClientStack>(
+    /// Sends everything that is in the buffer and returns how many bytes that was. It breaks with
+    /// [`Stop::Idle`] if the peer does not take them all yet.
+    pub fn flush<S: TcpClientStack>(
         &mut self,
         stack: &mut S,
         socket: &mut S::TcpSocket,
@@ -86,7 +103,7 @@ impl<const N: usize> fmt::Write for Buffer<N> {
 }
 
 /// Receives into `bytes`, which must not be empty. 0 is the peer's FIN.
-pub(super) fn receive<S: TcpClientStack>(
+pub fn receive<S: TcpClientStack>(
     stack: &mut S,
     socket: &mut S::TcpSocket,
     bytes: &mut [u8],
@@ -95,7 +112,7 @@ pub(super) fn receive<S: TcpClientStack>(
 }
 
 /// Sends the first of `bytes`, which must not be empty; the result is at least 1.
-pub(super) fn send<S: TcpClientStack>(
+pub fn send<S: TcpClientStack>(
     stack: &mut S,
     socket: &mut S::TcpSocket,
     bytes: &[u8],

@@ -14,9 +14,10 @@
 //! | 23 | [`shell`] | - |
 //! | client | [`telemetry`] | - |
 //!
-//! Under them: `server` (listen, accept, give each connection its turn), `datagram` (a bound UDP
-//! port) and `buffer` (bytes between two calls); `telnet` and `command` are the shell's ears.
-//! [`Services`] is all of them with one `poll`.
+//! Under them: [`server`] (listen, accept, give each connection its turn), `datagram` (a bound UDP
+//! port) and [`buffer`] (bytes between two calls); `telnet` and `command` are the shell's ears.
+//! [`Services`] is all of them with one `poll`. A service of one's own is made of [`server`] and [`buffer`]
+//! too, and gets its turn from [`Firmware::poll_with`](crate::Firmware::poll_with).
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -35,7 +36,7 @@ use crate::config::BOARD_NAME;
 use crate::moment::earliest;
 use crate::netstat::{Count, Introspect};
 
-mod buffer;
+pub mod buffer;
 pub mod chargen;
 mod command;
 mod datagram;
@@ -44,7 +45,7 @@ pub mod echo;
 #[cfg(test)]
 mod fake;
 pub mod lend;
-mod server;
+pub mod server;
 pub mod shell;
 pub mod telemetry;
 mod telnet;

@@ -1,6 +1,7 @@
 //! What every TCP service does: listen on a port, accept connections, give each its turn.
 //!
-//! A [`Server`] owns the listening socket and up to `N` connections in a fixed array. Further ones
+//! A service is a type with [`Connection`], of which there is one value for each client; a [`Server`] of
+//! that type is polled in the superloop. A [`Server`] owns the listening socket and up to `N` connections in a fixed array. Further ones
 //! wait in the stack's backlog until a place is free. Whatever happens, a handle ends in `close`:
 //! the traits give a handle no other way back to its stack. A listening socket that cannot be had,
 //! or that fails, is asked for again every [`LISTEN_RETRY`]. One poll costs a turn of every
@@ -19,19 +20,21 @@ use crate::config::{LISTEN_RETRY, SERVICE_BUDGET};
 
 /// Why a connection's turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub enum Stop {
     /// Only the network can give it more to do.
     Idle,
     /// It is over: close the handle.
     Done,
 }
 
-/// One accepted connection of a service that needs an `X` to do its work.
-pub(super) trait Connection<S: TcpClientStack, X: ?Sized> {
-    /// What a connection begins with.
+/// One accepted connection of a service that needs an `X` to do its work; `()` if it needs nothing.
+pub trait Connection<S: TcpClientStack, X: ?Sized> {
+    /// What a connection begins with. `remote` is the client.
     fn new(remote: SocketAddr) -> Self;
 
-    /// Moves at most [`SERVICE_BUDGET`] bytes. `Continue` says that there is more to do at once.
+    /// Does what can be done without waiting, and moves at most [`SERVICE_BUDGET`] bytes. `Continue` says
+    /// that there is more to do at once. [`Buffer`](super::buffer::Buffer)'s methods end the turn by
+    /// themselves, with `?`.
     fn serve(
         &mut self,
         stack: &mut S,
@@ -83,27 +86,25 @@ impl<H> Door<H> {
     }
 }
 
-/// A listening port and its connections. `C` is a connection's state.
+/// A listening port and at most `N` connections. `H` is the stack's TCP handle, `C` a connection's state.
 #[derive(Debug)]
-pub(super) struct Server<H, C, const N: usize> {
+pub struct Server<H, C, const N: usize> {
     door: Door<H>,
     /// All `N` of them from the first poll on: until then they cost nothing to make and to move.
     places: heapless::Vec<Option<(H, C)>, N>,
 }
 
 impl<H, C, const N: usize> Server<H, C, N> {
-    pub(super) const fn new(port: u16) -> Self {
+    /// A server that will listen on `port` from its first poll on.
+    #[must_use]
+    pub const fn new(port: u16) -> Self {
         let door = Door { port, listener: None, retry_at: None };
         Self { door, places: heapless::Vec::new() }
     }
 
-    /// Serves every connection, then takes new ones into the free places.
-    pub(super) fn poll<S, X>(
-        &mut self,
-        now: Instant,
-        stack: &mut S,
-        context: &mut X,
-    ) -> Option<Instant>
+    /// Serves every connection, then takes new ones into the free places. Returns when it wants to be polled
+    /// again though nothing has arrived; see [`super`] for the contract.
+    pub fn poll<S, X>(&mut self, now: Instant, stack: &mut S, context: &mut X) -> Option<Instant>
     where
         S: TcpFullStack<TcpSocket = H>,
         C: Connection<S, X>,
@@ -117,7 +118,7 @@ impl<H, C, const N: usize> Server<H, C, N> {
     }
 
     /// Gives every handle back. Data that was accepted by `send` is still delivered by the stack.
-    pub(super) fn shutdown<S: TcpClientStack<TcpSocket = H>>(&mut self, stack: &mut S) {
+    pub fn shutdown<S: TcpClientStack<TcpSocket = H>>(&mut self, stack: &mut S) {
         let connections = self.places.iter_mut().filter_map(Option::take);
         for handle in connections.map(|(handle, _)| handle) {
             close(stack, handle);

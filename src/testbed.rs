@@ -1,0 +1,264 @@
+//! A board and a host on one cable, in virtual time: where code of one's own meets a bad network in a test.
+//!
+//! A [`Testbed`] owns both ends and the time. The board runs an application, as a superloop does; the test
+//! plays the host, call by call. The cable is a [`Link`], so that a seed and some faults replay exactly, at
+//! no cost in real time: an hour of retransmissions takes milliseconds. Nothing leaves the process.
+//!
+//! The crate's front page has an example; `examples/own_service.rs` and `examples/bad_cable.rs` are tests to copy.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration as StdDuration;
+
+use embedded_nal::nb;
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
+use tapboard_firmware::netstat::{Introspect, Row};
+use tapboard_firmware::{Backlog, BoardSockets, Buffers, Error, McuStorage, NetConfig, NetStack};
+
+use crate::capture::{Capture, CaptureError};
+use crate::clock::VirtualClock;
+use crate::link::{Link, Notes};
+use crate::nic::linked::{Cable, Observer, Watch};
+use crate::nic::wire::{Side, Wire};
+use crate::world::{Step, drive};
+
+/// How long one call may take, in virtual time, before the test has failed.
+pub const PATIENCE: Duration = Duration::from_secs(1000);
+
+/// Bytes of each of the host's buffers.
+const HOST_BUFFER: usize = 8 * 1024;
+
+/// Where that port of the board is.
+#[must_use]
+pub fn at(port: u16) -> SocketAddr {
+    SocketAddr::from((NetConfig::BOARD.ipv4.address(), port))
+}
+
+/// The memory of a [`Testbed`], to be made first and to outlive it.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    board: Box<McuStorage>,
+    board_sockets: BoardSockets<'a>,
+    // In vectors, for a box is filled on the call stack, of which a test has little.
+    host_tcp: Vec<[[u8; HOST_BUFFER]; 2]>,
+    host_udp: Vec<[[u8; DATAGRAM_SIZE]; 2]>,
+    host_backlog: Backlog,
+    host_sockets: BoardSockets<'a>,
+}
+
+impl Default for Memory<'_> {
+    fn default() -> Self {
+        Self {
+            board: Box::default(),
+            board_sockets: BoardSockets::new(),
+            host_tcp: vec![[[0; HOST_BUFFER]; 2]; TCP_SLOTS],
+            host_udp: vec![[[0; DATAGRAM_SIZE]; 2]; UDP_SLOTS],
+            host_backlog: Backlog::new(),
+            host_sockets: BoardSockets::new(),
+        }
+    }
+}
+
+/// A board with an application, a host, and the cable between them; see the module's documentation.
+#[derive(Debug)]
+pub struct Testbed<'a, A> {
+    /// The board, 192.0.2.1, with the buffers of a chip.
+    pub board: NetStack<'a>,
+    /// The host, 192.0.2.2.
+    pub host: NetStack<'a>,
+    application: A,
+    cable: Cable,
+    wire: Wire,
+    clock: VirtualClock,
+}
+
+impl<'a, A> Testbed<'a, A>
+where
+    A: FnMut(Instant, &mut NetStack<'a>) -> Option<Instant>,
+{
+    /// Both ends on `link`. The board runs `application` at each of its turns, which returns when it wants the
+    /// next one though nothing has arrived.
+    pub fn new(memory: &'a mut Memory<'a>, link: Link, application: A) -> Self {
+        let Memory { board, board_sockets, host_tcp, host_udp, host_backlog, host_sockets } =
+            memory;
+        let (mut wire, now) = (Wire::default(), Instant::ZERO);
+        // Any constants: the same run gives the same sequence numbers and ports.
+        let (net, mut end) = (NetConfig::BOARD, wire.end(Side::Board));
+        let board = NetStack::new(&net, &mut end, now, 1, &mut **board, board_sockets);
+        let (net, mut end) = (NetConfig::PEER, wire.end(Side::Peer));
+        let buffers = Buffers { tcp: host_tcp, udp: host_udp, backlog: host_backlog };
+        let host = NetStack::new(&net, &mut end, now, 2, buffers, host_sockets);
+        let (cable, clock) = (Cable::new(link), VirtualClock::new());
+        let mut testbed = Self { board, host, application, cable, wire, clock };
+        // The application opens its ports.
+        testbed.poll(now);
+        testbed
+    }
+
+    /// The cable, to be changed at any time.
+    pub const fn link(&mut self) -> &mut Link {
+        self.cable.link_mut()
+    }
+
+    /// The virtual time.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Writes every frame from now on to this pcapng file, with what the cable did to it. Its time begins in
+    /// 1970, so that the same run writes the same bytes.
+    pub fn capture(&mut self, path: &Path) -> Result<(), CaptureError> {
+        let capture = Capture::create(path, "board", StdDuration::ZERO)?;
+        self.cable.watch(Watch::Capture, Some(Box::new(Recorder(capture))));
+        Ok(())
+    }
+
+    /// Lets time pass until a call of the host has a result other than `WouldBlock`.
+    ///
+    /// # Panics
+    /// If it has none after [`PATIENCE`]; the message lists both ends' sockets and counters.
+    #[track_caller]
+    pub fn until<T>(
+        &mut self,
+        mut call: impl FnMut(&mut NetStack<'a>) -> nb::Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut clock = self.clock;
+        let limit = clock.now() + PATIENCE;
+        let mut result = None;
+        drive(&mut clock, limit, |now| {
+            // Twice: the call may send what the board answers at once, or be answered by what has just arrived.
+            let mut next = None;
+            for _ in 0..2 {
+                match call(&mut self.host) {
+                    Err(nb::Error::WouldBlock) => {}
+                    Err(nb::Error::Other(error)) => result = Some(Err(error)),
+                    Ok(value) => result = Some(Ok(value)),
+                }
+                next = self.poll(now);
+                if result.is_some() {
+                    return Step::Done;
+                }
+            }
+            Step::Next(next)
+        });
+        self.clock = clock;
+        match result {
+            Some(result) => result,
+            None => panic!("nothing happened for {PATIENCE}\n{}", self.netstat()),
+        }
+    }
+
+    /// Lets that much time pass, without a call.
+    pub fn pass(&mut self, duration: Duration) {
+        let mut clock = self.clock;
+        let limit = clock.now() + duration;
+        drive(&mut clock, limit, |now| Step::Next(self.poll(now)));
+        self.clock = clock;
+    }
+
+    /// Both ends' sockets, and their counters that are not 0.
+    #[must_use]
+    pub fn netstat(&self) -> String {
+        let mut text = String::new();
+        for (name, stack) in [("board", &self.board), ("host", &self.host)] {
+            let _ = writeln!(text, "-- {name}\n{}", Row::HEADING);
+            for row in (0..).map_while(|index| stack.row(index)) {
+                let _ = writeln!(text, "{row}");
+            }
+            let counters = (0..).map_while(|index| stack.counter(index));
+            for (name, value) in counters.filter(|&(_, value)| value != 0) {
+                let _ = writeln!(text, "{name} {value}");
+            }
+        }
+        text
+    }
+
+    /// Polls both ends once and returns when the next thing happens.
+    fn poll(&mut self, now: Instant) -> Option<Instant> {
+        let host = self.host.poll_with(now, &mut self.wire.end(Side::Peer), |_, _| None);
+        let mut linked = self.cable.behind(self.wire.end(Side::Board));
+        linked.pump(now);
+        let application = &mut self.application;
+        let board = self.board.poll_with(now, &mut linked, |stack, now| application(now, stack));
+        let arrival = self.wire.next_arrival(Side::Peer).map(|at| at.max(now));
+        [host, board, arrival, self.cable.next_event(now)].into_iter().flatten().min()
+    }
+}
+
+/// Writes every frame to a file.
+struct Recorder(Capture);
+
+impl Observer for Recorder {
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
+        let written = self.0.record(now, to.into(), frame, &notes.to_string());
+        written.expect("a file that can be written to its end");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use embedded_nal::TcpClientStack;
+    use tapboard_firmware::service::echo::Echo;
+
+    use super::*;
+    use crate::link::Setting;
+
+    /// Sends 100,000 bytes through an echo on that cable; returns when all of them were back and closed.
+    fn echoed(cable: Link) -> Instant {
+        let mut echo = Echo::new();
+        let mut memory = Memory::default();
+        let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board));
+        let mut socket = net.host.socket().unwrap();
+        net.until(|host| host.connect(&mut socket, at(7))).unwrap();
+        let data: Vec<u8> = (0..100_000_u32).map(|at| (at * 7 / 5) as u8).collect();
+        let (mut sent, mut back) = (0, Vec::new());
+        let mut buffer = [0; 2048];
+        while back.len() < data.len() {
+            let count = net.until(|host| {
+                if sent < data.len()
+                    && let Ok(count) = host.send(&mut socket, &data[sent..])
+                {
+                    sent += count;
+                }
+                host.receive(&mut socket, &mut buffer)
+            });
+            back.extend_from_slice(&buffer[..count.unwrap()]);
+        }
+        assert!(back == data, "changed on the way");
+        net.host.close(socket).unwrap();
+        net.pass(Duration::from_secs(60));
+        assert_eq!(net.host.free_slots(), net.board.free_slots(), "{}", net.netstat());
+        net.now()
+    }
+
+    #[test]
+    fn a_bad_cable_takes_time_and_the_same_time_again() {
+        let bad = |seed| {
+            let mut cable = Link::new(seed);
+            for (name, value) in [("loss", "10%"), ("corrupt", "1%"), ("delay", "20ms")] {
+                cable.set(None, Setting::parse(name, value).unwrap());
+            }
+            cable
+        };
+        let good = echoed(Link::new(1));
+        let (one, again, other) = (echoed(bad(1)), echoed(bad(1)), echoed(bad(2)));
+        assert!(one > good && one == again && one != other, "{good} {one} {again} {other}");
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing happened for 1000")]
+    fn what_never_happens_says_so() {
+        let mut memory = Memory::default();
+        let mut net = Testbed::new(&mut memory, Link::new(1), |_, _| None);
+        let mut socket = net.host.socket().unwrap();
+        net.until(|host| match host.connect(&mut socket, at(7)) {
+            // Refused: asks for something else, which does not come.
+            Err(nb::Error::Other(Error::ConnectionRefused)) => Err(nb::Error::WouldBlock),
+            other => other,
+        })
+        .unwrap();
+    }
+}
