@@ -19,3 +19,10 @@ pub mod tap;
 pub mod user;
 pub mod walk;
 pub mod world;
+
+#[cfg(test)]
+#[path = "../tests/common/ports.rs"]
+mod ports;
+#[cfg(test)]
+#[path = "../tests/common/scratch.rs"]
+mod scratch;
