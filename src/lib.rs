@@ -61,3 +61,10 @@ pub mod testbed;
 pub mod user;
 pub mod walk;
 pub mod world;
+
+#[cfg(test)]
+#[path = "../tests/common/ports.rs"]
+mod ports;
+#[cfg(test)]
+#[path = "../tests/common/scratch.rs"]
+mod scratch;

@@ -11,7 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::Duration;
 
 use common::netns::{self, sh};
-use common::process::Process;
+use common::process::{PATIENCE, Process};
+use common::scratch::Scratch;
 use tapboard::capture::read;
 use tapboard_firmware::NetConfig;
 use tapboard_host::check::plan::Plan;
@@ -26,7 +27,7 @@ const USER_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 /// Checks the board at `address`: none of the checks may fail, and exactly `skipped` are not done. Why they are not.
 fn accept(address: IpAddr, port_offset: u16, skipped: &[&str]) -> Vec<String> {
-    accept_within(Duration::from_secs(20), address, port_offset, skipped)
+    accept_within(PATIENCE, address, port_offset, skipped)
 }
 
 /// Likewise, with so much time for each.
@@ -119,16 +120,15 @@ fn nothing_is_sent_but_to_the_address_that_was_given() {
     netns::run("nothing_is_sent_but_to_the_address_that_was_given", &[], || {
         // The kernel would send something of its own.
         sh("echo 1 | tee /proc/sys/net/ipv6/conf/*/disable_ipv6");
-        let file =
-            std::env::temp_dir().join(format!("tapboard-{}-check.pcapng", std::process::id()));
-        let mut tap = Process::up(&["tap", "--pcap", file.to_str().expect("an ordinary path")]);
+        let scratch = Scratch::new();
+        let file = scratch.path("check.pcapng");
+        let mut tap = Process::up(&["tap", "--pcap", &file]);
         sh("ip route add default dev tap0");
         accept(TAP, 0, &[]);
         tap.signal("TERM");
         assert_eq!(tap.exit(), Some(0));
 
-        let records: Vec<_> = read(&file).unwrap().map(Result::unwrap).collect();
-        std::fs::remove_file(&file).unwrap();
+        let records: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
         let sent = records.iter().filter(|record| record.frame[6..12] != NetConfig::BOARD.mac.0);
         let receivers: BTreeMap<&[u8], usize> = sent.fold(BTreeMap::new(), |mut all, record| {
             let frame = &record.frame;

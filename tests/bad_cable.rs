@@ -5,49 +5,22 @@
 
 mod common;
 
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::netns;
 use common::nics::NICS;
-use common::process::{
-    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, readable, tapboard,
-};
-use common::user::{Collector, User, line};
+use common::ports::{free_port, local};
+use common::process::{PATIENCE, Process, connect, echo, finished, pattern, readable, tapboard};
+use common::scratch::Scratch;
+use common::user::{Collector, Forwards, User, line};
 use rustix::net::sockopt;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
 use tapboard::capture::read;
 use tapboard::clock::RealClock;
-
-/// A file of this test's own, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("tapboard-{}-{name}", std::process::id())))
-    }
-
-    fn script(name: &str, text: &str) -> Self {
-        let scratch = Self::new(name);
-        fs::write(&scratch.0, text).expect("a writable temporary folder");
-        scratch
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("an ordinary path")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 fn board(port: u16) -> SocketAddr {
     ([192, 0, 2, 1], port).into()
@@ -55,9 +28,7 @@ fn board(port: u16) -> SocketAddr {
 
 #[test]
 fn commands_from_a_pipe_are_carried_out_to_the_last() {
-    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
-    let forwards = forwards.each_ref().map(String::as_str);
-    let mut command = tapboard(&[&["--no-telemetry"], &forwards[..]].concat());
+    let mut command = tapboard(&Forwards::free().arguments(&["--no-telemetry"], &[]));
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().unwrap();
@@ -74,11 +45,10 @@ fn commands_from_a_pipe_are_carried_out_to_the_last() {
 
 #[test]
 fn a_script_is_carried_out_at_its_times() {
-    let script = Scratch::script("good", "@100ms unplug\n@300ms plug # again\nquit\n");
-    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
-    let forwards = forwards.each_ref().map(String::as_str);
-    let output =
-        finished(&[&["--no-telemetry", "--script", script.path()], &forwards[..]].concat());
+    let scratch = Scratch::new();
+    let script = scratch.file("good", "@100ms unplug\n@300ms plug # again\nquit\n");
+    let options = ["--no-telemetry", "--script", &script];
+    let output = finished(&Forwards::free().arguments(&options, &[]));
     let out = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let place = |text| out.find(text).unwrap_or_else(|| panic!("no {text:?} in {out}"));
@@ -93,10 +63,11 @@ fn seeds(out: &str) -> Vec<&str> {
 
 /// What a board on a cable with these options prints until the script is at its end, where it says `quit`.
 fn scripted(script: &str, options: &[&str]) -> String {
-    let script = Scratch::script("seed", script);
+    let scratch = Scratch::new();
+    let script = scratch.file("seed", script);
     let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
     let forwards = forwards.each_ref().map(String::as_str);
-    let fixed = ["--no-telemetry", "--script", script.path()];
+    let fixed = ["--no-telemetry", "--script", &script];
     let output = finished(&[&fixed[..], &forwards[..], options].concat());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
@@ -126,8 +97,9 @@ fn the_seed_is_printed_once_when_chance_comes_in() {
 
 #[test]
 fn a_bad_script_is_refused_before_the_board_starts() {
-    let script = Scratch::script("bad", "@1s unplug\nfly\n@0.5s plug\n");
-    let output = tapboard(&["--script", script.path()]).output().unwrap();
+    let scratch = Scratch::new();
+    let script = scratch.file("bad", "@1s unplug\nfly\n@0.5s plug\n");
+    let output = finished(&["--script", &script]);
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains(":2: ") && error.contains(":3: "), "{error}");
@@ -251,8 +223,8 @@ fn microseconds_on_the_cable_cost_microseconds_on_a_tap() {
 }
 
 /// On a bare cable the NIC may do more for the board than on one that is bad; so it changes that in the
-/// midst of traffic. A transfer may take a second, if its SYN or its last segment is lost; so the cable
-/// goes on changing until there were some.
+/// midst of traffic. A transfer may take a second, if its SYN or its last segment is lost, and longer on a busy machine;
+/// so the cable goes on changing until there were some.
 #[test]
 fn transfers_outlive_faults_that_come_and_go() {
     netns::run("transfers_outlive_faults_that_come_and_go", &[], || {
@@ -263,7 +235,7 @@ fn transfers_outlive_faults_that_come_and_go() {
             let transferred = AtomicUsize::new(0);
             std::thread::scope(|scope| {
                 let changing = scope.spawn(|| {
-                    for count in 0..25 {
+                    for count in 0.. {
                         // What it does not know, it says so once it has done what came before.
                         let last = format!("changed-{count}");
                         tap.command(&format!("{steps}{last}"), &last);
@@ -271,13 +243,12 @@ fn transfers_outlive_faults_that_come_and_go() {
                             break;
                         }
                     }
-                    transferred.load(Ordering::Relaxed)
                 });
                 while !changing.is_finished() {
                     assert!(echo(&connect(board(7)), &data).unwrap() == data, "{nic:?}");
                     transferred.fetch_add(1, Ordering::Relaxed);
                 }
-                assert!(changing.join().unwrap() > 1, "{nic:?}: one transfer in 20 s");
+                changing.join().unwrap();
             });
         }
     });
@@ -287,15 +258,16 @@ fn transfers_outlive_faults_that_come_and_go() {
 fn a_capture_of_a_tap_holds_ordinary_frames() {
     netns::run("a_capture_of_a_tap_holds_ordinary_frames", &[], || {
         for nic in NICS {
-            let file = Scratch::new("tap.pcapng");
+            let scratch = Scratch::new();
+            let file = scratch.path("tap.pcapng");
             let data = pattern(7, 300_000);
-            let mut tap = on_tap(nic, &["--pcap", file.path()]);
+            let mut tap = on_tap(nic, &["--pcap", &file]);
             assert!(echo(&connect(board(7)), &data).unwrap() == data);
             let udp = UdpSocket::bind("192.0.2.2:0").unwrap();
             udp.send_to(b"datagram", board(7)).unwrap();
             assert!(readable(&udp, PATIENCE));
             tap.command("quit", " frames in");
-            let records: Vec<_> = read(&file.0).unwrap().map(Result::unwrap).collect();
+            let records: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
             assert!(records.len() > 400, "{}", records.len());
             for record in &records {
                 assert!(record.frame.len() <= 1514, "{nic:?}: {} bytes", record.frame.len());
@@ -321,15 +293,16 @@ fn right(frame: &[u8]) -> bool {
 
 #[test]
 fn a_capture_tells_what_became_of_each_frame() {
-    let file = Scratch::new("capture.pcapng");
+    let scratch = Scratch::new();
+    let file = scratch.path("capture.pcapng");
     {
-        let options = ["--pcap", file.path(), "--loss=10%", "--delay=1ms", "--seed=4"];
+        let options = ["--pcap", &file, "--loss=10%", "--delay=1ms", "--seed=4"];
         let user = User::quiet(&options);
         let data = pattern(2, 60_000);
         assert!(echo(&connect(user.echo), &data).unwrap() == data);
         // The run is killed here, and keeps its capture.
     }
-    let records: Vec<_> = read(&file.0).unwrap().map(Result::unwrap).collect();
+    let records: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
     let said = |part: &str| records.iter().filter(|record| record.notes.contains(part)).count();
     assert!(records.len() > 80, "{}", records.len());
     assert!(said("delayed 1 ms") > 50 && said("dropped by loss 10%") > 2);
@@ -338,21 +311,19 @@ fn a_capture_tells_what_became_of_each_frame() {
 
 #[test]
 fn frames_are_drawn_and_captured_from_one_command_to_the_other() {
-    let file = Scratch::new("console.pcapng");
-    let ports = [7, 9, 19, 23].map(|board| (free_port(), board));
-    let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
-    let forwards = forwards.each_ref().map(String::as_str);
+    let (scratch, forwards) = (Scratch::new(), Forwards::free());
+    let file = scratch.path("console.pcapng");
     let mut process =
-        Process::with_console(&[&["--no-telemetry", "--ladder"], &forwards[..]].concat());
-    let say = |data: &[u8]| assert_eq!(echo(&connect(local(ports[0].0)), data).unwrap(), data);
+        Process::with_console(&forwards.arguments(&["--no-telemetry", "--ladder"], &[]));
+    let say = |data: &[u8]| assert_eq!(echo(&connect(forwards.echo), data).unwrap(), data);
     process.command("capture stop", "there is no capture");
     say(b"before");
-    process.command(&format!("capture start {}", file.path()), "every frame goes to");
+    process.command(&format!("capture start {file}"), "every frame goes to");
     say(b"meanwhile");
     process.command("capture stop", "the capture is closed");
     say(b"afterwards");
     process.prints("FIN ACK seq=1 ack=1 10 bytes");
-    let records: Vec<_> = read(&file.0).unwrap().map(Result::unwrap).collect();
+    let records: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
     let holds = |data: &[u8]| {
         let frames = records.iter().map(|record| &record.frame);
         frames.filter(|frame| frame.windows(data.len()).any(|part| part == data)).count()
@@ -369,15 +340,16 @@ fn rungs(out: &str, port: u16, what: &str) -> usize {
 
 #[test]
 fn the_ladder_and_the_log_are_quiet_while_nobody_listens_for_telemetry() {
-    let file = Scratch::new("refused.pcapng");
+    let scratch = Scratch::new();
+    let file = scratch.path("refused.pcapng");
     let (port, closed) = (free_port(), free_port());
     let (to, port_text) = (format!("192.0.2.2:{port}"), port.to_string());
     let forward = format!("-p{closed}:80");
     let mut options = vec!["--telemetry", &to, "--allow", &port_text, &forward];
-    options.extend(["--ladder", "--pcap", file.path()]);
+    options.extend(["--ladder", "--pcap", &file]);
     let user = User::start(&options, tapboard);
     let mut shell = user.shell();
-    assert!(shell.until(1_000_000, |shell| shell.counter("failed_connects") >= 3));
+    assert!(shell.until(|shell| shell.counter("failed_connects") >= 3));
     // What else is refused is drawn, each time.
     for _ in 0..2 {
         let read = connect(local(closed)).read(&mut [0]);
@@ -395,7 +367,7 @@ fn the_ladder_and_the_log_are_quiet_while_nobody_listens_for_telemetry() {
     assert_eq!((rungs(&out, port, " RST"), rungs(&out, port, " SYN seq")), (1, 2), "{out}");
     assert_eq!(rungs(&out, port, "SYN ACK"), 1, "{out}");
     assert_eq!(user.process.errors(), "");
-    let attempts = read(&file.0).unwrap().map(Result::unwrap).filter(|record| {
+    let attempts = read(file.as_ref()).unwrap().map(Result::unwrap).filter(|record| {
         let tcp = record.frame.get(34..).and_then(|tcp| TcpPacket::new_checked(tcp).ok());
         tcp.is_some_and(|tcp| tcp.dst_port() == port && tcp.syn())
     });
@@ -409,18 +381,19 @@ fn a_cable_pulled_in_the_middle_of_a_transfer_and_put_back_loses_nothing() {
         &[],
         || {
             for nic in NICS {
-                let mut tap = on_tap(nic, &["--rate=20mbit"]);
+                // So slow that the cable is pulled long before the end, however slow the test.
+                let mut tap = on_tap(nic, &["--rate=1mbit"]);
                 let client = connect(board(7));
                 let data = pattern(3, 5_000_000);
                 let mut carrier = Vec::new();
                 std::thread::scope(|scope| {
                     let transfer = scope.spawn(|| echo(&client, &data).unwrap());
-                    // Some of it is through, and most is not: it takes two seconds.
+                    // Some of it is through, and most is not.
                     client.peek(&mut [0]).unwrap();
                     tap.command("unplug", "the cable is out");
                     carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));
                     assert!(!transfer.is_finished());
-                    tap.command("sleep 3s\nplug", "the cable is in");
+                    tap.command("sleep 3s\nheal\nplug", "the cable is in");
                     assert!(transfer.join().unwrap() == data, "not a byte more or less");
                 });
                 carrier.push(netns::sh("ip link show tap0").contains("NO-CARRIER"));
@@ -462,7 +435,8 @@ fn a_power_cycle_is_an_error_to_a_client_with_bytes_in_flight_and_to_an_idle_one
         &[],
         || {
             for nic in NICS {
-                let mut tap = on_tap(nic, &["--rate=20mbit"]);
+                // So slow that it is reset long before the end, however slow the test.
+                let mut tap = on_tap(nic, &["--rate=1mbit"]);
                 let mut idle = connect(board(7));
                 sockopt::set_socket_keepalive(&idle, true).unwrap();
                 sockopt::set_tcp_keepidle(&idle, Duration::from_secs(1)).unwrap();

@@ -5,48 +5,28 @@ mod common;
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::conversation::{Sent, conversation};
 use common::netns::{self, installed, skip};
-use common::process::{PATIENCE, Process, finished, tapboard};
+use common::process::{Process, finished, tapboard};
+use common::scratch::Scratch;
 use common::snapshot;
 use smoltcp::time::Instant;
 use tapboard::capture::{Capture, Way};
 use tapboard::ladder::Mark;
 
-/// A directory of this test's own, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tapboard-{}-{test}", std::process::id()));
-        fs::create_dir(&path).expect("a new directory");
-        Self(path)
+/// The conversation's capture.
+fn captured(scratch: &Scratch) -> (String, Vec<Sent>) {
+    let path = scratch.path("run.pcapng");
+    let mut capture = Capture::create(path.as_ref(), "wire0", Duration::ZERO).unwrap();
+    let frames = conversation();
+    for sent in &frames {
+        capture.record(sent.at, sent.way, &sent.frame, &sent.notes).unwrap();
     }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("UTF-8").to_string()
-    }
-
-    /// The conversation's capture.
-    fn capture(&self) -> (String, Vec<Sent>) {
-        let path = self.path("run.pcapng");
-        let mut capture = Capture::create(Path::new(&path), "wire0", Duration::ZERO).unwrap();
-        let frames = conversation();
-        for sent in &frames {
-            capture.record(sent.at, sent.way, &sent.frame, &sent.notes).unwrap();
-        }
-        (path, frames)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    (path, frames)
 }
 
 /// Runs tshark on a capture, and returns what it prints. It may complain of being root, and of
@@ -72,8 +52,8 @@ fn wireshark_reads_a_capture_without_a_complaint_and_agrees_on_what_it_shows() {
     if !installed("tshark") {
         return skip(name, "`tshark` is missing; run `sudo apt-get install tshark`");
     }
-    let scratch = Scratch::new("tshark");
-    let (file, frames) = scratch.capture();
+    let scratch = Scratch::new();
+    let (file, frames) = captured(&scratch);
     let fields = ["frame.interface_name", "frame.packet_flags_direction", "frame.comment"];
     let mut arguments = vec!["-T", "fields", "-E", "separator=|", "-e", "frame.time_epoch"];
     arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
@@ -117,8 +97,8 @@ fn a_disk_that_fills_up_is_told_once_and_leaves_whole_frames() {
     let name = "a_disk_that_fills_up_is_told_once_and_leaves_whole_frames";
     netns::run(name, &[("mount", "mount")], || {
         if netns::stage().is_empty() {
-            let scratch = Scratch::new("full");
-            let directory = scratch.0.to_str().expect("UTF-8");
+            let scratch = Scratch::new();
+            let directory = scratch.directory().to_str().expect("UTF-8");
             let disk = format!("mount -t tmpfs -o size=16k none {directory} && cd {directory}");
             let wrapper = format!("exec unshare -m sh -c '{disk} && exec \"$@\"' sh \"$@\"");
             return netns::again(name, "on the small disk", &wrapper);
@@ -141,22 +121,20 @@ fn a_disk_that_fills_up_is_told_once_and_leaves_whole_frames() {
 
 /// Runs `tapboard ladder` on a pipe, whatever terminal the test has.
 fn ladder(arguments: &[&str]) -> std::process::Output {
-    let mut command = tapboard(&[&["ladder"], arguments].concat());
-    command.env_remove("COLUMNS");
-    collected(command)
+    collected(tapboard(&[&["ladder"], arguments].concat()))
 }
 
 fn collected(command: Command) -> std::process::Output {
     let mut process = Process::spawn(command, None);
-    let status = process.exit_within(PATIENCE);
+    let status = process.end();
     let (stdout, stderr) = (process.output().into(), process.errors().into());
     std::process::Output { status, stdout, stderr }
 }
 
 #[test]
 fn the_command_draws_a_capture_on_the_terminal_and_as_a_document() {
-    let scratch = Scratch::new("command");
-    let (file, _) = scratch.capture();
+    let scratch = Scratch::new();
+    let (file, _) = captured(&scratch);
     let output = ladder(&[&file]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     snapshot::assert_is("ladder.txt", &String::from_utf8(output.stdout).unwrap());
@@ -176,7 +154,7 @@ fn the_command_draws_a_capture_on_the_terminal_and_as_a_document() {
 
 #[test]
 fn a_capture_of_tcpdump_is_drawn_with_the_board_at_the_left_too() {
-    let scratch = Scratch::new("tcpdump");
+    let scratch = Scratch::new();
     let file = scratch.path("run.pcap");
     let mut bytes = Vec::new();
     let mut words = |words: [u32; 4]| bytes.extend(words.iter().flat_map(|w| w.to_le_bytes()));
@@ -203,8 +181,8 @@ fn a_capture_of_tcpdump_is_drawn_with_the_board_at_the_left_too() {
 
 #[test]
 fn a_capture_whose_writer_was_killed_is_drawn_as_far_as_it_goes() {
-    let scratch = Scratch::new("killed");
-    let (file, frames) = scratch.capture();
+    let scratch = Scratch::new();
+    let (file, frames) = captured(&scratch);
     let whole = ladder(&[&file]).stdout;
     let bytes = fs::read(&file).unwrap();
     fs::write(&file, &bytes[..bytes.len() - 5]).unwrap();
@@ -218,8 +196,8 @@ fn a_capture_whose_writer_was_killed_is_drawn_as_far_as_it_goes() {
 
 #[test]
 fn a_damaged_capture_is_drawn_up_to_the_damage() {
-    let scratch = Scratch::new("damaged");
-    let (file, frames) = scratch.capture();
+    let scratch = Scratch::new();
+    let (file, frames) = captured(&scratch);
     let mut bytes = fs::read(&file).unwrap();
     // The last block's length, at its end.
     *bytes.last_mut().unwrap() ^= 1;
@@ -241,10 +219,9 @@ fn a_damaged_capture_is_drawn_up_to_the_damage() {
 
 #[test]
 fn what_cannot_be_drawn_is_an_error_with_the_reason() {
-    let scratch = Scratch::new("errors");
-    let (file, _) = scratch.capture();
-    let text = scratch.path("text");
-    fs::write(&text, "no capture").unwrap();
+    let scratch = Scratch::new();
+    let (file, _) = captured(&scratch);
+    let text = scratch.file("text", "no capture");
     let missing = scratch.path("missing");
     let nowhere = scratch.path("nowhere/run.svg");
     for (arguments, reason) in [
@@ -262,8 +239,8 @@ fn what_cannot_be_drawn_is_an_error_with_the_reason() {
 
 #[test]
 fn a_reader_who_has_seen_enough_is_no_error() {
-    let scratch = Scratch::new("head");
-    let (file, _) = scratch.capture();
+    let scratch = Scratch::new();
+    let (file, _) = captured(&scratch);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut process = Process::spawn(tapboard(&["ladder", &file]), Some(writer.into()));

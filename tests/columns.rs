@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 
 use common::conversation::conversation;
 use common::netns;
-use common::process::{PATIENCE, Process, free_port, readable, tapboard};
+use common::ports::free_port;
+use common::process::{PATIENCE, Process, readable, tapboard};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tapboard::ladder::{Ladder, Style};

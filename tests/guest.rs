@@ -5,7 +5,6 @@
 
 mod common;
 
-use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -13,10 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use common::process::{
-    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, readable,
-};
-use common::user::Shell;
+use common::ports::{free_port, local};
+use common::process::{PATIENCE, Process, connect, echo, finished, pattern, readable};
+use common::scratch::Scratch;
+use common::user::{Forwards, Shell};
 use smoltcp::time::Instant;
 use tapboard::board::SimBoard;
 use tapboard::capture::read;
@@ -115,13 +114,11 @@ impl Host {
     }
 
     fn at(wire: u16, options: &[&str]) -> Self {
-        let ports = [7, 9, 19, 23].map(|board| (free_port(), board));
-        let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
-        let forwards = forwards.each_ref().map(String::as_str);
+        let forwards = Forwards::free();
         let (guest, allowed) = (format!("udp:{wire}"), free_port().to_string());
         let own = ["user", "--guest", &guest, "--allow", &allowed];
-        let process = Process::with_console(&[&own, &forwards[..], options].concat());
-        let [echo, _, _, shell] = ports.map(|(host, _)| local(host));
+        let process = Process::with_console(&forwards.arguments(&own, options));
+        let Forwards { echo, shell, .. } = forwards;
         Self { process, wire, echo, shell }
     }
 
@@ -152,22 +149,28 @@ fn a_guest_has_what_the_board_in_the_process_has_whichever_comes_first() {
 
 #[test]
 fn a_guest_whose_cable_is_pulled_during_an_echo_loses_nothing_and_the_capture_says_so() {
-    let file = std::env::temp_dir().join(format!("tapboard-{}-guest.pcapng", std::process::id()));
-    let path = file.to_str().expect("an ordinary path");
-    let mut host = Host::up(&["--rate=8mbit", "--pcap", path]);
+    let scratch = Scratch::new();
+    let file = scratch.path("guest.pcapng");
+    // So slow that the cable is pulled long before the end, however fast the machine and slow the test.
+    let mut host = Host::up(&["--rate=400kbit", "--ladder", "--pcap", &file]);
     let guest = Guest::boot(host.wire);
     host.finds(&guest);
     let (client, data) = (connect(host.echo), pattern(2, 1_000_000));
     thread::scope(|scope| {
         let transfer = scope.spawn(|| echo(&client, &data).unwrap());
-        // Some of it is through, and most is not: it takes a second.
+        // Some of it is through, and most is not.
         client.peek(&mut [0]).unwrap();
         host.process.command("unplug", "the cable is out");
-        host.process.command("sleep 1s\nlink\nplug", "the cable is in");
+        assert!(!transfer.is_finished());
+        // Each end has sent in vain.
+        host.process.prints_until(|ladder| {
+            let since = ladder.split_once("the cable is out;").expect("it was printed").1;
+            since.contains("-x ") && since.contains(" x-")
+        });
+        host.process.command("heal\nplug", "the cable is in");
         assert!(transfer.join().unwrap() == data, "not a byte more or less");
     });
-    let records: Vec<_> = read(&file).unwrap().map(Result::unwrap).collect();
-    fs::remove_file(&file).unwrap();
+    let records: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
     let cut = |from: &[u8; 6]| {
         let cut = records.iter().filter(|record| record.notes == "dropped: the cable is out");
         cut.filter(|record| record.frame[6..12] == *from).count()
@@ -209,7 +212,7 @@ fn without_a_guest_the_wire_sleeps() {
     let spent = host.process.wakeups(|| {
         assert!(!readable(&client, Duration::from_secs(3)), "nobody is there to answer");
     });
-    assert!(spent <= 30, "{spent} wake-ups in 3 s");
+    assert!(spent.count <= 10 * spent.seconds, "{spent:?}");
     let guest = Guest::boot(host.wire);
     host.finds(&guest);
     assert!(readable(&client, PATIENCE), "the gateway still asks for the board");
@@ -219,10 +222,8 @@ fn without_a_guest_the_wire_sleeps() {
 fn a_port_that_is_taken_is_named_with_the_remedy() {
     let wire = UdpSocket::bind(local(0)).unwrap();
     let port = wire.local_addr().unwrap().port();
-    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
-    let forwards = forwards.each_ref().map(String::as_str);
     let guest = format!("--guest=udp:{port}");
-    let output = finished(&[&[guest.as_str()], &forwards[..]].concat());
+    let output = finished(&Forwards::free().arguments(&[&guest], &[]));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     let taken = format!("cannot listen on UDP 127.0.0.1:{port} for the guest: Address already");

@@ -8,7 +8,8 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::process::{free_port, local};
+use common::ports::{free_port, local};
+use common::process::PATIENCE;
 use common::user::User;
 use tapboard_host::bench::outcome::{Run, Summary};
 use tapboard_host::bench::plan::{Plan, Test};
@@ -23,13 +24,13 @@ fn plan(test: Test, address: SocketAddr) -> Plan {
         port_offset: address.port() - test.service().port,
         tests: vec![test],
         runs: 2,
-        time: Duration::from_secs(if test == Test::Trip { 1 } else { 60 }),
+        time: if test == Test::Trip { Duration::from_secs(1) } else { Duration::from_mins(10) },
         bytes: 500_000,
         parallel: 1,
         connections: 20,
         chunk: 64 * 1024,
-        connect_timeout: Duration::from_secs(20),
-        stall_timeout: Duration::from_secs(20),
+        connect_timeout: PATIENCE,
+        stall_timeout: PATIENCE,
     }
 }
 

@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::kernel_stack::KernelStack;
+use common::kernel_stack::{HANG, KernelStack};
 use common::loopback::{Looped, LoopedMemory};
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
 use smoltcp::time::Duration;
+use tapboard::clock::RealClock;
 use tapboard_firmware::config::{TCP_SLOTS, USER_TIMEOUT};
 use tapboard_firmware::netstat::Protocol;
 use tapboard_firmware::{Error, NetStack, TcpSocket};
@@ -259,7 +260,8 @@ fn call_flow<S: TcpFullStack>(
     let remote = remote(stack);
     let mut client = stack.socket().unwrap();
     let mut wait = |stack: &mut S, call: &mut dyn FnMut(&mut S) -> nb::Result<usize, S::Error>| {
-        for _ in 0..100_000 {
+        let clock = RealClock::new();
+        while clock.now() < HANG {
             match call(stack) {
                 Err(nb::Error::WouldBlock) => turn(stack),
                 result => return result.map_err(|_| ()).expect("no error"),

@@ -10,9 +10,8 @@ use std::process::{Command, Output, Stdio};
 
 use common::conversation::conversation;
 use common::netns;
-use common::process::{
-    PATIENCE, Process, connect, echo, finished, free_port, local, pattern, tapboard,
-};
+use common::ports::{free_port, local};
+use common::process::{Process, connect, echo, finished, pattern, tapboard};
 use tapboard::capture::{Capture, Reader, read};
 use tapboard::nic::tap::machine_addresses;
 
@@ -242,7 +241,7 @@ fn another_board_is_drawn_as_itself() {
         assert!(!netns::succeeds("ping", &["-c", "1", "-W", "1", "192.0.2.1"]));
         netns::sh("ping -c 1 -W 5 192.0.2.3");
         live.signal("TERM");
-        assert_eq!(live.exit_within(PATIENCE).code(), Some(0));
+        assert_eq!(live.exit(), Some(0));
         let file = finished(&["ladder", capture.path()]);
         let bytes = fs::read(&capture.0).unwrap();
         let stream = fed(tapboard(&["ladder", "-"]), &bytes);

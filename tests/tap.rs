@@ -23,8 +23,8 @@ use tapboard::nic::tap::{LinkStatus, Tap, TapConfig, TapError, TapWarning};
 use common::netns::{self, sh};
 
 const PING: &[(&str, &str)] = &[("ping", "iputils-ping")];
-const PING4: &str = "ping -c 3 -i 0.2 -W 5 192.0.2.1";
-const PING6: &str = "ping -6 -c 3 -i 0.2 -W 5 2001:db8::1";
+const PING4: &str = "ping -c 3 -i 0.2 -W 20 192.0.2.1";
+const PING6: &str = "ping -6 -c 3 -i 0.2 -W 20 2001:db8::1";
 const BROADCAST: [u8; 60] = [0xff; 60];
 
 fn open() -> Tap {
@@ -368,7 +368,7 @@ fn frames_longer_than_the_board_takes_are_dropped_and_counted() {
         let board = Board::start(tap);
         sh(PING4);
         // 1472 bytes of data make the longest frame that fits.
-        sh("ping -c 1 -W 5 -s 1472 192.0.2.1");
+        sh("ping -c 1 -W 20 -s 1472 192.0.2.1");
         // More in a row than one read skips, then one that fits.
         assert!(!netns::succeeds("ping", &["-c40", "-l40", "-W1", "-s1473", "192.0.2.1"]));
         sh(PING4);

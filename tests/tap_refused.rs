@@ -8,7 +8,7 @@ mod common;
 use std::io::Read;
 
 use common::netns::{self, sh};
-use common::process::{PATIENCE, Process, connect, echo, finished, pattern};
+use common::process::{Process, connect, echo, finished, pattern};
 use common::refusal::Refusal;
 
 /// Bytes that 1,000 frames carry at least.
@@ -27,7 +27,7 @@ fn works_frame_by_frame(mut tap: Process, at_end: &str) {
         assert!(back == data, "{address}");
     }
     tap.signal("TERM");
-    assert_eq!(tap.exit_within(PATIENCE).code(), Some(0));
+    assert_eq!(tap.exit(), Some(0));
     let end = format!("tap0: 0 frames lost; {at_end}\n");
     assert!(tap.output().ends_with(&end), "{}", tap.output());
 }

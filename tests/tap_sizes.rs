@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
 
 use common::netns;
 use common::nics::{self, NICS};
-use common::process::{PATIENCE, Process, connect, echo, pattern};
+use common::process::{Process, connect, echo, pattern};
 
 const BOARD6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 const BOARDS: [IpAddr; 2] = [IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(BOARD6)];
@@ -31,7 +31,7 @@ fn board(nic: &[&str], profile: &str) -> Process {
 
 fn ends_well(mut tap: Process) {
     tap.signal("TERM");
-    assert_eq!(tap.exit_within(PATIENCE).code(), Some(0));
+    assert_eq!(tap.exit(), Some(0));
     assert!(tap.output().contains("tap0: 0 frames lost;"), "{}", tap.output());
 }
 
@@ -121,7 +121,7 @@ fn segments_are_made_by_the_nic_if_that_is_left_to_it() {
             discard.shutdown(Shutdown::Write).expect("a connection");
             assert_eq!(discard.read(&mut [0]).expect("its FIN"), 0);
             tap.signal("TERM");
-            assert_eq!(tap.exit_within(PATIENCE).code(), Some(0));
+            assert_eq!(tap.exit(), Some(0));
             let summary = tap.output();
             let counts = summary.split("board: ").nth(1).expect("a summary").split(' ');
             let counts: Vec<usize> = counts.filter_map(|word| word.parse().ok()).collect();

@@ -6,21 +6,20 @@
 
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 
-use common::kernel_stack::KernelStack;
+use common::kernel_stack::{HANG, KernelStack};
 use common::pair::{Memory, Pair};
+use common::ports;
 use common::recorder::{Log, Recorder};
 use common::script::{Actor, NOBODY, at, tcp_client, udp_client};
 use embedded_nal::{TcpFullStack, UdpFullStack};
 use smoltcp::time::{Duration, Instant};
 use tapboard::board::SimBoard;
+use tapboard::clock::RealClock;
 use tapboard::world::Outcome;
 use tapboard_firmware::netstat::{Introspect, Protocol};
 use tapboard_firmware::service::{About, echo::Echo, shell::Shell};
-
-/// Turns that the kernel's stack gets before a run counts as hung.
-const KERNEL_TURNS: u32 = 2_000_000;
 
 /// Both ends' transcripts.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -61,11 +60,9 @@ fn on_the_kernel(
     service.turn(now, &mut Recorder { stack: &mut board, log: &mut logs.service });
     let bound = board.local_port(protocol, port).expect("the service is bound");
     peer.route(at(port), SocketAddr::from((Ipv4Addr::LOCALHOST, bound)));
-    // A port that was free a moment ago and that nobody listens on.
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    peer.route(at(NOBODY), closed);
-    let mut after = None;
-    for turn in 0..KERNEL_TURNS {
+    peer.route(at(NOBODY), ports::local(ports::free_port()));
+    let (mut after, clock) = (None, RealClock::new());
+    for turn in 0_u64.. {
         service.turn(now, &mut Recorder { stack: &mut board, log: &mut logs.service });
         let done = after.is_some()
             || client.turn(now, &mut Recorder { stack: &mut peer, log: &mut logs.client });
@@ -77,9 +74,10 @@ fn on_the_kernel(
                 return logs;
             }
         }
+        assert!(clock.now() < HANG, "the kernel's run hangs: {logs:#?}");
         std::thread::yield_now();
     }
-    panic!("the kernel's run hangs: {logs:#?}");
+    unreachable!("it ends or hangs")
 }
 
 fn echo<S: TcpFullStack + UdpFullStack + Introspect>() -> impl Actor<S> {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use common::netns::{self, sh};
-use common::process::{PATIENCE, Process, finished, tapboard};
+use common::process::{Process, finished, tapboard};
 use common::user::{Collector, User, line, run};
 
 const CLIENTS: &[(&str, &str)] = &[("ping", "iputils-ping"), ("nc", "netcat-openbsd")];
@@ -225,7 +225,7 @@ fn a_gateway_outside_the_network_is_told_of() {
 /// The number works through the gateway as well, and telemetry tells the boards apart.
 #[test]
 fn a_board_behind_forwarded_ports_can_be_another_too() {
-    let port = common::process::free_port();
+    let port = common::ports::free_port();
     let collector = Collector::on(port);
     let (to, allowed) = (format!("192.0.2.2:{port}"), port.to_string());
     let options = ["--id", "7", "--telemetry", &to, "--allow", &allowed];
@@ -238,5 +238,5 @@ fn a_board_behind_forwarded_ports_can_be_another_too() {
     assert!(user.shell().ask("netstat").contains("192.0.2.7:23 "));
     let mut process = user.process;
     process.signal("TERM");
-    assert_eq!(process.exit_within(PATIENCE).code(), Some(0));
+    assert_eq!(process.exit(), Some(0));
 }

@@ -8,7 +8,8 @@ mod common;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use common::netns::{self, sh};
-use common::process::{PATIENCE, Process, connect, echo, finished, local, local6, pattern};
+use common::ports::{local, local6};
+use common::process::{PATIENCE, Process, connect, echo, finished, pattern};
 use common::user::run;
 
 const CLIENTS: &[(&str, &str)] = &[("nc", "netcat-openbsd")];

@@ -162,6 +162,19 @@ pub fn connect(target: &Target, timeout: Duration) -> Result<TcpStream, Error> {
     }))
 }
 
+/// The error of a `shutdown` as a read or a write would tell it; `pending` is what the socket's `take_error` says.
+///
+/// Of a connection that has broken, `shutdown` says only that there is none (`ENOTCONN`), whatever broke it. An error that is
+/// no longer pending has been told to another thread, and was the peer's reset.
+#[must_use]
+pub fn explain_shutdown(error: io::Error, pending: io::Result<Option<io::Error>>) -> io::Error {
+    match (error.kind(), pending) {
+        (ErrorKind::NotConnected, Ok(Some(cause))) => cause,
+        (ErrorKind::NotConnected, _) => ErrorKind::ConnectionReset.into(),
+        _ => error,
+    }
+}
+
 /// What a failed connect means, and what to do about it, in one line.
 #[must_use]
 pub fn explain_connect(address: SocketAddr, error: &io::Error, timeout: Duration) -> String {
@@ -190,9 +203,43 @@ pub fn explain_connect(address: SocketAddr, error: &io::Error, timeout: Duration
     }
 }
 
+/// A connection that its peer has reset, as this machine knows and nobody has been told.
+#[cfg(test)]
+pub(crate) fn reset_connection() -> TcpStream {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let stream = TcpStream::connect(address).expect("it listens");
+    let (peer, _) = listener.accept().expect("it has connected");
+    socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
+    drop(peer);
+    let start = clock::now();
+    while stream.peer_addr().is_ok() {
+        assert!(clock::now() - start < Duration::from_mins(1), "the reset does not arrive");
+        std::thread::yield_now();
+    }
+    stream
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shutdown_after_a_reset_tells_of_the_reset() {
+        for told in [false, true] {
+            let stream = reset_connection();
+            if told {
+                let error = stream.take_error().unwrap().expect("the reset");
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            }
+            let error = stream.shutdown(std::net::Shutdown::Write).expect_err("no connection");
+            assert_eq!(error.kind(), ErrorKind::NotConnected);
+            let explained = explain_shutdown(error, stream.take_error());
+            assert_eq!(explained.kind(), ErrorKind::ConnectionReset, "told: {told}");
+        }
+        let other = explain_shutdown(ErrorKind::PermissionDenied.into(), Ok(None));
+        assert_eq!(other.kind(), ErrorKind::PermissionDenied);
+    }
 
     #[test]
     fn targets_are_addresses_or_names_with_a_port() {

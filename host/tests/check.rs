@@ -13,13 +13,20 @@ use tapboard_host::check::table::CHECKS;
 use tapboard_host::check::{News, check};
 
 mod common;
-use common::board::{Board, UNREGISTERED, chargen, ignore, say, shell};
+use common::board::{Board, TIMES, UNREGISTERED, chargen, ignore, say, shell};
 use common::{Finished, echo};
 
 /// The connections to port 7, in the order of the checks. The first is the tool's look for a board.
 const ECHO: usize = 1;
+const HALF_CLOSE: usize = 2;
 const IN_TURN: usize = 7;
 const IDLE: usize = 40;
+
+/// The checks that are not made where no port is forwarded to the one that is to be refused.
+const HIDDEN: [&str; 3] = ["refused", "udp-refused", "reset"];
+
+/// What a check that waits in vain may take: long enough for what comes before that on a busy machine.
+const IN_VAIN_S: u64 = 5;
 
 /// The checks of this outcome: name, and what was seen.
 fn those(summary: &Value, outcome: &str) -> Vec<(String, String)> {
@@ -50,13 +57,30 @@ fn judged(finished: &Finished, failed: &[&str], skipped: &[&str]) -> String {
 /// Checks a board on which nothing is forwarded to the port that is to be refused; that check alone must fail.
 #[track_caller]
 fn fails(board: Board, name: &str) -> String {
-    judged(&board.check(&[]), &[name], &["refused", "udp-refused", "reset"])
+    judged(&board.check(&[]), &[name], &HIDDEN)
 }
 
 /// Checks a board with a reset; that alone must fail.
 #[track_caller]
 fn fails_reset(board: Board) -> String {
     judged(&board.check(&["--reset"]), &["reset"], &["refused", "udp-refused"])
+}
+
+/// Makes this check alone, which must fail because it waits in vain. The others had no time for a good board on a
+/// busy machine.
+#[track_caller]
+fn fails_in_time(board: Board, name: &str) -> String {
+    fails_last(board, &[name], &[])
+}
+
+/// Likewise, makes these checks, of which the last fails.
+#[track_caller]
+fn fails_last(board: Board, made: &[&str], options: &[&str]) -> String {
+    let names = CHECKS.iter().map(|check| check.name);
+    let others: Vec<&str> = names.filter(|name| !made.contains(name)).collect();
+    let (skipped, in_vain) = (others.join(","), IN_VAIN_S.to_string());
+    let alone = ["--skip", &skipped, "--timeout", &in_vain];
+    judged(&board.check(&[&alone, options].concat()), &made[made.len() - 1..], &others)
 }
 
 /// What comes of one check if the board's ports are its own, and not forwarded ones.
@@ -70,7 +94,7 @@ fn direct(board: Board, name: &str) -> Outcome {
         idle: Duration::from_millis(1),
         reset: false,
         listen: None,
-        timeout: Duration::from_secs(1),
+        timeout: Duration::from_secs(IN_VAIN_S),
     };
     board.start();
     let mut outcome = None;
@@ -184,7 +208,8 @@ fn a_discard_that_closes_first_fails() {
 #[test]
 fn a_discard_that_never_closes_fails_in_time() {
     let board = Board::good().tcp(9, |_, stream| ignore(stream));
-    assert!(fails(board, "discard").contains("waiting for its FIN: time ran out"));
+    let seen = fails_in_time(board, "discard");
+    assert!(seen.contains("waiting for its FIN: time ran out"), "{seen}");
 }
 
 #[test]
@@ -196,7 +221,7 @@ fn a_wrong_chargen_pattern_fails() {
 #[test]
 fn a_service_that_accepts_and_never_answers_fails_in_time() {
     let board = Board::good().tcp(19, |_, stream| ignore(stream));
-    let seen = fails(board, "chargen");
+    let seen = fails_in_time(board, "chargen");
     assert!(seen.contains("time ran out (see --timeout) after 0 of 8000 bytes"), "{seen}");
 }
 
@@ -213,29 +238,22 @@ fn a_shell_without_a_prompt_fails() {
         let _ = stream.write_all(b"login: ");
         ignore(stream);
     });
-    assert!(fails(board, "shell").contains("no prompt after the greeting: time ran out"));
+    let seen = fails_in_time(board, "shell");
+    assert!(seen.contains("no prompt after the greeting: time ran out"), "{seen}");
 }
 
 #[test]
 fn a_board_without_half_close_fails_where_a_fin_matters() {
-    // It answers while both sides are open, and forgets what is unanswered when a FIN comes.
-    let board = Board::good().tcp(7, |_, mut stream| {
-        let (mut data, mut more) = ([0; 4096], [0; 1]);
-        while let Ok(length @ 1..) = stream.read(&mut data) {
-            stream.set_read_timeout(Some(Duration::from_millis(50))).expect("not zero");
-            if matches!(stream.peek(&mut more), Ok(0)) {
-                return;
-            }
-            stream.set_read_timeout(None).expect("a socket");
-            if stream.write_all(&data[..length]).is_err() {
-                return;
-            }
+    // It forgets what is unanswered when a FIN comes.
+    let board = Board::good().tcp(7, |number, mut stream| {
+        if number == HALF_CLOSE {
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        } else {
+            echo(stream, |_, _| {});
         }
     });
-    // The large echo ends in a FIN behind its data too.
-    let failed = those(&board.check(&[]).last("summary"), "fail");
-    let (name, seen) = &failed[0];
-    assert!(name == "half-close" && seen.contains("after our FIN: it closed (FIN)"), "{failed:?}");
+    let seen = fails(board, "half-close");
+    assert!(seen.contains("after our FIN: it closed (FIN)"), "{seen}");
 }
 
 #[test]
@@ -246,7 +264,8 @@ fn a_board_that_serves_one_connection_at_a_time_fails() {
         echo(stream, |_, _| {});
     });
     // All four are open; which of them has the turn is not said.
-    assert!(fails(board, "at-once").contains("echo: time ran out"));
+    let seen = fails_in_time(board, "at-once");
+    assert!(seen.contains("echo: time ran out"), "{seen}");
 }
 
 #[test]
@@ -270,7 +289,9 @@ fn an_idle_connection_that_is_closed_fails() {
             echo(stream, |_, _| {});
         }
     });
-    assert!(fails(board, "idle").contains("while idle, it closed (FIN)"));
+    // Idle until the end comes.
+    let seen = judged(&board.check(&["--idle", "60"]), &["idle"], &HIDDEN);
+    assert!(seen.contains("while idle, it closed (FIN)"), "{seen}");
 }
 
 // ---- Refusals ------------------------------------------------------------------------------------
@@ -296,8 +317,8 @@ fn behind_a_forward_a_reset_is_a_refusal_and_an_end_says_nothing() {
 fn behind_a_forward_a_connection_that_stays_or_carries_data_was_not_refused() {
     let skipped = ["udp-refused", "reset"];
     let board = Board::good().tcp(UNREGISTERED, |_, stream| ignore(stream));
-    let seen = judged(&board.check(&[]), &["refused"], &skipped);
-    assert!(seen.contains("neither reset nor closed within 3 s"), "{seen}");
+    let seen = fails_in_time(board, "refused");
+    assert!(seen.contains("neither reset nor closed within 5 s"), "{seen}");
     let board = Board::good().tcp(UNREGISTERED, |_, stream| chargen(stream, |_| {}));
     let seen = judged(&board.check(&[]), &["refused"], &skipped);
     assert!(seen.contains("data came"), "{seen}");
@@ -315,7 +336,7 @@ fn a_udp_port_of_its_own_that_should_be_refused_and_is_not_fails() {
     let outcome = direct(Board::good().udp(UNREGISTERED, |_| true), "udp-refused");
     failed(&outcome, "it answered with 1 byte");
     let outcome = direct(Board::good().udp(UNREGISTERED, |_| false), "udp-refused");
-    failed(&outcome, "it was silent for 1 s");
+    failed(&outcome, "it was silent for 5 s");
     assert!(matches!(direct(Board::good(), "udp-refused"), Outcome::Pass(_)));
 }
 
@@ -334,7 +355,8 @@ fn a_datagram_that_comes_back_altered_cut_or_not_at_all_fails() {
     });
     assert!(fails(cut, "udp-echo").contains("1472 bytes came back as 1471"));
     let lost = Board::good().udp(7, |data| data.len() < 1472);
-    assert!(fails(lost, "udp-echo").contains("no answer to 1472 bytes"));
+    let seen = fails_in_time(lost, "udp-echo");
+    assert!(seen.contains("no answer to 1472 bytes"), "{seen}");
 }
 
 #[test]
@@ -379,7 +401,7 @@ fn telemetry_of_a_stranger_is_not_the_boards() {
             ignore(stream);
         }
     });
-    let seen = fails(board, "telemetry");
+    let seen = fails_in_time(board, "telemetry");
     assert!(seen.contains("127.0.0.1 did not connect to 127.0.0.1:"), "{seen}");
     assert!(seen.contains(", but 127.0.0.2 did"), "{seen}");
     assert!(said.lock().expect("no panic while it is held").is_empty(), "it was sent something");
@@ -393,8 +415,8 @@ fn a_port_for_telemetry_that_is_taken_fails_with_the_remedy() {
     let arguments = board.start();
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     *arguments.last_mut().expect("where to listen") = &address;
-    let seen =
-        judged(&common::run(&arguments), &["telemetry"], &["refused", "udp-refused", "reset"]);
+    arguments.extend(TIMES.as_flattened());
+    let seen = judged(&common::run(&arguments), &["telemetry"], &HIDDEN);
     assert!(seen.contains("cannot listen on") && seen.contains("with --listen"), "{seen}");
 }
 
@@ -402,7 +424,7 @@ fn a_port_for_telemetry_that_is_taken_fails_with_the_remedy() {
 fn a_board_that_does_not_reset_fails() {
     // The shell's session ends, and that is all.
     let board = Board::good().tcp(23, |_, stream| shell(stream, "led is on", || {}));
-    let seen = fails_reset(board);
+    let seen = fails_last(board, &["reset"], &["--reset"]);
     assert!(seen.contains("it serves a connection of before it: it did not reset"), "{seen}");
 }
 
@@ -422,6 +444,6 @@ fn a_board_that_does_not_report_after_a_reset_fails() {
         0 | 1 => say(stream, &[report(1), report(2)]),
         _ => ignore(stream),
     });
-    let seen = fails_reset(board);
+    let seen = fails_last(board, &["telemetry", "reset"], &["--reset"]);
     assert!(seen.contains("telemetry after it: time ran out"), "{seen}");
 }

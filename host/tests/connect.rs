@@ -129,6 +129,7 @@ fn names_and_ipv6_addresses_are_connected_to() {
     assert_eq!(finish(child).text(), "by name");
 
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        assert!(std::env::var_os("CI").is_none(), "this machine has no ::1");
         eprintln!("skipped: this machine has no ::1");
         return;
     };

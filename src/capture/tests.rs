@@ -2,27 +2,12 @@ use std::io::Cursor;
 
 use super::format::{BLOCK_SIMPLE_PACKET, PCAP_MICROS, PCAP_NANOS};
 use super::*;
+use crate::scratch::Scratch;
 
 const FRAME: [u8; 15] = *b"\x02\0\0\0\0\x01\x02\0\0\0\0\x02\x08\x06!";
 
-/// A path that no other test has, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("tapboard-{}-{name}.pcapng", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn capture(scratch: &Scratch) -> Capture {
-    Capture::create(&scratch.0, "wire0", std::time::Duration::from_secs(1_700_000_000)).unwrap()
+fn capture(file: &str) -> Capture {
+    Capture::create(file.as_ref(), "wire0", std::time::Duration::from_secs(1_700_000_000)).unwrap()
 }
 
 fn records(bytes: &[u8]) -> Vec<Record> {
@@ -73,8 +58,9 @@ fn the_bytes_are_those_of_the_specification() {
 
 #[test]
 fn what_is_written_is_read_back_and_is_in_the_file_at_once() {
-    let scratch = Scratch::new("round-trip");
-    let mut capture = capture(&scratch);
+    let scratch = Scratch::new();
+    let file = scratch.path("round-trip");
+    let mut capture = capture(&file);
     let long = vec![7; 1514];
     let notes = "x".repeat(70_000);
     let written: [(i64, Way, &[u8], &str); 4] = [
@@ -86,7 +72,7 @@ fn what_is_written_is_read_back_and_is_in_the_file_at_once() {
     for (index, (micros, way, frame, notes)) in written.into_iter().enumerate() {
         capture.record(Instant::from_micros(micros), way, frame, notes).unwrap();
         // The writer is alive, and has not been told to flush.
-        let read: Vec<_> = read(&scratch.0).unwrap().map(Result::unwrap).collect();
+        let read: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
         assert_eq!(read.len(), index + 1);
         let expected = Record {
             at: std::time::Duration::from_secs(1_700_000_000)
@@ -125,15 +111,16 @@ fn a_full_disk_is_told_once_at_the_first_byte() {
 #[cfg(unix)]
 #[test]
 fn a_removed_file_ends_the_capture_with_one_error() {
-    let scratch = Scratch::new("removed");
-    let mut capture = capture(&scratch);
+    let scratch = Scratch::new();
+    let file = scratch.path("removed");
+    let mut capture = capture(&file);
     let mut record = |millis| {
         capture
             .record(Instant::from_millis(millis), Way::ToBoard, &FRAME, "")
             .map_err(|e| e.to_string())
     };
     record(0).unwrap();
-    std::fs::remove_file(&scratch.0).unwrap();
+    std::fs::remove_file(&file).unwrap();
     record(999).expect("nobody has looked yet");
     let error = record(1000).unwrap_err();
     assert!(error.contains("was removed") && error.contains("ends after 2 frames"), "{error}");
@@ -144,10 +131,11 @@ fn a_removed_file_ends_the_capture_with_one_error() {
 #[cfg(unix)]
 #[test]
 fn a_fifo_is_refused_before_it_can_block() {
-    let scratch = Scratch::new("fifo");
-    let made = std::process::Command::new("mkfifo").arg(&scratch.0).status().unwrap();
+    let scratch = Scratch::new();
+    let file = scratch.path("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
     assert!(made.success());
-    let error = Capture::create(&scratch.0, "w", std::time::Duration::ZERO).unwrap_err();
+    let error = Capture::create(file.as_ref(), "w", std::time::Duration::ZERO).unwrap_err();
     assert!(error.to_string().contains("tail -c +1 -f FILE | wireshark"), "{error}");
 }
 

@@ -169,6 +169,9 @@ impl Lines {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    const PATIENCE: Duration = Duration::from_mins(1);
 
     /// The lines of an input, each time after a wake-up when there was nothing.
     fn read_all(input: Vec<io::Result<Vec<u8>>>) -> Vec<Result<String, String>> {
@@ -189,7 +192,7 @@ mod tests {
                 Found::Line(line) => all.push(line),
                 Found::More => {}
                 Found::Nothing => {
-                    woken.recv_timeout(std::time::Duration::from_secs(10)).expect("a wake-up");
+                    woken.recv_timeout(PATIENCE).expect("a wake-up");
                 }
                 Found::End => return all,
             }
@@ -240,14 +243,14 @@ mod tests {
         let mut bytes = Bytes::new(endless, move || wake.send(()).unwrap_or_default()).unwrap();
         // The queue is full, and the thread holds one more chunk that it has read.
         for _ in 0..CHUNKS {
-            woken.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+            woken.recv_timeout(PATIENCE).unwrap();
         }
         for _ in 0..=CHUNKS {
-            reads.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+            reads.recv_timeout(PATIENCE).unwrap();
         }
-        let more = reads.recv_timeout(std::time::Duration::from_millis(100));
+        let more = reads.recv_timeout(Duration::from_millis(100));
         assert!(more.is_err(), "it read on");
         assert_eq!(bytes.next(), Some(b'\n'));
-        reads.recv_timeout(std::time::Duration::from_secs(10)).expect("room, and it reads on");
+        reads.recv_timeout(PATIENCE).expect("room, and it reads on");
     }
 }

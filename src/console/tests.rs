@@ -7,19 +7,16 @@ use std::time::Duration as StdDuration;
 use smoltcp::time::{Duration, Instant};
 
 use super::*;
+use crate::scratch::Scratch;
 
-const PATIENCE: StdDuration = StdDuration::from_secs(10);
+const PATIENCE: StdDuration = StdDuration::from_mins(1);
 
 fn at(millis: i64) -> Instant {
     Instant::from_millis(millis)
 }
 
 fn script(name: &str, text: &str) -> Result<Console, String> {
-    let name = format!("tapboard-console-{}-{name}", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    std::fs::write(&path, text).unwrap();
-    let script = Script::read(&path);
-    std::fs::remove_file(path).unwrap();
+    let script = Script::read(Scratch::new().file(name, text).as_ref());
     Console::open(&Source::Script(script?), || panic!("a script wakes nobody"))
 }
 
@@ -84,8 +81,8 @@ fn a_bad_script_does_not_start() {
     let error = script("bad", "plug\nunplgu\n@2s plug\n@1s quit").unwrap_err();
     let lines: Vec<_> = error.lines().collect();
     assert_eq!(lines.len(), 2, "{error}");
-    assert!(lines[0].contains("-bad:2: ") && lines[0].contains("`unplug`"), "{error}");
-    assert!(lines[1].contains("-bad:4: ") && lines[1].contains("in the past"), "{error}");
+    assert!(lines[0].contains("/bad:2: ") && lines[0].contains("`unplug`"), "{error}");
+    assert!(lines[1].contains("/bad:4: ") && lines[1].contains("in the past"), "{error}");
 
     let error = script("worse", &"x\n".repeat(100)).unwrap_err();
     assert_eq!(error.lines().count(), 21, "{error}");

@@ -22,9 +22,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use embedded_nal::{
     TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
+use smoltcp::time::Instant;
 use socket2::{Domain, Socket, Type};
+use tapboard::clock::RealClock;
 use tapboard_firmware::netstat::{Count, Introspect, Protocol, Row};
 use tapboard_firmware::service::lend::Lend;
+
+/// When what the kernel has to do hangs, from the moment it was asked.
+pub(crate) const HANG: Instant = Instant::from_micros_const(60_000_000);
 
 /// Connections the kernel may hold for a listener until they are accepted.
 const BACKLOG: i32 = 128;
@@ -79,9 +84,10 @@ fn non_blocking<T>(result: io::Result<T>) -> nb::Result<T, Error> {
 }
 
 /// Repeats `call` until the kernel has made up its mind, which on one machine takes no time to
-/// speak of.
+/// speak of, unless that is busy.
 pub(crate) fn decided<T>(mut call: impl FnMut() -> nb::Result<T, Error>) -> Result<T, Error> {
-    for _ in 0..1_000_000 {
+    let clock = RealClock::new();
+    while clock.now() < HANG {
         match call() {
             Ok(value) => return Ok(value),
             Err(nb::Error::Other(error)) => return Err(error),

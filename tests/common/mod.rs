@@ -13,11 +13,13 @@ pub(crate) mod loopback;
 pub(crate) mod netns;
 pub(crate) mod nics;
 pub(crate) mod pair;
+pub(crate) mod ports;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
 pub(crate) mod recorder;
 #[cfg(target_os = "linux")]
 pub(crate) mod refusal;
+pub(crate) mod scratch;
 pub(crate) mod script;
 pub(crate) mod snapshot;
 pub(crate) mod solo;

@@ -7,20 +7,22 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use smoltcp::time::Instant;
+use tapboard::clock::RealClock;
 
 use super::netns;
 
-/// How long anything may take that has to happen: far longer than it does on a loaded machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything may take that has to happen: far longer than it does on a loaded machine. Nothing is
+/// concluded from how long it took.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Text that arrives, and whether it has ended.
 #[derive(Default)]
@@ -62,6 +64,22 @@ impl Collected {
     fn text(&self) -> String {
         self.text.lock().expect("no panic while it is held").0.clone()
     }
+}
+
+/// What a thread is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Thread {
+    /// How often it went to sleep.
+    switches: u64,
+    asleep: bool,
+}
+
+/// How often a process was woken in a time, which on a loaded machine is longer than it was to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wakeups {
+    pub(crate) count: u64,
+    /// The time, rounded up.
+    pub(crate) seconds: u64,
 }
 
 /// A running `tapboard`.
@@ -135,6 +153,13 @@ impl Process {
         stdout.wait(patience, |text, end| end || done(text)) && done(&stdout.text())
     }
 
+    /// Waits until what the program has printed will do.
+    pub(crate) fn prints_until(&self, done: impl Fn(&str) -> bool) {
+        let stdout = self.stdout.as_ref().expect("standard output is collected");
+        let will_do = stdout.wait(PATIENCE, |all, end| end || done(all));
+        assert!(will_do && done(&stdout.text()), "what was to be printed was not");
+    }
+
     /// Waits until the program has logged or complained `text`.
     pub(crate) fn complains(&self, text: &str) {
         let complained = self.stderr.wait(PATIENCE, |all, end| end || all.contains(text));
@@ -160,18 +185,18 @@ impl Process {
         netns::sh(&format!("kill -{name} {}", self.id()));
     }
 
-    /// Waits for the end of the program, which must come within `patience`.
-    pub(crate) fn exit_within(&mut self, patience: Duration) -> ExitStatus {
+    /// Waits for the end of the program, which must come by itself.
+    pub(crate) fn end(&mut self) -> ExitStatus {
         // The end of both streams is the end of the program: it has no children.
         for stream in self.stdout.iter().chain([&self.stderr]) {
-            assert!(stream.wait(patience, |_, end| end), "it still runs after {patience:?}");
+            assert!(stream.wait(PATIENCE, |_, end| end), "it still runs after {PATIENCE:?}");
         }
         self.child.wait().expect("it is our child")
     }
 
     /// Waits for the end of the program, and returns its exit code.
     pub(crate) fn exit(&mut self) -> Option<i32> {
-        self.exit_within(PATIENCE).code()
+        self.end().code()
     }
 
     /// Its resident memory, KiB.
@@ -180,26 +205,46 @@ impl Process {
         number(&status.expect("it runs"), "VmRSS")
     }
 
-    /// How often it slept and was woken during `what`: the voluntary context switches of its threads. One that
-    /// ends meanwhile is left out, and no other made up for it.
-    pub(crate) fn wakeups(&self, what: impl FnOnce()) -> u64 {
-        let before = self.switches();
-        what();
-        let after = self.switches();
-        let spent = |(thread, count)| count - before.get(thread).copied().unwrap_or(0);
-        after.iter().map(spent).sum()
+    /// Waits until it has nothing to do: all its threads sleep, and go on sleeping for longer than anybody delays
+    /// an acknowledgement.
+    pub(crate) fn settles(&self) {
+        const STILL: Duration = Duration::from_millis(300);
+        let clock = RealClock::new();
+        loop {
+            let before = self.threads();
+            assert!(!self.stderr.wait(STILL, |_, end| end), "it has ended");
+            let still = self.threads() == before && before.values().all(|thread| thread.asleep);
+            if still {
+                return;
+            }
+            assert!(clock.now() < Instant::ZERO + PATIENCE.into(), "it is always busy");
+        }
     }
 
-    /// The voluntary context switches of each thread.
-    fn switches(&self) -> BTreeMap<OsString, u64> {
+    /// How often it slept and was woken during `what`: the voluntary context switches of its threads. One that
+    /// ends meanwhile is left out, and no other made up for it.
+    pub(crate) fn wakeups(&self, what: impl FnOnce()) -> Wakeups {
+        let (before, clock) = (self.threads(), RealClock::new());
+        what();
+        let (after, time) = (self.threads(), clock.now());
+        let spent = after.iter().map(|(thread, now)| {
+            now.switches - before.get(thread).map_or(0, |before| before.switches)
+        });
+        Wakeups { count: spent.sum(), seconds: time.total_millis().cast_unsigned() / 1000 + 1 }
+    }
+
+    /// What each thread is at.
+    fn threads(&self) -> BTreeMap<OsString, Thread> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("it runs");
-        let switches = tasks.filter_map(|task| {
+        let threads = tasks.filter_map(|task| {
             let task = task.expect("a thread");
             // It may have ended since.
             let status = std::fs::read_to_string(task.path().join("status")).ok()?;
-            Some((task.file_name(), number(&status, "voluntary_ctxt_switches")))
+            let switches = number(&status, "voluntary_ctxt_switches");
+            let asleep = status.lines().any(|line| line.starts_with("State:\tS"));
+            Some((task.file_name(), Thread { switches, asleep }))
         });
-        switches.collect()
+        threads.collect()
     }
 
     /// System calls so far that read or wrote a file descriptor.
@@ -227,49 +272,18 @@ impl Drop for Process {
     }
 }
 
-/// The program with these arguments, not yet started.
+/// The program with these arguments, not yet started, in an environment that changes nothing of what it prints.
 pub(crate) fn tapboard(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapboard"));
-    command.args(arguments).env_remove("RUST_BACKTRACE");
+    command.args(arguments).env_remove("RUST_BACKTRACE").env_remove("COLUMNS");
     command
 }
 
 /// Runs `tapboard` to its end, which must come by itself.
 pub(crate) fn finished(arguments: &[&str]) -> Output {
     let mut process = Process::spawn(tapboard(arguments), None);
-    let status = process.exit_within(PATIENCE);
+    let status = process.end();
     Output { status, stdout: process.output().into(), stderr: process.errors().into() }
-}
-
-/// A port of 127.0.0.1 and, if there is IPv6, of `::1` that was free for TCP and UDP a moment ago, below the
-/// ephemeral ones, so that no connection under way takes it meanwhile.
-pub(crate) fn free_port() -> u16 {
-    const FIRST: u16 = 10_000;
-    const COUNT: u16 = 20_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test binaries that run at once begin at different ports.
-    let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("less than COUNT");
-    let free = |address: SocketAddr| {
-        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
-    };
-    let ipv6 = UdpSocket::bind(local6(0)).is_ok();
-    for _ in 0..COUNT {
-        let port = FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
-        if free(local(port)) && (!ipv6 || free(local6(port))) {
-            return port;
-        }
-    }
-    panic!("no port is free");
-}
-
-/// A port of 127.0.0.1.
-pub(crate) fn local(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
-}
-
-/// A port of `::1`.
-pub(crate) fn local6(port: u16) -> SocketAddr {
-    (Ipv6Addr::LOCALHOST, port).into()
 }
 
 /// A connection that gives up waiting after [`PATIENCE`].
@@ -285,6 +299,14 @@ pub(crate) fn readable(source: &impl AsFd, patience: Duration) -> bool {
     let timeout = Timespec::try_from(patience).expect("a few seconds");
     let mut fds = [PollFd::new(source, PollFlags::IN)];
     poll(&mut fds, Some(&timeout)).expect("poll") > 0
+}
+
+/// Waits until the kernel reports an error of this connection, which no call has been told of yet.
+pub(crate) fn breaks(client: &TcpStream) -> bool {
+    let timeout = Timespec::try_from(PATIENCE).expect("a minute");
+    // Errors are reported unasked.
+    let mut fds = [PollFd::new(client, PollFlags::empty())];
+    poll(&mut fds, Some(&timeout)).expect("poll") > 0 && fds[0].revents().contains(PollFlags::ERR)
 }
 
 /// Bytes that show where they belong: any loss, repetition or shift changes them.

@@ -3,12 +3,47 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::Duration;
 
-use super::process::{PATIENCE, Process, connect, free_port, local, readable, tapboard};
+use smoltcp::time::Instant;
+use tapboard::clock::RealClock;
 
-/// How often to try again when another program took a port since it was found free.
-const TRIES: usize = 5;
+use super::ports::{free_offset, local};
+use super::process::{PATIENCE, Process, connect, readable, tapboard};
+
+/// The ports of the board's services.
+pub(crate) const SERVICES: [u16; 4] = [7, 9, 19, 23];
+
+/// The options that forward ports of the test's own to all services: port 7 at the first of these, and so on.
+pub(crate) struct Forwards {
+    pub(crate) echo: SocketAddr,
+    pub(crate) discard: SocketAddr,
+    pub(crate) chargen: SocketAddr,
+    pub(crate) shell: SocketAddr,
+    options: Vec<String>,
+}
+
+impl Forwards {
+    /// From free ports.
+    pub(crate) fn free() -> Self {
+        Self::at(free_offset(&SERVICES))
+    }
+
+    /// From ports that are the services' and `offset`.
+    pub(crate) fn at(offset: u16) -> Self {
+        let [echo, discard, chargen, shell] = SERVICES.map(|port| local(offset + port));
+        let options = SERVICES.map(|port| format!("-p{}:{port}", offset + port)).into();
+        Self { echo, discard, chargen, shell, options }
+    }
+
+    /// Arguments for `tapboard`: `before`, the forwards, and what follows them.
+    pub(crate) fn arguments<'a>(&'a self, before: &[&'a str], after: &[&'a str]) -> Vec<&'a str> {
+        let forwards = self.options.iter().map(String::as_str);
+        before.iter().copied().chain(forwards).chain(after.iter().copied()).collect()
+    }
+}
 
 /// A board behind free ports of 127.0.0.1.
 pub(crate) struct User {
@@ -32,20 +67,20 @@ impl User {
     }
 
     /// A board that `command` makes from arguments for `tapboard`.
-    pub(crate) fn start(options: &[&str], command: impl Fn(&[&str]) -> Command) -> Self {
-        for _ in 0..TRIES {
-            let ports = [7, 9, 19, 23].map(|board| (free_port(), board));
-            let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
-            let forwards = forwards.each_ref().map(String::as_str);
-            let process = Process::spawn(command(&[&forwards, options].concat()), None);
-            if process.is_up() {
-                let [echo, discard, chargen, shell] = ports.map(|(host, _)| local(host));
-                return Self { process, echo, discard, chargen, shell };
-            }
-            let errors = process.errors();
-            assert!(errors.contains("cannot listen on"), "tapboard does not come up: {errors}");
-        }
-        panic!("{TRIES} times another program took a port that was free");
+    pub(crate) fn start(options: &[&str], command: impl FnOnce(&[&str]) -> Command) -> Self {
+        Self::behind(&Forwards::free(), options, command)
+    }
+
+    /// Likewise, behind these ports.
+    pub(crate) fn behind(
+        forwards: &Forwards,
+        options: &[&str],
+        command: impl FnOnce(&[&str]) -> Command,
+    ) -> Self {
+        let process = Process::spawn(command(&forwards.arguments(&[], options)), None);
+        assert!(process.is_up(), "tapboard does not come up: {}", process.errors());
+        let &Forwards { echo, discard, chargen, shell, .. } = forwards;
+        Self { process, echo, discard, chargen, shell }
     }
 
     /// A shell session, past its greeting.
@@ -102,22 +137,25 @@ impl Shell {
         line.and_then(|value| value.trim().parse().ok()).expect(name)
     }
 
-    /// Asks until the answer will do; a round trip to the board each time, for at most so many.
-    pub(crate) fn until(&mut self, rounds: usize, mut done: impl FnMut(&mut Self) -> bool) -> bool {
-        (0..rounds).any(|_| done(self))
+    /// Asks until the answer will do; says whether it did before all patience was lost.
+    pub(crate) fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let clock = RealClock::new();
+        loop {
+            if done(self) {
+                return true;
+            }
+            if clock.now() > Instant::ZERO + PATIENCE.into() {
+                return false;
+            }
+        }
     }
 
     /// Waits until the board can send nothing more on its connection of `port`, because its peer does
-    /// not read; ends the session.
-    pub(crate) fn until_full(mut self, port: u16) {
-        // Longer than the peer's kernel delays an acknowledgement.
-        const STILL: Duration = Duration::from_millis(200);
-        assert!(self.until(100, |shell| {
-            let before = shell.counter("bytes_out");
-            assert!(!readable(&shell.stream, STILL), "nobody asked the shell");
-            let sent = shell.counter("bytes_out").wrapping_sub(before);
-            // Of which its own answer is about a thousand.
-            sent < 4000 && shell.connection(port).is_some_and(|(_, queued, _)| queued > 0)
+    /// not read: then `process`, which it is in, sleeps with data unacknowledged. Ends the session.
+    pub(crate) fn until_full(mut self, port: u16, process: &Process) {
+        assert!(self.until(|shell| {
+            process.settles();
+            shell.connection(port).is_some_and(|(_, queued, _)| queued > 0)
         }));
         self.leave("exit");
     }
@@ -168,6 +206,18 @@ pub(crate) fn line(telemetry: &mut BufReader<TcpStream>) -> String {
     telemetry.read_line(&mut line).expect("telemetry goes on");
     assert!(line.starts_with("{\"board\":\"tapboard-") && line.ends_with("}\n"), "{line:?}");
     line
+}
+
+/// The lines of telemetry as they come, to the end of the connection.
+pub(crate) fn lines_of(mut telemetry: BufReader<TcpStream>) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        while telemetry.get_ref().peek(&mut [0]).is_ok_and(|count| count > 0) {
+            // Whether the test still reads them is its affair.
+            let _ = sender.send(line(&mut telemetry));
+        }
+    });
+    lines
 }
 
 /// A number of a line of telemetry.

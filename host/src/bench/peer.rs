@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use crate::bench::plan::{Plan, Test};
-use crate::net::explain_connect;
+use crate::net::{explain_connect, explain_shutdown};
 use crate::output::Error;
 use crate::pattern::Difference;
 use crate::units::{counted, show_seconds};
@@ -79,7 +79,9 @@ impl<'p> Peer<'p> {
 
     /// Sends our FIN.
     pub(super) fn finish(&mut self, done: u64) -> Result<(), Error> {
-        self.stream.shutdown(Shutdown::Write).map_err(|error| self.lost(done, &error))
+        self.stream
+            .shutdown(Shutdown::Write)
+            .map_err(|error| self.lost(done, &explain_shutdown(error, self.stream.take_error())))
     }
 
     /// Waits for the peer's FIN, before which nothing more may come.
@@ -151,5 +153,33 @@ impl<'p> Peer<'p> {
     pub(super) fn early_end(&self, done: u64) -> Error {
         let bytes = counted(done, "byte");
         failed(self.test, format_args!("it closed (FIN) after {bytes}, before we did"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::net::reset_connection;
+
+    #[test]
+    fn our_fin_finds_out_a_reset_as_a_read_does() {
+        let plan = Plan {
+            address: [127, 0, 0, 1].into(),
+            port_offset: 0,
+            tests: vec![Test::To],
+            runs: 1,
+            time: Duration::from_secs(1),
+            bytes: 1,
+            parallel: 1,
+            connections: 1,
+            chunk: 64,
+            connect_timeout: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(1),
+        };
+        let mut peer = Peer { stream: reset_connection(), plan: &plan, test: Test::To };
+        let reset = "discard (port 9 of the board): it reset the connection after 5 bytes";
+        assert_eq!(peer.finish(5), Err(Error::Failed(reset.to_owned())));
     }
 }

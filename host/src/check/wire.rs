@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::plan::Plan;
 use crate::clock;
-use crate::net::explain_connect;
+use crate::net::{explain_connect, explain_shutdown};
 use crate::pattern::Difference;
 use crate::units::counted;
 
@@ -139,7 +139,10 @@ impl Wire {
 
     /// Sends our FIN.
     pub(super) fn finish(&self) -> Result<(), String> {
-        self.stream.shutdown(Shutdown::Write).map_err(|error| format!("our FIN: {}", lost(&error)))
+        self.stream.shutdown(Shutdown::Write).map_err(|error| {
+            let error = explain_shutdown(error, self.stream.take_error());
+            format!("our FIN: {}", lost(&error))
+        })
     }
 
     /// Ends both directions, for a thread that may be waiting in one.
@@ -155,5 +158,17 @@ impl Wire {
             Ok(extra) => Err(format!("{} too many came", counted(extra, "byte"))),
             Err(error) => Err(format!("waiting for its FIN: {}", lost(&error))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::reset_connection;
+
+    #[test]
+    fn our_fin_finds_out_a_reset_as_a_read_does() {
+        let wire = Wire::over(reset_connection(), clock::now());
+        assert_eq!(wire.finish(), Err("our FIN: it reset the connection".to_owned()));
     }
 }

@@ -20,7 +20,7 @@ use mio::{Interest, Registry, Token};
 use crate::clock;
 use crate::echo::outcome::{Fault, Outcome};
 use crate::echo::plan::{PING, Plan};
-use crate::net::explain_connect;
+use crate::net::{explain_connect, explain_shutdown};
 use crate::pattern::Pattern;
 use crate::stats::Samples;
 
@@ -306,6 +306,7 @@ impl Connection {
                 return Ok(());
             };
             if let Err(error) = stream.shutdown(Shutdown::Write) {
+                let error = explain_shutdown(error, stream.take_error());
                 return Err(self.lost(plan, &error));
             }
             self.fin_sent = true;

@@ -1,6 +1,17 @@
 //! What a connection does about time, and about addresses that do not answer.
 
 use super::*;
+use crate::net::reset_connection;
+
+#[path = "../../../tests/common/ports.rs"]
+mod ports;
+
+/// A plan for connections to these addresses that sends nothing, with no limit that any of it reaches.
+fn plan(addresses: Vec<SocketAddr>) -> Plan {
+    let timeout = Duration::from_mins(1);
+    let (connect_timeout, stall_timeout) = (timeout, timeout);
+    Plan { addresses, seed: 1, pings: 0, bytes: 0, connect_timeout, stall_timeout }
+}
 
 #[test]
 fn a_connection_in_the_queue_waits_for_the_others_and_then_stalls() {
@@ -33,25 +44,17 @@ fn a_connection_in_the_queue_waits_for_the_others_and_then_stalls() {
 
 #[test]
 fn an_address_that_refuses_is_followed_by_the_next() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = ports::local(ports::free_port());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let open = listener.local_addr().unwrap();
     for (addresses, connects) in [(vec![closed, open], true), (vec![closed, closed], false)] {
-        let timeout = Duration::from_mins(1);
-        let plan = Plan {
-            addresses,
-            seed: 1,
-            pings: 0,
-            bytes: 0,
-            connect_timeout: timeout,
-            stall_timeout: timeout,
-        };
+        let plan = plan(addresses);
         let mut poll = mio::Poll::new().unwrap();
         let mut events = mio::Events::with_capacity(8);
         let mut scratch = Scratch { send: vec![0; 16], receive: vec![0; 16] };
         let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
         while connection.handshake_time.is_none() && connection.outcome().is_none() {
-            poll.poll(&mut events, Some(timeout)).unwrap();
+            poll.poll(&mut events, Some(plan.stall_timeout)).unwrap();
             assert!(!events.is_empty(), "neither connected nor refused");
             events.iter().for_each(|event| connection.wake(event));
             connection.turn(&plan, &mut scratch, poll.registry(), Token(0));
@@ -60,4 +63,22 @@ fn an_address_that_refuses_is_followed_by_the_next() {
         assert_eq!(matches!(connection.outcome(), Some(Outcome::Refused(_))), !connects);
         assert_eq!(connection.peer(), plan.addresses[1]);
     }
+}
+
+#[test]
+fn our_fin_finds_out_a_reset_as_a_read_does() {
+    let stream = reset_connection();
+    stream.set_nonblocking(true).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let plan = plan(vec![listener.local_addr().unwrap()]);
+    let poll = mio::Poll::new().unwrap();
+    let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
+    connection.state = State::Open(TcpStream::from_std(stream));
+    connection.writable = true;
+    let mut scratch = Scratch { send: vec![0; 16], receive: vec![0; 16] };
+    connection.turn(&plan, &mut scratch, poll.registry(), Token(0));
+    let Some(Outcome::Failed(Fault::Lost { reason, .. })) = connection.outcome() else {
+        panic!("{:?}", connection.outcome());
+    };
+    assert_eq!(reason, "the peer reset the connection");
 }

@@ -5,17 +5,21 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
+use super::ports::{free_offset, local};
 use super::{Finished, echo, run};
 
 /// A port that it refuses, unless a test has it listen there.
 pub const UNREGISTERED: u16 = 81;
 /// Where it sends its telemetry.
 const TELEMETRY: u16 = 90;
+/// Options for a check, unless a test is about one of them: it does not fail because this machine is slow, and is not
+/// slow itself.
+pub const TIMES: [[&str; 2]; 2] = [["--timeout", "60"], ["--idle", "0.2"]];
 /// How soon it tries again to connect there.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -77,7 +81,8 @@ impl Board {
         let life = Arc::new(life);
         let [in_shell, in_reports] = [(); 2].map(|()| Arc::clone(&life));
         let reports = ([127, 0, 0, 1], Arc::new(|_, _: &_| {}) as Handler);
-        Self { offset: free_offset(), life, tcp: Vec::new(), udp: Vec::new(), reports }
+        let offset = free_offset(&[7, 9, 19, 23, UNREGISTERED, TELEMETRY]);
+        Self { offset, life, tcp: Vec::new(), udp: Vec::new(), reports }
             .tcp(7, |_, stream| echo(stream, |_, _| {}))
             .tcp(9, |_, stream| discard(stream))
             .tcp(19, |_, stream| chargen(stream, |_| {}))
@@ -88,7 +93,7 @@ impl Board {
     }
 
     fn at(&self, port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], self.offset + port).into()
+        local(self.offset + port)
     }
 
     /// With this handler on a TCP port.
@@ -133,7 +138,7 @@ impl Board {
         self
     }
 
-    /// Starts it, and returns the arguments that check it.
+    /// Starts it, and returns the arguments that check it, but for [`TIMES`].
     pub fn start(self) -> Vec<String> {
         let (offset, telemetry) = (self.offset.to_string(), self.at(TELEMETRY));
         for (listener, handler) in self.tcp {
@@ -171,28 +176,20 @@ impl Board {
                 }
             }
         });
-        [
-            "check",
-            "127.0.0.1",
-            "--json",
-            "--idle",
-            "0.2",
-            "--timeout",
-            "3",
-            "--port-offset",
-            &offset,
-        ]
-        .into_iter()
-        .chain(["--listen", &telemetry.to_string()])
-        .map(str::to_owned)
-        .collect()
+        ["check", "127.0.0.1", "--json", "--port-offset", &offset]
+            .into_iter()
+            .chain(["--listen", &telemetry.to_string()])
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Checks it, with further options.
     pub fn check(self, options: &[&str]) -> Finished {
         let arguments = self.start();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        run(&[&arguments, options].concat())
+        let given = |name| options.contains(name);
+        let times = TIMES.iter().filter(|[name, _]| !given(name)).flatten().copied();
+        run(&arguments.into_iter().chain(times).chain(options.iter().copied()).collect::<Vec<_>>())
     }
 }
 
@@ -202,24 +199,6 @@ fn connect(from: [u8; 4], to: SocketAddr) -> std::io::Result<TcpStream> {
     socket.bind(&SocketAddr::from((from, 0)).into())?;
     socket.connect(&to.into())?;
     Ok(socket.into())
-}
-
-/// An offset at which all ports of a board are free, below the ephemeral ones. Each test has another, and test
-/// binaries that run at once begin at different ones.
-fn free_offset() -> u16 {
-    const COUNT: u16 = 200;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = (std::process::id() % u32::from(COUNT)) as u16;
-    let free = |port: u16| {
-        TcpListener::bind(("127.0.0.1", port)).is_ok()
-            && UdpSocket::bind(("127.0.0.1", port)).is_ok()
-    };
-    (0..COUNT)
-        .map(|_| 10_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT * 100)
-        .find(|offset| {
-            [7, 9, 19, 23, UNREGISTERED, TELEMETRY].iter().all(|port| free(offset + port))
-        })
-        .expect("free ports")
 }
 
 fn discard(mut stream: &TcpStream) {

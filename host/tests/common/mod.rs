@@ -14,16 +14,19 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub mod board;
+#[path = "../../../tests/common/ports.rs"]
+mod ports;
 #[cfg(target_os = "linux")]
 pub mod terminal;
 
-/// How long anything may take before the test fails.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long anything may take before the test fails, a whole run of the tool too: far longer than on a loaded machine.
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The tool with these arguments, all its streams piped.
 pub fn tool(arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_tapboard-host"))
         .args(arguments)
+        .env_remove("COLUMNS")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -160,9 +163,9 @@ pub fn hold(stream: TcpStream) {
     std::mem::forget(stream);
 }
 
-/// An address on which nothing listens.
+/// An address on which nothing listens, nor will.
 pub fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
+    ports::local(ports::free_port())
 }
 
 /// A running `tapboard-host serve --json` whose events are read as they come.
@@ -177,7 +180,10 @@ pub struct Serve {
 impl Serve {
     pub fn start(arguments: &[&str]) -> Self {
         let base = ["serve", "--listen", "127.0.0.1:0", "--json"];
-        let mut child = tool(&[&base, arguments].concat());
+        // No board of these tests falls silent by being slow.
+        let patient = ["--silence", "3600"];
+        let patient = if arguments.contains(&"--silence") { &[][..] } else { &patient };
+        let mut child = tool(&[&base, patient, arguments].concat());
         let lines = lines_of(child.stdout.take().expect("piped"));
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut serve = Self { _input: child.stdin.take(), child, lines, address };
@@ -192,6 +198,17 @@ impl Serve {
         let object: Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(object["event"].as_str().unwrap_or(""), word, "{object}");
         object
+    }
+
+    /// The next object that is this, after others that may come before it.
+    pub fn comes_to(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("another line of output");
+            let object: Value = serde_json::from_str(&line).expect("JSON");
+            if wanted(&object) {
+                return object;
+            }
+        }
     }
 
     pub fn connect(&self) -> TcpStream {

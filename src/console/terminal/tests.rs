@@ -13,7 +13,7 @@ use smoltcp::time::Instant;
 use super::*;
 use crate::console::{Command, Console, Input, Next};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 const NOW: Instant = Instant::ZERO;
 
 /// A process has one prompt; tests take turns.
@@ -62,10 +62,10 @@ impl Pty {
         }
     }
 
-    /// Takes what the screen shows within that many milliseconds; nothing if it shows nothing.
-    fn look(&mut self, millis: i64) -> bool {
+    /// Takes what the screen shows within that time; nothing if it shows nothing.
+    fn look(&mut self, patience: Duration) -> bool {
         let mut ready = [PollFd::new(&self.keyboard, PollFlags::IN)];
-        let patience = Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 };
+        let patience = Timespec::try_from(patience).unwrap();
         if poll(&mut ready, Some(&patience)).unwrap() == 0 {
             return false;
         }
@@ -78,7 +78,7 @@ impl Pty {
     /// Waits until the screen ends with that; returns what came before, since the last time.
     fn until(&mut self, end: &str) -> String {
         while !self.screen.ends_with(end) {
-            assert!(self.look(10_000), "no {end:?} after {:?}", self.screen);
+            assert!(self.look(PATIENCE), "no {end:?} after {:?}", self.screen);
         }
         self.screen.truncate(self.screen.len() - end.len());
         std::mem::take(&mut self.screen)
@@ -88,10 +88,10 @@ impl Pty {
     fn type_until(&mut self, console: &mut Console, keys: &str, end: &str) {
         self.press(keys);
         while !self.screen.ends_with(end) {
-            if !self.look(0) {
+            if !self.look(Duration::ZERO) {
                 self.woken.recv_timeout(PATIENCE).expect("a wake-up");
                 assert_eq!(console.next(NOW), Next::Idle);
-                assert!(self.look(10_000), "no {end:?} after {:?}", self.screen);
+                assert!(self.look(PATIENCE), "no {end:?} after {:?}", self.screen);
             }
         }
         self.screen.clear();
