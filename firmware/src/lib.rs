@@ -117,4 +117,7 @@ pub use backlog::Backlog;
 pub use board::Board;
 pub use firmware::{BootError, Firmware};
 pub use stack::{Error, NetConfig, NetStack, TcpSocket, UdpSocket};
-pub use storage::{BoardSockets, Buffers, ChipStorage, LargeStorage, McuStorage, Sockets, Storage};
+pub use storage::{
+    BoardSockets, Buffers, ChipStorage, LargeStorage, LargeStorageOf, McuStorage, McuStorageOf,
+    Sockets, Storage,
+};

@@ -151,7 +151,10 @@ impl<const TCP: usize, const UDP: usize> Default for Sockets<'_, TCP, UDP> {
 }
 
 /// Profile `mcu`: small buffers of a round size.
-pub type McuStorage = Storage<TCP_SLOTS, 2048, UDP_SLOTS, DATAGRAM_SIZE>;
+pub type McuStorage = McuStorageOf<TCP_SLOTS>;
+
+/// The same for another number of connections, as a board with more services needs it.
+pub type McuStorageOf<const TCP: usize> = Storage<TCP, 2048, UDP_SLOTS, DATAGRAM_SIZE>;
 
 /// Profile `chip`: all that a chip with 64 KiB of RAM can spare, [`MCU_RAM`]. The connections share what is left
 /// beside the sockets, the firmware and the board's own statics, so that the budget is kept whatever grows.
@@ -170,7 +173,10 @@ const CHIP_BUFFER: usize = {
 
 /// Profile `large`: the same board with buffers for a fast network, of 64 KiB but for 41 bytes. So a device that
 /// segments takes a whole buffer at once: 64 KiB would be two frames a window, the second of them tiny.
-pub type LargeStorage = Storage<TCP_SLOTS, SUPERFRAME_DATA, UDP_SLOTS, { 16 * 1024 }>;
+pub type LargeStorage = LargeStorageOf<TCP_SLOTS>;
+
+/// The same for another number of connections.
+pub type LargeStorageOf<const TCP: usize> = Storage<TCP, SUPERFRAME_DATA, UDP_SLOTS, { 16 * 1024 }>;
 
 /// The sockets of all profiles.
 pub type BoardSockets<'a> = Sockets<'a, TCP_SLOTS, UDP_SLOTS>;
