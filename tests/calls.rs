@@ -268,3 +268,57 @@ fn a_deferred_connection_is_admitted_or_refused() {
     assert_eq!(solo.board.free_slots(), SLOTS);
     solo.assert_clean();
 }
+
+/// smoltcp's socket would listen again, and the next stranger's SYN be taken for the connection that was given away.
+#[test]
+fn a_deferred_connection_that_its_peer_takes_back_is_over_and_nobody_elses() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::socket(&mut solo.board);
+    solo.board.bind(&mut listener, 7).unwrap();
+    solo.board.listen_deferred(&mut listener).unwrap();
+    let mut client = Client::new("192.0.2.2:1000", 7);
+    solo.send(client.syn());
+    let (taken_back, _) = common::ready(solo.board.accept_deferred(&listener)).unwrap();
+    client.seq += 1;
+    // Both are there before the application has its turn.
+    let stranger = Client::new("192.0.2.3:1000", 7);
+    solo.put(client.rst());
+    solo.send(stranger.syn());
+    assert_eq!(solo.board.state_name(&taken_back), "CLOSED");
+    assert_eq!(solo.board.admit(&taken_back), Err(Error::ConnectionReset));
+    let (socket, remote) = common::ready(solo.board.accept_deferred(&listener)).unwrap();
+    assert_eq!(remote.to_string(), stranger.own.to_string());
+    for socket in [taken_back, socket, listener] {
+        tcp::close(&mut solo.board, socket);
+    }
+    solo.turn();
+    solo.assert_clean();
+}
+
+/// Two ends that open at once are in SYN-RECEIVED for a while (RFC 9293 3.5). Closed there, smoltcp would never send
+/// the FIN, and take the acknowledgement of its SYN for that of one.
+#[test]
+fn there_is_nothing_to_shut_down_before_the_handshake_is_complete() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut socket = tcp::socket(&mut solo.board);
+    let waits = tcp::connect(&mut solo.board, &mut socket, "192.0.2.2:1000");
+    assert_eq!(waits, Err(nb::Error::WouldBlock));
+    solo.turn();
+    let syn = solo.said_one();
+    let mut peer = Client::new("192.0.2.2:1000", syn.from.port);
+    solo.send(peer.syn());
+    assert_eq!(solo.board.state_name(&socket), "SYN-RECEIVED");
+    assert_eq!(solo.board.shutdown(&socket), Err(Error::InvalidState));
+    (peer.seq, peer.ack) = (peer.seq + 1, syn.seq + 1);
+    solo.send(peer.ack());
+    assert_eq!(solo.board.state_name(&socket), "ESTABLISHED");
+    solo.said();
+    assert_eq!(solo.board.shutdown(&socket), Ok(()));
+    solo.turn();
+    assert!(solo.said_one().is_fin());
+    solo.board.abort(socket);
+    solo.turn();
+    solo.assert_clean();
+}

@@ -1,24 +1,36 @@
-//! Garbage of every length, and real frames with bits changed.
+//! Garbage of every length, real frames with bits changed, and whatever meets a socket in any of its states.
 //!
 //! Nothing that arrives may panic or hold a slot. The seeds are fixed: a failure replays exactly.
 
+#![allow(clippy::duplicate_mod, reason = "the driver, a library, has a copy of `frames`")]
+
 mod common;
+#[allow(dead_code, unreachable_pub, reason = "a library, of which this test is one user")]
+#[path = "../fuzz/src/lib.rs"]
+mod driver;
 
 use common::frames::{
-    BOARD_MAC, Datagram, PEER_MAC, endpoint, fix_checksums, ip_frame, neighbor_answer,
+    BOARD_MAC, Datagram, PEER_MAC, Segment, endpoint, fix_checksums, ip_frame, neighbor_answer,
 };
 use common::solo::{Client, Solo, SoloMemory};
 use common::tcp;
+use std::net::SocketAddr;
+use std::panic::catch_unwind;
+
+use driver::firmware::Hardware;
+use driver::states::{STATES, States};
 use embedded_nal::{UdpClientStack, UdpFullStack, nb};
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::time::Duration;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, Ipv6Address,
     TcpControl,
 };
-use tapboard_firmware::config::FRAME_SIZE;
+use tapboard::nic::wire::{InFlight, QUEUE, Side, Wire};
+use tapboard_firmware::config::{EPHEMERAL_FIRST, FRAME_SIZE};
 use tapboard_firmware::rng::Rng;
-use tapboard_firmware::{Error, TcpSocket};
+use tapboard_firmware::service::ServiceConfig;
+use tapboard_firmware::{BoardSockets, Error, Firmware, McuStorage, NetConfig, TcpSocket};
 
 /// An echo of what it gets, on TCP and UDP; it gives nothing back that is not asked for.
 struct Echo {
@@ -305,4 +317,66 @@ fn real_frames_with_bits_changed_never_panic_and_hold_nothing() {
     assert!(counters.passive_opens > 500, "{}", solo.netstat());
     assert!(counters.active_opens > 500, "{}", solo.netstat());
     echo.end(&mut solo);
+}
+
+/// Programs drawn from a seed, as many as `cargo test` has time for. `.ci/fuzz` runs the same driver for as long as
+/// one likes, guided by coverage.
+fn programs(seed: u64, run: fn(&[u8]) -> States) -> States {
+    const PROGRAMS: u32 = 150;
+    let (mut rng, mut states) = (Rng::new(seed), States::new());
+    for number in 0..PROGRAMS {
+        let program: Vec<u8> = (0..rng.below(2000)).map(|_| rng.next_u64() as u8).collect();
+        let seen = catch_unwind(|| run(&program));
+        states
+            .add(&seen.unwrap_or_else(|_| panic!("program {number} of seed {seed}: {program:?}")));
+    }
+    states
+}
+
+/// The services and telemetry, then the calls of an application in any order. Every state, of connections that the
+/// board accepts and that it makes, is met by segments that fit and by ones that do not.
+#[test]
+fn whatever_arrives_in_every_state_and_whatever_is_called_nothing_panics_or_is_held() {
+    let mut states = programs(1, driver::firmware::run);
+    states.add(&programs(2, driver::sockets::run));
+    for state in STATES {
+        // What the board accepts does not begin there.
+        let begins = state.starts_with("SYN-SENT");
+        assert!(begins || states.count(state, false) > 0, "{state}\n{states}");
+        assert!(states.count(state, true) > 0, "{state}\n{states}");
+    }
+    println!("{states}");
+}
+
+/// A board whose telemetry connects to 192.0.2.2:9000 is sent a SYN from there to each ephemeral port, one of which is its
+/// own, before its own SYN could leave. smoltcp panics at that one (`last_scaled_window`, socket/tcp.rs 782).
+#[test]
+fn a_syn_to_every_port_before_telemetrys_own_has_left_does_no_harm() {
+    let mut storage = Box::<McuStorage>::default();
+    let mut sockets = BoardSockets::new();
+    let (mut wire, now) = (Wire::default(), Instant::ZERO);
+    let services = ServiceConfig {
+        name: heapless::String::new(),
+        telemetry: Some(SocketAddr::from(([192, 0, 2, 2], 9000))),
+    };
+    let nic = &mut wire.end(Side::Board);
+    let hardware = Hardware::new(1);
+    let mut board =
+        Firmware::new(&NetConfig::BOARD, services, hardware, nic, now, &mut *storage, &mut sockets)
+            .expect("it has entropy");
+    // The NIC has no room.
+    let waits = InFlight { at: now, frame: Vec::new() };
+    wire.in_flight(Side::Peer).extend(std::iter::repeat_n(waits, QUEUE));
+    board.poll(now, &mut wire.end(Side::Board));
+    for port in EPHEMERAL_FIRST..=u16::MAX {
+        let frame = Client::new("192.0.2.2:9000", port).syn();
+        wire.in_flight(Side::Board).push_back(InFlight { at: now, frame });
+        board.poll(now, &mut wire.end(Side::Board));
+    }
+    assert_eq!(board.stack().counters().early_dropped, 1);
+    wire.in_flight(Side::Peer).clear();
+    board.poll(now, &mut wire.end(Side::Board));
+    let mut sent = wire.in_flight(Side::Peer).iter();
+    let syn = sent.find_map(|sent| Segment::parse(&sent.frame)).expect("it goes on");
+    assert_eq!((syn.to, syn.control), (endpoint("192.0.2.2:9000"), TcpControl::Syn));
 }

@@ -12,7 +12,7 @@ use smoltcp::wire::{TcpControl, TcpSeqNumber};
 use tapboard::link::{Link, Setting};
 use tapboard::world::Outcome;
 use tapboard_firmware::config::USER_TIMEOUT;
-use tapboard_firmware::{Error, TcpSocket};
+use tapboard_firmware::{Error, NetStack, TcpSocket};
 
 /// Milliseconds at which the board sent payload, and where in the stream it began.
 fn sent(solo: &mut Solo<'_>, since: Instant) -> Vec<(i64, usize)> {
@@ -291,22 +291,36 @@ fn a_peer_that_is_gone_is_given_up_in_time_whatever_was_tried() {
     }
 }
 
-/// As a process is that a signal stops, or a chip that a debugger holds.
+/// As a process is that a signal stops, or a chip that a debugger holds: for minutes, and for longer than times in
+/// four bytes reach. What the peer said meanwhile is read first; it acknowledges nothing.
 #[test]
 fn a_board_that_nobody_polled_for_minutes_goes_on() {
-    let mut memory = SoloMemory::new();
-    let mut solo = Solo::new(&mut memory, 1);
-    let (_, mut socket, listener) = connected(&mut solo);
-    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"anyone?"), Ok(7));
-    solo.turn();
-    solo.clock.advance_to(solo.clock.now() + USER_TIMEOUT * 2);
-    solo.turn();
-    let error = tcp::receive(&mut solo.board, &mut socket, &mut [0; 8]);
-    assert_eq!(error, Err(nb::Error::Other(Error::TimedOut)));
-    tcp::close(&mut solo.board, socket);
-    tcp::close(&mut solo.board, listener);
-    solo.turn();
-    solo.assert_clean();
+    for (minutes, says) in [(4, false), (40, false), (40, true), (600, true)] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected(&mut solo);
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, b"anyone?"), Ok(7));
+        solo.turn();
+        solo.clock.advance_to(solo.clock.now() + Duration::from_secs(60) * minutes);
+        if says {
+            solo.put(client.data(b"me"));
+        }
+        let mut owner = |board: &mut NetStack<'_>, _| {
+            let _ = (board.state_name(&socket), board.state_name(&listener));
+            None
+        };
+        solo.turn_with(&mut owner);
+        if says {
+            solo.pass_with(USER_TIMEOUT, &mut owner);
+            assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 8]), Ok(2));
+        }
+        let error = tcp::receive(&mut solo.board, &mut socket, &mut [0; 8]);
+        assert_eq!(error, Err(nb::Error::Other(Error::TimedOut)), "{minutes} minutes, {says}");
+        tcp::close(&mut solo.board, socket);
+        tcp::close(&mut solo.board, listener);
+        solo.turn();
+        solo.assert_clean();
+    }
 }
 
 #[test]

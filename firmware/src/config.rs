@@ -14,6 +14,11 @@ pub const SEGMENT_SIZE: usize = 1460;
 /// Most data of a TCP segment in the longest IPv4 packet, which a device that segments takes: 65535 - 20 - 20.
 pub const SUPERFRAME_DATA: usize = 65_495;
 
+/// Largest buffer of a TCP connection: what a window tells without a scale. smoltcp takes the window of our SYN, which
+/// is never scaled, for one that is (tcp.rs:1708); so a peer may send past the end of a larger buffer, where
+/// smoltcp panics (`ring_buffer.rs`:345).
+pub const TCP_BUFFER_MAX: usize = u16::MAX as usize;
+
 /// Largest UDP payload that fits one IPv4 frame: 1500 - 20 - 8.
 pub const DATAGRAM_SIZE: usize = 1472;
 

@@ -1,8 +1,8 @@
 //! Times: deadlines that may be none, and a time in four bytes, for what each slot has to remember several
 //! of.
 //!
-//! The latter are microseconds that wrap: it is right as long as it is less than half an hour away from the `now` it is
-//! looked at. An absent one costs nothing more.
+//! The latter are microseconds that wrap: it is right as long as it is no more than [`Moment::REACH`] away from the
+//! `now` it is looked at. An absent one costs nothing more.
 
 use core::num::NonZeroU32;
 
@@ -13,6 +13,9 @@ pub(crate) struct Moment(NonZeroU32);
 
 impl Moment {
     pub(crate) const EARLIEST: Self = Self(NonZeroU32::MIN);
+
+    /// How far a time may lie from the `now` it is looked at: half an hour.
+    pub(crate) const REACH: Duration = Duration::from_secs(30 * 60);
 
     /// `at`, or a microsecond later.
     pub(crate) const fn new(at: Instant) -> Self {
@@ -50,7 +53,7 @@ mod tests {
 
     #[test]
     fn it_is_right_wherever_the_clock_stands() {
-        let minutes = Duration::from_secs(30 * 60);
+        let minutes = Moment::REACH;
         for start in [0, 1, i64::from(u32::MAX) - 1, i64::from(u32::MAX) + 1, 1 << 50] {
             let at = Instant::from_micros(start) + minutes;
             // One in 2^32 is a microsecond off.

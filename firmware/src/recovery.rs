@@ -259,7 +259,7 @@ impl Recovery {
                     self.progress(ack, heard.window, now);
                 } else if newly == 0 && (heard.bare || after.unread > before.unread) {
                     if self.window == 0 {
-                        self.opened(now);
+                        self.restart(now);
                     }
                     self.window = heard.window;
                 }
@@ -306,9 +306,9 @@ impl Recovery {
         (self.progressed, self.pretended) = (now, now);
     }
 
-    /// The window was closed: what was outstanding waited for it, for so long perhaps that no [`Moment`] is
-    /// right any more.
-    fn opened(&mut self, now: Instant) {
+    /// What is outstanding has waited for so long, for the window to open or for somebody to poll, that perhaps no
+    /// [`Moment`] is right any more: its time begins anew.
+    pub(crate) fn restart(&mut self, now: Instant) {
         let now = Moment::new(now);
         (self.since, self.progressed, self.pretended) = (now, now, now);
         self.timed.0 = self.acknowledged;

@@ -37,7 +37,7 @@ use crate::egress::{Metered, MeteredToken, Sent};
 use crate::fin::{self, Fin};
 use crate::ingress::{Class, OneFrame, classify};
 use crate::listener::{Phase, Pool, Request};
-use crate::moment::earliest;
+use crate::moment::{Moment, earliest};
 use crate::neighbors::Neighbors;
 use crate::netstat::{Count, Counters};
 use crate::recovery::{Ends, Heard, Look};
@@ -302,6 +302,11 @@ impl<'a> NetStack<'a> {
         D: Device + ?Sized,
         F: FnMut(&mut Self, Instant) -> Option<Instant>,
     {
+        if now - self.now > Moment::REACH {
+            for slot in &mut *self.pool.slots {
+                slot.recovery.restart(now);
+            }
+        }
         self.now = now;
         self.counters.polls = self.counters.polls.wrapping_add(1);
         let more = self.ingress(device);
@@ -448,7 +453,7 @@ impl<'a> NetStack<'a> {
         }
         let counters = &mut self.counters;
         if let Some((index, before)) = reset {
-            self.pool.reset(&self.set, index, before);
+            self.pool.reset(&mut self.set, index, before);
         }
         if !matches!(class, Class::Pass) && self.pool.shaking() {
             self.pool.progress(&mut self.set, now, counters);

@@ -12,13 +12,21 @@ use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 
 use crate::backlog::Backlog;
 use crate::config::{
-    BOARD_RAM, DATAGRAM_SIZE, MCU_RAM, SUPERFRAME_DATA, TCP_SLOTS, UDP_PACKETS, UDP_SLOTS,
+    BOARD_RAM, DATAGRAM_SIZE, MCU_RAM, SUPERFRAME_DATA, TCP_BUFFER_MAX, TCP_SLOTS, UDP_PACKETS,
+    UDP_SLOTS,
 };
 use crate::listener::{Pool, Slot};
 use crate::stack::UdpSlot;
 
-/// Buffers for `TCP` connections of `BUFFER` bytes each way and `UDP` sockets of `DATAGRAMS` bytes each
-/// way, and places for connection requests that wait.
+/// Buffers for `TCP` connections of `BUFFER` bytes each way, at most [`TCP_BUFFER_MAX`], and `UDP` sockets of
+/// `DATAGRAMS` bytes each way, and places for connection requests that wait.
+///
+/// ```
+/// let _ = tapboard_firmware::Storage::<1, 65_535, 1, 1472>::new();
+/// ```
+/// ```compile_fail,E0080
+/// let _ = tapboard_firmware::Storage::<1, 65_536, 1, 1472>::new();
+/// ```
 #[derive(Debug)]
 pub struct Storage<const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAMS: usize>
 {
@@ -36,6 +44,7 @@ impl<const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAMS: u
         const {
             assert!(TCP > 0 && TCP <= u8::MAX as usize, "slots are counted in a byte");
             assert!(UDP <= u8::MAX as usize, "slots are counted in a byte");
+            assert!(BUFFER <= TCP_BUFFER_MAX, "a peer could send more than the buffer holds");
             assert!(BUFFER >= 2 * 536, "RFC 9293 3.7.1: at least two segments of the default MSS");
             assert!(DATAGRAMS >= DATAGRAM_SIZE, "one full frame's datagram must fit");
         }
@@ -118,6 +127,7 @@ impl<'a, const TCP: usize, const UDP: usize> Sockets<'a, TCP, UDP> {
         &'a mut self,
         Buffers { tcp, udp, backlog }: Buffers<'a, BUFFER, DATAGRAMS>,
     ) -> Placed<'a> {
+        const { assert!(BUFFER <= TCP_BUFFER_MAX, "a peer could send more than the buffer holds") };
         assert!(tcp.len() == TCP && udp.len() == UDP, "one pair of buffers for each socket");
         let mut set = SocketSet::new(&mut self.tcp[..]);
         let handles = tcp.iter_mut().map(|[rx, tx]| {

@@ -5,7 +5,7 @@
 //! one arena, 11 MiB of address space of which only what is used becomes memory, and lends it to world
 //! after world; nothing is allocated for a boot.
 
-use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
+use tapboard_firmware::config::{DATAGRAM_SIZE, SUPERFRAME_DATA, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::{Backlog, Buffers, Sockets};
 
 /// Boots of all boards of a world at most.
@@ -18,7 +18,7 @@ pub(super) const PEER_SLOTS: usize = 24;
 pub(super) const PEER_UDP: usize = 4;
 
 const MCU: usize = 2048;
-const LARGE: usize = 64 * 1024;
+const LARGE: usize = SUPERFRAME_DATA;
 const LARGE_DATAGRAMS: usize = 16 * 1024;
 const PEER: usize = 16 * 1024;
 const PEER_DATAGRAMS: usize = 2048;

@@ -13,15 +13,17 @@ use crate::netstat::Counters;
 
 impl<'a> Pool<'a> {
     /// Notes whether smoltcp found a reset good and ended the connection, in state `before`, with it. In
-    /// TIME-WAIT it cannot take back what both sides had finished (RFC 1337).
-    pub(crate) fn reset(&mut self, set: &SocketSet<'a>, index: usize, before: State) {
-        if self.socket(index, set).state() == State::Closed {
-            let slot = &mut self.slots[index];
-            if before == State::TimeWait {
-                slot.finish();
-            } else {
-                slot.peer = Peer::Reset;
+    /// TIME-WAIT it cannot take back what both sides had finished (RFC 1337). A connection that was given away in
+    /// SYN-RECEIVED ends too, where smoltcp goes back to LISTEN (tcp.rs:1887): anybody's next SYN would be its own.
+    pub(crate) fn reset(&mut self, set: &mut SocketSet<'a>, index: usize, before: State) {
+        match self.socket(index, set).state() {
+            State::Closed if before == State::TimeWait => self.slots[index].finish(),
+            State::Closed => self.slots[index].peer = Peer::Reset,
+            State::Listen if self.slots[index].phase == Phase::Open => {
+                self.silence(set, index);
+                self.slots[index].peer = Peer::Reset;
             }
+            _ => {}
         }
     }
 

@@ -90,14 +90,15 @@ impl NetStack<'_> {
         }
     }
 
-    /// Closes the sending direction: what was sent still goes out, then FIN. Receiving goes on.
+    /// Closes the sending direction: what was sent still goes out, then FIN. Receiving goes on. There is nothing to close
+    /// before the handshake is complete: smoltcp would take the acknowledgement of its SYN for that of a FIN.
     pub fn shutdown(&mut self, socket: &TcpSocket) -> Result<(), Error> {
         let index = self.stream(socket)?;
         if let Some(error) = self.ended(index) {
             return Err(error);
         }
         let tcp = self.pool.socket(index, &self.set);
-        if matches!(tcp.state(), State::SynSent | State::Closed) {
+        if matches!(tcp.state(), State::SynSent | State::SynReceived | State::Closed) {
             return Err(Error::InvalidState);
         }
         self.pool.shut(&mut self.set, index);
@@ -266,9 +267,12 @@ impl NetStack<'_> {
         Ok((opened, remote))
     }
 
-    /// Lets the SYN-ACK go out. `abort` instead refuses the peer.
+    /// Lets the SYN-ACK go out. `abort` instead refuses the peer. An error if the peer has taken its request back.
     pub fn admit(&mut self, socket: &TcpSocket) -> Result<(), Error> {
         let index = self.stream(socket)?;
+        if let Some(error) = self.ended(index) {
+            return Err(error);
+        }
         let tcp = self.pool.socket_mut(index, &mut self.set);
         tcp.pause_synack(false);
         tcp.set_timeout(Some(USER_TIMEOUT));

@@ -1,0 +1,34 @@
+//! Programs of bytes that drive the firmware through whatever a network can do to it.
+//!
+//! A program is read one choice at a time: frames that fit the state of a conversation, ones that are wrong by a little,
+//! and rubbish; time; neighbours that do not answer; a NIC that refuses. Any bytes are a program. So libFuzzer can change
+//! them as it likes (`fuzz_targets/`, run by `.ci/fuzz` or `cargo fuzz`), and a test can draw them from a seed
+//! (`tests/fuzz.rs`). Time is virtual, and a program does the same each time.
+//!
+//! [`firmware::run`] drives the whole firmware, whose telemetry connects. [`sockets::run`] makes the calls of
+//! [`NetStack`] in any order. Either fails
+//! - if something panics, overflow checks and debug assertions included;
+//! - if the firmware asks to be polled in the past, or never has enough;
+//! - if it sends a frame that is not sound;
+//! - if a connection's socket is left in LISTEN, where a stranger's SYN would find it;
+//! - if a slot is still held when all peers have been silent for long enough.
+//!
+//! Either returns in which [`states`] sockets were when segments met them.
+//!
+//! [`NetStack`]: tapboard_firmware::NetStack
+
+mod address;
+mod edit;
+pub mod firmware;
+#[allow(dead_code, reason = "tests use the rest")]
+#[path = "../../tests/common/frames.rs"]
+mod frames;
+mod input;
+mod memory;
+mod network;
+mod nic;
+mod packet;
+mod peers;
+pub mod sockets;
+pub mod states;
+mod tcp;
