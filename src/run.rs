@@ -23,8 +23,9 @@ use mio::event::Event;
 use mio::{Events, Registry, Token, Waker};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::config::{LISTENERS, RESERVE, SERVICES, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, Firmware, LargeStorage, McuStorage, NetStack};
+use tapboard_firmware::{Firmware, LargeStorageOf, McuStorageOf, NetStack, Sockets};
 
 use self::control::Turn;
 use self::sleep::{Sleeper, Until};
@@ -185,12 +186,25 @@ impl Driver {
         nic: &mut N,
     ) -> Result<(), String> {
         let own = || |_: Instant, _: &mut NetStack<'_>, _: &mut SimBoard| None;
-        self.run_with(identity, options, telemetry, nic, own)
+        self.run_slots::<N, _, TCP_SLOTS>(identity, options, telemetry, nic, own)
     }
 
     /// As [`Driver::run`], with services of one's own on the board, beside the firmware's. `own` makes them
-    /// anew for each boot, as a reset does on a chip.
+    /// anew for each boot, as a reset does on a chip. The board has a slot more for each port that they may
+    /// listen on, so that they take none from the firmware's.
     pub fn run_with<N: Nic, O: OwnServices>(
+        self,
+        identity: &Identity,
+        options: &Board,
+        telemetry: SocketAddr,
+        nic: &mut N,
+        own: impl FnMut() -> O,
+    ) -> Result<(), String> {
+        const SLOTS: usize = TCP_SLOTS + (LISTENERS - SERVICES) * RESERVE;
+        self.run_slots::<N, O, SLOTS>(identity, options, telemetry, nic, own)
+    }
+
+    fn run_slots<N: Nic, O: OwnServices, const SLOTS: usize>(
         mut self,
         identity: &Identity,
         options: &Board,
@@ -205,7 +219,7 @@ impl Driver {
         log::info!("the {} does the checksums of TCP and UDP", who(bench.checksum_offload));
         log::info!("the {} makes TCP's segments", who(nic.segments()));
         loop {
-            let mut memory = Memory::new(options.profile);
+            let mut memory = Memory::<SLOTS>::new(options.profile);
             let firmware = memory.boot(identity, telemetry, nic, &bench, self.clock.now())?;
             let mut booted = Booted { firmware, own: own() };
             if self.power_cycle(&mut booted, nic, &mut bench)? == End::Stopped {
@@ -380,16 +394,16 @@ fn cable(faults: &Faults) -> Result<Cable, String> {
 }
 
 /// The board's RAM, gone with each power-cycle.
-enum Memory<'a> {
-    Mcu(Box<McuStorage>, BoardSockets<'a>),
-    Large(Box<LargeStorage>, BoardSockets<'a>),
+enum Memory<'a, const SLOTS: usize> {
+    Mcu(Box<McuStorageOf<SLOTS>>, Sockets<'a, SLOTS, UDP_SLOTS>),
+    Large(Box<LargeStorageOf<SLOTS>>, Sockets<'a, SLOTS, UDP_SLOTS>),
 }
 
-impl<'a> Memory<'a> {
+impl<'a, const SLOTS: usize> Memory<'a, SLOTS> {
     fn new(profile: Profile) -> Self {
         match profile {
-            Profile::Mcu => Self::Mcu(Box::default(), BoardSockets::new()),
-            Profile::Large => Self::Large(Box::default(), BoardSockets::new()),
+            Profile::Mcu => Self::Mcu(Box::default(), Sockets::new()),
+            Profile::Large => Self::Large(Box::default(), Sockets::new()),
         }
     }
 

@@ -5,9 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use mio::event::Event;
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv6Cidr;
-use tapboard_firmware::{NetConfig, NetStack};
+use tapboard_firmware::NetConfig;
 
-use crate::board::SimBoard;
 use crate::cli::User;
 use crate::gateway::{Forward, Gateway, Memory};
 use crate::guest::Guest;
@@ -65,12 +64,26 @@ impl Nic for UserNic<'_> {
 
 /// Runs the board, or the wire of a guest, until a signal ends it.
 pub fn run(options: &User) -> Result<(), String> {
-    run_with(options, || |_: Instant, _: &mut NetStack<'_>, _: &mut SimBoard| None)
+    behind_gateway(options, |driver, identity, nic| {
+        driver.run(identity, &options.board, TELEMETRY, nic)
+    })
 }
 
-/// As [`run`], with services of one's own on the board, beside the firmware's: see [`Driver::run_with`]. A
-/// guest has its own, so that it cannot be combined with them.
+/// As [`run`], with services of one's own on the board, beside the firmware's: see [`Driver::run_with`].
 pub fn run_with<O: OwnServices>(options: &User, own: impl FnMut() -> O) -> Result<(), String> {
+    if options.guest.is_some() {
+        return Err("a guest has the services that it was built with; leave --guest out".into());
+    }
+    behind_gateway(options, |driver, identity, nic| {
+        driver.run_with(identity, &options.board, TELEMETRY, nic, own)
+    })
+}
+
+/// Opens the gateway, and has `run` drive the board, unless a guest is to be driven.
+fn behind_gateway(
+    options: &User,
+    run: impl FnOnce(Driver, &Identity, &mut UserNic<'_>) -> Result<(), String>,
+) -> Result<(), String> {
     let mut driver = Driver::new()?;
     let identity = options.identity();
     let forwards = options.forwards();
@@ -96,7 +109,7 @@ pub fn run_with<O: OwnServices>(options: &User, own: impl FnMut() -> O) -> Resul
             // After what another board may have already, so that its capture is not replaced; before this one is up.
             driver.capture(&options.board)?;
             print_banner(&identity, &forwards, &nic.gateway, &allowed, options);
-            driver.run_with(&identity, &options.board, TELEMETRY, &mut nic, own)
+            run(driver, &identity, &mut nic)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
