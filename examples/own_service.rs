@@ -10,10 +10,10 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use clap::Parser;
 use embedded_nal::TcpClientStack;
 use smoltcp::time::Instant;
 use tapboard::board::SimBoard;
+use tapboard::cli::{Cli, Command};
 use tapboard_firmware::service::buffer::Buffer;
 use tapboard_firmware::service::server::{Connection, Server, Stop};
 use tapboard_firmware::{NetStack, TcpSocket};
@@ -51,21 +51,23 @@ const fn shout() -> Server<TcpSocket, Shout, 4> {
 }
 
 /// `tapboard user`, whose board has the service too.
-#[derive(Parser)]
-struct Options {
-    #[command(flatten)]
-    user: tapboard::cli::User,
-}
-
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let options = match cli.command {
+        None => cli.user,
+        Some(Command::User(options)) => options,
+        Some(_) => {
+            eprintln!("only `tapboard user` has this service; leave the command out");
+            return ExitCode::FAILURE;
+        }
+    };
     let booted = || {
         let mut shout = shout();
         move |now: Instant, stack: &mut NetStack<'_>, _: &mut SimBoard| {
             shout.poll(now, stack, &mut ())
         }
     };
-    match tapboard::user::run_with(&options.user, booted) {
+    match tapboard::user::run_with(&options, booted) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
