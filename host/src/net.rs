@@ -203,13 +203,14 @@ pub fn explain_connect(address: SocketAddr, error: &io::Error, timeout: Duration
     }
 }
 
-/// A connection that its peer has reset, as this machine knows and nobody has been told.
+/// A connection that its peer has reset after it sent `data`, as this machine knows and nobody has been told.
 #[cfg(test)]
-pub(crate) fn reset_connection() -> TcpStream {
+pub(crate) fn reset_connection(data: &[u8]) -> TcpStream {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let stream = TcpStream::connect(address).expect("it listens");
-    let (peer, _) = listener.accept().expect("it has connected");
+    let (mut peer, _) = listener.accept().expect("it has connected");
+    io::Write::write_all(&mut peer, data).expect("it has room");
     socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
     drop(peer);
     let start = clock::now();
@@ -227,7 +228,7 @@ mod tests {
     #[test]
     fn a_shutdown_after_a_reset_tells_of_the_reset() {
         for told in [false, true] {
-            let stream = reset_connection();
+            let stream = reset_connection(b"");
             if told {
                 let error = stream.take_error().unwrap().expect("the reset");
                 assert_eq!(error.kind(), ErrorKind::ConnectionReset);

@@ -56,7 +56,7 @@ pub(super) fn duplex(plan: &Plan, memory: &mut Memory) -> Result<Measured, Error
         }
         duplex.write()?;
         if duplex.sent == duplex.limit && !finished {
-            duplex.peer.finish(duplex.sent)?;
+            duplex.finish()?;
             finished = true;
         }
         if duplex.read(finished)? {
@@ -106,9 +106,24 @@ impl Duplex<'_, '_> {
             Ok(length) => self.sent += length as u64,
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(self.peer.lost(self.received, &error)),
+            Err(error) => return Err(self.broken(self.peer.lost(self.received, &error))),
         }
         Ok(())
+    }
+
+    /// Sends our FIN.
+    fn finish(&mut self) -> Result<(), Error> {
+        self.peer.finish(self.sent).map_err(|lost| self.broken(lost))
+    }
+
+    /// The error of a connection that broke while we sent: what came before that and was wrong says more.
+    fn broken(&mut self, lost: Error) -> Error {
+        while let Ok(length @ 1..) = self.stream.read(&mut self.memory.receive) {
+            if let Err(wrong) = self.verify(length) {
+                return wrong;
+            }
+        }
+        lost
     }
 
     /// Reads once and verifies it. Says whether that was the peer's FIN, in its place.
@@ -127,6 +142,11 @@ impl Duplex<'_, '_> {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
             Err(error) => return Err(self.peer.lost(self.received, &error)),
         };
+        self.verify(length).map(|()| false)
+    }
+
+    /// Compares the bytes that were read with those that were sent.
+    fn verify(&mut self, length: usize) -> Result<(), Error> {
         let due = (self.sent - self.received) as usize;
         if length > due {
             return Err(self.peer.excess(self.sent, length - due));
@@ -136,6 +156,43 @@ impl Duplex<'_, '_> {
             return Err(self.peer.wrong(self.received, wrong));
         }
         self.received += length as u64;
-        Ok(false)
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::reset_connection;
+
+    #[test]
+    fn a_peer_that_sends_what_is_not_due_and_breaks_off_is_told_of_the_first() {
+        let plan = Plan::of(Test::Duplex);
+        let ends = [(&b"login: "[..], "more came"), (b"", "it reset the connection")];
+        for (by_fin, (data, says)) in
+            [true, false].into_iter().flat_map(|by| ends.map(|end| (by, end)))
+        {
+            let stream = reset_connection(data);
+            stream.set_nonblocking(true).unwrap();
+            let peer = Peer::over(stream.try_clone().unwrap(), &plan, Test::Duplex);
+            let stream = TcpStream::from_std(stream);
+            let memory = &mut Memory::new(&plan);
+            let (readable, writable) = (false, true);
+            let (sent, received, limit) = (0, 0, 64);
+            let mut duplex = Duplex {
+                peer,
+                stream,
+                memory,
+                plan: &plan,
+                sent,
+                received,
+                limit,
+                readable,
+                writable,
+            };
+            let sent = if by_fin { duplex.finish() } else { duplex.write() };
+            let Err(Error::Failed(text)) = sent else { panic!("it was sent") };
+            assert!(text.contains(says), "{text}");
+        }
     }
 }

@@ -48,6 +48,12 @@ impl<'p> Peer<'p> {
         Ok(peer)
     }
 
+    /// A connection that was made otherwise.
+    #[cfg(test)]
+    pub(super) fn over(stream: TcpStream, plan: &'p Plan, test: Test) -> Self {
+        Self { stream, plan, test }
+    }
+
     /// As [`Self::connect`], for writes that may block and must not wait for one another.
     pub(super) fn connect_for_bulk(plan: &'p Plan, test: Test) -> Result<Self, Error> {
         let peer = Self::connect(plan, test)?;
@@ -158,27 +164,13 @@ impl<'p> Peer<'p> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::net::reset_connection;
 
     #[test]
     fn our_fin_finds_out_a_reset_as_a_read_does() {
-        let plan = Plan {
-            address: [127, 0, 0, 1].into(),
-            port_offset: 0,
-            tests: vec![Test::To],
-            runs: 1,
-            time: Duration::from_secs(1),
-            bytes: 1,
-            parallel: 1,
-            connections: 1,
-            chunk: 64,
-            connect_timeout: Duration::from_secs(1),
-            stall_timeout: Duration::from_secs(1),
-        };
-        let mut peer = Peer { stream: reset_connection(), plan: &plan, test: Test::To };
+        let plan = Plan::of(Test::To);
+        let mut peer = Peer::over(reset_connection(b""), &plan, Test::To);
         let reset = "discard (port 9 of the board): it reset the connection after 5 bytes";
         assert_eq!(peer.finish(5), Err(Error::Failed(reset.to_owned())));
     }

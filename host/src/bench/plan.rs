@@ -114,4 +114,22 @@ impl Plan {
     pub fn service_address(&self, test: Test) -> SocketAddr {
         SocketAddr::new(self.address, test.service().port.saturating_add(self.port_offset))
     }
+
+    /// One test of 127.0.0.1, and little of it.
+    #[cfg(test)]
+    pub(super) fn of(test: Test) -> Self {
+        Self {
+            address: [127, 0, 0, 1].into(),
+            port_offset: 0,
+            tests: vec![test],
+            runs: 1,
+            time: Duration::from_secs(1),
+            bytes: 64,
+            parallel: 1,
+            connections: 1,
+            chunk: PING,
+            connect_timeout: Duration::from_mins(1),
+            stall_timeout: Duration::from_mins(1),
+        }
+    }
 }

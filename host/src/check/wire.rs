@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn our_fin_finds_out_a_reset_as_a_read_does() {
-        let wire = Wire::over(reset_connection(), clock::now());
+        let wire = Wire::over(reset_connection(b""), clock::now());
         assert_eq!(wire.finish(), Err("our FIN: it reset the connection".to_owned()));
     }
 }

@@ -187,9 +187,10 @@ impl Connection {
             if !matches!(self.state, State::Open(_)) || !self.is_hot(plan) {
                 return;
             }
-            let step = self
-                .receive(plan, &mut scratch.receive)
-                .and_then(|()| self.send(plan, &mut scratch.send));
+            let step = self.receive(plan, &mut scratch.receive).and_then(|()| {
+                let sent = self.send(plan, &mut scratch.send);
+                sent.map_err(|lost| self.broken(plan, &mut scratch.receive, lost))
+            });
             if let Err(outcome) = step {
                 self.end(outcome);
             }
@@ -340,6 +341,21 @@ impl Connection {
             });
         }
         self.verify(plan, &buffer[..length], now)
+    }
+
+    /// The outcome of a connection that broke while we sent: what came before that and was wrong says more.
+    fn broken(&mut self, plan: &Plan, buffer: &mut [u8], lost: Outcome) -> Outcome {
+        self.readable = true;
+        while self.readable {
+            match self.receive(plan, buffer) {
+                Ok(()) => {}
+                Err(wrong @ Outcome::Failed(Fault::Mismatch { .. } | Fault::Excess { .. })) => {
+                    return wrong;
+                }
+                Err(_) => break,
+            }
+        }
+        lost
     }
 
     /// Compares what came back with what was sent at the same place.

@@ -65,9 +65,9 @@ fn an_address_that_refuses_is_followed_by_the_next() {
     }
 }
 
-#[test]
-fn our_fin_finds_out_a_reset_as_a_read_does() {
-    let stream = reset_connection();
+/// What comes of a connection that its peer has reset after it sent `data`, when that is found out by our FIN.
+fn outcome_of_reset(data: &[u8]) -> Outcome {
+    let stream = reset_connection(data);
     stream.set_nonblocking(true).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let plan = plan(vec![listener.local_addr().unwrap()]);
@@ -77,8 +77,18 @@ fn our_fin_finds_out_a_reset_as_a_read_does() {
     connection.writable = true;
     let mut scratch = Scratch { send: vec![0; 16], receive: vec![0; 16] };
     connection.turn(&plan, &mut scratch, poll.registry(), Token(0));
-    let Some(Outcome::Failed(Fault::Lost { reason, .. })) = connection.outcome() else {
-        panic!("{:?}", connection.outcome());
-    };
+    connection.outcome().expect("it is over").clone()
+}
+
+#[test]
+fn our_fin_finds_out_a_reset_as_a_read_does() {
+    let outcome = outcome_of_reset(b"");
+    let Outcome::Failed(Fault::Lost { reason, .. }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(reason, "the peer reset the connection");
+}
+
+#[test]
+fn a_peer_that_sends_what_is_not_due_and_breaks_off_is_told_of_the_first() {
+    let outcome = outcome_of_reset(b"login: ");
+    assert!(matches!(outcome, Outcome::Failed(Fault::Excess { sent: 0, extra: 7 })), "{outcome:?}");
 }
