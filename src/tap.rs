@@ -52,7 +52,7 @@ impl Nic for TapNic {
         match status {
             LinkStatus::Gone => return Err(TapError::Gone { name: name.into() }.to_string()),
             LinkStatus::Down if self.status == LinkStatus::Up => {
-                log::warn!("{}", TapWarning::Down { name: name.into() });
+                log::warn!("{}", TapWarning::Down { name: name.into(), host: None });
             }
             LinkStatus::Up if self.status == LinkStatus::Down => log::warn!("{name} is up again"),
             LinkStatus::Up | LinkStatus::Down => {}

@@ -309,6 +309,7 @@ impl Tap {
             .map_err(|errno| system_error(config, "look up the addresses of", errno))?;
         tap.host = HostSide::of(&link, &addresses, netlink)
             .map_err(|errno| system_error(config, "look up the bridge of", errno))?;
+        let mut missing = None;
         // A port of a bridge needs no address: others than this host may be on the bridge.
         if tap.host.master.is_none() {
             let hosts = config.hosts();
@@ -320,11 +321,13 @@ impl Tap {
                 tap.warnings
                     .extend(warning.map_err(|errno| system_error(config, "look beside", errno))?);
             } else if !own.iter().any(|own| matches!(own, IpCidr::Ipv4(_))) {
-                tap.warnings.push(TapWarning::NoAddress { name: name(), host: config.host_ipv4 });
+                missing = Some(config.host_ipv4);
             }
         }
         if !link.up {
-            tap.warnings.push(TapWarning::Down { name: name() });
+            tap.warnings.push(TapWarning::Down { name: name(), host: missing });
+        } else if let Some(host) = missing {
+            tap.warnings.push(TapWarning::NoAddress { name: name(), host });
         }
         if link.mtu > MTU_MAX {
             tap.warnings.push(TapWarning::LongFrames { name: name(), mtu: link.mtu });

@@ -151,6 +151,8 @@ pub enum TapWarning {
     Down {
         /// The TAP.
         name: String,
+        /// The address that the host might have, if it has none by which it reaches the board.
+        host: Option<Ipv4Cidr>,
     },
     /// The host has no address by which it reaches the board.
     NoAddress {
@@ -258,9 +260,14 @@ impl fmt::Display for TapWarning {
                     ),
                 }
             }
-            Self::Down { name } => {
+            Self::Down { name, host: None } => {
                 write!(f, "{name} is down; bring it up with `sudo ip link set {name} up`")
             }
+            Self::Down { name, host: Some(host) } => write!(
+                f,
+                "{name} is down, and has no address in the board's network; bring it up with `sudo ip addr \
+                 add {host} dev {name} && sudo ip link set {name} up`"
+            ),
             Self::NoIpv6 { name, source } => write!(
                 f,
                 "{name} has no IPv6 address on the host side ({source}); if IPv6 is switched off, \
