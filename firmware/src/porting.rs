@@ -73,7 +73,7 @@
 //! side is there for Cortex-M and RISC-V (`tapboard_port::cortex_m`, `riscv`).
 //!
 //! *Done when* an idle board sleeps - in QEMU, below 3 % of a CPU - and `tapboard-host echo` measures less than a
-//! millisecond. Watch the deepest call stack in the log: 6 KiB are enough.
+//! millisecond. Watch the deepest call stack in the log: 8 KiB are enough.
 //!
 //! The port is done when `tapboard-host check ADDR --reset` says so: every service, refusals, many connections, an
 //! idle one, datagrams, telemetry and a reset. What fails says where to look.
