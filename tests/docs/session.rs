@@ -98,7 +98,7 @@ impl Session {
         }
         command.args(["-e", "-o", "pipefail", "-c", &format!("exec 2>&1\n{text}")]);
         command.current_dir(&self.folder).env("PATH", path).env("TAPBOARD_BUILT", built());
-        command.env("HOME", &self.folder).env("USER", "root").env("COLUMNS", "100");
+        command.env("HOME", &self.folder).env("USER", "root").env_remove("COLUMNS");
         command.env_remove("RUST_BACKTRACE").process_group(0).stdin(Stdio::null());
         command
     }
