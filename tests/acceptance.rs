@@ -91,10 +91,10 @@ fn a_board_that_is_asked_over_ipv4_may_report_over_ipv6() {
 #[test]
 fn telemetry_that_another_program_takes_is_skipped_with_the_reason() {
     let test = "telemetry_that_another_program_takes_is_skipped_with_the_reason";
-    netns::run(test, &[], || {
+    netns::run_within(120, test, &[], || {
         let _tap = Process::up(&["tap"]);
         let _other = TcpListener::bind("192.0.2.2:9000").expect("nobody listens");
-        let whys = accept_within(Duration::from_secs(5), TAP_IPV6, 0, &["telemetry"]);
+        let whys = accept_within(Duration::from_secs(10), TAP_IPV6, 0, &["telemetry"]);
         let [why] = &whys[..] else { panic!("{whys:?}") };
         for part in ["did not connect to [2001:db8::2]:9000", "cannot listen on 0.0.0.0:9000"] {
             assert!(why.contains(part), "{why}");
