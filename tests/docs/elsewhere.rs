@@ -22,6 +22,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("sudo apt-get install -y netcat-openbsd", ".ci/run", "netcat-openbsd"),
     // All of it; this is a part.
     (".ci/run", ".ci/run", "cargo test --workspace"),
+    // Some programs, in place of an hour of them.
+    (".ci/fuzz 3600", ".ci/run", "step \"Fuzzing\" .ci/fuzz"),
+    // The same tests, once.
+    (".ci/repeat 30", ".ci/run", "cargo test --workspace"),
+    (".ci/repeat 200 user/reset_power bench/resets_early", ".ci/run", "cargo test --workspace"),
     // Shorter rounds of it, and a few of its worlds.
     ("cargo bench --bench nic", ".ci/run", "cargo bench --bench nic --profile dev -- --quick"),
     (

@@ -150,6 +150,18 @@ fn code_is_that_of_the_example() {
     assert!(count >= 3, "{count} blocks: they are not found");
 }
 
+/// What the README says a chip needs is what `.ci/boards` has checked.
+#[test]
+fn the_readme_has_the_sizes_of_a_board() {
+    let sizes = Page::read("docs/sizes.md");
+    let row = sizes.prose.iter().find_map(|(_, line)| line.strip_prefix("| lm3s6965evb, IPv4 |"));
+    let row: Vec<&str> = row.expect("the row of that board").split('|').map(str::trim).collect();
+    let [flash, ram] = [row[0], row[2]].map(|kib| kib.parse::<f64>().expect("KiB").round());
+    let said = format!("[{flash} KiB of flash and {ram} KiB of RAM](docs/sizes.md)");
+    let readme = Page::read("README.md");
+    assert!(readme.prose.iter().any(|(_, line)| line.contains(&said)), "README.md lacks {said}");
+}
+
 /// What another crate is told to depend on is what this one does.
 #[test]
 fn versions_are_those_of_the_workspace() {
