@@ -1,0 +1,9 @@
+//! The examples' own tests. Here, because cargo builds an example either as a program or as a test: the documents'
+//! commands need the programs.
+
+#![allow(dead_code, reason = "what the programs alone use")]
+
+#[path = "../examples/bad_cable.rs"]
+mod bad_cable;
+#[path = "../examples/own_service.rs"]
+mod own_service;
