@@ -282,6 +282,9 @@ impl Recovery {
 
     /// Something new has been acknowledged.
     fn progress(&mut self, acknowledged: TcpSeqNumber, window: u16, now: Instant) {
+        if self.window == 0 {
+            self.restart(now);
+        }
         let now = Moment::new(now);
         let (timed, at) = self.timed;
         if distance(timed, self.acknowledged) > 0 && distance(timed, acknowledged) <= 0 {
@@ -418,5 +421,21 @@ mod tests {
         recovery.heard(&heard(1000), look, look, later);
         let due = recovery.deadline(8, false, later).expect("data is outstanding");
         assert!(later < due && due < later + Duration::from_secs(2), "{due}");
+
+        // Nor does it count as a round trip, if it is half of the data that opens it.
+        for closed in [20, 3600, 7 * 24 * 3600].map(Duration::from_secs) {
+            let mut recovery = Recovery::new();
+            recovery.begin(&heard(1000), start);
+            recovery.established(Duration::from_millis(10));
+            recovery.sent(TcpSeqNumber(1), 4, start);
+            recovery.sent(TcpSeqNumber(5), 4, start);
+            recovery.heard(&heard(0), look, look, start);
+            let (half, later) = (Look { queue: 4, ..look }, start + closed);
+            let opens = Heard { ack: Some(TcpSeqNumber(5)), ..heard(1000) };
+            recovery.heard(&opens, look, half, later);
+            assert_eq!(recovery.acknowledged(), TcpSeqNumber(5));
+            let due = recovery.deadline(4, false, later).expect("data is outstanding");
+            assert!(later < due && due < later + Duration::from_secs(1), "{due}");
+        }
     }
 }
