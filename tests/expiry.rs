@@ -259,7 +259,7 @@ fn a_device_that_never_transmits_costs_fewer_than_10_polls_a_second() {
     reset.open(&mut solo);
     let aborted = tcp::accept(&mut solo.board, &mut listener).unwrap();
     solo.said();
-    solo.transmits = false;
+    solo.room = 0;
     assert_eq!(tcp::send(&mut solo.board, &mut socket, &[1; 2000]), Ok(2000));
     tcp::close(&mut solo.board, closed);
     solo.board.abort(aborted);
@@ -338,13 +338,13 @@ fn a_request_that_waits_on_a_device_that_never_transmits_costs_few_polls() {
     solo.said();
     solo.send(Client::new("192.0.2.3:1000", 7).syn());
     assert_eq!(solo.said(), [], "the last slot is the client side's");
-    solo.transmits = false;
+    solo.room = 0;
     solo.board.abort(sockets.pop().expect("all but one"));
     let polls = solo.polls;
     solo.turn();
     solo.pass(Duration::from_secs(10));
     assert!(solo.polls - polls < 100, "{} polls in 10 s", solo.polls - polls);
-    solo.transmits = true;
+    solo.room = usize::MAX;
     for socket in sockets {
         solo.board.abort(socket);
     }

@@ -1,111 +1,20 @@
-//! Neighbours: whom the board learns of from what comes in, whom it asks for, and who else uses its addresses.
+//! Neighbours: whom the board learns of from what comes in, and whom it asks for.
 
 mod common;
 
-use std::collections::BTreeMap;
-
-use common::frames::{BOARD_MAC, Datagram, Segment, asked_for, endpoint, neighbor_answer};
+use common::frames::{BOARD_MAC, Datagram, Segment, endpoint, neighbor_answer};
+use common::hosts::{answered, arp, board, host, mac, ping, questions, reachable, sent_by};
 use common::solo::{Client, Solo, SoloMemory, connected};
 use common::tcp;
 use embedded_nal::{UdpClientStack, UdpFullStack, nb};
-use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
-    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, Ipv4Address,
-    TcpControl, TcpSeqNumber,
+    ArpOperation, EthernetAddress, EthernetFrame, IpAddress, Ipv4Address, TcpControl, TcpSeqNumber,
 };
 use tapboard_firmware::NetConfig;
 use tapboard_firmware::config::NEIGHBORS;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// The MAC address of the host with this number.
-fn mac(number: u8) -> EthernetAddress {
-    EthernetAddress([2, 0, 0, 0, 1, number])
-}
-
-fn board(version6: bool) -> IpAddress {
-    if version6 {
-        NetConfig::BOARD.ipv6.expect("the board has one").address().into()
-    } else {
-        NetConfig::BOARD.ipv4.address().into()
-    }
-}
-
-fn host(number: u8, version6: bool) -> IpAddress {
-    let text = if version6 { format!("2001:db8::{number:x}") } else { format!("192.0.2.{number}") };
-    text.parse().expect("an address")
-}
-
-/// `frame` as sent by this MAC address.
-fn sent_by(sender: EthernetAddress, mut frame: Vec<u8>) -> Vec<u8> {
-    EthernetFrame::new_unchecked(&mut frame).set_src_addr(sender);
-    frame
-}
-
-fn ping(from: IpAddress, to: IpAddress) -> Vec<u8> {
-    let data = b"anybody there";
-    let v6 = Icmpv6Repr::EchoRequest { ident: 1, seq_no: 2, data };
-    let v4 = Icmpv4Repr::EchoRequest { ident: 1, seq_no: 2, data };
-    let checksums = ChecksumCapabilities::default();
-    match (from, to) {
-        (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
-            common::frames::ip_frame(from, to, IpProtocol::Icmpv6, v6.buffer_len(), |buffer| {
-                let mut packet = Icmpv6Packet::new_unchecked(buffer);
-                v6.emit(&source, &destination, &mut packet, &checksums);
-            })
-        }
-        _ => common::frames::ip_frame(from, to, IpProtocol::Icmp, v4.buffer_len(), |buffer| {
-            v4.emit(&mut Icmpv4Packet::new_unchecked(buffer), &checksums);
-        }),
-    }
-}
-
-fn arp(
-    operation: ArpOperation,
-    sender: EthernetAddress,
-    source: Ipv4Address,
-    target: Ipv4Address,
-) -> Vec<u8> {
-    let repr = ArpRepr::EthernetIpv4 {
-        operation,
-        source_hardware_addr: sender,
-        source_protocol_addr: source,
-        target_hardware_addr: EthernetAddress([0; 6]),
-        target_protocol_addr: target,
-    };
-    let mut buffer = vec![0; EthernetFrame::<&[u8]>::buffer_len(repr.buffer_len())];
-    let mut frame = EthernetFrame::new_unchecked(&mut buffer);
-    frame.set_src_addr(sender);
-    frame.set_dst_addr(EthernetAddress::BROADCAST);
-    frame.set_ethertype(EthernetProtocol::Arp);
-    repr.emit(&mut ArpPacket::new_unchecked(frame.payload_mut()));
-    buffer
-}
-
-/// The MAC address that each frame since the last call went to, of those that are no questions.
-fn answered(solo: &mut Solo<'_>) -> Vec<EthernetAddress> {
-    let others: Vec<_> = solo.others.drain(..).map(|(_, frame)| frame).collect();
-    let answers = others.iter().filter(|frame| asked_for(frame).is_none());
-    answers.map(|frame| EthernetFrame::new_unchecked(frame).dst_addr()).collect()
-}
-
-/// When the board asked for each neighbour since the last call.
-fn questions(solo: &mut Solo<'_>) -> BTreeMap<String, Vec<Instant>> {
-    let mut asked = BTreeMap::<_, Vec<_>>::new();
-    for (at, frame) in solo.others.drain(..) {
-        if let Some(address) = asked_for(&frame) {
-            asked.entry(address.to_string()).or_default().push(at);
-        }
-    }
-    asked
-}
-
-fn reachable(address: IpAddress) -> bool {
-    !["192.0.2.200", "192.0.2.201", "192.0.2.202", "2001:db8::c8", "2001:db8::c9", "2001:db8::ca"]
-        .contains(&address.to_string().as_str())
-}
 
 /// Twenty hosts that never asked for the board, and do not answer its questions either, are answered at once, while
 /// it asks in vain for three that it connects to.
@@ -233,7 +142,7 @@ fn a_segment_before_our_own_syn_has_left_is_dropped() {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
         solo.turn();
-        (solo.answers, solo.transmits) = (|_| false, false);
+        (solo.answers, solo.room) = (|_| false, 0);
         let mut socket = tcp::socket(&mut solo.board);
         let result = tcp::connect(&mut solo.board, &mut socket, "192.0.2.9:9000");
         assert_eq!(result, Err(nb::Error::WouldBlock));
@@ -257,7 +166,7 @@ fn a_segment_before_our_own_syn_has_left_is_dropped() {
         assert_eq!(solo.board.counters().early_dropped, 4);
         assert_eq!(solo.board.state_name(&socket), "SYN-SENT");
         // Now it leaves, to the address that those told of; and two ends that open at once come together.
-        solo.transmits = true;
+        solo.room = usize::MAX;
         solo.pass(SECOND * 2);
         let syn = solo.said().remove(0);
         assert_eq!((syn.control, syn.ack), (TcpControl::Syn, None));
@@ -374,13 +283,14 @@ fn a_quiet_neighbour_is_asked_for_while_its_address_is_still_used() {
     let mut solo = Solo::new(&mut memory, 1);
     let (_, mut socket, listener) = connected(&mut solo);
     solo.answers = |_| false;
-    solo.pass(SECOND * 65);
-    solo.said();
     solo.others.clear();
+    solo.pass(SECOND * 30 + Duration::from_millis(500));
+    solo.said();
+    assert_eq!(solo.asked, 1);
     assert_eq!(tcp::send(&mut solo.board, &mut socket, b"hello"), Ok(5));
     solo.turn();
     assert_eq!(solo.said_one().payload, b"hello", "at once, whether or not it is still there");
-    solo.pass(SECOND * 3 - Duration::from_millis(1));
+    solo.pass(Duration::from_millis(2499));
     assert!(solo.said().iter().any(|segment| segment.payload == b"hello"), "sent again");
     solo.pass(Duration::from_millis(7500));
     assert_eq!(solo.said(), [], "three questions were not answered");
@@ -393,79 +303,307 @@ fn a_quiet_neighbour_is_asked_for_while_its_address_is_still_used() {
     solo.assert_clean();
 }
 
-/// RFC 5227 2.4: somebody else says that our address is his.
+/// Nothing comes of what is sent to a dead MAC address, and that is noticed though nothing but probes is to be sent.
 #[test]
-fn another_board_with_our_address_is_noticed_and_told() {
-    let own = NetConfig::BOARD.ipv4.address();
-    let v6 = board(true);
-    let other = mac(77);
-    let announcements = |solo: &Solo<'_>| {
-        let broadcast = solo.others.iter().filter(|(_, frame)| {
-            EthernetFrame::new_unchecked(frame).dst_addr() == EthernetAddress::BROADCAST
-        });
-        broadcast.count()
-    };
-    let mut advert = neighbor_answer(v6);
-    advert = sent_by(other, advert);
-    for (frame, address) in [
-        (arp(ArpOperation::Request, other, own, own), Some(own.into())),
-        (arp(ArpOperation::Request, other, own, Ipv4Address::new(192, 0, 2, 2)), Some(own.into())),
-        (arp(ArpOperation::Reply, other, own, own), Some(own.into())),
-        (advert, Some(v6)),
-        // The same MAC address as well.
-        (arp(ArpOperation::Request, BOARD_MAC, own, Ipv4Address::new(192, 0, 2, 2)), None),
-    ] {
-        let mut memory = SoloMemory::new();
-        let mut solo = Solo::new(&mut memory, 1);
-        solo.answers = |_| false;
-        solo.pass(SECOND);
-        assert_eq!(solo.board.conflict(), None);
-        assert_eq!(solo.others.len(), 3, "IPv4, IPv6, and its link-local address");
-        let first = solo.clock.now();
-        solo.put(frame.clone());
+fn the_silent_peer_of_an_idle_connection_is_asked_for_and_found_where_it_is_now() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (client, socket, listener) = connected(&mut solo);
+    let IpAddress::Ipv4(peer) = client.own.addr else { unreachable!() };
+    solo.answers = |_| false;
+    solo.others.clear();
+    solo.pass(SECOND * 35);
+    let asked = questions(&mut solo).remove(&peer.to_string()).expect("asked for");
+    assert!(asked.len() >= 3, "{asked:?}");
+    solo.said();
+    solo.put(arp(ArpOperation::Reply, mac(66), peer, NetConfig::BOARD.ipv4.address()));
+    solo.turn();
+    solo.pass(SECOND * 21);
+    assert!(!solo.said().is_empty(), "a probe, to where it is now");
+    assert_eq!(solo.board.state_name(&socket), "ESTABLISHED");
+    solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
+
+/// Whoever else is absent, an idle connection is probed in time.
+#[test]
+fn absent_targets_do_not_delay_the_probes_of_an_idle_connection() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    solo.answers = reachable;
+    let targets = ["192.0.2.200:9", "192.0.2.201:9", "192.0.2.202:9"];
+    // In slots before that of the connection, and at different moments of a second.
+    let mut sockets = targets.map(|target| {
+        let mut socket = tcp::socket(&mut solo.board);
+        assert_eq!(tcp::connect(&mut solo.board, &mut socket, target), Err(nb::Error::WouldBlock));
+        solo.pass(Duration::from_millis(5100));
+        socket
+    });
+    let (client, socket, listener) = connected(&mut solo);
+    solo.board.link_up();
+    solo.turn();
+    solo.said();
+    let (start, mut last) = (solo.clock.now(), solo.clock.now());
+    while solo.clock.now() < start + SECOND * 100 {
+        for (socket, target) in sockets.iter_mut().zip(targets) {
+            let _ = tcp::connect(&mut solo.board, socket, target);
+        }
         solo.turn();
-        // A bit may have flipped. So the board speaks up; another one answers.
-        assert_eq!(solo.board.conflict(), None);
-        solo.pass(Duration::from_millis(300));
-        assert_eq!(announcements(&solo), 2);
-        solo.put(frame.clone());
-        solo.turn();
-        let (at, conflict) = solo.board.conflict().expect("noticed");
-        assert_eq!((at, conflict.address), (first, address));
-        assert_eq!(solo.board.counters().address_conflicts, 2);
-        // Once more for the other side, and not in answer to each frame.
-        for _ in 0..20 {
-            solo.pass(Duration::from_millis(300));
-            solo.put(frame.clone());
+        solo.pass(Duration::from_millis(100));
+        let heard: Vec<_> = solo.heard.drain(..).collect();
+        for (at, segment) in heard {
+            assert_eq!(segment.to, client.own);
+            assert!(at - last <= SECOND * 21, "{last} {at}");
+            last = at;
+            solo.put(client.ack());
             solo.turn();
         }
-        assert_eq!(announcements(&solo), 3);
-        assert_eq!(solo.board.counters().address_conflicts, 22);
+    }
+    assert!(last >= start + SECOND * 79, "{last}");
+    assert_eq!(solo.board.state_name(&socket), "ESTABLISHED");
+    sockets.into_iter().for_each(|socket| solo.board.abort(socket));
+    solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.pass(SECOND);
+    solo.assert_clean();
+}
+
+/// RFC 1122 2.3.2.1, also while more hosts speak than the board can remember; and the answer is not lost among them.
+#[test]
+fn who_is_asked_for_is_not_forgotten_because_others_speak() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    solo.answers = |_| false;
+    let mut socket = tcp::socket(&mut solo.board);
+    let target = "192.0.2.200:9";
+    assert_eq!(tcp::connect(&mut solo.board, &mut socket, target), Err(nb::Error::WouldBlock));
+    solo.turn();
+    for round in 0..990 {
+        let number = 20 + (round % 170) as u8;
+        solo.put(sent_by(mac(number), ping(host(number, false), board(false))));
+        solo.turn();
+        solo.pass(Duration::from_millis(2));
+    }
+    let asked = questions(&mut solo).remove("192.0.2.200").expect("asked for");
+    let gaps = asked.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(asked.len() == 2 && gaps.min() >= Some(SECOND), "{asked:?}");
+    for number in 20..40 {
+        let source = Ipv4Address::new(192, 0, 2, number);
+        let own = NetConfig::BOARD.ipv4.address();
+        solo.put(arp(ArpOperation::Request, mac(number), source, own));
+    }
+    solo.put(neighbor_answer(host(200, false)));
+    solo.turn();
+    assert_eq!(solo.said_one().control, TcpControl::Syn);
+    solo.board.abort(socket);
+    solo.pass(SECOND);
+    solo.assert_clean();
+}
+
+/// Questions have room on a device that a transfer keeps full.
+#[test]
+fn a_transfer_that_fills_the_device_keeps_nobody_waiting_for_a_mac_address() {
+    for room in [1, 2, 4] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected(&mut solo);
+        client.window = u16::MAX;
+        solo.put(client.ack());
+        solo.turn();
+        solo.said();
+        let mut other = tcp::socket(&mut solo.board);
+        let target = "192.0.2.9:9";
+        assert_eq!(tcp::connect(&mut solo.board, &mut other, target), Err(nb::Error::WouldBlock));
+        solo.room = room;
+        let mut data = 0;
+        solo.asked = 0;
+        for _ in 0..20 {
+            while tcp::send(&mut solo.board, &mut socket, &[0; 100]).is_ok() {}
+            solo.turn();
+            for segment in solo.said() {
+                if segment.to == client.own {
+                    data += segment.payload.len();
+                    client.ack = segment.seq + segment.payload.len();
+                    solo.put(client.ack());
+                }
+            }
+        }
+        assert!(solo.asked > 0 && data > 10_000, "room for {room}: {data} bytes");
+        solo.room = usize::MAX;
+        solo.board.abort(socket);
+        solo.board.abort(other);
+        tcp::close(&mut solo.board, listener);
+        solo.turn();
+        solo.assert_clean();
     }
 }
 
-/// Those who only look whether an address is free are answered, and no conflict (RFC 5227 2.1.1, RFC 4862 5.4.3).
+/// What the stack does not take for a message about neighbours, smoltcp must not take for one either.
 #[test]
-fn a_probe_for_our_address_is_answered_and_no_conflict() {
+fn discovery_in_disguise_teaches_nobody_anything() {
+    let (peer, own) = (host(2, true), board(true));
+    let good = sent_by(mac(66), neighbor_answer(peer));
+    let good = [&BOARD_MAC.0, &good[6..]].concat();
+    // Behind a hop-by-hop options header, which smoltcp reads past (RFC 8200 4.3); its checksum is as before.
+    let mut hidden = good.clone();
+    hidden[14 + 5] += 8;
+    hidden[14 + 6] = 0;
+    hidden.splice(54..54, [58, 0, 1, 4, 0, 0, 0, 0]);
+    // From another link; to all and yet in answer to somebody (RFC 4861 7.1.2).
+    let mut far = good.clone();
+    far[14 + 7] = 254;
+    let mut arp =
+        arp(ArpOperation::Reply, mac(66), Ipv4Address::new(192, 0, 2, 2), Ipv4Address::BROADCAST);
+    // Of a network of another kind.
+    arp[15] = 6;
+    for frame in [hidden, far, arp] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut listener = tcp::listener(&mut solo.board, 7);
+        Client::new("[2001:db8::2]:1000", 7).opened(&mut solo);
+        let socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+        solo.answers = |_| false;
+        solo.others.clear();
+        solo.put(frame);
+        solo.turn();
+        assert_eq!(solo.board.counters().discovery_dropped, 1);
+        solo.put(sent_by(NetConfig::PEER.mac, ping(peer, own)));
+        solo.turn();
+        assert_eq!(answered(&mut solo), [NetConfig::PEER.mac]);
+        solo.board.abort(socket);
+        tcp::close(&mut solo.board, listener);
+        solo.turn();
+        solo.assert_clean();
+    }
+}
+
+/// A packet from beyond the gateway tells where to answer it, but any host on the link can have sent it.
+#[test]
+fn nobody_takes_the_gateway_s_place_with_a_packet_from_elsewhere() {
+    let own = NetConfig::BOARD.ipv4.address();
+    let router = Ipv4Address::new(192, 0, 2, 254);
+    let config = NetConfig { gateway: Some(router), ..NetConfig::BOARD };
+    let [far, false_one] = ["198.51.100.7", "203.0.113.5"].map(|text| text.parse().unwrap());
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::with(&config, &mut memory, 1);
+    solo.answers = |_| false;
+    solo.turn();
+    solo.others.clear();
+    // As long as nothing better is known, it is answered.
+    solo.put(sent_by(mac(66), ping(false_one, own.into())));
+    solo.turn();
+    assert_eq!(answered(&mut solo), [mac(66)]);
+    // But before anything is sent out of its own accord for longer than a moment, the gateway is asked for.
+    let mut socket = tcp::socket(&mut solo.board);
+    let result = tcp::connect(&mut solo.board, &mut socket, "198.51.100.7:80");
+    assert_eq!(result, Err(nb::Error::WouldBlock));
+    solo.turn();
+    assert_eq!(questions(&mut solo).keys().collect::<Vec<_>>(), ["192.0.2.254"]);
+    solo.put(arp(ArpOperation::Reply, mac(254), router, own));
+    solo.turn();
+    let is_at = |solo: &mut Solo<'_>, sender: u8, from| {
+        solo.put(sent_by(mac(sender), ping(from, own.into())));
+        solo.turn();
+        let [at] = answered(solo)[..] else { panic!("one answer") };
+        at
+    };
+    assert_eq!(is_at(&mut solo, 254, far), mac(254));
+    // Now it is known, whoever else speaks, and whatever he completes.
+    for _ in 0..3 {
+        assert_eq!(is_at(&mut solo, 66, false_one), mac(254));
+        solo.pass(SECOND * 31);
+        assert_eq!(is_at(&mut solo, 66, false_one), mac(254));
+        assert_eq!(is_at(&mut solo, 254, far), mac(254));
+    }
+    solo.board.abort(socket);
+    solo.pass(SECOND * 2);
+    solo.assert_clean();
+}
+
+/// Of a question whose two sender addresses differ, as with a bit that flipped on the way, nothing is learned that
+/// replaces what is known; and what is known is asked for when it is old, not when something else happens.
+#[test]
+fn a_question_with_two_senders_moves_nobody() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
-    solo.pass(SECOND);
-    solo.others.clear();
+    let (client, mut socket, listener) = connected(&mut solo);
+    let IpAddress::Ipv4(peer) = client.own.addr else { unreachable!() };
     let own = NetConfig::BOARD.ipv4.address();
-    solo.put(arp(ArpOperation::Request, mac(5), Ipv4Address::UNSPECIFIED, own));
+    solo.answers = |_| false;
+    solo.others.clear();
+    solo.put(sent_by(NetConfig::PEER.mac, arp(ArpOperation::Request, mac(66), peer, own)));
     solo.turn();
-    assert_eq!(answered(&mut solo), [mac(5)]);
-    // The other board's own: what this one sent at boot, from somebody else.
+    assert_eq!(answered(&mut solo), [mac(66)]);
+    solo.put(sent_by(NetConfig::PEER.mac, ping(peer.into(), own.into())));
+    solo.turn();
+    assert_eq!(answered(&mut solo), [NetConfig::PEER.mac]);
+    let start = solo.clock.now();
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"live"), Ok(4));
+    solo.turn();
+    solo.pass(SECOND * 31);
+    let asked = questions(&mut solo).remove(&peer.to_string()).expect("asked for");
+    assert_eq!(asked[0] - start, SECOND * 30);
+    solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.pass(SECOND * 2);
+    solo.assert_clean();
+}
+
+/// RFC 4861 7.3.1: whoever acknowledges data is where it was sent to, however that became known.
+#[test]
+fn a_live_peer_that_has_moved_is_confirmed_by_what_it_acknowledges() {
     let mut memory = SoloMemory::new();
-    let mut twin = Solo::new(&mut memory, 2);
-    twin.turn();
-    let probes: Vec<_> = twin.others.drain(1..).map(|(_, frame)| sent_by(mac(5), frame)).collect();
-    assert_eq!(probes.len(), 2);
-    for probe in probes {
-        solo.put(probe);
-        solo.turn();
-        // RFC 4861 7.2.4: to all nodes.
-        assert_eq!(answered(&mut solo), [EthernetAddress([0x33, 0x33, 0, 0, 0, 1])]);
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected(&mut solo);
+    let own = NetConfig::BOARD.ipv4.address();
+    let IpAddress::Ipv4(peer) = client.own.addr else { unreachable!() };
+    for sender in [mac(1), NetConfig::PEER.mac] {
+        solo.put(arp(ArpOperation::Request, sender, peer, peer));
     }
-    assert_eq!(solo.board.conflict(), None);
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"live"), Ok(4));
+    solo.turn();
+    solo.said();
+    client.ack += 4;
+    solo.put(client.ack());
+    solo.turn();
+    solo.others.clear();
+    // A packet from elsewhere moves it no more.
+    solo.put(sent_by(mac(66), ping(peer.into(), own.into())));
+    solo.turn();
+    assert_eq!(answered(&mut solo), [NetConfig::PEER.mac]);
+    solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
+
+/// What a switch floods is neither answered nor learned from.
+#[test]
+fn frames_for_another_mac_address_are_nobody_s_business() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    solo.answers = |_| false;
+    solo.turn();
+    solo.others.clear();
+    let source = Ipv4Address::new(192, 0, 2, 50);
+    let question = arp(ArpOperation::Request, mac(66), source, NetConfig::BOARD.ipv4.address());
+    for frame in [question, ping(source.into(), host(77, false)), ping(source.into(), board(false))]
+    {
+        let mut frame = sent_by(mac(66), frame);
+        EthernetFrame::new_unchecked(&mut frame).set_dst_addr(mac(77));
+        solo.put(frame);
+        solo.turn();
+    }
+    assert_eq!(solo.board.counters().not_ours_dropped, 3);
+    assert_eq!(answered(&mut solo), []);
+    let mut socket = tcp::socket(&mut solo.board);
+    let result = tcp::connect(&mut solo.board, &mut socket, "192.0.2.50:9");
+    assert_eq!(result, Err(nb::Error::WouldBlock));
+    solo.turn();
+    assert_eq!((solo.said().len(), solo.asked), (0, 1));
+    solo.board.abort(socket);
+    solo.pass(SECOND * 2);
+    solo.assert_clean();
 }

@@ -133,6 +133,13 @@ pub const NEIGHBOR_TOLD: Duration = Duration::from_secs(40);
 /// (RFC 5227 2.4).
 pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Time before our addresses are announced anew, milliseconds (RFC 5227 1.1, `ANNOUNCE_INTERVAL`); at random up to twice
+/// that.
+pub const ANNOUNCE_INTERVAL_MS: u32 = 2000;
+
+/// How often at most that is done after what may be an echo, or somebody else's announcement at the same moment.
+pub const ANNOUNCE_REPEATS: u8 = 4;
+
 /// How long a frame of ours to everybody may take to come back to us, on a loopback or from a network with a loop.
 pub const ECHO_WINDOW: Duration = Duration::from_millis(100);
 

@@ -13,7 +13,7 @@ use smoltcp::wire::{
     Ipv4Packet, TcpPacket, TcpSeqNumber,
 };
 #[cfg(feature = "ipv6")]
-use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
+use smoltcp::wire::{Icmpv6Message, Ipv6ExtHeader, Ipv6Packet};
 
 use crate::fin::Fin;
 use crate::neighbors::Received;
@@ -32,10 +32,13 @@ pub(crate) enum Class {
     Rst { local: IpEndpoint, remote: IpEndpoint },
     /// A question for a MAC address, or the answer to one; smoltcp is told what it needs.
     Discovery(Received),
+    /// ARP or neighbour discovery that is neither of those, or not a good one. smoltcp could learn from it what the stack
+    /// does not know of.
+    OtherDiscovery,
     /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
     /// and it knows no IPv6 fragment header.
     Fragment,
-    /// TCP or UDP to a broadcast or multicast destination, or to somebody else.
+    /// TCP or UDP to a broadcast or multicast destination, or anything to somebody else.
     NotOurs,
 }
 
@@ -86,13 +89,25 @@ pub(crate) fn classify(
     own: &[IpCidr],
     verify: bool,
 ) -> (Class, Option<IpAddress>) {
+    if ethernet.dst_addr().is_unicast() && ethernet.dst_addr() != mac {
+        return (Class::NotOurs, None);
+    }
     if let Some(received) = Received::parse(ethernet) {
         return (Class::Discovery(received), None);
+    }
+    if ethernet.ethertype() == EthernetProtocol::Arp {
+        return (Class::OtherDiscovery, None);
     }
     let packet = match packet(ethernet) {
         Ok(packet) => packet,
         Err(class) => return (class, None),
     };
+    #[cfg(feature = "ipv6")]
+    if packet.protocol == IpProtocol::Icmpv6
+        && packet.payload.first().is_some_and(|&kind| Icmpv6Message::from(kind).is_ndisc())
+    {
+        return (Class::OtherDiscovery, None);
+    }
     let ours =
         ethernet.dst_addr() == mac && own.iter().any(|cidr| cidr.address() == packet.destination);
     // An echo request to everybody is answered too.

@@ -4,16 +4,18 @@
 //! other waiting; any nine that ask for the board put a live connection's peer out; and an answer to somebody it
 //! does not know is lost. So this cache stands in front of it. It learns from whatever comes in, it asks for each
 //! destination by itself, once a second (RFC 1122 2.3.2.1), and smoltcp is told what is known by an answer of the
-//! stack's own making, before it needs it. What smoltcp asks itself does not leave; here it counts as a wish.
+//! stack's own making, before it needs it. What smoltcp asks itself does not leave.
 //!
 //! A MAC address is believed as far as what tells it goes. One seen as the source of a packet is good enough to
 //! answer that packet, and gives way to the next one seen. One that has answered the board's own question, or
 //! completed a handshake, is confirmed: packets from elsewhere do not change it while it is fresh, and it is the last to
-//! make room. One that is not heard of any more is still used while it is asked for anew.
+//! make room. One that is not heard of any more is still used while it is asked for anew: everybody that a connection
+//! is open to is asked for then, as is whoever something is to be sent to. A packet from beyond the gateway tells of the
+//! gateway only while nothing is known of it, for any host on the link can have sent it.
 //!
 //! smoltcp must never choose what it forgets, or the two would differ: its cache has as many entries as this one
 //! (the feature `iface-neighbor-cache-count-16`, asserted in a test), and is emptied when an entry here makes room for another.
-//! Cost: 56 bytes an entry, one comparison for a frame from the same neighbour as the last.
+//! Cost: 48 bytes an entry, 32 with IPv4 alone, and one comparison for a frame from the same neighbour as the last.
 
 mod message;
 
@@ -22,7 +24,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use crate::config::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
 
-pub(crate) use message::{Kind, MESSAGE_SIZE, Message, Received, asked_for};
+pub(crate) use message::{Kind, MESSAGE_SIZE, Message, Received, is_question};
 
 #[derive(Debug)]
 struct Neighbor {
@@ -38,9 +40,11 @@ struct Neighbor {
     asked: Instant,
     /// When it last sent something from this MAC address.
     heard: Instant,
-    /// When there was last something to be sent to it.
-    wanted: Option<Instant>,
+    /// Something is to be sent to it, or there was in the last poll.
+    wanted: bool,
 }
+
+const _: () = assert!(size_of::<Neighbor>() <= if cfg!(feature = "ipv6") { 48 } else { 32 });
 
 impl Neighbor {
     const fn new(address: IpAddress, now: Instant) -> Self {
@@ -52,7 +56,7 @@ impl Neighbor {
             asks: 0,
             asked: now,
             heard: now,
-            wanted: None,
+            wanted: false,
         }
     }
 
@@ -60,20 +64,21 @@ impl Neighbor {
         self.mac.is_some() && now < self.heard + NEIGHBOR_FRESH
     }
 
-    fn wanted(&self, now: Instant) -> bool {
-        self.wanted == Some(now)
-    }
-
     /// When it is to be asked for, if it is.
-    fn ask_at(&self, now: Instant) -> Option<Instant> {
-        let needed = self.wanted(now) && !self.fresh(now);
-        needed.then(|| if self.asks == 0 { now } else { self.asked + NEIGHBOR_ASK })
+    fn ask_at(&self) -> Option<Instant> {
+        if !self.wanted {
+            return None;
+        }
+        let stale = if self.mac.is_some() { self.heard + NEIGHBOR_FRESH } else { self.asked };
+        Some(if self.asks == 0 { stale } else { stale.max(self.asked + NEIGHBOR_ASK) })
     }
 }
 
 /// How far what tells of a MAC address is to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
+    /// The source of a packet from beyond the gateway, in the gateway's name.
+    Routed,
     /// The source of a packet.
     Packet,
     /// A question for one of our addresses, which says who asks.
@@ -109,12 +114,13 @@ impl Neighbors {
         Some(self.last)
     }
 
-    /// Notes a packet from `address`, sent by `mac`. `None` if that is news, which [`Neighbors::learn`] is for; else
-    /// whether smoltcp knows it.
+    /// Notes a packet from `address`, or if it is `routed` from beyond it, sent by `mac`. `None` if that is news, which
+    /// [`Neighbors::learn`] is for; else whether smoltcp knows it.
     pub(crate) fn hear(
         &mut self,
         address: IpAddress,
         mac: EthernetAddress,
+        routed: bool,
         now: Instant,
     ) -> Option<bool> {
         let index = self.find(address)?;
@@ -122,7 +128,9 @@ impl Neighbors {
         if entry.mac != Some(mac) {
             return None;
         }
-        (entry.heard, entry.asks) = (now, 0);
+        if entry.confirmed || !routed {
+            (entry.heard, entry.asks) = (now, 0);
+        }
         Some(entry.told && now < self.told_since + NEIGHBOR_TOLD)
     }
 
@@ -146,7 +154,7 @@ impl Neighbors {
         let entry = &mut self.entries[index];
         let keep = match source {
             Source::Packet => entry.confirmed && entry.fresh(now),
-            Source::WeakAnswer => entry.mac.is_some(),
+            Source::Routed | Source::WeakAnswer => entry.mac.is_some(),
             Source::Question | Source::Answer => false,
         };
         if entry.mac == Some(mac) {
@@ -156,9 +164,14 @@ impl Neighbors {
         } else {
             entry.mac = Some(mac);
             entry.told = false;
-            entry.confirmed = entry.asks > 0 && source != Source::Packet;
+            entry.confirmed = entry.asks > 0 && !matches!(source, Source::Packet | Source::Routed);
         }
-        (entry.heard, entry.asks) = (now, 0);
+        if source == Source::Routed {
+            // To be asked for as soon as something else is to be sent there.
+            entry.heard = now - NEIGHBOR_FRESH;
+        } else {
+            (entry.heard, entry.asks) = (now, 0);
+        }
         true
     }
 
@@ -170,28 +183,32 @@ impl Neighbors {
         }
     }
 
-    /// Notes that something is to be sent to `address` in the poll at `now`.
+    /// Notes that something is to be sent to `address`.
     pub(crate) fn want(&mut self, address: IpAddress, now: Instant) {
         let index = self.find(address).or_else(|| self.place(address, false, now));
         if let Some(index) = index {
-            self.entries[index].wanted = Some(now);
+            self.entries[index].wanted = true;
         }
     }
 
+    /// What is to be sent is found out anew from here on.
+    pub(crate) fn want_nobody(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.wanted = false);
+    }
+
     /// A new entry, in the place of another if it must be: of one that was not heard of for long, and rather of one that
-    /// is not confirmed. One to whom something is to be sent makes room only for one that has just been heard, and if it
-    /// is confirmed, for none.
+    /// is not confirmed. One to whom something is to be sent makes room only for one that has just been heard, and only
+    /// if its own address is known and not confirmed: a question that is forgotten would be asked anew at once.
     fn place(&mut self, address: IpAddress, heard: bool, now: Instant) -> Option<usize> {
         if self.entries.is_full() {
             let (index, _) = self
                 .entries
                 .iter()
                 .enumerate()
-                .filter(|(_, entry)| !entry.wanted(now) || (heard && !entry.confirmed))
-                .min_by_key(|(_, entry)| {
-                    let asking = entry.wanted(now) && entry.mac.is_none();
-                    (asking, entry.confirmed, entry.heard)
-                })?;
+                .filter(|(_, entry)| {
+                    !entry.wanted || (heard && !entry.confirmed && entry.mac.is_some())
+                })
+                .min_by_key(|(_, entry)| (entry.wanted, entry.confirmed, entry.heard))?;
             self.entries.swap_remove(index);
             self.stale = true;
         }
@@ -230,7 +247,7 @@ impl Neighbors {
 
     /// A neighbour that is to be asked for now.
     pub(crate) fn ask(&mut self, now: Instant) -> Option<IpAddress> {
-        let due = |entry: &&mut Neighbor| entry.ask_at(now).is_some_and(|at| at <= now);
+        let due = |entry: &&mut Neighbor| entry.ask_at().is_some_and(|at| at <= now);
         let entry = self.entries.iter_mut().find(due)?;
         if entry.asks >= NEIGHBOR_ASKS && entry.mac.is_some() {
             (entry.mac, entry.confirmed) = (None, false);
@@ -242,8 +259,8 @@ impl Neighbors {
     }
 
     /// When the next is to be asked for.
-    pub(crate) fn ask_at(&self, now: Instant) -> Option<Instant> {
-        self.entries.iter().filter_map(|entry| entry.ask_at(now)).min()
+    pub(crate) fn ask_at(&self) -> Option<Instant> {
+        self.entries.iter().filter_map(Neighbor::ask_at).min()
     }
 
     /// Forgets everybody.

@@ -131,8 +131,11 @@ counters! {
     bytes_out,
     /// Times the device refused a frame.
     tx_refused,
-    /// Packets for a TCP or UDP port that were not addressed to this board alone, or claimed to come from it.
+    /// Frames for another MAC address, and packets for a TCP or UDP port that were not addressed to this board alone or
+    /// claimed to come from it.
     not_ours_dropped,
+    /// ARP packets and neighbour discovery messages that are not well-formed, or of a kind that this stack has no use for.
+    discovery_dropped,
     /// IP fragments, which this stack does not reassemble.
     fragments_dropped,
     /// SYNs for a registered port not answered because no slot was free.

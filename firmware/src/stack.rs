@@ -310,6 +310,7 @@ impl<'a> NetStack<'a> {
         self.now = now;
         self.counters.polls = self.counters.polls.wrapping_add(1);
         let more = self.ingress(device);
+        self.neighbors.want_nobody();
         self.pool.expire(&mut self.set, now, false, &mut self.counters);
         self.pool.news = false;
         let mut next = application(self, now);
@@ -416,6 +417,10 @@ impl<'a> NetStack<'a> {
                     (index, before)
                 });
             }
+            Class::OtherDiscovery => {
+                counters.discovery_dropped = counters.discovery_dropped.wrapping_add(1);
+                return;
+            }
             Class::Fragment => {
                 counters.fragments_dropped = counters.fragments_dropped.wrapping_add(1);
                 return;
@@ -443,7 +448,9 @@ impl<'a> NetStack<'a> {
                 _ => self.show(To::Tcp, frame, transmit),
             }
             let after = self.look(index);
-            if let (true, Some(source)) = (before.opens(after), source) {
+            // RFC 4861 7.3.1.
+            let progress = before.opens(after) || after.queue < before.queue;
+            if let (true, Some(source)) = (progress, source) {
                 self.reached(source, ethernet.src_addr());
             }
             self.pool.slots[index].recovery.heard(heard, before, after, now);
@@ -490,10 +497,15 @@ impl<'a> NetStack<'a> {
             let ports = (remote.port, local.port);
             let fin = bare(TcpControl::Fin, ports, end, heard.ack, heard.window);
             let fin = Crafted::new(&fin, (remote, local), (self.mac, self.mac));
-            let mut sent = Sent::answers();
-            let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
-            self.show(To::Tcp, fin.bytes(), swallow);
+            self.inject::<T>(To::Tcp, &fin);
         }
+    }
+
+    /// Gives smoltcp a frame of our own making; what it answers does not leave.
+    fn inject<T: TxToken>(&mut self, to: To, frame: &Crafted) {
+        let mut sent = Sent::answers();
+        let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
+        self.show(to, frame.bytes(), swallow);
     }
 
     /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
@@ -573,9 +585,7 @@ impl<'a> NetStack<'a> {
             for window in recovery.attempt(self.now) {
                 let repr = bare(TcpControl::None, ports, seq, ack, window);
                 let shown = Crafted::new(&repr, (ends.1, ends.0), (self.mac, self.mac));
-                let mut sent = Sent::answers();
-                let swallow = MeteredToken::<D::TxToken<'_>> { token: None, sent: &mut sent };
-                self.show(To::Tcp, shown.bytes(), swallow);
+                self.inject::<D::TxToken<'_>>(To::Tcp, &shown);
             }
             let after = self.pool.slots[index].recovery.deadline(queue, fin, self.now);
             next = earliest(next, after);
@@ -586,8 +596,9 @@ impl<'a> NetStack<'a> {
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
         let refused = self.serve_backlog(device);
         self.look_up::<D>();
-        let outcome = self.send_due(device, refused);
-        if self.ask(device) { Egress::Refused } else { outcome }
+        // Before all else, or a transfer that fills the device would keep others waiting for a MAC address.
+        let refused = refused || self.discovery_egress(device);
+        self.send_due(device, refused)
     }
 
     /// Lets smoltcp send what is due. Never inlined: the way in, which is deep, needs no room for this one.
@@ -615,9 +626,6 @@ impl<'a> NetStack<'a> {
             }
         }
         count(&mut self.counters, &metered.sent);
-        if let Some(address) = metered.sent.asked {
-            self.want(address);
-        }
         outcome
     }
 

@@ -218,7 +218,8 @@ pub(crate) fn asked_for(frame: &[u8]) -> Option<IpAddress> {
             return None;
         };
         let announced = source_protocol_addr == target_protocol_addr;
-        return (!announced).then_some(target_protocol_addr.into());
+        let probe = source_protocol_addr.is_unspecified();
+        return (!announced && !probe).then_some(target_protocol_addr.into());
     }
     let (IpAddress::Ipv6(from), IpAddress::Ipv6(to), IpProtocol::Icmpv6, payload) =
         ip_parts(frame)?

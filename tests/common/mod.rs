@@ -7,6 +7,7 @@ use tapboard_firmware::{Error, NetStack};
 
 pub(crate) mod conversation;
 pub(crate) mod frames;
+pub(crate) mod hosts;
 pub(crate) mod kernel_stack;
 pub(crate) mod loopback;
 #[cfg(target_os = "linux")]

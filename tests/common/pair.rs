@@ -56,10 +56,20 @@ pub(crate) struct Pair<'a> {
 impl<'a> Pair<'a> {
     /// A pair on a wire of that delay; `seed` decides all sequence numbers and ports.
     pub(crate) fn new(memory: &'a mut Memory<'a>, delay: Duration, seed: u64) -> Self {
+        Self::of([NetConfig::BOARD, NetConfig::PEER], memory, delay, seed)
+    }
+
+    /// A pair of these two.
+    pub(crate) fn of(
+        [board, peer]: [NetConfig; 2],
+        memory: &'a mut Memory<'a>,
+        delay: Duration,
+        seed: u64,
+    ) -> Self {
         let mut wire = Wire::new(delay);
         let now = Instant::ZERO;
         let board = NetStack::new(
-            &NetConfig::BOARD,
+            &board,
             &mut wire.end(Side::Board),
             now,
             seed,
@@ -72,7 +82,7 @@ impl<'a> Pair<'a> {
             backlog: &mut memory.peer_backlog,
         };
         let peer = NetStack::new(
-            &NetConfig::PEER,
+            &peer,
             &mut wire.end(Side::Peer),
             now,
             !seed,

@@ -48,17 +48,21 @@ pub(crate) struct Solo<'a> {
     pub(crate) asked: usize,
     /// Whether to answer that.
     pub(crate) answers: fn(IpAddress) -> bool,
-    /// Whether the NIC takes frames at all.
-    pub(crate) transmits: bool,
+    /// How many frames the NIC takes in one poll.
+    pub(crate) room: usize,
     pub(crate) polls: u64,
     deadline: Option<Instant>,
 }
 
 impl<'a> Solo<'a> {
     pub(crate) fn new(memory: &'a mut SoloMemory<'a>, seed: u64) -> Self {
+        Self::with(&NetConfig::BOARD, memory, seed)
+    }
+
+    pub(crate) fn with(config: &NetConfig, memory: &'a mut SoloMemory<'a>, seed: u64) -> Self {
         let mut wire = Wire::default();
         let board = NetStack::new(
-            &NetConfig::BOARD,
+            config,
             &mut wire.end(Side::Board),
             Instant::ZERO,
             seed,
@@ -74,7 +78,7 @@ impl<'a> Solo<'a> {
             others: Vec::new(),
             asked: 0,
             answers: |_| true,
-            transmits: true,
+            room: usize::MAX,
             polls: 0,
             deadline: Some(Instant::ZERO),
         }
@@ -90,7 +94,7 @@ impl<'a> Solo<'a> {
         let now = self.clock.now();
         for _ in 0..1000 {
             self.polls += 1;
-            let mut end = Nic { end: self.wire.end(Side::Board), transmits: self.transmits };
+            let mut end = Nic { end: self.wire.end(Side::Board), room: self.room };
             self.deadline = self.board.poll_with(now, &mut end, &mut *app);
             assert!(self.deadline.is_none_or(|deadline| deadline >= now));
             self.listen();
@@ -188,7 +192,7 @@ impl<'a> Solo<'a> {
 /// has the received frame's place.
 struct Nic<'w> {
     end: End<'w>,
-    transmits: bool,
+    room: usize,
 }
 
 impl Device for Nic<'_> {
@@ -206,7 +210,8 @@ impl Device for Nic<'_> {
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
-        self.end.transmit(now).filter(|_| self.transmits)
+        self.room = self.room.checked_sub(1)?;
+        self.end.transmit(now)
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -47,7 +47,7 @@ pub(crate) struct Message {
     pub(crate) kind: Kind,
     /// Who sends it.
     pub(crate) mac: EthernetAddress,
-    /// Who asks, or whom the answer is about. Unspecified in an IPv6 probe.
+    /// Who asks, or whom the answer is about. Unspecified in a probe.
     pub(crate) owner: IpAddress,
     /// Whom a question is for, or who gets the answer.
     pub(crate) target: IpAddress,
@@ -55,10 +55,10 @@ pub(crate) struct Message {
     pub(crate) to: EthernetAddress,
 }
 
-/// Whether `frame`, one of smoltcp's own, is a question, and whom for.
-pub(crate) fn asked_for(frame: &[u8]) -> Option<IpAddress> {
-    let received = Received::parse(&EthernetFrame::new_checked(frame).ok()?)?;
-    (received.kind == Kind::Question).then_some(received.target)
+/// Whether `frame`, one of smoltcp's own, is a question.
+pub(crate) fn is_question(frame: &[u8]) -> bool {
+    let received = EthernetFrame::new_checked(frame).ok().and_then(|it| Received::parse(&it));
+    received.is_some_and(|received| received.kind == Kind::Question)
 }
 
 impl Received {
@@ -99,7 +99,7 @@ impl Received {
         })
     }
 
-    /// RFC 4861 7.1: what is not from the link, or not whole, is none.
+    /// RFC 4861 7.1.1, 7.1.2: what is not from the link, not whole, or contradicts itself, is none.
     #[cfg(feature = "ipv6")]
     fn parse_ndisc(ethernet: &EthernetFrame<&[u8]>) -> Option<Self> {
         let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
@@ -116,9 +116,16 @@ impl Received {
         let Icmpv6Repr::Ndisc(repr) = repr.ok()? else { return None };
         let (kind, owner, target, option, weak) = match repr {
             NdiscRepr::NeighborSolicit { target_addr, lladdr } => {
+                let probe = source.is_unspecified();
+                if probe && (lladdr.is_some() || destination != solicited_node(target_addr)) {
+                    return None;
+                }
                 (Kind::Question, source, target_addr, lladdr, false)
             }
             NdiscRepr::NeighborAdvert { flags, target_addr, lladdr } => {
+                if destination.is_multicast() && flags.contains(NdiscNeighborFlags::SOLICITED) {
+                    return None;
+                }
                 let weak = !flags.contains(NdiscNeighborFlags::OVERRIDE);
                 (Kind::Answer, target_addr, target_addr, lladdr, weak)
             }

@@ -2,16 +2,17 @@
 
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::socket::tcp::State;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, IpAddress, IpCidr, IpVersion, Ipv4Address, Ipv4Cidr, Ipv4Packet,
 };
 
 use super::{NetStack, To};
-use crate::config::{DEFEND_INTERVAL, ECHO_WINDOW};
+use crate::config::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
 use crate::crafted::Crafted;
-use crate::egress::{MeteredToken, Sent};
+use crate::egress::MeteredToken;
 use crate::listener::Phase;
+use crate::moment::earliest;
 use crate::neighbors::{Kind, Message, Received, Source};
 use crate::netstat::Count;
 
@@ -43,18 +44,39 @@ pub(super) fn default_route(net: Ipv4Cidr, gateway: Ipv4Address) -> Ipv4Address 
 /// What is noticed of others that use our addresses, and what is told of them.
 #[derive(Debug)]
 pub(super) struct Identity {
-    /// Our addresses are to be announced at this moment (RFC 5227 2.3, RFC 4862 5.4).
-    announce_at: Option<Instant>,
+    /// Our addresses are to be announced at this moment (RFC 5227 2.3, RFC 4862 5.4), from this message on.
+    announce: Option<(Instant, usize)>,
+    /// How often they may be announced anew because what looked like an echo of that came in: two boards of one MAC
+    /// address that boot at the same moment hear just that of each other.
+    repeats: u8,
     /// When we last sent a frame to everybody.
     spoken: Option<Instant>,
-    /// The conflict seen last, since when, and whether more than once.
-    conflict: Option<(Instant, Conflict, bool)>,
+    /// A conflict of which there was one sign, and when.
+    suspected: Option<(Instant, Conflict)>,
+    /// The conflict that was reported last, and when it was noticed.
+    reported: Option<(Instant, Conflict)>,
+    /// When our addresses were last announced because of a conflict.
+    defended: Option<Instant>,
 }
 
 impl Identity {
     /// Not announced yet.
     pub(super) const fn new(now: Instant) -> Self {
-        Self { announce_at: Some(now), spoken: None, conflict: None }
+        Self {
+            announce: Some((now, 0)),
+            repeats: ANNOUNCE_REPEATS,
+            spoken: None,
+            suspected: None,
+            reported: None,
+            defended: None,
+        }
+    }
+
+    /// Announces our addresses at `at`, if not before.
+    fn announce(&mut self, at: Instant) {
+        if self.announce.is_none_or(|(before, _)| at < before) {
+            self.announce = Some((at, 0));
+        }
     }
 }
 
@@ -62,8 +84,7 @@ impl NetStack<'_> {
     /// The conflict over one of our addresses that was noticed last (RFC 5227 2.4), and when.
     #[must_use]
     pub fn conflict(&self) -> Option<(Instant, Conflict)> {
-        let (since, conflict, certain) = self.identity.conflict?;
-        certain.then_some((since, conflict))
+        self.identity.reported
     }
 
     /// Whether `address` is one of ours.
@@ -93,7 +114,9 @@ impl NetStack<'_> {
             return;
         }
         let Some(hop) = self.next_hop(source) else { return };
-        let told = self.neighbors.hear(hop, mac, self.now).unwrap_or_else(|| {
+        let routed = hop != source;
+        let known = self.neighbors.hear(hop, mac, routed, self.now);
+        if known.is_none() {
             let sound = match Ipv4Packet::new_checked(ethernet.payload()) {
                 Ok(ip) if source.version() == IpVersion::Ipv4 => {
                     !self.capabilities.checksum.ipv4.rx() || ip.verify_checksum()
@@ -101,10 +124,12 @@ impl NetStack<'_> {
                 // IPv6 has no checksum of its own.
                 _ => true,
             };
-            let sender = mac.is_unicast() && source.is_unicast();
-            !(sound && sender && self.neighbors.learn(hop, mac, Source::Packet, self.now))
-        });
-        if !told {
+            if sound && mac.is_unicast() && source.is_unicast() {
+                let learned = if routed { Source::Routed } else { Source::Packet };
+                self.neighbors.learn(hop, mac, learned, self.now);
+            }
+        }
+        if known != Some(true) {
             self.tell::<T>(Some(hop));
         }
     }
@@ -123,16 +148,14 @@ impl NetStack<'_> {
             let Some((owner, target)) = beside.or(own.zip(own)) else { continue };
             let answer = Message { kind: Kind::Answer, mac, owner, target, to: self.mac };
             let answer = Crafted::message(&answer);
-            let mut sent = Sent::answers();
-            let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
-            self.show(To::Others, answer.bytes(), swallow);
+            self.inject::<T>(To::Others, &answer);
         }
     }
 
     /// Notes that the peer of a packet from `source` has received what was sent to it.
     pub(super) fn reached(&mut self, source: IpAddress, mac: EthernetAddress) {
-        if let Some(hop) = self.next_hop(source) {
-            self.neighbors.confirm(hop, mac);
+        if self.next_hop(source) == Some(source) {
+            self.neighbors.confirm(source, mac);
         }
     }
 
@@ -150,11 +173,11 @@ impl NetStack<'_> {
             self.conflicts(Conflict { address: Some(owner), mac });
         } else if owner.is_unicast() && self.next_hop(owner) == Some(owner) {
             let source = match kind {
+                // Of one whose two sender addresses differ, a bit may have flipped on the way.
+                _ if mac != sender => Source::WeakAnswer,
                 Kind::Question if asked => Source::Question,
                 Kind::Answer if weak => Source::WeakAnswer,
-                // Of one whose two sender addresses differ, a bit may have flipped on the way.
-                _ if mac == sender => Source::Answer,
-                _ => Source::WeakAnswer,
+                _ => Source::Answer,
             };
             self.neighbors.learn(owner, mac, source, self.now);
         }
@@ -167,6 +190,9 @@ impl NetStack<'_> {
                 to: mac,
             };
             transmit.consume(answer.len(), |buffer| answer.emit(buffer));
+            if owner.is_unspecified() {
+                self.identity.spoken = Some(self.now);
+            }
         }
     }
 
@@ -175,6 +201,10 @@ impl NetStack<'_> {
         let echo = self.identity.spoken.is_some_and(|at| self.now < at + ECHO_WINDOW);
         if !echo {
             self.conflicts(Conflict { address: None, mac: self.mac });
+        } else if self.identity.repeats > 0 && self.identity.announce.is_none() {
+            let wait = ANNOUNCE_INTERVAL_MS + self.rng.below(ANNOUNCE_INTERVAL_MS);
+            self.identity.announce(self.now + Duration::from_millis(wait.into()));
+            self.identity.repeats -= 1;
         }
     }
 
@@ -184,21 +214,30 @@ impl NetStack<'_> {
     #[inline(never)]
     fn conflicts(&mut self, conflict: Conflict) {
         self.counters.address_conflicts = self.counters.address_conflicts.wrapping_add(1);
-        let recent = self.identity.conflict.filter(|(at, ..)| self.now < *at + DEFEND_INTERVAL);
-        if recent.is_some_and(|(.., certain)| certain) {
-            return;
+        let identity = &mut self.identity;
+        let is = |(_, known): &(Instant, Conflict)| *known == conflict;
+        let mut news = false;
+        if !identity.reported.as_ref().is_some_and(is) {
+            match identity.suspected.take().filter(is) {
+                Some(suspected) => {
+                    (identity.reported, news) = (Some(suspected), true);
+                    log::warn!(
+                        "address conflict: {conflict}; give each board addresses of its own"
+                    );
+                }
+                None => identity.suspected = Some((self.now, conflict)),
+            }
         }
-        let since = recent.map_or(self.now, |(since, ..)| since);
-        self.identity.conflict = Some((since, conflict, recent.is_some()));
-        if recent.is_some() {
-            log::warn!("address conflict: {conflict}; give each board addresses of its own");
+        if news || identity.defended.is_none_or(|at| self.now >= at + DEFEND_INTERVAL) {
+            identity.defended = Some(self.now);
+            identity.announce(self.now + ECHO_WINDOW * 2);
         }
-        self.identity.announce_at.get_or_insert(self.now + ECHO_WINDOW * 2);
     }
 
     /// Announces our addresses with the next egress.
     pub(super) fn announce(&mut self) {
-        self.identity.announce_at = Some(self.now);
+        self.identity.announce = Some((self.now, 0));
+        self.identity.repeats = ANNOUNCE_REPEATS;
     }
 
     /// Finds out whom the stack has something to send to, and tells smoltcp of all it knows.
@@ -208,11 +247,8 @@ impl NetStack<'_> {
                 continue;
             }
             let socket = self.pool.socket(index, &self.set);
-            let sends = match socket.state() {
-                State::Listen | State::TimeWait | State::FinWait2 => false,
-                State::Established | State::CloseWait => socket.send_queue() > 0,
-                _ => true,
-            };
+            // Who is silent is probed sooner or later.
+            let sends = !matches!(socket.state(), State::Listen | State::TimeWait);
             if let (true, Some(remote)) = (sends, socket.remote_endpoint()) {
                 self.want(remote.addr);
             }
@@ -233,43 +269,51 @@ impl NetStack<'_> {
         }
     }
 
-    /// Asks for those who are to be asked for now, and announces ourselves. Says whether the device refused.
+    /// Announces ourselves, and asks for those who are to be asked for now. Says whether the device refused.
     #[inline(never)]
-    pub(super) fn ask<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
-        let mac = self.mac;
-        let question =
-            |owner, target| Message { kind: Kind::Question, mac, owner, target, to: mac };
-        if self.identity.announce_at.is_some_and(|at| at <= self.now) {
-            for index in 0..self.interface.ip_addrs().len() {
-                let own = self.interface.ip_addrs()[index].address();
-                let owner = match own {
-                    IpAddress::Ipv4(_) => own,
-                    #[cfg(feature = "ipv6")]
-                    IpAddress::Ipv6(_) => smoltcp::wire::Ipv6Address::UNSPECIFIED.into(),
-                    #[allow(unreachable_patterns)]
-                    _ => continue,
-                };
-                if !self.send(device, &question(owner, own)) {
-                    return true;
-                }
-            }
-            self.identity.announce_at = None;
+    pub(super) fn discovery_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        while let Some((_, index)) = self.identity.announce.filter(|(at, _)| *at <= self.now) {
+            let Some(message) = self.announcement(index) else {
+                self.identity.announce = None;
+                break;
+            };
+            let Some(token) = device.transmit(self.now) else { return true };
+            self.transmit(token, &message);
+            self.identity.announce = Some((self.now, index + 1));
         }
-        while self.neighbors.ask_at(self.now).is_some_and(|at| at <= self.now) {
+        while self.neighbors.ask_at().is_some_and(|at| at <= self.now) {
             // Room first: what is taken for asked is asked.
             let Some(token) = device.transmit(self.now) else { return true };
             let Some(hop) = self.neighbors.ask(self.now) else { return false };
             let own = self.own_beside(hop).or(self.ipv4().map(IpAddress::Ipv4));
             let Some(own) = own else { continue };
-            self.transmit(token, &question(own, hop));
+            self.transmit(token, &self.question(own, hop));
         }
         false
     }
 
-    fn send<D: Device + ?Sized>(&mut self, device: &mut D, message: &Message) -> bool {
-        let Some(token) = device.transmit(self.now) else { return false };
-        self.transmit(token, message);
-        true
+    /// What is to be said of our addresses, message by message: a probe for each, and for an IPv4 address its
+    /// announcement before that. Some who have the same address hear only one of the two (RFC 5227 2.1.1, 2.4).
+    fn announcement(&self, index: usize) -> Option<Message> {
+        let addresses = self.interface.ip_addrs();
+        if index == 0 {
+            let own = self.ipv4()?.into();
+            return Some(self.question(own, own));
+        }
+        let own = addresses.get(index - 1)?.address();
+        let nobody = match own {
+            IpAddress::Ipv4(_) => Ipv4Address::UNSPECIFIED.into(),
+            #[cfg(feature = "ipv6")]
+            IpAddress::Ipv6(_) => smoltcp::wire::Ipv6Address::UNSPECIFIED.into(),
+            #[allow(unreachable_patterns)]
+            _ => return None,
+        };
+        Some(self.question(nobody, own))
+    }
+
+    /// A question for `target`, by `owner`.
+    const fn question(&self, owner: IpAddress, target: IpAddress) -> Message {
+        Message { kind: Kind::Question, mac: self.mac, owner, target, to: self.mac }
     }
 
     fn transmit(&mut self, token: impl TxToken, message: &Message) {
@@ -281,8 +325,8 @@ impl NetStack<'_> {
         self.identity.spoken = Some(self.now);
     }
 
-    /// When [`NetStack::ask`] has something to do.
+    /// When [`NetStack::discovery_egress`] has something to do.
     pub(super) fn ask_at(&self) -> Option<Instant> {
-        crate::moment::earliest(self.neighbors.ask_at(self.now), self.identity.announce_at)
+        earliest(self.neighbors.ask_at(), self.identity.announce.map(|(at, _)| at))
     }
 }
