@@ -54,7 +54,7 @@ fn transfer(seed: u64, data: &[u8], capture: Option<&Path>) -> Instant {
 
 fn main() {
     let path = std::env::args_os().nth(1).unwrap_or_else(|| "lossy.pcapng".into());
-    let done = transfer(18, &[b'x'; 1500], Some(Path::new(&path)));
+    let done = transfer(28, &[b'x'; 1500], Some(Path::new(&path)));
     println!("1500 bytes came back whole after {done} of virtual time; see {}", path.display());
 }
 

@@ -5,6 +5,7 @@
 //! the columns, at their virtual time. What a step promises is checked: the walk ends at the first that
 //! does not hold.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
@@ -45,6 +46,8 @@ struct Walk<'a, W> {
     clock: VirtualClock,
     decoder: Decoder,
     step: u32,
+    /// What is neither TCP nor UDP is shown once: on a loopback, the board repeats what it says of its addresses.
+    shown: BTreeSet<String>,
     out: W,
     /// Characters that a line of `out` has room for, if that is known.
     columns: Option<usize>,
@@ -65,7 +68,8 @@ pub fn run_within(out: impl Write, columns: Option<usize>) -> Result<(), String>
     let (net, now) = (NetConfig::BOARD, Instant::ZERO);
     let stack = NetStack::new(&net, &mut nic, now, entropy, &mut *storage, &mut sockets);
     let (clock, decoder) = (VirtualClock::new(), Decoder::default());
-    let mut walk = Walk { stack, nic, clock, decoder, step: 0, out, columns, failed: None };
+    let shown = BTreeSet::new();
+    let mut walk = Walk { stack, nic, clock, decoder, step: 0, shown, out, columns, failed: None };
     walk.heading();
     walk.connection()?;
     walk.refused()?;
@@ -333,7 +337,8 @@ impl<'a, W: Write> Walk<'a, W> {
         let (source, destination) = match gist {
             Gist::Tcp(segment) => (segment.source, segment.destination),
             Gist::Udp { source, destination, .. } => (*source, *destination),
-            _ => (self::at(0), self::at(0)),
+            _ if self.shown.insert(gist.to_string()) => (self::at(0), self::at(0)),
+            _ => return,
         };
         // The registered ports are below the ephemeral ones.
         let text = match source.port().cmp(&destination.port()) {

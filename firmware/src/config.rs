@@ -138,7 +138,7 @@ pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 pub const ANNOUNCE_INTERVAL_MS: u32 = 2000;
 
 /// How often at most that is done after what may be an echo, or somebody else's announcement at the same moment.
-pub const ANNOUNCE_REPEATS: u8 = 4;
+pub const ANNOUNCE_REPEATS: u8 = 2;
 
 /// How long a frame of ours to everybody may take to come back to us, on a loopback or from a network with a loop.
 pub const ECHO_WINDOW: Duration = Duration::from_millis(100);

@@ -5,10 +5,11 @@
 
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, TxToken};
 use smoltcp::time::Instant;
+use smoltcp::wire::IpAddress;
 
 use crate::ingress::{Outgoing, outgoing};
 use crate::listener::Slot;
-use crate::neighbors::{MESSAGE_SIZE, is_question};
+use crate::neighbors::{MESSAGE_SIZE, asked_for};
 use crate::netstat::Count;
 
 /// What left, and what of it has to be noted where.
@@ -20,6 +21,8 @@ pub(crate) struct Sent<'s> {
     pub(crate) retransmitted: Count,
     /// The device had no room for a frame.
     pub(crate) refused: bool,
+    /// Whom smoltcp asked for last. That question has not left: the stack asks itself, see [`crate::neighbors`].
+    pub(crate) asked: Option<IpAddress>,
     /// Those that may be sending data.
     slots: &'s mut [Slot],
     now: Instant,
@@ -28,7 +31,7 @@ pub(crate) struct Sent<'s> {
 impl<'s> Sent<'s> {
     /// Nothing yet; data is that of `slots`.
     pub(crate) const fn new(slots: &'s mut [Slot], now: Instant) -> Self {
-        Self { frames: 0, bytes: 0, retransmitted: 0, refused: false, slots, now }
+        Self { frames: 0, bytes: 0, retransmitted: 0, refused: false, asked: None, slots, now }
     }
 
     /// Nothing yet, nor will there be data: answers have none.
@@ -89,8 +92,9 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
             let mut buffer = [0; MESSAGE_SIZE];
             let buffer = &mut buffer[..len];
             let result = f(buffer);
-            // A question has not left: the stack asks itself, see [`crate::neighbors`].
-            if !is_question(buffer) {
+            if let Some(address) = asked_for(buffer) {
+                sent.asked = Some(address);
+            } else {
                 token.consume(len, |frame| frame.copy_from_slice(buffer));
                 sent.note(buffer);
             }

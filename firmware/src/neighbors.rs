@@ -4,7 +4,7 @@
 //! other waiting; any nine that ask for the board put a live connection's peer out; and an answer to somebody it
 //! does not know is lost. So this cache stands in front of it. It learns from whatever comes in, it asks for each
 //! destination by itself, once a second (RFC 1122 2.3.2.1), and smoltcp is told what is known by an answer of the
-//! stack's own making, before it needs it. What smoltcp asks itself does not leave.
+//! stack's own making, before it needs it. What smoltcp asks itself does not leave; here it counts as a wish.
 //!
 //! A MAC address is believed as far as what tells it goes. One seen as the source of a packet is good enough to
 //! answer that packet, and gives way to the next one seen. One that has answered the board's own question, or
@@ -24,7 +24,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use crate::config::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
 
-pub(crate) use message::{Kind, MESSAGE_SIZE, Message, Received, is_question};
+pub(crate) use message::{Kind, MESSAGE_SIZE, Message, Received, asked_for};
 
 #[derive(Debug)]
 struct Neighbor {

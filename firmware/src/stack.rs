@@ -595,15 +595,27 @@ impl<'a> NetStack<'a> {
 
     fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
         let refused = self.serve_backlog(device);
-        self.look_up::<D>();
+        self.look_up();
+        self.tell::<D::TxToken<'_>>(None);
         // Before all else, or a transfer that fills the device would keep others waiting for a MAC address.
         let refused = refused || self.discovery_egress(device);
-        self.send_due(device, refused)
+        let (outcome, asked) = self.send_due(device, refused);
+        // What has left wants nobody any more.
+        self.neighbors.want_nobody();
+        self.look_up();
+        if let Some(address) = asked {
+            self.want(address);
+        }
+        if self.discovery_egress(device) { Egress::Refused } else { outcome }
     }
 
-    /// Lets smoltcp send what is due. Never inlined: the way in, which is deep, needs no room for this one.
+    /// Lets smoltcp send what is due; also, whom it wants to ask for. Never inlined: the way in, which is deep, needs no room for this one.
     #[inline(never)]
-    fn send_due<D: Device + ?Sized>(&mut self, device: &mut D, refused: bool) -> Egress {
+    fn send_due<D: Device + ?Sized>(
+        &mut self,
+        device: &mut D,
+        refused: bool,
+    ) -> (Egress, Option<IpAddress>) {
         let mut sent = Sent::new(self.pool.slots, self.now);
         sent.refused = refused;
         let mut metered = Metered { device, sent };
@@ -626,7 +638,7 @@ impl<'a> NetStack<'a> {
             }
         }
         count(&mut self.counters, &metered.sent);
-        outcome
+        (outcome, metered.sent.asked)
     }
 
     /// When smoltcp has something to send again.

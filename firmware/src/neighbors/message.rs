@@ -55,10 +55,10 @@ pub(crate) struct Message {
     pub(crate) to: EthernetAddress,
 }
 
-/// Whether `frame`, one of smoltcp's own, is a question.
-pub(crate) fn is_question(frame: &[u8]) -> bool {
-    let received = EthernetFrame::new_checked(frame).ok().and_then(|it| Received::parse(&it));
-    received.is_some_and(|received| received.kind == Kind::Question)
+/// Whether `frame`, one of smoltcp's own, is a question, and whom for.
+pub(crate) fn asked_for(frame: &[u8]) -> Option<IpAddress> {
+    let received = Received::parse(&EthernetFrame::new_checked(frame).ok()?)?;
+    (received.kind == Kind::Question).then_some(received.target)
 }
 
 impl Received {

@@ -71,13 +71,6 @@ impl Identity {
             defended: None,
         }
     }
-
-    /// Announces our addresses at `at`, if not before.
-    fn announce(&mut self, at: Instant) {
-        if self.announce.is_none_or(|(before, _)| at < before) {
-            self.announce = Some((at, 0));
-        }
-    }
 }
 
 impl NetStack<'_> {
@@ -136,7 +129,7 @@ impl NetStack<'_> {
 
     /// Tells smoltcp of one neighbour, or of all that are known, with answers of our own making.
     #[inline(never)]
-    fn tell<T: TxToken>(&mut self, only: Option<IpAddress>) {
+    pub(super) fn tell<T: TxToken>(&mut self, only: Option<IpAddress>) {
         if self.neighbors.forget_told() {
             // The only way to empty smoltcp's cache.
             self.interface.update_ip_addrs(|_| {});
@@ -181,7 +174,8 @@ impl NetStack<'_> {
             };
             self.neighbors.learn(owner, mac, source, self.now);
         }
-        if asked {
+        // To ourselves, on a loopback, the question was answer enough.
+        if asked && mac != self.mac {
             let answer = Message {
                 kind: Kind::Answer,
                 mac: self.mac,
@@ -203,7 +197,7 @@ impl NetStack<'_> {
             self.conflicts(Conflict { address: None, mac: self.mac });
         } else if self.identity.repeats > 0 && self.identity.announce.is_none() {
             let wait = ANNOUNCE_INTERVAL_MS + self.rng.below(ANNOUNCE_INTERVAL_MS);
-            self.identity.announce(self.now + Duration::from_millis(wait.into()));
+            self.identity.announce = Some((self.now + Duration::from_millis(wait.into()), 0));
             self.identity.repeats -= 1;
         }
     }
@@ -230,7 +224,8 @@ impl NetStack<'_> {
         }
         if news || identity.defended.is_none_or(|at| self.now >= at + DEFEND_INTERVAL) {
             identity.defended = Some(self.now);
-            identity.announce(self.now + ECHO_WINDOW * 2);
+            // Not together with one that is due any moment: the other side may take that for an echo of its own.
+            identity.announce = Some((self.now + ECHO_WINDOW * 2, 0));
         }
     }
 
@@ -240,8 +235,8 @@ impl NetStack<'_> {
         self.identity.repeats = ANNOUNCE_REPEATS;
     }
 
-    /// Finds out whom the stack has something to send to, and tells smoltcp of all it knows.
-    pub(super) fn look_up<D: Device + ?Sized>(&mut self) {
+    /// Finds out whom the stack has something to send to.
+    pub(super) fn look_up(&mut self) {
         for index in self.pool.used() {
             if self.pool.slots[index].phase == Phase::Free {
                 continue;
@@ -259,7 +254,6 @@ impl NetStack<'_> {
                 self.want(target);
             }
         }
-        self.tell::<D::TxToken<'_>>(None);
     }
 
     /// Notes that something is to be sent to `address` in this poll.
@@ -292,15 +286,14 @@ impl NetStack<'_> {
         false
     }
 
-    /// What is to be said of our addresses, message by message: a probe for each, and for an IPv4 address its
-    /// announcement before that. Some who have the same address hear only one of the two (RFC 5227 2.1.1, 2.4).
+    /// What is to be said of our addresses, message by message: that the IPv4 address is ours, and a probe for each. Some
+    /// who have the same address mind only one of the two (RFC 5227 2.1.1, 2.4).
     fn announcement(&self, index: usize) -> Option<Message> {
-        let addresses = self.interface.ip_addrs();
-        if index == 0 {
+        let Some(index) = index.checked_sub(1) else {
             let own = self.ipv4()?.into();
             return Some(self.question(own, own));
-        }
-        let own = addresses.get(index - 1)?.address();
+        };
+        let own = self.interface.ip_addrs().get(index)?.address();
         let nobody = match own {
             IpAddress::Ipv4(_) => Ipv4Address::UNSPECIFIED.into(),
             #[cfg(feature = "ipv6")]
