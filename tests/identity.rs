@@ -12,21 +12,23 @@ use tapboard_firmware::NetConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How often the board has announced its addresses since `others` was emptied.
+fn announcements(solo: &Solo<'_>) -> usize {
+    let is = |(_, frame): &&(_, Vec<u8>)| {
+        EthernetFrame::new_unchecked(frame).dst_addr() == EthernetAddress::BROADCAST
+    };
+    // Each with a probe, for those who do not mind announcements.
+    let broadcast = solo.others.iter().filter(is).count();
+    assert_eq!(broadcast % 2, 0);
+    broadcast / 2
+}
+
 /// RFC 5227 2.4: somebody else says that our address is his.
 #[test]
 fn another_board_with_our_address_is_noticed_and_told() {
     let own = NetConfig::BOARD.ipv4.address();
     let v6 = board(true);
     let other = mac(77);
-    let announcements = |solo: &Solo<'_>| {
-        let is = |(_, frame): &&(_, Vec<u8>)| {
-            EthernetFrame::new_unchecked(frame).dst_addr() == EthernetAddress::BROADCAST
-        };
-        // Each with a probe, for those who do not mind announcements.
-        let broadcast = solo.others.iter().filter(is).count();
-        assert_eq!(broadcast % 2, 0);
-        broadcast / 2
-    };
     let mut advert = neighbor_answer(v6);
     advert = sent_by(other, advert);
     for (frame, address) in [
@@ -72,6 +74,32 @@ fn another_board_with_our_address_is_noticed_and_told() {
             assert_eq!((reported.0, reported.1.address), (first, address), "{number}");
         }
     }
+}
+
+/// Conflicts over several addresses at once do not set each other off.
+#[test]
+fn signs_of_several_conflicts_cause_few_announcements() {
+    let own = NetConfig::BOARD.ipv4.address();
+    let v6 = board(true);
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    solo.answers = |_| false;
+    solo.pass(SECOND);
+    solo.others.clear();
+    for _ in 0..100 {
+        for frame in
+            [arp(ArpOperation::Request, mac(77), own, own), sent_by(mac(77), neighbor_answer(v6))]
+        {
+            for _ in 0..2 {
+                solo.put(frame.clone());
+                solo.turn();
+            }
+            solo.pass(Duration::from_millis(300));
+        }
+    }
+    // In a minute: two for the first conflict, then one in ten seconds at most.
+    let count = announcements(&solo);
+    assert!((2..=8).contains(&count), "{count}");
 }
 
 /// However rarely the other one is heard of.

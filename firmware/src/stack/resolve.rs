@@ -55,8 +55,8 @@ pub(super) struct Identity {
     suspected: Option<(Instant, Conflict)>,
     /// The conflict that was reported last, and when it was noticed.
     reported: Option<(Instant, Conflict)>,
-    /// When our addresses were last announced because of a conflict.
-    defended: Option<Instant>,
+    /// When our addresses were last announced because of a conflict, or long before.
+    defended: Instant,
 }
 
 impl Identity {
@@ -68,7 +68,7 @@ impl Identity {
             spoken: None,
             suspected: None,
             reported: None,
-            defended: None,
+            defended: Instant::from_micros_const(i64::MIN / 2),
         }
     }
 }
@@ -209,6 +209,9 @@ impl NetStack<'_> {
     fn conflicts(&mut self, conflict: Conflict) {
         self.counters.address_conflicts = self.counters.address_conflicts.wrapping_add(1);
         let identity = &mut self.identity;
+        if identity.reported.is_some() && self.now < identity.defended + DEFEND_INTERVAL {
+            return;
+        }
         let is = |(_, known): &(Instant, Conflict)| *known == conflict;
         let mut news = false;
         if !identity.reported.as_ref().is_some_and(is) {
@@ -222,8 +225,8 @@ impl NetStack<'_> {
                 None => identity.suspected = Some((self.now, conflict)),
             }
         }
-        if news || identity.defended.is_none_or(|at| self.now >= at + DEFEND_INTERVAL) {
-            identity.defended = Some(self.now);
+        if news || self.now >= identity.defended + DEFEND_INTERVAL {
+            identity.defended = self.now;
             // Not together with one that is due any moment: the other side may take that for an echo of its own.
             identity.announce = Some((self.now + ECHO_WINDOW * 2, 0));
         }
