@@ -8,6 +8,8 @@
 pub(crate) enum Figures {
     Exact,
     Differ,
+    /// What follows the last `frames in` of a line, as `tapboard sim` prints it.
+    SpeedDiffers,
 }
 
 /// Whether `printed` is what `shown` says, to its end unless it is `so_far`.
@@ -15,6 +17,10 @@ pub(crate) fn is_shown(shown: &[String], printed: &str, figures: Figures, so_far
     let alike = |line: &str| match figures {
         Figures::Exact => line.trim_end().to_owned(),
         Figures::Differ => shape(line),
+        Figures::SpeedDiffers => match line.rsplit_once(" frames in ") {
+            Some((done, speed)) => format!("{done} frames in {}", shape(speed)),
+            None => line.trim_end().to_owned(),
+        },
     };
     let printed: Vec<String> = printed.lines().map(alike).collect();
     let mut parts = shown.split(|line| line.trim() == "...").map(|part| {
