@@ -36,7 +36,7 @@ fn transfer(seed: u64, data: &[u8], capture: Option<&Path>) -> Instant {
     net.until(|host| host.connect(&mut socket, at(echo::PORT))).expect("a connection");
     let mut buffer = [0; 1024];
     for part in data.chunks(500) {
-        net.until(|host| host.send(&mut socket, part)).expect("room");
+        net.send_all(&mut socket, part).expect("room");
         let mut back = Vec::new();
         while back.len() < part.len() {
             let count =

@@ -95,7 +95,7 @@ mod tests {
                 Testbed::new(&mut memory, cable, |now, board| service.poll(now, board, &mut ()));
             let mut socket = net.host.socket().unwrap();
             net.until(|host| host.connect(&mut socket, at(PORT))).unwrap();
-            net.until(|host| host.send(&mut socket, b"hello")).unwrap();
+            net.send_all(&mut socket, b"hello").unwrap();
             let mut buffer = [0; 64];
             let count = net.until(|host| host.receive(&mut socket, &mut buffer)).unwrap();
             assert_eq!(&buffer[..count], b"HELLO", "seed {seed}");

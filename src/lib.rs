@@ -22,7 +22,7 @@
 //! // The host: the test itself.
 //! let mut socket = net.host.socket()?;
 //! net.until(|host| host.connect(&mut socket, at(7)))?;
-//! net.until(|host| host.send(&mut socket, b"hello"))?;
+//! net.send_all(&mut socket, b"hello")?;
 //! let mut buffer = [0; 5];
 //! let count = net.until(|host| host.receive(&mut socket, &mut buffer))?;
 //! assert_eq!(&buffer[..count], b"hello");

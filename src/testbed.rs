@@ -11,11 +11,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration as StdDuration;
 
-use embedded_nal::nb;
+use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::netstat::{Introspect, Row};
-use tapboard_firmware::{Backlog, BoardSockets, Buffers, Error, McuStorage, NetConfig, NetStack};
+use tapboard_firmware::{
+    Backlog, BoardSockets, Buffers, Error, McuStorage, NetConfig, NetStack, TcpSocket,
+};
 
 use crate::capture::{Capture, CaptureError};
 use crate::clock::VirtualClock;
@@ -151,6 +153,20 @@ where
         }
     }
 
+    /// Lets time pass until the host's stack has taken all of `data`, of which one call takes as much as there is
+    /// room for. What the board answers meanwhile is not received: it has to fit the buffers.
+    ///
+    /// # Panics
+    /// If there is no room for more within [`PATIENCE`].
+    #[track_caller]
+    pub fn send_all(&mut self, socket: &mut TcpSocket, data: &[u8]) -> Result<(), Error> {
+        let mut sent = 0;
+        while sent < data.len() {
+            sent += self.until(|host| host.send(socket, &data[sent..]))?;
+        }
+        Ok(())
+    }
+
     /// Lets that much time pass, without a call.
     pub fn pass(&mut self, duration: Duration) {
         let mut clock = self.clock;
@@ -200,7 +216,6 @@ impl Observer for Recorder {
 
 #[cfg(test)]
 mod tests {
-    use embedded_nal::TcpClientStack;
     use tapboard_firmware::service::echo::Echo;
 
     use super::*;
@@ -246,6 +261,24 @@ mod tests {
         let good = echoed(Link::new(1));
         let (one, again, other) = (echoed(bad(1)), echoed(bad(1)), echoed(bad(2)));
         assert!(one > good && one == again && one != other, "{good} {one} {again} {other}");
+    }
+
+    #[test]
+    fn more_than_one_call_takes_is_sent_all_the_same() {
+        let mut echo = Echo::new();
+        let mut memory = Memory::default();
+        let mut net = Testbed::new(&mut memory, Link::new(1), |now, board| echo.poll(now, board));
+        let mut socket = net.host.socket().unwrap();
+        net.until(|host| host.connect(&mut socket, at(7))).unwrap();
+        // The first call takes the host's buffer; the echo goes into the other one.
+        let data: Vec<u8> = (0..HOST_BUFFER + 4000).map(|at| (at * 7 / 5) as u8).collect();
+        net.send_all(&mut socket, &data).unwrap();
+        let (mut back, mut buffer) = (Vec::new(), [0; 2048]);
+        while back.len() < data.len() {
+            let count = net.until(|host| host.receive(&mut socket, &mut buffer)).unwrap();
+            back.extend_from_slice(&buffer[..count]);
+        }
+        assert!(back == data, "changed on the way");
     }
 
     #[test]

@@ -5,5 +5,7 @@
 
 #[path = "../examples/bad_cable.rs"]
 mod bad_cable;
+#[path = "../examples/line_service.rs"]
+mod line_service;
 #[path = "../examples/own_service.rs"]
 mod own_service;

@@ -66,7 +66,7 @@ pub struct Faults {
     /// Bytes that may wait for the rate; 64k unless given.
     #[arg(long, value_name = "BYTES", value_parser = Fault::parser("queue"))]
     pub queue: Vec<Fault>,
-    /// Lose packets of more bytes than this.
+    /// Lose packets of more bytes than this. Nothing tells the sender, so that bulk transfers stall.
     #[arg(long, value_name = "BYTES", value_parser = Fault::parser("mtu"))]
     pub mtu: Vec<Fault>,
     /// Let nothing through, with `on`, `in:on` or `out:on`.

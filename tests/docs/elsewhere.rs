@@ -20,6 +20,10 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "cargo build --release --workspace",
     ),
     ("sudo apt-get install -y netcat-openbsd", ".ci/run", "netcat-openbsd"),
+    // The same tests, from a file that includes them.
+    ("cargo test --example own_service", "tests/examples.rs", "mod own_service;"),
+    // The same pages, not opened.
+    ("cargo doc --open -p tapboard-firmware", ".ci/run", "cargo doc"),
     // All of it; this is a part.
     (".ci/run", ".ci/run", "cargo test --workspace"),
     // Some programs, in place of an hour of them.

@@ -148,7 +148,11 @@ impl Session {
         if block.is("alone") {
             self.end();
         }
-        let figures = if block.is("figures") { Figures::Differ } else { Figures::Exact };
+        let figures = match (block.is("figures"), block.is("speed")) {
+            (true, _) => Figures::Differ,
+            (_, true) => Figures::SpeedDiffers,
+            _ => Figures::Exact,
+        };
         for command in block.commands() {
             let at = page.at(command.line);
             if is_elsewhere(&command.text) {

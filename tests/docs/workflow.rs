@@ -1,6 +1,7 @@
 //! The workflow for GitHub, `examples/ci/tapboard.yml`: what its steps run, run here in their order.
 
 use std::fs;
+use std::net::TcpListener;
 
 use crate::common::netns::{self, sh};
 use crate::elsewhere::is_elsewhere;
@@ -61,5 +62,20 @@ fn every_step_of_the_workflow_succeeds() {
             let (success, printed) = session.run(&here.join("\n"));
             assert!(success, "{script}\n{printed}");
         }
+    });
+}
+
+/// Whoever holds the port answers in the board's place: the step must not take that for the board.
+#[test]
+fn the_workflow_fails_if_its_board_does_not_start() {
+    const TEST: &str = "workflow::the_workflow_fails_if_its_board_does_not_start";
+    netns::run_within(120, TEST, &[("nc", "netcat-openbsd")], || {
+        sh("ip link set lo up");
+        let _taken = TcpListener::bind("127.0.0.1:7007").expect("a port of the namespace");
+        let mut session = Session::new("workflow-taken");
+        let scripts = scripts();
+        let start = scripts.iter().find(|script| script.starts_with("tapboard --"));
+        let (success, printed) = session.run(start.expect("the step that starts the board"));
+        assert!(!success && printed.contains("cannot listen on 127.0.0.1:7007"), "{printed}");
     });
 }
