@@ -417,16 +417,13 @@ impl<'a> NetStack<'a> {
                     (index, before)
                 });
             }
-            Class::OtherDiscovery => {
-                counters.discovery_dropped = counters.discovery_dropped.wrapping_add(1);
-                return;
-            }
-            Class::Fragment => {
-                counters.fragments_dropped = counters.fragments_dropped.wrapping_add(1);
-                return;
-            }
-            Class::NotOurs => {
-                counters.not_ours_dropped = counters.not_ours_dropped.wrapping_add(1);
+            Class::OtherDiscovery | Class::Fragment | Class::NotOurs => {
+                let count = match class {
+                    Class::OtherDiscovery => &mut counters.discovery_dropped,
+                    Class::Fragment => &mut counters.fragments_dropped,
+                    _ => &mut counters.not_ours_dropped,
+                };
+                *count = count.wrapping_add(1);
                 return;
             }
         }
@@ -458,12 +455,11 @@ impl<'a> NetStack<'a> {
             let to = if matches!(class, Class::Pass) { To::Others } else { To::Tcp };
             self.show(to, frame, transmit);
         }
-        let counters = &mut self.counters;
         if let Some((index, before)) = reset {
             self.pool.reset(&mut self.set, index, before);
         }
         if !matches!(class, Class::Pass) && self.pool.shaking() {
-            self.pool.progress(&mut self.set, now, counters);
+            self.pool.progress(&mut self.set, now, &mut self.counters);
         }
     }
 
