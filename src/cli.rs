@@ -5,9 +5,11 @@
 
 mod faults;
 mod identity;
+mod misplaced;
 mod pairs;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -36,12 +38,13 @@ pub struct Cli {
     /// What to run.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Log more: -v for connections, -vv for segments.
+    // Before what has headings of its own, under which it would stand; shown beside --help all the same.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 900)]
+    pub verbose: u8,
     /// The options of `tapboard user`.
     #[command(flatten)]
     pub user: User,
-    /// Log more: -v for connections, -vv for segments.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options")]
-    pub verbose: u8,
 }
 
 /// The ways to run the board.
@@ -72,17 +75,17 @@ pub struct Board {
     pub telemetry: Option<SocketAddr>,
     /// Leave the checksums of TCP and UDP to the NIC, as the firmware of a chip with checksum offload does;
     /// without this the firmware computes and verifies them all.
-    #[arg(long)]
+    #[arg(long, overrides_with = "checksum_offload")]
     pub checksum_offload: bool,
     /// Send no telemetry.
-    #[arg(long)]
+    #[arg(long, overrides_with = "no_telemetry")]
     pub no_telemetry: bool,
     /// Write every frame to this pcapng file, with what the cable did to it. With - to standard output, and
     /// all else to standard error: tapboard --pcap - | wireshark -k -i -
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
     /// Draw every frame as it is sent; of the attempts to connect for telemetry while nobody listens, the first.
-    #[arg(long)]
+    #[arg(long, overrides_with = "ladder")]
     pub ladder: bool,
     /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at
     /// the console lists them. With - from standard input, all of which is read first.
@@ -105,7 +108,10 @@ impl Cli {
     pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let args = command_first(args.into_iter().collect());
         let mut command = Self::command();
-        let matches = command.try_get_matches_from_mut(args)?;
+        let matches = match command.try_get_matches_from_mut(args) {
+            Ok(matches) => matches,
+            Err(error) => return Err(misplaced::explained(error, &command)),
+        };
         let mut cli =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         let (name, matches) = matches.subcommand().unwrap_or(("user", &matches));
@@ -183,12 +189,26 @@ pub enum Profile {
     Large,
 }
 
+/// `profile large: 64 KiB buffers`.
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mcu => "profile mcu: 2 KiB buffers",
+            Self::Large => "profile large: 64 KiB buffers",
+        })
+    }
+}
+
 /// Options of `tapboard user`.
 #[derive(Clone, Debug, Args)]
 pub struct User {
-    /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of `::1` to the board's port BOARD, TCP and UDP.
+    /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of ::1 to the board's port BOARD, TCP and UDP.
     /// Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23), or adds one. May be
     /// repeated.
+    #[expect(
+        clippy::doc_markdown,
+        reason = "-h shows backticks as they are, and other addresses have none"
+    )]
     #[arg(short = 'p', long = "forward", value_name = "HOST:BOARD")]
     pub forward: Vec<Forward>,
     /// Let the board reach this port of 127.0.0.1 (as 192.0.2.2:PORT). May be repeated; 9000 unless
@@ -267,7 +287,7 @@ pub struct Tap {
     /// Leave segmentation to the NIC, and the checksums of TCP and UDP with it, as the firmware of a chip does
     /// whose MAC segments: up to 64 KiB of a connection are one frame to the firmware, both ways; over IPv6
     /// only on the way in.
-    #[arg(long)]
+    #[arg(long, overrides_with = "segmentation_offload")]
     pub segmentation_offload: bool,
     /// In the midst of traffic, look for the next frame for up to this long before sleeping; 0: never.
     /// 50 unless given, or 0 if there is one processor only. Idle, it sleeps in any case.
@@ -345,7 +365,7 @@ impl Tap {
 }
 
 /// The error for what is the host's already.
-fn taken(what: &str, value: &impl std::fmt::Display, other: &str) -> String {
+fn taken(what: &str, value: &impl fmt::Display, other: &str) -> String {
     format!(
         "{value} is the {what} of the host at the other end of the wire; choose another, e.g. {other}"
     )
@@ -370,6 +390,14 @@ fn destination(text: &str) -> Result<SocketAddr, String> {
     parsed.ok_or_else(|| {
         format!("{text:?} is not ADDRESS:PORT of a host, e.g. 192.0.2.2:9000 or [2001:db8::2]:9000")
     })
+}
+
+/// The number of a seed, up to `max`.
+pub(crate) fn seed(max: u64) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync {
+    move |text| {
+        let number = text.parse().ok().filter(|&seed| seed <= max);
+        number.ok_or_else(|| format!("a seed is a number from 0 to {max}"))
+    }
 }
 
 /// The UDP port of 127.0.0.1 that a guest sends its frames to.
@@ -418,6 +446,46 @@ mod tests {
         for bad in ["7100", "udp:0", "udp:", "udp:70000", "tcp:7100"] {
             let error = read(&format!("tapboard --guest {bad}")).unwrap_err().to_string();
             assert!(error.contains("e.g. udp:7100"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_seed_is_a_number() {
+        for seed in [0, 7, u64::MAX] {
+            let cli = read(&format!("tapboard --loss 5% --seed {seed}")).unwrap();
+            assert_eq!(cli.user.board.faults.seed, Some(seed));
+        }
+        for bad in ["x", "-1", "0x7", "18446744073709551616"] {
+            for (command, max) in [("user", u64::MAX), ("tap", u64::MAX), ("sim", u64::MAX - 1)] {
+                let error = read(&format!("tapboard {command} --seed {bad}")).unwrap_err();
+                let remedy = format!("'{bad}' for '--seed <");
+                let text = error.to_string();
+                assert!(text.contains(&remedy), "{text}");
+                assert!(text.contains(&format!("a number from 0 to {max}")), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_said_twice_is_no_error() {
+        for option in ["--no-telemetry", "--checksum-offload", "--ladder"] {
+            assert!(read(&format!("tapboard {option} {option}")).is_ok(), "{option}");
+            assert!(read(&format!("tapboard tap {option} {option}")).is_ok(), "{option}");
+        }
+    }
+
+    /// What is an option of all commands stands among the others, with every help under one heading.
+    #[test]
+    fn help_has_every_heading_once_and_no_backticks_around_addresses() {
+        for command in ["", " user", " tap", " loopback", " sim", " ladder"] {
+            for help in ["-h", "--help"] {
+                let text = read(&format!("tapboard{command} {help}")).unwrap_err().to_string();
+                assert_eq!(text.lines().filter(|line| *line == "Options:").count(), 1, "{text}");
+                assert!(!text.contains("`::1`") && !text.contains("on:  On"), "{text}");
+                let options = text.split("Options:\n").nth(1).expect("options");
+                let options = options.split("\n\nFaults").next().expect("a section");
+                assert!(options.contains("-v, --verbose"), "{text}");
+            }
         }
     }
 

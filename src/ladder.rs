@@ -28,7 +28,7 @@ pub use self::text::{Ladder, Style};
 use crate::capture::{self, CaptureError, Reader, Record, Way};
 use crate::cli::{self, is_standard};
 use crate::identity::Identity;
-use crate::output::counted;
+use crate::output::{counted, shown};
 use crate::segment::{Decoder, Gist};
 
 /// One frame's place in the diagram.
@@ -294,14 +294,6 @@ impl Guess {
         *seen |= self.stream && record.way.is_none() && hosts::has_board(&record.frame);
         record.way.or_else(|| if *seen { hosts::way(&record.frame) } else { None })
     }
-}
-
-/// A reader who has seen enough, `head` for example, is no error.
-fn shown(error: &io::Error) -> Result<(), String> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Ok(());
-    }
-    Err(format!("cannot print: {error}"))
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {

@@ -17,7 +17,10 @@ impl log::Log for Aside {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            tapboard::console::aside(|| self.0.log(record));
+            // As the logger itself would, but in lines for the terminal.
+            let (level, target) = (record.level(), record.target());
+            let line = format!("{level:<5} [{target}] {}\n", record.args());
+            tapboard::console::aside(|| complain(&line));
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! What the board prints is for whoever watches; others use the board over the network. When the
 //! watcher has gone away `println!` would panic, and when it has stopped reading `println!` would wait
-//! for it: then anybody who toggles the LED often enough could stop the board. Such a line is dropped.
+//! for it: then anybody who toggles the LED often enough could stop the board. Such a line is dropped, which is
+//! said once, on standard error, when the watcher has gone.
 //! Cost: one system call more a line.
 //!
 //! Where standard output carries a capture, lines go to standard error ([`leave_stdout`]). A line that is
@@ -20,6 +21,9 @@ const ROOM: usize = 20;
 
 /// Lines go to standard error.
 static ELSEWHERE: AtomicBool = AtomicBool::new(false);
+
+/// That standard output is gone was said.
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// From now on standard output is somebody else's, and lines go to standard error.
 pub fn leave_stdout() {
@@ -53,6 +57,15 @@ pub fn line(text: fmt::Arguments<'_>) {
     });
 }
 
+/// What a failed write of a command's result means: a reader who has seen enough, `head` for example, is no
+/// error.
+pub(crate) fn shown(error: &io::Error) -> Result<(), String> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Ok(());
+    }
+    Err(format!("cannot print: {error}"))
+}
+
 /// So many things: `0 frames`, `1 frame`, `2 frames`.
 pub(crate) fn counted<N>(number: N, noun: &str) -> String
 where
@@ -70,7 +83,23 @@ fn print(out: &mut (impl Write + IsTerminal + Descriptor), text: fmt::Arguments<
         Some(columns) => writeln!(out, "{}", wrapped(&text.to_string(), columns)),
         None => writeln!(out, "{text}"),
     };
-    let _ = written;
+    if let Err(error) = written {
+        tell(&error);
+    }
+}
+
+/// Says once, and to who watches standard error, that nobody gets what is printed.
+fn tell(error: &io::Error) {
+    use io::ErrorKind::{Interrupted, WouldBlock};
+
+    let passing = matches!(error.kind(), WouldBlock | Interrupted);
+    if passing || ELSEWHERE.load(Ordering::Relaxed) || TOLD.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let _ = writeln!(
+        io::stderr(),
+        "tapboard: standard output is gone ({error}): nothing more is printed there, and the board runs on"
+    );
 }
 
 /// Characters a line has room for: `COLUMNS`, or else the terminal's width, if there is one.

@@ -186,7 +186,7 @@ impl Driver {
         nic: &mut N,
     ) -> Result<(), String> {
         let own = || |_: Instant, _: &mut NetStack<'_>, _: &mut SimBoard| None;
-        self.run_slots::<N, _, TCP_SLOTS>(identity, options, telemetry, nic, own)
+        self.run_slots::<N, _, TCP_SLOTS>(identity, options, telemetry, nic, own, true)
     }
 
     /// As [`Driver::run`], with services of one's own on the board, beside the firmware's. `own` makes them
@@ -201,7 +201,7 @@ impl Driver {
         own: impl FnMut() -> O,
     ) -> Result<(), String> {
         const SLOTS: usize = TCP_SLOTS + (LISTENERS - SERVICES) * RESERVE;
-        self.run_slots::<N, O, SLOTS>(identity, options, telemetry, nic, own)
+        self.run_slots::<N, O, SLOTS>(identity, options, telemetry, nic, own, false)
     }
 
     fn run_slots<N: Nic, O: OwnServices, const SLOTS: usize>(
@@ -211,6 +211,7 @@ impl Driver {
         telemetry: SocketAddr,
         nic: &mut N,
         mut own: impl FnMut() -> O,
+        alone: bool,
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
         let mut bench = self.bench(options, identity, telemetry)?;
@@ -221,7 +222,9 @@ impl Driver {
         loop {
             let mut memory = Memory::<SLOTS>::new(options.profile);
             let firmware = memory.boot(identity, telemetry, nic, &bench, self.clock.now())?;
-            let mut booted = Booted { firmware, own: own() };
+            // Services of one's own may connect too.
+            let only = telemetry.filter(|_| alone);
+            let mut booted = Booted { firmware, own: own(), telemetry: only };
             if self.power_cycle(&mut booted, nic, &mut bench)? == End::Stopped {
                 print_summary(&booted, nic);
                 return Ok(());

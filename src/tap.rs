@@ -1,6 +1,6 @@
 //! `tapboard tap`: the board on a Linux TAP, a host of its own beside the kernel's network stack.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::thread::available_parallelism;
 
@@ -144,7 +144,9 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
     // After what another board may have already, so that its capture is not replaced; before this one is up.
     driver.capture(&options.board)?;
     let collector = collector(identity.net.ipv4, tap.host());
-    print_banner(&identity, &tap, collector, &options.board);
+    // With those that the TAP brought.
+    let own = machine_addresses().unwrap_or_default();
+    print_banner(&identity, &tap, collector, &own, &options.board);
     let status = tap.status();
     let segments = options.segmentation_offload && tap.segments();
     if segments != options.segmentation_offload {
@@ -204,7 +206,13 @@ fn warn(options: &cli::Tap, identity: &Identity) {
     }
 }
 
-fn print_banner(identity: &Identity, tap: &Tap, collector: SocketAddr, options: &cli::Board) {
+fn print_banner(
+    identity: &Identity,
+    tap: &Tap,
+    collector: SocketAddr,
+    own: &[IpAddr],
+    options: &cli::Board,
+) {
     let (net, name) = (identity.net, tap.name());
     let board = net.ipv4.address();
     say!("The board is up: {board} on {name}.\n");
@@ -212,7 +220,8 @@ fn print_banner(identity: &Identity, tap: &Tap, collector: SocketAddr, options: 
     if let Some(ipv6) = net.ipv6 {
         say!("  {:<15} the same", ipv6.address());
     }
-    say!("  It is {}, with the MAC address {}.", identity.name, mac_text(net.mac));
+    let (mac, profile) = (mac_text(net.mac), options.profile);
+    say!("  It is {}, with the MAC address {mac}; {profile}.", identity.name);
     let HostSide { master, addresses, .. } = tap.host();
     let port = master.as_ref().map_or_else(String::new, |master| format!(", a port of {master}"));
     match addresses.iter().find(|own| matches!(own, IpCidr::Ipv4(_))) {
@@ -228,7 +237,8 @@ fn print_banner(identity: &Identity, tap: &Tap, collector: SocketAddr, options: 
     say!("  ping -c 3 {board}");
     say!("  printf hello | nc -N {board} 7");
     say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
-    if let Some(telemetry) = options.telemetry_or(collector) {
+    let here = |telemetry: &SocketAddr| own.contains(&telemetry.ip());
+    if let Some(telemetry) = options.telemetry_or(collector).filter(here) {
         let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
         say!("  {collect:<32} # telemetry");
     }

@@ -44,6 +44,13 @@ impl Nic for UserNic<'_> {
         Ok([next, arrival.map(|at| at.max(now))].into_iter().flatten().min())
     }
 
+    /// Tells what clients see of it. The gateway's end of the wire shows nothing.
+    fn plug(&mut self, plugged: bool) {
+        if !plugged {
+            say!("clients still connect: to the gateway, where they wait until it is in");
+        }
+    }
+
     fn idle(&self) -> bool {
         self.gateway.connections() == 0
     }
@@ -160,7 +167,7 @@ fn print_banner(
             9 => "discard (TCP and UDP)",
             19 => "chargen",
             23 => "shell",
-            _ => "",
+            _ => "your own",
         };
         say!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
     }
@@ -168,7 +175,10 @@ fn print_banner(
         say!("  It is {}, with the MAC address {}.", identity.name, mac_text(identity.net.mac));
     }
     let ports = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    say!("  board -> 127.0.0.1 only to port {ports}");
+    // A guest brings its own.
+    let profile =
+        options.guest.map_or_else(|| format!("; {}", options.board.profile), |_| String::new());
+    say!("  board -> 127.0.0.1 only to port {ports}{profile}");
     say!("\nTry, in another terminal:");
     let host = |board| forwards.iter().rev().find(|f| f.board == board).map(|f| f.host);
     if let Some(echo) = host(7) {

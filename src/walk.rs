@@ -15,7 +15,7 @@ use tapboard_firmware::{BoardSockets, Error, McuStorage, NetConfig, NetStack};
 
 use crate::clock::VirtualClock;
 use crate::nic::loopback::Loopback;
-use crate::output::{wrapped, wrapped_at};
+use crate::output::{self, wrapped, wrapped_at};
 use crate::segment::{Decoder, Gist};
 use crate::world::{Outcome, Step, drive};
 
@@ -75,7 +75,7 @@ pub fn run_within(out: impl Write, columns: Option<usize>) -> Result<(), String>
     walk.refused()?;
     walk.datagrams()?;
     walk.line(&format!("\nAll {} steps happened.", walk.step));
-    walk.failed.map_or(Ok(()), |error| Err(format!("cannot print: {error}")))
+    walk.failed.map_or(Ok(()), |error| output::shown(&error))
 }
 
 fn at(port: u16) -> SocketAddr {

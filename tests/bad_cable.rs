@@ -38,9 +38,19 @@ fn commands_from_a_pipe_are_carried_out_to_the_last() {
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{out}");
-    for part in ["the cable is out", "bogus", "LISTEN", "frames_in", "board: "] {
+    for part in [
+        "\nthe cable is out\nclients still connect: to the gateway, where they wait until it is in\n",
+        "\nthe cable is in; nothing wrong\n",
+        "bogus",
+        "LISTEN",
+        "frames_in",
+        "board: ",
+    ] {
         assert!(out.contains(part), "no {part:?} in {out}");
     }
+    // `link` has no hint.
+    assert_eq!(out.matches("the cable is out\n").count(), 2, "{out}");
+    assert_eq!(out.matches("clients still connect").count(), 1, "{out}");
 }
 
 #[test]

@@ -205,6 +205,22 @@ fn the_consoles_tables_are_readable_at_any_width() {
     }
 }
 
+#[test]
+fn a_warning_goes_on_between_two_words() {
+    for columns in WIDTHS {
+        let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+        let forwards = forwards.each_ref().map(String::as_str);
+        let options = ["--no-telemetry", "--partition", "in:on", "--loss", "in:5%"];
+        let command = tapboard(&[&options[..], &forwards[..]].concat());
+        let said = Terminal::new(columns as u16).run(command, &["quit"]);
+        assert!(widest(&said) <= columns, "{columns} columns: {said}");
+        let text = words(&said).join(" ");
+        let warning = "WARN [tapboard::cli::faults] nothing passes to the board, so that its other faults \
+                       do not show while that is so";
+        assert!(text.contains(warning), "{columns} columns: {text}");
+    }
+}
+
 /// What runs on a pipe is for a program, whatever `COLUMNS` says.
 #[test]
 fn lines_on_a_pipe_stay_whole() {

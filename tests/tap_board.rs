@@ -162,7 +162,7 @@ fn missing_rights_and_bad_names_are_explained() {
         assert_eq!(process.exit(), Some(1));
         let errors = process.errors();
         assert!(errors.starts_with("tapboard: cannot create tap0: permission denied;"), "{errors}");
-        for remedy in ["`sudo ip tuntap add tap0 mode tap user $USER", "`tapboard user`"] {
+        for remedy in ["`sudo ip tuntap add tap0 mode tap user $(id -un)", "`tapboard user`"] {
             assert!(errors.contains(remedy), "{errors}");
         }
         for (name, rule) in [
@@ -192,6 +192,23 @@ fn another_network_has_its_host_side_next_to_the_board() {
         let telemetry = Collector::at(([198, 51, 100, 2], 9000).into());
         line(&mut telemetry.accept());
         assert!(tap.output().contains("nc -l 198.51.100.2 9000"), "{}", tap.output());
+    });
+}
+
+#[test]
+fn telemetry_for_another_host_is_no_hint_to_listen_here() {
+    netns::run("telemetry_for_another_host_is_no_hint_to_listen_here", &[], || {
+        for (to, here) in [
+            ("192.0.2.77:9000", false),
+            ("192.0.2.2:9001", true),
+            ("[2001:db8::77]:9000", false),
+            ("[2001:db8::2]:9000", true),
+        ] {
+            let tap = Process::up(&["tap", "--telemetry", to]);
+            let banner = tap.output();
+            assert_eq!(banner.contains("nc -l"), here, "{to}: {banner}");
+            assert!(banner.contains("; profile large: 64 KiB buffers.\n"), "{banner}");
+        }
     });
 }
 

@@ -60,6 +60,7 @@ fn ten_megabytes_come_back_intact() {
 #[test]
 fn the_small_profile_echoes_as_well() {
     let user = User::quiet(&["--profile", "mcu"]);
+    assert!(user.process.output().contains("; profile mcu: 2 KiB buffers\n"));
     let data = pattern(3, 1_000_000);
     assert!(echo(&connect(user.echo), &data).unwrap() == data);
 }
@@ -231,7 +232,9 @@ fn a_board_port_nobody_listens_on_is_a_connection_that_is_reset() {
     let mut client = connect(local(port));
     let error = client.read(&mut [0; 16]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-    assert!(user.process.output().contains(&format!("127.0.0.1:{port} -> board port 80")));
+    let banner = user.process.output();
+    let forward = format!("  127.0.0.1:{port:<5} -> board port 80    your own\n");
+    assert!(banner.contains(&forward), "{banner}");
 }
 
 /// The board refuses each at once, so that many places in the gateway are free again in one turn.

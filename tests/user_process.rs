@@ -269,7 +269,9 @@ fn the_board_runs_on_when_nobody_reads_its_output() {
         assert_eq!(echo(&connect(forwards.echo), b"alive").unwrap(), b"alive");
         process.signal("TERM");
         assert_eq!(process.exit(), Some(0));
-        assert_eq!(process.errors(), "");
+        let errors = process.errors();
+        assert_eq!(errors.contains("standard output is gone (Broken pipe"), gone, "{errors}");
+        assert_eq!(errors.lines().count(), usize::from(gone), "{errors}");
         drop(banner);
     }
 }
@@ -297,12 +299,56 @@ fn loopback_walks_through_and_ends() {
 }
 
 #[test]
-fn loopback_with_nobody_to_read_it_says_so() {
+fn loopback_with_nobody_to_read_it_ends_as_with_a_reader() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let mut walk = Process::spawn(tapboard(&["loopback"]), Some(Stdio::from(writer)));
-    assert_eq!(walk.exit(), Some(1));
-    assert_eq!(walk.errors(), "tapboard: cannot print: Broken pipe (os error 32)\n");
+    assert_eq!(walk.exit(), Some(0));
+    assert_eq!(walk.errors(), "");
+}
+
+/// It has no other way to tell, and the board is for others as well.
+#[test]
+fn a_board_whose_output_nobody_takes_says_so_once_and_runs_on() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    for stdout in [Stdio::from(full), Stdio::from(writer)] {
+        let forwards = Forwards::free();
+        let command = tapboard(&forwards.arguments(&["--no-telemetry"], &[]));
+        let mut board = Process::spawn(command, Some(stdout));
+        board.complains("tapboard: standard output is gone (");
+        // It comes up after that.
+        assert!(Shell::new(connect(forwards.shell)).ask("led on").contains("on"));
+        board.signal("TERM");
+        assert_eq!(board.exit(), Some(0));
+        assert_eq!(board.errors().matches("standard output is gone").count(), 1);
+    }
+}
+
+#[test]
+fn what_telemetry_adds_to_the_counters_is_said() {
+    let port = free_port().to_string();
+    let forwards = Forwards::free();
+    let to = format!("192.0.2.2:{port}");
+    let options = ["--telemetry", &to, "--allow", &port];
+    let mut board = Process::with_console(&forwards.arguments(&options, &[]));
+    let mut shell = Shell::new(connect(forwards.shell));
+    assert!(shell.until(|shell| shell.counter("failed_connects") > 0));
+    shell.leave("exit");
+    let said = format!(" found nobody at {to}; a refused one counts among the resets in too\n");
+    board.command("stats", "since the start");
+    assert!(board.output().contains(&said), "{}", board.output());
+    board.signal("TERM");
+    assert_eq!(board.exit(), Some(0));
+    let output = board.output();
+    let (_, farewell) = output.split_once("\nboard: ").expect("a farewell");
+    assert!(farewell.contains("\ntelemetry: ") && farewell.contains(&said), "{output}");
+
+    let mut quiet = User::quiet(&[]);
+    quiet.process.signal("TERM");
+    assert_eq!(quiet.process.exit(), Some(0));
+    assert!(!quiet.process.output().contains("found nobody"));
 }
 
 // ---- Cost ----------------------------------------------------------------------------------------

@@ -56,16 +56,17 @@ fn every_step_happens_and_every_kind_of_segment_is_shown() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_an_error_and_no_panic() {
-    struct Closed;
+fn a_reader_that_has_seen_enough_is_no_error_and_a_full_disk_is_one() {
+    struct Closed(io::ErrorKind);
     impl Write for Closed {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
+            Err(self.0.into())
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
-    let error = tapboard::walk::run(Closed).unwrap_err();
+    assert_eq!(tapboard::walk::run(Closed(io::ErrorKind::BrokenPipe)), Ok(()));
+    let error = tapboard::walk::run(Closed(io::ErrorKind::StorageFull)).unwrap_err();
     assert!(error.contains("cannot print"), "{error}");
 }

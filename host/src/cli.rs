@@ -2,7 +2,9 @@
 //!
 //! `--help` is the manual: it says what each command promises, what it prints, and how it exits.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
+use std::net::Ipv6Addr;
 use std::process::ExitCode;
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
@@ -64,10 +66,14 @@ impl Cli {
     /// Reads the command line. Help and errors are printed, on a terminal laid out for its width; with what the
     /// process has to exit then.
     pub fn read() -> Result<Self, ExitCode> {
-        let error = match Self::try_parse() {
+        let args: Vec<_> = std::env::args_os().collect();
+        let error = match Self::try_parse_from(&args) {
             Ok(cli) => return Ok(cli),
             Err(error) => error,
         };
+        if let Some(cli) = Self::joined(&args) {
+            return Ok(cli);
+        }
         let columns = if error.use_stderr() {
             layout::columns(&io::stderr())
         } else {
@@ -92,6 +98,21 @@ impl Cli {
     }
 }
 
+impl Cli {
+    /// What wrong `args` mean if a port stands apart from its host, as for `nc`.
+    fn joined(args: &[OsString]) -> Option<Self> {
+        let is_port = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.parse::<u16>().is_ok());
+        (2..args.len()).filter(|&at| is_port(&args[at])).find_map(|at| {
+            let (host, port) = (args[at - 1].to_str()?, args[at].to_str()?);
+            let host =
+                if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.into() };
+            let target = [format!("{host}:{port}").into()];
+            let args = args[..at - 1].iter().chain(&target).chain(&args[at + 1..]);
+            Self::try_parse_from(args).ok()
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +120,34 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_port_may_stand_apart_from_its_host() {
+        let joined = |words: &str| {
+            let words: Vec<_> = words.split(' ').map(OsString::from).collect();
+            match Cli::joined(&words)?.command {
+                Command::Connect(connect::Args { target, .. })
+                | Command::Echo(echo::Args { target, .. }) => Some(target.to_string()),
+                other => panic!("{other:?}"),
+            }
+        };
+        for (words, target) in [
+            ("connect 127.0.0.1 7007", "127.0.0.1:7007"),
+            ("connect ::1 7007 --timeout 2", "[::1]:7007"),
+            ("-v echo --pings 5 board.example 7", "board.example:7"),
+        ] {
+            assert_eq!(joined(&format!("tapboard-host {words}")).as_deref(), Some(target));
+        }
+        for words in [
+            "connect 7007",
+            "connect 127.0.0.1 0",
+            "connect 127.0.0.1 70000",
+            "connect a:1 7",
+            "a 7",
+        ] {
+            assert_eq!(joined(&format!("tapboard-host {words}")), None, "{words}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub const ABOUT: &str = "\
                        printf 'netstat\\n' | tapboard-host connect 127.0.0.1:7023\n  \
                        tapboard-host connect '[::1]:7007' --timeout 2")]
 pub struct Args {
-    /// Where to connect: address or name, and port; an IPv6 address in brackets
+    /// Where to connect: address or name, and port; an IPv6 address in brackets. Or as for nc: HOST PORT
     #[arg(value_name = "ADDR:PORT", default_value = ECHO_DEFAULT)]
     pub target: Target,
 

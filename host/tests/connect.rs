@@ -29,6 +29,21 @@ fn converse(address: SocketAddr, input: &[u8]) -> Finished {
 }
 
 #[test]
+fn a_port_may_stand_apart_as_for_nc() {
+    let address = server(|_, mut stream| {
+        stream.write_all(b"welcome").expect("the tool still reads");
+    });
+    let port = address.port().to_string();
+    let finished = run(&["connect", "127.0.0.1", &port, "--timeout", "5"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.text(), "welcome");
+    // What is wrong otherwise is said as before.
+    let finished = run(&["connect", "127.0.0.1", "--timeout", "5"]);
+    assert_eq!(finished.code, Some(2));
+    assert!(finished.stderr.contains("`127.0.0.1` has no port"), "{finished:?}");
+}
+
+#[test]
 fn the_end_of_input_is_our_fin_and_the_answer_is_still_read() {
     let address = server(|_, mut stream| {
         let mut all = String::new();

@@ -141,6 +141,15 @@ fn a_wrong_byte_in_a_ping_is_found_and_told_to_people() {
     assert!(text.contains("0 ok, 0 refused, 1 failed"), "{text}");
 }
 
+/// The pings and the connects, which take time of their own, are not in it.
+#[test]
+fn people_are_told_what_the_time_is_for() {
+    let address = server(|_, stream| echo(&stream, |_, _| {}));
+    let text = run(&["echo", &address.to_string(), "--bytes", "10k"]).text();
+    let line = text.lines().find(|line| line.starts_with("throughput ")).expect("a throughput");
+    assert!(line.ends_with("s for the bulk"), "{text}");
+}
+
 #[test]
 fn a_lost_byte_is_noticed_where_it_is_lost() {
     let address = server(|_, mut stream| {

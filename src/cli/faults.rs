@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::seed;
 use crate::link::{self, Chance, Link, Setting};
 use crate::nic::wire::Side;
 
@@ -74,7 +75,7 @@ pub struct Faults {
     pub partition: Vec<Fault>,
     /// Decides what befalls which frame, as far as chance does; drawn unless given, and printed when it matters,
     /// here or at the console.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = seed(u64::MAX))]
     pub seed: Option<u64>,
 }
 

@@ -59,12 +59,18 @@ impl fmt::Display for Faults {
     }
 }
 
-/// One line: `the cable is in; to the board: loss 5%; from the board: nothing wrong`.
+/// One line: `the cable is in; to the board: loss 5%; from the board: nothing wrong`. Of a good cable it says only
+/// that nothing is wrong, and of a good one that is out, only that.
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cable = if self.plugged() { "in" } else { "out" };
         let (to, from) = (self.faults(Side::Board), self.faults(Side::Peer));
-        write!(f, "the cable is {cable}; to the board: {to}; from the board: {from}")
+        write!(f, "the cable is {cable}")?;
+        match [*to, *from] {
+            [Faults::NONE, Faults::NONE] if self.plugged() => write!(f, "; {to}"),
+            [Faults::NONE, Faults::NONE] => Ok(()),
+            _ => write!(f, "; to the board: {to}; from the board: {from}"),
+        }
     }
 }
 
@@ -96,10 +102,10 @@ mod tests {
     #[test]
     fn a_link_tells_its_directions_apart() {
         let mut link = Link::new(7);
-        assert_eq!(
-            link.to_string(),
-            "the cable is in; to the board: nothing wrong; from the board: nothing wrong"
-        );
+        assert_eq!(link.to_string(), "the cable is in; nothing wrong");
+        link.plug(false);
+        assert_eq!(link.to_string(), "the cable is out");
+        link.plug(true);
         link.set(Some(Side::Board), Setting::parse("loss", "5%").unwrap());
         link.set(None, Setting::parse("rate", "1500kbit").unwrap());
         link.plug(false);

@@ -116,7 +116,7 @@ impl TapConfig {
             format!(" && sudo ip addr add {host_ipv6} dev {name} nodad")
         });
         format!(
-            "sudo ip tuntap add {name} mode tap user $USER && \
+            "sudo ip tuntap add {name} mode tap user $(id -un) && \
              sudo ip addr add {host_ipv4} dev {name} && sudo ip link set {name} up{ipv6}"
         )
     }

@@ -113,8 +113,8 @@ fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
         return;
     }
     cable.link_mut().plug(plugged);
-    nic.plug(plugged);
     show(cable);
+    nic.plug(plugged);
 }
 
 struct CaptureObserver(Capture);

@@ -1,5 +1,7 @@
 //! What is at the board's end of the cable: the firmware in this process, or a guest in another.
 
+use std::net::SocketAddr;
+
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
@@ -83,11 +85,27 @@ where
 pub(super) struct Booted<'a, O> {
     pub(super) firmware: Firmware<'a, SimBoard>,
     pub(super) own: O,
+    /// Where telemetry goes, if the board connects to nobody else.
+    pub(super) telemetry: Option<SocketAddr>,
+}
+
+impl<O> Booted<'_, O> {
+    /// What the counters owe to telemetry that nobody takes, if they do.
+    fn unheard(&self) -> Option<String> {
+        let to = self.telemetry?;
+        let failed = self.firmware.stack().counters().failed_connects;
+        (failed > 0).then(|| {
+            format!(
+                "telemetry: {} found nobody at {to}; a refused one counts among the resets in too",
+                counted(failed, "connect"),
+            )
+        })
+    }
 }
 
 impl<O: OwnServices> Station for Booted<'_, O> {
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
-        let Self { firmware, own } = self;
+        let Self { firmware, own, .. } = self;
         firmware.poll_with(now, device, |now, stack, board| own.poll(now, stack, board))
     }
 
@@ -126,6 +144,9 @@ impl<O: OwnServices> Station for Booted<'_, O> {
         for (name, value) in (0..).map_while(|index| self.firmware.stack().counter(index)) {
             say!("{name:<20} {value}");
         }
+        if let Some(unheard) = self.unheard() {
+            say!("{unheard}");
+        }
     }
 
     fn traffic(&self) -> Traffic {
@@ -144,6 +165,6 @@ impl<O: OwnServices> Station for Booted<'_, O> {
             c.active_opens,
             counted(c.syn_unanswered, "SYN"),
             counted(c.resets_in, "reset")
-        )
+        ) + &self.unheard().map_or_else(String::new, |unheard| format!("\n{unheard}"))
     }
 }

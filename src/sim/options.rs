@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::is_standard;
+use crate::cli::{is_standard, seed};
 
 /// Options of `tapboard sim`.
 #[derive(Clone, Debug, Args)]
@@ -14,7 +14,7 @@ pub struct Sim {
     #[arg(long, value_name = "A..B", default_value = "0..1000", value_parser = seeds)]
     seeds: Range<u64>,
     /// Run the world of this seed alone.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..u64::MAX))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed(u64::MAX - 1))]
     seed: Option<u64>,
     /// How many worlds to run at a time; as many as there are cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
@@ -37,9 +37,9 @@ pub struct Sim {
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
-    /// On.
+    /// They do.
     On,
-    /// Off.
+    /// They do not.
     Off,
 }
 
@@ -121,7 +121,7 @@ mod tests {
             ("--pcap x", "--seed N"),
             ("--seeds 0..5 --pcap x", "--seed N, in place of --seeds"),
             ("--seed 7 --pcap - --json", "name a file"),
-            (last.as_str(), "is not in"),
+            (last.as_str(), "a number from 0 to 18446744073709551614"),
         ] {
             let error = read(&format!("tapboard sim {bad}")).unwrap_err().to_string();
             assert!(error.contains(remedy), "{bad}: {error}");

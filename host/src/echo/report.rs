@@ -121,7 +121,7 @@ impl Report<'_> {
         output.line(format_args!("verified     {bytes} of {due}"))?;
         if let Some(rate) = self.bytes_per_second(totals) {
             output.line(format_args!(
-                "throughput   {:.2} MB/s each way, {} in all",
+                "throughput   {:.2} MB/s each way, {} for the bulk",
                 rate / 1e6,
                 show_time(self.bulk_time)
             ))?;

@@ -41,7 +41,7 @@ fn the_setup_command_has_the_configured_addresses() {
     };
     assert_eq!(
         config.setup_command(),
-        "sudo ip tuntap add tap7 mode tap user $USER && \
+        "sudo ip tuntap add tap7 mode tap user $(id -un) && \
          sudo ip addr add 198.51.100.9/25 dev tap7 && sudo ip link set tap7 up"
     );
 }

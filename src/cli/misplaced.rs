@@ -1,0 +1,71 @@
+//! An option that is another command's.
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, Error};
+
+/// `error`, with the commands whose option it is that was given elsewhere, in place of a guess at one that is
+/// spelt alike.
+pub(super) fn explained(mut error: Error, command: &Command) -> Error {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let commands: Vec<_> = command
+        .get_subcommands()
+        .filter(|command| command.get_arguments().any(|known| written(known, option)))
+        .map(|command| format!("`tapboard {}`", command.get_name()))
+        .collect();
+    if commands.is_empty() {
+        return error;
+    }
+    let tip = format!("'{option}' is an option of {}", commands.join(", "));
+    if error.remove(ContextKind::SuggestedArg).is_some() {
+        // Of what was guessed.
+        error.remove(ContextKind::Usage);
+    }
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    error
+}
+
+/// Whether `option`, with its dashes, is that one.
+fn written(known: &Arg, option: &str) -> bool {
+    match option.strip_prefix("--") {
+        Some(long) => known.get_long() == Some(long),
+        None => option
+            .strip_prefix('-')
+            .is_some_and(|short| known.get_short().is_some_and(|known| short == known.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::Cli;
+
+    #[test]
+    fn an_option_of_another_command_is_said_to_be_one() {
+        for (words, tip) in [
+            ("--ip 1.2.3", "'--ip' is an option of `tapboard tap`\n"),
+            ("user --name tap1", "'--name' is an option of `tapboard tap`\n"),
+            ("tap --allow 9001", "'--allow' is an option of `tapboard user`\n"),
+            ("tap -p 8007:7", "'-p' is an option of `tapboard user`\n"),
+            ("--seeds 0..5", "'--seeds' is an option of `tapboard sim`\n"),
+            (
+                "loopback --pcap x",
+                "'--pcap' is an option of `tapboard user`, `tapboard tap`, `tapboard sim`\n",
+            ),
+        ] {
+            let line = format!("tapboard {words}");
+            let error = Cli::read(line.split(' ').map(Into::into)).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let error = error.to_string();
+            assert!(error.contains(tip) && error.matches("tip:").count() == 1, "{error}");
+            assert!(!error.contains("--ip6"), "{error}");
+        }
+        // One that nobody has is still guessed at.
+        let error = Cli::read(["tapboard", "--los"].map(Into::into)).unwrap_err().to_string();
+        assert!(error.contains("'--loss'"), "{error}");
+    }
+}
