@@ -70,7 +70,9 @@ fn record() -> Recording {
     }
     // A client that has to wait for the cable, and gets its answer.
     let mut client = None;
-    for (line, answer) in [("unplug", "the cable is out"), ("plug", "the cable is in")] {
+    for (line, answer) in
+        [("unplug", "where they wait until it is in"), ("plug", "the cable is in")]
+    {
         recording.push(typed(Board, line));
         board.command(line, answer);
         assert!(board.until(PATIENCE, |text| text.ends_with('\n')), "half a line");
