@@ -90,6 +90,11 @@ pub trait Nic {
     /// Shows the other end that the cable was taken out or put in; its frames are dropped in any case.
     fn plug(&mut self, _plugged: bool) {}
 
+    /// What else is to be said when the cable is taken out.
+    fn unplugged(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Learns whether the other end works at the same time as we do, on another core.
     fn set_concurrent(&mut self, _concurrent: bool) {}
 

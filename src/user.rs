@@ -44,11 +44,8 @@ impl Nic for UserNic<'_> {
         Ok([next, arrival.map(|at| at.max(now))].into_iter().flatten().min())
     }
 
-    /// Tells what clients see of it. The gateway's end of the wire shows nothing.
-    fn plug(&mut self, plugged: bool) {
-        if !plugged {
-            say!("clients still connect: to the gateway, where they wait until it is in");
-        }
+    fn unplugged(&self) -> Option<&'static str> {
+        Some("clients still connect: to the gateway, where they wait until it is in")
     }
 
     fn idle(&self) -> bool {

@@ -113,8 +113,12 @@ fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
         return;
     }
     cable.link_mut().plug(plugged);
-    show(cable);
+    // Who reads that the cable is out finds it out.
     nic.plug(plugged);
+    show(cable);
+    if let Some(more) = nic.unplugged().filter(|_| !plugged) {
+        say!("{more}");
+    }
 }
 
 struct CaptureObserver(Capture);
