@@ -3,11 +3,13 @@
 mod common;
 
 use common::frames::{endpoint, fix_checksums, ip_frame, neighbor_answer};
-use common::solo::{Client, SLOTS, Solo, SoloMemory};
+use common::solo::{Client, SLOTS, Solo, SoloMemory, connected};
 use common::tcp;
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, EthernetFrame, IpProtocol, Ipv4Packet, Ipv6Packet};
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, IpProtocol, Ipv4Packet, Ipv6Packet, TcpControl, TcpSeqNumber,
+};
 
 #[test]
 fn fragments_are_dropped_and_counted() {
@@ -216,4 +218,43 @@ fn bytes_are_counted_beyond_32_bits() {
     }
     assert_eq!(solo.board.counters().frames_in, frames);
     assert_eq!(solo.board.counters().bytes_in, 60_000 * frames);
+}
+
+/// smoltcp compares modulo 2^32. Behind a FIN that comes in while the window is closed its window ends before it begins,
+/// and half the sequence space away is both later and earlier: it panics.
+#[test]
+fn a_segment_from_half_the_sequence_space_away_is_dropped() {
+    for control in
+        [TcpControl::None, TcpControl::Psh, TcpControl::Fin, TcpControl::Rst, TcpControl::Syn]
+    {
+        for payload in [&b""[..], b"text"] {
+            let mut memory = SoloMemory::new();
+            let mut solo = Solo::new(&mut memory, 1);
+            let (mut client, mut socket, listener) = connected(&mut solo);
+            for _ in 0..2 {
+                let data = client.data(&[b'x'; 1024]);
+                solo.send(data);
+            }
+            assert_eq!(solo.said().last().map(|segment| segment.window), Some(0));
+            // In one go with the FIN, so that this has not been acknowledged.
+            let fin = client.fin();
+            solo.put(fin);
+            let next = client.seq;
+            let distances = (-3..=3).map(|close| i32::MAX.wrapping_add(close));
+            for distance in distances.clone() {
+                client.seq = TcpSeqNumber(next.0.wrapping_add(distance));
+                solo.put(client.segment(control, payload).frame());
+            }
+            solo.turn();
+            let dropped = distances.count() as u64;
+            assert_eq!(solo.board.counters().early_dropped, dropped, "{control:?}");
+            let mut buffer = [0; 4096];
+            assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut buffer), Ok(2048));
+            assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut buffer), Ok(0));
+            solo.board.abort(socket);
+            tcp::close(&mut solo.board, listener);
+            solo.turn();
+            solo.assert_clean();
+        }
+    }
 }

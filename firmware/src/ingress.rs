@@ -29,7 +29,7 @@ pub(crate) enum Class {
     /// A connection request (SYN without ACK).
     Syn { local: IpEndpoint, remote: IpEndpoint, heard: Heard },
     /// A reset.
-    Rst { local: IpEndpoint, remote: IpEndpoint },
+    Rst { local: IpEndpoint, remote: IpEndpoint, seq: TcpSeqNumber },
     /// A question for a MAC address, or the answer to one; smoltcp is told what it needs.
     Discovery(Received),
     /// ARP or neighbour discovery that is neither of those, or not a good one. smoltcp could learn from it what the stack
@@ -194,7 +194,7 @@ fn classify_tcp(at: usize, packet: &Packet<'_>, verify: bool) -> Class {
         },
     };
     if tcp.rst() {
-        Class::Rst { local, remote }
+        Class::Rst { local, remote, seq: heard.seq }
     } else if tcp.syn() && !tcp.ack() {
         Class::Syn { local, remote, heard }
     } else {

@@ -168,7 +168,8 @@ counters! {
     resets_unsent,
     /// Times a UDP socket's queue was dropped because the neighbour of its first datagram did not answer.
     datagrams_unsent,
-    /// Segments for a connection of ours whose SYN had not left yet.
+    /// Segments that cannot be of the connection that they are for: its SYN had not left yet, or half the sequence space
+    /// is between them and what comes next.
     early_dropped,
     /// Signs that somebody else on the network uses an address of this board's (RFC 5227 2.4).
     address_conflicts,

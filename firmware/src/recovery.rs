@@ -39,6 +39,9 @@ use crate::round_trip::RoundTrip;
 /// Sequence numbers no further from each other may belong to one connection: more than any send buffer.
 const NEAR: u32 = 1 << 24;
 
+/// Half the sequence space, but for more than any window.
+const FAR: u32 = (1 << 31) - (1 << 17);
+
 /// A connection's local and remote end.
 pub(crate) type Ends = (IpEndpoint, IpEndpoint);
 
@@ -183,6 +186,12 @@ impl Recovery {
     /// The sequence number behind all data that came in, of which `unread` bytes have not been read.
     pub(crate) fn next(&self, unread: usize) -> TcpSeqNumber {
         self.unread + unread
+    }
+
+    /// Whether `seq` is about half the sequence space away from what comes next, of which `unread` bytes have not been
+    /// read: no segment of the peer's has such a number.
+    pub(crate) fn is_far(&self, seq: TcpSeqNumber, unread: usize) -> bool {
+        self.known && distance(seq, self.next(unread)).unsigned_abs() > FAR
     }
 
     /// The cable is in again: try soon, and as often as at first.

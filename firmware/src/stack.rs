@@ -25,7 +25,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address,
-    Ipv4Cidr, TcpControl,
+    Ipv4Cidr, TcpControl, TcpSeqNumber,
 };
 
 use crate::backlog::Backlog;
@@ -410,12 +410,9 @@ impl<'a> NetStack<'a> {
                     }
                 }
             }
-            Class::Rst { local, remote } => {
+            Class::Rst { local, remote, seq } => {
                 self.backlog.forget(*local, *remote);
-                reset = self.pool.find(&self.set, *local, *remote).map(|index| {
-                    let before = self.pool.socket(index, &self.set).state();
-                    (index, before)
-                });
+                reset = self.pool.find(&self.set, *local, *remote).map(|index| (index, *seq));
             }
             Class::OtherDiscovery | Class::Fragment | Class::NotOurs => {
                 let count = match class {
@@ -427,13 +424,12 @@ impl<'a> NetStack<'a> {
                 return;
             }
         }
-        let index = known.map(|(index, _)| index).or(reset.map(|(index, _)| index));
-        if index.is_some_and(|index| self.pool.slots[index].syn_unsent.is_some()) {
-            // Nobody can mean a connection that nobody knows of yet. smoltcp would count with a window that it has
-            // not announced (`last_scaled_window`, socket/tcp.rs 782), and panic.
+        let its = known.map(|(index, heard)| (index, heard.seq)).or(reset);
+        if its.is_some_and(|(index, seq)| self.is_dangerous(index, seq)) {
             self.counters.early_dropped = self.counters.early_dropped.wrapping_add(1);
             return;
         }
+        let before = reset.map(|(index, _)| self.pool.socket(index, &self.set).state());
         if let Some((index, heard)) = known {
             let before = self.look(index);
             match heard.fin {
@@ -455,12 +451,23 @@ impl<'a> NetStack<'a> {
             let to = if matches!(class, Class::Pass) { To::Others } else { To::Tcp };
             self.show(to, frame, transmit);
         }
-        if let Some((index, before)) = reset {
+        if let Some(((index, _), before)) = reset.zip(before) {
             self.pool.reset(&mut self.set, index, before);
         }
         if !matches!(class, Class::Pass) && self.pool.shaking() {
             self.pool.progress(&mut self.set, now, &mut self.counters);
         }
+    }
+
+    /// Whether smoltcp would panic at a segment with this number, which cannot be one of that connection.
+    fn is_dangerous(&self, index: usize, seq: TcpSeqNumber) -> bool {
+        let slot = &self.pool.slots[index];
+        // Nobody knows of the connection yet. smoltcp would count with a window that it has not announced
+        // (`last_scaled_window`, socket/tcp.rs 782).
+        slot.syn_unsent.is_some()
+            // To smoltcp that is later than the window and earlier at once (socket/tcp.rs 1738), if the window ends
+            // before it begins: behind a FIN that came in while it was closed.
+            || slot.recovery.is_far(seq, self.pool.socket(index, &self.set).recv_queue())
     }
 
     fn ends(&self, index: usize) -> Option<Ends> {

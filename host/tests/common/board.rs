@@ -102,17 +102,24 @@ impl Board {
         port: u16,
         handler: impl Fn(usize, &TcpStream) + Send + Sync + 'static,
     ) -> Self {
-        let address = self.at(port);
-        self.tcp.retain(|(listener, _)| listener.local_addr().ok() != Some(address));
-        let listener = TcpListener::bind(address).expect("a free port");
-        self.tcp.push((listener, Arc::new(handler)));
+        let (address, handler) = (self.at(port), Arc::new(handler) as Handler);
+        // A socket that was closed may live on for a moment, in a child that some other test is starting.
+        let mut there = self.tcp.iter_mut();
+        match there.find(|(listener, _)| listener.local_addr().ok() == Some(address)) {
+            Some((_, there)) => *there = handler,
+            None => self.tcp.push((TcpListener::bind(address).expect("a free port"), handler)),
+        }
         self
     }
 
     /// With this answer on a UDP port.
     pub fn udp(mut self, port: u16, answer: Answer) -> Self {
-        self = self.without_udp(port);
-        self.udp.push((UdpSocket::bind(self.at(port)).expect("a free port"), answer));
+        let address = self.at(port);
+        let mut there = self.udp.iter_mut();
+        match there.find(|(socket, _)| socket.local_addr().ok() == Some(address)) {
+            Some((_, there)) => *there = answer,
+            None => self.udp.push((UdpSocket::bind(address).expect("a free port"), answer)),
+        }
         self
     }
 
