@@ -1,12 +1,13 @@
 //! All the RAM of the network side, as two values that are borrowed once.
 //!
-//! [`Storage`] holds the buffers and the backlog: zero bytes only, so that a static of it lands in `.bss` and costs
-//! no flash. [`Sockets`] holds the sockets that borrow those buffers, about 400 bytes each, whose empty
-//! value is not all zero: a static of it lands in `.data`, which flash holds a copy of. That is why
-//! they are two. Nothing else in this crate grows with the number or the size of the connections.
+//! [`Storage`] holds the buffers and the backlog, [`Sockets`] the sockets that borrow those buffers, about 500 bytes each;
+//! that is why they are two. A static of either lands in `.bss` and costs no flash: an empty socket is not all zero, so
+//! they are made when the memory is taken, in vectors that are empty until then. Nothing else in this crate grows with
+//! the number or the size of the connections.
 
-use core::array;
+use core::mem::ManuallyDrop;
 
+use heapless::Vec;
 use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
 
@@ -87,13 +88,13 @@ impl<'a, const TCP: usize, const BUFFER: usize, const UDP: usize, const DATAGRAM
 type UdpMetadata = [[smol_udp::PacketMetadata; UDP_PACKETS]; 2];
 
 /// The sockets over a [`Storage`] of the same `TCP` and `UDP`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sockets<'a, const TCP: usize, const UDP: usize> {
-    pub(crate) tcp: [SocketStorage<'a>; TCP],
-    pub(crate) udp: [SocketStorage<'a>; UDP],
-    pub(crate) tcp_slots: [Slot; TCP],
-    pub(crate) udp_slots: [UdpSlot; UDP],
-    pub(crate) udp_metadata: [UdpMetadata; UDP],
+    tcp: Place<SocketStorage<'a>, TCP>,
+    udp: Place<SocketStorage<'a>, UDP>,
+    tcp_slots: Place<Slot, TCP>,
+    udp_slots: Place<UdpSlot, UDP>,
+    udp_metadata: Place<UdpMetadata, UDP>,
 }
 
 impl<const TCP: usize, const UDP: usize> Sockets<'_, TCP, UDP> {
@@ -101,12 +102,35 @@ impl<const TCP: usize, const UDP: usize> Sockets<'_, TCP, UDP> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            tcp: [const { SocketStorage::EMPTY }; TCP],
-            udp: [const { SocketStorage::EMPTY }; UDP],
-            tcp_slots: [const { Slot::new() }; TCP],
-            udp_slots: [const { UdpSlot::new() }; UDP],
-            udp_metadata: [[[smol_udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]; UDP],
+            tcp: Place::new(),
+            udp: Place::new(),
+            tcp_slots: Place::new(),
+            udp_slots: Place::new(),
+            udp_metadata: Place::new(),
         }
+    }
+}
+
+/// Room for `N` values, which are made when it is lent. Never dropped: what borrows for as long as it exists, as the
+/// sockets do, must not be; and they own nothing.
+#[derive(Debug)]
+struct Place<T, const N: usize>(ManuallyDrop<Vec<T, N>>);
+
+impl<T, const N: usize> Place<T, N> {
+    const fn new() -> Self {
+        Self(ManuallyDrop::new(Vec::new()))
+    }
+
+    fn lend(&mut self, value: impl Fn() -> T) -> &mut [T] {
+        self.0.clear();
+        while self.0.push(value()).is_ok() {}
+        &mut self.0
+    }
+}
+
+impl<T, const N: usize> Default for Place<T, N> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -129,7 +153,7 @@ impl<'a, const TCP: usize, const UDP: usize> Sockets<'a, TCP, UDP> {
     ) -> Placed<'a> {
         const { assert!(BUFFER <= TCP_BUFFER_MAX, "a peer could send more than the buffer holds") };
         assert!(tcp.len() == TCP && udp.len() == UDP, "one pair of buffers for each socket");
-        let mut set = SocketSet::new(&mut self.tcp[..]);
+        let mut set = SocketSet::new(self.tcp.lend(|| SocketStorage::EMPTY));
         let handles = tcp.iter_mut().map(|[rx, tx]| {
             let socket = smol_tcp::Socket::new(
                 smol_tcp::SocketBuffer::new(&mut rx[..]),
@@ -137,26 +161,20 @@ impl<'a, const TCP: usize, const UDP: usize> Sockets<'a, TCP, UDP> {
             );
             set.add(socket)
         });
-        let pool = Pool::new(&mut self.tcp_slots, handles);
-        let mut udp_set = SocketSet::new(&mut self.udp[..]);
-        let datagrams = udp.iter_mut().zip(&mut self.udp_metadata);
-        for (([rx, tx], [rx_meta, tx_meta]), slot) in datagrams.zip(&mut self.udp_slots) {
+        let pool = Pool::new(self.tcp_slots.lend(Slot::new), handles);
+        let mut udp_set = SocketSet::new(self.udp.lend(|| SocketStorage::EMPTY));
+        let metadata =
+            self.udp_metadata.lend(|| [[smol_udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]);
+        let slots = self.udp_slots.lend(UdpSlot::new);
+        for (([rx, tx], [rx_meta, tx_meta]), slot) in udp.iter_mut().zip(metadata).zip(&mut *slots)
+        {
             let socket = smol_udp::Socket::new(
                 smol_udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
                 smol_udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
             );
             slot.place(udp_set.add(socket));
         }
-        Placed { set, pool, backlog, udp_set, udp: &mut self.udp_slots }
-    }
-}
-
-impl<const TCP: usize, const UDP: usize> Default for Sockets<'_, TCP, UDP> {
-    fn default() -> Self {
-        Self {
-            udp_metadata: array::from_fn(|_| [[smol_udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]),
-            ..Self::new()
-        }
+        Placed { set, pool, backlog, udp_set, udp: slots }
     }
 }
 
