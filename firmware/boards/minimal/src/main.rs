@@ -5,8 +5,8 @@
 //! firmware can be optimised away, and nothing of one chip's drivers is in the sizes. It is the
 //! template of a port: replace those two files.
 //!
-//! All RAM but the call stack is in three statics, whose sizes `nm` shows: `BUFFERS` and `FIRMWARE` in
-//! `.bss`, `SOCKETS` in `.data`.
+//! All RAM but the call stack is in three statics in `.bss`, whose sizes `nm` shows: `BUFFERS`, `SOCKETS` and
+//! `FIRMWARE`.
 #![no_std]
 #![no_main]
 
