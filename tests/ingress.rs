@@ -251,10 +251,7 @@ fn a_segment_from_half_the_sequence_space_away_is_dropped() {
             let mut buffer = [0; 4096];
             assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut buffer), Ok(2048));
             assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut buffer), Ok(0));
-            solo.board.abort(socket);
-            tcp::close(&mut solo.board, listener);
-            solo.turn();
-            solo.assert_clean();
+            solo.end(socket, listener);
         }
     }
 }

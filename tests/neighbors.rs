@@ -214,10 +214,7 @@ fn a_hundred_hosts_that_ask_do_not_disturb_a_live_connection() {
         assert_eq!(solo.asked, 0);
         solo.pass(SECOND);
     }
-    solo.board.abort(socket);
-    tcp::close(&mut solo.board, listener);
-    solo.turn();
-    solo.assert_clean();
+    solo.end(socket, listener);
 }
 
 /// What smoltcp does not promise: a cache with room for [`NEIGHBORS`], that loses none of them to another.
@@ -270,10 +267,7 @@ fn a_packet_from_elsewhere_does_not_move_a_confirmed_neighbour_but_its_own_annou
     solo.pass(SECOND * 31);
     assert_eq!(goes_to(&mut solo, true_mac), [true_mac]);
     solo.said();
-    solo.board.abort(socket);
-    tcp::close(&mut solo.board, listener);
-    solo.turn();
-    solo.assert_clean();
+    solo.end(socket, listener);
 }
 
 /// A neighbour that goes quiet is still written to while it is asked for anew; then nothing is sent into the void.
@@ -321,10 +315,7 @@ fn the_silent_peer_of_an_idle_connection_is_asked_for_and_found_where_it_is_now(
     solo.pass(SECOND * 21);
     assert!(!solo.said().is_empty(), "a probe, to where it is now");
     assert_eq!(solo.board.state_name(&socket), "ESTABLISHED");
-    solo.board.abort(socket);
-    tcp::close(&mut solo.board, listener);
-    solo.turn();
-    solo.assert_clean();
+    solo.end(socket, listener);
 }
 
 /// Whoever else is absent, an idle connection is probed in time.
@@ -473,10 +464,7 @@ fn discovery_in_disguise_teaches_nobody_anything() {
         solo.put(sent_by(NetConfig::PEER.mac, ping(peer, own)));
         solo.turn();
         assert_eq!(answered(&mut solo), [NetConfig::PEER.mac]);
-        solo.board.abort(socket);
-        tcp::close(&mut solo.board, listener);
-        solo.turn();
-        solo.assert_clean();
+        solo.end(socket, listener);
     }
 }
 
@@ -574,10 +562,7 @@ fn a_live_peer_that_has_moved_is_confirmed_by_what_it_acknowledges() {
     solo.put(sent_by(mac(66), ping(peer.into(), own.into())));
     solo.turn();
     assert_eq!(answered(&mut solo), [NetConfig::PEER.mac]);
-    solo.board.abort(socket);
-    tcp::close(&mut solo.board, listener);
-    solo.turn();
-    solo.assert_clean();
+    solo.end(socket, listener);
 }
 
 /// What a switch floods is neither answered nor learned from.

@@ -186,10 +186,6 @@ pub(crate) struct Pool<'a> {
     pub(crate) news: bool,
 }
 
-fn earliest(a: &mut Option<Instant>, b: Instant) {
-    *a = Some(a.map_or(b, |a| a.min(b)));
-}
-
 impl<'a> Pool<'a> {
     /// The pool over `slots`, whose sockets `handles` names in the same order.
     pub(crate) fn new(slots: &'a mut [Slot], handles: impl Iterator<Item = SocketHandle>) -> Self {

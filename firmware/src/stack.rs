@@ -612,7 +612,8 @@ impl<'a> NetStack<'a> {
         if self.discovery_egress(device) { Egress::Refused } else { outcome }
     }
 
-    /// Lets smoltcp send what is due; also, whom it wants to ask for. Never inlined: the way in, which is deep, needs no room for this one.
+    /// Lets smoltcp send what is due, and says whom it wants to ask for. Never inlined: the way in, which is deep, needs no
+    /// room for this one.
     #[inline(never)]
     fn send_due<D: Device + ?Sized>(
         &mut self,

@@ -183,6 +183,15 @@ impl<'a> Solo<'a> {
         assert!(self.board.row(0).is_none(), "{}", self.netstat());
     }
 
+    /// Resets a connection and closes its listener; nothing may be held any more.
+    #[track_caller]
+    pub(crate) fn end(&mut self, socket: TcpSocket, listener: TcpSocket) {
+        self.board.abort(socket);
+        super::tcp::close(&mut self.board, listener);
+        self.turn();
+        self.assert_clean();
+    }
+
     pub(crate) fn netstat(&self) -> String {
         super::netstat("board", &self.board)
     }

@@ -5,10 +5,11 @@ use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
-use super::{End, Peer, Phase, Pool, Slot, earliest};
+use super::{End, Peer, Phase, Pool, Slot};
 use crate::config::{
     ABANDONED, CONNECT, LISTENERS, ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX, USER_TIMEOUT,
 };
+use crate::moment::earliest;
 use crate::netstat::Counters;
 
 impl<'a> Pool<'a> {
@@ -76,9 +77,7 @@ impl<'a> Pool<'a> {
                 Phase::Orphan => self.expire_orphan(set, index, now, counters),
                 Phase::Aborting => self.expire_aborting(set, index, now, tried, counters),
             };
-            if let Some(deadline) = deadline {
-                earliest(&mut next, deadline);
-            }
+            next = earliest(next, deadline);
         }
         let last = self.slots[self.used()].iter().rposition(|slot| slot.phase != Phase::Free);
         self.used = last.map_or(0, |last| last + 1);
@@ -244,7 +243,7 @@ impl<'a> Pool<'a> {
             }
             let deadline = slot.touched + ABANDONED;
             if now < deadline {
-                earliest(&mut next, deadline);
+                next = earliest(next, Some(deadline));
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
                 self.abort(set, index, now);
@@ -257,7 +256,7 @@ impl<'a> Pool<'a> {
             }
             let deadline = listener.touched + ABANDONED;
             if now < deadline {
-                earliest(&mut next, deadline);
+                next = earliest(next, Some(deadline));
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
                 self.unregister(set, index as u8, now);
