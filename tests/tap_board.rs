@@ -217,6 +217,8 @@ fn a_transfer_outlives_a_link_that_goes_down() {
     netns::run("a_transfer_outlives_a_link_that_goes_down", &[], || {
         let tap = quiet(&[]);
         let mut client = connect(board(7));
+        // The kernel takes no more than that, or all could be over before the link is down.
+        socket2::SockRef::from(&client).set_recv_buffer_size(128 * 1024).unwrap();
         let data = pattern(2, 3_000_000);
         let mut sender = client.try_clone().unwrap();
         let all = data.clone();
