@@ -3,18 +3,20 @@
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, IpAddress, IpCidr, IpVersion, Ipv4Address, Ipv4Cidr, Ipv4Packet,
-};
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
-use super::{NetStack, To};
-use crate::config::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
-use crate::crafted::Crafted;
-use crate::egress::MeteredToken;
-use crate::listener::Phase;
-use crate::moment::earliest;
-use crate::neighbors::{Kind, Message, Received, Source};
+use super::NetStack;
+use super::ingress::Recipient;
+use super::transmit::MeteredToken;
+use crate::fmt::warning;
+use crate::frame::Packet;
+use crate::frame::discovery::{Kind, Message, Received};
+use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
+use crate::neighbors::Source;
 use crate::netstat::Count;
+use crate::tcp::Phase;
+use crate::time::earliest;
+use crate::workaround::inject::InjectedSegment;
 
 /// Somebody else on the network uses an address of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +35,6 @@ impl core::fmt::Display for Conflict {
             None => write!(f, "{mac} is also used by another board, or the network has a loop"),
         }
     }
-}
-
-/// smoltcp's next hop to what is outside `net`: the gateway, or if that is outside too, our own address. smoltcp takes
-/// in nobody's MAC address from outside, and has no other use for one of ours.
-pub(super) fn default_route(net: Ipv4Cidr, gateway: Ipv4Address) -> Ipv4Address {
-    if net.contains_addr(&gateway) { gateway } else { net.address() }
 }
 
 /// What is noticed of others that use our addresses, and what is told of them.
@@ -80,29 +76,10 @@ impl NetStack<'_> {
         self.identity.reported
     }
 
-    /// Whether `address` is one of ours.
-    pub(super) fn is_own(&self, address: IpAddress) -> bool {
-        self.interface.ip_addrs().iter().any(|cidr| cidr.address() == address)
-    }
-
-    /// Our address on the same link as `address`.
-    fn own_beside(&self, address: IpAddress) -> Option<IpAddress> {
-        let mut own = self.interface.ip_addrs().iter();
-        own.find(|cidr| cidr.contains_addr(&address)).map(IpCidr::address)
-    }
-
-    /// Whom a packet to `address` is handed to: itself on our link, else the gateway.
-    fn next_hop(&self, address: IpAddress) -> Option<IpAddress> {
-        if self.own_beside(address).is_some() {
-            return Some(address);
-        }
-        self.gateway.filter(|_| matches!(address, IpAddress::Ipv4(_))).map(IpAddress::Ipv4)
-    }
-
-    /// Learns from a packet from `source` who its sender is, so that it can be answered, and tells smoltcp.
-    pub(super) fn hear<T: TxToken>(&mut self, source: IpAddress, ethernet: &EthernetFrame<&[u8]>) {
-        let mac = ethernet.src_addr();
-        if mac == self.mac && !self.is_own(source) {
+    /// Learns from a packet who its sender is, so that it can be answered, and tells smoltcp.
+    pub(super) fn hear<T: TxToken>(&mut self, packet: &Packet<'_>, mac: EthernetAddress) {
+        let source = packet.source;
+        if Some(mac) == self.mac() && !self.is_own(source) {
             // Of our own making.
             return;
         }
@@ -110,13 +87,7 @@ impl NetStack<'_> {
         let routed = hop != source;
         let known = self.neighbors.hear(hop, mac, routed, self.now);
         if known.is_none() {
-            let sound = match Ipv4Packet::new_checked(ethernet.payload()) {
-                Ok(ip) if source.version() == IpVersion::Ipv4 => {
-                    !self.capabilities.checksum.ipv4.rx() || ip.verify_checksum()
-                }
-                // IPv6 has no checksum of its own.
-                _ => true,
-            };
+            let sound = packet.is_sound(self.capabilities.checksum.ipv4.rx());
             if sound && mac.is_unicast() && source.is_unicast() {
                 let learned = if routed { Source::Routed } else { Source::Packet };
                 self.neighbors.learn(hop, mac, learned, self.now);
@@ -134,14 +105,15 @@ impl NetStack<'_> {
             // The only way to empty smoltcp's cache.
             self.interface.update_ip_addrs(|_| {});
         }
+        let Some(to) = self.mac() else { return };
         while let Some((address, mac)) = self.neighbors.tell(only, self.now) {
             // To smoltcp, a gateway outside our prefix has our own address; see `default_route`.
             let beside = self.own_beside(address).map(|own| (address, own));
             let own = self.ipv4().map(IpAddress::Ipv4);
             let Some((owner, target)) = beside.or(own.zip(own)) else { continue };
-            let answer = Message { kind: Kind::Answer, mac, owner, target, to: self.mac };
-            let answer = Crafted::message(&answer);
-            self.inject::<T>(To::Others, &answer);
+            let answer = Message { kind: Kind::Answer, mac, owner, target, to };
+            let answer = InjectedSegment::message(&answer);
+            self.inject::<T>(Recipient::Others, &answer);
         }
     }
 
@@ -161,8 +133,9 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let Received { kind, owner, mac, target, weak } = *received;
+        let Some(own) = self.mac() else { return };
         let asked = kind == Kind::Question && self.is_own(target);
-        if self.is_own(owner) && mac != self.mac {
+        if self.is_own(owner) && mac != own {
             self.conflicts(Conflict { address: Some(owner), mac });
         } else if owner.is_unicast() && self.next_hop(owner) == Some(owner) {
             let source = match kind {
@@ -175,10 +148,10 @@ impl NetStack<'_> {
             self.neighbors.learn(owner, mac, source, self.now);
         }
         // To ourselves, on a loopback, the question was answer enough.
-        if asked && mac != self.mac {
+        if asked && mac != own {
             let answer = Message {
                 kind: Kind::Answer,
-                mac: self.mac,
+                mac: own,
                 owner: target,
                 target: owner,
                 to: mac,
@@ -194,7 +167,8 @@ impl NetStack<'_> {
     pub(super) fn own_frame(&mut self) {
         let echo = self.identity.spoken.is_some_and(|at| self.now < at + ECHO_WINDOW);
         if !echo {
-            self.conflicts(Conflict { address: None, mac: self.mac });
+            let Some(mac) = self.mac() else { return };
+            self.conflicts(Conflict { address: None, mac });
         } else if self.identity.repeats > 0 && self.identity.announce.is_none() {
             let wait = ANNOUNCE_INTERVAL_MS + self.rng.below(ANNOUNCE_INTERVAL_MS);
             self.identity.announce = Some((self.now + Duration::from_millis(wait.into()), 0));
@@ -218,8 +192,9 @@ impl NetStack<'_> {
             match identity.suspected.take().filter(is) {
                 Some(suspected) => {
                     (identity.reported, news) = (Some(suspected), true);
-                    log::warn!(
-                        "address conflict: {conflict}; give each board addresses of its own"
+                    warning!(
+                        "address conflict: {}; give each board addresses of its own",
+                        conflict
                     );
                 }
                 None => identity.suspected = Some((self.now, conflict)),
@@ -244,14 +219,14 @@ impl NetStack<'_> {
             if self.pool.slots[index].phase == Phase::Free {
                 continue;
             }
-            let socket = self.pool.socket(index, &self.set);
+            let socket = self.pool.socket(index);
             // Who is silent is probed sooner or later.
             let sends = !matches!(socket.state(), State::Listen | State::TimeWait);
             if let (true, Some(remote)) = (sends, socket.remote_endpoint()) {
                 self.want(remote.addr);
             }
         }
-        let queued = if self.udp_queued { self.udp_used } else { 0 };
+        let queued = if self.others_queued { self.udp_used } else { 0 };
         for index in 0..queued {
             if let Some(target) = self.udp_target(index) {
                 self.want(target);
@@ -269,8 +244,9 @@ impl NetStack<'_> {
     /// Announces ourselves, and asks for those who are to be asked for now. Says whether the device refused.
     #[inline(never)]
     pub(super) fn discovery_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        let Some(mac) = self.mac() else { return false };
         while let Some((_, index)) = self.identity.announce.filter(|(at, _)| *at <= self.now) {
-            let Some(message) = self.announcement(index) else {
+            let Some(message) = self.announcement(mac, index) else {
                 self.identity.announce = None;
                 break;
             };
@@ -284,17 +260,18 @@ impl NetStack<'_> {
             let Some(hop) = self.neighbors.ask(self.now) else { return false };
             let own = self.own_beside(hop).or(self.ipv4().map(IpAddress::Ipv4));
             let Some(own) = own else { continue };
-            self.transmit(token, &self.question(own, hop));
+            self.transmit(token, &question(mac, own, hop));
         }
         false
     }
 
     /// What is to be said of our addresses, message by message: that the IPv4 address is ours, and a probe for each. Some
     /// who have the same address mind only one of the two (RFC 5227 2.1.1, 2.4).
-    fn announcement(&self, index: usize) -> Option<Message> {
+    fn announcement(&self, mac: EthernetAddress, index: usize) -> Option<Message> {
         let Some(index) = index.checked_sub(1) else {
-            let own = self.ipv4()?.into();
-            return Some(self.question(own, own));
+            // Without an IPv4 address it is the first probe, twice.
+            let own = self.ipv4().map(IpAddress::Ipv4);
+            return own.map(|own| question(mac, own, own)).or_else(|| self.announcement(mac, 1));
         };
         let own = self.interface.ip_addrs().get(index)?.address();
         let nobody = match own {
@@ -304,12 +281,7 @@ impl NetStack<'_> {
             #[allow(unreachable_patterns)]
             _ => return None,
         };
-        Some(self.question(nobody, own))
-    }
-
-    /// A question for `target`, by `owner`.
-    const fn question(&self, owner: IpAddress, target: IpAddress) -> Message {
-        Message { kind: Kind::Question, mac: self.mac, owner, target, to: self.mac }
+        Some(question(mac, nobody, own))
     }
 
     fn transmit(&mut self, token: impl TxToken, message: &Message) {
@@ -323,6 +295,12 @@ impl NetStack<'_> {
 
     /// When [`NetStack::discovery_egress`] has something to do.
     pub(super) fn ask_at(&self) -> Option<Instant> {
+        self.mac()?;
         earliest(self.neighbors.ask_at(), self.identity.announce.map(|(at, _)| at))
     }
+}
+
+/// A question for `target`, by `owner` at `mac`.
+const fn question(mac: EthernetAddress, owner: IpAddress, target: IpAddress) -> Message {
+    Message { kind: Kind::Question, mac, owner, target, to: mac }
 }

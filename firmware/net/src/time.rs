@@ -1,7 +1,7 @@
 //! Times: deadlines that may be none, and a time in four bytes, for what each slot has to remember several
 //! of.
 //!
-//! The latter are microseconds that wrap: it is right as long as it is no more than [`Moment::REACH`] away from the
+//! The latter are microseconds that wrap: it is right as long as it is no more than [`WrappingInstant::REACH`] away from the
 //! `now` it is looked at. An absent one costs nothing more.
 
 use core::num::NonZeroU32;
@@ -9,9 +9,9 @@ use core::num::NonZeroU32;
 use smoltcp::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moment(NonZeroU32);
+pub(crate) struct WrappingInstant(NonZeroU32);
 
-impl Moment {
+impl WrappingInstant {
     pub(crate) const EARLIEST: Self = Self(NonZeroU32::MIN);
 
     /// How far a time may lie from the `now` it is looked at: half an hour.
@@ -53,17 +53,17 @@ mod tests {
 
     #[test]
     fn it_is_right_wherever_the_clock_stands() {
-        let minutes = Moment::REACH;
+        let minutes = WrappingInstant::REACH;
         for start in [0, 1, i64::from(u32::MAX) - 1, i64::from(u32::MAX) + 1, 1 << 50] {
             let at = Instant::from_micros(start) + minutes;
             // One in 2^32 is a microsecond off.
             let close = |a: Instant, b: Instant| (a.total_micros() - b.total_micros()).abs() <= 1;
             for now in [at - minutes, at, at + minutes] {
-                assert!(close(Moment::new(at).near(now), at), "{start} {now}");
+                assert!(close(WrappingInstant::new(at).near(now), at), "{start} {now}");
             }
-            let later = Moment::new(at + minutes).since(Moment::new(at));
+            let later = WrappingInstant::new(at + minutes).since(WrappingInstant::new(at));
             assert!(later.total_micros().abs_diff(minutes.total_micros()) <= 1);
-            assert_eq!(Moment::new(at).since(Moment::new(at + minutes)), Duration::ZERO);
+            assert_eq!(WrappingInstant::new(at).since(WrappingInstant::new(at + minutes)), Duration::ZERO);
         }
     }
 }

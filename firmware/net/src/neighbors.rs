@@ -1,6 +1,6 @@
 //! The neighbour cache: who on the link has which MAC address, and whom to ask for (RFC 826, RFC 4861 7).
 //!
-//! smoltcp's own cache of 8 asks for one neighbour a second, all together, so that one absent host keeps every
+//! smoltcp's own cache asks for one neighbour a second, all together, so that one absent host keeps every
 //! other waiting; any nine that ask for the board put a live connection's peer out; and an answer to somebody it
 //! does not know is lost. So this cache stands in front of it. It learns from whatever comes in, it asks for each
 //! destination by itself, once a second (RFC 1122 2.3.2.1), and smoltcp is told what is known by an answer of the
@@ -13,18 +13,14 @@
 //! is open to is asked for then, as is whoever something is to be sent to. A packet from beyond the gateway tells of the
 //! gateway only while nothing is known of it, for any host on the link can have sent it.
 //!
-//! smoltcp must never choose what it forgets, or the two would differ: its cache has as many entries as this one
-//! (the feature `iface-neighbor-cache-count-16`, asserted in a test), and is emptied when an entry here makes room for another.
+//! smoltcp must never choose what it forgets, or the two would differ: its cache has as many entries as this one,
+//! and is emptied when an entry here makes room for another.
 //! Cost: 48 bytes an entry, 32 with IPv4 alone, and one comparison for a frame from the same neighbour as the last.
-
-mod message;
 
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
-use crate::config::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
-
-pub(crate) use message::{Kind, MESSAGE_SIZE, Message, Received, asked_for};
+use crate::limits::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
 
 #[derive(Debug)]
 struct Neighbor {

@@ -1,27 +1,24 @@
 //! What becomes of slots as time and frames go by: handshakes move on, what has lasted too long ends, and
 //! what is over is free.
 
-use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
-use super::{End, Peer, Phase, Pool, Slot};
-use crate::config::{
-    ABANDONED, CONNECT, LISTENERS, ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX, USER_TIMEOUT,
-};
-use crate::moment::earliest;
+use super::{End, Peer, Phase, Pool};
+use crate::limits::{ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX};
+use crate::time::earliest;
 use crate::netstat::Counters;
 
 impl<'a> Pool<'a> {
     /// Notes whether smoltcp found a reset good and ended the connection, in state `before`, with it. In
     /// TIME-WAIT it cannot take back what both sides had finished (RFC 1337). A connection that was given away in
     /// SYN-RECEIVED ends too, where smoltcp goes back to LISTEN (tcp.rs:1887): anybody's next SYN would be its own.
-    pub(crate) fn reset(&mut self, set: &mut SocketSet<'a>, index: usize, before: State) {
-        match self.socket(index, set).state() {
+    pub(crate) fn reset(&mut self, index: usize, before: State) {
+        match self.socket(index).state() {
             State::Closed if before == State::TimeWait => self.slots[index].finish(),
             State::Closed => self.slots[index].peer = Peer::Reset,
             State::Listen if self.slots[index].phase == Phase::Open => {
-                self.silence(set, index);
+                self.close_silently(index);
                 self.slots[index].peer = Peer::Reset;
             }
             _ => {}
@@ -31,7 +28,6 @@ impl<'a> Pool<'a> {
     /// Moves handshakes on after a TCP segment came in.
     pub(crate) fn progress(
         &mut self,
-        set: &mut SocketSet<'a>,
         now: Instant,
         counters: &mut Counters,
     ) {
@@ -39,17 +35,18 @@ impl<'a> Pool<'a> {
             if self.slots[index].phase != Phase::Handshake {
                 continue;
             }
-            let socket = self.socket_mut(index, set);
+            let user_timeout = self.limits.user_timeout;
+            let socket = self.socket_mut(index);
             match socket.state() {
                 State::SynReceived => {}
                 // The frame was no good after all, or the peer took its request back.
-                State::Listen | State::Closed => self.scrub(set, index),
+                State::Listen | State::Closed => self.recycle(index),
                 _ => {
-                    socket.set_timeout(Some(USER_TIMEOUT));
+                    socket.set_timeout(Some(user_timeout));
                     counters.passive_opens = counters.passive_opens.wrapping_add(1);
                     self.queued = self.queued.wrapping_add(1);
                     let slot = &mut self.slots[index];
-                    slot.recovery.established(now - slot.since);
+                    slot.tcb.established(now - slot.since);
                     slot.phase = Phase::Queued(self.queued);
                     slot.since = now;
                     slot.moved = now;
@@ -63,7 +60,6 @@ impl<'a> Pool<'a> {
     /// poll would drop it untried.
     pub(crate) fn expire(
         &mut self,
-        set: &mut SocketSet<'a>,
         now: Instant,
         tried: bool,
         counters: &mut Counters,
@@ -72,10 +68,10 @@ impl<'a> Pool<'a> {
         for index in self.used() {
             let deadline = match self.slots[index].phase {
                 Phase::Free => None,
-                Phase::Handshake => self.expire_handshake(set, index, now, counters),
-                Phase::Queued(_) | Phase::Open => self.expire_open(set, index, now, counters),
-                Phase::Orphan => self.expire_orphan(set, index, now, counters),
-                Phase::Aborting => self.expire_aborting(set, index, now, tried, counters),
+                Phase::Handshake => self.expire_handshake(index, now, counters),
+                Phase::Queued(_) | Phase::Open => self.expire_open(index, now, counters),
+                Phase::Orphan => self.expire_orphan(index, now, counters),
+                Phase::Aborting => self.expire_aborting(index, now, tried, counters),
             };
             next = earliest(next, deadline);
         }
@@ -86,7 +82,6 @@ impl<'a> Pool<'a> {
 
     fn expire_handshake(
         &mut self,
-        set: &mut SocketSet<'a>,
         index: usize,
         now: Instant,
         counters: &mut Counters,
@@ -96,13 +91,12 @@ impl<'a> Pool<'a> {
             return Some(deadline);
         }
         counters.handshakes_expired = counters.handshakes_expired.wrapping_add(1);
-        self.scrub(set, index);
+        self.recycle(index);
         None
     }
 
     fn expire_open(
         &mut self,
-        set: &mut SocketSet<'a>,
         index: usize,
         now: Instant,
         counters: &mut Counters,
@@ -111,8 +105,8 @@ impl<'a> Pool<'a> {
             return None;
         }
         let since = self.slots[index].since;
-        let limit = match self.socket(index, set).state() {
-            State::SynSent => Some(CONNECT),
+        let limit = match self.socket(index).state() {
+            State::SynSent => Some(self.limits.connect),
             State::SynReceived => Some(SYN_RECEIVED),
             // In the queue it has no owner who would still close it.
             State::Closed
@@ -136,7 +130,7 @@ impl<'a> Pool<'a> {
             if now < since + limit {
                 return Some(since + limit);
             }
-            self.silence(set, index);
+            self.close_silently(index);
         }
         let slot = &mut self.slots[index];
         let end = if slot.peer == Peer::Reset { End::Reset } else { End::TimedOut };
@@ -145,40 +139,32 @@ impl<'a> Pool<'a> {
             End::TimedOut => counters.timeouts = counters.timeouts.wrapping_add(1),
         }
         if slot.phase == Phase::Open {
+            slot.tcb.release();
             slot.end = Some(end);
-            self.news = true;
+            self.app_wakeup = true;
         } else {
             // Nobody knows of it yet, and there is nothing left to accept.
-            self.abort(set, index, now);
+            self.abort(index, now);
         }
         None
     }
 
-    /// Ends a connection without a word, but leaves the slot to its owner.
-    fn silence(&mut self, set: &mut SocketSet<'a>, index: usize) {
-        let Slot { phase, account, generation, .. } = self.slots[index];
-        self.scrub(set, index);
-        let slot = &mut self.slots[index];
-        (slot.phase, slot.account, slot.generation) = (phase, account, generation);
-    }
-
     fn expire_orphan(
         &mut self,
-        set: &mut SocketSet<'a>,
         index: usize,
         now: Instant,
         counters: &mut Counters,
     ) -> Option<Instant> {
-        let socket = self.socket(index, set);
+        let socket = self.socket(index);
         let queue = socket.send_queue();
         match socket.state() {
             State::Closed if socket.local_endpoint().is_none() => {
-                self.scrub(set, index);
+                self.recycle(index);
                 return None;
             }
             // Data for somebody who is gone.
             _ if socket.recv_queue() > 0 => {
-                self.abort(set, index, now);
+                self.abort(index, now);
                 return Some(now + RST_WAIT);
             }
             // smoltcp's own 10 s, or the next SYN that needs the slot; but smoltcp waits for ever if its
@@ -188,7 +174,7 @@ impl<'a> Pool<'a> {
                 if now < deadline {
                     return Some(deadline);
                 }
-                self.scrub(set, index);
+                self.recycle(index);
                 return None;
             }
             _ => {}
@@ -204,62 +190,57 @@ impl<'a> Pool<'a> {
             return Some(deadline);
         }
         counters.orphans_expired = counters.orphans_expired.wrapping_add(1);
-        self.abort(set, index, now);
+        self.abort(index, now);
         Some(now + RST_WAIT)
     }
 
     fn expire_aborting(
         &mut self,
-        set: &mut SocketSet<'a>,
         index: usize,
         now: Instant,
         tried: bool,
         counters: &mut Counters,
     ) -> Option<Instant> {
-        if self.socket(index, set).local_endpoint().is_some() {
+        if self.socket(index).local_endpoint().is_some() {
             let deadline = self.slots[index].since + RST_WAIT;
             if now < deadline || !tried {
                 return Some(deadline);
             }
             counters.resets_unsent = counters.resets_unsent.wrapping_add(1);
         }
-        self.scrub(set, index);
+        self.recycle(index);
         None
     }
 
-    /// Takes back what an application dropped without `close`; to be run right after its turn. Returns when
-    /// the next could be due.
-    pub(crate) fn reclaim(
-        &mut self,
-        set: &mut SocketSet<'a>,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<Instant> {
+    /// Takes back what an application dropped without `close`, if there is a limit for that; to be run right after its
+    /// turn. Returns when the next could be due.
+    pub(crate) fn reclaim(&mut self, now: Instant, counters: &mut Counters) -> Option<Instant> {
+        let unused = self.limits.abandoned?;
         let mut next = None;
         for index in self.used() {
             let slot = &self.slots[index];
             if slot.phase != Phase::Open {
                 continue;
             }
-            let deadline = slot.touched + ABANDONED;
+            let deadline = slot.touched + unused;
             if now < deadline {
                 next = earliest(next, Some(deadline));
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
-                self.abort(set, index, now);
+                self.abort(index, now);
             }
         }
-        for index in 0..LISTENERS {
+        for index in 0..self.listeners.len() {
             let listener = &self.listeners[index];
             if listener.port == 0 {
                 continue;
             }
-            let deadline = listener.touched + ABANDONED;
+            let deadline = listener.touched + unused;
             if now < deadline {
                 next = earliest(next, Some(deadline));
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
-                self.unregister(set, index as u8, now);
+                self.unregister(index as u8, now);
             }
         }
         next

@@ -1,55 +1,65 @@
 //! Who may have a slot: reserves, and who gives way when there is none.
 //!
-//! Each listening port, and the client side, is an account. A slot is given as long as enough stay free
-//! for the accounts that hold none yet. When there are too few, TIME-WAIT goes first, then the oldest
+//! Each listening port, and the client side, is an owner of slots. A slot is given as long as enough stay free
+//! for the owners that hold none yet. When there are too few, TIME-WAIT goes first, then the oldest
 //! handshake, then the connection that has been idle the longest.
 
-use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
+use smoltcp::wire::IpListenEndpoint;
 
-use super::{Account, Phase, Pool, Request, Slot};
-use crate::config::{IDLE_EVICT, KEEP_ALIVE, RESERVE, SYN_RECEIVED_EVICT};
+use super::{SlotOwner, Phase, Pool, Request, Slot};
+use super::tcb::Tcb;
+use crate::frame::FourTuple;
+use crate::limits::SYN_RECEIVED_EVICT;
 use crate::netstat::Counters;
 
 impl<'a> Pool<'a> {
-    /// Slots on this account. One in TIME-WAIT is anybody's, so it is not this account's reserve.
-    fn held(&self, set: &SocketSet<'a>, account: Account) -> usize {
+    /// Slots on this owner. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
+    fn held(&self, owner: SlotOwner) -> usize {
         self.used()
             .filter(|&index| {
                 let slot = &self.slots[index];
                 slot.phase != Phase::Free
-                    && slot.account == account
-                    && !self.is_time_wait(set, index)
+                    && slot.owner == owner
+                    && !self.is_time_wait(index)
             })
             .count()
     }
 
-    /// Slots that other accounts have not taken yet, but must be able to.
-    fn reserved_for_others(&self, set: &SocketSet<'a>, account: Account) -> usize {
+    /// Slots that are kept free for `owner` while it holds none.
+    const fn reserve(&self, owner: SlotOwner) -> usize {
+        match owner {
+            SlotOwner::Client => self.limits.client_reserve as usize,
+            SlotOwner::Listener(_) => self.limits.reserve as usize,
+            SlotOwner::Nobody => 0,
+        }
+    }
+
+    /// Slots that other owners have not taken yet, but must be able to.
+    fn reserved_for_others(&self, owner: SlotOwner) -> usize {
         let registered =
             self.listeners.iter().enumerate().filter(|(_, listener)| listener.port != 0);
         registered
-            .map(|(index, _)| Account::Listener(index as u8))
-            .chain([Account::Client])
-            .filter(|&other| other != account)
-            .map(|other| RESERVE.saturating_sub(self.held(set, other)))
+            .map(|(index, _)| SlotOwner::Listener(index as u8))
+            .chain([SlotOwner::Client])
+            .filter(|&other| other != owner)
+            .map(|other| self.reserve(other).saturating_sub(self.held(other)))
             .sum()
     }
 
-    pub(super) fn is_time_wait(&self, set: &SocketSet<'a>, index: usize) -> bool {
+    pub(super) fn is_time_wait(&self, index: usize) -> bool {
         self.slots[index].phase == Phase::Orphan
-            && self.socket(index, set).state() == State::TimeWait
+            && self.socket(index).state() == State::TimeWait
     }
 
-    /// Whether `account` may have a slot at nobody's cost.
-    fn has_room(&self, set: &SocketSet<'a>, account: Account) -> bool {
+    /// Whether `owner` may have a slot at nobody's cost.
+    fn has_room(&self, owner: SlotOwner) -> bool {
         let unused = |index: &usize| {
-            self.slots[*index].phase == Phase::Free || self.is_time_wait(set, *index)
+            self.slots[*index].phase == Phase::Free || self.is_time_wait(*index)
         };
         let unused = self.slots.len() - self.used + self.used().filter(unused).count();
-        unused > 0 && unused > self.reserved_for_others(set, account)
+        unused > 0 && unused > self.reserved_for_others(owner)
     }
 
     fn listening(&self, port: u16) -> Option<usize> {
@@ -57,29 +67,28 @@ impl<'a> Pool<'a> {
     }
 
     /// Whether a connection request to `port` would find a slot at nobody's cost.
-    pub(crate) fn would_serve(&self, set: &SocketSet<'a>, port: u16) -> bool {
-        let account = |listener| Account::Listener(listener as u8);
-        self.listening(port).is_some_and(|listener| self.has_room(set, account(listener)))
+    pub(crate) fn would_serve(&self, port: u16) -> bool {
+        let owner = |listener| SlotOwner::Listener(listener as u8);
+        self.listening(port).is_some_and(|listener| self.has_room(owner(listener)))
     }
 
-    /// Finds a slot that `account` may have, evicting if it must. `None`: there is none yet; one may be
+    /// Finds a slot that `owner` may have, evicting if it must. `None`: there is none yet; one may be
     /// on its way.
     pub(crate) fn take(
         &mut self,
-        set: &mut SocketSet<'a>,
-        account: Account,
+        owner: SlotOwner,
         now: Instant,
         counters: &mut Counters,
     ) -> Option<usize> {
-        if self.has_room(set, account) {
+        if self.has_room(owner) {
             let free = self.slots.iter().position(|slot| slot.phase == Phase::Free);
             return free.or_else(|| {
-                let oldest = self.oldest(|pool, index| pool.is_time_wait(set, index))?;
-                self.scrub(set, oldest);
+                let oldest = self.oldest(|pool, index| pool.is_time_wait(index))?;
+                self.recycle(oldest);
                 Some(oldest)
             });
         }
-        self.evict(set, account, now, counters)
+        self.evict(owner, now, counters)
     }
 
     fn oldest(&self, mut eligible: impl FnMut(&Self, usize) -> bool) -> Option<usize> {
@@ -92,14 +101,13 @@ impl<'a> Pool<'a> {
     /// nothing for long is aborted, and its slot is free once the RST has left.
     fn evict(
         &mut self,
-        set: &mut SocketSet<'a>,
-        account: Account,
+        owner: SlotOwner,
         now: Instant,
         counters: &mut Counters,
     ) -> Option<usize> {
         let may_lose = |pool: &Self, index: usize| {
-            let loser = pool.slots[index].account;
-            loser == account || loser == Account::Nobody || pool.held(set, loser) > RESERVE
+            let loser = pool.slots[index].owner;
+            loser == owner || loser == SlotOwner::Nobody || pool.held(loser) > pool.reserve(loser)
         };
         let handshake = self.oldest(|pool, index| {
             let slot = &pool.slots[index];
@@ -109,7 +117,7 @@ impl<'a> Pool<'a> {
         });
         if let Some(index) = handshake {
             counters.evicted = counters.evicted.wrapping_add(1);
-            self.scrub(set, index);
+            self.recycle(index);
             return Some(index);
         }
         let leaving = self.slots[self.used()].iter().any(|slot| slot.phase == Phase::Aborting);
@@ -118,37 +126,38 @@ impl<'a> Pool<'a> {
             .filter(|&index| {
                 let slot = &self.slots[index];
                 matches!(slot.phase, Phase::Open | Phase::Queued(_) | Phase::Orphan)
-                    && now >= slot.moved + IDLE_EVICT
+                    && now >= slot.moved + self.limits.idle_evict
                     && may_lose(self, index)
             })
             .min_by_key(|&index| self.slots[index].moved);
         if let (Some(index), false) = (idle, leaving) {
             counters.evicted = counters.evicted.wrapping_add(1);
-            self.news |= self.slots[index].phase == Phase::Open;
-            self.abort(set, index, now);
+            self.app_wakeup |= self.slots[index].phase == Phase::Open;
+            self.abort(index, now);
         }
         None
     }
 
     /// Gets a free slot's socket ready for a new connection: what smoltcp keeps from the last one, or
     /// does not do by default, is set anew.
-    fn prepare(&mut self, set: &mut SocketSet<'a>, index: usize, account: Account, now: Instant) {
+    fn prepare(&mut self, index: usize, owner: SlotOwner, now: Instant) {
         self.used = self.used.max(index + 1);
-        let socket = self.socket_mut(index, set);
+        let keep_alive = self.limits.keep_alive;
+        let socket = self.socket_mut(index);
         socket.set_congestion_control(CongestionControl::Reno);
         // Services write whole replies in one poll; waiting for more would only meet the peer's delayed
         // acknowledgement.
         socket.set_nagle_enabled(false);
         // Applies from the first frame on; while closed, it does not start a timer.
-        socket.set_keep_alive(Some(KEEP_ALIVE));
+        socket.set_keep_alive(Some(keep_alive));
         socket.set_timeout(None);
-        #[cfg(feature = "gateway")]
+        #[cfg(feature = "deferred-accept")]
         socket.pause_synack(false);
         let slot = &mut self.slots[index];
         *slot = Slot {
             handle: slot.handle,
             phase: slot.phase,
-            account,
+            owner,
             generation: slot.generation,
             since: now,
             touched: now,
@@ -157,52 +166,54 @@ impl<'a> Pool<'a> {
         };
     }
 
-    /// A connection request from `remote` to `local`: what becomes of its frame.
+    /// A connection request between these ends: what becomes of its frame.
     pub(crate) fn request(
         &mut self,
-        set: &mut SocketSet<'a>,
-        local: IpEndpoint,
-        remote: IpEndpoint,
+        ends: &FourTuple,
         now: Instant,
         counters: &mut Counters,
     ) -> Request {
-        let Some(listener) = self.listening(local.port) else {
+        let Some(listener) = self.listening(ends.local.port) else {
             return Request::Pass;
         };
-        if let Some(index) = self.find(set, local, remote) {
-            if !self.is_time_wait(set, index) {
+        if let Some(index) = self.find(ends) {
+            if !self.is_time_wait(index) {
                 return Request::Pass;
             }
             // RFC 9293 3.10.7.4, TIME-WAIT: a new SYN may reopen the connection.
-            self.scrub(set, index);
+            self.recycle(index);
         }
-        let account = Account::Listener(listener as u8);
-        let Some(index) = self.take(set, account, now, counters) else {
+        let owner = SlotOwner::Listener(listener as u8);
+        let Some(index) = self.take(owner, now, counters) else {
             counters.syn_unanswered = counters.syn_unanswered.wrapping_add(1);
             return Request::Drop;
         };
-        self.prepare(set, index, account, now);
-        let socket = self.socket_mut(index, set);
-        let endpoint = IpListenEndpoint { addr: Some(local.addr), port: local.port };
+        self.prepare(index, owner, now);
+        let socket = self.socket_mut(index);
+        let endpoint = IpListenEndpoint { addr: Some(ends.local.addr), port: ends.local.port };
         if socket.listen(endpoint).is_err() {
             // Port 0, which cannot be registered, or an open socket, which a free slot has not.
             return Request::Pass;
         }
-        #[cfg(feature = "gateway")]
-        socket.pause_synack(self.listeners[listener].deferred);
-        self.slots[index].phase = Phase::Handshake;
+        #[cfg(feature = "deferred-accept")]
+        {
+            let deferred = self.listeners[listener].deferred;
+            self.socket_mut(index).pause_synack(deferred);
+        }
+        let slot = &mut self.slots[index];
+        slot.phase = Phase::Handshake;
+        slot.tcb = Tcb::of(*ends);
         Request::Armed(index)
     }
 
     /// A slot for an outgoing connection, prepared.
     pub(crate) fn take_client(
         &mut self,
-        set: &mut SocketSet<'a>,
         now: Instant,
         counters: &mut Counters,
     ) -> Option<usize> {
-        let index = self.take(set, Account::Client, now, counters)?;
-        self.prepare(set, index, Account::Client, now);
+        let index = self.take(SlotOwner::Client, now, counters)?;
+        self.prepare(index, SlotOwner::Client, now);
         self.slots[index].phase = Phase::Open;
         Some(index)
     }

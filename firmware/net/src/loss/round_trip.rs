@@ -3,7 +3,7 @@
 
 use smoltcp::time::Duration;
 
-use crate::config::{RECOVERY_MARGIN, RECOVERY_MAX, RECOVERY_UNKNOWN};
+use crate::limits::{RECOVERY_MARGIN, RECOVERY_MAX, RECOVERY_UNKNOWN};
 
 #[derive(Debug)]
 pub(crate) struct RoundTrip {

@@ -1,22 +1,21 @@
 //! Connection requests that found no slot, remembered until one is free.
 //!
-//! A SYN that cannot be served is answered with silence, and its sender asks again, but only after 1, 3
-//! and 7 s (RFC 6298). So the stack keeps the essence of the last [`BACKLOG`] such SYNs, 28 bytes each with
+//! A SYN that cannot be served is answered with close_silently, and its sender asks again, but only after 1, 3
+//! and 7 s (RFC 6298). So the stack keeps the essence of the last such SYNs, 28 bytes each with
 //! IPv4 alone and 56 with IPv6, and when a slot is free lets the oldest in again as if it had just arrived. To
 //! the peer it is a SYN-ACK that took a while. Nothing depends on it: a request that finds no place here, or
 //! has become too old, comes in with its sender's next SYN.
 
 use core::num::{NonZeroU8, NonZeroU16};
 
+use heapless::VecView;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, IpEndpoint, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
-};
+use smoltcp::wire::{EthernetAddress, TcpControl, TcpRepr, TcpSeqNumber};
 
-use crate::config::{BACKLOG, SYN_HELD, SYN_HELD_MAX};
-use crate::crafted::Crafted;
-use crate::ingress::packet;
+use crate::frame::{FourTuple, Segment};
+use crate::limits::{SYN_HELD, SYN_HELD_MAX};
+use crate::workaround::inject::InjectedSegment;
 
 /// The essence of a SYN.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +23,7 @@ struct Held {
     /// See [`clock`].
     at: u32,
     seq_number: TcpSeqNumber,
-    remote: IpEndpoint,
-    local: IpEndpoint,
+    ends: FourTuple,
     window_len: u16,
     max_seg_size: Option<NonZeroU16>,
     /// One more than it is, so that none costs nothing.
@@ -37,7 +35,7 @@ struct Held {
 
 const _: () = {
     const SIZE: usize = if cfg!(feature = "ipv6") { 56 } else { 28 };
-    assert!(size_of::<Held>() <= SIZE, "it is RAM, and as often as BACKLOG says");
+    assert!(size_of::<Held>() <= SIZE, "it is RAM, and as often as there are places");
 };
 
 /// A time in four bytes: units of 1024 us, which need no division, that wrap after seven weeks.
@@ -55,40 +53,54 @@ impl Held {
     }
 }
 
-/// The queue, oldest first. It is empty when all its bytes are zero.
+/// Room for `N` requests. It is empty when all its bytes are zero.
 #[derive(Debug, Default)]
-pub struct Backlog {
-    held: heapless::Vec<Held, BACKLOG>,
+pub struct Backlog<const N: usize> {
+    held: heapless::Vec<Held, N>,
 }
 
-impl Backlog {
+impl<const N: usize> Backlog<N> {
     /// Nobody waits.
     #[must_use]
     pub const fn new() -> Self {
         Self { held: heapless::Vec::new() }
     }
+}
 
-    /// Forgets all of them.
-    pub(crate) fn clear(&mut self) {
-        self.held.clear();
+/// A [`Backlog`] of any size, borrowed: the queue, oldest first.
+#[derive(Debug)]
+pub struct BacklogView<'a> {
+    held: &'a mut VecView<Held>,
+}
+
+/// Memory may be lent again, to who knows nothing of what was before: it is emptied.
+impl<'a, const N: usize> From<&'a mut Backlog<N>> for BacklogView<'a> {
+    fn from(backlog: &'a mut Backlog<N>) -> Self {
+        backlog.held.clear();
+        Self { held: backlog.held.as_mut_view() }
+    }
+}
+
+impl BacklogView<'_> {
+    /// How many it has room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.held.capacity()
     }
 
-    /// Remembers the SYN in `frame`, if it is whole. A request known already moves to the end; when the
+    /// Remembers a SYN, if it is whole. A request known already moves to the end; when the
     /// queue is full, the oldest makes room. Says whether none had to.
     pub(crate) fn hold(
         &mut self,
-        frame: &[u8],
-        local: IpEndpoint,
-        remote: IpEndpoint,
+        syn: &Segment<'_>,
         now: Instant,
         checksums: &ChecksumCapabilities,
     ) -> bool {
-        let Some(mut held) = read(frame, local, remote, now, checksums) else {
+        let Some(mut held) = read(syn, now, checksums) else {
             return false;
         };
-        let known = self.find(local, remote);
+        let known = self.find(&held.ends);
         let room = known.is_some() || !self.held.is_full();
-        if known.is_some() || !room {
+        if self.held.capacity() > 0 && (known.is_some() || !room) {
             let repeats = self.held.remove(known.unwrap_or(0)).repeats;
             held.repeats = if known.is_some() { repeats.saturating_add(1) } else { 0 };
         }
@@ -97,13 +109,13 @@ impl Backlog {
     }
 
     #[inline(never)]
-    fn find(&self, local: IpEndpoint, remote: IpEndpoint) -> Option<usize> {
-        self.held.iter().position(|held| held.local == local && held.remote == remote)
+    fn find(&self, ends: &FourTuple) -> Option<usize> {
+        self.held.iter().position(|held| held.ends == *ends)
     }
 
     /// Forgets what is known of a connection request: it was served, or taken back.
-    pub(crate) fn forget(&mut self, local: IpEndpoint, remote: IpEndpoint) {
-        if let Some(index) = self.find(local, remote) {
+    pub(crate) fn forget(&mut self, ends: &FourTuple) {
+        if let Some(index) = self.find(ends) {
             self.held.remove(index);
         }
     }
@@ -111,36 +123,29 @@ impl Backlog {
     /// Whether a request waits for a port that `ready` says has a slot.
     pub(crate) fn waits(&self, now: Instant, mut ready: impl FnMut(u16) -> bool) -> bool {
         let now = clock(now);
-        self.held.iter().any(|held| held.is_fresh(now) && ready(held.local.port))
+        self.held.iter().any(|held| held.is_fresh(now) && ready(held.ends.local.port))
     }
 
     /// Takes the oldest request for a port that `ready` says has a slot, as a frame to `mac`, and from it: where the
     /// sender is may have changed.
     pub(crate) fn next(
         &mut self,
-        mac: EthernetAddress,
+        mac: Option<EthernetAddress>,
         now: Instant,
         mut ready: impl FnMut(u16) -> bool,
-    ) -> Option<Crafted> {
+    ) -> Option<InjectedSegment> {
         let now = clock(now);
         self.held.retain(|held| held.is_fresh(now));
-        let index = self.held.iter().position(|held| ready(held.local.port))?;
+        let index = self.held.iter().position(|held| ready(held.ends.local.port))?;
         Some(write(&self.held.remove(index), mac))
     }
 }
 
-/// Reads a SYN that [`crate::ingress::classify`] found, and checks its checksum, if that is ours to do.
-fn read(
-    frame: &[u8],
-    local: IpEndpoint,
-    remote: IpEndpoint,
-    now: Instant,
-    checksums: &ChecksumCapabilities,
-) -> Option<Held> {
-    let ethernet = EthernetFrame::new_checked(frame).ok()?;
-    // Without the padding of a short frame, which is none of the checksum's business.
-    let tcp = TcpPacket::new_checked(packet(&ethernet).ok()?.payload).ok()?;
-    let repr = TcpRepr::parse(&tcp, &remote.addr, &local.addr, checksums).ok()?;
+/// Reads a SYN, and checks its checksum, if that is ours to do.
+fn read(syn: &Segment<'_>, now: Instant, checksums: &ChecksumCapabilities) -> Option<Held> {
+    let ends = syn.received_on();
+    let repr =
+        TcpRepr::parse(&syn.packet(), &ends.remote.addr, &ends.local.addr, checksums).ok()?;
     let max_seg_size = match repr.max_seg_size.map(NonZeroU16::new) {
         // Nor would smoltcp take one without room for data.
         Some(None) => return None,
@@ -149,8 +154,7 @@ fn read(
     Some(Held {
         at: clock(now),
         seq_number: repr.seq_number,
-        remote,
-        local,
+        ends,
         window_len: repr.window_len,
         max_seg_size,
         window_scale: repr.window_scale.map(|scale| NonZeroU8::MIN.saturating_add(scale)),
@@ -159,10 +163,10 @@ fn read(
     })
 }
 
-fn write(held: &Held, mac: EthernetAddress) -> Crafted {
+fn write(held: &Held, mac: Option<EthernetAddress>) -> InjectedSegment {
     let tcp = TcpRepr {
-        src_port: held.remote.port,
-        dst_port: held.local.port,
+        src_port: held.ends.remote.port,
+        dst_port: held.ends.local.port,
         control: TcpControl::Syn,
         seq_number: held.seq_number,
         ack_number: None,
@@ -174,70 +178,85 @@ fn write(held: &Held, mac: EthernetAddress) -> Crafted {
         timestamp: None,
         payload: &[],
     };
-    Crafted::new(&tcp, (held.remote, held.local), (mac, mac))
+    InjectedSegment::new(&tcp, &held.ends, mac.map(|mac| (mac, mac)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::vec::Vec;
 
+    use smoltcp::phy::Medium;
     use smoltcp::time::Duration;
-    use smoltcp::wire::{IpAddress, Ipv4Address};
+    use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
     use super::*;
-    use crate::crafted::bare;
+    use crate::frame::Frame;
+    use crate::workaround::inject::bare;
 
     const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
+    const SIZE: usize = 32;
 
-    fn endpoint(last: u8, port: u16) -> IpEndpoint {
-        IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::new(192, 0, 2, last)), port)
+    fn ends(remote_port: u16) -> FourTuple {
+        let address = |last| IpAddress::Ipv4(Ipv4Address::new(192, 0, 2, last));
+        FourTuple {
+            local: IpEndpoint::new(address(1), 7),
+            remote: IpEndpoint::new(address(2), remote_port),
+        }
     }
 
-    fn syn(remote_port: u16) -> (Vec<u8>, IpEndpoint, IpEndpoint) {
-        let (local, remote) = (endpoint(1, 7), endpoint(2, remote_port));
+    fn syn(remote_port: u16) -> Vec<u8> {
         let held = Held {
             at: 0,
             seq_number: TcpSeqNumber(-5),
-            remote,
-            local,
+            ends: ends(remote_port),
             window_len: 64240,
             max_seg_size: NonZeroU16::new(1460),
             window_scale: NonZeroU8::new(7 + 1),
             sack_permitted: true,
             repeats: 0,
         };
-        (write(&held, MAC).bytes().to_vec(), local, remote)
+        write(&held, Some(MAC)).bytes().to_vec()
     }
 
-    fn hold(backlog: &mut Backlog, frame: &[u8], local: IpEndpoint, remote: IpEndpoint) -> bool {
-        backlog.hold(frame, local, remote, Instant::ZERO, &ChecksumCapabilities::default())
+    fn parse(frame: &[u8]) -> Segment<'_> {
+        Frame::parse(frame, Medium::Ethernet).unwrap().segment().unwrap()
+    }
+
+    fn hold(backlog: &mut BacklogView<'_>, frame: &[u8]) -> bool {
+        backlog.hold(&parse(frame), Instant::ZERO, &ChecksumCapabilities::default())
+    }
+
+    fn next(backlog: &mut BacklogView<'_>) -> Option<InjectedSegment> {
+        backlog.next(Some(MAC), Instant::ZERO, |_| true)
     }
 
     #[test]
     fn a_request_comes_back_as_it_went_in() {
-        let mut backlog = Backlog::default();
-        let (frame, local, remote) = syn(50_000);
-        assert!(hold(&mut backlog, &frame, local, remote));
-        assert!(backlog.next(MAC, Instant::ZERO, |port| port == 9).is_none());
-        let again = backlog.next(MAC, Instant::ZERO, |port| port == 7).unwrap();
+        let mut memory = Backlog::<SIZE>::new();
+        let mut backlog = BacklogView::from(&mut memory);
+        let frame = syn(50_000);
+        assert!(hold(&mut backlog, &frame));
+        assert!(backlog.next(Some(MAC), Instant::ZERO, |port| port == 9).is_none());
+        let again = backlog.next(Some(MAC), Instant::ZERO, |port| port == 7).unwrap();
         assert_eq!(again.bytes(), frame);
-        assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());
+        assert!(next(&mut backlog).is_none());
     }
 
     #[test]
     fn the_padding_of_a_short_frame_is_no_part_of_a_request() {
         // With the MSS as its only option it has 58 bytes, and Ethernet carries 60 at least.
-        let (mut frame, local, remote) = syn(50_000);
+        let mut frame = syn(50_000);
         let mut held =
-            read(&frame, local, remote, Instant::ZERO, &ChecksumCapabilities::default()).unwrap();
+            read(&parse(&frame), Instant::ZERO, &ChecksumCapabilities::default()).unwrap();
         (held.window_scale, held.sack_permitted) = (None, false);
-        frame = write(&held, MAC).bytes().to_vec();
+        frame = write(&held, Some(MAC)).bytes().to_vec();
         assert_eq!(frame.len(), 58);
         let short = frame.clone();
         frame.resize(60, 0);
-        let mut backlog = Backlog::default();
-        assert!(hold(&mut backlog, &frame, local, remote));
-        assert_eq!(backlog.next(MAC, Instant::ZERO, |_| true).unwrap().bytes(), short);
+        let mut memory = Backlog::<SIZE>::new();
+        let mut backlog = BacklogView::from(&mut memory);
+        assert!(hold(&mut backlog, &frame));
+        assert_eq!(next(&mut backlog).unwrap().bytes(), short);
     }
 
     #[test]
@@ -248,19 +267,20 @@ mod tests {
             (Some(u16::MAX), Some(14), true),
             (Some(0), Some(7), true),
         ] {
-            let (_, local, remote) = syn(50_000);
+            let ends = ends(50_000);
             let tcp = TcpRepr {
                 window_scale,
                 max_seg_size,
                 sack_permitted,
                 control: TcpControl::Syn,
-                ..bare(TcpControl::None, (remote.port, local.port), TcpSeqNumber(7), None, 1000)
+                ..bare(TcpControl::None, &ends, TcpSeqNumber(7), None, 1000)
             };
-            let frame = Crafted::new(&tcp, (remote, local), (MAC, MAC));
-            let mut backlog = Backlog::default();
-            let held = hold(&mut backlog, frame.bytes(), local, remote);
+            let frame = InjectedSegment::new(&tcp, &ends, Some((MAC, MAC)));
+            let mut memory = Backlog::<SIZE>::new();
+            let mut backlog = BacklogView::from(&mut memory);
+            let held = hold(&mut backlog, frame.bytes());
             assert_eq!(held, max_seg_size != Some(0));
-            let again = backlog.next(MAC, Instant::ZERO, |_| true);
+            let again = next(&mut backlog);
             assert_eq!(again.is_some(), held);
             assert!(again.is_none_or(|again| again.bytes() == frame.bytes()), "{tcp:?}");
         }
@@ -268,50 +288,54 @@ mod tests {
 
     #[test]
     fn the_oldest_comes_first_repeats_move_back_and_the_full_queue_forgets_the_oldest() {
-        let mut backlog = Backlog::default();
-        for port in 0..BACKLOG as u16 {
-            let (frame, local, remote) = syn(50_000 + port);
-            assert!(hold(&mut backlog, &frame, local, remote));
+        let mut memory = Backlog::<SIZE>::new();
+        let mut backlog = BacklogView::from(&mut memory);
+        for port in 0..SIZE as u16 {
+            let frame = syn(50_000 + port);
+            assert!(hold(&mut backlog, &frame));
         }
-        let (frame, local, remote) = syn(50_000);
-        assert!(hold(&mut backlog, &frame, local, remote), "a repeat needs no room");
-        let (frame, local, remote) = syn(60_000);
-        assert!(!hold(&mut backlog, &frame, local, remote));
-        let first = backlog.next(MAC, Instant::ZERO, |_| true).unwrap();
-        assert_eq!(first.bytes(), syn(50_002).0);
+        let frame = syn(50_000);
+        assert!(hold(&mut backlog, &frame), "a repeat needs no room");
+        let frame = syn(60_000);
+        assert!(!hold(&mut backlog, &frame));
+        let first = next(&mut backlog).unwrap();
+        assert_eq!(first.bytes(), syn(50_002));
     }
 
     #[test]
     fn old_taken_back_and_broken_requests_do_not_come_back() {
-        let (mut frame, local, remote) = syn(50_000);
+        let mut frame = syn(50_000);
         // The clock of what is held wraps within the second one's time.
         for start in [0, (1 << 42) - 1] {
             let start = Instant::ZERO + Duration::from_micros(start);
             let unit = Duration::from_micros(1024);
-            let mut backlog = Backlog::default();
+            let mut memory = Backlog::<SIZE>::new();
+            let mut backlog = BacklogView::from(&mut memory);
             backlog.hold(&frame, local, remote, start, &ChecksumCapabilities::default());
             assert!(backlog.waits(start + SYN_HELD - unit * 2, |_| true));
             assert!(!backlog.waits(start + SYN_HELD + unit, |_| true));
-            assert!(backlog.next(MAC, start + SYN_HELD + unit, |_| true).is_none());
+            assert!(backlog.next(Some(MAC), start + SYN_HELD + unit, |_| true).is_none());
             assert!(backlog.held.is_empty());
         }
-        let mut backlog = Backlog::default();
-        assert!(hold(&mut backlog, &frame, local, remote));
-        backlog.forget(local, remote);
-        assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());
+        let mut memory = Backlog::<SIZE>::new();
+        let mut backlog = BacklogView::from(&mut memory);
+        assert!(hold(&mut backlog, &frame));
+        backlog.forget(&ends(50_000));
+        assert!(next(&mut backlog).is_none());
         *frame.last_mut().unwrap() ^= 1;
-        assert!(!hold(&mut backlog, &frame, local, remote));
-        assert!(backlog.next(MAC, Instant::ZERO, |_| true).is_none());
+        assert!(!hold(&mut backlog, &frame));
+        assert!(next(&mut backlog).is_none());
     }
 
     /// As long as its sender doubles the time between its SYNs, and one of them may be lost.
     #[test]
     fn who_asks_again_is_remembered_until_it_does_so_once_more() {
-        let (frame, local, remote) = syn(50_000);
+        let frame = syn(50_000);
         let second = |at| Instant::ZERO + Duration::from_secs(at);
         let asked_at = [0, 1, 3, 7, 15, 31, 63];
         for lost in 0..asked_at.len() {
-            let mut backlog = Backlog::default();
+            let mut memory = Backlog::<SIZE>::new();
+            let mut backlog = BacklogView::from(&mut memory);
             let heard = asked_at.iter().enumerate().filter(|&(number, _)| number != lost);
             for (index, (_, &at)) in heard.enumerate() {
                 assert!(index == 0 || backlog.waits(second(at), |_| true), "{lost} {at}");

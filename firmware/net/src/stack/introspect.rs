@@ -2,8 +2,9 @@
 
 use smoltcp::socket::tcp::State;
 
-use super::{NetStack, to_ip_addr, to_socket_addr};
-use crate::listener::Phase;
+use super::NetStack;
+use super::interface::{to_ip_addr, to_socket_addr};
+use crate::tcp::Phase;
 use crate::netstat::{Count, Introspect, Protocol, Row};
 
 /// The state's name in RFC 9293.
@@ -38,7 +39,7 @@ impl Introspect for NetStack<'_> {
         let slots =
             self.pool.slots.iter().enumerate().filter(|(_, slot)| slot.phase != Phase::Free);
         let connections = slots.map(|(index, _)| {
-            let socket = self.pool.socket(index, &self.set);
+            let socket = self.pool.socket(index);
             let local = socket.local_endpoint();
             Row {
                 protocol: Protocol::Tcp,

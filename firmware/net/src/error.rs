@@ -2,6 +2,8 @@
 
 /// Why a socket call failed. Nothing here is fatal to the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Error {
     /// The port is taken.
     AddressInUse,
@@ -46,9 +48,14 @@ impl core::fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl embedded_nal::TcpError for Error {
+    /// `PipeClosed` for all that ends a connection, so that a client connects again.
     fn kind(&self) -> embedded_nal::TcpErrorKind {
         match self {
-            Self::PipeClosed => embedded_nal::TcpErrorKind::PipeClosed,
+            Self::PipeClosed
+            | Self::ConnectionRefused
+            | Self::ConnectionReset
+            | Self::ConnectionAborted
+            | Self::TimedOut => embedded_nal::TcpErrorKind::PipeClosed,
             _ => embedded_nal::TcpErrorKind::Other,
         }
     }

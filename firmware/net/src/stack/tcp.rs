@@ -1,20 +1,25 @@
-//! TCP as `embedded-nal` sees it: handles, and the calls that take them.
+//! TCP: handles, and the calls that take them.
 
 use core::net::SocketAddr;
-use core::num::NonZeroU16;
 
-use embedded_nal::{TcpClientStack, TcpFullStack};
+use embedded_nal::nb;
 use smoltcp::socket::tcp::State;
 
-use super::{Error, NetStack, nb, to_socket_addr};
-use crate::config::USER_TIMEOUT;
-use crate::listener::{End, Phase};
-use crate::service::lend::Lend;
+use super::interface::to_socket_addr;
+use super::introspect::state_name;
+use super::{Error, NetStack};
+use crate::tcp::tcb::Tcb;
+use crate::tcp::{End, Phase};
 
 /// A TCP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `close`.
 #[derive(Debug)]
 #[must_use = "a socket must be given back with `close`"]
 pub struct TcpSocket(Kind);
+
+impl TcpSocket {
+    /// A socket that takes nothing yet.
+    pub(super) const NEW: Self = Self(Kind::New);
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -72,7 +77,7 @@ impl NetStack<'_> {
     /// Own and peer's address of a connecting or connected socket.
     pub fn endpoints(&mut self, socket: &TcpSocket) -> Result<(SocketAddr, SocketAddr), Error> {
         let index = self.stream(socket)?;
-        let tcp = self.pool.socket(index, &self.set);
+        let tcp = self.pool.socket(index);
         let (Some(local), Some(remote)) = (tcp.local_endpoint(), tcp.remote_endpoint()) else {
             return Err(self.ended(index).unwrap_or(Error::InvalidState));
         };
@@ -82,7 +87,7 @@ impl NetStack<'_> {
     /// The connection's state by its RFC 9293 name, or `CLOSED` for a socket that has none.
     pub fn state_name(&mut self, socket: &TcpSocket) -> &'static str {
         if let Ok(index) = self.stream(socket) {
-            return super::state_name(self.pool.socket(index, &self.set).state());
+            return state_name(self.pool.socket(index).state());
         }
         match self.listener(socket) {
             Ok(index) if self.pool.listeners[usize::from(index)].listening => "LISTEN",
@@ -97,20 +102,22 @@ impl NetStack<'_> {
         if let Some(error) = self.ended(index) {
             return Err(error);
         }
-        let tcp = self.pool.socket(index, &self.set);
+        let tcp = self.pool.socket(index);
         if matches!(tcp.state(), State::SynSent | State::SynReceived | State::Closed) {
             return Err(Error::InvalidState);
         }
-        self.pool.shut(&mut self.set, index);
+        self.dirty = true;
+        self.pool.shut(index);
         Ok(())
     }
 
     /// Ends the connection with a reset, whatever is still under way.
     pub fn abort(&mut self, socket: TcpSocket) {
+        self.dirty = true;
         if let Ok(index) = self.stream(&socket) {
-            self.pool.abort(&mut self.set, index, self.now);
+            self.pool.abort(index, self.now);
         } else {
-            let _ = TcpClientStack::close(self, socket);
+            self.tcp_close(socket);
         }
     }
 
@@ -118,7 +125,7 @@ impl NetStack<'_> {
     pub fn peek(&mut self, socket: &TcpSocket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
         let index = self.readable(socket)?;
         let Some(index) = index else { return Ok(0) };
-        let tcp = self.pool.socket_mut(index, &mut self.set);
+        let tcp = self.pool.socket_mut(index);
         tcp.peek_slice(buffer).map_err(|_| nb::Error::Other(Error::InvalidState))
     }
 
@@ -127,20 +134,20 @@ impl NetStack<'_> {
         let Ok(index) = self.stream(socket) else {
             return 0;
         };
-        let tcp = self.pool.socket(index, &self.set);
+        let tcp = self.pool.socket(index);
         let may_send = tcp.may_send() && !self.pool.slots[index].fin_waits;
         if may_send { tcp.send_capacity() - tcp.send_queue() } else { 0 }
     }
 
     /// Bytes sent and not yet acknowledged by the peer.
     pub fn unacknowledged(&mut self, socket: &TcpSocket) -> usize {
-        self.stream(socket).map_or(0, |index| self.pool.socket(index, &self.set).send_queue())
+        self.stream(socket).map_or(0, |index| self.pool.socket(index).send_queue())
     }
 
     /// The slot of a socket with bytes to read; `None` after the peer's FIN.
     fn readable(&mut self, socket: &TcpSocket) -> nb::Result<Option<usize>, Error> {
         let index = self.stream(socket)?;
-        let tcp = self.pool.socket(index, &self.set);
+        let tcp = self.pool.socket(index);
         if tcp.can_recv() {
             return Ok(Some(index));
         }
@@ -166,7 +173,7 @@ impl NetStack<'_> {
         if let Some(error) = self.ended(index) {
             return Err(error.into());
         }
-        match self.pool.socket(index, &self.set).state() {
+        match self.pool.socket(index).state() {
             State::Established | State::CloseWait if !self.pool.slots[index].fin_waits => Ok(index),
             State::SynSent | State::SynReceived | State::Listen => Err(Error::InvalidState.into()),
             State::Closed if !self.pool.slots[index].finished() => Err(nb::Error::WouldBlock),
@@ -183,7 +190,7 @@ impl NetStack<'_> {
         fill: &mut dyn FnMut(&mut [u8]) -> usize,
     ) -> nb::Result<usize, Error> {
         let index = self.writable(socket)?;
-        let tcp = self.pool.socket_mut(index, &mut self.set);
+        let tcp = self.pool.socket_mut(index);
         let mut count = 0;
         while let Ok(filled @ 1..) = tcp.send(|room| {
             let filled = fill(room);
@@ -194,6 +201,7 @@ impl NetStack<'_> {
         if count == 0 {
             return Err(nb::Error::WouldBlock);
         }
+        self.dirty = true;
         self.pool.slots[index].moved = self.now;
         Ok(count)
     }
@@ -209,7 +217,7 @@ impl NetStack<'_> {
         let Some(index) = self.readable(socket)? else {
             return Ok(0);
         };
-        let tcp = self.pool.socket_mut(index, &mut self.set);
+        let tcp = self.pool.socket_mut(index);
         let mut count = 0;
         while let Ok(taken @ 1..) = tcp.recv(|bytes| {
             let taken = take(bytes);
@@ -219,35 +227,192 @@ impl NetStack<'_> {
         }
         let slot = &mut self.pool.slots[index];
         slot.moved = self.now;
-        slot.recovery.consumed(count);
+        slot.tcb.consumed(count);
+        self.dirty |= count > 0;
         Ok(count)
     }
 }
 
-impl Lend for NetStack<'_> {
-    fn send_with(
-        &mut self,
-        socket: &mut TcpSocket,
-        mut fill: impl FnMut(usize, &mut [u8]),
-    ) -> nb::Result<usize, Error> {
-        let mut filled = 0;
-        self.lend_room(socket, &mut |room| {
-            fill(filled, room);
-            filled += room.len();
-            room.len()
+/// The calls, as methods with names of their own.
+impl NetStack<'_> {
+    /// A listening socket on `port`, whose connections come from [`NetStack::tcp_accept`].
+    pub fn tcp_listen(&mut self, port: u16) -> Result<TcpSocket, Error> {
+        let mut socket = TcpSocket::NEW;
+        self.tcp_bind_socket(&mut socket, port)?;
+        self.tcp_listen_socket(&socket)?;
+        Ok(socket)
+    }
+
+    /// The connection that has waited longest, and who is at its other end.
+    pub fn tcp_accept(&mut self, listener: &TcpSocket) -> nb::Result<(TcpSocket, SocketAddr), Error> {
+        let listener = self.listener(listener)?;
+        if !self.pool.listeners[usize::from(listener)].listening {
+            return Err(Error::InvalidState.into());
+        }
+        let index = self.pool.accept(listener, self.now).ok_or(nb::Error::WouldBlock)?;
+        let opened = self.opened(index);
+        let (_, remote) = self.endpoints(&opened)?;
+        Ok((opened, remote))
+    }
+
+    /// Asks `remote` for a connection; [`NetStack::tcp_connected`] says what became of it.
+    pub fn tcp_connect(&mut self, remote: SocketAddr) -> Result<TcpSocket, Error> {
+        let remote = self.destination(remote)?;
+        let port = self.ephemeral_port();
+        let index =
+            self.pool.take_client(self.now, &mut self.counters).ok_or(Error::NoBufferSpace)?;
+        let user_timeout = self.pool.limits.user_timeout;
+        let tcp = self.pool.socket_mut(index);
+        tcp.set_timeout(Some(user_timeout));
+        let connected = tcp.connect(self.interface.context(), remote, port).is_ok();
+        let Some(ends) = self.pool.four_tuple(index).filter(|_| connected) else {
+            self.pool.recycle(index);
+            return Err(Error::Unaddressable);
+        };
+        self.dirty = true;
+        self.pool.slots[index].tcb = Tcb::connecting(ends);
+        Ok(self.opened(index))
+    }
+
+    /// Whether the peer has answered: `WouldBlock` until then. After any other error the slot is free again, and the
+    /// socket as new.
+    pub fn tcp_connected(&mut self, socket: &mut TcpSocket) -> nb::Result<(), Error> {
+        let index = match self.stream(socket) {
+            Err(error @ Error::ConnectionAborted) => {
+                socket.0 = Kind::New;
+                return Err(error.into());
+            }
+            result => result?,
+        };
+        let tcp = self.pool.socket(index);
+        match (tcp.state(), self.pool.slots[index].end) {
+            (State::SynSent | State::SynReceived, None) => Err(nb::Error::WouldBlock),
+            (State::Closed, end) => {
+                let Some(end) = end else {
+                    return Err(nb::Error::WouldBlock);
+                };
+                self.pool.recycle(index);
+                socket.0 = Kind::New;
+                self.counters.failed_connects = self.counters.failed_connects.wrapping_add(1);
+                Err(nb::Error::Other(match end {
+                    End::Reset => Error::ConnectionRefused,
+                    End::TimedOut => Error::TimedOut,
+                }))
+            }
+            _ => {
+                let (slot, now) = (&mut self.pool.slots[index], self.now);
+                if !slot.announced() {
+                    slot.tcb.established(now - slot.since());
+                    self.counters.active_opens = self.counters.active_opens.wrapping_add(1);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the first bytes of `data` for which there is room, and says how many.
+    pub fn tcp_send(&mut self, socket: &TcpSocket, data: &[u8]) -> nb::Result<usize, Error> {
+        if data.is_empty() {
+            return self.writable(socket).map(|_| 0);
+        }
+        let mut rest = data;
+        self.tcp_send_with(socket, |room| {
+            let (now, later) = rest.split_at(room.len().min(rest.len()));
+            room[..now.len()].copy_from_slice(now);
+            rest = later;
+            now.len()
         })
     }
 
-    fn skip(&mut self, socket: &mut TcpSocket) -> nb::Result<usize, Error> {
-        self.lend_received(socket, &mut <[u8]>::len)
+    /// Receives into `buffer` and says how many bytes; 0 is the peer's FIN.
+    pub fn tcp_receive(&mut self, socket: &TcpSocket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let mut room = buffer;
+        self.tcp_receive_with(socket, |bytes| {
+            let count = bytes.len().min(room.len());
+            let (now, later) = core::mem::take(&mut room).split_at_mut(count);
+            now.copy_from_slice(&bytes[..count]);
+            room = later;
+            count
+        })
+    }
+
+    /// Sends what `fill` puts at the beginning of the room it is lent, in place; it says how much that is. It is called
+    /// once more for the room behind the buffer's wrap, if it filled all before. The result is how much that was together.
+    pub fn tcp_send_with(
+        &mut self,
+        socket: &TcpSocket,
+        mut fill: impl FnMut(&mut [u8]) -> usize,
+    ) -> nb::Result<usize, Error> {
+        self.lend_room(socket, &mut fill)
+    }
+
+    /// Receives what `take` takes of the bytes it is lent, in place; it says how many it wants no more. It is called once
+    /// more for those behind the buffer's wrap, if it took all before. The result is how many those were together; 0 is
+    /// the peer's FIN, unless `take` wanted none.
+    pub fn tcp_receive_with(
+        &mut self,
+        socket: &TcpSocket,
+        mut take: impl FnMut(&[u8]) -> usize,
+    ) -> nb::Result<usize, Error> {
+        self.lend_received(socket, &mut take)
+    }
+
+    /// Gives the socket back: what was sent still goes out, then FIN; a listener's port is free at once.
+    #[expect(clippy::needless_pass_by_value, reason = "a closed socket is no use to anybody")]
+    pub fn tcp_close(&mut self, socket: TcpSocket) {
+        self.dirty = true;
+        if let Ok(index) = self.stream(&socket) {
+            self.pool.close(index, self.now);
+        } else if let Ok(index) = self.listener(&socket) {
+            self.pool.unregister(index, self.now);
+        }
+        // What the stack itself ended before is closed already.
+    }
+
+    pub(super) fn tcp_connect_socket(
+        &mut self,
+        socket: &mut TcpSocket,
+        remote: SocketAddr,
+    ) -> nb::Result<(), Error> {
+        if matches!(socket.0, Kind::New) {
+            *socket = self.tcp_connect(remote)?;
+            return Err(nb::Error::WouldBlock);
+        }
+        self.tcp_connected(socket)
+    }
+
+    pub(super) fn tcp_bind_socket(
+        &mut self,
+        socket: &mut TcpSocket,
+        port: u16,
+    ) -> Result<(), Error> {
+        if !matches!(socket.0, Kind::New) {
+            return Err(Error::InvalidState);
+        }
+        if port == 0 {
+            return Err(Error::Unaddressable);
+        }
+        if self.pool.listeners.iter().any(|listener| listener.port == port) {
+            return Err(Error::AddressInUse);
+        }
+        let index = self.pool.register(port, self.now).ok_or(Error::NoBufferSpace)?;
+        let generation = self.pool.listeners[usize::from(index)].generation;
+        socket.0 = Kind::Listener { index, generation };
+        Ok(())
+    }
+
+    pub(super) fn tcp_listen_socket(&mut self, socket: &TcpSocket) -> Result<(), Error> {
+        let index = self.listener(socket)?;
+        self.pool.listeners[usize::from(index)].listening = true;
+        Ok(())
     }
 }
 
-#[cfg(feature = "gateway")]
+#[cfg(feature = "deferred-accept")]
 impl NetStack<'_> {
     /// Like `listen`, but peers get no SYN-ACK before [`NetStack::admit`].
-    pub fn listen_deferred(&mut self, socket: &mut TcpSocket) -> Result<(), Error> {
-        TcpFullStack::listen(self, socket)?;
+    pub fn listen_deferred(&mut self, socket: &TcpSocket) -> Result<(), Error> {
+        self.tcp_listen_socket(socket)?;
         let index = self.listener(socket)?;
         self.pool.listeners[usize::from(index)].deferred = true;
         Ok(())
@@ -273,142 +438,13 @@ impl NetStack<'_> {
         if let Some(error) = self.ended(index) {
             return Err(error);
         }
-        let tcp = self.pool.socket_mut(index, &mut self.set);
+        self.dirty = true;
+        let user_timeout = self.pool.limits.user_timeout;
+        let tcp = self.pool.socket_mut(index);
         tcp.pause_synack(false);
-        tcp.set_timeout(Some(USER_TIMEOUT));
+        tcp.set_timeout(Some(user_timeout));
         self.counters.passive_opens = self.counters.passive_opens.wrapping_add(1);
         Ok(())
     }
 }
 
-impl TcpClientStack for NetStack<'_> {
-    type TcpSocket = TcpSocket;
-    type Error = Error;
-
-    fn socket(&mut self) -> Result<TcpSocket, Error> {
-        Ok(TcpSocket(Kind::New))
-    }
-
-    /// The first call sends the SYN; `WouldBlock` until the peer has answered. After an error the socket
-    /// is as new.
-    fn connect(&mut self, socket: &mut TcpSocket, remote: SocketAddr) -> nb::Result<(), Error> {
-        if matches!(socket.0, Kind::New) {
-            let remote = self.destination(remote)?;
-            let port = self.ephemeral_port();
-            let index = self
-                .pool
-                .take_client(&mut self.set, self.now, &mut self.counters)
-                .ok_or(Error::NoBufferSpace)?;
-            let tcp = self.pool.socket_mut(index, &mut self.set);
-            tcp.set_timeout(Some(USER_TIMEOUT));
-            if tcp.connect(self.interface.context(), remote, port).is_err() {
-                self.pool.scrub(&mut self.set, index);
-                return Err(Error::Unaddressable.into());
-            }
-            self.pool.slots[index].syn_unsent = NonZeroU16::new(port);
-            *socket = self.opened(index);
-            return Err(nb::Error::WouldBlock);
-        }
-        let index = match self.stream(socket) {
-            Err(error @ Error::ConnectionAborted) => {
-                socket.0 = Kind::New;
-                return Err(error.into());
-            }
-            result => result?,
-        };
-        let tcp = self.pool.socket(index, &self.set);
-        match (tcp.state(), self.pool.slots[index].end) {
-            (State::SynSent | State::SynReceived, None) => Err(nb::Error::WouldBlock),
-            (State::Closed, end) => {
-                let Some(end) = end else {
-                    return Err(nb::Error::WouldBlock);
-                };
-                self.pool.scrub(&mut self.set, index);
-                socket.0 = Kind::New;
-                self.counters.failed_connects = self.counters.failed_connects.wrapping_add(1);
-                Err(nb::Error::Other(match end {
-                    End::Reset => Error::ConnectionRefused,
-                    End::TimedOut => Error::TimedOut,
-                }))
-            }
-            _ => {
-                let (slot, now) = (&mut self.pool.slots[index], self.now);
-                if !slot.announced() {
-                    slot.recovery.established(now - slot.since());
-                    self.counters.active_opens = self.counters.active_opens.wrapping_add(1);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn send(&mut self, socket: &mut TcpSocket, buffer: &[u8]) -> nb::Result<usize, Error> {
-        if buffer.is_empty() {
-            return self.writable(socket).map(|_| 0);
-        }
-        let mut rest = buffer;
-        let mut put = |room: &mut [u8]| {
-            let (now, later) = rest.split_at(room.len().min(rest.len()));
-            room[..now.len()].copy_from_slice(now);
-            rest = later;
-            now.len()
-        };
-        self.lend_room(socket, &mut put)
-    }
-
-    fn receive(&mut self, socket: &mut TcpSocket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
-        let mut room = buffer;
-        self.lend_received(socket, &mut |bytes| {
-            let count = bytes.len().min(room.len());
-            let (now, later) = core::mem::take(&mut room).split_at_mut(count);
-            now.copy_from_slice(&bytes[..count]);
-            room = later;
-            count
-        })
-    }
-
-    fn close(&mut self, socket: TcpSocket) -> Result<(), Error> {
-        if let Ok(index) = self.stream(&socket) {
-            self.pool.close(&mut self.set, index, self.now);
-        } else if let Ok(index) = self.listener(&socket) {
-            self.pool.unregister(&mut self.set, index, self.now);
-        }
-        // What the stack itself ended before is closed already.
-        Ok(())
-    }
-}
-
-impl TcpFullStack for NetStack<'_> {
-    fn bind(&mut self, socket: &mut TcpSocket, local_port: u16) -> Result<(), Error> {
-        if !matches!(socket.0, Kind::New) {
-            return Err(Error::InvalidState);
-        }
-        if local_port == 0 {
-            return Err(Error::Unaddressable);
-        }
-        if self.pool.listeners.iter().any(|listener| listener.port == local_port) {
-            return Err(Error::AddressInUse);
-        }
-        let index = self.pool.register(local_port, self.now).ok_or(Error::NoBufferSpace)?;
-        let generation = self.pool.listeners[usize::from(index)].generation;
-        socket.0 = Kind::Listener { index, generation };
-        Ok(())
-    }
-
-    fn listen(&mut self, socket: &mut TcpSocket) -> Result<(), Error> {
-        let index = self.listener(socket)?;
-        self.pool.listeners[usize::from(index)].listening = true;
-        Ok(())
-    }
-
-    fn accept(&mut self, socket: &mut TcpSocket) -> nb::Result<(TcpSocket, SocketAddr), Error> {
-        let listener = self.listener(socket)?;
-        if !self.pool.listeners[usize::from(listener)].listening {
-            return Err(Error::InvalidState.into());
-        }
-        let index = self.pool.accept(listener, self.now).ok_or(nb::Error::WouldBlock)?;
-        let opened = self.opened(index);
-        let (_, remote) = self.endpoints(&opened)?;
-        Ok((opened, remote))
-    }
-}

@@ -1,16 +1,17 @@
-//! Every frame's way out: counted, and what of a TCP stream it carries noted for [`crate::recovery`].
+//! Every frame's way out: counted, and what of a TCP stream it carries noted in its connection's
+//! [`Tcb`](crate::tcp::tcb::Tcb).
 //!
 //! smoltcp does not tell what it has sent. So each frame is looked at once it is in the device's buffer:
 //! a few dozen instructions, and one comparison for each slot if it carries data.
 
-use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
-use crate::ingress::{Outgoing, outgoing};
-use crate::listener::Slot;
-use crate::neighbors::{MESSAGE_SIZE, asked_for};
-use crate::netstat::Count;
+use crate::frame::discovery::{Kind, MESSAGE_SIZE};
+use crate::frame::{Content, Frame};
+use crate::netstat::{Count, Counters};
+use crate::tcp::Slot;
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
@@ -25,18 +26,28 @@ pub(crate) struct Sent<'s> {
     pub(crate) asked: Option<IpAddress>,
     /// Those that may be sending data.
     slots: &'s mut [Slot],
+    medium: Medium,
     now: Instant,
 }
 
 impl<'s> Sent<'s> {
     /// Nothing yet; data is that of `slots`.
-    pub(crate) const fn new(slots: &'s mut [Slot], now: Instant) -> Self {
-        Self { frames: 0, bytes: 0, retransmitted: 0, refused: false, asked: None, slots, now }
+    pub(crate) const fn new(slots: &'s mut [Slot], medium: Medium, now: Instant) -> Self {
+        Self {
+            frames: 0,
+            bytes: 0,
+            retransmitted: 0,
+            refused: false,
+            asked: None,
+            slots,
+            medium,
+            now,
+        }
     }
 
     /// Nothing yet, nor will there be data: answers have none.
     pub(crate) const fn answers() -> Self {
-        Self::new(&mut [], Instant::ZERO)
+        Self::new(&mut [], Medium::Ethernet, Instant::ZERO)
     }
 
     #[inline(never)]
@@ -46,20 +57,40 @@ impl<'s> Sent<'s> {
         if self.slots.is_empty() {
             return;
         }
-        let Some(Outgoing { ports, seq, len, request }) = outgoing(frame) else { return };
-        if request {
-            let mut unsent = self.slots.iter_mut().map(|slot| &mut slot.syn_unsent);
-            if let Some(port) = unsent.find(|port| port.is_some_and(|port| port.get() == ports.0)) {
-                *port = None;
-            }
-        }
-        if len == 0 {
+        let Some(segment) = Frame::parse(frame, self.medium).and_then(|frame| frame.segment()) else {
+            return;
+        };
+        let len = segment.len + usize::from(segment.fin);
+        if len == 0 && !segment.syn {
             return;
         }
-        let mut recoveries = self.slots.iter_mut().map(|slot| &mut slot.recovery);
-        if let Some(recovery) = recoveries.find(|recovery| recovery.is_of(ports, seq)) {
-            self.retransmitted += Count::from(recovery.sent(seq, len, self.now));
+        let ends = segment.sent_on();
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.tcb.is_of(&ends)) {
+            if segment.is_request() {
+                slot.tcb.syn_unsent = false;
+            }
+            if len > 0 {
+                self.retransmitted += Count::from(slot.tcb.sent(segment.seq, len, self.now));
+            }
         }
+    }
+}
+
+impl Counters {
+    /// Counts what has left.
+    pub(super) fn count_sent(&mut self, sent: &Sent<'_>) {
+        self.frames_out = self.frames_out.wrapping_add(sent.frames);
+        self.bytes_out = self.bytes_out.wrapping_add(sent.bytes);
+        self.retransmitted = self.retransmitted.wrapping_add(sent.retransmitted);
+        self.tx_refused = self.tx_refused.wrapping_add(Count::from(sent.refused));
+    }
+}
+
+/// Whether `frame`, one of smoltcp's own, is a question for a MAC address, and whose.
+fn asked_for(frame: &[u8], medium: Medium) -> Option<IpAddress> {
+    match Frame::parse(frame, medium)?.content {
+        Content::Discovery(received) if received.kind == Kind::Question => Some(received.target),
+        _ => None,
     }
 }
 
@@ -92,7 +123,7 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
             let mut buffer = [0; MESSAGE_SIZE];
             let buffer = &mut buffer[..len];
             let result = f(buffer);
-            if let Some(address) = asked_for(buffer) {
+            if let Some(address) = asked_for(buffer, sent.medium) {
                 sent.asked = Some(address);
             } else {
                 token.consume(len, |frame| frame.copy_from_slice(buffer));

@@ -16,26 +16,27 @@
 //! ```
 //!
 //! Contract: no slot stays out of `Free` for ever, whatever the peer does or the application forgets
-//! (each state but an `Open` one in use has its limit in [`crate::config`]); a port with no slot yet
-//! always finds one ([`RESERVE`]). Each operation looks at each slot at most once or twice.
+//! (each state but an `Open` one in use has its limit in [`crate::limits`]); a port with no slot yet
+//! always finds one (`Limits::with_reserve`). Each operation looks at each slot at most once or twice.
 //!
 //! Here are the slots, the listeners with their accept queues, and the ways in which a slot comes back.
 //! `admission` says who may have one, `expiry` what has lasted too long.
 
 mod admission;
+pub(crate) mod backlog;
 mod expiry;
+pub(crate) mod tcb;
 
-use core::num::NonZeroU16;
 use core::ops::Range;
 
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::Socket;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
-use smoltcp::wire::IpEndpoint;
 
-use crate::config::{LISTENERS, RESERVE, SEGMENT_SIZE};
-use crate::recovery::Recovery;
+use crate::frame::FourTuple;
+use crate::limits::{Limits, SEGMENT_SIZE};
+use tcb::{SocketSnapshot, Tcb};
 
 /// Where a slot is on its way; see the module's picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +73,9 @@ enum Peer {
     Reset,
 }
 
-/// On whose account a slot is held.
+/// For whom a slot is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Account {
+pub(crate) enum SlotOwner {
     Client,
     Listener(u8),
     /// The listener has been closed.
@@ -86,11 +87,9 @@ pub(crate) enum Account {
 pub(crate) struct Slot {
     handle: Option<SocketHandle>,
     pub(crate) phase: Phase,
-    pub(crate) account: Account,
+    pub(crate) owner: SlotOwner,
     pub(crate) generation: u16,
     peer: Peer,
-    /// The port that its SYN is to leave from, while it has not.
-    pub(crate) syn_unsent: Option<NonZeroU16>,
     /// The owner's `connect` has succeeded.
     announced: bool,
     /// The owner has closed its direction in CLOSE-WAIT, and its FIN waits; see [`Pool::shut`].
@@ -104,7 +103,7 @@ pub(crate) struct Slot {
     pub(crate) moved: Instant,
     /// An orphan's unacknowledged bytes when last looked at.
     unacknowledged: usize,
-    pub(crate) recovery: Recovery,
+    pub(crate) tcb: Tcb,
 }
 
 impl Slot {
@@ -112,10 +111,9 @@ impl Slot {
         Self {
             handle: None,
             phase: Phase::Free,
-            account: Account::Nobody,
+            owner: SlotOwner::Nobody,
             generation: 0,
             peer: Peer::Sends,
-            syn_unsent: None,
             announced: false,
             fin_waits: false,
             end: None,
@@ -123,8 +121,13 @@ impl Slot {
             touched: Instant::ZERO,
             moved: Instant::ZERO,
             unacknowledged: 0,
-            recovery: Recovery::new(),
+            tcb: Tcb::new(),
         }
+    }
+
+    /// Notes which socket of the set is its own.
+    pub(crate) fn place(&mut self, handle: SocketHandle) {
+        self.handle = Some(handle);
     }
 
     /// When this phase began.
@@ -158,10 +161,24 @@ pub(crate) struct Listener {
     /// Bound ports do not take connections before `listen`.
     pub(crate) listening: bool,
     /// SYN-ACKs wait until the owner admits the connection.
-    #[cfg(feature = "gateway")]
+    #[cfg(feature = "deferred-accept")]
     pub(crate) deferred: bool,
     pub(crate) generation: u8,
     pub(crate) touched: Instant,
+}
+
+impl Listener {
+    /// An unused entry.
+    pub(crate) const fn new() -> Self {
+        Self {
+            port: 0,
+            listening: false,
+            #[cfg(feature = "deferred-accept")]
+            deferred: false,
+            generation: 0,
+            touched: Instant::ZERO,
+        }
+    }
 }
 
 /// What to do with the frame of a connection request.
@@ -171,36 +188,33 @@ pub(crate) enum Request {
     Armed(usize),
     /// Pass it on: it belongs to a live connection, or nobody registered the port.
     Pass,
-    /// Drop it in silence: the port is registered, but no slot is free.
+    /// Drop it in close_silently: the port is registered, but no slot is free.
     Drop,
 }
 
 #[derive(Debug)]
 pub(crate) struct Pool<'a> {
+    /// The sockets of the slots. Apart from UDP's, because smoltcp goes through a whole set for each segment.
+    pub(crate) set: SocketSet<'a>,
     pub(crate) slots: &'a mut [Slot],
-    pub(crate) listeners: [Listener; LISTENERS],
+    pub(crate) listeners: &'a mut [Listener],
+    pub(crate) limits: Limits,
     /// Slots from here on are free. The first free one is taken, so that a large pool costs little.
     used: usize,
     queued: u32,
     /// An `Open` connection ended since the application last ran.
-    pub(crate) news: bool,
+    pub(crate) app_wakeup: bool,
 }
 
 impl<'a> Pool<'a> {
-    /// The pool over `slots`, whose sockets `handles` names in the same order.
-    pub(crate) fn new(slots: &'a mut [Slot], handles: impl Iterator<Item = SocketHandle>) -> Self {
-        for (slot, handle) in slots.iter_mut().zip(handles) {
-            slot.handle = Some(handle);
-        }
-        let unused = Listener {
-            port: 0,
-            listening: false,
-            #[cfg(feature = "gateway")]
-            deferred: false,
-            generation: 0,
-            touched: Instant::ZERO,
-        };
-        Self { slots, listeners: [unused; LISTENERS], used: 0, queued: 0, news: false }
+    /// The pool over `slots`, each of which has its socket in `set`.
+    pub(crate) const fn new(
+        set: SocketSet<'a>,
+        slots: &'a mut [Slot],
+        listeners: &'a mut [Listener],
+        limits: Limits,
+    ) -> Self {
+        Self { set, slots, listeners, limits, used: 0, queued: 0, app_wakeup: false }
     }
 
     /// All slots that are in use, and perhaps some that are not.
@@ -212,68 +226,71 @@ impl<'a> Pool<'a> {
         self.slots[index].handle.expect("every slot was given its socket in new()")
     }
 
-    pub(crate) fn socket<'s>(&self, index: usize, set: &'s SocketSet<'a>) -> &'s tcp::Socket<'a> {
-        set.get(self.handle(index))
+    pub(crate) fn socket(&self, index: usize) -> &tcp::Socket<'a> {
+        self.set.get(self.handle(index))
     }
 
-    pub(crate) fn socket_mut<'s>(
-        &self,
-        index: usize,
-        set: &'s mut SocketSet<'a>,
-    ) -> &'s mut tcp::Socket<'a> {
-        set.get_mut(self.handle(index))
+    pub(crate) fn socket_mut(&mut self, index: usize) -> &mut tcp::Socket<'a> {
+        self.set.get_mut(self.handle(index))
+    }
+
+    /// The ends of a slot's connection, as smoltcp has them.
+    pub(crate) fn four_tuple(&self, index: usize) -> Option<FourTuple> {
+        let socket = self.socket(index);
+        Some(FourTuple { local: socket.local_endpoint()?, remote: socket.remote_endpoint()? })
+    }
+
+    /// What a slot's connection looks like now.
+    pub(crate) fn snapshot(&self, index: usize) -> SocketSnapshot {
+        let socket = self.socket(index);
+        SocketSnapshot {
+            state: socket.state(),
+            queue: socket.send_queue(),
+            unread: socket.recv_queue(),
+        }
     }
 
     /// The live connection between these two ends.
-    pub(crate) fn find(
-        &self,
-        set: &SocketSet<'a>,
-        local: IpEndpoint,
-        remote: IpEndpoint,
-    ) -> Option<usize> {
-        self.used().find(|&index| {
-            let socket = self.socket(index, set);
-            socket.local_endpoint() == Some(local) && socket.remote_endpoint() == Some(remote)
-        })
+    pub(crate) fn find(&self, ends: &FourTuple) -> Option<usize> {
+        self.used().find(|&index| self.four_tuple(index).as_ref() == Some(ends))
     }
 
     /// Whether some connection already uses `port` on this side.
-    pub(crate) fn port_in_use(&self, set: &SocketSet<'a>, port: u16) -> bool {
+    pub(crate) fn port_in_use(&self, port: u16) -> bool {
         self.listeners.iter().any(|listener| listener.port == port)
             || self.used().any(|index| {
-                self.socket(index, set).local_endpoint().is_some_and(|local| local.port == port)
+                self.socket(index).local_endpoint().is_some_and(|local| local.port == port)
             })
     }
 
     /// Registers `port`, which nobody has, and returns the listener's index.
     pub(crate) fn register(&mut self, port: u16, now: Instant) -> Option<u8> {
         let registered = self.listeners.iter().filter(|listener| listener.port != 0).count();
-        if (registered + 2) * RESERVE > self.slots.len() {
+        let reserve = usize::from(self.limits.reserve);
+        if (registered + 1) * reserve + usize::from(self.limits.client_reserve) > self.slots.len() {
             return None;
         }
         let index = self.listeners.iter().position(|listener| listener.port == 0)?;
         let listener = &mut self.listeners[index];
         *listener = Listener {
             port,
-            listening: false,
-            #[cfg(feature = "gateway")]
-            deferred: false,
             generation: listener.generation.wrapping_add(1),
             touched: now,
+            ..Listener::new()
         };
         Some(index as u8)
     }
 
     /// Forgets a port; connections that nobody accepted are reset.
-    pub(crate) fn unregister(&mut self, set: &mut SocketSet<'a>, listener: u8, now: Instant) {
+    pub(crate) fn unregister(&mut self, listener: u8, now: Instant) {
         self.listeners[usize::from(listener)].port = 0;
         for index in self.used() {
-            if self.slots[index].account != Account::Listener(listener) {
+            if self.slots[index].owner != SlotOwner::Listener(listener) {
                 continue;
             }
-            self.slots[index].account = Account::Nobody;
+            self.slots[index].owner = SlotOwner::Nobody;
             if matches!(self.slots[index].phase, Phase::Handshake | Phase::Queued(_)) {
-                self.abort(set, index, now);
+                self.abort(index, now);
             }
         }
     }
@@ -281,7 +298,7 @@ impl<'a> Pool<'a> {
     /// The longest waiting connection of a listener becomes its owner's.
     pub(crate) fn accept(&mut self, listener: u8, now: Instant) -> Option<usize> {
         let order = |slot: &Slot| match slot.phase {
-            Phase::Queued(order) if slot.account == Account::Listener(listener) => Some(order),
+            Phase::Queued(order) if slot.owner == SlotOwner::Listener(listener) => Some(order),
             _ => None,
         };
         // Orders wrap: the oldest is the one the counter has moved furthest from.
@@ -295,24 +312,24 @@ impl<'a> Pool<'a> {
     }
 
     /// A connection whose SYN-ACK waits for `admit`.
-    #[cfg(feature = "gateway")]
+    #[cfg(feature = "deferred-accept")]
     pub(crate) fn accept_deferred(&mut self, listener: u8, now: Instant) -> Option<usize> {
         let index = self.slots[self.used()].iter().position(|slot| {
-            slot.phase == Phase::Handshake && slot.account == Account::Listener(listener)
+            slot.phase == Phase::Handshake && slot.owner == SlotOwner::Listener(listener)
         })?;
         self.open(index, now);
         Some(index)
     }
 
     /// Whether some SYN-ACK may be waiting for its owner to admit the peer.
-    #[cfg(feature = "gateway")]
-    pub(crate) fn defers(&self, set: &SocketSet<'a>) -> bool {
+    #[cfg(feature = "deferred-accept")]
+    pub(crate) fn defers(&self) -> bool {
         self.used().any(|index| {
-            let listener = match self.slots[index].account {
-                Account::Listener(listener) => self.listeners[usize::from(listener)],
-                Account::Client | Account::Nobody => return false,
+            let listener = match self.slots[index].owner {
+                SlotOwner::Listener(listener) => self.listeners[usize::from(listener)],
+                SlotOwner::Client | SlotOwner::Nobody => return false,
             };
-            listener.deferred && self.socket(index, set).state() == State::SynReceived
+            listener.deferred && self.socket(index).state() == State::SynReceived
         })
     }
 
@@ -323,37 +340,44 @@ impl<'a> Pool<'a> {
     }
 
     /// Frees a slot at once and without a word to the peer.
-    pub(crate) fn scrub(&mut self, set: &mut SocketSet<'a>, index: usize) {
+    pub(crate) fn recycle(&mut self, index: usize) {
         // Only out of the set does a socket lose its wait for a neighbour, and only through LISTEN its
         // old connection without a RST.
-        let Socket::Tcp(mut socket) = set.remove(self.handle(index)) else {
+        let Socket::Tcp(mut socket) = self.set.remove(self.handle(index)) else {
             unreachable!("a TCP slot holds a TCP socket");
         };
         socket.abort();
         socket.listen(1).expect("an aborted socket can listen");
         socket.close();
-        let handle = set.add(socket);
+        let handle = self.set.add(socket);
         let slot = &mut self.slots[index];
         slot.handle = Some(handle);
         slot.phase = Phase::Free;
-        slot.account = Account::Nobody;
-        slot.syn_unsent = None;
+        slot.owner = SlotOwner::Nobody;
         slot.generation = slot.generation.wrapping_add(1);
-        slot.recovery = Recovery::new();
+        slot.tcb = Tcb::new();
+    }
+
+    /// Ends a connection without a word, but leaves the slot to its owner.
+    fn close_silently(&mut self, index: usize) {
+        let Slot { phase, owner, generation, .. } = self.slots[index];
+        self.recycle(index);
+        let slot = &mut self.slots[index];
+        (slot.phase, slot.owner, slot.generation) = (phase, owner, generation);
     }
 
     /// Resets the connection; the slot is free once the RST has left.
-    pub(crate) fn abort(&mut self, set: &mut SocketSet<'a>, index: usize, now: Instant) {
-        let socket = self.socket_mut(index, set);
+    pub(crate) fn abort(&mut self, index: usize, now: Instant) {
+        let socket = self.socket_mut(index);
         // No reset for a connection that the peer never saw, or that both have finished with.
         let finished = socket.state() == State::TimeWait && socket.recv_queue() == 0;
         if finished || socket.state() == State::SynSent {
-            self.scrub(set, index);
+            self.recycle(index);
             return;
         }
         socket.abort();
         if socket.local_endpoint().is_none() {
-            self.scrub(set, index);
+            self.recycle(index);
             return;
         }
         let slot = &mut self.slots[index];
@@ -362,18 +386,30 @@ impl<'a> Pool<'a> {
         slot.phase = Phase::Aborting;
     }
 
+    /// Ends a connection without a word, for its own address is gone; its owner is told of a reset.
+    pub(crate) fn lose(&mut self, index: usize) {
+        match self.slots[index].phase {
+            Phase::Free => {}
+            Phase::Queued(_) | Phase::Open => {
+                self.close_silently(index);
+                self.slots[index].peer = Peer::Reset;
+            }
+            Phase::Handshake | Phase::Orphan | Phase::Aborting => self.recycle(index),
+        }
+    }
+
     /// Closes an `Open` slot as its owner wishes: what was sent still goes out, then FIN. Data that the
     /// owner never read turns the FIN into a RST (RFC 9293 3.6, RFC 2525 2.17), as on other systems.
-    pub(crate) fn close(&mut self, set: &mut SocketSet<'a>, index: usize, now: Instant) {
-        let socket = self.socket_mut(index, set);
+    pub(crate) fn close(&mut self, index: usize, now: Instant) {
+        let socket = self.socket_mut(index);
         match socket.state() {
-            State::SynSent => self.scrub(set, index),
+            State::SynSent => self.recycle(index),
             // A FIN means nothing to a peer that has no connection yet, or to one just given up.
-            State::SynReceived | State::Closed => self.abort(set, index, now),
-            _ if socket.recv_queue() > 0 => self.abort(set, index, now),
+            State::SynReceived | State::Closed => self.abort(index, now),
+            _ if socket.recv_queue() > 0 => self.abort(index, now),
             _ => {
                 let unacknowledged = socket.send_queue();
-                self.shut(set, index);
+                self.shut(index);
                 let slot = &mut self.slots[index];
                 slot.generation = slot.generation.wrapping_add(1);
                 slot.phase = Phase::Orphan;
@@ -388,36 +424,36 @@ impl<'a> Pool<'a> {
     /// smoltcp takes in an acknowledgement only if it is of something new, so that duplicates and SACK tell it
     /// nothing of a loss, nor window updates of more room. It does not wait for all, or small answers would wait
     /// for delayed acknowledgements; a loss among those costs smoltcp's second.
-    pub(crate) fn shut(&mut self, set: &mut SocketSet<'a>, index: usize) {
-        let socket = self.socket(index, set);
+    pub(crate) fn shut(&mut self, index: usize) {
+        let socket = self.socket(index);
         let queue = socket.send_queue();
-        let last = queue == 0 || (queue <= SEGMENT_SIZE && self.slots[index].recovery.fits(queue));
+        let last = queue == 0 || (queue <= SEGMENT_SIZE && self.slots[index].tcb.fits(queue));
         let waits = socket.state() == State::CloseWait && !last;
         self.slots[index].fin_waits = waits;
         if !waits {
-            self.socket_mut(index, set).close();
+            self.socket_mut(index).close();
         }
     }
 
     /// Lets a FIN go that has waited, if it may; see [`Pool::shut`].
-    pub(crate) fn shut_waiting(&mut self, set: &mut SocketSet<'a>, index: usize) {
+    pub(crate) fn shut_waiting(&mut self, index: usize) {
         if self.slots[index].fin_waits {
-            self.shut(set, index);
+            self.shut(index);
         }
     }
 
     /// Notes that the owner uses a slot, and so still knows the listener it came from.
     pub(crate) fn touch(&mut self, index: usize, now: Instant) {
         self.slots[index].touched = now;
-        if let Account::Listener(listener) = self.slots[index].account {
+        if let SlotOwner::Listener(listener) = self.slots[index].owner {
             self.listeners[usize::from(listener)].touched = now;
         }
     }
 
     /// Whether no slot is needed any more.
-    pub(crate) fn idle(&self, set: &SocketSet<'a>) -> bool {
+    pub(crate) fn idle(&self) -> bool {
         self.used()
-            .all(|index| self.slots[index].phase == Phase::Free || self.is_time_wait(set, index))
+            .all(|index| self.slots[index].phase == Phase::Free || self.is_time_wait(index))
     }
 
     /// Whether any handshake is under way.

@@ -55,25 +55,10 @@ pub(crate) struct Message {
     pub(crate) to: EthernetAddress,
 }
 
-/// Whether `frame`, one of smoltcp's own, is a question, and whom for.
-pub(crate) fn asked_for(frame: &[u8]) -> Option<IpAddress> {
-    let received = Received::parse(&EthernetFrame::new_checked(frame).ok()?)?;
-    (received.kind == Kind::Question).then_some(received.target)
-}
-
 impl Received {
-    /// Reads an ARP packet or a neighbour discovery message. `None`: it is neither, or not a good one.
+    /// Reads an ARP packet. `None`: it is neither a question nor an answer, or not a good one.
     #[inline(never)]
-    pub(crate) fn parse(ethernet: &EthernetFrame<&[u8]>) -> Option<Self> {
-        match ethernet.ethertype() {
-            EthernetProtocol::Arp => Self::parse_arp(ethernet.payload()),
-            #[cfg(feature = "ipv6")]
-            EthernetProtocol::Ipv6 => Self::parse_ndisc(ethernet),
-            _ => None,
-        }
-    }
-
-    fn parse_arp(packet: &[u8]) -> Option<Self> {
+    pub(super) fn parse_arp(packet: &[u8]) -> Option<Self> {
         let ArpRepr::EthernetIpv4 {
             operation,
             source_hardware_addr: mac,
@@ -99,10 +84,12 @@ impl Received {
         })
     }
 
-    /// RFC 4861 7.1.1, 7.1.2: what is not from the link, not whole, or contradicts itself, is none.
+    /// Reads an IPv6 packet from `sender` as a neighbour discovery message. RFC 4861 7.1.1, 7.1.2: what is not from the link,
+    /// not whole, or contradicts itself, is none.
     #[cfg(feature = "ipv6")]
-    fn parse_ndisc(ethernet: &EthernetFrame<&[u8]>) -> Option<Self> {
-        let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
+    #[inline(never)]
+    pub(super) fn parse_ndisc(packet: &[u8], sender: EthernetAddress) -> Option<Self> {
+        let ip = Ipv6Packet::new_checked(packet).ok()?;
         if ip.next_header() != IpProtocol::Icmpv6 || ip.hop_limit() != 255 {
             return None;
         }
@@ -137,7 +124,7 @@ impl Received {
                 Ok(HardwareAddress::Ethernet(mac)) => mac,
                 _ => return None,
             },
-            None => ethernet.src_addr(),
+            None => sender,
         };
         (mac.is_unicast() && !owner.is_multicast() && !target.is_multicast()).then_some(Self {
             kind,

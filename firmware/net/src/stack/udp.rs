@@ -5,15 +5,16 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use embedded_nal::{UdpClientStack, UdpFullStack};
+use embedded_nal::nb;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
-use super::{Error, NetStack, nb, to_ip_addr, to_socket_addr};
-use crate::config::{ABANDONED, DATAGRAM_WAIT, FRAME_SIZE};
-use crate::moment::earliest;
+use super::interface::{to_ip_addr, to_socket_addr};
+use super::{Error, NetStack};
+use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
+use crate::time::earliest;
 use crate::netstat::{Protocol, Row};
 
 /// What is known of one UDP socket beside smoltcp's own state.
@@ -63,6 +64,11 @@ impl UdpSlot {
 #[must_use = "a socket must be given back with `close`"]
 pub struct UdpSocket(Kind);
 
+impl UdpSocket {
+    /// A socket that takes nothing yet.
+    pub(super) const NEW: Self = Self(Kind::New);
+}
+
 #[derive(Debug)]
 enum Kind {
     /// Fresh from `socket`; takes nothing yet.
@@ -82,7 +88,7 @@ impl<'a> NetStack<'a> {
 
     fn udp_socket(&mut self, index: usize) -> &mut udp::Socket<'a> {
         let handle = self.udp_handle(index);
-        self.udp_set.get_mut(handle)
+        self.others.get_mut(handle)
     }
 
     fn udp_index(&mut self, socket: &UdpSocket) -> Result<usize, Error> {
@@ -99,7 +105,7 @@ impl<'a> NetStack<'a> {
 
     pub(super) fn udp_port_in_use(&self, port: u16) -> bool {
         (0..self.udp_used).any(|index| {
-            self.udp_set.get::<udp::Socket<'_>>(self.udp_handle(index)).endpoint().port == port
+            self.others.get::<udp::Socket<'_>>(self.udp_handle(index)).endpoint().port == port
         })
     }
 
@@ -122,7 +128,7 @@ impl<'a> NetStack<'a> {
         Ok(index)
     }
 
-    fn udp_close(&mut self, index: usize) {
+    fn udp_free(&mut self, index: usize) {
         self.udp_socket(index).close();
         self.udp[index].open = false;
         let last = self.udp[..self.udp_used].iter().rposition(|slot| slot.open);
@@ -131,30 +137,31 @@ impl<'a> NetStack<'a> {
 
     /// Takes back sockets that were dropped without `close`. Returns when the next could be due.
     pub(super) fn reclaim_udp(&mut self) -> Option<Instant> {
+        let unused = self.pool.limits.abandoned?;
         let mut next = None;
         for index in 0..self.udp_used {
             let slot = &self.udp[index];
             if !slot.open {
                 continue;
             }
-            let deadline = slot.touched + ABANDONED;
+            let deadline = slot.touched + unused;
             if self.now < deadline {
                 next = earliest(next, Some(deadline));
             } else {
                 self.counters.abandoned = self.counters.abandoned.wrapping_add(1);
-                self.udp_close(index);
+                self.udp_free(index);
             }
         }
         next
     }
 
     /// Drops what waits for a neighbour that does not answer: smoltcp would keep it, and all behind it, for
-    /// ever, so that one datagram with a forged source could silence a service. smoltcp empties a socket
+    /// ever, so that one datagram with a forged source could close_silently a service. smoltcp empties a socket
     /// only as a whole: what was received and not read yet goes too. Notes whether anything waits still. To be run
     /// after egress. Returns when the next could be due.
     pub(super) fn expire_udp(&mut self) -> Option<Instant> {
         let (now, mut next) = (self.now, None);
-        if !core::mem::take(&mut self.udp_queued) {
+        if !core::mem::take(&mut self.others_queued) {
             return None;
         }
         for index in 0..self.udp_used {
@@ -178,7 +185,7 @@ impl<'a> NetStack<'a> {
             }
             slot.unsent = Some((since, queue));
             if now < since + DATAGRAM_WAIT {
-                self.udp_queued = true;
+                self.others_queued = true;
                 next = earliest(next, Some(since + DATAGRAM_WAIT));
                 continue;
             }
@@ -198,14 +205,14 @@ impl<'a> NetStack<'a> {
     /// for the next by itself.
     pub(super) fn udp_target(&self, index: usize) -> Option<IpAddress> {
         let (slot, handle) = (&self.udp[index], self.udp_handle(index));
-        let waits = || self.udp_set.get::<udp::Socket<'_>>(handle).send_queue() > 0;
+        let waits = || self.others.get::<udp::Socket<'_>>(handle).send_queue() > 0;
         slot.first.filter(|_| slot.open && waits())
     }
 
     pub(super) fn udp_rows(&self) -> impl Iterator<Item = Row> + '_ {
         let open = (0..self.udp_used).filter(|&index| self.udp[index].open);
         open.map(|index| {
-            let socket = self.udp_set.get::<udp::Socket<'_>>(self.udp_handle(index));
+            let socket = self.others.get::<udp::Socket<'_>>(self.udp_handle(index));
             Row {
                 protocol: Protocol::Udp,
                 receive_queue: socket.recv_queue(),
@@ -224,7 +231,7 @@ impl<'a> NetStack<'a> {
         Ok(self.udp[index].destination)
     }
 
-    fn udp_send(
+    fn udp_queue(
         &mut self,
         index: usize,
         remote: SocketAddr,
@@ -239,8 +246,9 @@ impl<'a> NetStack<'a> {
         let first = socket.send_queue() == 0;
         match socket.send_slice(buffer, endpoint) {
             Ok(()) => {
+                self.dirty = true;
                 self.udp[index].sent_empty |= buffer.is_empty();
-                self.udp_queued = true;
+                self.others_queued = true;
                 if first {
                     self.udp[index].first = Some(endpoint.addr);
                 }
@@ -253,16 +261,42 @@ impl<'a> NetStack<'a> {
     }
 }
 
-impl UdpClientStack for NetStack<'_> {
-    type UdpSocket = UdpSocket;
-    type Error = Error;
-
-    fn socket(&mut self) -> Result<UdpSocket, Error> {
-        Ok(UdpSocket(Kind::New))
+/// The calls, as methods with names of their own.
+impl NetStack<'_> {
+    /// A UDP socket on `port`.
+    pub fn udp_bind(&mut self, port: u16) -> Result<UdpSocket, Error> {
+        let mut socket = UdpSocket::NEW;
+        self.udp_bind_socket(&mut socket, port)?;
+        Ok(socket)
     }
 
-    /// Names the only peer; a socket that is not bound yet gets a random ephemeral port.
-    fn connect(&mut self, socket: &mut UdpSocket, remote: SocketAddr) -> Result<(), Error> {
+    /// A UDP socket on a random ephemeral port whose only peer is `remote`.
+    pub fn udp_connect(&mut self, remote: SocketAddr) -> Result<UdpSocket, Error> {
+        let mut socket = UdpSocket::NEW;
+        self.udp_connect_socket(&mut socket, remote)?;
+        Ok(socket)
+    }
+
+    pub(super) fn udp_bind_socket(
+        &mut self,
+        socket: &mut UdpSocket,
+        port: u16,
+    ) -> Result<(), Error> {
+        if port == 0 {
+            return Err(Error::Unaddressable);
+        }
+        if self.udp_port_in_use(port) {
+            return Err(Error::AddressInUse);
+        }
+        self.udp_open(socket, port).map(|_| ())
+    }
+
+    /// A socket that is not bound yet gets a random ephemeral port.
+    pub(super) fn udp_connect_socket(
+        &mut self,
+        socket: &mut UdpSocket,
+        remote: SocketAddr,
+    ) -> Result<(), Error> {
         self.destination(remote)?;
         let index = if matches!(socket.0, Kind::New) {
             let port = self.ephemeral_port();
@@ -275,16 +309,30 @@ impl UdpClientStack for NetStack<'_> {
         Ok(())
     }
 
-    fn send(&mut self, socket: &mut UdpSocket, buffer: &[u8]) -> nb::Result<(), Error> {
+    /// Sends a datagram to the socket's peer, or to whom it last wrote.
+    pub fn udp_send(&mut self, socket: &UdpSocket, payload: &[u8]) -> nb::Result<(), Error> {
         let index = self.udp_index(socket)?;
         let remote = self.udp[index].last.ok_or(Error::InvalidState)?;
-        self.udp_send(index, remote, buffer)
+        self.udp_queue(index, remote, payload)
     }
 
-    /// What of a datagram does not fit `buffer` is lost, as with BSD's `recvfrom`.
-    fn receive(
+    /// Sends a datagram to `remote`.
+    pub fn udp_send_to(
         &mut self,
-        socket: &mut UdpSocket,
+        socket: &UdpSocket,
+        remote: SocketAddr,
+        payload: &[u8],
+    ) -> nb::Result<(), Error> {
+        let index = self.udp_index(socket)?;
+        self.udp_queue(index, remote, payload)?;
+        self.udp[index].last = Some(remote);
+        Ok(())
+    }
+
+    /// A datagram's length and who sent it. What of it does not fit `buffer` is lost, as with BSD's `recvfrom`.
+    pub fn udp_receive(
+        &mut self,
+        socket: &UdpSocket,
         buffer: &mut [u8],
     ) -> nb::Result<(usize, SocketAddr), Error> {
         let index = self.udp_index(socket)?;
@@ -292,7 +340,7 @@ impl UdpClientStack for NetStack<'_> {
         let handle = self.udp_handle(index);
         // Bounded by what the socket can queue.
         loop {
-            let udp = self.udp_set.get_mut::<udp::Socket<'_>>(handle);
+            let udp = self.others.get_mut::<udp::Socket<'_>>(handle);
             let Ok((payload, metadata)) = udp.recv() else {
                 return Err(nb::Error::WouldBlock);
             };
@@ -307,34 +355,11 @@ impl UdpClientStack for NetStack<'_> {
         }
     }
 
-    fn close(&mut self, socket: UdpSocket) -> Result<(), Error> {
+    /// Gives the socket back. What it has queued and not sent goes with it.
+    #[expect(clippy::needless_pass_by_value, reason = "a closed socket is no use to anybody")]
+    pub fn udp_close(&mut self, socket: UdpSocket) {
         if let Ok(index) = self.udp_index(&socket) {
-            self.udp_close(index);
+            self.udp_free(index);
         }
-        Ok(())
-    }
-}
-
-impl UdpFullStack for NetStack<'_> {
-    fn bind(&mut self, socket: &mut UdpSocket, local_port: u16) -> Result<(), Error> {
-        if local_port == 0 {
-            return Err(Error::Unaddressable);
-        }
-        if self.udp_port_in_use(local_port) {
-            return Err(Error::AddressInUse);
-        }
-        self.udp_open(socket, local_port).map(|_| ())
-    }
-
-    fn send_to(
-        &mut self,
-        socket: &mut UdpSocket,
-        remote: SocketAddr,
-        buffer: &[u8],
-    ) -> nb::Result<(), Error> {
-        let index = self.udp_index(socket)?;
-        self.udp_send(index, remote, buffer)?;
-        self.udp[index].last = Some(remote);
-        Ok(())
     }
 }

@@ -1,0 +1,183 @@
+//! The one parser: each frame, in or out, is looked at once, and what it says is used everywhere.
+//!
+//! [`Frame::parse`] reads the headers of link, network and transport, and refers to the payload in place. It judges
+//! nothing but whether a header is whole: checksums are verified where it matters ([`Segment::is_sound`]), addresses by
+//! the stack. Cost: some hundred instructions a frame, no copy.
+
+pub(crate) mod discovery;
+mod ip;
+
+use smoltcp::phy::Medium;
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, TcpPacket,
+    TcpSeqNumber,
+};
+
+use discovery::Received;
+pub(crate) use ip::Packet;
+
+/// A frame's headers.
+#[derive(Debug)]
+pub(crate) struct Frame<'f> {
+    /// Who sent it, and to whom; `None` on a link without MAC addresses.
+    pub(crate) link: Option<Link>,
+    pub(crate) content: Content<'f>,
+}
+
+/// The MAC addresses of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) source: EthernetAddress,
+    pub(crate) destination: EthernetAddress,
+}
+
+/// What a frame carries.
+#[derive(Debug)]
+pub(crate) enum Content<'f> {
+    /// A question for a MAC address, or the answer to one.
+    Discovery(Received),
+    /// ARP or neighbour discovery that is neither of those, or not a good one.
+    OtherDiscovery,
+    /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
+    /// and it knows no IPv6 fragment header.
+    Fragment,
+    /// An IP packet.
+    Packet(Packet<'f>),
+    /// Anything else; smoltcp validates it.
+    Other,
+}
+
+/// The two ends of a connection, of which one is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FourTuple {
+    pub(crate) local: IpEndpoint,
+    pub(crate) remote: IpEndpoint,
+}
+
+/// The header of a TCP segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment<'f> {
+    /// Where in the frame it begins.
+    pub(crate) offset: usize,
+    pub(crate) source: IpEndpoint,
+    pub(crate) destination: IpEndpoint,
+    pub(crate) seq: TcpSeqNumber,
+    /// `None` without the ACK flag.
+    pub(crate) ack: Option<TcpSeqNumber>,
+    pub(crate) syn: bool,
+    pub(crate) fin: bool,
+    pub(crate) rst: bool,
+    pub(crate) window: u16,
+    /// Bytes of payload.
+    pub(crate) len: usize,
+    /// The segment with its payload, of the length that the IP header says.
+    bytes: &'f [u8],
+}
+
+impl<'f> Frame<'f> {
+    /// Reads a frame as a device of this medium carries it. `None`: it is too short for a header.
+    pub(crate) fn parse(frame: &'f [u8], medium: Medium) -> Option<Self> {
+        match medium {
+            Medium::Ethernet => Self::parse_ethernet(frame),
+            #[allow(unreachable_patterns)]
+            _ => {
+                let content = match frame.first()? >> 4 {
+                    4 => ip::parse_ipv4(frame, 0),
+                    #[cfg(feature = "ipv6")]
+                    6 => ip::parse_ipv6(frame, 0),
+                    _ => Content::Other,
+                };
+                Some(Self { link: None, content })
+            }
+        }
+    }
+
+    fn parse_ethernet(frame: &'f [u8]) -> Option<Self> {
+        let ethernet = EthernetFrame::new_checked(frame).ok()?;
+        let link = Link { source: ethernet.src_addr(), destination: ethernet.dst_addr() };
+        let payload = ethernet.payload();
+        let offset = EthernetFrame::<&[u8]>::header_len();
+        let content = match ethernet.ethertype() {
+            EthernetProtocol::Arp => Received::parse_arp(payload)
+                .map_or(Content::OtherDiscovery, Content::Discovery),
+            EthernetProtocol::Ipv4 => ip::parse_ipv4(payload, offset),
+            #[cfg(feature = "ipv6")]
+            EthernetProtocol::Ipv6 => match ip::parse_ipv6(payload, offset) {
+                Content::Packet(packet) if packet.is_discovery() => {
+                    Received::parse_ndisc(payload, link.source)
+                        .map_or(Content::OtherDiscovery, Content::Discovery)
+                }
+                content => content,
+            },
+            _ => Content::Other,
+        };
+        Some(Self { link: Some(link), content })
+    }
+
+    /// The TCP segment in it, if there is one.
+    pub(crate) fn segment(&self) -> Option<Segment<'f>> {
+        match &self.content {
+            Content::Packet(packet) => Segment::parse(packet),
+            _ => None,
+        }
+    }
+}
+
+impl<'f> Segment<'f> {
+    /// Reads the TCP header of a packet. `None`: it is no TCP, or broken.
+    pub(crate) fn parse(packet: &Packet<'f>) -> Option<Self> {
+        if packet.protocol != IpProtocol::Tcp {
+            return None;
+        }
+        let tcp = TcpPacket::new_checked(packet.payload).ok()?;
+        Some(Self {
+            offset: packet.offset,
+            source: IpEndpoint::new(packet.source, tcp.src_port()),
+            destination: IpEndpoint::new(packet.destination, tcp.dst_port()),
+            seq: tcp.seq_number(),
+            ack: tcp.ack().then(|| tcp.ack_number()),
+            syn: tcp.syn(),
+            fin: tcp.fin(),
+            rst: tcp.rst(),
+            window: tcp.window_len(),
+            len: tcp.payload().len(),
+            bytes: packet.payload,
+        })
+    }
+
+    /// A connection request: SYN without ACK.
+    pub(crate) const fn is_request(&self) -> bool {
+        self.syn && self.ack.is_none()
+    }
+
+    /// The connection that it came in for.
+    pub(crate) const fn received_on(&self) -> FourTuple {
+        FourTuple { local: self.destination, remote: self.source }
+    }
+
+    /// The connection that sent it.
+    pub(crate) const fn sent_on(&self) -> FourTuple {
+        FourTuple { local: self.source, remote: self.destination }
+    }
+
+    /// Whether its checksum is right, or `verify` says that this is the device's to find out.
+    pub(crate) fn is_sound(&self, verify: bool) -> bool {
+        !verify || self.packet().verify_checksum(&self.source.addr, &self.destination.addr)
+    }
+
+    /// How far the windows that follow a SYN are to be shifted (RFC 7323 2.3), at most 14; 0 without.
+    pub(crate) fn window_scale(&self) -> u8 {
+        let options = self.packet().options_summary().unwrap_or_default();
+        options.window_scale.map_or(0, |scale| scale.min(14))
+    }
+
+    /// The blocks of its SACK option. A broken option is no good to smoltcp either.
+    pub(crate) fn sack_ranges(&self) -> [Option<(u32, u32)>; 3] {
+        self.packet().options_summary().map_or([None; 3], |options| options.sack_ranges)
+    }
+
+    /// The whole of it, for what is read but once.
+    pub(crate) fn packet(&self) -> TcpPacket<&'f [u8]> {
+        TcpPacket::new_unchecked(self.bytes)
+    }
+}

@@ -1,0 +1,88 @@
+//! Internet headers: IPv4 (RFC 791) and IPv6 (RFC 8200).
+
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Icmpv6Message, Ipv6ExtHeader, Ipv6Packet};
+use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
+
+use super::Content;
+
+/// An IP packet's way, and what is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet<'f> {
+    pub(crate) source: IpAddress,
+    pub(crate) destination: IpAddress,
+    pub(crate) protocol: IpProtocol,
+    /// The packet from its IP header on.
+    pub(crate) bytes: &'f [u8],
+    /// Where in the frame the payload begins.
+    pub(crate) offset: usize,
+    /// Of the length that the IP header says, behind options.
+    pub(crate) payload: &'f [u8],
+}
+
+impl Packet<'_> {
+    /// Whether the header's checksum is right, or `verify` says that this is the device's to find out. IPv6 has none.
+    pub(crate) fn is_sound(&self, verify: bool) -> bool {
+        match self.source {
+            IpAddress::Ipv4(_) => !verify || Ipv4Packet::new_unchecked(self.bytes).verify_checksum(),
+            #[allow(unreachable_patterns)]
+            _ => true,
+        }
+    }
+
+    /// Neighbour discovery, whether well-formed or not.
+    #[cfg(feature = "ipv6")]
+    pub(super) fn is_discovery(&self) -> bool {
+        self.protocol == IpProtocol::Icmpv6
+            && self.payload.first().is_some_and(|&kind| Icmpv6Message::from(kind).is_ndisc())
+    }
+}
+
+/// Reads the IPv4 packet that begins at `header` of its frame.
+pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
+    let Ok(ip) = Ipv4Packet::new_checked(bytes) else { return Content::Other };
+    if ip.more_frags() || ip.frag_offset() != 0 {
+        return Content::Fragment;
+    }
+    Content::Packet(Packet {
+        source: ip.src_addr().into(),
+        destination: ip.dst_addr().into(),
+        protocol: ip.next_header(),
+        bytes,
+        offset: header + usize::from(ip.header_len()),
+        payload: ip.payload(),
+    })
+}
+
+/// Reads the IPv6 packet that begins at `header` of its frame.
+#[cfg(feature = "ipv6")]
+pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
+    let Ok(ip) = Ipv6Packet::new_checked(bytes) else { return Content::Other };
+    let Some((protocol, skipped)) = past_options(ip.next_header(), ip.payload()) else {
+        return Content::Other;
+    };
+    if protocol == IpProtocol::Ipv6Frag {
+        return Content::Fragment;
+    }
+    Content::Packet(Packet {
+        source: ip.src_addr().into(),
+        destination: ip.dst_addr().into(),
+        protocol,
+        bytes,
+        offset: header + ip.header_len() + skipped,
+        payload: &ip.payload()[skipped..],
+    })
+}
+
+/// Protocol behind a hop-by-hop options header, and its length: the only extension header that smoltcp reads
+/// past (RFC 8200 4.3). `None`: it is broken.
+#[cfg(feature = "ipv6")]
+fn past_options(protocol: IpProtocol, payload: &[u8]) -> Option<(IpProtocol, usize)> {
+    if protocol != IpProtocol::HopByHop {
+        return Some((protocol, 0));
+    }
+    let options = Ipv6ExtHeader::new_checked(payload).ok()?;
+    // In units of 8 bytes, the first not counted.
+    let len = (usize::from(options.header_len()) + 1) * 8;
+    (len <= payload.len()).then(|| (options.next_header(), len))
+}

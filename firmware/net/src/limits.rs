@@ -1,0 +1,258 @@
+//! Every limit of the stack, in one place, with the relations between them asserted.
+//!
+//! What a user may want otherwise is in [`Limits`], or a const parameter of [`Storage`](crate::Storage) and
+//! [`Sockets`](crate::Sockets); the rest are constants. Durations are in the stack's own time (the `now` handed to
+//! [`NetStack::poll`](crate::NetStack::poll)); sizes are in bytes unless the name says otherwise.
+
+use smoltcp::time::Duration;
+
+/// Largest Ethernet frame without its checksum: 14 bytes of header and 1500 of payload (IEEE 802.3).
+pub const FRAME_SIZE: usize = 1514;
+
+/// Most data of a TCP segment in such a frame: 1500 - 20 - 20.
+pub const SEGMENT_SIZE: usize = 1460;
+
+/// Most data of a TCP segment in the longest IPv4 packet, which a device that segments takes: 65535 - 20 - 20.
+pub const SUPERFRAME_DATA: usize = 65_495;
+
+/// Largest buffer of a TCP connection: what a window tells without a scale. smoltcp takes the window of our SYN, which
+/// is never scaled, for one that is (tcp.rs:1708); so a peer may send past the end of a larger buffer, where
+/// smoltcp panics (`ring_buffer.rs`:345).
+pub const TCP_BUFFER_MAX: usize = u16::MAX as usize;
+
+/// Largest UDP payload that fits one IPv4 frame: 1500 - 20 - 8.
+pub const DATAGRAM_SIZE: usize = 1472;
+
+/// Frames taken from the device in one poll before the application gets its turn.
+pub const INGRESS_BUDGET: usize = 64;
+
+/// Rounds over all sockets in one poll's egress; a round sends at most one segment a socket.
+pub const EGRESS_BUDGET: usize = 64;
+
+/// Datagrams that one UDP socket can queue each way, whatever their size.
+pub const UDP_PACKETS: usize = 4;
+
+/// A handshake that takes longer is forgotten. SYN-ACKs go out at 0, 1, 3 and 7 s.
+pub const SYN_RECEIVED: Duration = Duration::from_secs(8);
+
+/// With the pool empty, a handshake may be evicted from this age on.
+pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
+
+/// A request that found no slot is forgotten after this long. Each time its sender asks again it is twice as long, as is
+/// the time until it asks once more (RFC 6298 5.5): 1, 2, 4, 8 s and so on. Who asks only once does not take a slot much
+/// later, and who is patient is not forgotten in between, even if one of its SYNs is lost.
+pub const SYN_HELD: Duration = Duration::from_secs(4);
+
+/// The longest that a request is remembered after its sender's last SYN.
+pub const SYN_HELD_MAX: Duration = Duration::from_secs(64);
+
+/// Largest frame of a remembered SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for
+/// MSS, window scale and SACK, padded.
+pub const SYN_SIZE: usize = 14 + 40 + 20 + 12;
+
+/// How long to wait for an acknowledgement before the stack helps smoltcp to retransmit, while no round
+/// trip has been measured. With [`ACK_DELAY_MAX`] it is the second of RFC 6298 2.1.
+pub const RECOVERY_UNKNOWN: Duration = Duration::from_millis(800);
+
+/// What the wait has beyond the round trips, for a peer that is slow in its own work.
+pub const RECOVERY_MARGIN: Duration = Duration::from_millis(20);
+
+/// How long a peer may hold back the acknowledgement of a single segment (RFC 8985 7.2).
+pub const ACK_DELAY_MAX: Duration = Duration::from_millis(200);
+
+/// Longest such wait. Shorter than [`Limits::keep_alive`]: smoltcp would send its probe's byte in the place of the
+/// last one that is outstanding.
+pub const RECOVERY_MAX: Duration = Duration::from_secs(16);
+
+/// A closed connection whose peer acknowledges nothing more for this long is reset.
+pub const ORPHAN: Duration = Duration::from_secs(20);
+
+/// TIME-WAIT ends at the latest this long after an orphan's time; smoltcp's own is 10 s, counted anew
+/// when the peer repeats its FIN.
+pub const TIME_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// How long the RST of an aborted connection may wait for the wire before the slot is taken back.
+pub const RST_WAIT: Duration = Duration::from_secs(1);
+
+/// Neighbours on the link whose MAC address is remembered: as many as in smoltcp's own cache, which must never choose
+/// what it forgets. Its features `iface-neighbor-cache-count-*` set both; more than the peers of all slots are good.
+pub const NEIGHBORS: usize = smoltcp::config::IFACE_NEIGHBOR_CACHE_COUNT;
+
+/// Time between two questions for the same neighbour (RFC 1122 2.3.2.1, RFC 4861 10).
+pub const NEIGHBOR_ASK: Duration = Duration::from_secs(1);
+
+/// Questions that a neighbour may leave unanswered before its MAC address is forgotten (RFC 4861 10).
+pub const NEIGHBOR_ASKS: u8 = 3;
+
+/// How long a MAC address is good after its neighbour was last heard of (RFC 4861 10: 30 s).
+pub const NEIGHBOR_FRESH: Duration = Duration::from_secs(30);
+
+/// How long smoltcp may rely on what it was told; its own limit is 60 s.
+pub const NEIGHBOR_TOLD: Duration = Duration::from_secs(40);
+
+/// How soon after another a conflict over an address is reported, and answered by an announcement, again
+/// (RFC 5227 2.4).
+pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Time before our addresses are announced anew, milliseconds (RFC 5227 1.1, `ANNOUNCE_INTERVAL`); at random up to twice
+/// that.
+pub const ANNOUNCE_INTERVAL_MS: u32 = 2000;
+
+/// How often at most that is done after what may be an echo, or somebody else's announcement at the same moment.
+pub const ANNOUNCE_REPEATS: u8 = 2;
+
+/// How long a frame of ours to everybody may take to come back to us, on a loopback or from a network with a loop.
+pub const ECHO_WINDOW: Duration = Duration::from_millis(100);
+
+/// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
+/// it wait too.
+pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);
+
+/// How soon to try again when the device refused a frame, should its driver not say when it is ready.
+pub const TX_RETRY: Duration = Duration::from_secs(1);
+
+/// How soon to try again when smoltcp asks to be polled at once and then does nothing.
+pub const STALL_RETRY: Duration = Duration::from_millis(10);
+
+/// First of the ephemeral ports, 49152-65535 (RFC 6335 6).
+pub const EPHEMERAL_FIRST: u16 = 49152;
+
+const _: () = {
+    assert!(DATAGRAM_SIZE + 14 + 20 + 8 == FRAME_SIZE);
+    assert!(SEGMENT_SIZE + 14 + 20 + 20 == FRAME_SIZE);
+    assert!(SYN_RECEIVED_EVICT.total_micros() < SYN_RECEIVED.total_micros());
+    assert!(NEIGHBOR_TOLD.total_micros() < 60_000_000, "smoltcp's ENTRY_LIFETIME");
+    assert!(NEIGHBOR_ASK.total_micros() < DATAGRAM_WAIT.total_micros());
+    assert!(
+        SYN_HELD.total_micros() < SYN_RECEIVED.total_micros(),
+        "a flood is over when it is over"
+    );
+    assert!(SYN_HELD.total_micros() < SYN_HELD_MAX.total_micros());
+    assert!(RECOVERY_UNKNOWN.total_micros() < RECOVERY_MAX.total_micros());
+    assert!(RST_WAIT.total_micros() < ORPHAN.total_micros());
+    Limits::new().check();
+};
+
+/// The limits that are a user's to choose. A builder: begin with [`Limits::new`].
+///
+/// ```
+/// use smoltcp::time::Duration;
+/// # use tapboard_net::smoltcp;
+/// use tapboard_net::Limits;
+///
+/// /// A server that never connects to anybody: all slots are for its clients.
+/// const LIMITS: Limits = Limits::new().with_client_reserve(0).with_keep_alive(Duration::from_secs(18));
+/// const _: () = LIMITS.check();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// TCP slots kept free for each listening port while it holds none.
+    pub(crate) reserve: u8,
+    /// TCP slots kept free for `connect` while no connection of its own making is open.
+    pub(crate) client_reserve: u8,
+    pub(crate) connect: Duration,
+    pub(crate) keep_alive: Duration,
+    pub(crate) user_timeout: Duration,
+    pub(crate) idle_evict: Duration,
+    pub(crate) abandoned: Option<Duration>,
+}
+
+impl Limits {
+    /// One slot reserved for each listening port, one for the client side; a connect fails after 15 s, a probe is due
+    /// after 20 s of silence, the end after 100 s; with the pool empty, a connection may be evicted after 10 min without
+    /// data. No handle is taken for abandoned.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            reserve: 1,
+            client_reserve: 1,
+            connect: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(20),
+            user_timeout: Duration::from_secs(100),
+            idle_evict: Duration::from_secs(600),
+            abandoned: None,
+        }
+    }
+
+    /// TCP slots kept free for each listening port while it holds none, so that one port's flood cannot starve another.
+    #[must_use]
+    pub const fn with_reserve(self, slots: u8) -> Self {
+        Self { reserve: slots, ..self }
+    }
+
+    /// TCP slots kept free for `connect` while it holds none. 0: a server may use all of them.
+    #[must_use]
+    pub const fn with_client_reserve(self, slots: u8) -> Self {
+        Self { client_reserve: slots, ..self }
+    }
+
+    /// A connect that takes longer fails.
+    #[must_use]
+    pub const fn with_connect(self, limit: Duration) -> Self {
+        Self { connect: limit, ..self }
+    }
+
+    /// Silence after which a probe asks whether the peer is still there (RFC 9293 3.8.4).
+    #[must_use]
+    pub const fn with_keep_alive(self, silence: Duration) -> Self {
+        Self { keep_alive: silence, ..self }
+    }
+
+    /// Silence, in spite of data or probes sent, after which a connection is given up (RFC 9293 3.8.3, R2).
+    #[must_use]
+    pub const fn with_user_timeout(self, silence: Duration) -> Self {
+        Self { user_timeout: silence, ..self }
+    }
+
+    /// With the pool empty, a connection that moved no data for this long may be evicted.
+    #[must_use]
+    pub const fn with_idle_evict(self, idle: Duration) -> Self {
+        Self { idle_evict: idle, ..self }
+    }
+
+    /// A handle that no call named for this long was dropped without `close`, and what it held is reclaimed. `None`: a
+    /// handle lives until it is closed, however seldom it is used.
+    #[must_use]
+    pub const fn with_abandoned(self, unused: Option<Duration>) -> Self {
+        Self { abandoned: unused, ..self }
+    }
+
+    /// Silence after which a probe is sent.
+    #[must_use]
+    pub const fn keep_alive(&self) -> Duration {
+        self.keep_alive
+    }
+
+    /// Silence after which a connection is given up.
+    #[must_use]
+    pub const fn user_timeout(&self) -> Duration {
+        self.user_timeout
+    }
+
+    /// Asserts that the limits go together. [`NetStack::new`](crate::NetStack::new) does so too; in a `const` it fails to
+    /// compile.
+    ///
+    /// # Panics
+    /// If they do not.
+    pub const fn check(&self) {
+        
+        assert!(SYN_RECEIVED.total_micros() < self.connect.total_micros(), "a connect outlives a handshake");
+        assert!(
+            RECOVERY_MAX.total_micros() < self.keep_alive.total_micros(),
+            "a probe's byte would take the place of data sent again"
+        );
+        assert!(
+            self.keep_alive.total_micros() * 4 <= self.user_timeout.total_micros(),
+            "a lost probe must not end a connection"
+        );
+        assert!(ORPHAN.total_micros() < self.idle_evict.total_micros(), "what is closed goes first");
+        assert!(self.reserve > 0, "a port that has no slot must find one");
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}

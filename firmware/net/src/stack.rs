@@ -1,0 +1,278 @@
+//! `NetStack`: BSD-style sockets over smoltcp.
+//!
+//! The calls are std's nouns ([`NetStack::tcp_listen`], [`NetStack::tcp_accept`], [`NetStack::tcp_connect`], ...) and the
+//! `embedded-nal` traits, and never block: what cannot be done yet is [`nb::Error::WouldBlock`](embedded_nal::nb::Error).
+//! A handle is four bytes and takes no slot before `connect`, `bind` or `accept`; one that is dropped without `close`
+//! is found out only if [`Limits::with_abandoned`](crate::Limits::with_abandoned) says after how long.
+//!
+//! The stack runs inside [`NetStack::poll_with`], which is one turn of the superloop: bounded ingress,
+//! expiry, the application, bounded egress. Cost of an idle turn: a few looks at each slot up to the last in use,
+//! and at each TCP socket; at UDP sockets while a datagram waits to be sent.
+//!
+//! | to see | open |
+//! |---|---|
+//! | what becomes of a frame that comes in | `ingress` |
+//! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
+//! | addresses, gateways, groups | `interface` |
+//! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
+//! | MAC addresses | `resolve` |
+
+mod egress;
+mod ingress;
+mod interface;
+mod introspect;
+mod nal;
+mod others;
+mod resolve;
+mod tcp;
+mod transmit;
+mod udp;
+
+use smoltcp::iface::{Interface, SocketSet};
+use smoltcp::phy::{Device, DeviceCapabilities};
+use smoltcp::time::Instant;
+
+use crate::error::Error;
+use crate::limits::{EPHEMERAL_FIRST, Limits};
+#[cfg(doc)]
+use crate::limits::{EGRESS_BUDGET, INGRESS_BUDGET};
+use crate::neighbors::Neighbors;
+use crate::netstat::Counters;
+use crate::rng::Rng;
+use crate::storage::{Buffers, Placed, Sockets};
+use crate::tcp::backlog::BacklogView;
+use crate::tcp::{Phase, Pool};
+use crate::time::{WrappingInstant, earliest};
+
+use egress::Egress;
+pub use interface::NetConfig;
+use resolve::Identity;
+pub use resolve::Conflict;
+pub use tcp::TcpSocket;
+pub(crate) use udp::UdpSlot;
+pub use udp::UdpSocket;
+
+/// A TCP/IP stack with BSD-like sockets; see the module's documentation.
+pub struct NetStack<'a> {
+    config: NetConfig,
+    interface: Interface,
+    capabilities: DeviceCapabilities,
+    neighbors: Neighbors,
+    identity: Identity,
+    pool: Pool<'a>,
+    backlog: BacklogView<'a>,
+    /// The UDP sockets, and those of the user's own.
+    others: SocketSet<'a>,
+    udp: &'a mut [UdpSlot],
+    /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
+    udp_used: usize,
+    /// How many there can be of both.
+    places: usize,
+    /// Those that the user has added.
+    added: usize,
+    /// Some socket of `others` may have something to send.
+    others_queued: bool,
+    /// A call since the last poll may have left something to send.
+    dirty: bool,
+    rng: Rng,
+    now: Instant,
+    counters: Counters,
+}
+
+impl core::fmt::Debug for NetStack<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("NetStack")
+            .field("pool", &self.pool)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> NetStack<'a> {
+    /// A stack for `device` over the given memory. `entropy` must differ from boot to boot and be hard
+    /// to guess: sequence numbers and ports follow from it.
+    ///
+    /// # Panics
+    /// On a mistake in the caller's constants: not as many buffers as sockets, limits that do not go together
+    /// ([`Limits::check`]), or more addresses than smoltcp has places for.
+    pub fn new<
+        const BUFFER: usize,
+        const DATAGRAMS: usize,
+        const TCP: usize,
+        const UDP: usize,
+        const LISTENERS: usize,
+        const OTHERS: usize,
+    >(
+        config: &NetConfig,
+        limits: Limits,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        entropy: u64,
+        buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
+        sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
+    ) -> Self {
+        limits.check();
+        Self::over(config, device, now, entropy, sockets.place(buffers.into(), limits))
+    }
+
+    /// Never inlined, nor is [`Sockets::place`]: after each other, they need less of the call stack.
+    #[inline(never)]
+    fn over(
+        config: &NetConfig,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        entropy: u64,
+        Placed { pool, backlog, others, places, udp }: Placed<'a>,
+    ) -> Self {
+        let mut rng = Rng::new(entropy);
+        Self {
+            config: *config,
+            interface: config.interface(device, now, rng.next_u64()),
+            capabilities: device.capabilities(),
+            neighbors: Neighbors::new(),
+            identity: Identity::new(now),
+            pool,
+            backlog,
+            others,
+            places,
+            udp,
+            udp_used: 0,
+            added: 0,
+            others_queued: false,
+            dirty: false,
+            rng,
+            now,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What happened since boot.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The limits given to [`NetStack::new`].
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.pool.limits
+    }
+
+    /// 64 pseudo-random bits for the application, e.g. to seed a jitter.
+    pub const fn random(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+
+    /// TCP slots that no connection holds, neither a live one nor one that is still being closed.
+    #[must_use]
+    pub fn free_slots(&self) -> usize {
+        self.pool.slots.iter().filter(|slot| slot.phase == Phase::Free).count()
+    }
+
+    /// Whether no TCP slot is in use but for connections in TIME-WAIT, which owe nobody anything.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.pool.idle()
+    }
+
+    /// Resets every connection, whoever holds its handle.
+    pub fn abort_all(&mut self) {
+        self.dirty = true;
+        for index in self.pool.used() {
+            if !matches!(self.pool.slots[index].phase, Phase::Free | Phase::Aborting) {
+                self.pool.abort(index, self.now);
+            }
+        }
+    }
+
+    /// The cable is in again: forgets every neighbour's MAC address, and resends at once what was not
+    /// acknowledged.
+    pub fn link_up(&mut self) {
+        self.dirty = true;
+        self.neighbors.clear();
+        self.announce();
+        for slot in &mut *self.pool.slots {
+            slot.tcb.retry_now(self.now);
+        }
+    }
+
+    /// One turn of the superloop for an application that uses the sockets between two polls: [`NetStack::poll_with`] with
+    /// nothing in the middle. What the sockets were told since the last poll leaves with this one, so poll again when
+    /// [`NetStack::wants_poll`] says so.
+    pub fn poll<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
+        self.poll_with(now, device, |_, _| None)
+    }
+
+    /// Whether a call since the last poll may have left something to send: data, a request, a FIN, a larger window.
+    #[must_use]
+    pub const fn wants_poll(&self) -> bool {
+        self.dirty
+    }
+
+    /// One turn of the superloop: takes at most [`INGRESS_BUDGET`] frames, expires what is due, lets
+    /// `application` use the sockets, and sends at most [`EGRESS_BUDGET`] segments a socket.
+    /// `application` may be called a second time if sending ended one of its connections; it returns
+    /// when it wants its next turn.
+    ///
+    /// Returns the earliest moment at which the next turn has something to do, never before `now`;
+    /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
+    pub fn poll_with<D, F>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        mut application: F,
+    ) -> Option<Instant>
+    where
+        D: Device + ?Sized,
+        F: FnMut(&mut Self, Instant) -> Option<Instant>,
+    {
+        if now - self.now > WrappingInstant::REACH {
+            for slot in &mut *self.pool.slots {
+                slot.tcb.restart(now);
+            }
+        }
+        self.now = now;
+        self.counters.polls = self.counters.polls.wrapping_add(1);
+        let more = self.ingress(device);
+        self.neighbors.want_nobody();
+        self.pool.expire(now, false, &mut self.counters);
+        self.pool.app_wakeup = false;
+        let mut next = application(self, now);
+        // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
+        let abandoned = self.pool.reclaim(now, &mut self.counters);
+        let abandoned = earliest(abandoned, self.reclaim_udp());
+        self.recover::<D>();
+        let mut egress = self.egress(device);
+        let mut timers = self.pool.expire(now, true, &mut self.counters);
+        if self.pool.app_wakeup {
+            next = application(self, now);
+            egress = self.egress(device);
+            timers = self.pool.expire(now, true, &mut self.counters);
+        }
+        self.dirty = false;
+        let udp = self.expire_udp();
+        // After egress, which may have made data outstanding.
+        let recovery = self.recover::<D>();
+        for deadline in [timers, udp, self.next_egress(&egress), recovery, abandoned] {
+            next = earliest(next, deadline);
+        }
+        let waiting = self.backlog.waits(now, |port| self.pool.would_serve(port));
+        if more || (waiting && !matches!(egress, Egress::Refused)) {
+            Some(now)
+        } else {
+            next.map(|next| next.max(now))
+        }
+    }
+
+    /// A random port of the ephemeral range that nothing on this side uses (RFC 6056 3.3.1).
+    fn ephemeral_port(&mut self) -> u16 {
+        let count = u32::from(u16::MAX - EPHEMERAL_FIRST) + 1;
+        loop {
+            // Far fewer sockets than ports: this ends.
+            let port = EPHEMERAL_FIRST + self.rng.below(count) as u16;
+            if !self.pool.port_in_use(port) && !self.udp_port_in_use(port) {
+                return port;
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The way in: what becomes of each frame before smoltcp sees it.
+//!
+//! smoltcp gives a segment to the first socket in its set that would take it, a listener before a live
+//! connection. So the stack keeps no socket in LISTEN; a connection request puts one there for exactly that frame.
+//! [`OneFrame`] is the device through which the frame then goes on, in place, with the transmit token for the answer:
+//! no copy, no queue.
+
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::time::Instant;
+use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
+
+use super::NetStack;
+use super::transmit::{MeteredToken, Sent};
+use crate::frame::{Content, Frame, Link, Packet, Segment};
+use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
+use crate::netstat::Count;
+use crate::tcp::Request;
+use crate::workaround::fin::without_fin;
+use crate::workaround::inject::{InjectedSegment, bare};
+
+/// The sockets that a frame can be for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Recipient {
+    Tcp,
+    Others,
+}
+
+impl NetStack<'_> {
+    /// Takes frames up to the budget. Returns whether there may be more.
+    pub(super) fn ingress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        for _ in 0..INGRESS_BUDGET {
+            let Some((rx, token)) = device.receive(self.now) else {
+                return false;
+            };
+            let mut sent = Sent::answers();
+            rx.consume(|frame| {
+                self.frame(frame, MeteredToken { token: Some(token), sent: &mut sent });
+            });
+            self.counters.count_sent(&sent);
+        }
+        true
+    }
+
+    /// Looks at one frame, then gives it to smoltcp or drops it.
+    pub(super) fn frame<T: TxToken>(&mut self, bytes: &[u8], transmit: MeteredToken<'_, '_, T>) {
+        let counters = &mut self.counters;
+        counters.frames_in = counters.frames_in.wrapping_add(1);
+        counters.bytes_in = counters.bytes_in.wrapping_add(bytes.len() as Count);
+        let Some(frame) = Frame::parse(bytes, self.capabilities.medium) else { return };
+        if let Some(link) = frame.link {
+            if Some(link.source) == self.mac() && !link.destination.is_unicast() {
+                self.own_frame();
+            }
+            if link.destination.is_unicast() && Some(link.destination) != self.mac() {
+                self.drop_not_ours();
+                return;
+            }
+        }
+        match (frame.content, frame.link) {
+            (Content::Packet(packet), link) => self.packet(bytes, link, &packet, transmit),
+            (Content::Discovery(received), Some(link)) => {
+                self.discover(&received, link.source, transmit);
+            }
+            (Content::Discovery(_) | Content::OtherDiscovery, _) => {
+                let dropped = &mut self.counters.discovery_dropped;
+                *dropped = dropped.wrapping_add(1);
+            }
+            (Content::Fragment, _) => {
+                let dropped = &mut self.counters.fragments_dropped;
+                *dropped = dropped.wrapping_add(1);
+            }
+            (Content::Other, _) => self.pass(Recipient::Others, bytes, transmit),
+        }
+    }
+
+    fn drop_not_ours(&mut self) {
+        self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
+    }
+
+    /// Looks at an IP packet.
+    fn packet<T: TxToken>(
+        &mut self,
+        bytes: &[u8],
+        link: Option<Link>,
+        packet: &Packet<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let to_us = link.is_none_or(|link| link.destination.is_unicast());
+        let ours = to_us && self.is_own(packet.destination);
+        let transport = matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp);
+        if transport && !ours && !self.is_for_added(packet) {
+            self.drop_not_ours();
+            return;
+        }
+        // An echo request to everybody is answered too.
+        let answered = ours || matches!(packet.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
+        if let (true, Some(link)) = (answered, link) {
+            // RFC 1122 3.2.1.3: nobody else may send from our address. On a loopback we do.
+            if self.is_own(packet.source) && Some(link.source) != self.mac() {
+                self.drop_not_ours();
+                return;
+            }
+            self.hear::<T>(packet, link.source);
+        }
+        match Segment::parse(packet) {
+            Some(segment) => self.segment(bytes, link, &segment, transmit),
+            None => self.pass(Recipient::Others, bytes, transmit),
+        }
+    }
+
+    /// Whom a segment is for, and what is to be noted of it.
+    fn segment<T: TxToken>(
+        &mut self,
+        bytes: &[u8],
+        link: Option<Link>,
+        segment: &Segment<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let ends = segment.received_on();
+        let known = if segment.rst {
+            self.backlog.forget(&ends);
+            self.pool.find(&ends)
+        } else if segment.is_request() {
+            match self.pool.request(&ends, self.now, &mut self.counters) {
+                // Two ends that open towards each other at once (RFC 9293 3.5).
+                Request::Pass => self.pool.find(&ends),
+                Request::Armed(index) => {
+                    self.backlog.forget(&ends);
+                    Some(index)
+                }
+                Request::Drop => {
+                    let room = self.backlog.hold(segment, self.now, &self.capabilities.checksum);
+                    let dropped = &mut self.counters.syn_dropped;
+                    *dropped = dropped.wrapping_add(Count::from(!room));
+                    return;
+                }
+            }
+        } else {
+            self.pool.find(&ends)
+        };
+        if let Some(index) = known {
+            if self.is_dangerous(index, segment.seq) {
+                self.counters.early_dropped = self.counters.early_dropped.wrapping_add(1);
+                return;
+            }
+            self.deliver(index, bytes, link, segment, transmit);
+        } else {
+            self.pass(Recipient::Tcp, bytes, transmit);
+        }
+        if self.pool.shaking() {
+            self.pool.progress(self.now, &mut self.counters);
+        }
+    }
+
+    /// Gives a segment to the socket of its connection, and notes what that made of it.
+    fn deliver<T: TxToken>(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        link: Option<Link>,
+        segment: &Segment<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let verify = self.capabilities.checksum.tcp.rx();
+        let before = self.pool.snapshot(index);
+        if segment.rst {
+            self.pass(Recipient::Tcp, bytes, transmit);
+            self.pool.reset(index, before.state);
+            return;
+        }
+        let unfinished = segment.fin && segment.len > 0 && before.unfinished();
+        if unfinished && segment.is_sound(verify) {
+            if self.deliver_without_fin(bytes, segment, transmit) {
+                self.deliver_fin::<T>(index, segment);
+            }
+        } else {
+            self.pass(Recipient::Tcp, bytes, transmit);
+        }
+        let after = self.pool.snapshot(index);
+        // RFC 4861 7.3.1.
+        let progress = before.opens(after) || after.queue < before.queue;
+        if let (true, Some(link)) = (progress, link) {
+            self.reached(segment.source.addr, link.source);
+        }
+        self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
+    }
+
+    /// Whether smoltcp would panic at a segment with this number, which cannot be one of that connection.
+    fn is_dangerous(&self, index: usize, seq: TcpSeqNumber) -> bool {
+        let tcb = &self.pool.slots[index].tcb;
+        // Nobody knows of the connection yet. smoltcp would count with a window that it has not announced
+        // (`last_scaled_window`, socket/tcp.rs 782).
+        tcb.syn_unsent
+            // To smoltcp that is later than the window and earlier at once (socket/tcp.rs 1738), if the window ends
+            // before it begins: behind a FIN that came in while it was closed.
+            || tcb.is_far(seq, self.pool.socket(index).recv_queue())
+    }
+
+    /// Gives smoltcp a segment with data without its FIN; see [`crate::workaround::fin`]. Says whether the FIN is still to be
+    /// delivered. Never inlined: nothing else needs its copy on the call stack.
+    #[inline(never)]
+    fn deliver_without_fin(
+        &mut self,
+        bytes: &[u8],
+        segment: &Segment<'_>,
+        transmit: impl TxToken,
+    ) -> bool {
+        let mut buffer = [0; FRAME_SIZE];
+        let unfinished = without_fin(segment, bytes, &mut buffer);
+        self.pass(Recipient::Tcp, unfinished.unwrap_or(bytes), transmit);
+        unfinished.is_some()
+    }
+
+    /// Gives smoltcp the FIN that was taken out, once all the data before it is in.
+    #[inline(never)]
+    fn deliver_fin<T: TxToken>(&mut self, index: usize, segment: &Segment<'_>) {
+        let Some(ends) = self.pool.four_tuple(index) else { return };
+        let end = segment.seq + segment.len;
+        let unread = self.pool.socket(index).recv_queue();
+        if end == self.pool.slots[index].tcb.rcv_nxt(unread) {
+            let fin = bare(TcpControl::Fin, &ends, end, segment.ack, segment.window);
+            let fin = InjectedSegment::new(&fin, &ends, self.link_to_us());
+            self.inject::<T>(Recipient::Tcp, &fin);
+        }
+    }
+
+    /// Gives smoltcp a frame of our own making; what it answers does not leave.
+    pub(super) fn inject<T: TxToken>(&mut self, recipient: Recipient, frame: &InjectedSegment) {
+        let mut sent = Sent::answers();
+        let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
+        self.pass(recipient, frame.bytes(), swallow);
+    }
+
+    /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
+    #[inline(never)]
+    fn pass(&mut self, recipient: Recipient, frame: &[u8], answer: impl TxToken) {
+        let mut device = OneFrame {
+            frame: Some(frame),
+            transmit: Some(answer),
+            capabilities: &self.capabilities,
+        };
+        let set = match recipient {
+            Recipient::Tcp => &mut self.pool.set,
+            Recipient::Others => &mut self.others,
+        };
+        self.interface.poll_ingress_single(self.now, &mut device, set);
+    }
+}
+
+/// A device that holds one received frame and, until it is used, one transmit token.
+#[derive(Debug)]
+struct OneFrame<'f, T> {
+    frame: Option<&'f [u8]>,
+    transmit: Option<T>,
+    capabilities: &'f DeviceCapabilities,
+}
+
+/// The received frame, in place.
+#[derive(Debug)]
+struct FrameToken<'f>(&'f [u8]);
+
+impl RxToken for FrameToken<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0)
+    }
+}
+
+impl<T: TxToken> Device for OneFrame<'_, T> {
+    type RxToken<'a>
+        = FrameToken<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = T
+    where
+        Self: 'a;
+
+    fn receive(&mut self, _now: Instant) -> Option<(FrameToken<'_>, T)> {
+        Some((FrameToken(self.frame.take()?), self.transmit.take()?))
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<T> {
+        self.transmit.take()
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.capabilities.clone()
+    }
+}

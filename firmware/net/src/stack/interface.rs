@@ -1,0 +1,355 @@
+//! Who a stack is on the network: its configuration, its addresses and the way to others.
+
+use core::net::{IpAddr, SocketAddr};
+
+use smoltcp::iface::{Config, Interface};
+use smoltcp::phy::{Device, Medium};
+use smoltcp::time::Instant;
+use smoltcp::wire::{
+    EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr,
+};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+
+use super::{Error, NetStack};
+
+/// Who a stack is on the network. A builder: begin with [`NetConfig::new`].
+///
+/// ```
+/// use tapboard_net::NetConfig;
+/// use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+///
+/// const NET: NetConfig = NetConfig::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, 1]))
+///     .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24))
+///     .with_ipv4_gateway(Ipv4Address::new(192, 0, 2, 254));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NetConfig {
+    mac: EthernetAddress,
+    ipv4: Option<Ipv4Cidr>,
+    ipv4_gateway: Option<Ipv4Address>,
+    #[cfg(feature = "ipv6")]
+    ipv6: Option<Ipv6Cidr>,
+    #[cfg(feature = "ipv6")]
+    ipv6_gateway: Option<Ipv6Address>,
+}
+
+impl NetConfig {
+    /// A station with this unicast MAC address and no IP address yet. On a device without MAC addresses
+    /// ([`Medium::Ip`]) it is not used.
+    #[must_use]
+    pub const fn new(mac: EthernetAddress) -> Self {
+        Self {
+            mac,
+            ipv4: None,
+            ipv4_gateway: None,
+            #[cfg(feature = "ipv6")]
+            ipv6: None,
+            #[cfg(feature = "ipv6")]
+            ipv6_gateway: None,
+        }
+    }
+
+    /// With another MAC address.
+    #[must_use]
+    pub const fn with_mac(self, mac: EthernetAddress) -> Self {
+        Self { mac, ..self }
+    }
+
+    /// With this IPv4 address and prefix.
+    #[must_use]
+    pub const fn with_ipv4(self, address: Ipv4Cidr) -> Self {
+        Self { ipv4: Some(address), ..self }
+    }
+
+    /// Without an IPv4 address.
+    #[must_use]
+    pub const fn without_ipv4(self) -> Self {
+        Self { ipv4: None, ipv4_gateway: None, ..self }
+    }
+
+    /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link.
+    #[must_use]
+    pub const fn with_ipv4_gateway(self, gateway: Ipv4Address) -> Self {
+        Self { ipv4_gateway: Some(gateway), ..self }
+    }
+
+    /// With this IPv6 address and prefix. On Ethernet a link-local address that belongs to the MAC address
+    /// (RFC 4291 appendix A) comes with it.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn with_ipv6(self, address: Ipv6Cidr) -> Self {
+        Self { ipv6: Some(address), ..self }
+    }
+
+    /// Without an IPv6 address.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn without_ipv6(self) -> Self {
+        Self { ipv6: None, ipv6_gateway: None, ..self }
+    }
+
+    /// With this next hop for IPv6 addresses outside the own prefixes: a link-local address, or one inside them.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn with_ipv6_gateway(self, gateway: Ipv6Address) -> Self {
+        Self { ipv6_gateway: Some(gateway), ..self }
+    }
+
+    /// The MAC address.
+    #[must_use]
+    pub const fn mac(&self) -> EthernetAddress {
+        self.mac
+    }
+
+    /// The IPv4 address and prefix.
+    #[must_use]
+    pub const fn ipv4(&self) -> Option<Ipv4Cidr> {
+        self.ipv4
+    }
+
+    /// The IPv4 address, unspecified without one.
+    #[must_use]
+    pub const fn ipv4_address(&self) -> Ipv4Address {
+        match self.ipv4 {
+            Some(cidr) => cidr.address(),
+            None => Ipv4Address::UNSPECIFIED,
+        }
+    }
+
+    /// The next hop for IPv4.
+    #[must_use]
+    pub const fn ipv4_gateway(&self) -> Option<Ipv4Address> {
+        self.ipv4_gateway
+    }
+
+    /// The IPv6 address and prefix.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn ipv6(&self) -> Option<Ipv6Cidr> {
+        self.ipv6
+    }
+
+    /// The next hop for IPv6.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn ipv6_gateway(&self) -> Option<Ipv6Address> {
+        self.ipv6_gateway
+    }
+
+    /// The interface over a device. `seed` feeds smoltcp's own generator.
+    pub(super) fn interface(
+        &self,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        seed: u64,
+    ) -> Interface {
+        let hardware = match device.capabilities().medium {
+            Medium::Ethernet => HardwareAddress::Ethernet(self.mac),
+            #[cfg(feature = "medium-ip")]
+            Medium::Ip => HardwareAddress::Ip,
+            // smoltcp's own features may be wider than ours when a workspace unifies them.
+            #[allow(unreachable_patterns)]
+            medium => panic!("{medium:?} is not among the features of tapboard-net"),
+        };
+        let mut config = Config::new(hardware);
+        config.random_seed = seed;
+        let mut interface = Interface::new(config, device, now);
+        self.apply(&mut interface);
+        interface
+    }
+
+    /// Gives `interface` these addresses and routes, and no others.
+    fn apply(&self, interface: &mut Interface) {
+        #[cfg(feature = "ipv6")]
+        let ethernet = matches!(interface.hardware_addr(), HardwareAddress::Ethernet(_));
+        interface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            let mut add = |cidr| {
+                let room = addresses.push(cidr).is_ok();
+                assert!(room, "more addresses than places: enable smoltcp's iface-max-addr-count-3");
+            };
+            if let Some(ipv4) = self.ipv4 {
+                add(IpCidr::Ipv4(ipv4));
+            }
+            #[cfg(feature = "ipv6")]
+            if let Some(ipv6) = self.ipv6 {
+                add(IpCidr::Ipv6(ipv6));
+                if ethernet && !ipv6.address().is_unicast_link_local() {
+                    add(IpCidr::Ipv6(link_local(self.mac)));
+                }
+            }
+        });
+        let routes = interface.routes_mut();
+        routes.remove_default_ipv4_route();
+        if let Some((ipv4, gateway)) = self.ipv4.zip(self.ipv4_gateway) {
+            // The first of them has its place.
+            let _ = routes.add_default_ipv4_route(default_route(ipv4, gateway));
+        }
+        #[cfg(feature = "ipv6")]
+        {
+            routes.remove_default_ipv6_route();
+            if let Some(gateway) = self.ipv6_gateway {
+                let _ = routes.add_default_ipv6_route(gateway);
+            }
+        }
+    }
+}
+
+/// smoltcp's next hop to what is outside `net`: the gateway, or if that is outside too, our own address. smoltcp takes
+/// in nobody's MAC address from outside, and has no other use for one of ours.
+fn default_route(net: Ipv4Cidr, gateway: Ipv4Address) -> Ipv4Address {
+    if net.contains_addr(&gateway) { gateway } else { net.address() }
+}
+
+/// The link-local address that belongs to a MAC address (RFC 4291 appendix A).
+#[cfg(feature = "ipv6")]
+fn link_local(mac: EthernetAddress) -> Ipv6Cidr {
+    let mac = mac.0;
+    let mut octets =
+        [0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, 0, 0, 0];
+    octets[13..].copy_from_slice(&mac[3..]);
+    Ipv6Cidr::new(Ipv6Address::from(octets), 64)
+}
+
+impl<'a> NetStack<'a> {
+    /// Own IPv4 address.
+    #[must_use]
+    pub fn ipv4(&self) -> Option<Ipv4Address> {
+        self.interface.ipv4_addr()
+    }
+
+    /// Who this stack is.
+    #[must_use]
+    pub const fn config(&self) -> &NetConfig {
+        &self.config
+    }
+
+    /// Becomes somebody else: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
+    /// address stays. Connections of an address that is gone are reset without a word, for nobody could send it.
+    pub fn reconfigure(&mut self, config: &NetConfig) {
+        self.config = NetConfig { mac: self.config.mac, ..*config };
+        self.config.apply(&mut self.interface);
+        for index in self.pool.used() {
+            let local = self.pool.socket(index).local_endpoint();
+            if local.is_some_and(|local| !self.is_own(local.addr)) {
+                self.pool.lose(index);
+            }
+        }
+        self.neighbors.clear();
+        self.announce();
+        self.dirty = true;
+    }
+
+    /// smoltcp's interface, for what is not in front of it here. Addresses and routes are set by
+    /// [`NetStack::reconfigure`].
+    #[must_use]
+    pub const fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// Joins a group (RFC 1112, RFC 3810): smoltcp reports it. Its datagrams come to sockets of the user's own
+    /// ([`NetStack::add_socket`]).
+    #[cfg(feature = "multicast")]
+    pub fn join(&mut self, group: IpAddr) -> Result<(), Error> {
+        self.dirty = true;
+        self.interface.join_multicast_group(to_address(group)?).map_err(|error| match error {
+            smoltcp::iface::MulticastError::GroupTableFull => Error::NoBufferSpace,
+            smoltcp::iface::MulticastError::Unaddressable => Error::Unaddressable,
+        })
+    }
+
+    /// Leaves a group.
+    #[cfg(feature = "multicast")]
+    pub fn leave(&mut self, group: IpAddr) -> Result<(), Error> {
+        self.dirty = true;
+        self.interface
+            .leave_multicast_group(to_address(group)?)
+            .map_err(|_| Error::Unaddressable)
+    }
+
+    /// The MAC address, where the medium has some.
+    pub(super) fn mac(&self) -> Option<EthernetAddress> {
+        match self.interface.hardware_addr() {
+            HardwareAddress::Ethernet(mac) => Some(mac),
+            #[allow(unreachable_patterns)]
+            _ => None,
+        }
+    }
+
+    /// Whether `address` is one of ours.
+    pub(super) fn is_own(&self, address: IpAddress) -> bool {
+        self.interface.ip_addrs().iter().any(|cidr| cidr.address() == address)
+    }
+
+    /// Our address on the same link as `address`.
+    pub(super) fn own_beside(&self, address: IpAddress) -> Option<IpAddress> {
+        let mut own = self.interface.ip_addrs().iter();
+        own.find(|cidr| cidr.contains_addr(&address)).map(IpCidr::address)
+    }
+
+    /// Whom a packet to `address` is handed to: itself on our link, else the gateway.
+    pub(super) fn next_hop(&self, address: IpAddress) -> Option<IpAddress> {
+        if self.own_beside(address).is_some() {
+            return Some(address);
+        }
+        match address {
+            IpAddress::Ipv4(_) => {
+                self.config.ipv4_gateway.filter(|_| self.config.ipv4.is_some()).map(IpAddress::Ipv4)
+            }
+            #[cfg(feature = "ipv6")]
+            IpAddress::Ipv6(_) => {
+                let gateway = self.config.ipv6_gateway.map(IpAddress::Ipv6)?;
+                self.own_beside(gateway).map(|_| gateway)
+            }
+            #[allow(unreachable_patterns)]
+            _ => None,
+        }
+    }
+
+    /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
+    pub(super) fn destination(&self, address: SocketAddr) -> Result<IpEndpoint, Error> {
+        let endpoint = to_endpoint(address)?;
+        let mut own = self.interface.ip_addrs().iter();
+        if let Some(IpCidr::Ipv4(cidr)) = own.find(|cidr| cidr.contains_addr(&endpoint.addr))
+            && cidr.broadcast().map(IpAddress::Ipv4) == Some(endpoint.addr)
+        {
+            return Err(Error::Unaddressable);
+        }
+        self.next_hop(endpoint.addr).map(|_| endpoint).ok_or(Error::Unaddressable)
+    }
+}
+
+pub(super) fn to_socket_addr(endpoint: IpEndpoint) -> SocketAddr {
+    SocketAddr::new(to_ip_addr(endpoint.addr), endpoint.port)
+}
+
+pub(super) fn to_ip_addr(address: IpAddress) -> IpAddr {
+    match address {
+        IpAddress::Ipv4(address) => IpAddr::V4(address),
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(address) => IpAddr::V6(address),
+        // smoltcp's own features may be wider than ours when a workspace unifies them.
+        #[allow(unreachable_patterns)]
+        _ => IpAddr::V4(Ipv4Address::UNSPECIFIED),
+    }
+}
+
+pub(super) const fn to_address(address: IpAddr) -> Result<IpAddress, Error> {
+    match address {
+        IpAddr::V4(address) => Ok(IpAddress::Ipv4(address)),
+        #[cfg(feature = "ipv6")]
+        IpAddr::V6(address) => Ok(IpAddress::Ipv6(address)),
+        #[cfg(not(feature = "ipv6"))]
+        IpAddr::V6(_) => Err(Error::Unaddressable),
+    }
+}
+
+fn to_endpoint(address: SocketAddr) -> Result<IpEndpoint, Error> {
+    let addr = to_address(address.ip())?;
+    if address.port() == 0 || addr.is_unspecified() || addr.is_multicast() || addr.is_broadcast() {
+        return Err(Error::Unaddressable);
+    }
+    Ok(IpEndpoint::new(addr, address.port()))
+}

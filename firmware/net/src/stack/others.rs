@@ -1,0 +1,81 @@
+//! smoltcp sockets of the user's own, on the same interface: DHCP, DNS, ICMP, raw, or UDP for groups.
+//!
+//! They need places (`OTHERS` of [`Sockets`](crate::Sockets)) and smoltcp's feature for their kind. A UDP socket of the
+//! user's own gets what is sent to broadcast and multicast addresses too. TCP sockets are the stack's alone.
+
+use smoltcp::iface::{Context, SocketHandle};
+use smoltcp::socket::{AnySocket, Socket};
+use smoltcp::wire::{IpProtocol, UdpPacket};
+
+use super::NetStack;
+use crate::error::Error;
+use crate::frame::Packet;
+
+impl<'a> NetStack<'a> {
+    /// Takes a socket in. [`Error::NoBufferSpace`] if there is no place for it; [`Error::InvalidState`] for a TCP socket.
+    ///
+    /// The stack polls its interface and all sockets each time; a socket of the user's own is served as soon as
+    /// [`NetStack::poll`] is called, so poll again after a call that gives it something to send.
+    pub fn add_socket<T: AnySocket<'a>>(&mut self, socket: T) -> Result<SocketHandle, Error> {
+        if self.others.iter().count() >= self.places {
+            return Err(Error::NoBufferSpace);
+        }
+        let handle = self.others.add(socket);
+        let is_tcp =
+            self.others.iter().any(|(other, socket)| other == handle && matches!(socket, Socket::Tcp(_)));
+        if is_tcp {
+            self.others.remove(handle);
+            return Err(Error::InvalidState);
+        }
+        self.added += 1;
+        Ok(handle)
+    }
+
+    /// A socket that was added.
+    ///
+    /// # Panics
+    /// If the handle is not of [`NetStack::add_socket`], or `T` not of the socket's kind.
+    #[must_use]
+    pub fn added_socket<T: AnySocket<'a>>(&self, handle: SocketHandle) -> &T {
+        self.others.get(handle)
+    }
+
+    /// A socket that was added, to be used.
+    ///
+    /// # Panics
+    /// As [`NetStack::added_socket`].
+    pub fn added_socket_mut<T: AnySocket<'a>>(&mut self, handle: SocketHandle) -> &mut T {
+        self.dirty = true;
+        self.others.get_mut(handle)
+    }
+
+    /// A socket that was added, and what smoltcp wants for its calls: a DNS query, an answer in a group.
+    ///
+    /// # Panics
+    /// As [`NetStack::added_socket`].
+    pub fn added_socket_and_context<T: AnySocket<'a>>(
+        &mut self,
+        handle: SocketHandle,
+    ) -> (&mut T, &mut Context) {
+        self.dirty = true;
+        (self.others.get_mut(handle), self.interface.context())
+    }
+
+    /// Gives a socket back.
+    ///
+    /// # Panics
+    /// As [`NetStack::added_socket`].
+    pub fn remove_socket(&mut self, handle: SocketHandle) -> Socket<'a> {
+        self.added -= 1;
+        self.others.remove(handle)
+    }
+
+    /// Whether a datagram that is not to us alone may be for a socket of the user's own.
+    pub(super) fn is_for_added(&self, packet: &Packet<'_>) -> bool {
+        if self.added == 0 || packet.protocol != IpProtocol::Udp {
+            return false;
+        }
+        let udp = UdpPacket::new_checked(packet.payload);
+        udp.is_ok_and(|udp| !self.udp_port_in_use(udp.dst_port()))
+    }
+}

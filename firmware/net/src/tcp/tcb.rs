@@ -1,0 +1,327 @@
+//! The transmission control block of a slot (RFC 9293 3.3.1): what smoltcp does not tell of its own.
+//!
+//! It follows the segments of one connection as they pass in and out. Whether one that came in counts is smoltcp's to
+//! say: it shows in what it changed. What is to be sent again, and when, is in [`Loss`].
+
+use smoltcp::socket::tcp::State;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::TcpSeqNumber;
+
+use crate::frame::{FourTuple, Segment};
+use crate::loss::Loss;
+
+/// Half the sequence space, but for more than any window.
+const FAR: u32 = (1 << 31) - (1 << 17);
+
+/// What a connection looked like before, or after, smoltcp took a segment in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SocketSnapshot {
+    pub(crate) state: State,
+    /// Bytes not yet acknowledged.
+    pub(crate) queue: usize,
+    /// Bytes that the application has not read.
+    pub(crate) unread: usize,
+}
+
+impl SocketSnapshot {
+    /// Whether the handshake is complete in `after`, and was not before.
+    pub(crate) const fn opens(self, after: Self) -> bool {
+        matches!(self.state, State::SynSent | State::SynReceived)
+            && matches!(after.state, State::Established | State::CloseWait)
+    }
+
+    /// Whether the connection can still take data and a FIN.
+    pub(crate) const fn unfinished(self) -> bool {
+        matches!(
+            self.state,
+            State::SynReceived | State::Established | State::FinWait1 | State::FinWait2
+        )
+    }
+}
+
+/// How much later in the stream `a` is than `b`; negative if it is earlier.
+pub(crate) const fn distance(a: TcpSeqNumber, b: TcpSeqNumber) -> i32 {
+    a.0.wrapping_sub(b.0)
+}
+
+/// What is known of one connection; see the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Tcb {
+    /// Whose segments are this connection's; `None` while there is none.
+    four_tuple: Option<FourTuple>,
+    /// Our own SYN has been given to smoltcp and has not left.
+    pub(crate) syn_unsent: bool,
+    /// The peer's SYN has come in, and with it all the rest.
+    synchronized: bool,
+    /// How far the peer's windows are to be shifted (SND.WND.SHIFT, RFC 7323 2.3).
+    snd_shift: u8,
+    /// The window that came with the highest acknowledgement, unscaled (SND.WND).
+    snd_wnd: u16,
+    /// The highest acknowledgement (SND.UNA).
+    snd_una: TcpSeqNumber,
+    /// Behind all data sent (SND.NXT, whatever smoltcp may have gone back to).
+    snd_nxt: TcpSeqNumber,
+    /// The first byte that the application has not read.
+    rcv_consumed: TcpSeqNumber,
+    loss: Loss,
+}
+
+impl Tcb {
+    /// That of no connection.
+    pub(crate) const fn new() -> Self {
+        const ZERO: TcpSeqNumber = TcpSeqNumber(0);
+        Self {
+            four_tuple: None,
+            syn_unsent: false,
+            synchronized: false,
+            snd_shift: 0,
+            snd_wnd: 0,
+            snd_una: ZERO,
+            snd_nxt: ZERO,
+            rcv_consumed: ZERO,
+            loss: Loss::new(),
+        }
+    }
+
+    /// That of a connection between these ends.
+    pub(crate) const fn of(four_tuple: FourTuple) -> Self {
+        Self { four_tuple: Some(four_tuple), ..Self::new() }
+    }
+
+    /// That of a connection whose SYN smoltcp is to send.
+    pub(crate) const fn connecting(four_tuple: FourTuple) -> Self {
+        Self { syn_unsent: true, ..Self::of(four_tuple) }
+    }
+
+    /// Whether a segment between these ends is this connection's.
+    pub(crate) fn is_of(&self, four_tuple: &FourTuple) -> bool {
+        self.four_tuple.as_ref() == Some(four_tuple)
+    }
+
+    /// The connection has ended: what is sent between its ends from now on is another's.
+    pub(crate) const fn release(&mut self) {
+        self.four_tuple = None;
+    }
+
+    /// The handshake took `rtt`.
+    pub(crate) fn established(&mut self, rtt: Duration) {
+        self.loss.established(rtt);
+    }
+
+    /// The application has read `count` bytes.
+    pub(crate) fn consumed(&mut self, count: usize) {
+        self.rcv_consumed += count;
+    }
+
+    /// The sequence number behind all data that came in (RCV.NXT), of which `unread` bytes have not been read.
+    pub(crate) fn rcv_nxt(&self, unread: usize) -> TcpSeqNumber {
+        self.rcv_consumed + unread
+    }
+
+    /// The highest acknowledgement.
+    pub(crate) const fn snd_una(&self) -> TcpSeqNumber {
+        self.snd_una
+    }
+
+    /// Whether `seq` is about half the sequence space away from what comes next, of which `unread` bytes have not been
+    /// read: no segment of the peer's has such a number.
+    pub(crate) fn is_far(&self, seq: TcpSeqNumber, unread: usize) -> bool {
+        self.synchronized && distance(seq, self.rcv_nxt(unread)).unsigned_abs() > FAR
+    }
+
+    /// Whether the peer's window has room for `len` bytes behind those acknowledged.
+    pub(crate) const fn fits(&self, len: usize) -> bool {
+        len <= (self.snd_wnd as usize) << self.snd_shift
+    }
+
+    /// Bytes sent and not acknowledged.
+    const fn flight(&self) -> i32 {
+        distance(self.snd_nxt, self.snd_una)
+    }
+
+    /// `len` bytes of data, a FIN for one, have left from `seq` on. Returns whether they had before.
+    pub(crate) fn sent(&mut self, seq: TcpSeqNumber, len: usize, now: Instant) -> bool {
+        if !self.synchronized || self.snd_wnd == 0 {
+            // A probe, which is no more than a question.
+            return false;
+        }
+        let end = seq + len;
+        if distance(end, self.snd_nxt) <= 0 {
+            // What is before that is a keep-alive probe's byte.
+            let again = distance(seq, self.snd_una) >= 0;
+            if again {
+                self.loss.resent(self.snd_una, self.snd_nxt, now);
+            }
+            return again;
+        }
+        self.loss.sent(end, len, self.snd_una, self.flight() == 0, now);
+        self.snd_nxt = end;
+        false
+    }
+
+    /// A segment came in, and smoltcp has taken it or not. `verify`: its checksum is ours to verify.
+    pub(crate) fn received(
+        &mut self,
+        segment: &Segment<'_>,
+        verify: bool,
+        before: SocketSnapshot,
+        after: SocketSnapshot,
+        now: Instant,
+    ) {
+        match (before.state, after.state) {
+            // A SYN, or a SYN-ACK.
+            (State::Listen, State::SynReceived) | (State::SynSent, _) if before != after => {
+                self.snd_shift = segment.window_scale();
+                self.rcv_consumed = segment.seq + 1;
+                self.begin(segment, now);
+            }
+            // The end of the handshake.
+            (State::SynReceived, _) if before != after => self.begin(segment, now),
+            _ => {
+                let Some(ack) = segment.ack.filter(|_| self.synchronized) else { return };
+                let Ok(newly) = usize::try_from(distance(ack, self.snd_una)) else { return };
+                let taken = before.queue.saturating_sub(after.queue);
+                // The FIN is acknowledged with the last byte, and counts for one.
+                let data = taken > 0 && (newly == taken || newly == taken + 1);
+                let fin = taken == 0 && newly == 1 && before.state != after.state;
+                if data || fin {
+                    self.progress(ack, segment.window, now);
+                } else if newly == 0
+                    && (after.unread > before.unread
+                        || (segment.len == 0 && segment.is_sound(verify)))
+                {
+                    if self.snd_wnd == 0 {
+                        self.restart(now);
+                    }
+                    self.snd_wnd = segment.window;
+                }
+                let blocks = segment.sack_ranges();
+                if blocks[0].is_some() && segment.is_sound(verify) {
+                    self.loss.sacked(&blocks, self.snd_una, self.snd_nxt, now);
+                }
+            }
+        }
+    }
+
+    /// The handshake, or its first half, is done.
+    fn begin(&mut self, segment: &Segment<'_>, now: Instant) {
+        // Of a SYN nothing is known yet of ours.
+        self.synchronized = segment.ack.is_some();
+        let ack = segment.ack.unwrap_or_default();
+        (self.snd_una, self.snd_nxt) = (ack, ack);
+        self.loss.begin(ack);
+        self.progress(ack, segment.window, now);
+    }
+
+    /// Something new has been acknowledged.
+    fn progress(&mut self, ack: TcpSeqNumber, window: u16, now: Instant) {
+        if self.snd_wnd == 0 {
+            self.restart(now);
+        }
+        self.loss.acknowledged(self.snd_una, ack, now);
+        (self.snd_una, self.snd_wnd) = (ack, window);
+        if self.flight() < 0 {
+            // A FIN.
+            self.snd_nxt = ack;
+        }
+    }
+
+    /// What is outstanding has waited for so long, for the window to open or for somebody to poll, that its time begins
+    /// anew.
+    pub(crate) const fn restart(&mut self, now: Instant) {
+        self.loss.restart(self.snd_una, now);
+    }
+
+    /// The cable is in again: try soon, and as often as at first.
+    pub(crate) const fn retry_now(&mut self, now: Instant) {
+        self.loss.retry_now(now);
+    }
+
+    /// When to resend, if `queue` bytes are unacknowledged, or if not, a FIN is.
+    pub(crate) fn deadline(
+        &self,
+        queue: usize,
+        fin: bool,
+        user_timeout: Duration,
+        now: Instant,
+    ) -> Option<Instant> {
+        let flight = self.flight();
+        if !self.synchronized || (queue == 0 && !fin) || flight <= 0 || self.snd_wnd == 0 {
+            return None;
+        }
+        if queue == 0 { Some(self.loss.fin_due(now)) } else { self.loss.due(flight, user_timeout, now) }
+    }
+
+    /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
+    /// timeout.
+    pub(crate) fn pretended(&self, user_timeout: Duration) -> Duration {
+        self.loss.pretended(user_timeout)
+    }
+
+    /// A try is due: the windows of the acknowledgements to show smoltcp. The first two differ, so that they
+    /// count as updates and set its count of duplicates back; then three duplicates (RFC 5681 3.2).
+    pub(crate) fn attempt(&mut self, now: Instant) -> [u16; 5] {
+        self.loss.attempt(self.snd_una, self.snd_nxt, now);
+        // Any other window but 0, which would stop the sender.
+        let other = if self.snd_wnd == 1 { 2 } else { self.snd_wnd - 1 };
+        [other, self.snd_wnd, self.snd_wnd, self.snd_wnd, self.snd_wnd]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::phy::Medium;
+    use smoltcp::wire::{EthernetAddress, IpEndpoint, Ipv4Address, TcpControl};
+
+    use super::*;
+    use crate::frame::Frame;
+    use crate::workaround::inject::{InjectedSegment, bare};
+
+    const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
+
+    fn ends() -> FourTuple {
+        let end = |last, port| IpEndpoint::new(Ipv4Address::new(192, 0, 2, last).into(), port);
+        FourTuple { local: end(1, 7), remote: end(2, 50_000) }
+    }
+
+    /// An acknowledgement of the peer's.
+    fn ack(number: i32, window: u16) -> InjectedSegment {
+        let ack = Some(TcpSeqNumber(number));
+        let repr = bare(TcpControl::None, &ends(), TcpSeqNumber(100), ack, window);
+        InjectedSegment::new(&repr, &ends(), Some((MAC, MAC)))
+    }
+
+    fn parse(segment: &InjectedSegment) -> Segment<'_> {
+        Frame::parse(segment.bytes(), Medium::Ethernet).unwrap().segment().unwrap()
+    }
+
+    #[test]
+    fn a_window_that_was_closed_for_an_hour_delays_nothing_once_it_is_open() {
+        const TIMEOUT: Duration = Duration::from_secs(100);
+        let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0 };
+        let (start, later) = (Instant::ZERO, Instant::from_secs(3600));
+        let mut tcb = Tcb::of(ends());
+        tcb.begin(&parse(&ack(1, 1000)), start);
+        tcb.sent(TcpSeqNumber(1), 8, start);
+        tcb.received(&parse(&ack(1, 0)), true, look, look, start);
+        assert_eq!(tcb.deadline(8, false, TIMEOUT, later), None);
+        tcb.received(&parse(&ack(1, 1000)), true, look, look, later);
+        let due = tcb.deadline(8, false, TIMEOUT, later).expect("data is outstanding");
+        assert!(later < due && due < later + Duration::from_secs(2), "{due}");
+
+        // Nor does it count as a round trip, if it is half of the data that opens it.
+        for closed in [20, 3600, 7 * 24 * 3600].map(Duration::from_secs) {
+            let mut tcb = Tcb::of(ends());
+            tcb.begin(&parse(&ack(1, 1000)), start);
+            tcb.established(Duration::from_millis(10));
+            tcb.sent(TcpSeqNumber(1), 4, start);
+            tcb.sent(TcpSeqNumber(5), 4, start);
+            tcb.received(&parse(&ack(1, 0)), true, look, look, start);
+            let (half, later) = (SocketSnapshot { queue: 4, ..look }, start + closed);
+            tcb.received(&parse(&ack(5, 1000)), true, look, half, later);
+            assert_eq!(tcb.snd_una(), TcpSeqNumber(5));
+            let due = tcb.deadline(4, false, TIMEOUT, later).expect("data is outstanding");
+            assert!(later < due && due < later + Duration::from_secs(1), "{due}");
+        }
+    }
+}
