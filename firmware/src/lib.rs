@@ -95,6 +95,7 @@ extern crate std;
 
 mod backlog;
 pub mod board;
+pub mod buffer_access;
 pub mod config;
 mod crafted;
 mod egress;
@@ -115,6 +116,7 @@ pub mod storage;
 
 pub use backlog::Backlog;
 pub use board::Board;
+pub use buffer_access::BufferAccess;
 pub use firmware::{BootError, Firmware};
 pub use stack::{Error, NetConfig, NetStack, TcpSocket, UdpSocket};
 pub use storage::{

@@ -16,8 +16,8 @@ use embedded_nal::TcpFullStack;
 use smoltcp::time::Instant;
 
 use super::buffer::moved;
-use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
+use crate::buffer_access::BufferAccess;
 use crate::config::{SERVICE_BUDGET, TCP_SLOTS};
 
 /// The port of RFC 864.
@@ -57,7 +57,7 @@ impl<T> Chargen<T> {
     /// Fills every connection's send room. See [`super`] for the contract.
     pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T> + Lend,
+        S: TcpFullStack<TcpSocket = T> + BufferAccess,
     {
         self.tcp.poll(now, stack, &mut ())
     }
@@ -72,7 +72,7 @@ impl<T> Chargen<T> {
 #[derive(Debug)]
 struct Pattern(usize);
 
-impl<S: Lend> Connection<S, ()> for Pattern {
+impl<S: BufferAccess> Connection<S, ()> for Pattern {
     fn new(_remote: SocketAddr) -> Self {
         Self(0)
     }

@@ -10,8 +10,8 @@ use smoltcp::time::Instant;
 
 use super::datagram::UdpPort;
 use super::earliest;
-use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
+use crate::buffer_access::BufferAccess;
 use crate::config::TCP_SLOTS;
 
 /// The port of RFC 863.
@@ -40,7 +40,7 @@ impl<T, U> Discard<T, U> {
     /// Throws away all that has arrived. See [`super`] for the contract.
     pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U> + Lend,
+        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U> + BufferAccess,
     {
         let udp = self.udp.poll(now, stack, |_remote| false);
         earliest(self.tcp.poll(now, stack, &mut ()), udp)
@@ -60,7 +60,7 @@ impl<T, U> Discard<T, U> {
 #[derive(Debug)]
 struct Sink;
 
-impl<S: Lend> Connection<S, ()> for Sink {
+impl<S: BufferAccess> Connection<S, ()> for Sink {
     fn new(_remote: SocketAddr) -> Self {
         Self
     }

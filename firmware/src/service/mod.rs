@@ -28,10 +28,10 @@ use smoltcp::time::Instant;
 use self::chargen::Chargen;
 use self::discard::Discard;
 use self::echo::Echo;
-use self::lend::Lend;
 use self::shell::Shell;
 use self::telemetry::Telemetry;
 use crate::board::Board;
+use crate::buffer_access::BufferAccess;
 use crate::config::BOARD_NAME;
 use crate::moment::earliest;
 use crate::netstat::{Count, Introspect};
@@ -44,7 +44,6 @@ pub mod discard;
 pub mod echo;
 #[cfg(test)]
 mod fake;
-pub mod lend;
 pub mod server;
 pub mod shell;
 pub mod telemetry;
@@ -90,7 +89,7 @@ impl<S: TcpFullStack + UdpFullStack> fmt::Debug for Services<S> {
     }
 }
 
-impl<S: TcpFullStack + UdpFullStack + Lend + Introspect> Services<S> {
+impl<S: TcpFullStack + UdpFullStack + BufferAccess + Introspect> Services<S> {
     /// The services of a board that booted at `now`. `seed` is for telemetry's jitter.
     #[must_use]
     #[inline(never)]

@@ -14,8 +14,8 @@ use embedded_nal::{TcpClientStack, TcpFullStack, nb};
 use smoltcp::time::Instant;
 
 use super::buffer::moved;
-use super::lend::Lend;
 use super::{complain, earliest};
+use crate::buffer_access::BufferAccess;
 use crate::config::{LISTEN_RETRY, SERVICE_BUDGET};
 
 /// Why a connection's turn ended.
@@ -195,7 +195,10 @@ pub(super) fn close<S: TcpClientStack>(stack: &mut S, handle: S::TcpSocket) {
 }
 
 /// Forgets what was received: `Done` at the peer's FIN, `Continue` after [`SERVICE_BUDGET`] bytes.
-pub(super) fn drain<S: Lend>(stack: &mut S, socket: &mut S::TcpSocket) -> ControlFlow<Stop> {
+pub(super) fn drain<S: BufferAccess>(
+    stack: &mut S,
+    socket: &mut S::TcpSocket,
+) -> ControlFlow<Stop> {
     let mut left = SERVICE_BUDGET;
     while left > 0 {
         match moved(&stack.skip(socket))? {

@@ -21,11 +21,11 @@ use smoltcp::time::{Duration, Instant};
 
 use super::buffer::Buffer;
 use super::command::{COMMANDS, Command, Mistake, Switch, parse};
-use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
 use super::telnet::{Key, Telnet};
 use super::{About, earliest};
 use crate::board::Board;
+use crate::buffer_access::BufferAccess;
 use crate::config::{
     RESET_WAIT, SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_INPUT, SHELL_LINE, SHELL_OUTPUT,
 };
@@ -77,7 +77,7 @@ impl<T> Shell<T> {
         about: &About<'_>,
     ) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T> + Lend + Introspect,
+        S: TcpFullStack<TcpSocket = T> + BufferAccess + Introspect,
         B: Board,
     {
         let mut context = Context { now, board, about, reset: self.reset };
@@ -147,7 +147,7 @@ struct Session {
 
 impl<S, B> Connection<S, Context<'_, B>> for Session
 where
-    S: Lend + Introspect,
+    S: BufferAccess + Introspect,
     B: Board,
 {
     fn new(remote: SocketAddr) -> Self {

@@ -22,10 +22,10 @@ use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
 
 use super::buffer::Buffer;
-use super::lend::Lend;
 use super::server::{Stop, close, drain};
 use super::{About, complain};
 use crate::board::Board;
+use crate::buffer_access::BufferAccess;
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, BOARD_NAME, TELEMETRY_INTERVAL, TELEMETRY_LINE};
 use crate::netstat::{Count, Introspect, Protocol};
 use crate::rng::Rng;
@@ -92,7 +92,7 @@ impl<T> Telemetry<T> {
         about: &About<'_>,
     ) -> Option<Instant>
     where
-        S: TcpClientStack<TcpSocket = T> + Lend + Introspect,
+        S: TcpClientStack<TcpSocket = T> + BufferAccess + Introspect,
         B: Board,
     {
         let mut socket = match self.socket.take() {
@@ -154,7 +154,7 @@ impl<T> Telemetry<T> {
         about: &About<'_>,
     ) -> ControlFlow<Stop>
     where
-        S: TcpClientStack<TcpSocket = T> + Lend + Introspect,
+        S: TcpClientStack<TcpSocket = T> + BufferAccess + Introspect,
         B: Board,
     {
         const DONE: ControlFlow<Stop> = ControlFlow::Break(Stop::Done);

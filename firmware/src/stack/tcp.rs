@@ -7,9 +7,9 @@ use embedded_nal::{TcpClientStack, TcpFullStack};
 use smoltcp::socket::tcp::State;
 
 use super::{Error, NetStack, nb, to_socket_addr};
+use crate::buffer_access::BufferAccess;
 use crate::config::USER_TIMEOUT;
 use crate::listener::{End, Phase};
-use crate::service::lend::Lend;
 
 /// A TCP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `close`.
 #[derive(Debug)]
@@ -224,7 +224,7 @@ impl NetStack<'_> {
     }
 }
 
-impl Lend for NetStack<'_> {
+impl BufferAccess for NetStack<'_> {
     fn send_with(
         &mut self,
         socket: &mut TcpSocket,

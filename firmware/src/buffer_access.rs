@@ -8,7 +8,7 @@ use embedded_nal::{TcpClientStack, nb};
 use crate::config::SCRATCH;
 
 /// A stack that may lend its buffers.
-pub trait Lend: TcpClientStack {
+pub trait BufferAccess: TcpClientStack {
     /// Sends bytes that `fill` makes. It gets some room, with how much it has filled already, and fills all
     /// of it; there may be two parts, and at most the socket's buffer. The result says how many bytes, from
     /// the first on, were sent. The rest is `send`'s.
