@@ -15,6 +15,7 @@ use core::ops::ControlFlow;
 use embedded_nal::TcpFullStack;
 use smoltcp::time::Instant;
 
+use super::Service;
 use super::buffer::moved;
 use super::server::{Connection, Server, Stop, drain};
 use crate::buffer_access::BufferAccess;
@@ -53,18 +54,15 @@ impl<T> Chargen<T> {
     pub const fn new() -> Self {
         Self { tcp: Server::new(PORT) }
     }
+}
 
-    /// Fills every connection's send room. See [`super`] for the contract.
-    pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
-    where
-        S: TcpFullStack<TcpSocket = T> + BufferAccess,
-    {
+impl<S: TcpFullStack + BufferAccess, B> Service<S, B> for Chargen<S::TcpSocket> {
+    fn poll(&mut self, now: Instant, stack: &mut S, _board: &mut B) -> Option<Instant> {
         self.tcp.poll(now, stack, &mut ())
     }
 
-    /// Closes every handle.
-    pub fn shutdown<S: TcpFullStack<TcpSocket = T>>(&mut self, stack: &mut S) {
-        self.tcp.shutdown(stack);
+    fn shutdown(&mut self, stack: &mut S, _board: &mut B) {
+        self.tcp.close(stack);
     }
 }
 
