@@ -13,6 +13,7 @@ use embedded_nal::TcpClientStack;
 use smoltcp::time::{Duration, Instant};
 use tapboard::link::{Link, Setting};
 use tapboard::testbed::{Memory, Testbed, at};
+use tapboard_firmware::service::Service;
 use tapboard_firmware::service::echo::{self, Echo};
 
 /// What is wrong with the cable, as `tapboard` takes it: `--loss 10%` and so on.
@@ -27,7 +28,7 @@ fn transfer(seed: u64, data: &[u8], capture: Option<&Path>) -> Instant {
     // The code under test: here the firmware's echo service. Any function that uses the stack will do.
     let mut echo = Echo::new();
     let mut memory = Memory::default();
-    let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board));
+    let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board, &mut ()));
     if let Some(path) = capture {
         net.capture(path).unwrap_or_else(|error| panic!("{error}"));
     }

@@ -11,12 +11,9 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use embedded_nal::TcpClientStack;
-use smoltcp::time::Instant;
-use tapboard::board::SimBoard;
 use tapboard::cli::{Cli, Command};
 use tapboard_firmware::service::buffer::{Buffer, receive};
 use tapboard_firmware::service::server::{Connection, Server, Stop};
-use tapboard_firmware::{NetStack, TcpSocket};
 
 /// The port; 778 is nobody's.
 const PORT: u16 = 778;
@@ -31,7 +28,7 @@ struct Reverse {
     answers: Buffer<{ 2 * LINE }>,
 }
 
-impl<S: TcpClientStack> Connection<S, ()> for Reverse {
+impl<S: TcpClientStack, B> Connection<S, B> for Reverse {
     fn new(_client: SocketAddr) -> Self {
         Self { line: Buffer::new(), answers: Buffer::new() }
     }
@@ -40,7 +37,7 @@ impl<S: TcpClientStack> Connection<S, ()> for Reverse {
         &mut self,
         stack: &mut S,
         socket: &mut S::TcpSocket,
-        (): &mut (),
+        _board: &mut B,
     ) -> ControlFlow<Stop> {
         loop {
             self.answers.flush(stack, socket)?;
@@ -64,8 +61,8 @@ impl<S: TcpClientStack> Connection<S, ()> for Reverse {
     }
 }
 
-/// The service: at most four clients at once.
-const fn reverse() -> Server<TcpSocket, Reverse, 4> {
+/// The service: at most four clients at once. `H` is the stack's TCP handle.
+const fn reverse<H>() -> Server<H, Reverse, 4> {
     Server::new(PORT)
 }
 
@@ -80,12 +77,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let booted = || {
-        let mut reverse = reverse();
-        move |now: Instant, stack: &mut NetStack<'_>, _: &mut SimBoard| {
-            reverse.poll(now, stack, &mut ())
-        }
-    };
+    // Made anew for each boot: no commands for the shell, and the service.
+    let booted = || ((), reverse());
     match tapboard::user::run_with(&options, booted) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,4 +1,5 @@
-//! A service of your own beside the firmware's, with its test: it answers in capital letters.
+//! A service of your own beside the firmware's, with its test: it answers in capital letters. The service itself is
+//! `firmware/examples/shout.rs`, the same file that a chip runs.
 //!
 //! ```console
 //! $ cargo test --example own_service
@@ -6,49 +7,14 @@
 //! $ printf 'hello\n' | nc -N 127.0.0.1 7777
 //! ```
 
-use std::net::SocketAddr;
-use std::ops::ControlFlow;
+#[path = "../firmware/examples/shout.rs"]
+mod shout;
+
 use std::process::ExitCode;
 
-use embedded_nal::TcpClientStack;
-use smoltcp::time::Instant;
-use tapboard::board::SimBoard;
 use tapboard::cli::{Cli, Command};
-use tapboard_firmware::service::buffer::Buffer;
-use tapboard_firmware::service::server::{Connection, Server, Stop};
-use tapboard_firmware::{NetStack, TcpSocket};
 
-/// The port; 777 is nobody's.
-const PORT: u16 = 777;
-
-/// One client, and what it sent that has not gone back yet.
-struct Shout(Buffer<64>);
-
-impl<S: TcpClientStack> Connection<S, ()> for Shout {
-    fn new(_client: SocketAddr) -> Self {
-        Self(Buffer::new())
-    }
-
-    fn serve(
-        &mut self,
-        stack: &mut S,
-        socket: &mut S::TcpSocket,
-        (): &mut (),
-    ) -> ControlFlow<Stop> {
-        loop {
-            self.0.flush(stack, socket)?;
-            if self.0.fill(stack, socket, 64)? == 0 {
-                return ControlFlow::Break(Stop::Done);
-            }
-            self.0.waiting().make_ascii_uppercase();
-        }
-    }
-}
-
-/// The service: at most four clients at once.
-const fn shout() -> Server<TcpSocket, Shout, 4> {
-    Server::new(PORT)
-}
+use self::shout::shout;
 
 /// `tapboard user`, whose board has the service too.
 fn main() -> ExitCode {
@@ -61,12 +27,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let booted = || {
-        let mut shout = shout();
-        move |now: Instant, stack: &mut NetStack<'_>, _: &mut SimBoard| {
-            shout.poll(now, stack, &mut ())
-        }
-    };
+    // Made anew for each boot: no commands for the shell, and the service.
+    let booted = || ((), shout());
     match tapboard::user::run_with(&options, booted) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -82,7 +44,7 @@ mod tests {
     use tapboard::link::{Link, Setting};
     use tapboard::testbed::{Memory, Testbed, at};
 
-    use super::{PORT, shout};
+    use super::shout::{PORT, shout};
 
     #[test]
     fn it_answers_in_capitals_on_a_bad_cable_too() {

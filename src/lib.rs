@@ -7,7 +7,7 @@
 //! use embedded_nal::TcpClientStack;
 //! use tapboard::link::{Link, Setting};
 //! use tapboard::testbed::{Memory, Testbed, at};
-//! use tapboard_firmware::service::echo::Echo;
+//! use tapboard_firmware::service::{Service, echo::Echo};
 //!
 //! // What the cable does follows from the seed, run after run.
 //! let mut cable = Link::new(7);
@@ -17,7 +17,7 @@
 //! // The board: what its superloop runs.
 //! let mut echo = Echo::new();
 //! let mut memory = Memory::default();
-//! let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board));
+//! let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board, &mut ()));
 //!
 //! // The host: the test itself.
 //! let mut socket = net.host.socket()?;

@@ -24,13 +24,14 @@ use mio::{Events, Registry, Token, Waker};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::{LISTENERS, RESERVE, SERVICES, TCP_SLOTS, UDP_SLOTS};
-use tapboard_firmware::service::ServiceConfig;
+use tapboard_firmware::service::command::Commands;
+use tapboard_firmware::service::{Service, ServiceConfig, Services};
 use tapboard_firmware::{Firmware, LargeStorageOf, McuStorageOf, NetStack, Sockets};
 
 use self::control::Turn;
 use self::sleep::{Sleeper, Until};
 use self::station::Booted;
-pub use self::station::{OwnServices, Station};
+pub use self::station::Station;
 use self::traffic::Meter;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
@@ -190,34 +191,43 @@ impl Driver {
         telemetry: SocketAddr,
         nic: &mut N,
     ) -> Result<(), String> {
-        let own = || |_: Instant, _: &mut NetStack<'_>, _: &mut SimBoard| None;
-        self.run_slots::<N, _, TCP_SLOTS>(identity, options, telemetry, nic, own, true)
+        self.run_slots::<N, _, _, TCP_SLOTS>(identity, options, telemetry, nic, || ((), ()), true)
     }
 
-    /// As [`Driver::run`], with services of one's own on the board, beside the firmware's. `own` makes them
-    /// anew for each boot, as a reset does on a chip. The board has a slot more for each port that they may
-    /// listen on, so that they take none from the firmware's.
-    pub fn run_with<N: Nic, O: OwnServices>(
+    /// As [`Driver::run`], with commands of one's own in the shell, and services of one's own on the board, beside
+    /// the firmware's. `own` makes them anew for each boot, as a reset does on a chip; `()` is none. The board has a
+    /// slot more for each port that they may listen on, so that they take none from the firmware's.
+    pub fn run_with<N, C, V>(
         self,
         identity: &Identity,
         options: &Board,
         telemetry: SocketAddr,
         nic: &mut N,
-        own: impl FnMut() -> O,
-    ) -> Result<(), String> {
+        own: impl FnMut() -> (C, V),
+    ) -> Result<(), String>
+    where
+        N: Nic,
+        C: Commands<SimBoard>,
+        V: for<'a> Service<NetStack<'a>, SimBoard>,
+    {
         const SLOTS: usize = TCP_SLOTS + (LISTENERS - SERVICES) * RESERVE;
-        self.run_slots::<N, O, SLOTS>(identity, options, telemetry, nic, own, false)
+        self.run_slots::<N, C, V, SLOTS>(identity, options, telemetry, nic, own, false)
     }
 
-    fn run_slots<N: Nic, O: OwnServices, const SLOTS: usize>(
+    fn run_slots<N, C, V, const SLOTS: usize>(
         mut self,
         identity: &Identity,
         options: &Board,
         telemetry: SocketAddr,
         nic: &mut N,
-        mut own: impl FnMut() -> O,
+        mut own: impl FnMut() -> (C, V),
         alone: bool,
-    ) -> Result<(), String> {
+    ) -> Result<(), String>
+    where
+        N: Nic,
+        C: Commands<SimBoard>,
+        V: for<'a> Service<NetStack<'a>, SimBoard>,
+    {
         let telemetry = options.telemetry_or(telemetry);
         let mut bench = self.bench(options, identity, telemetry)?;
         bench.checksum_offload = options.checksum_offload || nic.segments();
@@ -226,10 +236,14 @@ impl Driver {
         log::info!("the {} makes TCP's segments", who(nic.segments()));
         loop {
             let mut memory = Memory::<SLOTS>::new(options.profile);
-            let firmware = memory.boot(identity, telemetry, nic, &bench, self.clock.now())?;
+            let now = self.clock.now();
+            let config = ServiceConfig { name: identity.name.clone(), telemetry };
+            let (commands, beside) = own();
+            let services = (Services::with_commands(config, 0, now, commands), beside);
+            let firmware = memory.boot(identity, services, nic, &bench, now)?;
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
-            let mut booted = Booted { firmware, own: own(), telemetry: only };
+            let mut booted = Booted { firmware, telemetry: only };
             if self.power_cycle(&mut booted, nic, &mut bench)? == End::Stopped {
                 print_summary(&booted, nic);
                 return Ok(());
@@ -415,25 +429,26 @@ impl<'a, const SLOTS: usize> Memory<'a, SLOTS> {
         }
     }
 
-    fn boot<N: Nic>(
+    fn boot<N: Nic, V: Service<NetStack<'a>, SimBoard>>(
         &'a mut self,
         identity: &Identity,
-        telemetry: Option<SocketAddr>,
+        services: V,
         nic: &mut N,
         bench: &Bench,
         now: Instant,
-    ) -> Result<Firmware<'a, SimBoard>, String> {
-        let Identity { net, name } = identity;
-        let services = ServiceConfig { name: name.clone(), telemetry };
+    ) -> Result<Firmware<'a, SimBoard, V>, String> {
+        let net = &identity.net;
         let (checksums, segments) = (bench.checksums(nic), nic.segments());
-        let mut device = Mac::new(nic.device(), checksums).segmenting(segments);
+        let mut nic = Mac::new(nic.device(), checksums).segmenting(segments);
         let board = SimBoard::new();
         match self {
             Self::Mcu(storage, sockets) => {
-                Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)
+                let storage = &mut **storage;
+                Firmware::with_services(net, services, board, &mut nic, now, storage, sockets)
             }
             Self::Large(storage, sockets) => {
-                Firmware::new(net, services, board, &mut device, now, &mut **storage, sockets)
+                let storage = &mut **storage;
+                Firmware::with_services(net, services, board, &mut nic, now, storage, sockets)
             }
         }
         .map_err(|error| error.to_string())

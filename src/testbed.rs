@@ -216,6 +216,7 @@ impl Observer for Recorder {
 
 #[cfg(test)]
 mod tests {
+    use tapboard_firmware::service::Service;
     use tapboard_firmware::service::echo::Echo;
 
     use super::*;
@@ -225,7 +226,7 @@ mod tests {
     fn echoed(cable: Link) -> Instant {
         let mut echo = Echo::new();
         let mut memory = Memory::default();
-        let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board));
+        let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board, &mut ()));
         let mut socket = net.host.socket().unwrap();
         net.until(|host| host.connect(&mut socket, at(7))).unwrap();
         let data: Vec<u8> = (0..100_000_u32).map(|at| (at * 7 / 5) as u8).collect();
@@ -267,7 +268,8 @@ mod tests {
     fn more_than_one_call_takes_is_sent_all_the_same() {
         let mut echo = Echo::new();
         let mut memory = Memory::default();
-        let mut net = Testbed::new(&mut memory, Link::new(1), |now, board| echo.poll(now, board));
+        let mut net =
+            Testbed::new(&mut memory, Link::new(1), |now, board| echo.poll(now, board, &mut ()));
         let mut socket = net.host.socket().unwrap();
         net.until(|host| host.connect(&mut socket, at(7))).unwrap();
         // The first call takes the host's buffer; the echo goes into the other one.

@@ -5,15 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use mio::event::Event;
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv6Cidr;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::service::Service;
+use tapboard_firmware::service::command::Commands;
+use tapboard_firmware::{NetConfig, NetStack};
 
+use crate::board::SimBoard;
 use crate::cli::User;
 use crate::gateway::{Forward, Gateway, Memory};
 use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{Driver, Nic, OwnServices};
+use crate::run::{Driver, Nic};
 
 /// The gateway's address, from where the board's connections go on to 127.0.0.1.
 const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(NetConfig::PEER.ipv4.address()), 9000);
@@ -73,8 +76,13 @@ pub fn run(options: &User) -> Result<(), String> {
     })
 }
 
-/// As [`run`], with services of one's own on the board, beside the firmware's: see [`Driver::run_with`].
-pub fn run_with<O: OwnServices>(options: &User, own: impl FnMut() -> O) -> Result<(), String> {
+/// As [`run`], with commands of one's own in the board's shell, and services of one's own beside the firmware's: see
+/// [`Driver::run_with`].
+pub fn run_with<C, V>(options: &User, own: impl FnMut() -> (C, V)) -> Result<(), String>
+where
+    C: Commands<SimBoard>,
+    V: for<'a> Service<NetStack<'a>, SimBoard>,
+{
     if options.guest.is_some() {
         return Err("a guest has the services that it was built with; leave --guest out".into());
     }

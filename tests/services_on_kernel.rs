@@ -24,7 +24,7 @@ use tapboard_firmware::config::{
     BACKOFF_MAX, DATAGRAM_SIZE, LISTEN_RETRY, SHELL_CONNECTIONS, TCP_SLOTS,
 };
 use tapboard_firmware::netstat::{Introspect, Protocol};
-use tapboard_firmware::service::{ServiceConfig, Services, chargen, discard, echo, shell};
+use tapboard_firmware::service::{Service, ServiceConfig, Services, chargen, discard, echo, shell};
 
 /// A client that has waited this long has found a bug.
 const PATIENCE: StdDuration = StdDuration::from_mins(1);
@@ -129,7 +129,7 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         if !thread::panicking() {
-            self.services.shutdown(&mut self.stack);
+            self.services.shutdown(&mut self.stack, &mut self.board);
             assert_eq!(self.stack.open(), 0, "handles lost: {:?}", self.stack);
         }
     }
@@ -411,7 +411,7 @@ fn shutdown_ends_every_connection_with_a_fin() {
         if accepted == clients.len() { Ok(()) } else { Err(nb::Error::WouldBlock) }
     })
     .unwrap();
-    rig.services.shutdown(&mut rig.stack);
+    rig.services.shutdown(&mut rig.stack, &mut rig.board);
     for mut client in clients {
         assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "a FIN");
     }

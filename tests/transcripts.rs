@@ -19,7 +19,7 @@ use tapboard::board::SimBoard;
 use tapboard::clock::RealClock;
 use tapboard::world::Outcome;
 use tapboard_firmware::netstat::{Introspect, Protocol};
-use tapboard_firmware::service::{About, echo::Echo, shell::Shell};
+use tapboard_firmware::service::{About, Service, echo::Echo, shell::Shell};
 
 /// Both ends' transcripts.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn on_the_kernel(
 fn echo<S: TcpFullStack + UdpFullStack + Introspect>() -> impl Actor<S> {
     let mut echo = Echo::new();
     move |now: Instant, stack: &mut Recorder<'_, S>| {
-        echo.poll(now, stack);
+        echo.poll(now, stack, &mut ());
         false
     }
 }

@@ -5,8 +5,30 @@
 //! in bytes unless the name says otherwise.
 
 use smoltcp::time::Duration;
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+use tapboard_net::NetConfig;
 
 pub use tapboard_net::limits::*;
+
+/// The board of this project's examples: 192.0.2.1/24, and `2001:db8::1/64` with the feature `ipv6`
+/// (RFC 5737, RFC 3849).
+pub const BOARD_NET: NetConfig = example(1);
+
+/// The other end of the board's wire: 192.0.2.2/24, and `2001:db8::2/64`.
+pub const PEER_NET: NetConfig = example(2);
+
+const fn example(number: u8) -> NetConfig {
+    let net = NetConfig::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, number]))
+        .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, number), 24));
+    #[cfg(feature = "ipv6")]
+    let net = net.with_ipv6(Ipv6Cidr::new(
+        Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number as u16),
+        64,
+    ));
+    net
+}
 
 /// The stack's limits as this firmware has them.
 pub const LIMITS: Limits = Limits::new().with_abandoned(Some(ABANDONED));
@@ -53,7 +75,7 @@ pub const LISTEN_RETRY: Duration = Duration::from_secs(1);
 pub const SCRATCH: usize = 256;
 
 /// Bytes an echo connection may have received and not yet been able to send back.
-pub const ECHO_CARRY: usize = 72;
+pub const ECHO_CARRY: usize = 144;
 
 /// Longest line the shell takes.
 pub const SHELL_LINE: usize = 80;

@@ -2,12 +2,11 @@
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
+use tapboard_net::{Buffers, NetConfig, NetStack, Sockets};
 
 use crate::board::Board;
-use crate::moment::earliest;
-use crate::service::{ServiceConfig, Services};
-use crate::stack::{NetConfig, NetStack};
-use crate::storage::{Buffers, Sockets};
+use crate::config::LIMITS;
+use crate::service::{Service, ServiceConfig, Services};
 
 /// Why the firmware does not come up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,51 +27,101 @@ impl core::fmt::Display for BootError {
 
 impl core::error::Error for BootError {}
 
-/// A booted board: what a superloop calls.
+/// A booted board: what a superloop calls. `B` is its hardware, `V` its services: the stock ones, or one's own.
 #[derive(Debug)]
-pub struct Firmware<'a, B> {
+pub struct Firmware<'a, B, V = Services<NetStack<'a>>> {
     stack: NetStack<'a>,
-    services: Services<NetStack<'a>>,
+    services: V,
     board: B,
-    started: bool,
+    stage: Stage,
+}
+
+/// How far the services are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Their ports are not open yet.
+    Booted,
+    Running,
+    /// They have given back what they held.
+    ShutDown,
 }
 
 impl<'a, B: Board> Firmware<'a, B> {
-    /// Boots: takes the memory, seeds the stack from the board's entropy. The first [`Firmware::poll`]
-    /// opens the services' ports before it looks at a frame: a connection request that is waiting in the
-    /// device is not refused.
-    pub fn new<const BUFFER: usize, const DATAGRAMS: usize, const TCP: usize, const UDP: usize>(
+    /// Boots a board with the stock services: takes the memory, seeds the stack from the board's entropy. The
+    /// first [`Firmware::poll`] opens the services' ports before it looks at a frame: a connection request that is
+    /// waiting in the device is not refused.
+    pub fn new<
+        const BUFFER: usize,
+        const DATAGRAMS: usize,
+        const TCP: usize,
+        const UDP: usize,
+        const LISTENERS: usize,
+        const OTHERS: usize,
+    >(
         net: &NetConfig,
         services: ServiceConfig,
         mut board: B,
         device: &mut (impl Device + ?Sized),
         now: Instant,
         buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
-        sockets: &'a mut Sockets<'a, TCP, UDP>,
+        sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
     ) -> Result<Self, BootError> {
         let entropy = board.entropy().ok_or(BootError::NoEntropy)?;
+        let services = || Services::new(services, 0, now);
         Ok(Self::assemble(net, services, board, device, now, entropy, buffers, sockets))
+    }
+}
+
+impl<'a, B: Board, V: Service<NetStack<'a>, B>> Firmware<'a, B, V> {
+    /// As [`Firmware::new`], with `services` in place of the stock ones. To have them beside those, it is a tuple
+    /// with [`Services`] in it; those of a tuple get their turn in its order. For each further port there must be
+    /// one slot more in `buffers` and `sockets`; see [`crate::service`].
+    pub fn with_services<
+        const BUFFER: usize,
+        const DATAGRAMS: usize,
+        const TCP: usize,
+        const UDP: usize,
+        const LISTENERS: usize,
+        const OTHERS: usize,
+    >(
+        net: &NetConfig,
+        services: V,
+        mut board: B,
+        device: &mut (impl Device + ?Sized),
+        now: Instant,
+        buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
+        sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
+    ) -> Result<Self, BootError> {
+        let entropy = board.entropy().ok_or(BootError::NoEntropy)?;
+        Ok(Self::assemble(net, || services, board, device, now, entropy, buffers, sockets))
     }
 
     /// Nothing but the value, and never inlined, so that each part is made where it is to be: a copy on
     /// the way is up to 4 KiB of a chip's stack.
     #[inline(never)]
     #[expect(clippy::too_many_arguments, reason = "those of `new`, and the entropy")]
-    fn assemble<const BUFFER: usize, const DATAGRAMS: usize, const TCP: usize, const UDP: usize>(
+    fn assemble<
+        const BUFFER: usize,
+        const DATAGRAMS: usize,
+        const TCP: usize,
+        const UDP: usize,
+        const LISTENERS: usize,
+        const OTHERS: usize,
+    >(
         net: &NetConfig,
-        services: ServiceConfig,
+        services: impl FnOnce() -> V,
         board: B,
         device: &mut (impl Device + ?Sized),
         now: Instant,
         entropy: u64,
         buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
-        sockets: &'a mut Sockets<'a, TCP, UDP>,
+        sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
     ) -> Self {
         Self {
-            stack: NetStack::new(net, device, now, entropy, buffers, sockets),
-            services: Services::new(services, 0, now),
+            stack: NetStack::new(net, LIMITS, device, now, entropy, buffers, sockets),
+            services: services(),
             board,
-            started: false,
+            stage: Stage::Booted,
         }
     }
 
@@ -83,57 +132,53 @@ impl<'a, B: Board> Firmware<'a, B> {
     /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
     pub fn poll<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
         self.open_ports(now);
-        let Self { stack, services, board, .. } = self;
-        stack.poll_with(now, device, |stack, now| services.poll(now, stack, board))
+        let Self { stack, services, board, stage } = self;
+        let running = *stage == Stage::Running;
+        stack.poll_with(
+            now,
+            device,
+            |stack, now| {
+                if running { services.poll(now, stack, board) } else { None }
+            },
+        )
     }
 
-    /// As [`Firmware::poll`], and gives services of one's own their turn too, right after the firmware's: they
-    /// keep to the contract of [`crate::service`]. `own` may be called more than once. What it opened it has
-    /// to close itself before [`Firmware::shutdown`] can come to an end.
-    pub fn poll_with<D: Device + ?Sized>(
-        &mut self,
-        now: Instant,
-        device: &mut D,
-        mut own: impl FnMut(Instant, &mut NetStack<'a>, &mut B) -> Option<Instant>,
-    ) -> Option<Instant> {
-        if self.open_ports(now) {
-            // It is polled again below.
-            let _ = own(now, &mut self.stack, &mut self.board);
+    /// In the first poll after boot, lets the services open their ports before a frame is looked at.
+    fn open_ports(&mut self, now: Instant) {
+        let Self { stack, services, board, stage } = self;
+        if *stage == Stage::Booted {
+            *stage = Stage::Running;
+            services.reseed(stack.random());
+            services.open(now, stack, board);
         }
-        let Self { stack, services, board, .. } = self;
-        stack.poll_with(now, device, |stack, now| {
-            earliest(services.poll(now, stack, board), own(now, stack, board))
-        })
-    }
-
-    /// In the first poll after boot, lets the services open their ports before a frame is looked at. Returns
-    /// whether it is the first.
-    fn open_ports(&mut self, now: Instant) -> bool {
-        let Self { stack, services, board, started } = self;
-        if *started {
-            return false;
-        }
-        *started = true;
-        services.reseed(stack.random());
-        // Only for the ports: they are all polled again.
-        let _ = services.poll(now, stack, board);
-        true
     }
 
     /// The cable is in again. Whoever is at its other end may have another MAC address now, and whoever
-    /// waited need not wait longer: neighbours are asked for anew, and telemetry connects at once.
+    /// waited need not wait longer: neighbours are asked for anew, and telemetry connects at once
+    /// ([`Service::link_up`]).
     ///
     /// Connections are left alone: they survive a short pull, and end by
     /// [`crate::config::USER_TIMEOUT`] after a long one. That the cable is out needs no call.
     pub fn link_up(&mut self) {
         self.stack.link_up();
-        self.services.link_up();
+        self.services.link_up(&mut self.stack, &mut self.board);
     }
 
     /// Closes every port and connection, so that each peer gets what is due and then a FIN. `poll` must
     /// go on until [`NetStack::free_slots`] says all are free, or patience ends.
     pub fn shutdown(&mut self) {
-        self.services.shutdown(&mut self.stack);
+        self.stage = Stage::ShutDown;
+        self.services.shutdown(&mut self.stack, &mut self.board);
+    }
+
+    /// The services.
+    pub const fn services(&self) -> &V {
+        &self.services
+    }
+
+    /// The services, to be changed.
+    pub const fn services_mut(&mut self) -> &mut V {
+        &mut self.services
     }
 
     /// The network side.

@@ -10,7 +10,7 @@
 //! # use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 //! use smoltcp::time::Instant;
 //! use tapboard_firmware::service::ServiceConfig;
-//! use tapboard_firmware::{Board, BoardSockets, Firmware, McuStorage, NetConfig};
+//! use tapboard_firmware::{BOARD_NET, Board, BoardSockets, Firmware, McuStorage};
 //!
 //! struct Led(bool);
 //!
@@ -61,7 +61,7 @@
 //! let mut nic = Nic::default(); // any smoltcp::phy::Device
 //! let (mut storage, mut sockets) = (McuStorage::new(), BoardSockets::new());
 //! let services = ServiceConfig { name: "doc".try_into()?, telemetry: None };
-//! let (net, now) = (NetConfig::BOARD, Instant::ZERO);
+//! let (net, now) = (BOARD_NET, Instant::ZERO);
 //! let mut firmware =
 //!     Firmware::new(&net, services, Led(false), &mut nic, now, &mut storage, &mut sockets)?;
 //!
@@ -83,7 +83,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | use the sockets | [`NetStack`], and [`stack`] |
+//! | use the sockets | [`NetStack`], and [`tapboard_net`], the crate they are in |
 //! | write a service | [`service`], and [`service::server`] |
 //! | size it | [`storage`] for the RAM, [`config`] for every limit |
 //! | bring it to a chip | [`porting`] |
@@ -93,31 +93,22 @@
 #[cfg(test)]
 extern crate std;
 
-mod backlog;
 pub mod board;
+pub mod buffer_access;
 pub mod config;
-mod crafted;
-mod egress;
-mod fin;
 pub mod firmware;
-mod ingress;
-mod listener;
-mod moment;
-mod neighbors;
-pub mod netstat;
 pub mod porting;
-mod recovery;
-pub mod rng;
-mod round_trip;
 pub mod service;
-pub mod stack;
 pub mod storage;
 
-pub use backlog::Backlog;
 pub use board::Board;
+pub use buffer_access::BufferAccess;
+pub use config::{BOARD_NET, PEER_NET};
 pub use firmware::{BootError, Firmware};
-pub use stack::{Error, NetConfig, NetStack, TcpSocket, UdpSocket};
 pub use storage::{
-    BoardSockets, Buffers, ChipStorage, LargeStorage, LargeStorageOf, McuStorage, McuStorageOf,
-    Sockets, Storage,
+    BoardSockets, ChipStorage, LargeStorage, LargeStorageOf, McuStorage, McuStorageOf,
+};
+pub use tapboard_net::{
+    Backlog, BacklogView, Buffers, Error, Limits, NetConfig, NetStack, Sockets, Storage, TcpSocket,
+    UdpSocket, netstat, rng, stack,
 };

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
+use tapboard_firmware::service::{Service, Services};
 use tapboard_firmware::{Board, Firmware, NetStack};
 
 use super::Traffic;
@@ -54,42 +55,20 @@ pub trait Station {
     fn summary(&self) -> String;
 }
 
-/// Services of one's own, as [`Firmware::poll_with`] takes them: any function of those arguments.
-///
-/// When the run ends, connections that they leave open are reset after half a second.
-pub trait OwnServices {
-    /// Gives them their turn; see [`tapboard_firmware::service`] for the contract.
-    fn poll(
-        &mut self,
-        now: Instant,
-        stack: &mut NetStack<'_>,
-        board: &mut SimBoard,
-    ) -> Option<Instant>;
-}
+/// The stock services, whose shell has the commands `C` too, and the services `V` beside them.
+pub(super) type Beside<'a, C, V> = (Services<NetStack<'a>, C>, V);
 
-impl<F> OwnServices for F
-where
-    F: FnMut(Instant, &mut NetStack<'_>, &mut SimBoard) -> Option<Instant>,
-{
-    fn poll(
-        &mut self,
-        now: Instant,
-        stack: &mut NetStack<'_>,
-        board: &mut SimBoard,
-    ) -> Option<Instant> {
-        self(now, stack, board)
-    }
-}
-
-/// The firmware of one boot, with the services beside it.
-pub(super) struct Booted<'a, O> {
-    pub(super) firmware: Firmware<'a, SimBoard>,
-    pub(super) own: O,
+/// The firmware of one boot.
+pub(super) struct Booted<'a, C, V> {
+    pub(super) firmware: Firmware<'a, SimBoard, Beside<'a, C, V>>,
     /// Where telemetry goes, if the board connects to nobody else.
     pub(super) telemetry: Option<SocketAddr>,
 }
 
-impl<O> Booted<'_, O> {
+impl<'a, C, V> Booted<'a, C, V>
+where
+    Beside<'a, C, V>: Service<NetStack<'a>, SimBoard>,
+{
     /// What the counters owe to telemetry that nobody takes, if they do.
     fn unheard(&self) -> Option<String> {
         let to = self.telemetry?;
@@ -103,10 +82,12 @@ impl<O> Booted<'_, O> {
     }
 }
 
-impl<O: OwnServices> Station for Booted<'_, O> {
+impl<'a, C, V> Station for Booted<'a, C, V>
+where
+    Beside<'a, C, V>: Service<NetStack<'a>, SimBoard>,
+{
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
-        let Self { firmware, own, .. } = self;
-        firmware.poll_with(now, device, |now, stack, board| own.poll(now, stack, board))
+        self.firmware.poll(now, device)
     }
 
     fn link_up(&mut self) {

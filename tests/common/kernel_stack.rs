@@ -25,8 +25,8 @@ use embedded_nal::{
 use smoltcp::time::Instant;
 use socket2::{Domain, Socket, Type};
 use tapboard::clock::RealClock;
+use tapboard_firmware::BufferAccess;
 use tapboard_firmware::netstat::{Count, Introspect, Protocol, Row};
-use tapboard_firmware::service::lend::Lend;
 
 /// When what the kernel has to do hangs, from the moment it was asked.
 pub(crate) const HANG: Instant = Instant::from_micros_const(60_000_000);
@@ -282,7 +282,7 @@ impl TcpClientStack for KernelStack {
     }
 }
 
-impl Lend for KernelStack {}
+impl BufferAccess for KernelStack {}
 
 impl TcpFullStack for KernelStack {
     fn bind(&mut self, handle: &mut TcpHandle, local_port: u16) -> Result<(), Error> {

@@ -8,8 +8,8 @@ use std::fmt::{Debug, Write};
 use std::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
+use tapboard_firmware::BufferAccess;
 use tapboard_firmware::netstat::{Count, Introspect, Row};
-use tapboard_firmware::service::lend::Lend;
 
 /// What one socket was used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl<S: TcpClientStack> TcpClientStack for Recorder<'_, S> {
 }
 
 /// By way of `send` and `receive`, which are written down.
-impl<S: TcpClientStack> Lend for Recorder<'_, S> {}
+impl<S: TcpClientStack> BufferAccess for Recorder<'_, S> {}
 
 impl<S: TcpFullStack> TcpFullStack for Recorder<'_, S> {
     fn bind(&mut self, socket: &mut Self::TcpSocket, port: u16) -> Result<(), S::Error> {

@@ -26,4 +26,5 @@ pub use shared::Shared;
 pub use stack::{Conflict, NetConfig, NetStack, TcpSocket, UdpSocket};
 pub use storage::{Buffers, Sockets, Storage};
 pub use tcp::backlog::{Backlog, BacklogView};
+pub use time::earliest;
 pub use {embedded_nal, heapless, smoltcp};

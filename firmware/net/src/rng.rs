@@ -3,7 +3,7 @@
 //!
 //! Not for secrets. The generator walks all 2^64 states whatever the seed, so no seed is bad; but
 //! who sees one whole output knows every later one. What has to be unguessable (initial sequence
-//! numbers, ephemeral ports) rests on the seed's coming from [`crate::board::Board::entropy`] and
+//! numbers, ephemeral ports) rests on the seed's coming from the entropy of `NetStack::new` and
 //! on showing peers a few bits of each number only.
 
 /// A `SplitMix64` generator (Steele, Lea, Flood: *Fast Splittable Pseudorandom Number Generators*,

@@ -40,7 +40,8 @@ impl WrappingInstant {
 
 /// The earlier of two deadlines, where `None` is none.
 #[inline(never)]
-pub(crate) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+#[must_use]
+pub fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

@@ -43,13 +43,21 @@ impl<const N: usize> Buffer<N> {
         &mut self.bytes[self.start..self.end]
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Forgets what waits.
+    pub const fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
     }
 
+    /// Forgets all of what waits but its first `length` bytes.
+    pub(super) const fn truncate(&mut self, length: usize) {
+        if self.end - self.start > length {
+            self.end = self.start + length;
+        }
+    }
+
     /// Takes the oldest byte out.
-    pub(super) fn pop(&mut self) -> Option<u8> {
+    pub fn pop(&mut self) -> Option<u8> {
         let byte = *self.bytes[..self.end].get(self.start)?;
         self.start += 1;
         Some(byte)
@@ -123,8 +131,8 @@ pub fn send<S: TcpClientStack>(
     }
 }
 
-/// How many bytes a call has moved, or why none.
-pub(super) fn moved<E>(result: &nb::Result<usize, E>) -> ControlFlow<Stop, usize> {
+/// How many bytes a call of the stack has moved, or why none.
+pub fn moved<E>(result: &nb::Result<usize, E>) -> ControlFlow<Stop, usize> {
     match result {
         Ok(length) => ControlFlow::Continue(*length),
         Err(nb::Error::WouldBlock) => ControlFlow::Break(Stop::Idle),

@@ -15,9 +15,10 @@ use core::ops::ControlFlow;
 use embedded_nal::TcpFullStack;
 use smoltcp::time::Instant;
 
+use super::Service;
 use super::buffer::moved;
-use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
+use crate::buffer_access::BufferAccess;
 use crate::config::{SERVICE_BUDGET, TCP_SLOTS};
 
 /// The port of RFC 864.
@@ -53,18 +54,15 @@ impl<T> Chargen<T> {
     pub const fn new() -> Self {
         Self { tcp: Server::new(PORT) }
     }
+}
 
-    /// Fills every connection's send room. See [`super`] for the contract.
-    pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
-    where
-        S: TcpFullStack<TcpSocket = T> + Lend,
-    {
+impl<S: TcpFullStack + BufferAccess, B> Service<S, B> for Chargen<S::TcpSocket> {
+    fn poll(&mut self, now: Instant, stack: &mut S, _board: &mut B) -> Option<Instant> {
         self.tcp.poll(now, stack, &mut ())
     }
 
-    /// Closes every handle.
-    pub fn shutdown<S: TcpFullStack<TcpSocket = T>>(&mut self, stack: &mut S) {
-        self.tcp.shutdown(stack);
+    fn shutdown(&mut self, stack: &mut S, _board: &mut B) {
+        self.tcp.close(stack);
     }
 }
 
@@ -72,7 +70,7 @@ impl<T> Chargen<T> {
 #[derive(Debug)]
 struct Pattern(usize);
 
-impl<S: Lend> Connection<S, ()> for Pattern {
+impl<S: BufferAccess> Connection<S, ()> for Pattern {
     fn new(_remote: SocketAddr) -> Self {
         Self(0)
     }

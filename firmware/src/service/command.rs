@@ -1,11 +1,109 @@
-//! The shell's language: one table of commands, and what a line means by it.
+//! The shell's language: one table of commands, and what a line means by it; and how to add to it.
 //!
 //! A line is bytes, not text: a client may send anything. Words are separated by ASCII white space
-//! and compared without regard to case. A line that means nothing is told what it came closest to.
+//! and compared without regard to case. With the feature `suggest`, a line that means nothing is told what it came
+//! closest to.
+//!
+//! Commands of one's own are a type with [`Commands`], which
+//! [`Services::with_commands`](super::Services::with_commands) takes:
+//!
+//! ```
+//! use core::fmt::Write;
+//!
+//! use tapboard_firmware::service::command::{Commands, Help, Usage};
+//!
+//! /// A relay, and how often it was switched.
+//! struct Relay {
+//!     closed: bool,
+//!     switched: u32,
+//! }
+//!
+//! impl<B> Commands<B> for Relay {
+//!     const HELP: &'static [Help] =
+//!         &[Help { name: "relay", arguments: " [open|close]", about: "switch the relay, or ask" }];
+//!
+//!     fn run(
+//!         &mut self,
+//!         _name: &str,
+//!         arguments: &[u8],
+//!         _board: &mut B,
+//!         answer: &mut dyn Write,
+//!     ) -> Result<(), Usage> {
+//!         match arguments {
+//!             b"" => {}
+//!             b"open" | b"close" => {
+//!                 self.closed = arguments == b"close";
+//!                 self.switched += 1;
+//!             }
+//!             _ => return Err(Usage),
+//!         }
+//!         let state = if self.closed { "closed" } else { "open" };
+//!         write!(answer, "relay is {state}, switched {} times", self.switched)?;
+//!         Ok(())
+//!     }
+//! }
+//! ```
+
+use core::fmt;
+
+/// A command as `help` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Help {
+    /// Its first word, in small letters.
+    pub name: &'static str,
+    /// The other words, with a space before them.
+    pub arguments: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// The command does not take the arguments that follow it: the shell answers with its [`Help::arguments`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage;
+
+/// For `?`; the shell's writer itself has no error.
+impl From<fmt::Error> for Usage {
+    fn from(_: fmt::Error) -> Self {
+        Self
+    }
+}
+
+/// Further commands for the shell of the board `B`; `()` is none.
+pub trait Commands<B> {
+    /// The commands, in the order of `help`, where they follow the shell's own. Of two with one name the first
+    /// counts, and the shell's own before all.
+    const HELP: &'static [Help];
+
+    /// Carries out the command `name` of [`Commands::HELP`] and writes the answer, without the end of its last line;
+    /// lines before it end in CR LF. What is longer than [`SHELL_OUTPUT`](crate::config::SHELL_OUTPUT) - 2 bytes is
+    /// cut. `arguments` is what follows the name, without white space around it. An error answers with the usage
+    /// instead.
+    fn run(
+        &mut self,
+        name: &str,
+        arguments: &[u8],
+        board: &mut B,
+        answer: &mut dyn fmt::Write,
+    ) -> Result<(), Usage>;
+}
+
+impl<B> Commands<B> for () {
+    const HELP: &'static [Help] = &[];
+
+    fn run(
+        &mut self,
+        _name: &str,
+        _arguments: &[u8],
+        _board: &mut B,
+        _answer: &mut dyn fmt::Write,
+    ) -> Result<(), Usage> {
+        Err(Usage)
+    }
+}
 
 /// What a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum Command<'a> {
     /// List the commands.
     Help,
     /// Say whether the LED is lit, after switching it as asked.
@@ -22,6 +120,8 @@ pub(super) enum Command {
     Reset,
     /// End the session.
     Exit,
+    /// One of [`Commands::HELP`], with its arguments.
+    Further(&'static Help, &'a [u8]),
 }
 
 /// What to do with the LED.
@@ -38,31 +138,26 @@ pub(super) enum Mistake {
     /// No such command; the closest one, if any is close.
     Unknown(Option<&'static str>),
     /// The command does not take what follows it.
-    Usage(&'static Entry),
+    Usage(&'static Help),
 }
 
-/// A command as `help` shows it.
-#[derive(Debug, PartialEq, Eq)]
+/// A command of the shell's own.
+#[derive(Debug)]
 pub(super) struct Entry {
-    /// Its first word.
-    pub(super) name: &'static str,
-    /// The other words, with a space before them.
-    pub(super) arguments: &'static str,
-    /// What it does.
-    pub(super) about: &'static str,
-    command: Command,
+    pub(super) help: Help,
+    command: Command<'static>,
 }
 
 const fn entry(
     name: &'static str,
     arguments: &'static str,
     about: &'static str,
-    command: Command,
+    command: Command<'static>,
 ) -> Entry {
-    Entry { name, arguments, about, command }
+    Entry { help: Help { name, arguments, about }, command }
 }
 
-/// All commands, in the order of `help`.
+/// The shell's own commands, in the order of `help`.
 pub(super) static COMMANDS: [Entry; 9] = [
     entry("help", "", "this list", Command::Help),
     entry("led", " [on|off|toggle]", "switch the LED, or ask", Command::Led(None)),
@@ -75,21 +170,25 @@ pub(super) static COMMANDS: [Entry; 9] = [
     entry("quit", "", "the same", Command::Exit),
 ];
 
-/// The longest word that is compared with the commands' names for likeness.
-const WORD: usize = 12;
-
-/// Edits up to which a word is taken for a misspelt command.
-const EDITS: usize = 2;
-
-/// What `line` asks for; `Ok(None)` if it is blank.
-pub(super) fn parse(line: &[u8]) -> Result<Option<Command>, Mistake> {
+/// What `line` asks for, with `further` commands behind the shell's own; `Ok(None)` if it is blank.
+pub(super) fn parse<'a>(
+    line: &'a [u8],
+    further: &'static [Help],
+) -> Result<Option<Command<'a>>, Mistake> {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(name) = words.next() else {
         return Ok(None);
     };
-    let known = COMMANDS.iter().find(|entry| name.eq_ignore_ascii_case(entry.name.as_bytes()));
-    let Some(entry) = known else {
-        return Err(Mistake::Unknown(closest(name)));
+    let is = |help: &Help| name.eq_ignore_ascii_case(help.name.as_bytes());
+    let Some(entry) = COMMANDS.iter().find(|entry| is(&entry.help)) else {
+        let Some(help) = further.iter().find(|help| is(help)) else {
+            #[cfg(feature = "suggest")]
+            return Err(Mistake::Unknown(super::suggest::closest(name, further)));
+            #[cfg(not(feature = "suggest"))]
+            return Err(Mistake::Unknown(None));
+        };
+        let arguments = line.trim_ascii().get(name.len()..).unwrap_or_default();
+        return Ok(Some(Command::Further(help, arguments.trim_ascii_start())));
     };
     match (entry.command, words.next(), words.next()) {
         (command, None, _) => Ok(Some(command)),
@@ -98,47 +197,10 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Command>, Mistake> {
                 .iter()
                 .find(|(name, _)| word.eq_ignore_ascii_case(name))
                 .map(|&(_, switch)| Some(Command::Led(Some(switch))))
-                .ok_or(Mistake::Usage(entry))
+                .ok_or(Mistake::Usage(&entry.help))
         }
-        _ => Err(Mistake::Usage(entry)),
+        _ => Err(Mistake::Usage(&entry.help)),
     }
-}
-
-/// The command that `word` begins, or else the one it is the fewest edits away from.
-fn closest(word: &[u8]) -> Option<&'static str> {
-    let begins = |entry: &&Entry| {
-        let name = entry.name.as_bytes();
-        name.len() >= word.len() && name[..word.len()].eq_ignore_ascii_case(word)
-    };
-    if let Some(entry) = COMMANDS.iter().find(begins) {
-        return Some(entry.name);
-    }
-    COMMANDS
-        .iter()
-        .filter_map(|entry| Some((distance(word, entry.name.as_bytes())?, entry.name)))
-        .filter(|&(edits, _)| edits <= EDITS && edits < word.len())
-        .min_by_key(|&(edits, _)| edits)
-        .map(|(_, name)| name)
-}
-
-/// Insertions, deletions and substitutions that make `name` of `word` (Levenshtein), or `None` if
-/// `word` is longer than any command could be misspelt.
-fn distance(word: &[u8], name: &[u8]) -> Option<usize> {
-    let mut row = [0; WORD + 1];
-    let row = row.get_mut(..=word.len())?;
-    for (edits, cell) in row.iter_mut().enumerate() {
-        *cell = edits;
-    }
-    for letter in name {
-        let mut diagonal = row[0];
-        row[0] += 1;
-        for (index, typed) in word.iter().enumerate() {
-            let substituted = diagonal + usize::from(!typed.eq_ignore_ascii_case(letter));
-            diagonal = row[index + 1];
-            row[index + 1] = substituted.min(diagonal + 1).min(row[index] + 1);
-        }
-    }
-    row.last().copied()
 }
 
 #[cfg(test)]
@@ -148,56 +210,37 @@ mod tests {
     #[test]
     fn every_command_of_the_table_is_understood_in_any_case() {
         for entry in &COMMANDS {
-            let line = std::format!(" {}\t", entry.name);
-            assert_eq!(parse(line.as_bytes()), Ok(Some(entry.command)));
-            assert_eq!(parse(line.to_uppercase().as_bytes()), Ok(Some(entry.command)));
+            let line = std::format!(" {}\t", entry.help.name);
+            assert_eq!(parse(line.as_bytes(), &[]), Ok(Some(entry.command)));
+            assert_eq!(parse(line.to_uppercase().as_bytes(), &[]), Ok(Some(entry.command)));
         }
-        assert_eq!(parse(b"led  Toggle"), Ok(Some(Command::Led(Some(Switch::Toggle)))));
-        assert_eq!(parse(b"led on"), Ok(Some(Command::Led(Some(Switch::On)))));
-        assert_eq!(parse(b"led off "), Ok(Some(Command::Led(Some(Switch::Off)))));
-        assert_eq!(parse(b"  \t "), Ok(None));
-        assert_eq!(parse(b""), Ok(None));
+        assert_eq!(parse(b"led  Toggle", &[]), Ok(Some(Command::Led(Some(Switch::Toggle)))));
+        assert_eq!(parse(b"led on", &[]), Ok(Some(Command::Led(Some(Switch::On)))));
+        assert_eq!(parse(b"led off ", &[]), Ok(Some(Command::Led(Some(Switch::Off)))));
+        assert_eq!(parse(b"  \t ", &[]), Ok(None));
+        assert_eq!(parse(b"", &[]), Ok(None));
     }
 
     #[test]
     fn wrong_arguments_name_the_command() {
         for line in ["led maybe", "led on off", "temp now", "exit 0"] {
-            let Err(Mistake::Usage(entry)) = parse(line.as_bytes()) else {
+            let Err(Mistake::Usage(help)) = parse(line.as_bytes(), &[]) else {
                 panic!("{line}");
             };
-            assert!(line.starts_with(entry.name));
+            assert!(line.starts_with(help.name));
         }
     }
 
     #[test]
-    fn a_misspelt_command_is_recognised_and_nonsense_is_not() {
-        for (word, name) in [
-            ("hlep", "help"),
-            ("tmep", "temp"),
-            ("net", "netstat"),
-            ("NETSTART", "netstat"),
-            ("stat", "stats"),
-            ("q", "quit"),
-            ("resett", "reset"),
-            ("lde", "led"),
-        ] {
-            assert_eq!(parse(word.as_bytes()), Err(Mistake::Unknown(Some(name))), "{word}");
+    fn a_further_command_gets_what_follows_its_name() {
+        static FURTHER: [Help; 2] = [
+            Help { name: "relay", arguments: " [open|close]", about: "" },
+            Help { name: "temp", arguments: "", about: "" },
+        ];
+        for (line, arguments) in [("relay", ""), (" RELAY \t open  now ", "open  now")] {
+            let expected = Command::Further(&FURTHER[0], arguments.as_bytes());
+            assert_eq!(parse(line.as_bytes(), &FURTHER), Ok(Some(expected)), "{line}");
         }
-        for word in ["xyzzy", "z", "\u{e9}", "averyveryverylongword", "GET"] {
-            let answer = parse(word.as_bytes());
-            assert!(matches!(answer, Err(Mistake::Unknown(_))), "{word}: {answer:?}");
-        }
-        for word in [&b"xyzzy"[..], b"gibberish"] {
-            assert_eq!(parse(word), Err(Mistake::Unknown(None)));
-        }
-        assert_eq!(parse(b"\xff\xfe\x80\x81"), Err(Mistake::Unknown(None)));
-    }
-
-    #[test]
-    fn distance_counts_edits() {
-        assert_eq!(distance(b"kitten", b"sitting"), Some(3));
-        assert_eq!(distance(b"", b"led"), Some(3));
-        assert_eq!(distance(b"exactly12chr", b"led").is_some(), WORD >= 12);
-        assert_eq!(distance(b"thirteenchars", b"led"), None);
+        assert_eq!(parse(b"temp", &FURTHER), Ok(Some(Command::Temp)), "the shell's own is first");
     }
 }

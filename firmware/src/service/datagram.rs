@@ -1,8 +1,36 @@
-//! What every UDP service does: keep a socket bound to its port and take datagrams from it.
+//! What every UDP service does: keep a socket bound to its port, take datagrams from it and answer them.
 //!
 //! UDP promises nothing, and neither does this: a datagram that fits no frame ([`DATAGRAM_SIZE`])
-//! or cannot be sent at once is dropped and counted. An error of the socket closes it; another is
+//! or an answer that cannot be sent at once is dropped and counted. An error of the socket closes it; another is
 //! bound after [`LISTEN_RETRY`]. The one buffer is on the call stack, for the length of a poll.
+//!
+//! ```
+//! use core::net::SocketAddr;
+//!
+//! use embedded_nal::UdpFullStack;
+//! use smoltcp::time::Instant;
+//! use tapboard_firmware::service::datagram::UdpPort;
+//! use tapboard_firmware::service::{Service, answers_by_itself};
+//!
+//! /// Answers each datagram with its length. `H` is the stack's UDP handle.
+//! struct Length<H>(UdpPort<H>);
+//!
+//! impl<S: UdpFullStack, B> Service<S, B> for Length<S::UdpSocket> {
+//!     fn poll(&mut self, now: Instant, stack: &mut S, _board: &mut B) -> Option<Instant> {
+//!         self.0.poll(now, stack, |remote, datagram, length| {
+//!             if answers_by_itself(remote.port()) {
+//!                 return None; // or one forged datagram makes the two talk for ever
+//!             }
+//!             datagram[..2].copy_from_slice(&(length as u16).to_be_bytes());
+//!             Some(2)
+//!         })
+//!     }
+//!
+//!     fn shutdown(&mut self, stack: &mut S, _board: &mut B) {
+//!         self.0.close(stack);
+//!     }
+//! }
+//! ```
 
 use core::net::SocketAddr;
 
@@ -15,7 +43,7 @@ use crate::netstat::Count;
 
 /// A bound UDP port. `H` is the stack's UDP handle.
 #[derive(Debug)]
-pub(super) struct UdpPort<H> {
+pub struct UdpPort<H> {
     port: u16,
     socket: Option<H>,
     retry_at: Option<Instant>,
@@ -23,22 +51,27 @@ pub(super) struct UdpPort<H> {
 }
 
 impl<H> UdpPort<H> {
-    pub(super) const fn new(port: u16) -> Self {
+    /// A port that will be bound from its first poll on.
+    #[must_use]
+    pub const fn new(port: u16) -> Self {
         Self { port, socket: None, retry_at: None, dropped: 0 }
     }
 
     /// Datagrams that were too long or could not be sent, since boot. Wraps.
-    pub(super) const fn dropped(&self) -> Count {
+    #[must_use]
+    pub const fn dropped(&self) -> Count {
         self.dropped
     }
 
-    /// Hands each datagram received to `answer`, at most [`DATAGRAM_BUDGET`] of them, and sends it
-    /// back to its sender where `answer` says `true`.
-    pub(super) fn poll<S: UdpFullStack<UdpSocket = H>>(
+    /// Hands each datagram received to `answer`, at most [`DATAGRAM_BUDGET`] of them: its sender,
+    /// [`DATAGRAM_SIZE`] bytes that begin with it, and its length. The result is the length of the answer, which
+    /// stands at their beginning then, or `None` for no answer. Returns when it wants to be polled again though
+    /// nothing has arrived; see [`super`] for the contract.
+    pub fn poll<S: UdpFullStack<UdpSocket = H>>(
         &mut self,
         now: Instant,
         stack: &mut S,
-        mut answer: impl FnMut(SocketAddr) -> bool,
+        mut answer: impl FnMut(SocketAddr, &mut [u8; DATAGRAM_SIZE], usize) -> Option<usize>,
     ) -> Option<Instant> {
         // One byte more than the longest datagram tells a long one from one that was cut.
         let mut buffer = [0; DATAGRAM_SIZE + 1];
@@ -46,17 +79,21 @@ impl<H> UdpPort<H> {
             let Some((length, remote)) = self.receive(now, stack, &mut buffer) else {
                 return self.retry_at;
             };
-            if !answer(remote) {
-                continue;
-            }
-            let sent = length <= DATAGRAM_SIZE && self.send(stack, remote, &buffer[..length]);
+            let sent = match buffer.first_chunk_mut() {
+                Some(datagram) if length <= DATAGRAM_SIZE => match answer(remote, datagram, length)
+                {
+                    Some(length) => self.send(stack, remote, &datagram[..length]),
+                    None => continue,
+                },
+                _ => false,
+            };
             self.dropped = self.dropped.wrapping_add(Count::from(!sent));
         }
         Some(now)
     }
 
     /// Gives the handle back.
-    pub(super) fn shutdown<S: UdpFullStack<UdpSocket = H>>(&mut self, stack: &mut S) {
+    pub fn close<S: UdpFullStack<UdpSocket = H>>(&mut self, stack: &mut S) {
         if let Some(handle) = self.socket.take() {
             close(stack, handle);
         }

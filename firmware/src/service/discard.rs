@@ -9,9 +9,9 @@ use embedded_nal::{TcpFullStack, UdpFullStack};
 use smoltcp::time::Instant;
 
 use super::datagram::UdpPort;
-use super::earliest;
-use super::lend::Lend;
 use super::server::{Connection, Server, Stop, drain};
+use super::{Service, earliest};
+use crate::buffer_access::BufferAccess;
 use crate::config::TCP_SLOTS;
 
 /// The port of RFC 863.
@@ -36,23 +36,20 @@ impl<T, U> Discard<T, U> {
     pub const fn new() -> Self {
         Self { tcp: Server::new(PORT), udp: UdpPort::new(PORT) }
     }
+}
 
-    /// Throws away all that has arrived. See [`super`] for the contract.
-    pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
-    where
-        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U> + Lend,
-    {
-        let udp = self.udp.poll(now, stack, |_remote| false);
+impl<S, B> Service<S, B> for Discard<S::TcpSocket, S::UdpSocket>
+where
+    S: TcpFullStack + UdpFullStack + BufferAccess,
+{
+    fn poll(&mut self, now: Instant, stack: &mut S, _board: &mut B) -> Option<Instant> {
+        let udp = self.udp.poll(now, stack, |_remote, _datagram, _length| None);
         earliest(self.tcp.poll(now, stack, &mut ()), udp)
     }
 
-    /// Closes every handle.
-    pub fn shutdown<S>(&mut self, stack: &mut S)
-    where
-        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U>,
-    {
-        self.tcp.shutdown(stack);
-        self.udp.shutdown(stack);
+    fn shutdown(&mut self, stack: &mut S, _board: &mut B) {
+        self.tcp.close(stack);
+        self.udp.close(stack);
     }
 }
 
@@ -60,7 +57,7 @@ impl<T, U> Discard<T, U> {
 #[derive(Debug)]
 struct Sink;
 
-impl<S: Lend> Connection<S, ()> for Sink {
+impl<S: BufferAccess> Connection<S, ()> for Sink {
     fn new(_remote: SocketAddr) -> Self {
         Self
     }

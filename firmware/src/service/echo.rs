@@ -16,7 +16,7 @@ use smoltcp::time::Instant;
 use super::buffer::Buffer;
 use super::datagram::UdpPort;
 use super::server::{Connection, Server, Stop};
-use super::{answers_by_itself, earliest};
+use super::{Service, answers_by_itself, earliest};
 use crate::config::{ECHO_CARRY, SERVICE_BUDGET, TCP_SLOTS};
 use crate::netstat::Count;
 
@@ -55,28 +55,22 @@ impl<T, U> Echo<T, U> {
     pub const fn dropped(&self) -> Count {
         self.udp.dropped()
     }
+}
 
-    /// Serves every connection and every datagram that is there. See [`super`] for the contract.
-    pub fn poll<S>(&mut self, now: Instant, stack: &mut S) -> Option<Instant>
-    where
-        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U>,
-    {
+impl<S: TcpFullStack + UdpFullStack, B> Service<S, B> for Echo<S::TcpSocket, S::UdpSocket> {
+    fn poll(&mut self, now: Instant, stack: &mut S, _board: &mut B) -> Option<Instant> {
         let refused = &mut self.refused;
-        let udp = self.udp.poll(now, stack, |remote| {
+        let udp = self.udp.poll(now, stack, |remote, _datagram, length| {
             let answered = !answers_by_itself(remote.port());
             *refused = refused.wrapping_add(Count::from(!answered));
-            answered
+            answered.then_some(length)
         });
         earliest(self.tcp.poll(now, stack, &mut ()), udp)
     }
 
-    /// Closes every handle.
-    pub fn shutdown<S>(&mut self, stack: &mut S)
-    where
-        S: TcpFullStack<TcpSocket = T> + UdpFullStack<UdpSocket = U>,
-    {
-        self.tcp.shutdown(stack);
-        self.udp.shutdown(stack);
+    fn shutdown(&mut self, stack: &mut S, _board: &mut B) {
+        self.tcp.close(stack);
+        self.udp.close(stack);
     }
 }
 

@@ -15,9 +15,9 @@ use embedded_nal::{
 };
 
 use crate::board::Board;
+use crate::buffer_access::BufferAccess;
 use crate::netstat::{Count, Introspect, Protocol, Row};
 use crate::rng::Rng;
-use crate::service::lend::Lend;
 
 /// The one error there is, with the number of the call that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,7 +298,7 @@ impl TcpClientStack for Fake {
     }
 }
 
-impl Lend for Fake {}
+impl BufferAccess for Fake {}
 
 impl TcpFullStack for Fake {
     fn bind(&mut self, handle: &mut Handle, local_port: u16) -> Result<(), Failure> {

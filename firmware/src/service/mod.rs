@@ -1,10 +1,9 @@
 //! The services: one file, one service, each generic over the `embedded-nal` traits.
 //!
 //! A service owns its sockets' handles, keeps its state in fixed arrays, and does all its work in
-//! `poll(now, &mut stack, ..) -> Option<Instant>`: never blocking, never more than
-//! [`crate::config::SERVICE_BUDGET`] bytes a connection. It returns the next moment it wants to be
-//! polled at even if nothing arrives: `Some(now)` if it stopped for its budget, `None` if only the
-//! network can give it work.
+//! [`Service::poll`]: never blocking, never more than [`SERVICE_BUDGET`](crate::config::SERVICE_BUDGET) bytes a
+//! connection. It returns the next moment it wants to be polled at even if nothing arrives: `Some(now)` if it
+//! stopped for its budget, `None` if only the network can give it work.
 //!
 //! | port | TCP | UDP |
 //! |---|---|---|
@@ -14,153 +13,168 @@
 //! | 23 | [`shell`] | - |
 //! | client | [`telemetry`] | - |
 //!
-//! Under them: [`server`] (listen, accept, give each connection its turn), `datagram` (a bound UDP
-//! port) and [`buffer`] (bytes between two calls); `telnet` and `command` are the shell's ears.
-//! [`Services`] is all of them with one `poll`. A service of one's own is made of [`server`] and [`buffer`]
-//! too, and gets its turn from [`Firmware::poll_with`](crate::Firmware::poll_with).
+//! [`Services`] is all of them.
+//!
+//! # Write a service
+//!
+//! It is one file. Most services need no more than [`server`]: a type with [`Connection`](server::Connection), of
+//! which there is a value for each client, and a [`Server`](server::Server) of it, which is a [`Service`].
+//! `firmware/examples/shout.rs` is one, in all its lines; here it greets its clients too:
+//!
+//! ```
+//! use core::net::SocketAddr;
+//! use core::ops::ControlFlow;
+//!
+//! use embedded_nal::TcpClientStack;
+//! use tapboard_firmware::service::buffer::Buffer;
+//! use tapboard_firmware::service::server::{Connection, Server, Stop};
+//!
+//! struct Shout(Buffer<64>);
+//!
+//! impl<S: TcpClientStack, B> Connection<S, B> for Shout {
+//!     fn new(_client: SocketAddr) -> Self {
+//!         let mut answer = Buffer::new();
+//!         answer.push(b"hello\n");
+//!         Self(answer)
+//!     }
+//!
+//!     fn serve(&mut self, stack: &mut S, socket: &mut S::TcpSocket, _: &mut B) -> ControlFlow<Stop> {
+//!         loop {
+//!             self.0.flush(stack, socket)?;
+//!             if self.0.fill(stack, socket, 64)? == 0 {
+//!                 return ControlFlow::Break(Stop::Done);
+//!             }
+//!             self.0.waiting().make_ascii_uppercase();
+//!         }
+//!     }
+//! }
+//!
+//! /// Port 777, at most four clients at once. `H` is the stack's TCP handle.
+//! const fn shout<H>() -> Server<H, Shout, 4> {
+//!     Server::new(777)
+//! }
+//! # use tapboard_firmware::NetStack;
+//! # use tapboard_firmware::service::Service;
+//! # fn is_a_service<'a>(_: impl Service<NetStack<'a>, ()>) {}
+//! # is_a_service(shout());
+//! ```
+//!
+//! [`Firmware::with_services`](crate::Firmware::with_services) takes it alone, or in a tuple with others:
+//! `(Services::new(config, 0, now), shout())`. Each port that a service listens on keeps a slot in reserve: give the
+//! board one more ([`Storage`](crate::Storage), [`Sockets`](crate::Sockets)).
+//!
+//! | for | use |
+//! |---|---|
+//! | listening, accepting, a turn for each connection | [`server`] |
+//! | a UDP port | [`datagram`] |
+//! | bytes between two calls | [`buffer`] |
+//! | bulk data, moved in the stack's own buffers | [`BufferAccess`](crate::BufferAccess) |
+//! | a client, with its back-off | [`telemetry`] is one, on the bare traits |
+//! | a command in the shell | [`command`] |
+//!
+//! `docs/service.md` has the rest: how to test it on a bad cable, and how to talk to it.
 
 use core::fmt;
-use core::net::SocketAddr;
 
-use embedded_nal::{TcpFullStack, UdpFullStack};
 use smoltcp::time::Instant;
 
-use self::chargen::Chargen;
-use self::discard::Discard;
-use self::echo::Echo;
-use self::lend::Lend;
-use self::shell::Shell;
-use self::telemetry::Telemetry;
-use crate::board::Board;
-use crate::config::BOARD_NAME;
-use crate::moment::earliest;
-use crate::netstat::{Count, Introspect};
+pub use self::services::{About, ServiceConfig, Services};
+use tapboard_net::earliest;
 
 pub mod buffer;
 pub mod chargen;
-mod command;
-mod datagram;
+pub mod command;
+
+pub mod datagram;
 pub mod discard;
 pub mod echo;
 #[cfg(test)]
 mod fake;
-pub mod lend;
 pub mod server;
+mod services;
 pub mod shell;
+#[cfg(feature = "suggest")]
+mod suggest;
 pub mod telemetry;
 mod telnet;
 #[cfg(test)]
 mod tests;
 
-/// What the services have to be told.
-#[derive(Clone, Debug)]
-pub struct ServiceConfig {
-    /// The board's name in the shell's greeting and in telemetry.
-    pub name: heapless::String<BOARD_NAME>,
-    /// Where telemetry goes, or `None` for no telemetry.
-    pub telemetry: Option<SocketAddr>,
-}
+/// A service on the stack `S` of the board `B`: what [`Firmware`](crate::Firmware) gives its turn.
+///
+/// Implement it for every `S` with the `embedded-nal` traits that it needs, and it runs on any stack that has them;
+/// for every `B`, or every [`Board`](crate::Board), or one's own board, for its hardware. Tuples of up to eight
+/// services are a service.
+pub trait Service<S, B> {
+    /// Does what can be done without waiting. Returns the next moment it wants to be polled at even if nothing
+    /// arrives, never before `now`: `Some(now)` if it stopped for its budget, `None` if only the network can give it
+    /// work.
+    fn poll(&mut self, now: Instant, stack: &mut S, board: &mut B) -> Option<Instant>;
 
-/// What a service may tell a peer about the board.
-#[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
-    /// The board's name.
-    pub name: &'a str,
-    /// When the board booted.
-    pub boot: Instant,
-    /// What the services counted, for `stats`; the stack's own counters come from [`Introspect`].
-    pub counters: &'a [(&'static str, Count)],
-}
+    /// Gives every handle back, so that each peer gets what is due and then a FIN. It is polled no more.
+    fn shutdown(&mut self, stack: &mut S, board: &mut B);
 
-/// All services of the firmware, on the stack `S`.
-pub struct Services<S: TcpFullStack + UdpFullStack> {
-    name: heapless::String<BOARD_NAME>,
-    boot: Instant,
-    echo: Echo<S::TcpSocket, S::UdpSocket>,
-    discard: Discard<S::TcpSocket, S::UdpSocket>,
-    chargen: Chargen<S::TcpSocket>,
-    shell: Shell<S::TcpSocket>,
-    telemetry: Option<Telemetry<S::TcpSocket>>,
-    closed: bool,
-}
+    /// Opens its ports, before the stack looks at its first frame: a connection request that is waiting already is
+    /// not refused. By default it is polled, and its deadline is of no account.
+    fn open(&mut self, now: Instant, stack: &mut S, board: &mut B) {
+        let _ = self.poll(now, stack, board);
+    }
 
-impl<S: TcpFullStack + UdpFullStack> fmt::Debug for Services<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("name", &self.name).finish_non_exhaustive()
+    /// Takes 64 random bits of the stack's, once, before [`Service::open`]: for jitter and the like.
+    fn reseed(&mut self, seed: u64) {
+        let _ = seed;
+    }
+
+    /// The cable is in again: what waits for an answer of the network need not wait longer.
+    fn link_up(&mut self, stack: &mut S, board: &mut B) {
+        let _ = (stack, board);
     }
 }
 
-impl<S: TcpFullStack + UdpFullStack + Lend + Introspect> Services<S> {
-    /// The services of a board that booted at `now`. `seed` is for telemetry's jitter.
-    #[must_use]
-    #[inline(never)]
-    pub fn new(config: ServiceConfig, seed: u64, now: Instant) -> Self {
-        Self {
-            name: config.name,
-            boot: now,
-            echo: Echo::new(),
-            discard: Discard::new(),
-            chargen: Chargen::new(),
-            shell: Shell::new(),
-            telemetry: config.telemetry.map(|remote| Telemetry::new(remote, seed)),
-            closed: false,
-        }
-    }
+/// Makes a [`Service`] of a tuple of services, each of which gets its turn, in order.
+macro_rules! tuple {
+    ($($name:ident $index:tt)*) => {
+        impl<S, B, $($name: Service<S, B>),*> Service<S, B> for ($($name,)*) {
+            fn poll(&mut self, now: Instant, stack: &mut S, board: &mut B) -> Option<Instant> {
+                let _ = (now, &stack, &board);
+                let deadline = None;
+                $(let deadline = earliest(deadline, self.$index.poll(now, stack, board));)*
+                deadline
+            }
 
-    /// Replaces the seed.
-    pub(crate) fn reseed(&mut self, seed: u64) {
-        if let Some(telemetry) = &mut self.telemetry {
-            telemetry.reseed(seed);
-        }
-    }
+            fn shutdown(&mut self, stack: &mut S, board: &mut B) {
+                let _ = (&stack, &board);
+                $(self.$index.shutdown(stack, board);)*
+            }
 
-    /// Gives every service its turn and returns the earliest moment that one of them asks for.
-    pub fn poll<B: Board>(
-        &mut self,
-        now: Instant,
-        stack: &mut S,
-        board: &mut B,
-    ) -> Option<Instant> {
-        if self.closed {
-            return None;
-        }
-        let dropped = self.telemetry.as_ref().map_or(0, Telemetry::dropped);
-        let counters = [
-            ("echo_refused", self.echo.refused()),
-            ("echo_dropped", self.echo.dropped()),
-            ("telemetry_dropped", dropped),
-        ];
-        let about = About { name: &self.name, boot: self.boot, counters: &counters };
-        let mut deadline = self.echo.poll(now, stack);
-        deadline = earliest(deadline, self.discard.poll(now, stack));
-        deadline = earliest(deadline, self.chargen.poll(now, stack));
-        deadline = earliest(deadline, self.shell.poll(now, stack, board, &about));
-        if let Some(telemetry) = &mut self.telemetry {
-            deadline = earliest(deadline, telemetry.poll(now, stack, board, &about));
-        }
-        deadline
-    }
+            fn open(&mut self, now: Instant, stack: &mut S, board: &mut B) {
+                let _ = (now, &stack, &board);
+                $(self.$index.open(now, stack, board);)*
+            }
 
-    /// The cable is in again: who waits to connect need not wait longer.
-    pub fn link_up(&mut self) {
-        if let Some(telemetry) = &mut self.telemetry {
-            telemetry.hurry();
-        }
-    }
+            fn reseed(&mut self, seed: u64) {
+                let _ = seed;
+                // Each its own.
+                $(self.$index.reseed(seed.rotate_left(8 * $index));)*
+            }
 
-    /// Closes every handle, so that each peer gets what is due and then a FIN. From then on `poll`
-    /// does nothing.
-    pub fn shutdown(&mut self, stack: &mut S) {
-        self.closed = true;
-        self.echo.shutdown(stack);
-        self.discard.shutdown(stack);
-        self.chargen.shutdown(stack);
-        self.shell.shutdown(stack);
-        if let Some(telemetry) = &mut self.telemetry {
-            telemetry.shutdown(stack);
+            fn link_up(&mut self, stack: &mut S, board: &mut B) {
+                let _ = (&stack, &board);
+                $(self.$index.link_up(stack, board);)*
+            }
         }
-    }
+    };
 }
+
+tuple!();
+tuple!(V0 0);
+tuple!(V0 0 V1 1);
+tuple!(V0 0 V1 1 V2 2);
+tuple!(V0 0 V1 1 V2 2 V3 3);
+tuple!(V0 0 V1 1 V2 2 V3 3 V4 4);
+tuple!(V0 0 V1 1 V2 2 V3 3 V4 4 V5 5);
+tuple!(V0 0 V1 1 V2 2 V3 3 V4 4 V5 5 V6 6);
+tuple!(V0 0 V1 1 V2 2 V3 3 V4 4 V5 5 V6 6 V7 7);
 
 /// Logs what a service cannot do. One function, as each message is dear in flash.
 #[inline(never)]

@@ -1,10 +1,13 @@
 //! What every TCP service does: listen on a port, accept connections, give each its turn.
 //!
-//! A service is a type with [`Connection`], of which there is one value for each client; a [`Server`] of
-//! that type is polled in the superloop. A [`Server`] owns the listening socket and up to `N` connections in a fixed array. Further ones
-//! wait in the stack's backlog until a place is free. Whatever happens, a handle ends in `close`:
-//! the traits give a handle no other way back to its stack. A listening socket that cannot be had,
-//! or that fails, is asked for again every [`LISTEN_RETRY`]. One poll costs a turn of every
+//! A service is a type with [`Connection`], of which there is one value for each client; a [`Server`] of that type
+//! owns the listening socket and up to `N` connections in a fixed array. Further ones wait in the stack's backlog until
+//! a place is free. A [`Server`] is a [`Service`] where its connections need nothing but the board; a service of more
+//! than one part has one for a field, polls it with what its connections need, and closes it at
+//! [`Service::shutdown`].
+//!
+//! Whatever happens, a handle ends in `close`: the traits give a handle no other way back to its stack. A listening
+//! socket that cannot be had, or that fails, is asked for again every [`LISTEN_RETRY`]. One poll costs a turn of every
 //! connection and at most `N` accepts.
 
 use core::net::SocketAddr;
@@ -14,8 +17,8 @@ use embedded_nal::{TcpClientStack, TcpFullStack, nb};
 use smoltcp::time::Instant;
 
 use super::buffer::moved;
-use super::lend::Lend;
-use super::{complain, earliest};
+use super::{Service, complain, earliest};
+use crate::buffer_access::BufferAccess;
 use crate::config::{LISTEN_RETRY, SERVICE_BUDGET};
 
 /// Why a connection's turn ended.
@@ -27,7 +30,8 @@ pub enum Stop {
     Done,
 }
 
-/// One accepted connection of a service that needs an `X` to do its work; `()` if it needs nothing.
+/// One accepted connection of a service that needs an `X` to do its work. In a [`Server`] that is a service by itself,
+/// `X` is the board; one that needs nothing takes any.
 pub trait Connection<S: TcpClientStack, X: ?Sized> {
     /// What a connection begins with. `remote` is the client.
     fn new(remote: SocketAddr) -> Self;
@@ -46,13 +50,13 @@ pub trait Connection<S: TcpClientStack, X: ?Sized> {
 /// A listening port: where new connections come from, whatever becomes of them. `H` is the stack's TCP
 /// handle.
 #[derive(Debug)]
-struct Door<H> {
+struct Listener<H> {
     port: u16,
-    listener: Option<H>,
+    socket: Option<H>,
     retry_at: Option<Instant>,
 }
 
-impl<H> Door<H> {
+impl<H> Listener<H> {
     /// The next connection of the backlog, and whose it is.
     #[inline(never)]
     fn accept<S>(&mut self, now: Instant, stack: &mut S) -> Option<(H, SocketAddr)>
@@ -63,18 +67,18 @@ impl<H> Door<H> {
             return None;
         }
         self.retry_at = None;
-        let (what, error) = match self.listener.take().map_or_else(|| open(stack, self.port), Ok) {
-            Ok(mut listener) => match stack.accept(&mut listener) {
+        let (what, error) = match self.socket.take().map_or_else(|| open(stack, self.port), Ok) {
+            Ok(mut socket) => match stack.accept(&mut socket) {
                 Ok(accepted) => {
-                    self.listener = Some(listener);
+                    self.socket = Some(socket);
                     return Some(accepted);
                 }
                 Err(nb::Error::WouldBlock) => {
-                    self.listener = Some(listener);
+                    self.socket = Some(socket);
                     return None;
                 }
                 Err(nb::Error::Other(error)) => {
-                    close(stack, listener);
+                    close(stack, socket);
                     ("accept", error)
                 }
             },
@@ -89,17 +93,17 @@ impl<H> Door<H> {
 /// A listening port and at most `N` connections. `H` is the stack's TCP handle, `C` a connection's state.
 #[derive(Debug)]
 pub struct Server<H, C, const N: usize> {
-    door: Door<H>,
+    listener: Listener<H>,
     /// All `N` of them from the first poll on: until then they cost nothing to make and to move.
-    places: heapless::Vec<Option<(H, C)>, N>,
+    connections: heapless::Vec<Option<(H, C)>, N>,
 }
 
 impl<H, C, const N: usize> Server<H, C, N> {
     /// A server that will listen on `port` from its first poll on.
     #[must_use]
     pub const fn new(port: u16) -> Self {
-        let door = Door { port, listener: None, retry_at: None };
-        Self { door, places: heapless::Vec::new() }
+        let listener = Listener { port, socket: None, retry_at: None };
+        Self { listener, connections: heapless::Vec::new() }
     }
 
     /// Serves every connection, then takes new ones into the free places. Returns when it wants to be polled
@@ -110,20 +114,20 @@ impl<H, C, const N: usize> Server<H, C, N> {
         C: Connection<S, X>,
     {
         let mut again = false;
-        for place in &mut self.places {
+        for place in &mut self.connections {
             again |= serve(place, stack, context);
         }
         again |= self.accept(now, stack, context);
-        earliest(again.then_some(now), self.door.retry_at)
+        earliest(again.then_some(now), self.listener.retry_at)
     }
 
     /// Gives every handle back. Data that was accepted by `send` is still delivered by the stack.
-    pub fn shutdown<S: TcpClientStack<TcpSocket = H>>(&mut self, stack: &mut S) {
-        let connections = self.places.iter_mut().filter_map(Option::take);
+    pub fn close<S: TcpClientStack<TcpSocket = H>>(&mut self, stack: &mut S) {
+        let connections = self.connections.iter_mut().filter_map(Option::take);
         for handle in connections.map(|(handle, _)| handle) {
             close(stack, handle);
         }
-        if let Some(listener) = self.door.listener.take() {
+        if let Some(listener) = self.listener.socket.take() {
             close(stack, listener);
         }
     }
@@ -135,10 +139,10 @@ impl<H, C, const N: usize> Server<H, C, N> {
         S: TcpFullStack<TcpSocket = H>,
         C: Connection<S, X>,
     {
-        while self.places.push(None).is_ok() {}
+        while self.connections.push(None).is_ok() {}
         let (mut unfinished, mut backlog) = (false, false);
-        for place in self.places.iter_mut().filter(|place| place.is_none()) {
-            let Some((handle, remote)) = self.door.accept(now, stack) else {
+        for place in self.connections.iter_mut().filter(|place| place.is_none()) {
+            let Some((handle, remote)) = self.listener.accept(now, stack) else {
                 return unfinished;
             };
             *place = Some((handle, C::new(remote)));
@@ -147,6 +151,20 @@ impl<H, C, const N: usize> Server<H, C, N> {
             backlog |= place.is_none();
         }
         unfinished || backlog
+    }
+}
+
+impl<S, B, C, const N: usize> Service<S, B> for Server<S::TcpSocket, C, N>
+where
+    S: TcpFullStack,
+    C: Connection<S, B>,
+{
+    fn poll(&mut self, now: Instant, stack: &mut S, board: &mut B) -> Option<Instant> {
+        self.poll(now, stack, board)
+    }
+
+    fn shutdown(&mut self, stack: &mut S, _board: &mut B) {
+        self.close(stack);
     }
 }
 
@@ -195,7 +213,7 @@ pub(super) fn close<S: TcpClientStack>(stack: &mut S, handle: S::TcpSocket) {
 }
 
 /// Forgets what was received: `Done` at the peer's FIN, `Continue` after [`SERVICE_BUDGET`] bytes.
-pub(super) fn drain<S: Lend>(stack: &mut S, socket: &mut S::TcpSocket) -> ControlFlow<Stop> {
+pub fn drain<S: BufferAccess>(stack: &mut S, socket: &mut S::TcpSocket) -> ControlFlow<Stop> {
     let mut left = SERVICE_BUDGET;
     while left > 0 {
         match moved(&stack.skip(socket))? {

@@ -12,7 +12,7 @@
 //! Anybody who can reach the port can switch the LED and reset the board. It is a development
 //! board; keep it on a network where that is fine.
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
@@ -20,12 +20,12 @@ use embedded_nal::TcpFullStack;
 use smoltcp::time::{Duration, Instant};
 
 use super::buffer::Buffer;
-use super::command::{COMMANDS, Command, Mistake, Switch, parse};
-use super::lend::Lend;
+use super::command::{COMMANDS, Command, Commands, Help, Mistake, Switch, parse};
 use super::server::{Connection, Server, Stop, drain};
 use super::telnet::{Key, Telnet};
 use super::{About, earliest};
 use crate::board::Board;
+use crate::buffer_access::BufferAccess;
 use crate::config::{
     RESET_WAIT, SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_INPUT, SHELL_LINE, SHELL_OUTPUT,
 };
@@ -38,11 +38,12 @@ pub const PORT: u16 = 23;
 const _: () =
     assert!(SHELL_OUTPUT >= 5 + 21 + 21 + 48 + 48 + 1 + "SYN-RECEIVED".len() + "\r\n".len());
 
-/// The shell. `T` is the stack's TCP handle.
+/// The shell. `T` is the stack's TCP handle, `C` its further commands.
 #[derive(Debug)]
-pub struct Shell<T> {
+pub struct Shell<T, C = ()> {
     tcp: Server<T, Session, SHELL_CONNECTIONS>,
     reset: Option<Reset>,
+    commands: C,
 }
 
 /// A reset that waits until its answer has arrived, or for `deadline`.
@@ -62,7 +63,15 @@ impl<T> Shell<T> {
     /// A service that will listen from its first poll on.
     #[must_use]
     pub const fn new() -> Self {
-        Self { tcp: Server::new(PORT), reset: None }
+        Self::with_commands(())
+    }
+}
+
+impl<T, C> Shell<T, C> {
+    /// As [`Shell::new`], with `commands` beside the shell's own.
+    #[must_use]
+    pub const fn with_commands(commands: C) -> Self {
+        Self { tcp: Server::new(PORT), reset: None, commands }
     }
 
     /// Reads, executes and answers what has come in. See [`super`] for the contract.
@@ -77,10 +86,12 @@ impl<T> Shell<T> {
         about: &About<'_>,
     ) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T> + Lend + Introspect,
+        S: TcpFullStack<TcpSocket = T> + BufferAccess + Introspect,
         B: Board,
+        C: Commands<B>,
     {
-        let mut context = Context { now, board, about, reset: self.reset };
+        let commands = &mut self.commands;
+        let mut context = Context { now, board, about, commands, reset: self.reset };
         let deadline = self.tcp.poll(now, stack, &mut context);
         self.reset = context.reset;
         let Some(reset) = self.reset else {
@@ -94,9 +105,22 @@ impl<T> Shell<T> {
         earliest(deadline, Some(reset.deadline))
     }
 
-    /// Closes every handle.
-    pub fn shutdown<S: TcpFullStack<TcpSocket = T>>(&mut self, stack: &mut S) {
-        self.tcp.shutdown(stack);
+    /// Gives every handle back.
+    pub fn close<S: TcpFullStack<TcpSocket = T>>(&mut self, stack: &mut S) {
+        self.tcp.close(stack);
+    }
+}
+
+/// The end of a line.
+const END: &[u8] = b"\r\n";
+
+/// The room for an answer, where what does not fit is cut.
+struct Cut<'a>(&'a mut Buffer<SHELL_OUTPUT>);
+
+impl fmt::Write for Cut<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.push(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -111,10 +135,11 @@ fn owes<S: Introspect>(stack: &S, remote: SocketAddr) -> bool {
 }
 
 /// What a session works with, beside its own state.
-struct Context<'a, B> {
+struct Context<'a, B, C> {
     now: Instant,
     board: &'a mut B,
     about: &'a About<'a>,
+    commands: &'a mut C,
     reset: Option<Reset>,
 }
 
@@ -145,10 +170,11 @@ struct Session {
     ending: bool,
 }
 
-impl<S, B> Connection<S, Context<'_, B>> for Session
+impl<S, B, C> Connection<S, Context<'_, B, C>> for Session
 where
-    S: Lend + Introspect,
+    S: BufferAccess + Introspect,
     B: Board,
+    C: Commands<B>,
 {
     fn new(remote: SocketAddr) -> Self {
         Self {
@@ -167,7 +193,7 @@ where
         &mut self,
         stack: &mut S,
         socket: &mut S::TcpSocket,
-        context: &mut Context<'_, B>,
+        context: &mut Context<'_, B, C>,
     ) -> ControlFlow<Stop> {
         let mut spent = 0;
         loop {
@@ -176,7 +202,7 @@ where
                 return ControlFlow::Continue(());
             }
             if let Some(answer) = self.answer.take() {
-                self.print(answer, stack, context.about);
+                self.print(answer, stack, context.about, C::HELP);
             } else if self.ending {
                 let _ = drain(stack, socket);
                 return ControlFlow::Break(Stop::Done);
@@ -194,8 +220,14 @@ where
 
 impl Session {
     /// Appends one line to the output, which is empty, and says through `self.answer` what follows
-    /// it.
-    fn print<S: Introspect>(&mut self, answer: Answer, stack: &S, about: &About<'_>) {
+    /// it. `further` commands follow the shell's own in `help`.
+    fn print<S: Introspect>(
+        &mut self,
+        answer: Answer,
+        stack: &S,
+        about: &About<'_>,
+        further: &'static [Help],
+    ) {
         let following = match answer {
             Answer::Greeting => {
                 self.say(format_args!("{}, tapboard shell: try help", about.name));
@@ -208,12 +240,13 @@ impl Session {
                 return;
             }
             Answer::Help(index) => {
-                let Some(entry) = COMMANDS.get(index) else {
-                    return self.print(Answer::Prompt, stack, about);
+                let own = COMMANDS.get(index).map(|entry| &entry.help);
+                let help = own.or_else(|| further.get(index - COMMANDS.len()));
+                let Some(&Help { name, arguments, about: text }) = help else {
+                    return self.print(Answer::Prompt, stack, about, further);
                 };
-                let (name, arguments) = (entry.name, entry.arguments);
-                let width = 20 - name.len();
-                self.say(format_args!("{name}{arguments:<width$} {}", entry.about));
+                let width = 20_usize.saturating_sub(name.len());
+                self.say(format_args!("{name}{arguments:<width$} {text}"));
                 Answer::Help(index + 1)
             }
             Answer::Heading => {
@@ -222,21 +255,21 @@ impl Session {
             }
             Answer::Netstat(index) => {
                 let Some(row) = stack.row(index) else {
-                    return self.print(Answer::Prompt, stack, about);
+                    return self.print(Answer::Prompt, stack, about, further);
                 };
                 self.say(format_args!("{row}"));
                 Answer::Netstat(index + 1)
             }
             Answer::StackCounter(index) => {
                 let Some((name, value)) = stack.counter(index) else {
-                    return self.print(Answer::ServiceCounter(0), stack, about);
+                    return self.print(Answer::ServiceCounter(0), stack, about, further);
                 };
                 self.say(format_args!("{name:<20} {value}"));
                 Answer::StackCounter(index + 1)
             }
             Answer::ServiceCounter(index) => {
                 let Some(&(name, value)) = about.counters.get(index) else {
-                    return self.print(Answer::Prompt, stack, about);
+                    return self.print(Answer::Prompt, stack, about, further);
                 };
                 self.say(format_args!("{name:<20} {value}"));
                 Answer::ServiceCounter(index + 1)
@@ -246,12 +279,12 @@ impl Session {
     }
 
     /// Appends a line to the output, which has room for it (see the assertion on [`SHELL_OUTPUT`]).
-    fn say(&mut self, text: core::fmt::Arguments<'_>) {
+    fn say(&mut self, text: fmt::Arguments<'_>) {
         let _ = self.output.write_fmt(text);
-        self.output.push(b"\r\n");
+        self.output.push(END);
     }
 
-    fn press<B: Board>(&mut self, key: Key, context: &mut Context<'_, B>) {
+    fn press<B: Board, C: Commands<B>>(&mut self, key: Key, context: &mut Context<'_, B, C>) {
         match key {
             Key::Character(byte) => self.overlong |= self.line.push(byte).is_err(),
             Key::Enter => self.enter(context),
@@ -275,7 +308,7 @@ impl Session {
     }
 
     /// The peer's FIN: what was typed last counts, even without an end of line.
-    fn end_of_input<B: Board>(&mut self, context: &mut Context<'_, B>) {
+    fn end_of_input<B: Board, C: Commands<B>>(&mut self, context: &mut Context<'_, B, C>) {
         self.ending = true;
         if self.line.is_empty() && !self.overlong {
             // The prompt gets its end of line.
@@ -285,27 +318,30 @@ impl Session {
         }
     }
 
-    fn enter<B: Board>(&mut self, context: &mut Context<'_, B>) {
+    fn enter<B: Board, C: Commands<B>>(&mut self, context: &mut Context<'_, B, C>) {
         let line = core::mem::take(&mut self.line);
         self.answer = Some(Answer::Prompt);
         if core::mem::take(&mut self.overlong) {
             return self
                 .say(format_args!("line ignored: longer than {SHELL_LINE} bytes; try help"));
         }
-        match parse(&line) {
+        match parse(&line, C::HELP) {
             Ok(None) => {}
             Ok(Some(command)) => self.execute(command, context),
+            #[cfg(feature = "suggest")]
             Err(Mistake::Unknown(Some(name))) => {
                 self.say(format_args!("unknown command; did you mean {name}? try help"));
             }
-            Err(Mistake::Unknown(None)) => self.say(format_args!("unknown command; try help")),
-            Err(Mistake::Usage(entry)) => {
-                self.say(format_args!("usage: {}{}", entry.name, entry.arguments));
-            }
+            Err(Mistake::Unknown(_)) => self.say(format_args!("unknown command; try help")),
+            Err(Mistake::Usage(help)) => self.tell_usage(help),
         }
     }
 
-    fn execute<B: Board>(&mut self, command: Command, context: &mut Context<'_, B>) {
+    fn execute<B: Board, C: Commands<B>>(
+        &mut self,
+        command: Command<'_>,
+        context: &mut Context<'_, B, C>,
+    ) {
         match command {
             Command::Help => self.answer = Some(Answer::Help(0)),
             Command::Netstat => self.answer = Some(Answer::Heading),
@@ -340,7 +376,22 @@ impl Session {
                 self.say(format_args!("bye"));
                 self.ending = true;
             }
+            Command::Further(help, arguments) => {
+                let Context { board, commands, .. } = context;
+                let mut answer = Cut(&mut self.output);
+                if commands.run(help.name, arguments, board, &mut answer).is_ok() {
+                    self.output.truncate(SHELL_OUTPUT - END.len());
+                    self.output.push(END);
+                } else {
+                    self.output.clear();
+                    self.tell_usage(help);
+                }
+            }
         }
+    }
+
+    fn tell_usage(&mut self, help: &Help) {
+        self.say(format_args!("usage: {}{}", help.name, help.arguments));
     }
 
     fn tell_uptime(&mut self, uptime: Duration) {

@@ -22,10 +22,10 @@ use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
 
 use super::buffer::Buffer;
-use super::lend::Lend;
 use super::server::{Stop, close, drain};
 use super::{About, complain};
 use crate::board::Board;
+use crate::buffer_access::BufferAccess;
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, BOARD_NAME, TELEMETRY_INTERVAL, TELEMETRY_LINE};
 use crate::netstat::{Count, Introspect, Protocol};
 use crate::rng::Rng;
@@ -92,7 +92,7 @@ impl<T> Telemetry<T> {
         about: &About<'_>,
     ) -> Option<Instant>
     where
-        S: TcpClientStack<TcpSocket = T> + Lend + Introspect,
+        S: TcpClientStack<TcpSocket = T> + BufferAccess + Introspect,
         B: Board,
     {
         let mut socket = match self.socket.take() {
@@ -131,13 +131,13 @@ impl<T> Telemetry<T> {
     }
 
     /// Connects at the next poll, with the back-off starting over.
-    pub const fn hurry(&mut self) {
+    pub const fn retry_now(&mut self) {
         self.retry_at = None;
         self.backoff = BACKOFF_FIRST;
     }
 
     /// Gives the handle back. A later poll connects again.
-    pub fn shutdown<S: TcpClientStack<TcpSocket = T>>(&mut self, stack: &mut S) {
+    pub fn close<S: TcpClientStack<TcpSocket = T>>(&mut self, stack: &mut S) {
         self.disconnected();
         if let Some(socket) = self.socket.take() {
             close(stack, socket);
@@ -154,7 +154,7 @@ impl<T> Telemetry<T> {
         about: &About<'_>,
     ) -> ControlFlow<Stop>
     where
-        S: TcpClientStack<TcpSocket = T> + Lend + Introspect,
+        S: TcpClientStack<TcpSocket = T> + BufferAccess + Introspect,
         B: Board,
     {
         const DONE: ControlFlow<Stop> = ControlFlow::Break(Stop::Done);
@@ -277,7 +277,7 @@ mod tests {
             let mut telemetry =
                 Telemetry { seq: u32::MAX, dropped: Count::MAX, ..Telemetry::new(remote, 0) };
             telemetry.poll(now, &mut stack, &mut board, &about);
-            telemetry.shutdown(&mut stack);
+            telemetry.close(&mut stack);
             assert_eq!(stack.open(), 0);
             let text = stack.dialled[0].text();
             let line: Value =

@@ -12,7 +12,7 @@ use super::Bench;
 use crate::config::{BACKOFF_MAX, LISTEN_RETRY, TELEMETRY_INTERVAL};
 use crate::rng::Rng;
 use crate::service::fake::{Fault, Peer};
-use crate::service::{chargen, discard, echo, shell};
+use crate::service::{Service, chargen, discard, echo, shell};
 
 const STEP: Duration = Duration::from_millis(200);
 
@@ -155,7 +155,7 @@ fn a_shutdown_in_mid_work_closes_everything() {
         for _ in 0..polls {
             bench.poll();
         }
-        bench.services.shutdown(&mut bench.stack);
+        bench.services.shutdown(&mut bench.stack, &mut bench.board);
         assert_eq!(bench.stack.open(), 0);
         let closed = clients.all().iter().filter(|peer| peer.is_closed()).count();
         assert_eq!(closed, if polls == 0 { 0 } else { 4 }, "after {polls} polls");

@@ -1,0 +1,131 @@
+//! The stock services: all that a board offers unless it is given others, with one `poll`.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use embedded_nal::{TcpFullStack, UdpFullStack};
+use smoltcp::time::Instant;
+
+use super::chargen::Chargen;
+use super::command::Commands;
+use super::discard::Discard;
+use super::echo::Echo;
+use super::shell::Shell;
+use super::telemetry::Telemetry;
+use super::{Service, earliest};
+use crate::board::Board;
+use crate::buffer_access::BufferAccess;
+use crate::config::BOARD_NAME;
+use crate::netstat::{Count, Introspect};
+
+/// What the services have to be told.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// The board's name in the shell's greeting and in telemetry.
+    pub name: heapless::String<BOARD_NAME>,
+    /// Where telemetry goes, or `None` for no telemetry.
+    pub telemetry: Option<SocketAddr>,
+}
+
+/// What a service may tell a peer about the board.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The board's name.
+    pub name: &'a str,
+    /// When the board booted.
+    pub boot: Instant,
+    /// What the services counted, for `stats`; the stack's own counters come from [`Introspect`].
+    pub counters: &'a [(&'static str, Count)],
+}
+
+/// The stock services on the stack `S`: echo, discard, chargen, shell and telemetry. `C` is the shell's further
+/// commands.
+pub struct Services<S: TcpFullStack + UdpFullStack, C = ()> {
+    name: heapless::String<BOARD_NAME>,
+    boot: Instant,
+    pub(super) echo: Echo<S::TcpSocket, S::UdpSocket>,
+    discard: Discard<S::TcpSocket, S::UdpSocket>,
+    chargen: Chargen<S::TcpSocket>,
+    shell: Shell<S::TcpSocket, C>,
+    pub(super) telemetry: Option<Telemetry<S::TcpSocket>>,
+}
+
+impl<S: TcpFullStack + UdpFullStack, C> fmt::Debug for Services<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<S: TcpFullStack + UdpFullStack> Services<S> {
+    /// The services of a board that booted at `now`. `seed` is for telemetry's jitter;
+    /// [`Firmware`](crate::Firmware) replaces it.
+    #[must_use]
+    #[inline(never)]
+    pub fn new(config: ServiceConfig, seed: u64, now: Instant) -> Self {
+        Self::with_commands(config, seed, now, ())
+    }
+}
+
+impl<S: TcpFullStack + UdpFullStack, C> Services<S, C> {
+    /// As [`Services::new`], and the shell has `commands` too.
+    #[must_use]
+    #[inline]
+    pub fn with_commands(config: ServiceConfig, seed: u64, now: Instant, commands: C) -> Self {
+        Self {
+            name: config.name,
+            boot: now,
+            echo: Echo::new(),
+            discard: Discard::new(),
+            chargen: Chargen::new(),
+            shell: Shell::with_commands(commands),
+            telemetry: config.telemetry.map(|remote| Telemetry::new(remote, seed)),
+        }
+    }
+}
+
+impl<S, B, C> Service<S, B> for Services<S, C>
+where
+    S: TcpFullStack + UdpFullStack + BufferAccess + Introspect,
+    B: Board,
+    C: Commands<B>,
+{
+    fn poll(&mut self, now: Instant, stack: &mut S, board: &mut B) -> Option<Instant> {
+        let dropped = self.telemetry.as_ref().map_or(0, Telemetry::dropped);
+        let counters = [
+            ("echo_refused", self.echo.refused()),
+            ("echo_dropped", self.echo.dropped()),
+            ("telemetry_dropped", dropped),
+        ];
+        let about = About { name: &self.name, boot: self.boot, counters: &counters };
+        let mut deadline = self.echo.poll(now, stack, board);
+        deadline = earliest(deadline, self.discard.poll(now, stack, board));
+        deadline = earliest(deadline, self.chargen.poll(now, stack, board));
+        deadline = earliest(deadline, self.shell.poll(now, stack, board, &about));
+        if let Some(telemetry) = &mut self.telemetry {
+            deadline = earliest(deadline, telemetry.poll(now, stack, board, &about));
+        }
+        deadline
+    }
+
+    fn reseed(&mut self, seed: u64) {
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.reseed(seed);
+        }
+    }
+
+    fn link_up(&mut self, _stack: &mut S, _board: &mut B) {
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.retry_now();
+        }
+    }
+
+    fn shutdown(&mut self, stack: &mut S, board: &mut B) {
+        self.echo.shutdown(stack, board);
+        self.discard.shutdown(stack, board);
+        self.chargen.shutdown(stack, board);
+        self.shell.close(stack);
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.close(stack);
+        }
+    }
+}
