@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use smoltcp::wire::Ipv4Cidr;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::{NetConfig, PEER_NET};
 
 pub use self::faults::{Fault, Faults};
 pub use self::identity::Who;
@@ -227,12 +227,12 @@ pub struct User {
 impl User {
     fn check(&mut self) -> Result<(), String> {
         self.board.check()?;
-        let (board, host) = (self.identity().net, NetConfig::PEER);
+        let (board, host) = (self.identity().net, PEER_NET);
         // The IPv4 address follows from the number, which is not the host's.
-        if board.mac == host.mac {
-            return Err(taken("MAC address", &mac_text(board.mac), "--mac 02:00:5e:00:00:07"));
+        if board.mac() == host.mac() {
+            return Err(taken("MAC address", &mac_text(board.mac()), "--mac 02:00:5e:00:00:07"));
         }
-        let address = |net: &NetConfig| net.ipv6.map(|ipv6| ipv6.address());
+        let address = |net: &NetConfig| net.ipv6().map(|ipv6| ipv6.address());
         match address(&board) {
             Some(ipv6) if Some(ipv6) == address(&host) => {
                 Err(taken("IPv6 address", &ipv6, "--ip6 2001:db8::7"))
@@ -308,17 +308,18 @@ impl Tap {
             return Err("--id has nothing left to give, beside --mac, --ip, --ip6 and --board-name; leave it out"
                 .into());
         }
-        let net = self.identity().net;
+        let identity = self.identity();
+        let net = identity.ipv4();
         if let &Some(gateway) = gateway {
-            if gateway == net.ipv4.address() {
+            if gateway == net.address() {
                 return Err(format!(
                     "--gateway {gateway} is the board itself; name a router's address"
                 ));
             }
-            if net.ipv4.contains_addr(&gateway) && !identity::is_host(net.ipv4, gateway) {
+            if net.contains_addr(&gateway) && !identity::is_host(net, gateway) {
                 return Err(format!(
                     "--gateway {gateway} is no host's address in {}; name a router's",
-                    net.ipv4.network()
+                    net.network()
                 ));
             }
         }
@@ -331,30 +332,32 @@ impl Tap {
     #[must_use]
     pub fn identity(&self) -> Identity {
         let mut identity = self.board.who.identity(self.ip);
-        identity.net.gateway = self.gateway;
+        if let Some(gateway) = self.gateway {
+            identity.net = identity.net.with_ipv4_gateway(gateway);
+        }
         identity
     }
 
     /// Whether the board has a way to `address`, and if not, what gives it one.
     fn reaches(&self, address: IpAddr) -> Result<(), String> {
-        let net = self.identity().net;
+        let (net, ipv4) = (self.identity().net, self.identity().ipv4());
         if self.identity().addresses().any(|own| own == address) {
             return Err("that is the board itself; name another host's address".into());
         }
         match address {
-            IpAddr::V4(to) if net.ipv4.contains_addr(&to) => {
-                if identity::is_host(net.ipv4, to) {
+            IpAddr::V4(to) if ipv4.contains_addr(&to) => {
+                if identity::is_host(ipv4, to) {
                     return Ok(());
                 }
-                Err(format!("that is no host's address in {}; name a host's", net.ipv4.network()))
+                Err(format!("that is no host's address in {}; name a host's", ipv4.network()))
             }
-            IpAddr::V4(_) if net.gateway.is_some() => Ok(()),
+            IpAddr::V4(_) if net.ipv4_gateway().is_some() => Ok(()),
             IpAddr::V4(_) => Err(format!(
                 "the board has no way out of {}; give it one with --gateway ADDR, or --no-telemetry",
-                net.ipv4.network()
+                ipv4.network()
             )),
             IpAddr::V6(to) if to.is_unicast_link_local() => Ok(()),
-            IpAddr::V6(to) if net.ipv6.is_some_and(|own| own.contains_addr(&to)) => Ok(()),
+            IpAddr::V6(to) if net.ipv6().is_some_and(|own| own.contains_addr(&to)) => Ok(()),
             IpAddr::V6(_) => Err(
                 "the board has no IPv6 gateway; put it into that network with --ip6 ADDR/PREFIX, or \
                  --no-telemetry"

@@ -22,7 +22,7 @@ use mio::net::{TcpListener, UdpSocket};
 use mio::{Interest, Registry, Token};
 use smoltcp::time::Instant;
 use tapboard_firmware::config::SUPERFRAME_DATA;
-use tapboard_firmware::{Backlog, Buffers, NetConfig, NetStack, Sockets};
+use tapboard_firmware::{Backlog, Buffers, NetStack, PEER_NET, Sockets};
 
 use self::datagrams::Datagrams;
 use self::flows::Flows;
@@ -265,8 +265,8 @@ impl<'a> Gateway<'a> {
             }
         }
         let Memory { tcp, udp, backlog, sockets } = memory;
-        let buffers = Buffers { tcp, udp, backlog };
-        let net = NetConfig::PEER;
+        let buffers = Buffers { tcp, udp, backlog: backlog.into() };
+        let net = PEER_NET;
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
         let hosts = loopbacks();

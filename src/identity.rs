@@ -11,14 +11,14 @@
 //! | name | the MAC address | tapboard-02005e000007 |
 //!
 //! N is what was given, or else the host's part of the IPv4 address that was given, or else 1. What was given
-//! itself stands. Number 2 is the host's: [`NetConfig::PEER`].
+//! itself stands. Number 2 is the host's: [`PEER_NET`].
 
 use std::fmt::Write;
 use std::net::IpAddr;
 
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
-use tapboard_firmware::NetConfig;
 use tapboard_firmware::config::BOARD_NAME;
+use tapboard_firmware::{BOARD_NET, NetConfig, PEER_NET};
 
 /// A board's name, as telemetry tells it.
 pub type Name = heapless::String<BOARD_NAME>;
@@ -51,7 +51,7 @@ pub struct Identity {
 }
 
 impl Default for Identity {
-    /// Number 1: [`NetConfig::BOARD`].
+    /// Number 1: [`BOARD_NET`].
     fn default() -> Self {
         Self::new(&Given::default())
     }
@@ -64,20 +64,32 @@ impl Identity {
         let number = given.number.map(u32::from);
         let number = number.or_else(|| given.ipv4.map(host_part)).unwrap_or(NUMBER);
         let [_, high, middle, low] = number.to_be_bytes();
-        let EthernetAddress([a, b, c, ..]) = NetConfig::BOARD.mac;
+        let EthernetAddress([a, b, c, ..]) = BOARD_NET.mac();
         let mac = given.mac.unwrap_or(EthernetAddress([a, b, c, high, middle, low]));
-        let ipv4 = given.ipv4.unwrap_or_else(|| numbered_ipv4(NetConfig::BOARD.ipv4, number));
-        let board = NetConfig::BOARD.ipv6;
+        let ipv4 = given.ipv4.unwrap_or_else(|| numbered_ipv4(example(), number));
+        let board = BOARD_NET.ipv6();
         let ipv6 = given.ipv6.or_else(|| board.map(|network| numbered_ipv6(network, number)));
         let name = given.name.clone().unwrap_or_else(|| name(mac));
-        Self { net: NetConfig { mac, ipv4, gateway: None, ipv6 }, name }
+        let net = BOARD_NET.with_mac(mac).with_ipv4(ipv4);
+        Self { net: ipv6.map_or(net, |ipv6| net.with_ipv6(ipv6)), name }
+    }
+
+    /// Its IPv4 address and prefix.
+    #[must_use]
+    pub fn ipv4(&self) -> Ipv4Cidr {
+        self.net.ipv4().unwrap_or_else(example)
     }
 
     /// Its addresses but the link-local one.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        let ipv6 = self.net.ipv6.map(|ipv6| IpAddr::V6(ipv6.address()));
-        [IpAddr::V4(self.net.ipv4.address())].into_iter().chain(ipv6)
+        let ipv6 = self.net.ipv6().map(|ipv6| IpAddr::V6(ipv6.address()));
+        [IpAddr::V4(self.net.ipv4_address())].into_iter().chain(ipv6)
     }
+}
+
+/// The address of the examples' board.
+fn example() -> Ipv4Cidr {
+    BOARD_NET.ipv4().expect("it has one")
 }
 
 /// `tapboard-` and the MAC address.
@@ -133,13 +145,10 @@ mod tests {
     #[test]
     fn the_first_board_is_the_one_of_the_examples() {
         let first = Identity::default();
-        assert_eq!(first.net, NetConfig::BOARD);
+        assert_eq!(first.net, BOARD_NET);
         assert_eq!(first.name, "tapboard-02005e000001");
         assert_eq!(Identity::new(&Given { number: Some(1), ..Given::default() }), first);
-        assert_eq!(
-            Identity::new(&Given { number: Some(2), ..Given::default() }).net,
-            NetConfig::PEER
-        );
+        assert_eq!(Identity::new(&Given { number: Some(2), ..Given::default() }).net, PEER_NET);
     }
 
     #[test]

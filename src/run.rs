@@ -23,7 +23,7 @@ use mio::event::Event;
 use mio::{Events, Registry, Token, Waker};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::config::{LISTENERS, RESERVE, SERVICES, TCP_SLOTS, UDP_SLOTS};
+use tapboard_firmware::config::{LISTENERS, SERVICES, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::service::command::Commands;
 use tapboard_firmware::service::{Service, ServiceConfig, Services};
 use tapboard_firmware::{Firmware, LargeStorageOf, McuStorageOf, NetStack, Sockets};
@@ -210,7 +210,7 @@ impl Driver {
         C: Commands<SimBoard>,
         V: for<'a> Service<NetStack<'a>, SimBoard>,
     {
-        const SLOTS: usize = TCP_SLOTS + (LISTENERS - SERVICES) * RESERVE;
+        const SLOTS: usize = TCP_SLOTS + LISTENERS - SERVICES;
         self.run_slots::<N, C, V, SLOTS>(identity, options, telemetry, nic, own, false)
     }
 

@@ -118,12 +118,12 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
     not_the_hosts(&identity)?;
     let config = TapConfig {
         name: options.name.clone(),
-        host_ipv4: host_ipv4(identity.net.ipv4),
-        host_ipv6: identity.net.ipv6.map(host_ipv6),
+        host_ipv4: host_ipv4(identity.ipv4()),
+        host_ipv6: identity.net.ipv6().map(host_ipv6),
         offload: options.offload,
     };
     let mut tap = Tap::open(&config).map_err(|error| error.to_string())?;
-    let mac = identity.net.mac;
+    let mac = identity.net.mac();
     if tap.host().macs.contains(&mac) {
         let name = tap.name();
         return Err(format!(
@@ -143,7 +143,7 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
         .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
     // After what another board may have already, so that its capture is not replaced; before this one is up.
     driver.capture(&options.board)?;
-    let collector = collector(identity.net.ipv4, tap.host());
+    let collector = collector(identity.ipv4(), tap.host());
     // With those that the TAP brought.
     let own = machine_addresses().unwrap_or_default();
     print_banner(&identity, &tap, collector, &own, &options.board);
@@ -197,7 +197,7 @@ fn not_the_hosts(identity: &Identity) -> Result<(), String> {
 /// Warns of what does not do what one might think.
 fn warn(options: &cli::Tap, identity: &Identity) {
     options.board.faults.warn();
-    let network = identity.net.ipv4.network();
+    let network = identity.ipv4().network();
     if let Some(gateway) = options.gateway.filter(|gateway| !network.contains_addr(gateway)) {
         log::warn!(
             "--gateway {gateway} is outside the board's network, {network}: that works only if it is on this cable \
@@ -214,13 +214,13 @@ fn print_banner(
     options: &cli::Board,
 ) {
     let (net, name) = (identity.net, tap.name());
-    let board = net.ipv4.address();
+    let board = net.ipv4_address();
     say!("The board is up: {board} on {name}.\n");
     say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
-    if let Some(ipv6) = net.ipv6 {
+    if let Some(ipv6) = net.ipv6() {
         say!("  {:<15} the same", ipv6.address());
     }
-    let (mac, profile) = (mac_text(net.mac), options.profile);
+    let (mac, profile) = (mac_text(net.mac()), options.profile);
     say!("  It is {}, with the MAC address {mac}; {profile}.", identity.name);
     let HostSide { master, addresses, .. } = tap.host();
     let port = master.as_ref().map_or_else(String::new, |master| format!(", a port of {master}"));

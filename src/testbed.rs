@@ -16,7 +16,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::netstat::{Introspect, Row};
 use tapboard_firmware::{
-    Backlog, BoardSockets, Buffers, Error, McuStorage, NetConfig, NetStack, TcpSocket,
+    BOARD_NET, Backlog, BoardSockets, Buffers, Error, McuStorage, NetStack, PEER_NET, TcpSocket,
 };
 
 use crate::capture::{Capture, CaptureError};
@@ -35,7 +35,7 @@ const HOST_BUFFER: usize = 8 * 1024;
 /// Where that port of the board is.
 #[must_use]
 pub fn at(port: u16) -> SocketAddr {
-    SocketAddr::from((NetConfig::BOARD.ipv4.address(), port))
+    SocketAddr::from((BOARD_NET.ipv4_address(), port))
 }
 
 /// The memory of a [`Testbed`], to be made first and to outlive it.
@@ -87,10 +87,10 @@ where
             memory;
         let (mut wire, now) = (Wire::default(), Instant::ZERO);
         // Any constants: the same run gives the same sequence numbers and ports.
-        let (net, mut end) = (NetConfig::BOARD, wire.end(Side::Board));
+        let (net, mut end) = (BOARD_NET, wire.end(Side::Board));
         let board = NetStack::new(&net, &mut end, now, 1, &mut **board, board_sockets);
-        let (net, mut end) = (NetConfig::PEER, wire.end(Side::Peer));
-        let buffers = Buffers { tcp: host_tcp, udp: host_udp, backlog: host_backlog };
+        let (net, mut end) = (PEER_NET, wire.end(Side::Peer));
+        let buffers = Buffers { tcp: host_tcp, udp: host_udp, backlog: host_backlog.into() };
         let host = NetStack::new(&net, &mut end, now, 2, buffers, host_sockets);
         let (cable, clock) = (Cable::new(link), VirtualClock::new());
         let mut testbed = Self { board, host, application, cable, wire, clock };

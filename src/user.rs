@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::Ipv6Cidr;
 use tapboard_firmware::service::Service;
 use tapboard_firmware::service::command::Commands;
-use tapboard_firmware::{NetConfig, NetStack};
+use tapboard_firmware::{NetConfig, NetStack, PEER_NET};
 
 use crate::board::SimBoard;
 use crate::cli::User;
@@ -19,7 +19,7 @@ use crate::output::{counted, say};
 use crate::run::{Driver, Nic};
 
 /// The gateway's address, from where the board's connections go on to 127.0.0.1.
-const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(NetConfig::PEER.ipv4.address()), 9000);
+const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(PEER_NET.ipv4_address()), 9000);
 
 struct UserNic<'a> {
     wire: Wire,
@@ -104,7 +104,7 @@ fn behind_gateway(
     let mut memory = Memory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut end = wire.end(Side::Peer);
-    let board = identity.net.ipv4.address();
+    let board = identity.net.ipv4_address();
     let gateway = Gateway::open(
         &forwards,
         &allowed,
@@ -134,13 +134,13 @@ fn behind_gateway(
 
 /// Whether the gateway lets the board reach `to`; the error says what would.
 fn reachable(to: SocketAddr, board: &NetConfig, allowed: &[u16]) -> Result<(), String> {
-    let peer = NetConfig::PEER;
+    let peer = PEER_NET;
     // The board is told of no way out of its IPv6 network.
-    let near = |ipv6: &Ipv6Cidr| board.ipv6.is_some_and(|own| own.contains_addr(&ipv6.address()));
-    let ipv6 = peer.ipv6.filter(near).map(|ipv6| IpAddr::V6(ipv6.address()));
+    let near = |ipv6: &Ipv6Cidr| board.ipv6().is_some_and(|own| own.contains_addr(&ipv6.address()));
+    let ipv6 = peer.ipv6().filter(near).map(|ipv6| IpAddr::V6(ipv6.address()));
     let port = to.port();
-    if to.ip() != IpAddr::V4(peer.ipv4.address()) && Some(to.ip()) != ipv6 {
-        let host = peer.ipv4.address();
+    if to.ip() != IpAddr::V4(peer.ipv4_address()) && Some(to.ip()) != ipv6 {
+        let host = peer.ipv4_address();
         return Err(format!("only {host} is there, use --telemetry {host}:{port} --allow {port}"));
     }
     if allowed.contains(&port) {
@@ -157,7 +157,7 @@ fn print_banner(
     options: &User,
 ) {
     options.board.faults.warn();
-    let address = identity.net.ipv4.address();
+    let address = identity.net.ipv4_address();
     let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
     match options.guest {
         None => say!("The board is up: {address} on a virtual wire, reached through {hosts}.\n"),
@@ -177,7 +177,7 @@ fn print_banner(
         say!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
     }
     if options.guest.is_none() && *identity != Identity::default() {
-        say!("  It is {}, with the MAC address {}.", identity.name, mac_text(identity.net.mac));
+        say!("  It is {}, with the MAC address {}.", identity.name, mac_text(identity.net.mac()));
     }
     let ports = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     // A guest brings its own.

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::{BoardSockets, Error, McuStorage, NetConfig, NetStack};
+use tapboard_firmware::{BOARD_NET, BoardSockets, Error, McuStorage, NetStack};
 
 use crate::clock::VirtualClock;
 use crate::nic::loopback::Loopback;
@@ -65,7 +65,7 @@ pub fn run_within(out: impl Write, columns: Option<usize>) -> Result<(), String>
     let mut storage = Box::<McuStorage>::default();
     let mut sockets = BoardSockets::new();
     let mut nic = Loopback::new(DELAY);
-    let (net, now) = (NetConfig::BOARD, Instant::ZERO);
+    let (net, now) = (BOARD_NET, Instant::ZERO);
     let stack = NetStack::new(&net, &mut nic, now, entropy, &mut *storage, &mut sockets);
     let (clock, decoder) = (VirtualClock::new(), Decoder::default());
     let shown = BTreeSet::new();
@@ -79,7 +79,7 @@ pub fn run_within(out: impl Write, columns: Option<usize>) -> Result<(), String>
 }
 
 fn at(port: u16) -> SocketAddr {
-    SocketAddr::from((NetConfig::BOARD.ipv4.address(), port))
+    SocketAddr::from((BOARD_NET.ipv4_address(), port))
 }
 
 impl<'a, W: Write> Walk<'a, W> {
@@ -303,7 +303,7 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     fn heading(&mut self) {
-        let address = NetConfig::BOARD.ipv4.address();
+        let address = BOARD_NET.ipv4_address();
         self.line(&format!(
             "One interface, {address}, on a loopback whose frames take {} ms; virtual time.",
             DELAY.total_millis()

@@ -14,7 +14,7 @@ use common::netns::{self, sh};
 use common::process::{PATIENCE, Process};
 use common::scratch::Scratch;
 use tapboard::capture::read;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 use tapboard_host::check::plan::Plan;
 use tapboard_host::check::report::{Finding, Outcome};
 use tapboard_host::check::table::CHECKS;
@@ -129,7 +129,7 @@ fn nothing_is_sent_but_to_the_address_that_was_given() {
         assert_eq!(tap.exit(), Some(0));
 
         let records: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
-        let sent = records.iter().filter(|record| record.frame[6..12] != NetConfig::BOARD.mac.0);
+        let sent = records.iter().filter(|record| record.frame[6..12] != BOARD_NET.mac().0);
         let receivers: BTreeMap<&[u8], usize> = sent.fold(BTreeMap::new(), |mut all, record| {
             let frame = &record.frame;
             let to = match frame[12..14] {

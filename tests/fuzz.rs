@@ -30,7 +30,7 @@ use tapboard::nic::wire::{InFlight, QUEUE, Side, Wire};
 use tapboard_firmware::config::{EPHEMERAL_FIRST, FRAME_SIZE};
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, Error, Firmware, McuStorage, NetConfig, TcpSocket};
+use tapboard_firmware::{BOARD_NET, BoardSockets, Error, Firmware, McuStorage, TcpSocket};
 
 /// An echo of what it gets, on TCP and UDP; it gives nothing back that is not asked for.
 struct Echo {
@@ -362,7 +362,7 @@ fn a_syn_to_every_port_before_telemetrys_own_has_left_does_no_harm() {
     let nic = &mut wire.end(Side::Board);
     let hardware = Hardware::new(1);
     let mut board =
-        Firmware::new(&NetConfig::BOARD, services, hardware, nic, now, &mut *storage, &mut sockets)
+        Firmware::new(&BOARD_NET, services, hardware, nic, now, &mut *storage, &mut sockets)
             .expect("it has entropy");
     // The NIC has no room.
     let waits = InFlight { at: now, frame: Vec::new() };

@@ -20,7 +20,9 @@ use tapboard::world::{Outcome, Step, drive};
 use tapboard_firmware::config::{DATAGRAM_SIZE, SUPERFRAME_DATA, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::netstat::Count;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{Backlog, BoardSockets, Buffers, Firmware, NetConfig, NetStack, TcpSocket};
+use tapboard_firmware::{
+    BOARD_NET, Backlog, BoardSockets, Buffers, Firmware, NetStack, PEER_NET, TcpSocket,
+};
 
 const DELAY: Duration = Duration::from_millis(20);
 /// 64 KiB but for 41 bytes, as profile `large` has.
@@ -120,7 +122,7 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
         link.set(None, fault);
     }
     let mut board = Firmware::new(
-        &NetConfig::BOARD,
+        &BOARD_NET,
         ServiceConfig { name: heapless::String::new(), telemetry: None },
         Seeded(seed),
         &mut wire.end(Side::Board),
@@ -130,7 +132,7 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
     )
     .expect("entropy");
     let mut peer = NetStack::new(
-        &NetConfig::PEER,
+        &PEER_NET,
         &mut wire.end(Side::Peer),
         Instant::ZERO,
         !seed,

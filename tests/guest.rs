@@ -22,7 +22,7 @@ use tapboard::capture::read;
 use tapboard::clock::RealClock;
 use tapboard::nic::wire::{InFlight, Side, Wire};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, Firmware, McuStorage, NetConfig};
+use tapboard_firmware::{BOARD_NET, BoardSockets, Firmware, McuStorage, PEER_NET};
 
 /// The most that the guest sleeps, so that it sees soon that it is to end.
 const NAP: Duration = Duration::from_millis(10);
@@ -61,7 +61,7 @@ fn superloop(socket: &UdpSocket, to: SocketAddr, off: &AtomicBool) {
     let telemetry = Some(SocketAddr::from(([192, 0, 2, 2], 9000)));
     let services = ServiceConfig { name: "guest".try_into().expect("a short name"), telemetry };
     let mut board = Firmware::new(
-        &NetConfig::BOARD,
+        &BOARD_NET,
         services,
         SimBoard::new(),
         &mut wire.end(Side::Board),
@@ -175,7 +175,7 @@ fn a_guest_whose_cable_is_pulled_during_an_echo_loses_nothing_and_the_capture_sa
         let cut = records.iter().filter(|record| record.notes == "dropped: the cable is out");
         cut.filter(|record| record.frame[6..12] == *from).count()
     };
-    let [board, peer] = [NetConfig::BOARD, NetConfig::PEER].map(|net| cut(&net.mac.0));
+    let [board, peer] = [BOARD_NET, PEER_NET].map(|net| cut(&net.mac.0));
     assert!(board > 0 && peer > 0, "of {} frames: {board} and {peer}", records.len());
 }
 

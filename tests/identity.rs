@@ -8,7 +8,7 @@ use common::pair::{Memory, Pair};
 use common::solo::{Solo, SoloMemory};
 use smoltcp::time::Duration;
 use smoltcp::wire::{ArpOperation, EthernetAddress, EthernetFrame, Ipv4Address};
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -26,7 +26,7 @@ fn announcements(solo: &Solo<'_>) -> usize {
 /// RFC 5227 2.4: somebody else says that our address is his.
 #[test]
 fn another_board_with_our_address_is_noticed_and_told() {
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     let v6 = board(true);
     let other = mac(77);
     let mut advert = neighbor_answer(v6);
@@ -79,7 +79,7 @@ fn another_board_with_our_address_is_noticed_and_told() {
 /// Conflicts over several addresses at once do not set each other off.
 #[test]
 fn signs_of_several_conflicts_cause_few_announcements() {
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     let v6 = board(true);
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
@@ -105,7 +105,7 @@ fn signs_of_several_conflicts_cause_few_announcements() {
 /// However rarely the other one is heard of.
 #[test]
 fn a_conflict_with_one_sign_in_a_minute_is_noticed() {
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     for seen in [false, true] {
@@ -120,7 +120,7 @@ fn a_conflict_with_one_sign_in_a_minute_is_noticed() {
 /// later.
 #[test]
 fn a_host_that_only_answers_probes_is_noticed() {
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     for _ in 0..20 {
@@ -158,7 +158,7 @@ fn announcements_end_on_a_device_with_little_room() {
 fn two_boards_of_one_number_that_boot_at_once_notice_each_other() {
     for seed in 1..=20 {
         let mut memory = Memory::new();
-        let twins = [NetConfig::BOARD; 2];
+        let twins = [BOARD_NET; 2];
         let mut twins = Pair::of(twins, &mut memory, Duration::from_millis(seed), seed);
         twins.settle(SECOND * 20);
         for board in [&twins.board, &twins.peer] {
@@ -175,7 +175,7 @@ fn a_probe_for_our_address_is_answered_and_no_conflict() {
     let mut solo = Solo::new(&mut memory, 1);
     solo.pass(SECOND);
     solo.others.clear();
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     solo.put(arp(ArpOperation::Request, mac(5), Ipv4Address::UNSPECIFIED, own));
     solo.turn();
     assert_eq!(answered(&mut solo), [mac(5)]);

@@ -11,8 +11,8 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     ArpOperation, EthernetAddress, EthernetFrame, IpAddress, Ipv4Address, TcpControl, TcpSeqNumber,
 };
-use tapboard_firmware::NetConfig;
 use tapboard_firmware::config::NEIGHBORS;
+use tapboard_firmware::{BOARD_NET, NetConfig, PEER_NET};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -197,7 +197,7 @@ fn a_hundred_hosts_that_ask_do_not_disturb_a_live_connection() {
     let mut solo = Solo::new(&mut memory, 1);
     let (mut client, mut socket, listener) = connected(&mut solo);
     solo.answers = |_| false;
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     for round in 0..5 {
         for number in 100..200 {
             let Ok(source) = host(number, false).to_string().parse() else { unreachable!() };
@@ -252,7 +252,7 @@ fn a_packet_from_elsewhere_does_not_move_a_confirmed_neighbour_but_its_own_annou
         solo.turn();
         answered(solo)
     };
-    let true_mac = NetConfig::PEER.mac;
+    let true_mac = PEER_NET.mac();
     assert_eq!(goes_to(&mut solo, true_mac), [true_mac]);
     assert_eq!(goes_to(&mut solo, mac(66)), [true_mac]);
     // RFC 826: what is known is updated, whoever was asked for.
@@ -310,7 +310,7 @@ fn the_silent_peer_of_an_idle_connection_is_asked_for_and_found_where_it_is_now(
     let asked = questions(&mut solo).remove(&peer.to_string()).expect("asked for");
     assert!(asked.len() >= 3, "{asked:?}");
     solo.said();
-    solo.put(arp(ArpOperation::Reply, mac(66), peer, NetConfig::BOARD.ipv4.address()));
+    solo.put(arp(ArpOperation::Reply, mac(66), peer, BOARD_NET.ipv4_address()));
     solo.turn();
     solo.pass(SECOND * 21);
     assert!(!solo.said().is_empty(), "a probe, to where it is now");
@@ -383,7 +383,7 @@ fn who_is_asked_for_is_not_forgotten_because_others_speak() {
     assert!(asked.len() == 2 && gaps.min() >= Some(SECOND), "{asked:?}");
     for number in 20..40 {
         let source = Ipv4Address::new(192, 0, 2, number);
-        let own = NetConfig::BOARD.ipv4.address();
+        let own = BOARD_NET.ipv4_address();
         solo.put(arp(ArpOperation::Request, mac(number), source, own));
     }
     solo.put(neighbor_answer(host(200, false)));
@@ -461,9 +461,9 @@ fn discovery_in_disguise_teaches_nobody_anything() {
         solo.put(frame);
         solo.turn();
         assert_eq!(solo.board.counters().discovery_dropped, 1);
-        solo.put(sent_by(NetConfig::PEER.mac, ping(peer, own)));
+        solo.put(sent_by(PEER_NET.mac(), ping(peer, own)));
         solo.turn();
-        assert_eq!(answered(&mut solo), [NetConfig::PEER.mac]);
+        assert_eq!(answered(&mut solo), [PEER_NET.mac()]);
         solo.end(socket, listener);
     }
 }
@@ -471,9 +471,9 @@ fn discovery_in_disguise_teaches_nobody_anything() {
 /// A packet from beyond the gateway tells where to answer it, but any host on the link can have sent it.
 #[test]
 fn nobody_takes_the_gateway_s_place_with_a_packet_from_elsewhere() {
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     let router = Ipv4Address::new(192, 0, 2, 254);
-    let config = NetConfig { gateway: Some(router), ..NetConfig::BOARD };
+    let config = NetConfig { gateway: Some(router), ..BOARD_NET };
     let [far, false_one] = ["198.51.100.7", "203.0.113.5"].map(|text| text.parse().unwrap());
     let mut memory = SoloMemory::new();
     let mut solo = Solo::with(&config, &mut memory, 1);
@@ -519,15 +519,15 @@ fn a_question_with_two_senders_moves_nobody() {
     let mut solo = Solo::new(&mut memory, 1);
     let (client, mut socket, listener) = connected(&mut solo);
     let IpAddress::Ipv4(peer) = client.own.addr else { unreachable!() };
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     solo.answers = |_| false;
     solo.others.clear();
-    solo.put(sent_by(NetConfig::PEER.mac, arp(ArpOperation::Request, mac(66), peer, own)));
+    solo.put(sent_by(PEER_NET.mac(), arp(ArpOperation::Request, mac(66), peer, own)));
     solo.turn();
     assert_eq!(answered(&mut solo), [mac(66)]);
-    solo.put(sent_by(NetConfig::PEER.mac, ping(peer.into(), own.into())));
+    solo.put(sent_by(PEER_NET.mac(), ping(peer.into(), own.into())));
     solo.turn();
-    assert_eq!(answered(&mut solo), [NetConfig::PEER.mac]);
+    assert_eq!(answered(&mut solo), [PEER_NET.mac()]);
     let start = solo.clock.now();
     assert_eq!(tcp::send(&mut solo.board, &mut socket, b"live"), Ok(4));
     solo.turn();
@@ -546,9 +546,9 @@ fn a_live_peer_that_has_moved_is_confirmed_by_what_it_acknowledges() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let (mut client, mut socket, listener) = connected(&mut solo);
-    let own = NetConfig::BOARD.ipv4.address();
+    let own = BOARD_NET.ipv4_address();
     let IpAddress::Ipv4(peer) = client.own.addr else { unreachable!() };
-    for sender in [mac(1), NetConfig::PEER.mac] {
+    for sender in [mac(1), PEER_NET.mac()] {
         solo.put(arp(ArpOperation::Request, sender, peer, peer));
     }
     assert_eq!(tcp::send(&mut solo.board, &mut socket, b"live"), Ok(4));
@@ -561,7 +561,7 @@ fn a_live_peer_that_has_moved_is_confirmed_by_what_it_acknowledges() {
     // A packet from elsewhere moves it no more.
     solo.put(sent_by(mac(66), ping(peer.into(), own.into())));
     solo.turn();
-    assert_eq!(answered(&mut solo), [NetConfig::PEER.mac]);
+    assert_eq!(answered(&mut solo), [PEER_NET.mac()]);
     solo.end(socket, listener);
 }
 
@@ -574,7 +574,7 @@ fn frames_for_another_mac_address_are_nobody_s_business() {
     solo.turn();
     solo.others.clear();
     let source = Ipv4Address::new(192, 0, 2, 50);
-    let question = arp(ArpOperation::Request, mac(66), source, NetConfig::BOARD.ipv4.address());
+    let question = arp(ArpOperation::Request, mac(66), source, BOARD_NET.ipv4_address());
     for frame in [question, ping(source.into(), host(77, false)), ping(source.into(), board(false))]
     {
         let mut frame = sent_by(mac(66), frame);

@@ -31,7 +31,7 @@ use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{
-    Backlog, BoardSockets, Buffers, Firmware, McuStorage, NetConfig, NetStack, Sockets,
+    BOARD_NET, Backlog, BoardSockets, Buffers, Firmware, McuStorage, NetStack, PEER_NET, Sockets,
 };
 
 /// The walk: a connection that the client closes, one that the board closes, one that is refused, and
@@ -90,7 +90,7 @@ impl<'a> Memory<'a> {
     fn client(&'a mut self, device: &mut impl Device) -> Client<'a> {
         let Self { tcp, udp, backlog, sockets } = self;
         let buffers = Buffers { tcp, udp, backlog };
-        let stack = NetStack::new(&NetConfig::PEER, device, Instant::ZERO, 5, buffers, sockets);
+        let stack = NetStack::new(&PEER_NET, device, Instant::ZERO, 5, buffers, sockets);
         let (mut cable, frames) = (Cable::new(Link::new(0)), Rc::default());
         cable.watch(Watch::Capture, Some(Box::new(Frames(Rc::clone(&frames)))));
         Client {
@@ -156,7 +156,7 @@ fn in_virtual_time() {
         (Wire::new(Duration::from_millis(1)), Box::<McuStorage>::default(), BoardSockets::new());
     let services = ServiceConfig { name: "virtual".try_into().expect("short"), telemetry: None };
     let mut board = Firmware::new(
-        &NetConfig::BOARD,
+        &BOARD_NET,
         services,
         SimBoard::new(),
         &mut wire.end(Side::Board),

@@ -12,7 +12,7 @@ use common::tcp;
 use smoltcp::time::Instant;
 use tapboard::nic::wire::{InFlight, Side, Wire};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{Board, BoardSockets, Firmware, McuStorage, NetConfig, NetStack};
+use tapboard_firmware::{BOARD_NET, Board, BoardSockets, Firmware, McuStorage, NetStack};
 
 /// Hardware that has one number for the firmware.
 struct Entropy(Option<u64>);
@@ -44,7 +44,7 @@ fn first_request(entropy: u64) -> Segment {
     let name = heapless::String::new();
     let telemetry = Some(SocketAddr::from(([192, 0, 2, 2], 9000)));
     let mut board = Firmware::new(
-        &NetConfig::BOARD,
+        &BOARD_NET,
         ServiceConfig { name, telemetry },
         Entropy(Some(entropy)),
         &mut wire.end(Side::Board),
@@ -105,7 +105,7 @@ fn requests_that_waited_for_a_slot_are_gone_with_the_power() {
     let now = Instant::ZERO;
     let mut boot = |requests: u16| {
         let mut sockets = BoardSockets::new();
-        let (net, mut end) = (NetConfig::BOARD, wire.end(Side::Board));
+        let (net, mut end) = (BOARD_NET, wire.end(Side::Board));
         let mut board = NetStack::new(&net, &mut end, now, 1, &mut *storage, &mut sockets);
         let _listener = tcp::listener(&mut board, 7);
         for port in 1000..1000 + requests {

@@ -21,6 +21,7 @@ pub const PEER_NET: NetConfig = example(2);
 
 const fn example(number: u8) -> NetConfig {
     let net = NetConfig::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, number]))
+        .with_limits(LIMITS)
         .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, number), 24));
     #[cfg(feature = "ipv6")]
     let net = net.with_ipv6(Ipv6Cidr::new(
@@ -30,7 +31,8 @@ const fn example(number: u8) -> NetConfig {
     net
 }
 
-/// The stack's limits as this firmware has them.
+/// The stack's limits as this firmware has them: no handle of a service is unused for long, for all are polled each
+/// time.
 pub const LIMITS: Limits = Limits::new().with_abandoned(Some(ABANDONED));
 
 /// Silence after which a probe asks whether the peer is still there (RFC 9293 3.8.4).

@@ -5,7 +5,6 @@ use smoltcp::time::Instant;
 use tapboard_net::{Buffers, NetConfig, NetStack, Sockets};
 
 use crate::board::Board;
-use crate::config::LIMITS;
 use crate::service::{Service, ServiceConfig, Services};
 
 /// Why the firmware does not come up.
@@ -118,7 +117,7 @@ impl<'a, B: Board, V: Service<NetStack<'a>, B>> Firmware<'a, B, V> {
         sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
     ) -> Self {
         Self {
-            stack: NetStack::new(net, LIMITS, device, now, entropy, buffers, sockets),
+            stack: NetStack::new(net, device, now, entropy, buffers, sockets),
             services: services(),
             board,
             stage: Stage::Booted,

@@ -14,7 +14,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::service::command::{Commands, Help, Usage};
 use tapboard_firmware::service::{Service, ServiceConfig, Services};
 use tapboard_firmware::{
-    Board, BoardSockets, Error, Firmware, McuStorage, NetConfig, NetStack, TcpSocket,
+    BOARD_NET, Board, BoardSockets, Error, Firmware, McuStorage, NetStack, PEER_NET, TcpSocket,
 };
 
 /// Turns of both ends after which something would have happened.
@@ -107,10 +107,10 @@ impl<'a, V: Service<NetStack<'a>, Led>> Net<'a, V> {
     fn new(memory: &'a mut Memory<'a>, services: V) -> Self {
         let (mut nics, now) = (<[Nic; 2]>::default(), Instant::ZERO);
         let [(board, board_sockets), (host, host_sockets)] = memory;
-        let (net, device) = (NetConfig::BOARD, &mut nics[0]);
+        let (net, device) = (BOARD_NET, &mut nics[0]);
         let board =
             Firmware::with_services(&net, services, Led(false), device, now, board, board_sockets);
-        let host = NetStack::new(&NetConfig::PEER, &mut nics[1], now, 2, host, host_sockets);
+        let host = NetStack::new(&PEER_NET, &mut nics[1], now, 2, host, host_sockets);
         Self { board: board.expect("entropy"), host, nics, now }
     }
 
@@ -143,7 +143,7 @@ impl<'a, V: Service<NetStack<'a>, Led>> Net<'a, V> {
     }
 
     fn connect(&mut self, port: u16) -> Result<TcpSocket, Error> {
-        let remote = SocketAddr::from((NetConfig::BOARD.ipv4.address(), port));
+        let remote = SocketAddr::from((BOARD_NET.ipv4_address(), port));
         let mut socket = self.host.socket()?;
         self.until(|host| host.connect(&mut socket, remote))?;
         Ok(socket)

@@ -1,7 +1,7 @@
 //! Addresses and ports that matter to the board: its own, its neighbours', and those that nobody may have.
 
 use smoltcp::wire::{IpAddress, Ipv4Address, Ipv6Address};
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 use tapboard_firmware::config::EPHEMERAL_FIRST;
 
 use super::input::Input;
@@ -19,8 +19,8 @@ pub(crate) fn host(input: &mut Input<'_>) -> IpAddress {
 /// The board's address of the same version as `other`.
 pub(crate) fn board(other: IpAddress) -> IpAddress {
     match other {
-        IpAddress::Ipv4(_) => NetConfig::BOARD.ipv4.address().into(),
-        IpAddress::Ipv6(_) => NetConfig::BOARD.ipv6.expect("it has one").address().into(),
+        IpAddress::Ipv4(_) => BOARD_NET.ipv4_address().into(),
+        IpAddress::Ipv6(_) => BOARD_NET.ipv6().expect("it has one").address().into(),
     }
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn special(other: IpAddress, input: &mut Input<'_>) -> IpAddress {
     match other {
         IpAddress::Ipv4(_) => input
             .pick(&[
-                NetConfig::BOARD.ipv4.address(),
+                BOARD_NET.ipv4_address(),
                 Ipv4Address::new(192, 0, 2, 77),
                 Ipv4Address::new(192, 0, 2, 0),
                 Ipv4Address::new(192, 0, 2, 255),

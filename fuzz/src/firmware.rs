@@ -6,7 +6,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::{DATAGRAM_SIZE, EPHEMERAL_FIRST, SUPERFRAME_DATA, TCP_SLOTS};
 use tapboard_firmware::netstat::{Count, Introspect, Protocol, Row};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, Firmware, NetConfig};
+use tapboard_firmware::{BOARD_NET, BoardSockets, Firmware};
 
 use super::input::Input;
 use super::memory::Memory;
@@ -103,7 +103,7 @@ fn drive<const BUFFER: usize, const DATAGRAMS: usize>(input: &mut Input<'_>) -> 
     };
     let hardware = Hardware::new(u64::from(input.byte()));
     let mut board = Firmware::new(
-        &NetConfig::BOARD,
+        &BOARD_NET,
         services,
         hardware,
         &mut network.nic,

@@ -6,7 +6,7 @@ use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::{ABANDONED, DATAGRAM_SIZE, SUPERFRAME_DATA, TCP_SLOTS};
 use tapboard_firmware::netstat::Introspect;
-use tapboard_firmware::{BoardSockets, NetConfig, NetStack, TcpSocket, UdpSocket};
+use tapboard_firmware::{BOARD_NET, BoardSockets, NetStack, TcpSocket, UdpSocket};
 
 use super::input::Input;
 use super::memory::Memory;
@@ -223,7 +223,7 @@ fn drive<const BUFFER: usize, const DATAGRAMS: usize>(input: &mut Input<'_>) -> 
     let mut sockets = BoardSockets::new();
     let mut network = Network::new(input);
     let stack = NetStack::new(
-        &NetConfig::BOARD,
+        &BOARD_NET,
         &mut network.nic,
         network.now,
         u64::from(input.byte()),

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use clap::Args;
 use smoltcp::wire::{EthernetAddress, Ipv4Cidr, Ipv6Cidr};
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::PEER_NET;
 use tapboard_firmware::config::BOARD_NAME;
 
 use crate::identity::{Given, Identity, Name, numbered_ipv6};
@@ -12,7 +12,7 @@ use crate::identity::{Given, Identity, Name, numbered_ipv6};
 /// Prefix length of an IPv6 network, unless given: interface identifiers have 64 bits (RFC 4291 2.5.4).
 const IPV6_PREFIX: u8 = 64;
 /// Number of the host at the other end of the cable.
-const HOST: u8 = NetConfig::PEER.ipv4.address().octets()[3];
+const HOST: u8 = PEER_NET.ipv4_address().octets()[3];
 
 /// Who the board is on its network.
 #[derive(Clone, Debug, Default, Args)]

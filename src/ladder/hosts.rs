@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 
 use crate::capture::Way;
 use crate::segment::{Gist, Icmp};
@@ -50,8 +50,8 @@ pub(super) struct Hosts {
 
 impl Default for Hosts {
     fn default() -> Self {
-        let ipv6 = NetConfig::BOARD.ipv6.map(|cidr| cidr.address().into());
-        let known = [NetConfig::BOARD.ipv4.address().into()].into_iter().chain(ipv6).collect();
+        let ipv6 = BOARD_NET.ipv6().map(|cidr| cidr.address().into());
+        let known = [BOARD_NET.ipv4_address().into()].into_iter().chain(ipv6).collect();
         Self { columns: Vec::new(), board: None, known }
     }
 }
@@ -182,13 +182,13 @@ impl Host {
 
 /// Whether a frame has the board's usual MAC address.
 pub(super) fn has_board(frame: &[u8]) -> bool {
-    let board = NetConfig::BOARD.mac;
+    let board = BOARD_NET.mac();
     EthernetFrame::new_checked(frame).is_ok_and(|e| e.src_addr() == board || e.dst_addr() == board)
 }
 
 /// The way of a frame on a network with the board, by that address. A frame to all goes to the board too.
 pub(super) fn way(frame: &[u8]) -> Option<Way> {
-    let board = NetConfig::BOARD.mac;
+    let board = BOARD_NET.mac();
     let ethernet = EthernetFrame::new_checked(frame).ok()?;
     if ethernet.src_addr() == board {
         return Some(Way::ToPeer);

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::wire::EthernetAddress;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 use tapboard_firmware::rng::Rng;
 
 use super::hosts::Hosts;
@@ -218,7 +218,7 @@ fn packet(source: &str, destination: &str) -> Gist {
 
 #[test]
 fn the_board_is_left_whoever_speaks_first() {
-    for to in [NetConfig::BOARD.mac, BROADCAST] {
+    for to in [BOARD_NET.mac(), BROADCAST] {
         let mut hosts = Hosts::default();
         let frame = ethernet(mac(2), to);
         let ends = hosts.ends(hosts::way(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
@@ -235,7 +235,7 @@ fn the_board_is_left_whoever_speaks_first() {
 fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
     let mut hosts = Hosts::default();
     let mut column = |last, source: &str| {
-        let frame = ethernet(mac(last), NetConfig::BOARD.mac);
+        let frame = ethernet(mac(last), BOARD_NET.mac());
         hosts.ends(Some(Way::ToBoard), &frame, &packet(source, "192.0.2.1")).0
     };
     assert_eq!(column(2, "fe80::2"), 1);
@@ -256,7 +256,7 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
 #[test]
 fn what_goes_to_all_goes_to_who_is_asked_for() {
     let mut hosts = Hosts::default();
-    let frame = ethernet(NetConfig::BOARD.mac, BROADCAST);
+    let frame = ethernet(BOARD_NET.mac(), BROADCAST);
     let ask = |target| Gist::WhoHas { sender: ip("192.0.2.1"), target: ip(target) };
     assert_eq!(
         hosts.ends(Some(Way::ToPeer), &frame, &packet("0.0.0.0", "255.255.255.255")),
@@ -264,7 +264,7 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
     );
     assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
     let reply = Gist::IsAt { sender: ip("192.0.2.2"), target: ip("192.0.2.1") };
-    let answer = ethernet(mac(2), NetConfig::BOARD.mac);
+    let answer = ethernet(mac(2), BOARD_NET.mac());
     assert_eq!(hosts.ends(Some(Way::ToBoard), &answer, &reply), (1, Some(0)));
     // The only other host, until there are two; then the last, unless the asked one is known.
     let solicit = Gist::Icmp {
@@ -273,7 +273,7 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
         message: Icmp::WhoHas(ip("2001:db8::2")),
     };
     assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &solicit), (0, Some(1)));
-    let third = ethernet(mac(3), NetConfig::BOARD.mac);
+    let third = ethernet(mac(3), BOARD_NET.mac());
     assert_eq!(hosts.ends(Some(Way::ToBoard), &third, &packet("192.0.2.3", "192.0.2.1")).0, 2);
     assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.9")), (0, Some(2)));
     assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
@@ -290,7 +290,7 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
 
 #[test]
 fn the_way_is_told_by_the_boards_address() {
-    let board = NetConfig::BOARD.mac;
+    let board = BOARD_NET.mac();
     for (from, to, way, has) in [
         (board, mac(2), Some(Way::ToPeer), true),
         (board, BROADCAST, Some(Way::ToPeer), true),
@@ -306,7 +306,7 @@ fn the_way_is_told_by_the_boards_address() {
 #[test]
 fn what_cannot_be_trusted_names_no_host() {
     let mut hosts = Hosts::default();
-    let frame = ethernet(mac(2), NetConfig::BOARD.mac);
+    let frame = ethernet(mac(2), BOARD_NET.mac());
     let broken = Segment { sound: false, ..segment(true, "A", 1, 1, 0, 9) };
     assert_eq!(hosts.ends(Some(Way::ToBoard), &frame, &Gist::Tcp(broken)), (1, Some(0)));
     assert_eq!(hosts.titles(), ["board 02:00:5e:00:00:01", "06:00:00:00:00:02"]);
@@ -321,7 +321,7 @@ fn what_cannot_be_trusted_names_no_host() {
 #[test]
 fn a_comment_can_neither_steer_the_terminal_nor_break_the_document() {
     let notes = "\x1b[2J<b>&\"'\u{9b}\u{0}\nend";
-    let frame = ethernet(mac(2), NetConfig::BOARD.mac);
+    let frame = ethernet(mac(2), BOARD_NET.mac());
     let line = Ladder::new(Style::default()).line(Instant::ZERO, Way::ToBoard, &frame, notes);
     assert!(line.contains("\u{fffd}[2J<b>&\"'\u{fffd}\u{fffd} end"), "{line}");
     assert!(!line.contains(|c: char| c.is_control() && c != '\n'));
@@ -332,7 +332,7 @@ fn a_comment_can_neither_steer_the_terminal_nor_break_the_document() {
 
 #[test]
 fn colour_changes_nothing_but_colours() {
-    let frame = ethernet(mac(2), NetConfig::BOARD.mac);
+    let frame = ethernet(mac(2), BOARD_NET.mac());
     let draw = |colour| {
         let mut ladder = Ladder::new(Style { width: 100, colour });
         ladder.line(Instant::ZERO, Way::ToPeer, &frame, "dropped by loss 5%")

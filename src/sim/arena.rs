@@ -116,7 +116,7 @@ fn take<'w, const TCP: usize, const UDP: usize>(
     let ((tcp, rest_tcp), (udp, rest_udp)) = (cut(all_tcp, tcp), cut(all_udp, udp));
     *slices = (rest_tcp, rest_udp);
     let backlog = backlogs.next().expect("one for each boot");
-    Buffers { tcp, udp, backlog }
+    Buffers { tcp, udp, backlog: backlog.into() }
 }
 
 impl<'w> Lent<'w> {

@@ -103,9 +103,9 @@ impl Calm {
     /// Where a board's service is.
     pub(super) fn address(&self, board: usize, ipv6: bool, port: u16) -> SocketAddr {
         let config = &self.boards[board];
-        match config.ipv6 {
+        match config.ipv6() {
             Some(cidr) if ipv6 => SocketAddr::new(cidr.address().into(), port),
-            _ => SocketAddr::new(config.ipv4.address().into(), port),
+            _ => SocketAddr::new(config.ipv4_address().into(), port),
         }
     }
 }

@@ -157,7 +157,7 @@ impl Intruder {
     }
 
     fn own(&self) -> Ipv4Address {
-        self.config.ipv4.address()
+        self.config.ipv4_address()
     }
 
     /// An address of the network that no machine has.
@@ -184,8 +184,8 @@ impl Intruder {
     ) {
         let board = &self.boards[board];
         Segment {
-            source: (self.config.mac, source, flow.port),
-            destination: (board.mac, board.ipv4.address(), flow.board_port),
+            source: (self.config.mac(), source, flow.port),
+            destination: (board.mac(), board.ipv4_address(), flow.board_port),
             control,
             seq: flow.seq,
             ack: (control != TcpControl::Syn).then_some(flow.ack),
@@ -202,12 +202,12 @@ impl Intruder {
                     campaign.deed == Deed::SynFloodAnswered && (100..200).contains(&last)
                 });
                 if asked == self.own() || answers {
-                    arp_reply(&mut self.buffer, (self.config.mac, asked), by);
+                    arp_reply(&mut self.buffer, (self.config.mac(), asked), by);
                     self.put(now, end);
                 }
             }
             Heard::Datagram { source, unanswerable } => {
-                let board = self.boards.iter().any(|board| board.ipv4.address() == source);
+                let board = self.boards.iter().any(|board| board.ipv4_address() == source);
                 if unanswerable && board {
                     return Err(format!("{source} answered a datagram that must have no answer"));
                 }
@@ -331,11 +331,11 @@ impl Intruder {
                 let board = &self.boards[board];
                 let everybody = Ipv4Address::new(192, 0, 2, 255);
                 let (to, source_port) = if campaign.deed == Deed::EchoToEcho {
-                    ((board.mac, board.ipv4.address(), 7), 7)
+                    ((board.mac(), board.ipv4_address(), 7), 7)
                 } else {
                     ((EthernetAddress::BROADCAST, everybody, 7), port)
                 };
-                let from = (self.config.mac, self.config.ipv4.address(), source_port);
+                let from = (self.config.mac(), self.config.ipv4_address(), source_port);
                 datagram(&mut self.buffer, from, to, &UNANSWERABLE);
                 self.put(now, end);
             }
@@ -381,8 +381,8 @@ impl Intruder {
         for _ in 0..len {
             self.buffer.push(self.rng.below(256) as u8);
         }
-        self.buffer[..6].copy_from_slice(&self.boards[board].mac.0);
-        self.buffer[6..12].copy_from_slice(&self.config.mac.0);
+        self.buffer[..6].copy_from_slice(&self.boards[board].mac().0);
+        self.buffer[6..12].copy_from_slice(&self.config.mac().0);
         match self.rng.below(4) {
             0 => self.buffer[12..14].copy_from_slice(&[0x08, 0x00]),
             1 => self.buffer[12..14].copy_from_slice(&[0x86, 0xdd]),
@@ -390,7 +390,7 @@ impl Intruder {
             _ => {}
         }
         if len > 54 && self.rng.below(2) == 0 {
-            let (from, to) = (self.own(), self.boards[board].ipv4.address());
+            let (from, to) = (self.own(), self.boards[board].ipv4_address());
             dress(&mut self.buffer, from, to);
         }
     }

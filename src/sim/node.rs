@@ -9,7 +9,7 @@ use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cid
 use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{Board, BoardSockets, Firmware, NetConfig, NetStack};
+use tapboard_firmware::{BOARD_NET, Board, BoardSockets, Firmware, NetConfig, NetStack};
 
 use super::arena::{Lent, PeerSockets};
 use super::calm::Calm;
@@ -49,15 +49,12 @@ impl Board for Hardware {
 
 /// A host's addresses: its number is the last byte of each, `generation` tells one NIC from its successor.
 pub(super) fn net_config(number: u8, generation: u8) -> NetConfig {
-    NetConfig {
-        mac: EthernetAddress([0x02, 0, 0x5e, generation.wrapping_mul(0x55), 0, number]),
-        ipv4: Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, number), 24),
-        gateway: None,
-        ipv6: Some(Ipv6Cidr::new(
-            Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number.into()),
-            64,
-        )),
-    }
+    let mac = EthernetAddress([0x02, 0, 0x5e, generation.wrapping_mul(0x55), 0, number]);
+    let ipv6 = Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number.into());
+    BOARD_NET
+        .with_mac(mac)
+        .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, number), 24))
+        .with_ipv6(Ipv6Cidr::new(ipv6, 64))
 }
 
 /// Where boots get their memory: what no boot of this world has had yet.

@@ -118,7 +118,7 @@ impl<'w, 'o> World<'w, 'o> {
             .take(plan.boards.len())
             .map(|number| net_config(number, 0))
             .collect();
-        let collector = net_config(2, 0).ipv4.address();
+        let collector = net_config(2, 0).ipv4_address();
         for (number, (&board, &config)) in plan.boards.iter().zip(&configs).enumerate() {
             let mut board = BoardNode::new(board, number, config, collector);
             let entropy = self.entropy.next_u64();
@@ -263,7 +263,7 @@ impl<'w, 'o> World<'w, 'o> {
             match node {
                 Node::Board(board, _) => match &board.firmware {
                     Some(firmware) => {
-                        let name = format!("board {index}, {}", board.config.ipv4.address());
+                        let name = format!("board {index}, {}", board.config.ipv4_address());
                         text += &netstat(&name, firmware.stack());
                     }
                     None => {
@@ -271,7 +271,7 @@ impl<'w, 'o> World<'w, 'o> {
                     }
                 },
                 Node::Peer(peer, _) => {
-                    let name = format!("peer {index}, {}", peer.config.ipv4.address());
+                    let name = format!("peer {index}, {}", peer.config.ipv4_address());
                     text += &netstat(&name, &peer.stack);
                 }
                 Node::Intruder(_) => {}

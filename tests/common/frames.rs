@@ -13,12 +13,12 @@ use smoltcp::wire::{
     Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr, TcpControl, TcpPacket, TcpRepr,
     TcpSeqNumber, UdpPacket, UdpRepr,
 };
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::{BOARD_NET, PEER_NET};
 
 /// MAC address of the board.
-pub(crate) const BOARD_MAC: EthernetAddress = NetConfig::BOARD.mac;
+pub(crate) const BOARD_MAC: EthernetAddress = BOARD_NET.mac();
 /// MAC address of every host at the other end.
-pub(crate) const PEER_MAC: EthernetAddress = NetConfig::PEER.mac;
+pub(crate) const PEER_MAC: EthernetAddress = PEER_NET.mac();
 
 /// An endpoint from its text.
 pub(crate) fn endpoint(text: &str) -> IpEndpoint {
@@ -244,14 +244,14 @@ pub(crate) fn neighbor_answer(address: IpAddress) -> Vec<u8> {
                 source_hardware_addr: PEER_MAC,
                 source_protocol_addr: address,
                 target_hardware_addr: BOARD_MAC,
-                target_protocol_addr: NetConfig::BOARD.ipv4.address(),
+                target_protocol_addr: BOARD_NET.ipv4_address(),
             };
             let mut buffer = ethernet(BOARD_MAC, EthernetProtocol::Arp, repr.buffer_len());
             repr.emit(&mut ArpPacket::new_unchecked(&mut buffer[14..]));
             buffer
         }
         IpAddress::Ipv6(address) => {
-            let to = NetConfig::BOARD.ipv6.expect("the board has one").address();
+            let to = BOARD_NET.ipv6().expect("the board has one").address();
             let repr = Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {
                 flags: NdiscNeighborFlags::SOLICITED | NdiscNeighborFlags::OVERRIDE,
                 target_addr: address,

@@ -8,7 +8,7 @@ use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
     Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, Ipv4Address,
 };
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 
 use super::frames::{asked_for, ip_frame};
 use super::solo::Solo;
@@ -20,9 +20,9 @@ pub(crate) fn mac(number: u8) -> EthernetAddress {
 
 pub(crate) fn board(version6: bool) -> IpAddress {
     if version6 {
-        NetConfig::BOARD.ipv6.expect("the board has one").address().into()
+        BOARD_NET.ipv6().expect("the board has one").address().into()
     } else {
-        NetConfig::BOARD.ipv4.address().into()
+        BOARD_NET.ipv4_address().into()
     }
 }
 

@@ -7,7 +7,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard::clock::VirtualClock;
 use tapboard::nic::loopback::Loopback;
 use tapboard::world::{Step, drive};
-use tapboard_firmware::{BoardSockets, Error, McuStorage, NetConfig, NetStack};
+use tapboard_firmware::{BOARD_NET, BoardSockets, Error, McuStorage, NetStack};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(200);
@@ -35,14 +35,14 @@ impl<'a> Looped<'a> {
     pub(crate) fn new(memory: &'a mut LoopedMemory<'a>, delay: Duration) -> Self {
         let mut nic = Loopback::new(delay);
         let LoopedMemory(storage, sockets) = memory;
-        let (net, now) = (NetConfig::BOARD, Instant::ZERO);
+        let (net, now) = (BOARD_NET, Instant::ZERO);
         let stack = NetStack::new(&net, &mut nic, now, 5, &mut **storage, sockets);
         Self { stack, nic, clock: VirtualClock::new(), unplugged: false }
     }
 
     /// Where this board's own port is.
     pub(crate) fn at(port: u16) -> SocketAddr {
-        SocketAddr::from((NetConfig::BOARD.ipv4.address(), port))
+        SocketAddr::from((BOARD_NET.ipv4_address(), port))
     }
 
     fn poll(&mut self, now: Instant) -> Option<Instant> {

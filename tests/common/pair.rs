@@ -11,7 +11,9 @@ use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
 use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::netstat::Introspect;
-use tapboard_firmware::{Backlog, BoardSockets, Buffers, McuStorage, NetConfig, NetStack, Sockets};
+use tapboard_firmware::{
+    BOARD_NET, Backlog, BoardSockets, Buffers, McuStorage, NetConfig, NetStack, PEER_NET, Sockets,
+};
 
 /// TCP slots of the peer: more than any scenario has clients.
 pub(crate) const PEER_SLOTS: usize = 64;
@@ -56,7 +58,7 @@ pub(crate) struct Pair<'a> {
 impl<'a> Pair<'a> {
     /// A pair on a wire of that delay; `seed` decides all sequence numbers and ports.
     pub(crate) fn new(memory: &'a mut Memory<'a>, delay: Duration, seed: u64) -> Self {
-        Self::of([NetConfig::BOARD, NetConfig::PEER], memory, delay, seed)
+        Self::of([BOARD_NET, PEER_NET], memory, delay, seed)
     }
 
     /// A pair of these two.

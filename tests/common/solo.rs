@@ -11,7 +11,7 @@ use tapboard::clock::VirtualClock;
 use tapboard::nic::wire::{End, InFlight, Received, Side, Transmit, Wire};
 use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::netstat::Introspect;
-use tapboard_firmware::{BoardSockets, McuStorage, NetConfig, NetStack, TcpSocket};
+use tapboard_firmware::{BOARD_NET, BoardSockets, McuStorage, NetConfig, NetStack, TcpSocket};
 
 use super::frames::{Datagram, Segment, asked_for, endpoint, neighbor_answer, sender};
 
@@ -56,7 +56,7 @@ pub(crate) struct Solo<'a> {
 
 impl<'a> Solo<'a> {
     pub(crate) fn new(memory: &'a mut SoloMemory<'a>, seed: u64) -> Self {
-        Self::with(&NetConfig::BOARD, memory, seed)
+        Self::with(&BOARD_NET, memory, seed)
     }
 
     pub(crate) fn with(config: &NetConfig, memory: &'a mut SoloMemory<'a>, seed: u64) -> Self {
@@ -247,8 +247,8 @@ impl Client {
     pub(crate) fn new(own: &str, port: u16) -> Self {
         let own = endpoint(own);
         let board = match own.addr {
-            IpAddress::Ipv4(_) => NetConfig::BOARD.ipv4.address().into(),
-            IpAddress::Ipv6(_) => NetConfig::BOARD.ipv6.expect("it has one").address().into(),
+            IpAddress::Ipv4(_) => BOARD_NET.ipv4_address().into(),
+            IpAddress::Ipv6(_) => BOARD_NET.ipv6().expect("it has one").address().into(),
         };
         Self {
             own,

@@ -98,8 +98,9 @@ impl<'f> Frame<'f> {
         let payload = ethernet.payload();
         let offset = EthernetFrame::<&[u8]>::header_len();
         let content = match ethernet.ethertype() {
-            EthernetProtocol::Arp => Received::parse_arp(payload)
-                .map_or(Content::OtherDiscovery, Content::Discovery),
+            EthernetProtocol::Arp => {
+                Received::parse_arp(payload).map_or(Content::OtherDiscovery, Content::Discovery)
+            }
             EthernetProtocol::Ipv4 => ip::parse_ipv4(payload, offset),
             #[cfg(feature = "ipv6")]
             EthernetProtocol::Ipv6 => match ip::parse_ipv6(payload, offset) {

@@ -136,8 +136,7 @@ const _: () = {
 /// The limits that are a user's to choose. A builder: begin with [`Limits::new`].
 ///
 /// ```
-/// use smoltcp::time::Duration;
-/// # use tapboard_net::smoltcp;
+/// use tapboard_net::smoltcp::time::Duration;
 /// use tapboard_net::Limits;
 ///
 /// /// A server that never connects to anybody: all slots are for its clients.
@@ -236,8 +235,10 @@ impl Limits {
     /// # Panics
     /// If they do not.
     pub const fn check(&self) {
-        
-        assert!(SYN_RECEIVED.total_micros() < self.connect.total_micros(), "a connect outlives a handshake");
+        assert!(
+            SYN_RECEIVED.total_micros() < self.connect.total_micros(),
+            "a connect outlives a handshake"
+        );
         assert!(
             RECOVERY_MAX.total_micros() < self.keep_alive.total_micros(),
             "a probe's byte would take the place of data sent again"
@@ -246,7 +247,10 @@ impl Limits {
             self.keep_alive.total_micros() * 4 <= self.user_timeout.total_micros(),
             "a lost probe must not end a connection"
         );
-        assert!(ORPHAN.total_micros() < self.idle_evict.total_micros(), "what is closed goes first");
+        assert!(
+            ORPHAN.total_micros() < self.idle_evict.total_micros(),
+            "what is closed goes first"
+        );
         assert!(self.reserve > 0, "a port that has no slot must find one");
     }
 }

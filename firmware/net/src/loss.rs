@@ -125,7 +125,12 @@ impl Loss {
     }
 
     /// Something is sent again.
-    pub(crate) const fn resent(&mut self, snd_una: TcpSeqNumber, snd_nxt: TcpSeqNumber, now: Instant) {
+    pub(crate) const fn resent(
+        &mut self,
+        snd_una: TcpSeqNumber,
+        snd_nxt: TcpSeqNumber,
+        now: Instant,
+    ) {
         let now = WrappingInstant::new(now);
         self.timed.0 = snd_una;
         self.due = None;

@@ -33,7 +33,9 @@ use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 
 use crate::error::Error;
-use crate::limits::{EPHEMERAL_FIRST, Limits};
+use crate::limits::EPHEMERAL_FIRST;
+#[cfg(doc)]
+use crate::limits::Limits;
 #[cfg(doc)]
 use crate::limits::{EGRESS_BUDGET, INGRESS_BUDGET};
 use crate::neighbors::Neighbors;
@@ -46,8 +48,8 @@ use crate::time::{WrappingInstant, earliest};
 
 use egress::Egress;
 pub use interface::NetConfig;
-use resolve::Identity;
 pub use resolve::Conflict;
+use resolve::Identity;
 pub use tcp::TcpSocket;
 pub(crate) use udp::UdpSlot;
 pub use udp::UdpSocket;
@@ -104,15 +106,14 @@ impl<'a> NetStack<'a> {
         const OTHERS: usize,
     >(
         config: &NetConfig,
-        limits: Limits,
         device: &mut (impl Device + ?Sized),
         now: Instant,
         entropy: u64,
         buffers: impl Into<Buffers<'a, BUFFER, DATAGRAMS>>,
         sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
     ) -> Self {
-        limits.check();
-        Self::over(config, device, now, entropy, sockets.place(buffers.into(), limits))
+        config.limits().check();
+        Self::over(config, device, now, entropy, sockets.place(buffers.into(), *config.limits()))
     }
 
     /// Never inlined, nor is [`Sockets::place`]: after each other, they need less of the call stack.
@@ -150,12 +151,6 @@ impl<'a> NetStack<'a> {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// The limits given to [`NetStack::new`].
-    #[must_use]
-    pub const fn limits(&self) -> &Limits {
-        &self.pool.limits
     }
 
     /// 64 pseudo-random bits for the application, e.g. to seed a jitter.

@@ -452,8 +452,7 @@ impl<'a> Pool<'a> {
 
     /// Whether no slot is needed any more.
     pub(crate) fn idle(&self) -> bool {
-        self.used()
-            .all(|index| self.slots[index].phase == Phase::Free || self.is_time_wait(index))
+        self.used().all(|index| self.slots[index].phase == Phase::Free || self.is_time_wait(index))
     }
 
     /// Whether any handshake is under way.

@@ -64,7 +64,10 @@ mod tests {
             }
             let later = WrappingInstant::new(at + minutes).since(WrappingInstant::new(at));
             assert!(later.total_micros().abs_diff(minutes.total_micros()) <= 1);
-            assert_eq!(WrappingInstant::new(at).since(WrappingInstant::new(at + minutes)), Duration::ZERO);
+            assert_eq!(
+                WrappingInstant::new(at).since(WrappingInstant::new(at + minutes)),
+                Duration::ZERO
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use core::panic::PanicInfo;
 
 use smoltcp::time::Instant;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{Board, BootError, Firmware, NetConfig};
+use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware};
 
 use crate::clock::Timer;
 use crate::ethernet::Mac;
@@ -22,7 +22,7 @@ use crate::watermark::Watermark;
 pub struct Parts<H, M, T, S> {
     /// LED, sensor, entropy, reset.
     pub hardware: H,
-    /// The network interface, under the address of [`NetConfig::BOARD`].
+    /// The network interface, under the address of [`BOARD_NET`].
     pub mac: M,
     /// Time since boot.
     pub clock: T,
@@ -74,7 +74,7 @@ fn boot<H: Board>(
 ) -> &'static mut Result<Firmware<'static, H>, BootError> {
     home.0.init_with(|| {
         Firmware::new(
-            &NetConfig::BOARD,
+            &BOARD_NET,
             ServiceConfig {
                 name: name.try_into().unwrap_or_default(),
                 telemetry: Some(([192, 0, 2, 2], 9000).into()),

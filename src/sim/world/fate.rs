@@ -120,8 +120,8 @@ impl World<'_, '_> {
         port.link.plug(plugged);
         port.deafen();
         if let Node::Peer(peer, _) = &mut self.nodes[index] {
-            self.retired.push((peer.config.mac, now));
-            let number = peer.config.mac.0[5];
+            self.retired.push((peer.config.mac(), now));
+            let number = peer.config.mac().0[5];
             let config = net_config(number, self.retired.len() as u8);
             let end = &mut port.wire.end(Side::Board);
             peer.swap(config, now, &mut self.stock, end, entropy);

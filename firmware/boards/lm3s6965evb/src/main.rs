@@ -13,7 +13,7 @@ mod hardware;
 mod uart;
 
 use cortex_m_rt::entry;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 use tapboard_port::boot::{Parts, run};
 use tapboard_port::clock::Clock;
 use tapboard_port::cortex_m::{SysTick, Wfi};
@@ -42,7 +42,7 @@ fn start() -> Result<Port, &'static str> {
     uart::install(chip.uart);
     let counter = SysTick::start(chip.syst);
     let hardware = Hardware::new(chip.led, chip.adc, chip.timer);
-    let address = NetConfig::BOARD.mac;
+    let address = BOARD_NET.mac();
     let fifo = Stellaris::new(chip.ethernet, address, cfg!(feature = "ipv6"));
     Ok(Parts {
         hardware,

@@ -26,7 +26,7 @@ use cortex_m_rt::entry;
 use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BoardSockets, BootError, ChipStorage, Firmware, NetConfig};
+use tapboard_firmware::{BOARD_NET, BoardSockets, BootError, ChipStorage, Firmware};
 
 use crate::clock::Clock;
 use crate::hardware::Hardware;
@@ -70,7 +70,7 @@ fn boot(
 ) -> &'static mut Result<Firmware<'static, Hardware>, BootError> {
     FIRMWARE.init_with(|| {
         Firmware::new(
-            &NetConfig::BOARD,
+            &BOARD_NET,
             ServiceConfig {
                 name: "minimal".try_into().unwrap_or_default(),
                 telemetry: Some(([192, 0, 2, 2], 9000).into()),

@@ -11,7 +11,7 @@ mod hardware;
 mod uart;
 
 use cortex_m_rt::entry;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 use tapboard_port::boot::{Parts, run};
 use tapboard_port::clock::Clock;
 use tapboard_port::cortex_m::{SysTick, Wfi};
@@ -40,7 +40,7 @@ fn start() -> Result<Port, &'static str> {
     uart::install(chip.uart);
     let counter = SysTick::start(chip.syst);
     let hardware = Hardware::new(chip.leds, &mut chip.ethernet);
-    let address = NetConfig::BOARD.mac;
+    let address = BOARD_NET.mac();
     let fifo = Lan9118::new(chip.ethernet, address, cfg!(feature = "ipv6"))
         .map_err(lan9118::Error::message)?;
     Ok(Parts {

@@ -12,7 +12,7 @@ mod uart;
 
 use riscv_rt::entry;
 use static_cell::ConstStaticCell;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 use tapboard_port::boot::{Parts, run};
 use tapboard_port::clint::Clint;
 use tapboard_port::ethernet::Ethernet;
@@ -47,7 +47,7 @@ fn start() -> Result<Port, &'static str> {
     #[cfg(feature = "log")]
     uart::install(chip.uart);
     let random = chip.rng.and_then(|device| entropy::<Statics>(device, RANDOM.take()));
-    let address = NetConfig::BOARD.mac;
+    let address = BOARD_NET.mac();
     let net = chip.net.and_then(|device| VirtioNet::new(device, address, NET.take()));
     Ok(Parts {
         hardware: Hardware::new(random.map_err(Error::message)?),

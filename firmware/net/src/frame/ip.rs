@@ -24,7 +24,9 @@ impl Packet<'_> {
     /// Whether the header's checksum is right, or `verify` says that this is the device's to find out. IPv6 has none.
     pub(crate) fn is_sound(&self, verify: bool) -> bool {
         match self.source {
-            IpAddress::Ipv4(_) => !verify || Ipv4Packet::new_unchecked(self.bytes).verify_checksum(),
+            IpAddress::Ipv4(_) => {
+                !verify || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
+            }
             #[allow(unreachable_patterns)]
             _ => true,
         }

@@ -132,9 +132,7 @@ impl NetStack<'_> {
         let mut outcome = Egress::Budget;
         let (mut tcp, mut others) = (true, self.others_queued || self.added > 0);
         for _ in 0..EGRESS_BUDGET {
-            for (set, more) in
-                [(&mut self.pool.set, &mut tcp), (&mut self.others, &mut others)]
-            {
+            for (set, more) in [(&mut self.pool.set, &mut tcp), (&mut self.others, &mut others)] {
                 if *more && !metered.sent.refused {
                     let result = self.interface.poll_egress(self.now, &mut metered, set);
                     *more = result != PollResult::None;

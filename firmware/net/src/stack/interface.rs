@@ -12,6 +12,7 @@ use smoltcp::wire::{
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 use super::{Error, NetStack};
+use crate::limits::Limits;
 
 /// Who a stack is on the network. A builder: begin with [`NetConfig::new`].
 ///
@@ -27,6 +28,7 @@ use super::{Error, NetStack};
 #[non_exhaustive]
 pub struct NetConfig {
     mac: EthernetAddress,
+    limits: Limits,
     ipv4: Option<Ipv4Cidr>,
     ipv4_gateway: Option<Ipv4Address>,
     #[cfg(feature = "ipv6")]
@@ -42,6 +44,7 @@ impl NetConfig {
     pub const fn new(mac: EthernetAddress) -> Self {
         Self {
             mac,
+            limits: Limits::new(),
             ipv4: None,
             ipv4_gateway: None,
             #[cfg(feature = "ipv6")]
@@ -55,6 +58,12 @@ impl NetConfig {
     #[must_use]
     pub const fn with_mac(self, mac: EthernetAddress) -> Self {
         Self { mac, ..self }
+    }
+
+    /// With other limits than [`Limits::new`] has.
+    #[must_use]
+    pub const fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// With this IPv4 address and prefix.
@@ -101,6 +110,12 @@ impl NetConfig {
     #[must_use]
     pub const fn mac(&self) -> EthernetAddress {
         self.mac
+    }
+
+    /// The limits.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The IPv4 address and prefix.
@@ -168,7 +183,10 @@ impl NetConfig {
             addresses.clear();
             let mut add = |cidr| {
                 let room = addresses.push(cidr).is_ok();
-                assert!(room, "more addresses than places: enable smoltcp's iface-max-addr-count-3");
+                assert!(
+                    room,
+                    "more addresses than places: enable smoltcp's iface-max-addr-count-3"
+                );
             };
             if let Some(ipv4) = self.ipv4 {
                 add(IpCidr::Ipv4(ipv4));
@@ -227,9 +245,9 @@ impl<'a> NetStack<'a> {
     }
 
     /// Becomes somebody else: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
-    /// address stays. Connections of an address that is gone are reset without a word, for nobody could send it.
+    /// address and the limits stay. Connections of an address that is gone are reset without a word, for nobody could send it.
     pub fn reconfigure(&mut self, config: &NetConfig) {
-        self.config = NetConfig { mac: self.config.mac, ..*config };
+        self.config = NetConfig { mac: self.config.mac, limits: self.config.limits, ..*config };
         self.config.apply(&mut self.interface);
         for index in self.pool.used() {
             let local = self.pool.socket(index).local_endpoint();
@@ -264,9 +282,7 @@ impl<'a> NetStack<'a> {
     #[cfg(feature = "multicast")]
     pub fn leave(&mut self, group: IpAddr) -> Result<(), Error> {
         self.dirty = true;
-        self.interface
-            .leave_multicast_group(to_address(group)?)
-            .map_err(|_| Error::Unaddressable)
+        self.interface.leave_multicast_group(to_address(group)?).map_err(|_| Error::Unaddressable)
     }
 
     /// The MAC address, where the medium has some.

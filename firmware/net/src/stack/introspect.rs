@@ -4,8 +4,8 @@ use smoltcp::socket::tcp::State;
 
 use super::NetStack;
 use super::interface::{to_ip_addr, to_socket_addr};
-use crate::tcp::Phase;
 use crate::netstat::{Count, Introspect, Protocol, Row};
+use crate::tcp::Phase;
 
 /// The state's name in RFC 9293.
 pub(super) const fn state_name(state: State) -> &'static str {

@@ -21,8 +21,10 @@ impl<'a> NetStack<'a> {
             return Err(Error::NoBufferSpace);
         }
         let handle = self.others.add(socket);
-        let is_tcp =
-            self.others.iter().any(|(other, socket)| other == handle && matches!(socket, Socket::Tcp(_)));
+        let is_tcp = self
+            .others
+            .iter()
+            .any(|(other, socket)| other == handle && matches!(socket, Socket::Tcp(_)));
         if is_tcp {
             self.others.remove(handle);
             return Err(Error::InvalidState);

@@ -149,13 +149,8 @@ impl NetStack<'_> {
         }
         // To ourselves, on a loopback, the question was answer enough.
         if asked && mac != own {
-            let answer = Message {
-                kind: Kind::Answer,
-                mac: own,
-                owner: target,
-                target: owner,
-                to: mac,
-            };
+            let answer =
+                Message { kind: Kind::Answer, mac: own, owner: target, target: owner, to: mac };
             transmit.consume(answer.len(), |buffer| answer.emit(buffer));
             if owner.is_unspecified() {
                 self.identity.spoken = Some(self.now);

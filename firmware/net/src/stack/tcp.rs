@@ -244,7 +244,10 @@ impl NetStack<'_> {
     }
 
     /// The connection that has waited longest, and who is at its other end.
-    pub fn tcp_accept(&mut self, listener: &TcpSocket) -> nb::Result<(TcpSocket, SocketAddr), Error> {
+    pub fn tcp_accept(
+        &mut self,
+        listener: &TcpSocket,
+    ) -> nb::Result<(TcpSocket, SocketAddr), Error> {
         let listener = self.listener(listener)?;
         if !self.pool.listeners[usize::from(listener)].listening {
             return Err(Error::InvalidState.into());
@@ -325,7 +328,11 @@ impl NetStack<'_> {
     }
 
     /// Receives into `buffer` and says how many bytes; 0 is the peer's FIN.
-    pub fn tcp_receive(&mut self, socket: &TcpSocket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    pub fn tcp_receive(
+        &mut self,
+        socket: &TcpSocket,
+        buffer: &mut [u8],
+    ) -> nb::Result<usize, Error> {
         let mut room = buffer;
         self.tcp_receive_with(socket, |bytes| {
             let count = bytes.len().min(room.len());
@@ -447,4 +454,3 @@ impl NetStack<'_> {
         Ok(())
     }
 }
-

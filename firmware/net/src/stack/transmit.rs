@@ -57,7 +57,8 @@ impl<'s> Sent<'s> {
         if self.slots.is_empty() {
             return;
         }
-        let Some(segment) = Frame::parse(frame, self.medium).and_then(|frame| frame.segment()) else {
+        let Some(segment) = Frame::parse(frame, self.medium).and_then(|frame| frame.segment())
+        else {
             return;
         };
         let len = segment.len + usize::from(segment.fin);

@@ -14,8 +14,8 @@ use smoltcp::wire::IpAddress;
 use super::interface::{to_ip_addr, to_socket_addr};
 use super::{Error, NetStack};
 use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
-use crate::time::earliest;
 use crate::netstat::{Protocol, Row};
+use crate::time::earliest;
 
 /// What is known of one UDP socket beside smoltcp's own state.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
-use super::{SlotOwner, Phase, Pool, Request, Slot};
 use super::tcb::Tcb;
+use super::{Phase, Pool, Request, Slot, SlotOwner};
 use crate::frame::FourTuple;
 use crate::limits::SYN_RECEIVED_EVICT;
 use crate::netstat::Counters;
@@ -20,9 +20,7 @@ impl<'a> Pool<'a> {
         self.used()
             .filter(|&index| {
                 let slot = &self.slots[index];
-                slot.phase != Phase::Free
-                    && slot.owner == owner
-                    && !self.is_time_wait(index)
+                slot.phase != Phase::Free && slot.owner == owner && !self.is_time_wait(index)
             })
             .count()
     }
@@ -49,15 +47,13 @@ impl<'a> Pool<'a> {
     }
 
     pub(super) fn is_time_wait(&self, index: usize) -> bool {
-        self.slots[index].phase == Phase::Orphan
-            && self.socket(index).state() == State::TimeWait
+        self.slots[index].phase == Phase::Orphan && self.socket(index).state() == State::TimeWait
     }
 
     /// Whether `owner` may have a slot at nobody's cost.
     fn has_room(&self, owner: SlotOwner) -> bool {
-        let unused = |index: &usize| {
-            self.slots[*index].phase == Phase::Free || self.is_time_wait(*index)
-        };
+        let unused =
+            |index: &usize| self.slots[*index].phase == Phase::Free || self.is_time_wait(*index);
         let unused = self.slots.len() - self.used + self.used().filter(unused).count();
         unused > 0 && unused > self.reserved_for_others(owner)
     }
@@ -99,12 +95,7 @@ impl<'a> Pool<'a> {
 
     /// Makes room at somebody's cost: a stale handshake can be replaced at once; a connection that moved
     /// nothing for long is aborted, and its slot is free once the RST has left.
-    fn evict(
-        &mut self,
-        owner: SlotOwner,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<usize> {
+    fn evict(&mut self, owner: SlotOwner, now: Instant, counters: &mut Counters) -> Option<usize> {
         let may_lose = |pool: &Self, index: usize| {
             let loser = pool.slots[index].owner;
             loser == owner || loser == SlotOwner::Nobody || pool.held(loser) > pool.reserve(loser)
@@ -207,11 +198,7 @@ impl<'a> Pool<'a> {
     }
 
     /// A slot for an outgoing connection, prepared.
-    pub(crate) fn take_client(
-        &mut self,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<usize> {
+    pub(crate) fn take_client(&mut self, now: Instant, counters: &mut Counters) -> Option<usize> {
         let index = self.take(SlotOwner::Client, now, counters)?;
         self.prepare(index, SlotOwner::Client, now);
         self.slots[index].phase = Phase::Open;

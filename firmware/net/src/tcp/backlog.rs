@@ -55,7 +55,7 @@ impl Held {
 
 /// Room for `N` requests. It is empty when all its bytes are zero.
 #[derive(Debug, Default)]
-pub struct Backlog<const N: usize> {
+pub struct Backlog<const N: usize = 32> {
     held: heapless::Vec<Held, N>,
 }
 

@@ -6,8 +6,8 @@ use smoltcp::time::Instant;
 
 use super::{End, Peer, Phase, Pool};
 use crate::limits::{ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX};
-use crate::time::earliest;
 use crate::netstat::Counters;
+use crate::time::earliest;
 
 impl<'a> Pool<'a> {
     /// Notes whether smoltcp found a reset good and ended the connection, in state `before`, with it. In
@@ -26,11 +26,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Moves handshakes on after a TCP segment came in.
-    pub(crate) fn progress(
-        &mut self,
-        now: Instant,
-        counters: &mut Counters,
-    ) {
+    pub(crate) fn progress(&mut self, now: Instant, counters: &mut Counters) {
         for index in self.used() {
             if self.slots[index].phase != Phase::Handshake {
                 continue;

@@ -249,7 +249,11 @@ impl Tcb {
         if !self.synchronized || (queue == 0 && !fin) || flight <= 0 || self.snd_wnd == 0 {
             return None;
         }
-        if queue == 0 { Some(self.loss.fin_due(now)) } else { self.loss.due(flight, user_timeout, now) }
+        if queue == 0 {
+            Some(self.loss.fin_due(now))
+        } else {
+            self.loss.due(flight, user_timeout, now)
+        }
     }
 
     /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its

@@ -42,9 +42,8 @@ mod tests {
 
     #[test]
     fn the_checksum_stays_right_whatever_it_was() {
-        let end = |last, port| {
-            IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::new(192, 0, 2, last)), port)
-        };
+        let end =
+            |last, port| IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::new(192, 0, 2, last)), port);
         let ends = FourTuple { local: end(1, 8), remote: end(2, 7) };
         let (source, destination) = (ends.remote.addr, ends.local.addr);
         // Every checksum there can be, by every word of payload.
