@@ -115,7 +115,7 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
     let mut board_sockets = BoardSockets::new();
     let mut peer_udp = board_udp.clone();
     let mut peer_sockets = BoardSockets::new();
-    let (mut board_backlog, mut peer_backlog) = (Backlog::new(), Backlog::new());
+    let (mut board_backlog, mut peer_backlog) = (Backlog::<32>::new(), Backlog::<32>::new());
     let (mut wire, mut link) = (Wire::default(), Link::new(seed));
     link.set(None, Setting::Delay(DELAY));
     for &fault in faults {
@@ -127,7 +127,7 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
         Seeded(seed),
         &mut wire.end(Side::Board),
         Instant::ZERO,
-        Buffers { tcp: &mut board_tcp, udp: &mut board_udp, backlog: &mut board_backlog },
+        Buffers { tcp: &mut board_tcp, udp: &mut board_udp, backlog: (&mut board_backlog).into() },
         &mut board_sockets,
     )
     .expect("entropy");
@@ -136,7 +136,7 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
         &mut wire.end(Side::Peer),
         Instant::ZERO,
         !seed,
-        Buffers { tcp: &mut peer_tcp, udp: &mut peer_udp, backlog: &mut peer_backlog },
+        Buffers { tcp: &mut peer_tcp, udp: &mut peer_udp, backlog: (&mut peer_backlog).into() },
         &mut peer_sockets,
     );
     let mut client = Client::new(&mut peer, port);

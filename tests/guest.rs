@@ -175,7 +175,7 @@ fn a_guest_whose_cable_is_pulled_during_an_echo_loses_nothing_and_the_capture_sa
         let cut = records.iter().filter(|record| record.notes == "dropped: the cable is out");
         cut.filter(|record| record.frame[6..12] == *from).count()
     };
-    let [board, peer] = [BOARD_NET, PEER_NET].map(|net| cut(&net.mac.0));
+    let [board, peer] = [BOARD_NET, PEER_NET].map(|net| cut(&net.mac().0));
     assert!(board > 0 && peer > 0, "of {} frames: {board} and {peer}", records.len());
 }
 

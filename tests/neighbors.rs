@@ -473,7 +473,7 @@ fn discovery_in_disguise_teaches_nobody_anything() {
 fn nobody_takes_the_gateway_s_place_with_a_packet_from_elsewhere() {
     let own = BOARD_NET.ipv4_address();
     let router = Ipv4Address::new(192, 0, 2, 254);
-    let config = NetConfig { gateway: Some(router), ..BOARD_NET };
+    let config = BOARD_NET.with_ipv4_gateway(router);
     let [far, false_one] = ["198.51.100.7", "203.0.113.5"].map(|text| text.parse().unwrap());
     let mut memory = SoloMemory::new();
     let mut solo = Solo::with(&config, &mut memory, 1);

@@ -89,7 +89,7 @@ impl Default for Memory<'_> {
 impl<'a> Memory<'a> {
     fn client(&'a mut self, device: &mut impl Device) -> Client<'a> {
         let Self { tcp, udp, backlog, sockets } = self;
-        let buffers = Buffers { tcp, udp, backlog };
+        let buffers = Buffers { tcp, udp, backlog: backlog.into() };
         let stack = NetStack::new(&PEER_NET, device, Instant::ZERO, 5, buffers, sockets);
         let (mut cable, frames) = (Cable::new(Link::new(0)), Rc::default());
         cable.watch(Watch::Capture, Some(Box::new(Frames(Rc::clone(&frames)))));

@@ -20,6 +20,6 @@ impl<const BUFFER: usize, const DATAGRAMS: usize> Memory<BUFFER, DATAGRAMS> {
 
     pub(crate) fn buffers(&mut self) -> Buffers<'_, BUFFER, DATAGRAMS> {
         let Self { tcp, udp, backlog } = self;
-        Buffers { tcp, udp, backlog }
+        Buffers { tcp, udp, backlog: backlog.into() }
     }
 }

@@ -81,7 +81,7 @@ impl<'a> Pair<'a> {
         let buffers = Buffers {
             tcp: &mut memory.peer_tcp,
             udp: &mut memory.peer_udp,
-            backlog: &mut memory.peer_backlog,
+            backlog: (&mut memory.peer_backlog).into(),
         };
         let peer = NetStack::new(
             &peer,

@@ -311,7 +311,7 @@ mod tests {
             let unit = Duration::from_micros(1024);
             let mut memory = Backlog::<SIZE>::new();
             let mut backlog = BacklogView::from(&mut memory);
-            backlog.hold(&frame, local, remote, start, &ChecksumCapabilities::default());
+            backlog.hold(&parse(&frame), start, &ChecksumCapabilities::default());
             assert!(backlog.waits(start + SYN_HELD - unit * 2, |_| true));
             assert!(!backlog.waits(start + SYN_HELD + unit, |_| true));
             assert!(backlog.next(Some(MAC), start + SYN_HELD + unit, |_| true).is_none());
@@ -339,7 +339,7 @@ mod tests {
             let heard = asked_at.iter().enumerate().filter(|&(number, _)| number != lost);
             for (index, (_, &at)) in heard.enumerate() {
                 assert!(index == 0 || backlog.waits(second(at), |_| true), "{lost} {at}");
-                backlog.hold(&frame, local, remote, second(at), &ChecksumCapabilities::default());
+                backlog.hold(&parse(&frame), second(at), &ChecksumCapabilities::default());
             }
             let last = if lost == asked_at.len() - 1 { 31 } else { 63 };
             assert!(!backlog.waits(second(last) + SYN_HELD_MAX, |_| true));
