@@ -12,7 +12,7 @@ use smoltcp::wire::{
     ArpOperation, EthernetAddress, EthernetFrame, IpAddress, Ipv4Address, TcpControl, TcpSeqNumber,
 };
 use tapboard_firmware::config::NEIGHBORS;
-use tapboard_firmware::{BOARD_NET, NetConfig, PEER_NET};
+use tapboard_firmware::{BOARD_NET, PEER_NET};
 
 const SECOND: Duration = Duration::from_secs(1);
 
