@@ -47,7 +47,8 @@ where
 }
 
 /// As [`run`], with the services that `services` makes at the moment it is given: one's own, or a tuple of the stock
-/// ones and those. Each further port takes one slot of those that all ports share.
+/// ones and those. Each further port keeps a slot in reserve of those that all ports share; the call stack is
+/// deeper at boot by the services' size.
 pub fn run_with<H, M, T, S, V>(
     name: &str,
     home: &'static Home<H, V>,
