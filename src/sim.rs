@@ -1,19 +1,19 @@
 //! Worlds: whole networks in virtual time, each drawn from one seed, whose failures replay bit for bit.
 //!
-//! A world has boards that run the real firmware, peers that use every service as they should, intruders
+//! A world has boards that run the real firmware, peers that use every service as they should, adversaries
 //! that do not, a switch between them, and a bad [`crate::link::Link`] in front of each. Events come
 //! from the seed: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
 //! the end; the first thing that does not is a [`Failure`]. [`run`] is one world; it allocates no memory
 //! for the stacks, which come from an [`Arena`], and reads no clock.
 
+mod adversary;
 mod arena;
-mod calm;
 mod check;
 mod client;
 mod collector;
 mod command;
 mod craft;
-mod intruder;
+mod fault_history;
 mod node;
 mod options;
 mod plan;
@@ -29,7 +29,7 @@ use tapboard_firmware::BoardSockets;
 pub use self::arena::Arena;
 use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 pub use self::command::command;
-use self::node::Stock;
+use self::node::BootMemory;
 pub use self::options::{Sim, Switch};
 pub use self::plan::{Plan, SETTLE};
 pub use self::switch::Observer;
@@ -70,9 +70,10 @@ pub struct Report {
 pub fn run<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer<'o>>) -> Report {
     let mut boards: Vec<BoardSockets<'_>> = (0..BOOTS).map(|_| BoardSockets::new()).collect();
     let mut peers: Vec<PeerSockets<'_>> = (0..PEER_BOOTS).map(|_| PeerSockets::new()).collect();
-    let stock = Stock { lent: arena.lend(), boards: boards.iter_mut(), peers: peers.iter_mut() };
+    let memory =
+        BootMemory { lent: arena.lend(), boards: boards.iter_mut(), peers: peers.iter_mut() };
     let mut clock = VirtualClock::new();
-    let mut world = World::new(plan, stock, observer);
+    let mut world = World::new(plan, memory, observer);
     let limit = plan.heal + SETTLE * 2;
     let outcome =
         catch_unwind(AssertUnwindSafe(|| drive(&mut clock, limit, |now| world.step(now))));

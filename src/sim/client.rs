@@ -1,7 +1,7 @@
 //! A well-behaved client of one job: it connects, does its work, and tries again when something broke.
 //!
 //! It uses the socket calls as an application would and checks all that it hears. What may break is
-//! decided by [`Calm`]: a connection may end, or be refused, only if there was a reason since it began.
+//! decided by [`FaultHistory`]: a connection may end, or be refused, only if there was a reason since it began.
 //! A turn costs a few calls of its socket; a client that is not connected costs a comparison.
 
 mod datagrams;
@@ -14,7 +14,7 @@ use embedded_nal::{TcpClientStack, UdpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::{Error, NetStack, TcpSocket, UdpSocket};
 
-use super::calm::Calm;
+use super::fault_history::FaultHistory;
 use super::plan::{Job, Work};
 use crate::output::counted;
 
@@ -42,7 +42,7 @@ enum State {
 }
 
 /// What an exchange came to.
-enum Turn {
+enum Exchange {
     /// Nothing to do before a frame comes, or this moment.
     Wait(Option<Instant>),
     Close,
@@ -116,7 +116,7 @@ impl Client {
         &mut self,
         now: Instant,
         stack: &mut NetStack<'_>,
-        calm: &Calm,
+        history: &FaultHistory,
         scratch: &mut Scratch,
     ) -> Result<Option<Instant>, Failure> {
         loop {
@@ -126,14 +126,14 @@ impl Client {
                     self.state = State::Waiting(at);
                     return Ok(Some(at));
                 }
-                State::Waiting(_) => self.begin(now, stack, calm)?,
+                State::Waiting(_) => self.begin(now, stack, history)?,
                 State::Connecting(socket) => {
-                    if !self.connect(now, stack, calm, socket)? {
+                    if !self.connect(now, stack, history, socket)? {
                         return Ok(None);
                     }
                 }
                 State::Open(socket) => {
-                    let open = self.open(now, stack, calm, socket, scratch)?;
+                    let open = self.open(now, stack, history, socket, scratch)?;
                     if let ControlFlow::Break(wait) = open {
                         return Ok(wait);
                     }
@@ -152,14 +152,14 @@ impl Client {
         &mut self,
         now: Instant,
         stack: &mut NetStack<'_>,
-        calm: &Calm,
+        history: &FaultHistory,
     ) -> Result<(), Failure> {
         (self.since, self.next, self.shut) = (now, now, false);
         (self.sent, self.received) = (0, 0);
         self.heard.clear();
         if let Work::Datagrams { .. } = self.job.work {
             let mut socket = UdpClientStack::socket(stack).map_err(|error| error.to_string())?;
-            let remote = calm.address(self.job.board, self.job.ipv6, 7);
+            let remote = history.address(self.job.board, self.job.ipv6, 7);
             self.state = match UdpClientStack::connect(stack, &mut socket, remote) {
                 Ok(()) => State::Datagrams(socket, 0, now),
                 Err(_) => State::Waiting(now + RETRY),
@@ -176,7 +176,7 @@ impl Client {
         &mut self,
         now: Instant,
         stack: &mut NetStack<'_>,
-        calm: &Calm,
+        history: &FaultHistory,
         mut socket: TcpSocket,
     ) -> Result<bool, Failure> {
         let port = match self.job.work {
@@ -186,7 +186,7 @@ impl Client {
             Work::Shell { .. } | Work::Reset => 23,
             Work::Refused { port } => port,
         };
-        let remote = calm.address(self.job.board, self.job.ipv6, port);
+        let remote = history.address(self.job.board, self.job.ipv6, port);
         match TcpClientStack::connect(stack, &mut socket, remote) {
             Err(nb::Error::WouldBlock) => {
                 self.state = State::Connecting(socket);
@@ -220,7 +220,7 @@ impl Client {
         &mut self,
         now: Instant,
         stack: &mut NetStack<'_>,
-        calm: &Calm,
+        history: &FaultHistory,
         mut socket: TcpSocket,
         scratch: &mut Scratch,
     ) -> Result<ControlFlow<Option<Instant>>, Failure> {
@@ -230,20 +230,20 @@ impl Client {
             Work::Chargen { .. } => self.chargen(now, stack, &mut socket, scratch)?,
             Work::Shell { .. } | Work::Reset => self.shell(stack, &mut socket, scratch)?,
             Work::Idle { .. } => self.idle(now, stack, &mut socket)?,
-            Work::Refused { .. } | Work::Datagrams { .. } => Turn::Abort,
+            Work::Refused { .. } | Work::Datagrams { .. } => Exchange::Abort,
         };
         match turn {
-            Turn::Wait(until) => {
+            Exchange::Wait(until) => {
                 self.state = State::Open(socket);
                 return Ok(ControlFlow::Break(until));
             }
-            Turn::Close => {
+            Exchange::Close => {
                 let _ = TcpClientStack::close(stack, socket);
             }
-            Turn::Abort => stack.abort(socket),
-            Turn::Lost(error) => {
+            Exchange::Abort => stack.abort(socket),
+            Exchange::Lost(error) => {
                 let _ = TcpClientStack::close(stack, socket);
-                if !calm.explains(self.job.board, self.since, now, self.received == 0) {
+                if !history.explains(self.job.board, self.since, now, self.received == 0) {
                     let since = self.since;
                     return Err(format!("{error}, without a reason since {since}"));
                 }

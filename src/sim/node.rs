@@ -12,9 +12,9 @@ use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{Board, BoardSockets, Firmware, NetConfig, NetStack};
 
 use super::arena::{Lent, PeerSockets};
-use super::calm::Calm;
 use super::client::{Client, SCRATCH, Scratch};
 use super::collector::{Collector, PORT};
+use super::fault_history::FaultHistory;
 use super::plan::{BoardPlan, Job};
 
 /// A board's hardware, all of whose randomness comes from the world's seed.
@@ -61,7 +61,7 @@ pub(super) fn net_config(number: u8, generation: u8) -> NetConfig {
 }
 
 /// Where boots get their memory: what no boot of this world has had yet.
-pub(super) struct Stock<'w> {
+pub(super) struct BootMemory<'w> {
     pub(super) lent: Lent<'w>,
     pub(super) boards: std::slice::IterMut<'w, BoardSockets<'w>>,
     pub(super) peers: std::slice::IterMut<'w, PeerSockets<'w>>,
@@ -110,7 +110,7 @@ impl<'w> BoardNode<'w> {
     pub(super) fn boot(
         &mut self,
         now: Instant,
-        stock: &mut Stock<'w>,
+        memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
         entropy: u64,
     ) {
@@ -120,12 +120,12 @@ impl<'w> BoardNode<'w> {
         let telemetry = self.plan.telemetry.then_some((self.collector, PORT).into());
         let services = ServiceConfig { name, telemetry };
         let hardware = Hardware { led: false, rng: Rng::new(entropy), reset: false };
-        let sockets = stock.boards.next().expect("the plan counts the boots");
+        let sockets = memory.boards.next().expect("the plan counts the boots");
         let firmware = if self.plan.large {
-            let buffers = stock.lent.large();
+            let buffers = memory.lent.large();
             Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
         } else {
-            let buffers = stock.lent.mcu();
+            let buffers = memory.lent.mcu();
             Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
         };
         self.firmware = Some(Box::new(firmware.expect("the hardware has entropy")));
@@ -153,13 +153,13 @@ impl<'w> PeerNode<'w> {
         jobs: &[Job],
         collector: bool,
         now: Instant,
-        stock: &mut Stock<'w>,
+        memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
         entropy: u64,
     ) -> Self {
         Self {
             config,
-            stack: boot_peer(&config, now, stock, device, entropy),
+            stack: boot_peer(&config, now, memory, device, entropy),
             clients: jobs.iter().copied().map(Client::new).collect(),
             collector: collector.then(Collector::default),
             scratch: Box::new(SCRATCH),
@@ -171,11 +171,11 @@ impl<'w> PeerNode<'w> {
         &mut self,
         config: NetConfig,
         now: Instant,
-        stock: &mut Stock<'w>,
+        memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
         entropy: u64,
     ) {
-        self.stack = boot_peer(&config, now, stock, device, entropy);
+        self.stack = boot_peer(&config, now, memory, device, entropy);
         self.config = config;
         for client in &mut self.clients {
             client.restart(now);
@@ -190,7 +190,7 @@ impl<'w> PeerNode<'w> {
         &mut self,
         now: Instant,
         device: &mut (impl Device + ?Sized),
-        calm: &Calm,
+        history: &FaultHistory,
         booted: &impl Fn(usize, usize) -> Option<Instant>,
     ) -> Result<Option<Instant>, String> {
         let Self { stack, clients, collector, scratch, .. } = self;
@@ -198,7 +198,7 @@ impl<'w> PeerNode<'w> {
         let next = stack.poll_with(now, device, |stack, now| {
             let mut next = None;
             for client in clients.iter_mut() {
-                match client.turn(now, stack, calm, scratch) {
+                match client.turn(now, stack, history, scratch) {
                     Ok(at) => next = earliest(next, at),
                     Err(text) => {
                         failure.get_or_insert_with(|| format!("{text} ({})", client.describe()));
@@ -219,12 +219,12 @@ impl<'w> PeerNode<'w> {
 fn boot_peer<'w>(
     config: &NetConfig,
     now: Instant,
-    stock: &mut Stock<'w>,
+    memory: &mut BootMemory<'w>,
     device: &mut (impl Device + ?Sized),
     entropy: u64,
 ) -> NetStack<'w> {
-    let sockets = stock.peers.next().expect("the plan counts the boots");
-    NetStack::new(config, device, now, entropy, stock.lent.peer(), sockets)
+    let sockets = memory.peers.next().expect("the plan counts the boots");
+    NetStack::new(config, device, now, entropy, memory.lent.peer(), sockets)
 }
 
 /// The earlier of two moments, where `None` is none.

@@ -1,21 +1,21 @@
 //! What happens in a world, drawn from its seed before it begins.
 //!
 //! A world has two parts. Until [`Plan::heal`] there is chaos: clients come, cables fail, boards lose
-//! their power, intruders do what they can. From then on everything is well, and what well-behaved
+//! their power, adversaries do what they can. From then on everything is well, and what well-behaved
 //! clients want has to be done within [`SETTLE`]. Drawing everything at once makes the seed the whole
 //! story, and bounds the memory: there are as many boots as there are in the plan.
 
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
+use super::adversary::{Attack, AttackWindow};
 use super::arena::{BOOTS, PEER_BOOTS};
 use super::check::SHELL;
-use super::intruder::{Campaign, Deed};
 use crate::link::{Burst, Chance, Setting};
 use crate::nic::wire::Side;
 
 /// Virtual time within which everything well-behaved is done after the last fault: the dead connections
-/// of intruders need 120 s (keep-alive and user timeout) to give their slots back, a retransmission
+/// of adversaries need 120 s (keep-alive and user timeout) to give their slots back, a retransmission
 /// may be 60 s away (RFC 6298 2.5), and so may be the end of a neighbour entry that a flipped bit
 /// poisoned; then a client connects anew and does its work.
 pub const SETTLE: Duration = Duration::from_secs(240);
@@ -81,7 +81,7 @@ pub(super) enum Event {
         setting: Setting,
     },
     /// The end of every fault of that node's link.
-    Calm {
+    ClearFaults {
         node: usize,
     },
     Unplug {
@@ -100,9 +100,9 @@ pub(super) enum Event {
     Swap {
         peer: usize,
     },
-    Campaign {
-        intruder: usize,
-        campaign: Campaign,
+    Attack {
+        adversary: usize,
+        window: AttackWindow,
     },
     Heal,
 }
@@ -113,7 +113,7 @@ pub struct Plan {
     pub(super) seed: u64,
     pub(super) boards: Vec<BoardPlan>,
     pub(super) peers: Vec<Vec<Job>>,
-    pub(super) intruders: usize,
+    pub(super) adversaries: usize,
     /// What a frame takes on each node's cable.
     pub(super) delays: Vec<Duration>,
     /// In the order of time.
@@ -233,8 +233,8 @@ impl Plan {
             .map(|_| BoardPlan { large: draw.one_in(4), telemetry: !draw.one_in(4) })
             .collect();
         let peers = 1 + draw.below(2);
-        let intruders = [0, 1, 1, 2][draw.below(4)];
-        let nodes = boards.len() + peers + intruders;
+        let adversaries = [0, 1, 1, 2][draw.below(4)];
+        let nodes = boards.len() + peers + adversaries;
         // A board's frames take some time, or a stream without end would come to no end in no time.
         let delays = (0..nodes).map(|node| match draw.below(4) {
             0 if node >= boards.len() => Duration::ZERO,
@@ -245,14 +245,14 @@ impl Plan {
         let mut plan = Self {
             seed,
             peers: vec![Vec::new(); peers],
-            intruders,
+            adversaries,
             boards,
             delays,
             events: vec![(heal, Event::Heal)],
             heal,
         };
         plan.draw_jobs(&mut draw);
-        plan.draw_campaigns(&mut draw);
+        plan.draw_attacks(&mut draw);
         if faults {
             plan.draw_faults(&mut draw);
             plan.draw_power(&mut draw);
@@ -270,7 +270,7 @@ impl Plan {
             seed: 0,
             boards: vec![BoardPlan { large: false, telemetry }],
             peers: vec![Vec::new()],
-            intruders: 0,
+            adversaries: 0,
             delays: vec![Duration::from_micros(100); 2],
             events: vec![(heal, Event::Heal)],
             heal,
@@ -295,7 +295,7 @@ impl Plan {
     }
 
     pub(super) fn nodes(&self) -> usize {
-        self.boards.len() + self.peers.len() + self.intruders
+        self.boards.len() + self.peers.len() + self.adversaries
     }
 
     fn draw_jobs(&mut self, draw: &mut Draw) {
@@ -328,18 +328,18 @@ impl Plan {
         self.peers[peer].push(Job { at, board, ipv6, salt, work: draw.work() });
     }
 
-    fn draw_campaigns(&mut self, draw: &mut Draw) {
-        for intruder in 0..self.intruders {
+    fn draw_attacks(&mut self, draw: &mut Draw) {
+        for adversary in 0..self.adversaries {
             let mut at = draw.moment(self.heal);
             while at < self.heal {
                 let until = (at + draw.millis(200, 10_000)).min(self.heal);
-                let campaign = Campaign {
-                    deed: Deed::ALL[draw.below(Deed::ALL.len())],
+                let window = AttackWindow {
+                    attack: Attack::ALL[draw.below(Attack::ALL.len())],
                     board: draw.below(self.boards.len()),
                     until,
                     gap: draw.millis(5, 400),
                 };
-                self.events.push((at, Event::Campaign { intruder, campaign }));
+                self.events.push((at, Event::Attack { adversary, window }));
                 at = until + draw.millis(0, 20_000);
             }
         }
@@ -366,7 +366,7 @@ impl Plan {
                 };
                 self.events.push((at, Event::Fault { node, to, setting }));
             }
-            self.events.push((at + draw.millis(500, 20_000), Event::Calm { node }));
+            self.events.push((at + draw.millis(500, 20_000), Event::ClearFaults { node }));
         }
     }
 

@@ -5,7 +5,7 @@
 //! once a virtual second after the last fault. Everything is in vectors and in fixed order, so that the
 //! plan and the seed decide every byte.
 
-mod fate;
+mod events;
 mod oracles;
 
 use smoltcp::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::NetConfig;
 use tapboard_firmware::rng::Rng;
 
-use super::calm::Calm;
-use super::intruder::Intruder;
-use super::node::{BoardNode, PeerNode, Stock, earliest, net_config, netstat};
+use super::adversary::Adversary;
+use super::fault_history::FaultHistory;
+use super::node::{BoardNode, BootMemory, PeerNode, earliest, net_config, netstat};
 use super::plan::{Event, Plan};
 use super::switch::{Observer, Port, Switch};
 use crate::nic::wire::Side;
@@ -52,8 +52,8 @@ struct Wakeups {
 
 enum Node<'w> {
     Board(Box<BoardNode<'w>>, Wakeups),
-    Peer(Box<PeerNode<'w>>, Calm),
-    Intruder(Intruder),
+    Peer(Box<PeerNode<'w>>, FaultHistory),
+    Adversary(Adversary),
 }
 
 /// How far a world is.
@@ -69,7 +69,7 @@ pub(super) struct World<'w, 'o> {
     pub(super) switch: Switch<'o>,
     nodes: Vec<Node<'w>>,
     deadlines: Vec<Option<Instant>>,
-    stock: Stock<'w>,
+    memory: BootMemory<'w>,
     events: std::collections::VecDeque<(Instant, Event)>,
     entropy: Rng,
     boards: usize,
@@ -86,7 +86,7 @@ pub(super) struct World<'w, 'o> {
 impl<'w, 'o> World<'w, 'o> {
     pub(super) fn new(
         plan: &Plan,
-        stock: Stock<'w>,
+        memory: BootMemory<'w>,
         observer: Option<&'o mut Observer<'o>>,
     ) -> Self {
         let mut entropy = Rng::new(!plan.seed);
@@ -95,7 +95,7 @@ impl<'w, 'o> World<'w, 'o> {
             switch: Switch::new(ports.collect(), observer),
             nodes: Vec::new(),
             deadlines: vec![Some(Instant::ZERO); plan.nodes()],
-            stock,
+            memory,
             events: plan.events.iter().copied().collect(),
             entropy,
             boards: plan.boards.len(),
@@ -107,12 +107,12 @@ impl<'w, 'o> World<'w, 'o> {
             polls: 0,
             violation: None,
         };
-        world.people(plan);
+        world.spawn_nodes(plan);
         world
     }
 
     /// Boots every machine of the plan.
-    fn people(&mut self, plan: &Plan) {
+    fn spawn_nodes(&mut self, plan: &Plan) {
         let configs: Vec<NetConfig> = [1, 11, 12, 13]
             .into_iter()
             .take(plan.boards.len())
@@ -123,7 +123,7 @@ impl<'w, 'o> World<'w, 'o> {
             let mut board = BoardNode::new(board, number, config, collector);
             let entropy = self.entropy.next_u64();
             let end = &mut self.switch.ports[number].wire.end(Side::Board);
-            board.boot(Instant::ZERO, &mut self.stock, end, entropy);
+            board.boot(Instant::ZERO, &mut self.memory, end, entropy);
             self.nodes.push(Node::Board(Box::new(board), Wakeups::default()));
         }
         for (number, jobs) in plan.peers.iter().enumerate() {
@@ -132,15 +132,15 @@ impl<'w, 'o> World<'w, 'o> {
             let entropy = self.entropy.next_u64();
             let end = &mut self.switch.ports[node].wire.end(Side::Board);
             let (first, now) = (number == 0, Instant::ZERO);
-            let peer = PeerNode::new(config, jobs, first, now, &mut self.stock, end, entropy);
-            let calm = Calm::new(node, configs.clone(), plan.nodes());
-            self.nodes.push(Node::Peer(Box::new(peer), calm));
+            let peer = PeerNode::new(config, jobs, first, now, &mut self.memory, end, entropy);
+            let history = FaultHistory::new(node, configs.clone(), plan.nodes());
+            self.nodes.push(Node::Peer(Box::new(peer), history));
         }
-        for number in 0..plan.intruders {
+        for number in 0..plan.adversaries {
             let config = net_config(66 + number as u8, 0);
             let seed = self.entropy.next_u64();
-            let intruder = Intruder::new(config, configs.clone(), seed);
-            self.nodes.push(Node::Intruder(intruder));
+            let adversary = Adversary::new(config, configs.clone(), seed);
+            self.nodes.push(Node::Adversary(adversary));
         }
     }
 
@@ -205,8 +205,8 @@ impl<'w, 'o> World<'w, 'o> {
                     Ok(None)
                 }
             }
-            Node::Intruder(intruder) => {
-                let polled = intruder.poll(now, &mut wire.end(Side::Board));
+            Node::Adversary(adversary) => {
+                let polled = adversary.poll(now, &mut wire.end(Side::Board));
                 polled.map_err(|text| violation("answer", text))
             }
             Node::Peer(..) => self.poll_peer(index, now),
@@ -246,11 +246,11 @@ impl<'w, 'o> World<'w, 'o> {
             Node::Board(board, _) => board.booted.get(boot).copied(),
             _ => None,
         };
-        let Node::Peer(peer, calm) = &mut others[index - self.boards] else {
+        let Node::Peer(peer, history) = &mut others[index - self.boards] else {
             return Ok(None);
         };
         let mut end = self.switch.ports[index].wire.end(Side::Board);
-        let polled = peer.poll(now, &mut end, calm, &booted);
+        let polled = peer.poll(now, &mut end, history, &booted);
         polled.map_err(|text| violation("stream", text))
     }
 
@@ -274,7 +274,7 @@ impl<'w, 'o> World<'w, 'o> {
                     let name = format!("peer {index}, {}", peer.config.ipv4.address());
                     text += &netstat(&name, &peer.stack);
                 }
-                Node::Intruder(_) => {}
+                Node::Adversary(_) => {}
             }
         }
         text

@@ -3,7 +3,7 @@
 use embedded_nal::{TcpClientStack, nb};
 use tapboard_firmware::{NetStack, TcpSocket};
 
-use super::{Client, Failure, Scratch, Turn};
+use super::{Client, Exchange, Failure, Scratch};
 use crate::sim::check::{SHELL, greeting};
 use crate::sim::plan::Work;
 
@@ -40,7 +40,7 @@ impl Client {
         stack: &mut NetStack<'_>,
         socket: &mut TcpSocket,
         chunk: &mut Scratch,
-    ) -> Result<Turn, Failure> {
+    ) -> Result<Exchange, Failure> {
         loop {
             if self.sent < self.received
                 && let Some(line) = self.line(self.received)
@@ -49,7 +49,7 @@ impl Client {
                     Ok(count) if count == line.len() => self.sent = self.received,
                     Ok(_) => return Err("a send buffer that is empty takes no line".into()),
                     Err(nb::Error::WouldBlock) => {}
-                    Err(nb::Error::Other(error)) => return Ok(Turn::Lost(error)),
+                    Err(nb::Error::Other(error)) => return Ok(Exchange::Lost(error)),
                 }
             }
             match TcpClientStack::receive(stack, socket, chunk) {
@@ -59,13 +59,13 @@ impl Client {
                         _ => b"bye\r\n",
                     };
                     if self.heard == last {
-                        return Ok(Turn::Close);
+                        return Ok(Exchange::Close);
                     }
                     return Err(format!("shell: FIN after {:?}", self.heard_text()));
                 }
                 Ok(count) => self.heard.extend_from_slice(&chunk[..count]),
-                Err(nb::Error::WouldBlock) => return Ok(Turn::Wait(None)),
-                Err(nb::Error::Other(error)) => return Ok(Turn::Lost(error)),
+                Err(nb::Error::WouldBlock) => return Ok(Exchange::Wait(None)),
+                Err(nb::Error::Other(error)) => return Ok(Exchange::Lost(error)),
             }
             if let Some(text) = self.heard.strip_suffix(b"\r\n> ") {
                 let text = String::from_utf8_lossy(text) + "\r\n";

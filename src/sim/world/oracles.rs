@@ -51,8 +51,8 @@ impl World<'_, '_> {
             let (stalls, given_up) =
                 (counters.stalls, counters.evicted + counters.handshakes_expired);
             for peer in &mut peers[..] {
-                if let Node::Peer(_, calm) = peer {
-                    calm.gave_up(index, now, given_up);
+                if let Node::Peer(_, history) = peer {
+                    history.gave_up(index, now, given_up);
                 }
             }
             if stalls > 0 {
@@ -231,7 +231,7 @@ impl World<'_, '_> {
                         collector.shutdown(&mut peer.stack);
                     }
                 }
-                Node::Intruder(_) => {}
+                Node::Adversary(_) => {}
             }
             *deadline = Some(now);
         }
