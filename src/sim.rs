@@ -30,7 +30,7 @@ pub use self::arena::Arena;
 use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 pub use self::command::command;
 use self::node::BootMemory;
-pub use self::options::{Sim, Switch};
+pub use self::options::SimOptions;
 pub use self::plan::{Plan, SETTLE};
 pub use self::switch::Observer;
 use self::world::World;

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::replay::replay;
-use super::{Arena, Failure, Plan, Report, Sim, run};
+use super::{Arena, Failure, Plan, Report, SimOptions, run};
 use crate::clock::RealClock;
 use crate::output::{self, counted, wrapped};
 
@@ -53,15 +53,15 @@ impl Sum {
 }
 
 /// Runs the worlds that the options name. An error says how many of them failed.
-pub fn command(options: &Sim) -> Result<(), String> {
+pub fn command(options: &SimOptions) -> Result<(), String> {
     if options.captures_to_stdout() {
         output::leave_stdout();
     }
-    let seeds = options.seeds();
+    let seeds = options.seeds.clone();
     let threads = options.threads().min(seeds.end - seeds.start);
     let clock = RealClock::new();
     let bar = bar(seeds.end - seeds.start, options.json);
-    let faults = options.faults.on();
+    let faults = options.faults;
     let done = |sum: &mut Sum, report| {
         let in_full = sum.failures.len() < IN_FULL;
         if let Some(failure) = sum.add(report)
