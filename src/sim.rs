@@ -31,7 +31,7 @@ use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 pub use self::command::command;
 use self::node::BootMemory;
 pub use self::options::SimOptions;
-pub use self::plan::{Plan, SETTLE};
+pub use self::plan::{SETTLE, WorldPlan};
 pub use self::switch::Observer;
 use self::world::World;
 use crate::clock::VirtualClock;
@@ -54,7 +54,7 @@ pub struct Failure {
 
 /// What a world came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct WorldReport {
     /// Virtual time that passed.
     pub elapsed: Duration,
     /// Frames that machines sent.
@@ -67,7 +67,11 @@ pub struct Report {
 
 /// Runs a world to its end, or to the first thing that does not hold. `observer` sees every frame; see
 /// [`Observer`].
-pub fn run<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer<'o>>) -> Report {
+pub fn run<'o>(
+    plan: &WorldPlan,
+    arena: &mut Arena,
+    observer: Option<&'o mut Observer<'o>>,
+) -> WorldReport {
     let mut boards: Vec<BoardSockets<'_>> = (0..BOOTS).map(|_| BoardSockets::new()).collect();
     let mut peers: Vec<PeerSockets<'_>> = (0..PEER_BOOTS).map(|_| PeerSockets::new()).collect();
     let memory =
@@ -89,7 +93,7 @@ pub fn run<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer
         text,
         netstat: world.netstat(),
     });
-    Report {
+    WorldReport {
         elapsed: clock.now() - Instant::ZERO,
         frames: world.switch.frames,
         polls: world.polls,

@@ -3,13 +3,13 @@
 use smoltcp::time::{Duration, Instant};
 use tapboard::link::Notes;
 use tapboard::nic::wire::Side;
-use tapboard::sim::{Arena, Plan, Report, run};
+use tapboard::sim::{Arena, WorldPlan, WorldReport, run};
 
 /// Seeds of the slice; `tapboard sim` runs as many as there is time for.
 const SLICE: u64 = 200;
 
 /// Runs a world with every frame, its time and what befell it in a hash (FNV-1a).
-fn hashed(seed: u64, arena: &mut Arena) -> (Report, u64) {
+fn hashed(seed: u64, arena: &mut Arena) -> (WorldReport, u64) {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut eat = |bytes: &[u8]| {
         for byte in bytes {
@@ -22,7 +22,7 @@ fn hashed(seed: u64, arena: &mut Arena) -> (Report, u64) {
         eat(frame);
         eat(notes.to_string().as_bytes());
     };
-    let report = run(&Plan::draw(seed, true), arena, Some(&mut observer));
+    let report = run(&WorldPlan::draw(seed, true), arena, Some(&mut observer));
     (report, hash)
 }
 
@@ -32,7 +32,7 @@ fn a_slice_of_worlds_is_well() {
         let mut arena = Arena::new();
         let mut seen = Duration::ZERO;
         for seed in seeds {
-            let report = run(&Plan::draw(seed, true), &mut arena, None);
+            let report = run(&WorldPlan::draw(seed, true), &mut arena, None);
             if let Some(failure) = report.failure {
                 panic!("seed {seed}: {}: {}\n{}", failure.oracle, failure.text, failure.netstat);
             }
@@ -53,7 +53,7 @@ fn a_slice_of_worlds_is_well() {
 fn worlds_that_found_faults_are_well() {
     let mut arena = Arena::new();
     for seed in [872, 3361, 21_731, 37_378, 54_518] {
-        let report = run(&Plan::draw(seed, true), &mut arena, None);
+        let report = run(&WorldPlan::draw(seed, true), &mut arena, None);
         assert_eq!(report.failure, None);
     }
 }
@@ -62,7 +62,7 @@ fn worlds_that_found_faults_are_well() {
 fn without_faults_worlds_are_well_too() {
     let mut arena = Arena::new();
     for seed in 0..20 {
-        let report = run(&Plan::draw(seed, false), &mut arena, None);
+        let report = run(&WorldPlan::draw(seed, false), &mut arena, None);
         assert_eq!(report.failure, None);
     }
 }
@@ -87,11 +87,11 @@ fn a_seed_gives_the_same_world_bit_for_bit_whatever_ran_before() {
 fn an_idle_board_sleeps() {
     let mut arena = Arena::new();
     let hour = Duration::from_secs(3600);
-    let silent = run(&Plan::idle(false, hour), &mut arena, None);
+    let silent = run(&WorldPlan::idle(false, hour), &mut arena, None);
     assert_eq!(silent.failure, None);
     // Each announces its three addresses, the IPv4 one twice.
     assert!(silent.frames == 8 && silent.polls < 100, "{silent:?}");
-    let telling = run(&Plan::idle(true, hour), &mut arena, None);
+    let telling = run(&WorldPlan::idle(true, hour), &mut arena, None);
     assert_eq!(telling.failure, None);
     // A line and its acknowledgement a second; a poll for each, and one more for delayed acknowledgements.
     assert!((7200..7300).contains(&telling.frames), "{telling:?}");

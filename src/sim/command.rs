@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::replay::replay;
-use super::{Arena, Failure, Plan, Report, SimOptions, run};
+use super::{Arena, Failure, SimOptions, WorldPlan, WorldReport, run};
 use crate::clock::RealClock;
 use crate::output::{self, counted, wrapped};
 
@@ -37,7 +37,7 @@ struct Sum {
 
 impl Sum {
     /// Counts a world, and returns what failed in it unless that is too much to keep.
-    fn add(&mut self, report: Report) -> Option<&Failure> {
+    fn add(&mut self, report: WorldReport) -> Option<&Failure> {
         self.worlds += 1;
         self.virtual_us += report.elapsed.total_micros();
         self.frames += report.frames;
@@ -92,7 +92,7 @@ pub fn command(options: &SimOptions) -> Result<(), String> {
 }
 
 /// Runs every world once, and `done` with each one's report, in the order in which they end.
-fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(Report)) {
+fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(WorldReport)) {
     let next = AtomicU64::new(seeds.start);
     std::thread::scope(|scope| {
         let (sender, reports) = mpsc::sync_channel(1024);
@@ -100,7 +100,7 @@ fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(Repor
             let (sender, next, end) = (sender.clone(), &next, seeds.end);
             scope.spawn(move || {
                 let mut arena = Arena::new();
-                let mut world = |seed| run(&Plan::draw(seed, faults), &mut arena, None);
+                let mut world = |seed| run(&WorldPlan::draw(seed, faults), &mut arena, None);
                 // Not past the end, which may be the last number there is.
                 let take = |seed: u64| (seed < end).then(|| seed + 1);
                 while let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)

@@ -1,6 +1,6 @@
 //! What happens in a world, drawn from its seed before it begins.
 //!
-//! A world has two parts. Until [`Plan::heal`] there is chaos: clients come, cables fail, boards lose
+//! A world has two parts. Until [`WorldPlan::heal`] there is chaos: clients come, cables fail, boards lose
 //! their power, adversaries do what they can. From then on everything is well, and what well-behaved
 //! clients want has to be done within [`SETTLE`]. Drawing everything at once makes the seed the whole
 //! story, and bounds the memory: there are as many boots as there are in the plan.
@@ -109,7 +109,7 @@ pub(super) enum Event {
 
 /// A whole world.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct WorldPlan {
     pub(super) seed: u64,
     pub(super) boards: Vec<BoardPlan>,
     pub(super) peers: Vec<Vec<Job>>,
@@ -222,7 +222,7 @@ impl Draw {
     }
 }
 
-impl Plan {
+impl WorldPlan {
     /// The world of that seed; without `faults`, every cable and every board is well throughout.
     #[must_use]
     pub fn draw(seed: u64, faults: bool) -> Self {

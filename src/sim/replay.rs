@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use smoltcp::time::Instant;
 
-use super::{Arena, Plan, Report, SimOptions, run};
+use super::{Arena, SimOptions, WorldPlan, WorldReport, run};
 use crate::capture::{Capture, Way};
 use crate::ladder::{Ladder, Style};
 use crate::link::Notes;
@@ -17,8 +17,8 @@ use crate::nic::wire::Side;
 use crate::output;
 
 /// Runs the world that the options name.
-pub(super) fn replay(options: &SimOptions) -> Result<Report, String> {
-    let plan = Plan::draw(options.seeds.start, options.faults);
+pub(super) fn replay(options: &SimOptions) -> Result<WorldReport, String> {
+    let plan = WorldPlan::draw(options.seeds.start, options.faults);
     let capture = |path: &Path| {
         if options.captures_to_stdout() {
             // No board waits for its reader: time is virtual.

@@ -16,7 +16,7 @@ use tapboard_firmware::rng::Rng;
 use super::adversary::Adversary;
 use super::fault_history::FaultHistory;
 use super::node::{BoardNode, BootMemory, PeerNode, earliest, net_config, netstat};
-use super::plan::{Event, Plan};
+use super::plan::{Event, WorldPlan};
 use super::switch::{Observer, Port, Switch};
 use crate::nic::wire::Side;
 use crate::world::Step;
@@ -85,7 +85,7 @@ pub(super) struct World<'w, 'o> {
 
 impl<'w, 'o> World<'w, 'o> {
     pub(super) fn new(
-        plan: &Plan,
+        plan: &WorldPlan,
         memory: BootMemory<'w>,
         observer: Option<&'o mut Observer<'o>>,
     ) -> Self {
@@ -112,7 +112,7 @@ impl<'w, 'o> World<'w, 'o> {
     }
 
     /// Boots every machine of the plan.
-    fn spawn_nodes(&mut self, plan: &Plan) {
+    fn spawn_nodes(&mut self, plan: &WorldPlan) {
         let configs: Vec<NetConfig> = [1, 11, 12, 13]
             .into_iter()
             .take(plan.boards.len())
