@@ -18,6 +18,14 @@ pub struct SimArgs {
     /// Run the world of this seed alone.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed(u64::MAX - 1))]
     seed: Option<u64>,
+    /// Run the world of this plan, which --write-plan wrote. With - of standard input.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Write the plan of the one world to this file before it runs: all that its seed decides, as text that
+    /// can be edited. A seed means another world after the next change to how worlds are drawn; a plan does
+    /// not. Of one world, so with --seed. With - to standard output, and all else to standard error.
+    #[arg(long, value_name = "FILE")]
+    write_plan: Option<PathBuf>,
     /// How many worlds to run at a time; as many as there are cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     threads: Option<u64>,
@@ -28,10 +36,10 @@ pub struct SimArgs {
     #[arg(long, value_enum, default_value_t = Switch::On)]
     faults: Switch,
     /// Write every frame on the boards' cables to this pcapng file, with what the cable did to it; of one
-    /// world, so with --seed. With - to standard output, and all else to standard error.
+    /// world, so with --seed or --plan. With - to standard output, and all else to standard error.
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
-    /// Draw every frame on the boards' cables as it is sent; of one world, so with --seed.
+    /// Draw every frame on the boards' cables as it is sent; of one world, so with --seed or --plan.
     #[arg(long)]
     ladder: bool,
 }
@@ -49,18 +57,33 @@ impl SimArgs {
     /// Looks at what is without effect.
     pub(super) fn check(&self) -> Result<(), String> {
         let frames = [("--pcap", self.pcap.is_some()), ("--ladder", self.ladder)];
-        if let Some((option, _)) = frames.iter().find(|(_, given)| *given && self.seed.is_none()) {
+        let one = self.seed.is_some() || self.plan.is_some();
+        if let Some((option, _)) = frames.iter().find(|(_, given)| *given && !one) {
             return Err(format!(
-                "{option} shows the frames of one world; name it with --seed N, in place of --seeds"
+                "{option} shows the frames of one world; name it with --seed N or --plan FILE, in place of \
+                 --seeds"
             ));
         }
-        if self.json && self.pcap.as_deref().is_some_and(is_standard) {
+        if self.write_plan.is_some() && self.seed.is_none() {
             return Err(
-                "--json and --pcap - both are for standard output; name a file for the capture"
+                "--write-plan writes one world's; name it with --seed N, in place of --seeds"
                     .into(),
             );
         }
-        Ok(())
+        let standard = |path: &Option<PathBuf>| path.as_deref().is_some_and(is_standard);
+        let outputs = [
+            ("--json", self.json),
+            ("--write-plan -", standard(&self.write_plan)),
+            ("--pcap -", standard(&self.pcap)),
+        ];
+        match outputs.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect::<Vec<_>>()
+            [..]
+        {
+            [one, other, ..] => Err(format!(
+                "{one} and {other} both are for standard output; name a file in place of the -"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What they come to.
@@ -68,6 +91,8 @@ impl SimArgs {
     pub fn options(&self) -> SimOptions {
         SimOptions {
             seeds: self.seed.map_or_else(|| self.seeds.clone(), |seed| seed..seed + 1),
+            plan: self.plan.clone(),
+            write_plan: self.write_plan.clone(),
             threads: self.threads,
             json: self.json,
             faults: self.faults == Switch::On,
@@ -99,7 +124,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(sim("tapboard sim --seeds 7..9"), 7..9);
-        assert_eq!(sim("tapboard sim --seed 7 --ladder --pcap x"), 7..8);
+        assert_eq!(sim("tapboard sim --seed 7 --ladder --pcap x --write-plan y"), 7..8);
         assert_eq!(sim(&format!("tapboard sim --seed {}", u64::MAX - 1)), u64::MAX - 1..u64::MAX);
         let last = format!("--seed {}", u64::MAX);
         for bad in ["", "7", "7..7", "9..7", "..7", "-1..7", "a..b"] {
@@ -108,8 +133,14 @@ mod tests {
         for (bad, remedy) in [
             ("--ladder", "--seed N"),
             ("--pcap x", "--seed N"),
-            ("--seeds 0..5 --pcap x", "--seed N, in place of --seeds"),
+            ("--seeds 0..5 --pcap x", "--seed N or --plan FILE, in place of --seeds"),
             ("--seed 7 --pcap - --json", "name a file"),
+            ("--seed 7 --write-plan - --json", "name a file"),
+            ("--seed 7 --write-plan - --pcap -", "name a file"),
+            ("--write-plan x", "--seed N"),
+            ("--plan x --write-plan y", "leave one of them out"),
+            ("--plan x --faults off", "leave one of them out"),
+            ("--plan x --seed 7", "leave one of them out"),
             (last.as_str(), "a number from 0 to 18446744073709551614"),
         ] {
             let error = read(&format!("tapboard sim {bad}")).unwrap_err().to_string();

@@ -4,6 +4,7 @@
 //! of attacks it only tells its MAC address to who asks. It remembers at most [`FLOWS`] connections.
 //! Some of what boards must never answer is sent from here, so here it shows if they do.
 
+use serde::{Deserialize, Serialize};
 use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl, TcpSeqNumber};
@@ -21,7 +22,8 @@ const BROKEN_PORTS: u16 = 60_000;
 const PORTS: [u16; 4] = [7, 9, 19, 23];
 
 /// A way to misbehave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Attack {
     /// Connection requests from addresses that nobody has.
     SynFlood,
@@ -70,11 +72,14 @@ impl Attack {
 }
 
 /// An attack, against whom, how often and until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AttackWindow {
     pub(super) attack: Attack,
     pub(super) board: usize,
+    #[serde(with = "super::plan::text::instant")]
     pub(super) until: Instant,
+    #[serde(with = "super::plan::text::duration")]
     pub(super) gap: Duration,
 }
 

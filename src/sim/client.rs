@@ -10,11 +10,11 @@ mod streams;
 
 use std::ops::ControlFlow;
 
-use embedded_nal::{TcpClientStack, UdpClientStack, nb};
+use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::{Error, NetStack, TcpSocket, UdpSocket};
 
 use super::fault_history::FaultHistory;
+use super::host::{HostSockets, HostTcp, HostUdp, SocketError};
 use super::plan::{Job, Work};
 use crate::output::counted;
 
@@ -34,10 +34,10 @@ pub(super) const SCRATCH: Scratch = [0; CHUNK];
 #[derive(Debug)]
 enum State {
     Waiting(Instant),
-    Connecting(TcpSocket),
-    Open(TcpSocket),
+    Connecting(HostTcp),
+    Open(HostTcp),
     /// The next datagram's number, and when to give it up.
-    Datagrams(UdpSocket, u16, Instant),
+    Datagrams(HostUdp, u16, Instant),
     Done,
 }
 
@@ -47,7 +47,7 @@ enum Exchange {
     Wait(Option<Instant>),
     Close,
     Abort,
-    Lost(Error),
+    Lost(SocketError),
 }
 
 /// A job and how far it is.
@@ -115,7 +115,7 @@ impl Client {
     pub(super) fn turn(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
+        stack: &mut HostSockets<'_, '_>,
         history: &FaultHistory,
         scratch: &mut Scratch,
     ) -> Result<Option<Instant>, Failure> {
@@ -151,21 +151,20 @@ impl Client {
     fn begin(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
+        stack: &mut HostSockets<'_, '_>,
         history: &FaultHistory,
     ) -> Result<(), Failure> {
         (self.since, self.next, self.shut) = (now, now, false);
         (self.sent, self.received) = (0, 0);
         self.heard.clear();
         if let Work::Datagrams { .. } = self.job.work {
-            let mut socket = UdpClientStack::socket(stack).map_err(|error| error.to_string())?;
             let remote = history.address(self.job.board, self.job.ipv6, 7);
-            self.state = match UdpClientStack::connect(stack, &mut socket, remote) {
-                Ok(()) => State::Datagrams(socket, 0, now),
+            self.state = match stack.udp(remote) {
+                Ok(socket) => State::Datagrams(socket, 0, now),
                 Err(_) => State::Waiting(now + RETRY),
             };
         } else {
-            let socket = TcpClientStack::socket(stack).map_err(|error| error.to_string())?;
+            let socket = stack.tcp().map_err(|error| error.to_string())?;
             self.state = State::Connecting(socket);
         }
         Ok(())
@@ -175,9 +174,9 @@ impl Client {
     fn connect(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
+        stack: &mut HostSockets<'_, '_>,
         history: &FaultHistory,
-        mut socket: TcpSocket,
+        mut socket: HostTcp,
     ) -> Result<bool, Failure> {
         let port = match self.job.work {
             Work::Echo { .. } | Work::Idle { .. } | Work::Datagrams { .. } => 7,
@@ -187,7 +186,7 @@ impl Client {
             Work::Refused { port } => port,
         };
         let remote = history.address(self.job.board, self.job.ipv6, port);
-        match TcpClientStack::connect(stack, &mut socket, remote) {
+        match stack.connect(&mut socket, remote) {
             Err(nb::Error::WouldBlock) => {
                 self.state = State::Connecting(socket);
                 return Ok(false);
@@ -202,10 +201,10 @@ impl Client {
                 self.state = State::Open(socket);
             }
             Err(nb::Error::Other(error)) => {
-                let _ = TcpClientStack::close(stack, socket);
+                stack.close(socket);
                 self.state = match (self.job.work, error) {
-                    (Work::Refused { .. }, Error::ConnectionRefused) => State::Done,
-                    (_, Error::ConnectionRefused) => {
+                    (Work::Refused { .. }, SocketError::Refused) => State::Done,
+                    (_, SocketError::Refused) => {
                         return Err(format!("{remote} refused a connection"));
                     }
                     _ => State::Waiting(now + RETRY),
@@ -219,9 +218,9 @@ impl Client {
     fn open(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
+        stack: &mut HostSockets<'_, '_>,
         history: &FaultHistory,
-        mut socket: TcpSocket,
+        mut socket: HostTcp,
         scratch: &mut Scratch,
     ) -> Result<ControlFlow<Option<Instant>>, Failure> {
         let turn = match self.job.work {
@@ -238,12 +237,15 @@ impl Client {
                 return Ok(ControlFlow::Break(until));
             }
             Exchange::Close => {
-                let _ = TcpClientStack::close(stack, socket);
+                stack.close(socket);
             }
             Exchange::Abort => stack.abort(socket),
             Exchange::Lost(error) => {
-                let _ = TcpClientStack::close(stack, socket);
-                if !history.explains(self.job.board, self.since, now, self.received == 0) {
+                stack.close(socket);
+                let fresh = self.received == 0;
+                // See the plan: bare smoltcp gives up by itself.
+                let gave_up = stack.bare() && error == SocketError::TimedOut;
+                if !gave_up && !history.explains(self.job.board, self.since, now, fresh) {
                     let since = self.since;
                     return Err(format!("{error}, without a reason since {since}"));
                 }

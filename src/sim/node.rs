@@ -6,7 +6,6 @@
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
-use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{Board, BoardSockets, Firmware, NetConfig, NetStack};
@@ -15,7 +14,8 @@ use super::arena::{Lent, PeerSockets};
 use super::client::{Client, SCRATCH, Scratch};
 use super::collector::{Collector, PORT};
 use super::fault_history::FaultHistory;
-use super::plan::{BoardPlan, Job};
+use super::host::{BareStack, HostStack};
+use super::plan::{BoardPlan, Job, PeerPlan, Profile, Stack};
 
 /// A board's hardware, all of whose randomness comes from the world's seed.
 #[derive(Debug)]
@@ -112,8 +112,8 @@ impl<'w> BoardNode<'w> {
         now: Instant,
         memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
-        entropy: u64,
     ) {
+        let entropy = boot_entropy(self.plan.entropy, self.booted.len());
         let mut name = heapless::String::new();
         let text = format_args!("b{}.{}", self.number, self.booted.len());
         core::fmt::write(&mut name, text).expect("a short name");
@@ -121,7 +121,7 @@ impl<'w> BoardNode<'w> {
         let services = ServiceConfig { name, telemetry };
         let hardware = Hardware { led: false, rng: Rng::new(entropy), reset: false };
         let sockets = memory.boards.next().expect("the plan counts the boots");
-        let firmware = if self.plan.large {
+        let firmware = if self.plan.profile == Profile::Large {
             let buffers = memory.lent.large();
             Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
         } else {
@@ -140,8 +140,10 @@ impl<'w> BoardNode<'w> {
 
 /// A machine as others on the network know it: clients of the boards, and a telemetry server.
 pub(super) struct PeerNode<'w> {
+    plan: PeerPlan,
+    boots: usize,
     pub(super) config: NetConfig,
-    pub(super) stack: NetStack<'w>,
+    pub(super) stack: HostStack<'w>,
     pub(super) clients: Vec<Client>,
     pub(super) collector: Option<Collector>,
     scratch: Box<Scratch>,
@@ -149,18 +151,19 @@ pub(super) struct PeerNode<'w> {
 
 impl<'w> PeerNode<'w> {
     pub(super) fn new(
+        plan: PeerPlan,
         config: NetConfig,
-        jobs: &[Job],
+        jobs: impl Iterator<Item = Job>,
         collector: bool,
-        now: Instant,
         memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
-        entropy: u64,
     ) -> Self {
         Self {
+            plan,
+            boots: 1,
             config,
-            stack: boot_peer(&config, now, memory, device, entropy),
-            clients: jobs.iter().copied().map(Client::new).collect(),
+            stack: boot_peer(&plan, 0, &config, Instant::ZERO, memory, device),
+            clients: jobs.map(Client::new).collect(),
             collector: collector.then(Collector::default),
             scratch: Box::new(SCRATCH),
         }
@@ -173,9 +176,9 @@ impl<'w> PeerNode<'w> {
         now: Instant,
         memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
-        entropy: u64,
     ) {
-        self.stack = boot_peer(&config, now, memory, device, entropy);
+        self.stack = boot_peer(&self.plan, self.boots, &config, now, memory, device);
+        self.boots += 1;
         self.config = config;
         for client in &mut self.clients {
             client.restart(now);
@@ -216,15 +219,31 @@ impl<'w> PeerNode<'w> {
     }
 }
 
+/// The randomness of a boot, counted from 0.
+const fn boot_entropy(first: u64, boot: usize) -> u64 {
+    first.wrapping_add(boot as u64)
+}
+
 fn boot_peer<'w>(
+    plan: &PeerPlan,
+    boot: usize,
     config: &NetConfig,
     now: Instant,
     memory: &mut BootMemory<'w>,
     device: &mut (impl Device + ?Sized),
-    entropy: u64,
-) -> NetStack<'w> {
-    let sockets = memory.peers.next().expect("the plan counts the boots");
-    NetStack::new(config, device, now, entropy, memory.lent.peer(), sockets)
+) -> HostStack<'w> {
+    let entropy = boot_entropy(plan.entropy, boot);
+    match plan.stack {
+        Stack::Smoltcp => {
+            HostStack::Smoltcp(Box::new(BareStack::new(config, now, device, entropy)))
+        }
+        Stack::Tapboard => {
+            let sockets = memory.peers.next().expect("the plan counts the boots");
+            let buffers = memory.lent.peer();
+            let stack = NetStack::new(config, device, now, entropy, buffers, sockets);
+            HostStack::Tapboard(Box::new(stack))
+        }
+    }
 }
 
 /// The earlier of two moments, where `None` is none.
@@ -233,19 +252,4 @@ pub(super) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<I
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
-}
-
-/// All sockets of a stack and its counters that are not 0.
-pub(super) fn netstat(name: &str, stack: &NetStack<'_>) -> String {
-    use std::fmt::Write;
-
-    let mut text = format!("-- {name}\n");
-    for row in (0..).map_while(|index| stack.row(index)) {
-        let _ = writeln!(text, "{row}");
-    }
-    let counters = (0..).map_while(|index| stack.counter(index));
-    for (name, value) in counters.filter(|&(_, value)| value != 0) {
-        let _ = writeln!(text, "{name} {value}");
-    }
-    text
 }

@@ -10,6 +10,10 @@ use crate::output::is_standard;
 pub struct SimOptions {
     /// The seeds; the end is not among them. At least one.
     pub seeds: Range<u64>,
+    /// The one world of this plan in place of the seeds' ones; of standard input, if it is `-`.
+    pub plan: Option<PathBuf>,
+    /// Write the plan of the one world to this file, or to standard output (`-`).
+    pub write_plan: Option<PathBuf>,
     /// How many worlds to run at a time; as many as there are cores unless given.
     pub threads: Option<u64>,
     /// Print one JSON object at the end instead of text.
@@ -23,9 +27,14 @@ pub struct SimOptions {
 }
 
 impl SimOptions {
-    /// Whether frames go to standard output, which is then no place for anything else.
+    /// Whether frames go to standard output.
     pub(super) fn captures_to_stdout(&self) -> bool {
         self.pcap.as_deref().is_some_and(is_standard)
+    }
+
+    /// Whether frames or the plan go to standard output, which is then no place for anything else.
+    pub(super) fn takes_stdout(&self) -> bool {
+        self.captures_to_stdout() || self.write_plan.as_deref().is_some_and(is_standard)
     }
 
     /// How many worlds to run at a time.

@@ -11,12 +11,12 @@ mod oracles;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::NetConfig;
-use tapboard_firmware::rng::Rng;
 
 use super::adversary::Adversary;
 use super::fault_history::FaultHistory;
-use super::node::{BoardNode, BootMemory, PeerNode, earliest, net_config, netstat};
-use super::plan::{Event, WorldPlan};
+use super::host::netstat;
+use super::node::{BoardNode, BootMemory, PeerNode, earliest, net_config};
+use super::plan::{TimedEvent, WorldPlan};
 use super::switch::{Observer, Port, Switch};
 use crate::nic::wire::Side;
 use crate::world::Step;
@@ -70,10 +70,10 @@ pub(super) struct World<'w, 'o> {
     nodes: Vec<Node<'w>>,
     deadlines: Vec<Option<Instant>>,
     memory: BootMemory<'w>,
-    events: std::collections::VecDeque<(Instant, Event)>,
-    entropy: Rng,
+    events: std::collections::VecDeque<TimedEvent>,
     boards: usize,
     heal: Instant,
+    settle: Duration,
     healed: bool,
     look: Instant,
     stage: Stage,
@@ -89,17 +89,16 @@ impl<'w, 'o> World<'w, 'o> {
         memory: BootMemory<'w>,
         observer: Option<&'o mut Observer<'o>>,
     ) -> Self {
-        let mut entropy = Rng::new(!plan.seed);
-        let ports = plan.delays.iter().map(|&delay| Port::new(entropy.next_u64(), delay));
+        let ports = plan.cables().map(|cable| Port::new(cable.seed, cable.delay));
         let mut world = Self {
             switch: Switch::new(ports.collect(), observer),
             nodes: Vec::new(),
             deadlines: vec![Some(Instant::ZERO); plan.nodes()],
             memory,
             events: plan.events.iter().copied().collect(),
-            entropy,
             boards: plan.boards.len(),
             heal: plan.heal,
+            settle: plan.settle(),
             healed: false,
             look: plan.heal,
             stage: Stage::Running,
@@ -121,32 +120,32 @@ impl<'w, 'o> World<'w, 'o> {
         let collector = net_config(2, 0).ipv4.address();
         for (number, (&board, &config)) in plan.boards.iter().zip(&configs).enumerate() {
             let mut board = BoardNode::new(board, number, config, collector);
-            let entropy = self.entropy.next_u64();
             let end = &mut self.switch.ports[number].wire.end(Side::Board);
-            board.boot(Instant::ZERO, &mut self.memory, end, entropy);
+            board.boot(Instant::ZERO, &mut self.memory, end);
             self.nodes.push(Node::Board(Box::new(board), Wakeups::default()));
         }
-        for (number, jobs) in plan.peers.iter().enumerate() {
+        for (number, &peer) in plan.peers.iter().enumerate() {
             let node = self.nodes.len();
             let config = net_config(2 + number as u8, 0);
-            let entropy = self.entropy.next_u64();
+            let jobs = plan.jobs.iter().copied().filter(|job| job.peer == number);
             let end = &mut self.switch.ports[node].wire.end(Side::Board);
-            let (first, now) = (number == 0, Instant::ZERO);
-            let peer = PeerNode::new(config, jobs, first, now, &mut self.memory, end, entropy);
+            let peer = PeerNode::new(peer, config, jobs, number == 0, &mut self.memory, end);
             let history = FaultHistory::new(node, configs.clone(), plan.nodes());
             self.nodes.push(Node::Peer(Box::new(peer), history));
         }
-        for number in 0..plan.adversaries {
+        for (number, adversary) in plan.adversaries.iter().enumerate() {
             let config = net_config(66 + number as u8, 0);
-            let seed = self.entropy.next_u64();
-            let adversary = Adversary::new(config, configs.clone(), seed);
+            let adversary = Adversary::new(config, configs.clone(), adversary.entropy);
             self.nodes.push(Node::Adversary(adversary));
         }
     }
 
     /// All that happens at `now`.
     pub(super) fn step(&mut self, now: Instant) -> Step {
-        while let Some(&(at, event)) = self.events.front()
+        if !self.healed && now >= self.heal {
+            self.heal(now);
+        }
+        while let Some(&TimedEvent { at, event }) = self.events.front()
             && at <= now
         {
             self.events.pop_front();
@@ -182,8 +181,8 @@ impl<'w, 'o> World<'w, 'o> {
             return Step::Next(Some(now));
         }
         let mut next = self.switch.next_arrival();
-        next = earliest(next, self.events.front().map(|&(at, _)| at));
-        next = earliest(next, self.healed.then_some(self.look));
+        next = earliest(next, self.events.front().map(|timed| timed.at));
+        next = earliest(next, Some(if self.healed { self.look } else { self.heal }));
         for &deadline in &self.deadlines {
             next = earliest(next, deadline);
         }
@@ -272,7 +271,7 @@ impl<'w, 'o> World<'w, 'o> {
                 },
                 Node::Peer(peer, _) => {
                     let name = format!("peer {index}, {}", peer.config.ipv4.address());
-                    text += &netstat(&name, &peer.stack);
+                    text += &peer.stack.netstat(&name);
                 }
                 Node::Adversary(_) => {}
             }

@@ -1,10 +1,10 @@
 //! What a client says to the shell, one line after each prompt, and what it must hear.
 
-use embedded_nal::{TcpClientStack, nb};
-use tapboard_firmware::{NetStack, TcpSocket};
+use embedded_nal::nb;
 
 use super::{Client, Exchange, Failure, Scratch};
 use crate::sim::check::{SHELL, greeting};
+use crate::sim::host::{HostSockets, HostTcp, SocketError};
 use crate::sim::plan::Work;
 
 /// More than any answer of the shell.
@@ -37,22 +37,22 @@ impl Client {
     /// `received` counts prompts here, `sent` lines.
     pub(super) fn shell(
         &mut self,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         chunk: &mut Scratch,
     ) -> Result<Exchange, Failure> {
         loop {
             if self.sent < self.received
                 && let Some(line) = self.line(self.received)
             {
-                match TcpClientStack::send(stack, socket, line) {
+                match stack.send(socket, line) {
                     Ok(count) if count == line.len() => self.sent = self.received,
                     Ok(_) => return Err("a send buffer that is empty takes no line".into()),
                     Err(nb::Error::WouldBlock) => {}
                     Err(nb::Error::Other(error)) => return Ok(Exchange::Lost(error)),
                 }
             }
-            match TcpClientStack::receive(stack, socket, chunk) {
+            match stack.receive(socket, chunk) {
                 Ok(0) => {
                     let last: &[u8] = match self.job.work {
                         Work::Reset => b"resetting\r\n",
@@ -60,6 +60,9 @@ impl Client {
                     };
                     if self.heard == last {
                         return Ok(Exchange::Close);
+                    }
+                    if stack.bare() {
+                        return Ok(Exchange::Lost(SocketError::EarlyFin));
                     }
                     return Err(format!("shell: FIN after {:?}", self.heard_text()));
                 }

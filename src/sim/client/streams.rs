@@ -1,24 +1,24 @@
 //! What a client does on a TCP connection of echo, discard and chargen, or on one that only exists.
 
-use embedded_nal::{TcpClientStack, nb};
+use embedded_nal::nb;
 use smoltcp::time::Instant;
-use tapboard_firmware::{Error, NetStack, TcpSocket};
 
 use super::{CHUNK, Client, Exchange, Failure, Scratch};
 use crate::output::counted;
 use crate::sim::check::{chargen, differs, pattern};
+use crate::sim::host::{HostSockets, HostTcp, SocketError};
 use crate::sim::plan::{Ending, Pace, Work};
 
 impl Client {
     /// Sends what `make` says up to `bytes`, as far as there is room.
     fn send(
         &mut self,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         chunk: &mut Scratch,
         bytes: u32,
         make: impl Fn(u32) -> u8,
-    ) -> Result<(), Error> {
+    ) -> Result<(), SocketError> {
         while self.sent < bytes {
             let room = stack.send_room(socket).min(CHUNK).min((bytes - self.sent) as usize);
             if room == 0 {
@@ -29,7 +29,7 @@ impl Client {
             for (at, byte) in (self.sent..).zip(&mut *due) {
                 *byte = make(at);
             }
-            match TcpClientStack::send(stack, socket, due) {
+            match stack.send(socket, due) {
                 Ok(count) => self.sent += count as u32,
                 Err(nb::Error::WouldBlock) => return Ok(()),
                 Err(nb::Error::Other(error)) => return Err(error),
@@ -46,23 +46,23 @@ impl Client {
     fn read(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         chunk: &mut Scratch,
-        pace: Pace,
+        pace: Option<Pace>,
         expected: impl Fn(u32) -> u8,
     ) -> Result<Option<Exchange>, Failure> {
         let mut left = usize::MAX;
-        if let Some((most, every)) = pace {
+        if let Some(Pace { bytes, every }) = pace {
             if now < self.next {
                 return Ok(Some(Exchange::Wait(Some(self.next))));
             }
             self.next = now + every;
-            left = most;
+            left = bytes as usize;
         }
         while left > 0 {
             let room = left.min(CHUNK);
-            match TcpClientStack::receive(stack, socket, &mut chunk[..room]) {
+            match stack.receive(socket, &mut chunk[..room]) {
                 Ok(0) => return Ok(None),
                 Ok(count) => {
                     if let Some(at) = differs(&chunk[..count], self.received, &expected) {
@@ -81,8 +81,8 @@ impl Client {
     pub(super) fn echo(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         scratch: &mut Scratch,
     ) -> Result<Exchange, Failure> {
         let Work::Echo { bytes, pace, ending } = self.job.work else {
@@ -97,6 +97,8 @@ impl Client {
         }
         match (turn, sent) {
             (None, _) if self.received == bytes => Ok(Exchange::Close),
+            // See the plan: its application hears of a FIN too soon.
+            (None, _) if stack.bare() => Ok(Exchange::Lost(SocketError::EarlyFin)),
             (None, _) => Err(format!("FIN after {} of {}", self.received, counted(bytes, "byte"))),
             (Some(Exchange::Wait(_)), Err(error)) => Ok(Exchange::Lost(error)),
             (Some(turn), _) => Ok(turn),
@@ -105,15 +107,15 @@ impl Client {
 
     pub(super) fn discard(
         &mut self,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         bytes: u32,
         scratch: &mut Scratch,
     ) -> Result<Exchange, Failure> {
         if let Err(error) = self.send(stack, socket, scratch, bytes, |at| at as u8) {
             return Ok(Exchange::Lost(error));
         }
-        match TcpClientStack::receive(stack, socket, &mut [0; 1]) {
+        match stack.receive(socket, &mut [0; 1]) {
             Ok(0) if self.sent < bytes || stack.unacknowledged(socket) > 0 => Err(format!(
                 "discard: FIN before the last of {} was acknowledged",
                 counted(bytes, "byte")
@@ -128,8 +130,8 @@ impl Client {
     pub(super) fn chargen(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         scratch: &mut Scratch,
     ) -> Result<Exchange, Failure> {
         let Work::Chargen { bytes, pace, ending } = self.job.work else {
@@ -141,6 +143,8 @@ impl Client {
             let at = self.received;
             return if self.shut {
                 Ok(Exchange::Close)
+            } else if stack.bare() {
+                Ok(Exchange::Lost(SocketError::EarlyFin))
             } else {
                 Err(format!("chargen: FIN at {at}"))
             };
@@ -165,10 +169,10 @@ impl Client {
     pub(super) fn idle(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
     ) -> Result<Exchange, Failure> {
-        match TcpClientStack::receive(stack, socket, &mut [0; 1]) {
+        match stack.receive(socket, &mut [0; 1]) {
             Err(nb::Error::WouldBlock) if now < self.next => Ok(Exchange::Wait(Some(self.next))),
             Err(nb::Error::WouldBlock) => Ok(Exchange::Close),
             Err(nb::Error::Other(error)) => Ok(Exchange::Lost(error)),

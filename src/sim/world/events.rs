@@ -26,9 +26,9 @@ impl World<'_, '_> {
 
     pub(super) fn happen(&mut self, now: Instant, event: Event) {
         match event {
-            Event::Fault { node, to, setting } => {
+            Event::Fault { node, to, set } => {
                 self.trouble(node, None);
-                self.switch.ports[node].link.set(to, setting);
+                self.switch.ports[node].link.set(to, set);
             }
             Event::ClearFaults { node } => {
                 self.switch.ports[node].heal();
@@ -49,7 +49,6 @@ impl World<'_, '_> {
                     self.deadlines[index] = Some(now);
                 }
             }
-            Event::Heal => self.heal(now),
         }
     }
 
@@ -95,13 +94,12 @@ impl World<'_, '_> {
     }
 
     fn power_on(&mut self, index: usize, now: Instant) {
-        let entropy = self.entropy.next_u64();
         if let Node::Board(board, wakeups) = &mut self.nodes[index]
             && board.firmware.is_none()
         {
             let wire = &mut self.switch.ports[index].wire;
             wire.in_flight(Side::Board).clear();
-            board.boot(now, &mut self.memory, &mut wire.end(Side::Board), entropy);
+            board.boot(now, &mut self.memory, &mut wire.end(Side::Board));
             board.plugged = now;
             board.late.clear();
             *wakeups = Wakeups::default();
@@ -111,7 +109,6 @@ impl World<'_, '_> {
     }
 
     fn swap(&mut self, index: usize, now: Instant) {
-        let entropy = self.entropy.next_u64();
         self.trouble(index, None);
         let port = &mut self.switch.ports[index];
         let plugged = port.link.plugged();
@@ -124,14 +121,14 @@ impl World<'_, '_> {
             let number = peer.config.mac.0[5];
             let config = net_config(number, self.retired.len() as u8);
             let end = &mut port.wire.end(Side::Board);
-            peer.swap(config, now, &mut self.memory, end, entropy);
+            peer.swap(config, now, &mut self.memory, end);
         }
         self.deadlines[index] = Some(now);
         self.settle(index, now);
     }
 
     /// From now on everything is well.
-    fn heal(&mut self, now: Instant) {
+    pub(super) fn heal(&mut self, now: Instant) {
         self.healed = true;
         self.events.clear();
         for node in 0..self.nodes.len() {
