@@ -56,8 +56,8 @@ struct Connection {
     handle: SocketHandle,
     /// The handshake came to its end.
     established: bool,
-    /// A segment ended it.
-    reset: bool,
+    /// Why it is over, if it is: a segment ended it, or smoltcp gave it up.
+    over: Option<SocketError>,
     /// The application has closed it.
     orphan: bool,
 }
@@ -124,6 +124,8 @@ impl BareStack {
             {
                 changed = true;
             }
+            self.note_states(SocketError::TimedOut);
+            self.reap();
             if !changed {
                 break;
             }
@@ -142,17 +144,21 @@ impl BareStack {
                 PollIngressSingleResult::PacketProcessed => {}
                 PollIngressSingleResult::SocketStateChanged => {
                     changed = true;
-                    self.note_states();
+                    self.note_states(SocketError::Reset);
                 }
             }
         }
     }
 
-    /// Notes what the last segment did to the connections.
-    fn note_states(&mut self) {
+    /// Notes what has become of the connections; those that are over now are so for `cause`.
+    fn note_states(&mut self, cause: SocketError) {
         for connection in &mut self.connections {
             match self.sockets.get::<tcp::Socket<'_>>(connection.handle).state() {
-                tcp::State::Closed => connection.reset = true,
+                tcp::State::Closed if connection.over.is_none() => {
+                    let refused = cause == SocketError::Reset && !connection.established;
+                    connection.over = Some(if refused { SocketError::Refused } else { cause });
+                }
+                tcp::State::Closed => {}
                 tcp::State::SynSent | tcp::State::SynReceived => {}
                 _ => connection.established = true,
             }
@@ -187,11 +193,8 @@ impl BareStack {
 
     /// Why a connection is over.
     fn error(&self, handle: SocketHandle) -> SocketError {
-        match self.connections.iter().find(|connection| connection.handle == handle) {
-            Some(Connection { reset: true, established: false, .. }) => SocketError::Refused,
-            Some(Connection { reset: true, .. }) => SocketError::Reset,
-            _ => SocketError::TimedOut,
-        }
+        let known = self.connections.iter().find(|connection| connection.handle == handle);
+        known.and_then(|connection| connection.over).unwrap_or(SocketError::TimedOut)
     }
 
     fn get(&self, socket: &TcpSocket) -> Option<&tcp::Socket<'static>> {
@@ -228,7 +231,7 @@ impl BareStack {
     }
 
     fn track(&mut self, handle: SocketHandle, established: bool) {
-        self.connections.push(Connection { handle, established, reset: false, orphan: false });
+        self.connections.push(Connection { handle, established, over: None, orphan: false });
     }
 
     pub(super) fn send(&mut self, socket: &TcpSocket, data: &[u8]) -> Call<usize> {

@@ -168,6 +168,11 @@ impl WorldPlan {
             plan.draw_faults(&mut draw);
             plan.draw_power(&mut draw);
         }
+        for peer in &mut plan.peers {
+            if draw.one_in(4) {
+                peer.stack = Stack::Smoltcp;
+            }
+        }
         // Stable: events of one moment stay as they were drawn.
         plan.events.sort_by_key(|timed| timed.at);
         plan
