@@ -7,11 +7,12 @@ mod faults;
 mod identity;
 mod misplaced;
 mod pairs;
+mod sim;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -20,11 +21,12 @@ use tapboard_firmware::{NetConfig, PEER_NET};
 
 pub use self::faults::{Fault, Faults};
 pub use self::identity::Who;
+pub use self::sim::SimArgs;
 use crate::console::Script;
 use crate::gateway::Forward;
 use crate::identity::{Identity, mac_text};
 use crate::nic::Offload;
-use crate::sim::Sim;
+use crate::output::is_standard;
 
 /// The package's version, and the commit it was built from.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("TAPBOARD_COMMIT"), ")");
@@ -58,7 +60,7 @@ pub enum Command {
     /// Walk through a connection's life on a loopback, step by step, in virtual time.
     Loopback,
     /// Run whole networks in virtual time, each drawn from a seed, and check what must hold in them.
-    Sim(Sim),
+    Sim(SimArgs),
     /// Draw a capture as a sequence diagram of its conversations: one column a host, with
     /// retransmissions and what the link did.
     Ladder(Ladder),
@@ -150,12 +152,6 @@ fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
         args[1..=place].rotate_right(1);
     }
     args
-}
-
-/// Whether `path` stands for standard input or output.
-#[must_use]
-pub fn is_standard(path: &Path) -> bool {
-    path.as_os_str() == "-"
 }
 
 impl Board {
@@ -396,7 +392,7 @@ fn destination(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// The number of a seed, up to `max`.
-pub(crate) fn seed(max: u64) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync {
+fn seed(max: u64) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync {
     move |text| {
         let number = text.parse().ok().filter(|&seed| seed <= max);
         number.ok_or_else(|| format!("a seed is a number from 0 to {max}"))

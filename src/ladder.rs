@@ -26,9 +26,9 @@ use self::mark::Marker;
 pub use self::refused::Refused;
 pub use self::text::{Ladder, Style};
 use crate::capture::{self, CaptureError, Reader, Record, Way};
-use crate::cli::{self, is_standard};
+use crate::cli;
 use crate::identity::Identity;
-use crate::output::{counted, shown};
+use crate::output::{counted, is_standard, shown};
 use crate::segment::{Decoder, Gist};
 
 /// One frame's place in the diagram.

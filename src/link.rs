@@ -22,6 +22,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
 pub use self::notes::{Note, Notes};
+pub(crate) use self::setting::duration as duration_text;
 pub use self::setting::{Chance, Setting, parse_duration};
 use crate::nic::wire::Side;
 

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Command::Tap(options) => tapboard::tap::run(&options),
         #[cfg(not(target_os = "linux"))]
         Command::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
-        Command::Sim(options) => tapboard::sim::command(&options),
+        Command::Sim(options) => tapboard::sim::command(&options.options()),
         Command::Ladder(options) => tapboard::ladder::run(&options),
         Command::Loopback => {
             tapboard::walk::run_within(std::io::stdout().lock(), output::columns())

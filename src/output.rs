@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// By how much the rest of a line stands further right than its beginning.
@@ -55,6 +56,12 @@ pub fn line(text: fmt::Arguments<'_>) {
             print(&mut io::stdout().lock(), text);
         }
     });
+}
+
+/// Whether `path` stands for standard input or output.
+#[must_use]
+pub fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// What a failed write of a command's result means: a reader who has seen enough, `head` for example, is no

@@ -39,12 +39,12 @@ pub struct Cli {
 
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: HostCommand,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum HostCommand {
     /// Measures a board: bulk each way and both ways, round trips, connections
     #[command(long_about = bench::ABOUT)]
     Bench(bench::Args),
@@ -127,8 +127,8 @@ mod tests {
         let joined = |words: &str| {
             let words: Vec<_> = words.split(' ').map(OsString::from).collect();
             match Cli::joined(&words)?.command {
-                Command::Connect(connect::Args { target, .. })
-                | Command::Echo(echo::Args { target, .. }) => Some(target.to_string()),
+                HostCommand::Connect(connect::Args { target, .. })
+                | HostCommand::Echo(echo::Args { target, .. }) => Some(target.to_string()),
                 other => panic!("{other:?}"),
             }
         };

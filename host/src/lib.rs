@@ -23,7 +23,7 @@
 //! # use std::io::{Read, Write};
 //! # use std::net::{Shutdown, TcpListener};
 //! use clap::Parser;
-//! use tapboard_host::cli::{Cli, Command};
+//! use tapboard_host::cli::{Cli, HostCommand};
 //! use tapboard_host::{echo, output::Verdict};
 //!
 //! let listener = TcpListener::bind("127.0.0.1:0")?; // stands for a board
@@ -41,7 +41,7 @@
 //! #     }
 //! # });
 //! let words = ["tapboard-host", "echo", &address, "--connections", "4", "--bytes", "10k"];
-//! let Command::Echo(arguments) = Cli::parse_from(words).command else { unreachable!() };
+//! let HostCommand::Echo(arguments) = Cli::parse_from(words).command else { unreachable!() };
 //! assert!(matches!(echo::run(&arguments), Ok(Verdict::Passed)));
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -53,7 +53,7 @@ use std::process::ExitCode;
 use log::LevelFilter;
 use serde_json::json;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, HostCommand};
 use crate::output::{Error, Output, Verdict};
 
 pub mod bench;
@@ -80,11 +80,11 @@ pub mod units;
 pub fn run(cli: &Cli) -> ExitCode {
     start_logging(cli.verbose);
     let (result, json) = match &cli.command {
-        Command::Bench(args) => (bench::run(args), args.json),
-        Command::Check(args) => (check::run(args), args.json),
-        Command::Connect(args) => (connect::run(args), false),
-        Command::Echo(args) => (echo::run(args), args.json),
-        Command::Serve(args) => (serve::run(args), args.json),
+        HostCommand::Bench(args) => (bench::run(args), args.json),
+        HostCommand::Check(args) => (check::run(args), args.json),
+        HostCommand::Connect(args) => (connect::run(args), false),
+        HostCommand::Echo(args) => (echo::run(args), args.json),
+        HostCommand::Serve(args) => (serve::run(args), args.json),
     };
     match result {
         Ok(Verdict::Failed) => ExitCode::FAILURE,

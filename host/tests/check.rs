@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tapboard_host::check::plan::Plan;
+use tapboard_host::check::plan::CheckPlan;
 use tapboard_host::check::report::Outcome;
 use tapboard_host::check::table::CHECKS;
-use tapboard_host::check::{News, check};
+use tapboard_host::check::{CheckEvent, check};
 
 mod common;
 use common::board::{Board, TIMES, UNREGISTERED, chargen, ignore, say, shell};
@@ -85,7 +85,7 @@ fn fails_last(board: Board, made: &[&str], options: &[&str]) -> String {
 
 /// What comes of one check if the board's ports are its own, and not forwarded ones.
 fn direct(board: Board, name: &str) -> Outcome {
-    let plan = Plan {
+    let plan = CheckPlan {
         address: [127, 0, 0, 1].into(),
         port_offset: board.offset,
         forwarded: false,
@@ -98,8 +98,10 @@ fn direct(board: Board, name: &str) -> Outcome {
     };
     board.start();
     let mut outcome = None;
-    check(&plan, |news| match news {
-        News::Finding(finding) if finding.check.name == name => outcome = Some(finding.outcome),
+    check(&plan, |event| match event {
+        CheckEvent::Finding(finding) if finding.check.name == name => {
+            outcome = Some(finding.outcome)
+        }
         _ => {}
     });
     outcome.expect("each check comes to an outcome")

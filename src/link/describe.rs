@@ -11,7 +11,7 @@ use super::{Burst, Faults, Link};
 use crate::nic::wire::Side;
 
 /// Bits a second, exactly, in the largest unit that leaves no fraction.
-fn rate(bits: u64) -> String {
+pub(super) fn rate(bits: u64) -> String {
     let units = [(1_000_000_000, "gbit"), (1_000_000, "mbit"), (1_000, "kbit")];
     let whole = units.into_iter().find(|(unit, _)| bits >= *unit && bits.is_multiple_of(*unit));
     let (unit, name) = whole.unwrap_or((1, "bit"));

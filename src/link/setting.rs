@@ -7,6 +7,7 @@ use smoltcp::time::Duration;
 use tapboard_firmware::rng::Rng;
 
 use super::Burst;
+use super::describe::rate;
 
 /// A probability, in parts of 2^32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,6 +142,39 @@ impl Setting {
     }
 }
 
+/// The fault's name and its value, as at the console: `loss 5%`.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Loss(chance) => write!(f, "loss {chance}"),
+            Self::Burst(Some(Burst { enter, leave })) => write!(f, "burst {enter}/{leave}"),
+            Self::Burst(None) => f.write_str("burst off"),
+            Self::Corrupt(chance) => write!(f, "corrupt {chance}"),
+            Self::Duplicate(chance) => write!(f, "duplicate {chance}"),
+            Self::Reorder(chance) => write!(f, "reorder {chance}"),
+            Self::Delay(time) => write!(f, "delay {}", duration(time)),
+            Self::Jitter(time) => write!(f, "jitter {}", duration(time)),
+            Self::Rate(Some(bits)) => write!(f, "rate {}", rate(bits)),
+            Self::Rate(None) => f.write_str("rate off"),
+            Self::Queue(bytes) => write!(f, "queue {bytes}"),
+            Self::Mtu(bytes) => write!(f, "mtu {bytes}"),
+            Self::Partition(on) => write!(f, "partition {}", if on { "on" } else { "off" }),
+        }
+    }
+}
+
+/// The way back of its text.
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text
+            .split_once(' ')
+            .ok_or_else(|| format!("{text:?} is not a fault and its value, e.g. \"loss 5%\""))?;
+        Self::parse(name, value.trim())
+    }
+}
+
 /// A number and what follows it.
 fn split(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -214,7 +248,7 @@ fn parse_burst(text: &str) -> Result<Burst, String> {
 }
 
 /// A duration as people write it, the way back of [`parse_duration`].
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let micros = duration.total_micros();
     // Of that many decimals: to the microsecond.
     let fraction = |unit: u64, decimals, name| {
@@ -248,6 +282,17 @@ mod tests {
             Setting::parse(name, example).unwrap();
             Setting::parse(name, "off").unwrap();
         }
+    }
+
+    #[test]
+    fn settings_read_as_they_were_written() {
+        for (name, example) in Setting::NAMES {
+            for value in [example, "off"] {
+                let set = Setting::parse(name, value).unwrap();
+                assert_eq!(set.to_string().parse(), Ok(set), "{set}");
+            }
+        }
+        assert!("loss".parse::<Setting>().unwrap_err().contains("e.g."));
     }
 
     #[test]

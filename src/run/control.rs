@@ -9,14 +9,13 @@ use smoltcp::time::Instant;
 
 use super::{Bench, Nic, Station};
 use crate::capture::Capture;
-use crate::cli::is_standard;
 use crate::console::{Command, Next, help};
 use crate::identity::Identity;
 use crate::ladder::{Ladder, Refused, Style};
 use crate::link::{Link, Notes};
 use crate::nic::linked::{Cable, Observer, Watch};
 use crate::nic::wire::Side;
-use crate::output::{counted, leave_stdout, say};
+use crate::output::{counted, is_standard, leave_stdout, say};
 
 /// What a turn of the console came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

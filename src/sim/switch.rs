@@ -52,7 +52,7 @@ impl Port {
     }
 
     /// Forgets what has arrived and was not read: its node is off.
-    pub(super) fn deafen(&mut self) {
+    pub(super) fn clear_rx(&mut self) {
         self.wire.in_flight(Side::Board).clear();
     }
 }

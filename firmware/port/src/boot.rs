@@ -8,7 +8,7 @@ use core::panic::PanicInfo;
 
 use smoltcp::time::Instant;
 use tapboard_firmware::service::{Service, ServiceConfig};
-use tapboard_firmware::{Board, BootError, Firmware, NetConfig, NetStack};
+use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware, NetStack};
 
 use crate::clock::Timer;
 use crate::ethernet::Mac;
@@ -22,7 +22,7 @@ use crate::watermark::Watermark;
 pub struct Parts<H, M, T, S> {
     /// LED, sensor, entropy, reset.
     pub hardware: H,
-    /// The network interface, under the address of [`NetConfig::BOARD`].
+    /// The network interface, under the address of [`BOARD_NET`].
     pub mac: M,
     /// Time since boot.
     pub clock: T,
@@ -76,7 +76,7 @@ fn boot<H: Board>(
     now: Instant,
 ) -> &'static mut Result<Firmware<'static, H>, BootError> {
     home.0.init_with(|| {
-        let (net, config) = (NetConfig::BOARD, config(name));
+        let (net, config) = (BOARD_NET, config(name));
         Firmware::new(&net, config, hardware, mac, now, BUFFERS.take(), SOCKETS.take())
     })
 }
@@ -92,7 +92,7 @@ fn boot_with<H: Board, V: Service<NetStack<'static>, H>>(
     services: impl FnOnce(ServiceConfig, Instant) -> V,
 ) -> &'static mut Result<Firmware<'static, H, V>, BootError> {
     home.0.init_with(|| {
-        let (net, services) = (NetConfig::BOARD, services(config(name), now));
+        let (net, services) = (BOARD_NET, services(config(name), now));
         let (buffers, sockets) = (BUFFERS.take(), SOCKETS.take());
         Firmware::with_services(&net, services, hardware, mac, now, buffers, sockets)
     })

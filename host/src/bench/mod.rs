@@ -4,7 +4,7 @@
 //! trips of 64 bytes, and connections made and closed. What comes back is compared with what is due, so
 //! that a fast wrong answer is an error and no result. Every run is bounded in time, by what it moves and
 //! by how long nothing may move. There is one connection at a time, but for bulk as many as are asked for;
-//! each has two tapes and a buffer.
+//! each has two patterns and a buffer.
 //!
 //! The measuring has a thread to itself, so that Ctrl-C and the progress bar need nothing of it.
 
@@ -22,18 +22,18 @@ use crate::progress::{self, Form};
 use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
+use self::cyclic_pattern::CyclicPattern;
 use self::outcome::{Done, Measured, Run};
-use self::plan::{PING, Plan, Test};
-use self::report::Report;
-use self::tape::Tape;
+use self::plan::{BenchPlan, PING, Test};
+use self::report::BenchReport;
 
 mod bulk;
+pub mod cyclic_pattern;
 mod duplex;
 pub mod outcome;
 mod peer;
 pub mod plan;
 pub mod report;
-pub mod tape;
 mod trips;
 
 /// Bytes of one bulk run at most, a pebibyte.
@@ -134,11 +134,11 @@ pub struct Args {
 
 impl Args {
     /// The plan that these options make, once the name is resolved.
-    pub fn plan(&self) -> Result<Plan, Error> {
+    pub fn plan(&self) -> Result<BenchPlan, Error> {
         let address = self.host.resolve()?;
         let default = if address.is_loopback() { OFFSET_USER } else { 0 };
         let wanted = |test: &Test| self.only.is_empty() || self.only.contains(test);
-        Ok(Plan {
+        Ok(BenchPlan {
             address,
             port_offset: self.port_offset.unwrap_or(default),
             tests: Test::ALL.into_iter().filter(wanted).collect(),
@@ -156,46 +156,46 @@ impl Args {
 
 /// What all runs of a connection share.
 #[derive(Debug)]
-struct Memory {
+struct BenchBuffers {
     /// What is sent.
-    random: Tape,
+    random: CyclicPattern,
     /// What chargen sends.
-    chargen: Tape,
-    /// Read into; no longer than what a tape yields at once.
+    chargen: CyclicPattern,
+    /// Read into; no longer than what a pattern yields at once.
     receive: Vec<u8>,
 }
 
-impl Memory {
-    fn new(plan: &Plan) -> Self {
+impl BenchBuffers {
+    fn new(plan: &BenchPlan) -> Self {
         // A ping's answer is read with room for a byte too many.
         let chunk = plan.chunk.max(2 * PING);
-        let (random, chargen) = (Tape::random(chunk), Tape::chargen(chunk));
+        let (random, chargen) = (CyclicPattern::random(chunk), CyclicPattern::chargen(chunk));
         Self { random, chargen, receive: vec![0; chunk] }
     }
 }
 
 /// A bulk run of one connection.
-type Bulk = fn(&Plan, &mut Memory) -> Result<Measured, Error>;
+type Bulk = fn(&BenchPlan, &mut BenchBuffers) -> Result<Measured, Error>;
 
 /// Runs `bulk` on a connection, and on one for each of `others` at the same time, in threads. What they move
 /// is added up, over the time from the first connect to the last end.
 fn at_once(
-    plan: &Plan,
-    memory: &mut Memory,
-    others: &mut [Memory],
+    plan: &BenchPlan,
+    buffers: &mut BenchBuffers,
+    others: &mut [BenchBuffers],
     bulk: Bulk,
 ) -> Result<Measured, Error> {
     if others.is_empty() {
-        return bulk(plan, memory);
+        return bulk(plan, buffers);
     }
     let start = clock::now();
     let runs = thread::scope(|scope| {
         let spawned: Result<Vec<_>, _> = others
             .iter_mut()
-            .map(|memory| thread::Builder::new().spawn_scoped(scope, || bulk(plan, memory)))
+            .map(|buffers| thread::Builder::new().spawn_scoped(scope, || bulk(plan, buffers)))
             .collect();
         let spawned = spawned.map_err(|error| cannot_start(&error))?;
-        let first = bulk(plan, memory);
+        let first = bulk(plan, buffers);
         let joined = spawned.into_iter().map(|thread| thread.join().expect("it does not panic"));
         [first].into_iter().chain(joined).collect::<Result<Vec<Measured>, Error>>()
     })?;
@@ -208,18 +208,19 @@ fn cannot_start(error: &io::Error) -> Error {
 }
 
 /// Measures as planned and hands each run to `done` as it ends; stops at the first error.
-pub fn measure(plan: &Plan, mut done: impl FnMut(Run)) -> Result<(), Error> {
-    let mut memory = Memory::new(plan);
-    let mut others: Vec<Memory> = (1..plan.parallel).map(|_| Memory::new(plan)).collect();
+pub fn measure(plan: &BenchPlan, mut done: impl FnMut(Run)) -> Result<(), Error> {
+    let mut buffers = BenchBuffers::new(plan);
+    let mut others: Vec<BenchBuffers> =
+        (1..plan.parallel).map(|_| BenchBuffers::new(plan)).collect();
     for number in 1..=plan.runs {
         for &test in &plan.tests {
             log::info!("{}, run {number}", test.title());
             let measured = match test {
-                Test::To => at_once(plan, &mut memory, &mut others, bulk::to),
-                Test::From => at_once(plan, &mut memory, &mut others, bulk::from),
-                Test::Duplex => at_once(plan, &mut memory, &mut others, duplex::duplex),
-                Test::Trip => trips::trips(plan, &mut memory),
-                Test::Connect => trips::connections(plan, &mut memory),
+                Test::To => at_once(plan, &mut buffers, &mut others, bulk::to),
+                Test::From => at_once(plan, &mut buffers, &mut others, bulk::from),
+                Test::Duplex => at_once(plan, &mut buffers, &mut others, duplex::duplex),
+                Test::Trip => trips::trips(plan, &mut buffers),
+                Test::Connect => trips::connections(plan, &mut buffers),
             }?;
             done(Run { test, number, measured });
         }
@@ -227,8 +228,8 @@ pub fn measure(plan: &Plan, mut done: impl FnMut(Run)) -> Result<(), Error> {
     Ok(())
 }
 
-/// News for the thread that prints.
-enum News {
+/// What happens, for the thread that prints.
+enum BenchEvent {
     Run(Run),
     End(Result<(), Error>),
     Interrupt,
@@ -238,16 +239,16 @@ enum News {
 pub fn run(args: &Args) -> Result<Verdict, Error> {
     let plan = args.plan()?;
     let mut output = Output::new(args.json);
-    let (sender, news) = mpsc::channel();
+    let (sender, events) = mpsc::channel();
     let interrupt = sender.clone();
     Interrupt::notify(move || {
-        interrupt.send(News::Interrupt).map_err(|_| io::Error::other("it has ended"))
+        interrupt.send(BenchEvent::Interrupt).map_err(|_| io::Error::other("it has ended"))
     })?;
     let measured = plan.clone();
     let worker = thread::Builder::new().name("bench".to_owned()).spawn(move || {
         // Once nobody listens, the process is about to end.
-        let result = measure(&measured, |run| drop(sender.send(News::Run(run))));
-        let _ = sender.send(News::End(result));
+        let result = measure(&measured, |run| drop(sender.send(BenchEvent::Run(run))));
+        let _ = sender.send(BenchEvent::End(result));
     });
     worker.map_err(|error| cannot_start(&error))?;
 
@@ -257,41 +258,41 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     let mut runs = Vec::new();
     let mut begun = clock::now();
     let interrupted = loop {
-        match next(&news, &bar)? {
+        match next(&events, &bar)? {
             None => {
                 let elapsed = (clock::now() - begun).min(plan.time);
                 bar.set_position(runs.len() as u64 * millis(plan.time) + millis(elapsed));
                 show(&bar, &plan, runs.len());
             }
-            Some(News::Run(run)) => {
+            Some(BenchEvent::Run(run)) => {
                 if args.json {
                     output.object(&run.json())?;
                 }
                 runs.push(run);
                 begun = clock::now();
             }
-            Some(News::End(result)) => {
+            Some(BenchEvent::End(result)) => {
                 bar.finish_and_clear();
                 result?;
                 break false;
             }
-            Some(News::Interrupt) => {
+            Some(BenchEvent::Interrupt) => {
                 bar.finish_and_clear();
                 break true;
             }
         }
     };
-    Report { plan: &plan, runs: &runs, interrupted }.print(&mut output)
+    BenchReport { plan: &plan, runs: &runs, interrupted }.print(&mut output)
 }
 
-/// The next news; `None` when the bar has to move first.
-fn next(news: &Receiver<News>, bar: &ProgressBar) -> Result<Option<News>, Error> {
+/// The next event; `None` when the bar has to move first.
+fn next(events: &Receiver<BenchEvent>, bar: &ProgressBar) -> Result<Option<BenchEvent>, Error> {
     let ended = || Error::Failed("the measuring thread has ended".to_owned());
     if bar.is_hidden() {
-        return news.recv().map(Some).map_err(|_| ended());
+        return events.recv().map(Some).map_err(|_| ended());
     }
-    match news.recv_timeout(TICK) {
-        Ok(news) => Ok(Some(news)),
+    match events.recv_timeout(TICK) {
+        Ok(event) => Ok(Some(event)),
         Err(RecvTimeoutError::Timeout) => Ok(None),
         Err(RecvTimeoutError::Disconnected) => Err(ended()),
     }
@@ -302,7 +303,7 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// What is being measured, after so many runs.
-fn show(bar: &ProgressBar, plan: &Plan, runs: usize) {
+fn show(bar: &ProgressBar, plan: &BenchPlan, runs: usize) {
     let tests = plan.tests.len();
     if let Some(test) = plan.tests.get(runs % tests) {
         bar.set_message(format!("{}, run {} of {}", test.title(), runs / tests + 1, plan.runs));

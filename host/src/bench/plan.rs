@@ -83,7 +83,7 @@ impl Test {
 
 /// What is to be measured, and for how long.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct BenchPlan {
     /// The board.
     pub address: IpAddr,
     /// Added to the port of each service.
@@ -108,7 +108,7 @@ pub struct Plan {
     pub stall_timeout: Duration,
 }
 
-impl Plan {
+impl BenchPlan {
     /// Where the service of `test` is. The offset was checked to fit.
     #[must_use]
     pub fn service_address(&self, test: Test) -> SocketAddr {

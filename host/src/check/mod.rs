@@ -24,9 +24,9 @@ use crate::progress::{self, Form};
 use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
-use self::plan::{ECHO, Plan};
-use self::report::{Finding, Outcome, Report};
-use self::table::{CHECKS, Check, Miss};
+use self::plan::{CheckPlan, ECHO};
+use self::report::{CheckReport, Finding, Outcome};
+use self::table::{CHECKS, Check, CheckFailure};
 
 pub mod plan;
 pub mod report;
@@ -133,12 +133,12 @@ pub struct Args {
 
 impl Args {
     /// The plan that these options make, once the name is resolved.
-    pub fn plan(&self) -> Result<Plan, Error> {
+    pub fn plan(&self) -> Result<CheckPlan, Error> {
         let address = self.host.resolve()?;
         one_board(address).map_err(Error::Failed)?;
         let default = if address.is_loopback() { OFFSET_USER } else { 0 };
         let port_offset = self.port_offset.unwrap_or(default);
-        Ok(Plan {
+        Ok(CheckPlan {
             address,
             port_offset,
             forwarded: port_offset != 0,
@@ -181,20 +181,20 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// News of the checking.
+/// What happens while it checks.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum CheckEvent {
     /// A check begins.
     Begin(&'static Check),
     /// It has ended.
     Finding(Finding),
 }
 
-/// Checks as planned and tells the news to `tell` as they come.
-pub fn check(plan: &Plan, mut tell: impl FnMut(News)) {
+/// Checks as planned and tells the events to `tell` as they come.
+pub fn check(plan: &CheckPlan, mut tell: impl FnMut(CheckEvent)) {
     for check in &CHECKS {
         log::info!("{}", check.name);
-        tell(News::Begin(check));
+        tell(CheckEvent::Begin(check));
         let begun = clock::now();
         let outcome = if plan.skip.contains(&check.name) {
             Outcome::Skip("left out by --skip".to_owned())
@@ -203,16 +203,16 @@ pub fn check(plan: &Plan, mut tell: impl FnMut(News)) {
         } else {
             match (check.run)(plan) {
                 Ok(seen) => Outcome::Pass(seen),
-                Err(Miss::Wrong(seen)) => Outcome::Fail(seen),
-                Err(Miss::Unseen(why)) => Outcome::Skip(why),
+                Err(CheckFailure::Wrong(seen)) => Outcome::Fail(seen),
+                Err(CheckFailure::Unseen(why)) => Outcome::Skip(why),
             }
         };
-        tell(News::Finding(Finding { check, outcome, time: clock::now() - begun }));
+        tell(CheckEvent::Finding(Finding { check, outcome, time: clock::now() - begun }));
     }
 }
 
 /// Whoever is not there at all is told so once, with the remedy, and not by every check.
-fn look(plan: &Plan) -> Result<(), Error> {
+fn look(plan: &CheckPlan) -> Result<(), Error> {
     let address = plan.at(ECHO);
     match TcpStream::connect_timeout(&address, plan.timeout) {
         Ok(_) => Ok(()),
@@ -224,7 +224,7 @@ fn look(plan: &Plan) -> Result<(), Error> {
 
 /// What the thread that prints is told.
 enum Message {
-    News(News),
+    Event(CheckEvent),
     End(Result<(), Error>),
     Interrupt,
 }
@@ -246,20 +246,20 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         // Once nobody listens, the process is about to end.
         let there = look(&planned);
         if there.is_ok() {
-            check(&planned, |news| drop(sender.send(Message::News(news))));
+            check(&planned, |event| drop(sender.send(Message::Event(event))));
         }
         let _ = sender.send(Message::End(there));
     });
     worker.map_err(|error| Error::Failed(format!("cannot start a thread: {error}")))?;
 
-    let mut report = Report { plan: &plan, findings: Vec::new(), interrupted: false };
+    let mut report = CheckReport { plan: &plan, findings: Vec::new(), interrupted: false };
     loop {
         match messages.recv() {
-            Ok(Message::News(News::Begin(check))) => {
+            Ok(Message::Event(CheckEvent::Begin(check))) => {
                 bar.reset_elapsed();
                 bar.set_message(format!("{}: {}", check.name, check.expected));
             }
-            Ok(Message::News(News::Finding(finding))) => {
+            Ok(Message::Event(CheckEvent::Finding(finding))) => {
                 if !args.json {
                     // The checks go on if nobody reads of them: the exit code tells too.
                     match bar.suspend(|| output.line(&finding)) {

@@ -22,8 +22,8 @@ use crate::signal::Interrupt;
 use crate::units::{bytes_within, parse_seconds};
 
 use self::connection::{Connection, Scratch};
-use self::plan::Plan;
-use self::report::Report;
+use self::plan::EchoPlan;
+use self::report::EchoReport;
 
 pub mod connection;
 pub mod outcome;
@@ -118,7 +118,7 @@ pub struct Args {
 
 /// Runs the check and prints its report. Passes if every connection was verified.
 pub fn run(args: &Args) -> Result<Verdict, Error> {
-    let plan = Plan {
+    let plan = EchoPlan {
         addresses: args.target.resolve()?,
         seed: args.seed,
         pings: args.pings,
@@ -172,12 +172,12 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
     let interrupted = connections.iter().any(|c| c.outcome().is_none());
     let bulk_start = connections.iter().filter_map(|c| c.bulk_start).min();
     let bulk_time = bulk_start.map_or(Duration::ZERO, |start| moved - start);
-    Report { plan: &plan, connections: &connections, bulk_time, interrupted }
+    EchoReport { plan: &plan, connections: &connections, bulk_time, interrupted }
         .print(&mut Output::new(args.json))
 }
 
 /// How long the poll may sleep: not at all while a connection has work, else to the earliest deadline.
-fn wait_at_most(connections: &[Connection], plan: &Plan, moved: Instant) -> Option<Duration> {
+fn wait_at_most(connections: &[Connection], plan: &EchoPlan, moved: Instant) -> Option<Duration> {
     if connections.iter().any(|connection| connection.is_hot(plan)) {
         return Some(Duration::ZERO);
     }

@@ -111,8 +111,8 @@ struct Session {
 }
 
 /// What reading from a board came to.
-enum Turn {
-    Goes,
+enum ReadOutcome {
+    Open,
     Ended(String),
 }
 
@@ -240,7 +240,7 @@ impl Server {
             self.sessions.iter().filter(|(_, s)| s.readable).map(|(key, _)| *key).collect();
         let mut events = Vec::new();
         for key in readable {
-            if let Turn::Ended(reason) = self.read(key, &mut events) {
+            if let ReadOutcome::Ended(reason) = self.read(key, &mut events) {
                 self.close(key, reason, &mut events);
             }
             self.print(&mut events)?;
@@ -325,30 +325,30 @@ impl Server {
         self.sessions.insert(key, Session { stream, lines: Lines::new(LINE_MAX), readable: true });
     }
 
-    fn read(&mut self, key: Key, events: &mut Vec<Event>) -> Turn {
+    fn read(&mut self, key: Key, events: &mut Vec<Event>) -> ReadOutcome {
         let Some(session) = self.sessions.get_mut(&key) else {
-            return Turn::Goes;
+            return ReadOutcome::Open;
         };
         let mut buffer = [0; RECEIVE];
         for _ in 0..TURN_MAX {
             let length = match session.stream.read(&mut buffer) {
                 Ok(0) if session.lines.unfinished() > 0 => {
-                    return Turn::Ended(
+                    return ReadOutcome::Ended(
                         "it closed the connection in the middle of a line".to_owned(),
                     );
                 }
-                Ok(0) => return Turn::Ended("it closed the connection".to_owned()),
+                Ok(0) => return ReadOutcome::Ended("it closed the connection".to_owned()),
                 Ok(length) => length,
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => {
                         session.readable = false;
-                        return Turn::Goes;
+                        return ReadOutcome::Open;
                     }
                     ErrorKind::Interrupted => continue,
                     ErrorKind::ConnectionReset => {
-                        return Turn::Ended("connection reset".to_owned());
+                        return ReadOutcome::Ended("connection reset".to_owned());
                     }
-                    _ => return Turn::Ended(error.to_string()),
+                    _ => return ReadOutcome::Ended(error.to_string()),
                 },
             };
             let now = clock::now();
@@ -359,10 +359,10 @@ impl Server {
                     Line::TooLong => self.collector.long_line(key, LINE_MAX, now, events),
                 }
                 if self.count.is_some_and(|count| self.collector.totals().reports >= count) {
-                    return Turn::Goes;
+                    return ReadOutcome::Open;
                 }
             }
         }
-        Turn::Goes
+        ReadOutcome::Open
     }
 }

@@ -23,7 +23,7 @@ use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_firmware::config::DATAGRAM_SIZE;
 use tapboard_firmware::service::server::Server;
-use tapboard_firmware::{BootError, Firmware, NetConfig, Sockets, Storage, TcpSocket};
+use tapboard_firmware::{BOARD_NET, BootError, Firmware, Sockets, Storage, TcpSocket};
 
 use crate::clock::Clock;
 use crate::hardware::Hardware;
@@ -69,7 +69,7 @@ fn main() -> ! {
 fn boot(mac: &mut Mac, now: Instant) -> &'static mut Result<Board, BootError> {
     FIRMWARE.init_with(|| {
         let (buffers, sockets) = (BUFFERS.take(), SOCKETS.take());
-        let (net, hardware) = (NetConfig::BOARD, Hardware::default());
+        let (net, hardware) = (BOARD_NET, Hardware::default());
         Firmware::with_services(&net, shout(), hardware, mac, now, buffers, sockets)
     })
 }

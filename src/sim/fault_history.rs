@@ -1,7 +1,7 @@
 //! What explains a broken connection: who was in trouble, and when.
 //!
 //! A well-behaved client reports a connection that broke without a reason as a failure. Reasons are
-//! faults of either end's cable and losses of RAM; a fault goes on explaining for [`ECHO`] after its end,
+//! faults of either end's cable and losses of RAM; a fault goes on explaining for [`AFTERMATH`] after its end,
 //! while frames that it delayed are under way. A cable that is out for no longer than [`PULL`] is no reason. A
 //! connection on which nothing came back yet may also have been a handshake that a board gave up to let
 //! others in, or that a short pull cut.
@@ -15,11 +15,11 @@ use tapboard_firmware::netstat::Count;
 
 /// How long a fault may still be felt after its end: a bottleneck of 256 kbit/s takes 2 s to let 64 KiB go,
 /// and a segment lost on the last day of a fault is sent again within 60 s.
-const ECHO: Duration = Duration::from_secs(5);
+const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// Who is in trouble, as one node sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Calm {
+pub(super) struct FaultHistory {
     /// The node itself.
     pub(super) node: usize,
     boards: Vec<NetConfig>,
@@ -43,7 +43,7 @@ const LINGER: Duration =
 /// When trouble ends whose end is not known yet.
 const OPEN: Instant = Instant::from_micros_const(i64::MAX);
 
-impl Calm {
+impl FaultHistory {
     pub(super) fn new(node: usize, boards: Vec<NetConfig>, nodes: usize) -> Self {
         let given_up = vec![(Instant::ZERO, 0); boards.len()];
         let none = vec![None; nodes];
@@ -59,7 +59,7 @@ impl Calm {
     /// Notes that a node's trouble, if it has any, is over.
     pub(super) fn end(&mut self, node: usize, now: Instant) {
         if self.trouble[node] == Some(OPEN) {
-            self.trouble[node] = Some(now + ECHO);
+            self.trouble[node] = Some(now + AFTERMATH);
         }
     }
 
@@ -73,7 +73,7 @@ impl Calm {
         let Some(since) = self.out[node].take() else {
             return;
         };
-        let felt = Some(now + ECHO);
+        let felt = Some(now + AFTERMATH);
         self.pulls[node] = felt;
         if now > since + PULL {
             self.trouble[node] = self.trouble[node].max(felt);

@@ -1,19 +1,20 @@
 //! A host that misbehaves, without a stack: it says what suits it, in segments made by hand.
 //!
-//! Each [`Deed`] is one way to misbehave, done over and over for as long as a [`Campaign`] lasts. Outside
-//! of campaigns it only tells its MAC address to who asks. It remembers at most [`FLOWS`] connections.
+//! Each [`Attack`] is one way to misbehave, done over and over for as long as an [`AttackWindow`] lasts. Outside
+//! of attacks it only tells its MAC address to who asks. It remembers at most [`FLOWS`] connections.
 //! Some of what boards must never answer is sent from here, so here it shows if they do.
 
+use serde::{Deserialize, Serialize};
 use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl, TcpSeqNumber};
 use tapboard_firmware::NetConfig;
 use tapboard_firmware::rng::Rng;
 
-use super::craft::{Heard, Segment, UNANSWERABLE, arp_reply, datagram, dress, read};
+use super::craft::{ParsedFrame, Segment, UNANSWERABLE, arp_reply, datagram, dress, read};
 use crate::nic::wire::End;
 
-/// Connections an intruder has at a time.
+/// Connections an adversary has at a time.
 const FLOWS: usize = 32;
 /// From this port on come segments that must not be answered, for their checksums are wrong.
 const BROKEN_PORTS: u16 = 60_000;
@@ -21,8 +22,9 @@ const BROKEN_PORTS: u16 = 60_000;
 const PORTS: [u16; 4] = [7, 9, 19, 23];
 
 /// A way to misbehave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Attack {
     /// Connection requests from addresses that nobody has.
     SynFlood,
     /// Likewise, but the neighbours answer for them.
@@ -51,7 +53,7 @@ pub(super) enum Deed {
     Squat,
 }
 
-impl Deed {
+impl Attack {
     pub(super) const ALL: [Self; 13] = [
         Self::SynFlood,
         Self::SynFloodAnswered,
@@ -69,12 +71,15 @@ impl Deed {
     ];
 }
 
-/// A deed, against whom, how often and until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Campaign {
-    pub(super) deed: Deed,
+/// An attack, against whom, how often and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttackWindow {
+    pub(super) attack: Attack,
     pub(super) board: usize,
+    #[serde(with = "super::plan::text::instant")]
     pub(super) until: Instant,
+    #[serde(with = "super::plan::text::duration")]
     pub(super) gap: Duration,
 }
 
@@ -90,38 +95,38 @@ struct Flow {
 
 /// The host.
 #[derive(Debug)]
-pub(super) struct Intruder {
+pub(super) struct Adversary {
     config: NetConfig,
     boards: Vec<NetConfig>,
     rng: Rng,
-    campaign: Option<Campaign>,
+    window: Option<AttackWindow>,
     next: Instant,
     flows: Vec<Flow>,
     buffer: Vec<u8>,
 }
 
-impl Intruder {
+impl Adversary {
     pub(super) fn new(config: NetConfig, boards: Vec<NetConfig>, seed: u64) -> Self {
         Self {
             config,
             boards,
             rng: Rng::new(seed),
-            campaign: None,
+            window: None,
             next: Instant::ZERO,
             flows: Vec::new(),
             buffer: Vec::new(),
         }
     }
 
-    pub(super) fn begin(&mut self, campaign: Campaign, now: Instant) {
-        self.campaign = Some(campaign);
+    pub(super) fn begin(&mut self, window: AttackWindow, now: Instant) {
+        self.window = Some(window);
         self.next = now;
         self.flows.clear();
     }
 
     /// From now on it is silent.
     pub(super) fn stop(&mut self) {
-        self.campaign = None;
+        self.window = None;
     }
 
     /// Reads what has come, and acts if it is time. Returns when it acts next.
@@ -136,18 +141,18 @@ impl Intruder {
                 self.hear(now, end, &heard)?;
             }
         }
-        let Some(campaign) = self.campaign else {
+        let Some(window) = self.window else {
             return Ok(None);
         };
-        if now >= campaign.until {
-            self.campaign = None;
+        if now >= window.until {
+            self.window = None;
             return Ok(None);
         }
         if now >= self.next {
-            self.act(now, end, campaign);
-            self.next = now + campaign.gap;
+            self.act(now, end, window);
+            self.next = now + window.gap;
         }
-        Ok(Some(self.next.min(campaign.until)))
+        Ok(Some(self.next.min(window.until)))
     }
 
     fn put(&mut self, now: Instant, end: &mut End<'_>) {
@@ -194,25 +199,25 @@ impl Intruder {
         .write(&mut self.buffer);
     }
 
-    fn hear(&mut self, now: Instant, end: &mut End<'_>, heard: &Heard) -> Result<(), String> {
+    fn hear(&mut self, now: Instant, end: &mut End<'_>, heard: &ParsedFrame) -> Result<(), String> {
         match *heard {
-            Heard::WhoHas { asked, by } => {
+            ParsedFrame::WhoHas { asked, by } => {
                 let last = asked.octets()[3];
-                let answers = self.campaign.is_some_and(|campaign| {
-                    campaign.deed == Deed::SynFloodAnswered && (100..200).contains(&last)
+                let answers = self.window.is_some_and(|window| {
+                    window.attack == Attack::SynFloodAnswered && (100..200).contains(&last)
                 });
                 if asked == self.own() || answers {
                     arp_reply(&mut self.buffer, (self.config.mac(), asked), by);
                     self.put(now, end);
                 }
             }
-            Heard::Datagram { source, unanswerable } => {
-                let board = self.boards.iter().any(|board| board.ipv4_address() == source);
+            ParsedFrame::Datagram { source, unanswerable } => {
+                let board = self.boards.iter().any(|board| board.ipv4.address() == source);
                 if unanswerable && board {
                     return Err(format!("{source} answered a datagram that must have no answer"));
                 }
             }
-            Heard::Segment { to, port, board_port, control, seq, ack, len } => {
+            ParsedFrame::Segment { to, port, board_port, control, seq, ack, len } => {
                 if port >= BROKEN_PORTS && to == self.own() {
                     return Err(format!("port {board_port} answered a wrong checksum"));
                 }
@@ -232,14 +237,16 @@ impl Intruder {
         index: usize,
         (control, seq, ack, len): (TcpControl, TcpSeqNumber, Option<TcpSeqNumber>, usize),
     ) -> Result<(), String> {
-        let Some(campaign) = self.campaign else {
+        let Some(window) = self.window else {
             return Ok(());
         };
         let mut flow = self.flows[index];
         let registered = PORTS.contains(&flow.board_port);
         let to_our_syn = !flow.open && ack == Some(flow.seq + 1);
         match control {
-            TcpControl::Rst if registered && to_our_syn && campaign.deed != Deed::DuplicateSyn => {
+            TcpControl::Rst
+                if registered && to_our_syn && window.attack != Attack::DuplicateSyn =>
+            {
                 return Err(format!("port {} refused a connection", flow.board_port));
             }
             TcpControl::Syn if !registered => {
@@ -253,17 +260,17 @@ impl Intruder {
                 flow.open = true;
                 flow.seq += 1;
                 flow.ack = seq + 1;
-                self.opened(now, end, campaign, &mut flow);
+                self.opened(now, end, window, &mut flow);
             }
             TcpControl::None | TcpControl::Psh | TcpControl::Fin
-                if flow.open && campaign.deed == Deed::Squat =>
+                if flow.open && window.attack == Attack::Squat =>
             {
                 if seq == flow.ack {
                     flow.ack += len + usize::from(control == TcpControl::Fin);
                 }
                 // A keep-alive probe is one byte before what is expected: it is answered, too.
                 if len > 0 || seq != flow.ack {
-                    self.segment(campaign.board, self.own(), &flow, TcpControl::None, &[]);
+                    self.segment(window.board, self.own(), &flow, TcpControl::None, &[]);
                     self.put(now, end);
                 }
             }
@@ -274,18 +281,18 @@ impl Intruder {
     }
 
     /// What it does with a connection that it just got.
-    fn opened(&mut self, now: Instant, end: &mut End<'_>, campaign: Campaign, flow: &mut Flow) {
-        let (board, own) = (campaign.board, self.own());
-        let (control, payload): (_, &[u8]) = match campaign.deed {
-            Deed::NeverAck => (TcpControl::Psh, &[b'x'; 600]),
-            Deed::Reset => (TcpControl::Psh, b"hello\n"),
-            Deed::FinFirst => (TcpControl::Fin, &[]),
+    fn opened(&mut self, now: Instant, end: &mut End<'_>, window: AttackWindow, flow: &mut Flow) {
+        let (board, own) = (window.board, self.own());
+        let (control, payload): (_, &[u8]) = match window.attack {
+            Attack::NeverAck => (TcpControl::Psh, &[b'x'; 600]),
+            Attack::Reset => (TcpControl::Psh, b"hello\n"),
+            Attack::FinFirst => (TcpControl::Fin, &[]),
             _ => (TcpControl::None, &[]),
         };
         self.segment(board, own, flow, control, payload);
         self.put(now, end);
         flow.seq += payload.len();
-        if campaign.deed == Deed::Reset {
+        if window.attack == Attack::Reset {
             // Sometimes the reset fits exactly, sometimes only the window, mostly not at all.
             let mut last = *flow;
             match self.rng.below(3) {
@@ -298,8 +305,8 @@ impl Intruder {
         }
     }
 
-    fn act(&mut self, now: Instant, end: &mut End<'_>, campaign: Campaign) {
-        let board = campaign.board;
+    fn act(&mut self, now: Instant, end: &mut End<'_>, window: AttackWindow) {
+        let board = window.board;
         let port = 1024 + self.rng.below(u32::from(BROKEN_PORTS - 1024)) as u16;
         let mut flow = Flow {
             port,
@@ -308,13 +315,13 @@ impl Intruder {
             ack: TcpSeqNumber(0),
             open: false,
         };
-        match campaign.deed {
-            Deed::SynFlood | Deed::SynFloodAnswered => {
+        match window.attack {
+            Attack::SynFlood | Attack::SynFloodAnswered => {
                 let nobody = self.nobody();
                 self.segment(board, nobody, &flow, TcpControl::Syn, &[]);
                 self.put(now, end);
             }
-            Deed::WrongChecksum => {
+            Attack::WrongChecksum => {
                 flow.port = BROKEN_PORTS + self.rng.below(5000) as u16;
                 self.segment(board, self.own(), &flow, TcpControl::Syn, &[]);
                 // Some byte of the sequence number, the window or the checksum; changed so that no
@@ -323,15 +330,15 @@ impl Intruder {
                 self.buffer[at] ^= 0b101 << self.rng.below(6);
                 self.put(now, end);
             }
-            Deed::Garbage => {
+            Attack::Garbage => {
                 self.garbage(board);
                 self.put(now, end);
             }
-            Deed::Broadcast | Deed::EchoToEcho => {
+            Attack::Broadcast | Attack::EchoToEcho => {
                 let board = &self.boards[board];
                 let everybody = Ipv4Address::new(192, 0, 2, 255);
-                let (to, source_port) = if campaign.deed == Deed::EchoToEcho {
-                    ((board.mac(), board.ipv4_address(), 7), 7)
+                let (to, source_port) = if window.attack == Attack::EchoToEcho {
+                    ((board.mac, board.ipv4.address(), 7), 7)
                 } else {
                     ((EthernetAddress::BROADCAST, everybody, 7), port)
                 };
@@ -339,23 +346,23 @@ impl Intruder {
                 datagram(&mut self.buffer, from, to, &UNANSWERABLE);
                 self.put(now, end);
             }
-            Deed::DuplicateSyn
-            | Deed::PortScan
-            | Deed::NeverAck
-            | Deed::Vanish
-            | Deed::FinFirst
-            | Deed::Reset
-            | Deed::Squat => {
-                match campaign.deed {
-                    Deed::PortScan => flow.board_port = 1 + self.rng.below(1024) as u16,
+            Attack::DuplicateSyn
+            | Attack::PortScan
+            | Attack::NeverAck
+            | Attack::Vanish
+            | Attack::FinFirst
+            | Attack::Reset
+            | Attack::Squat => {
+                match window.attack {
+                    Attack::PortScan => flow.board_port = 1 + self.rng.below(1024) as u16,
                     // The generator would talk to it for ever.
-                    Deed::Squat if flow.board_port == 19 => flow.board_port = 7,
+                    Attack::Squat if flow.board_port == 19 => flow.board_port = 7,
                     _ => {}
                 }
                 self.segment(board, self.own(), &flow, TcpControl::Syn, &[]);
                 self.put(now, end);
                 self.remember(flow);
-                if campaign.deed == Deed::DuplicateSyn {
+                if window.attack == Attack::DuplicateSyn {
                     for _ in 0..self.rng.below(3) {
                         let mut twin = flow;
                         twin.seq = self.random_seq();
