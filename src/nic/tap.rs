@@ -47,7 +47,7 @@ mod host;
 mod incoming;
 mod netlink;
 mod port;
-mod restraint;
+mod read_backoff;
 mod sys;
 mod virtio;
 

@@ -14,7 +14,7 @@ use smoltcp::phy::{self, PacketMeta};
 
 use super::coalesce::{Batch, Coalescer};
 use super::incoming::{Incoming, Loss};
-use super::restraint::Restraint;
+use super::read_backoff::ReadBackoff;
 use super::virtio::HEADER_LEN;
 
 /// The longest frame, Ethernet header included, without frame check sequence, bytes.
@@ -73,7 +73,7 @@ pub(super) struct Port {
     counters: TapCounters,
     /// Reading stopped for a bound, not because nothing was there.
     unread: bool,
-    restraint: Restraint,
+    read_backoff: ReadBackoff,
     /// A virtio-net header precedes what is written.
     header: bool,
 }
@@ -87,7 +87,7 @@ impl Port {
             link: LinkStatus::Down,
             counters,
             unread: false,
-            restraint: Restraint::new(),
+            read_backoff: ReadBackoff::new(),
             header,
         };
         port.look();
@@ -146,7 +146,7 @@ impl Port {
     /// The next frame of `incoming`, which is read into when it is empty; `None`: no more for this poll.
     pub(super) fn receive<'i>(&mut self, incoming: &'i mut Incoming) -> Option<RxToken<'i>> {
         if incoming.is_empty() {
-            self.unread = !self.restraint.may_read();
+            self.unread = !self.read_backoff.may_read();
             if self.unread || !self.read(incoming) {
                 return None;
             }
@@ -159,7 +159,7 @@ impl Port {
 
     /// Ends a poll of the board. If that left something unread, looks for it; says whether there is a frame.
     pub(super) fn end_poll(&mut self, incoming: &mut Incoming) -> bool {
-        self.restraint.poll_ended();
+        self.read_backoff.poll_ended();
         !incoming.is_empty() || (self.unread && self.read(incoming))
     }
 
@@ -167,7 +167,7 @@ impl Port {
     fn read(&mut self, incoming: &mut Incoming) -> bool {
         self.unread = false;
         let found = self.read_on(incoming);
-        self.restraint.read(found);
+        self.read_backoff.read(found);
         found
     }
 
