@@ -3,13 +3,13 @@
 //! There is one loop for every NIC, and for every [`Station`]: the firmware here, or a board in another
 //! process. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
 //! signal or a timer that some part named. In the midst of traffic it may look for the next event for some
-//! microseconds before it sleeps: see `sleep` and `spin`.
+//! microseconds before it sleeps: see `sleep` and `busy_poll`.
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
+mod busy_poll;
 mod control;
 mod sleep;
-mod spin;
 mod station;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
