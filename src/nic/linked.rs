@@ -12,7 +12,7 @@ use std::num::NonZeroU16;
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 
-use super::split::Split;
+use super::segmenter::Segmenter;
 use super::wire::Side;
 use crate::link::{Link, Notes};
 
@@ -240,8 +240,8 @@ impl<'a, D: Device + 'a> TxToken for LinkedTx<'a, D> {
                 frame.clear();
                 frame.resize(len, 0);
                 let result = f(&mut frame);
-                if let Some(mut split) = segment.and_then(|size| Split::new(&frame, size)) {
-                    while let Some(segment) = split.next(&mut frame, 1, false) {
+                if let Some(mut segmenter) = segment.and_then(|size| Segmenter::new(&frame, size)) {
+                    while let Some(segment) = segmenter.next(&mut frame, 1, false) {
                         cable.offer(Side::Peer, now, &frame[segment]);
                     }
                 } else {
@@ -270,8 +270,8 @@ mod tests {
     use super::*;
     use crate::clock::VirtualClock;
     use crate::link::Setting;
+    use crate::nic::header_layout::{ACK, HeaderLayout, PSH, TCP_CHECKSUM, made::Made};
     use crate::nic::mac::{Checksums, Mac};
-    use crate::nic::segment::{ACK, PSH, Shape, TCP_CHECKSUM, made::Made};
     use crate::nic::wire::{End, Wire};
     use crate::world::{Outcome, Step, drive};
 
@@ -395,8 +395,8 @@ mod tests {
         token.set_meta(meta);
         token.consume(made.frame().len(), |space| {
             space.copy_from_slice(&made.frame());
-            let shape = Shape::of(space).expect("a segment");
-            space[shape.tcp + TCP_CHECKSUM..][..2].fill(0);
+            let layout = HeaderLayout::of(space).expect("a segment");
+            space[layout.tcp + TCP_CHECKSUM..][..2].fill(0);
         });
         cable.behind(wire.end(Side::Board)).pump(ms(5));
         let arrived: Vec<Vec<u8>> =

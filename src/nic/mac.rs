@@ -23,7 +23,7 @@ use smoltcp::wire::{
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use super::segment::SUPERFRAME_LEN_MAX;
+use super::header_layout::SUPERFRAME_LEN_MAX;
 
 /// Who computes and verifies the checksums of TCP and UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 //! so that the firmware cannot tell them apart, but for a NIC that it leaves segmentation to.
 
 pub mod dgram;
+mod header_layout;
 pub mod linked;
 pub mod loopback;
 pub mod mac;
-mod segment;
-mod split;
+mod segmenter;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;

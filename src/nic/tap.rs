@@ -30,7 +30,7 @@
 //!
 //! **Offload.** With [`Offload::Segments`] the kernel gives us many TCP segments in one read, and takes
 //! many in one write, as it does with a NIC that segments. The board sees frames of at most 1514 bytes
-//! with all checksums all the same: `split` and `coalesce` are that NIC. Where the kernel refuses it,
+//! with all checksums all the same: `segmenter` and `coalesce` are that NIC. Where the kernel refuses it,
 //! each frame is a system call, and a warning says so. A board that leaves segmentation to its NIC sends and gets
 //! superframes ([`Tap::leave_whole`]).
 //!

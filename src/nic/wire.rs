@@ -15,7 +15,7 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxTo
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::split::Split;
+use super::segmenter::Segmenter;
 
 /// Frames a direction holds before its sender has to wait.
 pub const QUEUE: usize = 256;
@@ -213,8 +213,8 @@ impl<'a> Transmit<'a> {
         let mut superframe = self.spare.superframe.borrow_mut();
         superframe.resize(len, 0);
         let result = f(&mut superframe);
-        let mut split = Split::new(&superframe, size).expect("a segment with data");
-        while let Some(segment) = split.next(&mut superframe, 1, false) {
+        let mut segmenter = Segmenter::new(&superframe, size).expect("a segment with data");
+        while let Some(segment) = segmenter.next(&mut superframe, 1, false) {
             let mut frame = self.spare.take(segment.len());
             frame.copy_from_slice(&superframe[segment]);
             self.queue.push_back(InFlight { at: self.at, frame });
@@ -243,7 +243,7 @@ impl TxToken for Transmit<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nic::segment::made::Made;
+    use crate::nic::header_layout::made::Made;
 
     fn send(wire: &mut Wire, side: Side, now: Instant, payload: &[u8]) -> bool {
         let mut end = wire.end(side);

@@ -12,9 +12,9 @@ use std::ops::Range;
 
 use super::port::FRAME_LEN_MAX;
 use super::virtio::{HEADER_LEN, Header};
+use crate::nic::header_layout::SUPERFRAME_LEN_MAX;
 use crate::nic::mac;
-use crate::nic::segment::SUPERFRAME_LEN_MAX;
-use crate::nic::split::Split;
+use crate::nic::segmenter::Segmenter;
 
 /// The place for what is read; see the module's documentation.
 pub(super) struct Incoming {
@@ -34,7 +34,7 @@ enum Held {
     Nothing,
     /// One frame, of so many bytes.
     Frame(usize),
-    Superframe(Split),
+    Superframe(Segmenter),
 }
 
 /// Why what was read is no frame for the board.
@@ -71,7 +71,7 @@ impl Incoming {
         match &self.held {
             Held::Nothing => true,
             Held::Frame(_) => false,
-            Held::Superframe(split) => split.frames_left() == 0,
+            Held::Superframe(segmenter) => segmenter.frames_left() == 0,
         }
     }
 
@@ -96,13 +96,13 @@ impl Incoming {
         }
         let frame = &mut frame[..len];
         self.held = if let Some(segments) = header.segments {
-            let split =
-                Split::new(frame, segments.size).filter(|split| split.ipv6() == segments.ipv6);
-            let split = split.ok_or(Loss::Malformed)?;
-            if split.frame_len_max() > FRAME_LEN_MAX {
-                return Err(Loss::TooLong(split.frames_left() as u64));
+            let segmenter = Segmenter::new(frame, segments.size)
+                .filter(|segmenter| segmenter.ipv6() == segments.ipv6);
+            let segmenter = segmenter.ok_or(Loss::Malformed)?;
+            if segmenter.frame_len_max() > FRAME_LEN_MAX {
+                return Err(Loss::TooLong(segmenter.frames_left() as u64));
             }
-            Held::Superframe(split)
+            Held::Superframe(segmenter)
         } else {
             if len > FRAME_LEN_MAX {
                 return Err(Loss::TooLong(1));
@@ -127,9 +127,9 @@ impl Incoming {
                 self.held = Held::Nothing;
                 frame
             }
-            Held::Superframe(split) => {
+            Held::Superframe(segmenter) => {
                 let segments = if self.whole && self.left { usize::MAX } else { 1 };
-                split.next(frames, segments, self.left)?
+                segmenter.next(frames, segments, self.left)?
             }
         };
         Some(&frames[frame])

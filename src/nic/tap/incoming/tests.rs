@@ -5,17 +5,17 @@ use std::num::NonZeroU16;
 use tapboard_firmware::rng::Rng;
 
 use super::*;
-use crate::nic::segment::{ACK, CWR, ECE, FIN, PSH, Shape, made::Made};
+use crate::nic::header_layout::{ACK, CWR, ECE, FIN, HeaderLayout, PSH, made::Made};
 use crate::nic::tap::virtio::{Partial, Segments};
 
 /// The superframe of `made` as the kernel gives it: with its header, its TCP checksum left to us.
 fn superframe(made: &Made, size: u16) -> Vec<u8> {
     let mut frame = made.frame();
-    let shape = Shape::of(&frame).expect("a segment");
-    shape.leave_tcp_checksum(&mut frame);
+    let layout = HeaderLayout::of(&frame).expect("a segment");
+    layout.leave_tcp_checksum(&mut frame);
     let size = NonZeroU16::new(size).expect("segments have data");
     let header = Header {
-        checksum: Some(Partial { start: shape.tcp as u16, offset: 16 }),
+        checksum: Some(Partial { start: layout.tcp as u16, offset: 16 }),
         // The kernel's length of the headers is not to be relied on.
         segments: Some(Segments { ipv6: made.ipv6, size, headers: 3 }),
     };
@@ -153,11 +153,11 @@ fn checksums_that_nobody_looks_at_are_answered_for() {
     incoming.leave_checksums(true);
     let made = Made::new(false, 5000);
     let mut expected = frames(&made.segments(1000));
-    let shape = Shape::of(&expected[0]).expect("a segment");
+    let layout = HeaderLayout::of(&expected[0]).expect("a segment");
     let mut split = read(&mut incoming, &superframe(&made, 1000)).expect("well-formed");
     assert_ne!(split, expected);
     for frame in split.iter_mut().chain(&mut expected) {
-        frame[shape.tcp + 16..][..2].fill(0);
+        frame[layout.tcp + 16..][..2].fill(0);
     }
     assert_eq!(split, expected, "the same but for the checksums");
 
@@ -190,11 +190,11 @@ fn a_superframe_is_two_frames_for_who_takes_it() {
                 let mut expected = frames(&made.segments((len - 1) / 1000 * 1000));
                 let mut whole = read(&mut incoming, &bytes).expect("well-formed");
                 for frame in whole.iter_mut().chain(&mut expected) {
-                    let shape = Shape::of(frame).expect("a segment");
-                    frame[shape.tcp + 16..][..2].fill(0);
+                    let layout = HeaderLayout::of(frame).expect("a segment");
+                    frame[layout.tcp + 16..][..2].fill(0);
                     // It counts segments, and nobody looks at it.
-                    shape.set_identification(frame, 0);
-                    shape.fill_ipv4_checksum(frame);
+                    layout.set_identification(frame, 0);
+                    layout.fill_ipv4_checksum(frame);
                 }
                 assert!(whole == expected, "{len} bytes, flags {flags:#x}");
             }
