@@ -26,7 +26,7 @@ use tapboard_firmware::{Backlog, Buffers, NetConfig, NetStack, Sockets};
 
 use self::datagrams::Datagrams;
 use self::flows::Flows;
-use crate::nic::Lent;
+use crate::nic::DeviceRef;
 use crate::nic::mac::{Checksums, Mac};
 use crate::nic::wire::End;
 
@@ -239,8 +239,8 @@ pub struct Gateway<'a> {
 }
 
 /// The gateway's MAC: that of a host on a fast network, which makes the segments and does the checksums.
-fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<Lent<'e, End<'w>>> {
-    Mac::new(Lent(end), Checksums::Mac).segmenting(true)
+fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<DeviceRef<'e, End<'w>>> {
+    Mac::new(DeviceRef(end), Checksums::Mac).segmenting(true)
 }
 
 impl<'a> Gateway<'a> {

@@ -38,7 +38,7 @@ use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
 use crate::console::{self, Console, Source};
 use crate::identity::Identity;
-use crate::nic::linked::{Cable, Observer, Watch};
+use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::nic::mac::{Checksums, Mac};
 use crate::output::say;
 
@@ -259,11 +259,11 @@ impl Driver {
         identity: &Identity,
         telemetry: Option<SocketAddr>,
     ) -> Result<Bench, String> {
-        let mut cable = cable(&options.faults)?;
-        let seed_shown = control::show_seed(cable.link());
-        cable.watch(Watch::Capture, self.capture.take());
+        let mut impairment = impairment(&options.faults)?;
+        let seed_shown = control::show_seed(impairment.link());
+        impairment.watch(Watch::Capture, self.capture.take());
         if options.ladder {
-            cable.watch(Watch::Ladder, Some(control::ladder(identity, telemetry)));
+            impairment.watch(Watch::Ladder, Some(control::ladder(identity, telemetry)));
         }
         let source = options.script.clone().map_or(Source::Stdin, Source::Script);
         match source {
@@ -275,7 +275,7 @@ impl Driver {
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
         let meter = Meter::new(self.clock.now());
-        Ok(Bench { cable, console, checksum_offload: false, seed_shown, meter })
+        Ok(Bench { impairment, console, checksum_offload: false, seed_shown, meter })
     }
 
     /// Runs one boot of the board to its end.
@@ -307,19 +307,19 @@ impl Driver {
             if station.reset_requested() {
                 return Ok(End::Reset);
             }
-            let was = std::mem::replace(&mut link, nic.link() && bench.cable.link().plugged());
+            let was = std::mem::replace(&mut link, nic.link() && bench.impairment.link().plugged());
             if link && !was {
                 station.link_up();
             }
             let board = {
                 let checksums = bench.checksums(nic);
                 let segments = nic.segments();
-                let mut linked = bench.cable.behind(nic.device());
-                linked.pump(now);
-                station.poll(now, &mut Mac::new(linked, checksums).segmenting(segments))
+                let mut device = bench.impairment.behind(nic.device());
+                device.pump(now);
+                station.poll(now, &mut Mac::new(device, checksums).segmenting(segments))
             };
             let behind = nic.turn(now)?;
-            let under_way = bench.cable.next_event(now);
+            let under_way = bench.impairment.next_event(now);
             if station.reset_requested() {
                 return Ok(End::Reset);
             }
@@ -369,7 +369,7 @@ enum End {
 
 /// What the user has a hand on while it runs.
 struct Bench {
-    cable: Cable,
+    impairment: Impairment,
     console: Console,
     /// The board leaves the checksums of TCP and UDP to its MAC.
     checksum_offload: bool,
@@ -384,7 +384,7 @@ impl Bench {
     fn checksums<N: Nic>(&self, nic: &mut N) -> Checksums {
         if !self.checksum_offload {
             Checksums::Board
-        } else if nic.leave_checksums(self.cable.bare()) {
+        } else if nic.leave_checksums(self.impairment.bare()) {
             Checksums::Left
         } else {
             Checksums::Mac
@@ -393,12 +393,12 @@ impl Bench {
 }
 
 /// A cable with these faults.
-fn cable(faults: &Faults) -> Result<Cable, String> {
+fn impairment(faults: &Faults) -> Result<Impairment, String> {
     let seed = match faults.seed {
         Some(seed) => seed,
         None => getrandom::u32().map_err(|error| format!("no entropy: {error}"))?.into(),
     };
-    Ok(Cable::new(faults.link(seed)))
+    Ok(Impairment::new(faults.link(seed)))
 }
 
 /// The board's RAM, gone with each power-cycle.

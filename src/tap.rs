@@ -15,7 +15,7 @@ use crate::identity::{Identity, mac_text, numbered_ipv4, numbered_ipv6};
 use crate::nic::tap::{
     HostSide, LinkStatus, Tap, TapConfig, TapError, TapWarning, machine_addresses,
 };
-use crate::nic::{Lent, Offload};
+use crate::nic::{DeviceRef, Offload};
 use crate::output::{counted, say};
 use crate::run::{Driver, NIC, Nic};
 
@@ -30,10 +30,10 @@ struct TapNic {
 }
 
 impl Nic for TapNic {
-    type Device<'a> = Lent<'a, Tap>;
+    type Device<'a> = DeviceRef<'a, Tap>;
 
-    fn device(&mut self) -> Lent<'_, Tap> {
-        Lent(&mut self.tap)
+    fn device(&mut self) -> DeviceRef<'_, Tap> {
+        DeviceRef(&mut self.tap)
     }
 
     /// An interface that is up is writable; anything else is looked into.

@@ -22,7 +22,7 @@ use tapboard_firmware::{
 use crate::capture::{Capture, CaptureError};
 use crate::clock::VirtualClock;
 use crate::link::{Link, Notes};
-use crate::nic::linked::{Cable, Observer, Watch};
+use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::nic::wire::{Side, Wire};
 use crate::world::{Step, drive};
 
@@ -71,7 +71,7 @@ pub struct Testbed<'a, A> {
     /// The host, 192.0.2.2.
     pub host: NetStack<'a>,
     application: A,
-    cable: Cable,
+    cable: Impairment,
     wire: Wire,
     clock: VirtualClock,
 }
@@ -92,7 +92,7 @@ where
         let (net, mut end) = (NetConfig::PEER, wire.end(Side::Peer));
         let buffers = Buffers { tcp: host_tcp, udp: host_udp, backlog: host_backlog };
         let host = NetStack::new(&net, &mut end, now, 2, buffers, host_sockets);
-        let (cable, clock) = (Cable::new(link), VirtualClock::new());
+        let (cable, clock) = (Impairment::new(link), VirtualClock::new());
         let mut testbed = Self { board, host, application, cable, wire, clock };
         // The application opens its ports.
         testbed.poll(now);

@@ -3,7 +3,7 @@
 
 pub mod dgram;
 mod header_layout;
-pub mod linked;
+pub mod impairment;
 pub mod loopback;
 pub mod mac;
 mod segmenter;
@@ -24,11 +24,11 @@ pub enum Offload {
     Segments,
 }
 
-/// A device lent for one poll, where a device by value is wanted.
+/// A borrowed device, where a device by value is wanted.
 #[derive(Debug)]
-pub struct Lent<'d, D>(pub &'d mut D);
+pub struct DeviceRef<'d, D>(pub &'d mut D);
 
-impl<D: Device> Device for Lent<'_, D> {
+impl<D: Device> Device for DeviceRef<'_, D> {
     type RxToken<'a>
         = D::RxToken<'a>
     where

@@ -13,7 +13,7 @@ use crate::console::{Command, Next, help};
 use crate::identity::Identity;
 use crate::ladder::{Ladder, Refused, Style};
 use crate::link::{Link, Notes};
-use crate::nic::linked::{Cable, Observer, Watch};
+use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::nic::wire::Side;
 use crate::output::{counted, is_standard, leave_stdout, say};
 
@@ -42,22 +42,22 @@ pub(super) fn turn<N: Nic, S: Station>(
         Next::At(at) => return Turn::Next(Some(at)),
         Next::Idle | Next::Ended => return Turn::Next(None),
     };
-    let cable = &mut bench.cable;
+    let impairment = &mut bench.impairment;
     match command {
         Command::Help => lines(&help()),
-        Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, cable),
+        Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, impairment),
         Command::Fault { to, setting } => {
-            cable.link_mut().set(to, setting);
-            show(cable);
-            bench.seed_shown = bench.seed_shown || show_seed(cable.link());
+            impairment.link_mut().set(to, setting);
+            show(impairment);
+            bench.seed_shown = bench.seed_shown || show_seed(impairment.link());
         }
         Command::Heal => {
-            cable.link_mut().heal();
-            show(cable);
+            impairment.link_mut().heal();
+            show(impairment);
         }
         Command::Link => {
-            show(cable);
-            show_seed(cable.link());
+            show(impairment);
+            show_seed(impairment.link());
         }
         Command::Reset => station.reset(),
         Command::Netstat => station.netstat(),
@@ -72,12 +72,14 @@ pub(super) fn turn<N: Nic, S: Station>(
         }
         Command::CaptureStart(path) => match capture(&path, epoch) {
             Ok(observer) => {
-                cable.watch(Watch::Capture, Some(observer));
+                impairment.watch(Watch::Capture, Some(observer));
                 say!("every frame goes to {} now", path.display());
             }
             Err(error) => say!("{error}"),
         },
-        Command::CaptureStop if cable.watch(Watch::Capture, None) => say!("the capture is closed"),
+        Command::CaptureStop if impairment.watch(Watch::Capture, None) => {
+            say!("the capture is closed")
+        }
         Command::CaptureStop => say!("there is no capture; `capture start FILE` begins one"),
         Command::Quit => return Turn::Quit,
     }
@@ -90,8 +92,8 @@ fn lines(text: &str) {
     }
 }
 
-fn show(cable: &Cable) {
-    lines(&cable.link().to_string());
+fn show(impairment: &Impairment) {
+    lines(&impairment.link().to_string());
 }
 
 /// Prints the seed if chance decides anything, for whoever wants the same again. Returns whether it does.
@@ -106,15 +108,15 @@ pub(super) fn show_seed(link: &Link) -> bool {
     random
 }
 
-fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
-    if cable.link().plugged() == plugged {
+fn plug<N: Nic>(plugged: bool, nic: &mut N, impairment: &mut Impairment) {
+    if impairment.link().plugged() == plugged {
         say!("the cable is {} already", if plugged { "in" } else { "out" });
         return;
     }
-    cable.link_mut().plug(plugged);
+    impairment.link_mut().plug(plugged);
     // Who reads that the cable is out finds it out.
     nic.plug(plugged);
-    show(cable);
+    show(impairment);
     if let Some(more) = nic.unplugged().filter(|_| !plugged) {
         say!("{more}");
     }
