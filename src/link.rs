@@ -1,7 +1,7 @@
 //! One seeded model of a bad cable, for every NIC, in real and in virtual time.
 //!
 //! A [`Link`] is handed each frame as it is sent and hands it out as it arrives, perhaps later, twice,
-//! changed or never; what it did is told in [`Notes`]. Each direction has its own [`Faults`] and its own
+//! changed or never; what it did is told in [`LinkEvents`]. Each direction has its own [`Faults`] and its own
 //! random numbers, so that the same seed and the same frames give the same verdicts. It owns no clock
 //! and no NIC. A frame costs at most six random numbers and a copy; a direction holds at most
 //! [`HELD_MAX`] frames.
@@ -12,7 +12,7 @@
 //! have changed, or the cable was out, later frames do not wait for it.
 
 mod describe;
-mod notes;
+mod event;
 mod setting;
 
 use std::cmp::Reverse;
@@ -21,11 +21,11 @@ use std::collections::BinaryHeap;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
-pub use self::notes::{Note, Notes};
+pub use self::event::{LinkEvent, LinkEvents};
 pub use self::setting::{Chance, Setting, parse_duration};
 use crate::nic::wire::Side;
 
-/// Frames that one direction holds at most; further ones are dropped, and the note says so.
+/// Frames that one direction holds at most; further ones are dropped, and the event says so.
 pub const HELD_MAX: usize = 10_000;
 /// How much later than its turn a reordered frame arrives at most, if there is no delay to go by.
 const REORDER: Duration = Duration::from_millis(20);
@@ -199,34 +199,34 @@ impl Direction {
         self.last = Instant::ZERO;
     }
 
-    fn lost(&mut self, plugged: bool, now: Instant, len: usize) -> Option<Note> {
+    fn lost(&mut self, plugged: bool, now: Instant, len: usize) -> Option<LinkEvent> {
         let Faults { loss, burst, rate, queue, mtu, partition, .. } = self.faults;
         if !plugged {
-            return Some(Note::Unplugged);
+            return Some(LinkEvent::Unplugged);
         }
         if partition {
-            return Some(Note::Partition);
+            return Some(LinkEvent::Partition);
         }
         if len > mtu + ETHERNET {
-            return Some(Note::Mtu(mtu));
+            return Some(LinkEvent::Mtu(mtu));
         }
         if loss.happens(&mut self.rng) {
-            return Some(Note::Loss(loss));
+            return Some(LinkEvent::Loss(loss));
         }
         if let Some(Burst { enter, leave }) = burst {
             let turn = if self.bad { leave } else { enter };
             self.bad ^= turn.happens(&mut self.rng);
             if self.bad {
-                return Some(Note::Burst);
+                return Some(LinkEvent::Burst);
             }
         }
         if let Some(rate) = rate {
             let waiting = self.busy_until_ps.saturating_sub(picoseconds(now)) * u128::from(rate);
             if waiting > 0 && waiting / (8 * SECOND_PS) + len as u128 > queue as u128 {
-                return Some(Note::QueueFull(queue));
+                return Some(LinkEvent::QueueFull(queue));
             }
         }
-        (self.held.len() >= HELD_MAX).then_some(Note::HeldMax)
+        (self.held.len() >= HELD_MAX).then_some(LinkEvent::HeldMax)
     }
 
     /// When a frame of `len` bytes sent `now` arrives, in its turn.
@@ -253,11 +253,11 @@ impl Direction {
         ((u128::from(self.rng.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
-    fn offer(&mut self, plugged: bool, now: Instant, frame: &[u8]) -> Notes {
-        let mut notes = Notes::default();
-        if let Some(note) = self.lost(plugged, now, frame.len()) {
-            notes.add(note);
-            return notes;
+    fn offer(&mut self, plugged: bool, now: Instant, frame: &[u8]) -> LinkEvents {
+        let mut events = LinkEvents::default();
+        if let Some(event) = self.lost(plugged, now, frame.len()) {
+            events.add(event);
+            return events;
         }
         let corrupt = self.faults.corrupt.happens(&mut self.rng) && !frame.is_empty();
         let flip = corrupt.then(|| {
@@ -265,21 +265,21 @@ impl Direction {
             (byte, self.draw(8) as u8)
         });
         if let Some((byte, bit)) = flip {
-            notes.add(Note::Corrupted { bit, byte });
+            events.add(LinkEvent::Corrupted { bit, byte });
         }
         let mut at = self.arrival(now, frame.len());
         if at > now {
-            notes.add(Note::Delayed(at - now));
+            events.add(LinkEvent::Delayed(at - now));
         }
         if self.faults.reorder.happens(&mut self.rng) {
             let most = self.faults.delay.max(REORDER).total_micros();
             let later = Duration::from_micros(1 + self.draw(most));
             at += later;
-            notes.add(Note::Reordered(later));
+            events.add(LinkEvent::Reordered(later));
         }
         let twice = self.faults.duplicate.happens(&mut self.rng);
         if twice {
-            notes.add(Note::Duplicated);
+            events.add(LinkEvent::Duplicated);
         }
         for _ in 0..=u8::from(twice) {
             let mut copy = self.spare.pop().unwrap_or_default();
@@ -291,7 +291,7 @@ impl Direction {
             self.number += 1;
             self.held.push(Reverse(Held { at, number: self.number, frame: copy }));
         }
-        notes
+        events
     }
 
     fn next_arrival(&self) -> Option<Instant> {
@@ -411,7 +411,7 @@ impl Link {
     }
 
     /// A frame is sent to that side.
-    pub fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) -> Notes {
+    pub fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) -> LinkEvents {
         let plugged = self.plugged;
         self.direction(to).offer(plugged, now, frame)
     }

@@ -21,7 +21,7 @@ use tapboard_firmware::{
 
 use crate::capture::{Capture, CaptureError};
 use crate::clock::VirtualClock;
-use crate::link::{Link, Notes};
+use crate::link::{Link, LinkEvents};
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::nic::wire::{Side, Wire};
 use crate::world::{Step, drive};
@@ -208,8 +208,8 @@ where
 struct Recorder(Capture);
 
 impl Observer for Recorder {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
-        let written = self.0.record(now, to.into(), frame, &notes.to_string());
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
+        let written = self.0.record(now, to.into(), frame, &events.to_string());
         written.expect("a file that can be written to its end");
     }
 }

@@ -23,7 +23,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use tapboard::board::SimBoard;
 use tapboard::clock::{RealClock, VirtualClock};
-use tapboard::link::{Link, Notes};
+use tapboard::link::{Link, LinkEvents};
 use tapboard::nic::DeviceRef;
 use tapboard::nic::dgram::Dgram;
 use tapboard::nic::impairment::{Impairment, Observer, Watch};
@@ -116,7 +116,7 @@ struct Client<'a> {
 struct Frames(Rc<RefCell<Vec<Vec<u8>>>>);
 
 impl Observer for Frames {
-    fn frame(&mut self, _now: Instant, _to: Side, frame: &[u8], _notes: &Notes) {
+    fn frame(&mut self, _now: Instant, _to: Side, frame: &[u8], _notes: &LinkEvents) {
         self.0.borrow_mut().push(frame.to_vec());
     }
 }

@@ -1,7 +1,7 @@
 //! Worlds drawn from seeds: a slice of them, and that each is the same whenever it is run.
 
 use smoltcp::time::{Duration, Instant};
-use tapboard::link::Notes;
+use tapboard::link::LinkEvents;
 use tapboard::nic::wire::Side;
 use tapboard::sim::{Arena, Plan, Report, run};
 
@@ -16,11 +16,11 @@ fn hashed(seed: u64, arena: &mut Arena) -> (Report, u64) {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
         }
     };
-    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], notes: &Notes| {
+    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], events: &LinkEvents| {
         eat(&now.total_micros().to_be_bytes());
         eat(&[node as u8, u8::from(to == Side::Board)]);
         eat(frame);
-        eat(notes.to_string().as_bytes());
+        eat(events.to_string().as_bytes());
     };
     let report = run(&Plan::draw(seed, true), arena, Some(&mut observer));
     (report, hash)

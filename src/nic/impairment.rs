@@ -14,7 +14,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::segmenter::Segmenter;
 use super::wire::Side;
-use crate::link::{Link, Notes};
+use crate::link::{Link, LinkEvents};
 
 /// Frames taken from the NIC at a time; if there are more, [`Impairment::next_event`] is now.
 pub const BURST: usize = 256;
@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Sees each frame when it is sent, and what the link did with it.
 pub trait Observer {
     /// `frame` was sent to that side, and this befell it. A changed frame is shown as it arrives.
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes);
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents);
 }
 
 /// The places for observers; each is seen by one at a time.
@@ -104,13 +104,13 @@ impl Impairment {
     }
 
     fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) {
-        let notes = self.link.offer(to, now, frame);
+        let events = self.link.offer(to, now, frame);
         if !self.watched() {
             return;
         }
-        let arrived = notes.as_arrived(frame);
+        let arrived = events.as_arrived(frame);
         for observer in self.observers.iter_mut().flatten() {
-            observer.frame(now, to, &arrived, &notes);
+            observer.frame(now, to, &arrived, &events);
         }
     }
 
@@ -415,8 +415,8 @@ mod tests {
         type Log = Rc<RefCell<Vec<(Side, Vec<u8>, String)>>>;
         struct Seen(Log);
         impl Observer for Seen {
-            fn frame(&mut self, _: Instant, to: Side, frame: &[u8], notes: &Notes) {
-                self.0.borrow_mut().push((to, frame.to_vec(), notes.to_string()));
+            fn frame(&mut self, _: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
+                self.0.borrow_mut().push((to, frame.to_vec(), events.to_string()));
             }
         }
         let seen = Rc::new(RefCell::new(Vec::new()));

@@ -12,7 +12,7 @@ use crate::capture::Capture;
 use crate::console::{Command, Next, help};
 use crate::identity::Identity;
 use crate::ladder::{Ladder, Refused, Style};
-use crate::link::{Link, Notes};
+use crate::link::{Link, LinkEvents};
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::nic::wire::Side;
 use crate::output::{counted, is_standard, leave_stdout, say};
@@ -125,8 +125,8 @@ fn plug<N: Nic>(plugged: bool, nic: &mut N, impairment: &mut Impairment) {
 struct CaptureObserver(Capture);
 
 impl Observer for CaptureObserver {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
-        if let Err(error) = self.0.record(now, to.into(), frame, &notes.to_string()) {
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
+        if let Err(error) = self.0.record(now, to.into(), frame, &events.to_string()) {
             say!("{error}");
         }
     }
@@ -139,9 +139,9 @@ struct Stream<F> {
 }
 
 impl<F: FnMut()> Observer for Stream<F> {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
         let left_out = self.capture.left_out();
-        match self.capture.record(now, to.into(), frame, &notes.to_string()) {
+        match self.capture.record(now, to.into(), frame, &events.to_string()) {
             Ok(()) if left_out == 0 && self.capture.left_out() > 0 => {
                 log::warn!(
                     "who reads standard output is too slow: frames are left out of the capture"
@@ -186,12 +186,12 @@ struct LadderObserver {
 }
 
 impl Observer for LadderObserver {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
-        let line = self.ladder.line(now, crate::capture::Way::from(to), frame, &notes.to_string());
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
+        let line = self.ladder.line(now, crate::capture::Way::from(to), frame, &events.to_string());
         match &mut self.telemetry {
             None => lines(&line),
             Some(refused) => {
-                refused.pass(frame, notes.dropped(), line).iter().for_each(|line| lines(line));
+                refused.pass(frame, events.dropped(), line).iter().for_each(|line| lines(line));
             }
         }
     }

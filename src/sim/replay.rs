@@ -12,7 +12,7 @@ use smoltcp::time::Instant;
 use super::{Arena, Plan, Report, SimOptions, run};
 use crate::capture::{Capture, Way};
 use crate::ladder::{Ladder, Style};
-use crate::link::Notes;
+use crate::link::LinkEvents;
 use crate::nic::wire::Side;
 use crate::output;
 
@@ -32,7 +32,7 @@ pub(super) fn replay(options: &SimOptions) -> Result<Report, String> {
     let mut ladder = options.ladder.then(|| Ladder::new(Style::of_output()));
     let mut out = BufWriter::new(output::stream());
     let mut error = None;
-    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], notes: &Notes| {
+    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], notes: &LinkEvents| {
         if node >= plan.boards() {
             return;
         }
