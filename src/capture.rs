@@ -42,14 +42,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// Inbound, as the board sees it.
     ToBoard,
     /// Outbound, as the board sees it.
     ToPeer,
 }
 
-impl From<Side> for Way {
+impl From<Side> for Direction {
     fn from(to: Side) -> Self {
         match to {
             Side::Board => Self::ToBoard,
@@ -240,7 +240,13 @@ impl Capture {
     /// # Errors
     /// Once, when the file can no longer be written or has been removed, or standard output has no reader
     /// any more. The capture then ends with its last whole frame, and what follows is ignored.
-    pub fn record(&mut self, now: Instant, way: Way, frame: &[u8], notes: &str) -> io::Result<()> {
+    pub fn record(
+        &mut self,
+        now: Instant,
+        direction: Direction,
+        frame: &[u8],
+        notes: &str,
+    ) -> io::Result<()> {
         if self.over {
             return Ok(());
         }
@@ -251,7 +257,7 @@ impl Capture {
         }
         let since_start = u64::try_from(now.total_micros()).unwrap_or(0).saturating_mul(1000);
         let time_ns = self.epoch_ns.saturating_add(since_start);
-        let block = self.block.packet(time_ns, way, frame, notes, self.left_out_since);
+        let block = self.block.packet(time_ns, direction, frame, notes, self.left_out_since);
         let looked = match &mut self.place {
             Place::Named { looked, .. } => look(&self.file, looked, now),
             Place::Stdout { .. } => Ok(()),
@@ -382,15 +388,15 @@ impl Block {
     fn packet(
         &mut self,
         time_ns: u64,
-        way: Way,
+        direction: Direction,
         frame: &[u8],
         notes: &str,
         left_out: u64,
     ) -> &[u8] {
         let len = u32::try_from(frame.len()).expect("a frame is shorter than 4 GiB");
-        let direction = match way {
-            Way::ToBoard => DIRECTION_INBOUND,
-            Way::ToPeer => DIRECTION_OUTBOUND,
+        let direction = match direction {
+            Direction::ToBoard => DIRECTION_INBOUND,
+            Direction::ToPeer => DIRECTION_OUTBOUND,
         };
         self.begin(BLOCK_ENHANCED_PACKET);
         self.u32(0);

@@ -25,7 +25,7 @@ pub use self::mark::Mark;
 use self::mark::Marker;
 pub use self::refused::Refused;
 pub use self::text::{Ladder, Style};
-use crate::capture::{self, CaptureError, Reader, Record, Way};
+use crate::capture::{self, CaptureError, Direction, Reader, Record};
 use crate::cli;
 use crate::identity::Identity;
 use crate::output::{counted, is_standard, shown};
@@ -85,11 +85,17 @@ impl Rungs {
         self
     }
 
-    /// The rung of a frame that was sent at `now`. With no way known, who sends first stands left.
-    pub fn rung(&mut self, now: Instant, way: Option<Way>, frame: &[u8], notes: &str) -> Rung {
+    /// The rung of a frame that was sent at `now`. With no direction known, who sends first stands left.
+    pub fn rung(
+        &mut self,
+        now: Instant,
+        direction: Option<Direction>,
+        frame: &[u8],
+        notes: &str,
+    ) -> Rung {
         let first = *self.first.get_or_insert(now);
         let gist = self.decoder.read(frame);
-        let (from, to) = self.hosts.ends(way, frame, &gist);
+        let (from, to) = self.hosts.ends(direction, frame, &gist);
         let mut label = gist.to_string();
         let mut marks = Vec::new();
         if let Gist::Tcp(segment) = &gist {
@@ -192,8 +198,8 @@ fn lines<R: Read>(reader: &mut Reader<R>, guess: &Guess) -> Result<Option<Captur
             Ok(record) => record,
             Err(error) => return out.flush().map_or_else(|e| shown(&e), Ok).map(|()| Some(error)),
         };
-        let way = guess.way(&record, &mut seen);
-        let lines = ladder.line(instant(&record), way, &record.frame, &notes(&record));
+        let direction = guess.direction(&record, &mut seen);
+        let lines = ladder.line(instant(&record), direction, &record.frame, &notes(&record));
         // What comes from a running board is shown as it comes.
         let flush = |out: &mut BufWriter<_>| if guess.stream { out.flush() } else { Ok(()) };
         if let Err(error) = writeln!(out, "{lines}").and_then(|()| flush(&mut out)) {
@@ -223,8 +229,8 @@ fn document<R: Read>(
                 break;
             }
         };
-        let way = guess.way(&record, &mut seen);
-        drawing.frame(instant(&record), way, &record.frame, &notes(&record));
+        let direction = guess.direction(&record, &mut seen);
+        drawing.frame(instant(&record), direction, &record.frame, &notes(&record));
     }
     let text = drawing.finish();
     if is_standard(path) {
@@ -275,8 +281,8 @@ impl Guess {
         let mut sender = None;
         for record in capture::read(path).into_iter().flatten().flatten() {
             let has_board = hosts::has_board(&record.frame);
-            guess.usual |= record.way.is_none() && has_board;
-            if record.way == Some(Way::ToPeer) {
+            guess.usual |= record.direction.is_none() && has_board;
+            if record.direction == Some(Direction::ToPeer) {
                 sender.get_or_insert(has_board);
             }
         }
@@ -289,10 +295,10 @@ impl Guess {
         if self.other { Vec::new() } else { Identity::default().addresses().collect() }
     }
 
-    /// The way of a frame; `seen` is whether the board was there before.
-    fn way(&self, record: &Record, seen: &mut bool) -> Option<Way> {
-        *seen |= self.stream && record.way.is_none() && hosts::has_board(&record.frame);
-        record.way.or_else(|| if *seen { hosts::way(&record.frame) } else { None })
+    /// The direction of a frame; `seen` is whether the board was there before.
+    fn direction(&self, record: &Record, seen: &mut bool) -> Option<Direction> {
+        *seen |= self.stream && record.direction.is_none() && hosts::has_board(&record.frame);
+        record.direction.or_else(|| if *seen { hosts::direction(&record.frame) } else { None })
     }
 }
 

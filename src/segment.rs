@@ -161,12 +161,12 @@ impl fmt::Display for Gist {
 }
 
 /// Sender and receiver.
-type Direction = (SocketAddr, SocketAddr);
+type FourTuple = (SocketAddr, SocketAddr);
 
 /// Reads frames in the order in which they were sent.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    initial: VecDeque<(Direction, TcpSeqNumber)>,
+    initial: VecDeque<(FourTuple, TcpSeqNumber)>,
 }
 
 impl Decoder {
@@ -255,7 +255,7 @@ impl Decoder {
 
     /// Takes the initial sequence numbers of both directions from a segment, as far as it tells. A RST
     /// may answer to a connection that never was, with numbers of its own.
-    fn learn(&mut self, there: Direction, back: Direction, tcp: &TcpPacket<&[u8]>) {
+    fn learn(&mut self, there: FourTuple, back: FourTuple, tcp: &TcpPacket<&[u8]>) {
         if tcp.syn() {
             self.remember(there, tcp.seq_number());
         } else if tcp.rst() {
@@ -268,16 +268,16 @@ impl Decoder {
         }
     }
 
-    fn initial(&self, direction: Direction) -> Option<TcpSeqNumber> {
-        self.initial.iter().find(|(known, _)| *known == direction).map(|(_, number)| *number)
+    fn initial(&self, tuple: FourTuple) -> Option<TcpSeqNumber> {
+        self.initial.iter().find(|(known, _)| *known == tuple).map(|(_, number)| *number)
     }
 
-    fn remember(&mut self, direction: Direction, number: TcpSeqNumber) {
-        self.initial.retain(|(known, _)| *known != direction);
+    fn remember(&mut self, tuple: FourTuple, number: TcpSeqNumber) {
+        self.initial.retain(|(known, _)| *known != tuple);
         if self.initial.len() >= DIRECTIONS {
             self.initial.pop_front();
         }
-        self.initial.push_back((direction, number));
+        self.initial.push_back((tuple, number));
     }
 }
 

@@ -80,7 +80,7 @@ fn a_ladder_is_readable_at_any_width() {
         let mut ladder = Ladder::new(Style { width, colour: false });
         let mut text = String::new();
         for sent in conversation() {
-            text += &(ladder.line(sent.at, sent.way, &sent.frame, &sent.notes) + "\n");
+            text += &(ladder.line(sent.at, sent.direction, &sent.frame, &sent.notes) + "\n");
         }
         assert_fits(&text, width);
         assert!(text.contains("board 192.0.2.1") && text.contains("192.0.2.2"), "{text}");

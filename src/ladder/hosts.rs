@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tapboard_firmware::NetConfig;
 
-use crate::capture::Way;
+use crate::capture::Direction;
 use crate::segment::{Gist, Icmp};
 
 /// Columns at most.
@@ -65,7 +65,7 @@ impl Hosts {
     /// Columns of a frame's sender and receiver; new ones if need be.
     pub(super) fn ends(
         &mut self,
-        way: Option<Way>,
+        direction: Option<Direction>,
         frame: &[u8],
         gist: &Gist,
     ) -> (usize, Option<usize>) {
@@ -75,12 +75,12 @@ impl Hosts {
         let (source, destination) = addresses(gist);
         let sender = End { mac: from_mac, ip: source };
         let receiver = End { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
-        let (from, to) = match way {
-            Some(Way::ToPeer) => {
+        let (from, to) = match direction {
+            Some(Direction::ToPeer) => {
                 let from = self.board(sender);
                 (from, self.receiver(from, receiver))
             }
-            Some(Way::ToBoard) => {
+            Some(Direction::ToBoard) => {
                 // Who is asked for through a group address may be another host.
                 let is_board = receiver.mac.is_some()
                     || receiver.ip.is_some_and(|ip| self.known.contains(&ip));
@@ -186,15 +186,15 @@ pub(super) fn has_board(frame: &[u8]) -> bool {
     EthernetFrame::new_checked(frame).is_ok_and(|e| e.src_addr() == board || e.dst_addr() == board)
 }
 
-/// The way of a frame on a network with the board, by that address. A frame to all goes to the board too.
-pub(super) fn way(frame: &[u8]) -> Option<Way> {
+/// The direction of a frame on a network with the board, by that address. A frame to all goes to the board too.
+pub(super) fn direction(frame: &[u8]) -> Option<Direction> {
     let board = NetConfig::BOARD.mac;
     let ethernet = EthernetFrame::new_checked(frame).ok()?;
     if ethernet.src_addr() == board {
-        return Some(Way::ToPeer);
+        return Some(Direction::ToPeer);
     }
     let to = ethernet.dst_addr();
-    (to == board || !to.is_unicast()).then_some(Way::ToBoard)
+    (to == board || !to.is_unicast()).then_some(Direction::ToBoard)
 }
 
 /// The limited broadcast, and that of a network of 24 bits, as far as an address tells.

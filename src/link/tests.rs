@@ -139,7 +139,7 @@ fn bursts_are_as_long_as_they_are_set() {
 }
 
 #[test]
-fn corruption_is_on_the_wire_and_the_note_says_where() {
+fn corruption_is_on_the_wire_and_the_event_says_where() {
     let mut link = link(&[("corrupt", "100%")]);
     let mut bytes = [false; 100];
     for _ in 0..2000 {

@@ -187,7 +187,8 @@ struct LadderObserver {
 
 impl Observer for LadderObserver {
     fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
-        let line = self.ladder.line(now, crate::capture::Way::from(to), frame, &events.to_string());
+        let line =
+            self.ladder.line(now, crate::capture::Direction::from(to), frame, &events.to_string());
         match &mut self.telemetry {
             None => lines(&line),
             Some(refused) => {

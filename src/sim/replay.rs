@@ -10,7 +10,7 @@ use std::time::Duration;
 use smoltcp::time::Instant;
 
 use super::{Arena, Plan, Report, SimOptions, run};
-use crate::capture::{Capture, Way};
+use crate::capture::{Capture, Direction};
 use crate::ladder::{Ladder, Style};
 use crate::link::LinkEvents;
 use crate::nic::wire::Side;
@@ -36,20 +36,20 @@ pub(super) fn replay(options: &SimOptions) -> Result<Report, String> {
         if node >= plan.boards() {
             return;
         }
-        let way = match to {
-            Side::Board => Way::ToBoard,
-            Side::Peer => Way::ToPeer,
+        let direction = match to {
+            Side::Board => Direction::ToBoard,
+            Side::Peer => Direction::ToPeer,
         };
         let (frame, notes) = (notes.as_arrived(frame), notes.to_string());
         if let Some(capture) = &mut capture
-            && let Err(failed) = capture.record(now, way, &frame, &notes)
+            && let Err(failed) = capture.record(now, direction, &frame, &notes)
             // Who reads along and has seen enough is no failure of the world.
             && failed.kind() != ErrorKind::BrokenPipe
         {
             error = Some(failed.to_string());
         }
         if let Some(drawn) = &mut ladder
-            && writeln!(out, "{}", drawn.line(now, way, &frame, &notes)).is_err()
+            && writeln!(out, "{}", drawn.line(now, direction, &frame, &notes)).is_err()
         {
             // Nobody reads any more.
             ladder = None;
