@@ -29,7 +29,7 @@ use crate::capture::{self, CaptureError, Direction, Reader, Record};
 use crate::cli;
 use crate::identity::Identity;
 use crate::output::{counted, is_standard, shown};
-use crate::segment::{Decoder, Gist};
+use crate::segment::{Decoder, PacketSummary};
 
 /// One frame's place in the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,20 +94,24 @@ impl Rungs {
         notes: &str,
     ) -> Rung {
         let first = *self.first.get_or_insert(now);
-        let gist = self.decoder.read(frame);
-        let (from, to) = self.hosts.ends(direction, frame, &gist);
-        let mut label = gist.to_string();
+        let summary = self.decoder.read(frame);
+        let (from, to) = self.hosts.ends(direction, frame, &summary);
+        let mut label = summary.to_string();
         let mut marks = Vec::new();
-        if let Gist::Tcp(segment) = &gist {
+        if let PacketSummary::Tcp(segment) = &summary {
             let seen = self.marker.look(now, segment, frame);
             if let Some(window) = seen.window {
                 let _ = write!(label, " win={window}");
             }
             marks = seen.marks;
         }
-        let ports = match &gist {
-            Gist::Tcp(segment) => Some((segment.source.port(), segment.destination.port())),
-            Gist::Udp { source, destination, .. } => Some((source.port(), destination.port())),
+        let ports = match &summary {
+            PacketSummary::Tcp(segment) => {
+                Some((segment.source.port(), segment.destination.port()))
+            }
+            PacketSummary::Udp { source, destination, .. } => {
+                Some((source.port(), destination.port()))
+            }
             _ => None,
         };
         let notes: String = notes.chars().map(printable).collect();

@@ -11,7 +11,7 @@ use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tapboard_firmware::NetConfig;
 
 use crate::capture::Direction;
-use crate::segment::{Gist, Icmp};
+use crate::segment::{Icmp, PacketSummary};
 
 /// Columns at most.
 pub const HOSTS_MAX: usize = 6;
@@ -67,12 +67,12 @@ impl Hosts {
         &mut self,
         direction: Option<Direction>,
         frame: &[u8],
-        gist: &Gist,
+        summary: &PacketSummary,
     ) -> (usize, Option<usize>) {
         let ethernet = EthernetFrame::new_checked(frame).ok();
         let from_mac = ethernet.as_ref().map(EthernetFrame::src_addr);
         let to_mac = ethernet.as_ref().map(EthernetFrame::dst_addr);
-        let (source, destination) = addresses(gist);
+        let (source, destination) = addresses(summary);
         let sender = End { mac: from_mac, ip: source };
         let receiver = End { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
         let (from, to) = match direction {
@@ -204,23 +204,31 @@ fn is_broadcast(ip: IpAddr) -> bool {
 
 /// Sender and receiver by IP address, as far as they can be trusted. Who is asked for an address is the
 /// receiver.
-fn addresses(gist: &Gist) -> (Option<IpAddr>, Option<IpAddr>) {
-    match gist {
-        Gist::WhoHas { sender, target } | Gist::IsAt { sender, target } => {
+fn addresses(summary: &PacketSummary) -> (Option<IpAddr>, Option<IpAddr>) {
+    match summary {
+        PacketSummary::WhoHas { sender, target } | PacketSummary::IsAt { sender, target } => {
             (Some(*sender), Some(*target))
         }
-        Gist::Tcp(segment) if segment.sound => {
+        PacketSummary::Tcp(segment) if segment.sound => {
             (Some(segment.source.ip()), Some(segment.destination.ip()))
         }
-        Gist::Udp { source, destination, .. } => (Some(source.ip()), Some(destination.ip())),
-        Gist::Icmp { message: Icmp::Broken, .. } | Gist::Tcp(_) | Gist::Other => (None, None),
+        PacketSummary::Udp { source, destination, .. } => {
+            (Some(source.ip()), Some(destination.ip()))
+        }
+        PacketSummary::Icmp { message: Icmp::Broken, .. }
+        | PacketSummary::Tcp(_)
+        | PacketSummary::Other => (None, None),
         // Duplicate address detection (RFC 4862, 5.4): the sender wants the address for itself.
-        Gist::Icmp { source, message: Icmp::WhoHas(target), .. } if source.is_unspecified() => {
+        PacketSummary::Icmp { source, message: Icmp::WhoHas(target), .. }
+            if source.is_unspecified() =>
+        {
             (Some(*target), None)
         }
-        Gist::Icmp { source, message: Icmp::WhoHas(target), .. } => (Some(*source), Some(*target)),
-        Gist::Icmp { source, destination, .. }
-        | Gist::Ip { source, destination, .. }
-        | Gist::Fragment { source, destination } => (Some(*source), Some(*destination)),
+        PacketSummary::Icmp { source, message: Icmp::WhoHas(target), .. } => {
+            (Some(*source), Some(*target))
+        }
+        PacketSummary::Icmp { source, destination, .. }
+        | PacketSummary::Ip { source, destination, .. }
+        | PacketSummary::Fragment { source, destination } => (Some(*source), Some(*destination)),
     }
 }

@@ -212,8 +212,8 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn packet(source: &str, destination: &str) -> Gist {
-    Gist::Ip { source: ip(source), destination: ip(destination), protocol: 99 }
+fn packet(source: &str, destination: &str) -> PacketSummary {
+    PacketSummary::Ip { source: ip(source), destination: ip(destination), protocol: 99 }
 }
 
 #[test]
@@ -257,17 +257,17 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
 fn what_goes_to_all_goes_to_who_is_asked_for() {
     let mut hosts = Hosts::default();
     let frame = ethernet(NetConfig::BOARD.mac, BROADCAST);
-    let ask = |target| Gist::WhoHas { sender: ip("192.0.2.1"), target: ip(target) };
+    let ask = |target| PacketSummary::WhoHas { sender: ip("192.0.2.1"), target: ip(target) };
     assert_eq!(
         hosts.ends(Some(Direction::ToPeer), &frame, &packet("0.0.0.0", "255.255.255.255")),
         (0, None)
     );
     assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
-    let reply = Gist::IsAt { sender: ip("192.0.2.2"), target: ip("192.0.2.1") };
+    let reply = PacketSummary::IsAt { sender: ip("192.0.2.2"), target: ip("192.0.2.1") };
     let answer = ethernet(mac(2), NetConfig::BOARD.mac);
     assert_eq!(hosts.ends(Some(Direction::ToBoard), &answer, &reply), (1, Some(0)));
     // The only other host, until there are two; then the last, unless the asked one is known.
-    let solicit = Gist::Icmp {
+    let solicit = PacketSummary::Icmp {
         source: ip("2001:db8::1"),
         destination: ip("ff02::1:ff00:2"),
         message: Icmp::WhoHas(ip("2001:db8::2")),
@@ -282,7 +282,7 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
     assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
     assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2", "192.0.2.3"]);
     // Who asks for its own address asks no other host.
-    let detect = Gist::Icmp {
+    let detect = PacketSummary::Icmp {
         source: ip("::"),
         destination: ip("ff02::1:ff00:4"),
         message: Icmp::WhoHas(ip("fe80::4")),
@@ -315,10 +315,16 @@ fn what_cannot_be_trusted_names_no_host() {
     let mut hosts = Hosts::default();
     let frame = ethernet(mac(2), NetConfig::BOARD.mac);
     let broken = Segment { sound: false, ..segment(true, "A", 1, 1, 0, 9) };
-    assert_eq!(hosts.ends(Some(Direction::ToBoard), &frame, &Gist::Tcp(broken)), (1, Some(0)));
+    assert_eq!(
+        hosts.ends(Some(Direction::ToBoard), &frame, &PacketSummary::Tcp(broken)),
+        (1, Some(0))
+    );
     assert_eq!(hosts.titles(), ["board 02:00:5e:00:00:01", "06:00:00:00:00:02"]);
     for _ in 0..3 {
-        assert_eq!(hosts.ends(Some(Direction::ToBoard), b"short", &Gist::Other), (1, Some(0)));
+        assert_eq!(
+            hosts.ends(Some(Direction::ToBoard), b"short", &PacketSummary::Other),
+            (1, Some(0))
+        );
     }
     assert_eq!(hosts.titles().len(), 2);
 }
