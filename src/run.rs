@@ -1,6 +1,6 @@
 //! The real-time driver: polls the board, then sleeps until its deadline or until something is ready.
 //!
-//! There is one loop for every NIC, and for every [`Station`]: the firmware here, or a board in another
+//! There is one loop for every NIC, and for every [`Endpoint`]: the firmware here, or a board in another
 //! process. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
 //! signal or a timer that some part named. In the midst of traffic it may look for the next event for some
 //! microseconds before it sleeps: see `sleep` and `busy_poll`.
@@ -9,8 +9,8 @@
 
 mod busy_poll;
 mod control;
+mod endpoint;
 mod sleep;
-mod station;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
 mod traffic;
@@ -28,9 +28,9 @@ use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{Firmware, LargeStorageOf, McuStorageOf, NetStack, Sockets};
 
 use self::control::Turn;
+use self::endpoint::Booted;
+pub use self::endpoint::{Endpoint, OwnServices};
 use self::sleep::{Sleeper, Until};
-use self::station::Booted;
-pub use self::station::{OwnServices, Station};
 use self::traffic::Meter;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
@@ -48,8 +48,8 @@ const CLOSE: Duration = Duration::from_millis(500);
 const RESET: Duration = Duration::from_millis(100);
 
 const WAKE: Token = Token(0);
-/// The token of a [`Station`].
-pub const STATION: Token = Token(1);
+/// The token of a [`Endpoint`].
+pub const ENDPOINT: Token = Token(1);
 /// The first token a [`Nic`] may use for itself.
 pub const NIC: Token = Token(2);
 
@@ -237,17 +237,17 @@ impl Driver {
         }
     }
 
-    /// Runs with `station` in place of the board until a signal ends it. Its telemetry goes to `telemetry`.
-    pub fn station<N: Nic, S: Station>(
+    /// Runs with `endpoint` in place of the board until a signal ends it. Its telemetry goes to `telemetry`.
+    pub fn run_endpoint<N: Nic, S: Endpoint>(
         mut self,
         options: &Board,
         telemetry: SocketAddr,
-        station: &mut S,
+        endpoint: &mut S,
         nic: &mut N,
     ) -> Result<(), String> {
         let mut bench = self.bench(options, &Identity::default(), Some(telemetry))?;
-        self.power_cycle(station, nic, &mut bench)?;
-        print_summary(station, nic);
+        self.power_cycle(endpoint, nic, &mut bench)?;
+        print_summary(endpoint, nic);
         Ok(())
     }
 
@@ -279,9 +279,9 @@ impl Driver {
     }
 
     /// Runs one boot of the board to its end.
-    fn power_cycle<N: Nic, S: Station>(
+    fn power_cycle<N: Nic, S: Endpoint>(
         &mut self,
-        station: &mut S,
+        endpoint: &mut S,
         nic: &mut N,
         bench: &mut Bench,
     ) -> Result<End, String> {
@@ -292,11 +292,11 @@ impl Driver {
         loop {
             let now = self.clock.now();
             if closing == Closing::No && self.stop.load(Ordering::SeqCst) {
-                station.shutdown();
+                endpoint.shutdown();
                 closing = Closing::InOrder { until: now + CLOSE };
             }
             let at = (now, self.clock.epoch());
-            let asked = match control::turn(bench, station, nic, at) {
+            let asked = match control::turn(bench, endpoint, nic, at) {
                 Turn::Next(next) => next,
                 Turn::Quit => {
                     self.stop.store(true, Ordering::SeqCst);
@@ -304,32 +304,32 @@ impl Driver {
                 }
             };
             // At once: what has its power cut answers nobody any more.
-            if station.reset_requested() {
+            if endpoint.reset_requested() {
                 return Ok(End::Reset);
             }
             let was = std::mem::replace(&mut link, nic.link() && bench.impairment.link().plugged());
             if link && !was {
-                station.link_up();
+                endpoint.link_up();
             }
             let board = {
                 let checksums = bench.checksums(nic);
                 let segments = nic.segments();
                 let mut device = bench.impairment.behind(nic.device());
                 device.pump(now);
-                station.poll(now, &mut Mac::new(device, checksums).segmenting(segments))
+                endpoint.poll(now, &mut Mac::new(device, checksums).segmenting(segments))
             };
             let behind = nic.turn(now)?;
             let under_way = bench.impairment.next_event(now);
-            if station.reset_requested() {
+            if endpoint.reset_requested() {
                 return Ok(End::Reset);
             }
             let due = [behind, under_way].into_iter().flatten().any(|at| at <= now);
-            let idle = station.idle() && nic.idle() && !due;
+            let idle = endpoint.idle() && nic.idle() && !due;
             let limit = match closing {
                 Closing::No => None,
                 Closing::InOrder { .. } | Closing::Reset { .. } if idle => return Ok(End::Stopped),
                 Closing::InOrder { until } if now >= until => {
-                    station.abort();
+                    endpoint.abort();
                     nic.abort();
                     closing = Closing::Reset { until: now + RESET };
                     Some(now)
@@ -346,7 +346,7 @@ impl Driver {
             for event in &events {
                 match event.token() {
                     WAKE | sleep::TIMER => {}
-                    STATION => station.ready(),
+                    ENDPOINT => endpoint.ready(),
                     _ => nic.ready(event),
                 }
             }
@@ -440,8 +440,8 @@ impl<'a, const SLOTS: usize> Memory<'a, SLOTS> {
     }
 }
 
-fn print_summary<N: Nic, S: Station>(station: &S, nic: &N) {
-    say!("{}", station.summary());
+fn print_summary<N: Nic, S: Endpoint>(endpoint: &S, nic: &N) {
+    say!("{}", endpoint.summary());
     let summary = nic.summary();
     if !summary.is_empty() {
         say!("{summary}");

@@ -119,7 +119,7 @@ fn behind_gateway(
             let mut guest = Guest::open(port, &driver.registry()?)?;
             driver.capture(&options.board)?;
             print_banner(&identity, &forwards, &nic.gateway, &allowed, options);
-            driver.station(&options.board, TELEMETRY, &mut guest, &mut nic)
+            driver.run_endpoint(&options.board, TELEMETRY, &mut guest, &mut nic)
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration as StdDuration;
 
 use smoltcp::time::Instant;
 
-use super::{Bench, Nic, Station};
+use super::{Bench, Endpoint, Nic};
 use crate::capture::Capture;
 use crate::console::{Command, Next, help};
 use crate::identity::Identity;
@@ -27,9 +27,9 @@ pub(super) enum Turn {
 }
 
 /// Asks the console once and does what it says.
-pub(super) fn turn<N: Nic, S: Station>(
+pub(super) fn turn<N: Nic, S: Endpoint>(
     bench: &mut Bench,
-    station: &mut S,
+    endpoint: &mut S,
     nic: &mut N,
     (now, epoch): (Instant, StdDuration),
 ) -> Turn {
@@ -59,11 +59,11 @@ pub(super) fn turn<N: Nic, S: Station>(
             show(impairment);
             show_seed(impairment.link());
         }
-        Command::Reset => station.reset(),
-        Command::Netstat => station.netstat(),
+        Command::Reset => endpoint.reset(),
+        Command::Netstat => endpoint.netstat(),
         Command::Stats => {
-            station.stats();
-            say!("{}", bench.meter.look(now, station.traffic()));
+            endpoint.stats();
+            say!("{}", bench.meter.look(now, endpoint.traffic()));
         }
         Command::CaptureStart(path) if is_standard(&path) => {
             say!(

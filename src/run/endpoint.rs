@@ -11,12 +11,12 @@ use super::Traffic;
 use crate::board::SimBoard;
 use crate::output::{counted, say};
 
-/// A station that the driver polls; see [`Driver::station`](super::Driver::station).
-pub trait Station {
+/// An endpoint that the driver polls; see [`Driver::run_endpoint`](super::Driver::run_endpoint).
+pub trait Endpoint {
     /// Takes and sends what there is. Returns when to be polled again at the latest.
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant>;
 
-    /// Notes that the source registered under [`STATION`](super::STATION) is ready.
+    /// Notes that the source registered under [`ENDPOINT`](super::ENDPOINT) is ready.
     fn ready(&mut self) {}
 
     /// The cable has come in.
@@ -36,7 +36,7 @@ pub trait Station {
     /// Pulls the reset line, or says why that cannot be.
     fn reset(&mut self);
 
-    /// Whether the reset line was pulled: the station is to be polled no more.
+    /// Whether the reset line was pulled: the endpoint is to be polled no more.
     fn reset_requested(&self) -> bool {
         false
     }
@@ -103,7 +103,7 @@ impl<O> Booted<'_, O> {
     }
 }
 
-impl<O: OwnServices> Station for Booted<'_, O> {
+impl<O: OwnServices> Endpoint for Booted<'_, O> {
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
         let Self { firmware, own, .. } = self;
         firmware.poll_with(now, device, |now, stack, board| own.poll(now, stack, board))
