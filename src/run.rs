@@ -27,7 +27,7 @@ use tapboard_firmware::config::{LISTENERS, RESERVE, SERVICES, TCP_SLOTS, UDP_SLO
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{Firmware, LargeStorageOf, McuStorageOf, NetStack, Sockets};
 
-use self::control::Turn;
+use self::control::ConsoleStep;
 use self::endpoint::Booted;
 pub use self::endpoint::{Endpoint, OwnServices};
 use self::sleep::{Sleeper, Until};
@@ -219,18 +219,18 @@ impl Driver {
         alone: bool,
     ) -> Result<(), String> {
         let telemetry = options.telemetry_or(telemetry);
-        let mut bench = self.bench(options, identity, telemetry)?;
-        bench.checksum_offload = options.checksum_offload || nic.segments();
+        let mut session = self.session(options, identity, telemetry)?;
+        session.checksum_offload = options.checksum_offload || nic.segments();
         let who = |nic| if nic { "NIC" } else { "firmware" };
-        log::info!("the {} does the checksums of TCP and UDP", who(bench.checksum_offload));
+        log::info!("the {} does the checksums of TCP and UDP", who(session.checksum_offload));
         log::info!("the {} makes TCP's segments", who(nic.segments()));
         loop {
             let mut memory = Memory::<SLOTS>::new(options.profile);
-            let firmware = memory.boot(identity, telemetry, nic, &bench, self.clock.now())?;
+            let firmware = memory.boot(identity, telemetry, nic, &session, self.clock.now())?;
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
             let mut booted = Booted { firmware, own: own(), telemetry: only };
-            if self.power_cycle(&mut booted, nic, &mut bench)? == End::Stopped {
+            if self.power_cycle(&mut booted, nic, &mut session)? == End::Stopped {
                 print_summary(&booted, nic);
                 return Ok(());
             }
@@ -245,20 +245,20 @@ impl Driver {
         endpoint: &mut S,
         nic: &mut N,
     ) -> Result<(), String> {
-        let mut bench = self.bench(options, &Identity::default(), Some(telemetry))?;
-        self.power_cycle(endpoint, nic, &mut bench)?;
+        let mut session = self.session(options, &Identity::default(), Some(telemetry))?;
+        self.power_cycle(endpoint, nic, &mut session)?;
         print_summary(endpoint, nic);
         Ok(())
     }
 
     /// The cable that the options ask for, with what watches it, and the console. `identity` is who is drawn as
     /// the board.
-    fn bench(
+    fn session(
         &mut self,
         options: &Board,
         identity: &Identity,
         telemetry: Option<SocketAddr>,
-    ) -> Result<Bench, String> {
+    ) -> Result<Session, String> {
         let mut impairment = impairment(&options.faults)?;
         let seed_shown = control::show_seed(impairment.link());
         impairment.watch(Watch::Capture, self.capture.take());
@@ -275,7 +275,7 @@ impl Driver {
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
         let meter = Meter::new(self.clock.now());
-        Ok(Bench { impairment, console, checksum_offload: false, seed_shown, meter })
+        Ok(Session { impairment, console, checksum_offload: false, seed_shown, meter })
     }
 
     /// Runs one boot of the board to its end.
@@ -283,12 +283,12 @@ impl Driver {
         &mut self,
         endpoint: &mut S,
         nic: &mut N,
-        bench: &mut Bench,
+        session: &mut Session,
     ) -> Result<End, String> {
         let mut events = Events::with_capacity(256);
         let mut closing = Closing::No;
         let mut link = true;
-        bench.meter = Meter::new(self.clock.now());
+        session.meter = Meter::new(self.clock.now());
         loop {
             let now = self.clock.now();
             if closing == Closing::No && self.stop.load(Ordering::SeqCst) {
@@ -296,9 +296,9 @@ impl Driver {
                 closing = Closing::InOrder { until: now + CLOSE };
             }
             let at = (now, self.clock.epoch());
-            let asked = match control::turn(bench, endpoint, nic, at) {
-                Turn::Next(next) => next,
-                Turn::Quit => {
+            let asked = match control::turn(session, endpoint, nic, at) {
+                ConsoleStep::Next(next) => next,
+                ConsoleStep::Quit => {
                     self.stop.store(true, Ordering::SeqCst);
                     Some(now)
                 }
@@ -307,19 +307,20 @@ impl Driver {
             if endpoint.reset_requested() {
                 return Ok(End::Reset);
             }
-            let was = std::mem::replace(&mut link, nic.link() && bench.impairment.link().plugged());
+            let was =
+                std::mem::replace(&mut link, nic.link() && session.impairment.link().plugged());
             if link && !was {
                 endpoint.link_up();
             }
             let board = {
-                let checksums = bench.checksums(nic);
+                let checksums = session.checksums(nic);
                 let segments = nic.segments();
-                let mut device = bench.impairment.behind(nic.device());
+                let mut device = session.impairment.behind(nic.device());
                 device.pump(now);
                 endpoint.poll(now, &mut Mac::new(device, checksums).segmenting(segments))
             };
             let behind = nic.turn(now)?;
-            let under_way = bench.impairment.next_event(now);
+            let under_way = session.impairment.next_event(now);
             if endpoint.reset_requested() {
                 return Ok(End::Reset);
             }
@@ -368,7 +369,7 @@ enum End {
 }
 
 /// What the user has a hand on while it runs.
-struct Bench {
+struct Session {
     impairment: Impairment,
     console: Console,
     /// The board leaves the checksums of TCP and UDP to its MAC.
@@ -379,7 +380,7 @@ struct Bench {
     meter: Meter,
 }
 
-impl Bench {
+impl Session {
     /// Who does the checksums: nobody, if the NIC can do without and the cable changes and shows nothing.
     fn checksums<N: Nic>(&self, nic: &mut N) -> Checksums {
         if !self.checksum_offload {
@@ -420,12 +421,12 @@ impl<'a, const SLOTS: usize> Memory<'a, SLOTS> {
         identity: &Identity,
         telemetry: Option<SocketAddr>,
         nic: &mut N,
-        bench: &Bench,
+        session: &Session,
         now: Instant,
     ) -> Result<Firmware<'a, SimBoard>, String> {
         let Identity { net, name } = identity;
         let services = ServiceConfig { name: name.clone(), telemetry };
-        let (checksums, segments) = (bench.checksums(nic), nic.segments());
+        let (checksums, segments) = (session.checksums(nic), nic.segments());
         let mut device = Mac::new(nic.device(), checksums).segmenting(segments);
         let board = SimBoard::new();
         match self {

@@ -7,7 +7,7 @@ use std::time::Duration as StdDuration;
 
 use smoltcp::time::Instant;
 
-use super::{Bench, Endpoint, Nic};
+use super::{Endpoint, Nic, Session};
 use crate::capture::Capture;
 use crate::console::{Command, Next, help};
 use crate::identity::Identity;
@@ -19,7 +19,7 @@ use crate::output::{counted, is_standard, leave_stdout, say};
 
 /// What a turn of the console came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum ConsoleStep {
     /// It has nothing to say before that moment.
     Next(Option<Instant>),
     /// The run is to end in order.
@@ -28,28 +28,28 @@ pub(super) enum Turn {
 
 /// Asks the console once and does what it says.
 pub(super) fn turn<N: Nic, S: Endpoint>(
-    bench: &mut Bench,
+    session: &mut Session,
     endpoint: &mut S,
     nic: &mut N,
     (now, epoch): (Instant, StdDuration),
-) -> Turn {
-    let command = match bench.console.next(now) {
+) -> ConsoleStep {
+    let command = match session.console.next(now) {
         Next::Command(command) => command,
         Next::Bad(text) => {
             say!("{text}");
-            return Turn::Next(Some(now));
+            return ConsoleStep::Next(Some(now));
         }
-        Next::At(at) => return Turn::Next(Some(at)),
-        Next::Idle | Next::Ended => return Turn::Next(None),
+        Next::At(at) => return ConsoleStep::Next(Some(at)),
+        Next::Idle | Next::Ended => return ConsoleStep::Next(None),
     };
-    let impairment = &mut bench.impairment;
+    let impairment = &mut session.impairment;
     match command {
         Command::Help => lines(&help()),
         Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, impairment),
         Command::Fault { to, setting } => {
             impairment.link_mut().set(to, setting);
             show(impairment);
-            bench.seed_shown = bench.seed_shown || show_seed(impairment.link());
+            session.seed_shown = session.seed_shown || show_seed(impairment.link());
         }
         Command::Heal => {
             impairment.link_mut().heal();
@@ -63,7 +63,7 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
         Command::Netstat => endpoint.netstat(),
         Command::Stats => {
             endpoint.stats();
-            say!("{}", bench.meter.look(now, endpoint.traffic()));
+            say!("{}", session.meter.look(now, endpoint.traffic()));
         }
         Command::CaptureStart(path) if is_standard(&path) => {
             say!(
@@ -81,9 +81,9 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
             say!("the capture is closed")
         }
         Command::CaptureStop => say!("there is no capture; `capture start FILE` begins one"),
-        Command::Quit => return Turn::Quit,
+        Command::Quit => return ConsoleStep::Quit,
     }
-    Turn::Next(Some(now))
+    ConsoleStep::Next(Some(now))
 }
 
 fn lines(text: &str) {
