@@ -99,7 +99,7 @@ fn main() -> ExitCode {
 mod tests {
     use embedded_nal::TcpClientStack;
     use tapboard::link::{Link, Setting};
-    use tapboard::testbed::{Memory, Testbed, at};
+    use tapboard::testbed::{Testbed, TestbedMemory, at};
 
     use super::{LINE, PORT, reverse};
 
@@ -114,7 +114,7 @@ mod tests {
             let mut cable = Link::new(seed);
             cable.set(None, Setting::parse("loss", "20%").unwrap());
             let mut service = reverse();
-            let mut memory = Memory::default();
+            let mut memory = TestbedMemory::default();
             let mut net =
                 Testbed::new(&mut memory, cable, |now, board| service.poll(now, board, &mut ()));
             let mut socket = net.host.socket().unwrap();

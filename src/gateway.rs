@@ -6,7 +6,7 @@
 //! is held until the kernel has connected, and a refusal becomes a RST.
 //!
 //! Half-close, reset and back-pressure pass through; the only buffers are the stack's and the kernel's,
-//! both bounded. At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP conversations at once; further
+//! both bounded. At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further
 //! connections wait in the kernel's backlog. Cost: a system call for each read and write, and a look at
 //! each flow a turn.
 
@@ -32,7 +32,7 @@ use crate::nic::wire::End;
 
 /// Connections through the gateway at most.
 pub const FLOWS: usize = 32;
-/// UDP conversations through the gateway at most; the longest idle makes room.
+/// UDP mappings through the gateway at most; the longest idle makes room.
 pub const DATAGRAM_FLOWS: usize = 64;
 /// Ports the board may be allowed to reach at most.
 pub const ALLOWED: usize = tapboard_firmware::config::LISTENERS;
@@ -138,20 +138,20 @@ const fn other_port(port: u16) -> u16 {
 }
 
 /// The memory of a gateway's stack.
-pub struct Memory<'a> {
+pub struct GatewayMemory<'a> {
     tcp: Vec<[[u8; BUFFER]; 2]>,
     udp: Vec<[[u8; DATAGRAMS]; 2]>,
     backlog: Backlog,
     sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS>>,
 }
 
-impl std::fmt::Debug for Memory<'_> {
+impl std::fmt::Debug for GatewayMemory<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Memory").finish_non_exhaustive()
+        f.debug_struct("GatewayMemory").finish_non_exhaustive()
     }
 }
 
-impl Default for Memory<'_> {
+impl Default for GatewayMemory<'_> {
     #[allow(clippy::large_stack_arrays, reason = "zeroes are allocated as such, not copied")]
     fn default() -> Self {
         Self {
@@ -253,7 +253,7 @@ impl<'a> Gateway<'a> {
         registry: Registry,
         nic: &mut End<'_>,
         entropy: u64,
-        memory: &'a mut Memory<'a>,
+        memory: &'a mut GatewayMemory<'a>,
     ) -> Result<Self, GatewayError> {
         if allowed.len() > ALLOWED {
             return Err(GatewayError::TooManyAllowed(allowed.len()));
@@ -264,7 +264,7 @@ impl<'a> Gateway<'a> {
                 return Err(GatewayError::Twice { host: second.host, boards });
             }
         }
-        let Memory { tcp, udp, backlog, sockets } = memory;
+        let GatewayMemory { tcp, udp, backlog, sockets } = memory;
         let buffers = Buffers { tcp, udp, backlog };
         let net = NetConfig::PEER;
         let mut mac = mac(nic);

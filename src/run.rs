@@ -225,7 +225,7 @@ impl Driver {
         log::info!("the {} does the checksums of TCP and UDP", who(session.checksum_offload));
         log::info!("the {} makes TCP's segments", who(nic.segments()));
         loop {
-            let mut memory = Memory::<SLOTS>::new(options.profile);
+            let mut memory = BoardMemory::<SLOTS>::new(options.profile);
             let firmware = memory.boot(identity, telemetry, nic, &session, self.clock.now())?;
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
@@ -403,12 +403,12 @@ fn impairment(faults: &Faults) -> Result<Impairment, String> {
 }
 
 /// The board's RAM, gone with each power-cycle.
-enum Memory<'a, const SLOTS: usize> {
+enum BoardMemory<'a, const SLOTS: usize> {
     Mcu(Box<McuStorageOf<SLOTS>>, Sockets<'a, SLOTS, UDP_SLOTS>),
     Large(Box<LargeStorageOf<SLOTS>>, Sockets<'a, SLOTS, UDP_SLOTS>),
 }
 
-impl<'a, const SLOTS: usize> Memory<'a, SLOTS> {
+impl<'a, const SLOTS: usize> BoardMemory<'a, SLOTS> {
     fn new(profile: Profile) -> Self {
         match profile {
             Profile::Mcu => Self::Mcu(Box::default(), Sockets::new()),

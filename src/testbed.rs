@@ -40,7 +40,7 @@ pub fn at(port: u16) -> SocketAddr {
 
 /// The memory of a [`Testbed`], to be made first and to outlive it.
 #[derive(Debug)]
-pub struct Memory<'a> {
+pub struct TestbedMemory<'a> {
     board: Box<McuStorage>,
     board_sockets: BoardSockets<'a>,
     // In vectors, for a box is filled on the call stack, of which a test has little.
@@ -50,7 +50,7 @@ pub struct Memory<'a> {
     host_sockets: BoardSockets<'a>,
 }
 
-impl Default for Memory<'_> {
+impl Default for TestbedMemory<'_> {
     fn default() -> Self {
         Self {
             board: Box::default(),
@@ -82,8 +82,8 @@ where
 {
     /// Both ends on `link`. The board runs `application` at each of its turns, which returns when it wants the
     /// next one though nothing has arrived.
-    pub fn new(memory: &'a mut Memory<'a>, link: Link, application: A) -> Self {
-        let Memory { board, board_sockets, host_tcp, host_udp, host_backlog, host_sockets } =
+    pub fn new(memory: &'a mut TestbedMemory<'a>, link: Link, application: A) -> Self {
+        let TestbedMemory { board, board_sockets, host_tcp, host_udp, host_backlog, host_sockets } =
             memory;
         let (mut wire, now) = (Wire::default(), Instant::ZERO);
         // Any constants: the same run gives the same sequence numbers and ports.
@@ -224,7 +224,7 @@ mod tests {
     /// Sends 100,000 bytes through an echo on that cable; returns when all of them were back and closed.
     fn echoed(cable: Link) -> Instant {
         let mut echo = Echo::new();
-        let mut memory = Memory::default();
+        let mut memory = TestbedMemory::default();
         let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board));
         let mut socket = net.host.socket().unwrap();
         net.until(|host| host.connect(&mut socket, at(7))).unwrap();
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn more_than_one_call_takes_is_sent_all_the_same() {
         let mut echo = Echo::new();
-        let mut memory = Memory::default();
+        let mut memory = TestbedMemory::default();
         let mut net = Testbed::new(&mut memory, Link::new(1), |now, board| echo.poll(now, board));
         let mut socket = net.host.socket().unwrap();
         net.until(|host| host.connect(&mut socket, at(7))).unwrap();
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "nothing happened for 1000")]
     fn what_never_happens_says_so() {
-        let mut memory = Memory::default();
+        let mut memory = TestbedMemory::default();
         let mut net = Testbed::new(&mut memory, Link::new(1), |_, _| None);
         let mut socket = net.host.socket().unwrap();
         net.until(|host| match host.connect(&mut socket, at(7)) {

@@ -8,7 +8,7 @@ use smoltcp::wire::Ipv6Cidr;
 use tapboard_firmware::NetConfig;
 
 use crate::cli::User;
-use crate::gateway::{Forward, Gateway, Memory};
+use crate::gateway::{Forward, Gateway, GatewayMemory};
 use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
@@ -93,7 +93,7 @@ fn behind_gateway(
     let forwards = options.forwards();
     let allowed = options.allowed();
     let mut wire = Wire::default();
-    let mut memory = Memory::default();
+    let mut memory = GatewayMemory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut end = wire.end(Side::Peer);
     let board = identity.net.ipv4.address();

@@ -1,7 +1,7 @@
-//! The UDP conversations through the gateway.
+//! The UDP mappings through the gateway.
 //!
-//! A conversation is a client's address and a port on the other side. It lives until it has been idle
-//! for [`IDLE`]; when all places are taken the longest idle one makes room.
+//! A mapping is a client's address and a port on the other side. It lives until it has been idle
+//! for [`IDLE`]; when all mappings are taken the longest idle one makes room.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,14 +15,14 @@ use tapboard_firmware::{NetStack, UdpSocket};
 use super::slab::Slab;
 use super::{Allowed, DATAGRAM_FLOWS, EventSource, ForwardListener};
 
-/// How long a conversation lasts without a datagram.
+/// How long a mapping lasts without a datagram.
 const IDLE: Duration = Duration::from_secs(30);
 /// Datagrams moved for one socket in one turn.
 const BUDGET: usize = 64;
 
 #[derive(Debug)]
 enum Ends {
-    /// A kernel client of a door; its own socket on the board's side.
+    /// A kernel client of a listener; its own socket on the board's side.
     In { listener: usize, client: SocketAddr, board: UdpSocket },
     /// A port of the board; its own socket on the kernel's side.
     Out { allowed: usize, from: SocketAddr, kernel: net::UdpSocket, readable: bool },
@@ -74,7 +74,7 @@ impl Datagrams {
         if more { Some(now) } else { expired }
     }
 
-    /// The place of a conversation, found by its client or made by `make`.
+    /// The number of a mapping, found by its client or made by `make`.
     fn place(
         &mut self,
         same: impl Fn(&Ends) -> bool,

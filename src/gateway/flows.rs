@@ -183,7 +183,7 @@ impl Flows {
     }
 
     /// Gives every flow its turn. Returns when one of them needs another even if nothing arrives, or when
-    /// others can take the place of one that has ended.
+    /// others can take over from one that has ended.
     pub(super) fn poll(&mut self, stack: &mut NetStack<'_>, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         let full = self.flows.vacant().is_none();

@@ -41,7 +41,7 @@ impl<T> Slab<T> {
         gap.or_else(|| (self.entries.len() < self.limit).then_some(self.entries.len()))
     }
 
-    /// Fills a place that [`Slab::vacant`] named, or that was just taken.
+    /// Fills an entry that [`Slab::vacant`] named, or that was just taken.
     pub(super) fn put(&mut self, number: usize, value: T) {
         if number == self.entries.len() {
             self.entries.push(None);
