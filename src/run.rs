@@ -36,7 +36,7 @@ pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
-use crate::console::{self, Console, Source};
+use crate::console::{self, CommandSource, Console};
 use crate::identity::Identity;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::nic::mac::{Checksums, Mac};
@@ -265,12 +265,12 @@ impl Driver {
         if options.ladder {
             impairment.watch(Watch::Ladder, Some(control::ladder(identity, telemetry)));
         }
-        let source = options.script.clone().map_or(Source::Stdin, Source::Script);
+        let source = options.script.clone().map_or(CommandSource::Stdin, CommandSource::Script);
         match source {
-            Source::Stdin => {
+            CommandSource::Stdin => {
                 say!("\nHere, `unplug` pulls the cable and `help` lists the rest; Ctrl-C ends it.");
             }
-            Source::Script(_) | Source::None => say!("\nCtrl-C ends it."),
+            CommandSource::Script(_) | CommandSource::None => say!("\nCtrl-C ends it."),
         }
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;

@@ -9,7 +9,7 @@ use smoltcp::time::Instant;
 
 use super::{Endpoint, Nic, Session};
 use crate::capture::Capture;
-use crate::console::{Command, Next, help};
+use crate::console::{ConsoleCommand, Next, help};
 use crate::identity::Identity;
 use crate::ladder::{Ladder, Refused, Style};
 use crate::link::{Link, LinkEvents};
@@ -44,44 +44,46 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
     };
     let impairment = &mut session.impairment;
     match command {
-        Command::Help => lines(&help()),
-        Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, impairment),
-        Command::Fault { to, setting } => {
+        ConsoleCommand::Help => lines(&help()),
+        ConsoleCommand::Unplug | ConsoleCommand::Plug => {
+            plug(command == ConsoleCommand::Plug, nic, impairment)
+        }
+        ConsoleCommand::Fault { to, setting } => {
             impairment.link_mut().set(to, setting);
             show(impairment);
             session.seed_shown = session.seed_shown || show_seed(impairment.link());
         }
-        Command::Heal => {
+        ConsoleCommand::Heal => {
             impairment.link_mut().heal();
             show(impairment);
         }
-        Command::Link => {
+        ConsoleCommand::Link => {
             show(impairment);
             show_seed(impairment.link());
         }
-        Command::Reset => endpoint.reset(),
-        Command::Netstat => endpoint.netstat(),
-        Command::Stats => {
+        ConsoleCommand::Reset => endpoint.reset(),
+        ConsoleCommand::Netstat => endpoint.netstat(),
+        ConsoleCommand::Stats => {
             endpoint.stats();
             say!("{}", session.meter.look(now, endpoint.traffic()));
         }
-        Command::CaptureStart(path) if is_standard(&path) => {
+        ConsoleCommand::CaptureStart(path) if is_standard(&path) => {
             say!(
                 "standard output is a capture's from the start or not at all: --pcap -; here, name a file"
             );
         }
-        Command::CaptureStart(path) => match capture(&path, epoch) {
+        ConsoleCommand::CaptureStart(path) => match capture(&path, epoch) {
             Ok(observer) => {
                 impairment.watch(Watch::Capture, Some(observer));
                 say!("every frame goes to {} now", path.display());
             }
             Err(error) => say!("{error}"),
         },
-        Command::CaptureStop if impairment.watch(Watch::Capture, None) => {
+        ConsoleCommand::CaptureStop if impairment.watch(Watch::Capture, None) => {
             say!("the capture is closed")
         }
-        Command::CaptureStop => say!("there is no capture; `capture start FILE` begins one"),
-        Command::Quit => return ConsoleStep::Quit,
+        ConsoleCommand::CaptureStop => say!("there is no capture; `capture start FILE` begins one"),
+        ConsoleCommand::Quit => return ConsoleStep::Quit,
     }
     ConsoleStep::Next(Some(now))
 }
