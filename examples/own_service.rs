@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use embedded_nal::TcpClientStack;
 use smoltcp::time::Instant;
 use tapboard::board::SimBoard;
-use tapboard::cli::{Cli, Command};
+use tapboard::cli::{Cli, Subcommand};
 use tapboard_firmware::service::buffer::Buffer;
 use tapboard_firmware::service::server::{Connection, Server, Stop};
 use tapboard_firmware::{NetStack, TcpSocket};
@@ -53,9 +53,9 @@ const fn shout() -> Server<TcpSocket, Shout, 4> {
 /// `tapboard user`, whose board has the service too.
 fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    let options = match cli.command {
+    let args = match cli.command {
         None => cli.user,
-        Some(Command::User(options)) => options,
+        Some(Subcommand::User(args)) => args,
         Some(_) => {
             eprintln!("only `tapboard user` has this service; leave the command out");
             return ExitCode::FAILURE;
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
             shout.poll(now, stack, &mut ())
         }
     };
-    match tapboard::user::run_with(&options, booted) {
+    match tapboard::user::run_with(&args.options(), booted) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

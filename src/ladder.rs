@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use smoltcp::time::Instant;
 
@@ -26,10 +26,18 @@ use self::mark::Marker;
 pub use self::refused::Refused;
 pub use self::text::{Ladder, Style};
 use crate::capture::{self, CaptureError, Direction, Reader, Record};
-use crate::cli;
 use crate::identity::Identity;
 use crate::output::{counted, is_standard, shown};
 use crate::segment::{Decoder, PacketSummary};
+
+/// What `tapboard ladder` is to draw, and where.
+#[derive(Clone, Debug)]
+pub struct LadderOptions {
+    /// The capture, or standard input (`-`).
+    pub file: PathBuf,
+    /// Draw an SVG document into this file, or on standard output (`-`), in place of lines of text.
+    pub svg: Option<PathBuf>,
+}
 
 /// One frame's place in the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +161,7 @@ fn seconds(micros: i64) -> String {
 
 /// Draws a capture on standard output, or as a document. Where frames have no direction, the board is
 /// who has its usual MAC address; a file is read twice for that, standard input as it comes.
-pub fn run(options: &cli::Ladder) -> Result<(), String> {
+pub fn run(options: &LadderOptions) -> Result<(), String> {
     if is_standard(&options.file) {
         let reader = Reader::new(io::stdin().lock());
         return draw(reader, &Guess::of_stream(), options);
@@ -165,7 +173,7 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
 fn draw<R: Read>(
     reader: Result<Reader<R>, CaptureError>,
     guess: &Guess,
-    options: &cli::Ladder,
+    options: &LadderOptions,
 ) -> Result<(), String> {
     let stream = is_standard(&options.file);
     let name = if stream { "standard input".into() } else { options.file.display().to_string() };

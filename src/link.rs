@@ -13,6 +13,7 @@
 
 mod describe;
 mod event;
+mod options;
 mod setting;
 
 use std::cmp::Reverse;
@@ -22,6 +23,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
 pub use self::event::{LinkEvent, LinkEvents};
+pub use self::options::LinkOptions;
 pub use self::setting::{Chance, Setting, parse_duration};
 use crate::nic::wire::Side;
 

@@ -10,6 +10,7 @@
 mod busy_poll;
 mod control;
 mod endpoint;
+mod options;
 mod sleep;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
@@ -30,14 +31,15 @@ use tapboard_firmware::{Firmware, LargeStorageOf, McuStorageOf, NetStack, Socket
 use self::control::ConsoleStep;
 use self::endpoint::Booted;
 pub use self::endpoint::{Endpoint, OwnServices};
+pub use self::options::{Profile, RunOptions, Telemetry};
 use self::sleep::{Sleeper, Until};
 use self::traffic::Meter;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
-use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
 use crate::console::{self, CommandSource, Console};
 use crate::identity::Identity;
+use crate::link::LinkOptions;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::nic::mac::{Checksums, Mac};
 use crate::output::say;
@@ -152,7 +154,7 @@ impl Driver {
 
     /// Opens the capture that the options ask for: before anything is up, for it may fail. One on standard
     /// output that nobody reads any more ends the run in order.
-    pub fn capture(&mut self, options: &Board) -> Result<(), String> {
+    pub fn capture(&mut self, options: &RunOptions) -> Result<(), String> {
         let Some(path) = &options.pcap else { return Ok(()) };
         let epoch = self.clock.epoch();
         self.capture = Some(if options.captures_to_stdout() {
@@ -186,7 +188,7 @@ impl Driver {
     pub fn run<N: Nic>(
         self,
         identity: &Identity,
-        options: &Board,
+        options: &RunOptions,
         telemetry: SocketAddr,
         nic: &mut N,
     ) -> Result<(), String> {
@@ -200,7 +202,7 @@ impl Driver {
     pub fn run_with<N: Nic, O: OwnServices>(
         self,
         identity: &Identity,
-        options: &Board,
+        options: &RunOptions,
         telemetry: SocketAddr,
         nic: &mut N,
         own: impl FnMut() -> O,
@@ -212,13 +214,13 @@ impl Driver {
     fn run_slots<N: Nic, O: OwnServices, const SLOTS: usize>(
         mut self,
         identity: &Identity,
-        options: &Board,
+        options: &RunOptions,
         telemetry: SocketAddr,
         nic: &mut N,
         mut own: impl FnMut() -> O,
         alone: bool,
     ) -> Result<(), String> {
-        let telemetry = options.telemetry_or(telemetry);
+        let telemetry = options.telemetry.destination(telemetry);
         let mut session = self.session(options, identity, telemetry)?;
         session.checksum_offload = options.checksum_offload || nic.segments();
         let who = |nic| if nic { "NIC" } else { "firmware" };
@@ -240,7 +242,7 @@ impl Driver {
     /// Runs with `endpoint` in place of the board until a signal ends it. Its telemetry goes to `telemetry`.
     pub fn run_endpoint<N: Nic, S: Endpoint>(
         mut self,
-        options: &Board,
+        options: &RunOptions,
         telemetry: SocketAddr,
         endpoint: &mut S,
         nic: &mut N,
@@ -255,11 +257,11 @@ impl Driver {
     /// the board.
     fn session(
         &mut self,
-        options: &Board,
+        options: &RunOptions,
         identity: &Identity,
         telemetry: Option<SocketAddr>,
     ) -> Result<Session, String> {
-        let mut impairment = impairment(&options.faults)?;
+        let mut impairment = impairment(&options.link)?;
         let seed_shown = control::show_seed(impairment.link());
         impairment.watch(Watch::Capture, self.capture.take());
         if options.ladder {
@@ -394,12 +396,12 @@ impl Session {
 }
 
 /// A cable with these faults.
-fn impairment(faults: &Faults) -> Result<Impairment, String> {
-    let seed = match faults.seed {
+fn impairment(options: &LinkOptions) -> Result<Impairment, String> {
+    let seed = match options.seed {
         Some(seed) => seed,
         None => getrandom::u32().map_err(|error| format!("no entropy: {error}"))?.into(),
     };
-    Ok(Impairment::new(faults.link(seed)))
+    Ok(Impairment::new(options.link(seed)))
 }
 
 /// The board's RAM, gone with each power-cycle.

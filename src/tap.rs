@@ -10,17 +10,33 @@ use mio::unix::SourceFd;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
 
-use crate::cli;
 use crate::identity::{Identity, mac_text, numbered_ipv4, numbered_ipv6};
 use crate::nic::tap::{
     HostSide, LinkStatus, Tap, TapConfig, TapError, TapWarning, machine_addresses,
 };
-use crate::nic::{DeviceRef, Offload};
+use crate::nic::{DeviceRef, KernelOffload};
 use crate::output::{counted, say};
-use crate::run::{Driver, NIC, Nic};
+use crate::run::{Driver, NIC, Nic, RunOptions};
 
 /// How long to look for the next frame before sleeping, microseconds, unless told otherwise.
 const BUSY_POLL_US: u16 = 50;
+
+/// What `tapboard tap` is told.
+#[derive(Clone, Debug)]
+pub struct TapOptions {
+    /// The interface's name.
+    pub name: String,
+    /// Who the board is.
+    pub identity: Identity,
+    /// What the kernel may leave to the NIC, and the NIC to it.
+    pub offload: KernelOffload,
+    /// The firmware leaves segmentation to the NIC, and the checksums of TCP and UDP with it.
+    pub segmentation_offload: bool,
+    /// How long to look for the next frame before sleeping, microseconds; the usual time unless given.
+    pub busy_poll_us: Option<u16>,
+    /// How to run it.
+    pub run: RunOptions,
+}
 
 struct TapNic {
     tap: Tap,
@@ -106,16 +122,16 @@ fn busy_poll(micros: Option<u16>) -> Duration {
 }
 
 /// Runs the board until a signal ends it.
-pub fn run(options: &cli::Tap) -> Result<(), String> {
-    if options.segmentation_offload && options.offload == Offload::Off {
+pub fn run(options: &TapOptions) -> Result<(), String> {
+    if options.segmentation_offload && options.offload == KernelOffload::Off {
         return Err("--segmentation-offload leaves to the NIC what --offload off keeps it from; \
                     leave one of them out"
             .to_owned());
     }
     let mut driver = Driver::new()?;
-    driver.busy_poll(busy_poll(options.busy_poll));
-    let identity = options.identity();
-    not_the_hosts(&identity)?;
+    driver.busy_poll(busy_poll(options.busy_poll_us));
+    let identity = &options.identity;
+    not_the_hosts(identity)?;
     let config = TapConfig {
         name: options.name.clone(),
         host_ipv4: host_ipv4(identity.net.ipv4),
@@ -133,7 +149,7 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
     for warning in tap.warnings() {
         log::warn!("{warning}");
     }
-    warn(options, &identity);
+    warn(options);
     let calls = if tap.segments() { "many segments" } else { "one frame" };
     log::info!("{}: {calls} in a system call", tap.name());
     let interest = Interest::READABLE | Interest::WRITABLE;
@@ -142,18 +158,18 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
         .register(&mut SourceFd(&tap.as_raw_fd()), NIC, interest)
         .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
     // After what another board may have already, so that its capture is not replaced; before this one is up.
-    driver.capture(&options.board)?;
+    driver.capture(&options.run)?;
     let collector = collector(identity.net.ipv4, tap.host());
     // With those that the TAP brought.
     let own = machine_addresses().unwrap_or_default();
-    print_banner(&identity, &tap, collector, &own, &options.board);
+    print_banner(identity, &tap, collector, &own, &options.run);
     let status = tap.status();
     let segments = options.segmentation_offload && tap.segments();
     if segments != options.segmentation_offload {
         log::warn!("{} cannot segment; the firmware does that, and its checksums", tap.name());
     }
     tap.leave_whole(segments);
-    driver.run(&identity, &options.board, collector, &mut TapNic { tap, status, segments })
+    driver.run(identity, &options.run, collector, &mut TapNic { tap, status, segments })
 }
 
 /// The host's IPv4 address in the network of `board`: number 2, or number 1 if that is the board's.
@@ -195,10 +211,11 @@ fn not_the_hosts(identity: &Identity) -> Result<(), String> {
 }
 
 /// Warns of what does not do what one might think.
-fn warn(options: &cli::Tap, identity: &Identity) {
-    options.board.faults.warn();
-    let network = identity.net.ipv4.network();
-    if let Some(gateway) = options.gateway.filter(|gateway| !network.contains_addr(gateway)) {
+fn warn(options: &TapOptions) {
+    options.run.link.warn();
+    let net = &options.identity.net;
+    let network = net.ipv4.network();
+    if let Some(gateway) = net.gateway.filter(|gateway| !network.contains_addr(gateway)) {
         log::warn!(
             "--gateway {gateway} is outside the board's network, {network}: that works only if it is on this cable \
              all the same; if not, name one inside, or give --ip a shorter prefix"
@@ -211,7 +228,7 @@ fn print_banner(
     tap: &Tap,
     collector: SocketAddr,
     own: &[IpAddr],
-    options: &cli::Board,
+    options: &RunOptions,
 ) {
     let (net, name) = (identity.net, tap.name());
     let board = net.ipv4.address();
@@ -238,7 +255,7 @@ fn print_banner(
     say!("  printf hello | nc -N {board} 7");
     say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
     let here = |telemetry: &SocketAddr| own.contains(&telemetry.ip());
-    if let Some(telemetry) = options.telemetry_or(collector).filter(here) {
+    if let Some(telemetry) = options.telemetry.destination(collector).filter(here) {
         let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
         say!("  {collect:<32} # telemetry");
     }

@@ -215,7 +215,7 @@ fn a_warning_goes_on_between_two_words() {
         let said = Terminal::new(columns as u16).run(command, &["quit"]);
         assert!(widest(&said) <= columns, "{columns} columns: {said}");
         let text = words(&said).join(" ");
-        let warning = "WARN [tapboard::cli::faults] nothing passes to the board, so that its other faults \
+        let warning = "WARN [tapboard::link::options] nothing passes to the board, so that its other faults \
                        do not show while that is so";
         assert!(text.contains(warning), "{columns} columns: {text}");
     }

@@ -15,8 +15,8 @@ use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 
 /// What a NIC does for the board, beside passing frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Offload {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KernelOffload {
     /// Nothing: each frame is a system call.
     Off,
     /// Many segments of a connection take one system call; the board sees each as a frame.

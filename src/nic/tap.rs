@@ -28,7 +28,7 @@
 //! calls [`Tap::flush`] after each poll of the board, or [`Tap::end_poll`]. A frame read from the host does not
 //! overtake it.
 //!
-//! **Offload.** With [`Offload::Segments`] the kernel gives us many TCP segments in one read, and takes
+//! **Offload.** With [`KernelOffload::Segments`] the kernel gives us many TCP segments in one read, and takes
 //! many in one write, as it does with a NIC that segments. The board sees frames of at most 1514 bytes
 //! with all checksums all the same: `segmenter` and `coalesce` are that NIC. Where the kernel refuses it,
 //! each frame is a system call, and a warning says so. A board that leaves segmentation to its NIC sends and gets
@@ -70,7 +70,7 @@ use self::incoming::Incoming;
 use self::netlink::{Link, Netlink, TapLink};
 use self::port::Port;
 pub use self::port::{FRAME_LEN_MAX, LinkStatus, RxToken, TapCounters, TxToken};
-use super::Offload;
+use super::KernelOffload;
 
 /// [`FRAME_LEN_MAX`] without the Ethernet header: the largest MTU of an interface that suits us,
 /// bytes.
@@ -91,7 +91,7 @@ pub struct TapConfig {
     /// The host's own IPv6 address on it, if any.
     pub host_ipv6: Option<Ipv6Cidr>,
     /// What the kernel may leave to us, and we to it.
-    pub offload: Offload,
+    pub offload: KernelOffload,
 }
 
 impl Default for TapConfig {
@@ -102,7 +102,7 @@ impl Default for TapConfig {
             name: "tap0".into(),
             host_ipv4: Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 2), 24),
             host_ipv6: Some(Ipv6Cidr::new(ipv6, 64)),
-            offload: Offload::default(),
+            offload: KernelOffload::default(),
         }
     }
 }
@@ -431,7 +431,7 @@ impl Tied {
     ) -> Result<Self, TapError> {
         let flags = flags | sys::TAP | sys::NO_PI;
         let mut refusal = None;
-        if config.offload != Offload::Off {
+        if config.offload != KernelOffload::Off {
             let file = open_device(config, exists)?;
             match offload(file.as_fd(), &config.name, flags) {
                 Ok(()) => return Ok(Self { file, header: true, refusal: None }),

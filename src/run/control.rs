@@ -46,7 +46,7 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
     match command {
         ConsoleCommand::Help => lines(&help()),
         ConsoleCommand::Unplug | ConsoleCommand::Plug => {
-            plug(command == ConsoleCommand::Plug, nic, impairment)
+            plug(command == ConsoleCommand::Plug, nic, impairment);
         }
         ConsoleCommand::Fault { to, setting } => {
             impairment.link_mut().set(to, setting);
@@ -80,7 +80,7 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
             Err(error) => say!("{error}"),
         },
         ConsoleCommand::CaptureStop if impairment.watch(Watch::Capture, None) => {
-            say!("the capture is closed")
+            say!("the capture is closed");
         }
         ConsoleCommand::CaptureStop => say!("there is no capture; `capture start FILE` begins one"),
         ConsoleCommand::Quit => return ConsoleStep::Quit,

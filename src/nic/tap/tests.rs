@@ -114,7 +114,7 @@ fn offloads_of_an_earlier_user_are_switched_off() {
         sys::set_offload(earlier.as_fd(), sys::SEGMENTS).expect("offloads exist");
         drop(earlier);
 
-        let config = TapConfig { offload: Offload::Off, ..config };
+        let config = TapConfig { offload: KernelOffload::Off, ..config };
         let mut tap = Tap::open(&config).expect("the TAP is free again");
         let host = UdpSocket::bind("192.0.2.2:0").expect("the host's address");
         host.send_to(b"checksum", "192.0.2.1:5000").expect("the TAP is up");
