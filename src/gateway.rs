@@ -26,9 +26,9 @@ use tapboard_firmware::{Backlog, Buffers, NetConfig, NetStack, Sockets};
 
 use self::datagrams::Datagrams;
 use self::flows::Flows;
-use crate::nic::DeviceRef;
-use crate::nic::mac::{Checksums, Mac};
+use crate::nic::mac::Mac;
 use crate::nic::wire::End;
+use crate::nic::{DeviceRef, Offloads};
 
 /// Connections through the gateway at most.
 pub const FLOWS: usize = 32;
@@ -240,7 +240,8 @@ pub struct Gateway<'a> {
 
 /// The gateway's MAC: that of a host on a fast network, which makes the segments and does the checksums.
 fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<DeviceRef<'e, End<'w>>> {
-    Mac::new(DeviceRef(end), Checksums::Mac).segmenting(true)
+    let board = Offloads { checksum: true, segmentation: true, receive: false };
+    Mac::new(DeviceRef(end), board, Offloads::NONE)
 }
 
 impl<'a> Gateway<'a> {

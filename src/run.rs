@@ -40,8 +40,9 @@ use crate::clock::RealClock;
 use crate::console::{self, CommandSource, Console};
 use crate::identity::Identity;
 use crate::link::LinkOptions;
+use crate::nic::Offloads;
 use crate::nic::impairment::{Impairment, Observer, Watch};
-use crate::nic::mac::{Checksums, Mac};
+use crate::nic::mac::Mac;
 use crate::output::say;
 
 /// How long connections may take to close in order at the end.
@@ -72,16 +73,10 @@ pub trait Nic {
     /// of it, has something to do again: `now` if a frame waits for the board.
     fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String>;
 
-    /// Whether frames come and go without the checksums of TCP and UDP from now on, so that nobody computes
-    /// them. Says whether the NIC can.
-    fn leave_checksums(&mut self, _leave: bool) -> bool {
-        false
-    }
-
-    /// Whether the board leaves segmentation to the NIC: then it sends superframes, and takes them when the
-    /// checksums are left out.
-    fn segments(&self) -> bool {
-        false
+    /// Leaves `offloads` to the NIC from now on, as far as it can; returns what it does. What it does not do of the
+    /// checksums, the board's MAC does.
+    fn set_offloads(&mut self, _offloads: Offloads) -> Offloads {
+        Offloads::NONE
     }
 
     /// Whether the NIC itself is up.
@@ -222,10 +217,10 @@ impl Driver {
     ) -> Result<(), String> {
         let telemetry = options.telemetry.destination(telemetry);
         let mut session = self.session(options, identity, telemetry)?;
-        session.checksum_offload = options.checksum_offload || nic.segments();
+        session.offloads = options.offloads.complete();
         let who = |nic| if nic { "NIC" } else { "firmware" };
-        log::info!("the {} does the checksums of TCP and UDP", who(session.checksum_offload));
-        log::info!("the {} makes TCP's segments", who(nic.segments()));
+        log::info!("the {} does the checksums of TCP and UDP", who(session.offloads.checksum));
+        log::info!("the {} makes TCP's segments", who(session.offloads.segmentation));
         loop {
             let mut memory = BoardMemory::<SLOTS>::new(options.profile);
             let firmware = memory.boot(identity, telemetry, nic, &session, self.clock.now())?;
@@ -277,7 +272,7 @@ impl Driver {
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
         let meter = Meter::new(self.clock.now());
-        Ok(Session { impairment, console, checksum_offload: false, seed_shown, meter })
+        Ok(Session { impairment, console, offloads: Offloads::NONE, seed_shown, meter })
     }
 
     /// Runs one boot of the board to its end.
@@ -315,11 +310,10 @@ impl Driver {
                 endpoint.link_up();
             }
             let board = {
-                let checksums = session.checksums(nic);
-                let segments = nic.segments();
+                let done = session.set_offloads(nic);
                 let mut device = session.impairment.behind(nic.device());
                 device.pump(now);
-                endpoint.poll(now, &mut Mac::new(device, checksums).segmenting(segments))
+                endpoint.poll(now, &mut Mac::new(device, session.offloads, done))
             };
             let behind = nic.turn(now)?;
             let under_way = session.impairment.next_event(now);
@@ -374,8 +368,8 @@ enum End {
 struct Session {
     impairment: Impairment,
     console: Console,
-    /// The board leaves the checksums of TCP and UDP to its MAC.
-    checksum_offload: bool,
+    /// What the board leaves to its MAC.
+    offloads: Offloads,
     /// The cable's seed was printed.
     seed_shown: bool,
     /// Of the traffic since the board's boot.
@@ -383,15 +377,11 @@ struct Session {
 }
 
 impl Session {
-    /// Who does the checksums: nobody, if the NIC can do without and the cable changes and shows nothing.
-    fn checksums<N: Nic>(&self, nic: &mut N) -> Checksums {
-        if !self.checksum_offload {
-            Checksums::Board
-        } else if nic.leave_checksums(self.impairment.bare()) {
-            Checksums::Left
-        } else {
-            Checksums::Mac
-        }
+    /// Passes on to the NIC what the board leaves to its MAC, but for the checksums while the cable changes or shows
+    /// anything; returns what the NIC does.
+    fn set_offloads<N: Nic>(&self, nic: &mut N) -> Offloads {
+        let checksum = self.offloads.checksum && self.impairment.bare();
+        nic.set_offloads(Offloads { checksum, ..self.offloads })
     }
 }
 
@@ -428,8 +418,8 @@ impl<'a, const SLOTS: usize> BoardMemory<'a, SLOTS> {
     ) -> Result<Firmware<'a, SimBoard>, String> {
         let Identity { net, name } = identity;
         let services = ServiceConfig { name: name.clone(), telemetry };
-        let (checksums, segments) = (session.checksums(nic), nic.segments());
-        let mut device = Mac::new(nic.device(), checksums).segmenting(segments);
+        let done = session.set_offloads(nic);
+        let mut device = Mac::new(nic.device(), session.offloads, done);
         let board = SimBoard::new();
         match self {
             Self::Mcu(storage, sockets) => {

@@ -14,7 +14,7 @@ use crate::identity::{Identity, mac_text, numbered_ipv4, numbered_ipv6};
 use crate::nic::tap::{
     HostSide, LinkStatus, Tap, TapConfig, TapError, TapWarning, machine_addresses,
 };
-use crate::nic::{DeviceRef, KernelOffload};
+use crate::nic::{DeviceRef, KernelOffload, Offloads};
 use crate::output::{counted, say};
 use crate::run::{Driver, NIC, Nic, RunOptions};
 
@@ -30,8 +30,6 @@ pub struct TapOptions {
     pub identity: Identity,
     /// What the kernel may leave to the NIC, and the NIC to it.
     pub offload: KernelOffload,
-    /// The firmware leaves segmentation to the NIC, and the checksums of TCP and UDP with it.
-    pub segmentation_offload: bool,
     /// How long to look for the next frame before sleeping, microseconds; the usual time unless given.
     pub busy_poll_us: Option<u16>,
     /// How to run it.
@@ -41,8 +39,6 @@ pub struct TapOptions {
 struct TapNic {
     tap: Tap,
     status: LinkStatus,
-    /// The board leaves segmentation to it.
-    segments: bool,
 }
 
 impl Nic for TapNic {
@@ -77,12 +73,8 @@ impl Nic for TapNic {
         Ok((frames || self.tap.unread()).then_some(now))
     }
 
-    fn leave_checksums(&mut self, leave: bool) -> bool {
-        self.tap.leave_checksums(leave)
-    }
-
-    fn segments(&self) -> bool {
-        self.segments
+    fn set_offloads(&mut self, offloads: Offloads) -> Offloads {
+        self.tap.set_offloads(offloads)
     }
 
     fn link(&self) -> bool {
@@ -123,7 +115,7 @@ fn busy_poll(micros: Option<u16>) -> Duration {
 
 /// Runs the board until a signal ends it.
 pub fn run(options: &TapOptions) -> Result<(), String> {
-    if options.segmentation_offload && options.offload == KernelOffload::Off {
+    if options.run.offloads.segmentation && options.offload == KernelOffload::Off {
         return Err("--segmentation-offload leaves to the NIC what --offload off keeps it from; \
                     leave one of them out"
             .to_owned());
@@ -150,7 +142,7 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
         log::warn!("{warning}");
     }
     warn(options);
-    let calls = if tap.segments() { "many segments" } else { "one frame" };
+    let calls = if tap.kernel().segmentation { "many segments" } else { "one frame" };
     log::info!("{}: {calls} in a system call", tap.name());
     let interest = Interest::READABLE | Interest::WRITABLE;
     driver
@@ -164,12 +156,12 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
     let own = machine_addresses().unwrap_or_default();
     print_banner(identity, &tap, collector, &own, &options.run);
     let status = tap.status();
-    let segments = options.segmentation_offload && tap.segments();
-    if segments != options.segmentation_offload {
+    let mut run = options.run.clone();
+    if run.offloads.segmentation && !tap.kernel().segmentation {
         log::warn!("{} cannot segment; the firmware does that, and its checksums", tap.name());
+        run.offloads = Offloads { segmentation: false, receive: false, ..run.offloads };
     }
-    tap.leave_whole(segments);
-    driver.run(identity, &options.run, collector, &mut TapNic { tap, status, segments })
+    driver.run(identity, &run, collector, &mut TapNic { tap, status })
 }
 
 /// The host's IPv4 address in the network of `board`: number 2, or number 1 if that is the board's.

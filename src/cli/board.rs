@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{FaultArgs, IdentityArgs};
 use crate::console::Script;
+use crate::nic::Offloads;
 use crate::run::{Profile, RunOptions, Telemetry};
 
 /// What every way of running the board has.
@@ -69,7 +70,7 @@ impl BoardArgs {
                 Some(to) => Telemetry::To(to),
                 None => Telemetry::Usual,
             },
-            checksum_offload: self.checksum_offload,
+            offloads: Offloads { checksum: self.checksum_offload, ..Offloads::NONE },
             pcap: self.pcap.clone(),
             ladder: self.ladder,
             script: self.script.clone(),

@@ -73,6 +73,9 @@ impl TapArgs {
     #[cfg(target_os = "linux")]
     #[must_use]
     pub fn options(&self) -> TapOptions {
+        let mut run = self.board.options();
+        run.offloads.segmentation = self.segmentation_offload;
+        run.offloads.receive = self.segmentation_offload;
         TapOptions {
             name: self.name.clone(),
             identity: self.identity(),
@@ -80,9 +83,8 @@ impl TapArgs {
                 OffloadArg::Off => KernelOffload::Off,
                 OffloadArg::Segments => KernelOffload::Segments,
             },
-            segmentation_offload: self.segmentation_offload,
             busy_poll_us: self.busy_poll,
-            run: self.board.options(),
+            run,
         }
     }
 

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use super::Offloads;
+
 /// Bytes of an Ethernet header.
 pub(super) const ETHERNET_LEN: usize = 14;
 /// The longest headers: Ethernet, IPv4 with options, TCP with options, bytes.
@@ -130,10 +132,11 @@ impl HeaderLayout {
         set_u16(frame, at, len);
     }
 
-    /// Whether the checksum of IPv4's header is right, and that of TCP unless it is `left` out.
-    pub(super) fn sound(&self, frame: &[u8], left: bool) -> bool {
+    /// Whether the checksum of IPv4's header is right, and that of TCP unless it is left out.
+    pub(super) fn sound(&self, frame: &[u8], offloads: Offloads) -> bool {
         let ip = self.ipv6 || fold(sum(self.ipv4_header(frame))) == 0xffff;
-        ip && (left || fold(self.pseudo_header(frame) + sum(&frame[self.tcp..])) == 0xffff)
+        ip && (offloads.checksum
+            || fold(self.pseudo_header(frame) + sum(&frame[self.tcp..])) == 0xffff)
     }
 
     /// Computes the checksum of IPv4's header.
@@ -230,11 +233,11 @@ mod tests {
             for options in [(0, 0), (if ipv6 { 0 } else { 40 }, 40), (0, 12)] {
                 let frame = Made { options, ..Made::new(ipv6, len) }.frame();
                 let layout = HeaderLayout::of(&frame).expect("a segment");
-                assert!(layout.sound(&frame, false));
+                assert!(layout.sound(&frame, Offloads::NONE));
                 let mut filled = frame.clone();
                 filled[24..26].copy_from_slice(if ipv6 { &frame[24..26] } else { &[0xee; 2] });
                 layout.leave_tcp_checksum(&mut filled);
-                assert!(!layout.sound(&filled, false));
+                assert!(!layout.sound(&filled, Offloads::NONE));
                 layout.fill_ipv4_checksum(&mut filled);
                 layout.fill_tcp_checksum(&mut filled);
                 assert_eq!(filled, frame);
@@ -251,8 +254,8 @@ mod tests {
             for at in if ipv6 { 22 } else { ETHERNET_LEN }..frame.len() {
                 let mut changed = frame.clone();
                 changed[at] ^= 0x10;
-                let sound =
-                    HeaderLayout::of(&changed) == Some(layout) && layout.sound(&changed, false);
+                let sound = HeaderLayout::of(&changed) == Some(layout)
+                    && layout.sound(&changed, Offloads::NONE);
                 assert!(!sound, "byte {at}");
             }
         }

@@ -12,6 +12,7 @@ use std::num::NonZeroU16;
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 
+use super::Offloads;
 use super::segmenter::Segmenter;
 use super::wire::Side;
 use crate::link::{Link, LinkEvents};
@@ -246,7 +247,7 @@ impl<'a, D: Device + 'a> TxToken for ImpairedTx<'a, D> {
                 frame.resize(len, 0);
                 let result = f(&mut frame);
                 if let Some(mut segmenter) = segment.and_then(|size| Segmenter::new(&frame, size)) {
-                    while let Some(segment) = segmenter.next(&mut frame, 1, false) {
+                    while let Some(segment) = segmenter.next(&mut frame, Offloads::NONE) {
                         impairment.offer(Side::Peer, now, &frame[segment]);
                     }
                 } else {
@@ -276,7 +277,7 @@ mod tests {
     use crate::clock::VirtualClock;
     use crate::link::Setting;
     use crate::nic::header_layout::{ACK, HeaderLayout, PSH, TCP_CHECKSUM, made::Made};
-    use crate::nic::mac::{Checksums, Mac};
+    use crate::nic::mac::Mac;
     use crate::nic::wire::{End, Wire};
     use crate::world::{Outcome, Step, drive};
 
@@ -395,7 +396,8 @@ mod tests {
         let mut meta = PacketMeta::default();
         meta.segmentation_offload_size = NonZeroU16::new(1460);
         let (mut wire, mut impairment) = (Wire::default(), delayed(None, 5));
-        let mut board = Mac::new(impairment.behind(wire.end(Side::Board)), Checksums::Mac);
+        let mut board =
+            Mac::new(impairment.behind(wire.end(Side::Board)), Offloads::CHECKSUM, Offloads::NONE);
         let mut token = board.transmit(ms(0)).expect("room");
         token.set_meta(meta);
         token.consume(made.frame().len(), |space| {

@@ -6,10 +6,13 @@ mod header_layout;
 pub mod impairment;
 pub mod loopback;
 pub mod mac;
+mod offloads;
 mod segmenter;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;
+
+pub use self::offloads::Offloads;
 
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;

@@ -10,6 +10,7 @@
 use std::num::NonZeroU16;
 use std::ops::Range;
 
+use super::Offloads;
 use super::header_layout::{CWR, FIN, HEADERS_LEN_MAX, HeaderLayout, PSH};
 
 /// A superframe whose frames are not all out.
@@ -54,22 +55,18 @@ impl Segmenter {
         self.end.saturating_sub(self.next + self.layout.payload).div_ceil(self.size)
     }
 
-    /// Makes the next frame in `superframe`, which nobody else may have changed, and says where it is. It has
-    /// one segment, or up to `segments` of them for a board that takes superframes; but the last one comes by
-    /// itself, with the FIN if there is one, so that many segments are also many to who acknowledges every
-    /// second one. Its TCP checksum is computed unless it is `left` out.
-    pub(super) fn next(
-        &mut self,
-        superframe: &mut [u8],
-        segments: usize,
-        left: bool,
-    ) -> Option<Range<usize>> {
+    /// Makes the next frame in `superframe`, which nobody else may have changed, and says where it is. It is
+    /// one segment, or all but the last for a board that leaves reception, and the checksums, to its NIC; the last
+    /// one comes by itself, with the FIN if there is one, so that many segments are also many to who acknowledges
+    /// every second one. Its TCP checksum is computed unless the board leaves that out.
+    pub(super) fn next(&mut self, superframe: &mut [u8], board: Offloads) -> Option<Range<usize>> {
         let frames_left = self.frames_left();
         if frames_left == 0 {
             return None;
         }
         let layout = self.layout;
-        let segments = segments.min((frames_left - 1).max(1));
+        let merged = board.checksum && board.receive;
+        let segments = if merged { (frames_left - 1).max(1) } else { 1 };
         let step = segments * self.size;
         let range = self.next..self.end.min(self.next + layout.payload + step);
         let frame = &mut superframe[range.clone()];
@@ -80,7 +77,7 @@ impl Segmenter {
         }
         layout.set_len(frame);
         layout.fill_ipv4_checksum(frame);
-        if !left {
+        if !board.checksum {
             layout.fill_tcp_checksum(frame);
         }
         layout.set_flags(headers, layout.flags(headers) & !CWR);

@@ -32,10 +32,10 @@
 //! many in one write, as it does with a NIC that segments. The board sees frames of at most 1514 bytes
 //! with all checksums all the same: `segmenter` and `coalesce` are that NIC. Where the kernel refuses it,
 //! each frame is a system call, and a warning says so. A board that leaves segmentation to its NIC sends and gets
-//! superframes ([`Tap::leave_whole`]).
+//! superframes ([`Tap::set_offloads`]).
 //!
 //! Nobody needs the checksums of TCP and UDP where the kernel is at the other end and the cable between
-//! changes nothing: [`Tap::leave_checksums`].
+//! changes nothing: [`Tap::set_offloads`].
 //!
 //! **Cost.** One system call for up to 64 KiB of a connection, or for any other frame, and one for each
 //! `None` of `receive`; one pass over each segment for its checksum each way, no copy; two buffers of
@@ -70,7 +70,7 @@ use self::incoming::Incoming;
 use self::netlink::{Link, Netlink, TapLink};
 use self::port::Port;
 pub use self::port::{FRAME_LEN_MAX, LinkStatus, RxToken, TapCounters, TxToken};
-use super::KernelOffload;
+use super::{KernelOffload, Offloads};
 
 /// [`FRAME_LEN_MAX`] without the Ethernet header: the largest MTU of an interface that suits us,
 /// bytes.
@@ -155,8 +155,8 @@ pub struct Tap {
     outgoing: Coalescer,
     name: String,
     created: bool,
-    /// The board leaves checksums to us.
-    left: bool,
+    /// What the board leaves to us.
+    board: Offloads,
     host: HostSide,
     warnings: Vec<TapWarning>,
 }
@@ -221,29 +221,30 @@ impl Tap {
         self.outgoing.flush(|batch| self.port.write(batch));
     }
 
-    /// Whether the board leaves the checksums of TCP and UDP to us from now on: it neither computes nor looks
-    /// at them. Says whether that is so; it cannot be where the kernel refuses offload, nor while frames wait
-    /// that were read for a board that looks.
-    pub fn leave_checksums(&mut self, leave: bool) -> bool {
-        let left = leave && self.segments() && (self.left || self.incoming.is_empty());
-        if self.left != left {
+    /// Leaves `board` to us from now on, as far as the kernel does it; returns what that is. The checksums of TCP
+    /// and UDP, which the board then neither computes nor looks at, stay with it while frames wait that were read
+    /// for a board that looks. It takes superframes whenever the checksums are left to us.
+    pub fn set_offloads(&mut self, board: Offloads) -> Offloads {
+        let kernel = self.kernel();
+        let ready = self.board.checksum || self.incoming.is_empty();
+        let board = Offloads {
+            checksum: board.checksum && kernel.checksum && ready,
+            segmentation: board.segmentation && kernel.segmentation,
+            receive: board.receive && kernel.receive,
+        };
+        if self.board != board {
             self.flush();
-            self.left = left;
-            self.incoming.leave_checksums(left);
-            self.outgoing.leave_checksums(left);
+            self.board = board;
+            self.incoming.set_offloads(board);
+            self.outgoing.set_offloads(board);
         }
-        left
+        board
     }
 
-    /// Whether the board takes superframes from now on, whenever the checksums are left to us.
-    pub fn leave_whole(&mut self, whole: bool) {
-        self.incoming.leave_whole(whole);
-    }
-
-    /// Whether many segments pass in one system call.
+    /// What the kernel does for us: with segmentation, many segments pass in one system call.
     #[must_use]
-    pub fn segments(&self) -> bool {
-        self.port.header()
+    pub fn kernel(&self) -> Offloads {
+        self.port.kernel()
     }
 
     /// Ends a poll of the board: writes what waits, then looks for what came meanwhile. Says whether there is a
@@ -298,8 +299,9 @@ impl Tap {
             .link(&config.name)
             .map_err(|errno| system_error(config, "look up", errno))?
             .ok_or_else(|| TapError::Gone { name: name() })?;
-        let shared =
-            |tap: &TapLink| tap.queues > 1 || tap.packet_info || tap.vnet_header != tied.header;
+        let shared = |tap: &TapLink| {
+            tap.queues > 1 || tap.packet_info || tap.vnet_header != tied.kernel.header()
+        };
         if link.tap.as_ref().is_some_and(shared) {
             return Err(TapError::Busy { name: name() });
         }
@@ -384,16 +386,16 @@ impl Tap {
     }
 
     fn new(config: &TapConfig, tied: Tied, created: bool) -> Self {
-        let Tied { file, header, refusal } = tied;
+        let Tied { file, kernel, refusal } = tied;
         let name = config.name.clone();
         let refused = |errno: Errno| TapWarning::NoOffload { name, source: errno.into() };
         Self {
-            port: Port::new(file, header),
-            incoming: Incoming::new(header),
-            outgoing: Coalescer::new(header),
+            port: Port::new(file, kernel),
+            incoming: Incoming::new(kernel),
+            outgoing: Coalescer::new(kernel),
             name: config.name.clone(),
             created,
-            left: false,
+            board: Offloads::NONE,
             host: HostSide::default(),
             warnings: refusal.map(refused).into_iter().collect(),
         }
@@ -414,9 +416,9 @@ impl Drop for Tap {
 /// An open file that is tied to its interface.
 struct Tied {
     file: File,
-    /// A virtio-net header precedes each frame, and the offloads are on.
-    header: bool,
-    /// Why they are not, although they were asked for.
+    /// What the kernel does: all, with a virtio-net header before each frame, or nothing.
+    kernel: Offloads,
+    /// Why it does nothing, although it was asked to.
     refusal: Option<Errno>,
 }
 
@@ -434,7 +436,7 @@ impl Tied {
         if config.offload != KernelOffload::Off {
             let file = open_device(config, exists)?;
             match offload(file.as_fd(), &config.name, flags) {
-                Ok(()) => return Ok(Self { file, header: true, refusal: None }),
+                Ok(()) => return Ok(Self { file, kernel: Offloads::ALL, refusal: None }),
                 Err(errno @ (Errno::BUSY | Errno::PERM)) => return Err(error(errno)),
                 // Whatever came of it, closing the file undoes it.
                 Err(errno) => refusal = Some(errno),
@@ -444,7 +446,7 @@ impl Tied {
         sys::set_interface(file.as_fd(), &config.name, flags).map_err(error)?;
         sys::set_offload(file.as_fd(), 0)
             .map_err(|errno| system_error(config, "switch off the offloads of", errno))?;
-        Ok(Self { file, header: false, refusal })
+        Ok(Self { file, kernel: Offloads::NONE, refusal })
     }
 }
 

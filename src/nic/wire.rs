@@ -15,6 +15,7 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxTo
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::FRAME_SIZE;
 
+use super::Offloads;
 use super::segmenter::Segmenter;
 
 /// Frames a direction holds before its sender has to wait.
@@ -214,7 +215,7 @@ impl<'a> Transmit<'a> {
         superframe.resize(len, 0);
         let result = f(&mut superframe);
         let mut segmenter = Segmenter::new(&superframe, size).expect("a segment with data");
-        while let Some(segment) = segmenter.next(&mut superframe, 1, false) {
+        while let Some(segment) = segmenter.next(&mut superframe, Offloads::NONE) {
             let mut frame = self.spare.take(segment.len());
             frame.copy_from_slice(&superframe[segment]);
             self.queue.push_back(InFlight { at: self.at, frame });

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::console::Script;
 use crate::link::LinkOptions;
+use crate::nic::Offloads;
 use crate::output::is_standard;
 
 /// How to run the board, and what to show of it.
@@ -15,8 +16,8 @@ pub struct RunOptions {
     pub profile: Profile,
     /// Where its telemetry goes.
     pub telemetry: Telemetry,
-    /// The firmware leaves the checksums of TCP and UDP to its MAC.
-    pub checksum_offload: bool,
+    /// What the firmware leaves to its MAC; the checksums, too, if it leaves anything else.
+    pub offloads: Offloads,
     /// Write every frame to this pcapng file, or to standard output (`-`).
     pub pcap: Option<PathBuf>,
     /// Draw every frame as it is sent.

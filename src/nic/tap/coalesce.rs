@@ -22,6 +22,7 @@ use std::num::NonZeroU16;
 
 use super::port::FRAME_LEN_MAX;
 use super::virtio::{HEADER_LEN, Header, Partial, Segments};
+use crate::nic::Offloads;
 use crate::nic::header_layout::{
     ACK, ECE, FIN, HEADERS_LEN_MAX, HeaderLayout, PSH, SUPERFRAME_LEN_MAX, TCP_CHECKSUM,
 };
@@ -38,8 +39,8 @@ struct Run {
     segments: u16,
     /// Sequence number of the segment that continues it.
     sequence: u32,
-    /// Its segments have no TCP checksum.
-    left: bool,
+    /// What the firmware did not do for its segments.
+    board: Offloads,
 }
 
 /// What goes out in one write.
@@ -58,25 +59,26 @@ pub(super) struct Coalescer {
     /// A virtio-net header, then a superframe or the beginning of one.
     buffer: Box<[u8]>,
     run: Option<Run>,
-    enabled: bool,
-    /// Frames come without checksums of TCP and UDP.
-    left: bool,
+    /// What the kernel does; it segments, or nothing is gathered.
+    kernel: Offloads,
+    /// What the firmware leaves to others: frames may come without checksums of TCP and UDP.
+    board: Offloads,
     /// Bytes of a superframe at most.
     limit: usize,
 }
 
 impl Coalescer {
-    /// An empty one. If not `enabled`, it gathers nothing: every frame goes out alone.
-    pub(super) fn new(enabled: bool) -> Self {
+    /// An empty one. For a kernel that does not segment it gathers nothing: every frame goes out alone.
+    pub(super) fn new(kernel: Offloads) -> Self {
         // Behind the longest run, one frame can be found not to join it.
         let len = HEADER_LEN + SUPERFRAME_LEN_MAX + FRAME_LEN_MAX;
         let buffer = vec![0; len].into_boxed_slice();
-        Self { buffer, run: None, enabled, left: false, limit: SUPERFRAME_LEN_MAX }
+        Self { buffer, run: None, kernel, board: Offloads::NONE, limit: SUPERFRAME_LEN_MAX }
     }
 
-    /// Whether frames come without checksums from now on.
-    pub(super) fn leave_checksums(&mut self, left: bool) {
-        self.left = left;
+    /// What the firmware leaves to others from now on.
+    pub(super) fn set_offloads(&mut self, board: Offloads) {
+        self.board = board;
     }
 
     /// Sets the longest superframe, bytes; from the next frame on. One that is longer by then is not cut.
@@ -163,8 +165,11 @@ impl Coalescer {
     pub(super) fn flush(&mut self, mut write: impl FnMut(&Batch<'_>)) {
         let Some(run) = self.run.take() else { return };
         let frame = &mut self.buffer[HEADER_LEN..][..run.len];
-        let header =
-            if run.segments > 1 || run.left { run.close(frame) } else { Header::default() };
+        let header = if run.segments > 1 || run.board.checksum {
+            run.close(frame)
+        } else {
+            Header::default()
+        };
         self.buffer[..HEADER_LEN].copy_from_slice(&header.bytes());
         let headers = usize::from(run.segments - 1) * run.layout.payload;
         write(&Batch {
@@ -177,9 +182,9 @@ impl Coalescer {
     /// Begins a run with the frame of `len` bytes at the front, or writes it.
     fn begin(&mut self, len: usize, mut write: impl FnMut(&Batch<'_>)) {
         let frame = &mut self.buffer[HEADER_LEN..][..len];
-        self.run = if self.enabled { Run::of(frame, self.left) } else { None };
+        self.run = if self.kernel.segmentation { Run::of(frame, self.board) } else { None };
         if self.run.is_none() {
-            if self.left {
+            if self.board.checksum {
                 mac::fill(frame);
             }
             self.buffer[..HEADER_LEN].copy_from_slice(&Header::default().bytes());
@@ -192,17 +197,17 @@ impl Coalescer {
 impl Run {
     /// A run that begins with `frame`: a segment with data that others may follow. The payload has to be
     /// as long as the headers, for the next headers will cover the end of it.
-    fn of(frame: &[u8], left: bool) -> Option<Self> {
+    fn of(frame: &[u8], board: Offloads) -> Option<Self> {
         let layout = HeaderLayout::of(frame)?;
         let size = frame.len() - layout.payload;
         let plain = layout.flags(frame) & !ECE == ACK;
-        (plain && size >= layout.payload && layout.sound(frame, left)).then(|| Self {
+        (plain && size >= layout.payload && layout.sound(frame, board)).then(|| Self {
             layout,
             size,
             len: frame.len(),
             segments: 1,
             sequence: layout.sequence(frame).wrapping_add(size as u32),
-            left,
+            board,
         })
     }
 
@@ -220,7 +225,7 @@ impl Run {
             || !layout.alike(first, frame)
             || layout.sequence(frame) != self.sequence
             || !self.counts_on(first, frame)
-            || !layout.sound(frame, self.left)
+            || !layout.sound(frame, self.board)
         {
             return None;
         }

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::port::FRAME_LEN_MAX;
 use super::virtio::{HEADER_LEN, Header};
+use crate::nic::Offloads;
 use crate::nic::header_layout::SUPERFRAME_LEN_MAX;
 use crate::nic::mac;
 use crate::nic::segmenter::Segmenter;
@@ -21,12 +22,10 @@ pub(super) struct Incoming {
     /// A virtio-net header, a frame, and a byte more than the longest: who fills it read only a part.
     buffer: Box<[u8]>,
     held: Held,
-    /// There is a header in front of what is read.
-    header: bool,
-    /// Nobody looks at the checksums of TCP and UDP.
-    left: bool,
-    /// The board takes superframes.
-    whole: bool,
+    /// What the kernel does: if anything, there is a header in front of what is read.
+    kernel: Offloads,
+    /// What the board does not do itself. Superframes it takes only without checksums.
+    board: Offloads,
 }
 
 #[derive(Debug)]
@@ -49,21 +48,16 @@ pub(super) enum Loss {
 }
 
 impl Incoming {
-    /// An empty one, for frames with a virtio-net `header` or without.
-    pub(super) fn new(header: bool) -> Self {
+    /// An empty one, for frames of a kernel that does `kernel`.
+    pub(super) fn new(kernel: Offloads) -> Self {
         let len = HEADER_LEN + SUPERFRAME_LEN_MAX + 1;
         let buffer = vec![0; len].into_boxed_slice();
-        Self { buffer, held: Held::Nothing, header, left: false, whole: false }
+        Self { buffer, held: Held::Nothing, kernel, board: Offloads::NONE }
     }
 
-    /// Whether checksums are left out from now on.
-    pub(super) fn leave_checksums(&mut self, left: bool) {
-        self.left = left;
-    }
-
-    /// Whether the board takes superframes from now on, as long as checksums are left out.
-    pub(super) fn leave_whole(&mut self, whole: bool) {
-        self.whole = whole;
+    /// What the board leaves to others from now on.
+    pub(super) fn set_offloads(&mut self, board: Offloads) {
+        self.board = board;
     }
 
     /// Whether nothing is left of what was read.
@@ -78,13 +72,13 @@ impl Incoming {
     /// Where the next read goes. What was left of the last one is lost.
     pub(super) fn space(&mut self) -> &mut [u8] {
         self.held = Held::Nothing;
-        &mut self.buffer[if self.header { 0 } else { HEADER_LEN }..]
+        &mut self.buffer[if self.kernel.header() { 0 } else { HEADER_LEN }..]
     }
 
     /// Notes that `len` bytes were read.
     pub(super) fn filled(&mut self, len: usize) -> Result<(), Loss> {
         let (header, frame) = self.buffer.split_at_mut(HEADER_LEN);
-        let (len, header) = if self.header {
+        let (len, header) = if self.kernel.header() {
             let header = header.first_chunk().and_then(|bytes| Header::parse(bytes).ok());
             (len.checked_sub(HEADER_LEN), header)
         } else {
@@ -109,7 +103,7 @@ impl Incoming {
             }
             if let Some(partial) = header.checksum {
                 partial.fill(frame).ok_or(Loss::Malformed)?;
-            } else if self.left && !mac::sound(frame) {
+            } else if self.board.checksum && !mac::sound(frame) {
                 return Err(Loss::Unsound);
             }
             Held::Frame(len)
@@ -127,10 +121,7 @@ impl Incoming {
                 self.held = Held::Nothing;
                 frame
             }
-            Held::Superframe(segmenter) => {
-                let segments = if self.whole && self.left { usize::MAX } else { 1 };
-                segmenter.next(frames, segments, self.left)?
-            }
+            Held::Superframe(segmenter) => segmenter.next(frames, self.board)?,
         };
         Some(&frames[frame])
     }

@@ -16,6 +16,7 @@ use super::coalesce::{Batch, Coalescer};
 use super::incoming::{Incoming, Loss};
 use super::read_backoff::ReadBackoff;
 use super::virtio::HEADER_LEN;
+use crate::nic::Offloads;
 
 /// The longest frame, Ethernet header included, without frame check sequence, bytes.
 pub const FRAME_LEN_MAX: usize = 1514;
@@ -74,13 +75,14 @@ pub(super) struct Port {
     /// Reading stopped for a bound, not because nothing was there.
     unread: bool,
     read_backoff: ReadBackoff,
-    /// A virtio-net header precedes what is written.
-    header: bool,
+    /// What the kernel does; if anything, a virtio-net header precedes what is written.
+    kernel: Offloads,
 }
 
 impl Port {
-    /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`, with `IFF_VNET_HDR` if `header`.
-    pub(super) fn new(file: File, header: bool) -> Self {
+    /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`, with `IFF_VNET_HDR` if the kernel is
+    /// to do anything.
+    pub(super) fn new(file: File, kernel: Offloads) -> Self {
         let counters = TapCounters::default();
         let mut port = Self {
             file,
@@ -88,15 +90,15 @@ impl Port {
             counters,
             unread: false,
             read_backoff: ReadBackoff::new(),
-            header,
+            kernel,
         };
         port.look();
         port
     }
 
-    /// Whether a virtio-net header precedes each frame.
-    pub(super) fn header(&self) -> bool {
-        self.header
+    /// What the kernel does.
+    pub(super) fn kernel(&self) -> Offloads {
+        self.kernel
     }
 
     pub(super) fn counters(&self) -> TapCounters {
@@ -199,7 +201,7 @@ impl Port {
     /// Writes a batch, or counts its frames as lost.
     pub(super) fn write(&mut self, batch: &Batch<'_>) {
         let frames = u64::from(batch.frames);
-        match write(&self.file, &batch.bytes[if self.header { 0 } else { HEADER_LEN }..]) {
+        match write(&self.file, &batch.bytes[if self.kernel.header() { 0 } else { HEADER_LEN }..]) {
             Ok(_) => {
                 self.counters.writes += 1;
                 self.counters.frames_out += frames;

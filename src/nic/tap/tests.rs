@@ -137,7 +137,8 @@ fn our_own_offloads_do_not_outlive_us() {
         // As a program from before there were offloads would do it.
         let file = open_device(&config, true).expect("the device opens");
         sys::set_interface(file.as_fd(), "tap0", sys::TAP | sys::NO_PI).expect("it is free again");
-        let mut later = Tap::new(&config, Tied { file, header: false, refusal: None }, false);
+        let mut later =
+            Tap::new(&config, Tied { file, kernel: Offloads::NONE, refusal: None }, false);
         let host = UdpSocket::bind("192.0.2.2:0").expect("the host's address");
         host.send_to(b"checksum", "192.0.2.1:5000").expect("the TAP is up");
         udp_to(&mut later, 5000).expect("the checksum is right");

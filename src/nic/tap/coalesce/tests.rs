@@ -17,7 +17,7 @@ struct Road {
 
 impl Road {
     fn new() -> Self {
-        let (coalescer, kernel) = (Coalescer::new(true), Incoming::new(true));
+        let (coalescer, kernel) = (Coalescer::new(Offloads::ALL), Incoming::new(Offloads::ALL));
         Self { coalescer, kernel, batches: 0, frames: Vec::new() }
     }
 
@@ -235,7 +235,7 @@ fn an_identification_without_meaning_may_stay_the_same() {
 
 #[test]
 fn without_offload_every_frame_is_a_batch() {
-    let mut coalescer = Coalescer::new(false);
+    let mut coalescer = Coalescer::new(Offloads::NONE);
     for frame in frames(&Made::new(false, 4000).segments(1000)) {
         let mut written = Vec::new();
         let fill = |space: &mut [u8]| space.copy_from_slice(&frame);
@@ -300,7 +300,7 @@ fn without_checksum(frame: &[u8]) -> Vec<u8> {
 #[test]
 fn checksums_that_are_left_out_are_there_in_the_end() {
     let mut road = Road::new();
-    road.coalescer.leave_checksums(true);
+    road.coalescer.set_offloads(Offloads::CHECKSUM);
     for ipv6 in [false, true] {
         for flags in [ACK, ACK | PSH, ACK | FIN] {
             // A run of several, of one; an acknowledgement.
@@ -318,7 +318,7 @@ fn checksums_that_are_left_out_are_there_in_the_end() {
         }
     }
     // From the next frame on.
-    road.coalescer.leave_checksums(false);
+    road.coalescer.set_offloads(Offloads::NONE);
     let whole = frames(&Made::new(false, 3000).segments(1000));
     assert_eq!(road.carries(&whole), 1);
 }
