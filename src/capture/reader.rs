@@ -10,13 +10,14 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use super::direction::Direction;
+use super::error::CaptureError;
 use super::format::{
     BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE, BLOCK_SECTION, BLOCK_SIMPLE_PACKET, BYTE_ORDER_MAGIC,
     DIRECTION_INBOUND, DIRECTION_MASK, DIRECTION_OUTBOUND, LINKTYPE_ETHERNET, OPT_COMMENT, OPT_END,
     OPT_EPB_FLAGS, OPT_IF_TSOFFSET, OPT_IF_TSRESOL, PCAP_MICROS, PCAP_NANOS, VERSION,
 };
 use super::source::Source;
-use super::{CaptureError, Direction};
 
 /// Bytes of the longest block that is read: four of the longest packets that tcpdump writes.
 pub const BLOCK_MAX: u32 = 1 << 20;

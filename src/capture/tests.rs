@@ -1,6 +1,10 @@
 use std::io::Cursor;
+use std::path::Path;
 
-use super::format::{BLOCK_SIMPLE_PACKET, PCAP_MICROS, PCAP_NANOS};
+use smoltcp::time::Instant;
+
+use super::block::{APPLICATION, Block, short};
+use super::format::*;
 use super::*;
 use crate::scratch::Scratch;
 

@@ -12,6 +12,8 @@ use super::Offloads;
 pub(super) const ETHERNET_LEN: usize = 14;
 /// The longest headers: Ethernet, IPv4 with options, TCP with options, bytes.
 pub(super) const HEADERS_LEN_MAX: usize = ETHERNET_LEN + 60 + 60;
+/// The longest frame that is no superframe, Ethernet header included, without frame check sequence, bytes.
+pub const FRAME_LEN_MAX: usize = 1514;
 /// The longest frame that an IP header can describe, bytes; 40 less with IPv4, whose length counts its
 /// header.
 pub(super) const SUPERFRAME_LEN_MAX: usize = ETHERNET_LEN + 40 + 65_535;

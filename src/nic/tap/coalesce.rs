@@ -20,11 +20,11 @@
 
 use std::num::NonZeroU16;
 
-use super::port::FRAME_LEN_MAX;
 use super::virtio::{HEADER_LEN, Header, Partial, Segments};
 use crate::nic::Offloads;
 use crate::nic::header_layout::{
-    ACK, ECE, FIN, HEADERS_LEN_MAX, HeaderLayout, PSH, SUPERFRAME_LEN_MAX, TCP_CHECKSUM,
+    ACK, ECE, FIN, FRAME_LEN_MAX, HEADERS_LEN_MAX, HeaderLayout, PSH, SUPERFRAME_LEN_MAX,
+    TCP_CHECKSUM,
 };
 use crate::nic::mac;
 

@@ -10,10 +10,9 @@
 
 use std::ops::Range;
 
-use super::port::FRAME_LEN_MAX;
 use super::virtio::{HEADER_LEN, Header};
 use crate::nic::Offloads;
-use crate::nic::header_layout::SUPERFRAME_LEN_MAX;
+use crate::nic::header_layout::{FRAME_LEN_MAX, SUPERFRAME_LEN_MAX};
 use crate::nic::mac;
 use crate::nic::segmenter::Segmenter;
 

@@ -15,11 +15,10 @@ use smoltcp::phy::{self, PacketMeta};
 use super::coalesce::{Batch, Coalescer};
 use super::incoming::{Incoming, Loss};
 use super::read_backoff::ReadBackoff;
+use super::sys;
 use super::virtio::HEADER_LEN;
 use crate::nic::Offloads;
 
-/// The longest frame, Ethernet header included, without frame check sequence, bytes.
-pub const FRAME_LEN_MAX: usize = 1514;
 /// Frames not fit for the board that one `read` skips; more are left to the next one.
 const SKIPPED_MAX: usize = 16;
 
@@ -44,7 +43,7 @@ pub struct TapCounters {
     pub bytes_in: u64,
     /// Reads that brought something, whether one frame or many.
     pub reads: u64,
-    /// Frames read and dropped for being longer than [`FRAME_LEN_MAX`].
+    /// Frames read and dropped for being longer than [`FRAME_LEN_MAX`](crate::nic::tap::FRAME_LEN_MAX).
     pub dropped_in_too_long: u64,
     /// Reads dropped because what the kernel says of a frame is not so.
     pub dropped_in_malformed: u64,
@@ -103,6 +102,12 @@ impl Port {
 
     pub(super) fn counters(&self) -> TapCounters {
         self.counters
+    }
+
+    /// Has the kernel do nothing for whoever reads next.
+    pub(super) fn switch_off_offloads(&self) {
+        // Nobody is left to be told of a failure.
+        let _ = sys::set_offload(self.file.as_fd(), 0);
     }
 
     /// Whether the last `receive` gave up with frames perhaps still there.
@@ -235,7 +240,7 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-/// The right to send one frame of at most [`FRAME_LEN_MAX`] bytes, or a superframe with the size of its
+/// The right to send one frame of at most [`FRAME_LEN_MAX`](crate::nic::tap::FRAME_LEN_MAX) bytes, or a superframe with the size of its
 /// segments; dropping it sends nothing.
 pub struct TxToken<'a> {
     pub(super) port: &'a mut Port,
