@@ -113,7 +113,7 @@ fn busy_poll(micros: Option<u16>) -> Duration {
     Duration::from_micros(micros.into())
 }
 
-/// Runs the board until a signal ends it.
+/// Runs the board until a signal or `quit` at the console ends it.
 pub fn run(options: &TapOptions) -> Result<(), String> {
     if options.run.offloads.segmentation && options.offload == KernelOffload::Off {
         return Err("--segmentation-offload leaves to the NIC what --offload off keeps it from; \

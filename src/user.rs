@@ -80,7 +80,7 @@ impl Nic for UserNic<'_> {
     }
 }
 
-/// Runs the board, or the wire of a guest, until a signal ends it.
+/// Runs the board, or the wire of a guest, until a signal or `quit` at the console ends it.
 pub fn run(options: &UserOptions) -> Result<(), String> {
     behind_gateway(options, |driver, identity, nic| {
         driver.run(identity, &options.run, TELEMETRY, nic)

@@ -7,7 +7,9 @@ use std::time::Duration as StdDuration;
 
 use smoltcp::time::Instant;
 
-use super::{Endpoint, Nic, Session};
+use super::endpoint::Endpoint;
+use super::nic::Nic;
+use super::session::Session;
 use crate::capture::Capture;
 use crate::console::{ConsoleCommand, Next, help};
 use crate::identity::Identity;

@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::{Board, Firmware, NetStack};
 
-use super::Traffic;
+use super::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::output::{counted, say};
 
