@@ -14,7 +14,7 @@
 //! - In the background of its terminal the process reads nothing, until it is in the foreground.
 //! - A script's end leaves the board running unless it says `quit`. With a bad line it does not even start.
 //!
-//! Who prints does so within [`aside`], and who ends the process early calls [`restore`] first.
+//! Who prints does so within [`aside`](crate::output::aside), and who ends the process early calls [`restore`] first.
 
 mod command;
 #[cfg(unix)]
@@ -32,8 +32,8 @@ pub use self::command::{ConsoleCommand, Line, help, parse};
 use self::reader::{Bytes, Found, Lines};
 pub use self::script::Script;
 use self::script::ScriptStep;
+pub use self::terminal::restore;
 use self::terminal::{Terminal, Typed};
-pub use self::terminal::{aside, restore};
 
 /// Bad lines in a row, from a pipe, after which its writer is taken for one that writes no commands.
 pub const BAD_MAX: usize = 20;

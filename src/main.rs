@@ -20,7 +20,7 @@ impl log::Log for Aside {
             // As the logger itself would, but in lines for the terminal.
             let (level, target) = (record.level(), record.target());
             let line = format!("{level:<5} [{target}] {}\n", record.args());
-            tapboard::console::aside(|| complain(&line));
+            output::aside(|| complain(&line));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which way a frame goes.
 
-use crate::nic::wire::Side;
+use crate::link::Side;
 
 /// Where a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

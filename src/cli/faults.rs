@@ -3,8 +3,7 @@
 use clap::Args;
 
 use super::seed;
-use crate::link::{LinkOptions, Setting};
-use crate::nic::wire::Side;
+use crate::link::{LinkOptions, Setting, Side};
 
 /// A fault of one direction, or of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use smoltcp::time::Duration;
 
+use crate::link::Side;
 use crate::link::{Setting, parse_duration};
-use crate::nic::wire::Side;
 
 /// Characters of a user's word that an error repeats.
 const QUOTED_MAX: usize = 40;

@@ -5,9 +5,12 @@ use std::fmt;
 
 use smoltcp::time::Duration;
 
-use super::{Chance, HELD_MAX, setting};
+use super::chance::Chance;
+use super::setting;
 use crate::output::counted;
 
+/// Frames that one direction holds at most; further ones are dropped, and the event says so.
+pub const HELD_MAX: usize = 10_000;
 /// One thing that befell a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkEvent {

@@ -1,7 +1,10 @@
 //! What is wrong with a link from the start, as a run is told.
 
-use super::{Chance, Faults, Link, Setting};
-use crate::nic::wire::Side;
+use super::chance::Chance;
+use super::faults::Faults;
+use super::model::Link;
+use super::setting::Setting;
+use super::side::Side;
 
 /// The faults of a link, and what its chances follow from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

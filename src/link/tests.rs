@@ -1,3 +1,5 @@
+use smoltcp::time::{Duration, Instant};
+
 use super::*;
 
 const FRAME: [u8; 100] = [0x55; 100];

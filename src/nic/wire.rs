@@ -17,36 +17,10 @@ use tapboard_firmware::config::FRAME_SIZE;
 
 use super::Offloads;
 use super::segmenter::Segmenter;
+pub use crate::link::Side;
 
 /// Frames a direction holds before its sender has to wait.
 pub const QUEUE: usize = 256;
-
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The firmware's end.
-    Board,
-    /// The other one.
-    Peer,
-}
-
-impl Side {
-    /// The end opposite.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Board => Self::Peer,
-            Self::Peer => Self::Board,
-        }
-    }
-
-    const fn index(self) -> usize {
-        match self {
-            Self::Board => 0,
-            Self::Peer => 1,
-        }
-    }
-}
 
 /// A frame on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]

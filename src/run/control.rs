@@ -14,9 +14,8 @@ use crate::capture::Capture;
 use crate::console::{ConsoleCommand, Next, help};
 use crate::identity::Identity;
 use crate::ladder::{Ladder, Refused, Style};
-use crate::link::{Link, LinkEvents};
+use crate::link::{Link, LinkEvents, Side};
 use crate::nic::impairment::{Impairment, Observer, Watch};
-use crate::nic::wire::Side;
 use crate::output::{counted, is_standard, leave_stdout, say};
 
 /// What a turn of the console came to.

@@ -12,6 +12,7 @@ use smoltcp::time::Instant;
 
 use super::*;
 use crate::console::{Console, ConsoleCommand, Input, Next};
+use crate::output::aside;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const NOW: Instant = Instant::ZERO;
