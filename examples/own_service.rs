@@ -12,16 +12,16 @@ mod shout;
 
 use std::process::ExitCode;
 
-use tapboard::cli::{Cli, Command};
+use tapboard::cli::{Cli, Subcommand};
 
 use self::shout::shout;
 
 /// `tapboard user`, whose board has the service too.
 fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    let options = match cli.command {
+    let args = match cli.command {
         None => cli.user,
-        Some(Command::User(options)) => options,
+        Some(Subcommand::User(args)) => args,
         Some(_) => {
             eprintln!("only `tapboard user` has this service; leave the command out");
             return ExitCode::FAILURE;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     };
     // Made anew for each boot: no commands for the shell, and the service.
     let booted = || ((), shout());
-    match tapboard::user::run_with(&options, booted) {
+    match tapboard::user::run_with(&args.options(), booted) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 mod tests {
     use embedded_nal::TcpClientStack;
     use tapboard::link::{Link, Setting};
-    use tapboard::testbed::{Memory, Testbed, at};
+    use tapboard::testbed::{Testbed, TestbedMemory, at};
 
     use super::shout::{PORT, shout};
 
@@ -52,7 +52,7 @@ mod tests {
             let mut cable = Link::new(seed);
             cable.set(None, Setting::parse("loss", "20%").unwrap());
             let mut service = shout();
-            let mut memory = Memory::default();
+            let mut memory = TestbedMemory::default();
             let mut net =
                 Testbed::new(&mut memory, cable, |now, board| service.poll(now, board, &mut ()));
             let mut socket = net.host.socket().unwrap();

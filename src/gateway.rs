@@ -6,13 +6,13 @@
 //! is held until the kernel has connected, and a refusal becomes a RST.
 //!
 //! Half-close, reset and back-pressure pass through; the only buffers are the stack's and the kernel's,
-//! both bounded. At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP conversations at once; further
+//! both bounded. At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further
 //! connections wait in the kernel's backlog. Cost: a system call for each read and write, and a look at
 //! each flow a turn.
 
 mod datagrams;
 mod flows;
-mod places;
+mod slab;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -26,13 +26,13 @@ use tapboard_firmware::{Backlog, Buffers, NetStack, PEER_NET, Sockets};
 
 use self::datagrams::Datagrams;
 use self::flows::Flows;
-use crate::nic::Lent;
-use crate::nic::mac::{Checksums, Mac};
+use crate::nic::mac::Mac;
 use crate::nic::wire::End;
+use crate::nic::{DeviceRef, Offloads};
 
 /// Connections through the gateway at most.
 pub const FLOWS: usize = 32;
-/// UDP conversations through the gateway at most; the longest idle makes room.
+/// UDP mappings through the gateway at most; the longest idle makes room.
 pub const DATAGRAM_FLOWS: usize = 64;
 /// Ports the board may be allowed to reach at most.
 pub const ALLOWED: usize = tapboard_firmware::config::LISTENERS;
@@ -138,20 +138,20 @@ const fn other_port(port: u16) -> u16 {
 }
 
 /// The memory of a gateway's stack.
-pub struct Memory<'a> {
+pub struct GatewayMemory<'a> {
     tcp: Vec<[[u8; BUFFER]; 2]>,
     udp: Vec<[[u8; DATAGRAMS]; 2]>,
     backlog: Backlog,
     sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS>>,
 }
 
-impl std::fmt::Debug for Memory<'_> {
+impl std::fmt::Debug for GatewayMemory<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Memory").finish_non_exhaustive()
+        f.debug_struct("GatewayMemory").finish_non_exhaustive()
     }
 }
 
-impl Default for Memory<'_> {
+impl Default for GatewayMemory<'_> {
     #[allow(clippy::large_stack_arrays, reason = "zeroes are allocated as such, not copied")]
     fn default() -> Self {
         Self {
@@ -173,7 +173,7 @@ fn loopbacks() -> Vec<IpAddr> {
 
 /// The kernel sockets of one address and port that take what is for the board.
 #[derive(Debug)]
-struct Door {
+struct ForwardListener {
     board: SocketAddr,
     tcp: TcpListener,
     udp: UdpSocket,
@@ -194,20 +194,20 @@ struct Allowed {
 
 /// The tokens under which kernel sockets report readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    DoorTcp(usize),
-    DoorUdp(usize),
+enum EventSource {
+    ForwardTcp(usize),
+    ForwardUdp(usize),
     Flow(usize),
     Datagram(usize),
 }
 
-impl Source {
+impl EventSource {
     const STRIDE: usize = 1 << 16;
 
     const fn token(self) -> Token {
         Token(match self {
-            Self::DoorTcp(index) => Self::STRIDE + index,
-            Self::DoorUdp(index) => 2 * Self::STRIDE + index,
+            Self::ForwardTcp(index) => Self::STRIDE + index,
+            Self::ForwardUdp(index) => 2 * Self::STRIDE + index,
             Self::Flow(index) => 3 * Self::STRIDE + index,
             Self::Datagram(index) => 4 * Self::STRIDE + index,
         })
@@ -216,8 +216,8 @@ impl Source {
     const fn from_token(token: Token) -> Option<Self> {
         let index = token.0 % Self::STRIDE;
         match token.0 / Self::STRIDE {
-            1 => Some(Self::DoorTcp(index)),
-            2 => Some(Self::DoorUdp(index)),
+            1 => Some(Self::ForwardTcp(index)),
+            2 => Some(Self::ForwardUdp(index)),
             3 => Some(Self::Flow(index)),
             4 => Some(Self::Datagram(index)),
             _ => None,
@@ -231,7 +231,7 @@ pub struct Gateway<'a> {
     stack: NetStack<'a>,
     hosts: Vec<IpAddr>,
     /// One for each address and port.
-    doors: Vec<Door>,
+    listeners: Vec<ForwardListener>,
     allowed: Vec<Allowed>,
     flows: Flows,
     datagrams: Datagrams,
@@ -239,8 +239,9 @@ pub struct Gateway<'a> {
 }
 
 /// The gateway's MAC: that of a host on a fast network, which makes the segments and does the checksums.
-fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<Lent<'e, End<'w>>> {
-    Mac::new(Lent(end), Checksums::Mac).segmenting(true)
+fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<DeviceRef<'e, End<'w>>> {
+    let board = Offloads { checksum: true, segmentation: true, receive: false };
+    Mac::new(DeviceRef(end), board, Offloads::NONE)
 }
 
 impl<'a> Gateway<'a> {
@@ -253,7 +254,7 @@ impl<'a> Gateway<'a> {
         registry: Registry,
         nic: &mut End<'_>,
         entropy: u64,
-        memory: &'a mut Memory<'a>,
+        memory: &'a mut GatewayMemory<'a>,
     ) -> Result<Self, GatewayError> {
         if allowed.len() > ALLOWED {
             return Err(GatewayError::TooManyAllowed(allowed.len()));
@@ -264,25 +265,25 @@ impl<'a> Gateway<'a> {
                 return Err(GatewayError::Twice { host: second.host, boards });
             }
         }
-        let Memory { tcp, udp, backlog, sockets } = memory;
+        let GatewayMemory { tcp, udp, backlog, sockets } = memory;
         let buffers = Buffers { tcp, udp, backlog: backlog.into() };
         let net = PEER_NET;
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
         let hosts = loopbacks();
-        let doors = Door::open_all(forwards, (board, &hosts), &registry)?;
+        let listeners = ForwardListener::open_all(forwards, (board, &hosts), &registry)?;
         let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
-        Ok(Self { stack, hosts, doors, allowed, flows, datagrams, registry })
+        Ok(Self { stack, hosts, listeners, allowed, flows, datagrams, registry })
     }
 
     /// Notes that a kernel socket is ready.
     pub fn ready(&mut self, event: &mio::event::Event) {
-        match Source::from_token(event.token()) {
-            Some(Source::DoorTcp(index)) => self.doors[index].acceptable = true,
-            Some(Source::DoorUdp(index)) => self.doors[index].readable = true,
-            Some(Source::Flow(index)) => self.flows.ready(index, event),
-            Some(Source::Datagram(index)) => self.datagrams.ready(index),
+        match EventSource::from_token(event.token()) {
+            Some(EventSource::ForwardTcp(index)) => self.listeners[index].acceptable = true,
+            Some(EventSource::ForwardUdp(index)) => self.listeners[index].readable = true,
+            Some(EventSource::Flow(index)) => self.flows.ready(index, event),
+            Some(EventSource::Datagram(index)) => self.datagrams.ready(index),
             None => {}
         }
     }
@@ -290,18 +291,18 @@ impl<'a> Gateway<'a> {
     /// One turn: moves what can be moved between the kernel and the board. The result is
     /// [`NetStack::poll_with`]'s.
     pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
-        let Self { stack, doors, allowed, flows, datagrams, registry, .. } = self;
+        let Self { stack, listeners, allowed, flows, datagrams, registry, .. } = self;
         stack.poll_with(now, &mut mac(nic), |stack, now| {
             let mut retry: Option<Instant> = None;
-            for door in &mut *doors {
-                let again = flows.accept_kernel(door, stack, registry, now);
+            for listener in &mut *listeners {
+                let again = flows.accept_kernel(listener, stack, registry, now);
                 retry = [retry, again].into_iter().flatten().min();
             }
             for allowed in &mut *allowed {
                 flows.accept_board(allowed, stack, registry);
             }
             let tcp = flows.poll(stack, now);
-            let udp = datagrams.poll(doors, allowed, stack, registry, now);
+            let udp = datagrams.poll(listeners, allowed, stack, registry, now);
             [retry, tcp, udp].into_iter().flatten().min()
         })
     }
@@ -330,18 +331,18 @@ impl<'a> Gateway<'a> {
     }
 }
 
-impl Door {
+impl ForwardListener {
     fn open_all(
         forwards: &[Forward],
         (board, hosts): (Ipv4Addr, &[IpAddr]),
         registry: &Registry,
     ) -> Result<Vec<Self>, GatewayError> {
-        let mut doors = Vec::with_capacity(forwards.len() * hosts.len());
+        let mut listeners = Vec::with_capacity(forwards.len() * hosts.len());
         let (mut closed, mut first) = (Vec::new(), None);
         for &forward in forwards {
             for &host in hosts {
                 match Self::open(host, forward, board) {
-                    Ok(door) => doors.push(door),
+                    Ok(listener) => listeners.push(listener),
                     Err(error) => {
                         closed.push((host, forward));
                         first.get_or_insert(error);
@@ -353,14 +354,16 @@ impl Door {
         if let Some(error) = first {
             return Err(GatewayError::Listen { forwards: closed, error });
         }
-        for (index, Self { tcp, udp, .. }) in doors.iter_mut().enumerate() {
+        for (index, Self { tcp, udp, .. }) in listeners.iter_mut().enumerate() {
             let readable = Interest::READABLE;
             registry
-                .register(tcp, Source::DoorTcp(index).token(), readable)
-                .and_then(|()| registry.register(udp, Source::DoorUdp(index).token(), readable))
+                .register(tcp, EventSource::ForwardTcp(index).token(), readable)
+                .and_then(|()| {
+                    registry.register(udp, EventSource::ForwardUdp(index).token(), readable)
+                })
                 .map_err(GatewayError::Register)?;
         }
-        Ok(doors)
+        Ok(listeners)
     }
 
     fn open(host: IpAddr, forward: Forward, board: Ipv4Addr) -> io::Result<Self> {
@@ -398,11 +401,14 @@ mod tests {
 
     #[test]
     fn tokens_name_their_source() {
-        for source in
-            [Source::DoorTcp(0), Source::DoorUdp(3), Source::Flow(63), Source::Datagram(17)]
-        {
-            assert_eq!(Source::from_token(source.token()), Some(source));
+        for source in [
+            EventSource::ForwardTcp(0),
+            EventSource::ForwardUdp(3),
+            EventSource::Flow(63),
+            EventSource::Datagram(17),
+        ] {
+            assert_eq!(EventSource::from_token(source.token()), Some(source));
         }
-        assert_eq!(Source::from_token(Token(0)), None);
+        assert_eq!(EventSource::from_token(Token(0)), None);
     }
 }

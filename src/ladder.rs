@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use smoltcp::time::Instant;
 
@@ -25,11 +25,19 @@ pub use self::mark::Mark;
 use self::mark::Marker;
 pub use self::refused::Refused;
 pub use self::text::{Ladder, Style};
-use crate::capture::{self, CaptureError, Reader, Record, Way};
-use crate::cli;
+use crate::capture::{self, CaptureError, Direction, Reader, Record};
 use crate::identity::Identity;
 use crate::output::{counted, is_standard, shown};
-use crate::segment::{Decoder, Gist};
+use crate::segment::{Decoder, PacketSummary};
+
+/// What `tapboard ladder` is to draw, and where.
+#[derive(Clone, Debug)]
+pub struct LadderOptions {
+    /// The capture, or standard input (`-`).
+    pub file: PathBuf,
+    /// Draw an SVG document into this file, or on standard output (`-`), in place of lines of text.
+    pub svg: Option<PathBuf>,
+}
 
 /// One frame's place in the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,23 +93,33 @@ impl Rungs {
         self
     }
 
-    /// The rung of a frame that was sent at `now`. With no way known, who sends first stands left.
-    pub fn rung(&mut self, now: Instant, way: Option<Way>, frame: &[u8], notes: &str) -> Rung {
+    /// The rung of a frame that was sent at `now`. With no direction known, who sends first stands left.
+    pub fn rung(
+        &mut self,
+        now: Instant,
+        direction: Option<Direction>,
+        frame: &[u8],
+        notes: &str,
+    ) -> Rung {
         let first = *self.first.get_or_insert(now);
-        let gist = self.decoder.read(frame);
-        let (from, to) = self.hosts.ends(way, frame, &gist);
-        let mut label = gist.to_string();
+        let summary = self.decoder.read(frame);
+        let (from, to) = self.hosts.ends(direction, frame, &summary);
+        let mut label = summary.to_string();
         let mut marks = Vec::new();
-        if let Gist::Tcp(segment) = &gist {
+        if let PacketSummary::Tcp(segment) = &summary {
             let seen = self.marker.look(now, segment, frame);
             if let Some(window) = seen.window {
                 let _ = write!(label, " win={window}");
             }
             marks = seen.marks;
         }
-        let ports = match &gist {
-            Gist::Tcp(segment) => Some((segment.source.port(), segment.destination.port())),
-            Gist::Udp { source, destination, .. } => Some((source.port(), destination.port())),
+        let ports = match &summary {
+            PacketSummary::Tcp(segment) => {
+                Some((segment.source.port(), segment.destination.port()))
+            }
+            PacketSummary::Udp { source, destination, .. } => {
+                Some((source.port(), destination.port()))
+            }
             _ => None,
         };
         let notes: String = notes.chars().map(printable).collect();
@@ -143,7 +161,7 @@ fn seconds(micros: i64) -> String {
 
 /// Draws a capture on standard output, or as a document. Where frames have no direction, the board is
 /// who has its usual MAC address; a file is read twice for that, standard input as it comes.
-pub fn run(options: &cli::Ladder) -> Result<(), String> {
+pub fn run(options: &LadderOptions) -> Result<(), String> {
     if is_standard(&options.file) {
         let reader = Reader::new(io::stdin().lock());
         return draw(reader, &Guess::of_stream(), options);
@@ -155,7 +173,7 @@ pub fn run(options: &cli::Ladder) -> Result<(), String> {
 fn draw<R: Read>(
     reader: Result<Reader<R>, CaptureError>,
     guess: &Guess,
-    options: &cli::Ladder,
+    options: &LadderOptions,
 ) -> Result<(), String> {
     let stream = is_standard(&options.file);
     let name = if stream { "standard input".into() } else { options.file.display().to_string() };
@@ -192,8 +210,8 @@ fn lines<R: Read>(reader: &mut Reader<R>, guess: &Guess) -> Result<Option<Captur
             Ok(record) => record,
             Err(error) => return out.flush().map_or_else(|e| shown(&e), Ok).map(|()| Some(error)),
         };
-        let way = guess.way(&record, &mut seen);
-        let lines = ladder.line(instant(&record), way, &record.frame, &notes(&record));
+        let direction = guess.direction(&record, &mut seen);
+        let lines = ladder.line(instant(&record), direction, &record.frame, &notes(&record));
         // What comes from a running board is shown as it comes.
         let flush = |out: &mut BufWriter<_>| if guess.stream { out.flush() } else { Ok(()) };
         if let Err(error) = writeln!(out, "{lines}").and_then(|()| flush(&mut out)) {
@@ -223,8 +241,8 @@ fn document<R: Read>(
                 break;
             }
         };
-        let way = guess.way(&record, &mut seen);
-        drawing.frame(instant(&record), way, &record.frame, &notes(&record));
+        let direction = guess.direction(&record, &mut seen);
+        drawing.frame(instant(&record), direction, &record.frame, &notes(&record));
     }
     let text = drawing.finish();
     if is_standard(path) {
@@ -275,8 +293,8 @@ impl Guess {
         let mut sender = None;
         for record in capture::read(path).into_iter().flatten().flatten() {
             let has_board = hosts::has_board(&record.frame);
-            guess.usual |= record.way.is_none() && has_board;
-            if record.way == Some(Way::ToPeer) {
+            guess.usual |= record.direction.is_none() && has_board;
+            if record.direction == Some(Direction::ToPeer) {
                 sender.get_or_insert(has_board);
             }
         }
@@ -289,10 +307,10 @@ impl Guess {
         if self.other { Vec::new() } else { Identity::default().addresses().collect() }
     }
 
-    /// The way of a frame; `seen` is whether the board was there before.
-    fn way(&self, record: &Record, seen: &mut bool) -> Option<Way> {
-        *seen |= self.stream && record.way.is_none() && hosts::has_board(&record.frame);
-        record.way.or_else(|| if *seen { hosts::way(&record.frame) } else { None })
+    /// The direction of a frame; `seen` is whether the board was there before.
+    fn direction(&self, record: &Record, seen: &mut bool) -> Option<Direction> {
+        *seen |= self.stream && record.direction.is_none() && hosts::has_board(&record.frame);
+        record.direction.or_else(|| if *seen { hosts::direction(&record.frame) } else { None })
     }
 }
 

@@ -12,6 +12,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// By how much the rest of a line stands further right than its beginning.
@@ -25,6 +26,24 @@ static ELSEWHERE: AtomicBool = AtomicBool::new(false);
 
 /// That standard output is gone was said.
 static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Prints among what is typed at the prompt, once there is one.
+static BESIDE_PROMPT: OnceLock<fn(&mut dyn FnMut())> = OnceLock::new();
+
+/// From now on what is printed within [`aside`] is printed by `beside_prompt`, which takes the prompt away meanwhile.
+/// There is one prompt in a process.
+pub(crate) fn set_prompt(beside_prompt: fn(&mut dyn FnMut())) {
+    let _ = BESIDE_PROMPT.set(beside_prompt);
+}
+
+/// Prints where a prompt may be: takes it away, calls `print`, and shows it again. Without a prompt it just calls
+/// `print`, which must not call it in turn.
+pub fn aside(mut print: impl FnMut()) {
+    match BESIDE_PROMPT.get() {
+        Some(beside_prompt) => beside_prompt(&mut print),
+        None => print(),
+    }
+}
 
 /// From now on standard output is somebody else's, and lines go to standard error.
 pub fn leave_stdout() {
@@ -49,7 +68,7 @@ pub fn stream() -> Box<dyn Write> {
 
 /// Prints a line, if anybody takes it.
 pub fn line(text: fmt::Arguments<'_>) {
-    crate::console::aside(|| {
+    aside(|| {
         if ELSEWHERE.load(Ordering::Relaxed) {
             print(&mut io::stderr().lock(), text);
         } else {

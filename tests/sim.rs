@@ -2,7 +2,7 @@
 //! file.
 
 use smoltcp::time::{Duration, Instant};
-use tapboard::link::Notes;
+use tapboard::link::LinkEvents;
 use tapboard::nic::wire::Side;
 use tapboard::sim::{Arena, WorldPlan, WorldReport, run};
 
@@ -17,11 +17,11 @@ fn hashed(plan: &WorldPlan, arena: &mut Arena) -> (WorldReport, u64) {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
         }
     };
-    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], notes: &Notes| {
+    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], events: &LinkEvents| {
         eat(&now.total_micros().to_be_bytes());
         eat(&[node as u8, u8::from(to == Side::Board)]);
         eat(frame);
-        eat(notes.to_string().as_bytes());
+        eat(events.to_string().as_bytes());
     };
     let report = run(plan, arena, Some(&mut observer));
     (report, hash)

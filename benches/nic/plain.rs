@@ -16,8 +16,8 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr};
 use tapboard::clock::RealClock;
 use tapboard::link::Link;
-use tapboard::nic::Lent;
-use tapboard::nic::linked::Cable;
+use tapboard::nic::DeviceRef;
+use tapboard::nic::impairment::Impairment;
 use tapboard::nic::tap::{Tap, TapConfig};
 use tapboard_host::bench::cyclic_pattern::CyclicPattern;
 use tapboard_host::bench::plan::Test;
@@ -71,13 +71,13 @@ pub(crate) fn linked(tap: &str, subnet: u8, buffer: usize, seed: u64) -> Result<
     let mut tap = open(tap, subnet)?;
     let mut link = Link::new(seed);
     spoil(&mut link)?;
-    let mut cable = Cable::new(link);
+    let mut cable = Impairment::new(link);
     let clock = RealClock::new();
     let mut plain = Plain::new(&mut tap, subnet, buffer, clock.now());
     say_up();
     loop {
         let now = clock.now();
-        let mut device = cable.behind(Lent(&mut tap));
+        let mut device = cable.behind(DeviceRef(&mut tap));
         device.pump(now);
         plain.interface.poll(now, &mut device, &mut plain.sockets);
         plain.serve();

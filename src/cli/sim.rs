@@ -114,13 +114,13 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, Subcommand};
 
     #[test]
     fn seeds_are_a_range_or_one() {
         let read = |words: &str| Cli::read(words.split(' ').map(Into::into));
         let sim = |words: &str| match read(words).unwrap().command {
-            Some(Command::Sim(sim)) => sim.options().seeds,
+            Some(Subcommand::Sim(sim)) => sim.options().seeds,
             other => panic!("{other:?}"),
         };
         assert_eq!(sim("tapboard sim --seeds 7..9"), 7..9);

@@ -6,9 +6,11 @@ use std::fmt;
 
 use smoltcp::time::Duration;
 
-use super::setting::{self, Chance};
-use super::{Burst, Faults, Link};
-use crate::nic::wire::Side;
+use super::chance::Chance;
+use super::faults::{Burst, Faults};
+use super::model::Link;
+use super::setting;
+use super::side::Side;
 
 /// Bits a second, exactly, in the largest unit that leaves no fraction.
 pub(super) fn rate(bits: u64) -> String {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use smoltcp::time::Instant;
 
 use super::{Arena, SimOptions, WorldPlan, WorldReport, run};
-use crate::capture::{Capture, Way};
+use crate::capture::{Capture, Direction};
 use crate::ladder::{Ladder, Style};
-use crate::link::Notes;
+use crate::link::LinkEvents;
 use crate::nic::wire::Side;
 use crate::output;
 
@@ -67,24 +67,24 @@ pub(super) fn replay(options: &SimOptions) -> Result<WorldReport, String> {
     let mut ladder = options.ladder.then(|| Ladder::new(Style::of_output()));
     let mut out = BufWriter::new(output::stream());
     let mut error = None;
-    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], notes: &Notes| {
+    let mut observer = |now: Instant, node: usize, to: Side, frame: &[u8], notes: &LinkEvents| {
         if node >= plan.boards() {
             return;
         }
-        let way = match to {
-            Side::Board => Way::ToBoard,
-            Side::Peer => Way::ToPeer,
+        let direction = match to {
+            Side::Board => Direction::ToBoard,
+            Side::Peer => Direction::ToPeer,
         };
         let (frame, notes) = (notes.as_arrived(frame), notes.to_string());
         if let Some(capture) = &mut capture
-            && let Err(failed) = capture.record(now, way, &frame, &notes)
+            && let Err(failed) = capture.record(now, direction, &frame, &notes)
             // Who reads along and has seen enough is no failure of the world.
             && failed.kind() != ErrorKind::BrokenPipe
         {
             error = Some(failed.to_string());
         }
         if let Some(drawn) = &mut ladder
-            && writeln!(out, "{}", drawn.line(now, way, &frame, &notes)).is_err()
+            && writeln!(out, "{}", drawn.line(now, direction, &frame, &notes)).is_err()
         {
             // Nobody reads any more.
             ladder = None;

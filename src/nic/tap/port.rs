@@ -14,11 +14,11 @@ use smoltcp::phy::{self, PacketMeta};
 
 use super::coalesce::{Batch, Coalescer};
 use super::incoming::{Incoming, Loss};
-use super::restraint::Restraint;
+use super::read_backoff::ReadBackoff;
+use super::sys;
 use super::virtio::HEADER_LEN;
+use crate::nic::Offloads;
 
-/// The longest frame, Ethernet header included, without frame check sequence, bytes.
-pub const FRAME_LEN_MAX: usize = 1514;
 /// Frames not fit for the board that one `read` skips; more are left to the next one.
 const SKIPPED_MAX: usize = 16;
 
@@ -43,7 +43,7 @@ pub struct TapCounters {
     pub bytes_in: u64,
     /// Reads that brought something, whether one frame or many.
     pub reads: u64,
-    /// Frames read and dropped for being longer than [`FRAME_LEN_MAX`].
+    /// Frames read and dropped for being longer than [`FRAME_LEN_MAX`](crate::nic::tap::FRAME_LEN_MAX).
     pub dropped_in_too_long: u64,
     /// Reads dropped because what the kernel says of a frame is not so.
     pub dropped_in_malformed: u64,
@@ -73,34 +73,41 @@ pub(super) struct Port {
     counters: TapCounters,
     /// Reading stopped for a bound, not because nothing was there.
     unread: bool,
-    restraint: Restraint,
-    /// A virtio-net header precedes what is written.
-    header: bool,
+    read_backoff: ReadBackoff,
+    /// What the kernel does; if anything, a virtio-net header precedes what is written.
+    kernel: Offloads,
 }
 
 impl Port {
-    /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`, with `IFF_VNET_HDR` if `header`.
-    pub(super) fn new(file: File, header: bool) -> Self {
+    /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`, with `IFF_VNET_HDR` if the kernel is
+    /// to do anything.
+    pub(super) fn new(file: File, kernel: Offloads) -> Self {
         let counters = TapCounters::default();
         let mut port = Self {
             file,
             link: LinkStatus::Down,
             counters,
             unread: false,
-            restraint: Restraint::new(),
-            header,
+            read_backoff: ReadBackoff::new(),
+            kernel,
         };
         port.look();
         port
     }
 
-    /// Whether a virtio-net header precedes each frame.
-    pub(super) fn header(&self) -> bool {
-        self.header
+    /// What the kernel does.
+    pub(super) fn kernel(&self) -> Offloads {
+        self.kernel
     }
 
     pub(super) fn counters(&self) -> TapCounters {
         self.counters
+    }
+
+    /// Has the kernel do nothing for whoever reads next.
+    pub(super) fn switch_off_offloads(&self) {
+        // Nobody is left to be told of a failure.
+        let _ = sys::set_offload(self.file.as_fd(), 0);
     }
 
     /// Whether the last `receive` gave up with frames perhaps still there.
@@ -146,7 +153,7 @@ impl Port {
     /// The next frame of `incoming`, which is read into when it is empty; `None`: no more for this poll.
     pub(super) fn receive<'i>(&mut self, incoming: &'i mut Incoming) -> Option<RxToken<'i>> {
         if incoming.is_empty() {
-            self.unread = !self.restraint.may_read();
+            self.unread = !self.read_backoff.may_read();
             if self.unread || !self.read(incoming) {
                 return None;
             }
@@ -159,7 +166,7 @@ impl Port {
 
     /// Ends a poll of the board. If that left something unread, looks for it; says whether there is a frame.
     pub(super) fn end_poll(&mut self, incoming: &mut Incoming) -> bool {
-        self.restraint.poll_ended();
+        self.read_backoff.poll_ended();
         !incoming.is_empty() || (self.unread && self.read(incoming))
     }
 
@@ -167,7 +174,7 @@ impl Port {
     fn read(&mut self, incoming: &mut Incoming) -> bool {
         self.unread = false;
         let found = self.read_on(incoming);
-        self.restraint.read(found);
+        self.read_backoff.read(found);
         found
     }
 
@@ -199,7 +206,7 @@ impl Port {
     /// Writes a batch, or counts its frames as lost.
     pub(super) fn write(&mut self, batch: &Batch<'_>) {
         let frames = u64::from(batch.frames);
-        match write(&self.file, &batch.bytes[if self.header { 0 } else { HEADER_LEN }..]) {
+        match write(&self.file, &batch.bytes[if self.kernel.header() { 0 } else { HEADER_LEN }..]) {
             Ok(_) => {
                 self.counters.writes += 1;
                 self.counters.frames_out += frames;
@@ -233,7 +240,7 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-/// The right to send one frame of at most [`FRAME_LEN_MAX`] bytes, or a superframe with the size of its
+/// The right to send one frame of at most [`FRAME_LEN_MAX`](crate::nic::tap::FRAME_LEN_MAX) bytes, or a superframe with the size of its
 /// segments; dropping it sends nothing.
 pub struct TxToken<'a> {
     pub(super) port: &'a mut Port,

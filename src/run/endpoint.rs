@@ -8,16 +8,16 @@ use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::service::{Service, Services};
 use tapboard_firmware::{Board, Firmware, NetStack};
 
-use super::Traffic;
+use super::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::output::{counted, say};
 
-/// A station that the driver polls; see [`Driver::station`](super::Driver::station).
-pub trait Station {
+/// An endpoint that the driver polls; see [`Driver::run_endpoint`](super::Driver::run_endpoint).
+pub trait Endpoint {
     /// Takes and sends what there is. Returns when to be polled again at the latest.
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant>;
 
-    /// Notes that the source registered under [`STATION`](super::STATION) is ready.
+    /// Notes that the source registered under [`ENDPOINT`](super::ENDPOINT) is ready.
     fn ready(&mut self) {}
 
     /// The cable has come in.
@@ -37,7 +37,7 @@ pub trait Station {
     /// Pulls the reset line, or says why that cannot be.
     fn reset(&mut self);
 
-    /// Whether the reset line was pulled: the station is to be polled no more.
+    /// Whether the reset line was pulled: the endpoint is to be polled no more.
     fn reset_requested(&self) -> bool {
         false
     }
@@ -82,7 +82,7 @@ where
     }
 }
 
-impl<'a, C, V> Station for Booted<'a, C, V>
+impl<'a, C, V> Endpoint for Booted<'a, C, V>
 where
     Beside<'a, C, V>: Service<NetStack<'a>, SimBoard>,
 {

@@ -43,7 +43,7 @@ pub(super) enum Wait {
 
 /// The state; see the module's documentation.
 #[derive(Debug)]
-pub(super) struct Spin {
+pub(super) struct BusyPoll {
     limit: Duration,
     /// How long to wait awake next.
     window: Duration,
@@ -55,7 +55,7 @@ pub(super) struct Spin {
     concurrent: bool,
 }
 
-impl Spin {
+impl BusyPoll {
     /// Waits awake for at most `limit`; zero: never.
     pub(super) const fn new(limit: Duration) -> Self {
         let window = Duration::ZERO;
@@ -113,37 +113,37 @@ mod tests {
     const AWAKE: Wait = Wait::Awake { looks: 3, time: Duration::from_micros(4) };
     const FAR: Wait = Wait::Asleep(Duration::from_micros(201));
 
-    fn windows(spin: &mut Spin, waits: &[Wait]) -> Vec<u64> {
+    fn windows(busy_poll: &mut BusyPoll, waits: &[Wait]) -> Vec<u64> {
         let micros = |&wait: &Wait| {
-            spin.waited(wait);
-            spin.window().total_micros()
+            busy_poll.waited(wait);
+            busy_poll.window().total_micros()
         };
         waits.iter().map(micros).collect()
     }
 
     #[test]
     fn it_waits_awake_only_after_events_that_came_soon() {
-        let mut spin = Spin::new(LIMIT);
-        assert_eq!(spin.window(), Duration::ZERO);
-        assert_eq!(windows(&mut spin, &[FAR, Wait::Nothing, FAR]), [0, 0, 0]);
-        assert_eq!(windows(&mut spin, &[NEAR, NEAR, NEAR, NEAR]), [10, 20, 40, 50]);
-        assert_eq!(windows(&mut spin, &[AWAKE; 3]), [50; 3]);
-        assert_eq!(windows(&mut spin, &[FAR, NEAR, Wait::Nothing]), [0, 10, 0]);
+        let mut busy_poll = BusyPoll::new(LIMIT);
+        assert_eq!(busy_poll.window(), Duration::ZERO);
+        assert_eq!(windows(&mut busy_poll, &[FAR, Wait::Nothing, FAR]), [0, 0, 0]);
+        assert_eq!(windows(&mut busy_poll, &[NEAR, NEAR, NEAR, NEAR]), [10, 20, 40, 50]);
+        assert_eq!(windows(&mut busy_poll, &[AWAKE; 3]), [50; 3]);
+        assert_eq!(windows(&mut busy_poll, &[FAR, NEAR, Wait::Nothing]), [0, 10, 0]);
     }
 
     #[test]
     fn off_is_off() {
-        let mut spin = Spin::new(Duration::ZERO);
+        let mut busy_poll = BusyPoll::new(Duration::ZERO);
         let soon = Wait::Asleep(Duration::ZERO);
-        assert_eq!(windows(&mut spin, &[soon; 20]), [0; 20]);
+        assert_eq!(windows(&mut busy_poll, &[soon; 20]), [0; 20]);
     }
 
     #[test]
     fn a_client_that_takes_our_core_is_not_concurrent() {
-        let mut spin = Spin::new(LIMIT);
+        let mut busy_poll = BusyPoll::new(LIMIT);
         let mut after = |looks, micros| {
-            spin.waited(Wait::Awake { looks, time: Duration::from_micros(micros) });
-            spin.concurrent()
+            busy_poll.waited(Wait::Awake { looks, time: Duration::from_micros(micros) });
+            busy_poll.concurrent()
         };
         assert!(!after(0, 1), "there at once: that tells nothing");
         assert!(after(3, 4));
@@ -152,34 +152,34 @@ mod tests {
         assert!(!after(0, 1));
         assert!(after(20, 40));
         for _ in 0..VAIN_MAX + 8 {
-            spin.waited(NEAR);
+            busy_poll.waited(NEAR);
         }
-        assert!(!spin.concurrent());
+        assert!(!busy_poll.concurrent());
     }
 
     /// Both share a core: the client can send only once we sleep, and does so at once.
     #[test]
     fn in_vain_it_rests_ever_longer_until_it_succeeds() {
-        let mut spin = Spin::new(LIMIT);
-        let awake = |spin: &mut Spin, waits: u32| {
+        let mut busy_poll = BusyPoll::new(LIMIT);
+        let awake = |busy_poll: &mut BusyPoll, waits: u32| {
             (0..waits)
                 .filter(|_| {
-                    let awake = spin.window() > Duration::ZERO;
-                    spin.waited(NEAR);
+                    let awake = busy_poll.window() > Duration::ZERO;
+                    busy_poll.waited(NEAR);
                     awake
                 })
                 .count()
         };
-        let tries = awake(&mut spin, REST);
+        let tries = awake(&mut busy_poll, REST);
         assert!(tries <= 12, "{tries}");
-        let tries = awake(&mut spin, 100_000);
+        let tries = awake(&mut busy_poll, 100_000);
         assert!(tries < 160, "{tries} of 100,000 waits awake and in vain");
         // On a core of its own again.
-        awake(&mut spin, REST_MAX);
-        while spin.window() == Duration::ZERO {
-            spin.waited(NEAR);
+        awake(&mut busy_poll, REST_MAX);
+        while busy_poll.window() == Duration::ZERO {
+            busy_poll.waited(NEAR);
         }
-        assert_eq!(windows(&mut spin, &[NEAR, NEAR, NEAR, AWAKE])[3], 50);
-        assert_eq!(spin.next_rest, REST);
+        assert_eq!(windows(&mut busy_poll, &[NEAR, NEAR, NEAR, AWAKE])[3], 50);
+        assert_eq!(busy_poll.next_rest, REST);
     }
 }

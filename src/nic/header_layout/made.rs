@@ -7,7 +7,7 @@ use smoltcp::wire::{
 };
 
 use super::ACK;
-use crate::nic::segment::PSH;
+use crate::nic::header_layout::PSH;
 
 /// What a frame is made of.
 #[derive(Clone, Debug)]

@@ -5,12 +5,15 @@ use std::fmt;
 
 use smoltcp::time::Duration;
 
-use super::{Chance, HELD_MAX, setting};
+use super::chance::Chance;
+use super::setting;
 use crate::output::counted;
 
+/// Frames that one direction holds at most; further ones are dropped, and the event says so.
+pub const HELD_MAX: usize = 10_000;
 /// One thing that befell a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note {
+pub enum LinkEvent {
     /// The cable was out.
     Unplugged,
     /// This direction was cut.
@@ -40,7 +43,7 @@ pub enum Note {
     Duplicated,
 }
 
-impl Note {
+impl LinkEvent {
     /// Whether the frame did not arrive.
     #[must_use]
     pub const fn dropped(self) -> bool {
@@ -57,7 +60,7 @@ impl Note {
     }
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for LinkEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unplugged => f.write_str("dropped: the cable is out"),
@@ -79,17 +82,17 @@ impl fmt::Display for Note {
 
 /// All that befell a frame, in the order in which it did; empty if nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes(heapless::Vec<Note, 4>);
+pub struct LinkEvents(heapless::Vec<LinkEvent, 4>);
 
-impl Notes {
-    pub(super) fn add(&mut self, note: Note) {
+impl LinkEvents {
+    pub(super) fn add(&mut self, event: LinkEvent) {
         // At most corruption, a delay, a reordering and a duplicate; or one reason to drop.
-        let _ = self.0.push(note);
+        let _ = self.0.push(event);
     }
 
-    /// The notes.
+    /// The events.
     #[must_use]
-    pub fn as_slice(&self) -> &[Note] {
+    pub fn as_slice(&self) -> &[LinkEvent] {
         &self.0
     }
 
@@ -97,8 +100,8 @@ impl Notes {
     #[must_use]
     pub fn as_arrived<'f>(&self, frame: &'f [u8]) -> Cow<'f, [u8]> {
         let mut frame = Cow::Borrowed(frame);
-        for note in &self.0 {
-            if let Note::Corrupted { bit, byte } = *note {
+        for event in &self.0 {
+            if let LinkEvent::Corrupted { bit, byte } = *event {
                 frame.to_mut()[byte] ^= 1 << bit;
             }
         }
@@ -108,14 +111,14 @@ impl Notes {
     /// Whether the frame did not arrive.
     #[must_use]
     pub fn dropped(&self) -> bool {
-        self.0.iter().any(|note| note.dropped())
+        self.0.iter().any(|event| event.dropped())
     }
 }
 
-impl fmt::Display for Notes {
+impl fmt::Display for LinkEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, note) in self.0.iter().enumerate() {
-            write!(f, "{}{note}", if index == 0 { "" } else { ", " })?;
+        for (index, event) in self.0.iter().enumerate() {
+            write!(f, "{}{event}", if index == 0 { "" } else { ", " })?;
         }
         Ok(())
     }

@@ -13,8 +13,8 @@ const POLLS_MAX: u32 = 64;
 
 /// The state; see the module's documentation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Restraint {
-    /// Somebody says where polls end; else there is no restraint.
+pub(super) struct ReadBackoff {
+    /// Somebody says where polls end; else it never backs off.
     polls_end: bool,
     /// This poll has had its one read.
     read: bool,
@@ -23,8 +23,8 @@ pub(super) struct Restraint {
     next: u32,
 }
 
-impl Restraint {
-    /// None, up to the first [`Restraint::poll_ended`].
+impl ReadBackoff {
+    /// It does not back off before the first [`ReadBackoff::poll_ended`].
     pub(super) const fn new() -> Self {
         Self { polls_end: false, read: false, polls: 0, next: 1 }
     }
@@ -58,12 +58,12 @@ mod tests {
     use super::*;
 
     /// Reads of one poll, of which the first `queued` bring a frame.
-    fn poll(restraint: &mut Restraint, queued: u32) -> u32 {
-        restraint.poll_ended();
+    fn poll(read_backoff: &mut ReadBackoff, queued: u32) -> u32 {
+        read_backoff.poll_ended();
         let mut reads = 0;
-        while restraint.may_read() {
+        while read_backoff.may_read() {
             reads += 1;
-            restraint.read(reads <= queued);
+            read_backoff.read(reads <= queued);
             if reads > queued {
                 break;
             }
@@ -73,30 +73,30 @@ mod tests {
 
     #[test]
     fn who_is_asked_one_thing_at_a_time_reads_once() {
-        let mut restraint = Restraint::new();
-        let reads: u32 = (0..10_000).map(|_| poll(&mut restraint, 1)).sum();
+        let mut read_backoff = ReadBackoff::new();
+        let reads: u32 = (0..10_000).map(|_| poll(&mut read_backoff, 1)).sum();
         assert!((10_000..10_200).contains(&reads), "{reads}");
     }
 
     #[test]
     fn a_queue_is_read_in_one_go() {
-        let mut restraint = Restraint::new();
-        let reads: u32 = (0..1000).map(|_| poll(&mut restraint, 1)).sum();
+        let mut read_backoff = ReadBackoff::new();
+        let reads: u32 = (0..1000).map(|_| poll(&mut read_backoff, 1)).sum();
         assert!(reads < 1100, "{reads}");
-        let polls = (1..=POLLS_MAX).find(|_| poll(&mut restraint, 40) == 41);
+        let polls = (1..=POLLS_MAX).find(|_| poll(&mut read_backoff, 40) == 41);
         assert!(polls.is_some(), "it never reads on");
         // Each queue that ends costs one poll with one read.
-        let reads: u32 = (0..100).map(|_| poll(&mut restraint, 40)).sum();
+        let reads: u32 = (0..100).map(|_| poll(&mut read_backoff, 40)).sum();
         assert!(reads >= 50 * 41, "{reads}");
     }
 
     #[test]
     fn who_does_not_say_where_polls_end_always_reads() {
-        let mut restraint = Restraint::new();
+        let mut read_backoff = ReadBackoff::new();
         for frames in [true, false, false, true] {
-            assert!(restraint.may_read());
-            restraint.read(frames);
+            assert!(read_backoff.may_read());
+            read_backoff.read(frames);
         }
-        assert!(restraint.may_read());
+        assert!(read_backoff.may_read());
     }
 }

@@ -1,15 +1,19 @@
 //! A TCP segment in an Ethernet frame: where its headers are, its fields, its checksums.
 //!
-//! What the splitter and the coalescer have in common. A [`Shape`] is found once, with every length
+//! What the splitter and the coalescer have in common. A [`HeaderLayout`] is found once, with every length
 //! checked; the functions below take it with the frame it was found in, or with a frame whose headers
 //! are as long. A checksum costs one pass over the bytes, eight at a time.
 
 use std::ops::Range;
 
+use super::Offloads;
+
 /// Bytes of an Ethernet header.
 pub(super) const ETHERNET_LEN: usize = 14;
 /// The longest headers: Ethernet, IPv4 with options, TCP with options, bytes.
 pub(super) const HEADERS_LEN_MAX: usize = ETHERNET_LEN + 60 + 60;
+/// The longest frame that is no superframe, Ethernet header included, without frame check sequence, bytes.
+pub const FRAME_LEN_MAX: usize = 1514;
 /// The longest frame that an IP header can describe, bytes; 40 less with IPv4, whose length counts its
 /// header.
 pub(super) const SUPERFRAME_LEN_MAX: usize = ETHERNET_LEN + 40 + 65_535;
@@ -28,7 +32,7 @@ pub(super) const CWR: u8 = 0x80;
 /// Where the headers of a TCP segment are: an Ethernet header without tag, IPv4 or IPv6 without
 /// extension headers, no fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct HeaderLayout {
     /// IPv6, not IPv4.
     pub(super) ipv6: bool,
     /// Where the TCP header begins.
@@ -37,8 +41,8 @@ pub(super) struct Shape {
     pub(super) payload: usize,
 }
 
-impl Shape {
-    /// The shape of `frame`, if it is such a segment and nothing follows it.
+impl HeaderLayout {
+    /// The layout of `frame`, if it is such a segment and nothing follows it.
     pub(super) fn of(frame: &[u8]) -> Option<Self> {
         let packet = frame.get(ETHERNET_LEN..)?;
         let (ipv6, tcp) = match (u16_at(frame, 12)?, packet.first()? >> 4) {
@@ -66,7 +70,7 @@ impl Shape {
         (header_len >= 20 && payload <= frame.len()).then_some(Self { ipv6, tcp, payload })
     }
 
-    /// The longest frame of this shape that IP can describe, bytes.
+    /// The longest frame of this layout that IP can describe, bytes.
     pub(super) fn frame_len_max(&self) -> usize {
         if self.ipv6 { SUPERFRAME_LEN_MAX } else { SUPERFRAME_LEN_MAX - 40 }
     }
@@ -130,10 +134,11 @@ impl Shape {
         set_u16(frame, at, len);
     }
 
-    /// Whether the checksum of IPv4's header is right, and that of TCP unless it is `left` out.
-    pub(super) fn sound(&self, frame: &[u8], left: bool) -> bool {
+    /// Whether the checksum of IPv4's header is right, and that of TCP unless it is left out.
+    pub(super) fn sound(&self, frame: &[u8], offloads: Offloads) -> bool {
         let ip = self.ipv6 || fold(sum(self.ipv4_header(frame))) == 0xffff;
-        ip && (left || fold(self.pseudo_header(frame) + sum(&frame[self.tcp..])) == 0xffff)
+        ip && (offloads.checksum
+            || fold(self.pseudo_header(frame) + sum(&frame[self.tcp..])) == 0xffff)
     }
 
     /// Computes the checksum of IPv4's header.
@@ -229,14 +234,14 @@ mod tests {
         for (ipv6, len) in [(false, 0), (false, 1), (false, 1460), (true, 3), (true, 1440)] {
             for options in [(0, 0), (if ipv6 { 0 } else { 40 }, 40), (0, 12)] {
                 let frame = Made { options, ..Made::new(ipv6, len) }.frame();
-                let shape = Shape::of(&frame).expect("a segment");
-                assert!(shape.sound(&frame, false));
+                let layout = HeaderLayout::of(&frame).expect("a segment");
+                assert!(layout.sound(&frame, Offloads::NONE));
                 let mut filled = frame.clone();
                 filled[24..26].copy_from_slice(if ipv6 { &frame[24..26] } else { &[0xee; 2] });
-                shape.leave_tcp_checksum(&mut filled);
-                assert!(!shape.sound(&filled, false));
-                shape.fill_ipv4_checksum(&mut filled);
-                shape.fill_tcp_checksum(&mut filled);
+                layout.leave_tcp_checksum(&mut filled);
+                assert!(!layout.sound(&filled, Offloads::NONE));
+                layout.fill_ipv4_checksum(&mut filled);
+                layout.fill_tcp_checksum(&mut filled);
                 assert_eq!(filled, frame);
             }
         }
@@ -246,12 +251,13 @@ mod tests {
     fn any_flipped_bit_is_found() {
         for ipv6 in [false, true] {
             let frame = Made::new(ipv6, 5).frame();
-            let shape = Shape::of(&frame).expect("a segment");
+            let layout = HeaderLayout::of(&frame).expect("a segment");
             // IPv6's header, but for the addresses, has no checksum.
             for at in if ipv6 { 22 } else { ETHERNET_LEN }..frame.len() {
                 let mut changed = frame.clone();
                 changed[at] ^= 0x10;
-                let sound = Shape::of(&changed) == Some(shape) && shape.sound(&changed, false);
+                let sound = HeaderLayout::of(&changed) == Some(layout)
+                    && layout.sound(&changed, Offloads::NONE);
                 assert!(!sound, "byte {at}");
             }
         }
@@ -262,12 +268,12 @@ mod tests {
         for ipv6 in [false, true] {
             let frame = Made::new(ipv6, 5).frame();
             for len in 0..frame.len() {
-                assert_eq!(Shape::of(&frame[..len]), None, "cut to {len}");
+                assert_eq!(HeaderLayout::of(&frame[..len]), None, "cut to {len}");
             }
             let mut padded = frame.clone();
             padded.push(0);
-            assert_eq!(Shape::of(&padded), None);
-            let tcp = Shape::of(&frame).expect("a segment").tcp;
+            assert_eq!(HeaderLayout::of(&padded), None);
+            let tcp = HeaderLayout::of(&frame).expect("a segment").tcp;
             let mut changes = vec![(12, 0x81), (tcp + 12, 0x40), (tcp + 12, 0xf0)];
             if ipv6 {
                 changes.extend([(14, 0x40), (20, 17), (20, 0)]);
@@ -279,7 +285,7 @@ mod tests {
             for (at, value) in changes {
                 let mut changed = frame.clone();
                 changed[at] = value;
-                assert_eq!(Shape::of(&changed), None, "byte {at} = {value:#x}");
+                assert_eq!(HeaderLayout::of(&changed), None, "byte {at} = {value:#x}");
             }
         }
     }
