@@ -25,6 +25,7 @@ pub use self::event::{HELD_MAX, LinkEvent, LinkEvents};
 pub use self::faults::{Burst, Faults};
 pub use self::model::Link;
 pub use self::options::LinkOptions;
+pub(crate) use self::setting::duration as duration_text;
 pub use self::setting::{Setting, parse_duration};
 pub use self::side::Side;
 

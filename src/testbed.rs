@@ -268,7 +268,8 @@ mod tests {
     fn more_than_one_call_takes_is_sent_all_the_same() {
         let mut echo = Echo::new();
         let mut memory = TestbedMemory::default();
-        let mut net = Testbed::new(&mut memory, Link::new(1), |now, board| echo.poll(now, board, &mut ()));
+        let mut net =
+            Testbed::new(&mut memory, Link::new(1), |now, board| echo.poll(now, board, &mut ()));
         let mut socket = net.host.socket().unwrap();
         net.until(|host| host.connect(&mut socket, at(7))).unwrap();
         // The first call takes the host's buffer; the echo goes into the other one.

@@ -9,12 +9,12 @@ use tapboard_firmware::service::Service;
 use tapboard_firmware::service::command::Commands;
 use tapboard_firmware::{NetConfig, NetStack, PEER_NET};
 
+use crate::board::SimBoard;
 use crate::gateway::{Forward, Gateway, GatewayMemory};
 use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
-use crate::board::SimBoard;
 use crate::run::{Driver, Nic, RunOptions};
 
 /// The gateway's address, from where the board's connections go on to 127.0.0.1.
@@ -116,7 +116,7 @@ fn behind_gateway(
     let mut memory = GatewayMemory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut end = wire.end(Side::Peer);
-    let board = identity.net.ipv4.address();
+    let board = identity.net.ipv4_address();
     let gateway =
         Gateway::open(forwards, allowed, board, driver.registry()?, &mut end, entropy, &mut memory)
             .map_err(|error| error.to_string())?;
@@ -157,7 +157,7 @@ fn reachable(to: SocketAddr, board: &NetConfig, allowed: &[u16]) -> Result<(), S
 fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
     let UserOptions { identity, forwards, allowed, .. } = options;
     options.run.link.warn();
-    let address = identity.net.ipv4.address();
+    let address = identity.net.ipv4_address();
     let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
     match options.guest {
         None => say!("The board is up: {address} on a virtual wire, reached through {hosts}.\n"),

@@ -14,7 +14,7 @@ use common::netns::{self, sh};
 use common::process::{PATIENCE, Process};
 use common::scratch::Scratch;
 use tapboard::capture::read;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::BOARD_NET;
 use tapboard_host::check::plan::CheckPlan;
 use tapboard_host::check::report::{Finding, Outcome};
 use tapboard_host::check::table::CHECKS;

@@ -50,17 +50,17 @@ impl TapArgs {
             return Err("--id has nothing left to give, beside --mac, --ip, --ip6 and --board-name; leave it out"
                 .into());
         }
-        let net = self.identity().net;
+        let net = self.identity().ipv4();
         if let &Some(gateway) = gateway {
-            if gateway == net.ipv4.address() {
+            if gateway == net.address() {
                 return Err(format!(
                     "--gateway {gateway} is the board itself; name a router's address"
                 ));
             }
-            if net.ipv4.contains_addr(&gateway) && !identity::is_host(net.ipv4, gateway) {
+            if net.contains_addr(&gateway) && !identity::is_host(net, gateway) {
                 return Err(format!(
                     "--gateway {gateway} is no host's address in {}; name a router's",
-                    net.ipv4.network()
+                    net.network()
                 ));
             }
         }
@@ -91,30 +91,32 @@ impl TapArgs {
     /// Who the board is.
     fn identity(&self) -> Identity {
         let mut identity = self.board.who.identity(self.ip);
-        identity.net.gateway = self.gateway;
+        if let Some(gateway) = self.gateway {
+            identity.net = identity.net.with_ipv4_gateway(gateway);
+        }
         identity
     }
 
     /// Whether the board has a way to `address`, and if not, what gives it one.
     fn reaches(&self, address: IpAddr) -> Result<(), String> {
-        let net = self.identity().net;
+        let (net, ipv4) = (self.identity().net, self.identity().ipv4());
         if self.identity().addresses().any(|own| own == address) {
             return Err("that is the board itself; name another host's address".into());
         }
         match address {
-            IpAddr::V4(to) if net.ipv4.contains_addr(&to) => {
-                if identity::is_host(net.ipv4, to) {
+            IpAddr::V4(to) if ipv4.contains_addr(&to) => {
+                if identity::is_host(ipv4, to) {
                     return Ok(());
                 }
-                Err(format!("that is no host's address in {}; name a host's", net.ipv4.network()))
+                Err(format!("that is no host's address in {}; name a host's", ipv4.network()))
             }
-            IpAddr::V4(_) if net.gateway.is_some() => Ok(()),
+            IpAddr::V4(_) if net.ipv4_gateway().is_some() => Ok(()),
             IpAddr::V4(_) => Err(format!(
                 "the board has no way out of {}; give it one with --gateway ADDR, or --no-telemetry",
-                net.ipv4.network()
+                ipv4.network()
             )),
             IpAddr::V6(to) if to.is_unicast_link_local() => Ok(()),
-            IpAddr::V6(to) if net.ipv6.is_some_and(|own| own.contains_addr(&to)) => Ok(()),
+            IpAddr::V6(to) if net.ipv6().is_some_and(|own| own.contains_addr(&to)) => Ok(()),
             IpAddr::V6(_) => Err(
                 "the board has no IPv6 gateway; put it into that network with --ip6 ADDR/PREFIX, or \
                  --no-telemetry"

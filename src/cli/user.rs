@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clap::Args;
-use tapboard_firmware::{PEER_NET, NetConfig};
+use tapboard_firmware::{NetConfig, PEER_NET};
 
 use super::BoardArgs;
 use crate::gateway::Forward;
@@ -40,10 +40,10 @@ impl UserArgs {
         self.board.check()?;
         let (board, host) = (self.identity().net, PEER_NET);
         // The IPv4 address follows from the number, which is not the host's.
-        if board.mac == host.mac {
-            return Err(taken("MAC address", &mac_text(board.mac), "--mac 02:00:5e:00:00:07"));
+        if board.mac() == host.mac() {
+            return Err(taken("MAC address", &mac_text(board.mac()), "--mac 02:00:5e:00:00:07"));
         }
-        let address = |net: &NetConfig| net.ipv6.map(|ipv6| ipv6.address());
+        let address = |net: &NetConfig| net.ipv6().map(|ipv6| ipv6.address());
         match address(&board) {
             Some(ipv6) if Some(ipv6) == address(&host) => {
                 Err(taken("IPv6 address", &ipv6, "--ip6 2001:db8::7"))

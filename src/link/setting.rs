@@ -1,8 +1,12 @@
 //! Faults as people write them: `loss 5%`, `delay 40ms`, `rate 1mbit`.
 
+use std::fmt;
+use std::str::FromStr;
+
 use smoltcp::time::Duration;
 
 use super::chance::Chance;
+use super::describe::rate;
 use super::faults::{Burst, Faults};
 
 /// One fault and its new value.

@@ -212,7 +212,7 @@ impl Adversary {
                 }
             }
             ParsedFrame::Datagram { source, unanswerable } => {
-                let board = self.boards.iter().any(|board| board.ipv4.address() == source);
+                let board = self.boards.iter().any(|board| board.ipv4_address() == source);
                 if unanswerable && board {
                     return Err(format!("{source} answered a datagram that must have no answer"));
                 }
@@ -338,7 +338,7 @@ impl Adversary {
                 let board = &self.boards[board];
                 let everybody = Ipv4Address::new(192, 0, 2, 255);
                 let (to, source_port) = if window.attack == Attack::EchoToEcho {
-                    ((board.mac, board.ipv4.address(), 7), 7)
+                    ((board.mac(), board.ipv4_address(), 7), 7)
                 } else {
                     ((EthernetAddress::BROADCAST, everybody, 7), port)
                 };

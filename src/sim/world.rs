@@ -270,7 +270,7 @@ impl<'w, 'o> World<'w, 'o> {
                     }
                 },
                 Node::Peer(peer, _) => {
-                    let name = format!("peer {index}, {}", peer.config.ipv4.address());
+                    let name = format!("peer {index}, {}", peer.config.ipv4_address());
                     text += &peer.stack.netstat(&name);
                 }
                 Node::Adversary(_) => {}

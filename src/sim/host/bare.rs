@@ -89,12 +89,12 @@ impl BareStack {
         entropy: u64,
     ) -> Self {
         let mut rng = Rng::new(entropy);
-        let mut options = Config::new(config.mac.into());
+        let mut options = Config::new(config.mac().into());
         options.random_seed = rng.next_u64();
         let mut interface = Interface::new(options, device, now);
         interface.update_ip_addrs(|addresses| {
-            addresses.push(config.ipv4.into()).expect("room for two");
-            addresses.extend(config.ipv6.map(Into::into));
+            addresses.push(config.ipv4().unwrap().into()).expect("room for two");
+            addresses.extend(config.ipv6().map(Into::into));
         });
         Self {
             interface,
