@@ -23,7 +23,9 @@ mod workaround;
 pub use error::Error;
 pub use limits::Limits;
 pub use shared::Shared;
-pub use stack::{Conflict, NetConfig, NetStack, TcpSocket, UdpSocket};
+#[cfg(feature = "udp")]
+pub use stack::UdpSocket;
+pub use stack::{Conflict, NetConfig, NetStack, TcpSocket};
 pub use storage::{Buffers, Sockets, Storage};
 pub use tcp::backlog::{Backlog, BacklogView};
 pub use time::earliest;

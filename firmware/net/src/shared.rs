@@ -7,12 +7,16 @@
 use core::cell::RefCell;
 use core::net::SocketAddr;
 
-use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
+use embedded_nal::{TcpClientStack, TcpFullStack, nb};
+#[cfg(feature = "udp")]
+use embedded_nal::{UdpClientStack, UdpFullStack};
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use crate::error::Error;
-use crate::stack::{NetStack, TcpSocket, UdpSocket};
+#[cfg(feature = "udp")]
+use crate::stack::UdpSocket;
+use crate::stack::{NetStack, TcpSocket};
 
 /// One of many owners of a stack; copies are the same stack.
 ///
@@ -99,6 +103,7 @@ impl TcpFullStack for Shared<'_, '_> {
     }
 }
 
+#[cfg(feature = "udp")]
 impl UdpClientStack for Shared<'_, '_> {
     type UdpSocket = UdpSocket;
     type Error = Error;
@@ -129,6 +134,7 @@ impl UdpClientStack for Shared<'_, '_> {
     }
 }
 
+#[cfg(feature = "udp")]
 impl UdpFullStack for Shared<'_, '_> {
     fn bind(&mut self, socket: &mut UdpSocket, local_port: u16) -> Result<(), Error> {
         UdpFullStack::bind(&mut *self.0.borrow_mut(), socket, local_port)

@@ -26,6 +26,7 @@ mod others;
 mod resolve;
 mod tcp;
 mod transmit;
+#[cfg_attr(not(feature = "udp"), path = "stack/no_udp.rs")]
 mod udp;
 
 use smoltcp::iface::{Interface, SocketSet};
@@ -51,8 +52,9 @@ pub use interface::NetConfig;
 pub use resolve::Conflict;
 use resolve::Identity;
 pub use tcp::TcpSocket;
-pub(crate) use udp::UdpSlot;
+#[cfg(feature = "udp")]
 pub use udp::UdpSocket;
+pub(crate) use udp::{UdpPlaces, UdpSlot};
 
 /// A TCP/IP stack with BSD-like sockets; see the module's documentation.
 pub struct NetStack<'a> {
@@ -65,6 +67,7 @@ pub struct NetStack<'a> {
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
     others: SocketSet<'a>,
+    #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
     udp: &'a mut [UdpSlot],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
     udp_used: usize,

@@ -188,7 +188,7 @@ pub(crate) enum Request {
     Armed(usize),
     /// Pass it on: it belongs to a live connection, or nobody registered the port.
     Pass,
-    /// Drop it in close_silently: the port is registered, but no slot is free.
+    /// Drop it in silence: the port is registered, but no slot is free.
     Drop,
 }
 
@@ -343,6 +343,7 @@ impl<'a> Pool<'a> {
     pub(crate) fn recycle(&mut self, index: usize) {
         // Only out of the set does a socket lose its wait for a neighbour, and only through LISTEN its
         // old connection without a RST.
+        #[allow(irrefutable_let_patterns, reason = "without UDP there is no other kind")]
         let Socket::Tcp(mut socket) = self.set.remove(self.handle(index)) else {
             unreachable!("a TCP slot holds a TCP socket");
         };

@@ -231,7 +231,7 @@ fn link_local(mac: EthernetAddress) -> Ipv6Cidr {
     Ipv6Cidr::new(Ipv6Address::from(octets), 64)
 }
 
-impl<'a> NetStack<'a> {
+impl NetStack<'_> {
     /// Own IPv4 address.
     #[must_use]
     pub fn ipv4(&self) -> Option<Ipv4Address> {
@@ -287,10 +287,11 @@ impl<'a> NetStack<'a> {
 
     /// The MAC address, where the medium has some.
     pub(super) fn mac(&self) -> Option<EthernetAddress> {
-        match self.interface.hardware_addr() {
-            HardwareAddress::Ethernet(mac) => Some(mac),
-            #[allow(unreachable_patterns)]
-            _ => None,
+        #[allow(irrefutable_let_patterns, reason = "without `medium-ip` there is no other")]
+        if let HardwareAddress::Ethernet(mac) = self.interface.hardware_addr() {
+            Some(mac)
+        } else {
+            None
         }
     }
 
@@ -352,6 +353,7 @@ pub(super) fn to_ip_addr(address: IpAddress) -> IpAddr {
     }
 }
 
+#[cfg_attr(feature = "ipv6", expect(clippy::unnecessary_wraps, reason = "without IPv6 it may fail"))]
 pub(super) const fn to_address(address: IpAddr) -> Result<IpAddress, Error> {
     match address {
         IpAddr::V4(address) => Ok(IpAddress::Ipv4(address)),

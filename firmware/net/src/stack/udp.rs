@@ -6,14 +6,15 @@
 use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::nb;
-use smoltcp::iface::SocketHandle;
+use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
 use super::interface::{to_ip_addr, to_socket_addr};
 use super::{Error, NetStack};
-use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
+use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE, UDP_PACKETS};
+use crate::storage::Place;
 use crate::netstat::{Protocol, Row};
 use crate::time::earliest;
 
@@ -54,8 +55,36 @@ impl UdpSlot {
         }
     }
 
-    pub(crate) fn place(&mut self, handle: SocketHandle) {
-        self.handle = Some(handle);
+}
+
+/// Room for `UDP` sockets and what belongs to them, beside their buffers.
+#[derive(Debug, Default)]
+pub(crate) struct UdpPlaces<const UDP: usize> {
+    slots: Place<UdpSlot, UDP>,
+    metadata: Place<[[udp::PacketMetadata; UDP_PACKETS]; 2], UDP>,
+}
+
+impl<const UDP: usize> UdpPlaces<UDP> {
+    pub(crate) const fn new() -> Self {
+        Self { slots: Place::new(), metadata: Place::new() }
+    }
+
+    /// Makes the sockets over their buffers (receive, send), in `set`.
+    pub(crate) fn lend<'a, const DATAGRAMS: usize>(
+        &'a mut self,
+        buffers: &'a mut [[[u8; DATAGRAMS]; 2]],
+        set: &mut SocketSet<'a>,
+    ) -> &'a mut [UdpSlot] {
+        let metadata = self.metadata.lend(|| [[udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]);
+        let slots = self.slots.lend(UdpSlot::new);
+        let memory = buffers.iter_mut().zip(metadata);
+        for (([rx, tx], [rx_meta, tx_meta]), slot) in memory.zip(&mut *slots) {
+            slot.handle = Some(set.add(udp::Socket::new(
+                udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
+                udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
+            )));
+        }
+        slots
     }
 }
 
@@ -156,7 +185,7 @@ impl<'a> NetStack<'a> {
     }
 
     /// Drops what waits for a neighbour that does not answer: smoltcp would keep it, and all behind it, for
-    /// ever, so that one datagram with a forged source could close_silently a service. smoltcp empties a socket
+    /// ever, so that one datagram with a forged source could silence a service. smoltcp empties a socket
     /// only as a whole: what was received and not read yet goes too. Notes whether anything waits still. To be run
     /// after egress. Returns when the next could be due.
     pub(super) fn expire_udp(&mut self) -> Option<Instant> {
