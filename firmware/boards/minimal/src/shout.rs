@@ -21,7 +21,7 @@ use cortex_m::peripheral::SCB;
 use cortex_m_rt::entry;
 use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
-use tapboard_firmware::config::DATAGRAM_SIZE;
+use tapboard_firmware::config::{DATAGRAM_SIZE, FRAME_SIZE};
 use tapboard_firmware::service::server::Server;
 use tapboard_firmware::{BOARD_NET, BootError, Firmware, Sockets, Storage, TcpSocket};
 

@@ -3,11 +3,11 @@
 #![no_std]
 #![no_main]
 
-#[path = "../clock.rs"]
+#[path = "../../../minimal/src/clock.rs"]
 mod clock;
-#[path = "../mac.rs"]
+#[path = "../../../minimal/src/mac.rs"]
 mod mac;
-#[path = "../vectors.rs"]
+#[path = "../../../minimal/src/vectors.rs"]
 mod vectors;
 
 use core::hint::black_box;
@@ -17,13 +17,26 @@ use cortex_m::Peripherals;
 use cortex_m::asm::wfi;
 use cortex_m_rt::entry;
 use static_cell::{ConstStaticCell, StaticCell};
-use tapboard_firmware::BOARD_NET;
-use tapboard_net::{Limits, NetStack, Sockets, Storage, TcpSocket};
+use tapboard_net::embedded_nal::nb;
+use tapboard_net::limits::FRAME_SIZE;
+use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+#[cfg(feature = "ipv6")]
+use tapboard_net::smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+use tapboard_net::{Limits, NetConfig, NetStack, Sockets, Storage, TcpSocket};
 
 use crate::clock::Clock;
 use crate::mac::Mac;
 
 const SLOTS: usize = 4;
+
+const NET: NetConfig = {
+    let net = NetConfig::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, 1]))
+        .with_limits(Limits::new().with_client_reserve(0))
+        .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24));
+    #[cfg(feature = "ipv6")]
+    let net = net.with_ipv6(Ipv6Cidr::new(Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 64));
+    net
+};
 
 static BUFFERS: ConstStaticCell<Storage<SLOTS, 2048, 0, 1472, 16>> =
     ConstStaticCell::new(Storage::new());
@@ -36,9 +49,8 @@ fn main() -> ! {
     let Some(peripherals) = Peripherals::take() else { halt() };
     let mut clock = Clock::start(peripherals.SYST);
     let mut mac = Mac::new();
-    let net = BOARD_NET.with_limits(Limits::new().with_client_reserve(0));
     let stack = STACK.init_with(|| {
-        NetStack::new(&net, &mut mac, clock.now(), black_box(1), BUFFERS.take(), SOCKETS.take())
+        NetStack::new(&NET, &mut mac, clock.now(), black_box(1), BUFFERS.take(), SOCKETS.take())
     });
     let Ok(listener) = stack.tcp_listen(7) else { halt() };
     let mut clients: [Option<TcpSocket>; SLOTS] = [const { None }; SLOTS];
@@ -79,7 +91,7 @@ fn echo(stack: &mut NetStack<'static>, socket: &TcpSocket) -> bool {
                     return false;
                 }
             }
-            Err(tapboard_net::embedded_nal::nb::Error::WouldBlock) => return true,
+            Err(nb::Error::WouldBlock) => return true,
             Err(_) => return false,
         }
     }
@@ -92,7 +104,6 @@ fn halt() -> ! {
 }
 
 #[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    log::error!("{info}");
+fn panic(_info: &PanicInfo<'_>) -> ! {
     halt()
 }

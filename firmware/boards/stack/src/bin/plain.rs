@@ -3,11 +3,11 @@
 #![no_std]
 #![no_main]
 
-#[path = "../clock.rs"]
+#[path = "../../../minimal/src/clock.rs"]
 mod clock;
-#[path = "../mac.rs"]
+#[path = "../../../minimal/src/mac.rs"]
 mod mac;
-#[path = "../vectors.rs"]
+#[path = "../../../minimal/src/vectors.rs"]
 mod vectors;
 
 use core::hint::black_box;
@@ -18,14 +18,16 @@ use cortex_m::asm::wfi;
 use cortex_m_rt::entry;
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
-use smoltcp::wire::IpCidr;
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 use static_cell::{ConstStaticCell, StaticCell};
-use tapboard_firmware::BOARD_NET;
 
 use crate::clock::Clock;
 use crate::mac::Mac;
 
 const SLOTS: usize = 4;
+
+/// Of Ethernet, without its checksum.
+const FRAME_SIZE: usize = 1514;
 
 static BUFFERS: ConstStaticCell<[[[u8; 2048]; 2]; SLOTS]> =
     ConstStaticCell::new([[[0; 2048]; 2]; SLOTS]);
@@ -36,16 +38,15 @@ fn main() -> ! {
     let Some(peripherals) = Peripherals::take() else { halt() };
     let mut clock = Clock::start(peripherals.SYST);
     let mut mac = Mac::new();
-    let mut config = Config::new(BOARD_NET.mac().into());
+    let mut config = Config::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, 1]).into());
     config.random_seed = black_box(1);
     let mut interface = Interface::new(config, &mut mac, clock.now());
     interface.update_ip_addrs(|addresses| {
-        if let Some(ipv4) = BOARD_NET.ipv4() {
-            let _ = addresses.push(IpCidr::Ipv4(ipv4));
-        }
+        let _ = addresses.push(IpCidr::new(IpAddress::v4(192, 0, 2, 1), 24));
         #[cfg(feature = "ipv6")]
-        if let Some(ipv6) = BOARD_NET.ipv6() {
-            let _ = addresses.push(IpCidr::Ipv6(ipv6));
+        for (prefix, last) in [(0x2001_0db8, 1), (0xfe80_0000, 1)] {
+            let address = core::net::Ipv6Addr::from_bits(prefix << 96 | last);
+            let _ = addresses.push(IpCidr::new(address.into(), 64));
         }
     });
     let storage = STORAGE.init_with(|| [SocketStorage::EMPTY; SLOTS]);
@@ -85,7 +86,6 @@ fn halt() -> ! {
 }
 
 #[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    log::error!("{info}");
+fn panic(_info: &PanicInfo<'_>) -> ! {
     halt()
 }
