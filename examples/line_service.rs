@@ -77,7 +77,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // Made anew for each boot: no commands for the shell, and the service.
+    // Made anew for each boot: no further commands for the shell, and the service.
     let booted = || ((), reverse());
     match tapboard::user::run_with(&args.options(), booted) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,12 +1,15 @@
-//! A service of your own beside the firmware's, with its test: it answers in capital letters. The service itself is
-//! `firmware/examples/shout.rs`, the same file that a chip runs.
+//! A service of your own beside the firmware's, which answers in capital letters, with its test; and a command of your
+//! own in the shell. They are `firmware/examples/shout.rs` and `relay.rs`, the same files that a chip runs.
 //!
 //! ```console
 //! $ cargo test --example own_service
 //! $ cargo run --example own_service -- -p 7777:777
 //! $ printf 'hello\n' | nc -N 127.0.0.1 7777
+//! $ printf 'relay close\n' | nc -N 127.0.0.1 7023
 //! ```
 
+#[path = "../firmware/examples/relay.rs"]
+mod relay;
 #[path = "../firmware/examples/shout.rs"]
 mod shout;
 
@@ -14,9 +17,10 @@ use std::process::ExitCode;
 
 use tapboard::cli::{Cli, Subcommand};
 
+use self::relay::Relay;
 use self::shout::shout;
 
-/// `tapboard user`, whose board has the service too.
+/// `tapboard user`, whose board has the service and the command too.
 fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let args = match cli.command {
@@ -27,8 +31,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // Made anew for each boot: no commands for the shell, and the service.
-    let booted = || ((), shout());
+    // Made anew for each boot: the shell's further commands, and the services beside the firmware's.
+    let booted = || (Relay::default(), shout());
     match tapboard::user::run_with(&args.options(), booted) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
