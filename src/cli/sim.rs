@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::seed;
+use super::seed::seed;
 use crate::output::is_standard;
 use crate::sim::SimOptions;
 

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use clap::{Args, ValueEnum};
 use smoltcp::wire::Ipv4Cidr;
 
-use super::{BoardArgs, identity};
+use super::board::BoardArgs;
+use super::identity;
 use crate::identity::Identity;
 #[cfg(target_os = "linux")]
 use crate::{nic::KernelOffload, tap::TapOptions};
