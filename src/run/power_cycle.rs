@@ -80,11 +80,10 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
                 return Ok(End::Reset);
             }
             let due = [behind, in_flight].into_iter().flatten().any(|at| at <= now);
-            let limit;
-            (closing, limit) = match self.close(now, closing, due) {
-                Some(next) => next,
-                None => return Ok(End::Stopped),
+            let Some((next, limit)) = self.close(now, closing, due) else {
+                return Ok(End::Stopped);
             };
+            closing = next;
             let coarse = [board, behind, limit, console].into_iter().flatten().min();
             self.sleep(&mut events, now, Until { exact: in_flight, coarse })?;
         }
