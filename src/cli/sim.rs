@@ -25,8 +25,8 @@ pub struct SimArgs {
     #[arg(long)]
     json: bool,
     /// Whether cables and power fail.
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    faults: Switch,
+    #[arg(long, value_enum, default_value_t = OnOff::On)]
+    faults: OnOff,
     /// Write every frame on the boards' cables to this pcapng file, with what the cable did to it; of one
     /// world, so with --seed. With - to standard output, and all else to standard error.
     #[arg(long, value_name = "FILE")]
@@ -38,7 +38,7 @@ pub struct SimArgs {
 
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
+enum OnOff {
     /// They do.
     On,
     /// They do not.
@@ -70,7 +70,7 @@ impl SimArgs {
             seeds: self.seed.map_or_else(|| self.seeds.clone(), |seed| seed..seed + 1),
             threads: self.threads,
             json: self.json,
-            faults: self.faults == Switch::On,
+            faults: self.faults == OnOff::On,
             pcap: self.pcap.clone(),
             ladder: self.ladder,
         }

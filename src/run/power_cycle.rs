@@ -25,7 +25,7 @@ const EVENTS: usize = 256;
 
 /// How a boot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum BootEnd {
     /// The board was reset: it boots again.
     Reset,
     /// The run is over.
@@ -59,7 +59,7 @@ pub(super) struct PowerCycle<'d, E, N> {
 
 impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
     /// Runs the boot to its end.
-    pub(super) fn run(mut self) -> Result<End, String> {
+    pub(super) fn run(mut self) -> Result<BootEnd, String> {
         let mut events = Events::with_capacity(EVENTS);
         let mut closing = Closing::No;
         let mut link = true;
@@ -70,18 +70,18 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             let console = self.ask_console(now);
             // At once: what has its power cut answers nobody any more.
             if self.endpoint.reset_requested() {
-                return Ok(End::Reset);
+                return Ok(BootEnd::Reset);
             }
             link = self.tell_of_link(link);
             let board = self.poll_board(now);
             let behind = self.nic.turn(now)?;
             let in_flight = self.session.impairment.next_event(now);
             if self.endpoint.reset_requested() {
-                return Ok(End::Reset);
+                return Ok(BootEnd::Reset);
             }
             let due = [behind, in_flight].into_iter().flatten().any(|at| at <= now);
             let Some((next, limit)) = self.close(now, closing, due) else {
-                return Ok(End::Stopped);
+                return Ok(BootEnd::Stopped);
             };
             closing = next;
             let coarse = [board, behind, limit, console].into_iter().flatten().min();
