@@ -203,7 +203,7 @@ pub(crate) fn has_room(_out: &impl Descriptor) -> bool {
     true
 }
 
-/// [`line`] with the arguments of `println!`.
+/// [`line()`] with the arguments of `println!`.
 macro_rules! say {
     () => { $crate::output::line(format_args!("")) };
     ($($argument:tt)*) => { $crate::output::line(format_args!($($argument)*)) };

@@ -150,7 +150,7 @@ impl Tap {
 
     /// Leaves `board` to us from now on, as far as the kernel does it; returns what that is. The checksums of TCP
     /// and UDP, which the board then neither computes nor looks at, stay with it while frames wait that were read
-    /// for a board that looks. It takes superframes whenever the checksums are left to us.
+    /// for a board that looks. It takes superframes only while the checksums are left to us.
     pub fn set_offloads(&mut self, board: Offloads) -> Offloads {
         let kernel = self.kernel();
         let ready = self.board.checksum || self.incoming.is_empty();

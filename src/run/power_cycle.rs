@@ -1,7 +1,7 @@
 //! One boot of the board, from its first turn to its reset or to the end of the run.
 //!
 //! A turn of [`PowerCycle::run`] carries out what the console says, polls the board, has what stands behind the NIC
-//! do its part, and sleeps until the earliest deadline or the next event. It polls nothing twice.
+//! do its part, and sleeps until the earliest deadline or the next event.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
