@@ -9,6 +9,7 @@ mod identity;
 mod ladder;
 mod misplaced;
 mod pairs;
+mod seed;
 mod sim;
 mod tap;
 mod user;
@@ -112,14 +113,6 @@ fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
         args[1..=place].rotate_right(1);
     }
     args
-}
-
-/// The number of a seed, up to `max`.
-fn seed(max: u64) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync {
-    move |text| {
-        let number = text.parse().ok().filter(|&seed| seed <= max);
-        number.ok_or_else(|| format!("a seed is a number from 0 to {max}"))
-    }
 }
 
 #[cfg(test)]

@@ -10,132 +10,39 @@
 //! connections wait in the kernel's backlog. Cost: a system call for each read and write, and a look at
 //! each flow a turn.
 
+mod allowed;
 mod datagrams;
+mod error;
 mod flows;
+mod forward;
+mod limits;
+mod listener;
 mod slab;
+mod source;
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack};
-use mio::net::{TcpListener, UdpSocket};
-use mio::{Interest, Registry, Token};
+use mio::Registry;
 use smoltcp::time::Instant;
 use tapboard_firmware::config::SUPERFRAME_DATA;
 use tapboard_firmware::{Backlog, Buffers, NetStack, PEER_NET, Sockets};
 
+use self::allowed::Allowed;
 use self::datagrams::Datagrams;
+pub use self::error::GatewayError;
 use self::flows::Flows;
+pub use self::forward::Forward;
+pub use self::limits::{ALLOWED, DATAGRAM_FLOWS, FLOWS};
+use self::listener::ForwardListener;
+use self::source::EventSource;
 use crate::nic::mac::Mac;
 use crate::nic::wire::End;
 use crate::nic::{DeviceRef, Offloads};
-
-/// Connections through the gateway at most.
-pub const FLOWS: usize = 32;
-/// UDP mappings through the gateway at most; the longest idle makes room.
-pub const DATAGRAM_FLOWS: usize = 64;
-/// Ports the board may be allowed to reach at most.
-pub const ALLOWED: usize = tapboard_firmware::config::LISTENERS;
 
 const TCP_SLOTS: usize = FLOWS + 8;
 const UDP_SLOTS: usize = DATAGRAM_FLOWS + ALLOWED;
 const BUFFER: usize = SUPERFRAME_DATA;
 const DATAGRAMS: usize = 16 * 1024;
-
-/// A host port and the board port it leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forward {
-    /// Port of this machine's loopback addresses, TCP and UDP.
-    pub host: u16,
-    /// Port on the board.
-    pub board: u16,
-}
-
-impl Forward {
-    /// What is forwarded unless told otherwise: the board's services, 7000 higher.
-    pub const DEFAULT: [Self; 4] = [Self::high(7), Self::high(9), Self::high(19), Self::high(23)];
-
-    const fn high(board: u16) -> Self {
-        Self { host: 7000 + board, board }
-    }
-}
-
-impl std::str::FromStr for Forward {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let port = |text: &str| text.parse().ok().filter(|&port: &u16| port != 0);
-        text.split_once(':')
-            .and_then(|(host, board)| Some(Self { host: port(host)?, board: port(board)? }))
-            .ok_or_else(|| {
-                format!("{text:?} is not HOST:BOARD, two ports from 1 to 65535, e.g. 8007:7")
-            })
-    }
-}
-
-/// Why the gateway cannot open.
-#[derive(Debug)]
-pub enum GatewayError {
-    /// Host ports cannot be listened on.
-    Listen {
-        /// Which ports, each with the first of its addresses that will not do: all of them, so that one remedy
-        /// is enough. Not empty.
-        forwards: Vec<(IpAddr, Forward)>,
-        /// What the system says of the first.
-        error: io::Error,
-    },
-    /// One host port is to lead to two board ports.
-    Twice {
-        /// The host port.
-        host: u16,
-        /// Where it would lead.
-        boards: [u16; 2],
-    },
-    /// More ports are allowed than the gateway can hold.
-    TooManyAllowed(usize),
-    /// The system refuses to tell when sockets are ready.
-    Register(io::Error),
-}
-
-impl std::fmt::Display for GatewayError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Listen { forwards, error } => {
-                write!(f, "cannot listen on ")?;
-                for (index, &(address, forward)) in forwards.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{}", SocketAddr::new(address, forward.host))?;
-                }
-                write!(f, ": {error}; ")?;
-                if error.kind() == io::ErrorKind::AddrInUse {
-                    write!(f, "is another tapboard running? ")?;
-                }
-                write!(f, "choose another port with:")?;
-                for &(_, Forward { host, board }) in forwards {
-                    write!(f, " -p {}:{board}", other_port(host))?;
-                }
-                Ok(())
-            }
-            Self::Twice { host, boards: [first, second] } => write!(
-                f,
-                "127.0.0.1:{host} cannot lead to both board port {first} and board port {second}; \
-                 move one of them with: -p {}:{second}",
-                other_port(*host)
-            ),
-            Self::TooManyAllowed(count) => {
-                write!(f, "{count} ports are allowed, but the gateway holds {ALLOWED}; allow fewer")
-            }
-            Self::Register(error) => write!(f, "cannot watch sockets: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for GatewayError {}
-
-/// A port to propose in place of one that will not do.
-const fn other_port(port: u16) -> u16 {
-    if port < 64_000 { port + 1000 } else { port - 1000 }
-}
 
 /// The memory of a gateway's stack.
 pub struct GatewayMemory<'a> {
@@ -169,60 +76,6 @@ fn loopbacks() -> Vec<IpAddr> {
     let has_ipv6 = std::net::UdpSocket::bind((ipv6, 0)).is_ok();
     let ipv4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
     [ipv4].into_iter().chain(has_ipv6.then_some(ipv6)).collect()
-}
-
-/// The kernel sockets of one address and port that take what is for the board.
-#[derive(Debug)]
-struct ForwardListener {
-    board: SocketAddr,
-    tcp: TcpListener,
-    udp: UdpSocket,
-    /// The kernel said there is something, and has not said yet that there is nothing more.
-    acceptable: bool,
-    readable: bool,
-    /// When to accept again what the system had no room for.
-    retry_at: Option<Instant>,
-}
-
-/// A port the board may reach.
-#[derive(Debug)]
-struct Allowed {
-    kernel: SocketAddr,
-    tcp: tapboard_firmware::TcpSocket,
-    udp: tapboard_firmware::UdpSocket,
-}
-
-/// The tokens under which kernel sockets report readiness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EventSource {
-    ForwardTcp(usize),
-    ForwardUdp(usize),
-    Flow(usize),
-    Datagram(usize),
-}
-
-impl EventSource {
-    const STRIDE: usize = 1 << 16;
-
-    const fn token(self) -> Token {
-        Token(match self {
-            Self::ForwardTcp(index) => Self::STRIDE + index,
-            Self::ForwardUdp(index) => 2 * Self::STRIDE + index,
-            Self::Flow(index) => 3 * Self::STRIDE + index,
-            Self::Datagram(index) => 4 * Self::STRIDE + index,
-        })
-    }
-
-    const fn from_token(token: Token) -> Option<Self> {
-        let index = token.0 % Self::STRIDE;
-        match token.0 / Self::STRIDE {
-            1 => Some(Self::ForwardTcp(index)),
-            2 => Some(Self::ForwardUdp(index)),
-            3 => Some(Self::Flow(index)),
-            4 => Some(Self::Datagram(index)),
-            _ => None,
-        }
-    }
 }
 
 /// The gateway; see the module's documentation.
@@ -328,87 +181,5 @@ impl<'a> Gateway<'a> {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.flows.len()
-    }
-}
-
-impl ForwardListener {
-    fn open_all(
-        forwards: &[Forward],
-        (board, hosts): (Ipv4Addr, &[IpAddr]),
-        registry: &Registry,
-    ) -> Result<Vec<Self>, GatewayError> {
-        let mut listeners = Vec::with_capacity(forwards.len() * hosts.len());
-        let (mut closed, mut first) = (Vec::new(), None);
-        for &forward in forwards {
-            for &host in hosts {
-                match Self::open(host, forward, board) {
-                    Ok(listener) => listeners.push(listener),
-                    Err(error) => {
-                        closed.push((host, forward));
-                        first.get_or_insert(error);
-                        break;
-                    }
-                }
-            }
-        }
-        if let Some(error) = first {
-            return Err(GatewayError::Listen { forwards: closed, error });
-        }
-        for (index, Self { tcp, udp, .. }) in listeners.iter_mut().enumerate() {
-            let readable = Interest::READABLE;
-            registry
-                .register(tcp, EventSource::ForwardTcp(index).token(), readable)
-                .and_then(|()| {
-                    registry.register(udp, EventSource::ForwardUdp(index).token(), readable)
-                })
-                .map_err(GatewayError::Register)?;
-        }
-        Ok(listeners)
-    }
-
-    fn open(host: IpAddr, forward: Forward, board: Ipv4Addr) -> io::Result<Self> {
-        let host = SocketAddr::new(host, forward.host);
-        let (tcp, udp) = (TcpListener::bind(host)?, UdpSocket::bind(host)?);
-        let board = SocketAddr::from((board, forward.board));
-        Ok(Self { board, tcp, udp, acceptable: true, readable: true, retry_at: None })
-    }
-}
-
-impl Allowed {
-    fn open(stack: &mut NetStack<'_>, port: u16) -> Self {
-        const FREE: &str = "the gateway has as many listeners as it allows ports";
-        let mut tcp = TcpClientStack::socket(stack).expect(FREE);
-        TcpFullStack::bind(stack, &mut tcp, port).expect(FREE);
-        stack.listen_deferred(&mut tcp).expect(FREE);
-        let mut udp = UdpClientStack::socket(stack).expect(FREE);
-        UdpFullStack::bind(stack, &mut udp, port).expect(FREE);
-        Self { kernel: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), tcp, udp }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_forward_is_two_ports() {
-        assert_eq!("8007:7".parse(), Ok(Forward { host: 8007, board: 7 }));
-        for bad in ["", "7", "7:", ":7", "0:7", "7:0", "65536:7", "a:7", "1:2:3"] {
-            let error = bad.parse::<Forward>().unwrap_err();
-            assert!(error.contains("HOST:BOARD"), "{error}");
-        }
-    }
-
-    #[test]
-    fn tokens_name_their_source() {
-        for source in [
-            EventSource::ForwardTcp(0),
-            EventSource::ForwardUdp(3),
-            EventSource::Flow(63),
-            EventSource::Datagram(17),
-        ] {
-            assert_eq!(EventSource::from_token(source.token()), Some(source));
-        }
-        assert_eq!(EventSource::from_token(Token(0)), None);
     }
 }

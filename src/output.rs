@@ -32,6 +32,7 @@ static BESIDE_PROMPT: OnceLock<fn(&mut dyn FnMut())> = OnceLock::new();
 
 /// From now on what is printed within [`aside`] is printed by `beside_prompt`, which takes the prompt away meanwhile.
 /// There is one prompt in a process.
+#[cfg(unix)]
 pub(crate) fn set_prompt(beside_prompt: fn(&mut dyn FnMut())) {
     let _ = BESIDE_PROMPT.set(beside_prompt);
 }
@@ -203,7 +204,7 @@ pub(crate) fn has_room(_out: &impl Descriptor) -> bool {
     true
 }
 
-/// [`line`] with the arguments of `println!`.
+/// [`line()`] with the arguments of `println!`.
 macro_rules! say {
     () => { $crate::output::line(format_args!("")) };
     ($($argument:tt)*) => { $crate::output::line(format_args!($($argument)*)) };

@@ -37,7 +37,7 @@ use self::memory::BoardMemory;
 use self::nic::WAKE;
 pub use self::nic::{ENDPOINT, NIC, Nic};
 pub use self::options::{Profile, RunOptions, Telemetry};
-use self::power_cycle::{End, PowerCycle};
+use self::power_cycle::{BootEnd, PowerCycle};
 use self::session::Session;
 use self::sleep::Sleeper;
 use self::traffic::Meter;
@@ -185,7 +185,7 @@ impl Driver {
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
             let mut booted = Booted { firmware, telemetry: only };
-            if self.power_cycle(&mut booted, nic, &mut session)? == End::Stopped {
+            if self.power_cycle(&mut booted, nic, &mut session)? == BootEnd::Stopped {
                 print_summary(&booted, nic);
                 return Ok(());
             }
@@ -239,7 +239,7 @@ impl Driver {
         endpoint: &mut E,
         nic: &mut N,
         session: &mut Session,
-    ) -> Result<End, String> {
+    ) -> Result<BootEnd, String> {
         let Self { sleeper, clock, stop, .. } = self;
         PowerCycle { sleeper, clock: *clock, stop, session, endpoint, nic }.run()
     }

@@ -34,11 +34,11 @@ const ECHO: u16 = 7;
 const NOBODY: u16 = 4242;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum Role {
     Client,
     Server,
 }
-use Side::{Client, Server};
+use Role::{Client, Server};
 
 struct Walk<'a, W> {
     stack: NetStack<'a>,
@@ -263,7 +263,7 @@ impl<'a, W: Write> Walk<'a, W> {
 
     fn state(
         &mut self,
-        side: Side,
+        side: Role,
         name: &str,
         socket: &tapboard_firmware::TcpSocket,
         expected: &str,
@@ -318,7 +318,7 @@ impl<'a, W: Write> Walk<'a, W> {
         }
     }
 
-    fn say(&mut self, side: Side, text: &str) {
+    fn say(&mut self, side: Role, text: &str) {
         self.step += 1;
         let number = format!("[{}]", self.step);
         let step = format!("{number:<NUMBER$}{text}");

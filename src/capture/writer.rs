@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Capture {
     file: File,
-    place: Place,
+    sink: Sink,
     /// Instant 0 in nanoseconds since 1970.
     epoch_ns: u64,
     /// One block, to be written at once.
@@ -35,7 +35,7 @@ pub struct Capture {
 
 /// Where a capture goes.
 #[derive(Debug)]
-enum Place {
+enum Sink {
     Named {
         path: PathBuf,
         /// Bytes of whole blocks in the file.
@@ -61,8 +61,8 @@ impl Capture {
             return Err(CaptureError::Fifo { path });
         }
         let begun = File::create(&path).and_then(|file| {
-            let place = Place::Named { path: path.clone(), len: 0, looked: None };
-            Self::begin(file, place, interface, epoch)
+            let sink = Sink::Named { path: path.clone(), len: 0, looked: None };
+            Self::begin(file, sink, interface, epoch)
         });
         begun.map_err(|error| CaptureError::Create { path, error })
     }
@@ -78,13 +78,13 @@ impl Capture {
             return Err(CaptureError::Terminal);
         }
         stdout()
-            .and_then(|file| Self::begin(file, Place::Stdout { wait }, interface, epoch))
+            .and_then(|file| Self::begin(file, Sink::Stdout { wait }, interface, epoch))
             .map_err(CaptureError::Stdout)
     }
 
     fn begin(
         mut file: File,
-        mut place: Place,
+        mut sink: Sink,
         interface: &str,
         epoch: std::time::Duration,
     ) -> io::Result<Self> {
@@ -93,12 +93,12 @@ impl Capture {
         header.extend_from_slice(block.section());
         header.extend_from_slice(block.interface(interface));
         file.write_all(&header)?;
-        if let Place::Named { len, .. } = &mut place {
+        if let Sink::Named { len, .. } = &mut sink {
             *len = header.len() as u64;
         }
         Ok(Self {
             file,
-            place,
+            sink,
             epoch_ns: u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX),
             block,
             frames: 0,
@@ -124,7 +124,7 @@ impl Capture {
         if self.over {
             return Ok(());
         }
-        if matches!(self.place, Place::Stdout { wait: false }) && !output::has_room(&self.file) {
+        if matches!(self.sink, Sink::Stdout { wait: false }) && !output::has_room(&self.file) {
             self.left_out += 1;
             self.left_out_since += 1;
             return Ok(());
@@ -132,13 +132,13 @@ impl Capture {
         let since_start = u64::try_from(now.total_micros()).unwrap_or(0).saturating_mul(1000);
         let time_ns = self.epoch_ns.saturating_add(since_start);
         let block = self.block.packet(time_ns, direction, frame, notes, self.left_out_since);
-        let looked = match &mut self.place {
-            Place::Named { looked, .. } => look(&self.file, looked, now),
-            Place::Stdout { .. } => Ok(()),
+        let looked = match &mut self.sink {
+            Sink::Named { looked, .. } => look(&self.file, looked, now),
+            Sink::Stdout { .. } => Ok(()),
         };
         match looked.and_then(|()| self.file.write_all(block)) {
             Ok(()) => {
-                if let Place::Named { len, .. } = &mut self.place {
+                if let Sink::Named { len, .. } = &mut self.sink {
                     *len += block.len() as u64;
                 }
                 self.frames += 1;
@@ -152,13 +152,13 @@ impl Capture {
     /// Ends the capture with its last whole frame. Returns the error with what came of it.
     fn end(&mut self, error: &io::Error) -> io::Error {
         self.over = true;
-        let name = match &self.place {
-            Place::Named { path, len, .. } => {
+        let name = match &self.sink {
+            Sink::Named { path, len, .. } => {
                 // Best effort: a reader copes with half a block as well.
                 let _ = self.file.set_len(*len);
                 path.display().to_string()
             }
-            Place::Stdout { .. } => "on standard output".into(),
+            Sink::Stdout { .. } => "on standard output".into(),
         };
         let frames = counted(self.frames, "frame");
         let text =

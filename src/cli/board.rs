@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{FaultArgs, IdentityArgs};
+use super::faults::FaultArgs;
+use super::identity::IdentityArgs;
 use crate::console::Script;
 use crate::nic::Offloads;
 use crate::run::{Profile, RunOptions, Telemetry};

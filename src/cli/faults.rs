@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::seed;
+use super::seed::seed;
 use crate::link::{LinkOptions, Setting, Side};
 
 /// A fault of one direction, or of both.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::seed;
+use super::seed::seed;
 use crate::output::is_standard;
 use crate::sim::SimOptions;
 
@@ -33,8 +33,8 @@ pub struct SimArgs {
     #[arg(long)]
     json: bool,
     /// Whether cables and power fail.
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    faults: Switch,
+    #[arg(long, value_enum, default_value_t = OnOff::On)]
+    faults: OnOff,
     /// Write every frame on the boards' cables to this pcapng file, with what the cable did to it; of one
     /// world, so with --seed or --plan. With - to standard output, and all else to standard error.
     #[arg(long, value_name = "FILE")]
@@ -46,7 +46,7 @@ pub struct SimArgs {
 
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
+enum OnOff {
     /// They do.
     On,
     /// They do not.
@@ -95,7 +95,7 @@ impl SimArgs {
             write_plan: self.write_plan.clone(),
             threads: self.threads,
             json: self.json,
-            faults: self.faults == Switch::On,
+            faults: self.faults == OnOff::On,
             pcap: self.pcap.clone(),
             ladder: self.ladder,
         }

@@ -5,13 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use clap::{Args, ValueEnum};
 use smoltcp::wire::Ipv4Cidr;
 
-use super::{BoardArgs, identity};
+use super::board::BoardArgs;
+use super::identity;
 use crate::identity::Identity;
 #[cfg(target_os = "linux")]
 use crate::{nic::KernelOffload, tap::TapOptions};
 
 /// Options of `tapboard tap`.
 #[derive(Clone, Debug, Args)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has a TAP"))]
 pub struct TapArgs {
     /// The interface: attached to as it is if it exists, created with the host's addresses and removed at
     /// exit if not. The host's are number 2 of the board's networks: 192.0.2.2/24 and `2001:db8::2/64`.

@@ -5,7 +5,7 @@ use std::fmt;
 use clap::Args;
 use tapboard_firmware::{NetConfig, PEER_NET};
 
-use super::BoardArgs;
+use super::board::BoardArgs;
 use crate::gateway::Forward;
 use crate::identity::{Identity, mac_text};
 use crate::user::UserOptions;

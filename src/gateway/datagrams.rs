@@ -12,8 +12,11 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::DATAGRAM_SIZE;
 use tapboard_firmware::{NetStack, UdpSocket};
 
+use super::allowed::Allowed;
+use super::limits::DATAGRAM_FLOWS;
+use super::listener::ForwardListener;
 use super::slab::Slab;
-use super::{Allowed, DATAGRAM_FLOWS, EventSource, ForwardListener};
+use super::source::EventSource;
 
 /// How long a mapping lasts without a datagram.
 const IDLE: Duration = Duration::from_secs(30);

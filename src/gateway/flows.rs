@@ -10,8 +10,11 @@ use mio::{Interest, Registry};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::{Error, NetStack, TcpSocket};
 
+use super::allowed::Allowed;
+use super::limits::FLOWS;
+use super::listener::ForwardListener;
 use super::slab::Slab;
-use super::{Allowed, EventSource, FLOWS, ForwardListener};
+use super::source::EventSource;
 
 /// How long a client waits for the board to take its connection, as long as Linux tries a SYN.
 const CONNECT: Duration = Duration::from_secs(120);

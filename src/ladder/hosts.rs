@@ -34,7 +34,7 @@ fn kind(address: IpAddr) -> usize {
 
 /// One end of a frame, as the frame names it.
 #[derive(Clone, Copy, Debug)]
-struct End {
+struct Party {
     mac: Option<EthernetAddress>,
     ip: Option<IpAddr>,
 }
@@ -73,8 +73,8 @@ impl Hosts {
         let from_mac = ethernet.as_ref().map(EthernetFrame::src_addr);
         let to_mac = ethernet.as_ref().map(EthernetFrame::dst_addr);
         let (source, destination) = addresses(summary);
-        let sender = End { mac: from_mac, ip: source };
-        let receiver = End { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
+        let sender = Party { mac: from_mac, ip: source };
+        let receiver = Party { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
         let (from, to) = match direction {
             Some(Direction::ToPeer) => {
                 let from = self.board(sender);
@@ -84,7 +84,8 @@ impl Hosts {
                 // Who is asked for through a group address may be another host.
                 let is_board = receiver.mac.is_some()
                     || receiver.ip.is_some_and(|ip| self.known.contains(&ip));
-                let to = self.board(if is_board { receiver } else { End { mac: None, ip: None } });
+                let to =
+                    self.board(if is_board { receiver } else { Party { mac: None, ip: None } });
                 (self.find(sender), Some(to))
             }
             None => {
@@ -113,7 +114,7 @@ impl Hosts {
     }
 
     /// The board's column, which is whatever its addresses are.
-    fn board(&mut self, end: End) -> usize {
+    fn board(&mut self, end: Party) -> usize {
         let index = match self.board {
             Some(index) => index,
             None => self.push(Host::default()),
@@ -125,14 +126,14 @@ impl Hosts {
 
     /// Where a frame goes: to a group, towards the address that is asked for, if it is known, or else to
     /// the last column.
-    fn receiver(&mut self, from: usize, end: End) -> Option<usize> {
+    fn receiver(&mut self, from: usize, end: Party) -> Option<usize> {
         if end.mac.is_some() {
             return Some(self.find(end));
         }
         let asked = end.ip.filter(|ip| !ip.is_multicast() && !is_broadcast(*ip));
         let known = asked.and_then(|ip| self.with_address(ip));
         let others = (0..self.columns.len()).rev().find(|&index| index != from);
-        known.or(others).or_else(|| asked.map(|_| self.find(End { ip: asked, ..end })))
+        known.or(others).or_else(|| asked.map(|_| self.find(Party { ip: asked, ..end })))
     }
 
     fn with_address(&self, ip: IpAddr) -> Option<usize> {
@@ -140,9 +141,9 @@ impl Hosts {
     }
 
     /// The column of an end that is not known to be the board.
-    fn find(&mut self, end: End) -> usize {
+    fn find(&mut self, end: Party) -> usize {
         let ip = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
-        let end = End { ip, ..end };
+        let end = Party { ip, ..end };
         let of_mac = |host: &Host| end.mac.is_some() && host.mac == end.mac;
         let found = match ip {
             Some(ip) => self.with_address(ip).or_else(|| {
@@ -170,7 +171,7 @@ impl Hosts {
 }
 
 impl Host {
-    fn learn(&mut self, end: End) {
+    fn learn(&mut self, end: Party) {
         if self.mac.is_none() {
             self.mac = end.mac;
         }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::{Rung, Rungs, seconds};
+use super::rung::{Rung, Rungs, seconds};
 use crate::capture::Direction;
 
 /// Frames that a document shows.

@@ -1,13 +1,17 @@
 use std::net::{IpAddr, SocketAddr};
 
+use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::BOARD_NET;
 use tapboard_firmware::rng::Rng;
 
-use super::hosts::Hosts;
+use super::hosts::{self, Hosts};
 use super::mark::{Marker, Seen};
+use super::rung::seconds;
 use super::*;
-use crate::segment::{Icmp, Segment};
+use crate::capture::Direction;
+
+use crate::segment::{Icmp, PacketSummary, Segment};
 
 // ---- Marks -----------------------------------------------------------------------------------------
 

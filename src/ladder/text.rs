@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::{Rung, Rungs, seconds};
+use super::rung::{Rung, Rungs, seconds};
 use crate::capture::Direction;
 use crate::output;
 

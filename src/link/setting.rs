@@ -203,6 +203,14 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// Bits a second, exactly, in the largest unit that leaves no fraction.
+pub(super) fn rate(bits: u64) -> String {
+    let units = [(1_000_000_000, "gbit"), (1_000_000, "mbit"), (1_000, "kbit")];
+    let whole = units.into_iter().find(|(unit, _)| bits >= *unit && bits.is_multiple_of(*unit));
+    let (unit, name) = whole.unwrap_or((1, "bit"));
+    format!("{}{name}", bits / unit)
+}
+
 impl Faults {
     /// Changes one of them.
     pub fn set(&mut self, setting: Setting) {

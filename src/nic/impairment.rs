@@ -425,7 +425,7 @@ mod tests {
         let (mut wire, mut impairment) = (Wire::default(), Impairment::new(Link::new(1)));
         impairment.watch(Watch::Ladder, Some(Box::new(Seen(Rc::clone(&seen)))));
         let out = |impairment: &mut Impairment, end: End<'_>| {
-            send(&mut impairment.behind(end), ms(0), &[0; 60])
+            send(&mut impairment.behind(end), ms(0), &[0; 60]);
         };
         out(&mut impairment, wire.end(Side::Board));
         impairment.link_mut().set(None, Setting::parse("corrupt", "100%").unwrap());

@@ -32,3 +32,20 @@ impl Offloads {
         Self { checksum: self.checksum || self.segmentation || self.receive, ..self }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn superframes_leave_the_checksums_as_well() {
+        assert_eq!(Offloads::NONE.complete(), Offloads::NONE);
+        assert_eq!(Offloads::CHECKSUM.complete(), Offloads::CHECKSUM);
+        for superframes in [
+            Offloads { segmentation: true, ..Offloads::NONE },
+            Offloads { receive: true, ..Offloads::NONE },
+        ] {
+            assert_eq!(superframes.complete(), Offloads { checksum: true, ..superframes });
+        }
+    }
+}

@@ -44,11 +44,11 @@
 mod coalesce;
 mod config;
 mod error;
+mod file;
 mod host;
 mod incoming;
 mod netlink;
 mod open;
-mod port;
 mod read_backoff;
 mod sys;
 mod virtio;
@@ -62,11 +62,11 @@ use smoltcp::time::Instant;
 use self::coalesce::Coalescer;
 pub use self::config::TapConfig;
 pub use self::error::{Other, OtherKind, TapError, TapWarning};
+use self::file::TapFile;
+pub use self::file::{LinkStatus, RxToken, TapCounters, TxToken};
 pub use self::host::{HostSide, machine_addresses};
 use self::incoming::Incoming;
 use self::open::Opened;
-use self::port::Port;
-pub use self::port::{LinkStatus, RxToken, TapCounters, TxToken};
 use super::Offloads;
 pub use super::header_layout::FRAME_LEN_MAX;
 
@@ -74,7 +74,7 @@ pub use super::header_layout::FRAME_LEN_MAX;
 const HALF_WINDOW: usize = 33 * 1024;
 /// An open TAP. Dropping it closes it, which also deletes the interface if [`Tap::created`].
 pub struct Tap {
-    port: Port,
+    file: TapFile,
     incoming: Incoming,
     outgoing: Coalescer,
     name: String,
@@ -93,10 +93,10 @@ impl Tap {
     }
 
     fn new(config: &TapConfig, opened: Opened) -> Self {
-        let Opened { port, created, host, warnings } = opened;
-        let kernel = port.kernel();
+        let Opened { file, created, host, warnings } = opened;
+        let kernel = file.kernel();
         Self {
-            port,
+            file,
             incoming: Incoming::new(kernel),
             outgoing: Coalescer::new(kernel),
             name: config.name.clone(),
@@ -134,23 +134,23 @@ impl Tap {
     /// Frames, bytes and losses so far.
     #[must_use]
     pub fn counters(&self) -> TapCounters {
-        self.port.counters()
+        self.file.counters()
     }
 
     /// Whether `receive` last returned `None` with frames still waiting.
     #[must_use]
     pub fn unread(&self) -> bool {
-        self.port.unread()
+        self.file.unread()
     }
 
     /// Writes what waits for more of the same connection: to be called when the board was polled.
     pub fn flush(&mut self) {
-        self.outgoing.flush(|batch| self.port.write(batch));
+        self.outgoing.flush(|batch| self.file.write(batch));
     }
 
     /// Leaves `board` to us from now on, as far as the kernel does it; returns what that is. The checksums of TCP
     /// and UDP, which the board then neither computes nor looks at, stay with it while frames wait that were read
-    /// for a board that looks. It takes superframes whenever the checksums are left to us.
+    /// for a board that looks. It takes superframes only while the checksums are left to us.
     pub fn set_offloads(&mut self, board: Offloads) -> Offloads {
         let kernel = self.kernel();
         let ready = self.board.checksum || self.incoming.is_empty();
@@ -171,7 +171,7 @@ impl Tap {
     /// What the kernel does for us: with segmentation, many segments pass in one system call.
     #[must_use]
     pub fn kernel(&self) -> Offloads {
-        self.port.kernel()
+        self.file.kernel()
     }
 
     /// Ends a poll of the board: writes what waits, then looks for what came meanwhile. Says whether there is a
@@ -179,7 +179,7 @@ impl Tap {
     /// the kernel less often.
     pub fn end_poll(&mut self) -> bool {
         self.flush();
-        self.port.end_poll(&mut self.incoming)
+        self.file.end_poll(&mut self.incoming)
     }
 
     /// Whether the other end takes frames while we make more, because it runs on another core. Then a window
@@ -199,12 +199,12 @@ impl Tap {
     /// write failed.
     #[must_use]
     pub fn link(&self) -> LinkStatus {
-        self.port.link()
+        self.file.link()
     }
 
     /// The state of the interface now. One system call that does not wait.
     pub fn status(&mut self) -> LinkStatus {
-        self.port.look()
+        self.file.look()
     }
 }
 
@@ -213,7 +213,7 @@ impl Drop for Tap {
     fn drop(&mut self) {
         self.flush();
         if !self.created {
-            self.port.switch_off_offloads();
+            self.file.switch_off_offloads();
         }
     }
 }
@@ -227,14 +227,14 @@ impl Device for Tap {
         if self.incoming.is_empty() {
             self.flush();
         }
-        let rx = self.port.receive(&mut self.incoming)?;
-        Some((rx, TxToken { port: &mut self.port, outgoing: &mut self.outgoing, segment: None }))
+        let rx = self.file.receive(&mut self.incoming)?;
+        Some((rx, TxToken { file: &mut self.file, outgoing: &mut self.outgoing, segment: None }))
     }
 
     /// `None` while the interface is down or gone. It asks the kernel whether that is still so.
     fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
-        self.port.may_write().then_some(TxToken {
-            port: &mut self.port,
+        self.file.may_write().then_some(TxToken {
+            file: &mut self.file,
             outgoing: &mut self.outgoing,
             segment: None,
         })
@@ -251,7 +251,7 @@ impl Device for Tap {
 
 impl AsFd for Tap {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.port.as_fd()
+        self.file.as_fd()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One boot of the board, from its first turn to its reset or to the end of the run.
 //!
 //! A turn of [`PowerCycle::run`] carries out what the console says, polls the board, has what stands behind the NIC
-//! do its part, and sleeps until the earliest deadline or the next event. It polls nothing twice.
+//! do its part, and sleeps until the earliest deadline or the next event.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,7 +25,7 @@ const EVENTS: usize = 256;
 
 /// How a boot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum BootEnd {
     /// The board was reset: it boots again.
     Reset,
     /// The run is over.
@@ -59,7 +59,7 @@ pub(super) struct PowerCycle<'d, E, N> {
 
 impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
     /// Runs the boot to its end.
-    pub(super) fn run(mut self) -> Result<End, String> {
+    pub(super) fn run(mut self) -> Result<BootEnd, String> {
         let mut events = Events::with_capacity(EVENTS);
         let mut closing = Closing::No;
         let mut link = true;
@@ -70,21 +70,20 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             let console = self.ask_console(now);
             // At once: what has its power cut answers nobody any more.
             if self.endpoint.reset_requested() {
-                return Ok(End::Reset);
+                return Ok(BootEnd::Reset);
             }
             link = self.tell_of_link(link);
             let board = self.poll_board(now);
             let behind = self.nic.turn(now)?;
             let in_flight = self.session.impairment.next_event(now);
             if self.endpoint.reset_requested() {
-                return Ok(End::Reset);
+                return Ok(BootEnd::Reset);
             }
             let due = [behind, in_flight].into_iter().flatten().any(|at| at <= now);
-            let limit;
-            (closing, limit) = match self.close(now, closing, due) {
-                Some(next) => next,
-                None => return Ok(End::Stopped),
+            let Some((next, limit)) = self.close(now, closing, due) else {
+                return Ok(BootEnd::Stopped);
             };
+            closing = next;
             let coarse = [board, behind, limit, console].into_iter().flatten().min();
             self.sleep(&mut events, now, Until { exact: in_flight, coarse })?;
         }
@@ -162,5 +161,153 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::event::Event;
+    use smoltcp::phy::Device;
+
+    use super::super::traffic::Traffic;
+    use super::*;
+    use crate::console::{CommandSource, Console};
+    use crate::link::{Link, Side};
+    use crate::nic::Offloads;
+    use crate::nic::impairment::Impairment;
+    use crate::nic::wire::{End, Wire};
+
+    /// A NIC whose link is up in some turns only.
+    struct Flapping {
+        wire: Wire,
+        turns: usize,
+        up: &'static [bool],
+        aborted: bool,
+    }
+
+    impl Nic for Flapping {
+        type Device<'a> = End<'a>;
+
+        fn device(&mut self) -> End<'_> {
+            self.wire.end(Side::Board)
+        }
+
+        fn ready(&mut self, _event: &Event) {}
+
+        fn turn(&mut self, _now: Instant) -> Result<Option<Instant>, String> {
+            self.turns += 1;
+            Ok(None)
+        }
+
+        fn link(&self) -> bool {
+            self.up.get(self.turns).copied().unwrap_or(true)
+        }
+
+        fn abort(&mut self) {
+            self.aborted = true;
+        }
+
+        fn summary(&self) -> String {
+            String::new()
+        }
+    }
+
+    /// An endpoint that always has something to do, and remembers what it was told, and in which of its turns.
+    #[derive(Default)]
+    struct Told {
+        turns: usize,
+        told: Vec<(usize, &'static str)>,
+        /// It is reset in this turn.
+        reset_at: Option<usize>,
+    }
+
+    impl Told {
+        fn hear(&mut self, what: &'static str) {
+            self.told.push((self.turns, what));
+        }
+    }
+
+    impl Endpoint for Told {
+        fn poll<D: Device>(&mut self, now: Instant, _device: &mut D) -> Option<Instant> {
+            self.turns += 1;
+            Some(now)
+        }
+
+        fn link_up(&mut self) {
+            self.hear("link up");
+        }
+
+        fn shutdown(&mut self) {
+            self.hear("shutdown");
+        }
+
+        fn idle(&self) -> bool {
+            false
+        }
+
+        fn abort(&mut self) {
+            self.hear("abort");
+        }
+
+        fn reset(&mut self) {}
+
+        fn reset_requested(&self) -> bool {
+            self.reset_at == Some(self.turns)
+        }
+
+        fn netstat(&self) {}
+
+        fn stats(&self) {}
+
+        fn traffic(&self) -> Traffic {
+            Traffic::default()
+        }
+
+        fn summary(&self) -> String {
+            String::new()
+        }
+    }
+
+    /// How long a boot of `endpoint` took, and how it ended.
+    fn run(endpoint: &mut Told, nic: &mut Flapping, stop: bool) -> (Duration, BootEnd) {
+        let clock = RealClock::new();
+        let mut sleeper = Sleeper::new(clock).unwrap();
+        let mut session = Session {
+            impairment: Impairment::new(Link::new(1)),
+            console: Console::open(&CommandSource::None, || ()).unwrap(),
+            offloads: Offloads::NONE,
+            seed_shown: false,
+            meter: Meter::new(clock.now()),
+        };
+        let stop = AtomicBool::new(stop);
+        let (sleeper, session, from) = (&mut sleeper, &mut session, clock.now());
+        let boot = PowerCycle { sleeper, clock, stop: &stop, session, endpoint, nic };
+        let end = boot.run().unwrap();
+        (clock.now() - from, end)
+    }
+
+    fn flapping(up: &'static [bool]) -> Flapping {
+        Flapping { wire: Wire::default(), turns: 0, up, aborted: false }
+    }
+
+    #[test]
+    fn the_board_is_told_each_time_that_the_link_comes_up() {
+        let mut endpoint = Told { reset_at: Some(8), ..Told::default() };
+        let mut nic = flapping(&[true, false, false, true, true, false]);
+        let (_, end) = run(&mut endpoint, &mut nic, false);
+        assert_eq!(end, BootEnd::Reset);
+        assert_eq!(endpoint.told, [(3, "link up"), (6, "link up")]);
+    }
+
+    #[test]
+    fn what_does_not_close_in_order_is_reset_and_what_is_not_idle_then_left() {
+        let (mut endpoint, mut nic) = (Told::default(), flapping(&[]));
+        let (took, end) = run(&mut endpoint, &mut nic, true);
+        assert_eq!(end, BootEnd::Stopped);
+        let told: Vec<_> = endpoint.told.iter().map(|(_, what)| *what).collect();
+        assert_eq!(told, ["shutdown", "abort"]);
+        assert_eq!(endpoint.told[0].0, 0, "before the first poll");
+        assert!(nic.aborted);
+        assert!(took >= CLOSE + RESET, "{took}");
     }
 }

@@ -1,6 +1,6 @@
 //! What one read of a TAP brought: a frame, or a superframe that is handed out frame by frame.
 //!
-//! No I/O: [`Port`](super::port::Port) reads into the [`Incoming`]'s buffer, says how much that was, and takes
+//! No I/O: [`TapFile`](super::file::TapFile) reads into the [`Incoming`]'s buffer, says how much that was, and takes
 //! frames from it until it is empty. Every frame is at most [`FRAME_LEN_MAX`] bytes long and has all its
 //! checksums; what cannot become such frames is a [`Loss`]. A board that takes superframes gets all segments but the
 //! last as one.
@@ -20,7 +20,7 @@ use crate::nic::segmenter::Segmenter;
 pub(super) struct Incoming {
     /// A virtio-net header, a frame, and a byte more than the longest: who fills it read only a part.
     buffer: Box<[u8]>,
-    held: Held,
+    contents: Contents,
     /// What the kernel does: if anything, there is a header in front of what is read.
     kernel: Offloads,
     /// What the board does not do itself. Superframes it takes only without checksums.
@@ -28,7 +28,7 @@ pub(super) struct Incoming {
 }
 
 #[derive(Debug)]
-enum Held {
+enum Contents {
     Nothing,
     /// One frame, of so many bytes.
     Frame(usize),
@@ -51,7 +51,7 @@ impl Incoming {
     pub(super) fn new(kernel: Offloads) -> Self {
         let len = HEADER_LEN + SUPERFRAME_LEN_MAX + 1;
         let buffer = vec![0; len].into_boxed_slice();
-        Self { buffer, held: Held::Nothing, kernel, board: Offloads::NONE }
+        Self { buffer, contents: Contents::Nothing, kernel, board: Offloads::NONE }
     }
 
     /// What the board leaves to others from now on.
@@ -61,16 +61,16 @@ impl Incoming {
 
     /// Whether nothing is left of what was read.
     pub(super) fn is_empty(&self) -> bool {
-        match &self.held {
-            Held::Nothing => true,
-            Held::Frame(_) => false,
-            Held::Superframe(segmenter) => segmenter.frames_left() == 0,
+        match &self.contents {
+            Contents::Nothing => true,
+            Contents::Frame(_) => false,
+            Contents::Superframe(segmenter) => segmenter.frames_left() == 0,
         }
     }
 
     /// Where the next read goes. What was left of the last one is lost.
     pub(super) fn space(&mut self) -> &mut [u8] {
-        self.held = Held::Nothing;
+        self.contents = Contents::Nothing;
         &mut self.buffer[if self.kernel.header() { 0 } else { HEADER_LEN }..]
     }
 
@@ -88,14 +88,14 @@ impl Incoming {
             return Err(Loss::TooLong(1));
         }
         let frame = &mut frame[..len];
-        self.held = if let Some(segments) = header.segments {
+        self.contents = if let Some(segments) = header.segments {
             let segmenter = Segmenter::new(frame, segments.size)
                 .filter(|segmenter| segmenter.ipv6() == segments.ipv6);
             let segmenter = segmenter.ok_or(Loss::Malformed)?;
             if segmenter.frame_len_max() > FRAME_LEN_MAX {
                 return Err(Loss::TooLong(segmenter.frames_left() as u64));
             }
-            Held::Superframe(segmenter)
+            Contents::Superframe(segmenter)
         } else {
             if len > FRAME_LEN_MAX {
                 return Err(Loss::TooLong(1));
@@ -105,7 +105,7 @@ impl Incoming {
             } else if self.board.checksum && !mac::sound(frame) {
                 return Err(Loss::Unsound);
             }
-            Held::Frame(len)
+            Contents::Frame(len)
         };
         Ok(())
     }
@@ -113,14 +113,14 @@ impl Incoming {
     /// The next frame.
     pub(super) fn next(&mut self) -> Option<&[u8]> {
         let frames = &mut self.buffer[HEADER_LEN..];
-        let frame: Range<usize> = match &mut self.held {
-            Held::Nothing => return None,
-            Held::Frame(len) => {
+        let frame: Range<usize> = match &mut self.contents {
+            Contents::Nothing => return None,
+            Contents::Frame(len) => {
                 let frame = 0..*len;
-                self.held = Held::Nothing;
+                self.contents = Contents::Nothing;
                 frame
             }
-            Held::Superframe(segmenter) => segmenter.next(frames, self.board)?,
+            Contents::Superframe(segmenter) => segmenter.next(frames, self.board)?,
         };
         Some(&frames[frame])
     }

@@ -22,7 +22,7 @@ use self::message::{
     NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLMSG_DONE, RTM_GETADDR, RTM_NEWADDR, RTM_NEWLINK,
     Request, parse_address, parse_answer, parse_link, u32_at,
 };
-pub(super) use self::message::{Address, Interface, TapAttributes};
+pub(super) use self::message::{Address, NetDevice, TapAttributes};
 
 /// The largest answer asked for: one interface without its statistics takes about 1 KiB.
 const ANSWER_LEN_MAX: usize = 16 * 1024;
@@ -49,18 +49,18 @@ impl Netlink {
     }
 
     /// The interface `name`, or `None` if there is none.
-    pub(super) fn link(&mut self, name: &str) -> Result<Option<Interface>> {
+    pub(super) fn link(&mut self, name: &str) -> Result<Option<NetDevice>> {
         let mut request = Request::of_link(0);
         request.attribute(IFLA_IFNAME, &[name.as_bytes(), &[0]].concat());
         self.look_up(request)
     }
 
     /// The interface of that index, or `None` if there is none.
-    pub(super) fn link_at(&mut self, index: u32) -> Result<Option<Interface>> {
+    pub(super) fn link_at(&mut self, index: u32) -> Result<Option<NetDevice>> {
         self.look_up(Request::of_link(index))
     }
 
-    fn look_up(&mut self, request: Request) -> Result<Option<Interface>> {
+    fn look_up(&mut self, request: Request) -> Result<Option<NetDevice>> {
         match self.call(request) {
             Ok((RTM_NEWLINK, body)) => parse_link(&body).map(Some).ok_or(Errno::PROTO),
             Ok(_) => Err(Errno::PROTO),

@@ -10,9 +10,9 @@ use smoltcp::wire::IpCidr;
 
 use super::config::TapConfig;
 use super::error::{TapError, TapWarning};
+use super::file::{LinkStatus, TapFile};
 use super::host::{self, HostSide, elsewhere};
-use super::netlink::{Interface, Netlink, TapAttributes};
-use super::port::{LinkStatus, Port};
+use super::netlink::{NetDevice, Netlink, TapAttributes};
 use super::{sys, virtio};
 use crate::nic::header_layout::FRAME_LEN_MAX;
 use crate::nic::{KernelOffload, Offloads};
@@ -26,8 +26,8 @@ const UP_TIMEOUT_S: i64 = 1;
 
 /// A TAP that was opened, and what was found on the way.
 pub(super) struct Opened {
-    pub(super) port: Port,
-    /// The interface was made, and goes with the port.
+    pub(super) file: TapFile,
+    /// The interface was made, and goes with the file.
     pub(super) created: bool,
     pub(super) host: HostSide,
     pub(super) warnings: Vec<TapWarning>,
@@ -54,7 +54,7 @@ impl Opened {
 
     fn attach(
         config: &TapConfig,
-        link: &Interface,
+        link: &NetDevice,
         netlink: &mut Netlink,
     ) -> Result<Self, TapError> {
         let name = || config.name.clone();
@@ -83,7 +83,7 @@ impl Opened {
         }
         let mut opened = Self::new(config, tied, false);
         if let Err(error) = opened.survey(config, &link, netlink) {
-            opened.port.switch_off_offloads();
+            opened.file.switch_off_offloads();
             return Err(error);
         }
         Ok(opened)
@@ -93,7 +93,7 @@ impl Opened {
     fn survey(
         &mut self,
         config: &TapConfig,
-        link: &Interface,
+        link: &NetDevice,
         netlink: &mut Netlink,
     ) -> Result<(), TapError> {
         let name = || config.name.clone();
@@ -169,7 +169,7 @@ impl Opened {
             opened.warnings.extend(warning.map_err(system("look beside"))?);
         }
         let timeout = Timespec { tv_sec: UP_TIMEOUT_S, tv_nsec: 0 };
-        match opened.port.wait(&timeout) {
+        match opened.file.wait(&timeout) {
             LinkStatus::Up => Ok(opened),
             LinkStatus::Down => Err(system_error(config, "bring up", Errno::TIMEDOUT)),
             LinkStatus::Gone => Err(TapError::Gone { name: config.name.clone() }),
@@ -181,7 +181,7 @@ impl Opened {
         let name = config.name.clone();
         let refused = |errno: Errno| TapWarning::NoOffload { name, source: errno.into() };
         Self {
-            port: Port::new(file, kernel),
+            file: TapFile::new(file, kernel),
             created,
             host: HostSide::default(),
             warnings: refusal.map(refused).into_iter().collect(),

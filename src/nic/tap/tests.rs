@@ -74,7 +74,7 @@ fn every_error_has_a_remedy() {
 /// skipped.
 fn udp_to(tap: &mut Tap, port: u16) -> Result<UdpRepr, smoltcp::wire::Error> {
     for _ in 0..100 {
-        let mut fds = [PollFd::new(&tap.port, PollFlags::IN)];
+        let mut fds = [PollFd::new(&tap.file, PollFlags::IN)];
         let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
         assert_eq!(poll(&mut fds, Some(&minute)), Ok(1), "no frame for a minute");
         let Some((rx, _)) = tap.receive(Instant::ZERO) else {
@@ -144,7 +144,7 @@ fn our_own_offloads_do_not_outlive_us() {
         let mut later = Tap::new(
             &config,
             Opened {
-                port: Port::new(file, Offloads::NONE),
+                file: TapFile::new(file, Offloads::NONE),
                 created: false,
                 host: HostSide::default(),
                 warnings: Vec::new(),

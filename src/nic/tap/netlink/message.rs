@@ -50,7 +50,7 @@ pub(super) const IFF_UP: u32 = 1;
 
 /// An interface, as the kernel describes it.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::nic::tap) struct Interface {
+pub(in crate::nic::tap) struct NetDevice {
     pub(in crate::nic::tap) index: u32,
     pub(in crate::nic::tap) name: String,
     pub(in crate::nic::tap) mac: Option<[u8; 6]>,
@@ -167,12 +167,12 @@ fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
     attributes(bytes).find(|&(found, _)| found == kind).map(|(_, value)| value)
 }
 
-pub(super) fn parse_link(body: &[u8]) -> Option<Interface> {
+pub(super) fn parse_link(body: &[u8]) -> Option<NetDevice> {
     let link_attributes = body.get(LINK_HEADER_LEN..)?;
     let info = attribute(link_attributes, IFLA_LINKINFO);
     let kind = info.and_then(|info| attribute(info, IFLA_INFO_KIND));
     let name = attribute(link_attributes, IFLA_IFNAME)?.strip_suffix(&[0])?;
-    Some(Interface {
+    Some(NetDevice {
         index: u32_at(body, 4)?,
         name: String::from_utf8_lossy(name).into_owned(),
         mac: attribute(link_attributes, IFLA_ADDRESS).and_then(|mac| mac.try_into().ok()),
@@ -285,7 +285,7 @@ mod tests {
             packet_info: false,
             vnet_header: true,
         };
-        let link = Interface {
+        let link = NetDevice {
             index: 7,
             name: "tap9".into(),
             mac: Some([2, 0, 0, 0, 0, 9]),

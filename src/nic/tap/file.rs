@@ -66,7 +66,7 @@ pub struct TapCounters {
 }
 
 /// The open file, tied to its interface.
-pub(super) struct Port {
+pub(super) struct TapFile {
     file: File,
     /// As of the last look.
     link: LinkStatus,
@@ -78,12 +78,12 @@ pub(super) struct Port {
     kernel: Offloads,
 }
 
-impl Port {
+impl TapFile {
     /// `file`: `/dev/net/tun`, non-blocking, after `TUNSETIFF`, with `IFF_VNET_HDR` if the kernel is
     /// to do anything.
     pub(super) fn new(file: File, kernel: Offloads) -> Self {
         let counters = TapCounters::default();
-        let mut port = Self {
+        let mut file = Self {
             file,
             link: LinkStatus::Down,
             counters,
@@ -91,8 +91,8 @@ impl Port {
             read_backoff: ReadBackoff::new(),
             kernel,
         };
-        port.look();
-        port
+        file.look();
+        file
     }
 
     /// What the kernel does.
@@ -222,7 +222,7 @@ impl Port {
     }
 }
 
-impl AsFd for Port {
+impl AsFd for TapFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
@@ -243,7 +243,7 @@ impl phy::RxToken for RxToken<'_> {
 /// The right to send one frame of at most [`FRAME_LEN_MAX`](crate::nic::tap::FRAME_LEN_MAX) bytes, or a superframe with the size of its
 /// segments; dropping it sends nothing.
 pub struct TxToken<'a> {
-    pub(super) port: &'a mut Port,
+    pub(super) file: &'a mut TapFile,
     pub(super) outgoing: &'a mut Coalescer,
     /// Bytes of the segments that the frame is to be split into.
     pub(super) segment: Option<NonZeroU16>,
@@ -251,10 +251,10 @@ pub struct TxToken<'a> {
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let Self { port, outgoing, segment } = self;
+        let Self { file, outgoing, segment } = self;
         match segment {
-            Some(size) => outgoing.superframe(len, size, f, |batch| port.write(batch)),
-            None => outgoing.frame(len, f, |batch| port.write(batch)),
+            Some(size) => outgoing.superframe(len, size, f, |batch| file.write(batch)),
+            None => outgoing.frame(len, f, |batch| file.write(batch)),
         }
     }
 
