@@ -94,8 +94,8 @@ pub struct Args {
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
     pub seconds: Duration,
 
-    /// Bytes of one bulk run at most, each way and of each of its connections, like 1000000, 64k, 10M, 1Gi;
-    /// no limit but the time unless given
+    /// Bytes of one bulk run at most, each way and of each of its connections, like 1000000, 10M,
+    /// 64k (64000) or 64Ki (65536); no limit but the time unless given
     #[arg(short, long, value_name = "B",
           value_parser = |text: &str| bytes_within(text, 1, BYTES_MAX))]
     pub bytes: Option<u64>,

@@ -99,7 +99,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = table::parse_name)]
     pub skip: Vec<&'static str>,
 
-    /// Bytes of the large echo, like 1000000, 64k, 10M, 1Mi
+    /// Bytes of the large echo, like 1000000, 10M, 64k (64000) or 64Ki (65536)
     #[arg(short, long, value_name = "B", default_value = "1M",
           value_parser = |text: &str| bytes_within(text, 1, BYTES_MAX))]
     pub bytes: u64,

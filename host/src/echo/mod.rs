@@ -84,7 +84,7 @@ pub struct Args {
           value_parser = clap::value_parser!(u16).range(1..=CONNECTIONS_MAX))]
     pub connections: u16,
 
-    /// Bytes that each connection sends, like 1000000, 64k, 10M, 1Mi
+    /// Bytes that each connection sends, like 1000000, 10M, 64k (64000) or 64Ki (65536)
     #[arg(short, long, value_name = "B", default_value = "1000000",
           value_parser = |text: &str| bytes_within(text, 0, BYTES_MAX))]
     pub bytes: u64,
