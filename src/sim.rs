@@ -32,7 +32,7 @@ use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 pub use self::command::command;
 use self::node::BootMemory;
 pub use self::options::SimOptions;
-pub use self::plan::{SETTLE, SETTLE_SMOLTCP, WorldPlan};
+pub use self::plan::{SETTLE, WorldPlan};
 pub use self::switch::Observer;
 use self::world::World;
 use crate::clock::VirtualClock;
@@ -79,7 +79,7 @@ pub fn run<'o>(
         BootMemory { lent: arena.lend(), boards: boards.iter_mut(), peers: peers.iter_mut() };
     let mut clock = VirtualClock::new();
     let mut world = World::new(plan, memory, observer);
-    let limit = plan.heal + plan.settle() * 2;
+    let limit = plan.heal + SETTLE * 2;
     let outcome =
         catch_unwind(AssertUnwindSafe(|| drive(&mut clock, limit, |now| world.step(now))));
     let violation = match outcome {
