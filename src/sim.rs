@@ -1,10 +1,13 @@
-//! Worlds: whole networks in virtual time, each drawn from one seed, whose failures replay bit for bit.
+//! Worlds: whole networks in virtual time, each of a plan that a seed draws or a file has, whose failures replay bit
+//! for bit.
 //!
 //! A world has boards that run the real firmware, peers that use every service as they should, adversaries
 //! that do not, a switch between them, and a bad [`crate::link::Link`] in front of each. Events come
-//! from the seed: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
-//! the end; the first thing that does not is a [`Failure`]. [`run`] is one world; it allocates no memory
-//! for the stacks, which come from an [`Arena`], and reads no clock.
+//! from the plan: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
+//! the end; the first thing that does not is a [`Failure`].
+//!
+//! [`run`] is one world; it reads no clock. The buffers of our stacks' sockets come from an [`Arena`] and outlive
+//! it; everything else - sockets, clients, frames on their way, peers on bare smoltcp - is allocated for each world.
 
 mod adversary;
 mod arena;

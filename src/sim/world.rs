@@ -3,7 +3,7 @@
 //! A step does what is due at one moment: events of the plan, frames that arrive, machines that have a
 //! frame or a deadline. What must hold at every step is checked at once; what must hold in the end,
 //! once a virtual second after the last fault. Everything is in vectors and in fixed order, so that the
-//! plan and the seed decide every byte.
+//! plan decides every byte.
 
 mod events;
 mod oracles;
