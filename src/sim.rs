@@ -1,10 +1,13 @@
-//! Worlds: whole networks in virtual time, each drawn from one seed, whose failures replay bit for bit.
+//! Worlds: whole networks in virtual time, each of a plan that a seed draws or a file has, whose failures replay bit
+//! for bit.
 //!
 //! A world has boards that run the real firmware, peers that use every service as they should, adversaries
 //! that do not, a switch between them, and a bad [`crate::link::Link`] in front of each. Events come
-//! from the seed: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
-//! the end; the first thing that does not is a [`Failure`]. [`run`] is one world; it allocates no memory
-//! for the stacks, which come from an [`Arena`], and reads no clock.
+//! from the plan: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
+//! the end; the first thing that does not is a [`Failure`].
+//!
+//! [`run`] is one world; it reads no clock. The buffers of our stacks' sockets come from an [`Arena`] and outlive
+//! it; everything else - sockets, clients, frames on their way, peers on bare smoltcp - is allocated for each world.
 
 mod adversary;
 mod arena;
@@ -32,7 +35,7 @@ use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 pub use self::command::command;
 use self::node::BootMemory;
 pub use self::options::SimOptions;
-pub use self::plan::{SETTLE, SETTLE_SMOLTCP, WorldPlan};
+pub use self::plan::{SETTLE, WorldPlan};
 pub use self::switch::Observer;
 use self::world::World;
 use crate::clock::VirtualClock;
@@ -79,7 +82,7 @@ pub fn run<'o>(
         BootMemory { lent: arena.lend(), boards: boards.iter_mut(), peers: peers.iter_mut() };
     let mut clock = VirtualClock::new();
     let mut world = World::new(plan, memory, observer);
-    let limit = plan.heal + plan.settle() * 2;
+    let limit = plan.heal + SETTLE * 2;
     let outcome =
         catch_unwind(AssertUnwindSafe(|| drive(&mut clock, limit, |now| world.step(now))));
     let violation = match outcome {

@@ -141,3 +141,32 @@ fn an_idle_board_sleeps() {
     assert!((7200..7300).contains(&telling.frames), "{telling:?}");
     assert!(telling.polls < 5 * 3600, "{telling:?}");
 }
+
+#[test]
+fn a_share_of_the_worlds_has_a_peer_on_bare_smoltcp() {
+    let with = (0..400).filter(|&seed| WorldPlan::draw(seed, true).bare_peers() > 0).count();
+    assert!((80..240).contains(&with), "{with} of 400");
+}
+
+/// Its listening sockets take the board's telemetry, and go on after a power-cycle and a swap of the host.
+#[test]
+fn a_host_on_bare_smoltcp_serves_the_boards_client() {
+    let mut arena = Arena::new();
+    let plan = WorldPlan::idle(true, Duration::from_secs(120)).to_text();
+    let events = "\"events\": [
+        {\"at\": \"20 s\", \"event\": {\"power_off\": {\"board\": 0}}},
+        {\"at\": \"21 s\", \"event\": {\"power_on\": {\"board\": 0}}},
+        {\"at\": \"50 s\", \"event\": {\"swap\": {\"peer\": 0}}}
+    ]";
+    let own = plan.replace("\"events\": []", events);
+    let bare = own.replace("\"tapboard\"", "\"smoltcp\"");
+    let [own, bare] = [own, bare].map(|text| {
+        let plan = WorldPlan::from_text(&text).expect("it is a plan");
+        let (report, hash) = hashed(&plan, &mut arena);
+        assert_eq!(report.failure, None);
+        // A line and its acknowledgement a second.
+        assert!(report.frames > 200, "{report:?}");
+        hash
+    });
+    assert_ne!(own, bare, "another stack sends other frames");
+}

@@ -60,10 +60,10 @@ pub struct FaultArgs {
     /// Vary the delay by up to this much either way.
     #[arg(long, value_name = "TIME", value_parser = Fault::parser("jitter"))]
     jitter: Vec<Fault>,
-    /// Limit the rate, e.g. to 1mbit.
+    /// Limit the rate, e.g. to 1mbit or 100k: bits a second, with k = 1000 and Ki = 1024.
     #[arg(long, value_name = "RATE", value_parser = Fault::parser("rate"))]
     rate: Vec<Fault>,
-    /// Bytes that may wait for the rate; 64k unless given.
+    /// Bytes that may wait for the rate, with k = 1000 and Ki = 1024; 64Ki unless given.
     #[arg(long, value_name = "BYTES", value_parser = Fault::parser("queue"))]
     queue: Vec<Fault>,
     /// Lose packets of more bytes than this. Nothing tells the sender, so that bulk transfers stall.

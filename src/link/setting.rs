@@ -47,7 +47,7 @@ impl Setting {
         ("delay", "40ms"),
         ("jitter", "10ms"),
         ("rate", "1mbit"),
-        ("queue", "64k"),
+        ("queue", "64Ki"),
         ("mtu", "1000"),
         ("partition", "on"),
     ];
@@ -141,33 +141,52 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         })
 }
 
+/// What a number with this prefix is multiplied by: decimal ones are decimal (k = 1000) and binary ones binary
+/// (Ki = 1024), as in the SI and IEC 80000-13, and as in the host tool.
+fn factor(prefix: &str) -> Option<f64> {
+    Some(match prefix {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "Ki" => f64::from(1 << 10),
+        "Mi" => f64::from(1 << 20),
+        "Gi" => f64::from(1 << 30),
+        _ => return None,
+    })
+}
+
+/// `1mbit`, `100k`, `64Kibit`: bits a second. A unit may be small throughout; a number alone says too little.
 fn parse_rate(text: &str) -> Result<u64, String> {
-    let factor = |unit| match unit {
-        "bit" => Some(1.0),
-        "kbit" => Some(1e3),
+    let factor = |unit: &str| match unit {
+        "" => None,
         "mbit" => Some(1e6),
         "gbit" => Some(1e9),
-        _ => None,
+        _ => factor(unit.strip_suffix("bit").unwrap_or(unit)),
     };
     split(text)
         .and_then(|(number, unit)| Some(number * factor(unit)?))
         .filter(|rate| (1.0..=1e12).contains(rate))
         .map(|rate| rate.round() as u64)
-        .ok_or_else(|| format!("{text:?} is not a rate in bit, kbit, mbit or gbit, e.g. 1mbit"))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is not a rate in bit, kbit (1000), mbit, gbit or Kibit (1024) a second, e.g. 1mbit or \
+                 100k"
+            )
+        })
 }
 
+/// `64k`, `64Ki`, `2000B`: bytes.
 fn parse_size(text: &str) -> Result<usize, String> {
-    let factor = |unit| match unit {
-        "" | "b" => Some(1.0),
-        "k" => Some(1024.0),
-        "m" => Some(1024.0 * 1024.0),
-        _ => None,
-    };
     split(text)
-        .and_then(|(number, unit)| Some(number * factor(unit)?))
+        .and_then(|(number, unit)| Some(number * factor(unit.strip_suffix('B').unwrap_or(unit))?))
         .filter(|size| (0.0..=1e9).contains(size))
         .map(|size| size.round() as usize)
-        .ok_or_else(|| format!("{text:?} is not a number of bytes, k or m, e.g. 64k"))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is not a number of bytes, k (1000), M, Ki (1024) or Mi of them, e.g. 64k or 64Ki"
+            )
+        })
 }
 
 fn parse_mtu(text: &str) -> Result<usize, String> {
@@ -245,10 +264,35 @@ mod tests {
         assert_eq!(read("jitter", "200us"), Setting::Jitter(Duration::from_micros(200)));
         assert_eq!(read("rate", "1mbit"), Setting::Rate(Some(1_000_000)));
         assert_eq!(read("rate", "off"), Setting::Rate(None));
-        assert_eq!(read("queue", "64k"), Setting::Queue(65_536));
+        assert_eq!(read("rate", "100k"), Setting::Rate(Some(100_000)));
+        assert_eq!(read("rate", "1.5 mbit"), Setting::Rate(Some(1_500_000)));
+        assert_eq!(read("rate", "64Kibit"), Setting::Rate(Some(65_536)));
         for (name, example) in Setting::NAMES {
             Setting::parse(name, example).unwrap();
             Setting::parse(name, "off").unwrap();
+        }
+    }
+
+    /// The same as in the host tool's `units`.
+    #[test]
+    fn k_is_a_thousand_and_ki_is_1024() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("64k", 64_000),
+            ("64kB", 64_000),
+            ("64Ki", 65_536),
+            ("64KiB", 65_536),
+            ("10M", 10_000_000),
+            ("1Mi", 1_048_576),
+            ("7B", 7),
+        ] {
+            assert_eq!(Setting::parse("queue", text), Ok(Setting::Queue(bytes)), "{text}");
+            assert_eq!(tapboard_host::units::parse_bytes(text), Ok(bytes as u64), "{text}");
+        }
+        for text in ["k", "10T", "10m", "10BB", "99999999999G"] {
+            let error = Setting::parse("queue", text).unwrap_err();
+            assert!(error.contains("64k or 64Ki"), "{error}");
+            assert!(tapboard_host::units::parse_bytes(text).is_err(), "{text}");
         }
     }
 
@@ -279,6 +323,9 @@ mod tests {
             ("delay", "40"),
             ("delay", "40 years"),
             ("rate", "0bit"),
+            ("rate", "5"),
+            ("rate", "5Bbit"),
+            ("queue", "10m"),
             ("rate", "1e400mbit"),
             ("queue", "-1"),
             ("mtu", "67"),

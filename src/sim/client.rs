@@ -243,9 +243,7 @@ impl Client {
             Exchange::Lost(error) => {
                 stack.close(socket);
                 let fresh = self.received == 0;
-                // See the plan: bare smoltcp gives up by itself.
-                let gave_up = stack.bare() && error == SocketError::TimedOut;
-                if !gave_up && !history.explains(self.job.board, self.since, now, fresh) {
+                if !history.explains(self.job.board, self.since, now, fresh) {
                     let since = self.since;
                     return Err(format!("{error}, without a reason since {since}"));
                 }

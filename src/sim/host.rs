@@ -24,8 +24,6 @@ pub(super) enum SocketError {
     Reset,
     /// This end gave up.
     TimedOut,
-    /// The other end seems to have ended its stream, but bare smoltcp is known to say so too soon.
-    EarlyFin,
     /// Anything else that our stack has to say.
     Other(Error),
 }
@@ -36,7 +34,6 @@ impl fmt::Display for SocketError {
             Self::Refused => f.write_str("connection refused"),
             Self::Reset => f.write_str("connection reset"),
             Self::TimedOut => f.write_str("timed out"),
-            Self::EarlyFin => f.write_str("a FIN before the end"),
             Self::Other(error) => error.fmt(f),
         }
     }
@@ -149,11 +146,6 @@ impl<'w> HostStack<'w> {
 }
 
 impl HostSockets<'_, '_> {
-    /// Whether it is bare smoltcp.
-    pub(super) const fn bare(&self) -> bool {
-        matches!(self, Self::Smoltcp(_))
-    }
-
     pub(super) fn tcp(&mut self) -> Result<HostTcp, SocketError> {
         Ok(match self {
             Self::Tapboard(stack) => HostTcp::Tapboard(TcpClientStack::socket(*stack)?),

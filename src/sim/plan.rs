@@ -11,17 +11,19 @@
 //!
 //! # Peers on bare smoltcp
 //! Some peers have no layer of ours over smoltcp, so that a fault which both ends of our own stack share shows
-//! ([`Stack::Smoltcp`]). Against them three oracles are relaxed, for what smoltcp 0.14 does by itself:
+//! ([`Stack::Smoltcp`]). smoltcp 0.14 has faults of its own, and each oracle was looked at for whether they make it
+//! cry wolf:
 //!
-//! - *completion* allows [`SETTLE_SMOLTCP`]. smoltcp's retransmission timer doubles up to 60 s and is not set
-//!   back by the end of a fault, it is deaf to data in LAST-ACK, and its user timeout is only looked at when a
-//!   timer fires.
-//! - *stream*: an early FIN counts as a lost connection where the faults explain one. smoltcp takes a FIN behind
-//!   data that it cut to its window, so that its application hears of the end too soon. The bytes before it must
-//!   be right as ever.
-//! - *stream*: a connection that the peer itself gave up, by its user timeout, needs no reason of ours.
-//!
-//! Whatever a board does on its own account is judged as strictly as with other peers.
+//! - *completion*: its retransmission timer doubles up to 60 s and is not set back when a fault ends, and it is deaf
+//!   in LAST-ACK. [`SETTLE`] has a minute for such a timer in any case, so nothing is relaxed.
+//! - *stream*: it takes a FIN behind data that it cut to its window, so that its application hears of the end too
+//!   soon. A board sends nothing beyond a window, so nothing is relaxed: a stream that ends too soon is a failure.
+//! - *stream*: it gives a connection up after its user timeout, which is the firmware's own here; that needs a fault
+//!   to explain it, as with other peers.
+//! - *leak*: a connection counts until smoltcp has closed it and its last segment has left. Its listening sockets are
+//!   no connections.
+//! - *deadline*, *spin*, *wake-ups*, *stalls*, *content* and *neighbour* look at boards alone. smoltcp asks to be
+//!   polled at once, over and over, while it waits for a neighbour; such a peer is polled each millisecond.
 
 mod draw;
 mod file;
@@ -40,10 +42,6 @@ use crate::nic::wire::Side;
 /// may be 60 s away (RFC 6298 2.5), and so may be the end of a neighbour entry that a flipped bit
 /// poisoned; then a client connects anew and does its work.
 pub const SETTLE: Duration = Duration::from_secs(240);
-
-/// As [`SETTLE`], if a peer runs bare smoltcp: once more for a connection that its own faults cost it, and a minute
-/// more for its timer.
-pub const SETTLE_SMOLTCP: Duration = Duration::from_secs(2 * 240 + 60);
 
 /// A node's cable while nothing is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -272,11 +270,6 @@ impl WorldPlan {
     #[must_use]
     pub fn bare_peers(&self) -> usize {
         self.peers.iter().filter(|peer| peer.stack == Stack::Smoltcp).count()
-    }
-
-    /// Virtual time within which everything well-behaved is done after the last fault.
-    pub(super) fn settle(&self) -> Duration {
-        if self.bare_peers() > 0 { SETTLE_SMOLTCP } else { SETTLE }
     }
 
     pub(super) const fn nodes(&self) -> usize {

@@ -3,7 +3,7 @@
 //! A step does what is due at one moment: events of the plan, frames that arrive, machines that have a
 //! frame or a deadline. What must hold at every step is checked at once; what must hold in the end,
 //! once a virtual second after the last fault. Everything is in vectors and in fixed order, so that the
-//! plan and the seed decide every byte.
+//! plan decides every byte.
 
 mod events;
 mod oracles;
@@ -73,7 +73,6 @@ pub(super) struct World<'w, 'o> {
     events: std::collections::VecDeque<TimedEvent>,
     boards: usize,
     heal: Instant,
-    settle: Duration,
     healed: bool,
     look: Instant,
     stage: Stage,
@@ -98,7 +97,6 @@ impl<'w, 'o> World<'w, 'o> {
             events: plan.events.iter().copied().collect(),
             boards: plan.boards.len(),
             heal: plan.heal,
-            settle: plan.settle(),
             healed: false,
             look: plan.heal,
             stage: Stage::Running,

@@ -11,7 +11,7 @@ use crate::bench::plan::{BenchPlan, Test};
 use crate::clock;
 use crate::output::Error;
 
-use super::BenchBuffers;
+use crate::bench::buffers::BenchBuffers;
 
 /// Sends until the time is over or the bytes are sent, then waits until all of it has arrived.
 pub(super) fn to(plan: &BenchPlan, buffers: &mut BenchBuffers) -> Result<Measured, Error> {

@@ -16,7 +16,7 @@ use crate::bench::plan::{BenchPlan, Test};
 use crate::clock;
 use crate::output::Error;
 
-use super::BenchBuffers;
+use crate::bench::buffers::BenchBuffers;
 
 /// A connection of which both directions are full.
 struct Duplex<'p, 'm> {

@@ -4,8 +4,6 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 /// Bytes of a round trip, and of what a connection of [`Test::Connect`] echoes.
 pub const PING: usize = 64;
 
@@ -13,7 +11,7 @@ pub const PING: usize = 64;
 pub const TRIPS_MAX: usize = 1_000_000;
 
 /// What can be measured. Names are from the host's point of view, with the board at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Test {
     /// Bulk to the board: discard, port 9.
     To,

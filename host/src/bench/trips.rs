@@ -7,7 +7,7 @@ use crate::clock;
 use crate::output::Error;
 use crate::stats::Samples;
 
-use super::BenchBuffers;
+use crate::bench::buffers::BenchBuffers;
 
 /// 64 bytes there and back on one connection, one at a time, until the time is over.
 pub(super) fn trips(plan: &BenchPlan, buffers: &mut BenchBuffers) -> Result<Measured, Error> {

@@ -4,9 +4,9 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use crate::check::failure::{CheckFailure, Seen};
 use crate::check::plan::{CheckPlan, ECHO, SHELL};
 use crate::check::shell::answer;
-use crate::check::table::{CheckFailure, Seen};
 use crate::check::tcp::{self, trip};
 use crate::check::telemetry::{Collector, reports};
 use crate::check::wire::{Wire, deadline, is_timeout, lost};

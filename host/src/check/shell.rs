@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 
+use crate::check::failure::Seen;
 use crate::check::plan::{CheckPlan, SHELL};
-use crate::check::table::Seen;
 use crate::check::wire::{Wire, deadline, lost};
 
 /// What the shell may answer to one command at most.

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bench::cyclic_pattern::CyclicPattern;
+use crate::check::failure::{CheckFailure, Seen};
 use crate::check::plan::{CHARGEN, CheckPlan, DISCARD, ECHO, UNREGISTERED};
-use crate::check::table::{CheckFailure, Seen};
 use crate::check::wire::{Wire, deadline, is_timeout, left, lost, wrong};
 use crate::clock;
 use crate::pattern::Pattern;

@@ -9,13 +9,12 @@ use std::time::Instant;
 
 use mio::{Events, Poll, Token};
 
+use crate::check::failure::{CheckFailure, Seen};
 use crate::check::plan::{CheckPlan, ECHO, TELEMETRY};
-use crate::check::table::{CheckFailure, Seen};
 use crate::check::wire::{Wire, deadline, left, lost};
 use crate::lines::{Line, Lines};
 use crate::listen::{self, Listeners};
-use crate::serve::LINE_MAX;
-use crate::telemetry::{History, Report};
+use crate::telemetry::{History, LINE_MAX, Report};
 use crate::units::counted;
 
 /// Reports to wait for.

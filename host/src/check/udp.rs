@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use crate::check::failure::{CheckFailure, Seen};
 use crate::check::plan::{CheckPlan, DISCARD, ECHO, UNREGISTERED};
-use crate::check::table::{CheckFailure, Seen};
 use crate::check::tcp::{QUIET, REFUSAL_MAX};
 use crate::check::wire::{deadline, is_timeout, left, lost};
 use crate::clock;

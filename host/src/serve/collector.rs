@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::serve::event::{Event, EventKind};
+use crate::serve::totals::Totals;
 use crate::telemetry::{Finding, History, Report};
 
 /// Boards without a connection whose history is kept; beyond that the one gone longest is forgotten.
@@ -17,23 +18,6 @@ pub const REMEMBERED_MAX: usize = 1024;
 
 /// Key of a connection, chosen by the caller.
 pub type Key = usize;
-
-/// What was counted from start to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Connections accepted.
-    pub connections: u64,
-    /// Connections turned away because all places were taken.
-    pub turned_away: u64,
-    /// Reports received.
-    pub reports: u64,
-    /// Lines that were not reports, or longer than allowed.
-    pub bad_lines: u64,
-    /// Reports that never came, by the numbers of those that did.
-    pub lost: u64,
-    /// Reboots.
-    pub reboots: u64,
-}
 
 /// One connection.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::output::printable;
-use crate::serve::collector::Totals;
+use crate::serve::totals::Totals;
 use crate::telemetry::{Finding, Report};
 use crate::units::counted;
 

@@ -97,8 +97,6 @@ impl Client {
         }
         match (turn, sent) {
             (None, _) if self.received == bytes => Ok(Exchange::Close),
-            // See the plan: its application hears of a FIN too soon.
-            (None, _) if stack.bare() => Ok(Exchange::Lost(SocketError::EarlyFin)),
             (None, _) => Err(format!("FIN after {} of {}", self.received, counted(bytes, "byte"))),
             (Some(Exchange::Wait(_)), Err(error)) => Ok(Exchange::Lost(error)),
             (Some(turn), _) => Ok(turn),
@@ -143,8 +141,6 @@ impl Client {
             let at = self.received;
             return if self.shut {
                 Ok(Exchange::Close)
-            } else if stack.bare() {
-                Ok(Exchange::Lost(SocketError::EarlyFin))
             } else {
                 Err(format!("chargen: FIN at {at}"))
             };

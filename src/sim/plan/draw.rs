@@ -133,7 +133,9 @@ impl WorldPlan {
         });
         let delays: Vec<_> = delays.collect();
         let mut entropy = Rng::new(!seed);
-        let cables = delays.into_iter().map(|delay| CablePlan { delay, seed: entropy.next_u64() });
+        // Short enough to be read, and for any reader of JSON to keep.
+        let mut number = || entropy.next_u64() >> 32;
+        let cables = delays.into_iter().map(|delay| CablePlan { delay, seed: number() });
         let mut cables = cables.collect::<Vec<_>>().into_iter();
         let mut cable = || cables.next().expect("one for each node");
         let mut plan = Self {
@@ -146,18 +148,14 @@ impl WorldPlan {
                     profile: if large { Profile::Large } else { Profile::Mcu },
                     telemetry,
                     cable: cable(),
-                    entropy: entropy.next_u64(),
+                    entropy: number(),
                 })
                 .collect(),
             peers: (0..peers)
-                .map(|_| PeerPlan {
-                    stack: Stack::Tapboard,
-                    cable: cable(),
-                    entropy: entropy.next_u64(),
-                })
+                .map(|_| PeerPlan { stack: Stack::Tapboard, cable: cable(), entropy: number() })
                 .collect(),
             adversaries: (0..adversaries)
-                .map(|_| AdversaryPlan { cable: cable(), entropy: entropy.next_u64() })
+                .map(|_| AdversaryPlan { cable: cable(), entropy: number() })
                 .collect(),
             jobs: Vec::new(),
             events: Vec::new(),

@@ -231,9 +231,6 @@ mod tests {
             (r#""board": 0, "ipv6""#, r#""board": 9, "ipv6""#, "there is no board 9"),
             (r#""peer": 0, "#, "", "missing field `peer`"),
         ] {
-            if !text.contains(from) {
-                continue;
-            }
             let (line, error) = change(from, to);
             assert!(error.contains(remedy), "{error}");
             assert!(error.starts_with(&format!("line {line}: ")), "{from}: line {line}: {error}");

@@ -199,3 +199,68 @@ fn board(board: &BoardPlan) -> Result<(), String> {
         "write a `delay` above 0 us for a board's cable".into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::adversary::{Attack, AttackWindow};
+
+    /// A plan with one thing changed, and what is said of it.
+    fn found(change: impl FnOnce(&mut WorldPlan)) -> String {
+        let mut plan = WorldPlan::draw(3, true);
+        assert_eq!(plan.validate(), Ok(()));
+        change(&mut plan);
+        plan.validate().expect_err("it is wrong").to_string()
+    }
+
+    fn timed(plan: &mut WorldPlan, events: &[Event]) {
+        let at = plan.events.last().map_or(plan.heal, |last| last.at);
+        plan.events.extend(events.iter().map(|&event| TimedEvent { at, event }));
+    }
+
+    #[test]
+    fn what_no_world_can_have_is_refused_with_a_remedy() {
+        let corrupt = |node| Event::Fault { node, to: None, set: Setting::Corrupt(Chance::ALWAYS) };
+        let window = |gap| AttackWindow {
+            attack: Attack::Garbage,
+            board: 0,
+            until: Instant::from_secs(1),
+            gap: Duration::from_micros(gap),
+        };
+        let attack = |adversary, gap| Event::Attack { adversary, window: window(gap) };
+        for (said, remedy) in [
+            (
+                found(|plan| plan.boards.clear()),
+                "boards: 0 are no number of boards for a world; have 1 to 4",
+            ),
+            (found(|plan| plan.heal = Instant::ZERO), "heal: write a time"),
+            (
+                found(|plan| plan.boards[1].cable.delay = Duration::ZERO),
+                "boards[1]: write a `delay` above 0 us",
+            ),
+            (
+                found(|plan| plan.jobs[2].peer = 7),
+                "jobs[2]: there is no peer 7; write 0, the only one",
+            ),
+            (
+                found(|plan| plan.jobs[0].board = 2),
+                "jobs[0]: there is no board 2; write one from 0 to 1",
+            ),
+            (found(|plan| plan.jobs[0].at = plan.heal + Duration::from_secs(9)), "begin it before"),
+            (found(|plan| plan.jobs[0].work = Work::Refused { port: 7 }), "e.g. 81"),
+            (
+                found(|plan| plan.jobs[0].work = Work::Datagrams { count: 1, size: 1401 }),
+                "2 to 1400",
+            ),
+            (found(|plan| plan.events.reverse()), "sort by `at`"),
+            (found(|plan| timed(plan, &[corrupt(0), corrupt(1)])), "corrupt on one node alone"),
+            (found(|plan| timed(plan, &[Event::Plug { node: 99 }])), "there is no node 99"),
+            (found(|plan| timed(plan, &[attack(2, 5000)])), "there is no adversary 2"),
+            (found(|plan| timed(plan, &[attack(0, 0)])), "write 1 ms or more"),
+            (found(|plan| timed(plan, &[Event::PowerOff { board: 0 }; 7])), "have up to 6 of both"),
+            (found(|plan| timed(plan, &[Event::Swap { peer: 0 }; 4])), "have up to 3"),
+        ] {
+            assert!(said.contains(remedy), "{said}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use tapboard_firmware::config::TCP_SLOTS;
 use super::{Node, Stage, World, violation};
 use crate::nic::wire::{InFlight, Side};
 use crate::output::counted;
-use crate::sim::plan::{Event, TimedEvent};
+use crate::sim::plan::{Event, SETTLE, TimedEvent};
 
 /// How long a board that reset itself is off.
 const REBOOT: Duration = Duration::from_millis(50);
@@ -138,8 +138,8 @@ impl World<'_, '_> {
                 self.close(now);
                 false
             }
-            (Stage::Running, Some(text)) if now > self.heal + self.settle => {
-                let text = format!("{} after the last fault: {text}", self.settle);
+            (Stage::Running, Some(text)) if now > self.heal + SETTLE => {
+                let text = format!("{SETTLE} after the last fault: {text}");
                 self.violation = Some(violation("completion", text));
                 true
             }
