@@ -160,7 +160,8 @@ impl NetConfig {
         now: Instant,
         seed: u64,
     ) -> Interface {
-        let hardware = match device.capabilities().medium {
+        let medium = device.capabilities().medium;
+        let hardware = match medium {
             Medium::Ethernet => HardwareAddress::Ethernet(self.mac),
             #[cfg(feature = "medium-ip")]
             Medium::Ip => HardwareAddress::Ip,
@@ -171,14 +172,16 @@ impl NetConfig {
         let mut config = Config::new(hardware);
         config.random_seed = seed;
         let mut interface = Interface::new(config, device, now);
-        self.apply(&mut interface);
+        self.apply(&mut interface, medium);
         interface
     }
 
     /// Gives `interface` these addresses and routes, and no others.
-    fn apply(&self, interface: &mut Interface) {
+    fn apply(&self, interface: &mut Interface, medium: Medium) {
         #[cfg(feature = "ipv6")]
-        let ethernet = matches!(interface.hardware_addr(), HardwareAddress::Ethernet(_));
+        let ethernet = medium == Medium::Ethernet;
+        #[cfg(not(feature = "ipv6"))]
+        let _ = medium;
         interface.update_ip_addrs(|addresses| {
             addresses.clear();
             let mut add = |cidr| {
@@ -248,7 +251,7 @@ impl<'a> NetStack<'a> {
     /// address and the limits stay. Connections of an address that is gone are reset without a word, for nobody could send it.
     pub fn reconfigure(&mut self, config: &NetConfig) {
         self.config = NetConfig { mac: self.config.mac, limits: self.config.limits, ..*config };
-        self.config.apply(&mut self.interface);
+        self.config.apply(&mut self.interface, self.capabilities.medium);
         for index in self.pool.used() {
             let local = self.pool.socket(index).local_endpoint();
             if local.is_some_and(|local| !self.is_own(local.addr)) {
@@ -287,11 +290,8 @@ impl<'a> NetStack<'a> {
 
     /// The MAC address, where the medium has some.
     pub(super) fn mac(&self) -> Option<EthernetAddress> {
-        match self.interface.hardware_addr() {
-            HardwareAddress::Ethernet(mac) => Some(mac),
-            #[allow(unreachable_patterns)]
-            _ => None,
-        }
+        // smoltcp panics when asked for it on another medium.
+        (self.capabilities.medium == Medium::Ethernet).then_some(self.config.mac)
     }
 
     /// Whether `address` is one of ours.
