@@ -77,19 +77,16 @@ pub(crate) struct Segment<'f> {
 impl<'f> Frame<'f> {
     /// Reads a frame as a device of this medium carries it. `None`: it is too short for a header.
     pub(crate) fn parse(frame: &'f [u8], medium: Medium) -> Option<Self> {
-        match medium {
-            Medium::Ethernet => Self::parse_ethernet(frame),
-            #[allow(unreachable_patterns)]
-            _ => {
-                let content = match frame.first()? >> 4 {
-                    4 => ip::parse_ipv4(frame, 0),
-                    #[cfg(feature = "ipv6")]
-                    6 => ip::parse_ipv6(frame, 0),
-                    _ => Content::Other,
-                };
-                Some(Self { link: None, content })
-            }
+        if medium == Medium::Ethernet {
+            return Self::parse_ethernet(frame);
         }
+        let content = match frame.first()? >> 4 {
+            4 => ip::parse_ipv4(frame, 0),
+            #[cfg(feature = "ipv6")]
+            6 => ip::parse_ipv6(frame, 0),
+            _ => Content::Other,
+        };
+        Some(Self { link: None, content })
     }
 
     fn parse_ethernet(frame: &'f [u8]) -> Option<Self> {
@@ -182,3 +179,6 @@ impl<'f> Segment<'f> {
         TcpPacket::new_unchecked(self.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,7 @@ pub(crate) enum Request {
     Armed(usize),
     /// Pass it on: it belongs to a live connection, or nobody registered the port.
     Pass,
-    /// Drop it in close_silently: the port is registered, but no slot is free.
+    /// Drop it in silence: the port is registered, but no slot is free.
     Drop,
 }
 

@@ -35,10 +35,8 @@ impl fmt::Display for Outcome {
 /// of the server.
 fn crowd(world: &mut World, clients: u16, mut serve: impl FnMut(&mut World)) -> Outcome {
     world.probe.set_delay(Duration::from_millis(5));
-    // They know where the server is, as they would after a first visit.
     let first = world.plain.len() - 1;
-    let handles: Vec<SocketHandle> =
-        (0..clients).map(|_| world.plain[first].add_tcp()).collect();
+    let handles: Vec<SocketHandle> = (0..clients).map(|_| world.plain[first].add_tcp()).collect();
     for (&handle, port) in handles.iter().zip(50_000..) {
         world.plain[first].connect(handle, 1, 7, port);
     }
@@ -65,11 +63,7 @@ fn crowd(world: &mut World, clients: u16, mut serve: impl FnMut(&mut World)) -> 
     });
     let last = answered.iter().flatten().max().expect("somebody was answered");
     let answered = answered.iter().flatten().count();
-    Outcome {
-        answered,
-        refused: handles.len() - answered,
-        last_ms: (*last - start).total_millis(),
-    }
+    Outcome { answered, refused: handles.len() - answered, last_ms: (*last - start).total_millis() }
 }
 
 /// The server that smoltcp's examples show, with that many listening sockets: each echoes, and listens again when its
@@ -131,7 +125,8 @@ fn six_clients_on_four_slots() {
     let both = format!("plain smoltcp: {plain:?}; this stack: {ours:?}");
     assert!(plain.refused > 0, "{both}");
     assert_eq!((ours.answered, ours.refused), (6, 0), "{both}");
-    for (name, outcome) in [("plain smoltcp, four listening sockets", plain), ("tapboard-net", ours)]
+    for (name, outcome) in
+        [("plain smoltcp, four listening sockets", plain), ("tapboard-net", ours)]
     {
         let row = format!("| {name} | {outcome} |");
         assert!(README.contains(&row), "the README has not\n{row}\n{both}");

@@ -15,12 +15,11 @@ fn ends_with(
     expected: Error,
 ) -> Duration {
     let start = world.now;
-    let error = world.until(limit, |world| {
-        match world.stack(1).tcp_receive(&socket, &mut [0; 8]) {
+    let error =
+        world.until(limit, |world| match world.stack(1).tcp_receive(&socket, &mut [0; 8]) {
             Err(nb::Error::Other(error)) => Some(error),
             _ => None,
-        }
-    });
+        });
     assert_eq!((error, error.kind()), (expected, TcpErrorKind::PipeClosed));
     assert_eq!(
         world.stack(1).tcp_send(&socket, b"x"),

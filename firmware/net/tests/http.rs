@@ -2,7 +2,7 @@
 
 mod common;
 #[path = "../examples/http.rs"]
-#[allow(missing_docs, missing_debug_implementations, unreachable_pub)]
+#[allow(unreachable_pub)]
 mod http;
 
 use common::{SOON, World, config};
@@ -14,10 +14,8 @@ fn ask<const N: usize>(requests: [&[&[u8]]; N]) -> [Vec<u8>; N] {
     let mut world = World::ethernet();
     world.add(&config(1).with_limits(Limits::new().with_client_reserve(0)));
     world.add_plain(2);
-    let mut server = http::Server {
-        listener: world.stack(0).tcp_listen(80).expect("a free port"),
-        clients: [const { None }; 4],
-    };
+    let listener = world.stack(0).tcp_listen(80).expect("a free port");
+    let mut server = http::Server(listener, [const { None }; 4]);
     let handles = requests.map(|_| world.plain[0].add_tcp());
     for (handle, port) in handles.into_iter().zip(50_000..) {
         world.plain[0].connect(handle, 1, 80, port);
@@ -47,6 +45,14 @@ fn ask<const N: usize>(requests: [&[&[u8]]; N]) -> [Vec<u8>; N] {
         (open == 0).then_some(())
     });
     answers
+}
+
+/// Everything below the head of the example's text.
+#[test]
+fn the_readme_shows_it() {
+    let (_, code) = include_str!("../examples/http.rs").split_once("\n\n").expect("a head");
+    let readme = include_str!("../README.md");
+    assert!(readme.contains(&format!("```rust\n{code}```\n")), "the README shows another http.rs");
 }
 
 #[test]

@@ -5,24 +5,23 @@ mod common;
 use std::net::SocketAddr;
 
 use common::{SOON, World, at, config, mac, pattern, v4};
-#[cfg(feature = "ipv6")]
-use tapboard_net::NetConfig;
+use tapboard_net::embedded_nal::nb;
 use tapboard_net::smoltcp::socket::tcp::State;
 use tapboard_net::smoltcp::time::Duration;
-#[cfg(feature = "ipv6")]
-use tapboard_net::smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 use tapboard_net::smoltcp::wire::{
     ArpOperation, ArpPacket, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, Ipv4Address,
     Ipv4Cidr,
 };
-use tapboard_net::{Error, Limits};
+#[cfg(feature = "ipv6")]
+use tapboard_net::smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+use tapboard_net::{Error, Limits, NetConfig};
 
 /// Far away: only a gateway leads there.
 const FAR: Ipv4Address = Ipv4Address::new(198, 51, 100, 7);
 
 /// A stack, and a host of plain smoltcp with these addresses, one of them a gateway's and one far away, which listens
 /// on port 7. An exchange with the far address, whose frames all go to the gateway's MAC address.
-fn beyond(config: &tapboard_net::NetConfig, addresses: &[IpCidr], far: SocketAddr) -> World {
+fn beyond(config: &NetConfig, addresses: &[IpCidr], far: SocketAddr) -> World {
     let mut world = World::ethernet();
     world.add(config);
     world.add_plain(2);
@@ -202,10 +201,10 @@ fn another_address() {
     world.pass(Duration::from_secs(1));
     let announced = arp(&world, 1);
     let new = v4(3).octets();
-    assert_eq!(announced, [
-        (ArpOperation::Request, new, new),
-        (ArpOperation::Request, [0; 4], new),
-    ]);
+    assert_eq!(
+        announced,
+        [(ArpOperation::Request, new, new), (ArpOperation::Request, [0; 4], new),]
+    );
     for socket in [client, here] {
         world.stack(1).tcp_close(socket);
     }
@@ -215,13 +214,13 @@ fn another_address() {
     let (client, _server) = world.connect(1, at(1, 7), (0, &listener));
     let asked = arp(&world, 1);
     assert!(asked.contains(&(ArpOperation::Request, new, v4(1).octets())), "{asked:?}");
-    let (_there, here) = world.connect(0, at(3, 8), (1, &own));
-    world.transfer((1, &here), (0, &_there), &pattern(100));
+    let (outgoing, here) = world.connect(0, at(3, 8), (1, &own));
+    world.transfer((1, &here), (0, &outgoing), &pattern(100));
     // The old ones' peers notice by themselves, within 100 s and a probe.
     for socket in [&server, &there] {
         let error = world.until(Duration::from_secs(150), |world| {
             match world.stack(0).tcp_receive(socket, &mut [0; 1]) {
-                Err(tapboard_net::embedded_nal::nb::Error::Other(error)) => Some(error),
+                Err(nb::Error::Other(error)) => Some(error),
                 _ => None,
             }
         });

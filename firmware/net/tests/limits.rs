@@ -3,8 +3,9 @@
 mod common;
 
 use common::{SOON, World, at, config, pattern};
+use tapboard_net::smoltcp::phy::Medium;
 use tapboard_net::smoltcp::socket::tcp::State;
-use tapboard_net::smoltcp::time::Duration;
+use tapboard_net::smoltcp::time::{Duration, Instant};
 use tapboard_net::{Error, Limits};
 
 /// How many of `clients` plain ones that connect to `port` at once are accepted while all stay connected.
@@ -45,7 +46,7 @@ fn a_server_without_a_client_side_uses_all_its_slots() {
     assert_eq!(accepted(&mut none_reserved, 7, 6), 4);
     let mut one_reserved = world(Limits::new());
     assert_eq!(accepted(&mut one_reserved, 7, 6), 3);
-    one_reserved.stack(0).tcp_connect(at(2, 9)).expect("the slot that is kept for it");
+    let _ = one_reserved.stack(0).tcp_connect(at(2, 9)).expect("the slot that is kept for it");
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn a_handle_that_is_left_alone_stays() {
     let udp = world.stack(0).udp_bind(69).unwrap();
     world.pass(Duration::from_secs(2000));
     world.transfer((1, &client), (0, &server), &pattern(100));
-    world.connect(1, at(1, 7), (0, &listener));
+    let _second = world.connect(1, at(1, 7), (0, &listener));
     world.stack(0).udp_send_to(&udp, at(2, 69), b"x").unwrap();
     assert_eq!(world.stack(0).counters().abandoned, 0);
 }
@@ -99,8 +100,7 @@ fn a_handle_that_was_dropped_is_reclaimed_if_a_limit_says_when() {
     world.pass(Duration::from_secs(900));
     assert_eq!(world.stack(0).state_name(&listener), "LISTEN", "a call that names it");
     world.pass(Duration::from_secs(900));
-    let error =
-        world.wait(|world| world.stack(1).tcp_receive(&client, &mut [0; 1])).unwrap_err();
+    let error = world.wait(|world| world.stack(1).tcp_receive(&client, &mut [0; 1])).unwrap_err();
     assert_eq!(error, Error::ConnectionReset, "the dropped connection");
     assert_eq!(world.stack(0).udp_destination(&udp), Err(Error::ConnectionAborted));
     assert_eq!(world.stack(0).counters().abandoned, 2);
@@ -108,7 +108,7 @@ fn a_handle_that_was_dropped_is_reclaimed_if_a_limit_says_when() {
     world.pass(Duration::from_secs(1001));
     assert_eq!(world.stack(0).state_name(&listener), "CLOSED");
     assert_eq!(world.stack(0).counters().abandoned, 3);
-    world.stack(0).tcp_listen(7).expect("the port is free");
+    let _ = world.stack(0).tcp_listen(7).expect("the port is free");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn listeners_are_as_many_as_their_parameter_says() {
     world.add_sized::<1, 0, 0, 0, 0>(&config(2));
     assert_eq!(world.stack(1).tcp_listen(1).unwrap_err(), Error::NoBufferSpace);
     assert_eq!(world.stack(1).udp_bind(1).unwrap_err(), Error::NoBufferSpace);
-    world.connect(1, at(1, 3), (0, &third));
+    let _ = world.connect(1, at(1, 3), (0, &third));
 }
 
 /// Five clients at a server of one slot: how many requests it could not remember, and whether all were served.
@@ -167,9 +167,8 @@ fn a_backlog_remembers_as_many_as_its_parameter_says_and_none_is_well() {
 #[test]
 fn two_stacks_of_different_sizes_are_one_program() {
     let mut world = World::ethernet();
-    let small = world.add_sized::<1, 1, 1, 1, 1>(&config(1).with_limits(
-        Limits::new().with_client_reserve(0),
-    ));
+    let small = world
+        .add_sized::<1, 1, 1, 1, 1>(&config(1).with_limits(Limits::new().with_client_reserve(0)));
     let large = world.add_sized::<12, 4, 8, 6, 32>(&config(2));
     let listeners = [7, 8].map(|port| world.stack(large).tcp_listen(port).unwrap());
     let (client, server) = world.connect(small, at(2, 7), (large, &listeners[0]));
@@ -192,7 +191,7 @@ fn buffers_for_other_sockets_are_a_mistake_that_is_told_at_once() {
     use tapboard_net::{NetStack, Sockets, Storage};
     let mut storage = Storage::<2, 2048, 1, 1472>::new();
     let mut sockets = Sockets::<3, 1>::new();
-    let mut port = common::Port::first(tapboard_net::smoltcp::phy::Medium::Ethernet);
-    let now = tapboard_net::smoltcp::time::Instant::ZERO;
+    let mut port = common::Port::first(Medium::Ethernet);
+    let now = Instant::ZERO;
     let _ = NetStack::new(&config(1), &mut port, now, 1, &mut storage, &mut sockets);
 }

@@ -9,18 +9,19 @@ use std::net::{IpAddr, Ipv4Addr};
 use common::{World, config};
 use tapboard_net::embedded_nal::nb;
 use tapboard_net::smoltcp::iface::SocketHandle;
+use tapboard_net::smoltcp::phy::ChecksumCapabilities;
 use tapboard_net::smoltcp::socket::udp;
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::{
-    EthernetAddress, EthernetFrame, IgmpPacket, IgmpRepr, IgmpVersion, IpProtocol, Ipv4Packet, Ipv4Repr,
+    EthernetAddress, EthernetFrame, IgmpPacket, IgmpRepr, IgmpVersion, IpProtocol, Ipv4Packet,
+    Ipv4Repr,
 };
 use tapboard_net::{Error, NetStack};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
 
 fn udp_socket() -> udp::Socket<'static> {
-    let buffer =
-        || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 1024]);
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 1024]);
     udp::Socket::new(buffer(), buffer())
 }
 
@@ -87,10 +88,7 @@ fn a_group_is_reported_and_its_datagrams_go_to_the_sockets_that_were_added() {
         send(&mut world, sender, GROUP.into(), 5001);
     }
     assert_eq!(received(&mut world, added), 3);
-    assert!(matches!(
-        world.stack(0).udp_receive(&own, &mut [0; 8]),
-        Err(nb::Error::WouldBlock)
-    ));
+    assert!(matches!(world.stack(0).udp_receive(&own, &mut [0; 8]), Err(nb::Error::WouldBlock)));
     // Nor does one to another group arrive.
     send(&mut world, sender, Ipv4Addr::new(239, 1, 2, 4).into(), 5000);
     assert_eq!(received(&mut world, added), 0);
@@ -128,7 +126,7 @@ fn a_query_is_answered_in_time() {
         frame[..6].copy_from_slice(&[1, 0, 0x5e, 0, 0, 1]);
         frame[6..12].copy_from_slice(EthernetAddress([2, 0, 0, 0, 0, 9]).as_bytes());
         frame[12..14].copy_from_slice(&[8, 0]);
-        ip.emit(&mut Ipv4Packet::new_unchecked(&mut frame[14..]), &Default::default());
+        ip.emit(&mut Ipv4Packet::new_unchecked(&mut frame[14..]), &ChecksumCapabilities::default());
         query.emit(&mut IgmpPacket::new_unchecked(&mut frame[34..]));
         world.probe.send(world.now, &frame);
         world.pass(Duration::from_secs(2));

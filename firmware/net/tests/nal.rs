@@ -137,11 +137,18 @@ fn a_shared_stack_serves_several_owners() {
     let first = Port::first(Medium::Ethernet);
     let mut ports = [first.another(), first.another()];
     let mut now = Instant::from_secs(1);
-    let mut storages = [const { Storage::<4, 2048, 2, 1472>::new() }; 2];
+    let mut storages = [(); 2].map(|()| Box::new(Storage::<4, 2048, 2, 1472>::new()));
     let mut sockets = [const { Sockets::<4, 2>::new() }, const { Sockets::<4, 2>::new() }];
     let mut stacks = storages.iter_mut().zip(&mut sockets).zip(&mut ports).zip([1, 2]).map(
         |(((storage, sockets), port), last)| {
-            RefCell::new(NetStack::new(&config(last), port, now, u64::from(last), storage, sockets))
+            RefCell::new(NetStack::new(
+                &config(last),
+                port,
+                now,
+                u64::from(last),
+                &mut **storage,
+                sockets,
+            ))
         },
     );
     let (one, two) = (stacks.next().unwrap(), stacks.next().unwrap());

@@ -26,10 +26,7 @@ fn listen_connect_accept_send_receive_close() {
     assert_eq!((peer, at(1, 7)), (local, remote));
 
     let mut buffer = [0; 16];
-    assert!(matches!(
-        world.stack(0).tcp_receive(&server, &mut buffer),
-        Err(nb::Error::WouldBlock)
-    ));
+    assert!(matches!(world.stack(0).tcp_receive(&server, &mut buffer), Err(nb::Error::WouldBlock)));
     assert_eq!(world.stack(1).tcp_send(&client, b"hello"), Ok(5));
     assert_eq!(world.stack(1).unacknowledged(&client), 5);
     let peeked = world.wait(|world| world.stack(0).peek(&server, &mut buffer)).unwrap();

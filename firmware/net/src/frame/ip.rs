@@ -23,13 +23,8 @@ pub(crate) struct Packet<'f> {
 impl Packet<'_> {
     /// Whether the header's checksum is right, or `verify` says that this is the device's to find out. IPv6 has none.
     pub(crate) fn is_sound(&self, verify: bool) -> bool {
-        match self.source {
-            IpAddress::Ipv4(_) => {
-                !verify || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
-            }
-            #[allow(unreachable_patterns)]
-            _ => true,
-        }
+        let has_checksum = matches!(self.source, IpAddress::Ipv4(_));
+        !(verify && has_checksum) || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
     }
 
     /// Neighbour discovery, whether well-formed or not.

@@ -234,7 +234,7 @@ fn link_local(mac: EthernetAddress) -> Ipv6Cidr {
     Ipv6Cidr::new(Ipv6Address::from(octets), 64)
 }
 
-impl<'a> NetStack<'a> {
+impl NetStack<'_> {
     /// Own IPv4 address.
     #[must_use]
     pub fn ipv4(&self) -> Option<Ipv4Address> {
@@ -352,6 +352,10 @@ pub(super) fn to_ip_addr(address: IpAddress) -> IpAddr {
     }
 }
 
+#[cfg_attr(
+    feature = "ipv6",
+    expect(clippy::unnecessary_wraps, reason = "without the feature it can fail")
+)]
 pub(super) const fn to_address(address: IpAddr) -> Result<IpAddress, Error> {
     match address {
         IpAddr::V4(address) => Ok(IpAddress::Ipv4(address)),

@@ -156,7 +156,7 @@ impl<'a> NetStack<'a> {
     }
 
     /// Drops what waits for a neighbour that does not answer: smoltcp would keep it, and all behind it, for
-    /// ever, so that one datagram with a forged source could close_silently a service. smoltcp empties a socket
+    /// ever, so that one datagram with a forged source could silence a service. smoltcp empties a socket
     /// only as a whole: what was received and not read yet goes too. Notes whether anything waits still. To be run
     /// after egress. Returns when the next could be due.
     pub(super) fn expire_udp(&mut self) -> Option<Instant> {

@@ -14,7 +14,7 @@ use crate::frame::FourTuple;
 use crate::limits::SYN_RECEIVED_EVICT;
 use crate::netstat::Counters;
 
-impl<'a> Pool<'a> {
+impl Pool<'_> {
     /// Slots on this owner. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
     fn held(&self, owner: SlotOwner) -> usize {
         self.used()
@@ -79,7 +79,7 @@ impl<'a> Pool<'a> {
         if self.has_room(owner) {
             let free = self.slots.iter().position(|slot| slot.phase == Phase::Free);
             return free.or_else(|| {
-                let oldest = self.oldest(|pool, index| pool.is_time_wait(index))?;
+                let oldest = self.oldest(Self::is_time_wait)?;
                 self.recycle(oldest);
                 Some(oldest)
             });

@@ -1,6 +1,6 @@
 //! Connection requests that found no slot, remembered until one is free.
 //!
-//! A SYN that cannot be served is answered with close_silently, and its sender asks again, but only after 1, 3
+//! A SYN that cannot be served is answered with silence, and its sender asks again, but only after 1, 3
 //! and 7 s (RFC 6298). So the stack keeps the essence of the last such SYNs, 28 bytes each with
 //! IPv4 alone and 56 with IPv6, and when a slot is free lets the oldest in again as if it had just arrived. To
 //! the peer it is a SYN-ACK that took a while. Nothing depends on it: a request that finds no place here, or

@@ -9,7 +9,7 @@ use crate::limits::{ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX};
 use crate::netstat::Counters;
 use crate::time::earliest;
 
-impl<'a> Pool<'a> {
+impl Pool<'_> {
     /// Notes whether smoltcp found a reset good and ended the connection, in state `before`, with it. In
     /// TIME-WAIT it cannot take back what both sides had finished (RFC 1337). A connection that was given away in
     /// SYN-RECEIVED ends too, where smoltcp goes back to LISTEN (tcp.rs:1887): anybody's next SYN would be its own.

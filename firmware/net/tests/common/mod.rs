@@ -167,8 +167,8 @@ impl World {
             let due = host.interface.poll_at(now, &host.sockets).is_some_and(|at| at <= now);
             if due || host.port.next().is_some_and(|at| at <= now) {
                 // Its own word is no measure: it says "now" while it waits for a neighbour.
-                any |= host.interface.poll(now, &mut host.port, &mut host.sockets)
-                    != PollResult::None;
+                any |=
+                    host.interface.poll(now, &mut host.port, &mut host.sockets) != PollResult::None;
             }
         }
         any

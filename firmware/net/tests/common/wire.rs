@@ -81,7 +81,8 @@ impl Port {
     /// Takes the next frame that has arrived.
     pub(crate) fn take(&self, now: Instant) -> Option<Vec<u8>> {
         let queue = &mut self.wire.borrow_mut().queues[self.index];
-        queue.pop_front_if(|(at, _)| *at <= now).map(|(_, frame)| frame)
+        queue.front().filter(|(at, _)| *at <= now)?;
+        queue.pop_front().map(|(_, frame)| frame)
     }
 
     /// The frames that this port has sent since the last call, whether they arrived or not.
