@@ -17,6 +17,8 @@
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
 //! | MAC addresses | `resolve` |
 
+#[cfg(feature = "deferred-accept")]
+mod deferred;
 mod egress;
 mod ingress;
 mod interface;

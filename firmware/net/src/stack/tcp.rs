@@ -35,7 +35,7 @@ const _: () = assert!(size_of::<TcpSocket>() == 4);
 
 impl NetStack<'_> {
     /// The slot behind a connecting or connected socket, noted as used.
-    fn stream(&mut self, socket: &TcpSocket) -> Result<usize, Error> {
+    pub(super) fn stream(&mut self, socket: &TcpSocket) -> Result<usize, Error> {
         let Kind::Stream { index, generation } = socket.0 else {
             return Err(Error::InvalidState);
         };
@@ -49,7 +49,7 @@ impl NetStack<'_> {
     }
 
     /// The pool's listener behind a bound socket, noted as used.
-    fn listener(&mut self, socket: &TcpSocket) -> Result<u8, Error> {
+    pub(super) fn listener(&mut self, socket: &TcpSocket) -> Result<u8, Error> {
         let Kind::Listener { index, generation } = socket.0 else {
             return Err(Error::InvalidState);
         };
@@ -61,13 +61,13 @@ impl NetStack<'_> {
         Ok(index)
     }
 
-    fn opened(&self, index: usize) -> TcpSocket {
+    pub(super) fn opened(&self, index: usize) -> TcpSocket {
         let generation = self.pool.slots[index].generation;
         TcpSocket(Kind::Stream { index: index as u8, generation })
     }
 
     /// The error that explains why this connection is over, if it is.
-    fn ended(&self, index: usize) -> Option<Error> {
+    pub(super) fn ended(&self, index: usize) -> Option<Error> {
         match self.pool.slots[index].end? {
             End::Reset => Some(Error::ConnectionReset),
             End::TimedOut => Some(Error::TimedOut),
@@ -411,46 +411,6 @@ impl NetStack<'_> {
     pub(super) fn tcp_listen_socket(&mut self, socket: &TcpSocket) -> Result<(), Error> {
         let index = self.listener(socket)?;
         self.pool.listeners[usize::from(index)].listening = true;
-        Ok(())
-    }
-}
-
-#[cfg(feature = "deferred-accept")]
-impl NetStack<'_> {
-    /// Like `listen`, but peers get no SYN-ACK before [`NetStack::admit`].
-    pub fn listen_deferred(&mut self, socket: &TcpSocket) -> Result<(), Error> {
-        self.tcp_listen_socket(socket)?;
-        let index = self.listener(socket)?;
-        self.pool.listeners[usize::from(index)].deferred = true;
-        Ok(())
-    }
-
-    /// A peer that wants to connect to a port of [`NetStack::listen_deferred`], and who it is.
-    pub fn accept_deferred(
-        &mut self,
-        socket: &TcpSocket,
-    ) -> nb::Result<(TcpSocket, SocketAddr), Error> {
-        let listener = self.listener(socket)?;
-        let Some(index) = self.pool.accept_deferred(listener, self.now) else {
-            return Err(nb::Error::WouldBlock);
-        };
-        let opened = self.opened(index);
-        let (_, remote) = self.endpoints(&opened)?;
-        Ok((opened, remote))
-    }
-
-    /// Lets the SYN-ACK go out. `abort` instead refuses the peer. An error if the peer has taken its request back.
-    pub fn admit(&mut self, socket: &TcpSocket) -> Result<(), Error> {
-        let index = self.stream(socket)?;
-        if let Some(error) = self.ended(index) {
-            return Err(error);
-        }
-        self.dirty = true;
-        let user_timeout = self.pool.limits.user_timeout;
-        let tcp = self.pool.socket_mut(index);
-        tcp.pause_synack(false);
-        tcp.set_timeout(Some(user_timeout));
-        self.counters.passive_opens = self.counters.passive_opens.wrapping_add(1);
         Ok(())
     }
 }
