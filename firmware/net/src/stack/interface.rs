@@ -39,7 +39,7 @@ pub struct NetConfig {
 
 impl NetConfig {
     /// A station with this unicast MAC address and no IP address yet. On a device without MAC addresses
-    /// ([`Medium::Ip`]) it is not used.
+    /// (`Medium::Ip`) it is not used.
     #[must_use]
     pub const fn new(mac: EthernetAddress) -> Self {
         Self {
@@ -78,7 +78,8 @@ impl NetConfig {
         Self { ipv4: None, ipv4_gateway: None, ..self }
     }
 
-    /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link.
+    /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link. On a
+    /// device without MAC addresses it may be any address, but without one only the own prefix can be reached.
     #[must_use]
     pub const fn with_ipv4_gateway(self, gateway: Ipv4Address) -> Self {
         Self { ipv4_gateway: Some(gateway), ..self }
@@ -248,7 +249,12 @@ impl NetStack<'_> {
     }
 
     /// Becomes somebody else: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
-    /// address and the limits stay. Connections of an address that is gone are reset without a word, for nobody could send it.
+    /// address and the limits stay, and so do listeners, UDP sockets, and connections of an address that stays. The others end
+    /// without a word to the peer, for nobody could send it; to their owners as [`Error::ConnectionReset`]. All neighbours are
+    /// asked for anew, and the addresses are announced (RFC 5227 2.3).
+    ///
+    /// # Panics
+    /// If these are more addresses than smoltcp has places for (its features `iface-max-addr-count-*`, 2 by default).
     pub fn reconfigure(&mut self, config: &NetConfig) {
         self.config = NetConfig { mac: self.config.mac, limits: self.config.limits, ..*config };
         self.config.apply(&mut self.interface, self.capabilities.medium);
@@ -270,8 +276,12 @@ impl NetStack<'_> {
         &self.interface
     }
 
-    /// Joins a group (RFC 1112, RFC 3810): smoltcp reports it. Its datagrams come to sockets of the user's own
-    /// ([`NetStack::add_socket`]).
+    /// Joins a group: reports it (RFC 2236, RFC 3810), and answers routers that ask. Its datagrams come to sockets of the
+    /// user's own ([`NetStack::add_socket`]), never to those of [`NetStack::udp_bind`].
+    ///
+    /// [`Error::Unaddressable`]: it is no multicast address, or of a family this stack does not have.
+    /// [`Error::NoBufferSpace`]: smoltcp has no place for a further group (`iface-max-multicast-group-count-*`; with
+    /// `ipv6` one is taken by each solicited-node group).
     #[cfg(feature = "multicast")]
     pub fn join(&mut self, group: IpAddr) -> Result<(), Error> {
         self.dirty = true;
@@ -281,7 +291,7 @@ impl NetStack<'_> {
         })
     }
 
-    /// Leaves a group.
+    /// Leaves a group, and says so. [`Error::Unaddressable`]: it is no multicast address.
     #[cfg(feature = "multicast")]
     pub fn leave(&mut self, group: IpAddr) -> Result<(), Error> {
         self.dirty = true;
