@@ -44,6 +44,24 @@ fn a_reset() {
     assert_eq!(world.stack(1).counters().resets_in, 1);
 }
 
+/// What came in before the reset is not lost.
+#[test]
+fn data_before_a_reset_is_still_received() {
+    let mut world = World::pair();
+    let listener = world.stack(0).tcp_listen(7).unwrap();
+    let (client, server) = world.connect(1, at(1, 7), (0, &listener));
+    world.stack(0).tcp_send(&server, b"before").unwrap();
+    world.pass(Duration::from_secs(1));
+    world.stack(0).abort(server);
+    world.pass(Duration::from_secs(1));
+    let mut buffer = [0; 8];
+    assert_eq!(world.stack(1).tcp_receive(&client, &mut buffer), Ok(6));
+    assert_eq!(
+        world.stack(1).tcp_receive(&client, &mut buffer),
+        Err(nb::Error::Other(Error::ConnectionReset))
+    );
+}
+
 #[test]
 fn a_refusal_and_the_socket_is_as_new() {
     let mut world = World::pair();

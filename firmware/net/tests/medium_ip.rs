@@ -7,7 +7,7 @@ mod common;
 use common::{SOON, World, at, config, pattern};
 use tapboard_net::smoltcp::phy::Medium;
 use tapboard_net::smoltcp::time::Duration;
-use tapboard_net::smoltcp::wire::{IpVersion, Ipv4Packet};
+use tapboard_net::smoltcp::wire::{IpVersion, Ipv4Cidr, Ipv4Packet};
 
 #[test]
 fn tcp_and_udp_without_a_link_layer() {
@@ -50,6 +50,21 @@ fn ipv6_without_a_link_layer() {
     let listener = world.stack(0).tcp_listen(7).unwrap();
     let (client, server) = world.connect(1, (address(1), 7).into(), (0, &listener));
     world.transfer((1, &client), (0, &server), &pattern(50_000));
+}
+
+/// There is no link to be on: whatever a gateway is set to leads everywhere, and nothing does without one.
+#[test]
+fn a_gateway_without_a_link_layer() {
+    let mut world = World::new(Medium::Ip);
+    let far = tapboard_net::smoltcp::wire::Ipv4Address::new(198, 51, 100, 7);
+    world.add(&config(1));
+    world.add(&config(2).with_ipv4(Ipv4Cidr::new(far, 24)).with_ipv4_gateway(common::v4(9)));
+    let listener = world.stack(1).tcp_listen(7).unwrap();
+    let unaddressable = world.stack(0).tcp_connect((far, 7).into()).unwrap_err();
+    assert_eq!(unaddressable, tapboard_net::Error::Unaddressable);
+    world.stack(0).reconfigure(&config(1).with_ipv4_gateway(common::v4(9)));
+    let (client, server) = world.connect(0, (far, 7).into(), (1, &listener));
+    world.transfer((0, &client), (1, &server), &pattern(5000));
 }
 
 /// A crowd waits for slots here as it does on Ethernet: what is remembered has no MAC addresses.

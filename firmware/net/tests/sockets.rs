@@ -252,6 +252,28 @@ fn transfers_complete_when_polled_only_as_told_and_in_spite_of_loss() {
     }
 }
 
+/// The application within the turn: what it sends leaves with the same one, and when it wants its next is heeded.
+#[test]
+fn an_application_within_the_turn() {
+    let mut world = World::pair();
+    let listener = world.stack(0).tcp_listen(7).unwrap();
+    let (client, server) = world.connect(1, at(1, 7), (0, &listener));
+    world.pass(Duration::from_secs(1));
+    world.nodes[0].port.take_sent();
+    let wish = world.now + Duration::from_millis(7);
+    let node = &mut world.nodes[0];
+    let next = node.stack.poll_with(world.now, &mut node.port, |stack, _| {
+        assert_eq!(stack.tcp_send(&server, b"within"), Ok(6));
+        Some(wish)
+    });
+    assert_eq!(next, Some(wish));
+    assert!(!node.stack.wants_poll());
+    assert_eq!(node.port.take_sent().len(), 1);
+    let mut buffer = [0; 8];
+    let count = world.wait(|world| world.stack(1).tcp_receive(&client, &mut buffer)).unwrap();
+    assert_eq!(&buffer[..count], b"within");
+}
+
 /// An idle stack costs nothing: with a connection open, only its keep-alive wakes it.
 #[test]
 fn an_idle_stack_is_not_polled() {
