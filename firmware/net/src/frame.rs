@@ -179,3 +179,6 @@ impl<'f> Segment<'f> {
         TcpPacket::new_unchecked(self.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,118 @@
-//! BSD-style sockets over smoltcp.
+//! BSD-style sockets over [smoltcp]: `listen`, `accept`, `connect`, a backlog, slots that come back, loss recovery.
+//! `no_std`, no heap, no `unsafe`, no clock: time and device are arguments.
+//!
+//! # The superloop
+//!
+//! ```text
+//!              +--------------------- the turn, NetStack::poll --------------------+
+//!              |                                                                   |
+//!  frame, ---> |  ingress  -->  expiry  -->  (application)  -->  recovery, egress  | ---> the next deadline
+//!  deadline,   |  at most 64    handshakes,   poll_with's        at most 64        |      or None
+//!  wants_poll  |  frames        the closed,   closure            segments          |
+//!              |                the idle                         a socket          |
+//!              +-------------------------------------------------------------------+
+//!                     the application may as well use the sockets between two turns
+//! ```
+//!
+//! # Contract of `poll`
+//!
+//! - [`NetStack::poll`] never blocks, and its work is bounded: [`limits::INGRESS_BUDGET`] frames in,
+//!   [`limits::EGRESS_BUDGET`] segments of each socket out.
+//! - Poll when the device has a frame, when the time comes that the last call returned, and when
+//!   [`NetStack::wants_poll`] says so, which it does after a call that left something to send. More often does no harm.
+//! - What it returns is the earliest moment at which there is something to do, never before `now`; `None`: only a frame or
+//!   a call gives it work. It is `now` only if a budget ran out. An idle stack asks for nothing.
+//! - `now` must not go back. If it jumps ahead, as after a chip's sleep, what was due meanwhile is done late, once.
+//! - No call on a socket blocks: what cannot be done yet is [`nb::Error::WouldBlock`](embedded_nal::nb::Error).
+//! - Nothing that a peer sends makes it panic, and no slot stays taken for ever, whatever a peer does.
+//!
+//! # A server, and a client of it
+//!
+//! The device here is smoltcp's loopback, in memory; a board has its own [`Device`](smoltcp::phy::Device).
+//!
+//! ```
+//! use tapboard_net::smoltcp::phy::{Loopback, Medium};
+//! use tapboard_net::smoltcp::time::{Duration, Instant};
+//! use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+//! use tapboard_net::{NetConfig, NetStack, Sockets, Storage, TcpSocket};
+//!
+//! // 4 TCP connections of 2 KiB each way and 1 UDP socket.
+//! let mut storage = Storage::<4, 2048, 1, 1472>::new();
+//! let mut sockets = Sockets::<4, 1>::new();
+//! let mut device = Loopback::new(Medium::Ethernet);
+//! let config = NetConfig::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, 1]))
+//!     .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24));
+//! let mut now = Instant::ZERO;
+//! let entropy = 0x5eed; // From the chip's generator, different at each boot.
+//! let mut stack = NetStack::new(&config, &mut device, now, entropy, &mut storage, &mut sockets);
+//!
+//! let listener = stack.tcp_listen(7)?;
+//! let mut served: Option<TcpSocket> = None;
+//! let mut client = stack.tcp_connect("192.0.2.1:7".parse().unwrap())?;
+//! let mut asked = false;
+//! let mut buffer = [0; 64];
+//! let answer = loop {
+//!     stack.poll(now, &mut device);
+//!     // The server: an echo.
+//!     if let Some(connection) = &served {
+//!         if let Ok(count @ 1..) = stack.tcp_receive(connection, &mut buffer) {
+//!             let _ = stack.tcp_send(connection, &buffer[..count]);
+//!         }
+//!     } else {
+//!         served = stack.tcp_accept(&listener).ok().map(|(connection, _peer)| connection);
+//!     }
+//!     // The client.
+//!     if !asked && stack.tcp_connected(&mut client).is_ok() {
+//!         asked = stack.tcp_send(&client, b"hello").is_ok();
+//!     }
+//!     if let Ok(count @ 1..) = stack.tcp_receive(&client, &mut buffer) {
+//!         break &buffer[..count];
+//!     }
+//!     // A real loop waits here for a frame, until the time that `poll` returned.
+//!     now += Duration::from_millis(1);
+//! };
+//! assert_eq!(answer, b"hello");
+//! # Ok::<(), tapboard_net::Error>(())
+//! ```
+//!
+//! # What is where
+//!
+//! | for | see |
+//! |---|---|
+//! | addresses, gateways, MAC address | [`NetConfig`]; while it runs, [`NetStack::reconfigure`] |
+//! | how many sockets, of what size | [`Storage`], [`Sockets`] |
+//! | reserves and times | [`Limits`]; the rest, as constants, [`limits`] |
+//! | a TCP server | [`NetStack::tcp_listen`], [`tcp_accept`](NetStack::tcp_accept), [`tcp_receive`](NetStack::tcp_receive), [`tcp_send`](NetStack::tcp_send), [`tcp_close`](NetStack::tcp_close) |
+//! | a TCP client | [`NetStack::tcp_connect`], then [`tcp_connected`](NetStack::tcp_connected) |
+//! | no copy | [`NetStack::tcp_send_with`], [`tcp_receive_with`](NetStack::tcp_receive_with) |
+//! | half-close, reset, looking ahead | [`NetStack::shutdown`], [`abort`](NetStack::abort), [`peek`](NetStack::peek) |
+//! | UDP | [`NetStack::udp_bind`], [`udp_connect`](NetStack::udp_connect), [`udp_send_to`](NetStack::udp_send_to), [`udp_receive`](NetStack::udp_receive) |
+//! | crates written for [`embedded_nal`] | [`NetStack`] implements all four traits |
+//! | crates that own their stack | [`Shared`] |
+//! | DHCP, DNS, ICMP, raw, broadcasts | [`NetStack::add_socket`] |
+//! | groups | feature `multicast`: `NetStack::join`, `leave` |
+//! | what went wrong | [`Error`]; [`netstat`] for sockets and counters |
+//! | sources | `stack` (frames in and out), `tcp` (slots), `loss` (recovery), `frame` (the one parser), `neighbors`, `workaround` (smoltcp's faults) |
+//!
+//! # Features
+//!
+//! None is on by default, none forces another, none changes what is there without it.
+//!
+//! | feature | |
+//! |---|---|
+//! | `ipv6` | IPv6 addresses beside IPv4 ones, or alone |
+//! | `medium-ip` | devices that carry IP packets without Ethernet: TUN, PPP, SLIP |
+//! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
+//! | `deferred-accept` | a SYN-ACK that waits until the application admits the peer, for proxies |
+//! | `log`, `defmt` | messages through either crate, smoltcp's too |
+//!
+//! With an IPv4 and an IPv6 address on Ethernet there is a third, link-local one: enable smoltcp's feature
+//! `iface-max-addr-count-3` in your own `Cargo.toml`.
+//!
+//! # The pinned smoltcp
+//!
+//! This crate asks for smoltcp `=0.14.0`, because it steers around faults of exactly that version; see the README. Use
+//! the one that is exported here.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -30,3 +144,8 @@ pub use storage::{Buffers, Sockets, Storage};
 pub use tcp::backlog::{Backlog, BacklogView};
 pub use time::earliest;
 pub use {embedded_nal, heapless, smoltcp};
+
+/// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -49,9 +49,12 @@ impl<'s, 'a> Shared<'s, 'a> {
     }
 
     /// As [`NetStack::wants_poll`].
+    ///
+    /// # Panics
+    /// As [`Shared::poll`].
     #[must_use]
     pub fn wants_poll(&self) -> bool {
-        self.0.borrow().wants_poll()
+        self.0.borrow_mut().wants_poll()
     }
 
     /// Uses the stack itself.

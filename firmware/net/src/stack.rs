@@ -17,6 +17,8 @@
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
 //! | MAC addresses | `resolve` |
 
+#[cfg(feature = "deferred-accept")]
+mod deferred;
 mod egress;
 mod ingress;
 mod interface;
@@ -46,6 +48,8 @@ use crate::storage::{Buffers, Placed, Sockets};
 use crate::tcp::backlog::BacklogView;
 use crate::tcp::{Phase, Pool};
 use crate::time::{WrappingInstant, earliest};
+#[cfg(feature = "multicast")]
+use crate::workaround::report::Reports;
 
 use egress::Egress;
 pub use interface::NetConfig;
@@ -79,6 +83,10 @@ pub struct NetStack<'a> {
     others_queued: bool,
     /// A call since the last poll may have left something to send.
     dirty: bool,
+    /// A socket of the user's own was lent since the last poll.
+    lent: bool,
+    #[cfg(feature = "multicast")]
+    reports: Reports,
     rng: Rng,
     now: Instant,
     counters: Counters,
@@ -144,6 +152,9 @@ impl<'a> NetStack<'a> {
             added: 0,
             others_queued: false,
             dirty: false,
+            lent: false,
+            #[cfg(feature = "multicast")]
+            reports: Reports::new(),
             rng,
             now,
             counters: Counters::default(),
@@ -202,8 +213,13 @@ impl<'a> NetStack<'a> {
     }
 
     /// Whether a call since the last poll may have left something to send: data, a request, a FIN, a larger window.
+    /// After a socket of the user's own was lent, smoltcp is asked whether it has something to do at once.
     #[must_use]
-    pub const fn wants_poll(&self) -> bool {
+    pub fn wants_poll(&mut self) -> bool {
+        if core::mem::take(&mut self.lent) {
+            let at = self.interface.poll_at(self.now, &self.others);
+            self.dirty |= at.is_some_and(|at| at <= self.now);
+        }
         self.dirty
     }
 
@@ -247,12 +263,16 @@ impl<'a> NetStack<'a> {
             egress = self.egress(device);
             timers = self.pool.expire(now, true, &mut self.counters);
         }
-        self.dirty = false;
+        (self.dirty, self.lent) = (false, false);
         let udp = self.expire_udp();
         // After egress, which may have made data outstanding.
         let recovery = self.recover::<D>();
         for deadline in [timers, udp, self.next_egress(&egress), recovery, abandoned] {
             next = earliest(next, deadline);
+        }
+        #[cfg(feature = "multicast")]
+        {
+            next = earliest(next, self.reports.next(now));
         }
         let waiting = self.backlog.waits(now, |port| self.pool.would_serve(port));
         if more || (waiting && !matches!(egress, Egress::Refused)) {

@@ -19,12 +19,13 @@
 //! (each state but an `Open` one in use has its limit in [`crate::limits`]); a port with no slot yet
 //! always finds one (`Limits::with_reserve`). Each operation looks at each slot at most once or twice.
 //!
-//! Here are the slots, the listeners with their accept queues, and the ways in which a slot comes back.
-//! `admission` says who may have one, `expiry` what has lasted too long.
+//! Here are the slots, the accept queues, and the ways in which a slot comes back. `listener` is a port's entry;
+//! `admission` says who may have a slot, `expiry` what has lasted too long.
 
 mod admission;
 pub(crate) mod backlog;
 mod expiry;
+mod listener;
 pub(crate) mod tcb;
 
 use core::ops::Range;
@@ -36,6 +37,7 @@ use smoltcp::time::Instant;
 
 use crate::frame::FourTuple;
 use crate::limits::{Limits, SEGMENT_SIZE};
+pub(crate) use listener::Listener;
 use tcb::{SocketSnapshot, Tcb};
 
 /// Where a slot is on its way; see the module's picture.
@@ -153,34 +155,6 @@ impl Slot {
     }
 }
 
-/// A registered port.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Listener {
-    /// 0 while this entry is unused.
-    pub(crate) port: u16,
-    /// Bound ports do not take connections before `listen`.
-    pub(crate) listening: bool,
-    /// SYN-ACKs wait until the owner admits the connection.
-    #[cfg(feature = "deferred-accept")]
-    pub(crate) deferred: bool,
-    pub(crate) generation: u8,
-    pub(crate) touched: Instant,
-}
-
-impl Listener {
-    /// An unused entry.
-    pub(crate) const fn new() -> Self {
-        Self {
-            port: 0,
-            listening: false,
-            #[cfg(feature = "deferred-accept")]
-            deferred: false,
-            generation: 0,
-            touched: Instant::ZERO,
-        }
-    }
-}
-
 /// What to do with the frame of a connection request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -261,38 +235,6 @@ impl<'a> Pool<'a> {
             || self.used().any(|index| {
                 self.socket(index).local_endpoint().is_some_and(|local| local.port == port)
             })
-    }
-
-    /// Registers `port`, which nobody has, and returns the listener's index.
-    pub(crate) fn register(&mut self, port: u16, now: Instant) -> Option<u8> {
-        let registered = self.listeners.iter().filter(|listener| listener.port != 0).count();
-        let reserve = usize::from(self.limits.reserve);
-        if (registered + 1) * reserve + usize::from(self.limits.client_reserve) > self.slots.len() {
-            return None;
-        }
-        let index = self.listeners.iter().position(|listener| listener.port == 0)?;
-        let listener = &mut self.listeners[index];
-        *listener = Listener {
-            port,
-            generation: listener.generation.wrapping_add(1),
-            touched: now,
-            ..Listener::new()
-        };
-        Some(index as u8)
-    }
-
-    /// Forgets a port; connections that nobody accepted are reset.
-    pub(crate) fn unregister(&mut self, listener: u8, now: Instant) {
-        self.listeners[usize::from(listener)].port = 0;
-        for index in self.used() {
-            if self.slots[index].owner != SlotOwner::Listener(listener) {
-                continue;
-            }
-            self.slots[index].owner = SlotOwner::Nobody;
-            if matches!(self.slots[index].phase, Phase::Handshake | Phase::Queued(_)) {
-                self.abort(index, now);
-            }
-        }
     }
 
     /// The longest waiting connection of a listener becomes its owner's.

@@ -3,3 +3,5 @@
 
 pub(crate) mod fin;
 pub(crate) mod inject;
+#[cfg(feature = "multicast")]
+pub(crate) mod report;

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Icmpv6Message, Ipv6ExtHeader, Ipv6Packet};
-use smoltcp::wire::{IpAddress, IpProtocol, IpVersion, Ipv4Packet};
+use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
 use super::Content;
 
@@ -23,8 +23,8 @@ pub(crate) struct Packet<'f> {
 impl Packet<'_> {
     /// Whether the header's checksum is right, or `verify` says that this is the device's to find out. IPv6 has none.
     pub(crate) fn is_sound(&self, verify: bool) -> bool {
-        let ipv4 = self.source.version() == IpVersion::Ipv4;
-        !(ipv4 && verify) || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
+        let has_checksum = matches!(self.source, IpAddress::Ipv4(_));
+        !(verify && has_checksum) || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
     }
 
     /// Neighbour discovery, whether well-formed or not.

@@ -92,6 +92,8 @@ impl NetStack<'_> {
             self.drop_not_ours();
             return;
         }
+        #[cfg(feature = "multicast")]
+        self.reports.hear(packet, self.now);
         // An echo request to everybody is answered too.
         let answered = ours || matches!(packet.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
         if let (true, Some(link)) = (answered, link) {

@@ -39,7 +39,7 @@ pub struct NetConfig {
 
 impl NetConfig {
     /// A station with this unicast MAC address and no IP address yet. On a device without MAC addresses
-    /// ([`Medium::Ip`]) it is not used.
+    /// (`Medium::Ip`) it is not used.
     #[must_use]
     pub const fn new(mac: EthernetAddress) -> Self {
         Self {
@@ -78,7 +78,8 @@ impl NetConfig {
         Self { ipv4: None, ipv4_gateway: None, ..self }
     }
 
-    /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link.
+    /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link. On a
+    /// device without MAC addresses it may be any address, but without one only the own prefix can be reached.
     #[must_use]
     pub const fn with_ipv4_gateway(self, gateway: Ipv4Address) -> Self {
         Self { ipv4_gateway: Some(gateway), ..self }
@@ -160,7 +161,8 @@ impl NetConfig {
         now: Instant,
         seed: u64,
     ) -> Interface {
-        let hardware = match device.capabilities().medium {
+        let medium = device.capabilities().medium;
+        let hardware = match medium {
             Medium::Ethernet => HardwareAddress::Ethernet(self.mac),
             #[cfg(feature = "medium-ip")]
             Medium::Ip => HardwareAddress::Ip,
@@ -171,14 +173,16 @@ impl NetConfig {
         let mut config = Config::new(hardware);
         config.random_seed = seed;
         let mut interface = Interface::new(config, device, now);
-        self.apply(&mut interface);
+        self.apply(&mut interface, medium);
         interface
     }
 
     /// Gives `interface` these addresses and routes, and no others.
-    fn apply(&self, interface: &mut Interface) {
+    fn apply(&self, interface: &mut Interface, medium: Medium) {
         #[cfg(feature = "ipv6")]
-        let ethernet = matches!(interface.hardware_addr(), HardwareAddress::Ethernet(_));
+        let ethernet = medium == Medium::Ethernet;
+        #[cfg(not(feature = "ipv6"))]
+        let _ = medium;
         interface.update_ip_addrs(|addresses| {
             addresses.clear();
             let mut add = |cidr| {
@@ -245,10 +249,15 @@ impl NetStack<'_> {
     }
 
     /// Becomes somebody else: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
-    /// address and the limits stay. Connections of an address that is gone are reset without a word, for nobody could send it.
+    /// address and the limits stay, and so do listeners, UDP sockets, and connections of an address that stays. The others end
+    /// without a word to the peer, for nobody could send it; to their owners as [`Error::ConnectionReset`]. All neighbours are
+    /// asked for anew, and the addresses are announced (RFC 5227 2.3).
+    ///
+    /// # Panics
+    /// If these are more addresses than smoltcp has places for (its features `iface-max-addr-count-*`, 2 by default).
     pub fn reconfigure(&mut self, config: &NetConfig) {
         self.config = NetConfig { mac: self.config.mac, limits: self.config.limits, ..*config };
-        self.config.apply(&mut self.interface);
+        self.config.apply(&mut self.interface, self.capabilities.medium);
         for index in self.pool.used() {
             let local = self.pool.socket(index).local_endpoint();
             if local.is_some_and(|local| !self.is_own(local.addr)) {
@@ -267,8 +276,12 @@ impl NetStack<'_> {
         &self.interface
     }
 
-    /// Joins a group (RFC 1112, RFC 3810): smoltcp reports it. Its datagrams come to sockets of the user's own
-    /// ([`NetStack::add_socket`]).
+    /// Joins a group: reports it (RFC 2236, RFC 3810), and answers routers that ask. Its datagrams come to sockets of the
+    /// user's own ([`NetStack::add_socket`]), never to those of [`NetStack::udp_bind`].
+    ///
+    /// [`Error::Unaddressable`]: it is no multicast address, or of a family this stack does not have.
+    /// [`Error::NoBufferSpace`]: smoltcp has no place for a further group (`iface-max-multicast-group-count-*`; with
+    /// `ipv6` one is taken by each solicited-node group).
     #[cfg(feature = "multicast")]
     pub fn join(&mut self, group: IpAddr) -> Result<(), Error> {
         self.dirty = true;
@@ -278,7 +291,7 @@ impl NetStack<'_> {
         })
     }
 
-    /// Leaves a group.
+    /// Leaves a group, and says so. [`Error::Unaddressable`]: it is no multicast address.
     #[cfg(feature = "multicast")]
     pub fn leave(&mut self, group: IpAddr) -> Result<(), Error> {
         self.dirty = true;
@@ -287,12 +300,8 @@ impl NetStack<'_> {
 
     /// The MAC address, where the medium has some.
     pub(super) fn mac(&self) -> Option<EthernetAddress> {
-        #[allow(irrefutable_let_patterns, reason = "without `medium-ip` there is no other")]
-        if let HardwareAddress::Ethernet(mac) = self.interface.hardware_addr() {
-            Some(mac)
-        } else {
-            None
-        }
+        // smoltcp panics when asked for it on another medium.
+        (self.capabilities.medium == Medium::Ethernet).then_some(self.config.mac)
     }
 
     /// Whether `address` is one of ours.
@@ -353,7 +362,10 @@ pub(super) fn to_ip_addr(address: IpAddress) -> IpAddr {
     }
 }
 
-#[cfg_attr(feature = "ipv6", expect(clippy::unnecessary_wraps, reason = "without IPv6 it may fail"))]
+#[cfg_attr(
+    feature = "ipv6",
+    expect(clippy::unnecessary_wraps, reason = "without the feature it can fail")
+)]
 pub(super) const fn to_address(address: IpAddr) -> Result<IpAddress, Error> {
     match address {
         IpAddr::V4(address) => Ok(IpAddress::Ipv4(address)),

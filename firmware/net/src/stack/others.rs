@@ -30,6 +30,7 @@ impl<'a> NetStack<'a> {
             return Err(Error::InvalidState);
         }
         self.added += 1;
+        self.lent = true;
         Ok(handle)
     }
 
@@ -47,7 +48,7 @@ impl<'a> NetStack<'a> {
     /// # Panics
     /// As [`NetStack::added_socket`].
     pub fn added_socket_mut<T: AnySocket<'a>>(&mut self, handle: SocketHandle) -> &mut T {
-        self.dirty = true;
+        self.lent = true;
         self.others.get_mut(handle)
     }
 
@@ -59,7 +60,7 @@ impl<'a> NetStack<'a> {
         &mut self,
         handle: SocketHandle,
     ) -> (&mut T, &mut Context) {
-        self.dirty = true;
+        self.lent = true;
         (self.others.get_mut(handle), self.interface.context())
     }
 

@@ -35,7 +35,7 @@ const _: () = assert!(size_of::<TcpSocket>() == 4);
 
 impl NetStack<'_> {
     /// The slot behind a connecting or connected socket, noted as used.
-    fn stream(&mut self, socket: &TcpSocket) -> Result<usize, Error> {
+    pub(super) fn stream(&mut self, socket: &TcpSocket) -> Result<usize, Error> {
         let Kind::Stream { index, generation } = socket.0 else {
             return Err(Error::InvalidState);
         };
@@ -49,7 +49,7 @@ impl NetStack<'_> {
     }
 
     /// The pool's listener behind a bound socket, noted as used.
-    fn listener(&mut self, socket: &TcpSocket) -> Result<u8, Error> {
+    pub(super) fn listener(&mut self, socket: &TcpSocket) -> Result<u8, Error> {
         let Kind::Listener { index, generation } = socket.0 else {
             return Err(Error::InvalidState);
         };
@@ -61,20 +61,21 @@ impl NetStack<'_> {
         Ok(index)
     }
 
-    fn opened(&self, index: usize) -> TcpSocket {
+    pub(super) fn opened(&self, index: usize) -> TcpSocket {
         let generation = self.pool.slots[index].generation;
         TcpSocket(Kind::Stream { index: index as u8, generation })
     }
 
     /// The error that explains why this connection is over, if it is.
-    fn ended(&self, index: usize) -> Option<Error> {
+    pub(super) fn ended(&self, index: usize) -> Option<Error> {
         match self.pool.slots[index].end? {
             End::Reset => Some(Error::ConnectionReset),
             End::TimedOut => Some(Error::TimedOut),
         }
     }
 
-    /// Own and peer's address of a connecting or connected socket.
+    /// Own and peer's address of a connecting or connected socket; the error that ended the connection, or
+    /// [`Error::InvalidState`] for a socket that has none.
     pub fn endpoints(&mut self, socket: &TcpSocket) -> Result<(SocketAddr, SocketAddr), Error> {
         let index = self.stream(socket)?;
         let tcp = self.pool.socket(index);
@@ -96,7 +97,8 @@ impl NetStack<'_> {
     }
 
     /// Closes the sending direction: what was sent still goes out, then FIN. Receiving goes on. There is nothing to close
-    /// before the handshake is complete: smoltcp would take the acknowledgement of its SYN for that of a FIN.
+    /// before the handshake is complete ([`Error::InvalidState`]): smoltcp would take the acknowledgement of its SYN for
+    /// that of a FIN.
     pub fn shutdown(&mut self, socket: &TcpSocket) -> Result<(), Error> {
         let index = self.stream(socket)?;
         if let Some(error) = self.ended(index) {
@@ -111,7 +113,7 @@ impl NetStack<'_> {
         Ok(())
     }
 
-    /// Ends the connection with a reset, whatever is still under way.
+    /// Ends the connection with a reset (RFC 9293 3.10.5), whatever is still under way. A listener is closed.
     pub fn abort(&mut self, socket: TcpSocket) {
         self.dirty = true;
         if let Ok(index) = self.stream(&socket) {
@@ -121,7 +123,7 @@ impl NetStack<'_> {
         }
     }
 
-    /// Copies received bytes without taking them. Counts and errors are those of `receive`.
+    /// Copies received bytes without taking them. Counts and errors are those of [`NetStack::tcp_receive`].
     pub fn peek(&mut self, socket: &TcpSocket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
         let index = self.readable(socket)?;
         let Some(index) = index else { return Ok(0) };
@@ -235,7 +237,10 @@ impl NetStack<'_> {
 
 /// The calls, as methods with names of their own.
 impl NetStack<'_> {
-    /// A listening socket on `port`, whose connections come from [`NetStack::tcp_accept`].
+    /// A listening socket on `port`, whose connections come from [`NetStack::tcp_accept`]. It carries no data.
+    ///
+    /// [`Error::AddressInUse`]: the port has a listener. [`Error::NoBufferSpace`]: there are as many listeners as there can
+    /// be, or too few slots for the reserves of one more ([`Limits`](crate::Limits)). [`Error::Unaddressable`]: port 0.
     pub fn tcp_listen(&mut self, port: u16) -> Result<TcpSocket, Error> {
         let mut socket = TcpSocket::NEW;
         self.tcp_bind_socket(&mut socket, port)?;
@@ -243,7 +248,10 @@ impl NetStack<'_> {
         Ok(socket)
     }
 
-    /// The connection that has waited longest, and who is at its other end.
+    /// The connection that has waited longest, and who is at its other end; `WouldBlock` while there is none.
+    ///
+    /// [`Error::ConnectionAborted`]: the listener was reclaimed ([`Limits::with_abandoned`](crate::Limits::with_abandoned)).
+    /// [`Error::InvalidState`]: it is none.
     pub fn tcp_accept(
         &mut self,
         listener: &TcpSocket,
@@ -258,7 +266,11 @@ impl NetStack<'_> {
         Ok((opened, remote))
     }
 
-    /// Asks `remote` for a connection; [`NetStack::tcp_connected`] says what became of it.
+    /// Asks `remote` for a connection, from a random ephemeral port (RFC 6056); [`NetStack::tcp_connected`] says what became
+    /// of it.
+    ///
+    /// [`Error::NoBufferSpace`]: no slot is free. [`Error::Unaddressable`]: no route leads to `remote`, or it is no address
+    /// of a single host.
     pub fn tcp_connect(&mut self, remote: SocketAddr) -> Result<TcpSocket, Error> {
         let remote = self.destination(remote)?;
         let port = self.ephemeral_port();
@@ -277,8 +289,8 @@ impl NetStack<'_> {
         Ok(self.opened(index))
     }
 
-    /// Whether the peer has answered: `WouldBlock` until then. After any other error the slot is free again, and the
-    /// socket as new.
+    /// Whether the peer has answered: `WouldBlock` until then. After [`Error::ConnectionRefused`] and [`Error::TimedOut`]
+    /// ([`Limits::with_connect`](crate::Limits::with_connect)) the slot is free again, and the socket as new.
     pub fn tcp_connected(&mut self, socket: &mut TcpSocket) -> nb::Result<(), Error> {
         let index = match self.stream(socket) {
             Err(error @ Error::ConnectionAborted) => {
@@ -313,7 +325,11 @@ impl NetStack<'_> {
         }
     }
 
-    /// Sends the first bytes of `data` for which there is room, and says how many.
+    /// Sends the first bytes of `data` for which there is room in the send buffer, and says how many; `WouldBlock` while
+    /// there is none.
+    ///
+    /// [`Error::PipeClosed`] after [`NetStack::shutdown`]; [`Error::InvalidState`] before the handshake is complete;
+    /// [`Error::ConnectionReset`], [`Error::TimedOut`] or [`Error::ConnectionAborted`] once the connection has ended.
     pub fn tcp_send(&mut self, socket: &TcpSocket, data: &[u8]) -> nb::Result<usize, Error> {
         if data.is_empty() {
             return self.writable(socket).map(|_| 0);
@@ -327,7 +343,8 @@ impl NetStack<'_> {
         })
     }
 
-    /// Receives into `buffer` and says how many bytes; 0 is the peer's FIN.
+    /// Receives into `buffer` and says how many bytes; 0 is the peer's FIN; `WouldBlock` while there are none. What came in
+    /// before a reset is still received, then the error that ended the connection.
     pub fn tcp_receive(
         &mut self,
         socket: &TcpSocket,
@@ -411,46 +428,6 @@ impl NetStack<'_> {
     pub(super) fn tcp_listen_socket(&mut self, socket: &TcpSocket) -> Result<(), Error> {
         let index = self.listener(socket)?;
         self.pool.listeners[usize::from(index)].listening = true;
-        Ok(())
-    }
-}
-
-#[cfg(feature = "deferred-accept")]
-impl NetStack<'_> {
-    /// Like `listen`, but peers get no SYN-ACK before [`NetStack::admit`].
-    pub fn listen_deferred(&mut self, socket: &TcpSocket) -> Result<(), Error> {
-        self.tcp_listen_socket(socket)?;
-        let index = self.listener(socket)?;
-        self.pool.listeners[usize::from(index)].deferred = true;
-        Ok(())
-    }
-
-    /// A peer that wants to connect to a port of [`NetStack::listen_deferred`], and who it is.
-    pub fn accept_deferred(
-        &mut self,
-        socket: &TcpSocket,
-    ) -> nb::Result<(TcpSocket, SocketAddr), Error> {
-        let listener = self.listener(socket)?;
-        let Some(index) = self.pool.accept_deferred(listener, self.now) else {
-            return Err(nb::Error::WouldBlock);
-        };
-        let opened = self.opened(index);
-        let (_, remote) = self.endpoints(&opened)?;
-        Ok((opened, remote))
-    }
-
-    /// Lets the SYN-ACK go out. `abort` instead refuses the peer. An error if the peer has taken its request back.
-    pub fn admit(&mut self, socket: &TcpSocket) -> Result<(), Error> {
-        let index = self.stream(socket)?;
-        if let Some(error) = self.ended(index) {
-            return Err(error);
-        }
-        self.dirty = true;
-        let user_timeout = self.pool.limits.user_timeout;
-        let tcp = self.pool.socket_mut(index);
-        tcp.pause_synack(false);
-        tcp.set_timeout(Some(user_timeout));
-        self.counters.passive_opens = self.counters.passive_opens.wrapping_add(1);
         Ok(())
     }
 }

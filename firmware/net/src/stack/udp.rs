@@ -254,7 +254,7 @@ impl<'a> NetStack<'a> {
         })
     }
 
-    /// Own address that the datagram last received was sent to.
+    /// Own address that the datagram last received was sent to; `None` before the first.
     pub fn udp_destination(&mut self, socket: &UdpSocket) -> Result<Option<IpAddr>, Error> {
         let index = self.udp_index(socket)?;
         Ok(self.udp[index].destination)
@@ -292,14 +292,19 @@ impl<'a> NetStack<'a> {
 
 /// The calls, as methods with names of their own.
 impl NetStack<'_> {
-    /// A UDP socket on `port`.
+    /// A UDP socket on `port`. It gets what is sent to this host alone; for groups and broadcasts see
+    /// [`NetStack::add_socket`].
+    ///
+    /// [`Error::AddressInUse`]: another has the port. [`Error::NoBufferSpace`]: there are as many as there can be.
+    /// [`Error::Unaddressable`]: port 0.
     pub fn udp_bind(&mut self, port: u16) -> Result<UdpSocket, Error> {
         let mut socket = UdpSocket::NEW;
         self.udp_bind_socket(&mut socket, port)?;
         Ok(socket)
     }
 
-    /// A UDP socket on a random ephemeral port whose only peer is `remote`.
+    /// A UDP socket on a random ephemeral port whose only peer is `remote`. [`Error::NoBufferSpace`]: there are as many as
+    /// there can be. [`Error::Unaddressable`]: no route leads to `remote`, or it is no address of a single host.
     pub fn udp_connect(&mut self, remote: SocketAddr) -> Result<UdpSocket, Error> {
         let mut socket = UdpSocket::NEW;
         self.udp_connect_socket(&mut socket, remote)?;
@@ -338,14 +343,18 @@ impl NetStack<'_> {
         Ok(())
     }
 
-    /// Sends a datagram to the socket's peer, or to whom it last wrote.
+    /// Sends a datagram to the socket's peer, or to whom it last wrote; [`Error::InvalidState`] without either. Otherwise as
+    /// [`NetStack::udp_send_to`].
     pub fn udp_send(&mut self, socket: &UdpSocket, payload: &[u8]) -> nb::Result<(), Error> {
         let index = self.udp_index(socket)?;
         let remote = self.udp[index].last.ok_or(Error::InvalidState)?;
         self.udp_queue(index, remote, payload)
     }
 
-    /// Sends a datagram to `remote`.
+    /// Sends a datagram to `remote`; `WouldBlock` while the socket's queue is full.
+    ///
+    /// [`Error::MessageTooLong`]: it does not fit a frame, 1472 bytes over IPv4 and 1452 over IPv6.
+    /// [`Error::Unaddressable`]: no route leads to `remote`, or it is no address of a single host.
     pub fn udp_send_to(
         &mut self,
         socket: &UdpSocket,
@@ -358,7 +367,7 @@ impl NetStack<'_> {
         Ok(())
     }
 
-    /// A datagram's length and who sent it. What of it does not fit `buffer` is lost, as with BSD's `recvfrom`.
+    /// A datagram's length and who sent it; `WouldBlock` while there is none. What of it does not fit `buffer` is lost, as with BSD's `recvfrom`.
     pub fn udp_receive(
         &mut self,
         socket: &UdpSocket,

@@ -1,0 +1,269 @@
+//! smoltcp sockets of the user's own on the stack's interface: DHCP, DNS, ICMP, raw, and UDP for broadcasts.
+
+mod common;
+
+use std::net::{IpAddr, SocketAddr};
+
+use common::{SOON, World, at, config, mac, pattern, v4};
+use tapboard_net::smoltcp::iface::SocketHandle;
+use tapboard_net::smoltcp::phy::ChecksumCapabilities;
+use tapboard_net::smoltcp::socket::{dhcpv4, dns, icmp, raw, tcp, udp};
+use tapboard_net::smoltcp::time::Duration;
+use tapboard_net::smoltcp::wire::{
+    DHCP_MAX_DNS_SERVER_COUNT, DhcpMessageType, DhcpPacket, DhcpRepr, DnsQueryType, Icmpv4Packet,
+    Icmpv4Repr, IpAddress, IpProtocol, IpVersion, Ipv4Address, Ipv4Packet, Ipv4Repr,
+};
+use tapboard_net::{Error, NetConfig, NetStack};
+
+fn udp_socket(port: u16) -> udp::Socket<'static> {
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 2048]);
+    let mut socket = udp::Socket::new(buffer(), buffer());
+    socket.bind(port).unwrap();
+    socket
+}
+
+/// Answers a request of a DHCP client (RFC 2131) with the address 192.0.2.50/24, for two minutes.
+fn dhcp_answer(request: &[u8], server: Ipv4Address) -> Option<Vec<u8>> {
+    let packet = DhcpPacket::new_checked(request).ok()?;
+    let request = DhcpRepr::parse(&packet).ok()?;
+    let message_type = match request.message_type {
+        DhcpMessageType::Discover => DhcpMessageType::Offer,
+        DhcpMessageType::Request => DhcpMessageType::Ack,
+        _ => return None,
+    };
+    let mut servers = heapless::Vec::<_, DHCP_MAX_DNS_SERVER_COUNT>::new();
+    servers.push(server).ok()?;
+    let answer = DhcpRepr {
+        message_type,
+        your_ip: v4(50),
+        server_ip: server,
+        router: Some(server),
+        subnet_mask: Some(Ipv4Address::new(255, 255, 255, 0)),
+        server_identifier: Some(server),
+        dns_servers: Some(servers),
+        lease_duration: Some(120),
+        requested_ip: None,
+        client_identifier: None,
+        parameter_request_list: None,
+        max_size: None,
+        ..request
+    };
+    let mut bytes = vec![0; answer.buffer_len()];
+    answer.emit(&mut DhcpPacket::new_unchecked(&mut bytes[..])).ok()?;
+    Some(bytes)
+}
+
+/// A turn of the server, over a socket that was added to node `index`.
+fn serve_dhcp(world: &mut World, index: usize, handle: SocketHandle) {
+    let stack = world.stack(index);
+    let server = stack.ipv4().expect("a server has an address");
+    let socket = stack.added_socket_mut::<udp::Socket<'_>>(handle);
+    while let Ok((request, from)) = socket.recv() {
+        let Some(answer) = dhcp_answer(request, server) else { continue };
+        let broadcast = from.endpoint.addr.is_unspecified();
+        let to = if broadcast { Ipv4Address::BROADCAST.into() } else { from.endpoint.addr };
+        socket.send_slice(&answer, (to, 68)).unwrap();
+    }
+}
+
+/// A turn of the client, as a user writes it: the lease goes through `reconfigure`.
+fn follow_dhcp(stack: &mut NetStack<'_>, handle: SocketHandle) {
+    let config = *stack.config();
+    let next = match stack.added_socket_mut::<dhcpv4::Socket<'_>>(handle).poll() {
+        None => return,
+        Some(dhcpv4::Event::Configured(lease)) => {
+            let config = config.with_ipv4(lease.address);
+            lease.router.map_or(config, |router| config.with_ipv4_gateway(router))
+        }
+        Some(dhcpv4::Event::Deconfigured) => config.without_ipv4(),
+    };
+    stack.reconfigure(&next);
+}
+
+#[test]
+fn dhcp() {
+    let mut world = World::ethernet();
+    world.add(&config(1));
+    world.add(&NetConfig::new(mac(2)));
+    let server = world.stack(0).add_socket(udp_socket(67)).unwrap();
+    let listener = world.stack(0).tcp_listen(7).unwrap();
+    let client = world.stack(1).add_socket(dhcpv4::Socket::new()).unwrap();
+    let run = |world: &mut World, limit, mut done: Box<dyn FnMut(&mut World) -> bool>| {
+        world.until(limit, |world| {
+            serve_dhcp(world, 0, server);
+            follow_dhcp(world.stack(1), client);
+            done(world).then_some(())
+        });
+    };
+    run(&mut world, SOON, Box::new(|world| world.stack(1).ipv4().is_some()));
+    let config = *world.stack(1).config();
+    assert_eq!(config.ipv4().unwrap().to_string(), "192.0.2.50/24");
+    assert_eq!((config.ipv4_gateway(), config.mac()), (Some(v4(1)), mac(2)));
+    let (mine, theirs) = world.connect(1, at(1, 7), (0, &listener));
+    world.transfer((1, &mine), (0, &theirs), &pattern(5000));
+
+    // It is renewed in its time, which costs no connection, ...
+    let renewed = world.now + Duration::from_secs(400);
+    run(&mut world, SOON * 10, Box::new(move |world| world.now >= renewed));
+    world.transfer((1, &mine), (0, &theirs), &pattern(5000));
+    let polls = world.stack(1).counters().polls;
+    assert!(polls < 500, "{polls} polls in 400 s: a client that is looked at is not a busy one");
+    // ... and when the server is gone, so is the address, and what had it.
+    world.until(SOON * 5, |world| {
+        follow_dhcp(world.stack(1), client);
+        world.stack(1).ipv4().is_none().then_some(())
+    });
+    let error = world.wait(|world| world.stack(1).tcp_receive(&mine, &mut [0; 1])).unwrap_err();
+    assert_eq!(error, Error::ConnectionReset);
+}
+
+/// Answers a question for a name with one address record.
+fn dns_answer(query: &[u8], address: Ipv4Address) -> Vec<u8> {
+    let mut answer = query.to_vec();
+    // A response, recursion available; one answer.
+    answer[2..4].copy_from_slice(&[0x81, 0x80]);
+    answer[6..8].copy_from_slice(&[0, 1]);
+    // The name of the question, type A, class IN, 60 s, 4 bytes.
+    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+    answer.extend(address.octets());
+    answer
+}
+
+#[test]
+fn dns() {
+    let mut world = World::pair();
+    let listener = world.stack(0).tcp_listen(7).unwrap();
+    let server = world.stack(0).udp_bind(53).unwrap();
+    let resolver = dns::Socket::new(&[v4(1).into()], vec![None]);
+    let handle = world.stack(1).add_socket(resolver).unwrap();
+    let (socket, context) = world.stack(1).added_socket_and_context::<dns::Socket<'_>>(handle);
+    let query = socket.start_query(context, "board.example", DnsQueryType::A).unwrap();
+    assert!(world.stack(1).wants_poll());
+    let addresses = world.until(SOON, |world| {
+        let mut buffer = [0; 512];
+        if let Ok((count, peer)) = world.stack(0).udp_receive(&server, &mut buffer) {
+            assert!(buffer[..count].windows(7).any(|name| name == b"\x05board\x07"));
+            let answer = dns_answer(&buffer[..count], v4(1));
+            world.stack(0).udp_send_to(&server, peer, &answer).unwrap();
+        }
+        let socket = world.stack(1).added_socket_mut::<dns::Socket<'_>>(handle);
+        match socket.get_query_result(query) {
+            Err(dns::GetQueryResultError::Pending) => None,
+            result => Some(result.expect("the name is known")),
+        }
+    });
+    assert_eq!(addresses[..], [IpAddress::Ipv4(v4(1))]);
+    let address = IpAddr::from(addresses[0]);
+    let _ = world.connect(1, SocketAddr::from((address, 7)), (0, &listener));
+}
+
+#[test]
+fn icmp() {
+    let mut world = World::pair();
+    let buffer = || icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY; 2], vec![0; 256]);
+    let mut socket = icmp::Socket::new(buffer(), buffer());
+    socket.bind(icmp::Endpoint::Ident(0x1234)).unwrap();
+    let handle = world.stack(1).add_socket(socket).unwrap();
+    for seq_no in 0..3 {
+        let request = Icmpv4Repr::EchoRequest { ident: 0x1234, seq_no, data: b"anybody?" };
+        let socket = world.stack(1).added_socket_mut::<icmp::Socket<'_>>(handle);
+        let bytes = socket.send(request.buffer_len(), v4(1).into()).unwrap();
+        request.emit(&mut Icmpv4Packet::new_unchecked(bytes), &ChecksumCapabilities::default());
+        assert!(world.stack(1).wants_poll());
+        let start = world.now;
+        let answer = world.until(SOON, |world| {
+            let socket = world.stack(1).added_socket_mut::<icmp::Socket<'_>>(handle);
+            socket.recv().ok().map(|(bytes, from)| (bytes.to_vec(), from))
+        });
+        let packet = Icmpv4Packet::new_checked(&answer.0[..]).unwrap();
+        let reply = Icmpv4Repr::parse(&packet, &ChecksumCapabilities::default()).unwrap();
+        assert_eq!(reply, Icmpv4Repr::EchoReply { ident: 0x1234, seq_no, data: b"anybody?" });
+        assert_eq!(answer.1, v4(1).into());
+        // The first had to ask for the neighbour.
+        assert!(world.now - start < Duration::from_secs(2), "{}", world.now - start);
+    }
+    // To nobody: it costs no busy loop.
+    let request = Icmpv4Repr::EchoRequest { ident: 0x1234, seq_no: 9, data: b"" };
+    let socket = world.stack(1).added_socket_mut::<icmp::Socket<'_>>(handle);
+    let bytes = socket.send(request.buffer_len(), v4(99).into()).unwrap();
+    request.emit(&mut Icmpv4Packet::new_unchecked(bytes), &ChecksumCapabilities::default());
+    let before = world.stack(1).counters().polls;
+    world.pass(Duration::from_secs(100));
+    let polls = world.stack(1).counters().polls - before;
+    assert!(polls <= 1000, "{polls} polls in 100 s");
+}
+
+#[test]
+fn raw() {
+    const PROTOCOL: IpProtocol = IpProtocol::Unknown(253);
+    let mut world = World::pair();
+    let handles = [0, 1].map(|node| {
+        let buffer = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 2], vec![0; 256]);
+        let socket = raw::Socket::new(Some(IpVersion::Ipv4), Some(PROTOCOL), buffer(), buffer());
+        world.stack(node).add_socket(socket).unwrap()
+    });
+    let ip = Ipv4Repr {
+        src_addr: v4(2),
+        dst_addr: v4(1),
+        next_header: PROTOCOL,
+        payload_len: 4,
+        hop_limit: 64,
+    };
+    let mut packet = vec![0; 24];
+    ip.emit(&mut Ipv4Packet::new_unchecked(&mut packet[..]), &ChecksumCapabilities::default());
+    packet[20..].copy_from_slice(b"odd!");
+    let socket = world.stack(1).added_socket_mut::<raw::Socket<'_>>(handles[1]);
+    socket.send_slice(&packet).unwrap();
+    let received = world.until(SOON, |world| {
+        let socket = world.stack(0).added_socket_mut::<raw::Socket<'_>>(handles[0]);
+        socket.recv().ok().map(<[u8]>::to_vec)
+    });
+    assert_eq!(&received[20..], b"odd!");
+}
+
+#[test]
+fn a_broadcast_arrives_at_a_socket_that_was_added_and_at_no_other() {
+    let mut world = World::pair();
+    let own = world.stack(0).udp_bind(5001).unwrap();
+    let added = world.stack(0).add_socket(udp_socket(5000)).unwrap();
+    let sender = world.stack(1).add_socket(udp_socket(9)).unwrap();
+    for to in [Ipv4Address::BROADCAST, v4(255)] {
+        for port in [5000, 5001] {
+            let socket = world.stack(1).added_socket_mut::<udp::Socket<'_>>(sender);
+            socket.send_slice(b"all", (to, port)).unwrap();
+            world.pass(Duration::from_millis(1));
+        }
+        let socket = world.stack(0).added_socket_mut::<udp::Socket<'_>>(added);
+        assert!(socket.recv().is_ok(), "{to}");
+        assert!(!socket.can_recv());
+        assert!(world.stack(0).udp_receive(&own, &mut [0; 4]).is_err());
+    }
+    // To us alone it arrives too.
+    let socket = world.stack(1).added_socket_mut::<udp::Socket<'_>>(sender);
+    socket.send_slice(b"you", (v4(1), 5000)).unwrap();
+    world.until(SOON, |world| {
+        let socket = world.stack(0).added_socket_mut::<udp::Socket<'_>>(added);
+        socket.recv().is_ok().then_some(())
+    });
+}
+
+#[test]
+fn places_are_as_many_as_their_parameter_says_and_tcp_is_the_stacks_own() {
+    let mut world = World::ethernet();
+    world.add_sized::<1, 2, 0, 3, 0>(&config(1));
+    let stack = world.stack(0);
+    let buffer = || tcp::SocketBuffer::new(vec![0; 64]);
+    let refused = stack.add_socket(tcp::Socket::new(buffer(), buffer()));
+    assert_eq!(refused, Err(Error::InvalidState));
+    let first = stack.add_socket(udp_socket(1)).expect("the third place");
+    assert_eq!(stack.add_socket(udp_socket(2)), Err(Error::NoBufferSpace));
+    let refused = stack.add_socket(tcp::Socket::new(buffer(), buffer()));
+    assert_eq!(refused, Err(Error::NoBufferSpace));
+    assert_eq!(stack.added_socket::<udp::Socket<'_>>(first).endpoint().port, 1);
+    stack.remove_socket(first);
+    stack.add_socket(udp_socket(2)).expect("it was given back");
+    // The stack's own are not touched by that.
+    for port in [1, 3] {
+        let _ = stack.udp_bind(port).unwrap();
+    }
+}
