@@ -57,7 +57,7 @@ pub struct Rungs {
 
 impl Rungs {
     /// From now on a board is known to have these addresses; unless told, those of
-    /// [`NetConfig::BOARD`](tapboard_firmware::NetConfig::BOARD). Others are learned from what it sends.
+    /// [`BOARD_NET`](tapboard_firmware::BOARD_NET). Others are learned from what it sends.
     #[must_use]
     pub fn of_board(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.hosts.of_board(addresses);

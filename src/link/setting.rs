@@ -6,7 +6,6 @@ use std::str::FromStr;
 use smoltcp::time::Duration;
 
 use super::chance::Chance;
-use super::describe::rate;
 use super::faults::{Burst, Faults};
 
 /// One fault and its new value.

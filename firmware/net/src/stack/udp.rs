@@ -14,8 +14,8 @@ use smoltcp::wire::IpAddress;
 use super::interface::{to_ip_addr, to_socket_addr};
 use super::{Error, NetStack};
 use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE, UDP_PACKETS};
-use crate::storage::Place;
 use crate::netstat::{Protocol, Row};
+use crate::storage::Place;
 use crate::time::earliest;
 
 /// What is known of one UDP socket beside smoltcp's own state.
@@ -54,7 +54,6 @@ impl UdpSlot {
             sent_empty: false,
         }
     }
-
 }
 
 /// Room for `UDP` sockets and what belongs to them, beside their buffers.
