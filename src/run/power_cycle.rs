@@ -216,14 +216,14 @@ mod tests {
     #[derive(Default)]
     struct Told {
         turns: usize,
-        told: Vec<(usize, &'static str)>,
+        heard: Vec<(usize, &'static str)>,
         /// It is reset in this turn.
         reset_at: Option<usize>,
     }
 
     impl Told {
         fn hear(&mut self, what: &'static str) {
-            self.told.push((self.turns, what));
+            self.heard.push((self.turns, what));
         }
     }
 
@@ -296,7 +296,7 @@ mod tests {
         let mut nic = flapping(&[true, false, false, true, true, false]);
         let (_, end) = run(&mut endpoint, &mut nic, false);
         assert_eq!(end, BootEnd::Reset);
-        assert_eq!(endpoint.told, [(3, "link up"), (6, "link up")]);
+        assert_eq!(endpoint.heard, [(3, "link up"), (6, "link up")]);
     }
 
     #[test]
@@ -304,9 +304,9 @@ mod tests {
         let (mut endpoint, mut nic) = (Told::default(), flapping(&[]));
         let (took, end) = run(&mut endpoint, &mut nic, true);
         assert_eq!(end, BootEnd::Stopped);
-        let told: Vec<_> = endpoint.told.iter().map(|(_, what)| *what).collect();
-        assert_eq!(told, ["shutdown", "abort"]);
-        assert_eq!(endpoint.told[0].0, 0, "before the first poll");
+        let heard: Vec<_> = endpoint.heard.iter().map(|(_, what)| *what).collect();
+        assert_eq!(heard, ["shutdown", "abort"]);
+        assert_eq!(endpoint.heard[0].0, 0, "before the first poll");
         assert!(nic.aborted);
         assert!(took >= CLOSE + RESET, "{took}");
     }
