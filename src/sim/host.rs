@@ -149,7 +149,7 @@ impl HostSockets<'_, '_> {
     pub(super) fn tcp(&mut self) -> Result<HostTcp, SocketError> {
         Ok(match self {
             Self::Tapboard(stack) => HostTcp::Tapboard(TcpClientStack::socket(*stack)?),
-            Self::Smoltcp(stack) => HostTcp::Smoltcp(stack.tcp()),
+            Self::Smoltcp(_) => HostTcp::Smoltcp(bare::TcpSocket::New),
         })
     }
 
@@ -200,13 +200,13 @@ impl HostSockets<'_, '_> {
     pub(super) fn close(&mut self, socket: HostTcp) {
         either!(self, socket,
             stack, HostTcp::Tapboard(socket) => { let _ = TcpClientStack::close(*stack, socket); },
-            stack, HostTcp::Smoltcp(socket) => stack.close(socket));
+            stack, HostTcp::Smoltcp(socket) => stack.close(&socket));
     }
 
     pub(super) fn abort(&mut self, socket: HostTcp) {
         either!(self, socket,
             stack, HostTcp::Tapboard(socket) => stack.abort(socket),
-            stack, HostTcp::Smoltcp(socket) => stack.abort(socket));
+            stack, HostTcp::Smoltcp(socket) => stack.abort(&socket));
     }
 
     pub(super) fn listen(&mut self, port: u16) -> Result<HostTcp, SocketError> {

@@ -2,7 +2,7 @@
 //!
 //! The caller owns the connections and names each by a key; it hands in lines, ends and the time, and gets
 //! [`Event`]s to print. A board is known by its name, so its history outlives the connection: a board
-//! that comes back on a new one is still checked for lost reports and reboots. BoardRecord is bounded by the
+//! that comes back on a new one is still checked for lost reports and reboots. Memory is bounded by the
 //! number of connections and by [`REMEMBERED_MAX`] boards that are gone.
 
 use std::collections::BTreeMap;

@@ -89,7 +89,7 @@ pub fn direct(board: Board, name: &str) -> Outcome {
     let mut outcome = None;
     check(&plan, |event| match event {
         CheckEvent::Finding(finding) if finding.check.name == name => {
-            outcome = Some(finding.outcome)
+            outcome = Some(finding.outcome);
         }
         _ => {}
     });

@@ -158,8 +158,7 @@ impl BareStack {
                     let refused = cause == SocketError::Reset && !connection.established;
                     connection.over = Some(if refused { SocketError::Refused } else { cause });
                 }
-                tcp::State::Closed => {}
-                tcp::State::SynSent | tcp::State::SynReceived => {}
+                tcp::State::Closed | tcp::State::SynSent | tcp::State::SynReceived => {}
                 _ => connection.established = true,
             }
         }
@@ -202,11 +201,6 @@ impl BareStack {
             TcpSocket::Connection(handle) => Some(self.sockets.get(*handle)),
             TcpSocket::New | TcpSocket::Listener => None,
         }
-    }
-
-    #[allow(clippy::unused_self)]
-    pub(super) const fn tcp(&mut self) -> TcpSocket {
-        TcpSocket::New
     }
 
     pub(super) fn connect(&mut self, socket: &mut TcpSocket, remote: SocketAddr) -> Call<()> {
@@ -273,8 +267,8 @@ impl BareStack {
     }
 
     /// With a FIN, or with a reset if there is something that nobody will read, as a kernel does.
-    pub(super) fn close(&mut self, socket: TcpSocket) {
-        match socket {
+    pub(super) fn close(&mut self, socket: &TcpSocket) {
+        match *socket {
             TcpSocket::New => {}
             TcpSocket::Connection(handle) => {
                 self.sockets.get_mut::<tcp::Socket<'_>>(handle).close();
@@ -291,8 +285,8 @@ impl BareStack {
         }
     }
 
-    pub(super) fn abort(&mut self, socket: TcpSocket) {
-        if let TcpSocket::Connection(handle) = socket {
+    pub(super) fn abort(&mut self, socket: &TcpSocket) {
+        if let TcpSocket::Connection(handle) = *socket {
             self.sockets.get_mut::<tcp::Socket<'_>>(handle).abort();
         }
         self.close(socket);

@@ -1,5 +1,11 @@
 //! The values of a plan as people write them: `12.5 s`, `loss 5%`, `led on`.
 
+#![allow(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::ref_option,
+    reason = "the signatures are serde's"
+)]
+
 use std::fmt::Display;
 
 use serde::de::{Deserialize, Deserializer, Error};
@@ -79,8 +85,6 @@ pub(in crate::sim) mod direction {
     const NAMES: [(&str, Option<Side>); 3] =
         [("both", None), ("in", Some(Side::Board)), ("out", Some(Side::Peer))];
 
-    // The signature is serde's.
-    #[allow(clippy::ref_option)]
     pub(in crate::sim) fn serialize<S: Serializer>(
         side: &Option<Side>,
         to: S,
