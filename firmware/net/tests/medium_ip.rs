@@ -7,7 +7,7 @@ mod common;
 use common::{SOON, World, at, config, pattern};
 use tapboard_net::smoltcp::phy::Medium;
 use tapboard_net::smoltcp::time::Duration;
-use tapboard_net::smoltcp::wire::{IpVersion, Ipv4Cidr, Ipv4Packet};
+use tapboard_net::smoltcp::wire::{IpVersion, Ipv4Address, Ipv4Cidr, Ipv4Packet};
 
 #[test]
 fn tcp_and_udp_without_a_link_layer() {
@@ -56,7 +56,7 @@ fn ipv6_without_a_link_layer() {
 #[test]
 fn a_gateway_without_a_link_layer() {
     let mut world = World::new(Medium::Ip);
-    let far = tapboard_net::smoltcp::wire::Ipv4Address::new(198, 51, 100, 7);
+    let far = Ipv4Address::new(198, 51, 100, 7);
     world.add(&config(1));
     world.add(&config(2).with_ipv4(Ipv4Cidr::new(far, 24)).with_ipv4_gateway(common::v4(9)));
     let listener = world.stack(1).tcp_listen(7).unwrap();
@@ -103,11 +103,16 @@ mod tun {
     use super::common::{config, pattern};
     use tapboard_net::smoltcp::phy::{Medium, TunTapInterface, wait};
     use tapboard_net::smoltcp::time::{Duration, Instant};
-    use tapboard_net::{NetStack, Sockets, Storage, TcpSocket};
+    #[cfg(feature = "ipv6")]
+    use tapboard_net::smoltcp::wire::Ipv6Cidr;
+    use tapboard_net::{NetConfig, NetStack, Sockets, Storage, TcpSocket};
 
     /// The other side: ping, all of some data there and back, a port that nobody listens on.
     fn kernels_side() {
         sh("ping -c 3 -i 0.2 -W 20 192.0.2.1");
+        if cfg!(feature = "ipv6") {
+            sh("ping -6 -c 3 -i 0.2 -W 20 2001:db8::1");
+        }
         let data = pattern(100_000);
         let mut stream = TcpStream::connect("192.0.2.1:7").expect("a connection");
         let mut writer = stream.try_clone().expect("a second handle");
@@ -124,12 +129,20 @@ mod tun {
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     }
 
+    /// 192.0.2.1, and 2001:db8::1.
+    fn both() -> NetConfig {
+        #[cfg(feature = "ipv6")]
+        return config(1).with_ipv6(Ipv6Cidr::new("2001:db8::1".parse().expect("it is one"), 64));
+        #[cfg(not(feature = "ipv6"))]
+        config(1)
+    }
+
     /// Echoes to every connection until it is `done`.
     fn echo(tun: &mut TunTapInterface, done: impl Fn() -> bool) {
         let mut storage = Storage::<4, 2048, 1, 1472>::new();
         let mut sockets = Sockets::<4, 1>::new();
         let now = Instant::now();
-        let mut stack = NetStack::new(&config(1), tun, now, 7, &mut storage, &mut sockets);
+        let mut stack = NetStack::new(&both(), tun, now, 7, &mut storage, &mut sockets);
         let listener = stack.tcp_listen(7).expect("a free port");
         let mut open: Vec<TcpSocket> = Vec::new();
         while !done() {
@@ -169,7 +182,7 @@ mod tun {
     fn a_tun_against_the_kernel() {
         netns::run("tun::a_tun_against_the_kernel", || {
             sh("ip tuntap add tun0 mode tun && ip addr add 192.0.2.2/24 dev tun0");
-            sh("ip link set tun0 up");
+            sh("ip link set tun0 up && ip addr add 2001:db8::2/64 dev tun0 nodad");
             let mut tun = TunTapInterface::new("tun0", Medium::Ip).expect("a TUN");
             let kernel = thread::spawn(kernels_side);
             echo(&mut tun, || kernel.is_finished());

@@ -4,6 +4,8 @@
 
 mod common;
 
+#[cfg(feature = "ipv6")]
+use std::net::Ipv6Addr;
 use std::net::{IpAddr, Ipv4Addr};
 
 use common::{World, config};
@@ -15,6 +17,10 @@ use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::{
     EthernetAddress, EthernetFrame, IgmpPacket, IgmpRepr, IgmpVersion, IpProtocol, Ipv4Packet,
     Ipv4Repr,
+};
+#[cfg(feature = "ipv6")]
+use tapboard_net::smoltcp::wire::{
+    Icmpv6Message, Icmpv6Packet, Icmpv6Repr, Ipv6Cidr, Ipv6Packet, Ipv6Repr, MldRepr,
 };
 use tapboard_net::{Error, NetStack};
 
@@ -157,28 +163,71 @@ fn what_is_no_group_or_one_too_many_is_refused() {
 
 #[cfg(feature = "ipv6")]
 #[test]
-fn an_ipv6_group_is_reported_too() {
-    use tapboard_net::smoltcp::wire::{Icmpv6Message, Icmpv6Packet, Ipv6Cidr, Ipv6Packet};
-
+fn an_ipv6_group_is_reported_too_and_a_query_for_it_answered() {
     let mut world = World::ethernet();
     let address = Ipv6Cidr::new("2001:db8::1".parse().unwrap(), 64);
     world.add(&tapboard_net::NetConfig::new(common::mac(1)).with_ipv6(address));
     world.pass(Duration::from_secs(10));
     world.nodes[0].port.take_sent();
-    let group: std::net::Ipv6Addr = "ff05::1:3".parse().unwrap();
+    let group: Ipv6Addr = "ff05::1:3".parse().unwrap();
     world.stack(0).join(group.into()).unwrap();
     world.pass(Duration::from_secs(1));
-    let frames = world.nodes[0].port.take_sent();
-    let reported = frames.iter().any(|frame| {
-        let frame = EthernetFrame::new_checked(&frame[..]).unwrap();
-        let ip = Ipv6Packet::new_checked(frame.payload()).unwrap();
-        // Behind a hop-by-hop header with a router alert.
-        let icmp = Icmpv6Packet::new_checked(&ip.payload()[8..]).unwrap();
-        let text = icmp.payload().windows(16).any(|bytes| bytes == group.octets());
-        icmp.msg_type() == Icmpv6Message::MldReport && text
-    });
-    assert!(reported, "{frames:x?}");
+    assert!(is_reported(&world, group));
+    world.pass(Duration::from_secs(10));
+    assert!(!is_reported(&world, group));
+    world.probe.send(world.now, &mld_query(Duration::from_secs(4)));
+    world.pass(Duration::from_secs(4));
+    assert!(is_reported(&world, group), "within the time that the router gives");
     let added = add(world.stack(0), 5000);
     world.stack(0).leave(group.into()).unwrap();
     assert_eq!(received(&mut world, added), 0);
+}
+
+/// Whether the stack has sent a report of `group` (MLD, RFC 3810).
+#[cfg(feature = "ipv6")]
+fn is_reported(world: &World, group: Ipv6Addr) -> bool {
+    let frames = world.nodes[0].port.take_sent();
+    frames.iter().any(|frame| {
+        let frame = EthernetFrame::new_checked(&frame[..]).unwrap();
+        let ip = Ipv6Packet::new_checked(frame.payload()).unwrap();
+        if ip.next_header() != IpProtocol::HopByHop {
+            return false;
+        }
+        // Behind a header with a router alert.
+        let icmp = Icmpv6Packet::new_checked(&ip.payload()[8..]).unwrap();
+        let text = icmp.payload().windows(16).any(|bytes| bytes == group.octets());
+        icmp.msg_type() == Icmpv6Message::MldReport && text
+    })
+}
+
+/// A router asks everybody for all groups (RFC 3810 5.1).
+#[cfg(feature = "ipv6")]
+fn mld_query(limit: Duration) -> Vec<u8> {
+    let (source, all) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9), "ff02::1".parse().unwrap());
+    let query = Icmpv6Repr::Mld(MldRepr::Query {
+        max_resp_code: limit.total_millis() as u16,
+        mcast_addr: Ipv6Addr::UNSPECIFIED,
+        s_flag: false,
+        qrv: 2,
+        qqic: 125,
+        num_srcs: 0,
+        data: &[],
+    });
+    let ip = Ipv6Repr {
+        src_addr: source,
+        dst_addr: all,
+        next_header: IpProtocol::HopByHop,
+        payload_len: 8 + query.buffer_len(),
+        hop_limit: 1,
+    };
+    let mut frame = vec![0; 14 + 40 + 8 + query.buffer_len()];
+    frame[..6].copy_from_slice(&[0x33, 0x33, 0, 0, 0, 1]);
+    frame[6..12].copy_from_slice(EthernetAddress([2, 0, 0, 0, 0, 9]).as_bytes());
+    frame[12..14].copy_from_slice(&[0x86, 0xdd]);
+    ip.emit(&mut Ipv6Packet::new_unchecked(&mut frame[14..]));
+    // ICMPv6 follows; an alert for MLD, and padding.
+    frame[54..62].copy_from_slice(&[58, 0, 5, 2, 0, 0, 1, 0]);
+    let mut icmp = Icmpv6Packet::new_unchecked(&mut frame[62..]);
+    query.emit(&source, &all, &mut icmp, &ChecksumCapabilities::default());
+    frame
 }
