@@ -27,6 +27,8 @@ mod resolve;
 mod tcp;
 mod transmit;
 mod udp;
+#[cfg(feature = "async")]
+mod wake;
 
 use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities};
@@ -76,6 +78,8 @@ pub struct NetStack<'a> {
     others_queued: bool,
     /// A call since the last poll may have left something to send.
     dirty: bool,
+    #[cfg(feature = "async")]
+    wake: crate::wake::Wake<'a>,
     rng: Rng,
     now: Instant,
     counters: Counters,
@@ -123,7 +127,7 @@ impl<'a> NetStack<'a> {
         device: &mut (impl Device + ?Sized),
         now: Instant,
         entropy: u64,
-        Placed { pool, backlog, others, places, udp }: Placed<'a>,
+        placed: Placed<'a>,
     ) -> Self {
         let mut rng = Rng::new(entropy);
         Self {
@@ -132,15 +136,17 @@ impl<'a> NetStack<'a> {
             capabilities: device.capabilities(),
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
-            pool,
-            backlog,
-            others,
-            places,
-            udp,
+            pool: placed.pool,
+            backlog: placed.backlog,
+            others: placed.others,
+            places: placed.places,
+            udp: placed.udp,
             udp_used: 0,
             added: 0,
             others_queued: false,
             dirty: false,
+            #[cfg(feature = "async")]
+            wake: crate::wake::Wake::new(placed.dropped),
             rng,
             now,
             counters: Counters::default(),
@@ -227,12 +233,16 @@ impl<'a> NetStack<'a> {
             }
         }
         self.now = now;
+        #[cfg(feature = "async")]
+        self.close_dropped();
         self.counters.polls = self.counters.polls.wrapping_add(1);
         let more = self.ingress(device);
         self.neighbors.want_nobody();
         self.pool.expire(now, false, &mut self.counters);
         self.pool.app_wakeup = false;
         let mut next = application(self, now);
+        #[cfg(feature = "async")]
+        self.touch_waited();
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let abandoned = self.pool.reclaim(now, &mut self.counters);
         let abandoned = earliest(abandoned, self.reclaim_udp());

@@ -15,6 +15,8 @@ use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX, UDP_PACKETS};
 use crate::stack::UdpSlot;
 use crate::tcp::backlog::{Backlog, BacklogView};
 use crate::tcp::{Listener, Pool, Slot};
+#[cfg(feature = "async")]
+use crate::wake::DroppedPlace;
 
 /// Buffers for `TCP` connections of `BUFFER` bytes each way, at most [`TCP_BUFFER_MAX`], and `UDP` sockets of
 /// `DATAGRAMS` bytes each way, and places for `REQUESTS` connection requests that found no slot: a crowd of so many at
@@ -123,6 +125,8 @@ pub struct Sockets<
     listeners: Place<Listener, LISTENERS>,
     udp_slots: Place<UdpSlot, UDP>,
     udp_metadata: Place<UdpMetadata, UDP>,
+    #[cfg(feature = "async")]
+    dropped: DroppedPlace<TCP, UDP, LISTENERS>,
 }
 
 impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: usize>
@@ -142,6 +146,8 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             listeners: Place::new(),
             udp_slots: Place::new(),
             udp_metadata: Place::new(),
+            #[cfg(feature = "async")]
+            dropped: DroppedPlace::new(),
         }
     }
 }
@@ -178,6 +184,8 @@ pub(crate) struct Placed<'a> {
     /// How many sockets those can be.
     pub(crate) places: usize,
     pub(crate) udp: &'a mut [UdpSlot],
+    #[cfg(feature = "async")]
+    pub(crate) dropped: crate::wake::Dropped<'a>,
 }
 
 impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: usize>
@@ -214,6 +222,14 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             );
             slot.place(others.add(socket));
         }
-        Placed { pool, backlog, others, places: OTHERS, udp: slots }
+        Placed {
+            pool,
+            backlog,
+            others,
+            places: OTHERS,
+            udp: slots,
+            #[cfg(feature = "async")]
+            dropped: self.dropped.lend(),
+        }
     }
 }
