@@ -21,7 +21,7 @@ async fn connect<'t>(net: Async<'t, 't>) -> TcpStream<'t, 't> {
 #[test]
 fn each_connection_wakes_one_of_those_who_wait() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     let listener = server.tcp_listen(7).unwrap();
     let listener = &*Box::leak(Box::new(listener));
     let waiting: Vec<_> = (0..5)
@@ -48,7 +48,7 @@ fn each_connection_wakes_one_of_those_who_wait() {
 #[test]
 fn connections_are_accepted_in_the_order_in_which_they_came() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     let listener = server.tcp_listen(7).unwrap();
     let mut streams = Vec::new();
     for _ in 0..4 {
@@ -71,7 +71,7 @@ fn connections_are_accepted_in_the_order_in_which_they_came() {
 #[test]
 fn who_is_woken_and_gone_passes_the_connection_on() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     let listener = server.tcp_listen(7).unwrap();
     let listener = &*Box::leak(Box::new(listener));
     let waiting: Vec<_> =

@@ -28,7 +28,7 @@ fn no_wake_up_is_lost_with_a_frame() {
             let mut random = random(seed * 2 + board as u64);
             world.lose(board, move |_| random() % 100 < 12);
         }
-        let [server, client] = world.boards.each_ref().map(|board| board.net());
+        let [server, client] = world.nets();
         let listener = &*Box::leak(Box::new(server.tcp_listen(7).unwrap()));
         let mut tasks = Vec::new();
         for _ in 0..2 {

@@ -49,7 +49,7 @@ async fn round_trip(net: Async<'_, '_>, data: Vec<u8>) {
 #[test]
 fn what_is_sent_comes_back() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     world.tasks.spawn(serve(server, 1));
     world.tasks.spawn(round_trip(client, pattern(1, 50_000)));
     world.finish(MINUTE);
@@ -59,7 +59,7 @@ fn what_is_sent_comes_back() {
 #[test]
 fn many_clients_share_the_slots_and_each_task_is_woken_for_its_own() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     world.tasks.spawn(serve(server, 12));
     for number in 0..6 {
         world.tasks.spawn(async move {
@@ -75,7 +75,7 @@ fn many_clients_share_the_slots_and_each_task_is_woken_for_its_own() {
 #[test]
 fn a_task_that_waits_is_not_woken_for_anothers_data() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     let idle = world.tasks.spawn(async move {
         let listener = server.tcp_listen(9).unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -102,7 +102,7 @@ fn a_task_that_waits_is_not_woken_for_anothers_data() {
 fn both_halves_are_used_at_once() {
     const SIZE: usize = 20 * BUFFER;
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     world.tasks.spawn(serve(server, 1));
     world.tasks.spawn(async move {
         let mut stream = client.tcp_connect(one(7)).await.unwrap();
@@ -140,7 +140,7 @@ async fn join(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
 #[test]
 fn after_a_half_close_data_comes_still() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     world.tasks.spawn(async move {
         let listener = server.tcp_listen(7).unwrap();
         let (mut stream, remote) = listener.accept().await.unwrap();
@@ -167,9 +167,30 @@ fn after_a_half_close_data_comes_still() {
 }
 
 #[test]
+fn a_shutdown_waits_until_the_peer_has_all() {
+    let mut world = World::new();
+    let [server, client] = world.nets();
+    world.tasks.spawn(serve(server, 1));
+    let (_, stream) = world.tasks.result(async move { client.tcp_connect(one(7)).await.unwrap() });
+    world.pass(Duration::from_secs(1));
+    let mut stream = stream.take().unwrap();
+    world.cut(0, true);
+    let (task, closed) = world.tasks.result(async move {
+        stream.write_all(b"last words").await.unwrap();
+        stream.close(Close::Both).await
+    });
+    world.pass(Duration::from_secs(8));
+    assert_eq!((task.wakes(), closed.take()), (0, None));
+    world.cut(0, false);
+    world.finish(MINUTE);
+    assert_eq!(closed.take(), Some(Ok(())));
+    world.all_is_free();
+}
+
+#[test]
 fn a_reset_ends_both_halves_waits() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     let (accepted, stream) = world.tasks.result(async move {
         let listener = server.tcp_listen(7).unwrap();
         listener.accept().await.unwrap().0
@@ -214,7 +235,7 @@ fn a_port_that_nobody_has_refuses() {
 fn a_peer_that_is_not_there_times_out_in_each_state() {
     let limits = Limits::new();
     let mut world = World::with(1, limits);
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     world.cut(1, true);
     let (_, unanswered) = world.tasks.result(async move { client.tcp_connect(one(7)).await.err() });
     world.finish(Duration::from_secs(16));
@@ -275,7 +296,7 @@ fn the_stack_ends_the_wait_for_what_it_takes_back() {
 #[test]
 fn a_call_after_a_long_silence_counts_from_then() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     world.tasks.spawn(serve(server, 1));
     world.pass(MINUTE * 60);
     let (_, stream) = world.tasks.result(async move { client.tcp_connect(one(7)).await });

@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[test]
 fn a_datagram_wakes_the_one_it_is_for() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     let echo = world.tasks.spawn(async move {
         let mut socket = server.udp_bind(7).unwrap();
         let mut buffer = [0; 64];
@@ -53,7 +53,7 @@ fn a_datagram_wakes_the_one_it_is_for() {
 #[test]
 fn who_finds_no_room_waits_until_some_has_left() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     // Nobody tells the peer's MAC address: nothing leaves.
     world.cut(0, true);
     let (sender, sent) = world.tasks.result(async move {
@@ -93,9 +93,27 @@ fn who_finds_no_room_waits_until_some_has_left() {
 }
 
 #[test]
+fn room_for_a_datagram_is_more_than_a_place_in_the_queue() {
+    let mut world = World::new();
+    let [_, client] = world.nets();
+    world.cut(0, true);
+    let sender = world.tasks.spawn(async move {
+        let mut socket = client.udp_bind(0).unwrap();
+        for _ in 0..3 {
+            socket.send(one(7), &[7; 1000]).await.unwrap();
+        }
+    });
+    // It asks for its neighbour's MAC address three times meanwhile, and then drops what waits for that.
+    world.pass(Duration::from_millis(2500));
+    assert_eq!((sender.wakes(), sender.done()), (0, false));
+    world.pass(MINUTE);
+    assert_eq!((sender.wakes(), sender.done()), (1, true));
+}
+
+#[test]
 fn empty_datagrams_make_room_too() {
     let mut world = World::new();
-    let [_, client] = world.boards.each_ref().map(|board| board.net());
+    let [_, client] = world.nets();
     let sender = world.tasks.spawn(async move {
         let mut socket = client.udp_bind(0).unwrap();
         for _ in 0..9 {
@@ -108,7 +126,7 @@ fn empty_datagrams_make_room_too() {
 #[test]
 fn halves_are_used_at_once_and_groups_are_not_to_be_had() {
     let mut world = World::new();
-    let [server, client] = world.boards.each_ref().map(|board| board.net());
+    let [server, client] = world.nets();
     let (_, addresses) = world.tasks.result(async move {
         let mut socket = server.connect(one(7), two(8)).await.unwrap();
         let (mut receive, mut send, mut v4, _) = socket.split_multicast();

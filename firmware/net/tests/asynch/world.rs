@@ -143,6 +143,11 @@ impl World<'_> {
         }
     }
 
+    /// Both stacks, for tasks.
+    pub(crate) fn nets(&self) -> [Async<'static, 'static>; 2] {
+        self.boards.each_ref().map(Board::net)
+    }
+
     /// What a board sends is lost if `lose` says so of it.
     pub(crate) fn lose(&self, board: usize, lose: impl FnMut(&[u8]) -> bool + 'static) {
         let end = self.boards[board].end.borrow();
