@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
 
+use tapboard_net::NetStack;
 use tapboard_net::asynch::{TcpListener, TcpStream};
 use tapboard_net::smoltcp::time::Duration;
 
@@ -82,6 +83,24 @@ fn a_read_or_write_that_is_dropped_takes_nothing_and_wakes_nobody() {
 }
 
 #[test]
+fn a_task_that_is_dropped_with_its_sockets_is_woken_no_more() {
+    let mut world = World::new();
+    let [mut near, far] = pair(&mut world);
+    let net = world.nets()[0];
+    let mut socket = net.udp_bind(7).unwrap();
+    let reads = world.tasks.spawn(async move { drop(near.read(&mut [0; 8]).await) });
+    let receives = world.tasks.spawn(async move { drop(socket.receive(&mut [0; 8]).await) });
+    let accepts = world.tasks.spawn(async move { drop(net.tcp_listen(9).unwrap().accept().await) });
+    world.pass(Duration::from_secs(1));
+    for task in [&reads, &receives, &accepts] {
+        world.tasks.cancel(task);
+    }
+    drop(far);
+    world.all_is_free();
+    assert_eq!([reads, receives, accepts].map(|task| task.wakes()), [0; 3]);
+}
+
+#[test]
 fn a_stream_that_is_dropped_sends_its_rest_and_its_end() {
     let mut world = World::new();
     let [mut near, mut far] = pair(&mut world);
@@ -148,8 +167,11 @@ fn a_wait_for_a_connection_may_end_while_the_stack_is_borrowed() {
     client.shared().with(|stack| stack.tcp_close(socket));
 }
 
+type Stack = RefCell<NetStack<'static>>;
+
 thread_local! {
-    static HELD: RefCell<Option<TcpStream<'static, 'static>>> = const { RefCell::new(None) };
+    static HELD: RefCell<Option<(TcpStream<'static, 'static>, &'static Stack)>> =
+        const { RefCell::new(None) };
 }
 
 /// As a waker that is the last to hold its task: with it goes what the task held.
@@ -161,7 +183,9 @@ impl Wake for Last {
 
 impl Drop for Last {
     fn drop(&mut self) {
-        drop(HELD.take());
+        let (stream, stack) = HELD.take().expect("dropped once");
+        assert!(stack.try_borrow_mut().is_ok(), "it is dropped under a borrow");
+        drop(stream);
     }
 }
 
@@ -169,7 +193,7 @@ impl Drop for Last {
 fn a_waker_may_hold_the_last_of_a_task() {
     let mut world = World::new();
     let [near, far] = pair(&mut world);
-    HELD.set(Some(near));
+    HELD.set(Some((near, world.boards[0].stack)));
     let mut socket = world.boards[0].net().udp_bind(7).unwrap();
     {
         let waker = Arc::new(Last).into();
@@ -178,7 +202,7 @@ fn a_waker_may_hold_the_last_of_a_task() {
         assert_eq!(receiving.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
     }
     assert!(HELD.with_borrow(Option::is_some));
-    // The socket's end drops the waker, and that the stream: if the stack were borrowed, only at the next turn.
+    // The socket's end drops the waker, and that the stream.
     drop(socket);
     assert!(HELD.with_borrow(Option::is_none));
     drop(far);
