@@ -119,6 +119,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "async")]
+pub mod asynch;
 mod error;
 mod fmt;
 mod frame;
@@ -132,8 +134,12 @@ pub mod stack;
 pub mod storage;
 mod tcp;
 mod time;
+#[cfg(feature = "async")]
+mod wake;
 mod workaround;
 
+#[cfg(feature = "async")]
+pub use asynch::Async;
 pub use error::Error;
 pub use limits::Limits;
 pub use shared::Shared;

@@ -15,6 +15,8 @@ use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX};
 use crate::stack::{UdpPlaces, UdpSlot};
 use crate::tcp::backlog::{Backlog, BacklogView};
 use crate::tcp::{Listener, Pool, Slot};
+#[cfg(feature = "async")]
+use crate::wake::DroppedPlace;
 
 /// Buffers for `TCP` connections of `BUFFER` bytes each way, at most [`TCP_BUFFER_MAX`], and `UDP` sockets of
 /// `DATAGRAMS` bytes each way, and places for `REQUESTS` connection requests that found no slot: a crowd of so many at
@@ -120,6 +122,8 @@ pub struct Sockets<
     tcp_slots: Place<Slot, TCP>,
     listeners: Place<Listener, LISTENERS>,
     udp: UdpPlaces<UDP>,
+    #[cfg(feature = "async")]
+    dropped: DroppedPlace<TCP, UDP, LISTENERS>,
 }
 
 impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: usize>
@@ -138,6 +142,8 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             tcp_slots: Place::new(),
             listeners: Place::new(),
             udp: UdpPlaces::new(),
+            #[cfg(feature = "async")]
+            dropped: DroppedPlace::new(),
         }
     }
 }
@@ -174,6 +180,8 @@ pub(crate) struct Placed<'a> {
     /// How many sockets those can be.
     pub(crate) places: usize,
     pub(crate) udp: &'a mut [UdpSlot],
+    #[cfg(feature = "async")]
+    pub(crate) dropped: crate::wake::Dropped<'a>,
 }
 
 impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: usize>
@@ -200,6 +208,14 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
         let pool = Pool::new(set, slots, self.listeners.lend(Listener::new), limits);
         let mut others = SocketSet::new(self.others.lend(|| SocketStorage::EMPTY));
         let udp = self.udp.lend(udp, &mut others);
-        Placed { pool, backlog, others, places: OTHERS, udp }
+        Placed {
+            pool,
+            backlog,
+            others,
+            places: OTHERS,
+            udp,
+            #[cfg(feature = "async")]
+            dropped: self.dropped.lend(),
+        }
     }
 }

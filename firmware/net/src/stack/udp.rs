@@ -3,6 +3,9 @@
 //! A UDP socket is one of few, taken at `bind` or `connect` and given back by `close`. It receives only
 //! datagrams sent to this board alone; a connected one only its peer's.
 
+#[cfg(feature = "async")]
+mod wake;
+
 use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::nb;
@@ -17,6 +20,8 @@ use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE, UDP_PACKETS};
 use crate::netstat::{Protocol, Row};
 use crate::storage::Place;
 use crate::time::earliest;
+#[cfg(feature = "async")]
+use crate::wake::UdpWaiters;
 
 /// What is known of one UDP socket beside smoltcp's own state.
 #[derive(Debug)]
@@ -37,6 +42,9 @@ pub(crate) struct UdpSlot {
     unsent: Option<(Instant, usize)>,
     /// An empty datagram was queued, which the count of bytes does not show.
     sent_empty: bool,
+    /// Kept from one socket to the next: each knows whose it is.
+    #[cfg(feature = "async")]
+    waiters: UdpWaiters,
 }
 
 impl UdpSlot {
@@ -52,6 +60,8 @@ impl UdpSlot {
             touched: Instant::ZERO,
             unsent: None,
             sent_empty: false,
+            #[cfg(feature = "async")]
+            waiters: UdpWaiters::NONE,
         }
     }
 }
@@ -94,7 +104,7 @@ pub struct UdpSocket(Kind);
 
 impl UdpSocket {
     /// A socket that takes nothing yet.
-    pub(super) const NEW: Self = Self(Kind::New);
+    pub(crate) const NEW: Self = Self(Kind::New);
 }
 
 #[derive(Debug)]
@@ -150,6 +160,8 @@ impl<'a> NetStack<'a> {
             generation: slot.generation.wrapping_add(1),
             open: true,
             touched: self.now,
+            #[cfg(feature = "async")]
+            waiters: core::mem::take(&mut slot.waiters),
             ..UdpSlot::new()
         };
         socket.0 = Kind::Open { index: index as u8, generation: slot.generation };
@@ -372,6 +384,16 @@ impl NetStack<'_> {
         socket: &UdpSocket,
         buffer: &mut [u8],
     ) -> nb::Result<(usize, SocketAddr), Error> {
+        let (count, remote) = self.udp_receive_some(socket, buffer)?;
+        Ok((count.min(buffer.len()), remote))
+    }
+
+    /// As [`NetStack::udp_receive`], with the length that the datagram had.
+    pub(crate) fn udp_receive_some(
+        &mut self,
+        socket: &UdpSocket,
+        buffer: &mut [u8],
+    ) -> nb::Result<(usize, SocketAddr), Error> {
         let index = self.udp_index(socket)?;
         let connected = self.udp[index].connected;
         let handle = self.udp_handle(index);
@@ -388,7 +410,7 @@ impl NetStack<'_> {
             let count = payload.len().min(buffer.len());
             buffer[..count].copy_from_slice(&payload[..count]);
             self.udp[index].destination = metadata.local_address.map(to_ip_addr);
-            return Ok((count, remote));
+            return Ok((payload.len(), remote));
         }
     }
 
