@@ -18,7 +18,7 @@ impl Allowed {
         const FREE: &str = "the gateway has as many listeners as it allows ports";
         let mut tcp = TcpClientStack::socket(stack).expect(FREE);
         TcpFullStack::bind(stack, &mut tcp, port).expect(FREE);
-        stack.listen_deferred(&mut tcp).expect(FREE);
+        stack.listen_deferred(&tcp).expect(FREE);
         let mut udp = UdpClientStack::socket(stack).expect(FREE);
         UdpFullStack::bind(stack, &mut udp, port).expect(FREE);
         Self { kernel: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), tcp, udp }
