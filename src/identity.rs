@@ -11,7 +11,7 @@
 //! | name | the MAC address | tapboard-02005e000007 |
 //!
 //! N is what was given, or else the host's part of the IPv4 address that was given, or else 1. What was given
-//! itself stands. Number 2 is the host's: [`PEER_NET`].
+//! itself stands. Number 2 is the host's: [`PEER_NET`](tapboard_firmware::PEER_NET).
 
 use std::fmt::Write;
 use std::net::IpAddr;
