@@ -51,7 +51,7 @@ fn igmp(world: &World) -> Vec<IgmpRepr> {
 }
 
 /// Sends a datagram from a plain host.
-fn send(world: &mut World, sender: SocketHandle, group: IpAddr, port: u16) {
+fn send(world: &mut World, sender: SocketHandle, group: Ipv4Addr, port: u16) {
     let socket = world.plain[0].sockets.get_mut::<udp::Socket<'_>>(sender);
     socket.send_slice(b"to all", (group, port)).unwrap();
     world.pass(Duration::from_millis(100));
@@ -77,7 +77,7 @@ fn a_group_is_reported_and_its_datagrams_go_to_the_sockets_that_were_added() {
     let (mut world, sender) = world();
     let added = add(world.stack(0), 5000);
     let own = world.stack(0).udp_bind(5001).unwrap();
-    send(&mut world, sender, GROUP.into(), 5000);
+    send(&mut world, sender, GROUP, 5000);
     assert_eq!(received(&mut world, added), 0, "not joined yet");
     igmp(&world);
 
@@ -90,20 +90,20 @@ fn a_group_is_reported_and_its_datagrams_go_to_the_sockets_that_were_added() {
         "{reports:?}"
     );
     for _ in 0..3 {
-        send(&mut world, sender, GROUP.into(), 5000);
-        send(&mut world, sender, GROUP.into(), 5001);
+        send(&mut world, sender, GROUP, 5000);
+        send(&mut world, sender, GROUP, 5001);
     }
     assert_eq!(received(&mut world, added), 3);
     assert!(matches!(world.stack(0).udp_receive(&own, &mut [0; 8]), Err(nb::Error::WouldBlock)));
     // Nor does one to another group arrive.
-    send(&mut world, sender, Ipv4Addr::new(239, 1, 2, 4).into(), 5000);
+    send(&mut world, sender, Ipv4Addr::new(239, 1, 2, 4), 5000);
     assert_eq!(received(&mut world, added), 0);
 
     world.stack(0).leave(GROUP.into()).unwrap();
     world.pass(Duration::from_secs(1));
     let left = igmp(&world);
     assert!(matches!(left[..], [IgmpRepr::LeaveGroup { group_addr }] if group_addr == GROUP));
-    send(&mut world, sender, GROUP.into(), 5000);
+    send(&mut world, sender, GROUP, 5000);
     assert_eq!(received(&mut world, added), 0);
 }
 
