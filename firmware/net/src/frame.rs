@@ -14,7 +14,7 @@ use smoltcp::wire::{
 };
 
 use discovery::Received;
-pub(crate) use ip::Packet;
+pub(crate) use ip::{Content, Packet};
 
 /// A frame's headers.
 #[derive(Debug)]
@@ -29,22 +29,6 @@ pub(crate) struct Frame<'f> {
 pub(crate) struct Link {
     pub(crate) source: EthernetAddress,
     pub(crate) destination: EthernetAddress,
-}
-
-/// What a frame carries.
-#[derive(Debug)]
-pub(crate) enum Content<'f> {
-    /// A question for a MAC address, or the answer to one.
-    Discovery(Received),
-    /// ARP or neighbour discovery that is neither of those, or not a good one.
-    OtherDiscovery,
-    /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
-    /// and it knows no IPv6 fragment header.
-    Fragment,
-    /// An IP packet.
-    Packet(Packet<'f>),
-    /// Anything else; smoltcp validates it.
-    Other,
 }
 
 /// The two ends of a connection, of which one is here.

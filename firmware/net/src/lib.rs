@@ -128,12 +128,16 @@ pub mod limits;
 mod loss;
 mod neighbors;
 pub mod netstat;
+mod place;
 pub mod rng;
+mod seq;
 mod shared;
 pub mod stack;
 pub mod storage;
 mod tcp;
 mod time;
+#[cfg_attr(not(feature = "udp"), path = "no_udp.rs")]
+mod udp;
 #[cfg(feature = "async")]
 mod wake;
 mod workaround;

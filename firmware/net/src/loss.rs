@@ -34,7 +34,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use crate::limits::{ACK_DELAY_MAX, RECOVERY_MAX, RECOVERY_UNKNOWN, SEGMENT_SIZE};
 use crate::loss::round_trip::RoundTrip;
-use crate::tcp::tcb::distance;
+use crate::seq::distance;
 use crate::time::{WrappingInstant, earliest};
 
 /// What is known of how one connection's data arrives; see the module's documentation.

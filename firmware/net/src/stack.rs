@@ -50,6 +50,7 @@ use crate::storage::{Buffers, Placed, Sockets};
 use crate::tcp::backlog::BacklogView;
 use crate::tcp::{Phase, Pool};
 use crate::time::{WrappingInstant, earliest};
+use crate::udp::UdpSlot;
 #[cfg(feature = "multicast")]
 use crate::workaround::report::Reports;
 
@@ -60,7 +61,6 @@ use resolve::Identity;
 pub use tcp::TcpSocket;
 #[cfg(feature = "udp")]
 pub use udp::UdpSocket;
-pub(crate) use udp::{UdpPlaces, UdpSlot};
 
 /// A TCP/IP stack with BSD-like sockets; see the module's documentation.
 pub struct NetStack<'a> {

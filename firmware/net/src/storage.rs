@@ -5,16 +5,14 @@
 //! they are made when the memory is taken, in vectors that are empty until then. Nothing else in this crate grows with
 //! the number or the size of the connections.
 
-use core::mem::ManuallyDrop;
-
-use heapless::Vec;
 use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::tcp as smol_tcp;
 
 use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX};
-use crate::stack::{UdpPlaces, UdpSlot};
+use crate::place::Place;
 use crate::tcp::backlog::{Backlog, BacklogView};
 use crate::tcp::{Listener, Pool, Slot};
+use crate::udp::{UdpPlaces, UdpSlot};
 #[cfg(feature = "async")]
 use crate::wake::DroppedPlace;
 
@@ -145,29 +143,6 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             #[cfg(feature = "async")]
             dropped: DroppedPlace::new(),
         }
-    }
-}
-
-/// Room for `N` values, which are made when it is lent. Never dropped: what borrows for as long as it exists, as the
-/// sockets do, must not be; and they own nothing.
-#[derive(Debug)]
-pub(crate) struct Place<T, const N: usize>(ManuallyDrop<Vec<T, N>>);
-
-impl<T, const N: usize> Place<T, N> {
-    pub(crate) const fn new() -> Self {
-        Self(ManuallyDrop::new(Vec::new()))
-    }
-
-    pub(crate) fn lend(&mut self, value: impl Fn() -> T) -> &mut [T] {
-        self.0.clear();
-        while self.0.push(value()).is_ok() {}
-        &mut self.0
-    }
-}
-
-impl<T, const N: usize> Default for Place<T, N> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

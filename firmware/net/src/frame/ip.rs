@@ -1,10 +1,26 @@
-//! Internet headers: IPv4 (RFC 791) and IPv6 (RFC 8200).
+//! What a frame carries, and the internet headers: IPv4 (RFC 791) and IPv6 (RFC 8200).
 
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Icmpv6Message, Ipv6ExtHeader, Ipv6Packet};
 use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
-use super::Content;
+use crate::frame::discovery::Received;
+
+/// What a frame carries.
+#[derive(Debug)]
+pub(crate) enum Content<'f> {
+    /// A question for a MAC address, or the answer to one.
+    Discovery(Received),
+    /// ARP or neighbour discovery that is neither of those, or not a good one.
+    OtherDiscovery,
+    /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
+    /// and it knows no IPv6 fragment header.
+    Fragment,
+    /// An IP packet.
+    Packet(Packet<'f>),
+    /// Anything else; smoltcp validates it.
+    Other,
+}
 
 /// An IP packet's way, and what is in it.
 #[derive(Clone, Copy, Debug)]

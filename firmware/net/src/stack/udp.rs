@@ -9,93 +9,17 @@ mod wake;
 use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::nb;
-use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
 use super::interface::{to_ip_addr, to_socket_addr};
 use super::{Error, NetStack};
-use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE, UDP_PACKETS};
+use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
 use crate::netstat::{Protocol, Row};
-use crate::storage::Place;
 use crate::time::earliest;
-#[cfg(feature = "async")]
-use crate::wake::UdpWaiters;
-
-/// What is known of one UDP socket beside smoltcp's own state.
-#[derive(Debug)]
-pub(crate) struct UdpSlot {
-    handle: Option<SocketHandle>,
-    generation: u16,
-    open: bool,
-    /// The only peer, if `connect` named one.
-    connected: Option<SocketAddr>,
-    /// Where `send` goes: that peer, or whom `send_to` last wrote to.
-    last: Option<SocketAddr>,
-    /// Where the last datagram received was sent to.
-    destination: Option<IpAddr>,
-    touched: Instant,
-    /// Where the first datagram went that was queued while none was.
-    first: Option<IpAddress>,
-    /// Since when what is queued to be sent has not moved, and how many bytes that were.
-    unsent: Option<(Instant, usize)>,
-    /// An empty datagram was queued, which the count of bytes does not show.
-    sent_empty: bool,
-    /// Kept from one socket to the next: each knows whose it is.
-    #[cfg(feature = "async")]
-    waiters: UdpWaiters,
-}
-
-impl UdpSlot {
-    pub(crate) const fn new() -> Self {
-        Self {
-            handle: None,
-            generation: 0,
-            open: false,
-            connected: None,
-            last: None,
-            destination: None,
-            first: None,
-            touched: Instant::ZERO,
-            unsent: None,
-            sent_empty: false,
-            #[cfg(feature = "async")]
-            waiters: UdpWaiters::NONE,
-        }
-    }
-}
-
-/// Room for `UDP` sockets and what belongs to them, beside their buffers.
-#[derive(Debug, Default)]
-pub(crate) struct UdpPlaces<const UDP: usize> {
-    slots: Place<UdpSlot, UDP>,
-    metadata: Place<[[udp::PacketMetadata; UDP_PACKETS]; 2], UDP>,
-}
-
-impl<const UDP: usize> UdpPlaces<UDP> {
-    pub(crate) const fn new() -> Self {
-        Self { slots: Place::new(), metadata: Place::new() }
-    }
-
-    /// Makes the sockets over their buffers (receive, send), in `set`.
-    pub(crate) fn lend<'a, const DATAGRAMS: usize>(
-        &'a mut self,
-        buffers: &'a mut [[[u8; DATAGRAMS]; 2]],
-        set: &mut SocketSet<'a>,
-    ) -> &'a mut [UdpSlot] {
-        let metadata = self.metadata.lend(|| [[udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]);
-        let slots = self.slots.lend(UdpSlot::new);
-        let memory = buffers.iter_mut().zip(metadata);
-        for (([rx, tx], [rx_meta, tx_meta]), slot) in memory.zip(&mut *slots) {
-            slot.handle = Some(set.add(udp::Socket::new(
-                udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
-                udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
-            )));
-        }
-        slots
-    }
-}
+use crate::udp::UdpSlot;
 
 /// A UDP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `close`.
 #[derive(Debug)]

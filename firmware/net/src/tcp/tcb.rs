@@ -9,6 +9,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::{FourTuple, Segment};
 use crate::loss::Loss;
+use crate::seq::distance;
 
 /// Half the sequence space, but for more than any window.
 const FAR: u32 = (1 << 31) - (1 << 17);
@@ -37,11 +38,6 @@ impl SocketSnapshot {
             State::SynReceived | State::Established | State::FinWait1 | State::FinWait2
         )
     }
-}
-
-/// How much later in the stream `a` is than `b`; negative if it is earlier.
-pub(crate) const fn distance(a: TcpSeqNumber, b: TcpSeqNumber) -> i32 {
-    a.0.wrapping_sub(b.0)
 }
 
 /// What is known of one connection; see the module's documentation.

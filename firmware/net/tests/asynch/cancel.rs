@@ -88,12 +88,8 @@ fn a_task_that_is_dropped_with_its_sockets_is_woken_no_more() {
     let [mut near, far] = pair(&mut world);
     let net = world.nets()[0];
     let mut socket = net.udp_bind(7).unwrap();
-    let reads = world.tasks.spawn(async move {
-        let _ = near.read(&mut [0; 8]).await;
-    });
-    let receives = world.tasks.spawn(async move {
-        let _ = socket.receive(&mut [0; 8]).await;
-    });
+    let reads = world.tasks.spawn(async move { _ = near.read(&mut [0; 8]).await });
+    let receives = world.tasks.spawn(async move { _ = socket.receive(&mut [0; 8]).await });
     let accepts = world.tasks.spawn(async move { drop(net.tcp_listen(9).unwrap().accept().await) });
     world.pass(Duration::from_secs(1));
     for task in [&reads, &receives, &accepts] {
