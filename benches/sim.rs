@@ -5,9 +5,9 @@
 
 use smoltcp::time::Duration;
 use tapboard::clock::RealClock;
-use tapboard::sim::{Arena, Plan, run};
+use tapboard::sim::{Arena, WorldPlan, run};
 
-fn best(plan: &Plan) -> (f64, u64) {
+fn best(plan: &WorldPlan) -> (f64, u64) {
     let mut arena = Arena::new();
     let runs = (0..10).map(|_| {
         let clock = RealClock::new();
@@ -21,10 +21,10 @@ fn best(plan: &Plan) -> (f64, u64) {
 fn main() {
     let hour = Duration::from_secs(3600);
     for (name, telemetry) in [("without", false), ("with", true)] {
-        let (millis, frames) = best(&Plan::idle(telemetry, hour));
+        let (millis, frames) = best(&WorldPlan::idle(telemetry, hour));
         println!("an idle hour {name} telemetry: {millis:.1} ms, {frames} frames");
     }
-    let (millis, frames) = best(&Plan::busy(4_000_000));
+    let (millis, frames) = best(&WorldPlan::busy(4_000_000));
     let rate = frames as f64 / millis * 1000.0;
     println!("a busy world: {frames} frames in {millis:.0} ms, {rate:.0} a second");
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use embedded_nal::TcpClientStack;
 use smoltcp::time::{Duration, Instant};
 use tapboard::link::{Link, Setting};
-use tapboard::testbed::{Memory, Testbed, at};
+use tapboard::testbed::{Testbed, TestbedMemory, at};
 use tapboard_firmware::service::Service;
 use tapboard_firmware::service::echo::{self, Echo};
 
@@ -27,7 +27,7 @@ fn transfer(seed: u64, data: &[u8], capture: Option<&Path>) -> Instant {
     }
     // The code under test: here the firmware's echo service. Any function that uses the stack will do.
     let mut echo = Echo::new();
-    let mut memory = Memory::default();
+    let mut memory = TestbedMemory::default();
     let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board, &mut ()));
     if let Some(path) = capture {
         net.capture(path).unwrap_or_else(|error| panic!("{error}"));

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, nb};
 use tapboard::link::{Link, Setting};
-use tapboard::testbed::{Memory, Testbed, at};
+use tapboard::testbed::{Testbed, TestbedMemory, at};
 use tapboard_firmware::{Error, NetStack, TcpSocket};
 
 const PORT: u16 = 7;
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut cable = Link::new(7);
     cable.set(None, Setting::parse("delay", "2ms")?);
     let mut server = Server::default();
-    let mut memory = Memory::default();
+    let mut memory = TestbedMemory::default();
     let mut net = Testbed::new(&mut memory, cable, |_now, board| {
         server.poll(board);
         None

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use embedded_nal::TcpClientStack;
-use tapboard::cli::{Cli, Command};
+use tapboard::cli::{Cli, Subcommand};
 use tapboard_firmware::service::buffer::{Buffer, receive};
 use tapboard_firmware::service::server::{Connection, Server, Stop};
 
@@ -69,17 +69,17 @@ const fn reverse<H>() -> Server<H, Reverse, 4> {
 /// `tapboard user`, whose board has the service too.
 fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    let options = match cli.command {
+    let args = match cli.command {
         None => cli.user,
-        Some(Command::User(options)) => options,
+        Some(Subcommand::User(args)) => args,
         Some(_) => {
             eprintln!("only `tapboard user` has this service; leave the command out");
             return ExitCode::FAILURE;
         }
     };
-    // Made anew for each boot: no commands for the shell, and the service.
+    // Made anew for each boot: no further commands for the shell, and the service.
     let booted = || ((), reverse());
-    match tapboard::user::run_with(&options, booted) {
+    match tapboard::user::run_with(&args.options(), booted) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
 mod tests {
     use embedded_nal::TcpClientStack;
     use tapboard::link::{Link, Setting};
-    use tapboard::testbed::{Memory, Testbed, at};
+    use tapboard::testbed::{Testbed, TestbedMemory, at};
 
     use super::{LINE, PORT, reverse};
 
@@ -107,7 +107,7 @@ mod tests {
             let mut cable = Link::new(seed);
             cable.set(None, Setting::parse("loss", "20%").unwrap());
             let mut service = reverse();
-            let mut memory = Memory::default();
+            let mut memory = TestbedMemory::default();
             let mut net =
                 Testbed::new(&mut memory, cable, |now, board| service.poll(now, board, &mut ()));
             let mut socket = net.host.socket().unwrap();

@@ -14,7 +14,7 @@
 //! - In the background of its terminal the process reads nothing, until it is in the foreground.
 //! - A script's end leaves the board running unless it says `quit`. With a bad line it does not even start.
 //!
-//! Who prints does so within [`aside`], and who ends the process early calls [`restore`] first.
+//! Who prints does so within [`aside`](crate::output::aside), and who ends the process early calls [`restore`] first.
 
 mod command;
 #[cfg(unix)]
@@ -28,12 +28,12 @@ use std::collections::VecDeque;
 
 use smoltcp::time::Instant;
 
-pub use self::command::{Command, Line, help, parse};
+pub use self::command::{ConsoleCommand, Line, help, parse};
 use self::reader::{Bytes, Found, Lines};
 pub use self::script::Script;
-use self::script::Step;
+use self::script::ScriptStep;
+pub use self::terminal::restore;
 use self::terminal::{Terminal, Typed};
-pub use self::terminal::{aside, restore};
 
 /// Bad lines in a row, from a pipe, after which its writer is taken for one that writes no commands.
 pub const BAD_MAX: usize = 20;
@@ -42,7 +42,7 @@ const LINES_MAX: usize = 64;
 
 /// Where commands come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum CommandSource {
     /// Standard input: a prompt if it is a terminal, plain lines if not.
     Stdin,
     /// A file, read before the board starts.
@@ -55,7 +55,7 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Carry this out, and ask again in the next turn, at once.
-    Command(Command),
+    Command(ConsoleCommand),
     /// Print this line, and ask again in the next turn, at once.
     Bad(String),
     /// Nothing before this time, which may be `now`.
@@ -80,7 +80,7 @@ pub struct Console {
 
 #[derive(Debug)]
 enum Input {
-    Script(VecDeque<Step>),
+    Script(VecDeque<ScriptStep>),
     Lines(Lines),
     Terminal(Terminal),
     Ended,
@@ -110,12 +110,12 @@ impl From<Result<Option<Line>, String>> for Got {
 
 impl Console {
     /// Opens a source. `wake` is called, from another thread, whenever [`Self::next`] may have something new.
-    pub fn open(source: &Source, wake: impl Fn() + Send + 'static) -> Result<Self, String> {
+    pub fn open(source: &CommandSource, wake: impl Fn() + Send + 'static) -> Result<Self, String> {
         let input = match source {
-            Source::None => Input::Ended,
-            Source::Script(script) => Input::Script(script.0.clone()),
-            Source::Stdin if Terminal::usable() => Input::Terminal(Terminal::open(wake)?),
-            Source::Stdin => {
+            CommandSource::None => Input::Ended,
+            CommandSource::Script(script) => Input::Script(script.0.clone()),
+            CommandSource::Stdin if Terminal::usable() => Input::Terminal(Terminal::open(wake)?),
+            CommandSource::Stdin => {
                 let stdin = terminal::stdin().map_err(|error| {
                     format!("cannot read commands from standard input: {error}")
                 })?;
@@ -203,7 +203,7 @@ impl Input {
             },
             Self::Terminal(terminal) => match terminal.next() {
                 Some(Typed::Line(line)) => parse(&line).into(),
-                Some(Typed::Quit) => Got::Line(Line::Command(Command::Quit)),
+                Some(Typed::Quit) => Got::Line(Line::Command(ConsoleCommand::Quit)),
                 None if terminal.ended() => terminal.take_error().map_or(Got::End, Got::Bad),
                 None => Got::Nothing,
             },

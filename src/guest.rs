@@ -10,7 +10,7 @@ use smoltcp::time::Instant;
 
 use crate::nic::dgram::Dgram;
 use crate::output::{counted, say};
-use crate::run::{STATION, Station, Traffic};
+use crate::run::{ENDPOINT, Endpoint, Traffic};
 
 /// Frames each way a turn: as many of full size as a receive buffer of the kernel has room for, or so.
 const BURST: usize = 64;
@@ -31,7 +31,7 @@ impl Guest {
                 "cannot listen on {at} for the guest: {error}\nchoose another port, for both, with: --guest udp:{other}"
             )
         })?;
-        nic.register(registry, STATION).map_err(|error| format!("cannot watch {at}: {error}"))?;
+        nic.register(registry, ENDPOINT).map_err(|error| format!("cannot watch {at}: {error}"))?;
         Ok(Self { nic })
     }
 
@@ -58,7 +58,7 @@ impl Guest {
     }
 }
 
-impl Station for Guest {
+impl Endpoint for Guest {
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
         let before = self.nic.guest();
         let more = self.take(now, device) | self.give(now, device);

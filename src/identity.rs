@@ -11,7 +11,7 @@
 //! | name | the MAC address | tapboard-02005e000007 |
 //!
 //! N is what was given, or else the host's part of the IPv4 address that was given, or else 1. What was given
-//! itself stands. Number 2 is the host's: [`PEER_NET`].
+//! itself stands. Number 2 is the host's: [`PEER_NET`](tapboard_firmware::PEER_NET).
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -157,7 +157,7 @@ mod tests {
     fn all_follows_from_the_number() {
         let ten = Identity::new(&Given { number: Some(10), ..Given::default() });
         assert_eq!(ten.net.mac().0, [2, 0, 0x5e, 0, 0, 10]);
-        assert_eq!(ten.net.ipv4().unwrap(), ipv4("192.0.2.10/24"));
+        assert_eq!(ten.ipv4(), ipv4("192.0.2.10/24"));
         assert_eq!(ten.net.ipv6(), Some(ipv6("2001:db8::a/64")));
         assert_eq!(ten.name, "tapboard-02005e00000a");
     }
@@ -168,7 +168,7 @@ mod tests {
             [("198.51.100.7/24", 7), ("10.0.5.0/16", 0x500), ("10.1.2.3/8", 0x01_0203)]
         {
             let board = Identity::new(&Given { ipv4: Some(ipv4(address)), ..Given::default() });
-            assert_eq!(board.net.ipv4().unwrap(), ipv4(address));
+            assert_eq!(board.ipv4(), ipv4(address));
             assert_eq!(board.net.ipv6(), Some(numbered_ipv6(ipv6("2001:db8::/64"), number)));
             let [_, mac @ ..] = number.to_be_bytes();
             assert_eq!(board.net.mac().0, [&[2, 0, 0x5e][..], &mac].concat()[..]);
@@ -184,7 +184,7 @@ mod tests {
             ..Given::default()
         };
         let board = Identity::new(&given);
-        assert_eq!((Some(board.net.ipv4().unwrap()), board.net.ipv6()), (given.ipv4, given.ipv6));
+        assert_eq!((Some(board.ipv4()), board.net.ipv6()), (given.ipv4, given.ipv6));
         assert_eq!(board.name, "tapboard-02005e000007");
         let mac = EthernetAddress([6, 5, 4, 3, 2, 1]);
         let board = Identity::new(&Given { mac: Some(mac), ..given.clone() });

@@ -6,7 +6,7 @@
 //! ```
 //! use embedded_nal::TcpClientStack;
 //! use tapboard::link::{Link, Setting};
-//! use tapboard::testbed::{Memory, Testbed, at};
+//! use tapboard::testbed::{Testbed, TestbedMemory, at};
 //! use tapboard_firmware::service::{Service, echo::Echo};
 //!
 //! // What the cable does follows from the seed, run after run.
@@ -16,7 +16,7 @@
 //!
 //! // The board: what its superloop runs.
 //! let mut echo = Echo::new();
-//! let mut memory = Memory::default();
+//! let mut memory = TestbedMemory::default();
 //! let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board, &mut ()));
 //!
 //! // The host: the test itself.

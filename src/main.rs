@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use log::LevelFilter;
-use tapboard::cli::{Cli, Command};
+use tapboard::cli::{Cli, Subcommand};
 use tapboard::output;
 
 /// A logger whose lines do not garble the prompt.
@@ -20,7 +20,7 @@ impl log::Log for Aside {
             // As the logger itself would, but in lines for the terminal.
             let (level, target) = (record.level(), record.target());
             let line = format!("{level:<5} [{target}] {}\n", record.args());
-            tapboard::console::aside(|| complain(&line));
+            output::aside(|| complain(&line));
         }
     }
 
@@ -43,15 +43,15 @@ fn main() -> ExitCode {
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
     }
-    let result = match cli.command.unwrap_or(Command::User(cli.user)) {
-        Command::User(options) => tapboard::user::run(&options),
+    let result = match cli.command.unwrap_or(Subcommand::User(cli.user)) {
+        Subcommand::User(args) => tapboard::user::run(&args.options()),
         #[cfg(target_os = "linux")]
-        Command::Tap(options) => tapboard::tap::run(&options),
+        Subcommand::Tap(args) => tapboard::tap::run(&args.options()),
         #[cfg(not(target_os = "linux"))]
-        Command::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
-        Command::Sim(options) => tapboard::sim::command(&options),
-        Command::Ladder(options) => tapboard::ladder::run(&options),
-        Command::Loopback => {
+        Subcommand::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
+        Subcommand::Sim(args) => tapboard::sim::command(&args.options()),
+        Subcommand::Ladder(args) => tapboard::ladder::run(&args.options()),
+        Subcommand::Loopback => {
             tapboard::walk::run_within(std::io::stdout().lock(), output::columns())
         }
     };

@@ -11,6 +11,8 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// By how much the rest of a line stands further right than its beginning.
@@ -24,6 +26,25 @@ static ELSEWHERE: AtomicBool = AtomicBool::new(false);
 
 /// That standard output is gone was said.
 static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Prints among what is typed at the prompt, once there is one.
+static BESIDE_PROMPT: OnceLock<fn(&mut dyn FnMut())> = OnceLock::new();
+
+/// From now on what is printed within [`aside`] is printed by `beside_prompt`, which takes the prompt away meanwhile.
+/// There is one prompt in a process.
+#[cfg(unix)]
+pub(crate) fn set_prompt(beside_prompt: fn(&mut dyn FnMut())) {
+    let _ = BESIDE_PROMPT.set(beside_prompt);
+}
+
+/// Prints where a prompt may be: takes it away, calls `print`, and shows it again. Without a prompt it just calls
+/// `print`, which must not call it in turn.
+pub fn aside(mut print: impl FnMut()) {
+    match BESIDE_PROMPT.get() {
+        Some(beside_prompt) => beside_prompt(&mut print),
+        None => print(),
+    }
+}
 
 /// From now on standard output is somebody else's, and lines go to standard error.
 pub fn leave_stdout() {
@@ -48,13 +69,19 @@ pub fn stream() -> Box<dyn Write> {
 
 /// Prints a line, if anybody takes it.
 pub fn line(text: fmt::Arguments<'_>) {
-    crate::console::aside(|| {
+    aside(|| {
         if ELSEWHERE.load(Ordering::Relaxed) {
             print(&mut io::stderr().lock(), text);
         } else {
             print(&mut io::stdout().lock(), text);
         }
     });
+}
+
+/// Whether `path` stands for standard input or output.
+#[must_use]
+pub fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// What a failed write of a command's result means: a reader who has seen enough, `head` for example, is no
@@ -177,7 +204,7 @@ pub(crate) fn has_room(_out: &impl Descriptor) -> bool {
     true
 }
 
-/// [`line`] with the arguments of `println!`.
+/// [`line()`] with the arguments of `println!`.
 macro_rules! say {
     () => { $crate::output::line(format_args!("")) };
     ($($argument:tt)*) => { $crate::output::line(format_args!($($argument)*)) };

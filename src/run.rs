@@ -1,16 +1,21 @@
 //! The real-time driver: polls the board, then sleeps until its deadline or until something is ready.
 //!
-//! There is one loop for every NIC, and for every [`Station`]: the firmware here, or a board in another
+//! There is one loop for every NIC, and for every [`Endpoint`]: the firmware here, or a board in another
 //! process. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
 //! signal or a timer that some part named. In the midst of traffic it may look for the next event for some
-//! microseconds before it sleeps: see `sleep` and `spin`.
+//! microseconds before it sleeps: see `sleep` and `busy_poll`.
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
 //! is left; the second ends the process at once.
 
+mod busy_poll;
 mod control;
+mod endpoint;
+mod memory;
+mod nic;
+mod options;
+mod power_cycle;
+mod session;
 mod sleep;
-mod spin;
-mod station;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
 mod traffic;
@@ -19,106 +24,42 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mio::event::Event;
-use mio::{Events, Registry, Token, Waker};
-use smoltcp::phy::Device;
+use mio::{Registry, Waker};
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::config::{LISTENERS, SERVICES, TCP_SLOTS, UDP_SLOTS};
+use tapboard_firmware::NetStack;
+use tapboard_firmware::config::{LISTENERS, SERVICES, TCP_SLOTS};
 use tapboard_firmware::service::command::Commands;
 use tapboard_firmware::service::{Service, ServiceConfig, Services};
-use tapboard_firmware::{Firmware, LargeStorageOf, McuStorageOf, NetStack, Sockets};
 
-use self::control::Turn;
-use self::sleep::{Sleeper, Until};
-use self::station::Booted;
-pub use self::station::Station;
+use self::endpoint::Booted;
+pub use self::endpoint::Endpoint;
+use self::memory::BoardMemory;
+use self::nic::WAKE;
+pub use self::nic::{ENDPOINT, NIC, Nic};
+pub use self::options::{Profile, RunOptions, Telemetry};
+use self::power_cycle::{BootEnd, PowerCycle};
+use self::session::Session;
+use self::sleep::Sleeper;
 use self::traffic::Meter;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
-use crate::cli::{Board, Faults, Profile};
 use crate::clock::RealClock;
-use crate::console::{self, Console, Source};
+use crate::console::{self, CommandSource, Console};
 use crate::identity::Identity;
-use crate::nic::linked::{Cable, Observer, Watch};
-use crate::nic::mac::{Checksums, Mac};
+use crate::link::LinkOptions;
+use crate::nic::Offloads;
+use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
 
-/// How long connections may take to close in order at the end.
-const CLOSE: Duration = Duration::from_millis(500);
-/// How long the resets of the rest may take.
-const RESET: Duration = Duration::from_millis(100);
-
-const WAKE: Token = Token(0);
-/// The token of a [`Station`].
-pub const STATION: Token = Token(1);
-/// The first token a [`Nic`] may use for itself.
-pub const NIC: Token = Token(2);
-
-/// A NIC that real time drives, with whatever stands behind it.
-pub trait Nic {
-    /// The board's device.
-    type Device<'a>: Device
-    where
-        Self: 'a;
-
-    /// The board's device, for one poll.
-    fn device(&mut self) -> Self::Device<'_>;
-
-    /// Notes that a source registered under a token from [`NIC`] on is ready.
-    fn ready(&mut self, event: &Event);
-
-    /// Runs what stands behind the NIC after the board was polled. Returns when it, or the board because
-    /// of it, has something to do again: `now` if a frame waits for the board.
-    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String>;
-
-    /// Whether frames come and go without the checksums of TCP and UDP from now on, so that nobody computes
-    /// them. Says whether the NIC can.
-    fn leave_checksums(&mut self, _leave: bool) -> bool {
-        false
-    }
-
-    /// Whether the board leaves segmentation to the NIC: then it sends superframes, and takes them when the
-    /// checksums are left out.
-    fn segments(&self) -> bool {
-        false
-    }
-
-    /// Whether the NIC itself is up.
-    fn link(&self) -> bool {
-        true
-    }
-
-    /// Shows the other end that the cable was taken out or put in; its frames are dropped in any case.
-    fn plug(&mut self, _plugged: bool) {}
-
-    /// What else is to be said when the cable is taken out.
-    fn unplugged(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// Learns whether the other end works at the same time as we do, on another core.
-    fn set_concurrent(&mut self, _concurrent: bool) {}
-
-    /// Whether what stands behind the NIC has passed on all that the board gave it.
-    fn idle(&self) -> bool {
-        true
-    }
-
-    /// Breaks off what stands behind the NIC, in a way that nobody can take for an orderly end.
-    fn abort(&mut self) {}
-
-    /// What to print at the end, beside the board's counters.
-    fn summary(&self) -> String;
-}
-
-/// Ctrl-C and SIGTERM, as the driver sees them.
+/// The loop in real time, with its clock: [`run`](Self::run) runs a board until Ctrl-C or SIGTERM, which it catches
+/// from its creation on.
 #[expect(missing_debug_implementations, reason = "an observer has none")]
 pub struct Driver {
     sleeper: Sleeper,
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
     clock: RealClock,
-    /// Where every frame goes, once it runs.
+    /// Sees every frame, once it runs.
     capture: Option<Box<dyn Observer>>,
 }
 
@@ -153,7 +94,7 @@ impl Driver {
 
     /// Opens the capture that the options ask for: before anything is up, for it may fail. One on standard
     /// output that nobody reads any more ends the run in order.
-    pub fn capture(&mut self, options: &Board) -> Result<(), String> {
+    pub fn capture(&mut self, options: &RunOptions) -> Result<(), String> {
         let Some(path) = &options.pcap else { return Ok(()) };
         let epoch = self.clock.epoch();
         self.capture = Some(if options.captures_to_stdout() {
@@ -182,12 +123,12 @@ impl Driver {
         self.clock.now()
     }
 
-    /// Runs the board, through any number of resets, until a signal ends it. Telemetry goes to
+    /// Runs the board, through any number of resets, until a signal or `quit` ends it. Telemetry goes to
     /// `telemetry` unless the options say otherwise.
     pub fn run<N: Nic>(
         self,
         identity: &Identity,
-        options: &Board,
+        options: &RunOptions,
         telemetry: SocketAddr,
         nic: &mut N,
     ) -> Result<(), String> {
@@ -200,7 +141,7 @@ impl Driver {
     pub fn run_with<N, C, V>(
         self,
         identity: &Identity,
-        options: &Board,
+        options: &RunOptions,
         telemetry: SocketAddr,
         nic: &mut N,
         own: impl FnMut() -> (C, V),
@@ -217,7 +158,7 @@ impl Driver {
     fn run_slots<N, C, V, const SLOTS: usize>(
         mut self,
         identity: &Identity,
-        options: &Board,
+        options: &RunOptions,
         telemetry: SocketAddr,
         nic: &mut N,
         mut own: impl FnMut() -> (C, V),
@@ -228,235 +169,93 @@ impl Driver {
         C: Commands<SimBoard>,
         V: for<'a> Service<NetStack<'a>, SimBoard>,
     {
-        let telemetry = options.telemetry_or(telemetry);
-        let mut bench = self.bench(options, identity, telemetry)?;
-        bench.checksum_offload = options.checksum_offload || nic.segments();
+        let telemetry = options.telemetry.destination(telemetry);
+        let mut session = self.session(options, identity, telemetry)?;
+        session.offloads = options.offloads.complete();
         let who = |nic| if nic { "NIC" } else { "firmware" };
-        log::info!("the {} does the checksums of TCP and UDP", who(bench.checksum_offload));
-        log::info!("the {} makes TCP's segments", who(nic.segments()));
+        log::info!("the {} does the checksums of TCP and UDP", who(session.offloads.checksum));
+        log::info!("the {} makes TCP's segments", who(session.offloads.segmentation));
         loop {
-            let mut memory = Memory::<SLOTS>::new(options.profile);
+            let mut memory = BoardMemory::<SLOTS>::new(options.profile);
             let now = self.clock.now();
             let config = ServiceConfig { name: identity.name.clone(), telemetry };
             let (commands, beside) = own();
             let services = (Services::with_commands(config, 0, now, commands), beside);
-            let firmware = memory.boot(identity, services, nic, &bench, now)?;
+            let firmware = memory.boot(identity, services, &mut session.mac(nic), now)?;
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
             let mut booted = Booted { firmware, telemetry: only };
-            if self.power_cycle(&mut booted, nic, &mut bench)? == End::Stopped {
+            if self.power_cycle(&mut booted, nic, &mut session)? == BootEnd::Stopped {
                 print_summary(&booted, nic);
                 return Ok(());
             }
         }
     }
 
-    /// Runs with `station` in place of the board until a signal ends it. Its telemetry goes to `telemetry`.
-    pub fn station<N: Nic, S: Station>(
+    /// Runs `endpoint` in place of the board until a signal or `quit` ends it. Its telemetry goes to `telemetry`.
+    pub fn run_endpoint<N: Nic, E: Endpoint>(
         mut self,
-        options: &Board,
+        options: &RunOptions,
         telemetry: SocketAddr,
-        station: &mut S,
+        endpoint: &mut E,
         nic: &mut N,
     ) -> Result<(), String> {
-        let mut bench = self.bench(options, &Identity::default(), Some(telemetry))?;
-        self.power_cycle(station, nic, &mut bench)?;
-        print_summary(station, nic);
+        let mut session = self.session(options, &Identity::default(), Some(telemetry))?;
+        self.power_cycle(endpoint, nic, &mut session)?;
+        print_summary(endpoint, nic);
         Ok(())
     }
 
     /// The cable that the options ask for, with what watches it, and the console. `identity` is who is drawn as
     /// the board.
-    fn bench(
+    fn session(
         &mut self,
-        options: &Board,
+        options: &RunOptions,
         identity: &Identity,
         telemetry: Option<SocketAddr>,
-    ) -> Result<Bench, String> {
-        let mut cable = cable(&options.faults)?;
-        let seed_shown = control::show_seed(cable.link());
-        cable.watch(Watch::Capture, self.capture.take());
+    ) -> Result<Session, String> {
+        let mut impairment = impairment(&options.link)?;
+        let seed_shown = control::show_seed(impairment.link());
+        impairment.watch(Watch::Capture, self.capture.take());
         if options.ladder {
-            cable.watch(Watch::Ladder, Some(control::ladder(identity, telemetry)));
+            impairment.watch(Watch::Ladder, Some(control::ladder(identity, telemetry)));
         }
-        let source = options.script.clone().map_or(Source::Stdin, Source::Script);
+        let source = options.script.clone().map_or(CommandSource::Stdin, CommandSource::Script);
         match source {
-            Source::Stdin => {
+            CommandSource::Stdin => {
                 say!("\nHere, `unplug` pulls the cable and `help` lists the rest; Ctrl-C ends it.");
             }
-            Source::Script(_) | Source::None => say!("\nCtrl-C ends it."),
+            CommandSource::Script(_) | CommandSource::None => say!("\nCtrl-C ends it."),
         }
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
         let meter = Meter::new(self.clock.now());
-        Ok(Bench { cable, console, checksum_offload: false, seed_shown, meter })
+        Ok(Session { impairment, console, offloads: Offloads::NONE, seed_shown, meter })
     }
 
-    /// Runs one boot of the board to its end.
-    fn power_cycle<N: Nic, S: Station>(
+    /// Runs one boot of `endpoint` to its end.
+    fn power_cycle<N: Nic, E: Endpoint>(
         &mut self,
-        station: &mut S,
+        endpoint: &mut E,
         nic: &mut N,
-        bench: &mut Bench,
-    ) -> Result<End, String> {
-        let mut events = Events::with_capacity(256);
-        let mut closing = Closing::No;
-        let mut link = true;
-        bench.meter = Meter::new(self.clock.now());
-        loop {
-            let now = self.clock.now();
-            if closing == Closing::No && self.stop.load(Ordering::SeqCst) {
-                station.shutdown();
-                closing = Closing::InOrder { until: now + CLOSE };
-            }
-            let at = (now, self.clock.epoch());
-            let asked = match control::turn(bench, station, nic, at) {
-                Turn::Next(next) => next,
-                Turn::Quit => {
-                    self.stop.store(true, Ordering::SeqCst);
-                    Some(now)
-                }
-            };
-            // At once: what has its power cut answers nobody any more.
-            if station.reset_requested() {
-                return Ok(End::Reset);
-            }
-            let was = std::mem::replace(&mut link, nic.link() && bench.cable.link().plugged());
-            if link && !was {
-                station.link_up();
-            }
-            let board = {
-                let checksums = bench.checksums(nic);
-                let segments = nic.segments();
-                let mut linked = bench.cable.behind(nic.device());
-                linked.pump(now);
-                station.poll(now, &mut Mac::new(linked, checksums).segmenting(segments))
-            };
-            let behind = nic.turn(now)?;
-            let under_way = bench.cable.next_event(now);
-            if station.reset_requested() {
-                return Ok(End::Reset);
-            }
-            let due = [behind, under_way].into_iter().flatten().any(|at| at <= now);
-            let idle = station.idle() && nic.idle() && !due;
-            let limit = match closing {
-                Closing::No => None,
-                Closing::InOrder { .. } | Closing::Reset { .. } if idle => return Ok(End::Stopped),
-                Closing::InOrder { until } if now >= until => {
-                    station.abort();
-                    nic.abort();
-                    closing = Closing::Reset { until: now + RESET };
-                    Some(now)
-                }
-                Closing::Reset { until } if now >= until => return Ok(End::Stopped),
-                Closing::InOrder { until } | Closing::Reset { until } => Some(until),
-            };
-            let coarse = [board, behind, limit, asked].into_iter().flatten().min();
-            let until = Until { exact: under_way, coarse };
-            self.sleeper
-                .wait(&mut events, now, until)
-                .map_err(|error| format!("cannot wait for events: {error}"))?;
-            nic.set_concurrent(self.sleeper.concurrent());
-            for event in &events {
-                match event.token() {
-                    WAKE | sleep::TIMER => {}
-                    STATION => station.ready(),
-                    _ => nic.ready(event),
-                }
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Closing {
-    No,
-    InOrder { until: Instant },
-    Reset { until: Instant },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Reset,
-    Stopped,
-}
-
-/// What the user has a hand on while it runs.
-struct Bench {
-    cable: Cable,
-    console: Console,
-    /// The board leaves the checksums of TCP and UDP to its MAC.
-    checksum_offload: bool,
-    /// The cable's seed was printed.
-    seed_shown: bool,
-    /// Of the traffic since the board's boot.
-    meter: Meter,
-}
-
-impl Bench {
-    /// Who does the checksums: nobody, if the NIC can do without and the cable changes and shows nothing.
-    fn checksums<N: Nic>(&self, nic: &mut N) -> Checksums {
-        if !self.checksum_offload {
-            Checksums::Board
-        } else if nic.leave_checksums(self.cable.bare()) {
-            Checksums::Left
-        } else {
-            Checksums::Mac
-        }
+        session: &mut Session,
+    ) -> Result<BootEnd, String> {
+        let Self { sleeper, clock, stop, .. } = self;
+        PowerCycle { sleeper, clock: *clock, stop, session, endpoint, nic }.run()
     }
 }
 
 /// A cable with these faults.
-fn cable(faults: &Faults) -> Result<Cable, String> {
-    let seed = match faults.seed {
+fn impairment(options: &LinkOptions) -> Result<Impairment, String> {
+    let seed = match options.seed {
         Some(seed) => seed,
         None => getrandom::u32().map_err(|error| format!("no entropy: {error}"))?.into(),
     };
-    Ok(Cable::new(faults.link(seed)))
+    Ok(Impairment::new(options.link(seed)))
 }
 
-/// The board's RAM, gone with each power-cycle.
-enum Memory<'a, const SLOTS: usize> {
-    Mcu(Box<McuStorageOf<SLOTS>>, Sockets<'a, SLOTS, UDP_SLOTS>),
-    Large(Box<LargeStorageOf<SLOTS>>, Sockets<'a, SLOTS, UDP_SLOTS>),
-}
-
-impl<'a, const SLOTS: usize> Memory<'a, SLOTS> {
-    fn new(profile: Profile) -> Self {
-        match profile {
-            Profile::Mcu => Self::Mcu(Box::default(), Sockets::new()),
-            Profile::Large => Self::Large(Box::default(), Sockets::new()),
-        }
-    }
-
-    fn boot<N: Nic, V: Service<NetStack<'a>, SimBoard>>(
-        &'a mut self,
-        identity: &Identity,
-        services: V,
-        nic: &mut N,
-        bench: &Bench,
-        now: Instant,
-    ) -> Result<Firmware<'a, SimBoard, V>, String> {
-        let net = &identity.net;
-        let (checksums, segments) = (bench.checksums(nic), nic.segments());
-        let mut nic = Mac::new(nic.device(), checksums).segmenting(segments);
-        let board = SimBoard::new();
-        match self {
-            Self::Mcu(storage, sockets) => {
-                let storage = &mut **storage;
-                Firmware::with_services(net, services, board, &mut nic, now, storage, sockets)
-            }
-            Self::Large(storage, sockets) => {
-                let storage = &mut **storage;
-                Firmware::with_services(net, services, board, &mut nic, now, storage, sockets)
-            }
-        }
-        .map_err(|error| error.to_string())
-    }
-}
-
-fn print_summary<N: Nic, S: Station>(station: &S, nic: &N) {
-    say!("{}", station.summary());
+fn print_summary<N: Nic, E: Endpoint>(endpoint: &E, nic: &N) {
+    say!("{}", endpoint.summary());
     let summary = nic.summary();
     if !summary.is_empty() {
         say!("{summary}");

@@ -22,9 +22,9 @@ use crate::output::counted;
 /// Directions whose initial sequence number is remembered.
 pub const DIRECTIONS: usize = 256;
 
-/// A frame's gist.
+/// A frame's summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gist {
+pub enum PacketSummary {
     /// An ARP request.
     WhoHas {
         /// Who asks.
@@ -134,7 +134,7 @@ impl fmt::Display for Segment {
     }
 }
 
-impl fmt::Display for Gist {
+impl fmt::Display for PacketSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // RFC 5227 1.1: an announcement, and a probe.
@@ -161,25 +161,25 @@ impl fmt::Display for Gist {
 }
 
 /// Sender and receiver.
-type Direction = (SocketAddr, SocketAddr);
+type FourTuple = (SocketAddr, SocketAddr);
 
 /// Reads frames in the order in which they were sent.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    initial: VecDeque<(Direction, TcpSeqNumber)>,
+    initial: VecDeque<(FourTuple, TcpSeqNumber)>,
 }
 
 impl Decoder {
-    /// The gist of `frame`, which may hold anything.
-    pub fn read(&mut self, frame: &[u8]) -> Gist {
+    /// The summary of `frame`, which may hold anything.
+    pub fn read(&mut self, frame: &[u8]) -> PacketSummary {
         let Ok(ethernet) = EthernetFrame::new_checked(frame) else {
-            return Gist::Other;
+            return PacketSummary::Other;
         };
         match ethernet.ethertype() {
             EthernetProtocol::Arp => read_arp(ethernet.payload()),
             EthernetProtocol::Ipv4 => match Ipv4Packet::new_checked(ethernet.payload()) {
-                Ok(ip) if !ip.verify_checksum() => Gist::Other,
-                Ok(ip) if ip.more_frags() || ip.frag_offset() > 0 => Gist::Fragment {
+                Ok(ip) if !ip.verify_checksum() => PacketSummary::Other,
+                Ok(ip) if ip.more_frags() || ip.frag_offset() > 0 => PacketSummary::Fragment {
                     source: ip.src_addr().into(),
                     destination: ip.dst_addr().into(),
                 },
@@ -189,7 +189,7 @@ impl Decoder {
                     ip.next_header(),
                     ip.payload(),
                 ),
-                Err(_) => Gist::Other,
+                Err(_) => PacketSummary::Other,
             },
             EthernetProtocol::Ipv6 => match Ipv6Packet::new_checked(ethernet.payload()) {
                 Ok(ip) => self.read_ip(
@@ -198,24 +198,36 @@ impl Decoder {
                     ip.next_header(),
                     ip.payload(),
                 ),
-                Err(_) => Gist::Other,
+                Err(_) => PacketSummary::Other,
             },
-            EthernetProtocol::Unknown(_) => Gist::Other,
+            EthernetProtocol::Unknown(_) => PacketSummary::Other,
         }
     }
 
-    fn read_ip(&mut self, from: IpAddr, to: IpAddr, protocol: IpProtocol, payload: &[u8]) -> Gist {
+    fn read_ip(
+        &mut self,
+        from: IpAddr,
+        to: IpAddr,
+        protocol: IpProtocol,
+        payload: &[u8],
+    ) -> PacketSummary {
         match protocol {
-            IpProtocol::Tcp => self.read_tcp(from, to, payload).map_or(Gist::Other, Gist::Tcp),
-            IpProtocol::Udp => UdpPacket::new_checked(payload).map_or(Gist::Other, |udp| {
-                let source = SocketAddr::new(from, udp.src_port());
-                let destination = SocketAddr::new(to, udp.dst_port());
-                Gist::Udp { source, destination, len: udp.payload().len() }
-            }),
-            IpProtocol::Icmp | IpProtocol::Icmpv6 => {
-                Gist::Icmp { source: from, destination: to, message: Icmp::read(from, to, payload) }
+            IpProtocol::Tcp => {
+                self.read_tcp(from, to, payload).map_or(PacketSummary::Other, PacketSummary::Tcp)
             }
-            other => Gist::Ip { source: from, destination: to, protocol: other.into() },
+            IpProtocol::Udp => {
+                UdpPacket::new_checked(payload).map_or(PacketSummary::Other, |udp| {
+                    let source = SocketAddr::new(from, udp.src_port());
+                    let destination = SocketAddr::new(to, udp.dst_port());
+                    PacketSummary::Udp { source, destination, len: udp.payload().len() }
+                })
+            }
+            IpProtocol::Icmp | IpProtocol::Icmpv6 => PacketSummary::Icmp {
+                source: from,
+                destination: to,
+                message: Icmp::read(from, to, payload),
+            },
+            other => PacketSummary::Ip { source: from, destination: to, protocol: other.into() },
         }
     }
 
@@ -255,7 +267,7 @@ impl Decoder {
 
     /// Takes the initial sequence numbers of both directions from a segment, as far as it tells. A RST
     /// may answer to a connection that never was, with numbers of its own.
-    fn learn(&mut self, there: Direction, back: Direction, tcp: &TcpPacket<&[u8]>) {
+    fn learn(&mut self, there: FourTuple, back: FourTuple, tcp: &TcpPacket<&[u8]>) {
         if tcp.syn() {
             self.remember(there, tcp.seq_number());
         } else if tcp.rst() {
@@ -268,30 +280,32 @@ impl Decoder {
         }
     }
 
-    fn initial(&self, direction: Direction) -> Option<TcpSeqNumber> {
-        self.initial.iter().find(|(known, _)| *known == direction).map(|(_, number)| *number)
+    fn initial(&self, tuple: FourTuple) -> Option<TcpSeqNumber> {
+        self.initial.iter().find(|(known, _)| *known == tuple).map(|(_, number)| *number)
     }
 
-    fn remember(&mut self, direction: Direction, number: TcpSeqNumber) {
-        self.initial.retain(|(known, _)| *known != direction);
+    fn remember(&mut self, tuple: FourTuple, number: TcpSeqNumber) {
+        self.initial.retain(|(known, _)| *known != tuple);
         if self.initial.len() >= DIRECTIONS {
             self.initial.pop_front();
         }
-        self.initial.push_back((direction, number));
+        self.initial.push_back((tuple, number));
     }
 }
 
-fn read_arp(payload: &[u8]) -> Gist {
+fn read_arp(payload: &[u8]) -> PacketSummary {
     let Ok(arp) = ArpPacket::new_checked(payload) else {
-        return Gist::Other;
+        return PacketSummary::Other;
     };
     let address = |octets: &[u8]| <[u8; 4]>::try_from(octets).ok().map(IpAddr::from);
     let sender = address(arp.source_protocol_addr());
     let target = address(arp.target_protocol_addr());
     match (arp.operation(), sender, target) {
-        (ArpOperation::Request, Some(sender), Some(target)) => Gist::WhoHas { sender, target },
-        (ArpOperation::Reply, Some(sender), Some(target)) => Gist::IsAt { sender, target },
-        _ => Gist::Other,
+        (ArpOperation::Request, Some(sender), Some(target)) => {
+            PacketSummary::WhoHas { sender, target }
+        }
+        (ArpOperation::Reply, Some(sender), Some(target)) => PacketSummary::IsAt { sender, target },
+        _ => PacketSummary::Other,
     }
 }
 
@@ -348,7 +362,7 @@ mod tests {
 
     fn segment(decoder: &mut Decoder, tcp: &[u8]) -> Segment {
         match decoder.read(&ipv4(6, tcp)) {
-            Gist::Tcp(segment) => segment,
+            PacketSummary::Tcp(segment) => segment,
             other => panic!("{other:?}"),
         }
     }

@@ -1,19 +1,23 @@
-//! Worlds: whole networks in virtual time, each drawn from one seed, whose failures replay bit for bit.
+//! Worlds: whole networks in virtual time, each of a plan that a seed draws or a file has, whose failures replay bit
+//! for bit.
 //!
-//! A world has boards that run the real firmware, peers that use every service as they should, intruders
+//! A world has boards that run the real firmware, peers that use every service as they should, adversaries
 //! that do not, a switch between them, and a bad [`crate::link::Link`] in front of each. Events come
-//! from the seed: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
-//! the end; the first thing that does not is a [`Failure`]. [`run`] is one world; it allocates no memory
-//! for the stacks, which come from an [`Arena`], and reads no clock.
+//! from the plan: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
+//! the end; the first thing that does not is a [`Failure`].
+//!
+//! [`run`] is one world; it reads no clock. The buffers of our stacks' sockets come from an [`Arena`] and outlive
+//! it; everything else - sockets, clients, frames on their way, peers on bare smoltcp - is allocated for each world.
 
+mod adversary;
 mod arena;
-mod calm;
 mod check;
 mod client;
 mod collector;
 mod command;
 mod craft;
-mod intruder;
+mod fault_history;
+mod host;
 mod node;
 mod options;
 mod plan;
@@ -29,9 +33,9 @@ use tapboard_firmware::BoardSockets;
 pub use self::arena::Arena;
 use self::arena::{BOOTS, PEER_BOOTS, PeerSockets};
 pub use self::command::command;
-use self::node::Stock;
-pub use self::options::{Sim, Switch};
-pub use self::plan::{Plan, SETTLE};
+use self::node::BootMemory;
+pub use self::options::SimOptions;
+pub use self::plan::{SETTLE, WorldPlan};
 pub use self::switch::Observer;
 use self::world::World;
 use crate::clock::VirtualClock;
@@ -40,8 +44,8 @@ use crate::world::{Outcome, drive};
 /// What did not hold in a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The world's seed.
-    pub seed: u64,
+    /// The world's seed, if one drew its plan.
+    pub seed: Option<u64>,
     /// When, in virtual time.
     pub at: Instant,
     /// The name of what should have held.
@@ -54,7 +58,7 @@ pub struct Failure {
 
 /// What a world came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct WorldReport {
     /// Virtual time that passed.
     pub elapsed: Duration,
     /// Frames that machines sent.
@@ -67,12 +71,17 @@ pub struct Report {
 
 /// Runs a world to its end, or to the first thing that does not hold. `observer` sees every frame; see
 /// [`Observer`].
-pub fn run<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer<'o>>) -> Report {
+pub fn run<'o>(
+    plan: &WorldPlan,
+    arena: &mut Arena,
+    observer: Option<&'o mut Observer<'o>>,
+) -> WorldReport {
     let mut boards: Vec<BoardSockets<'_>> = (0..BOOTS).map(|_| BoardSockets::new()).collect();
     let mut peers: Vec<PeerSockets<'_>> = (0..PEER_BOOTS).map(|_| PeerSockets::new()).collect();
-    let stock = Stock { lent: arena.lend(), boards: boards.iter_mut(), peers: peers.iter_mut() };
+    let memory =
+        BootMemory { lent: arena.lend(), boards: boards.iter_mut(), peers: peers.iter_mut() };
     let mut clock = VirtualClock::new();
-    let mut world = World::new(plan, stock, observer);
+    let mut world = World::new(plan, memory, observer);
     let limit = plan.heal + SETTLE * 2;
     let outcome =
         catch_unwind(AssertUnwindSafe(|| drive(&mut clock, limit, |now| world.step(now))));
@@ -88,7 +97,7 @@ pub fn run<'o>(plan: &Plan, arena: &mut Arena, observer: Option<&'o mut Observer
         text,
         netstat: world.netstat(),
     });
-    Report {
+    WorldReport {
         elapsed: clock.now() - Instant::ZERO,
         frames: world.switch.frames,
         polls: world.polls,

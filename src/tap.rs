@@ -10,30 +10,42 @@ use mio::unix::SourceFd;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
 
-use crate::cli;
 use crate::identity::{Identity, mac_text, numbered_ipv4, numbered_ipv6};
 use crate::nic::tap::{
     HostSide, LinkStatus, Tap, TapConfig, TapError, TapWarning, machine_addresses,
 };
-use crate::nic::{Lent, Offload};
+use crate::nic::{DeviceRef, KernelOffload, Offloads};
 use crate::output::{counted, say};
-use crate::run::{Driver, NIC, Nic};
+use crate::run::{Driver, NIC, Nic, RunOptions};
 
 /// How long to look for the next frame before sleeping, microseconds, unless told otherwise.
 const BUSY_POLL_US: u16 = 50;
 
+/// What `tapboard tap` is told.
+#[derive(Clone, Debug)]
+pub struct TapOptions {
+    /// The interface's name.
+    pub name: String,
+    /// Who the board is.
+    pub identity: Identity,
+    /// What the kernel may leave to the NIC, and the NIC to it.
+    pub offload: KernelOffload,
+    /// How long to look for the next frame before sleeping, microseconds; the usual time unless given.
+    pub busy_poll_us: Option<u16>,
+    /// How to run it.
+    pub run: RunOptions,
+}
+
 struct TapNic {
     tap: Tap,
     status: LinkStatus,
-    /// The board leaves segmentation to it.
-    segments: bool,
 }
 
 impl Nic for TapNic {
-    type Device<'a> = Lent<'a, Tap>;
+    type Device<'a> = DeviceRef<'a, Tap>;
 
-    fn device(&mut self) -> Lent<'_, Tap> {
-        Lent(&mut self.tap)
+    fn device(&mut self) -> DeviceRef<'_, Tap> {
+        DeviceRef(&mut self.tap)
     }
 
     /// An interface that is up is writable; anything else is looked into.
@@ -61,12 +73,8 @@ impl Nic for TapNic {
         Ok((frames || self.tap.unread()).then_some(now))
     }
 
-    fn leave_checksums(&mut self, leave: bool) -> bool {
-        self.tap.leave_checksums(leave)
-    }
-
-    fn segments(&self) -> bool {
-        self.segments
+    fn set_offloads(&mut self, offloads: Offloads) -> Offloads {
+        self.tap.set_offloads(offloads)
     }
 
     fn link(&self) -> bool {
@@ -105,17 +113,17 @@ fn busy_poll(micros: Option<u16>) -> Duration {
     Duration::from_micros(micros.into())
 }
 
-/// Runs the board until a signal ends it.
-pub fn run(options: &cli::Tap) -> Result<(), String> {
-    if options.segmentation_offload && options.offload == Offload::Off {
+/// Runs the board until a signal or `quit` at the console ends it.
+pub fn run(options: &TapOptions) -> Result<(), String> {
+    if options.run.offloads.segmentation && options.offload == KernelOffload::Off {
         return Err("--segmentation-offload leaves to the NIC what --offload off keeps it from; \
                     leave one of them out"
             .to_owned());
     }
     let mut driver = Driver::new()?;
-    driver.busy_poll(busy_poll(options.busy_poll));
-    let identity = options.identity();
-    not_the_hosts(&identity)?;
+    driver.busy_poll(busy_poll(options.busy_poll_us));
+    let identity = &options.identity;
+    not_the_hosts(identity)?;
     let config = TapConfig {
         name: options.name.clone(),
         host_ipv4: host_ipv4(identity.ipv4()),
@@ -133,8 +141,8 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
     for warning in tap.warnings() {
         log::warn!("{warning}");
     }
-    warn(options, &identity);
-    let calls = if tap.segments() { "many segments" } else { "one frame" };
+    warn(options);
+    let calls = if tap.kernel().segmentation { "many segments" } else { "one frame" };
     log::info!("{}: {calls} in a system call", tap.name());
     let interest = Interest::READABLE | Interest::WRITABLE;
     driver
@@ -142,18 +150,18 @@ pub fn run(options: &cli::Tap) -> Result<(), String> {
         .register(&mut SourceFd(&tap.as_raw_fd()), NIC, interest)
         .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
     // After what another board may have already, so that its capture is not replaced; before this one is up.
-    driver.capture(&options.board)?;
+    driver.capture(&options.run)?;
     let collector = collector(identity.ipv4(), tap.host());
     // With those that the TAP brought.
     let own = machine_addresses().unwrap_or_default();
-    print_banner(&identity, &tap, collector, &own, &options.board);
+    print_banner(identity, &tap, collector, &own, &options.run);
     let status = tap.status();
-    let segments = options.segmentation_offload && tap.segments();
-    if segments != options.segmentation_offload {
+    let mut run = options.run.clone();
+    if run.offloads.segmentation && !tap.kernel().segmentation {
         log::warn!("{} cannot segment; the firmware does that, and its checksums", tap.name());
+        run.offloads = Offloads { segmentation: false, receive: false, ..run.offloads };
     }
-    tap.leave_whole(segments);
-    driver.run(&identity, &options.board, collector, &mut TapNic { tap, status, segments })
+    driver.run(identity, &run, collector, &mut TapNic { tap, status })
 }
 
 /// The host's IPv4 address in the network of `board`: number 2, or number 1 if that is the board's.
@@ -195,10 +203,11 @@ fn not_the_hosts(identity: &Identity) -> Result<(), String> {
 }
 
 /// Warns of what does not do what one might think.
-fn warn(options: &cli::Tap, identity: &Identity) {
-    options.board.faults.warn();
-    let network = identity.ipv4().network();
-    if let Some(gateway) = options.gateway.filter(|gateway| !network.contains_addr(gateway)) {
+fn warn(options: &TapOptions) {
+    options.run.link.warn();
+    let Identity { net, .. } = &options.identity;
+    let network = options.identity.ipv4().network();
+    if let Some(gateway) = net.ipv4_gateway().filter(|gateway| !network.contains_addr(gateway)) {
         log::warn!(
             "--gateway {gateway} is outside the board's network, {network}: that works only if it is on this cable \
              all the same; if not, name one inside, or give --ip a shorter prefix"
@@ -211,7 +220,7 @@ fn print_banner(
     tap: &Tap,
     collector: SocketAddr,
     own: &[IpAddr],
-    options: &cli::Board,
+    options: &RunOptions,
 ) {
     let (net, name) = (identity.net, tap.name());
     let board = net.ipv4_address();
@@ -238,7 +247,7 @@ fn print_banner(
     say!("  printf hello | nc -N {board} 7");
     say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
     let here = |telemetry: &SocketAddr| own.contains(&telemetry.ip());
-    if let Some(telemetry) = options.telemetry_or(collector).filter(here) {
+    if let Some(telemetry) = options.telemetry.destination(collector).filter(here) {
         let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
         say!("  {collect:<32} # telemetry");
     }

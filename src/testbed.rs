@@ -21,8 +21,8 @@ use tapboard_firmware::{
 
 use crate::capture::{Capture, CaptureError};
 use crate::clock::VirtualClock;
-use crate::link::{Link, Notes};
-use crate::nic::linked::{Cable, Observer, Watch};
+use crate::link::{Link, LinkEvents};
+use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::nic::wire::{Side, Wire};
 use crate::world::{Step, drive};
 
@@ -40,7 +40,7 @@ pub fn at(port: u16) -> SocketAddr {
 
 /// The memory of a [`Testbed`], to be made first and to outlive it.
 #[derive(Debug)]
-pub struct Memory<'a> {
+pub struct TestbedMemory<'a> {
     board: Box<McuStorage>,
     board_sockets: BoardSockets<'a>,
     // In vectors, for a box is filled on the call stack, of which a test has little.
@@ -50,7 +50,7 @@ pub struct Memory<'a> {
     host_sockets: BoardSockets<'a>,
 }
 
-impl Default for Memory<'_> {
+impl Default for TestbedMemory<'_> {
     fn default() -> Self {
         Self {
             board: Box::default(),
@@ -71,7 +71,7 @@ pub struct Testbed<'a, A> {
     /// The host, 192.0.2.2.
     pub host: NetStack<'a>,
     application: A,
-    cable: Cable,
+    cable: Impairment,
     wire: Wire,
     clock: VirtualClock,
 }
@@ -82,8 +82,8 @@ where
 {
     /// Both ends on `link`. The board runs `application` at each of its turns, which returns when it wants the
     /// next one though nothing has arrived.
-    pub fn new(memory: &'a mut Memory<'a>, link: Link, application: A) -> Self {
-        let Memory { board, board_sockets, host_tcp, host_udp, host_backlog, host_sockets } =
+    pub fn new(memory: &'a mut TestbedMemory<'a>, link: Link, application: A) -> Self {
+        let TestbedMemory { board, board_sockets, host_tcp, host_udp, host_backlog, host_sockets } =
             memory;
         let (mut wire, now) = (Wire::default(), Instant::ZERO);
         // Any constants: the same run gives the same sequence numbers and ports.
@@ -92,7 +92,7 @@ where
         let (net, mut end) = (PEER_NET, wire.end(Side::Peer));
         let buffers = Buffers { tcp: host_tcp, udp: host_udp, backlog: host_backlog.into() };
         let host = NetStack::new(&net, &mut end, now, 2, buffers, host_sockets);
-        let (cable, clock) = (Cable::new(link), VirtualClock::new());
+        let (cable, clock) = (Impairment::new(link), VirtualClock::new());
         let mut testbed = Self { board, host, application, cable, wire, clock };
         // The application opens its ports.
         testbed.poll(now);
@@ -208,8 +208,8 @@ where
 struct Recorder(Capture);
 
 impl Observer for Recorder {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
-        let written = self.0.record(now, to.into(), frame, &notes.to_string());
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
+        let written = self.0.record(now, to.into(), frame, &events.to_string());
         written.expect("a file that can be written to its end");
     }
 }
@@ -225,7 +225,7 @@ mod tests {
     /// Sends 100,000 bytes through an echo on that cable; returns when all of them were back and closed.
     fn echoed(cable: Link) -> Instant {
         let mut echo = Echo::new();
-        let mut memory = Memory::default();
+        let mut memory = TestbedMemory::default();
         let mut net = Testbed::new(&mut memory, cable, |now, board| echo.poll(now, board, &mut ()));
         let mut socket = net.host.socket().unwrap();
         net.until(|host| host.connect(&mut socket, at(7))).unwrap();
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn more_than_one_call_takes_is_sent_all_the_same() {
         let mut echo = Echo::new();
-        let mut memory = Memory::default();
+        let mut memory = TestbedMemory::default();
         let mut net =
             Testbed::new(&mut memory, Link::new(1), |now, board| echo.poll(now, board, &mut ()));
         let mut socket = net.host.socket().unwrap();
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "nothing happened for 1000")]
     fn what_never_happens_says_so() {
-        let mut memory = Memory::default();
+        let mut memory = TestbedMemory::default();
         let mut net = Testbed::new(&mut memory, Link::new(1), |_, _| None);
         let mut socket = net.host.socket().unwrap();
         net.until(|host| match host.connect(&mut socket, at(7)) {

@@ -10,16 +10,30 @@ use tapboard_firmware::service::command::Commands;
 use tapboard_firmware::{NetConfig, NetStack, PEER_NET};
 
 use crate::board::SimBoard;
-use crate::cli::User;
-use crate::gateway::{Forward, Gateway, Memory};
+use crate::gateway::{Forward, Gateway, GatewayMemory};
 use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{Driver, Nic};
+use crate::run::{Driver, Nic, RunOptions};
 
 /// The gateway's address, from where the board's connections go on to 127.0.0.1.
 const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(PEER_NET.ipv4_address()), 9000);
+
+/// What `tapboard user` is told.
+#[derive(Clone, Debug)]
+pub struct UserOptions {
+    /// Who the board is.
+    pub identity: Identity,
+    /// The host's ports that lead to the board.
+    pub forwards: Vec<Forward>,
+    /// The ports of 127.0.0.1 that the board may reach, each once.
+    pub allowed: Vec<u16>,
+    /// The UDP port of 127.0.0.1 to which a guest sends its frames, in place of the board in this process.
+    pub guest: Option<u16>,
+    /// How to run it.
+    pub run: RunOptions,
+}
 
 struct UserNic<'a> {
     wire: Wire,
@@ -69,16 +83,16 @@ impl Nic for UserNic<'_> {
     }
 }
 
-/// Runs the board, or the wire of a guest, until a signal ends it.
-pub fn run(options: &User) -> Result<(), String> {
+/// Runs the board, or the wire of a guest, until a signal or `quit` at the console ends it.
+pub fn run(options: &UserOptions) -> Result<(), String> {
     behind_gateway(options, |driver, identity, nic| {
-        driver.run(identity, &options.board, TELEMETRY, nic)
+        driver.run(identity, &options.run, TELEMETRY, nic)
     })
 }
 
 /// As [`run`], with commands of one's own in the board's shell, and services of one's own beside the firmware's: see
 /// [`Driver::run_with`].
-pub fn run_with<C, V>(options: &User, own: impl FnMut() -> (C, V)) -> Result<(), String>
+pub fn run_with<C, V>(options: &UserOptions, own: impl FnMut() -> (C, V)) -> Result<(), String>
 where
     C: Commands<SimBoard>,
     V: for<'a> Service<NetStack<'a>, SimBoard>,
@@ -87,47 +101,38 @@ where
         return Err("a guest has the services that it was built with; leave --guest out".into());
     }
     behind_gateway(options, |driver, identity, nic| {
-        driver.run_with(identity, &options.board, TELEMETRY, nic, own)
+        driver.run_with(identity, &options.run, TELEMETRY, nic, own)
     })
 }
 
 /// Opens the gateway, and has `run` drive the board, unless a guest is to be driven.
 fn behind_gateway(
-    options: &User,
+    options: &UserOptions,
     run: impl FnOnce(Driver, &Identity, &mut UserNic<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut driver = Driver::new()?;
-    let identity = options.identity();
-    let forwards = options.forwards();
-    let allowed = options.allowed();
+    let UserOptions { identity, forwards, allowed, .. } = options;
     let mut wire = Wire::default();
-    let mut memory = Memory::default();
+    let mut memory = GatewayMemory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut end = wire.end(Side::Peer);
     let board = identity.net.ipv4_address();
-    let gateway = Gateway::open(
-        &forwards,
-        &allowed,
-        board,
-        driver.registry()?,
-        &mut end,
-        entropy,
-        &mut memory,
-    )
-    .map_err(|error| error.to_string())?;
+    let gateway =
+        Gateway::open(forwards, allowed, board, driver.registry()?, &mut end, entropy, &mut memory)
+            .map_err(|error| error.to_string())?;
     let mut nic = UserNic { wire, gateway };
     match options.guest {
         None => {
             // After what another board may have already, so that its capture is not replaced; before this one is up.
-            driver.capture(&options.board)?;
-            print_banner(&identity, &forwards, &nic.gateway, &allowed, options);
-            run(driver, &identity, &mut nic)
+            driver.capture(&options.run)?;
+            print_banner(&nic.gateway, options);
+            run(driver, identity, &mut nic)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
-            driver.capture(&options.board)?;
-            print_banner(&identity, &forwards, &nic.gateway, &allowed, options);
-            driver.station(&options.board, TELEMETRY, &mut guest, &mut nic)
+            driver.capture(&options.run)?;
+            print_banner(&nic.gateway, options);
+            driver.run_endpoint(&options.run, TELEMETRY, &mut guest, &mut nic)
         }
     }
 }
@@ -149,14 +154,9 @@ fn reachable(to: SocketAddr, board: &NetConfig, allowed: &[u16]) -> Result<(), S
     Err(format!("port {port} is not allowed, add --allow {port}"))
 }
 
-fn print_banner(
-    identity: &Identity,
-    forwards: &[Forward],
-    gateway: &Gateway<'_>,
-    allowed: &[u16],
-    options: &User,
-) {
-    options.board.faults.warn();
+fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
+    let UserOptions { identity, forwards, allowed, .. } = options;
+    options.run.link.warn();
     let address = identity.net.ipv4_address();
     let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
     match options.guest {
@@ -182,7 +182,7 @@ fn print_banner(
     let ports = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     // A guest brings its own.
     let profile =
-        options.guest.map_or_else(|| format!("; {}", options.board.profile), |_| String::new());
+        options.guest.map_or_else(|| format!("; {}", options.run.profile), |_| String::new());
     say!("  board -> 127.0.0.1 only to port {ports}{profile}");
     say!("\nTry, in another terminal:");
     let host = |board| forwards.iter().rev().find(|f| f.board == board).map(|f| f.host);
@@ -192,7 +192,7 @@ fn print_banner(
     if let Some(shell) = host(23) {
         say!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
     }
-    let telemetry = options.board.telemetry_or(TELEMETRY);
+    let telemetry = options.run.telemetry.destination(TELEMETRY);
     match telemetry.map(|to| (to, reachable(to, &identity.net, allowed))) {
         Some((to, Ok(()))) => {
             say!("  nc -l 127.0.0.1 {:<14} # telemetry", to.port());

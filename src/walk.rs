@@ -16,7 +16,7 @@ use tapboard_firmware::{BOARD_NET, BoardSockets, Error, McuStorage, NetStack};
 use crate::clock::VirtualClock;
 use crate::nic::loopback::Loopback;
 use crate::output::{self, wrapped, wrapped_at};
-use crate::segment::{Decoder, Gist};
+use crate::segment::{Decoder, PacketSummary};
 use crate::world::{Outcome, Step, drive};
 
 /// What a frame takes from one side to the other.
@@ -34,11 +34,11 @@ const ECHO: u16 = 7;
 const NOBODY: u16 = 4242;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum Role {
     Client,
     Server,
 }
-use Side::{Client, Server};
+use Role::{Client, Server};
 
 struct Walk<'a, W> {
     stack: NetStack<'a>,
@@ -214,7 +214,7 @@ impl<'a, W: Write> Walk<'a, W> {
         mut call: impl FnMut(&mut NetStack<'a>) -> nb::Result<T, Error>,
     ) -> Result<Result<T, Error>, String> {
         let mut result = None;
-        let mut frames: Vec<(Instant, Gist)> = Vec::new();
+        let mut frames: Vec<(Instant, PacketSummary)> = Vec::new();
         let Self { stack, nic, clock, decoder, .. } = self;
         let limit = clock.now() + PATIENCE;
         let mut seen = nic.in_flight().len();
@@ -248,8 +248,8 @@ impl<'a, W: Write> Walk<'a, W> {
             }
             Step::Next(next)
         });
-        for (at, gist) in frames {
-            self.frame(at, &gist);
+        for (at, summary) in frames {
+            self.frame(at, &summary);
         }
         match (outcome, result) {
             (Outcome::Done, Some(result)) => Ok(result),
@@ -263,7 +263,7 @@ impl<'a, W: Write> Walk<'a, W> {
 
     fn state(
         &mut self,
-        side: Side,
+        side: Role,
         name: &str,
         socket: &tapboard_firmware::TcpSocket,
         expected: &str,
@@ -318,7 +318,7 @@ impl<'a, W: Write> Walk<'a, W> {
         }
     }
 
-    fn say(&mut self, side: Side, text: &str) {
+    fn say(&mut self, side: Role, text: &str) {
         self.step += 1;
         let number = format!("[{}]", self.step);
         let step = format!("{number:<NUMBER$}{text}");
@@ -333,18 +333,18 @@ impl<'a, W: Write> Walk<'a, W> {
         self.row(&format!("{start}{step}"), start.len() + NUMBER);
     }
 
-    fn frame(&mut self, at: Instant, gist: &Gist) {
-        let (source, destination) = match gist {
-            Gist::Tcp(segment) => (segment.source, segment.destination),
-            Gist::Udp { source, destination, .. } => (*source, *destination),
-            _ if self.shown.insert(gist.to_string()) => (self::at(0), self::at(0)),
+    fn frame(&mut self, at: Instant, summary: &PacketSummary) {
+        let (source, destination) = match summary {
+            PacketSummary::Tcp(segment) => (segment.source, segment.destination),
+            PacketSummary::Udp { source, destination, .. } => (*source, *destination),
+            _ if self.shown.insert(summary.to_string()) => (self::at(0), self::at(0)),
             _ => return,
         };
         // The registered ports are below the ephemeral ones.
         let text = match source.port().cmp(&destination.port()) {
-            std::cmp::Ordering::Greater => format!("{gist} -->"),
-            std::cmp::Ordering::Less => format!("<-- {gist}"),
-            std::cmp::Ordering::Equal => gist.to_string(),
+            std::cmp::Ordering::Greater => format!("{summary} -->"),
+            std::cmp::Ordering::Less => format!("<-- {summary}"),
+            std::cmp::Ordering::Equal => summary.to_string(),
         };
         let indent = if self.narrow() { 1 } else { WIDTH };
         let start = format!("{:>9}  {:indent$}", time(at), "");

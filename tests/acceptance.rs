@@ -15,10 +15,10 @@ use common::process::{PATIENCE, Process};
 use common::scratch::Scratch;
 use tapboard::capture::read;
 use tapboard_firmware::BOARD_NET;
-use tapboard_host::check::plan::Plan;
+use tapboard_host::check::plan::CheckPlan;
 use tapboard_host::check::report::{Finding, Outcome};
 use tapboard_host::check::table::CHECKS;
-use tapboard_host::check::{News, check};
+use tapboard_host::check::{CheckEvent, check};
 
 const TAP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const TAP_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
@@ -37,7 +37,7 @@ fn accept_within(
     port_offset: u16,
     skipped: &[&str],
 ) -> Vec<String> {
-    let plan = Plan {
+    let plan = CheckPlan {
         address,
         port_offset,
         forwarded: port_offset != 0,
@@ -49,8 +49,8 @@ fn accept_within(
         timeout,
     };
     let mut findings = Vec::new();
-    check(&plan, |news| {
-        if let News::Finding(finding) = news {
+    check(&plan, |event| {
+        if let CheckEvent::Finding(finding) = event {
             println!("{finding}");
             findings.push(finding);
         }

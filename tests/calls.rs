@@ -234,7 +234,7 @@ fn a_deferred_connection_is_admitted_or_refused() {
     let mut solo = Solo::new(&mut memory, 1);
     let mut listener = tcp::socket(&mut solo.board);
     solo.board.bind(&mut listener, 7).unwrap();
-    solo.board.listen_deferred(&mut listener).unwrap();
+    solo.board.listen_deferred(&listener).unwrap();
     for refuse in [false, true] {
         let mut client = Client::new(&format!("192.0.2.2:{}", 1000 + u16::from(refuse)), 7);
         solo.turn();
@@ -276,7 +276,7 @@ fn a_deferred_connection_that_its_peer_takes_back_is_over_and_nobody_elses() {
     let mut solo = Solo::new(&mut memory, 1);
     let mut listener = tcp::socket(&mut solo.board);
     solo.board.bind(&mut listener, 7).unwrap();
-    solo.board.listen_deferred(&mut listener).unwrap();
+    solo.board.listen_deferred(&listener).unwrap();
     let mut client = Client::new("192.0.2.2:1000", 7);
     solo.send(client.syn());
     let (taken_back, _) = common::ready(solo.board.accept_deferred(&listener)).unwrap();

@@ -15,7 +15,7 @@ use common::process::{Process, finished, tapboard};
 use common::scratch::Scratch;
 use common::snapshot;
 use smoltcp::time::Instant;
-use tapboard::capture::{Capture, Way};
+use tapboard::capture::{Capture, Direction};
 use tapboard::ladder::Mark;
 
 /// The conversation's capture.
@@ -24,7 +24,7 @@ fn captured(scratch: &Scratch) -> (String, Vec<Sent>) {
     let mut capture = Capture::create(path.as_ref(), "wire0", Duration::ZERO).unwrap();
     let frames = conversation();
     for sent in &frames {
-        capture.record(sent.at, sent.way, &sent.frame, &sent.notes).unwrap();
+        capture.record(sent.at, sent.direction, &sent.frame, &sent.notes).unwrap();
     }
     (path, frames)
 }
@@ -62,9 +62,9 @@ fn wireshark_reads_a_capture_without_a_complaint_and_agrees_on_what_it_shows() {
     for sent in &frames {
         let micros = sent.at.total_micros();
         let (seconds, nanos) = (micros / 1_000_000, micros % 1_000_000 * 1000);
-        let direction = match sent.way {
-            Way::ToBoard => 1,
-            Way::ToPeer => 2,
+        let direction = match sent.direction {
+            Direction::ToBoard => 1,
+            Direction::ToPeer => 2,
         };
         let notes = &sent.notes;
         writeln!(expected, "{seconds}.{nanos:09}|wire0|0x{direction:08x}|{notes}").unwrap();
@@ -83,7 +83,7 @@ fn wireshark_reads_a_capture_without_a_complaint_and_agrees_on_what_it_shows() {
     let ours: Vec<String> = (1..)
         .zip(&frames)
         .filter(|(_, sent)| {
-            let rung = rungs.rung(sent.at, Some(sent.way), &sent.frame, "");
+            let rung = rungs.rung(sent.at, Some(sent.direction), &sent.frame, "");
             rung.marks.contains(&Mark::Retransmission)
         })
         .map(|(number, _): (u32, _)| number.to_string())
@@ -106,7 +106,7 @@ fn a_disk_that_fills_up_is_told_once_and_leaves_whole_frames() {
         let path = Path::new("run.pcapng");
         let mut capture = Capture::create(path, "wire0", Duration::ZERO).unwrap();
         let record = |capture: &mut Capture| {
-            capture.record(Instant::ZERO, Way::ToPeer, &[7; 1514], "delayed 1 ms")
+            capture.record(Instant::ZERO, Direction::ToPeer, &[7; 1514], "delayed 1 ms")
         };
         let results: Vec<_> = (0..20).map(|_| record(&mut capture)).collect();
         let errors: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
@@ -172,7 +172,7 @@ fn a_capture_of_tcpdump_is_drawn_with_the_board_at_the_left_too() {
     fs::write(&file, bytes).unwrap();
     // The same but for what the link did.
     let mut expected = tapboard::ladder::Ladder::new(tapboard::ladder::Style::default());
-    let line = |sent: &Sent| expected.line(sent.at, sent.way, &sent.frame, "") + "\n";
+    let line = |sent: &Sent| expected.line(sent.at, sent.direction, &sent.frame, "") + "\n";
     let expected: String = frames.iter().map(line).collect();
     let output = ladder(&[&file]);
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);

@@ -80,7 +80,7 @@ fn a_ladder_is_readable_at_any_width() {
         let mut ladder = Ladder::new(Style { width, colour: false });
         let mut text = String::new();
         for sent in conversation() {
-            text += &(ladder.line(sent.at, sent.way, &sent.frame, &sent.notes) + "\n");
+            text += &(ladder.line(sent.at, sent.direction, &sent.frame, &sent.notes) + "\n");
         }
         assert_fits(&text, width);
         assert!(text.contains("board 192.0.2.1") && text.contains("192.0.2.2"), "{text}");
@@ -215,7 +215,7 @@ fn a_warning_goes_on_between_two_words() {
         let said = Terminal::new(columns as u16).run(command, &["quit"]);
         assert!(widest(&said) <= columns, "{columns} columns: {said}");
         let text = words(&said).join(" ");
-        let warning = "WARN [tapboard::cli::faults] nothing passes to the board, so that its other faults \
+        let warning = "WARN [tapboard::link::options] nothing passes to the board, so that its other faults \
                        do not show while that is so";
         assert!(text.contains(warning), "{columns} columns: {text}");
     }

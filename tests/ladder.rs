@@ -10,7 +10,7 @@ use tapboard::ladder::{Ladder, Style};
 fn text(width: usize) -> String {
     let mut ladder = Ladder::new(Style { width, colour: false });
     let line = |sent: common::conversation::Sent| {
-        ladder.line(sent.at, sent.way, &sent.frame, &sent.notes) + "\n"
+        ladder.line(sent.at, sent.direction, &sent.frame, &sent.notes) + "\n"
     };
     conversation().into_iter().map(line).collect()
 }
@@ -33,7 +33,7 @@ fn the_same_on_a_narrow_terminal() {
 fn the_same_as_a_document() {
     let mut drawing = Drawing::default();
     for sent in conversation() {
-        drawing.frame(sent.at, sent.way, &sent.frame, &sent.notes);
+        drawing.frame(sent.at, sent.direction, &sent.frame, &sent.notes);
     }
     snapshot::assert_is("ladder.svg", &drawing.finish());
 }

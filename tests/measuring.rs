@@ -12,13 +12,13 @@ use common::ports::{free_port, local};
 use common::process::PATIENCE;
 use common::user::User;
 use tapboard_host::bench::outcome::{Run, Summary};
-use tapboard_host::bench::plan::{Plan, Test};
-use tapboard_host::bench::{measure, report::Report};
+use tapboard_host::bench::plan::{BenchPlan, Test};
+use tapboard_host::bench::{measure, report::BenchReport};
 use tapboard_host::output::Error;
 
 /// Two runs of `test` against the service at `address`, which end by what they move.
-fn plan(test: Test, address: SocketAddr) -> Plan {
-    Plan {
+fn plan(test: Test, address: SocketAddr) -> BenchPlan {
+    BenchPlan {
         address: address.ip(),
         // Each service has a free port of its own: the offset leads to that of this test.
         port_offset: address.port() - test.service().port,
@@ -34,7 +34,7 @@ fn plan(test: Test, address: SocketAddr) -> Plan {
     }
 }
 
-fn measured(plan: &Plan) -> Result<Vec<Run>, Error> {
+fn measured(plan: &BenchPlan) -> Result<Vec<Run>, Error> {
     let mut runs = Vec::new();
     measure(plan, |run| runs.push(run)).map(|()| runs)
 }
@@ -71,7 +71,7 @@ fn every_test_of_a_board_gives_its_figures() {
                     Test::Connect => assert_eq!(json["count"], 20),
                 }
             }
-            let report = Report { plan: &plan, runs: &runs, interrupted: false };
+            let report = BenchReport { plan: &plan, runs: &runs, interrupted: false };
             let summaries: Vec<Summary> = report.summaries().collect();
             let [summary] = &summaries[..] else { panic!("{summaries:?}") };
             let json = summary.json();

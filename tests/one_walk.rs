@@ -23,10 +23,10 @@ use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use tapboard::board::SimBoard;
 use tapboard::clock::{RealClock, VirtualClock};
-use tapboard::link::{Link, Notes};
-use tapboard::nic::Lent;
+use tapboard::link::{Link, LinkEvents};
+use tapboard::nic::DeviceRef;
 use tapboard::nic::dgram::Dgram;
-use tapboard::nic::linked::{Cable, Observer, Watch};
+use tapboard::nic::impairment::{Impairment, Observer, Watch};
 use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
 use tapboard_firmware::service::ServiceConfig;
@@ -91,7 +91,7 @@ impl<'a> Memory<'a> {
         let Self { tcp, udp, backlog, sockets } = self;
         let buffers = Buffers { tcp, udp, backlog: backlog.into() };
         let stack = NetStack::new(&PEER_NET, device, Instant::ZERO, 5, buffers, sockets);
-        let (mut cable, frames) = (Cable::new(Link::new(0)), Rc::default());
+        let (mut cable, frames) = (Impairment::new(Link::new(0)), Rc::default());
         cable.watch(Watch::Capture, Some(Box::new(Frames(Rc::clone(&frames)))));
         Client {
             stack,
@@ -106,7 +106,7 @@ impl<'a> Memory<'a> {
 /// The client on the firmware's sockets, behind a cable that shows its frames.
 struct Client<'a> {
     stack: NetStack<'a>,
-    cable: Cable,
+    cable: Impairment,
     frames: Rc<RefCell<Vec<Vec<u8>>>>,
     steps: Peekable<IntoIter<Box<dyn Actor<NetStack<'a>> + 'a>, 4>>,
     walked: Walked,
@@ -116,7 +116,7 @@ struct Client<'a> {
 struct Frames(Rc<RefCell<Vec<Vec<u8>>>>);
 
 impl Observer for Frames {
-    fn frame(&mut self, _now: Instant, _to: Side, frame: &[u8], _notes: &Notes) {
+    fn frame(&mut self, _now: Instant, _to: Side, frame: &[u8], _notes: &LinkEvents) {
         self.0.borrow_mut().push(frame.to_vec());
     }
 }
@@ -239,7 +239,7 @@ fn on_an_emulated_chip() {
         assert!(now < LIMIT, "the walk hangs: {}", client.end());
         // The chip has to speak first; it does, for its telemetry.
         let found = nic.guest().is_some();
-        let Step::Next(next) = client.turn(now, Lent(&mut nic), found) else { break };
+        let Step::Next(next) = client.turn(now, DeviceRef(&mut nic), found) else { break };
         let next = next.unwrap_or(now + Duration::from_secs(1)).max(now);
         let wait = if nic.unread() { Duration::ZERO } else { next - now };
         poll.poll(&mut events, Some(wait.into())).expect("it waits");

@@ -9,21 +9,21 @@ mod common;
 use common::netns::{self, sh};
 use common::process::Process;
 use tapboard_host::output::Verdict;
-use tapboard_host::serve::{Args, run};
+use tapboard_host::serve::{ServeOptions, run};
 
 /// Serves until two reports have come; the namespace's limit ends what does not.
 fn hears(test: &str, board: &[&str]) {
     netns::run(test, &[], || {
         sh("ip link set lo up");
         let _board = Process::up(board);
-        let args = Args {
+        let options = ServeOptions {
             listen: None,
             max_boards: 64,
             silence: std::time::Duration::from_secs(10),
             count: Some(2),
             json: true,
         };
-        assert_eq!(run(&args), Ok(Verdict::Passed));
+        assert_eq!(run(&options), Ok(Verdict::Passed));
     });
 }
 

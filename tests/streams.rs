@@ -32,7 +32,7 @@ impl Scratch {
         let file = Self::new(name);
         let mut capture = Capture::create(&file.0, "board", std::time::Duration::ZERO).unwrap();
         for sent in conversation() {
-            capture.record(sent.at, sent.way, &sent.frame, &sent.notes).unwrap();
+            capture.record(sent.at, sent.direction, &sent.frame, &sent.notes).unwrap();
         }
         file
     }

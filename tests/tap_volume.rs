@@ -16,7 +16,7 @@ use common::process::{PATIENCE, Process};
 use common::refusal::Refusal;
 use tapboard_host::bench::measure;
 use tapboard_host::bench::outcome::Done;
-use tapboard_host::bench::plan::{Plan, Test};
+use tapboard_host::bench::plan::{BenchPlan, Test};
 
 const BYTES: u64 = if cfg!(debug_assertions) { 20_000_000 } else { 1_000_000_000 };
 /// Far longer than it takes: half a minute frame by frame, a few seconds otherwise.
@@ -24,7 +24,7 @@ const LIMIT_S: u32 = 1800;
 
 /// Moves them to the board and back, then from its chargen.
 fn moves_all(address: &str, mut tap: Process) {
-    let plan = Plan {
+    let plan = BenchPlan {
         address: address.parse::<IpAddr>().expect("an address"),
         port_offset: 0,
         tests: vec![Test::Duplex, Test::From],

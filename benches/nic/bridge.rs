@@ -4,8 +4,8 @@ use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::Instant;
 use tapboard::clock::RealClock;
 use tapboard::link::Link;
-use tapboard::nic::Lent;
-use tapboard::nic::linked::{BURST, Cable};
+use tapboard::nic::DeviceRef;
+use tapboard::nic::impairment::{BURST, Impairment};
 
 use crate::lossy::spoil;
 use crate::plain::{open, wait_for};
@@ -21,12 +21,12 @@ pub(crate) fn run(near: &str, far: &str, subnet: u8, seed: u64) -> Result<(), St
     let mut far = open(far, ELSEWHERE)?;
     let mut link = Link::new(seed);
     spoil(&mut link)?;
-    let mut cable = Cable::new(link);
+    let mut cable = Impairment::new(link);
     let clock = RealClock::new();
     say_up();
     loop {
         let now = clock.now();
-        let mut end = cable.behind(Lent(&mut near));
+        let mut end = cable.behind(DeviceRef(&mut near));
         end.pump(now);
         let full = carry(&mut end, &mut far, now) | carry(&mut far, &mut end, now);
         let next = if full { Some(now) } else { cable.next_event(now) };

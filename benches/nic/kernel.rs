@@ -5,8 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use tapboard_host::bench::cyclic_pattern::CyclicPattern;
 use tapboard_host::bench::plan::Test;
-use tapboard_host::bench::tape::Tape;
 
 use crate::namespace::{run, send_unpaced};
 use crate::peer::{PREFIX, peer_address};
@@ -67,7 +67,7 @@ fn discard(stream: &TcpStream) -> rustix::io::Result<()> {
 }
 
 fn chargen(stream: &TcpStream) -> rustix::io::Result<()> {
-    let pattern = Tape::chargen(CHUNK);
+    let pattern = CyclicPattern::chargen(CHUNK);
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {

@@ -16,11 +16,11 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr};
 use tapboard::clock::RealClock;
 use tapboard::link::Link;
-use tapboard::nic::Lent;
-use tapboard::nic::linked::Cable;
+use tapboard::nic::DeviceRef;
+use tapboard::nic::impairment::Impairment;
 use tapboard::nic::tap::{Tap, TapConfig};
+use tapboard_host::bench::cyclic_pattern::CyclicPattern;
 use tapboard_host::bench::plan::Test;
-use tapboard_host::bench::tape::Tape;
 
 use crate::lossy::spoil;
 use crate::peer::{PREFIX, host_address, peer_address};
@@ -44,7 +44,7 @@ struct Plain {
     interface: Interface,
     sockets: SocketSet<'static>,
     services: Vec<(SocketHandle, Service)>,
-    pattern: Tape,
+    pattern: CyclicPattern,
     scratch: Vec<u8>,
 }
 
@@ -71,13 +71,13 @@ pub(crate) fn linked(tap: &str, subnet: u8, buffer: usize, seed: u64) -> Result<
     let mut tap = open(tap, subnet)?;
     let mut link = Link::new(seed);
     spoil(&mut link)?;
-    let mut cable = Cable::new(link);
+    let mut cable = Impairment::new(link);
     let clock = RealClock::new();
     let mut plain = Plain::new(&mut tap, subnet, buffer, clock.now());
     say_up();
     loop {
         let now = clock.now();
-        let mut device = cable.behind(Lent(&mut tap));
+        let mut device = cable.behind(DeviceRef(&mut tap));
         device.pump(now);
         plain.interface.poll(now, &mut device, &mut plain.sockets);
         plain.serve();
@@ -129,7 +129,7 @@ impl Plain {
             (sockets.add(socket), service)
         });
         let services = services.collect();
-        let (pattern, scratch) = (Tape::chargen(CHUNK), vec![0; CHUNK]);
+        let (pattern, scratch) = (CyclicPattern::chargen(CHUNK), vec![0; CHUNK]);
         let mut plain = Self { interface, sockets, services, pattern, scratch };
         // All listen from the first frame on.
         plain.serve();
@@ -164,7 +164,7 @@ impl Service {
     }
 
     /// Moves what can be moved. A socket that cannot is left for the next time.
-    fn serve(&mut self, socket: &mut Socket<'_>, pattern: &Tape, scratch: &mut [u8]) {
+    fn serve(&mut self, socket: &mut Socket<'_>, pattern: &CyclicPattern, scratch: &mut [u8]) {
         match self {
             Self::Discard => drain(socket),
             Self::Chargen { sent } => {

@@ -75,6 +75,9 @@ impl<'a, B: Board, V: Service<NetStack<'a>, B>> Firmware<'a, B, V> {
     /// As [`Firmware::new`], with `services` in place of the stock ones. To have them beside those, it is a tuple
     /// with [`Services`] in it; those of a tuple get their turn in its order. For each further port there must be
     /// one slot more in `buffers` and `sockets`; see [`crate::service`].
+    ///
+    /// Cost: the services are made on the call stack and moved from there, which at boot is deeper by their size,
+    /// 4 KiB for the stock ones. [`Firmware::new`] makes those where they are to be.
     pub fn with_services<
         const BUFFER: usize,
         const DATAGRAMS: usize,

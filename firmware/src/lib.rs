@@ -85,6 +85,7 @@
 //! |---|---|
 //! | use the sockets | [`NetStack`], and [`tapboard_net`], the crate they are in |
 //! | write a service | [`service`], and [`service::server`] |
+//! | add a command to the shell | [`service::command`] |
 //! | size it | [`storage`] for the RAM, [`config`] for every limit |
 //! | bring it to a chip | [`porting`] |
 #![no_std]

@@ -1,5 +1,7 @@
 //! Services and shell commands of one's own: a board with them and a host, on two ends of a wire in memory.
 
+#[path = "../examples/relay.rs"]
+mod relay;
 #[path = "../examples/shout.rs"]
 mod shout;
 
@@ -8,9 +10,11 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, nb};
+use relay::Relay;
 use shout::shout;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::config::SHELL_OUTPUT;
 use tapboard_firmware::service::command::{Commands, Help, Usage};
 use tapboard_firmware::service::{Service, ServiceConfig, Services};
 use tapboard_firmware::{
@@ -187,77 +191,79 @@ fn it_answers_in_place_of_the_stock_services() {
     assert_eq!(net.connect(7).err(), Some(Error::ConnectionRefused));
 }
 
-/// Commands with a state of their own, and with the board's.
-#[derive(Default)]
-struct Relay {
-    switched: u32,
+/// What the shell answers to `line`.
+fn shell<'a, V: Service<NetStack<'a>, Led>>(net: &mut Net<'a, V>, line: &str) -> String {
+    let answer = net.ask(23, &format!("{line}\nexit\n"), "bye\r\n");
+    let answer = answer.strip_prefix("own, tapboard shell: try help\r\n> ");
+    answer.and_then(|answer| answer.strip_suffix("> bye\r\n")).expect("an answer").to_owned()
 }
 
-impl Commands<Led> for Relay {
+#[test]
+fn the_shell_has_a_command_of_ones_own() {
+    let mut memory = memory();
+    let services = Services::with_commands(config(), 0, Instant::ZERO, Relay::default());
+    let mut net = Net::new(&mut memory, (services, shout()));
+    let help = shell(&mut net, "help");
+    assert_eq!(help.lines().last(), Some("relay [open|close]   switch the relay, or ask"));
+    assert_eq!(help.lines().count(), 10, "{help}");
+    for (line, answer) in [
+        ("relay", "relay is open, switched 0 times"),
+        (" RELAY  close ", "relay is closed, switched 1 times"),
+        ("relay open", "relay is open, switched 2 times"),
+        ("relay ajar", "usage: relay [open|close]"),
+        ("temp", "21.500 C"),
+        ("xyzzy", "unknown command; try help"),
+    ] {
+        assert_eq!(shell(&mut net, line), format!("{answer}\r\n"), "{line}");
+    }
+    let misspelt = shell(&mut net, "realy");
+    let suggested = misspelt == "unknown command; did you mean relay? try help\r\n";
+    assert_eq!(suggested, cfg!(feature = "suggest"), "{misspelt}");
+}
+
+/// Commands that go to the limits of what they may.
+struct Odd;
+
+impl Commands<Led> for Odd {
     const HELP: &'static [Help] = &[
-        Help { name: "relay", arguments: " [open|close]", about: "switch the relay, or ask" },
-        Help { name: "a-name-longer-than-its-column", arguments: "", about: "long" },
         Help { name: "temp", arguments: "", about: "the shell's own is first" },
+        Help { name: "a-name-longer-than-its-column", arguments: "", about: "switches the LED" },
+        Help { name: "long", arguments: "", about: "is cut" },
+        Help { name: "no", arguments: " way", about: "writes, and then refuses" },
     ];
 
     fn run(
         &mut self,
         name: &str,
-        arguments: &[u8],
+        _arguments: &[u8],
         board: &mut Led,
         answer: &mut dyn Write,
     ) -> Result<(), Usage> {
-        match (name, arguments) {
-            ("relay", b"") => {}
-            ("relay", b"open" | b"close") => {
-                board.0 = arguments == b"close";
-                self.switched += 1;
-            }
-            ("a-name-longer-than-its-column", b"") => {
-                return Ok(write!(answer, "{}", "x".repeat(300))?);
-            }
-            _ => {
+        match name {
+            "long" => write!(answer, "{}", "x".repeat(300))?,
+            "no" => {
                 answer.write_str("what is not to be seen")?;
                 return Err(Usage);
             }
+            _ => board.0 = true,
         }
-        let state = if board.0 { "closed" } else { "open" };
-        Ok(write!(answer, "relay is {state},\r\nswitched {} times", self.switched)?)
+        Ok(())
     }
 }
 
 #[test]
-fn the_shell_has_commands_of_ones_own() {
+fn the_shell_bears_any_command() {
     let mut memory = memory();
-    let services = Services::with_commands(config(), 0, Instant::ZERO, Relay::default());
+    let services = Services::with_commands(config(), 0, Instant::ZERO, Odd);
     let mut net = Net::new(&mut memory, services);
-    let greeting = "own, tapboard shell: try help\r\n";
-    let mut ask = |line: &str| {
-        let answer = net.ask(23, &format!("{line}\nexit\n"), "bye\r\n");
-        let answer = answer.strip_prefix(greeting).and_then(|answer| answer.strip_prefix("> "));
-        answer.and_then(|answer| answer.strip_suffix("> bye\r\n")).expect("an answer").to_owned()
-    };
-    let help = ask("help");
-    let last: Vec<&str> = help.lines().skip(9).collect();
-    assert_eq!(
-        last,
-        [
-            "relay [open|close]   switch the relay, or ask",
-            "a-name-longer-than-its-column long",
-            "temp                 the shell's own is first",
-        ]
-    );
-    assert_eq!(ask("relay"), "relay is open,\r\nswitched 0 times\r\n");
-    assert_eq!(ask(" RELAY  close "), "relay is closed,\r\nswitched 1 times\r\n");
-    assert_eq!(ask("led"), "led is on\r\n", "it is the same board");
-    assert_eq!(ask("relay open"), "relay is open,\r\nswitched 2 times\r\n");
-    assert_eq!(ask("relay ajar"), "usage: relay [open|close]\r\n");
-    assert_eq!(ask("temp"), "21.500 C\r\n");
-    assert_eq!(ask("a-name-longer-than-its-column"), "x".repeat(158) + "\r\n");
-    assert_eq!(ask("xyzzy"), "unknown command; try help\r\n");
-    let misspelt = ask("realy");
-    let suggested = misspelt == "unknown command; did you mean relay? try help\r\n";
-    assert_eq!(suggested, cfg!(feature = "suggest"), "{misspelt}");
+    let help = shell(&mut net, "help");
+    assert!(help.ends_with("a-name-longer-than-its-column switches the LED\r\nlong                 is cut\r\nno way               writes, and then refuses\r\n"), "{help}");
+    assert_eq!(shell(&mut net, "temp"), "21.500 C\r\n");
+    assert_eq!(shell(&mut net, "no"), "usage: no way\r\n");
+    assert_eq!(shell(&mut net, "long"), "x".repeat(SHELL_OUTPUT - 2) + "\r\n");
+    assert_eq!(shell(&mut net, "led"), "led is off\r\n");
+    assert_eq!(shell(&mut net, "a-name-longer-than-its-column"), "\r\n");
+    assert_eq!(shell(&mut net, "led"), "led is on\r\n", "it is the same board");
 }
 
 /// Writes down what it is asked to do.

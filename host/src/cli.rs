@@ -1,4 +1,4 @@
-//! The command line: one variant for each subcommand, whose options live beside its code.
+//! The command line: one variant for each subcommand, whose options have a file each. Nothing below knows of it.
 //!
 //! `--help` is the manual: it says what each command promises, what it prints, and how it exits.
 
@@ -9,7 +9,21 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
-use crate::{bench, check, connect, echo, layout, serve};
+pub use self::bench::BenchArgs;
+pub use self::check::CheckArgs;
+pub use self::connect::ConnectArgs;
+pub use self::echo::EchoArgs;
+pub use self::serve::ServeArgs;
+use crate::layout;
+
+mod bench;
+mod check;
+mod connect;
+mod echo;
+mod serve;
+
+/// Where a simulated board in user mode has its ports, from 127.0.0.1.
+const OFFSET_USER: u16 = 7000;
 
 /// `tapboard-host`, the tool on the other end of the wire.
 #[derive(Debug, Parser)]
@@ -39,27 +53,27 @@ pub struct Cli {
 
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: HostCommand,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum HostCommand {
     /// Measures a board: bulk each way and both ways, round trips, connections
     #[command(long_about = bench::ABOUT)]
-    Bench(bench::Args),
+    Bench(BenchArgs),
     /// Decides whether a board is a good one: every service, refusals, crowds, telemetry
     #[command(long_about = check::ABOUT)]
-    Check(check::Args),
+    Check(CheckArgs),
     /// Joins standard input and output to a TCP port, like nc
     #[command(long_about = connect::ABOUT)]
-    Connect(connect::Args),
+    Connect(ConnectArgs),
     /// Sends a pattern to an echo service and verifies every byte that comes back
     #[command(long_about = echo::ABOUT)]
-    Echo(echo::Args),
+    Echo(EchoArgs),
     /// Collects telemetry from any number of boards and prints it
     #[command(long_about = serve::ABOUT)]
-    Serve(serve::Args),
+    Serve(ServeArgs),
 }
 
 impl Cli {
@@ -127,8 +141,8 @@ mod tests {
         let joined = |words: &str| {
             let words: Vec<_> = words.split(' ').map(OsString::from).collect();
             match Cli::joined(&words)?.command {
-                Command::Connect(connect::Args { target, .. })
-                | Command::Echo(echo::Args { target, .. }) => Some(target.to_string()),
+                HostCommand::Connect(ConnectArgs { target, .. })
+                | HostCommand::Echo(EchoArgs { target, .. }) => Some(target.to_string()),
                 other => panic!("{other:?}"),
             }
         };

@@ -13,40 +13,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::net::{self, ECHO_DEFAULT, Target};
+use crate::net::{self, Target};
 use crate::output::{Error, Verdict};
-use crate::units::parse_seconds;
 
 /// Buffer for each direction, in bytes.
 const BUFFER: usize = 64 * 1024;
 
 /// How long the peer's FIN may be outlived by input that was read before it.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
-
-/// What `--help` says of `connect`.
-pub const ABOUT: &str = "\
-    Connects to a TCP port, sends it what standard input holds, and writes what comes back \
-    to standard output, which carries the peer's bytes and nothing else (so there is no \
-    --json here).\n\n\
-    At the end of standard input our side is closed (FIN) and the peer's answer is read to \
-    its end. When the peer closes its side, everything it sent is written out and the \
-    program ends, whether or not standard input is at its end.";
-
-/// Options of `connect`.
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  \
-                       printf hello | tapboard-host connect 127.0.0.1:7007\n  \
-                       printf 'netstat\\n' | tapboard-host connect 127.0.0.1:7023\n  \
-                       tapboard-host connect '[::1]:7007' --timeout 2")]
-pub struct Args {
-    /// Where to connect: address or name, and port; an IPv6 address in brackets. Or as for nc: HOST PORT
-    #[arg(value_name = "ADDR:PORT", default_value = ECHO_DEFAULT)]
-    pub target: Target,
-
-    /// Gives up connecting after this time
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
-    pub timeout: Duration,
-}
 
 /// What the thread that carries standard input is doing.
 #[derive(Debug)]
@@ -115,10 +89,10 @@ impl Handover {
     }
 }
 
-/// Runs `connect` until one of the ends that the module describes.
-pub fn run(args: &Args) -> Result<Verdict, Error> {
-    let stream = net::connect(&args.target, args.timeout)?;
-    let peer = args.target.to_string();
+/// Connects within `timeout`, and runs until one of the ends that the module describes.
+pub fn run(target: &Target, timeout: Duration) -> Result<Verdict, Error> {
+    let stream = net::connect(target, timeout)?;
+    let peer = target.to_string();
     log::info!("connected to {peer}");
     // What a user types should leave at once; bulk input fills whole segments all the same.
     if let Err(error) = stream.set_nodelay(true) {

@@ -13,21 +13,23 @@
 //! | [`output`], [`layout`], [`progress`] | standard output, lines for a terminal, how far a command is |
 //! | [`signal`], [`clock`] | Ctrl-C, time |
 //!
-//! A subcommand is a module with an `Args` and a `run`; [`cli`] lists them. `connect` blocks on two
-//! threads, `bench` on one and `check` on one or two; the others watch all their sockets with one `mio` poll on
-//! one thread. Nothing spins, and every buffer, line and table has a limit.
+//! A subcommand is a module with a `run`, which takes a plan or options; [`cli`] makes these of words, and nothing
+//! below it knows the command line. Threads: `connect` has one for each direction; `bench` and `check` have one that
+//! prints and one that works, `bench` one more for each further connection of --parallel, and `check` one more while
+//! it sends and receives at once. These block, within time limits but for standard input. `echo` and `serve` have one,
+//! which watches all their sockets with one `mio` poll. In all but `connect` the `ctrlc` crate has one that waits for
+//! Ctrl-C. Nothing spins, and every buffer, line and table has a limit.
 //!
 //! Everything a subcommand does can be had from a program too, here the echo check:
 //!
 //! ```
 //! # use std::io::{Read, Write};
 //! # use std::net::{Shutdown, TcpListener};
-//! use clap::Parser;
-//! use tapboard_host::cli::{Cli, Command};
-//! use tapboard_host::{echo, output::Verdict};
+//! use std::time::Duration;
+//! use tapboard_host::{echo, echo::plan::EchoPlan, output::Verdict};
 //!
 //! let listener = TcpListener::bind("127.0.0.1:0")?; // stands for a board
-//! let address = listener.local_addr()?.to_string();
+//! let address = listener.local_addr()?;
 //! # std::thread::spawn(move || {
 //! #     for stream in listener.incoming() {
 //! #         std::thread::spawn(move || {
@@ -40,9 +42,16 @@
 //! #         });
 //! #     }
 //! # });
-//! let words = ["tapboard-host", "echo", &address, "--connections", "4", "--bytes", "10k"];
-//! let Command::Echo(arguments) = Cli::parse_from(words).command else { unreachable!() };
-//! assert!(matches!(echo::run(&arguments), Ok(Verdict::Passed)));
+//! let plan = EchoPlan {
+//!     addresses: vec![address],
+//!     seed: 1,
+//!     pings: 100,
+//!     bytes: 10_000,
+//!     connect_timeout: Duration::from_secs(10),
+//!     stall_timeout: Duration::from_secs(10),
+//! };
+//! let (connections, chunk, json) = (4, 16 * 1024, false);
+//! assert!(matches!(echo::run(&plan, connections, chunk, json), Ok(Verdict::Passed)));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -53,7 +62,8 @@ use std::process::ExitCode;
 use log::LevelFilter;
 use serde_json::json;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, HostCommand};
+use crate::echo::plan::EchoPlan;
 use crate::output::{Error, Output, Verdict};
 
 pub mod bench;
@@ -80,11 +90,19 @@ pub mod units;
 pub fn run(cli: &Cli) -> ExitCode {
     start_logging(cli.verbose);
     let (result, json) = match &cli.command {
-        Command::Bench(args) => (bench::run(args), args.json),
-        Command::Check(args) => (check::run(args), args.json),
-        Command::Connect(args) => (connect::run(args), false),
-        Command::Echo(args) => (echo::run(args), args.json),
-        Command::Serve(args) => (serve::run(args), args.json),
+        HostCommand::Bench(args) => {
+            (args.plan().and_then(|plan| bench::run(&plan, args.json)), args.json)
+        }
+        HostCommand::Check(args) => {
+            (args.plan().and_then(|plan| check::run(&plan, args.json)), args.json)
+        }
+        HostCommand::Connect(args) => (connect::run(&args.target, args.timeout), false),
+        HostCommand::Echo(args) => {
+            let (count, chunk) = (usize::from(args.connections), args.chunk as usize);
+            let run = |plan: EchoPlan| echo::run(&plan, count, chunk, args.json);
+            (args.plan().and_then(run), args.json)
+        }
+        HostCommand::Serve(args) => (serve::run(&args.options()), args.json),
     };
     match result {
         Ok(Verdict::Failed) => ExitCode::FAILURE,

@@ -3,7 +3,7 @@
 //! Whatever the peer sends, no more than the limit is ever kept. A line that exceeds it is reported once,
 //! at the byte that exceeds it, and the rest of it is skipped up to its line feed.
 
-/// One line, or the news that one was too long.
+/// One line, or the mark of one that was too long.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line {
     /// The line without its LF or CR LF.
@@ -98,12 +98,12 @@ mod tests {
     #[test]
     fn an_endless_line_is_reported_once_and_keeps_nothing() {
         let mut lines = Lines::new(100);
-        let mut news = 0;
+        let mut overlong = 0;
         for _ in 0..1000 {
-            news += cut(&mut lines, &[b'x'; 64]).len();
+            overlong += cut(&mut lines, &[b'x'; 64]).len();
             assert!(lines.unfinished() <= 100);
         }
-        assert_eq!(news, 1);
+        assert_eq!(overlong, 1);
         assert_eq!(cut(&mut lines, b"\nfine\n"), [complete("fine")]);
     }
 

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::units::counted;
 
+/// Longest line, in bytes; the firmware's is about 120.
+pub const LINE_MAX: usize = 4096;
+
 /// Longest board name that is kept, in characters; a longer one is cut.
 pub const NAME_MAX: usize = 64;
 

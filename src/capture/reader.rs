@@ -10,13 +10,14 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use super::direction::Direction;
+use super::error::CaptureError;
 use super::format::{
     BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE, BLOCK_SECTION, BLOCK_SIMPLE_PACKET, BYTE_ORDER_MAGIC,
     DIRECTION_INBOUND, DIRECTION_MASK, DIRECTION_OUTBOUND, LINKTYPE_ETHERNET, OPT_COMMENT, OPT_END,
     OPT_EPB_FLAGS, OPT_IF_TSOFFSET, OPT_IF_TSRESOL, PCAP_MICROS, PCAP_NANOS, VERSION,
 };
 use super::source::Source;
-use super::{CaptureError, Way};
 
 /// Bytes of the longest block that is read: four of the longest packets that tcpdump writes.
 pub const BLOCK_MAX: u32 = 1 << 20;
@@ -32,7 +33,7 @@ pub struct Record {
     /// of the one before.
     pub at: Duration,
     /// Direction from the view of who captured, if the file says.
-    pub way: Option<Way>,
+    pub direction: Option<Direction>,
     /// The Ethernet frame, as far as it was captured.
     pub frame: Vec<u8>,
     /// Bytes of the whole frame.
@@ -271,7 +272,7 @@ impl<R: Read> Source<R> {
         };
         let mut record = Record {
             at: interface.time(u64::from(self.u32(4)) << 32 | u64::from(self.u32(8))),
-            way: None,
+            direction: None,
             frame: frame.to_vec(),
             original_len: self.u32(16) as usize,
             notes: String::new(),
@@ -284,9 +285,9 @@ impl<R: Read> Source<R> {
                 record.notes.push_str(&String::from_utf8_lossy(&self.bytes[at..at + len]));
             }
             (OPT_EPB_FLAGS, 4) => {
-                record.way = match self.u32(at) & DIRECTION_MASK {
-                    DIRECTION_INBOUND => Some(Way::ToBoard),
-                    DIRECTION_OUTBOUND => Some(Way::ToPeer),
+                record.direction = match self.u32(at) & DIRECTION_MASK {
+                    DIRECTION_INBOUND => Some(Direction::ToBoard),
+                    DIRECTION_OUTBOUND => Some(Direction::ToPeer),
                     _ => None,
                 }
             }
@@ -317,7 +318,7 @@ impl<R: Read> Source<R> {
         };
         let record = Record {
             at: last,
-            way: None,
+            direction: None,
             frame: frame.to_vec(),
             original_len: original as usize,
             notes: String::new(),
@@ -375,7 +376,7 @@ impl<R: Read> Source<R> {
             return Ok(None);
         }
         let frame = std::mem::take(&mut self.bytes);
-        Ok(Some(Record { at, way: None, frame, original_len, notes: String::new() }))
+        Ok(Some(Record { at, direction: None, frame, original_len, notes: String::new() }))
     }
 }
 

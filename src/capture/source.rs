@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::CaptureError;
+use super::error::CaptureError;
 
 /// The file, block by block.
 #[derive(Debug)]

@@ -1,6 +1,10 @@
 use std::io::Cursor;
+use std::path::Path;
 
-use super::format::{BLOCK_SIMPLE_PACKET, PCAP_MICROS, PCAP_NANOS};
+use smoltcp::time::Instant;
+
+use super::block::{APPLICATION, Block, short};
+use super::format::*;
 use super::*;
 use crate::scratch::Scratch;
 
@@ -27,7 +31,7 @@ fn small_file() -> Vec<u8> {
     let mut block = Block::default();
     let mut file = block.section().to_vec();
     file.extend_from_slice(block.interface("tap0"));
-    file.extend_from_slice(block.packet(0x1_0000_0002, Way::ToPeer, &FRAME, "lost", 0));
+    file.extend_from_slice(block.packet(0x1_0000_0002, Direction::ToPeer, &FRAME, "lost", 0));
     file
 }
 
@@ -63,21 +67,21 @@ fn what_is_written_is_read_back_and_is_in_the_file_at_once() {
     let mut capture = capture(&file);
     let long = vec![7; 1514];
     let notes = "x".repeat(70_000);
-    let written: [(i64, Way, &[u8], &str); 4] = [
-        (0, Way::ToBoard, &FRAME, ""),
-        (1, Way::ToPeer, &long, "dropped by loss 5%"),
-        (1_000_002, Way::ToBoard, b"", "delayed 43 ms, größer"),
-        (3_600_000_000, Way::ToPeer, &FRAME[..14], &notes),
+    let written: [(i64, Direction, &[u8], &str); 4] = [
+        (0, Direction::ToBoard, &FRAME, ""),
+        (1, Direction::ToPeer, &long, "dropped by loss 5%"),
+        (1_000_002, Direction::ToBoard, b"", "delayed 43 ms, größer"),
+        (3_600_000_000, Direction::ToPeer, &FRAME[..14], &notes),
     ];
-    for (index, (micros, way, frame, notes)) in written.into_iter().enumerate() {
-        capture.record(Instant::from_micros(micros), way, frame, notes).unwrap();
+    for (index, (micros, direction, frame, notes)) in written.into_iter().enumerate() {
+        capture.record(Instant::from_micros(micros), direction, frame, notes).unwrap();
         // The writer is alive, and has not been told to flush.
         let read: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
         assert_eq!(read.len(), index + 1);
         let expected = Record {
             at: std::time::Duration::from_secs(1_700_000_000)
                 + std::time::Duration::from_micros(micros.unsigned_abs()),
-            way: Some(way),
+            direction: Some(direction),
             frame: frame.to_vec(),
             original_len: frame.len(),
             notes: notes[..notes.len().min(65_535)].to_string(),
@@ -116,7 +120,7 @@ fn a_removed_file_ends_the_capture_with_one_error() {
     let mut capture = capture(&file);
     let mut record = |millis| {
         capture
-            .record(Instant::from_millis(millis), Way::ToBoard, &FRAME, "")
+            .record(Instant::from_millis(millis), Direction::ToBoard, &FRAME, "")
             .map_err(|e| e.to_string())
     };
     record(0).unwrap();
@@ -143,7 +147,7 @@ fn a_fifo_is_refused_before_it_can_block() {
 fn a_file_cut_anywhere_gives_its_whole_frames_and_no_error() {
     let mut file = small_file();
     let one = file.len();
-    file.extend_from_slice(Block::default().packet(9, Way::ToBoard, &FRAME, "", 0));
+    file.extend_from_slice(Block::default().packet(9, Direction::ToBoard, &FRAME, "", 0));
     for len in 4..file.len() {
         let mut reader = Reader::new(Cursor::new(&file[..len])).unwrap();
         let frames = reader.by_ref().map(Result::unwrap).count();
@@ -210,7 +214,7 @@ fn big_endian_several_interfaces_unknown_blocks_and_simple_packets_are_read() {
     let ours = 0x1_0000_0002;
     assert_eq!(times, [1_500_000_000, 101_500_000_000, 1_500_000_000, 0, 0, ours]);
     assert_eq!(read[0].frame, b"abc");
-    assert_eq!((read[0].original_len, read[0].way, &*read[0].notes), (60, None, "hi, !"));
+    assert_eq!((read[0].original_len, read[0].direction, &*read[0].notes), (60, None, "hi, !"));
     assert_eq!((&*read[4].frame, read[4].original_len), (&b"vw"[..], 5), "the first's snap length");
     assert_eq!(read[5].frame, FRAME);
     assert_eq!((reader.skipped(), reader.truncated()), (1, false));

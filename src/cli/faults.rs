@@ -2,17 +2,16 @@
 
 use clap::Args;
 
-use super::seed;
-use crate::link::{self, Chance, Link, Setting};
-use crate::nic::wire::Side;
+use super::seed::seed;
+use crate::link::{LinkOptions, Setting, Side};
 
 /// A fault of one direction, or of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+struct Fault {
     /// To which side, or both.
-    pub to: Option<Side>,
+    to: Option<Side>,
     /// Which, and how much.
-    pub setting: Setting,
+    setting: Setting,
 }
 
 impl Fault {
@@ -38,48 +37,48 @@ impl Fault {
 /// with `out:` from it. One of a direction goes before one of both.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Faults of the cable")]
-pub struct Faults {
+pub struct FaultArgs {
     /// Lose frames at random, e.g. 5%. This and what follows is for both directions, and with in: before it
     /// for what goes to the board alone, with out: for what comes from it; each may be given for both.
     #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("loss"))]
-    pub loss: Vec<Fault>,
+    loss: Vec<Fault>,
     /// Lose frames in bursts: the chances to begin and to end one, e.g. 1%/30%.
     #[arg(long, value_name = "ENTER/LEAVE", value_parser = Fault::parser("burst"))]
-    pub burst: Vec<Fault>,
+    burst: Vec<Fault>,
     /// Flip one bit of a frame.
     #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("corrupt"))]
-    pub corrupt: Vec<Fault>,
+    corrupt: Vec<Fault>,
     /// Deliver a frame twice.
     #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("duplicate"))]
-    pub duplicate: Vec<Fault>,
+    duplicate: Vec<Fault>,
     /// Let later frames overtake one.
     #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("reorder"))]
-    pub reorder: Vec<Fault>,
+    reorder: Vec<Fault>,
     /// Delay every frame, e.g. by 40ms.
     #[arg(long, value_name = "TIME", value_parser = Fault::parser("delay"))]
-    pub delay: Vec<Fault>,
+    delay: Vec<Fault>,
     /// Vary the delay by up to this much either way.
     #[arg(long, value_name = "TIME", value_parser = Fault::parser("jitter"))]
-    pub jitter: Vec<Fault>,
-    /// Limit the rate, e.g. to 1mbit.
+    jitter: Vec<Fault>,
+    /// Limit the rate, e.g. to 1mbit or 100k: bits a second, with k = 1000 and Ki = 1024.
     #[arg(long, value_name = "RATE", value_parser = Fault::parser("rate"))]
-    pub rate: Vec<Fault>,
-    /// Bytes that may wait for the rate; 64k unless given.
+    rate: Vec<Fault>,
+    /// Bytes that may wait for the rate, with k = 1000 and Ki = 1024; 64Ki unless given.
     #[arg(long, value_name = "BYTES", value_parser = Fault::parser("queue"))]
-    pub queue: Vec<Fault>,
+    queue: Vec<Fault>,
     /// Lose packets of more bytes than this. Nothing tells the sender, so that bulk transfers stall.
     #[arg(long, value_name = "BYTES", value_parser = Fault::parser("mtu"))]
-    pub mtu: Vec<Fault>,
+    mtu: Vec<Fault>,
     /// Let nothing through, with `on`, `in:on` or `out:on`.
     #[arg(long, value_name = "ON", value_parser = Fault::parser("partition"))]
-    pub partition: Vec<Fault>,
+    partition: Vec<Fault>,
     /// Decides what befalls which frame, as far as chance does; drawn unless given, and printed when it matters,
     /// here or at the console.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = seed(u64::MAX))]
-    pub seed: Option<u64>,
+    seed: Option<u64>,
 }
 
-impl Faults {
+impl FaultArgs {
     /// Those given, option by option.
     fn given(&self) -> [(&'static str, &[Fault]); Setting::NAMES.len()] {
         [
@@ -97,18 +96,17 @@ impl Faults {
         ]
     }
 
-    /// A link with these faults, whose further ones follow from `seed`.
+    /// What they come to.
     #[must_use]
-    pub fn link(&self, seed: u64) -> Link {
-        let mut link = Link::new(seed);
+    pub(super) fn options(&self) -> LinkOptions {
+        let mut settings = Vec::new();
         for (_, faults) in self.given() {
+            // One of a direction goes before one of both, wherever it stands.
             let (both, one): (Vec<&Fault>, Vec<_>) =
                 faults.iter().partition(|fault| fault.to.is_none());
-            for fault in both.into_iter().chain(one) {
-                link.set(fault.to, fault.setting);
-            }
+            settings.extend(both.into_iter().chain(one).map(|fault| (fault.to, fault.setting)));
         }
-        link
+        LinkOptions { settings, seed: self.seed }
     }
 
     /// What of these would be without any effect, and what to do about it.
@@ -129,7 +127,7 @@ impl Faults {
                 ));
             }
         }
-        let link = self.link(0);
+        let link = self.options().link(0);
         let idle = [("to", Side::Board), ("from", Side::Peer)].into_iter().find(|(_, to)| {
             let given = self.queue.iter().any(|fault| fault.to.is_none_or(|one| one == *to));
             given && link.faults(*to).rate.is_none()
@@ -141,29 +139,6 @@ impl Faults {
             ))
         })
     }
-
-    /// Warns of a direction in which nothing passes, although other faults are given for it: these show
-    /// only when that is taken away, while it runs.
-    pub fn warn(&self) {
-        for way in self.hidden() {
-            log::warn!(
-                "nothing passes {way}, so that its other faults do not show while that is so"
-            );
-        }
-    }
-
-    fn hidden(&self) -> Vec<&'static str> {
-        let link = self.link(0);
-        let ways = [("to the board", Side::Board), ("from the board", Side::Peer)];
-        let hidden = ways.into_iter().filter(|(_, to)| {
-            let faults = *link.faults(*to);
-            let closed = link::Faults { partition: true, ..link::Faults::NONE };
-            let lossy = link::Faults { loss: Chance::ALWAYS, ..link::Faults::NONE };
-            (faults.partition && faults != closed)
-                || (faults.loss == Chance::ALWAYS && faults != lossy)
-        });
-        hidden.map(|(way, _)| way).collect()
-    }
 }
 
 #[cfg(test)]
@@ -173,7 +148,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn faults(words: &str) -> Faults {
+    fn faults(words: &str) -> FaultArgs {
         let words = ["tapboard"].into_iter().chain(words.split_whitespace());
         Cli::parse_from(words).user.board.faults
     }
@@ -182,6 +157,7 @@ mod tests {
     fn faults_hold_for_both_directions_or_for_one() {
         let link =
             faults("--loss 5% --delay in:40ms --delay out:10ms --mtu out:off --partition in:on")
+                .options()
                 .link(1);
         let (to_board, to_peer) = (link.faults(Side::Board), link.faults(Side::Peer));
         assert_eq!(to_board.loss, to_peer.loss);
@@ -198,7 +174,7 @@ mod tests {
         for words in ["--delay 5ms --delay in:1ms", "--delay in:1ms --delay 5ms"] {
             let faults = faults(words);
             assert_eq!(faults.check(), Ok(()));
-            let link = faults.link(1);
+            let link = faults.options().link(1);
             let delay = |to| link.faults(to).delay.total_millis();
             assert_eq!((delay(Side::Board), delay(Side::Peer)), (1, 5), "{words}");
         }
@@ -235,7 +211,7 @@ mod tests {
             ("--loss out:100% --delay 1ms", &["from the board"]),
             ("--partition on --delay 1ms", &["to the board", "from the board"]),
         ] {
-            assert_eq!(faults(words).hidden(), hidden, "{words}");
+            assert_eq!(faults(words).options().hidden(), hidden, "{words}");
         }
     }
 }

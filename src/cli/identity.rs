@@ -17,27 +17,26 @@ const HOST: u8 = PEER_NET.ipv4_address().octets()[3];
 /// Who the board is on its network.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Who the board is")]
-pub struct Who {
+pub struct IdentityArgs {
     /// The board's number, 1 or 3 to 254 (2 is the host's). All that is not given follows from it: for 7 the
     /// MAC address 02:00:5e:00:00:07, 192.0.2.7, `2001:db8::7`, the name tapboard-02005e000007. Unless given,
     /// the host's part of --ip, or 1.
     #[arg(long, value_name = "N", value_parser = number)]
-    pub id: Option<u8>,
+    pub(super) id: Option<u8>,
     /// The board's MAC address. The link-local IPv6 address and the name follow from it.
     #[arg(long, value_name = "ADDR", value_parser = mac)]
-    pub mac: Option<EthernetAddress>,
+    pub(super) mac: Option<EthernetAddress>,
     /// The board's IPv6 address and prefix length, 64 unless given.
     #[arg(long, value_name = "ADDR[/PREFIX]", value_parser = ipv6)]
-    pub ip6: Option<Ipv6Cidr>,
+    pub(super) ip6: Option<Ipv6Cidr>,
     /// The board's name in its telemetry.
     #[arg(long, value_name = "NAME", value_parser = name)]
-    pub board_name: Option<Name>,
+    pub(super) board_name: Option<Name>,
 }
 
-impl Who {
+impl IdentityArgs {
     /// The identity of a board with these options, and with that IPv4 address if one is given.
-    #[must_use]
-    pub fn identity(&self, ipv4: Option<Ipv4Cidr>) -> Identity {
+    pub(super) fn identity(&self, ipv4: Option<Ipv4Cidr>) -> Identity {
         Identity::new(&Given {
             number: self.id,
             mac: self.mac,

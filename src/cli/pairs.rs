@@ -30,9 +30,15 @@ static TAP: &[Pair] = &[Pair("no_telemetry", "telemetry", NO_TELEMETRY)];
 static SIM: &[Pair] = &[
     Pair("seed", "seeds", "one is for a single world, the other for many"),
     Pair("seed", "threads", "a single world runs on one thread"),
+    Pair("plan", "seed", PLAN),
+    Pair("plan", "seeds", PLAN),
+    Pair("plan", "faults", PLAN),
+    Pair("plan", "threads", "a single world runs on one thread"),
+    Pair("plan", "write_plan", "what is read from a file is in one already"),
     Pair("ladder", "json", "standard output is for the drawing, or for JSON"),
 ];
 
+const PLAN: &str = "a plan says all of a world by itself";
 const NO_TELEMETRY: &str = "one says where it goes, the other that there is none";
 
 /// The pairs of a command, by its name.
@@ -69,7 +75,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 32] = [
+    const VALUES: [(&str, &str); 34] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         ("guest", "udp:7100"),
@@ -97,6 +103,8 @@ mod tests {
         ("gateway", "192.0.2.254"),
         ("offload", "off"),
         ("busy-poll", "10"),
+        ("plan", "world.json"),
+        ("write-plan", "world.json"),
         ("seeds", "0..5"),
         ("seed", "7"),
         ("threads", "2"),
@@ -126,16 +134,28 @@ mod tests {
                 // Frames are shown of one world.
                 ("faults", "ladder"),
                 ("faults", "pcap"),
+                ("faults", "plan"),
+                ("faults", "write-plan"),
                 ("json", "pcap"),
+                ("json", "write-plan"),
                 ("ladder", "pcap"),
                 ("ladder", "seeds"),
                 ("ladder", "threads"),
                 ("ladder", "verbose"),
+                ("ladder", "write-plan"),
                 ("pcap", "seeds"),
                 ("pcap", "threads"),
                 ("pcap", "verbose"),
+                ("pcap", "write-plan"),
+                ("plan", "seed"),
+                ("plan", "seeds"),
+                ("plan", "threads"),
+                ("plan", "write-plan"),
                 ("seed", "seeds"),
                 ("seed", "threads"),
+                ("seeds", "write-plan"),
+                ("threads", "write-plan"),
+                ("verbose", "write-plan"),
             ],
             _ => &[],
         }

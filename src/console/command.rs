@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use smoltcp::time::Duration;
 
+use crate::link::Side;
 use crate::link::{Setting, parse_duration};
-use crate::nic::wire::Side;
 
 /// Characters of a user's word that an error repeats.
 const QUOTED_MAX: usize = 40;
@@ -18,7 +18,7 @@ const VALUE_MAX: usize = 40;
 
 /// What the driver is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum ConsoleCommand {
     /// Print [`help`].
     Help,
     /// Take the cable out.
@@ -54,14 +54,14 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
     /// A command for the driver.
-    Command(Command),
+    Command(ConsoleCommand),
     /// The commands after it wait that long; the console sees to that itself.
     Sleep(Duration),
 }
 
 /// What follows a command's name.
 enum Takes {
-    Nothing(Command),
+    Nothing(ConsoleCommand),
     File,
     Time,
 }
@@ -77,30 +77,35 @@ struct Entry {
 const fn plain(
     name: &'static str,
     also: &'static str,
-    command: Command,
+    command: ConsoleCommand,
     help: &'static str,
 ) -> Entry {
     Entry { name, also, takes: Takes::Nothing(command), help }
 }
 
 static COMMANDS: [Entry; 12] = [
-    plain("unplug", "", Command::Unplug, "take the cable out"),
-    plain("plug", "", Command::Plug, "put it in again"),
-    plain("heal", "clear", Command::Heal, "take all faults away"),
-    plain("link", "", Command::Link, "what is wrong with the cable now"),
-    plain("reset", "", Command::Reset, "power-cycle the board: RAM lost, same addresses"),
-    plain("netstat", "", Command::Netstat, "the board's sockets"),
-    plain("stats", "", Command::Stats, "the board's counters, and rates since the last time"),
+    plain("unplug", "", ConsoleCommand::Unplug, "take the cable out"),
+    plain("plug", "", ConsoleCommand::Plug, "put it in again"),
+    plain("heal", "clear", ConsoleCommand::Heal, "take all faults away"),
+    plain("link", "", ConsoleCommand::Link, "what is wrong with the cable now"),
+    plain("reset", "", ConsoleCommand::Reset, "power-cycle the board: RAM lost, same addresses"),
+    plain("netstat", "", ConsoleCommand::Netstat, "the board's sockets"),
+    plain(
+        "stats",
+        "",
+        ConsoleCommand::Stats,
+        "the board's counters, and rates since the last time",
+    ),
     Entry {
         name: "capture start",
         also: "",
         takes: Takes::File,
         help: "write every frame to this pcapng file",
     },
-    plain("capture stop", "", Command::CaptureStop, "close that file"),
+    plain("capture stop", "", ConsoleCommand::CaptureStop, "close that file"),
     Entry { name: "sleep", also: "", takes: Takes::Time, help: "let what follows wait that long" },
-    plain("help", "?", Command::Help, "this list"),
-    plain("quit", "exit", Command::Quit, "close connections and end"),
+    plain("help", "?", ConsoleCommand::Help, "this list"),
+    plain("quit", "exit", ConsoleCommand::Quit, "close connections and end"),
 ];
 
 /// What a fault does, by its name in [`Setting::NAMES`].
@@ -227,7 +232,7 @@ impl Entry {
                 if path.is_empty() {
                     return Err(format!("`{0}` needs a file: `{0} board.pcapng`", self.name));
                 }
-                Ok(Line::Command(Command::CaptureStart(path.into())))
+                Ok(Line::Command(ConsoleCommand::CaptureStart(path.into())))
             }
             Takes::Time if rest.is_empty() => {
                 Err(format!("`{0}` needs a time: `{0} 1.5s`", self.name))
@@ -246,7 +251,7 @@ fn short(value: &str) -> Result<&str, String> {
 }
 
 /// What follows a fault's name: `5%`, `in 5%`, and for a partition also just `in`.
-fn fault(name: &str, example: &str, rest: &str) -> Result<Command, String> {
+fn fault(name: &str, example: &str, rest: &str) -> Result<ConsoleCommand, String> {
     let (to, value) = [("in", Some(Side::Board)), ("out", Some(Side::Peer)), ("both", None)]
         .into_iter()
         .find_map(|(word, to)| after(rest, word).map(|value| (to, value)))
@@ -267,7 +272,7 @@ fn fault(name: &str, example: &str, rest: &str) -> Result<Command, String> {
         };
         format!("{error}{hint}")
     })?;
-    Ok(Command::Fault { to, setting })
+    Ok(ConsoleCommand::Fault { to, setting })
 }
 
 /// All names of commands and faults.

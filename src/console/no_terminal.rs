@@ -4,11 +4,6 @@
 use std::convert::Infallible;
 use std::io::{self, Read, Stdin};
 
-/// Prints. There is no prompt to take away.
-pub fn aside<T>(print: impl FnOnce() -> T) -> T {
-    print()
-}
-
 /// Nothing was changed that would have to be given back.
 pub fn restore() {}
 

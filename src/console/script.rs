@@ -22,11 +22,11 @@ const ERRORS_MAX: usize = 20;
 
 /// The lines of a script, all of them good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script(pub(super) VecDeque<Step>);
+pub struct Script(pub(super) VecDeque<ScriptStep>);
 
 /// One line of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct ScriptStep {
     /// Not before this time since the start.
     pub(super) at: Duration,
     /// What to do then.
@@ -66,7 +66,7 @@ impl Script {
 }
 
 /// Reads a script. An error is a line's number, from 1, and what is wrong with it.
-fn parse(text: &str) -> Result<VecDeque<Step>, Vec<(usize, String)>> {
+fn parse(text: &str) -> Result<VecDeque<ScriptStep>, Vec<(usize, String)>> {
     let (mut steps, mut errors) = (VecDeque::new(), Vec::new());
     let mut now = Duration::ZERO;
     for (index, line) in text.lines().enumerate() {
@@ -79,7 +79,7 @@ fn parse(text: &str) -> Result<VecDeque<Step>, Vec<(usize, String)>> {
     if errors.is_empty() { Ok(steps) } else { Err(errors) }
 }
 
-fn step(line: &str, now: &mut Duration) -> Result<Option<Step>, String> {
+fn step(line: &str, now: &mut Duration) -> Result<Option<ScriptStep>, String> {
     let line = line.trim();
     let (at, rest) = match line.strip_prefix('@') {
         None => (None, line),
@@ -103,7 +103,8 @@ fn step(line: &str, now: &mut Duration) -> Result<Option<Step>, String> {
     if let Some(Line::Sleep(time)) = &line {
         *now += *time;
     }
-    Ok((at.is_some() || line.is_some()).then(|| Step { at: at.unwrap_or(Duration::ZERO), line }))
+    Ok((at.is_some() || line.is_some())
+        .then(|| ScriptStep { at: at.unwrap_or(Duration::ZERO), line }))
 }
 
 fn clip(line: &str) -> String {
@@ -117,10 +118,10 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::Command;
+    use crate::console::ConsoleCommand;
 
-    const fn step(millis: u64, line: Option<Line>) -> Step {
-        Step { at: Duration::from_millis(millis), line }
+    const fn step(millis: u64, line: Option<Line>) -> ScriptStep {
+        ScriptStep { at: Duration::from_millis(millis), line }
     }
 
     #[test]
@@ -128,12 +129,12 @@ mod tests {
         let text = "# a pull\n\nplug\n@2.5s unplug # now\nsleep 1s\n@3500ms plug\n@4s\nquit\n";
         let command = |command| Some(Line::Command(command));
         let expected = [
-            step(0, command(Command::Plug)),
-            step(2500, command(Command::Unplug)),
+            step(0, command(ConsoleCommand::Plug)),
+            step(2500, command(ConsoleCommand::Unplug)),
             step(0, Some(Line::Sleep(Duration::from_secs(1)))),
-            step(3500, command(Command::Plug)),
+            step(3500, command(ConsoleCommand::Plug)),
             step(4000, None),
-            step(0, command(Command::Quit)),
+            step(0, command(ConsoleCommand::Quit)),
         ];
         assert_eq!(parse(text).unwrap(), expected);
         assert!(parse("").unwrap().is_empty());

@@ -22,6 +22,7 @@ use rustix::termios::{
 
 use super::editor::{Action, ERASE, Editor};
 use super::reader::Bytes;
+use crate::output::set_prompt;
 
 /// Lines typed ahead, while the console sleeps.
 const TYPED_MAX: usize = 64;
@@ -58,18 +59,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints among what is typed: takes the prompt away, calls `print`, and shows the prompt again. Without a
-/// prompt it just calls `print`, which must not call it in turn.
-pub fn aside<T>(print: impl FnOnce() -> T) -> T {
+/// Prints among what is typed: takes the prompt away, calls `print`, and shows the prompt again, if there is one.
+fn beside_prompt(print: &mut dyn FnMut()) {
     let mut prompt = lock(&PROMPT);
     if let Some(prompt) = prompt.as_ref() {
         prompt.erase();
     }
-    let printed = print();
+    print();
     if let Some(prompt) = prompt.as_mut() {
         prompt.draw();
     }
-    printed
 }
 
 /// Gives the terminal back in the mode in which it was found, for good: to be called before
@@ -203,6 +202,7 @@ impl Terminal {
             return Err(failed(error));
         }
         prompt.draw();
+        set_prompt(beside_prompt);
         Ok(terminal)
     }
 

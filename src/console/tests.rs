@@ -17,11 +17,14 @@ fn at(millis: i64) -> Instant {
 
 fn script(name: &str, text: &str) -> Result<Console, String> {
     let script = Script::read(Scratch::new().file(name, text).as_ref());
-    Console::open(&Source::Script(script?), || panic!("a script wakes nobody"))
+    Console::open(&CommandSource::Script(script?), || panic!("a script wakes nobody"))
 }
 
 /// Everything a console says, each at the time at which it says it; the clock jumps as it is told.
-fn run(console: &mut Console, mut woken: impl FnMut()) -> Vec<(i64, Result<Command, String>)> {
+fn run(
+    console: &mut Console,
+    mut woken: impl FnMut(),
+) -> Vec<(i64, Result<ConsoleCommand, String>)> {
     let (mut now, mut said) = (at(0), Vec::new());
     // Each turn is a command, a time, or a wake-up; no test has this many.
     for _ in 0..100_000 {
@@ -58,11 +61,11 @@ fn a_script_keeps_its_times() {
     let mut console = script("times", text).unwrap();
     let said = run(&mut console, || panic!("a script is never idle"));
     let expected = [
-        (0, Ok(Command::Plug)),
-        (1000, Ok(Command::Unplug)),
-        (1500, Ok(Command::Plug)),
-        (1500, Ok(Command::Heal)),
-        (4000, Ok(Command::Quit)),
+        (0, Ok(ConsoleCommand::Plug)),
+        (1000, Ok(ConsoleCommand::Unplug)),
+        (1500, Ok(ConsoleCommand::Plug)),
+        (1500, Ok(ConsoleCommand::Heal)),
+        (4000, Ok(ConsoleCommand::Quit)),
     ];
     assert_eq!(said, expected);
 }
@@ -72,7 +75,7 @@ fn a_script_counts_from_its_start() {
     let mut console = script("start", "@1s plug\nsleep 1s\nquit").unwrap();
     assert_eq!(console.next(at(5000)), Next::At(at(6000)));
     assert_eq!(console.next(at(5999)), Next::At(at(6000)), "asked too early");
-    assert_eq!(console.next(at(6200)), Next::Command(Command::Plug));
+    assert_eq!(console.next(at(6200)), Next::Command(ConsoleCommand::Plug));
     assert_eq!(console.next(at(6200)), Next::At(at(7200)), "it sleeps from when it is told to");
 }
 
@@ -98,10 +101,10 @@ fn a_pipe_is_read_to_its_last_line() {
     writer.write_all(b"sleep 1s\nunplug\nsleep 1s\n# in\nplug\nnonsense\nquit").unwrap();
     drop(writer);
     let said = run(&mut console, || woken.recv_timeout(PATIENCE).expect("a wake-up"));
-    assert_eq!(said[0], (1000, Ok(Command::Unplug)));
-    assert_eq!(said[1], (2000, Ok(Command::Plug)));
+    assert_eq!(said[0], (1000, Ok(ConsoleCommand::Unplug)));
+    assert_eq!(said[1], (2000, Ok(ConsoleCommand::Plug)));
     assert!(said[2].1.as_ref().unwrap_err().contains("nonsense"));
-    assert_eq!(said[3..], [(2000, Ok(Command::Quit))]);
+    assert_eq!(said[3..], [(2000, Ok(ConsoleCommand::Quit))]);
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn a_quiet_pipe_costs_nothing_until_it_speaks() {
     assert_eq!(console.next(at(1)), Next::Idle, "half a command");
     writer.write_all(b"ug\n").unwrap();
     woken.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(console.next(at(2)), Next::Command(Command::Unplug));
+    assert_eq!(console.next(at(2)), Next::Command(ConsoleCommand::Unplug));
     drop(writer);
     woken.recv_timeout(PATIENCE).expect("a wake-up at the end");
     assert_eq!(console.next(at(3)), Next::Ended);
@@ -164,7 +167,8 @@ fn rubbish_ends_the_console_and_not_the_board() {
 
 #[test]
 fn no_source_ends_at_once() {
-    let mut console = Console::open(&Source::None, || panic!("nothing to wake for")).unwrap();
+    let mut console =
+        Console::open(&CommandSource::None, || panic!("nothing to wake for")).unwrap();
     assert_eq!(console.next(at(0)), Next::Ended);
 }
 
@@ -177,5 +181,5 @@ fn a_sleep_is_time_of_the_drivers_clock() {
     assert_eq!(console.next(at(20)), Next::At(at(60_010)));
     let late = at(60_010) + Duration::from_millis(5);
     assert_eq!(console.next(late), Next::At(late + Duration::from_secs(1)));
-    assert_eq!(console.next(late + Duration::from_secs(1)), Next::Command(Command::Plug));
+    assert_eq!(console.next(late + Duration::from_secs(1)), Next::Command(ConsoleCommand::Plug));
 }

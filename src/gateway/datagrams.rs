@@ -1,7 +1,7 @@
-//! The UDP conversations through the gateway.
+//! The UDP mappings through the gateway.
 //!
-//! A conversation is a client's address and a port on the other side. It lives until it has been idle
-//! for [`IDLE`]; when all places are taken the longest idle one makes room.
+//! A mapping is a client's address and a port on the other side. It lives until it has been idle
+//! for [`IDLE`]; when all mappings are taken the longest idle one makes room.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,43 +12,46 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::DATAGRAM_SIZE;
 use tapboard_firmware::{NetStack, UdpSocket};
 
-use super::places::Places;
-use super::{Allowed, DATAGRAM_FLOWS, Door, Source};
+use super::allowed::Allowed;
+use super::limits::DATAGRAM_FLOWS;
+use super::listener::ForwardListener;
+use super::slab::Slab;
+use super::source::EventSource;
 
-/// How long a conversation lasts without a datagram.
+/// How long a mapping lasts without a datagram.
 const IDLE: Duration = Duration::from_secs(30);
 /// Datagrams moved for one socket in one turn.
 const BUDGET: usize = 64;
 
 #[derive(Debug)]
 enum Ends {
-    /// A kernel client of a door; its own socket on the board's side.
-    In { door: usize, client: SocketAddr, board: UdpSocket },
+    /// A kernel client of a listener; its own socket on the board's side.
+    In { listener: usize, client: SocketAddr, board: UdpSocket },
     /// A port of the board; its own socket on the kernel's side.
     Out { allowed: usize, from: SocketAddr, kernel: net::UdpSocket, readable: bool },
 }
 
 #[derive(Debug)]
-struct Conversation {
+struct UdpMapping {
     ends: Ends,
     last: Instant,
 }
 
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    places: Places<Conversation>,
+    mappings: Slab<UdpMapping>,
     scratch: [u8; DATAGRAM_SIZE + 1],
 }
 
 impl Datagrams {
     pub(super) fn new() -> Self {
-        let places = Places::new(DATAGRAM_FLOWS);
-        Self { places, scratch: [0; DATAGRAM_SIZE + 1] }
+        let mappings = Slab::new(DATAGRAM_FLOWS);
+        Self { mappings, scratch: [0; DATAGRAM_SIZE + 1] }
     }
 
     pub(super) fn ready(&mut self, index: usize) {
-        if let Some(Conversation { ends: Ends::Out { readable, .. }, .. }) =
-            self.places.get_mut(index)
+        if let Some(UdpMapping { ends: Ends::Out { readable, .. }, .. }) =
+            self.mappings.get_mut(index)
         {
             *readable = true;
         }
@@ -56,25 +59,25 @@ impl Datagrams {
 
     pub(super) fn poll(
         &mut self,
-        doors: &mut [Door],
+        listeners: &mut [ForwardListener],
         allowed: &mut [Allowed],
         stack: &mut NetStack<'_>,
         registry: &Registry,
         now: Instant,
     ) -> Option<Instant> {
         let mut more = false;
-        for (index, door) in doors.iter_mut().enumerate() {
-            more |= self.clients_to_board(index, door, stack, registry, now);
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            more |= self.clients_to_board(index, listener, stack, registry, now);
         }
         for (index, allowed) in allowed.iter_mut().enumerate() {
             more |= self.board_to_kernel(index, allowed, stack, registry, now);
         }
-        more |= self.answers(doors, allowed, stack, now);
+        more |= self.answers(listeners, allowed, stack, now);
         let expired = self.expire(stack, registry, now);
         if more { Some(now) } else { expired }
     }
 
-    /// The place of a conversation, found by its client or made by `make`.
+    /// The number of a mapping, found by its client or made by `make`.
     fn place(
         &mut self,
         same: impl Fn(&Ends) -> bool,
@@ -83,21 +86,21 @@ impl Datagrams {
         now: Instant,
         make: impl FnOnce(usize, &mut NetStack<'_>) -> Option<Ends>,
     ) -> Option<usize> {
-        if let Some((index, _)) = self.places.iter().find(|(_, known)| same(&known.ends)) {
+        if let Some((index, _)) = self.mappings.iter().find(|(_, known)| same(&known.ends)) {
             return Some(index);
         }
-        let index = self.places.vacant().or_else(|| {
-            let (index, _) = self.places.iter().min_by_key(|(_, known)| known.last)?;
+        let index = self.mappings.vacant().or_else(|| {
+            let (index, _) = self.mappings.iter().min_by_key(|(_, known)| known.last)?;
             self.end(index, stack, registry);
             Some(index)
         })?;
         let ends = make(index, stack)?;
-        self.places.put(index, Conversation { ends, last: now });
+        self.mappings.put(index, UdpMapping { ends, last: now });
         Some(index)
     }
 
     fn end(&mut self, index: usize, stack: &mut NetStack<'_>, registry: &Registry) {
-        match self.places.take(index).map(|conversation| conversation.ends) {
+        match self.mappings.take(index).map(|mapping| mapping.ends) {
             Some(Ends::In { board, .. }) => {
                 let _ = UdpClientStack::close(stack, board);
             }
@@ -111,20 +114,20 @@ impl Datagrams {
     fn clients_to_board(
         &mut self,
         index: usize,
-        door: &mut Door,
+        listener: &mut ForwardListener,
         stack: &mut NetStack<'_>,
         registry: &Registry,
         now: Instant,
     ) -> bool {
         for _ in 0..BUDGET {
-            if !door.readable {
+            if !listener.readable {
                 return false;
             }
-            let (count, client) = match door.udp.recv_from(&mut self.scratch) {
+            let (count, client) = match listener.udp.recv_from(&mut self.scratch) {
                 Ok(received) => received,
                 Err(error) => {
                     // Anything but "nothing there" reports an earlier answer that nobody wanted.
-                    door.readable = error.kind() != ErrorKind::WouldBlock;
+                    listener.readable = error.kind() != ErrorKind::WouldBlock;
                     continue;
                 }
             };
@@ -134,21 +137,21 @@ impl Datagrams {
                 );
                 continue;
             }
-            let remote = door.board;
+            let remote = listener.board;
             let same = |ends: &Ends| {
-                matches!(ends, Ends::In { door, client: known, .. }
-                    if *door == index && *known == client)
+                matches!(ends, Ends::In { listener, client: known, .. }
+                    if *listener == index && *known == client)
             };
             let place = self.place(same, stack, registry, now, |_, stack| {
                 let mut board = UdpClientStack::socket(stack).ok()?;
                 UdpClientStack::connect(stack, &mut board, remote).ok()?;
-                Some(Ends::In { door: index, client, board })
+                Some(Ends::In { listener: index, client, board })
             });
-            let Some(conversation) = place.and_then(|place| self.places.get_mut(place)) else {
+            let Some(mapping) = place.and_then(|place| self.mappings.get_mut(place)) else {
                 continue;
             };
-            conversation.last = now;
-            if let Ends::In { board, .. } = &mut conversation.ends {
+            mapping.last = now;
+            if let Ends::In { board, .. } = &mut mapping.ends {
                 // A full socket loses the datagram, as UDP may.
                 let _ = UdpClientStack::send(stack, board, &self.scratch[..count]);
             }
@@ -179,15 +182,15 @@ impl Datagrams {
                 let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
                 let mut kernel = net::UdpSocket::bind(any).ok()?;
                 kernel.connect(remote).ok()?;
-                let token = Source::Datagram(place).token();
+                let token = EventSource::Datagram(place).token();
                 registry.register(&mut kernel, token, Interest::READABLE).ok()?;
                 Some(Ends::Out { allowed: index, from, kernel, readable: true })
             });
-            let Some(conversation) = place.and_then(|place| self.places.get_mut(place)) else {
+            let Some(mapping) = place.and_then(|place| self.mappings.get_mut(place)) else {
                 continue;
             };
-            conversation.last = now;
-            if let Ends::Out { kernel, .. } = &conversation.ends {
+            mapping.last = now;
+            if let Ends::Out { kernel, .. } = &mapping.ends {
                 let _ = kernel.send(&self.scratch[..count]);
             }
         }
@@ -197,20 +200,20 @@ impl Datagrams {
     /// Carries what came back. Returns whether there may be more.
     fn answers(
         &mut self,
-        doors: &[Door],
+        listeners: &[ForwardListener],
         allowed: &mut [Allowed],
         stack: &mut NetStack<'_>,
         now: Instant,
     ) -> bool {
         let mut more = false;
-        for Conversation { ends, last } in self.places.iter_mut() {
+        for UdpMapping { ends, last } in self.mappings.iter_mut() {
             match ends {
-                Ends::In { door, client, board } => {
+                Ends::In { listener, client, board } => {
                     while let Ok((count, _)) =
                         UdpClientStack::receive(stack, board, &mut self.scratch)
                     {
                         *last = now;
-                        let _ = doors[*door].udp.send_to(&self.scratch[..count], *client);
+                        let _ = listeners[*listener].udp.send_to(&self.scratch[..count], *client);
                     }
                 }
                 Ends::Out { allowed: index, from, kernel, readable } => {
@@ -245,11 +248,11 @@ impl Datagrams {
         now: Instant,
     ) -> Option<Instant> {
         let mut next: Option<Instant> = None;
-        for index in self.places.numbers() {
-            let Some(conversation) = self.places.get_mut(index) else {
+        for index in self.mappings.numbers() {
+            let Some(mapping) = self.mappings.get_mut(index) else {
                 continue;
             };
-            let deadline = conversation.last + IDLE;
+            let deadline = mapping.last + IDLE;
             if now < deadline {
                 next = [next, Some(deadline)].into_iter().flatten().min();
             } else {

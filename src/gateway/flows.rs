@@ -10,8 +10,11 @@ use mio::{Interest, Registry};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::{Error, NetStack, TcpSocket};
 
-use super::places::Places;
-use super::{Allowed, Door, FLOWS, Source};
+use super::allowed::Allowed;
+use super::limits::FLOWS;
+use super::listener::ForwardListener;
+use super::slab::Slab;
+use super::source::EventSource;
 
 /// How long a client waits for the board to take its connection, as long as Linux tries a SYN.
 const CONNECT: Duration = Duration::from_secs(120);
@@ -34,7 +37,7 @@ enum Phase {
 }
 
 /// What a flow's turn came to.
-enum Turn {
+enum FlowState {
     /// It goes on; with a moment, at which to look again.
     Live(Option<Instant>),
     /// Both directions are closed.
@@ -61,13 +64,13 @@ struct Flow {
 
 #[derive(Debug)]
 pub(super) struct Flows {
-    flows: Places<Flow>,
+    flows: Slab<Flow>,
     scratch: Vec<u8>,
 }
 
 impl Flows {
     pub(super) fn new() -> Self {
-        Self { flows: Places::new(FLOWS), scratch: vec![0; 64 * 1024] }
+        Self { flows: Slab::new(FLOWS), scratch: vec![0; 64 * 1024] }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -93,7 +96,7 @@ impl Flows {
             return Err(board);
         };
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let token = Source::Flow(index).token();
+        let token = EventSource::Flow(index).token();
         if let Err(error) = registry.register(&mut kernel, token, interest) {
             log::warn!("gateway: cannot watch a connection: {error}");
             return Err(board);
@@ -119,26 +122,26 @@ impl Flows {
     /// system has no room for one that waits: it tells of each only once.
     pub(super) fn accept_kernel(
         &mut self,
-        door: &mut Door,
+        listener: &mut ForwardListener,
         stack: &mut NetStack<'_>,
         registry: &Registry,
         now: Instant,
     ) -> Option<Instant> {
-        if door.retry_at.is_some_and(|at| now < at) {
-            return door.retry_at;
+        if listener.retry_at.is_some_and(|at| now < at) {
+            return listener.retry_at;
         }
-        while door.acceptable && self.flows.vacant().is_some() {
-            match door.tcp.accept() {
+        while listener.acceptable && self.flows.vacant().is_some() {
+            match listener.tcp.accept() {
                 Ok((kernel, client)) => {
-                    log::debug!("gateway: {client} wants {}", door.board);
-                    let phase = Phase::Board { remote: door.board, deadline: now + CONNECT };
+                    log::debug!("gateway: {client} wants {}", listener.board);
+                    let phase = Phase::Board { remote: listener.board, deadline: now + CONNECT };
                     let Ok(board) = TcpClientStack::socket(stack) else {
                         return None;
                     };
                     // What cannot be watched is dropped, and so closed.
                     let _ = self.add(phase, kernel, board, registry);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => door.acceptable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => listener.acceptable = false,
                 // A client that is gone already.
                 Err(error)
                     if matches!(
@@ -146,14 +149,14 @@ impl Flows {
                         ErrorKind::Interrupted | ErrorKind::ConnectionAborted
                     ) => {}
                 Err(error) => {
-                    if door.retry_at.is_none() {
-                        log::warn!("gateway: cannot accept for {}: {error}", door.board);
+                    if listener.retry_at.is_none() {
+                        log::warn!("gateway: cannot accept for {}: {error}", listener.board);
                     }
-                    door.retry_at = Some(now + RETRY);
-                    return door.retry_at;
+                    listener.retry_at = Some(now + RETRY);
+                    return listener.retry_at;
                 }
             }
-            door.retry_at = None;
+            listener.retry_at = None;
         }
         None
     }
@@ -183,20 +186,20 @@ impl Flows {
     }
 
     /// Gives every flow its turn. Returns when one of them needs another even if nothing arrives, or when
-    /// others can take the place of one that has ended.
+    /// others can take over from one that has ended.
     pub(super) fn poll(&mut self, stack: &mut NetStack<'_>, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         let full = self.flows.vacant().is_none();
         for index in self.flows.numbers() {
             let Some(flow) = self.flows.get_mut(index) else { continue };
             match flow.turn(stack, &mut self.scratch, now) {
-                Turn::Live(again) => next = [next, again].into_iter().flatten().min(),
-                Turn::Done => {
+                FlowState::Live(again) => next = [next, again].into_iter().flatten().min(),
+                FlowState::Done => {
                     if let Some(flow) = self.flows.take(index) {
                         let _ = TcpClientStack::close(stack, flow.board);
                     }
                 }
-                Turn::Reset => {
+                FlowState::Reset => {
                     if let Some(flow) = self.flows.take(index) {
                         flow.reset(stack);
                     }
@@ -227,28 +230,28 @@ impl Flow {
         stack.abort(self.board);
     }
 
-    fn turn(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8], now: Instant) -> Turn {
+    fn turn(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8], now: Instant) -> FlowState {
         if std::mem::take(&mut self.failed)
             && let Ok(Some(error)) = self.kernel.take_error()
         {
             log::debug!("gateway: the kernel's side broke off: {error}");
-            return Turn::Reset;
+            return FlowState::Reset;
         }
         match self.phase {
             Phase::Board { remote, deadline } => {
                 match TcpClientStack::connect(stack, &mut self.board, remote) {
                     Ok(()) => self.phase = Phase::Open,
-                    Err(nb::Error::WouldBlock) => return Turn::Live(None),
+                    Err(nb::Error::WouldBlock) => return FlowState::Live(None),
                     // All slots are taken; the board drops a SYN in silence then. Go on asking.
                     Err(nb::Error::Other(Error::TimedOut)) if now < deadline => {
-                        return Turn::Live(Some(now));
+                        return FlowState::Live(Some(now));
                     }
                     Err(nb::Error::Other(Error::NoBufferSpace)) if now < deadline => {
-                        return Turn::Live(Some(now + RETRY));
+                        return FlowState::Live(Some(now + RETRY));
                     }
                     Err(nb::Error::Other(error)) => {
                         log::debug!("gateway: {remote}: {error}");
-                        return Turn::Reset;
+                        return FlowState::Reset;
                     }
                 }
             }
@@ -256,27 +259,27 @@ impl Flow {
                 if !self.writable {
                     // The board may have given up meanwhile.
                     let gone = stack.endpoints(&self.board).is_err();
-                    return if gone { Turn::Reset } else { Turn::Live(None) };
+                    return if gone { FlowState::Reset } else { FlowState::Live(None) };
                 }
                 match self.kernel.peer_addr() {
                     Ok(_) if stack.admit(&self.board).is_ok() => self.phase = Phase::Open,
                     Err(error) if error.kind() == ErrorKind::NotConnected => {
                         self.writable = false;
-                        return Turn::Live(None);
+                        return FlowState::Live(None);
                     }
-                    _ => return Turn::Reset,
+                    _ => return FlowState::Reset,
                 }
             }
             Phase::Open => {}
         }
         // With nothing more to come from the board, no other call asks whether it has reset.
         if self.board_closed && stack.endpoints(&self.board).is_err() {
-            return Turn::Reset;
+            return FlowState::Reset;
         }
         match (self.kernel_to_board(stack, scratch), self.board_to_kernel(stack, scratch)) {
-            (Ok(_), Ok(_)) if self.kernel_closed && self.board_closed => Turn::Done,
-            (Ok(more), Ok(more_back)) => Turn::Live((more || more_back).then_some(now)),
-            _ => Turn::Reset,
+            (Ok(_), Ok(_)) if self.kernel_closed && self.board_closed => FlowState::Done,
+            (Ok(more), Ok(more_back)) => FlowState::Live((more || more_back).then_some(now)),
+            _ => FlowState::Reset,
         }
     }
 

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tapboard_firmware::BOARD_NET;
 
-use crate::capture::Way;
-use crate::segment::{Gist, Icmp};
+use crate::capture::Direction;
+use crate::segment::{Icmp, PacketSummary};
 
 /// Columns at most.
 pub const HOSTS_MAX: usize = 6;
@@ -34,7 +34,7 @@ fn kind(address: IpAddr) -> usize {
 
 /// One end of a frame, as the frame names it.
 #[derive(Clone, Copy, Debug)]
-struct End {
+struct Party {
     mac: Option<EthernetAddress>,
     ip: Option<IpAddr>,
 }
@@ -65,26 +65,27 @@ impl Hosts {
     /// Columns of a frame's sender and receiver; new ones if need be.
     pub(super) fn ends(
         &mut self,
-        way: Option<Way>,
+        direction: Option<Direction>,
         frame: &[u8],
-        gist: &Gist,
+        summary: &PacketSummary,
     ) -> (usize, Option<usize>) {
         let ethernet = EthernetFrame::new_checked(frame).ok();
         let from_mac = ethernet.as_ref().map(EthernetFrame::src_addr);
         let to_mac = ethernet.as_ref().map(EthernetFrame::dst_addr);
-        let (source, destination) = addresses(gist);
-        let sender = End { mac: from_mac, ip: source };
-        let receiver = End { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
-        let (from, to) = match way {
-            Some(Way::ToPeer) => {
+        let (source, destination) = addresses(summary);
+        let sender = Party { mac: from_mac, ip: source };
+        let receiver = Party { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
+        let (from, to) = match direction {
+            Some(Direction::ToPeer) => {
                 let from = self.board(sender);
                 (from, self.receiver(from, receiver))
             }
-            Some(Way::ToBoard) => {
+            Some(Direction::ToBoard) => {
                 // Who is asked for through a group address may be another host.
                 let is_board = receiver.mac.is_some()
                     || receiver.ip.is_some_and(|ip| self.known.contains(&ip));
-                let to = self.board(if is_board { receiver } else { End { mac: None, ip: None } });
+                let to =
+                    self.board(if is_board { receiver } else { Party { mac: None, ip: None } });
                 (self.find(sender), Some(to))
             }
             None => {
@@ -113,7 +114,7 @@ impl Hosts {
     }
 
     /// The board's column, which is whatever its addresses are.
-    fn board(&mut self, end: End) -> usize {
+    fn board(&mut self, end: Party) -> usize {
         let index = match self.board {
             Some(index) => index,
             None => self.push(Host::default()),
@@ -125,14 +126,14 @@ impl Hosts {
 
     /// Where a frame goes: to a group, towards the address that is asked for, if it is known, or else to
     /// the last column.
-    fn receiver(&mut self, from: usize, end: End) -> Option<usize> {
+    fn receiver(&mut self, from: usize, end: Party) -> Option<usize> {
         if end.mac.is_some() {
             return Some(self.find(end));
         }
         let asked = end.ip.filter(|ip| !ip.is_multicast() && !is_broadcast(*ip));
         let known = asked.and_then(|ip| self.with_address(ip));
         let others = (0..self.columns.len()).rev().find(|&index| index != from);
-        known.or(others).or_else(|| asked.map(|_| self.find(End { ip: asked, ..end })))
+        known.or(others).or_else(|| asked.map(|_| self.find(Party { ip: asked, ..end })))
     }
 
     fn with_address(&self, ip: IpAddr) -> Option<usize> {
@@ -140,9 +141,9 @@ impl Hosts {
     }
 
     /// The column of an end that is not known to be the board.
-    fn find(&mut self, end: End) -> usize {
+    fn find(&mut self, end: Party) -> usize {
         let ip = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
-        let end = End { ip, ..end };
+        let end = Party { ip, ..end };
         let of_mac = |host: &Host| end.mac.is_some() && host.mac == end.mac;
         let found = match ip {
             Some(ip) => self.with_address(ip).or_else(|| {
@@ -170,7 +171,7 @@ impl Hosts {
 }
 
 impl Host {
-    fn learn(&mut self, end: End) {
+    fn learn(&mut self, end: Party) {
         if self.mac.is_none() {
             self.mac = end.mac;
         }
@@ -186,15 +187,15 @@ pub(super) fn has_board(frame: &[u8]) -> bool {
     EthernetFrame::new_checked(frame).is_ok_and(|e| e.src_addr() == board || e.dst_addr() == board)
 }
 
-/// The way of a frame on a network with the board, by that address. A frame to all goes to the board too.
-pub(super) fn way(frame: &[u8]) -> Option<Way> {
+/// The direction of a frame on a network with the board, by that address. A frame to all goes to the board too.
+pub(super) fn direction(frame: &[u8]) -> Option<Direction> {
     let board = BOARD_NET.mac();
     let ethernet = EthernetFrame::new_checked(frame).ok()?;
     if ethernet.src_addr() == board {
-        return Some(Way::ToPeer);
+        return Some(Direction::ToPeer);
     }
     let to = ethernet.dst_addr();
-    (to == board || !to.is_unicast()).then_some(Way::ToBoard)
+    (to == board || !to.is_unicast()).then_some(Direction::ToBoard)
 }
 
 /// The limited broadcast, and that of a network of 24 bits, as far as an address tells.
@@ -204,23 +205,31 @@ fn is_broadcast(ip: IpAddr) -> bool {
 
 /// Sender and receiver by IP address, as far as they can be trusted. Who is asked for an address is the
 /// receiver.
-fn addresses(gist: &Gist) -> (Option<IpAddr>, Option<IpAddr>) {
-    match gist {
-        Gist::WhoHas { sender, target } | Gist::IsAt { sender, target } => {
+fn addresses(summary: &PacketSummary) -> (Option<IpAddr>, Option<IpAddr>) {
+    match summary {
+        PacketSummary::WhoHas { sender, target } | PacketSummary::IsAt { sender, target } => {
             (Some(*sender), Some(*target))
         }
-        Gist::Tcp(segment) if segment.sound => {
+        PacketSummary::Tcp(segment) if segment.sound => {
             (Some(segment.source.ip()), Some(segment.destination.ip()))
         }
-        Gist::Udp { source, destination, .. } => (Some(source.ip()), Some(destination.ip())),
-        Gist::Icmp { message: Icmp::Broken, .. } | Gist::Tcp(_) | Gist::Other => (None, None),
+        PacketSummary::Udp { source, destination, .. } => {
+            (Some(source.ip()), Some(destination.ip()))
+        }
+        PacketSummary::Icmp { message: Icmp::Broken, .. }
+        | PacketSummary::Tcp(_)
+        | PacketSummary::Other => (None, None),
         // Duplicate address detection (RFC 4862, 5.4): the sender wants the address for itself.
-        Gist::Icmp { source, message: Icmp::WhoHas(target), .. } if source.is_unspecified() => {
+        PacketSummary::Icmp { source, message: Icmp::WhoHas(target), .. }
+            if source.is_unspecified() =>
+        {
             (Some(*target), None)
         }
-        Gist::Icmp { source, message: Icmp::WhoHas(target), .. } => (Some(*source), Some(*target)),
-        Gist::Icmp { source, destination, .. }
-        | Gist::Ip { source, destination, .. }
-        | Gist::Fragment { source, destination } => (Some(*source), Some(*destination)),
+        PacketSummary::Icmp { source, message: Icmp::WhoHas(target), .. } => {
+            (Some(*source), Some(*target))
+        }
+        PacketSummary::Icmp { source, destination, .. }
+        | PacketSummary::Ip { source, destination, .. }
+        | PacketSummary::Fragment { source, destination } => (Some(*source), Some(*destination)),
     }
 }

@@ -67,7 +67,7 @@ pub(super) struct Seen {
 
 /// One direction of a connection.
 #[derive(Debug)]
-struct Direction {
+struct HalfConnection {
     ends: (SocketAddr, SocketAddr),
     initial: u32,
     /// The sequence number after the last one sent.
@@ -85,7 +85,7 @@ struct Direction {
 /// Remembers connections.
 #[derive(Debug, Default)]
 pub(super) struct Marker {
-    directions: VecDeque<Direction>,
+    directions: VecDeque<HalfConnection>,
 }
 
 /// `a - b` of sequence numbers that are less than 2 GiB apart.
@@ -149,7 +149,7 @@ impl Marker {
         if self.directions.len() >= DIRECTIONS {
             self.directions.pop_front();
         }
-        self.directions.push_back(Direction {
+        self.directions.push_back(HalfConnection {
             ends,
             initial: segment.initial,
             next: segment.seq,
@@ -172,7 +172,7 @@ struct Peer {
     scale: Option<u8>,
 }
 
-impl Direction {
+impl HalfConnection {
     const fn view(&self) -> Peer {
         Peer { next: self.next, acked: self.acked, window: self.window, scale: self.scale }
     }

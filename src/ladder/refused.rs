@@ -9,7 +9,7 @@
 use std::mem;
 use std::net::SocketAddr;
 
-use crate::segment::{Decoder, Gist, Segment};
+use crate::segment::{Decoder, PacketSummary, Segment};
 
 /// Lines held back at most; an attempt of more frames is drawn.
 const HELD_MAX: usize = 16;
@@ -49,12 +49,12 @@ impl Refused {
 
     /// Which lines to print after `frame`, whose own is `line`; the link may have dropped it.
     pub fn pass(&mut self, frame: &[u8], dropped: bool, line: String) -> Vec<String> {
-        let gist = self.decoder.read(frame);
-        self.pass_gist(&gist, dropped, line)
+        let summary = self.decoder.read(frame);
+        self.pass_gist(&summary, dropped, line)
     }
 
-    fn pass_gist(&mut self, gist: &Gist, dropped: bool, line: String) -> Vec<String> {
-        match self.meaning(gist) {
+    fn pass_gist(&mut self, summary: &PacketSummary, dropped: bool, line: String) -> Vec<String> {
+        match self.meaning(summary) {
             Meaning::None => return vec![line],
             Meaning::Refusal if dropped => {}
             Meaning::Refusal if self.quiet => {
@@ -84,9 +84,11 @@ impl Refused {
         if self.quiet { Vec::new() } else { mem::take(&mut self.held) }
     }
 
-    fn meaning(&self, gist: &Gist) -> Meaning {
+    fn meaning(&self, summary: &PacketSummary) -> Meaning {
         // Who receives a broken segment drops it.
-        let Gist::Tcp(segment @ Segment { sound: true, .. }) = gist else { return Meaning::None };
+        let PacketSummary::Tcp(segment @ Segment { sound: true, .. }) = summary else {
+            return Meaning::None;
+        };
         let &Segment { source, destination, syn, ack, rst, .. } = segment;
         if destination == self.remote && syn && !ack {
             return Meaning::Attempt(source.port());
@@ -146,7 +148,7 @@ mod tests {
                 window_scale: None,
                 sound: true,
             };
-            self.0.pass_gist(&Gist::Tcp(segment), line.ends_with('x'), line.to_owned())
+            self.0.pass_gist(&PacketSummary::Tcp(segment), line.ends_with('x'), line.to_owned())
         }
 
         /// Checks that each is printed at once, and nothing else is.

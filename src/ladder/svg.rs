@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::{Rung, Rungs, seconds};
-use crate::capture::Way;
+use super::rung::{Rung, Rungs, seconds};
+use crate::capture::Direction;
 
 /// Frames that a document shows.
 pub const RUNGS_MAX: usize = 5000;
@@ -51,13 +51,19 @@ impl Drawing {
         self
     }
 
-    /// Adds a frame that was sent at `now`. With `None` for a way, see [`Rungs::rung`].
-    pub fn frame(&mut self, now: Instant, way: impl Into<Option<Way>>, frame: &[u8], notes: &str) {
+    /// Adds a frame that was sent at `now`. With `None` for a direction, see [`Rungs::rung`].
+    pub fn frame(
+        &mut self,
+        now: Instant,
+        direction: impl Into<Option<Direction>>,
+        frame: &[u8],
+        notes: &str,
+    ) {
         if self.drawn.len() >= RUNGS_MAX {
             self.left_out += 1;
             return;
         }
-        self.drawn.push(self.rungs.rung(now, way.into(), frame, notes));
+        self.drawn.push(self.rungs.rung(now, direction.into(), frame, notes));
     }
 
     /// Frames for which there was no room.

@@ -1,13 +1,17 @@
 use std::net::{IpAddr, SocketAddr};
 
+use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::BOARD_NET;
 use tapboard_firmware::rng::Rng;
 
-use super::hosts::Hosts;
+use super::hosts::{self, Hosts};
 use super::mark::{Marker, Seen};
+use super::rung::seconds;
 use super::*;
-use crate::segment::{Icmp, Segment};
+use crate::capture::Direction;
+
+use crate::segment::{Icmp, PacketSummary, Segment};
 
 // ---- Marks -----------------------------------------------------------------------------------------
 
@@ -212,8 +216,8 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn packet(source: &str, destination: &str) -> Gist {
-    Gist::Ip { source: ip(source), destination: ip(destination), protocol: 99 }
+fn packet(source: &str, destination: &str) -> PacketSummary {
+    PacketSummary::Ip { source: ip(source), destination: ip(destination), protocol: 99 }
 }
 
 #[test]
@@ -221,11 +225,11 @@ fn the_board_is_left_whoever_speaks_first() {
     for to in [BOARD_NET.mac(), BROADCAST] {
         let mut hosts = Hosts::default();
         let frame = ethernet(mac(2), to);
-        let ends = hosts.ends(hosts::way(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
+        let ends = hosts.ends(hosts::direction(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
         assert_eq!(ends, (1, Some(0)));
         assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2"]);
     }
-    // Neither a way nor a known address.
+    // Neither a direction nor a known address.
     let mut hosts = Hosts::default();
     let ends = hosts.ends(None, &ethernet(mac(2), mac(3)), &packet("10.0.0.2", "10.0.0.3"));
     assert_eq!((ends, hosts.titles()), ((0, Some(1)), vec!["10.0.0.2".into(), "10.0.0.3".into()]));
@@ -236,7 +240,7 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
     let mut hosts = Hosts::default();
     let mut column = |last, source: &str| {
         let frame = ethernet(mac(last), BOARD_NET.mac());
-        hosts.ends(Some(Way::ToBoard), &frame, &packet(source, "192.0.2.1")).0
+        hosts.ends(Some(Direction::ToBoard), &frame, &packet(source, "192.0.2.1")).0
     };
     assert_eq!(column(2, "fe80::2"), 1);
     assert_eq!(column(2, "2001:db8::2"), 1);
@@ -257,29 +261,32 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
 fn what_goes_to_all_goes_to_who_is_asked_for() {
     let mut hosts = Hosts::default();
     let frame = ethernet(BOARD_NET.mac(), BROADCAST);
-    let ask = |target| Gist::WhoHas { sender: ip("192.0.2.1"), target: ip(target) };
+    let ask = |target| PacketSummary::WhoHas { sender: ip("192.0.2.1"), target: ip(target) };
     assert_eq!(
-        hosts.ends(Some(Way::ToPeer), &frame, &packet("0.0.0.0", "255.255.255.255")),
+        hosts.ends(Some(Direction::ToPeer), &frame, &packet("0.0.0.0", "255.255.255.255")),
         (0, None)
     );
-    assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
-    let reply = Gist::IsAt { sender: ip("192.0.2.2"), target: ip("192.0.2.1") };
+    assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
+    let reply = PacketSummary::IsAt { sender: ip("192.0.2.2"), target: ip("192.0.2.1") };
     let answer = ethernet(mac(2), BOARD_NET.mac());
-    assert_eq!(hosts.ends(Some(Way::ToBoard), &answer, &reply), (1, Some(0)));
+    assert_eq!(hosts.ends(Some(Direction::ToBoard), &answer, &reply), (1, Some(0)));
     // The only other host, until there are two; then the last, unless the asked one is known.
-    let solicit = Gist::Icmp {
+    let solicit = PacketSummary::Icmp {
         source: ip("2001:db8::1"),
         destination: ip("ff02::1:ff00:2"),
         message: Icmp::WhoHas(ip("2001:db8::2")),
     };
-    assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &solicit), (0, Some(1)));
+    assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &solicit), (0, Some(1)));
     let third = ethernet(mac(3), BOARD_NET.mac());
-    assert_eq!(hosts.ends(Some(Way::ToBoard), &third, &packet("192.0.2.3", "192.0.2.1")).0, 2);
-    assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.9")), (0, Some(2)));
-    assert_eq!(hosts.ends(Some(Way::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
+    assert_eq!(
+        hosts.ends(Some(Direction::ToBoard), &third, &packet("192.0.2.3", "192.0.2.1")).0,
+        2
+    );
+    assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &ask("192.0.2.9")), (0, Some(2)));
+    assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
     assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2", "192.0.2.3"]);
     // Who asks for its own address asks no other host.
-    let detect = Gist::Icmp {
+    let detect = PacketSummary::Icmp {
         source: ip("::"),
         destination: ip("ff02::1:ff00:4"),
         message: Icmp::WhoHas(ip("fe80::4")),
@@ -291,15 +298,19 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
 #[test]
 fn the_way_is_told_by_the_boards_address() {
     let board = BOARD_NET.mac();
-    for (from, to, way, has) in [
-        (board, mac(2), Some(Way::ToPeer), true),
-        (board, BROADCAST, Some(Way::ToPeer), true),
-        (mac(2), board, Some(Way::ToBoard), true),
-        (mac(2), BROADCAST, Some(Way::ToBoard), false),
+    for (from, to, direction, has) in [
+        (board, mac(2), Some(Direction::ToPeer), true),
+        (board, BROADCAST, Some(Direction::ToPeer), true),
+        (mac(2), board, Some(Direction::ToBoard), true),
+        (mac(2), BROADCAST, Some(Direction::ToBoard), false),
         (mac(2), mac(3), None, false),
     ] {
         let frame = ethernet(from, to);
-        assert_eq!((hosts::way(&frame), hosts::has_board(&frame)), (way, has), "{from} {to}");
+        assert_eq!(
+            (hosts::direction(&frame), hosts::has_board(&frame)),
+            (direction, has),
+            "{from} {to}"
+        );
     }
 }
 
@@ -308,10 +319,16 @@ fn what_cannot_be_trusted_names_no_host() {
     let mut hosts = Hosts::default();
     let frame = ethernet(mac(2), BOARD_NET.mac());
     let broken = Segment { sound: false, ..segment(true, "A", 1, 1, 0, 9) };
-    assert_eq!(hosts.ends(Some(Way::ToBoard), &frame, &Gist::Tcp(broken)), (1, Some(0)));
+    assert_eq!(
+        hosts.ends(Some(Direction::ToBoard), &frame, &PacketSummary::Tcp(broken)),
+        (1, Some(0))
+    );
     assert_eq!(hosts.titles(), ["board 02:00:5e:00:00:01", "06:00:00:00:00:02"]);
     for _ in 0..3 {
-        assert_eq!(hosts.ends(Some(Way::ToBoard), b"short", &Gist::Other), (1, Some(0)));
+        assert_eq!(
+            hosts.ends(Some(Direction::ToBoard), b"short", &PacketSummary::Other),
+            (1, Some(0))
+        );
     }
     assert_eq!(hosts.titles().len(), 2);
 }
@@ -322,7 +339,7 @@ fn what_cannot_be_trusted_names_no_host() {
 fn a_comment_can_neither_steer_the_terminal_nor_break_the_document() {
     let notes = "\x1b[2J<b>&\"'\u{9b}\u{0}\nend";
     let frame = ethernet(mac(2), BOARD_NET.mac());
-    let line = Ladder::new(Style::default()).line(Instant::ZERO, Way::ToBoard, &frame, notes);
+    let line = Ladder::new(Style::default()).line(Instant::ZERO, Direction::ToBoard, &frame, notes);
     assert!(line.contains("\u{fffd}[2J<b>&\"'\u{fffd}\u{fffd} end"), "{line}");
     assert!(!line.contains(|c: char| c.is_control() && c != '\n'));
     let mut drawing = svg::Drawing::default();
@@ -335,7 +352,7 @@ fn colour_changes_nothing_but_colours() {
     let frame = ethernet(mac(2), BOARD_NET.mac());
     let draw = |colour| {
         let mut ladder = Ladder::new(Style { width: 100, colour });
-        ladder.line(Instant::ZERO, Way::ToPeer, &frame, "dropped by loss 5%")
+        ladder.line(Instant::ZERO, Direction::ToPeer, &frame, "dropped by loss 5%")
     };
     let coloured = draw(true);
     let mut plain = String::new();
@@ -350,7 +367,7 @@ fn colour_changes_nothing_but_colours() {
 fn a_drawing_has_an_end() {
     let mut drawing = svg::Drawing::default();
     for _ in 0..svg::RUNGS_MAX + 7 {
-        drawing.frame(Instant::ZERO, Way::ToBoard, b"", "");
+        drawing.frame(Instant::ZERO, Direction::ToBoard, b"", "");
     }
     assert_eq!(drawing.left_out(), 7);
     assert_eq!(drawing.finish().matches("class=\"time\"").count(), svg::RUNGS_MAX);
@@ -388,11 +405,12 @@ fn whatever_frames_hold_every_line_is_drawn_at_every_width() {
             frame[46] = 0x50;
             smoltcp::wire::Ipv4Packet::new_unchecked(&mut frame[14..]).fill_checksum();
         }
-        let way = [None, Some(Way::ToBoard), Some(Way::ToPeer)][rng.below(3) as usize];
+        let direction =
+            [None, Some(Direction::ToBoard), Some(Direction::ToPeer)][rng.below(3) as usize];
         let notes = ["", "dropped by loss 5%", "delayed 3 ms"][rng.below(3) as usize];
         let now = Instant::from_micros(round);
-        assert!(!ladder.line(now, way, &frame, notes).is_empty());
-        drawing.frame(now, way, &frame, notes);
+        assert!(!ladder.line(now, direction, &frame, notes).is_empty());
+        drawing.frame(now, direction, &frame, notes);
     }
     assert!(drawing.finish().ends_with("</svg>\n"));
 }

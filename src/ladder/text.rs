@@ -12,8 +12,8 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::{Rung, Rungs, seconds};
-use crate::capture::Way;
+use super::rung::{Rung, Rungs, seconds};
+use crate::capture::Direction;
 use crate::output;
 
 /// Width where no terminal says otherwise.
@@ -75,7 +75,7 @@ enum Ink {
     Plain,
     Lane,
     Mark,
-    Note,
+    Remark,
     Dropped,
 }
 
@@ -86,7 +86,7 @@ impl Ink {
             Self::Plain => "",
             Self::Lane => "2",
             Self::Mark => "33",
-            Self::Note => "36",
+            Self::Remark => "36",
             Self::Dropped => "31",
         }
     }
@@ -112,11 +112,11 @@ impl Ladder {
     pub fn line(
         &mut self,
         now: Instant,
-        way: impl Into<Option<Way>>,
+        direction: impl Into<Option<Direction>>,
         frame: &[u8],
         notes: &str,
     ) -> String {
-        let rung = self.rungs.rung(now, way.into(), frame, notes);
+        let rung = self.rungs.rung(now, direction.into(), frame, notes);
         let titles = self.rungs.titles();
         let mut out = String::new();
         if titles != self.titles {
@@ -208,7 +208,7 @@ impl Ladder {
         let margin = TIME + lanes.len() + 2;
         // A narrow terminal's first line is full.
         let mut column = if self.narrow() { self.width } else { TIME + lanes.len() };
-        let note = if rung.dropped { Ink::Dropped } else { Ink::Note };
+        let note = if rung.dropped { Ink::Dropped } else { Ink::Remark };
         let marks = rung.marks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let pieces = [(Ink::Plain, rest), (Ink::Mark, marks), (note, rung.notes.clone())];
         let last = pieces.iter().rposition(|(_, text)| !text.is_empty()).unwrap_or(0);

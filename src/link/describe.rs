@@ -6,17 +6,11 @@ use std::fmt;
 
 use smoltcp::time::Duration;
 
-use super::setting::{self, Chance};
-use super::{Burst, Faults, Link};
-use crate::nic::wire::Side;
-
-/// Bits a second, exactly, in the largest unit that leaves no fraction.
-fn rate(bits: u64) -> String {
-    let units = [(1_000_000_000, "gbit"), (1_000_000, "mbit"), (1_000, "kbit")];
-    let whole = units.into_iter().find(|(unit, _)| bits >= *unit && bits.is_multiple_of(*unit));
-    let (unit, name) = whole.unwrap_or((1, "bit"));
-    format!("{}{name}", bits / unit)
-}
+use super::chance::Chance;
+use super::faults::{Burst, Faults};
+use super::model::Link;
+use super::setting;
+use super::side::Side;
 
 /// `loss 5%, delay 40 ms`, or `nothing wrong`.
 impl fmt::Display for Faults {
@@ -41,7 +35,7 @@ impl fmt::Display for Faults {
             }
         }
         if let Some(bits) = self.rate {
-            parts.push(format!("rate {}", rate(bits)));
+            parts.push(format!("rate {}", setting::rate(bits)));
         }
         if self.queue != Self::NONE.queue {
             parts.push(format!("queue {}", self.queue));

@@ -4,68 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use smoltcp::time::Duration;
-use tapboard_firmware::rng::Rng;
 
-use super::Burst;
-
-/// A probability, in parts of 2^32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Chance(u64);
-
-impl Chance {
-    /// 0 %.
-    pub const NEVER: Self = Self(0);
-    /// 100 %.
-    pub const ALWAYS: Self = Self(1 << 32);
-
-    /// Thousandths of a percent.
-    #[must_use]
-    pub const fn from_millipercent(millipercent: u32) -> Self {
-        let most = if millipercent > 100_000 { 100_000 } else { millipercent };
-        Self(((most as u64) << 32) / 100_000)
-    }
-
-    /// Draws whether it happens; draws nothing if it never does.
-    pub fn happens(self, rng: &mut Rng) -> bool {
-        self != Self::NEVER && (rng.next_u64() >> 32) < self.0
-    }
-}
-
-impl fmt::Display for Chance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = (self.0 as f64 * 100_000.0 / 4_294_967_296.0).round() / 1000.0;
-        write!(f, "{percent}%")
-    }
-}
-
-impl FromStr for Chance {
-    type Err = String;
-
-    /// `5%`. Only 0 needs no `%`: a bare 1 could be one in a hundred as well as every one.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bare = text.strip_suffix('%');
-        let value = bare.unwrap_or(text).trim().parse::<f64>();
-        match value {
-            Ok(percent) if bare.is_none() && percent > 0.0 && percent <= 1.0 => Err(format!(
-                "{text:?} could be {percent}% or {}%; write which, e.g. 5%",
-                (percent * 100_000.0).round() / 1000.0
-            )),
-            Ok(percent) if bare.is_none() && percent > 0.0 && percent <= 100.0 => {
-                Err(format!("{text:?} has no %; write {percent}%"))
-            }
-            Ok(percent) if (0.0..=100.0).contains(&percent) => {
-                let millipercent = (percent * 1000.0).round() as u32;
-                if millipercent == 0 && percent > 0.0 {
-                    return Err(format!(
-                        "{text:?} is too rare: 0.001% is the least chance, e.g. 5%"
-                    ));
-                }
-                Ok(Self::from_millipercent(millipercent))
-            }
-            _ => Err(format!("{text:?} is not a chance from 0% to 100%, e.g. 5%")),
-        }
-    }
-}
+use super::chance::Chance;
+use super::faults::{Burst, Faults};
 
 /// One fault and its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +46,7 @@ impl Setting {
         ("delay", "40ms"),
         ("jitter", "10ms"),
         ("rate", "1mbit"),
-        ("queue", "64k"),
+        ("queue", "64Ki"),
         ("mtu", "1000"),
         ("partition", "on"),
     ];
@@ -126,9 +67,9 @@ impl Setting {
             "jitter" => Self::Jitter(time()?),
             "rate" if off => Self::Rate(None),
             "rate" => Self::Rate(Some(parse_rate(value)?)),
-            "queue" if off => Self::Queue(super::Faults::NONE.queue),
+            "queue" if off => Self::Queue(Faults::NONE.queue),
             "queue" => Self::Queue(parse_size(value)?),
-            "mtu" if off => Self::Mtu(super::Faults::NONE.mtu),
+            "mtu" if off => Self::Mtu(Faults::NONE.mtu),
             "mtu" => Self::Mtu(parse_mtu(value)?),
             "partition" if off => Self::Partition(false),
             "partition" if value == "on" => Self::Partition(true),
@@ -138,6 +79,39 @@ impl Setting {
                 return Err(format!("there is no fault {name:?}; there are {names}"));
             }
         })
+    }
+}
+
+/// The fault's name and its value, as at the console: `loss 5%`.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Loss(chance) => write!(f, "loss {chance}"),
+            Self::Burst(Some(Burst { enter, leave })) => write!(f, "burst {enter}/{leave}"),
+            Self::Burst(None) => f.write_str("burst off"),
+            Self::Corrupt(chance) => write!(f, "corrupt {chance}"),
+            Self::Duplicate(chance) => write!(f, "duplicate {chance}"),
+            Self::Reorder(chance) => write!(f, "reorder {chance}"),
+            Self::Delay(time) => write!(f, "delay {}", duration(time)),
+            Self::Jitter(time) => write!(f, "jitter {}", duration(time)),
+            Self::Rate(Some(bits)) => write!(f, "rate {}", rate(bits)),
+            Self::Rate(None) => f.write_str("rate off"),
+            Self::Queue(bytes) => write!(f, "queue {bytes}"),
+            Self::Mtu(bytes) => write!(f, "mtu {bytes}"),
+            Self::Partition(on) => write!(f, "partition {}", if on { "on" } else { "off" }),
+        }
+    }
+}
+
+/// The way back of its text.
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text
+            .split_once(' ')
+            .ok_or_else(|| format!("{text:?} is not a fault and its value, e.g. \"loss 5%\""))?;
+        Self::parse(name, value.trim())
     }
 }
 
@@ -166,33 +140,52 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         })
 }
 
+/// What a number with this prefix is multiplied by: decimal ones are decimal (k = 1000) and binary ones binary
+/// (Ki = 1024), as in the SI and IEC 80000-13, and as in the host tool.
+fn factor(prefix: &str) -> Option<f64> {
+    Some(match prefix {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "Ki" => f64::from(1 << 10),
+        "Mi" => f64::from(1 << 20),
+        "Gi" => f64::from(1 << 30),
+        _ => return None,
+    })
+}
+
+/// `1mbit`, `100k`, `64Kibit`: bits a second. A unit may be small throughout; a number alone says too little.
 fn parse_rate(text: &str) -> Result<u64, String> {
-    let factor = |unit| match unit {
-        "bit" => Some(1.0),
-        "kbit" => Some(1e3),
+    let factor = |unit: &str| match unit {
+        "" => None,
         "mbit" => Some(1e6),
         "gbit" => Some(1e9),
-        _ => None,
+        _ => factor(unit.strip_suffix("bit").unwrap_or(unit)),
     };
     split(text)
         .and_then(|(number, unit)| Some(number * factor(unit)?))
         .filter(|rate| (1.0..=1e12).contains(rate))
         .map(|rate| rate.round() as u64)
-        .ok_or_else(|| format!("{text:?} is not a rate in bit, kbit, mbit or gbit, e.g. 1mbit"))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is not a rate in bit, kbit (1000), mbit, gbit or Kibit (1024) a second, e.g. 1mbit or \
+                 100k"
+            )
+        })
 }
 
+/// `64k`, `64Ki`, `2000B`: bytes.
 fn parse_size(text: &str) -> Result<usize, String> {
-    let factor = |unit| match unit {
-        "" | "b" => Some(1.0),
-        "k" => Some(1024.0),
-        "m" => Some(1024.0 * 1024.0),
-        _ => None,
-    };
     split(text)
-        .and_then(|(number, unit)| Some(number * factor(unit)?))
+        .and_then(|(number, unit)| Some(number * factor(unit.strip_suffix('B').unwrap_or(unit))?))
         .filter(|size| (0.0..=1e9).contains(size))
         .map(|size| size.round() as usize)
-        .ok_or_else(|| format!("{text:?} is not a number of bytes, k or m, e.g. 64k"))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is not a number of bytes, k (1000), M, Ki (1024) or Mi of them, e.g. 64k or 64Ki"
+            )
+        })
 }
 
 fn parse_mtu(text: &str) -> Result<usize, String> {
@@ -214,7 +207,7 @@ fn parse_burst(text: &str) -> Result<Burst, String> {
 }
 
 /// A duration as people write it, the way back of [`parse_duration`].
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let micros = duration.total_micros();
     // Of that many decimals: to the microsecond.
     let fraction = |unit: u64, decimals, name| {
@@ -225,6 +218,33 @@ pub(super) fn duration(duration: Duration) -> String {
         0..1_000 => format!("{micros} us"),
         1_000..1_000_000 => fraction(1_000, 3, "ms"),
         _ => fraction(1_000_000, 6, "s"),
+    }
+}
+
+/// Bits a second, exactly, in the largest unit that leaves no fraction.
+pub(super) fn rate(bits: u64) -> String {
+    let units = [(1_000_000_000, "gbit"), (1_000_000, "mbit"), (1_000, "kbit")];
+    let whole = units.into_iter().find(|(unit, _)| bits >= *unit && bits.is_multiple_of(*unit));
+    let (unit, name) = whole.unwrap_or((1, "bit"));
+    format!("{}{name}", bits / unit)
+}
+
+impl Faults {
+    /// Changes one of them.
+    pub fn set(&mut self, setting: Setting) {
+        match setting {
+            Setting::Loss(chance) => self.loss = chance,
+            Setting::Burst(burst) => self.burst = burst,
+            Setting::Corrupt(chance) => self.corrupt = chance,
+            Setting::Duplicate(chance) => self.duplicate = chance,
+            Setting::Reorder(chance) => self.reorder = chance,
+            Setting::Delay(delay) => self.delay = delay,
+            Setting::Jitter(jitter) => self.jitter = jitter,
+            Setting::Rate(rate) => self.rate = rate,
+            Setting::Queue(queue) => self.queue = queue,
+            Setting::Mtu(mtu) => self.mtu = mtu,
+            Setting::Partition(partition) => self.partition = partition,
+        }
     }
 }
 
@@ -243,11 +263,47 @@ mod tests {
         assert_eq!(read("jitter", "200us"), Setting::Jitter(Duration::from_micros(200)));
         assert_eq!(read("rate", "1mbit"), Setting::Rate(Some(1_000_000)));
         assert_eq!(read("rate", "off"), Setting::Rate(None));
-        assert_eq!(read("queue", "64k"), Setting::Queue(65_536));
+        assert_eq!(read("rate", "100k"), Setting::Rate(Some(100_000)));
+        assert_eq!(read("rate", "1.5 mbit"), Setting::Rate(Some(1_500_000)));
+        assert_eq!(read("rate", "64Kibit"), Setting::Rate(Some(65_536)));
         for (name, example) in Setting::NAMES {
             Setting::parse(name, example).unwrap();
             Setting::parse(name, "off").unwrap();
         }
+    }
+
+    /// The same as in the host tool's `units`.
+    #[test]
+    fn k_is_a_thousand_and_ki_is_1024() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("64k", 64_000),
+            ("64kB", 64_000),
+            ("64Ki", 65_536),
+            ("64KiB", 65_536),
+            ("10M", 10_000_000),
+            ("1Mi", 1_048_576),
+            ("7B", 7),
+        ] {
+            assert_eq!(Setting::parse("queue", text), Ok(Setting::Queue(bytes)), "{text}");
+            assert_eq!(tapboard_host::units::parse_bytes(text), Ok(bytes as u64), "{text}");
+        }
+        for text in ["k", "10T", "10m", "10BB", "99999999999G"] {
+            let error = Setting::parse("queue", text).unwrap_err();
+            assert!(error.contains("64k or 64Ki"), "{error}");
+            assert!(tapboard_host::units::parse_bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_read_as_they_were_written() {
+        for (name, example) in Setting::NAMES {
+            for value in [example, "off"] {
+                let set = Setting::parse(name, value).unwrap();
+                assert_eq!(set.to_string().parse(), Ok(set), "{set}");
+            }
+        }
+        assert!("loss".parse::<Setting>().unwrap_err().contains("e.g."));
     }
 
     #[test]
@@ -266,6 +322,9 @@ mod tests {
             ("delay", "40"),
             ("delay", "40 years"),
             ("rate", "0bit"),
+            ("rate", "5"),
+            ("rate", "5Bbit"),
+            ("queue", "10m"),
             ("rate", "1e400mbit"),
             ("queue", "-1"),
             ("mtu", "67"),

@@ -1,3 +1,5 @@
+use smoltcp::time::{Duration, Instant};
+
 use super::*;
 
 const FRAME: [u8; 100] = [0x55; 100];
@@ -63,10 +65,10 @@ fn the_same_seed_and_frames_give_the_same_verdicts_and_another_seed_others() {
         for (name, value) in all {
             link.set(None, Setting::parse(name, value).unwrap());
         }
-        let notes: Vec<_> = (0..1000)
+        let events: Vec<_> = (0..1000)
             .map(|n| link.offer(Side::Board, Instant::from_millis_const(n * 3), &FRAME).to_string())
             .collect();
-        notes
+        events
     };
     assert_eq!(run(3), run(3));
     assert_ne!(run(3), run(4));
@@ -84,14 +86,14 @@ fn a_link_knows_its_seed_and_whether_it_matters() {
         let mut link = Link::new(7);
         link.set(Some(Side::Peer), Setting::parse(name, example).unwrap());
         // Whether another seed makes another of a thousand frames.
-        let notes = |seed| {
+        let events = |seed| {
             let mut other = Link::new(seed);
             other.set(Some(Side::Peer), Setting::parse(name, example).unwrap());
             let sent =
                 (0..1000).map(|n| other.offer(Side::Peer, Instant::from_millis_const(n), &FRAME));
             sent.collect::<Vec<_>>()
         };
-        assert_eq!(link.random(), notes(7) != notes(8), "{name}");
+        assert_eq!(link.random(), events(7) != events(8), "{name}");
         link.heal();
         assert!(!link.random(), "{name}");
     }
@@ -106,7 +108,7 @@ fn the_directions_are_apart() {
     link.heal();
     link.set(Some(Side::Peer), Setting::Partition(true));
     assert!(!link.offer(Side::Board, Instant::ZERO, &FRAME).dropped());
-    assert_eq!(link.offer(Side::Peer, Instant::ZERO, &FRAME).as_slice(), [Note::Partition]);
+    assert_eq!(link.offer(Side::Peer, Instant::ZERO, &FRAME).as_slice(), [LinkEvent::Partition]);
 }
 
 #[test]
@@ -139,12 +141,12 @@ fn bursts_are_as_long_as_they_are_set() {
 }
 
 #[test]
-fn corruption_is_on_the_wire_and_the_note_says_where() {
+fn corruption_is_on_the_wire_and_the_event_says_where() {
     let mut link = link(&[("corrupt", "100%")]);
     let mut bytes = [false; 100];
     for _ in 0..2000 {
-        let notes = link.offer(Side::Board, Instant::ZERO, &FRAME);
-        let [Note::Corrupted { bit, byte }] = *notes.as_slice() else { panic!("{notes}") };
+        let events = link.offer(Side::Board, Instant::ZERO, &FRAME);
+        let [LinkEvent::Corrupted { bit, byte }] = *events.as_slice() else { panic!("{events}") };
         let mut expected = FRAME;
         expected[byte] ^= 1 << bit;
         assert_eq!(link.take(Side::Board, Instant::ZERO).unwrap(), expected);
@@ -242,8 +244,8 @@ fn a_rate_holds_for_frames_shorter_than_a_microsecond() {
 fn long_frames_do_not_fit_a_small_mtu() {
     let mut link = link(&[("mtu", "86")]);
     assert!(!link.offer(Side::Board, Instant::ZERO, &FRAME).dropped(), "86 + 14 bytes fit");
-    let notes = link.offer(Side::Board, Instant::ZERO, &[0; 101]);
-    assert_eq!(notes.to_string(), "dropped: longer than the MTU of 86");
+    let events = link.offer(Side::Board, Instant::ZERO, &[0; 101]);
+    assert_eq!(events.to_string(), "dropped: longer than the MTU of 86");
 }
 
 #[test]
@@ -252,7 +254,7 @@ fn unplugging_loses_what_is_under_way_and_what_is_sent() {
     link.offer(Side::Board, Instant::ZERO, &FRAME);
     link.plug(false);
     assert_eq!(link.next_arrival(Side::Board), None);
-    assert_eq!(link.offer(Side::Peer, Instant::ZERO, &FRAME).as_slice(), [Note::Unplugged]);
+    assert_eq!(link.offer(Side::Peer, Instant::ZERO, &FRAME).as_slice(), [LinkEvent::Unplugged]);
     link.heal();
     assert!(!link.plugged() && !link.transparent());
     link.plug(true);
@@ -272,8 +274,8 @@ fn a_queue_that_was_unplugged_is_empty() {
     let mut link = full();
     link.plug(false);
     link.plug(true);
-    let notes = link.offer(Side::Board, Instant::ZERO, &FRAME);
-    assert_eq!(notes.as_slice(), [Note::Delayed(ms(1000))]);
+    let events = link.offer(Side::Board, Instant::ZERO, &FRAME);
+    assert_eq!(events.as_slice(), [LinkEvent::Delayed(ms(1000))]);
 }
 
 #[test]
@@ -282,9 +284,9 @@ fn nothing_waits_for_what_a_slower_cable_still_holds() {
         let mut link = full();
         let before = link.to_board.held.len();
         change(&mut link);
-        let notes = link.offer(Side::Board, Instant::ZERO, &FRAME);
-        assert_eq!(link.to_board.held.len(), before + 1, "{notes}");
-        notes.to_string()
+        let events = link.offer(Side::Board, Instant::ZERO, &FRAME);
+        assert_eq!(link.to_board.held.len(), before + 1, "{events}");
+        events.to_string()
     };
     assert_eq!(arrival(&|link| link.heal()), "");
     assert_eq!(arrival(&|link| link.set(None, Setting::Rate(None))), "");

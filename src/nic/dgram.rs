@@ -58,16 +58,16 @@ pub struct DgramCounters {
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
-struct Guest {
+struct Peer {
     address: SocketAddr,
     heard: Instant,
 }
 
 /// Everything but the buffers, which tokens borrow beside it.
 #[derive(Debug)]
-struct Port {
+struct DgramSocket {
     socket: UdpSocket,
-    guest: Option<Guest>,
+    guest: Option<Peer>,
     /// The kernel said there is something, and has not said yet that there is nothing more.
     readable: bool,
     counters: DgramCounters,
@@ -76,7 +76,7 @@ struct Port {
 /// The NIC at our end of the wire.
 #[derive(Debug)]
 pub struct Dgram {
-    port: Port,
+    port: DgramSocket,
     /// One byte longer than a frame, so that a longer datagram shows.
     inbox: Box<[u8; FRAME_SIZE + 1]>,
     outbox: Box<[u8; FRAME_SIZE]>,
@@ -88,7 +88,7 @@ impl Dgram {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port).into())?;
         let counters = DgramCounters::default();
         Ok(Self {
-            port: Port { socket, guest: None, readable: true, counters },
+            port: DgramSocket { socket, guest: None, readable: true, counters },
             inbox: Box::new([0; FRAME_SIZE + 1]),
             outbox: Box::new([0; FRAME_SIZE]),
         })
@@ -128,7 +128,7 @@ impl Dgram {
     }
 }
 
-impl Port {
+impl DgramSocket {
     /// The length of the guest's next frame, which is in `buffer` then.
     fn receive(&mut self, buffer: &mut [u8], now: Instant) -> Option<usize> {
         for _ in 0..DROPS {
@@ -173,7 +173,7 @@ impl Port {
             self.counters.dropped_in_stranger += 1;
             return false;
         }
-        self.guest = Some(Guest { address: from, heard: now });
+        self.guest = Some(Peer { address: from, heard: now });
         self.counters.frames_in += 1;
         self.counters.bytes_in += len as u64;
         true
@@ -231,7 +231,7 @@ impl phy::RxToken for RxToken<'_> {
 /// Room for one frame to the guest.
 #[derive(Debug)]
 pub struct TxToken<'a> {
-    port: &'a mut Port,
+    port: &'a mut DgramSocket,
     outbox: &'a mut [u8; FRAME_SIZE],
 }
 

@@ -5,13 +5,16 @@
 //! a bit that the cable flipped is found, whoever does the sums. The board learns from the capabilities what
 //! is left to it; IP's header and ICMP always are, as on Linux's devices.
 //!
-//! A chip's MAC may make TCP's segments as well, of superframes of up to 64 KiB ([`Mac::segmenting`]). It says so
+//! A chip's MAC may make TCP's segments as well, of superframes of up to 64 KiB ([`Offloads::segmentation`]). It says so
 //! to the board, and passes on how long they are to be; whoever is behind it makes them, cable or NIC.
 //!
 //! **Contract.** A frame whose checksum is wrong comes to the board as a frame of no bytes, which every stack
 //! drops. A frame that is no whole TCP segment or UDP datagram passes as it is: the board finds no more in it.
 //!
-//! **Cost.** The same sums over the same bytes as in the board; none with [`Checksums::Left`].
+//! **Cost.** The same sums over the same bytes as in the board; none where the NIC behind does without.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
@@ -20,41 +23,25 @@ use smoltcp::wire::{
     TcpPacket, UdpPacket,
 };
 
-use std::num::NonZeroUsize;
-use std::ops::Range;
-
-use super::segment::SUPERFRAME_LEN_MAX;
-
-/// Who computes and verifies the checksums of TCP and UDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checksums {
-    /// The board.
-    Board,
-    /// This MAC.
-    Mac,
-    /// Neither: the NIC behind takes frames without, and vouches for what it gives.
-    Left,
-}
+use super::Offloads;
+use super::header_layout::SUPERFRAME_LEN_MAX;
 
 /// A NIC, or the cable to it, behind a MAC.
 #[derive(Debug)]
 pub struct Mac<D> {
     device: D,
-    checksums: Checksums,
-    segments: bool,
+    /// What the board leaves to this MAC.
+    board: Offloads,
+    /// This MAC computes and verifies checksums.
+    active: bool,
 }
 
 impl<D> Mac<D> {
-    /// The MAC in front of `device`, for one poll.
-    pub const fn new(device: D, checksums: Checksums) -> Self {
-        Self { device, checksums, segments: false }
-    }
-
-    /// Whether the board leaves segmentation to what is behind this MAC; it has to leave the checksums as well.
-    #[must_use]
-    pub fn segmenting(mut self, segments: bool) -> Self {
-        self.segments = segments && self.checksums != Checksums::Board;
-        self
+    /// The MAC in front of `device`, for one poll. The board leaves `board` to it; what of the checksums is in
+    /// `nic` as well nobody computes, for the NIC behind takes frames without, and vouches for what it gives.
+    /// Superframes the board only sends if it leaves the checksums too.
+    pub const fn new(device: D, board: Offloads, nic: Offloads) -> Self {
+        Self { device, board, active: board.checksum && !nic.checksum }
     }
 }
 
@@ -69,23 +56,23 @@ impl<D: Device> Device for Mac<D> {
         Self: 'a;
 
     fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        let active = self.checksums == Checksums::Mac;
+        let active = self.active;
         let (rx, tx) = self.device.receive(now)?;
         Some((MacRx { token: rx, verify: active }, MacTx { token: tx, fill: active }))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
-        let fill = self.checksums == Checksums::Mac;
+        let fill = self.active;
         self.device.transmit(now).map(|token| MacTx { token, fill })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = self.device.capabilities();
-        if self.checksums != Checksums::Board {
+        if self.board.checksum {
             capabilities.checksum.tcp = Checksum::None;
             capabilities.checksum.udp = Checksum::None;
         }
-        if self.segments {
+        if self.board.checksum && self.board.segmentation {
             // As long as IPv4 can say. Over IPv6, smoltcp 0.14 would drop each for being longer than the MTU.
             capabilities.segmentation.tcpv4 = NonZeroUsize::new(SUPERFRAME_LEN_MAX - 40);
         }
@@ -272,7 +259,9 @@ mod tests {
 
     /// What is left to the board behind an active MAC.
     fn left_to_board() -> ChecksumCapabilities {
-        Mac::new(Wire::default().end(Side::Board), Checksums::Mac).capabilities().checksum
+        Mac::new(Wire::default().end(Side::Board), Offloads::CHECKSUM, Offloads::NONE)
+            .capabilities()
+            .checksum
     }
 
     /// Each kind of frame: as the board would make it alone, and as it makes it for a MAC.
@@ -321,14 +310,16 @@ mod tests {
     /// Segments are made only by who makes their checksums as well.
     #[test]
     fn segmentation_is_offered_with_the_checksums_alone() {
-        for checksums in [Checksums::Board, Checksums::Mac, Checksums::Left] {
-            for segments in [false, true] {
-                let mut wire = Wire::default();
-                let mac = Mac::new(wire.end(Side::Board), checksums).segmenting(segments);
-                let offered = mac.capabilities().segmentation;
-                let expected = segments && checksums != Checksums::Board;
-                assert_eq!(offered.tcpv4.is_some(), expected);
-                assert_eq!(offered.tcpv6, None);
+        for nic in [Offloads::NONE, Offloads::CHECKSUM] {
+            for checksum in [false, true] {
+                for segmentation in [false, true] {
+                    let mut wire = Wire::default();
+                    let board = Offloads { checksum, segmentation, receive: false };
+                    let mac = Mac::new(wire.end(Side::Board), board, nic);
+                    let offered = mac.capabilities().segmentation;
+                    assert_eq!(offered.tcpv4.is_some(), segmentation && checksum);
+                    assert_eq!(offered.tcpv6, None);
+                }
             }
         }
     }
@@ -366,34 +357,40 @@ mod tests {
         }
     }
 
-    fn send(wire: &mut Wire, from: Side, checksums: Checksums, frame: &[u8]) {
-        let mut mac = Mac::new(wire.end(from), checksums);
+    /// What the board leaves to the MAC, and what the NIC behind does.
+    type Left = (Offloads, Offloads);
+
+    const BOARD: Left = (Offloads::NONE, Offloads::NONE);
+    const MAC: Left = (Offloads::CHECKSUM, Offloads::NONE);
+    const NIC: Left = (Offloads::CHECKSUM, Offloads::CHECKSUM);
+
+    fn send(wire: &mut Wire, from: Side, (board, nic): Left, frame: &[u8]) {
+        let mut mac = Mac::new(wire.end(from), board, nic);
         let token = mac.transmit(Instant::ZERO).expect("room");
         token.consume(frame.len(), |space| space.copy_from_slice(frame));
     }
 
-    fn receive(wire: &mut Wire, at: Side, checksums: Checksums) -> Option<Vec<u8>> {
-        let mut mac = Mac::new(wire.end(at), checksums);
+    fn receive(wire: &mut Wire, at: Side, (board, nic): Left) -> Option<Vec<u8>> {
+        let mut mac = Mac::new(wire.end(at), board, nic);
         let (token, _) = mac.receive(Instant::ZERO)?;
         Some(token.consume(<[u8]>::to_vec))
     }
 
     #[test]
     fn only_an_active_mac_fills_in_and_verifies() {
-        use Checksums::{Board, Left, Mac};
         let mut wire = Wire::default();
         for (whole, left) in kinds() {
-            for (checksums, seen) in [(Board, &left), (Left, &left), (Mac, &whole)] {
-                send(&mut wire, Side::Board, checksums, &left);
-                assert_eq!(receive(&mut wire, Side::Peer, Board).as_ref(), Some(seen));
-                send(&mut wire, Side::Peer, Board, &whole);
-                assert_eq!(receive(&mut wire, Side::Board, checksums).as_ref(), Some(&whole));
+            for (left_out, seen) in [(BOARD, &left), (NIC, &left), (MAC, &whole)] {
+                send(&mut wire, Side::Board, left_out, &left);
+                assert_eq!(receive(&mut wire, Side::Peer, BOARD).as_ref(), Some(seen));
+                send(&mut wire, Side::Peer, BOARD, &whole);
+                assert_eq!(receive(&mut wire, Side::Board, left_out).as_ref(), Some(&whole));
             }
             let mut wrong = whole.clone();
             *wrong.last_mut().expect("not empty") ^= 1;
-            for (checksums, seen) in [(Board, &wrong[..]), (Left, &wrong), (Mac, &[])] {
-                send(&mut wire, Side::Peer, Board, &wrong);
-                assert_eq!(receive(&mut wire, Side::Board, checksums).as_deref(), Some(seen));
+            for (left_out, seen) in [(BOARD, &wrong[..]), (NIC, &wrong), (MAC, &[])] {
+                send(&mut wire, Side::Peer, BOARD, &wrong);
+                assert_eq!(receive(&mut wire, Side::Board, left_out).as_deref(), Some(seen));
             }
         }
     }

@@ -2,21 +2,24 @@
 //! so that the firmware cannot tell them apart, but for a NIC that it leaves segmentation to.
 
 pub mod dgram;
-pub mod linked;
+mod header_layout;
+pub mod impairment;
 pub mod loopback;
 pub mod mac;
-mod segment;
-mod split;
+mod offloads;
+mod segmenter;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;
+
+pub use self::offloads::Offloads;
 
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 
 /// What a NIC does for the board, beside passing frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Offload {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KernelOffload {
     /// Nothing: each frame is a system call.
     Off,
     /// Many segments of a connection take one system call; the board sees each as a frame.
@@ -24,11 +27,11 @@ pub enum Offload {
     Segments,
 }
 
-/// A device lent for one poll, where a device by value is wanted.
+/// A borrowed device, where a device by value is wanted.
 #[derive(Debug)]
-pub struct Lent<'d, D>(pub &'d mut D);
+pub struct DeviceRef<'d, D>(pub &'d mut D);
 
-impl<D: Device> Device for Lent<'_, D> {
+impl<D: Device> Device for DeviceRef<'_, D> {
     type RxToken<'a>
         = D::RxToken<'a>
     where

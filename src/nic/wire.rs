@@ -15,37 +15,12 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxTo
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::split::Split;
+use super::Offloads;
+use super::segmenter::Segmenter;
+pub use crate::link::Side;
 
 /// Frames a direction holds before its sender has to wait.
 pub const QUEUE: usize = 256;
-
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The firmware's end.
-    Board,
-    /// The other one.
-    Peer,
-}
-
-impl Side {
-    /// The end opposite.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Board => Self::Peer,
-            Self::Peer => Self::Board,
-        }
-    }
-
-    const fn index(self) -> usize {
-        match self {
-            Self::Board => 0,
-            Self::Peer => 1,
-        }
-    }
-}
 
 /// A frame on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,8 +188,8 @@ impl<'a> Transmit<'a> {
         let mut superframe = self.spare.superframe.borrow_mut();
         superframe.resize(len, 0);
         let result = f(&mut superframe);
-        let mut split = Split::new(&superframe, size).expect("a segment with data");
-        while let Some(segment) = split.next(&mut superframe, 1, false) {
+        let mut segmenter = Segmenter::new(&superframe, size).expect("a segment with data");
+        while let Some(segment) = segmenter.next(&mut superframe, Offloads::NONE) {
             let mut frame = self.spare.take(segment.len());
             frame.copy_from_slice(&superframe[segment]);
             self.queue.push_back(InFlight { at: self.at, frame });
@@ -243,7 +218,7 @@ impl TxToken for Transmit<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nic::segment::made::Made;
+    use crate::nic::header_layout::made::Made;
 
     fn send(wire: &mut Wire, side: Side, now: Instant, payload: &[u8]) -> bool {
         let mut end = wire.end(side);

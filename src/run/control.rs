@@ -7,20 +7,20 @@ use std::time::Duration as StdDuration;
 
 use smoltcp::time::Instant;
 
-use super::{Bench, Nic, Station};
+use super::endpoint::Endpoint;
+use super::nic::Nic;
+use super::session::Session;
 use crate::capture::Capture;
-use crate::cli::is_standard;
-use crate::console::{Command, Next, help};
+use crate::console::{ConsoleCommand, Next, help};
 use crate::identity::Identity;
 use crate::ladder::{Ladder, Refused, Style};
-use crate::link::{Link, Notes};
-use crate::nic::linked::{Cable, Observer, Watch};
-use crate::nic::wire::Side;
-use crate::output::{counted, leave_stdout, say};
+use crate::link::{Link, LinkEvents, Side};
+use crate::nic::impairment::{Impairment, Observer, Watch};
+use crate::output::{counted, is_standard, leave_stdout, say};
 
 /// What a turn of the console came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum ConsoleStep {
     /// It has nothing to say before that moment.
     Next(Option<Instant>),
     /// The run is to end in order.
@@ -28,61 +28,65 @@ pub(super) enum Turn {
 }
 
 /// Asks the console once and does what it says.
-pub(super) fn turn<N: Nic, S: Station>(
-    bench: &mut Bench,
-    station: &mut S,
+pub(super) fn turn<N: Nic, S: Endpoint>(
+    session: &mut Session,
+    endpoint: &mut S,
     nic: &mut N,
     (now, epoch): (Instant, StdDuration),
-) -> Turn {
-    let command = match bench.console.next(now) {
+) -> ConsoleStep {
+    let command = match session.console.next(now) {
         Next::Command(command) => command,
         Next::Bad(text) => {
             say!("{text}");
-            return Turn::Next(Some(now));
+            return ConsoleStep::Next(Some(now));
         }
-        Next::At(at) => return Turn::Next(Some(at)),
-        Next::Idle | Next::Ended => return Turn::Next(None),
+        Next::At(at) => return ConsoleStep::Next(Some(at)),
+        Next::Idle | Next::Ended => return ConsoleStep::Next(None),
     };
-    let cable = &mut bench.cable;
+    let impairment = &mut session.impairment;
     match command {
-        Command::Help => lines(&help()),
-        Command::Unplug | Command::Plug => plug(command == Command::Plug, nic, cable),
-        Command::Fault { to, setting } => {
-            cable.link_mut().set(to, setting);
-            show(cable);
-            bench.seed_shown = bench.seed_shown || show_seed(cable.link());
+        ConsoleCommand::Help => lines(&help()),
+        ConsoleCommand::Unplug | ConsoleCommand::Plug => {
+            plug(command == ConsoleCommand::Plug, nic, impairment);
         }
-        Command::Heal => {
-            cable.link_mut().heal();
-            show(cable);
+        ConsoleCommand::Fault { to, setting } => {
+            impairment.link_mut().set(to, setting);
+            show(impairment);
+            session.seed_shown = session.seed_shown || show_seed(impairment.link());
         }
-        Command::Link => {
-            show(cable);
-            show_seed(cable.link());
+        ConsoleCommand::Heal => {
+            impairment.link_mut().heal();
+            show(impairment);
         }
-        Command::Reset => station.reset(),
-        Command::Netstat => station.netstat(),
-        Command::Stats => {
-            station.stats();
-            say!("{}", bench.meter.look(now, station.traffic()));
+        ConsoleCommand::Link => {
+            show(impairment);
+            show_seed(impairment.link());
         }
-        Command::CaptureStart(path) if is_standard(&path) => {
+        ConsoleCommand::Reset => endpoint.reset(),
+        ConsoleCommand::Netstat => endpoint.netstat(),
+        ConsoleCommand::Stats => {
+            endpoint.stats();
+            say!("{}", session.meter.look(now, endpoint.traffic()));
+        }
+        ConsoleCommand::CaptureStart(path) if is_standard(&path) => {
             say!(
                 "standard output is a capture's from the start or not at all: --pcap -; here, name a file"
             );
         }
-        Command::CaptureStart(path) => match capture(&path, epoch) {
+        ConsoleCommand::CaptureStart(path) => match capture(&path, epoch) {
             Ok(observer) => {
-                cable.watch(Watch::Capture, Some(observer));
+                impairment.watch(Watch::Capture, Some(observer));
                 say!("every frame goes to {} now", path.display());
             }
             Err(error) => say!("{error}"),
         },
-        Command::CaptureStop if cable.watch(Watch::Capture, None) => say!("the capture is closed"),
-        Command::CaptureStop => say!("there is no capture; `capture start FILE` begins one"),
-        Command::Quit => return Turn::Quit,
+        ConsoleCommand::CaptureStop if impairment.watch(Watch::Capture, None) => {
+            say!("the capture is closed");
+        }
+        ConsoleCommand::CaptureStop => say!("there is no capture; `capture start FILE` begins one"),
+        ConsoleCommand::Quit => return ConsoleStep::Quit,
     }
-    Turn::Next(Some(now))
+    ConsoleStep::Next(Some(now))
 }
 
 fn lines(text: &str) {
@@ -91,8 +95,8 @@ fn lines(text: &str) {
     }
 }
 
-fn show(cable: &Cable) {
-    lines(&cable.link().to_string());
+fn show(impairment: &Impairment) {
+    lines(&impairment.link().to_string());
 }
 
 /// Prints the seed if chance decides anything, for whoever wants the same again. Returns whether it does.
@@ -107,15 +111,15 @@ pub(super) fn show_seed(link: &Link) -> bool {
     random
 }
 
-fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
-    if cable.link().plugged() == plugged {
+fn plug<N: Nic>(plugged: bool, nic: &mut N, impairment: &mut Impairment) {
+    if impairment.link().plugged() == plugged {
         say!("the cable is {} already", if plugged { "in" } else { "out" });
         return;
     }
-    cable.link_mut().plug(plugged);
+    impairment.link_mut().plug(plugged);
     // Who reads that the cable is out finds it out.
     nic.plug(plugged);
-    show(cable);
+    show(impairment);
     if let Some(more) = nic.unplugged().filter(|_| !plugged) {
         say!("{more}");
     }
@@ -124,8 +128,8 @@ fn plug<N: Nic>(plugged: bool, nic: &mut N, cable: &mut Cable) {
 struct CaptureObserver(Capture);
 
 impl Observer for CaptureObserver {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
-        if let Err(error) = self.0.record(now, to.into(), frame, &notes.to_string()) {
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
+        if let Err(error) = self.0.record(now, to.into(), frame, &events.to_string()) {
             say!("{error}");
         }
     }
@@ -138,9 +142,9 @@ struct Stream<F> {
 }
 
 impl<F: FnMut()> Observer for Stream<F> {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
         let left_out = self.capture.left_out();
-        match self.capture.record(now, to.into(), frame, &notes.to_string()) {
+        match self.capture.record(now, to.into(), frame, &events.to_string()) {
             Ok(()) if left_out == 0 && self.capture.left_out() > 0 => {
                 log::warn!(
                     "who reads standard output is too slow: frames are left out of the capture"
@@ -185,12 +189,13 @@ struct LadderObserver {
 }
 
 impl Observer for LadderObserver {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], notes: &Notes) {
-        let line = self.ladder.line(now, crate::capture::Way::from(to), frame, &notes.to_string());
+    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
+        let line =
+            self.ladder.line(now, crate::capture::Direction::from(to), frame, &events.to_string());
         match &mut self.telemetry {
             None => lines(&line),
             Some(refused) => {
-                refused.pass(frame, notes.dropped(), line).iter().for_each(|line| lines(line));
+                refused.pass(frame, events.dropped(), line).iter().for_each(|line| lines(line));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How the driver waits: asleep in the kernel, or for some microseconds awake; see `spin`.
+//! How the driver waits: asleep in the kernel, or for some microseconds awake; see `busy_poll`.
 //!
 //! A deadline is [exact](Until::exact) if a frame is under way, and met to within some 50 us on Linux. The
 //! timers of protocols and of the console are met to the millisecond, late: for those the poller's own timeout
@@ -9,7 +9,7 @@ use std::io;
 use mio::{Events, Poll, Registry, Token};
 use smoltcp::time::{Duration, Instant};
 
-use super::spin::{Spin, Wait};
+use super::busy_poll::{BusyPoll, Wait};
 use super::timer::Timer;
 use crate::clock::RealClock;
 
@@ -39,7 +39,7 @@ pub(super) struct Sleeper {
     poll: Poll,
     timer: Timer,
     clock: RealClock,
-    spin: Spin,
+    busy_poll: BusyPoll,
     /// How often it may go on without a look at the events.
     hurry: u32,
 }
@@ -49,12 +49,12 @@ impl Sleeper {
     pub(super) fn new(clock: RealClock) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
-        Ok(Self { poll, timer, clock, spin: Spin::new(Duration::ZERO), hurry: HURRY })
+        Ok(Self { poll, timer, clock, busy_poll: BusyPoll::new(Duration::ZERO), hurry: HURRY })
     }
 
     /// In the midst of traffic, waits awake for up to `limit`.
     pub(super) fn busy_poll(&mut self, limit: Duration) {
-        self.spin = Spin::new(limit);
+        self.busy_poll = BusyPoll::new(limit);
     }
 
     /// Where sources of events are registered.
@@ -62,9 +62,9 @@ impl Sleeper {
         self.poll.registry()
     }
 
-    /// Whether who sends the events works at the same time as we do; see [`Spin::concurrent`].
+    /// Whether who sends the events works at the same time as we do; see [`BusyPoll::concurrent`].
     pub(super) const fn concurrent(&self) -> bool {
-        self.spin.concurrent()
+        self.busy_poll.concurrent()
     }
 
     /// Waits for events, at first awake if that may pay. `now` is when the turn began.
@@ -81,13 +81,13 @@ impl Sleeper {
             return Ok(());
         }
         self.hurry = HURRY;
-        let window = self.spin.window();
+        let window = self.busy_poll.window();
         if window > Duration::ZERO && next.is_none_or(|next| next > now + window) {
             let (from, mut looks) = (self.clock.now(), 0);
             while self.clock.now() < from + window {
                 self.poll(events, Some(Duration::ZERO))?;
                 if !quiet(events) {
-                    self.spin.waited(Wait::Awake { looks, time: self.clock.now() - from });
+                    self.busy_poll.waited(Wait::Awake { looks, time: self.clock.now() - from });
                     return Ok(());
                 }
                 looks += 1;
@@ -99,7 +99,7 @@ impl Sleeper {
         if next.is_none_or(|next| next > now) {
             let wait =
                 if quiet(events) { Wait::Nothing } else { Wait::Asleep(self.clock.now() - now) };
-            self.spin.waited(wait);
+            self.busy_poll.waited(wait);
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
-//! The memory of a world's stacks: byte buffers that outlive worlds, lent to one world at a time.
+//! The buffers of the sockets of a world's stacks of our own: they outlive worlds, and are lent to one at a time.
 //!
 //! A power-cycle has to lose the RAM, and a stack borrows its RAM for as long as the world lasts; so each
 //! boot takes buffers that no boot of this world has had, zeroed as a chip's `.bss` is. A thread makes
 //! one arena, 11 MiB of address space of which only what is used becomes memory, and lends it to world
-//! after world; nothing is allocated for a boot.
+//! after world. What a boot has besides, its firmware or stack and the tables of its sockets, is allocated for the
+//! world. Peers on bare smoltcp take nothing from here.
 
 use tapboard_firmware::config::{DATAGRAM_SIZE, SUPERFRAME_DATA, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::{Backlog, Buffers, Sockets};

@@ -1,7 +1,7 @@
 //! A well-behaved client of one job: it connects, does its work, and tries again when something broke.
 //!
 //! It uses the socket calls as an application would and checks all that it hears. What may break is
-//! decided by [`Calm`]: a connection may end, or be refused, only if there was a reason since it began.
+//! decided by [`FaultHistory`]: a connection may end, or be refused, only if there was a reason since it began.
 //! A turn costs a few calls of its socket; a client that is not connected costs a comparison.
 
 mod datagrams;
@@ -10,11 +10,11 @@ mod streams;
 
 use std::ops::ControlFlow;
 
-use embedded_nal::{TcpClientStack, UdpClientStack, nb};
+use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::{Error, NetStack, TcpSocket, UdpSocket};
 
-use super::calm::Calm;
+use super::fault_history::FaultHistory;
+use super::host::{HostSockets, HostTcp, HostUdp, SocketError};
 use super::plan::{Job, Work};
 use crate::output::counted;
 
@@ -34,20 +34,20 @@ pub(super) const SCRATCH: Scratch = [0; CHUNK];
 #[derive(Debug)]
 enum State {
     Waiting(Instant),
-    Connecting(TcpSocket),
-    Open(TcpSocket),
+    Connecting(HostTcp),
+    Open(HostTcp),
     /// The next datagram's number, and when to give it up.
-    Datagrams(UdpSocket, u16, Instant),
+    Datagrams(HostUdp, u16, Instant),
     Done,
 }
 
 /// What an exchange came to.
-enum Turn {
+enum Exchange {
     /// Nothing to do before a frame comes, or this moment.
     Wait(Option<Instant>),
     Close,
     Abort,
-    Lost(Error),
+    Lost(SocketError),
 }
 
 /// A job and how far it is.
@@ -115,8 +115,8 @@ impl Client {
     pub(super) fn turn(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        calm: &Calm,
+        stack: &mut HostSockets<'_, '_>,
+        history: &FaultHistory,
         scratch: &mut Scratch,
     ) -> Result<Option<Instant>, Failure> {
         loop {
@@ -126,14 +126,14 @@ impl Client {
                     self.state = State::Waiting(at);
                     return Ok(Some(at));
                 }
-                State::Waiting(_) => self.begin(now, stack, calm)?,
+                State::Waiting(_) => self.begin(now, stack, history)?,
                 State::Connecting(socket) => {
-                    if !self.connect(now, stack, calm, socket)? {
+                    if !self.connect(now, stack, history, socket)? {
                         return Ok(None);
                     }
                 }
                 State::Open(socket) => {
-                    let open = self.open(now, stack, calm, socket, scratch)?;
+                    let open = self.open(now, stack, history, socket, scratch)?;
                     if let ControlFlow::Break(wait) = open {
                         return Ok(wait);
                     }
@@ -151,21 +151,20 @@ impl Client {
     fn begin(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        calm: &Calm,
+        stack: &mut HostSockets<'_, '_>,
+        history: &FaultHistory,
     ) -> Result<(), Failure> {
         (self.since, self.next, self.shut) = (now, now, false);
         (self.sent, self.received) = (0, 0);
         self.heard.clear();
         if let Work::Datagrams { .. } = self.job.work {
-            let mut socket = UdpClientStack::socket(stack).map_err(|error| error.to_string())?;
-            let remote = calm.address(self.job.board, self.job.ipv6, 7);
-            self.state = match UdpClientStack::connect(stack, &mut socket, remote) {
-                Ok(()) => State::Datagrams(socket, 0, now),
+            let remote = history.address(self.job.board, self.job.ipv6, 7);
+            self.state = match stack.udp(remote) {
+                Ok(socket) => State::Datagrams(socket, 0, now),
                 Err(_) => State::Waiting(now + RETRY),
             };
         } else {
-            let socket = TcpClientStack::socket(stack).map_err(|error| error.to_string())?;
+            let socket = stack.tcp().map_err(|error| error.to_string())?;
             self.state = State::Connecting(socket);
         }
         Ok(())
@@ -175,9 +174,9 @@ impl Client {
     fn connect(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        calm: &Calm,
-        mut socket: TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        history: &FaultHistory,
+        mut socket: HostTcp,
     ) -> Result<bool, Failure> {
         let port = match self.job.work {
             Work::Echo { .. } | Work::Idle { .. } | Work::Datagrams { .. } => 7,
@@ -186,8 +185,8 @@ impl Client {
             Work::Shell { .. } | Work::Reset => 23,
             Work::Refused { port } => port,
         };
-        let remote = calm.address(self.job.board, self.job.ipv6, port);
-        match TcpClientStack::connect(stack, &mut socket, remote) {
+        let remote = history.address(self.job.board, self.job.ipv6, port);
+        match stack.connect(&mut socket, remote) {
             Err(nb::Error::WouldBlock) => {
                 self.state = State::Connecting(socket);
                 return Ok(false);
@@ -202,10 +201,10 @@ impl Client {
                 self.state = State::Open(socket);
             }
             Err(nb::Error::Other(error)) => {
-                let _ = TcpClientStack::close(stack, socket);
+                stack.close(socket);
                 self.state = match (self.job.work, error) {
-                    (Work::Refused { .. }, Error::ConnectionRefused) => State::Done,
-                    (_, Error::ConnectionRefused) => {
+                    (Work::Refused { .. }, SocketError::Refused) => State::Done,
+                    (_, SocketError::Refused) => {
                         return Err(format!("{remote} refused a connection"));
                     }
                     _ => State::Waiting(now + RETRY),
@@ -219,9 +218,9 @@ impl Client {
     fn open(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        calm: &Calm,
-        mut socket: TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        history: &FaultHistory,
+        mut socket: HostTcp,
         scratch: &mut Scratch,
     ) -> Result<ControlFlow<Option<Instant>>, Failure> {
         let turn = match self.job.work {
@@ -230,20 +229,21 @@ impl Client {
             Work::Chargen { .. } => self.chargen(now, stack, &mut socket, scratch)?,
             Work::Shell { .. } | Work::Reset => self.shell(stack, &mut socket, scratch)?,
             Work::Idle { .. } => self.idle(now, stack, &mut socket)?,
-            Work::Refused { .. } | Work::Datagrams { .. } => Turn::Abort,
+            Work::Refused { .. } | Work::Datagrams { .. } => Exchange::Abort,
         };
         match turn {
-            Turn::Wait(until) => {
+            Exchange::Wait(until) => {
                 self.state = State::Open(socket);
                 return Ok(ControlFlow::Break(until));
             }
-            Turn::Close => {
-                let _ = TcpClientStack::close(stack, socket);
+            Exchange::Close => {
+                stack.close(socket);
             }
-            Turn::Abort => stack.abort(socket),
-            Turn::Lost(error) => {
-                let _ = TcpClientStack::close(stack, socket);
-                if !calm.explains(self.job.board, self.since, now, self.received == 0) {
+            Exchange::Abort => stack.abort(socket),
+            Exchange::Lost(error) => {
+                stack.close(socket);
+                let fresh = self.received == 0;
+                if !history.explains(self.job.board, self.since, now, fresh) {
                     let since = self.since;
                     return Err(format!("{error}, without a reason since {since}"));
                 }

@@ -3,19 +3,19 @@
 //! Within a connection `seq` rises; within a boot no `seq` comes twice, whatever connection it comes on;
 //! no board has been up for longer than since its boot. It holds at most one line a connection.
 
-use embedded_nal::{TcpClientStack, TcpFullStack, nb};
+use embedded_nal::nb;
 use smoltcp::time::Instant;
 use tapboard_firmware::config::TELEMETRY_LINE;
-use tapboard_firmware::{NetStack, TcpSocket};
 
 use super::check::telemetry;
+use super::host::{HostSockets, HostTcp};
 
 /// The server's port.
 pub(super) const PORT: u16 = 9000;
 
 #[derive(Debug)]
 struct Connection {
-    socket: TcpSocket,
+    socket: HostTcp,
     line: Vec<u8>,
     seq: Option<u32>,
 }
@@ -31,7 +31,7 @@ struct Boot {
 /// The server.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
-    listener: Option<TcpSocket>,
+    listener: Option<HostTcp>,
     connections: Vec<Connection>,
     boots: Vec<Boot>,
     /// When each board's last line was made, as far as known.
@@ -49,11 +49,11 @@ impl Collector {
     }
 
     /// Closes every socket for good.
-    pub(super) fn shutdown(&mut self, stack: &mut NetStack<'_>) {
+    pub(super) fn shutdown(&mut self, stack: &mut HostSockets<'_, '_>) {
         self.closed = true;
         let sockets = self.connections.drain(..).map(|connection| connection.socket);
         for socket in sockets.chain(self.listener.take()) {
-            let _ = TcpClientStack::close(stack, socket);
+            stack.close(socket);
         }
     }
 
@@ -66,7 +66,7 @@ impl Collector {
     pub(super) fn turn(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
+        stack: &mut HostSockets<'_, '_>,
         booted: &impl Fn(usize, usize) -> Option<Instant>,
     ) -> Result<(), Failure> {
         if self.closed {
@@ -74,9 +74,9 @@ impl Collector {
         }
         let mut listener = match self.listener.take() {
             Some(listener) => listener,
-            None => listen(stack)?,
+            None => stack.listen(PORT).map_err(|error| format!("cannot listen: {error}"))?,
         };
-        while let Ok((socket, _)) = TcpFullStack::accept(stack, &mut listener) {
+        while let Some(socket) = stack.accept(&mut listener) {
             self.connections.push(Connection { socket, line: Vec::new(), seq: None });
         }
         self.listener = Some(listener);
@@ -86,7 +86,7 @@ impl Collector {
                 index += 1;
             } else {
                 let over = self.connections.swap_remove(index);
-                let _ = TcpClientStack::close(stack, over.socket);
+                stack.close(over.socket);
             }
         }
         Ok(())
@@ -97,13 +97,13 @@ impl Collector {
         &mut self,
         index: usize,
         now: Instant,
-        stack: &mut NetStack<'_>,
+        stack: &mut HostSockets<'_, '_>,
         booted: &impl Fn(usize, usize) -> Option<Instant>,
     ) -> Result<bool, Failure> {
         let mut chunk = [0; 1024];
         loop {
             let connection = &mut self.connections[index];
-            let count = match TcpClientStack::receive(stack, &mut connection.socket, &mut chunk) {
+            let count = match stack.receive(&mut connection.socket, &mut chunk) {
                 Ok(0) | Err(nb::Error::Other(_)) => return Ok(false),
                 Ok(count) => count,
                 Err(nb::Error::WouldBlock) => return Ok(true),
@@ -169,14 +169,4 @@ impl Collector {
         }
         Ok(line.seq)
     }
-}
-
-fn listen(stack: &mut NetStack<'_>) -> Result<TcpSocket, Failure> {
-    let listening = |stack: &mut NetStack<'_>| {
-        let mut socket = TcpClientStack::socket(stack)?;
-        TcpFullStack::bind(stack, &mut socket, PORT)?;
-        TcpFullStack::listen(stack, &mut socket)?;
-        Ok(socket)
-    };
-    listening(stack).map_err(|error: tapboard_firmware::Error| format!("cannot listen: {error}"))
 }

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::replay::replay;
-use super::{Arena, Failure, Plan, Report, Sim, run};
+use super::{Arena, Failure, SimOptions, WorldPlan, WorldReport, run};
 use crate::clock::RealClock;
 use crate::output::{self, counted, wrapped};
 
@@ -37,7 +37,7 @@ struct Sum {
 
 impl Sum {
     /// Counts a world, and returns what failed in it unless that is too much to keep.
-    fn add(&mut self, report: Report) -> Option<&Failure> {
+    fn add(&mut self, report: WorldReport) -> Option<&Failure> {
         self.worlds += 1;
         self.virtual_us += report.elapsed.total_micros();
         self.frames += report.frames;
@@ -53,34 +53,37 @@ impl Sum {
 }
 
 /// Runs the worlds that the options name. An error says how many of them failed.
-pub fn command(options: &Sim) -> Result<(), String> {
-    if options.captures_to_stdout() {
+pub fn command(options: &SimOptions) -> Result<(), String> {
+    if options.takes_stdout() {
         output::leave_stdout();
     }
-    let seeds = options.seeds();
+    let seeds = if options.plan.is_some() { 0..1 } else { options.seeds.clone() };
     let threads = options.threads().min(seeds.end - seeds.start);
     let clock = RealClock::new();
     let bar = bar(seeds.end - seeds.start, options.json);
-    let faults = options.faults.on();
     let done = |sum: &mut Sum, report| {
         let in_full = sum.failures.len() < IN_FULL;
         if let Some(failure) = sum.add(report)
             && !options.json
         {
-            bar.suspend(|| show(failure, faults, in_full));
+            bar.suspend(|| show(failure, options, in_full));
         }
         bar.inc(1);
     };
     let mut sum = Sum::default();
-    if options.pcap.is_some() || options.ladder {
+    if options.plan.is_some()
+        || options.write_plan.is_some()
+        || options.pcap.is_some()
+        || options.ladder
+    {
         done(&mut sum, replay(options)?);
     } else {
-        all(seeds, threads, faults, |report| done(&mut sum, report));
+        all(seeds, threads, options.faults, |report| done(&mut sum, report));
     }
     bar.finish_and_clear();
     let seconds = clock.now().total_micros() as f64 / 1e6;
     if options.json {
-        let json = format!("{:#}\n", summary_json(&sum, faults, threads, seconds));
+        let json = format!("{:#}\n", summary_json(&sum, options, threads, seconds));
         let _ = output::stream().write_all(json.as_bytes());
     } else {
         print(&summary(&sum, threads, seconds));
@@ -92,7 +95,7 @@ pub fn command(options: &Sim) -> Result<(), String> {
 }
 
 /// Runs every world once, and `done` with each one's report, in the order in which they end.
-fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(Report)) {
+fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(WorldReport)) {
     let next = AtomicU64::new(seeds.start);
     std::thread::scope(|scope| {
         let (sender, reports) = mpsc::sync_channel(1024);
@@ -100,7 +103,7 @@ fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(Repor
             let (sender, next, end) = (sender.clone(), &next, seeds.end);
             scope.spawn(move || {
                 let mut arena = Arena::new();
-                let mut world = |seed| run(&Plan::draw(seed, faults), &mut arena, None);
+                let mut world = |seed| run(&WorldPlan::draw(seed, faults), &mut arena, None);
                 // Not past the end, which may be the last number there is.
                 let take = |seed: u64| (seed < end).then(|| seed + 1);
                 while let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
@@ -139,17 +142,41 @@ fn print(text: &str) {
     let _ = output::stream().write_all(text.as_bytes());
 }
 
-fn replay_command(seed: u64, faults: bool) -> String {
-    let faults = if faults { "" } else { " --faults off" };
-    format!("tapboard sim --seed {seed}{faults} --pcap world-{seed}.pcapng --ladder")
+/// The words that name the world of a failure again, and a name for its files.
+fn world_words(seed: Option<u64>, options: &SimOptions) -> (String, String) {
+    if let Some(path) = &options.plan {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        return (format!("--plan {}", path.display()), name.into_owned());
+    }
+    let seed = seed.unwrap_or_default();
+    let faults = if options.faults { "" } else { " --faults off" };
+    (format!("--seed {seed}{faults}"), format!("world-{seed}"))
 }
 
-fn show(failure: &Failure, faults: bool, netstat: bool) {
+/// The command that shows what happened in it.
+fn replay_command(seed: Option<u64>, options: &SimOptions) -> String {
+    let (words, name) = world_words(seed, options);
+    format!("tapboard sim {words} --pcap {name}.pcapng --ladder")
+}
+
+/// The command that keeps its plan for good, unless that has been done.
+fn freeze_command(seed: Option<u64>, options: &SimOptions) -> Option<String> {
+    let (words, name) = world_words(seed, options);
+    options.plan.is_none().then(|| format!("tapboard sim {words} --write-plan {name}.json"))
+}
+
+fn show(failure: &Failure, options: &SimOptions, netstat: bool) {
     let Failure { seed, at, oracle, text, .. } = failure;
     let more =
         if netstat { format!("{}commit {}\n", failure.netstat, COMMIT) } else { String::new() };
-    let replay = replay_command(*seed, faults);
-    print(&format!("seed {seed} at {at}: {oracle}: {text}\n{more}replay: {replay}\n"));
+    let world = match (&options.plan, seed) {
+        (Some(path), _) => format!("plan {}", path.display()),
+        (None, seed) => format!("seed {}", seed.unwrap_or_default()),
+    };
+    let replay = replay_command(*seed, options);
+    let freeze = freeze_command(*seed, options);
+    let freeze = freeze.map_or_else(String::new, |command| format!("freeze: {command}\n"));
+    print(&format!("{world} at {at}: {oracle}: {text}\n{more}replay: {replay}\n{freeze}"));
 }
 
 fn summary(sum: &Sum, threads: u64, seconds: f64) -> String {
@@ -165,7 +192,7 @@ fn summary(sum: &Sum, threads: u64, seconds: f64) -> String {
     )
 }
 
-fn summary_json(sum: &Sum, faults: bool, threads: u64, seconds: f64) -> Value {
+fn summary_json(sum: &Sum, options: &SimOptions, threads: u64, seconds: f64) -> Value {
     let failures = sum.failures.iter().map(|failure| {
         json!({
             "seed": failure.seed,
@@ -174,7 +201,8 @@ fn summary_json(sum: &Sum, faults: bool, threads: u64, seconds: f64) -> Value {
             "text": failure.text,
             "netstat": failure.netstat,
             "commit": COMMIT,
-            "replay": replay_command(failure.seed, faults),
+            "replay": replay_command(failure.seed, options),
+            "freeze": freeze_command(failure.seed, options),
         })
     });
     json!({

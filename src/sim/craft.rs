@@ -11,12 +11,12 @@ use smoltcp::wire::{
 pub(super) const UNANSWERABLE: [u8; 20] = [0xbc; 20];
 
 /// A host's end of a conversation.
-pub(super) type Place = (EthernetAddress, Ipv4Address, u16);
+pub(super) type FrameAddress = (EthernetAddress, Ipv4Address, u16);
 
 /// A TCP segment.
 pub(super) struct Segment<'p> {
-    pub(super) source: Place,
-    pub(super) destination: Place,
+    pub(super) source: FrameAddress,
+    pub(super) destination: FrameAddress,
     pub(super) control: TcpControl,
     pub(super) seq: TcpSeqNumber,
     pub(super) ack: Option<TcpSeqNumber>,
@@ -53,7 +53,12 @@ impl Segment<'_> {
 }
 
 /// Makes `buffer` a frame with a UDP datagram.
-pub(super) fn datagram(buffer: &mut Vec<u8>, source: Place, destination: Place, payload: &[u8]) {
+pub(super) fn datagram(
+    buffer: &mut Vec<u8>,
+    source: FrameAddress,
+    destination: FrameAddress,
+    payload: &[u8],
+) {
     let repr = UdpRepr { src_port: source.2, dst_port: destination.2 };
     let len = repr.header_len() + payload.len();
     let udp = ipv4(buffer, source, destination, IpProtocol::Udp, len);
@@ -102,8 +107,8 @@ fn ethernet(
 
 fn ipv4(
     buffer: &mut Vec<u8>,
-    source: Place,
-    destination: Place,
+    source: FrameAddress,
+    destination: FrameAddress,
     protocol: IpProtocol,
     len: usize,
 ) -> &mut [u8] {
@@ -137,7 +142,7 @@ pub(super) fn dress(frame: &mut [u8], source: Ipv4Address, destination: Ipv4Addr
     ip.emit(&mut Ipv4Packet::new_unchecked(&mut frame[14..34]), &ChecksumCapabilities::default());
     let (source, destination) = (source.into(), destination.into());
     let payload = &mut frame[34..];
-    // Below the ports that mean something to an intruder.
+    // Below the ports that mean something to an adversary.
     payload[0] &= 0x7f;
     if tcp {
         payload[12] = 0x50;
@@ -149,9 +154,9 @@ pub(super) fn dress(frame: &mut [u8], source: Ipv4Address, destination: Ipv4Addr
     }
 }
 
-/// What an intruder understands of a frame.
+/// What an adversary understands of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum ParsedFrame {
     WhoHas {
         asked: Ipv4Address,
         by: (EthernetAddress, Ipv4Address),
@@ -173,7 +178,7 @@ pub(super) enum Heard {
 }
 
 /// Reads a frame, which may hold anything.
-pub(super) fn read(frame: &[u8]) -> Option<Heard> {
+pub(super) fn read(frame: &[u8]) -> Option<ParsedFrame> {
     let ethernet = EthernetFrame::new_checked(frame).ok()?;
     match ethernet.ethertype() {
         EthernetProtocol::Arp => {
@@ -185,7 +190,7 @@ pub(super) fn read(frame: &[u8]) -> Option<Heard> {
                     source_protocol_addr,
                     target_protocol_addr,
                     ..
-                } => Some(Heard::WhoHas {
+                } => Some(ParsedFrame::WhoHas {
                     asked: target_protocol_addr,
                     by: (source_hardware_addr, source_protocol_addr),
                 }),
@@ -200,7 +205,7 @@ pub(super) fn read(frame: &[u8]) -> Option<Heard> {
                     let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
                     let checks = ChecksumCapabilities::default();
                     let tcp = TcpRepr::parse(&tcp, &source.into(), &to.into(), &checks).ok()?;
-                    Some(Heard::Segment {
+                    Some(ParsedFrame::Segment {
                         to,
                         port: tcp.dst_port,
                         board_port: tcp.src_port,
@@ -213,7 +218,7 @@ pub(super) fn read(frame: &[u8]) -> Option<Heard> {
                 IpProtocol::Udp => {
                     let udp = UdpPacket::new_checked(ip.payload()).ok()?;
                     let unanswerable = udp.payload() == UNANSWERABLE;
-                    Some(Heard::Datagram { source, unanswerable })
+                    Some(ParsedFrame::Datagram { source, unanswerable })
                 }
                 _ => None,
             }

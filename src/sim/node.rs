@@ -6,16 +6,16 @@
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
-use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BOARD_NET, Board, BoardSockets, Firmware, NetConfig, NetStack};
 
 use super::arena::{Lent, PeerSockets};
-use super::calm::Calm;
 use super::client::{Client, SCRATCH, Scratch};
 use super::collector::{Collector, PORT};
-use super::plan::{BoardPlan, Job};
+use super::fault_history::FaultHistory;
+use super::host::{BareStack, HostStack};
+use super::plan::{BoardPlan, Job, PeerPlan, Profile, Stack};
 
 /// A board's hardware, all of whose randomness comes from the world's seed.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(super) fn net_config(number: u8, generation: u8) -> NetConfig {
 }
 
 /// Where boots get their memory: what no boot of this world has had yet.
-pub(super) struct Stock<'w> {
+pub(super) struct BootMemory<'w> {
     pub(super) lent: Lent<'w>,
     pub(super) boards: std::slice::IterMut<'w, BoardSockets<'w>>,
     pub(super) peers: std::slice::IterMut<'w, PeerSockets<'w>>,
@@ -107,22 +107,22 @@ impl<'w> BoardNode<'w> {
     pub(super) fn boot(
         &mut self,
         now: Instant,
-        stock: &mut Stock<'w>,
+        memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
-        entropy: u64,
     ) {
+        let entropy = boot_entropy(self.plan.entropy, self.booted.len());
         let mut name = heapless::String::new();
         let text = format_args!("b{}.{}", self.number, self.booted.len());
         core::fmt::write(&mut name, text).expect("a short name");
         let telemetry = self.plan.telemetry.then_some((self.collector, PORT).into());
         let services = ServiceConfig { name, telemetry };
         let hardware = Hardware { led: false, rng: Rng::new(entropy), reset: false };
-        let sockets = stock.boards.next().expect("the plan counts the boots");
-        let firmware = if self.plan.large {
-            let buffers = stock.lent.large();
+        let sockets = memory.boards.next().expect("the plan counts the boots");
+        let firmware = if self.plan.profile == Profile::Large {
+            let buffers = memory.lent.large();
             Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
         } else {
-            let buffers = stock.lent.mcu();
+            let buffers = memory.lent.mcu();
             Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
         };
         self.firmware = Some(Box::new(firmware.expect("the hardware has entropy")));
@@ -137,8 +137,10 @@ impl<'w> BoardNode<'w> {
 
 /// A machine as others on the network know it: clients of the boards, and a telemetry server.
 pub(super) struct PeerNode<'w> {
+    plan: PeerPlan,
+    boots: usize,
     pub(super) config: NetConfig,
-    pub(super) stack: NetStack<'w>,
+    pub(super) stack: HostStack<'w>,
     pub(super) clients: Vec<Client>,
     pub(super) collector: Option<Collector>,
     scratch: Box<Scratch>,
@@ -146,18 +148,19 @@ pub(super) struct PeerNode<'w> {
 
 impl<'w> PeerNode<'w> {
     pub(super) fn new(
+        plan: PeerPlan,
         config: NetConfig,
-        jobs: &[Job],
+        jobs: impl Iterator<Item = Job>,
         collector: bool,
-        now: Instant,
-        stock: &mut Stock<'w>,
+        memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
-        entropy: u64,
     ) -> Self {
         Self {
+            plan,
+            boots: 1,
             config,
-            stack: boot_peer(&config, now, stock, device, entropy),
-            clients: jobs.iter().copied().map(Client::new).collect(),
+            stack: boot_peer(&plan, 0, &config, Instant::ZERO, memory, device),
+            clients: jobs.map(Client::new).collect(),
             collector: collector.then(Collector::default),
             scratch: Box::new(SCRATCH),
         }
@@ -168,11 +171,11 @@ impl<'w> PeerNode<'w> {
         &mut self,
         config: NetConfig,
         now: Instant,
-        stock: &mut Stock<'w>,
+        memory: &mut BootMemory<'w>,
         device: &mut (impl Device + ?Sized),
-        entropy: u64,
     ) {
-        self.stack = boot_peer(&config, now, stock, device, entropy);
+        self.stack = boot_peer(&self.plan, self.boots, &config, now, memory, device);
+        self.boots += 1;
         self.config = config;
         for client in &mut self.clients {
             client.restart(now);
@@ -187,7 +190,7 @@ impl<'w> PeerNode<'w> {
         &mut self,
         now: Instant,
         device: &mut (impl Device + ?Sized),
-        calm: &Calm,
+        history: &FaultHistory,
         booted: &impl Fn(usize, usize) -> Option<Instant>,
     ) -> Result<Option<Instant>, String> {
         let Self { stack, clients, collector, scratch, .. } = self;
@@ -195,7 +198,7 @@ impl<'w> PeerNode<'w> {
         let next = stack.poll_with(now, device, |stack, now| {
             let mut next = None;
             for client in clients.iter_mut() {
-                match client.turn(now, stack, calm, scratch) {
+                match client.turn(now, stack, history, scratch) {
                     Ok(at) => next = earliest(next, at),
                     Err(text) => {
                         failure.get_or_insert_with(|| format!("{text} ({})", client.describe()));
@@ -213,15 +216,31 @@ impl<'w> PeerNode<'w> {
     }
 }
 
+/// The randomness of a boot, counted from 0.
+const fn boot_entropy(first: u64, boot: usize) -> u64 {
+    first.wrapping_add(boot as u64)
+}
+
 fn boot_peer<'w>(
+    plan: &PeerPlan,
+    boot: usize,
     config: &NetConfig,
     now: Instant,
-    stock: &mut Stock<'w>,
+    memory: &mut BootMemory<'w>,
     device: &mut (impl Device + ?Sized),
-    entropy: u64,
-) -> NetStack<'w> {
-    let sockets = stock.peers.next().expect("the plan counts the boots");
-    NetStack::new(config, device, now, entropy, stock.lent.peer(), sockets)
+) -> HostStack<'w> {
+    let entropy = boot_entropy(plan.entropy, boot);
+    match plan.stack {
+        Stack::Smoltcp => {
+            HostStack::Smoltcp(Box::new(BareStack::new(config, now, device, entropy)))
+        }
+        Stack::Tapboard => {
+            let sockets = memory.peers.next().expect("the plan counts the boots");
+            let buffers = memory.lent.peer();
+            let stack = NetStack::new(config, device, now, entropy, buffers, sockets);
+            HostStack::Tapboard(Box::new(stack))
+        }
+    }
 }
 
 /// The earlier of two moments, where `None` is none.
@@ -230,19 +249,4 @@ pub(super) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<I
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
-}
-
-/// All sockets of a stack and its counters that are not 0.
-pub(super) fn netstat(name: &str, stack: &NetStack<'_>) -> String {
-    use std::fmt::Write;
-
-    let mut text = format!("-- {name}\n");
-    for row in (0..).map_while(|index| stack.row(index)) {
-        let _ = writeln!(text, "{row}");
-    }
-    let counters = (0..).map_while(|index| stack.counter(index));
-    for (name, value) in counters.filter(|&(_, value)| value != 0) {
-        let _ = writeln!(text, "{name} {value}");
-    }
-    text
 }

@@ -1,83 +1,40 @@
-//! The options of `tapboard sim`.
+//! What `tapboard sim` is to run, and where the result goes.
 
 use std::ops::Range;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use crate::output::is_standard;
 
-use crate::cli::{is_standard, seed};
-
-/// Options of `tapboard sim`.
-#[derive(Clone, Debug, Args)]
-pub struct Sim {
-    /// Run the worlds of these seeds; the last is not among them.
-    #[arg(long, value_name = "A..B", default_value = "0..1000", value_parser = seeds)]
-    seeds: Range<u64>,
-    /// Run the world of this seed alone.
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed(u64::MAX - 1))]
-    seed: Option<u64>,
+/// Which worlds to run, and how to show them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimOptions {
+    /// The seeds; the end is not among them. At least one.
+    pub seeds: Range<u64>,
+    /// The one world of this plan in place of the seeds' ones; of standard input, if it is `-`.
+    pub plan: Option<PathBuf>,
+    /// Write the plan of the one world to this file, or to standard output (`-`).
+    pub write_plan: Option<PathBuf>,
     /// How many worlds to run at a time; as many as there are cores unless given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
+    pub threads: Option<u64>,
     /// Print one JSON object at the end instead of text.
-    #[arg(long)]
     pub json: bool,
     /// Whether cables and power fail.
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    pub faults: Switch,
-    /// Write every frame on the boards' cables to this pcapng file, with what the cable did to it; of one
-    /// world, so with --seed. With - to standard output, and all else to standard error.
-    #[arg(long, value_name = "FILE")]
+    pub faults: bool,
+    /// Write every frame on the cables of the one world to this pcapng file, or to standard output (`-`).
     pub pcap: Option<PathBuf>,
-    /// Draw every frame on the boards' cables as it is sent; of one world, so with --seed.
-    #[arg(long)]
+    /// Draw every frame on the cables of the one world.
     pub ladder: bool,
 }
 
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    /// They do.
-    On,
-    /// They do not.
-    Off,
-}
-
-impl Switch {
-    /// Whether it is on.
-    #[must_use]
-    pub const fn on(self) -> bool {
-        matches!(self, Self::On)
-    }
-}
-
-impl Sim {
-    /// Looks at what is without effect.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let frames = [("--pcap", self.pcap.is_some()), ("--ladder", self.ladder)];
-        if let Some((option, _)) = frames.iter().find(|(_, given)| *given && self.seed.is_none()) {
-            return Err(format!(
-                "{option} shows the frames of one world; name it with --seed N, in place of --seeds"
-            ));
-        }
-        if self.json && self.captures_to_stdout() {
-            return Err(
-                "--json and --pcap - both are for standard output; name a file for the capture"
-                    .into(),
-            );
-        }
-        Ok(())
-    }
-
-    /// Whether frames go to standard output, which is then no place for anything else.
+impl SimOptions {
+    /// Whether frames go to standard output.
     pub(super) fn captures_to_stdout(&self) -> bool {
         self.pcap.as_deref().is_some_and(is_standard)
     }
 
-    /// The seeds to run.
-    #[must_use]
-    pub fn seeds(&self) -> Range<u64> {
-        self.seed.map_or_else(|| self.seeds.clone(), |seed| seed..seed + 1)
+    /// Whether frames or the plan go to standard output, which is then no place for anything else.
+    pub(super) fn takes_stdout(&self) -> bool {
+        self.captures_to_stdout() || self.write_plan.as_deref().is_some_and(is_standard)
     }
 
     /// How many worlds to run at a time.
@@ -85,46 +42,5 @@ impl Sim {
     pub fn threads(&self) -> u64 {
         let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
         self.threads.unwrap_or_else(cores)
-    }
-}
-
-/// A range of seeds with at least one in it.
-fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let parsed = text.split_once("..").and_then(|(first, end)| {
-        let (first, end) = (first.parse().ok()?, end.parse().ok()?);
-        (first < end).then_some(first..end)
-    });
-    parsed.ok_or_else(|| format!("{text:?} is not A..B with A below B, e.g. 0..1000"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Cli, Command};
-
-    #[test]
-    fn seeds_are_a_range_or_one() {
-        let read = |words: &str| Cli::read(words.split(' ').map(Into::into));
-        let sim = |words: &str| match read(words).unwrap().command {
-            Some(Command::Sim(sim)) => sim.seeds(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(sim("tapboard sim --seeds 7..9"), 7..9);
-        assert_eq!(sim("tapboard sim --seed 7 --ladder --pcap x"), 7..8);
-        assert_eq!(sim(&format!("tapboard sim --seed {}", u64::MAX - 1)), u64::MAX - 1..u64::MAX);
-        let last = format!("--seed {}", u64::MAX);
-        for bad in ["", "7", "7..7", "9..7", "..7", "-1..7", "a..b"] {
-            assert!(seeds(bad).unwrap_err().contains("e.g. 0..1000"), "{bad}");
-        }
-        for (bad, remedy) in [
-            ("--ladder", "--seed N"),
-            ("--pcap x", "--seed N"),
-            ("--seeds 0..5 --pcap x", "--seed N, in place of --seeds"),
-            ("--seed 7 --pcap - --json", "name a file"),
-            (last.as_str(), "a number from 0 to 18446744073709551614"),
-        ] {
-            let error = read(&format!("tapboard sim {bad}")).unwrap_err().to_string();
-            assert!(error.contains(remedy), "{bad}: {error}");
-        }
     }
 }

@@ -11,7 +11,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 
 use super::node::earliest;
-use crate::link::{Faults, Link, Notes, Setting};
+use crate::link::{Faults, Link, LinkEvents, Setting};
 use crate::nic::wire::{InFlight, Side, Wire};
 
 /// Addresses the switch remembers.
@@ -19,7 +19,7 @@ const TABLE: usize = 32;
 
 /// Sees each frame when it is sent to a node's link: the time, the node, the side it is sent to, the
 /// frame as it was sent, and what befell it.
-pub type Observer<'o> = dyn FnMut(Instant, usize, Side, &[u8], &Notes) + 'o;
+pub type Observer<'o> = dyn FnMut(Instant, usize, Side, &[u8], &LinkEvents) + 'o;
 
 /// One node's cable.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Port {
     }
 
     /// Forgets what has arrived and was not read: its node is off.
-    pub(super) fn deafen(&mut self) {
+    pub(super) fn clear_rx(&mut self) {
         self.wire.in_flight(Side::Board).clear();
     }
 }
@@ -117,7 +117,7 @@ impl<'o> Switch<'o> {
         let port = &mut self.ports[node];
         if port.link.transparent() {
             if let Some(observer) = &mut self.observer {
-                observer(now, node, to, &frame, &Notes::default());
+                observer(now, node, to, &frame, &LinkEvents::default());
             }
             return Some(frame);
         }

@@ -3,20 +3,20 @@
 //! A step does what is due at one moment: events of the plan, frames that arrive, machines that have a
 //! frame or a deadline. What must hold at every step is checked at once; what must hold in the end,
 //! once a virtual second after the last fault. Everything is in vectors and in fixed order, so that the
-//! plan and the seed decide every byte.
+//! plan decides every byte.
 
-mod fate;
+mod events;
 mod oracles;
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::NetConfig;
-use tapboard_firmware::rng::Rng;
 
-use super::calm::Calm;
-use super::intruder::Intruder;
-use super::node::{BoardNode, PeerNode, Stock, earliest, net_config, netstat};
-use super::plan::{Event, Plan};
+use super::adversary::Adversary;
+use super::fault_history::FaultHistory;
+use super::host::netstat;
+use super::node::{BoardNode, BootMemory, PeerNode, earliest, net_config};
+use super::plan::{TimedEvent, WorldPlan};
 use super::switch::{Observer, Port, Switch};
 use crate::nic::wire::Side;
 use crate::world::Step;
@@ -52,8 +52,8 @@ struct Wakeups {
 
 enum Node<'w> {
     Board(Box<BoardNode<'w>>, Wakeups),
-    Peer(Box<PeerNode<'w>>, Calm),
-    Intruder(Intruder),
+    Peer(Box<PeerNode<'w>>, FaultHistory),
+    Adversary(Adversary),
 }
 
 /// How far a world is.
@@ -69,9 +69,8 @@ pub(super) struct World<'w, 'o> {
     pub(super) switch: Switch<'o>,
     nodes: Vec<Node<'w>>,
     deadlines: Vec<Option<Instant>>,
-    stock: Stock<'w>,
-    events: std::collections::VecDeque<(Instant, Event)>,
-    entropy: Rng,
+    memory: BootMemory<'w>,
+    events: std::collections::VecDeque<TimedEvent>,
     boards: usize,
     heal: Instant,
     healed: bool,
@@ -85,19 +84,17 @@ pub(super) struct World<'w, 'o> {
 
 impl<'w, 'o> World<'w, 'o> {
     pub(super) fn new(
-        plan: &Plan,
-        stock: Stock<'w>,
+        plan: &WorldPlan,
+        memory: BootMemory<'w>,
         observer: Option<&'o mut Observer<'o>>,
     ) -> Self {
-        let mut entropy = Rng::new(!plan.seed);
-        let ports = plan.delays.iter().map(|&delay| Port::new(entropy.next_u64(), delay));
+        let ports = plan.cables().map(|cable| Port::new(cable.seed, cable.delay));
         let mut world = Self {
             switch: Switch::new(ports.collect(), observer),
             nodes: Vec::new(),
             deadlines: vec![Some(Instant::ZERO); plan.nodes()],
-            stock,
+            memory,
             events: plan.events.iter().copied().collect(),
-            entropy,
             boards: plan.boards.len(),
             heal: plan.heal,
             healed: false,
@@ -107,12 +104,12 @@ impl<'w, 'o> World<'w, 'o> {
             polls: 0,
             violation: None,
         };
-        world.people(plan);
+        world.spawn_nodes(plan);
         world
     }
 
     /// Boots every machine of the plan.
-    fn people(&mut self, plan: &Plan) {
+    fn spawn_nodes(&mut self, plan: &WorldPlan) {
         let configs: Vec<NetConfig> = [1, 11, 12, 13]
             .into_iter()
             .take(plan.boards.len())
@@ -121,32 +118,32 @@ impl<'w, 'o> World<'w, 'o> {
         let collector = net_config(2, 0).ipv4_address();
         for (number, (&board, &config)) in plan.boards.iter().zip(&configs).enumerate() {
             let mut board = BoardNode::new(board, number, config, collector);
-            let entropy = self.entropy.next_u64();
             let end = &mut self.switch.ports[number].wire.end(Side::Board);
-            board.boot(Instant::ZERO, &mut self.stock, end, entropy);
+            board.boot(Instant::ZERO, &mut self.memory, end);
             self.nodes.push(Node::Board(Box::new(board), Wakeups::default()));
         }
-        for (number, jobs) in plan.peers.iter().enumerate() {
+        for (number, &peer) in plan.peers.iter().enumerate() {
             let node = self.nodes.len();
             let config = net_config(2 + number as u8, 0);
-            let entropy = self.entropy.next_u64();
+            let jobs = plan.jobs.iter().copied().filter(|job| job.peer == number);
             let end = &mut self.switch.ports[node].wire.end(Side::Board);
-            let (first, now) = (number == 0, Instant::ZERO);
-            let peer = PeerNode::new(config, jobs, first, now, &mut self.stock, end, entropy);
-            let calm = Calm::new(node, configs.clone(), plan.nodes());
-            self.nodes.push(Node::Peer(Box::new(peer), calm));
+            let peer = PeerNode::new(peer, config, jobs, number == 0, &mut self.memory, end);
+            let history = FaultHistory::new(node, configs.clone(), plan.nodes());
+            self.nodes.push(Node::Peer(Box::new(peer), history));
         }
-        for number in 0..plan.intruders {
+        for (number, adversary) in plan.adversaries.iter().enumerate() {
             let config = net_config(66 + number as u8, 0);
-            let seed = self.entropy.next_u64();
-            let intruder = Intruder::new(config, configs.clone(), seed);
-            self.nodes.push(Node::Intruder(intruder));
+            let adversary = Adversary::new(config, configs.clone(), adversary.entropy);
+            self.nodes.push(Node::Adversary(adversary));
         }
     }
 
     /// All that happens at `now`.
     pub(super) fn step(&mut self, now: Instant) -> Step {
-        while let Some(&(at, event)) = self.events.front()
+        if !self.healed && now >= self.heal {
+            self.heal(now);
+        }
+        while let Some(&TimedEvent { at, event }) = self.events.front()
             && at <= now
         {
             self.events.pop_front();
@@ -182,8 +179,8 @@ impl<'w, 'o> World<'w, 'o> {
             return Step::Next(Some(now));
         }
         let mut next = self.switch.next_arrival();
-        next = earliest(next, self.events.front().map(|&(at, _)| at));
-        next = earliest(next, self.healed.then_some(self.look));
+        next = earliest(next, self.events.front().map(|timed| timed.at));
+        next = earliest(next, Some(if self.healed { self.look } else { self.heal }));
         for &deadline in &self.deadlines {
             next = earliest(next, deadline);
         }
@@ -205,8 +202,8 @@ impl<'w, 'o> World<'w, 'o> {
                     Ok(None)
                 }
             }
-            Node::Intruder(intruder) => {
-                let polled = intruder.poll(now, &mut wire.end(Side::Board));
+            Node::Adversary(adversary) => {
+                let polled = adversary.poll(now, &mut wire.end(Side::Board));
                 polled.map_err(|text| violation("answer", text))
             }
             Node::Peer(..) => self.poll_peer(index, now),
@@ -246,11 +243,11 @@ impl<'w, 'o> World<'w, 'o> {
             Node::Board(board, _) => board.booted.get(boot).copied(),
             _ => None,
         };
-        let Node::Peer(peer, calm) = &mut others[index - self.boards] else {
+        let Node::Peer(peer, history) = &mut others[index - self.boards] else {
             return Ok(None);
         };
         let mut end = self.switch.ports[index].wire.end(Side::Board);
-        let polled = peer.poll(now, &mut end, calm, &booted);
+        let polled = peer.poll(now, &mut end, history, &booted);
         polled.map_err(|text| violation("stream", text))
     }
 
@@ -272,9 +269,9 @@ impl<'w, 'o> World<'w, 'o> {
                 },
                 Node::Peer(peer, _) => {
                     let name = format!("peer {index}, {}", peer.config.ipv4_address());
-                    text += &netstat(&name, &peer.stack);
+                    text += &peer.stack.netstat(&name);
                 }
-                Node::Intruder(_) => {}
+                Node::Adversary(_) => {}
             }
         }
         text

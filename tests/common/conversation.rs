@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use embedded_nal::{UdpClientStack, UdpFullStack, nb};
 use smoltcp::time::{Duration, Instant};
-use tapboard::capture::Way;
+use tapboard::capture::Direction;
 use tapboard::nic::wire::Side;
 use tapboard::world::Outcome;
 use tapboard_firmware::NetStack;
@@ -23,7 +23,7 @@ use super::{ready, tcp};
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) at: Instant,
-    pub(crate) way: Way,
+    pub(crate) direction: Direction,
     pub(crate) frame: Vec<u8>,
     pub(crate) notes: String,
 }
@@ -64,11 +64,11 @@ pub(crate) fn conversation() -> Vec<Sent> {
     let mut faults = Faults::default();
     pair.tap = Box::new(move |at, side, frame| {
         let (fate, notes) = faults.hit(side, frame);
-        let way = match side {
-            Side::Board => Way::ToBoard,
-            Side::Peer => Way::ToPeer,
+        let direction = match side {
+            Side::Board => Direction::ToBoard,
+            Side::Peer => Direction::ToPeer,
         };
-        log.borrow_mut().push(Sent { at, way, frame: frame.to_vec(), notes });
+        log.borrow_mut().push(Sent { at, direction, frame: frame.to_vec(), notes });
         fate
     });
     echo(&mut pair);

@@ -138,12 +138,16 @@ fn what_is_done_elsewhere_is_still_on_some_page() {
     }
 }
 
-/// What is shown of the examples is in one of them; line breaks aside.
+/// What is shown of the examples, the firmware's included, and of the minimal board is in one of them; line breaks
+/// aside.
 #[test]
 fn code_is_that_of_an_example() {
     let bare = |text: &str| text.split_whitespace().collect::<String>().replace(",)", ")");
-    let examples = std::fs::read_dir(markdown::root().join("examples")).expect("the examples");
-    let paths = examples.map(|entry| entry.expect("it can be listed").path());
+    let directories = ["examples", "firmware/examples", "firmware/boards/minimal/src"];
+    let paths = directories.iter().flat_map(|directory| {
+        let listed = std::fs::read_dir(markdown::root().join(directory)).expect("the examples");
+        listed.map(|entry| entry.expect("it can be listed").path())
+    });
     let rust = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     let examples: Vec<String> =
         rust.map(|path| bare(&std::fs::read_to_string(path).expect("UTF-8"))).collect();
@@ -154,7 +158,7 @@ fn code_is_that_of_an_example() {
             count += 1;
             let shown = bare(&block.text.join("\n"));
             let found = examples.iter().any(|example| example.contains(&shown));
-            assert!(found, "{}: in no file of examples/", page.at(block.line));
+            assert!(found, "{}: in no example", page.at(block.line));
         }
     }
     assert!(count >= 4, "{count} blocks: they are not found");

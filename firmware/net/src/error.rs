@@ -26,6 +26,9 @@ pub enum Error {
     TimedOut,
     /// The stack ended the connection to make room, or because nobody used its handle.
     ConnectionAborted,
+    /// Not among what a socket of the stack's own can do: groups.
+    #[cfg(feature = "async")]
+    Unsupported,
 }
 
 impl core::fmt::Display for Error {
@@ -41,6 +44,8 @@ impl core::fmt::Display for Error {
             Self::ConnectionReset => "connection reset by peer",
             Self::TimedOut => "timed out",
             Self::ConnectionAborted => "connection aborted",
+            #[cfg(feature = "async")]
+            Self::Unsupported => "not supported",
         })
     }
 }

@@ -119,6 +119,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "async")]
+pub mod asynch;
 mod error;
 mod fmt;
 mod frame;
@@ -132,12 +134,18 @@ pub mod stack;
 pub mod storage;
 mod tcp;
 mod time;
+#[cfg(feature = "async")]
+mod wake;
 mod workaround;
 
+#[cfg(feature = "async")]
+pub use asynch::Async;
 pub use error::Error;
 pub use limits::Limits;
 pub use shared::Shared;
-pub use stack::{Conflict, NetConfig, NetStack, TcpSocket, UdpSocket};
+#[cfg(feature = "udp")]
+pub use stack::UdpSocket;
+pub use stack::{Conflict, NetConfig, NetStack, TcpSocket};
 pub use storage::{Buffers, Sockets, Storage};
 pub use tcp::backlog::{Backlog, BacklogView};
 pub use time::earliest;

@@ -7,12 +7,16 @@
 use core::cell::RefCell;
 use core::net::SocketAddr;
 
-use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
+use embedded_nal::{TcpClientStack, TcpFullStack, nb};
+#[cfg(feature = "udp")]
+use embedded_nal::{UdpClientStack, UdpFullStack};
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use crate::error::Error;
-use crate::stack::{NetStack, TcpSocket, UdpSocket};
+#[cfg(feature = "udp")]
+use crate::stack::UdpSocket;
+use crate::stack::{NetStack, TcpSocket};
 
 /// One of many owners of a stack; copies are the same stack.
 ///
@@ -41,7 +45,7 @@ impl<'s, 'a> Shared<'s, 'a> {
     /// # Panics
     /// If the stack is borrowed meanwhile, as within [`Shared::with`].
     pub fn poll<D: Device + ?Sized>(&self, now: Instant, device: &mut D) -> Option<Instant> {
-        self.0.borrow_mut().poll(now, device)
+        self.with(|stack| stack.poll(now, device))
     }
 
     /// As [`NetStack::wants_poll`].
@@ -50,7 +54,7 @@ impl<'s, 'a> Shared<'s, 'a> {
     /// As [`Shared::poll`].
     #[must_use]
     pub fn wants_poll(&self) -> bool {
-        self.0.borrow_mut().wants_poll()
+        self.call(NetStack::wants_poll)
     }
 
     /// Uses the stack itself.
@@ -58,7 +62,44 @@ impl<'s, 'a> Shared<'s, 'a> {
     /// # Panics
     /// If it is borrowed already, as within another such call.
     pub fn with<R>(&self, call: impl FnOnce(&mut NetStack<'a>) -> R) -> R {
-        call(&mut self.0.borrow_mut())
+        let result = self.call(call);
+        #[cfg(feature = "async")]
+        self.wake();
+        result
+    }
+
+    /// One borrow, of a call that makes nobody ready. Who polls the stack is told, after it, if it has to.
+    pub(crate) fn call<R>(self, call: impl FnOnce(&mut NetStack<'a>) -> R) -> R {
+        let mut stack = self.0.borrow_mut();
+        #[cfg(feature = "async")]
+        stack.close_dropped();
+        let result = call(&mut stack);
+        #[cfg(feature = "async")]
+        let driver = stack.take_driver();
+        drop(stack);
+        #[cfg(feature = "async")]
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        result
+    }
+
+    /// Wakes the tasks whose calls would not block any more, each while the stack is not borrowed.
+    #[cfg(feature = "async")]
+    pub(crate) fn wake(self) {
+        let mut from = 0;
+        loop {
+            // Its borrow ends before the waker is used.
+            let ready = self.0.borrow_mut().take_ready(&mut from);
+            let Some(waker) = ready else { return };
+            waker.wake();
+        }
+    }
+
+    /// The stack, if it is not borrowed.
+    #[cfg(feature = "async")]
+    pub(crate) fn try_borrow(self) -> Option<core::cell::RefMut<'s, NetStack<'a>>> {
+        self.0.try_borrow_mut().ok()
     }
 }
 
@@ -67,55 +108,56 @@ impl TcpClientStack for Shared<'_, '_> {
     type Error = Error;
 
     fn socket(&mut self) -> Result<TcpSocket, Error> {
-        TcpClientStack::socket(&mut *self.0.borrow_mut())
+        self.call(TcpClientStack::socket)
     }
 
     fn connect(&mut self, socket: &mut TcpSocket, remote: SocketAddr) -> nb::Result<(), Error> {
-        TcpClientStack::connect(&mut *self.0.borrow_mut(), socket, remote)
+        self.call(|stack| TcpClientStack::connect(stack, socket, remote))
     }
 
     fn send(&mut self, socket: &mut TcpSocket, buffer: &[u8]) -> nb::Result<usize, Error> {
-        self.0.borrow_mut().tcp_send(socket, buffer)
+        self.call(|stack| stack.tcp_send(socket, buffer))
     }
 
     fn receive(&mut self, socket: &mut TcpSocket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
-        self.0.borrow_mut().tcp_receive(socket, buffer)
+        self.call(|stack| stack.tcp_receive(socket, buffer))
     }
 
     fn close(&mut self, socket: TcpSocket) -> Result<(), Error> {
-        self.0.borrow_mut().tcp_close(socket);
+        self.call(|stack| stack.tcp_close(socket));
         Ok(())
     }
 }
 
 impl TcpFullStack for Shared<'_, '_> {
     fn bind(&mut self, socket: &mut TcpSocket, local_port: u16) -> Result<(), Error> {
-        TcpFullStack::bind(&mut *self.0.borrow_mut(), socket, local_port)
+        self.call(|stack| TcpFullStack::bind(stack, socket, local_port))
     }
 
     fn listen(&mut self, socket: &mut TcpSocket) -> Result<(), Error> {
-        TcpFullStack::listen(&mut *self.0.borrow_mut(), socket)
+        self.call(|stack| TcpFullStack::listen(stack, socket))
     }
 
     fn accept(&mut self, socket: &mut TcpSocket) -> nb::Result<(TcpSocket, SocketAddr), Error> {
-        self.0.borrow_mut().tcp_accept(socket)
+        self.call(|stack| stack.tcp_accept(socket))
     }
 }
 
+#[cfg(feature = "udp")]
 impl UdpClientStack for Shared<'_, '_> {
     type UdpSocket = UdpSocket;
     type Error = Error;
 
     fn socket(&mut self) -> Result<UdpSocket, Error> {
-        UdpClientStack::socket(&mut *self.0.borrow_mut())
+        self.call(UdpClientStack::socket)
     }
 
     fn connect(&mut self, socket: &mut UdpSocket, remote: SocketAddr) -> Result<(), Error> {
-        UdpClientStack::connect(&mut *self.0.borrow_mut(), socket, remote)
+        self.call(|stack| UdpClientStack::connect(stack, socket, remote))
     }
 
     fn send(&mut self, socket: &mut UdpSocket, buffer: &[u8]) -> nb::Result<(), Error> {
-        self.0.borrow_mut().udp_send(socket, buffer)
+        self.call(|stack| stack.udp_send(socket, buffer))
     }
 
     fn receive(
@@ -123,18 +165,19 @@ impl UdpClientStack for Shared<'_, '_> {
         socket: &mut UdpSocket,
         buffer: &mut [u8],
     ) -> nb::Result<(usize, SocketAddr), Error> {
-        self.0.borrow_mut().udp_receive(socket, buffer)
+        self.call(|stack| stack.udp_receive(socket, buffer))
     }
 
     fn close(&mut self, socket: UdpSocket) -> Result<(), Error> {
-        self.0.borrow_mut().udp_close(socket);
+        self.call(|stack| stack.udp_close(socket));
         Ok(())
     }
 }
 
+#[cfg(feature = "udp")]
 impl UdpFullStack for Shared<'_, '_> {
     fn bind(&mut self, socket: &mut UdpSocket, local_port: u16) -> Result<(), Error> {
-        UdpFullStack::bind(&mut *self.0.borrow_mut(), socket, local_port)
+        self.call(|stack| UdpFullStack::bind(stack, socket, local_port))
     }
 
     fn send_to(
@@ -143,6 +186,6 @@ impl UdpFullStack for Shared<'_, '_> {
         remote: SocketAddr,
         buffer: &[u8],
     ) -> nb::Result<(), Error> {
-        self.0.borrow_mut().udp_send_to(socket, remote, buffer)
+        self.call(|stack| stack.udp_send_to(socket, remote, buffer))
     }
 }

@@ -28,7 +28,10 @@ mod others;
 mod resolve;
 mod tcp;
 mod transmit;
+#[cfg_attr(not(feature = "udp"), path = "stack/no_udp.rs")]
 mod udp;
+#[cfg(feature = "async")]
+mod wake;
 
 use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities};
@@ -55,8 +58,9 @@ pub use interface::NetConfig;
 pub use resolve::Conflict;
 use resolve::Identity;
 pub use tcp::TcpSocket;
-pub(crate) use udp::UdpSlot;
+#[cfg(feature = "udp")]
 pub use udp::UdpSocket;
+pub(crate) use udp::{UdpPlaces, UdpSlot};
 
 /// A TCP/IP stack with BSD-like sockets; see the module's documentation.
 pub struct NetStack<'a> {
@@ -69,6 +73,7 @@ pub struct NetStack<'a> {
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
     others: SocketSet<'a>,
+    #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
     udp: &'a mut [UdpSlot],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
     udp_used: usize,
@@ -84,6 +89,8 @@ pub struct NetStack<'a> {
     lent: bool,
     #[cfg(feature = "multicast")]
     reports: Reports,
+    #[cfg(feature = "async")]
+    wake: crate::wake::Wake<'a>,
     rng: Rng,
     now: Instant,
     counters: Counters,
@@ -131,7 +138,7 @@ impl<'a> NetStack<'a> {
         device: &mut (impl Device + ?Sized),
         now: Instant,
         entropy: u64,
-        Placed { pool, backlog, others, places, udp }: Placed<'a>,
+        placed: Placed<'a>,
     ) -> Self {
         let mut rng = Rng::new(entropy);
         Self {
@@ -140,11 +147,11 @@ impl<'a> NetStack<'a> {
             capabilities: device.capabilities(),
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
-            pool,
-            backlog,
-            others,
-            places,
-            udp,
+            pool: placed.pool,
+            backlog: placed.backlog,
+            others: placed.others,
+            places: placed.places,
+            udp: placed.udp,
             udp_used: 0,
             added: 0,
             others_queued: false,
@@ -152,6 +159,8 @@ impl<'a> NetStack<'a> {
             lent: false,
             #[cfg(feature = "multicast")]
             reports: Reports::new(),
+            #[cfg(feature = "async")]
+            wake: crate::wake::Wake::new(placed.dropped),
             rng,
             now,
             counters: Counters::default(),
@@ -243,12 +252,16 @@ impl<'a> NetStack<'a> {
             }
         }
         self.now = now;
+        #[cfg(feature = "async")]
+        self.close_dropped();
         self.counters.polls = self.counters.polls.wrapping_add(1);
         let more = self.ingress(device);
         self.neighbors.want_nobody();
         self.pool.expire(now, false, &mut self.counters);
         self.pool.app_wakeup = false;
         let mut next = application(self, now);
+        #[cfg(feature = "async")]
+        self.touch_waited();
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let abandoned = self.pool.reclaim(now, &mut self.counters);
         let abandoned = earliest(abandoned, self.reclaim_udp());

@@ -9,12 +9,14 @@ use core::mem::ManuallyDrop;
 
 use heapless::Vec;
 use smoltcp::iface::{SocketSet, SocketStorage};
-use smoltcp::socket::{tcp as smol_tcp, udp as smol_udp};
+use smoltcp::socket::tcp as smol_tcp;
 
-use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX, UDP_PACKETS};
-use crate::stack::UdpSlot;
+use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX};
+use crate::stack::{UdpPlaces, UdpSlot};
 use crate::tcp::backlog::{Backlog, BacklogView};
 use crate::tcp::{Listener, Pool, Slot};
+#[cfg(feature = "async")]
+use crate::wake::DroppedPlace;
 
 /// Buffers for `TCP` connections of `BUFFER` bytes each way, at most [`TCP_BUFFER_MAX`], and `UDP` sockets of
 /// `DATAGRAMS` bytes each way, and places for `REQUESTS` connection requests that found no slot: a crowd of so many at
@@ -104,8 +106,6 @@ impl<
     }
 }
 
-type UdpMetadata = [[smol_udp::PacketMetadata; UDP_PACKETS]; 2];
-
 /// The sockets over a [`Storage`] of the same `TCP` and `UDP`, with at most `LISTENERS` listening ports. `OTHERS` is how
 /// many sockets there can be beside TCP's: the UDP sockets, and those of the user's own
 /// ([`NetStack::add_socket`](crate::NetStack::add_socket)).
@@ -121,8 +121,9 @@ pub struct Sockets<
     others: Place<SocketStorage<'a>, OTHERS>,
     tcp_slots: Place<Slot, TCP>,
     listeners: Place<Listener, LISTENERS>,
-    udp_slots: Place<UdpSlot, UDP>,
-    udp_metadata: Place<UdpMetadata, UDP>,
+    udp: UdpPlaces<UDP>,
+    #[cfg(feature = "async")]
+    dropped: DroppedPlace<TCP, UDP, LISTENERS>,
 }
 
 impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: usize>
@@ -140,8 +141,9 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             others: Place::new(),
             tcp_slots: Place::new(),
             listeners: Place::new(),
-            udp_slots: Place::new(),
-            udp_metadata: Place::new(),
+            udp: UdpPlaces::new(),
+            #[cfg(feature = "async")]
+            dropped: DroppedPlace::new(),
         }
     }
 }
@@ -149,14 +151,14 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
 /// Room for `N` values, which are made when it is lent. Never dropped: what borrows for as long as it exists, as the
 /// sockets do, must not be; and they own nothing.
 #[derive(Debug)]
-struct Place<T, const N: usize>(ManuallyDrop<Vec<T, N>>);
+pub(crate) struct Place<T, const N: usize>(ManuallyDrop<Vec<T, N>>);
 
 impl<T, const N: usize> Place<T, N> {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(ManuallyDrop::new(Vec::new()))
     }
 
-    fn lend(&mut self, value: impl Fn() -> T) -> &mut [T] {
+    pub(crate) fn lend(&mut self, value: impl Fn() -> T) -> &mut [T] {
         self.0.clear();
         while self.0.push(value()).is_ok() {}
         &mut self.0
@@ -178,6 +180,8 @@ pub(crate) struct Placed<'a> {
     /// How many sockets those can be.
     pub(crate) places: usize,
     pub(crate) udp: &'a mut [UdpSlot],
+    #[cfg(feature = "async")]
+    pub(crate) dropped: crate::wake::Dropped<'a>,
 }
 
 impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: usize>
@@ -203,17 +207,15 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
         }
         let pool = Pool::new(set, slots, self.listeners.lend(Listener::new), limits);
         let mut others = SocketSet::new(self.others.lend(|| SocketStorage::EMPTY));
-        let metadata =
-            self.udp_metadata.lend(|| [[smol_udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]);
-        let slots = self.udp_slots.lend(UdpSlot::new);
-        for (([rx, tx], [rx_meta, tx_meta]), slot) in udp.iter_mut().zip(metadata).zip(&mut *slots)
-        {
-            let socket = smol_udp::Socket::new(
-                smol_udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
-                smol_udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
-            );
-            slot.place(others.add(socket));
+        let udp = self.udp.lend(udp, &mut others);
+        Placed {
+            pool,
+            backlog,
+            others,
+            places: OTHERS,
+            udp,
+            #[cfg(feature = "async")]
+            dropped: self.dropped.lend(),
         }
-        Placed { pool, backlog, others, places: OTHERS, udp: slots }
     }
 }

@@ -37,6 +37,8 @@ use smoltcp::time::Instant;
 
 use crate::frame::FourTuple;
 use crate::limits::{Limits, SEGMENT_SIZE};
+#[cfg(feature = "async")]
+use crate::wake::TcpWaiters;
 pub(crate) use listener::Listener;
 use tcb::{SocketSnapshot, Tcb};
 
@@ -99,6 +101,8 @@ pub(crate) struct Slot {
     pub(crate) end: Option<End>,
     /// When this phase began, or for an orphan, when its peer last acknowledged something.
     since: Instant,
+    /// A call began it, which knows only when the last poll was: it counts from the next.
+    unpolled: bool,
     /// When the owner last used the handle.
     pub(crate) touched: Instant,
     /// When payload last moved, either way.
@@ -106,6 +110,9 @@ pub(crate) struct Slot {
     /// An orphan's unacknowledged bytes when last looked at.
     unacknowledged: usize,
     pub(crate) tcb: Tcb,
+    /// Kept from one connection to the next: each knows whose it is.
+    #[cfg(feature = "async")]
+    pub(crate) waiters: TcpWaiters,
 }
 
 impl Slot {
@@ -120,10 +127,13 @@ impl Slot {
             fin_waits: false,
             end: None,
             since: Instant::ZERO,
+            unpolled: false,
             touched: Instant::ZERO,
             moved: Instant::ZERO,
             unacknowledged: 0,
             tcb: Tcb::new(),
+            #[cfg(feature = "async")]
+            waiters: TcpWaiters::NONE,
         }
     }
 
@@ -285,6 +295,7 @@ impl<'a> Pool<'a> {
     pub(crate) fn recycle(&mut self, index: usize) {
         // Only out of the set does a socket lose its wait for a neighbour, and only through LISTEN its
         // old connection without a RST.
+        #[allow(irrefutable_let_patterns, reason = "without UDP there is no other kind")]
         let Socket::Tcp(mut socket) = self.set.remove(self.handle(index)) else {
             unreachable!("a TCP slot holds a TCP socket");
         };
@@ -324,7 +335,7 @@ impl<'a> Pool<'a> {
         }
         let slot = &mut self.slots[index];
         slot.generation = slot.generation.wrapping_add(1);
-        slot.since = now;
+        (slot.since, slot.unpolled) = (now, true);
         slot.phase = Phase::Aborting;
     }
 
@@ -355,7 +366,7 @@ impl<'a> Pool<'a> {
                 let slot = &mut self.slots[index];
                 slot.generation = slot.generation.wrapping_add(1);
                 slot.phase = Phase::Orphan;
-                slot.since = now;
+                (slot.since, slot.unpolled) = (now, true);
                 slot.unacknowledged = unacknowledged;
             }
         }

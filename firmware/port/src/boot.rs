@@ -7,8 +7,8 @@ use core::fmt::Display;
 use core::panic::PanicInfo;
 
 use smoltcp::time::Instant;
-use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware};
+use tapboard_firmware::service::{Service, ServiceConfig};
+use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware, NetStack};
 
 use crate::clock::Timer;
 use crate::ethernet::Mac;
@@ -30,7 +30,8 @@ pub struct Parts<H, M, T, S> {
     pub sleeper: S,
 }
 
-/// Boots the firmware of the board `name` at `home`, and runs it for ever; an error is why there are no parts.
+/// Boots the firmware of the board `name` at `home`, with the stock services, and runs it for ever; an error is why
+/// there are no parts.
 pub fn run<H, M, T, S>(
     name: &str,
     home: &'static Home<H>,
@@ -42,24 +43,26 @@ where
     T: Timer,
     S: Sleeper,
 {
-    let Parts { hardware, mut mac, mut clock, mut sleeper } = match parts {
-        Ok(parts) => parts,
-        Err(error) => give_up(error),
-    };
-    let firmware = match boot(name, home, hardware, &mut mac, clock.now()) {
-        Ok(firmware) => firmware,
-        Err(error) => {
-            // Or else a frame that nobody takes would keep it from sleeping.
-            drop(sleeper);
-            give_up(error)
-        }
-    };
-    log::info!("{name} is up");
-    let mut watermark = Watermark::new();
-    loop {
-        superloop::turn(firmware, &mut mac, &mut clock, &mut sleeper);
-        watermark.report(clock.now());
-    }
+    drive(name, parts, |hardware, mac, now| boot(name, home, hardware, mac, now))
+}
+
+/// As [`run`], with the services that `services` makes at the moment it is given: one's own, or a tuple of the stock
+/// ones and those. Each further port keeps a slot in reserve of those that all ports share; the call stack is
+/// deeper at boot by the services' size.
+pub fn run_with<H, M, T, S, V>(
+    name: &str,
+    home: &'static Home<H, V>,
+    parts: Result<Parts<H, M, T, S>, &'static str>,
+    services: impl FnOnce(ServiceConfig, Instant) -> V,
+) -> !
+where
+    H: Board,
+    M: Mac,
+    T: Timer,
+    S: Sleeper,
+    V: Service<NetStack<'static>, H>,
+{
+    drive(name, parts, |hardware, mac, now| boot_with(name, home, hardware, mac, now, services))
 }
 
 /// Never inlined: the firmware is made on the call stack before it moves to its static, and that stack is
@@ -73,19 +76,68 @@ fn boot<H: Board>(
     now: Instant,
 ) -> &'static mut Result<Firmware<'static, H>, BootError> {
     home.0.init_with(|| {
-        Firmware::new(
-            &BOARD_NET,
-            ServiceConfig {
-                name: name.try_into().unwrap_or_default(),
-                telemetry: Some(([192, 0, 2, 2], 9000).into()),
-            },
-            hardware,
-            mac,
-            now,
-            BUFFERS.take(),
-            SOCKETS.take(),
-        )
+        let (net, config) = (BOARD_NET, config(name));
+        Firmware::new(&net, config, hardware, mac, now, BUFFERS.take(), SOCKETS.take())
     })
+}
+
+/// As [`boot`].
+#[inline(never)]
+fn boot_with<H: Board, V: Service<NetStack<'static>, H>>(
+    name: &str,
+    home: &'static Home<H, V>,
+    hardware: H,
+    mac: &mut impl Mac,
+    now: Instant,
+    services: impl FnOnce(ServiceConfig, Instant) -> V,
+) -> &'static mut Result<Firmware<'static, H, V>, BootError> {
+    home.0.init_with(|| {
+        let (net, services) = (BOARD_NET, services(config(name), now));
+        let (buffers, sockets) = (BUFFERS.take(), SOCKETS.take());
+        Firmware::with_services(&net, services, hardware, mac, now, buffers, sockets)
+    })
+}
+
+fn config(name: &str) -> ServiceConfig {
+    ServiceConfig {
+        name: name.try_into().unwrap_or_default(),
+        telemetry: Some(([192, 0, 2, 2], 9000).into()),
+    }
+}
+
+/// Inlined: a function apart keeps the compiler from sharing code, 400 bytes in all.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "measured")]
+fn drive<H, M, T, S, V>(
+    name: &str,
+    parts: Result<Parts<H, M, T, S>, &'static str>,
+    boot: impl FnOnce(H, &mut M, Instant) -> &'static mut Result<Firmware<'static, H, V>, BootError>,
+) -> !
+where
+    H: Board + 'static,
+    M: Mac,
+    T: Timer,
+    S: Sleeper,
+    V: Service<NetStack<'static>, H> + 'static,
+{
+    let Parts { hardware, mut mac, mut clock, mut sleeper } = match parts {
+        Ok(parts) => parts,
+        Err(error) => give_up(error),
+    };
+    let firmware = match boot(hardware, &mut mac, clock.now()) {
+        Ok(firmware) => firmware,
+        Err(error) => {
+            // Or else a frame that nobody takes would keep it from sleeping.
+            drop(sleeper);
+            give_up(error)
+        }
+    };
+    log::info!("{name} is up");
+    let mut watermark = Watermark::new();
+    loop {
+        superloop::turn(firmware, &mut mac, &mut clock, &mut sleeper);
+        watermark.report(clock.now());
+    }
 }
 
 fn give_up(error: impl Display) -> ! {

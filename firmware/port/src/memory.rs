@@ -5,15 +5,18 @@
 
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_firmware::config::{BOARD_RAM, MCU_RAM};
-use tapboard_firmware::{BoardSockets, BootError, ChipStorage, Firmware};
+use tapboard_firmware::service::Services;
+use tapboard_firmware::{BoardSockets, BootError, ChipStorage, Firmware, NetStack};
 
 use crate::ethernet::Frame;
 
-/// Where the firmware of a board with the hardware `H` lives. Make it a static.
+/// Where the firmware of a board with the hardware `H` and the services `V` lives. Make it a static.
 #[expect(missing_debug_implementations, reason = "`StaticCell` has none")]
-pub struct Home<H: 'static>(pub(crate) StaticCell<Result<Firmware<'static, H>, BootError>>);
+pub struct Home<H: 'static, V: 'static = Services<NetStack<'static>>>(
+    pub(crate) StaticCell<Result<Firmware<'static, H, V>, BootError>>,
+);
 
-impl<H> Home<H> {
+impl<H, V> Home<H, V> {
     /// Nobody lives there yet.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "for a static, which needs it to be const")]

@@ -7,7 +7,8 @@
 //!
 //! Cost: latency is that of the interrupt; there is no tick and no minimum sleep.
 
-use tapboard_firmware::{Board, Firmware};
+use tapboard_firmware::service::Service;
+use tapboard_firmware::{Board, Firmware, NetStack};
 
 use crate::clock::Timer;
 use crate::ethernet::Mac;
@@ -24,8 +25,8 @@ pub trait Sleeper {
 /// One turn: polls `firmware`, and sleeps until it is to be polled again. Never inlined: while the firmware is
 /// made, which goes deepest, the call stack need not hold what a turn needs.
 #[inline(never)]
-pub fn turn<B: Board>(
-    firmware: &mut Firmware<'_, B>,
+pub fn turn<'a, B: Board, V: Service<NetStack<'a>, B>>(
+    firmware: &mut Firmware<'a, B, V>,
     mac: &mut impl Mac,
     clock: &mut impl Timer,
     sleeper: &mut impl Sleeper,

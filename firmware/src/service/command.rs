@@ -5,40 +5,24 @@
 //! closest to.
 //!
 //! Commands of one's own are a type with [`Commands`], which
-//! [`Services::with_commands`](super::Services::with_commands) takes:
+//! [`Services::with_commands`](super::Services::with_commands) takes. `firmware/examples/relay.rs` is one; the least of
+//! them is
 //!
 //! ```
 //! use core::fmt::Write;
 //!
+//! use tapboard_firmware::Board;
 //! use tapboard_firmware::service::command::{Commands, Help, Usage};
 //!
-//! /// A relay, and how often it was switched.
-//! struct Relay {
-//!     closed: bool,
-//!     switched: u32,
-//! }
+//! /// Switches the LED, in one word.
+//! struct Blink;
 //!
-//! impl<B> Commands<B> for Relay {
+//! impl<B: Board> Commands<B> for Blink {
 //!     const HELP: &'static [Help] =
-//!         &[Help { name: "relay", arguments: " [open|close]", about: "switch the relay, or ask" }];
+//!         &[Help { name: "blink", arguments: "", about: "switch the LED" }];
 //!
-//!     fn run(
-//!         &mut self,
-//!         _name: &str,
-//!         arguments: &[u8],
-//!         _board: &mut B,
-//!         answer: &mut dyn Write,
-//!     ) -> Result<(), Usage> {
-//!         match arguments {
-//!             b"" => {}
-//!             b"open" | b"close" => {
-//!                 self.closed = arguments == b"close";
-//!                 self.switched += 1;
-//!             }
-//!             _ => return Err(Usage),
-//!         }
-//!         let state = if self.closed { "closed" } else { "open" };
-//!         write!(answer, "relay is {state}, switched {} times", self.switched)?;
+//!     fn run(&mut self, _: &str, _: &[u8], board: &mut B, _: &mut dyn Write) -> Result<(), Usage> {
+//!         board.set_led(!board.led());
 //!         Ok(())
 //!     }
 //! }

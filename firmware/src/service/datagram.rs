@@ -64,8 +64,8 @@ impl<H> UdpPort<H> {
     }
 
     /// Hands each datagram received to `answer`, at most [`DATAGRAM_BUDGET`] of them: its sender,
-    /// [`DATAGRAM_SIZE`] bytes that begin with it, and its length. The result is the length of the answer, which
-    /// stands at their beginning then, or `None` for no answer. Returns when it wants to be polled again though
+    /// [`DATAGRAM_SIZE`] bytes that begin with it and are 0 after it, and its length. The result is the length of the
+    /// answer, which stands at their beginning then, or `None` for no answer. Returns when it wants to be polled again though
     /// nothing has arrived; see [`super`] for the contract.
     pub fn poll<S: UdpFullStack<UdpSocket = H>>(
         &mut self,
@@ -79,14 +79,16 @@ impl<H> UdpPort<H> {
             let Some((length, remote)) = self.receive(now, stack, &mut buffer) else {
                 return self.retry_at;
             };
-            let sent = match buffer.first_chunk_mut() {
-                Some(datagram) if length <= DATAGRAM_SIZE => match answer(remote, datagram, length)
-                {
-                    Some(length) => self.send(stack, remote, &datagram[..length]),
-                    None => continue,
-                },
-                _ => false,
-            };
+            let mut sent = false;
+            if let Some(datagram) = buffer.first_chunk_mut().filter(|_| length <= DATAGRAM_SIZE) {
+                // What an answer does not overwrite is no other peer's.
+                datagram[length..].fill(0);
+                let Some(length) = answer(remote, datagram, length) else {
+                    continue;
+                };
+                sent =
+                    datagram.get(..length).is_some_and(|answer| self.send(stack, remote, answer));
+            }
             self.dropped = self.dropped.wrapping_add(Count::from(!sent));
         }
         Some(now)

@@ -14,7 +14,6 @@ use embedded_nal::{
     TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
 
-use crate::board::Board;
 use crate::buffer_access::BufferAccess;
 use crate::netstat::{Count, Introspect, Protocol, Row};
 use crate::rng::Rng;
@@ -428,35 +427,5 @@ fn row(protocol: Protocol, local_port: u16, peer: Option<&Peer>, state: &'static
         local_port,
         remote: peer.map(|peer| peer.pipe().remote),
         state,
-    }
-}
-
-/// A board whose hardware is three variables.
-#[derive(Debug, Default)]
-pub(super) struct FakeBoard {
-    pub(super) led: bool,
-    pub(super) temperature_mc: i32,
-    pub(super) resets: u32,
-}
-
-impl Board for FakeBoard {
-    fn set_led(&mut self, on: bool) {
-        self.led = on;
-    }
-
-    fn led(&self) -> bool {
-        self.led
-    }
-
-    fn temperature_mc(&mut self) -> i32 {
-        self.temperature_mc
-    }
-
-    fn entropy(&mut self) -> Option<u64> {
-        Some(1)
-    }
-
-    fn reset(&mut self) {
-        self.resets += 1;
     }
 }

@@ -84,12 +84,13 @@ use tapboard_net::earliest;
 pub mod buffer;
 pub mod chargen;
 pub mod command;
-
 pub mod datagram;
 pub mod discard;
 pub mod echo;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod fake_board;
 pub mod server;
 mod services;
 pub mod shell;

@@ -262,7 +262,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::service::fake::{Fake, FakeBoard};
+    use crate::service::fake::Fake;
+    use crate::service::fake_board::FakeBoard;
 
     #[test]
     fn every_name_and_number_is_valid_json() {

@@ -12,19 +12,19 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::bench::outcome::{Done, Measured};
 use crate::bench::peer::{Peer, failed};
-use crate::bench::plan::{Plan, Test};
+use crate::bench::plan::{BenchPlan, Test};
 use crate::clock;
 use crate::output::Error;
 
-use super::Memory;
+use crate::bench::buffers::BenchBuffers;
 
 /// A connection of which both directions are full.
 struct Duplex<'p, 'm> {
     /// Kept for its words; its stream is another handle of the socket.
     peer: Peer<'p>,
     stream: TcpStream,
-    memory: &'m mut Memory,
-    plan: &'p Plan,
+    buffers: &'m mut BenchBuffers,
+    plan: &'p BenchPlan,
     sent: u64,
     received: u64,
     /// What is to be sent in all; less than planned once the time is over.
@@ -34,7 +34,7 @@ struct Duplex<'p, 'm> {
 }
 
 /// Echoes until the time is over or the bytes are sent, and then to the last of them.
-pub(super) fn duplex(plan: &Plan, memory: &mut Memory) -> Result<Measured, Error> {
+pub(super) fn duplex(plan: &BenchPlan, buffers: &mut BenchBuffers) -> Result<Measured, Error> {
     let peer = Peer::connect_for_bulk(plan, Test::Duplex)?;
     let cannot = |error: io::Error| failed(Test::Duplex, format_args!("cannot watch it: {error}"));
     peer.stream.set_nonblocking(true).map_err(cannot)?;
@@ -46,7 +46,7 @@ pub(super) fn duplex(plan: &Plan, memory: &mut Memory) -> Result<Measured, Error
     let (readable, writable) = (true, true);
     let (sent, received, limit) = (0, 0, plan.bytes);
     let mut duplex =
-        Duplex { peer, stream, memory, plan, sent, received, limit, readable, writable };
+        Duplex { peer, stream, buffers, plan, sent, received, limit, readable, writable };
     let start = clock::now();
     let end = start + plan.time;
     let mut finished = false;
@@ -102,7 +102,7 @@ impl Duplex<'_, '_> {
             return Ok(());
         }
         let length = (self.limit - self.sent).min(self.plan.chunk as u64) as usize;
-        match self.stream.write(self.memory.random.slice(self.sent, length)) {
+        match self.stream.write(self.buffers.random.slice(self.sent, length)) {
             Ok(length) => self.sent += length as u64,
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -118,7 +118,7 @@ impl Duplex<'_, '_> {
 
     /// The error of a connection that broke while we sent: what came before that and was wrong says more.
     fn broken(&mut self, lost: Error) -> Error {
-        while let Ok(length @ 1..) = self.stream.read(&mut self.memory.receive) {
+        while let Ok(length @ 1..) = self.stream.read(&mut self.buffers.receive) {
             if let Err(wrong) = self.verify(length) {
                 return wrong;
             }
@@ -131,7 +131,7 @@ impl Duplex<'_, '_> {
         if !self.readable {
             return Ok(false);
         }
-        let length = match self.stream.read(&mut self.memory.receive) {
+        let length = match self.stream.read(&mut self.buffers.receive) {
             Ok(0) if finished && self.received == self.sent => return Ok(true),
             Ok(0) => return Err(self.peer.early_end(self.received)),
             Ok(length) => length,
@@ -151,8 +151,8 @@ impl Duplex<'_, '_> {
         if length > due {
             return Err(self.peer.excess(self.sent, length - due));
         }
-        let data = &self.memory.receive[..length];
-        if let Some(wrong) = self.memory.random.first_difference(self.received, data) {
+        let data = &self.buffers.receive[..length];
+        if let Some(wrong) = self.buffers.random.first_difference(self.received, data) {
             return Err(self.peer.wrong(self.received, wrong));
         }
         self.received += length as u64;
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_sends_what_is_not_due_and_breaks_off_is_told_of_the_first() {
-        let plan = Plan::of(Test::Duplex);
+        let plan = BenchPlan::of(Test::Duplex);
         let ends = [(&b"login: "[..], "more came"), (b"", "it reset the connection")];
         for (by_fin, (data, says)) in
             [true, false].into_iter().flat_map(|by| ends.map(|end| (by, end)))
@@ -176,13 +176,13 @@ mod tests {
             stream.set_nonblocking(true).unwrap();
             let peer = Peer::over(stream.try_clone().unwrap(), &plan, Test::Duplex);
             let stream = TcpStream::from_std(stream);
-            let memory = &mut Memory::new(&plan);
+            let buffers = &mut BenchBuffers::new(&plan);
             let (readable, writable) = (false, true);
             let (sent, received, limit) = (0, 0, 64);
             let mut duplex = Duplex {
                 peer,
                 stream,
-                memory,
+                buffers,
                 plan: &plan,
                 sent,
                 received,

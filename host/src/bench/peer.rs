@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use crate::bench::plan::{Plan, Test};
+use crate::bench::plan::{BenchPlan, Test};
 use crate::net::{explain_connect, explain_shutdown};
 use crate::output::Error;
 use crate::pattern::Difference;
@@ -17,7 +17,7 @@ use crate::units::{counted, show_seconds};
 #[derive(Debug)]
 pub(super) struct Peer<'p> {
     pub(super) stream: TcpStream,
-    plan: &'p Plan,
+    plan: &'p BenchPlan,
     test: Test,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn failed(test: Test, text: impl fmt::Display) -> Error {
 
 impl<'p> Peer<'p> {
     /// Connects to the service of `test`.
-    pub(super) fn connect(plan: &'p Plan, test: Test) -> Result<Self, Error> {
+    pub(super) fn connect(plan: &'p BenchPlan, test: Test) -> Result<Self, Error> {
         let address = plan.service_address(test);
         let stream = TcpStream::connect_timeout(&address, plan.connect_timeout).map_err(|error| {
             let explained = explain_connect(address, &error, plan.connect_timeout);
@@ -50,12 +50,12 @@ impl<'p> Peer<'p> {
 
     /// A connection that was made otherwise.
     #[cfg(test)]
-    pub(super) fn over(stream: TcpStream, plan: &'p Plan, test: Test) -> Self {
+    pub(super) fn over(stream: TcpStream, plan: &'p BenchPlan, test: Test) -> Self {
         Self { stream, plan, test }
     }
 
     /// As [`Self::connect`], for writes that may block and must not wait for one another.
-    pub(super) fn connect_for_bulk(plan: &'p Plan, test: Test) -> Result<Self, Error> {
+    pub(super) fn connect_for_bulk(plan: &'p BenchPlan, test: Test) -> Result<Self, Error> {
         let peer = Self::connect(plan, test)?;
         let timeout = Some(plan.stall_timeout);
         let set = peer.stream.set_write_timeout(timeout);
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn our_fin_finds_out_a_reset_as_a_read_does() {
-        let plan = Plan::of(Test::To);
+        let plan = BenchPlan::of(Test::To);
         let mut peer = Peer::over(reset_connection(b""), &plan, Test::To);
         let reset = "discard (port 9 of the board): it reset the connection after 5 bytes";
         assert_eq!(peer.finish(5), Err(Error::Failed(reset.to_owned())));

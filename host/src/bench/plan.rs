@@ -4,8 +4,6 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 /// Bytes of a round trip, and of what a connection of [`Test::Connect`] echoes.
 pub const PING: usize = 64;
 
@@ -13,7 +11,7 @@ pub const PING: usize = 64;
 pub const TRIPS_MAX: usize = 1_000_000;
 
 /// What can be measured. Names are from the host's point of view, with the board at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Test {
     /// Bulk to the board: discard, port 9.
     To,
@@ -83,7 +81,7 @@ impl Test {
 
 /// What is to be measured, and for how long.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct BenchPlan {
     /// The board.
     pub address: IpAddr,
     /// Added to the port of each service.
@@ -108,7 +106,7 @@ pub struct Plan {
     pub stall_timeout: Duration,
 }
 
-impl Plan {
+impl BenchPlan {
     /// Where the service of `test` is. The offset was checked to fit.
     #[must_use]
     pub fn service_address(&self, test: Test) -> SocketAddr {

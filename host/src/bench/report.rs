@@ -3,22 +3,22 @@
 use serde_json::{Map, Value, json};
 
 use crate::bench::outcome::{Run, Spread, Summary};
-use crate::bench::plan::Plan;
+use crate::bench::plan::BenchPlan;
 use crate::output::{Error, Output, Verdict};
 use crate::units::{counted, show_microseconds, show_seconds};
 
 /// All that was measured.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub struct BenchReport<'a> {
     /// What was to be done.
-    pub plan: &'a Plan,
+    pub plan: &'a BenchPlan,
     /// The runs, in their order.
     pub runs: &'a [Run],
     /// Whether the user ended it.
     pub interrupted: bool,
 }
 
-impl Report<'_> {
+impl BenchReport<'_> {
     /// Prints the report and returns its verdict, even if nobody reads it.
     pub fn print(&self, output: &mut Output) -> Result<Verdict, Error> {
         let written =

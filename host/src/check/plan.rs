@@ -18,7 +18,7 @@ pub const TELEMETRY: u16 = 9000;
 
 /// What is to be checked.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct CheckPlan {
     /// The board.
     pub address: IpAddr,
     /// Added to the port of each service.
@@ -41,7 +41,7 @@ pub struct Plan {
     pub timeout: Duration,
 }
 
-impl Plan {
+impl CheckPlan {
     /// Where this port of the board is. The offset was checked to fit.
     #[must_use]
     pub fn at(&self, port: u16) -> SocketAddr {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::check::plan::Plan;
+use crate::check::plan::CheckPlan;
 use crate::check::table::Check;
 use crate::output::{Error, Output, Verdict, printable};
 use crate::units::show_time;
@@ -79,16 +79,16 @@ impl Finding {
 
 /// All findings.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub struct CheckReport<'a> {
     /// What was to be done.
-    pub plan: &'a Plan,
+    pub plan: &'a CheckPlan,
     /// What was found, in the order of the table.
     pub findings: Vec<Finding>,
     /// Whether the user ended it.
     pub interrupted: bool,
 }
 
-impl Report<'_> {
+impl CheckReport<'_> {
     /// The names of the checks that came to this.
     fn names(&self, word: &str) -> Vec<&'static str> {
         let of = |finding: &&Finding| finding.outcome.parts().0 == word;

@@ -4,9 +4,9 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use crate::check::plan::{ECHO, Plan, SHELL};
+use crate::check::failure::{CheckFailure, Seen};
+use crate::check::plan::{CheckPlan, ECHO, SHELL};
 use crate::check::shell::answer;
-use crate::check::table::{Miss, Seen};
 use crate::check::tcp::{self, trip};
 use crate::check::telemetry::{Collector, reports};
 use crate::check::wire::{Wire, deadline, is_timeout, lost};
@@ -17,11 +17,11 @@ const STREAM: u64 = 4;
 /// How soon to try again a connection that a board about to reset still serves.
 const AGAIN: Duration = Duration::from_millis(100);
 
-pub(super) fn reset(plan: &Plan) -> Seen {
+pub(super) fn reset(plan: &CheckPlan) -> Seen {
     // Before the reset the board keeps the connection that it has, so the next is one of after it.
     let before = match reporting(plan) {
         // Without it there is still a reset to be seen.
-        Err(Miss::Unseen(why)) => {
+        Err(CheckFailure::Unseen(why)) => {
             log::info!("telemetry: {why}");
             None
         }
@@ -43,7 +43,7 @@ pub(super) fn reset(plan: &Plan) -> Seen {
         return Ok("old connections are gone, and it echoes; its uptime was not seen".to_owned());
     };
     let (mut wire, _) = collector.accept(deadline).map_err(|miss| match miss {
-        Miss::Wrong(seen) | Miss::Unseen(seen) => format!("after it, {seen}"),
+        CheckFailure::Wrong(seen) | CheckFailure::Unseen(seen) => format!("after it, {seen}"),
     })?;
     let report = reports(&mut wire).map_err(|seen| format!("telemetry after it: {seen}"))?;
     let after =
@@ -59,7 +59,7 @@ pub(super) fn reset(plan: &Plan) -> Seen {
 
 /// The board's telemetry, if it is to be looked at and tells the uptime: who listens for it, the connection, and
 /// that uptime.
-fn reporting(plan: &Plan) -> Result<Option<(Collector, Wire, u64)>, Miss> {
+fn reporting(plan: &CheckPlan) -> Result<Option<(Collector, Wire, u64)>, CheckFailure> {
     if plan.skip.contains(&"telemetry") {
         return Ok(None);
     }

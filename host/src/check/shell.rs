@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 
-use crate::check::plan::{Plan, SHELL};
-use crate::check::table::Seen;
+use crate::check::failure::Seen;
+use crate::check::plan::{CheckPlan, SHELL};
 use crate::check::wire::{Wire, deadline, lost};
 
 /// What the shell may answer to one command at most.
@@ -28,7 +28,7 @@ pub(super) fn answer(wire: &mut Wire, to: &str) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-pub(super) fn shell(plan: &Plan) -> Seen {
+pub(super) fn shell(plan: &CheckPlan) -> Seen {
     let mut wire = Wire::connect(plan, SHELL, deadline(plan))?;
     answer(&mut wire, "the greeting")?;
     for (command, part) in [

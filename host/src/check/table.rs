@@ -2,26 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::check::plan::Plan;
+use crate::check::failure::Seen;
+use crate::check::plan::CheckPlan;
 use crate::check::{reset, shell, tcp, telemetry, udp};
-
-/// Why a check did not pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Miss {
-    /// The board did something else, which is said.
-    Wrong(String),
-    /// What the board does cannot be seen from here, for the reason that is said.
-    Unseen(String),
-}
-
-impl From<String> for Miss {
-    fn from(seen: String) -> Self {
-        Self::Wrong(seen)
-    }
-}
-
-/// What a check saw: `Ok` if it is what was expected.
-pub type Seen = Result<String, Miss>;
 
 /// One check.
 #[derive(Debug)]
@@ -35,14 +18,14 @@ pub struct Check {
     /// Whether it resets the board, which has to be allowed.
     pub resets: bool,
     /// Does it, in bounded time.
-    pub run: fn(&Plan) -> Seen,
+    pub run: fn(&CheckPlan) -> Seen,
 }
 
 const fn check(
     name: &'static str,
     expected: &'static str,
     hint: &'static str,
-    run: fn(&Plan) -> Seen,
+    run: fn(&CheckPlan) -> Seen,
 ) -> Check {
     Check { name, expected, hint, resets: false, run }
 }

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use crate::bench::tape::Tape;
-use crate::check::plan::{CHARGEN, DISCARD, ECHO, Plan, UNREGISTERED};
-use crate::check::table::{Miss, Seen};
+use crate::bench::cyclic_pattern::CyclicPattern;
+use crate::check::failure::{CheckFailure, Seen};
+use crate::check::plan::{CHARGEN, CheckPlan, DISCARD, ECHO, UNREGISTERED};
 use crate::check::wire::{Wire, deadline, is_timeout, left, lost, wrong};
 use crate::clock;
 use crate::pattern::Pattern;
@@ -40,13 +40,13 @@ pub(super) fn trip(wire: &mut Wire, stream: u64, offset: u64) -> Result<(), Stri
     pattern.first_difference(offset, &data).map_or(Ok(()), |found| Err(wrong(offset, found)))
 }
 
-pub(super) fn echo(plan: &Plan) -> Seen {
+pub(super) fn echo(plan: &CheckPlan) -> Seen {
     let mut wire = Wire::connect(plan, ECHO, deadline(plan))?;
     trip(&mut wire, 0, 0)?;
     Ok(format!("{SMALL} bytes came back"))
 }
 
-pub(super) fn discard(plan: &Plan) -> Seen {
+pub(super) fn discard(plan: &CheckPlan) -> Seen {
     let mut wire = Wire::connect(plan, DISCARD, deadline(plan))?;
     wire.write_all(&[b'x'; DISCARDED])?;
     quiet(&mut wire, QUIET).map_err(|seen| format!("before our FIN, {seen}"))?;
@@ -55,22 +55,22 @@ pub(super) fn discard(plan: &Plan) -> Seen {
     Ok(format!("it took {DISCARDED} bytes"))
 }
 
-pub(super) fn chargen(plan: &Plan) -> Seen {
+pub(super) fn chargen(plan: &CheckPlan) -> Seen {
     let mut wire = Wire::connect(plan, CHARGEN, deadline(plan))?;
     let mut data = [0; CHARACTERS];
     wire.read_all(&mut data, "chargen")?;
-    match Tape::chargen(CHARACTERS).first_difference(0, &data) {
+    match CyclicPattern::chargen(CHARACTERS).first_difference(0, &data) {
         Some(found) => Err(wrong(0, found).into()),
         None => Ok(format!("{CHARACTERS} bytes of the pattern")),
     }
 }
 
-pub(super) fn refused(plan: &Plan) -> Seen {
+pub(super) fn refused(plan: &CheckPlan) -> Seen {
     let (begun, address) = (clock::now(), plan.at(UNREGISTERED));
     let limit = plan.timeout.min(REFUSAL_MAX);
     match TcpStream::connect_timeout(&address, limit) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused && plan.forwarded => {
-            Err(Miss::Unseen(format!(
+            Err(CheckFailure::Unseen(format!(
                 "port {} is not forwarded, so the board was not asked; forward it to {UNREGISTERED}, \
                  which nobody registers",
                 address.port()
@@ -93,7 +93,7 @@ pub(super) fn refused(plan: &Plan) -> Seen {
 }
 
 /// What a reset tells that came after the connection was accepted.
-fn after_accept(plan: &Plan) -> Seen {
+fn after_accept(plan: &CheckPlan) -> Seen {
     if plan.forwarded {
         return Ok("the forward accepted it, and handed on a reset".to_owned());
     }
@@ -101,10 +101,10 @@ fn after_accept(plan: &Plan) -> Seen {
 }
 
 /// A forward accepts before it has asked the board. What it makes of a refusal is its own affair.
-fn refused_behind(plan: &Plan, mut wire: Wire, limit: Duration) -> Seen {
+fn refused_behind(plan: &CheckPlan, mut wire: Wire, limit: Duration) -> Seen {
     match wire.read(&mut [0; 64]) {
         Err(error) if error.kind() == ErrorKind::ConnectionReset => after_accept(plan),
-        Ok(0) => Err(Miss::Unseen(
+        Ok(0) => Err(CheckFailure::Unseen(
             "the forward accepted the connection and closed it, which it may do when the board refuses, \
              and when the board accepts and closes"
                 .to_owned(),
@@ -118,7 +118,7 @@ fn refused_behind(plan: &Plan, mut wire: Wire, limit: Duration) -> Seen {
     }
 }
 
-pub(super) fn half_close(plan: &Plan) -> Seen {
+pub(super) fn half_close(plan: &CheckPlan) -> Seen {
     let mut wire = Wire::connect(plan, ECHO, deadline(plan))?;
     let pattern = Pattern::new(1, 1);
     let mut data = [0; SMALL];
@@ -134,7 +134,7 @@ pub(super) fn half_close(plan: &Plan) -> Seen {
     Ok(format!("{SMALL} bytes came back, then a FIN"))
 }
 
-pub(super) fn at_once(plan: &Plan) -> Seen {
+pub(super) fn at_once(plan: &CheckPlan) -> Seen {
     let deadline = deadline(plan);
     let mut wires = Vec::with_capacity(AT_ONCE);
     for number in 1..=AT_ONCE {
@@ -147,7 +147,7 @@ pub(super) fn at_once(plan: &Plan) -> Seen {
     Ok(format!("{AT_ONCE} served, all open"))
 }
 
-pub(super) fn in_turn(plan: &Plan) -> Seen {
+pub(super) fn in_turn(plan: &CheckPlan) -> Seen {
     let deadline = deadline(plan);
     for number in 1..=IN_TURN {
         Wire::connect(plan, ECHO, deadline)
@@ -161,7 +161,7 @@ pub(super) fn in_turn(plan: &Plan) -> Seen {
     Ok(format!("{IN_TURN} served"))
 }
 
-pub(super) fn large_echo(plan: &Plan) -> Seen {
+pub(super) fn large_echo(plan: &CheckPlan) -> Seen {
     let mut wire = Wire::connect(plan, ECHO, deadline(plan))?;
     let pattern = Pattern::new(1, 2);
     let mut sender = wire.twin()?;
@@ -209,7 +209,7 @@ fn compare(wire: &mut Wire, pattern: Pattern, total: u64) -> Result<(), String> 
     wire.expect_fin()
 }
 
-pub(super) fn idle(plan: &Plan) -> Seen {
+pub(super) fn idle(plan: &CheckPlan) -> Seen {
     let mut wire = Wire::connect(plan, ECHO, deadline(plan) + plan.idle)?;
     trip(&mut wire, 3, 0)?;
     quiet(&mut wire, plan.idle).map_err(|seen| format!("while idle, {seen}"))?;

@@ -9,13 +9,12 @@ use std::time::Instant;
 
 use mio::{Events, Poll, Token};
 
-use crate::check::plan::{ECHO, Plan, TELEMETRY};
-use crate::check::table::{Miss, Seen};
+use crate::check::failure::{CheckFailure, Seen};
+use crate::check::plan::{CheckPlan, ECHO, TELEMETRY};
 use crate::check::wire::{Wire, deadline, left, lost};
 use crate::lines::{Line, Lines};
 use crate::listen::{self, Listeners};
-use crate::serve::LINE_MAX;
-use crate::telemetry::{History, Report};
+use crate::telemetry::{History, LINE_MAX, Report};
 use crate::units::counted;
 
 /// Reports to wait for.
@@ -39,7 +38,7 @@ pub(super) struct Collector {
 }
 
 /// This machine's address towards the board.
-fn towards(plan: &Plan) -> io::Result<SocketAddr> {
+fn towards(plan: &CheckPlan) -> io::Result<SocketAddr> {
     let any = if plan.address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(any)?;
     // A datagram socket that connects sends nothing: it asks for the route.
@@ -71,7 +70,7 @@ fn is_board(peer: IpAddr, board: IpAddr, chosen: bool) -> bool {
 impl Collector {
     /// Listens from now on, where the plan says, or on this machine's address towards the board and for the
     /// other version of IP.
-    pub(super) fn open(plan: &Plan) -> Result<Self, String> {
+    pub(super) fn open(plan: &CheckPlan) -> Result<Self, String> {
         let board = plan.address.to_canonical();
         let address = plan.listen.map_or_else(|| towards(plan), Ok);
         let address = address.map_err(|error| format!("no route to {}: {error}", plan.address))?;
@@ -115,7 +114,7 @@ impl Collector {
     }
 
     /// Waits for the board's connection; others are closed unread.
-    pub(super) fn accept(&mut self, deadline: Instant) -> Result<(Wire, IpAddr), Miss> {
+    pub(super) fn accept(&mut self, deadline: Instant) -> Result<(Wire, IpAddr), CheckFailure> {
         let failed = |error: io::Error| format!("cannot accept telemetry: {error}");
         let mut events = Events::with_capacity(2);
         loop {
@@ -154,15 +153,17 @@ impl Collector {
     }
 
     /// Nobody came: the board's fault, unless it may have gone where this machine could not listen.
-    fn nobody(&self) -> Miss {
+    fn nobody(&self) -> CheckFailure {
         let Self { addresses, board, .. } = self;
         let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
         let addresses = addresses.join(" or ");
         let but = self.stranger.map_or_else(String::new, |peer| format!(", but {peer} did"));
         let seen = format!("{board} did not connect to {addresses}{but}");
         match &self.closed {
-            None => Miss::Wrong(seen),
-            Some(closed) => Miss::Unseen(format!("{seen}; it may report elsewhere, but {closed}")),
+            None => CheckFailure::Wrong(seen),
+            Some(closed) => {
+                CheckFailure::Unseen(format!("{seen}; it may report elsewhere, but {closed}"))
+            }
         }
     }
 }
@@ -195,7 +196,7 @@ pub(super) fn reports(wire: &mut Wire) -> Result<Report, String> {
     }
 }
 
-pub(super) fn telemetry(plan: &Plan) -> Seen {
+pub(super) fn telemetry(plan: &CheckPlan) -> Seen {
     let (mut wire, peer) = Collector::open(plan)?.accept(deadline(plan))?;
     let report = reports(&mut wire)?;
     let name = report.board().unwrap_or_else(|| "a board without a name".to_owned());

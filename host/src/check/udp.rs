@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use crate::check::plan::{DISCARD, ECHO, Plan, UNREGISTERED};
-use crate::check::table::{Miss, Seen};
+use crate::check::failure::{CheckFailure, Seen};
+use crate::check::plan::{CheckPlan, DISCARD, ECHO, UNREGISTERED};
 use crate::check::tcp::{QUIET, REFUSAL_MAX};
 use crate::check::wire::{deadline, is_timeout, left, lost};
 use crate::clock;
@@ -18,7 +18,7 @@ const MTU: usize = 1500;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A socket that exchanges datagrams with this port of the board alone.
-fn socket(plan: &Plan, port: u16) -> Result<UdpSocket, String> {
+fn socket(plan: &CheckPlan, port: u16) -> Result<UdpSocket, String> {
     let any = if plan.address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let open = || {
         let socket = UdpSocket::bind(any)?;
@@ -59,7 +59,7 @@ fn told(error: &io::Error) -> String {
     }
 }
 
-pub(super) fn echo(plan: &Plan) -> Seen {
+pub(super) fn echo(plan: &CheckPlan) -> Seen {
     // A board need not take fragments: the largest datagram fits a frame.
     let largest = MTU - 8 - if plan.address.is_ipv4() { 20 } else { 40 };
     let sizes = [1, 64, 512, largest];
@@ -84,7 +84,7 @@ pub(super) fn echo(plan: &Plan) -> Seen {
     Ok(format!("{} datagrams of 1 to {largest} bytes came back", sizes.len()))
 }
 
-pub(super) fn discard(plan: &Plan) -> Seen {
+pub(super) fn discard(plan: &CheckPlan) -> Seen {
     let socket = socket(plan, DISCARD)?;
     socket.send(b"nobody reads this").map_err(|error| told(&error))?;
     match answer(&socket, &mut [0; 64], clock::now() + QUIET) {
@@ -94,9 +94,9 @@ pub(super) fn discard(plan: &Plan) -> Seen {
     }
 }
 
-pub(super) fn refused(plan: &Plan) -> Seen {
+pub(super) fn refused(plan: &CheckPlan) -> Seen {
     if plan.forwarded {
-        return Err(Miss::Unseen(
+        return Err(CheckFailure::Unseen(
             "ICMP does not come through a forwarded port; ask the board at an address of its own"
                 .to_owned(),
         ));

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::check::plan::Plan;
+use crate::check::plan::CheckPlan;
 use crate::clock;
 use crate::net::{explain_connect, explain_shutdown};
 use crate::pattern::Difference;
@@ -19,7 +19,7 @@ pub(super) struct Wire {
 }
 
 /// When a check that begins now has to be over.
-pub(super) fn deadline(plan: &Plan) -> Instant {
+pub(super) fn deadline(plan: &CheckPlan) -> Instant {
     clock::now() + plan.timeout
 }
 
@@ -54,7 +54,7 @@ pub(super) fn wrong(offset: u64, difference: Difference) -> String {
 
 impl Wire {
     /// Connects to a port of the board.
-    pub(super) fn connect(plan: &Plan, port: u16, deadline: Instant) -> Result<Self, String> {
+    pub(super) fn connect(plan: &CheckPlan, port: u16, deadline: Instant) -> Result<Self, String> {
         let address = plan.at(port);
         let stream = left(deadline)
             .and_then(|left| TcpStream::connect_timeout(&address, left))

@@ -19,7 +19,7 @@ use mio::{Interest, Registry, Token};
 
 use crate::clock;
 use crate::echo::outcome::{Fault, Outcome};
-use crate::echo::plan::{PING, Plan};
+use crate::echo::plan::{EchoPlan, PING};
 use crate::net::{explain_connect, explain_shutdown};
 use crate::pattern::Pattern;
 use crate::stats::Samples;
@@ -77,7 +77,7 @@ type Step = Result<(), Outcome>;
 impl Connection {
     /// Starts to connect; the socket is registered under `token`.
     #[must_use]
-    pub fn start(plan: &Plan, stream: u64, registry: &Registry, token: Token) -> Self {
+    pub fn start(plan: &EchoPlan, stream: u64, registry: &Registry, token: Token) -> Self {
         let now = clock::now();
         let mut connection = Self {
             state: State::Over(Outcome::Unfinished),
@@ -118,13 +118,13 @@ impl Connection {
 
     /// Bytes of the bulk that came back right.
     #[must_use]
-    pub fn bulk_verified(&self, plan: &Plan) -> u64 {
+    pub fn bulk_verified(&self, plan: &EchoPlan) -> u64 {
         self.verified.saturating_sub(plan.ping_bytes())
     }
 
     /// Whether a turn would have something to do right now, without waiting for the socket.
     #[must_use]
-    pub fn is_hot(&self, plan: &Plan) -> bool {
+    pub fn is_hot(&self, plan: &EchoPlan) -> bool {
         match self.state {
             State::Connecting(_) => self.writable,
             State::Open(_) => self.readable || (self.writable && self.wants_to_send(plan)),
@@ -136,7 +136,7 @@ impl Connection {
     /// queued behind others for a slot of the board, so while any of them moves (`others_moved`), it
     /// has not stalled.
     #[must_use]
-    pub fn deadline(&self, plan: &Plan, others_moved: Instant) -> Option<Instant> {
+    pub fn deadline(&self, plan: &EchoPlan, others_moved: Instant) -> Option<Instant> {
         match self.state {
             State::Connecting(_) => Some(self.started + plan.connect_timeout),
             State::Open(_) if self.verified == 0 => {
@@ -154,7 +154,7 @@ impl Connection {
     }
 
     /// Ends the connection because its deadline is over.
-    pub fn expire(&mut self, plan: &Plan) {
+    pub fn expire(&mut self, plan: &EchoPlan) {
         let fault = match self.state {
             State::Connecting(_) => Fault::Connect(explain_connect(
                 self.peer,
@@ -179,7 +179,13 @@ impl Connection {
     }
 
     /// Does what can be done without waiting, up to a limit that is fair to the others.
-    pub fn turn(&mut self, plan: &Plan, scratch: &mut Scratch, registry: &Registry, token: Token) {
+    pub fn turn(
+        &mut self,
+        plan: &EchoPlan,
+        scratch: &mut Scratch,
+        registry: &Registry,
+        token: Token,
+    ) {
         if matches!(self.state, State::Connecting(_)) {
             self.finish_connect(plan, registry, token);
         }
@@ -206,7 +212,7 @@ impl Connection {
     /// Tries the next address; without one, `error` of the last is the outcome.
     fn try_next(
         &mut self,
-        plan: &Plan,
+        plan: &EchoPlan,
         registry: &Registry,
         token: Token,
         mut error: Option<io::Error>,
@@ -235,7 +241,7 @@ impl Connection {
         });
     }
 
-    fn finish_connect(&mut self, plan: &Plan, registry: &Registry, token: Token) {
+    fn finish_connect(&mut self, plan: &EchoPlan, registry: &Registry, token: Token) {
         let State::Connecting(stream) = &self.state else {
             return;
         };
@@ -265,7 +271,7 @@ impl Connection {
     }
 
     /// The offset up to which may be sent now: one ping at a time, then everything.
-    fn send_limit(&self, plan: &Plan) -> u64 {
+    fn send_limit(&self, plan: &EchoPlan) -> u64 {
         if self.verified < plan.ping_bytes() {
             (self.verified / PING + 1) * PING
         } else {
@@ -273,11 +279,11 @@ impl Connection {
         }
     }
 
-    fn wants_to_send(&self, plan: &Plan) -> bool {
+    fn wants_to_send(&self, plan: &EchoPlan) -> bool {
         self.sent < self.send_limit(plan) || (self.sent == plan.total() && !self.fin_sent)
     }
 
-    fn send(&mut self, plan: &Plan, buffer: &mut [u8]) -> Step {
+    fn send(&mut self, plan: &EchoPlan, buffer: &mut [u8]) -> Step {
         let limit = self.send_limit(plan);
         let State::Open(stream) = &mut self.state else {
             return Ok(());
@@ -315,7 +321,7 @@ impl Connection {
         Ok(())
     }
 
-    fn receive(&mut self, plan: &Plan, buffer: &mut [u8]) -> Step {
+    fn receive(&mut self, plan: &EchoPlan, buffer: &mut [u8]) -> Step {
         let State::Open(stream) = &mut self.state else {
             return Ok(());
         };
@@ -344,7 +350,7 @@ impl Connection {
     }
 
     /// The outcome of a connection that broke while we sent: what came before that and was wrong says more.
-    fn broken(&mut self, plan: &Plan, buffer: &mut [u8], lost: Outcome) -> Outcome {
+    fn broken(&mut self, plan: &EchoPlan, buffer: &mut [u8], lost: Outcome) -> Outcome {
         self.readable = true;
         while self.readable {
             match self.receive(plan, buffer) {
@@ -359,7 +365,7 @@ impl Connection {
     }
 
     /// Compares what came back with what was sent at the same place.
-    fn verify(&mut self, plan: &Plan, data: &[u8], now: Instant) -> Step {
+    fn verify(&mut self, plan: &EchoPlan, data: &[u8], now: Instant) -> Step {
         let in_flight = self.sent - self.verified;
         let (data, extra) = data.split_at(data.len().min(in_flight as usize));
         if let Some(difference) = self.pattern.first_difference(self.verified, data) {
@@ -381,7 +387,7 @@ impl Connection {
         Ok(())
     }
 
-    fn lost(&self, plan: &Plan, error: &io::Error) -> Outcome {
+    fn lost(&self, plan: &EchoPlan, error: &io::Error) -> Outcome {
         Outcome::Failed(Fault::Lost {
             verified: self.verified,
             total: plan.total(),

@@ -7,10 +7,10 @@ use crate::net::reset_connection;
 mod ports;
 
 /// A plan for connections to these addresses that sends nothing, with no limit that any of it reaches.
-fn plan(addresses: Vec<SocketAddr>) -> Plan {
+fn plan(addresses: Vec<SocketAddr>) -> EchoPlan {
     let timeout = Duration::from_mins(1);
     let (connect_timeout, stall_timeout) = (timeout, timeout);
-    Plan { addresses, seed: 1, pings: 0, bytes: 0, connect_timeout, stall_timeout }
+    EchoPlan { addresses, seed: 1, pings: 0, bytes: 0, connect_timeout, stall_timeout }
 }
 
 #[test]
@@ -18,7 +18,7 @@ fn a_connection_in_the_queue_waits_for_the_others_and_then_stalls() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (connect_timeout, stall_timeout) = (Duration::from_mins(1), Duration::from_secs(30));
     let addresses = vec![listener.local_addr().unwrap()];
-    let plan = Plan { addresses, seed: 1, pings: 1, bytes: 1, connect_timeout, stall_timeout };
+    let plan = EchoPlan { addresses, seed: 1, pings: 1, bytes: 1, connect_timeout, stall_timeout };
     let poll = mio::Poll::new().unwrap();
     let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
     let others_moved = connection.started + Duration::from_secs(7);

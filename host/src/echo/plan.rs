@@ -8,7 +8,7 @@ pub const PING: u64 = 64;
 
 /// What every connection does.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct EchoPlan {
     /// Where to connect, in the order of trying; at least one.
     pub addresses: Vec<SocketAddr>,
     /// Seed of the patterns.
@@ -23,7 +23,7 @@ pub struct Plan {
     pub stall_timeout: Duration,
 }
 
-impl Plan {
+impl EchoPlan {
     /// Bytes of all pings: the offset of the first byte of the bulk.
     #[must_use]
     pub fn ping_bytes(&self) -> u64 {

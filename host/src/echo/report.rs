@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::echo::connection::Connection;
 use crate::echo::outcome::Outcome;
-use crate::echo::plan::{PING, Plan};
+use crate::echo::plan::{EchoPlan, PING};
 use crate::output::{Error, Output, Verdict};
 use crate::stats::{Samples, Sorted};
 use crate::units::{counted, show_time};
@@ -16,9 +16,9 @@ const SHOWN_MAX: usize = 10;
 
 /// The result of the whole check.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub struct EchoReport<'a> {
     /// What was to be done.
-    pub plan: &'a Plan,
+    pub plan: &'a EchoPlan,
     /// The connections, all of them over.
     pub connections: &'a [Connection],
     /// From the first byte of the bulk to the end of the last connection.
@@ -36,7 +36,7 @@ struct Totals {
     bytes: u64,
 }
 
-impl Report<'_> {
+impl EchoReport<'_> {
     /// Prints the report and returns its verdict, even if nobody reads it.
     pub fn print(&self, output: &mut Output) -> Result<Verdict, Error> {
         let totals = self.totals();

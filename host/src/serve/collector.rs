@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::serve::event::{Event, News};
+use crate::serve::event::{Event, EventKind};
+use crate::serve::totals::Totals;
 use crate::telemetry::{Finding, History, Report};
 
 /// Boards without a connection whose history is kept; beyond that the one gone longest is forgotten.
@@ -17,23 +18,6 @@ pub const REMEMBERED_MAX: usize = 1024;
 
 /// Key of a connection, chosen by the caller.
 pub type Key = usize;
-
-/// What was counted from start to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Connections accepted.
-    pub connections: u64,
-    /// Connections turned away because all places were taken.
-    pub turned_away: u64,
-    /// Reports received.
-    pub reports: u64,
-    /// Lines that were not reports, or longer than allowed.
-    pub bad_lines: u64,
-    /// Reports that never came, by the numbers of those that did.
-    pub lost: u64,
-    /// Reboots.
-    pub reboots: u64,
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -60,7 +44,7 @@ enum Standing {
 }
 
 #[derive(Debug)]
-struct Memory {
+struct BoardRecord {
     history: History,
     heard: Instant,
 }
@@ -70,7 +54,7 @@ struct Memory {
 pub struct Collector {
     silence: Duration,
     members: BTreeMap<Key, Member>,
-    remembered: BTreeMap<String, Memory>,
+    remembered: BTreeMap<String, BoardRecord>,
     totals: Totals,
     said_full: bool,
 }
@@ -117,7 +101,7 @@ impl Collector {
     pub fn turn_away(&mut self, peer: SocketAddr, places: usize, events: &mut Vec<Event>) {
         self.totals.turned_away += 1;
         if !std::mem::replace(&mut self.said_full, true) {
-            events.push(Event { peer, board: None, news: News::TurnedAway { places } });
+            events.push(Event { peer, board: None, kind: EventKind::TurnedAway { places } });
         }
     }
 
@@ -134,7 +118,7 @@ impl Collector {
         let Some(member) = self.members.remove(&key) else {
             return;
         };
-        events.push(member.event(News::Gone { reason }));
+        events.push(member.event(EventKind::Gone { reason }));
         for other in self.members.values_mut() {
             if other.standing == Standing::Replaced(key) {
                 other.standing = Standing::Own;
@@ -144,7 +128,7 @@ impl Collector {
         let Some(name) = member.name.filter(|_| !replaced) else {
             return;
         };
-        self.remembered.insert(name, Memory { history: member.history, heard: member.heard });
+        self.remembered.insert(name, BoardRecord { history: member.history, heard: member.heard });
         if self.remembered.len() > REMEMBERED_MAX {
             let oldest = self.remembered.iter().min_by_key(|(_, memory)| memory.heard);
             if let Some(name) = oldest.map(|(name, _)| name.clone()) {
@@ -161,7 +145,7 @@ impl Collector {
         };
         self.totals.bad_lines += 1;
         if !std::mem::replace(&mut member.complained_long, true) {
-            events.push(member.event(News::LongLine { limit }));
+            events.push(member.event(EventKind::LongLine { limit }));
         }
     }
 
@@ -179,7 +163,7 @@ impl Collector {
                 };
                 self.totals.bad_lines += 1;
                 if !std::mem::replace(&mut member.complained_malformed, true) {
-                    events.push(member.event(News::Malformed { reason }));
+                    events.push(member.event(EventKind::Malformed { reason }));
                 }
             }
         }
@@ -201,9 +185,9 @@ impl Collector {
                 Finding::Reboot { .. } => self.totals.reboots += 1,
                 Finding::Backwards { .. } => {}
             }
-            events.push(member.event(News::Finding(finding)));
+            events.push(member.event(EventKind::Finding(finding)));
         }
-        events.push(member.event(News::Report(report)));
+        events.push(member.event(EventKind::Report(report)));
     }
 
     /// A connection says who it is: it takes over the history of that board.
@@ -252,7 +236,7 @@ impl Collector {
         match twin {
             Some(other) => {
                 member.standing = Standing::Shared;
-                events.push(member.event(News::SharedName { other }));
+                events.push(member.event(EventKind::SharedName { other }));
             }
             None => member.standing = Standing::Own,
         }
@@ -265,7 +249,7 @@ impl Collector {
         let away = now.saturating_duration_since(member.heard);
         member.heard = now;
         if std::mem::take(&mut member.silent) {
-            events.push(member.event(News::Back { after: away }));
+            events.push(member.event(EventKind::Back { after: away }));
         }
     }
 
@@ -289,7 +273,7 @@ impl Collector {
                 over.push(*key);
             } else {
                 let after = now.saturating_duration_since(member.heard);
-                events.push(member.event(News::Silent { after }));
+                events.push(member.event(EventKind::Silent { after }));
             }
         }
         over
@@ -297,8 +281,8 @@ impl Collector {
 }
 
 impl Member {
-    fn event(&self, news: News) -> Event {
-        Event { peer: self.peer, board: self.name.clone(), news }
+    fn event(&self, kind: EventKind) -> Event {
+        Event { peer: self.peer, board: self.name.clone(), kind }
     }
 }
 

@@ -29,31 +29,38 @@ impl Bench {
         self.collector.join(key, peer(key), self.at(seconds));
     }
 
-    fn line(&mut self, key: Key, seconds: u64, line: &str) -> Vec<News> {
+    fn line(&mut self, key: Key, seconds: u64, line: &str) -> Vec<EventKind> {
         self.collector.line(key, line.as_bytes(), self.at(seconds), &mut self.events);
-        self.news()
+        self.kinds()
     }
 
     /// A report of board `name`; what it led to besides its own event.
-    fn report(&mut self, key: Key, seconds: u64, name: &str, seq: u64, uptime_s: u64) -> Vec<News> {
+    fn report(
+        &mut self,
+        key: Key,
+        seconds: u64,
+        name: &str,
+        seq: u64,
+        uptime_s: u64,
+    ) -> Vec<EventKind> {
         let line = format!(r#"{{"board":"{name}","seq":{seq},"uptime_ms":{}}}"#, uptime_s * 1000);
-        let mut news = self.line(key, seconds, &line);
-        assert!(matches!(news.pop(), Some(News::Report(_))), "the report comes last");
-        news
+        let mut kinds = self.line(key, seconds, &line);
+        assert!(matches!(kinds.pop(), Some(EventKind::Report(_))), "the report comes last");
+        kinds
     }
 
-    fn expire(&mut self, seconds: u64) -> (Vec<Key>, Vec<News>) {
+    fn expire(&mut self, seconds: u64) -> (Vec<Key>, Vec<EventKind>) {
         let over = self.collector.expire(self.at(seconds), &mut self.events);
-        (over, self.news())
+        (over, self.kinds())
     }
 
     fn leave(&mut self, key: Key) {
         self.collector.leave(key, "gone".to_owned(), &mut self.events);
-        assert!(matches!(self.news()[..], [News::Gone { .. }]));
+        assert!(matches!(self.kinds()[..], [EventKind::Gone { .. }]));
     }
 
-    fn news(&mut self) -> Vec<News> {
-        self.events.drain(..).map(|event| event.news).collect()
+    fn kinds(&mut self) -> Vec<EventKind> {
+        self.events.drain(..).map(|event| event.kind).collect()
     }
 }
 
@@ -61,11 +68,11 @@ impl Bench {
 fn bad_lines_are_reported_once_for_each_kind_and_counted_always() {
     let mut bench = Bench::new();
     bench.join(0, 0);
-    assert!(matches!(bench.line(0, 1, "rubbish")[..], [News::Malformed { .. }]));
+    assert!(matches!(bench.line(0, 1, "rubbish")[..], [EventKind::Malformed { .. }]));
     assert_eq!(bench.line(0, 1, "more rubbish"), []);
     for expected in [1, 0] {
         bench.collector.long_line(0, 4096, bench.start, &mut bench.events);
-        assert_eq!(bench.news().len(), expected);
+        assert_eq!(bench.kinds().len(), expected);
     }
     assert_eq!(bench.line(0, 1, ""), []);
     assert_eq!(bench.report(0, 2, "a", 0, 1), []);
@@ -80,17 +87,23 @@ fn a_silent_board_is_reported_once_and_so_is_its_return() {
     bench.join(1, 5);
     assert_eq!(bench.collector.deadline(), Some(bench.at(10)));
     assert_eq!(bench.expire(9), (vec![], vec![]));
-    assert_eq!(bench.expire(10), (vec![], vec![News::Silent { after: Duration::from_secs(10) }]));
+    assert_eq!(
+        bench.expire(10),
+        (vec![], vec![EventKind::Silent { after: Duration::from_secs(10) }])
+    );
     assert_eq!(bench.expire(11), (vec![], vec![]));
     assert_eq!(bench.collector.deadline(), Some(bench.at(15)), "of the other board");
     assert_eq!(bench.collector.longest_silent(), Some(0));
-    assert_eq!(bench.report(0, 30, "a", 1, 1), [News::Back { after: Duration::from_secs(30) }]);
+    assert_eq!(
+        bench.report(0, 30, "a", 1, 1),
+        [EventKind::Back { after: Duration::from_secs(30) }]
+    );
     assert_eq!(bench.collector.longest_silent(), None);
     // Rubbish is a sign of life too.
     bench.expire(60);
     assert!(matches!(
         bench.line(1, 61, "rubbish")[..],
-        [News::Back { .. }, News::Malformed { .. }]
+        [EventKind::Back { .. }, EventKind::Malformed { .. }]
     ));
 }
 
@@ -103,13 +116,13 @@ fn history_outlives_the_connection() {
     bench.join(0, 5);
     assert_eq!(
         bench.report(0, 5, "a", 10, 104),
-        [News::Finding(Finding::Gap { missing: 2, expected: 8, received: 10 })]
+        [EventKind::Finding(Finding::Gap { missing: 2, expected: 8, received: 10 })]
     );
     bench.leave(0);
     bench.join(3, 6);
     assert_eq!(
         bench.report(3, 6, "a", 0, 1),
-        [News::Finding(Finding::Reboot { before_ms: 104_000, after_ms: 1000 })]
+        [EventKind::Finding(Finding::Reboot { before_ms: 104_000, after_ms: 1000 })]
     );
     assert_eq!(bench.collector.totals().lost, 2);
     assert_eq!(bench.collector.totals().reboots, 1);
@@ -122,7 +135,10 @@ fn a_board_that_lost_power_is_followed_to_its_new_connection() {
     bench.report(0, 1, "a", 7, 100);
     // No FIN came: the old connection still stands.
     bench.join(1, 3);
-    assert!(matches!(bench.report(1, 3, "a", 0, 1)[..], [News::Finding(Finding::Reboot { .. })]));
+    assert!(matches!(
+        bench.report(1, 3, "a", 0, 1)[..],
+        [EventKind::Finding(Finding::Reboot { .. })]
+    ));
     bench.report(1, 12, "a", 1, 10);
     // The old one is to be closed and is not called silent; its history is not kept over the newer one.
     assert_eq!(bench.expire(12), (vec![0], vec![]));
@@ -138,12 +154,12 @@ fn two_boards_under_one_name_are_found_out_once() {
     bench.join(1, 0);
     bench.report(0, 1, "a", 5, 5);
     bench.report(1, 1, "a", 6, 6);
-    assert_eq!(bench.report(0, 2, "a", 6, 6), [News::SharedName { other: peer(1) }]);
+    assert_eq!(bench.report(0, 2, "a", 6, 6), [EventKind::SharedName { other: peer(1) }]);
     assert_eq!(bench.report(1, 2, "a", 7, 7), []);
     assert_eq!(bench.report(0, 3, "a", 7, 7), []);
     // Neither is closed as the older connection of the other.
-    let (over, news) = bench.expire(20);
-    assert_eq!((over, news.len()), (vec![], 2));
+    let (over, kinds) = bench.expire(20);
+    assert_eq!((over, kinds.len()), (vec![], 2));
 }
 
 #[test]
@@ -157,8 +173,8 @@ fn an_older_connection_goes_on_when_the_newer_one_has_left() {
     bench.join(1, 2);
     bench.report(1, 2, "b", 0, 0);
     assert_eq!(bench.report(0, 2, "a", 6, 6), []);
-    let (over, news) = bench.expire(30);
-    assert_eq!((over, news.len()), (vec![], 2));
+    let (over, kinds) = bench.expire(30);
+    assert_eq!((over, kinds.len()), (vec![], 2));
 }
 
 #[test]
@@ -177,11 +193,11 @@ fn turning_away_is_said_once_until_somebody_gets_in() {
     let mut bench = Bench::new();
     for expected in [1, 0, 0] {
         bench.collector.turn_away(peer(9), 64, &mut bench.events);
-        assert_eq!(bench.news().len(), expected);
+        assert_eq!(bench.kinds().len(), expected);
     }
     bench.join(0, 0);
     bench.collector.turn_away(peer(9), 64, &mut bench.events);
-    assert_eq!(bench.news(), [News::TurnedAway { places: 64 }]);
+    assert_eq!(bench.kinds(), [EventKind::TurnedAway { places: 64 }]);
     assert_eq!(bench.collector.totals().turned_away, 4);
 }
 

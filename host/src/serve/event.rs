@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::output::printable;
-use crate::serve::collector::Totals;
+use crate::serve::totals::Totals;
 use crate::telemetry::{Finding, Report};
 use crate::units::counted;
 
@@ -19,12 +19,12 @@ pub struct Event {
     /// The board's name, once it has said it.
     pub board: Option<String>,
     /// What happened.
-    pub news: News,
+    pub kind: EventKind,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum News {
+pub enum EventKind {
     /// A report came.
     Report(Report),
     /// The report that follows reveals something about those before it.
@@ -75,15 +75,15 @@ impl Event {
     /// One line for people.
     #[must_use]
     pub fn text(&self) -> String {
-        match &self.news {
-            News::Report(report) => {
+        match &self.kind {
+            EventKind::Report(report) => {
                 let mut line = format!("{:<21}  {}", self.peer.to_string(), self.who());
                 describe(report, &mut line).expect("writing to a string cannot fail");
                 line
             }
-            News::TurnedAway { .. } => format!("{}: {}", self.peer, self.news.message()),
-            _ if self.board.is_none() => format!("board {} {}", self.who(), self.news.message()),
-            _ => format!("board {} {} ({})", self.who(), self.news.message(), self.peer),
+            EventKind::TurnedAway { .. } => format!("{}: {}", self.peer, self.kind.message()),
+            _ if self.board.is_none() => format!("board {} {}", self.who(), self.kind.message()),
+            _ => format!("board {} {} ({})", self.who(), self.kind.message(), self.peer),
         }
     }
 
@@ -91,26 +91,26 @@ impl Event {
     #[must_use]
     pub fn object(&self, at: Duration) -> Value {
         let peer = json!(self.peer.to_string());
-        if let News::Report(report) = &self.news {
+        if let EventKind::Report(report) = &self.kind {
             let mut object = report.fields().clone();
             object.insert("peer".to_owned(), peer);
             return Value::Object(object);
         }
         let mut object = Map::from_iter([
-            ("event".to_owned(), json!(self.news.word())),
+            ("event".to_owned(), json!(self.kind.word())),
             ("at_ms".to_owned(), json!(at.as_millis() as u64)),
             ("peer".to_owned(), peer),
             ("board".to_owned(), json!(self.board)),
-            ("message".to_owned(), json!(self.news.message())),
+            ("message".to_owned(), json!(self.kind.message())),
         ]);
-        if let Value::Object(fields) = self.news.fields() {
+        if let Value::Object(fields) = self.kind.fields() {
             object.extend(fields);
         }
         Value::Object(object)
     }
 }
 
-impl News {
+impl EventKind {
     fn word(&self) -> &'static str {
         match self {
             Self::Report(_) => "report",
@@ -236,13 +236,13 @@ impl Totals {
 mod tests {
     use super::*;
 
-    fn event(board: Option<&str>, news: News) -> Event {
+    fn event(board: Option<&str>, kind: EventKind) -> Event {
         let peer = SocketAddr::from(([127, 0, 0, 1], 5000));
-        Event { peer, board: board.map(str::to_owned), news }
+        Event { peer, board: board.map(str::to_owned), kind }
     }
 
-    fn report(line: &str) -> News {
-        News::Report(Report::parse(line.as_bytes()).unwrap())
+    fn report(line: &str) -> EventKind {
+        EventKind::Report(Report::parse(line.as_bytes()).unwrap())
     }
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn news_for_people_and_machines() {
-        let gone = event(Some("b1"), News::Gone { reason: "connection reset".to_owned() });
+        let gone = event(Some("b1"), EventKind::Gone { reason: "connection reset".to_owned() });
         assert_eq!(gone.text(), "board b1 gone: connection reset (127.0.0.1:5000)");
         assert_eq!(
             gone.object(Duration::from_millis(1500)),
@@ -283,7 +283,7 @@ mod tests {
                 "reason": "connection reset", "message": "gone: connection reset",
             })
         );
-        let silent = event(None, News::Silent { after: Duration::from_secs(10) });
+        let silent = event(None, EventKind::Silent { after: Duration::from_secs(10) });
         assert_eq!(silent.text(), "board at 127.0.0.1:5000 silent for 10.0 s");
     }
 }

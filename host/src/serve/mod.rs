@@ -19,16 +19,14 @@ use crate::lines::{Line, Lines};
 use crate::listen::{self, Listeners};
 use crate::output::{Error, Output, Verdict};
 use crate::signal::Interrupt;
-use crate::units::parse_seconds;
+use crate::telemetry::LINE_MAX;
 
 use self::collector::{Collector, Key};
 use self::event::Event;
 
 pub mod collector;
 pub mod event;
-
-/// Longest line, in bytes; the firmware's is about 120.
-pub const LINE_MAX: usize = 4096;
+pub mod totals;
 
 /// Size of one read at most, in bytes.
 const RECEIVE: usize = 4096;
@@ -49,57 +47,19 @@ const PORT: u16 = 9000;
 const WAKE: Token = Token(usize::MAX);
 const LISTENERS: usize = usize::MAX / 2;
 
-/// What `--help` says of `serve`.
-pub const ABOUT: &str = "\
-    Listens for boards, reads the JSON lines they send, and prints one line for each \
-    report: time since the start, peer, name, and the fields of the report, all of which \
-    are optional. It listens on all addresses of this machine, for a board knows it by \
-    one of them: 192.0.2.2 on a TAP, 127.0.0.1 behind `tapboard` in user mode. It sends \
-    nothing.\n\n\
-    It says when a board vanishes and why, when one is silent and when it is back, when \
-    reports were lost (a gap in `seq`), and when a board rebooted (`uptime_ms` went back). A \
-    board is known by its name, on whichever connection it reports. If all places are taken, \
-    a silent board gives way to a new one.\n\n\
-    With --json a report is the board's own object with `peer` added; everything else has \
-    an `event` field: listening (one for each address), gap, backwards, reboot, malformed, \
-    long_line, silent, back, gone, shared_name, turned_away, totals, error. --count counts \
-    the reports alone.\n\n\
-    Ctrl-C or SIGTERM ends it: it prints its totals and exits 0.";
-
-/// Options of `serve`.
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  \
-                       tapboard-host serve\n  \
-                       tapboard-host serve --listen 127.0.0.1:9000\n  \
-                       tapboard-host serve --json --count 10 | jq 'select(.event == null).temp_mc'")]
-pub struct Args {
-    /// Listens on this address alone, and not on port 9000 of all; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
+/// What to serve, and when to end.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeOptions {
+    /// The address to listen on, unless it is port 9000 of all; port 0 is a free one.
     pub listen: Option<SocketAddr>,
-
-    /// Connections at once
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    /// Connections at once.
     pub max_boards: u16,
-
-    /// Reports a board as silent when it is not heard for this time
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    /// How long a board is not heard until it counts as silent.
     pub silence: Duration,
-
-    /// Ends after this many reports
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Ends after this many reports.
     pub count: Option<u64>,
-
-    /// Prints one JSON object for each report and event
-    #[arg(long)]
+    /// Prints JSON objects.
     pub json: bool,
-}
-
-fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        format!(
-            "`{text}` is not an address and a port; write one like 127.0.0.1:9000 or [::1]:9000"
-        )
-    })
 }
 
 /// One board's connection.
@@ -111,8 +71,8 @@ struct Session {
 }
 
 /// What reading from a board came to.
-enum Turn {
-    Goes,
+enum ReadOutcome {
+    Open,
     Ended(String),
 }
 
@@ -132,11 +92,12 @@ struct Server {
 }
 
 /// Runs the server until Ctrl-C, or until it has as many reports as it was told to collect.
-pub fn run(args: &Args) -> Result<Verdict, Error> {
+pub fn run(options: &ServeOptions) -> Result<Verdict, Error> {
     let failed = |error| Error::Failed(format!("cannot watch sockets: {error}"));
     let poll = Poll::new().map_err(failed)?;
     let mut listeners = Listeners::default();
-    let addresses = args.listen.map_or_else(|| listen::everywhere(PORT), |address| vec![address]);
+    let addresses =
+        options.listen.map_or_else(|| listen::everywhere(PORT), |address| vec![address]);
     for (&address, token) in addresses.iter().zip(LISTENERS..) {
         let listener = listen::bind(address, addresses.len() > 1)
             .map_err(|error| cannot_listen(address, &error))?;
@@ -148,11 +109,11 @@ pub fn run(args: &Args) -> Result<Verdict, Error> {
         listeners,
         accept_again: None,
         sessions: BTreeMap::new(),
-        places: usize::from(args.max_boards),
-        collector: Collector::new(args.silence),
-        output: Output::new(args.json),
+        places: usize::from(options.max_boards),
+        collector: Collector::new(options.silence),
+        output: Output::new(options.json),
         start: clock::now(),
-        count: args.count,
+        count: options.count,
     };
     server.announce()?;
     let mut events = Events::with_capacity(256);
@@ -240,7 +201,7 @@ impl Server {
             self.sessions.iter().filter(|(_, s)| s.readable).map(|(key, _)| *key).collect();
         let mut events = Vec::new();
         for key in readable {
-            if let Turn::Ended(reason) = self.read(key, &mut events) {
+            if let ReadOutcome::Ended(reason) = self.read(key, &mut events) {
                 self.close(key, reason, &mut events);
             }
             self.print(&mut events)?;
@@ -325,30 +286,30 @@ impl Server {
         self.sessions.insert(key, Session { stream, lines: Lines::new(LINE_MAX), readable: true });
     }
 
-    fn read(&mut self, key: Key, events: &mut Vec<Event>) -> Turn {
+    fn read(&mut self, key: Key, events: &mut Vec<Event>) -> ReadOutcome {
         let Some(session) = self.sessions.get_mut(&key) else {
-            return Turn::Goes;
+            return ReadOutcome::Open;
         };
         let mut buffer = [0; RECEIVE];
         for _ in 0..TURN_MAX {
             let length = match session.stream.read(&mut buffer) {
                 Ok(0) if session.lines.unfinished() > 0 => {
-                    return Turn::Ended(
+                    return ReadOutcome::Ended(
                         "it closed the connection in the middle of a line".to_owned(),
                     );
                 }
-                Ok(0) => return Turn::Ended("it closed the connection".to_owned()),
+                Ok(0) => return ReadOutcome::Ended("it closed the connection".to_owned()),
                 Ok(length) => length,
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => {
                         session.readable = false;
-                        return Turn::Goes;
+                        return ReadOutcome::Open;
                     }
                     ErrorKind::Interrupted => continue,
                     ErrorKind::ConnectionReset => {
-                        return Turn::Ended("connection reset".to_owned());
+                        return ReadOutcome::Ended("connection reset".to_owned());
                     }
-                    _ => return Turn::Ended(error.to_string()),
+                    _ => return ReadOutcome::Ended(error.to_string()),
                 },
             };
             let now = clock::now();
@@ -359,10 +320,10 @@ impl Server {
                     Line::TooLong => self.collector.long_line(key, LINE_MAX, now, events),
                 }
                 if self.count.is_some_and(|count| self.collector.totals().reports >= count) {
-                    return Turn::Goes;
+                    return ReadOutcome::Open;
                 }
             }
         }
-        Turn::Goes
+        ReadOutcome::Open
     }
 }

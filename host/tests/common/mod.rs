@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub mod board;
+pub mod judge;
 #[path = "../../../tests/common/ports.rs"]
 mod ports;
 #[cfg(target_os = "linux")]

@@ -3,36 +3,36 @@
 use super::*;
 use tapboard_firmware::rng::Rng;
 
-fn command(line: &str) -> Command {
+fn command(line: &str) -> ConsoleCommand {
     match parse(line) {
         Ok(Some(Line::Command(command))) => command,
         other => panic!("{line:?}: {other:?}"),
     }
 }
 
-fn fault(to: Option<Side>, name: &str, value: &str) -> Command {
-    Command::Fault { to, setting: Setting::parse(name, value).unwrap() }
+fn fault(to: Option<Side>, name: &str, value: &str) -> ConsoleCommand {
+    ConsoleCommand::Fault { to, setting: Setting::parse(name, value).unwrap() }
 }
 
 #[test]
 fn lines_are_read_as_people_write_them() {
     let (board, peer) = (Some(Side::Board), Some(Side::Peer));
     for (line, expected) in [
-        ("help", Command::Help),
-        ("?", Command::Help),
-        ("  unplug  \r\n", Command::Unplug),
-        ("plug # in again", Command::Plug),
-        ("heal", Command::Heal),
-        ("clear", Command::Heal),
-        ("link", Command::Link),
-        ("reset", Command::Reset),
-        ("netstat", Command::Netstat),
-        ("stats", Command::Stats),
-        ("capture stop", Command::CaptureStop),
-        ("capture  start  my run#1.pcapng", Command::CaptureStart("my run#1.pcapng".into())),
-        ("capture start \"a b\"", Command::CaptureStart("a b".into())),
-        ("quit", Command::Quit),
-        ("exit", Command::Quit),
+        ("help", ConsoleCommand::Help),
+        ("?", ConsoleCommand::Help),
+        ("  unplug  \r\n", ConsoleCommand::Unplug),
+        ("plug # in again", ConsoleCommand::Plug),
+        ("heal", ConsoleCommand::Heal),
+        ("clear", ConsoleCommand::Heal),
+        ("link", ConsoleCommand::Link),
+        ("reset", ConsoleCommand::Reset),
+        ("netstat", ConsoleCommand::Netstat),
+        ("stats", ConsoleCommand::Stats),
+        ("capture stop", ConsoleCommand::CaptureStop),
+        ("capture  start  my run#1.pcapng", ConsoleCommand::CaptureStart("my run#1.pcapng".into())),
+        ("capture start \"a b\"", ConsoleCommand::CaptureStart("a b".into())),
+        ("quit", ConsoleCommand::Quit),
+        ("exit", ConsoleCommand::Quit),
         ("loss 10%", fault(None, "loss", "10%")),
         ("loss 10 %", fault(None, "loss", "10%")),
         ("loss both 10%", fault(None, "loss", "10%")),

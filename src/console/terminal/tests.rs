@@ -11,7 +11,8 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use smoltcp::time::Instant;
 
 use super::*;
-use crate::console::{Command, Console, Input, Next};
+use crate::console::{Console, ConsoleCommand, Input, Next};
+use crate::output::aside;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const NOW: Instant = Instant::ZERO;
@@ -117,13 +118,13 @@ fn a_line_is_typed_while_the_board_prints() {
     aside(|| pty.terminal.write_all(b"LED on\n").unwrap());
     assert_eq!(pty.until(row), "\r\x1b[KLED on\r\n", "a row of its own");
     pty.press("\x1b[Du\r");
-    assert_eq!(pty.next(&mut console), Next::Command(Command::Unplug));
+    assert_eq!(pty.next(&mut console), Next::Command(ConsoleCommand::Unplug));
     assert!(pty.until(EMPTY).ends_with("tapboard> unplug\r\n"), "the line stays");
     pty.press("\x1b[A\r");
-    assert_eq!(pty.next(&mut console), Next::Command(Command::Unplug), "from the history");
+    assert_eq!(pty.next(&mut console), Next::Command(ConsoleCommand::Unplug), "from the history");
     pty.press("loss 200%\r\x04");
     assert!(matches!(pty.next(&mut console), Next::Bad(_)));
-    assert_eq!(pty.next(&mut console), Next::Command(Command::Quit));
+    assert_eq!(pty.next(&mut console), Next::Command(ConsoleCommand::Quit));
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn the_mode_is_given_back_however_it_ends() {
     aside(|| thread::spawn(restore).join().unwrap());
     assert_eq!(pty.modes(), before, "restored");
     pty.press("plug\r");
-    assert_eq!(pty.next(&mut console), Next::Command(Command::Plug));
+    assert_eq!(pty.next(&mut console), Next::Command(ConsoleCommand::Plug));
     assert_eq!(pty.modes(), before, "and for good");
 }
 
@@ -175,7 +176,7 @@ fn a_second_prompt_is_refused_and_leaves_the_first() {
     let (input, output) = (pty.terminal.try_clone().unwrap(), pty.terminal.try_clone().unwrap());
     assert!(Terminal::on(input, output, || {}).unwrap_err().contains("already"));
     pty.press("plug\r");
-    assert_eq!(pty.next(&mut console), Next::Command(Command::Plug));
+    assert_eq!(pty.next(&mut console), Next::Command(ConsoleCommand::Plug));
 }
 
 #[test]

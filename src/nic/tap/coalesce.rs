@@ -20,17 +20,18 @@
 
 use std::num::NonZeroU16;
 
-use super::port::FRAME_LEN_MAX;
 use super::virtio::{HEADER_LEN, Header, Partial, Segments};
-use crate::nic::mac;
-use crate::nic::segment::{
-    ACK, ECE, FIN, HEADERS_LEN_MAX, PSH, SUPERFRAME_LEN_MAX, Shape, TCP_CHECKSUM,
+use crate::nic::Offloads;
+use crate::nic::header_layout::{
+    ACK, ECE, FIN, FRAME_LEN_MAX, HEADERS_LEN_MAX, HeaderLayout, PSH, SUPERFRAME_LEN_MAX,
+    TCP_CHECKSUM,
 };
+use crate::nic::mac;
 
 /// Segments with data, gathered so far at the front of the buffer.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    shape: Shape,
+    layout: HeaderLayout,
     /// Payload bytes of its first segment, hence of all but the last.
     size: usize,
     /// Bytes of the superframe so far.
@@ -38,8 +39,8 @@ struct Run {
     segments: u16,
     /// Sequence number of the segment that continues it.
     sequence: u32,
-    /// Its segments have no TCP checksum.
-    left: bool,
+    /// What the firmware did not do for its segments.
+    board: Offloads,
 }
 
 /// What goes out in one write.
@@ -58,25 +59,26 @@ pub(super) struct Coalescer {
     /// A virtio-net header, then a superframe or the beginning of one.
     buffer: Box<[u8]>,
     run: Option<Run>,
-    enabled: bool,
-    /// Frames come without checksums of TCP and UDP.
-    left: bool,
+    /// What the kernel does; it segments, or nothing is gathered.
+    kernel: Offloads,
+    /// What the firmware leaves to others: frames may come without checksums of TCP and UDP.
+    board: Offloads,
     /// Bytes of a superframe at most.
     limit: usize,
 }
 
 impl Coalescer {
-    /// An empty one. If not `enabled`, it gathers nothing: every frame goes out alone.
-    pub(super) fn new(enabled: bool) -> Self {
+    /// An empty one. For a kernel that does not segment it gathers nothing: every frame goes out alone.
+    pub(super) fn new(kernel: Offloads) -> Self {
         // Behind the longest run, one frame can be found not to join it.
         let len = HEADER_LEN + SUPERFRAME_LEN_MAX + FRAME_LEN_MAX;
         let buffer = vec![0; len].into_boxed_slice();
-        Self { buffer, run: None, enabled, left: false, limit: SUPERFRAME_LEN_MAX }
+        Self { buffer, run: None, kernel, board: Offloads::NONE, limit: SUPERFRAME_LEN_MAX }
     }
 
-    /// Whether frames come without checksums from now on.
-    pub(super) fn leave_checksums(&mut self, left: bool) {
-        self.left = left;
+    /// What the firmware leaves to others from now on.
+    pub(super) fn set_offloads(&mut self, board: Offloads) {
+        self.board = board;
     }
 
     /// Sets the longest superframe, bytes; from the next frame on. One that is longer by then is not cut.
@@ -100,7 +102,7 @@ impl Coalescer {
             self.begin(len, write);
             return result;
         };
-        let headers_len = run.shape.payload;
+        let headers_len = run.layout.payload;
         let mut covered = [0; HEADERS_LEN_MAX];
         let covered = &mut covered[..headers_len];
         let (before, rest) = self.buffer[HEADER_LEN..].split_at_mut(run.len - headers_len);
@@ -109,9 +111,9 @@ impl Coalescer {
         frame.fill(0);
         let result = fill(frame);
         if let Some(last) = run.joined_by(&before[..headers_len], frame) {
-            let flags = run.shape.flags(frame);
+            let flags = run.layout.flags(frame);
             frame[..headers_len].copy_from_slice(covered);
-            run.shape.set_flags(before, flags);
+            run.layout.set_flags(before, flags);
             let run = Run {
                 len: run.len + len - headers_len,
                 segments: run.segments + 1,
@@ -148,10 +150,10 @@ impl Coalescer {
         let frame = &mut self.buffer[HEADER_LEN..][..len];
         let result = fill(frame);
         let (mut header, mut frames, mut frame_bytes) = (Header::default(), 1, len);
-        if let Some(shape) = Shape::of(frame) {
-            header = left_to_kernel(shape, frame, Some(size));
-            frames = (len - shape.payload).div_ceil(size.get().into()).max(1);
-            frame_bytes += (frames - 1) * shape.payload;
+        if let Some(layout) = HeaderLayout::of(frame) {
+            header = left_to_kernel(layout, frame, Some(size));
+            frames = (len - layout.payload).div_ceil(size.get().into()).max(1);
+            frame_bytes += (frames - 1) * layout.payload;
         }
         self.buffer[..HEADER_LEN].copy_from_slice(&header.bytes());
         let bytes = &self.buffer[..HEADER_LEN + len];
@@ -163,10 +165,13 @@ impl Coalescer {
     pub(super) fn flush(&mut self, mut write: impl FnMut(&Batch<'_>)) {
         let Some(run) = self.run.take() else { return };
         let frame = &mut self.buffer[HEADER_LEN..][..run.len];
-        let header =
-            if run.segments > 1 || run.left { run.close(frame) } else { Header::default() };
+        let header = if run.segments > 1 || run.board.checksum {
+            run.close(frame)
+        } else {
+            Header::default()
+        };
         self.buffer[..HEADER_LEN].copy_from_slice(&header.bytes());
-        let headers = usize::from(run.segments - 1) * run.shape.payload;
+        let headers = usize::from(run.segments - 1) * run.layout.payload;
         write(&Batch {
             bytes: &self.buffer[..HEADER_LEN + run.len],
             frames: run.segments,
@@ -177,9 +182,9 @@ impl Coalescer {
     /// Begins a run with the frame of `len` bytes at the front, or writes it.
     fn begin(&mut self, len: usize, mut write: impl FnMut(&Batch<'_>)) {
         let frame = &mut self.buffer[HEADER_LEN..][..len];
-        self.run = if self.enabled { Run::of(frame, self.left) } else { None };
+        self.run = if self.kernel.segmentation { Run::of(frame, self.board) } else { None };
         if self.run.is_none() {
-            if self.left {
+            if self.board.checksum {
                 mac::fill(frame);
             }
             self.buffer[..HEADER_LEN].copy_from_slice(&Header::default().bytes());
@@ -192,75 +197,76 @@ impl Coalescer {
 impl Run {
     /// A run that begins with `frame`: a segment with data that others may follow. The payload has to be
     /// as long as the headers, for the next headers will cover the end of it.
-    fn of(frame: &[u8], left: bool) -> Option<Self> {
-        let shape = Shape::of(frame)?;
-        let size = frame.len() - shape.payload;
-        let plain = shape.flags(frame) & !ECE == ACK;
-        (plain && size >= shape.payload && shape.sound(frame, left)).then(|| Self {
-            shape,
+    fn of(frame: &[u8], board: Offloads) -> Option<Self> {
+        let layout = HeaderLayout::of(frame)?;
+        let size = frame.len() - layout.payload;
+        let plain = layout.flags(frame) & !ECE == ACK;
+        (plain && size >= layout.payload && layout.sound(frame, board)).then(|| Self {
+            layout,
             size,
             len: frame.len(),
             segments: 1,
-            sequence: shape.sequence(frame).wrapping_add(size as u32),
-            left,
+            sequence: layout.sequence(frame).wrapping_add(size as u32),
+            board,
         })
     }
 
     /// Whether a frame of `len` bytes could join, up to a superframe of `limit` bytes.
     fn has_room(&self, len: usize, limit: usize) -> bool {
-        (self.shape.payload + 1..=self.shape.payload + self.size).contains(&len)
-            && self.len + len - self.shape.payload <= self.shape.frame_len_max().min(limit)
+        (self.layout.payload + 1..=self.layout.payload + self.size).contains(&len)
+            && self.len + len - self.layout.payload <= self.layout.frame_len_max().min(limit)
     }
 
     /// Whether `frame` continues the run, whose first headers are `first`; and if so, whether it is the
     /// last.
     fn joined_by(&self, first: &[u8], frame: &[u8]) -> Option<bool> {
-        let shape = self.shape;
-        if Shape::of(frame) != Some(shape)
-            || !shape.alike(first, frame)
-            || shape.sequence(frame) != self.sequence
+        let layout = self.layout;
+        if HeaderLayout::of(frame) != Some(layout)
+            || !layout.alike(first, frame)
+            || layout.sequence(frame) != self.sequence
             || !self.counts_on(first, frame)
-            || !shape.sound(frame, self.left)
+            || !layout.sound(frame, self.board)
         {
             return None;
         }
-        let short = frame.len() < shape.payload + self.size;
-        Some(short || shape.flags(frame) & (FIN | PSH) != 0)
+        let short = frame.len() < layout.payload + self.size;
+        Some(short || layout.flags(frame) & (FIN | PSH) != 0)
     }
 
     /// IPv4's identification counts on, as it will when the kernel splits the superframe. Where it has no
     /// meaning, it may also stay as it is.
     fn counts_on(&self, first: &[u8], frame: &[u8]) -> bool {
-        let shape = self.shape;
-        let (Some(first_id), Some(id)) = (shape.identification(first), shape.identification(frame))
+        let layout = self.layout;
+        let (Some(first_id), Some(id)) =
+            (layout.identification(first), layout.identification(frame))
         else {
             return true;
         };
-        let fixed = id == first_id && shape.atomic(first);
+        let fixed = id == first_id && layout.atomic(first);
         fixed || id == first_id.wrapping_add(self.segments)
     }
 
     /// Makes one frame of all that was gathered, and the header that tells how to split it, if that is to be
     /// done, and where the checksum goes.
     fn close(&self, frame: &mut [u8]) -> Header {
-        let shape = self.shape;
+        let layout = self.layout;
         let several = self.segments > 1;
-        shape.set_len(frame);
-        shape.fill_ipv4_checksum(frame);
-        left_to_kernel(shape, frame, NonZeroU16::new(self.size as u16).filter(|_| several))
+        layout.set_len(frame);
+        layout.fill_ipv4_checksum(frame);
+        left_to_kernel(layout, frame, NonZeroU16::new(self.size as u16).filter(|_| several))
     }
 }
 
 /// Leaves the checksum of TCP to the kernel, and the splitting into segments of `size` bytes, if that is to be
 /// done.
-fn left_to_kernel(shape: Shape, frame: &mut [u8], size: Option<NonZeroU16>) -> Header {
-    shape.leave_tcp_checksum(frame);
+fn left_to_kernel(layout: HeaderLayout, frame: &mut [u8], size: Option<NonZeroU16>) -> Header {
+    layout.leave_tcp_checksum(frame);
     Header {
-        checksum: Some(Partial { start: shape.tcp as u16, offset: TCP_CHECKSUM as u16 }),
+        checksum: Some(Partial { start: layout.tcp as u16, offset: TCP_CHECKSUM as u16 }),
         segments: size.map(|size| Segments {
-            ipv6: shape.ipv6,
+            ipv6: layout.ipv6,
             size,
-            headers: shape.payload as u16,
+            headers: layout.payload as u16,
         }),
     }
 }

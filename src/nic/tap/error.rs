@@ -6,7 +6,7 @@ use std::{error, fmt, io};
 
 use smoltcp::wire::{IpCidr, Ipv4Cidr};
 
-use super::TapConfig;
+use super::config::TapConfig;
 
 const NO_RIGHTS: &str = "or use `tapboard user`, which needs no rights";
 const CONTAINER: &str = "in a container: start it with `--device /dev/net/tun --cap-add NET_ADMIN`";

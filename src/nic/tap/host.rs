@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use smoltcp::wire::{EthernetAddress, IpCidr};
 
-use super::TapConfig;
+use super::config::TapConfig;
 use super::error::{Other, OtherKind, TapWarning};
-use super::netlink::{Address, Link, Netlink};
+use super::netlink::{Address, NetDevice, Netlink};
 
 /// The host's side of a TAP, as it was found when the TAP was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn machine_addresses() -> std::io::Result<Vec<IpAddr>> {
 impl HostSide {
     /// The host's side of the TAP `link`, among the machine's `addresses`.
     pub(super) fn of(
-        link: &Link,
+        link: &NetDevice,
         addresses: &[Address],
         netlink: &mut Netlink,
     ) -> rustix::io::Result<Self> {
@@ -63,7 +63,7 @@ impl Address {
 /// the kernel would go by that one, or by either. A single host's prefix leads to no network.
 pub(super) fn elsewhere<'a>(
     host: IpCidr,
-    link: &Link,
+    link: &NetDevice,
     addresses: &'a [Address],
 ) -> Option<&'a Address> {
     let bits = if matches!(host, IpCidr::Ipv4(_)) { 32 } else { 128 };

@@ -1,6 +1,6 @@
 //! What one read of a TAP brought: a frame, or a superframe that is handed out frame by frame.
 //!
-//! No I/O: [`Port`](super::port::Port) reads into the [`Incoming`]'s buffer, says how much that was, and takes
+//! No I/O: [`TapFile`](super::file::TapFile) reads into the [`Incoming`]'s buffer, says how much that was, and takes
 //! frames from it until it is empty. Every frame is at most [`FRAME_LEN_MAX`] bytes long and has all its
 //! checksums; what cannot become such frames is a [`Loss`]. A board that takes superframes gets all segments but the
 //! last as one.
@@ -10,31 +10,29 @@
 
 use std::ops::Range;
 
-use super::port::FRAME_LEN_MAX;
 use super::virtio::{HEADER_LEN, Header};
+use crate::nic::Offloads;
+use crate::nic::header_layout::{FRAME_LEN_MAX, SUPERFRAME_LEN_MAX};
 use crate::nic::mac;
-use crate::nic::segment::SUPERFRAME_LEN_MAX;
-use crate::nic::split::Split;
+use crate::nic::segmenter::Segmenter;
 
 /// The place for what is read; see the module's documentation.
 pub(super) struct Incoming {
     /// A virtio-net header, a frame, and a byte more than the longest: who fills it read only a part.
     buffer: Box<[u8]>,
-    held: Held,
-    /// There is a header in front of what is read.
-    header: bool,
-    /// Nobody looks at the checksums of TCP and UDP.
-    left: bool,
-    /// The board takes superframes.
-    whole: bool,
+    contents: Contents,
+    /// What the kernel does: if anything, there is a header in front of what is read.
+    kernel: Offloads,
+    /// What the board does not do itself. Superframes it takes only without checksums.
+    board: Offloads,
 }
 
 #[derive(Debug)]
-enum Held {
+enum Contents {
     Nothing,
     /// One frame, of so many bytes.
     Frame(usize),
-    Superframe(Split),
+    Superframe(Segmenter),
 }
 
 /// Why what was read is no frame for the board.
@@ -49,42 +47,37 @@ pub(super) enum Loss {
 }
 
 impl Incoming {
-    /// An empty one, for frames with a virtio-net `header` or without.
-    pub(super) fn new(header: bool) -> Self {
+    /// An empty one, for frames of a kernel that does `kernel`.
+    pub(super) fn new(kernel: Offloads) -> Self {
         let len = HEADER_LEN + SUPERFRAME_LEN_MAX + 1;
         let buffer = vec![0; len].into_boxed_slice();
-        Self { buffer, held: Held::Nothing, header, left: false, whole: false }
+        Self { buffer, contents: Contents::Nothing, kernel, board: Offloads::NONE }
     }
 
-    /// Whether checksums are left out from now on.
-    pub(super) fn leave_checksums(&mut self, left: bool) {
-        self.left = left;
-    }
-
-    /// Whether the board takes superframes from now on, as long as checksums are left out.
-    pub(super) fn leave_whole(&mut self, whole: bool) {
-        self.whole = whole;
+    /// What the board leaves to others from now on.
+    pub(super) fn set_offloads(&mut self, board: Offloads) {
+        self.board = board;
     }
 
     /// Whether nothing is left of what was read.
     pub(super) fn is_empty(&self) -> bool {
-        match &self.held {
-            Held::Nothing => true,
-            Held::Frame(_) => false,
-            Held::Superframe(split) => split.frames_left() == 0,
+        match &self.contents {
+            Contents::Nothing => true,
+            Contents::Frame(_) => false,
+            Contents::Superframe(segmenter) => segmenter.frames_left() == 0,
         }
     }
 
     /// Where the next read goes. What was left of the last one is lost.
     pub(super) fn space(&mut self) -> &mut [u8] {
-        self.held = Held::Nothing;
-        &mut self.buffer[if self.header { 0 } else { HEADER_LEN }..]
+        self.contents = Contents::Nothing;
+        &mut self.buffer[if self.kernel.header() { 0 } else { HEADER_LEN }..]
     }
 
     /// Notes that `len` bytes were read.
     pub(super) fn filled(&mut self, len: usize) -> Result<(), Loss> {
         let (header, frame) = self.buffer.split_at_mut(HEADER_LEN);
-        let (len, header) = if self.header {
+        let (len, header) = if self.kernel.header() {
             let header = header.first_chunk().and_then(|bytes| Header::parse(bytes).ok());
             (len.checked_sub(HEADER_LEN), header)
         } else {
@@ -95,24 +88,24 @@ impl Incoming {
             return Err(Loss::TooLong(1));
         }
         let frame = &mut frame[..len];
-        self.held = if let Some(segments) = header.segments {
-            let split =
-                Split::new(frame, segments.size).filter(|split| split.ipv6() == segments.ipv6);
-            let split = split.ok_or(Loss::Malformed)?;
-            if split.frame_len_max() > FRAME_LEN_MAX {
-                return Err(Loss::TooLong(split.frames_left() as u64));
+        self.contents = if let Some(segments) = header.segments {
+            let segmenter = Segmenter::new(frame, segments.size)
+                .filter(|segmenter| segmenter.ipv6() == segments.ipv6);
+            let segmenter = segmenter.ok_or(Loss::Malformed)?;
+            if segmenter.frame_len_max() > FRAME_LEN_MAX {
+                return Err(Loss::TooLong(segmenter.frames_left() as u64));
             }
-            Held::Superframe(split)
+            Contents::Superframe(segmenter)
         } else {
             if len > FRAME_LEN_MAX {
                 return Err(Loss::TooLong(1));
             }
             if let Some(partial) = header.checksum {
                 partial.fill(frame).ok_or(Loss::Malformed)?;
-            } else if self.left && !mac::sound(frame) {
+            } else if self.board.checksum && !mac::sound(frame) {
                 return Err(Loss::Unsound);
             }
-            Held::Frame(len)
+            Contents::Frame(len)
         };
         Ok(())
     }
@@ -120,17 +113,14 @@ impl Incoming {
     /// The next frame.
     pub(super) fn next(&mut self) -> Option<&[u8]> {
         let frames = &mut self.buffer[HEADER_LEN..];
-        let frame: Range<usize> = match &mut self.held {
-            Held::Nothing => return None,
-            Held::Frame(len) => {
+        let frame: Range<usize> = match &mut self.contents {
+            Contents::Nothing => return None,
+            Contents::Frame(len) => {
                 let frame = 0..*len;
-                self.held = Held::Nothing;
+                self.contents = Contents::Nothing;
                 frame
             }
-            Held::Superframe(split) => {
-                let segments = if self.whole && self.left { usize::MAX } else { 1 };
-                split.next(frames, segments, self.left)?
-            }
+            Contents::Superframe(segmenter) => segmenter.next(frames, self.board)?,
         };
         Some(&frames[frame])
     }

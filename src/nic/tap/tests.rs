@@ -5,12 +5,16 @@ use std::io;
 use std::net::UdpSocket;
 
 use smoltcp::phy::{ChecksumCapabilities, RxToken as _, TxToken as _};
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv4Repr};
-use smoltcp::wire::{UdpPacket, UdpRepr};
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv4Repr,
+    UdpPacket, UdpRepr,
+};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::open::{check_name, open_device};
 use super::*;
+use crate::nic::KernelOffload;
 
 #[path = "../../../tests/common/netns.rs"]
 mod netns;
@@ -27,7 +31,7 @@ fn names_are_checked_before_the_kernel_sees_them() {
     }
     for name in ["tap0", "fifteen-bytes-x", "my_tap.7"] {
         let config = TapConfig { name: name.into(), ..TapConfig::default() };
-        assert!(config.check_name().is_ok(), "{name:?}");
+        assert!(check_name(&config.name).is_ok(), "{name:?}");
     }
 }
 
@@ -70,7 +74,7 @@ fn every_error_has_a_remedy() {
 /// skipped.
 fn udp_to(tap: &mut Tap, port: u16) -> Result<UdpRepr, smoltcp::wire::Error> {
     for _ in 0..100 {
-        let mut fds = [PollFd::new(&tap.port, PollFlags::IN)];
+        let mut fds = [PollFd::new(&tap.file, PollFlags::IN)];
         let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
         assert_eq!(poll(&mut fds, Some(&minute)), Ok(1), "no frame for a minute");
         let Some((rx, _)) = tap.receive(Instant::ZERO) else {
@@ -114,7 +118,7 @@ fn offloads_of_an_earlier_user_are_switched_off() {
         sys::set_offload(earlier.as_fd(), sys::SEGMENTS).expect("offloads exist");
         drop(earlier);
 
-        let config = TapConfig { offload: Offload::Off, ..config };
+        let config = TapConfig { offload: KernelOffload::Off, ..config };
         let mut tap = Tap::open(&config).expect("the TAP is free again");
         let host = UdpSocket::bind("192.0.2.2:0").expect("the host's address");
         host.send_to(b"checksum", "192.0.2.1:5000").expect("the TAP is up");
@@ -137,7 +141,15 @@ fn our_own_offloads_do_not_outlive_us() {
         // As a program from before there were offloads would do it.
         let file = open_device(&config, true).expect("the device opens");
         sys::set_interface(file.as_fd(), "tap0", sys::TAP | sys::NO_PI).expect("it is free again");
-        let mut later = Tap::new(&config, Tied { file, header: false, refusal: None }, false);
+        let mut later = Tap::new(
+            &config,
+            Opened {
+                file: TapFile::new(file, Offloads::NONE),
+                created: false,
+                host: HostSide::default(),
+                warnings: Vec::new(),
+            },
+        );
         let host = UdpSocket::bind("192.0.2.2:0").expect("the host's address");
         host.send_to(b"checksum", "192.0.2.1:5000").expect("the TAP is up");
         udp_to(&mut later, 5000).expect("the checksum is right");

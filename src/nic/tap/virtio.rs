@@ -6,7 +6,7 @@
 
 use std::num::NonZeroU16;
 
-use crate::nic::segment::{fold, set_u16, sum};
+use crate::nic::header_layout::{fold, set_u16, sum};
 
 /// Bytes of the header.
 pub(super) const HEADER_LEN: usize = 10;

@@ -1,12 +1,11 @@
 //! What a client does with the UDP echo: one datagram after the other, each again until its answer comes.
 
-use embedded_nal::UdpClientStack;
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::{NetStack, UdpSocket};
 
 use super::{Client, Failure, Scratch, State};
 use crate::output::counted;
 use crate::sim::check::{differs, pattern};
+use crate::sim::host::{HostSockets, HostUdp};
 use crate::sim::plan::Work;
 
 /// How long to wait for an answer.
@@ -17,8 +16,8 @@ impl Client {
     pub(super) fn datagrams(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        (mut socket, mut number, mut until): (UdpSocket, u16, Instant),
+        stack: &mut HostSockets<'_, '_>,
+        (mut socket, mut number, mut until): (HostUdp, u16, Instant),
         buffer: &mut Scratch,
     ) -> Result<Option<Instant>, Failure> {
         let Work::Datagrams { count, size } = self.job.work else {
@@ -30,7 +29,7 @@ impl Client {
             0 | 1 => number.to_be_bytes()[at as usize],
             _ => pattern(salt ^ number as u8, at),
         };
-        while let Ok((length, _)) = UdpClientStack::receive(stack, &mut socket, buffer) {
+        while let Some(length) = stack.receive_datagram(&mut socket, buffer) {
             let heard = &buffer[..length];
             let of = heard.first_chunk().map_or(u16::MAX, |bytes| u16::from_be_bytes(*bytes));
             let wrong = differs(heard, 0, |at| content(of, at));
@@ -46,7 +45,7 @@ impl Client {
             }
         }
         if number == count {
-            let _ = UdpClientStack::close(stack, socket);
+            stack.close_udp(socket);
             return Ok(None);
         }
         if now >= until {
@@ -54,8 +53,7 @@ impl Client {
             for (at, byte) in (0..).zip(&mut *datagram) {
                 *byte = content(number, at);
             }
-            // If there is no room, it is as good as lost.
-            let _ = UdpClientStack::send(stack, &mut socket, datagram);
+            stack.send_datagram(&mut socket, datagram);
             until = now + ANSWER;
         }
         self.state = State::Datagrams(socket, number, until);

@@ -1,10 +1,10 @@
 //! What a client says to the shell, one line after each prompt, and what it must hear.
 
-use embedded_nal::{TcpClientStack, nb};
-use tapboard_firmware::{NetStack, TcpSocket};
+use embedded_nal::nb;
 
-use super::{Client, Failure, Scratch, Turn};
+use super::{Client, Exchange, Failure, Scratch};
 use crate::sim::check::{SHELL, greeting};
+use crate::sim::host::{HostSockets, HostTcp};
 use crate::sim::plan::Work;
 
 /// More than any answer of the shell.
@@ -37,35 +37,35 @@ impl Client {
     /// `received` counts prompts here, `sent` lines.
     pub(super) fn shell(
         &mut self,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         chunk: &mut Scratch,
-    ) -> Result<Turn, Failure> {
+    ) -> Result<Exchange, Failure> {
         loop {
             if self.sent < self.received
                 && let Some(line) = self.line(self.received)
             {
-                match TcpClientStack::send(stack, socket, line) {
+                match stack.send(socket, line) {
                     Ok(count) if count == line.len() => self.sent = self.received,
                     Ok(_) => return Err("a send buffer that is empty takes no line".into()),
                     Err(nb::Error::WouldBlock) => {}
-                    Err(nb::Error::Other(error)) => return Ok(Turn::Lost(error)),
+                    Err(nb::Error::Other(error)) => return Ok(Exchange::Lost(error)),
                 }
             }
-            match TcpClientStack::receive(stack, socket, chunk) {
+            match stack.receive(socket, chunk) {
                 Ok(0) => {
                     let last: &[u8] = match self.job.work {
                         Work::Reset => b"resetting\r\n",
                         _ => b"bye\r\n",
                     };
                     if self.heard == last {
-                        return Ok(Turn::Close);
+                        return Ok(Exchange::Close);
                     }
                     return Err(format!("shell: FIN after {:?}", self.heard_text()));
                 }
                 Ok(count) => self.heard.extend_from_slice(&chunk[..count]),
-                Err(nb::Error::WouldBlock) => return Ok(Turn::Wait(None)),
-                Err(nb::Error::Other(error)) => return Ok(Turn::Lost(error)),
+                Err(nb::Error::WouldBlock) => return Ok(Exchange::Wait(None)),
+                Err(nb::Error::Other(error)) => return Ok(Exchange::Lost(error)),
             }
             if let Some(text) = self.heard.strip_suffix(b"\r\n> ") {
                 let text = String::from_utf8_lossy(text) + "\r\n";

@@ -1,24 +1,24 @@
 //! What a client does on a TCP connection of echo, discard and chargen, or on one that only exists.
 
-use embedded_nal::{TcpClientStack, nb};
+use embedded_nal::nb;
 use smoltcp::time::Instant;
-use tapboard_firmware::{Error, NetStack, TcpSocket};
 
-use super::{CHUNK, Client, Failure, Scratch, Turn};
+use super::{CHUNK, Client, Exchange, Failure, Scratch};
 use crate::output::counted;
 use crate::sim::check::{chargen, differs, pattern};
+use crate::sim::host::{HostSockets, HostTcp, SocketError};
 use crate::sim::plan::{Ending, Pace, Work};
 
 impl Client {
     /// Sends what `make` says up to `bytes`, as far as there is room.
     fn send(
         &mut self,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         chunk: &mut Scratch,
         bytes: u32,
         make: impl Fn(u32) -> u8,
-    ) -> Result<(), Error> {
+    ) -> Result<(), SocketError> {
         while self.sent < bytes {
             let room = stack.send_room(socket).min(CHUNK).min((bytes - self.sent) as usize);
             if room == 0 {
@@ -29,7 +29,7 @@ impl Client {
             for (at, byte) in (self.sent..).zip(&mut *due) {
                 *byte = make(at);
             }
-            match TcpClientStack::send(stack, socket, due) {
+            match stack.send(socket, due) {
                 Ok(count) => self.sent += count as u32,
                 Err(nb::Error::WouldBlock) => return Ok(()),
                 Err(nb::Error::Other(error)) => return Err(error),
@@ -46,23 +46,23 @@ impl Client {
     fn read(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         chunk: &mut Scratch,
-        pace: Pace,
+        pace: Option<Pace>,
         expected: impl Fn(u32) -> u8,
-    ) -> Result<Option<Turn>, Failure> {
+    ) -> Result<Option<Exchange>, Failure> {
         let mut left = usize::MAX;
-        if let Some((most, every)) = pace {
+        if let Some(Pace { bytes, every }) = pace {
             if now < self.next {
-                return Ok(Some(Turn::Wait(Some(self.next))));
+                return Ok(Some(Exchange::Wait(Some(self.next))));
             }
             self.next = now + every;
-            left = most;
+            left = bytes as usize;
         }
         while left > 0 {
             let room = left.min(CHUNK);
-            match TcpClientStack::receive(stack, socket, &mut chunk[..room]) {
+            match stack.receive(socket, &mut chunk[..room]) {
                 Ok(0) => return Ok(None),
                 Ok(count) => {
                     if let Some(at) = differs(&chunk[..count], self.received, &expected) {
@@ -71,88 +71,92 @@ impl Client {
                     self.received += count as u32;
                     left -= count;
                 }
-                Err(nb::Error::WouldBlock) => return Ok(Some(Turn::Wait(None))),
-                Err(nb::Error::Other(error)) => return Ok(Some(Turn::Lost(error))),
+                Err(nb::Error::WouldBlock) => return Ok(Some(Exchange::Wait(None))),
+                Err(nb::Error::Other(error)) => return Ok(Some(Exchange::Lost(error))),
             }
         }
-        Ok(Some(Turn::Wait(Some(self.next))))
+        Ok(Some(Exchange::Wait(Some(self.next))))
     }
 
     pub(super) fn echo(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         scratch: &mut Scratch,
-    ) -> Result<Turn, Failure> {
+    ) -> Result<Exchange, Failure> {
         let Work::Echo { bytes, pace, ending } = self.job.work else {
-            return Ok(Turn::Abort);
+            return Ok(Exchange::Abort);
         };
         let salt = self.job.salt;
         let stream = |at| pattern(salt, at);
         let sent = self.send(stack, socket, scratch, bytes, stream);
         let turn = self.read(now, stack, socket, scratch, pace, stream)?;
         if matches!(ending, Ending::Abort(after) if self.received >= after) {
-            return Ok(Turn::Abort);
+            return Ok(Exchange::Abort);
         }
         match (turn, sent) {
-            (None, _) if self.received == bytes => Ok(Turn::Close),
+            (None, _) if self.received == bytes => Ok(Exchange::Close),
             (None, _) => Err(format!("FIN after {} of {}", self.received, counted(bytes, "byte"))),
-            (Some(Turn::Wait(_)), Err(error)) => Ok(Turn::Lost(error)),
+            (Some(Exchange::Wait(_)), Err(error)) => Ok(Exchange::Lost(error)),
             (Some(turn), _) => Ok(turn),
         }
     }
 
     pub(super) fn discard(
         &mut self,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         bytes: u32,
         scratch: &mut Scratch,
-    ) -> Result<Turn, Failure> {
+    ) -> Result<Exchange, Failure> {
         if let Err(error) = self.send(stack, socket, scratch, bytes, |at| at as u8) {
-            return Ok(Turn::Lost(error));
+            return Ok(Exchange::Lost(error));
         }
-        match TcpClientStack::receive(stack, socket, &mut [0; 1]) {
+        match stack.receive(socket, &mut [0; 1]) {
             Ok(0) if self.sent < bytes || stack.unacknowledged(socket) > 0 => Err(format!(
                 "discard: FIN before the last of {} was acknowledged",
                 counted(bytes, "byte")
             )),
-            Ok(0) => Ok(Turn::Close),
+            Ok(0) => Ok(Exchange::Close),
             Ok(_) => Err("discard answers".into()),
-            Err(nb::Error::WouldBlock) => Ok(Turn::Wait(None)),
-            Err(nb::Error::Other(error)) => Ok(Turn::Lost(error)),
+            Err(nb::Error::WouldBlock) => Ok(Exchange::Wait(None)),
+            Err(nb::Error::Other(error)) => Ok(Exchange::Lost(error)),
         }
     }
 
     pub(super) fn chargen(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
         scratch: &mut Scratch,
-    ) -> Result<Turn, Failure> {
+    ) -> Result<Exchange, Failure> {
         let Work::Chargen { bytes, pace, ending } = self.job.work else {
-            return Ok(Turn::Abort);
+            return Ok(Exchange::Abort);
         };
         // Who has said FIN reads the rest at once.
         let pace = if self.shut { None } else { pace };
         let Some(turn) = self.read(now, stack, socket, scratch, pace, chargen)? else {
             let at = self.received;
-            return if self.shut { Ok(Turn::Close) } else { Err(format!("chargen: FIN at {at}")) };
+            return if self.shut {
+                Ok(Exchange::Close)
+            } else {
+                Err(format!("chargen: FIN at {at}"))
+            };
         };
-        if matches!(turn, Turn::Lost(_)) || self.shut || self.received < bytes {
+        if matches!(turn, Exchange::Lost(_)) || self.shut || self.received < bytes {
             return Ok(turn);
         }
         match ending {
-            Ending::Abort(_) => Ok(Turn::Abort),
-            Ending::Close => Ok(Turn::Close),
+            Ending::Abort(_) => Ok(Exchange::Abort),
+            Ending::Close => Ok(Exchange::Close),
             Ending::Fin => {
                 self.shut = true;
                 match stack.shutdown(socket) {
                     // Once more, without the pace.
-                    Ok(()) => Ok(Turn::Wait(Some(now))),
-                    Err(error) => Ok(Turn::Lost(error)),
+                    Ok(()) => Ok(Exchange::Wait(Some(now))),
+                    Err(error) => Ok(Exchange::Lost(error)),
                 }
             }
         }
@@ -161,13 +165,13 @@ impl Client {
     pub(super) fn idle(
         &mut self,
         now: Instant,
-        stack: &mut NetStack<'_>,
-        socket: &mut TcpSocket,
-    ) -> Result<Turn, Failure> {
-        match TcpClientStack::receive(stack, socket, &mut [0; 1]) {
-            Err(nb::Error::WouldBlock) if now < self.next => Ok(Turn::Wait(Some(self.next))),
-            Err(nb::Error::WouldBlock) => Ok(Turn::Close),
-            Err(nb::Error::Other(error)) => Ok(Turn::Lost(error)),
+        stack: &mut HostSockets<'_, '_>,
+        socket: &mut HostTcp,
+    ) -> Result<Exchange, Failure> {
+        match stack.receive(socket, &mut [0; 1]) {
+            Err(nb::Error::WouldBlock) if now < self.next => Ok(Exchange::Wait(Some(self.next))),
+            Err(nb::Error::WouldBlock) => Ok(Exchange::Close),
+            Err(nb::Error::Other(error)) => Ok(Exchange::Lost(error)),
             Ok(count) => Err(format!("{} on a connection that sent none", counted(count, "byte"))),
         }
     }

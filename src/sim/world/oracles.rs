@@ -7,8 +7,7 @@ use tapboard_firmware::config::TCP_SLOTS;
 use super::{Node, Stage, World, violation};
 use crate::nic::wire::{InFlight, Side};
 use crate::output::counted;
-use crate::sim::arena::PEER_SLOTS;
-use crate::sim::plan::{Event, SETTLE};
+use crate::sim::plan::{Event, SETTLE, TimedEvent};
 
 /// How long a board that reset itself is off.
 const REBOOT: Duration = Duration::from_millis(50);
@@ -51,8 +50,8 @@ impl World<'_, '_> {
             let (stalls, given_up) =
                 (counters.stalls, counters.evicted + counters.handshakes_expired);
             for peer in &mut peers[..] {
-                if let Node::Peer(_, calm) = peer {
-                    calm.gave_up(index, now, given_up);
+                if let Node::Peer(_, history) = peer {
+                    history.gave_up(index, now, given_up);
                 }
             }
             if stalls > 0 {
@@ -68,8 +67,9 @@ impl World<'_, '_> {
         }
         if board.reset_requested() {
             let at = now + REBOOT;
-            let place = self.events.partition_point(|&(other, _)| other <= at);
-            self.events.insert(place, (at, Event::PowerOn { board: index }));
+            let place = self.events.partition_point(|other| other.at <= at);
+            let event = Event::PowerOn { board: index };
+            self.events.insert(place, TimedEvent { at, event });
             self.happen(now, Event::PowerOff { board: index });
         }
     }
@@ -192,11 +192,11 @@ impl World<'_, '_> {
                     return Some(text);
                 }
             }
-            let free = peer.stack.free_slots();
-            if free + open != PEER_SLOTS {
+            let connections = peer.stack.connections();
+            if connections != open {
                 return Some(format!(
-                    "peer {index} has {} of {PEER_SLOTS}",
-                    counted(free, "free slot")
+                    "peer {index} has {}, not {open}",
+                    counted(connections, "connection")
                 ));
             }
         }
@@ -228,10 +228,10 @@ impl World<'_, '_> {
                 }
                 Node::Peer(peer, _) => {
                     if let Some(collector) = &mut peer.collector {
-                        collector.shutdown(&mut peer.stack);
+                        collector.shutdown(&mut peer.stack.sockets());
                     }
                 }
-                Node::Intruder(_) => {}
+                Node::Adversary(_) => {}
             }
             *deadline = Some(now);
         }

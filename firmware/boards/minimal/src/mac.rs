@@ -7,7 +7,8 @@ use core::hint::black_box;
 
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
-use tapboard_firmware::config::FRAME_SIZE;
+
+use crate::FRAME_SIZE;
 
 /// The frames of one interface.
 #[derive(Debug)]

@@ -25,6 +25,7 @@ use cortex_m::peripheral::SCB;
 use cortex_m_rt::entry;
 use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
+use tapboard_firmware::config::FRAME_SIZE;
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BOARD_NET, BoardSockets, BootError, ChipStorage, Firmware};
 

@@ -2,9 +2,13 @@
 
 use core::net::SocketAddr;
 
-use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
+use embedded_nal::{TcpClientStack, TcpFullStack, nb};
+#[cfg(feature = "udp")]
+use embedded_nal::{UdpClientStack, UdpFullStack};
 
-use super::{Error, NetStack, TcpSocket, UdpSocket};
+#[cfg(feature = "udp")]
+use super::UdpSocket;
+use super::{Error, NetStack, TcpSocket};
 
 impl TcpClientStack for NetStack<'_> {
     type TcpSocket = TcpSocket;
@@ -48,6 +52,7 @@ impl TcpFullStack for NetStack<'_> {
     }
 }
 
+#[cfg(feature = "udp")]
 impl UdpClientStack for NetStack<'_> {
     type UdpSocket = UdpSocket;
     type Error = Error;
@@ -80,6 +85,7 @@ impl UdpClientStack for NetStack<'_> {
     }
 }
 
+#[cfg(feature = "udp")]
 impl UdpFullStack for NetStack<'_> {
     fn bind(&mut self, socket: &mut UdpSocket, local_port: u16) -> Result<(), Error> {
         self.udp_bind_socket(socket, local_port)

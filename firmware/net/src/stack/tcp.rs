@@ -1,5 +1,8 @@
 //! TCP: handles, and the calls that take them.
 
+#[cfg(feature = "async")]
+mod wake;
+
 use core::net::SocketAddr;
 
 use embedded_nal::nb;
@@ -18,7 +21,7 @@ pub struct TcpSocket(Kind);
 
 impl TcpSocket {
     /// A socket that takes nothing yet.
-    pub(super) const NEW: Self = Self(Kind::New);
+    pub(crate) const NEW: Self = Self(Kind::New);
 }
 
 #[derive(Debug)]
@@ -149,16 +152,21 @@ impl NetStack<'_> {
     /// The slot of a socket with bytes to read; `None` after the peer's FIN.
     fn readable(&mut self, socket: &TcpSocket) -> nb::Result<Option<usize>, Error> {
         let index = self.stream(socket)?;
+        Ok(self.has_input(index)?.then_some(index))
+    }
+
+    /// Whether a slot has bytes to read; `false` after the peer's FIN.
+    fn has_input(&self, index: usize) -> nb::Result<bool, Error> {
         let tcp = self.pool.socket(index);
         if tcp.can_recv() {
-            return Ok(Some(index));
+            return Ok(true);
         }
         if let Some(error) = self.ended(index) {
             return Err(error.into());
         }
         match tcp.state() {
-            State::CloseWait | State::Closing | State::LastAck | State::TimeWait => Ok(None),
-            State::Closed if self.pool.slots[index].finished() => Ok(None),
+            State::CloseWait | State::Closing | State::LastAck | State::TimeWait => Ok(false),
+            State::Closed if self.pool.slots[index].finished() => Ok(false),
             // CLOSED: ended since the last turn; what ended it is told at the next.
             State::Established | State::FinWait1 | State::FinWait2 | State::Closed => {
                 Err(nb::Error::WouldBlock)

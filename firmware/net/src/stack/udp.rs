@@ -3,19 +3,25 @@
 //! A UDP socket is one of few, taken at `bind` or `connect` and given back by `close`. It receives only
 //! datagrams sent to this board alone; a connected one only its peer's.
 
+#[cfg(feature = "async")]
+mod wake;
+
 use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::nb;
-use smoltcp::iface::SocketHandle;
+use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
 use super::interface::{to_ip_addr, to_socket_addr};
 use super::{Error, NetStack};
-use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
+use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE, UDP_PACKETS};
 use crate::netstat::{Protocol, Row};
+use crate::storage::Place;
 use crate::time::earliest;
+#[cfg(feature = "async")]
+use crate::wake::UdpWaiters;
 
 /// What is known of one UDP socket beside smoltcp's own state.
 #[derive(Debug)]
@@ -36,6 +42,9 @@ pub(crate) struct UdpSlot {
     unsent: Option<(Instant, usize)>,
     /// An empty datagram was queued, which the count of bytes does not show.
     sent_empty: bool,
+    /// Kept from one socket to the next: each knows whose it is.
+    #[cfg(feature = "async")]
+    waiters: UdpWaiters,
 }
 
 impl UdpSlot {
@@ -51,11 +60,40 @@ impl UdpSlot {
             touched: Instant::ZERO,
             unsent: None,
             sent_empty: false,
+            #[cfg(feature = "async")]
+            waiters: UdpWaiters::NONE,
         }
     }
+}
 
-    pub(crate) fn place(&mut self, handle: SocketHandle) {
-        self.handle = Some(handle);
+/// Room for `UDP` sockets and what belongs to them, beside their buffers.
+#[derive(Debug, Default)]
+pub(crate) struct UdpPlaces<const UDP: usize> {
+    slots: Place<UdpSlot, UDP>,
+    metadata: Place<[[udp::PacketMetadata; UDP_PACKETS]; 2], UDP>,
+}
+
+impl<const UDP: usize> UdpPlaces<UDP> {
+    pub(crate) const fn new() -> Self {
+        Self { slots: Place::new(), metadata: Place::new() }
+    }
+
+    /// Makes the sockets over their buffers (receive, send), in `set`.
+    pub(crate) fn lend<'a, const DATAGRAMS: usize>(
+        &'a mut self,
+        buffers: &'a mut [[[u8; DATAGRAMS]; 2]],
+        set: &mut SocketSet<'a>,
+    ) -> &'a mut [UdpSlot] {
+        let metadata = self.metadata.lend(|| [[udp::PacketMetadata::EMPTY; UDP_PACKETS]; 2]);
+        let slots = self.slots.lend(UdpSlot::new);
+        let memory = buffers.iter_mut().zip(metadata);
+        for (([rx, tx], [rx_meta, tx_meta]), slot) in memory.zip(&mut *slots) {
+            slot.handle = Some(set.add(udp::Socket::new(
+                udp::PacketBuffer::new(&mut rx_meta[..], &mut rx[..]),
+                udp::PacketBuffer::new(&mut tx_meta[..], &mut tx[..]),
+            )));
+        }
+        slots
     }
 }
 
@@ -66,7 +104,7 @@ pub struct UdpSocket(Kind);
 
 impl UdpSocket {
     /// A socket that takes nothing yet.
-    pub(super) const NEW: Self = Self(Kind::New);
+    pub(crate) const NEW: Self = Self(Kind::New);
 }
 
 #[derive(Debug)]
@@ -122,6 +160,8 @@ impl<'a> NetStack<'a> {
             generation: slot.generation.wrapping_add(1),
             open: true,
             touched: self.now,
+            #[cfg(feature = "async")]
+            waiters: core::mem::take(&mut slot.waiters),
             ..UdpSlot::new()
         };
         socket.0 = Kind::Open { index: index as u8, generation: slot.generation };
@@ -344,6 +384,16 @@ impl NetStack<'_> {
         socket: &UdpSocket,
         buffer: &mut [u8],
     ) -> nb::Result<(usize, SocketAddr), Error> {
+        let (count, remote) = self.udp_receive_some(socket, buffer)?;
+        Ok((count.min(buffer.len()), remote))
+    }
+
+    /// As [`NetStack::udp_receive`], with the length that the datagram had.
+    pub(crate) fn udp_receive_some(
+        &mut self,
+        socket: &UdpSocket,
+        buffer: &mut [u8],
+    ) -> nb::Result<(usize, SocketAddr), Error> {
         let index = self.udp_index(socket)?;
         let connected = self.udp[index].connected;
         let handle = self.udp_handle(index);
@@ -360,7 +410,7 @@ impl NetStack<'_> {
             let count = payload.len().min(buffer.len());
             buffer[..count].copy_from_slice(&payload[..count]);
             self.udp[index].destination = metadata.local_address.map(to_ip_addr);
-            return Ok((count, remote));
+            return Ok((payload.len(), remote));
         }
     }
 

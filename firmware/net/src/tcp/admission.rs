@@ -151,8 +151,11 @@ impl Pool<'_> {
             owner,
             generation: slot.generation,
             since: now,
+            unpolled: true,
             touched: now,
             moved: now,
+            #[cfg(feature = "async")]
+            waiters: core::mem::take(&mut slot.waiters),
             ..Slot::new()
         };
     }

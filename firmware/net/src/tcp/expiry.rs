@@ -62,7 +62,11 @@ impl Pool<'_> {
     ) -> Option<Instant> {
         let mut next = None;
         for index in self.used() {
-            let deadline = match self.slots[index].phase {
+            let slot = &mut self.slots[index];
+            if core::mem::take(&mut slot.unpolled) {
+                slot.since = now;
+            }
+            let deadline = match slot.phase {
                 Phase::Free => None,
                 Phase::Handshake => self.expire_handshake(index, now, counters),
                 Phase::Queued(_) | Phase::Open => self.expire_open(index, now, counters),

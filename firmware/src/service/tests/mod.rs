@@ -6,7 +6,8 @@ use std::thread::panicking;
 
 use smoltcp::time::{Duration, Instant};
 
-use super::fake::{Fake, FakeBoard, Peer};
+use super::fake::{Fake, Peer};
+use super::fake_board::FakeBoard;
 use super::{Service, ServiceConfig, Services};
 
 mod faults;

@@ -7,6 +7,7 @@ use super::Bench;
 use crate::config::{
     DATAGRAM_BUDGET, DATAGRAM_SIZE, ECHO_CARRY, LISTEN_RETRY, SERVICE_BUDGET, TCP_SLOTS,
 };
+use crate::service::datagram::UdpPort;
 use crate::service::fake::Fault;
 use crate::service::{answers_by_itself, chargen, discard, echo};
 
@@ -286,6 +287,31 @@ fn udp_echo_drops_and_counts_what_it_cannot_send_back() {
     bench.stack.datagram(echo::PORT, "192.0.2.2:4000", b"room");
     assert_eq!(bench.settle(), None, "the socket is as good as before");
     assert_eq!(bench.stack.sent.len(), 1);
+}
+
+#[test]
+fn a_udp_port_sends_what_the_answer_says() {
+    let (mut bench, mut port) = (Bench::new(), UdpPort::new(777));
+    let longest = pattern(DATAGRAM_SIZE);
+    for datagram in [&b"shorter"[..], b"ab", b"", b"none", &longest, &pattern(DATAGRAM_SIZE + 1)] {
+        bench.stack.datagram(777, "192.0.2.2:4000", datagram);
+    }
+    let mut asked = Vec::new();
+    let deadline = port.poll(bench.now, &mut bench.stack, |remote, datagram, length| {
+        asked.push((remote.port(), length));
+        if datagram.starts_with(b"none") {
+            return None;
+        }
+        datagram[..3].make_ascii_uppercase();
+        // One answer is longer than any.
+        Some(if length == DATAGRAM_SIZE { length + 1 } else { length.max(3) })
+    });
+    assert_eq!(deadline, None);
+    assert_eq!(asked, [7, 2, 0, 4, DATAGRAM_SIZE].map(|length| (4000, length)), "the last is cut");
+    let sent: Vec<_> = bench.stack.sent.iter().map(|(_, datagram)| &datagram[..]).collect();
+    assert_eq!(sent, [b"SHOrter", &b"AB\0"[..], b"\0\0\0"], "nothing of a datagram before");
+    assert_eq!(port.dropped(), 2);
+    port.close(&mut bench.stack);
 }
 
 #[test]

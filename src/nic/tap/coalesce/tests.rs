@@ -5,7 +5,7 @@ use tapboard_firmware::rng::Rng;
 
 use super::super::incoming::Incoming;
 use super::*;
-use crate::nic::segment::{CWR, made::Made};
+use crate::nic::header_layout::{CWR, made::Made};
 
 /// A coalescer, with a kernel that splits what it writes.
 struct Road {
@@ -17,7 +17,7 @@ struct Road {
 
 impl Road {
     fn new() -> Self {
-        let (coalescer, kernel) = (Coalescer::new(true), Incoming::new(true));
+        let (coalescer, kernel) = (Coalescer::new(Offloads::ALL), Incoming::new(Offloads::ALL));
         Self { coalescer, kernel, batches: 0, frames: Vec::new() }
     }
 
@@ -196,9 +196,9 @@ fn a_byte_of_any_header_that_differs_breaks_the_run() {
             let mut sent = clean.clone();
             sent[1][at] ^= 0x04;
             // With right checksums again where that can be.
-            if let Some(shape) = Shape::of(&sent[1]) {
-                shape.fill_ipv4_checksum(&mut sent[1]);
-                shape.fill_tcp_checksum(&mut sent[1]);
+            if let Some(layout) = HeaderLayout::of(&sent[1]) {
+                layout.fill_ipv4_checksum(&mut sent[1]);
+                layout.fill_tcp_checksum(&mut sent[1]);
             }
             if sent != clean {
                 assert!(Road::new().carries(&sent) > 1, "byte {at}");
@@ -235,7 +235,7 @@ fn an_identification_without_meaning_may_stay_the_same() {
 
 #[test]
 fn without_offload_every_frame_is_a_batch() {
-    let mut coalescer = Coalescer::new(false);
+    let mut coalescer = Coalescer::new(Offloads::NONE);
     for frame in frames(&Made::new(false, 4000).segments(1000)) {
         let mut written = Vec::new();
         let fill = |space: &mut [u8]| space.copy_from_slice(&frame);
@@ -291,7 +291,7 @@ fn any_mixture_of_frames_comes_through() {
 
 /// Takes the TCP checksum out, as the board leaves it.
 fn without_checksum(frame: &[u8]) -> Vec<u8> {
-    let tcp = Shape::of(frame).expect("a segment").tcp;
+    let tcp = HeaderLayout::of(frame).expect("a segment").tcp;
     let mut frame = frame.to_vec();
     frame[tcp + TCP_CHECKSUM..][..2].fill(0);
     frame
@@ -300,7 +300,7 @@ fn without_checksum(frame: &[u8]) -> Vec<u8> {
 #[test]
 fn checksums_that_are_left_out_are_there_in_the_end() {
     let mut road = Road::new();
-    road.coalescer.leave_checksums(true);
+    road.coalescer.set_offloads(Offloads::CHECKSUM);
     for ipv6 in [false, true] {
         for flags in [ACK, ACK | PSH, ACK | FIN] {
             // A run of several, of one; an acknowledgement.
@@ -318,7 +318,7 @@ fn checksums_that_are_left_out_are_there_in_the_end() {
         }
     }
     // From the next frame on.
-    road.coalescer.leave_checksums(false);
+    road.coalescer.set_offloads(Offloads::NONE);
     let whole = frames(&Made::new(false, 3000).segments(1000));
     assert_eq!(road.carries(&whole), 1);
 }
@@ -332,8 +332,8 @@ fn a_superframe_goes_out_at_once_after_what_waited() {
             let waits = Made { flags: ACK, ..Made::new(ipv6, 400) };
             let made = Made { sequence: waits.sequence + 400, ..Made::new(ipv6, len) };
             let mut superframe = made.frame();
-            let shape = Shape::of(&superframe).expect("a segment");
-            superframe[shape.tcp + TCP_CHECKSUM..][..2].fill(0x5a);
+            let layout = HeaderLayout::of(&superframe).expect("a segment");
+            superframe[layout.tcp + TCP_CHECKSUM..][..2].fill(0x5a);
             road.batches = 0;
             road.frames.clear();
             road.send(&waits.frame());

@@ -1,0 +1,85 @@
+//! Who polls the stack: told when there is something to send, and only then.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use tapboard_net::embedded_nal::TcpClientStack;
+use tapboard_net::smoltcp::time::{Duration, Instant};
+
+use crate::one;
+use crate::world::{End, World};
+
+#[test]
+fn the_driver_is_told_of_a_call_that_leaves_something_to_send() {
+    let mut world = World::new();
+    let net = world.boards[1].net();
+    let driver = world.tasks.spawn(async move { net.changed().await });
+    world.tasks.run();
+    let mut socket = net.udp_bind(7).unwrap();
+    world.tasks.run();
+    assert_eq!((driver.wakes(), driver.done()), (0, false), "a port alone sends nothing");
+    world.tasks.spawn(async move { socket.send(one(7), b"one").await.unwrap() });
+    world.tasks.run();
+    assert_eq!((driver.wakes(), driver.done()), (1, true));
+}
+
+#[test]
+fn the_driver_is_told_of_a_call_through_another_owner() {
+    let mut world = World::new();
+    let net = world.boards[1].net();
+    let driver = world.tasks.spawn(async move { net.changed().await });
+    world.tasks.run();
+    let mut shared = net.shared();
+    let mut socket = TcpClientStack::socket(&mut shared).unwrap();
+    assert!(!driver.is_woken());
+    let _ = TcpClientStack::connect(&mut shared, &mut socket, one(7));
+    assert!(driver.is_woken());
+    shared.with(|stack| stack.tcp_close(socket));
+}
+
+#[test]
+fn run_turns_for_its_deadlines_and_for_calls_alone() {
+    let mut world = World::new();
+    let net = world.boards[1].net();
+    let (turns, now) = (Rc::new(Cell::new(0)), Rc::clone(&world.now));
+    let (counted, wake_up) = (Rc::clone(&turns), Rc::new(Cell::new(None)));
+    let deadline = Rc::clone(&wake_up);
+    let driver = world.tasks.spawn(async move {
+        let mut end = End::unplugged();
+        let wait = async |_: &mut End, next: Option<Instant>| {
+            counted.set(counted.get() + 1);
+            poll_fn(|context| {
+                if next.is_some_and(|next| next <= now.get()) {
+                    return Poll::Ready(());
+                }
+                deadline.set(next.map(|next| (next, context.waker().clone())));
+                Poll::Pending
+            })
+            .await;
+        };
+        net.run(&mut end, || now.get(), wait).await;
+    });
+    world.tasks.run();
+    assert_eq!((turns.get(), driver.wakes()), (1, 1), "it lets the others run once");
+    let mut socket = net.udp_bind(7).unwrap();
+    world.tasks.spawn(async move {
+        socket.send(one(7), b"one").await.unwrap();
+        // It waits for its neighbour's MAC address.
+        socket.receive(&mut [0; 8]).await.unwrap();
+    });
+    world.tasks.run();
+    assert_eq!((turns.get(), net.wants_poll()), (2, false));
+    for turn in 3..8 {
+        world.tasks.run();
+        assert_eq!(turns.get(), turn - 1);
+        let Some((at, waker)) = wake_up.take() else { break };
+        assert!(at > world.now.get());
+        world.now.set(at);
+        waker.wake();
+        world.tasks.run();
+        assert_eq!(turns.get(), turn);
+    }
+    assert!(world.now.get() >= Instant::ZERO + Duration::from_secs(1), "it has asked again");
+}

@@ -1,0 +1,113 @@
+//! The options that `tapboard user` and `tapboard tap` share.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::faults::FaultArgs;
+use super::identity::IdentityArgs;
+use crate::console::Script;
+use crate::nic::Offloads;
+use crate::run::{Profile, RunOptions, Telemetry};
+
+/// What every way of running the board has.
+#[derive(Clone, Debug, Args)]
+pub struct BoardArgs {
+    /// Buffers of the board: `mcu` fits a chip (2 KiB each way), `large` a fast network (64 KiB).
+    #[arg(long, value_enum, default_value_t = ProfileArg::Large)]
+    profile: ProfileArg,
+    /// Where telemetry goes; port 9000 of the host's side of the wire unless given.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = destination)]
+    pub(super) telemetry: Option<SocketAddr>,
+    /// Leave the checksums of TCP and UDP to the NIC, as the firmware of a chip with checksum offload does;
+    /// without this the firmware computes and verifies them all.
+    #[arg(long, overrides_with = "checksum_offload")]
+    checksum_offload: bool,
+    /// Send no telemetry.
+    #[arg(long, overrides_with = "no_telemetry")]
+    no_telemetry: bool,
+    /// Write every frame to this pcapng file, with what the cable did to it. With - to standard output, and
+    /// all else to standard error: tapboard --pcap - | wireshark -k -i -
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Draw every frame as it is sent; of the attempts to connect for telemetry while nobody listens, the first.
+    #[arg(long, overrides_with = "ladder")]
+    ladder: bool,
+    /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at
+    /// the console lists them. With - from standard input, all of which is read first.
+    #[arg(long = "script", value_name = "FILE")]
+    script_file: Option<PathBuf>,
+    /// The commands of that file.
+    #[arg(skip)]
+    script: Option<Script>,
+    /// Who the board is.
+    #[command(flatten)]
+    pub(super) who: IdentityArgs,
+    /// What is wrong with the cable.
+    #[command(flatten)]
+    pub(super) faults: FaultArgs,
+}
+
+impl BoardArgs {
+    /// Reads the script, and looks at what is without effect.
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        if let Some(path) = &self.script_file {
+            self.script = Some(Script::read(path)?);
+        }
+        self.faults.check()
+    }
+
+    /// What they come to.
+    #[must_use]
+    pub(super) fn options(&self) -> RunOptions {
+        RunOptions {
+            profile: match self.profile {
+                ProfileArg::Mcu => Profile::Mcu,
+                ProfileArg::Large => Profile::Large,
+            },
+            telemetry: match self.telemetry {
+                _ if self.no_telemetry => Telemetry::Off,
+                Some(to) => Telemetry::To(to),
+                None => Telemetry::Usual,
+            },
+            offloads: Offloads { checksum: self.checksum_offload, ..Offloads::NONE },
+            pcap: self.pcap.clone(),
+            ladder: self.ladder,
+            script: self.script.clone(),
+            link: self.faults.options(),
+        }
+    }
+}
+
+/// Memory profile of the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProfileArg {
+    /// 8 connections of 2 KiB each way.
+    Mcu,
+    /// 8 connections of 64 KiB each way.
+    Large,
+}
+
+/// Where a connection can go.
+fn destination(text: &str) -> Result<SocketAddr, String> {
+    let parsed = text.parse().ok().filter(|address: &SocketAddr| {
+        address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
+    });
+    parsed.ok_or_else(|| {
+        format!("{text:?} is not ADDRESS:PORT of a host, e.g. 192.0.2.2:9000 or [2001:db8::2]:9000")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn telemetry_goes_to_a_host() {
+        assert!(destination("192.0.2.2:9000").is_ok() && destination("[2001:db8::2]:9").is_ok());
+        for bad in ["192.0.2.2", "192.0.2.2:0", "0.0.0.0:9000", "[::]:9000", "224.0.0.1:9", "x:1"] {
+            assert!(destination(bad).unwrap_err().contains("e.g. 192.0.2.2:9000"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The options of `tapboard tap`.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use clap::{Args, ValueEnum};
+use smoltcp::wire::Ipv4Cidr;
+
+use super::board::BoardArgs;
+use super::identity;
+use crate::identity::Identity;
+#[cfg(target_os = "linux")]
+use crate::{nic::KernelOffload, tap::TapOptions};
+
+/// Options of `tapboard tap`.
+#[derive(Clone, Debug, Args)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has a TAP"))]
+pub struct TapArgs {
+    /// The interface: attached to as it is if it exists, created with the host's addresses and removed at
+    /// exit if not. The host's are number 2 of the board's networks: 192.0.2.2/24 and `2001:db8::2/64`.
+    #[arg(long, default_value = "tap0")]
+    name: String,
+    /// The board's IPv4 address and prefix length, 192.0.2.1/24 unless given.
+    #[arg(long, value_name = "ADDR/PREFIX", value_parser = identity::ipv4)]
+    ip: Option<Ipv4Cidr>,
+    /// Next hop for what is outside the board's network; IPv4 only.
+    #[arg(long, value_name = "ADDR", value_parser = identity::host_ipv4)]
+    gateway: Option<Ipv4Addr>,
+    /// What the NIC does for the board, beside passing frames.
+    #[arg(long, value_enum, default_value_t)]
+    offload: OffloadArg,
+    /// Leave segmentation to the NIC, and the checksums of TCP and UDP with it, as the firmware of a chip does
+    /// whose MAC segments: up to 64 KiB of a connection are one frame to the firmware, both ways; over IPv6
+    /// only on the way in.
+    #[arg(long, overrides_with = "segmentation_offload")]
+    segmentation_offload: bool,
+    /// In the midst of traffic, look for the next frame for up to this long before sleeping; 0: never.
+    /// 50 unless given, or 0 if there is one processor only. Idle, it sleeps in any case.
+    #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u16).range(..=1000))]
+    busy_poll: Option<u16>,
+    /// The board's own options.
+    #[command(flatten)]
+    pub(super) board: BoardArgs,
+}
+
+impl TapArgs {
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        self.board.check()?;
+        let Self { gateway, ip, board: BoardArgs { telemetry, who, .. }, .. } = &*self;
+        if let (Some(_), Some(_), Some(_), Some(_), Some(_)) =
+            (who.id, who.mac, ip, who.ip6, &who.board_name)
+        {
+            return Err("--id has nothing left to give, beside --mac, --ip, --ip6 and --board-name; leave it out"
+                .into());
+        }
+        let net = self.identity().ipv4();
+        if let &Some(gateway) = gateway {
+            if gateway == net.address() {
+                return Err(format!(
+                    "--gateway {gateway} is the board itself; name a router's address"
+                ));
+            }
+            if net.contains_addr(&gateway) && !identity::is_host(net, gateway) {
+                return Err(format!(
+                    "--gateway {gateway} is no host's address in {}; name a router's",
+                    net.network()
+                ));
+            }
+        }
+        telemetry.map_or(Ok(()), |to| {
+            self.reaches(to.ip()).map_err(|why| format!("--telemetry {to}: {why}"))
+        })
+    }
+
+    /// What they come to.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn options(&self) -> TapOptions {
+        let mut run = self.board.options();
+        run.offloads.segmentation = self.segmentation_offload;
+        run.offloads.receive = self.segmentation_offload;
+        TapOptions {
+            name: self.name.clone(),
+            identity: self.identity(),
+            offload: match self.offload {
+                OffloadArg::Off => KernelOffload::Off,
+                OffloadArg::Segments => KernelOffload::Segments,
+            },
+            busy_poll_us: self.busy_poll,
+            run,
+        }
+    }
+
+    /// Who the board is.
+    fn identity(&self) -> Identity {
+        let mut identity = self.board.who.identity(self.ip);
+        if let Some(gateway) = self.gateway {
+            identity.net = identity.net.with_ipv4_gateway(gateway);
+        }
+        identity
+    }
+
+    /// Whether the board has a way to `address`, and if not, what gives it one.
+    fn reaches(&self, address: IpAddr) -> Result<(), String> {
+        let (net, ipv4) = (self.identity().net, self.identity().ipv4());
+        if self.identity().addresses().any(|own| own == address) {
+            return Err("that is the board itself; name another host's address".into());
+        }
+        match address {
+            IpAddr::V4(to) if ipv4.contains_addr(&to) => {
+                if identity::is_host(ipv4, to) {
+                    return Ok(());
+                }
+                Err(format!("that is no host's address in {}; name a host's", ipv4.network()))
+            }
+            IpAddr::V4(_) if net.ipv4_gateway().is_some() => Ok(()),
+            IpAddr::V4(_) => Err(format!(
+                "the board has no way out of {}; give it one with --gateway ADDR, or --no-telemetry",
+                ipv4.network()
+            )),
+            IpAddr::V6(to) if to.is_unicast_link_local() => Ok(()),
+            IpAddr::V6(to) if net.ipv6().is_some_and(|own| own.contains_addr(&to)) => Ok(()),
+            IpAddr::V6(_) => Err(
+                "the board has no IPv6 gateway; put it into that network with --ip6 ADDR/PREFIX, or \
+                 --no-telemetry"
+                    .into(),
+            ),
+        }
+    }
+}
+
+/// What the NIC does for the board, beside passing frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum OffloadArg {
+    /// Nothing: each frame is a system call.
+    Off,
+    /// Many segments of a connection take one system call; the board sees each as a frame.
+    #[default]
+    Segments,
+}

@@ -1,0 +1,134 @@
+//! The options of `tapboard user`.
+
+use std::fmt;
+
+use clap::Args;
+use tapboard_firmware::{NetConfig, PEER_NET};
+
+use super::board::BoardArgs;
+use crate::gateway::Forward;
+use crate::identity::{Identity, mac_text};
+use crate::user::UserOptions;
+
+/// Options of `tapboard user`.
+#[derive(Clone, Debug, Args)]
+pub struct UserArgs {
+    /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of ::1 to the board's port BOARD, TCP and UDP.
+    /// Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23), or adds one. May be
+    /// repeated.
+    #[expect(
+        clippy::doc_markdown,
+        reason = "-h shows backticks as they are, and other addresses have none"
+    )]
+    #[arg(short = 'p', long = "forward", value_name = "HOST:BOARD")]
+    forward: Vec<Forward>,
+    /// Let the board reach this port of 127.0.0.1 (as 192.0.2.2:PORT). May be repeated; 9000 unless
+    /// given.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    allow: Vec<u16>,
+    /// Take the board that runs in another process, in place of the one in this: whoever sends Ethernet
+    /// frames as UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`.
+    #[arg(long, value_name = "udp:PORT", value_parser = guest)]
+    guest: Option<u16>,
+    /// The board's own options.
+    #[command(flatten)]
+    pub(super) board: BoardArgs,
+}
+
+impl UserArgs {
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        self.board.check()?;
+        let (board, host) = (self.identity().net, PEER_NET);
+        // The IPv4 address follows from the number, which is not the host's.
+        if board.mac() == host.mac() {
+            return Err(taken("MAC address", &mac_text(board.mac()), "--mac 02:00:5e:00:00:07"));
+        }
+        let address = |net: &NetConfig| net.ipv6().map(|ipv6| ipv6.address());
+        match address(&board) {
+            Some(ipv6) if Some(ipv6) == address(&host) => {
+                Err(taken("IPv6 address", &ipv6, "--ip6 2001:db8::7"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What they come to.
+    #[must_use]
+    pub fn options(&self) -> UserOptions {
+        UserOptions {
+            identity: self.identity(),
+            forwards: self.forwards(),
+            allowed: self.allowed(),
+            guest: self.guest,
+            run: self.board.options(),
+        }
+    }
+
+    /// Who the board is.
+    fn identity(&self) -> Identity {
+        self.board.who.identity(None)
+    }
+
+    /// The default forwards with the given ones put in their place.
+    fn forwards(&self) -> Vec<Forward> {
+        let given = |default: &Forward| self.forward.iter().any(|f| f.board == default.board);
+        let defaults = Forward::DEFAULT.into_iter().filter(|default| !given(default));
+        defaults.chain(self.forward.iter().copied()).collect()
+    }
+
+    /// The ports the board may reach.
+    fn allowed(&self) -> Vec<u16> {
+        if self.allow.is_empty() {
+            return vec![9000];
+        }
+        let mut allowed = self.allow.clone();
+        allowed.sort_unstable();
+        allowed.dedup();
+        allowed
+    }
+}
+
+/// The error for what is the host's already.
+fn taken(what: &str, value: &impl fmt::Display, other: &str) -> String {
+    format!(
+        "{value} is the {what} of the host at the other end of the wire; choose another, e.g. {other}"
+    )
+}
+
+/// The UDP port of 127.0.0.1 that a guest sends its frames to.
+fn guest(text: &str) -> Result<u16, String> {
+    let port = text.strip_prefix("udp:").and_then(|port| port.parse().ok());
+    port.filter(|&port| port != 0)
+        .ok_or_else(|| format!("{text:?} is not udp: and a port from 1 to 65535, e.g. udp:7100"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+
+    fn read(words: &str) -> Result<Cli, clap::Error> {
+        Cli::read(words.split(' ').map(Into::into))
+    }
+
+    #[test]
+    fn a_forward_replaces_the_default_of_its_board_port_or_adds_one() {
+        let cli = read("tapboard -p 8007:7 -p 8080:80").unwrap();
+        let forwards = cli.user.forwards();
+        assert!(!forwards.contains(&Forward { host: 7007, board: 7 }));
+        for expected in [(7023, 23), (8007, 7), (8080, 80)] {
+            assert!(forwards.contains(&Forward { host: expected.0, board: expected.1 }));
+        }
+        assert_eq!(forwards.len(), 5);
+        assert_eq!(cli.user.allowed(), [9000]);
+    }
+
+    #[test]
+    fn a_guest_is_a_port() {
+        assert_eq!(read("tapboard --guest udp:7100 --loss 5%").unwrap().user.guest, Some(7100));
+        for bad in ["7100", "udp:0", "udp:", "udp:70000", "tcp:7100"] {
+            let error = read(&format!("tapboard --guest {bad}")).unwrap_err().to_string();
+            assert!(error.contains("e.g. udp:7100"), "{error}");
+        }
+    }
+}

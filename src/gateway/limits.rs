@@ -1,0 +1,8 @@
+//! How much passes a gateway at once.
+
+/// Connections through the gateway at most.
+pub const FLOWS: usize = 32;
+/// UDP mappings through the gateway at most; the longest idle makes room.
+pub const DATAGRAM_FLOWS: usize = 64;
+/// Ports the board may be allowed to reach at most.
+pub const ALLOWED: usize = tapboard_firmware::config::LISTENERS;

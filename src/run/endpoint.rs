@@ -1,0 +1,151 @@
+//! What is at the board's end of the cable: the firmware in this process, or a guest in another.
+
+use std::net::SocketAddr;
+
+use smoltcp::phy::Device;
+use smoltcp::time::Instant;
+use tapboard_firmware::netstat::{Counters, Introspect, Row};
+use tapboard_firmware::service::{Service, Services};
+use tapboard_firmware::{Board, Firmware, NetStack};
+
+use super::traffic::Traffic;
+use crate::board::SimBoard;
+use crate::output::{counted, say};
+
+/// An endpoint that the driver polls; see [`Driver::run_endpoint`](super::Driver::run_endpoint).
+pub trait Endpoint {
+    /// Takes and sends what there is. Returns when to be polled again at the latest.
+    fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant>;
+
+    /// Notes that the source registered under [`ENDPOINT`](super::ENDPOINT) is ready.
+    fn ready(&mut self) {}
+
+    /// The cable has come in.
+    fn link_up(&mut self) {}
+
+    /// Closes every connection in order, and takes no new one.
+    fn shutdown(&mut self) {}
+
+    /// Whether nothing is left to close.
+    fn idle(&self) -> bool {
+        true
+    }
+
+    /// Resets what is left.
+    fn abort(&mut self) {}
+
+    /// Pulls the reset line, or says why that cannot be.
+    fn reset(&mut self);
+
+    /// Whether the reset line was pulled: the endpoint is to be polled no more.
+    fn reset_requested(&self) -> bool {
+        false
+    }
+
+    /// Prints the sockets, or says where they are to be seen.
+    fn netstat(&self);
+
+    /// Prints the counters.
+    fn stats(&self);
+
+    /// What passed since the start.
+    fn traffic(&self) -> Traffic;
+
+    /// What to print at the end.
+    fn summary(&self) -> String;
+}
+
+/// The stock services, whose shell has the commands `C` too, and the services `V` beside them.
+pub(super) type Beside<'a, C, V> = (Services<NetStack<'a>, C>, V);
+
+/// The firmware of one boot.
+pub(super) struct Booted<'a, C, V> {
+    pub(super) firmware: Firmware<'a, SimBoard, Beside<'a, C, V>>,
+    /// Where telemetry goes, if the board connects to nobody else.
+    pub(super) telemetry: Option<SocketAddr>,
+}
+
+impl<'a, C, V> Booted<'a, C, V>
+where
+    Beside<'a, C, V>: Service<NetStack<'a>, SimBoard>,
+{
+    /// What the counters owe to telemetry that nobody takes, if they do.
+    fn unheard(&self) -> Option<String> {
+        let to = self.telemetry?;
+        let failed = self.firmware.stack().counters().failed_connects;
+        (failed > 0).then(|| {
+            format!(
+                "telemetry: {} found nobody at {to}; a refused one counts among the resets in too",
+                counted(failed, "connect"),
+            )
+        })
+    }
+}
+
+impl<'a, C, V> Endpoint for Booted<'a, C, V>
+where
+    Beside<'a, C, V>: Service<NetStack<'a>, SimBoard>,
+{
+    fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
+        self.firmware.poll(now, device)
+    }
+
+    fn link_up(&mut self) {
+        self.firmware.link_up();
+    }
+
+    fn shutdown(&mut self) {
+        self.firmware.shutdown();
+    }
+
+    fn idle(&self) -> bool {
+        self.firmware.stack().idle()
+    }
+
+    fn abort(&mut self) {
+        self.firmware.stack_mut().abort_all();
+    }
+
+    fn reset(&mut self) {
+        self.firmware.board_mut().reset();
+    }
+
+    fn reset_requested(&self) -> bool {
+        self.firmware.board().reset_requested()
+    }
+
+    fn netstat(&self) {
+        say!("{}", Row::HEADING);
+        for row in (0..).map_while(|index| self.firmware.stack().row(index)) {
+            say!("{row}");
+        }
+    }
+
+    fn stats(&self) {
+        for (name, value) in (0..).map_while(|index| self.firmware.stack().counter(index)) {
+            say!("{name:<20} {value}");
+        }
+        if let Some(unheard) = self.unheard() {
+            say!("{unheard}");
+        }
+    }
+
+    fn traffic(&self) -> Traffic {
+        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } =
+            self.firmware.stack().counters();
+        Traffic { frames_in, bytes_in, frames_out, bytes_out }
+    }
+
+    fn summary(&self) -> String {
+        let c = self.firmware.stack().counters();
+        format!(
+            "board: {} in, {} out; {} accepted, {} made; {} not answered at once, {} in",
+            counted(c.frames_in, "frame"),
+            c.frames_out,
+            counted(c.passive_opens, "connection"),
+            c.active_opens,
+            counted(c.syn_unanswered, "SYN"),
+            counted(c.resets_in, "reset")
+        ) + &self.unheard().map_or_else(String::new, |unheard| format!("\n{unheard}"))
+    }
+}

@@ -1,0 +1,79 @@
+//! What a run of the board is told, whatever is at the other end of its cable.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::console::Script;
+use crate::link::LinkOptions;
+use crate::nic::Offloads;
+use crate::output::is_standard;
+
+/// How to run the board, and what to show of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Its memory.
+    pub profile: Profile,
+    /// Where its telemetry goes.
+    pub telemetry: Telemetry,
+    /// What the firmware leaves to its MAC; the checksums, too, if it leaves anything else.
+    pub offloads: Offloads,
+    /// Write every frame to this pcapng file, or to standard output (`-`).
+    pub pcap: Option<PathBuf>,
+    /// Draw every frame as it is sent.
+    pub ladder: bool,
+    /// Take commands from this script, in place of standard input.
+    pub script: Option<Script>,
+    /// What is wrong with the cable.
+    pub link: LinkOptions,
+}
+
+impl RunOptions {
+    /// Whether frames go to standard output, which is then no place for anything else.
+    #[must_use]
+    pub fn captures_to_stdout(&self) -> bool {
+        self.pcap.as_deref().is_some_and(is_standard)
+    }
+}
+
+/// Memory profile of the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// 8 connections of 2 KiB each way.
+    Mcu,
+    /// 8 connections of 64 KiB each way.
+    Large,
+}
+
+/// `profile large: 64 KiB buffers`.
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mcu => "profile mcu: 2 KiB buffers",
+            Self::Large => "profile large: 64 KiB buffers",
+        })
+    }
+}
+
+/// Where telemetry goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telemetry {
+    /// To the collector that is usual for the network that the board is on.
+    Usual,
+    /// There.
+    To(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl Telemetry {
+    /// Where it goes, if anywhere; `usual` is the usual collector.
+    #[must_use]
+    pub fn destination(self, usual: SocketAddr) -> Option<SocketAddr> {
+        match self {
+            Self::Usual => Some(usual),
+            Self::To(to) => Some(to),
+            Self::Off => None,
+        }
+    }
+}

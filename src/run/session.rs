@@ -1,0 +1,50 @@
+//! What the user has a hand on while the board runs: the cable, the console, the traffic's meter.
+
+use smoltcp::time::Instant;
+
+use super::nic::Nic;
+use super::traffic::Meter;
+use crate::console::Console;
+use crate::nic::Offloads;
+use crate::nic::impairment::{ImpairedDevice, Impairment};
+use crate::nic::mac::Mac;
+
+/// See the module's documentation.
+pub(super) struct Session {
+    pub(super) impairment: Impairment,
+    pub(super) console: Console,
+    /// What the board leaves to its MAC.
+    pub(super) offloads: Offloads,
+    /// The cable's seed was printed.
+    pub(super) seed_shown: bool,
+    /// Of the traffic since the board's boot.
+    pub(super) meter: Meter,
+}
+
+impl Session {
+    /// The board's MAC at its NIC without the cable, where a boot only asks what the device can do.
+    pub(super) fn mac<'n, N: Nic>(&self, nic: &'n mut N) -> Mac<N::Device<'n>> {
+        let done = self.set_offloads(nic);
+        Mac::new(nic.device(), self.offloads, done)
+    }
+
+    /// Has `poll` poll the board, whose MAC is at the cable, with the NIC at the other end of that.
+    pub(super) fn poll<N: Nic, R>(
+        &mut self,
+        now: Instant,
+        nic: &mut N,
+        poll: impl FnOnce(&mut Mac<ImpairedDevice<'_, N::Device<'_>>>) -> R,
+    ) -> R {
+        let done = self.set_offloads(nic);
+        let mut device = self.impairment.behind(nic.device());
+        device.pump(now);
+        poll(&mut Mac::new(device, self.offloads, done))
+    }
+
+    /// Passes on to the NIC what the board leaves to its MAC, but for the checksums while the cable changes or shows
+    /// anything; returns what the NIC does.
+    fn set_offloads<N: Nic>(&self, nic: &mut N) -> Offloads {
+        let checksum = self.offloads.checksum && self.impairment.bare();
+        nic.set_offloads(Offloads { checksum, ..self.offloads })
+    }
+}
