@@ -1,6 +1,6 @@
 //! A device that carries IP packets without Ethernet: in memory, and a TUN with the kernel at its other end.
 
-#![cfg(feature = "medium-ip")]
+#![cfg(all(feature = "medium-ip", feature = "udp"))]
 
 mod common;
 
