@@ -89,6 +89,7 @@
 //! | UDP | [`NetStack::udp_bind`], [`udp_connect`](NetStack::udp_connect), [`udp_send_to`](NetStack::udp_send_to), [`udp_receive`](NetStack::udp_receive) |
 //! | crates written for [`embedded_nal`] | [`NetStack`] implements all four traits |
 //! | crates that own their stack | [`Shared`] |
+//! | `async` code, and crates written for it | feature `async`: module `asynch` |
 //! | DHCP, DNS, ICMP, raw, broadcasts | [`NetStack::add_socket`] |
 //! | groups | feature `multicast`: `NetStack::join`, `leave` |
 //! | what went wrong | [`Error`]; [`netstat`] for sockets and counters |
@@ -96,14 +97,16 @@
 //!
 //! # Features
 //!
-//! None is on by default, none forces another, none changes what is there without it.
+//! Only `udp` is on by default; none changes what is there without it.
 //!
 //! | feature | |
 //! |---|---|
+//! | `udp` | UDP sockets of the stack; a server of TCP alone saves flash without them |
 //! | `ipv6` | IPv6 addresses beside IPv4 ones, or alone |
 //! | `medium-ip` | devices that carry IP packets without Ethernet: TUN, PPP, SLIP |
 //! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
 //! | `deferred-accept` | a SYN-ACK that waits until the application admits the peer, for proxies |
+//! | `async` | the traits of edge-nal, embedded-nal-async and embedded-io-async, with a waker for each who waits; brings `udp` |
 //! | `log`, `defmt` | messages through either crate, smoltcp's too |
 //!
 //! With an IPv4 and an IPv6 address on Ethernet there is a third, link-local one: enable smoltcp's feature

@@ -1,5 +1,7 @@
 //! Who a stack is: gateways, IPv6 alone, addresses that change.
 
+#![cfg(feature = "udp")]
+
 mod common;
 
 use std::net::SocketAddr;

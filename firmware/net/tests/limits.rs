@@ -1,5 +1,7 @@
 //! The limits that are a user's: reserves, sizes, handles that are left alone.
 
+#![cfg(feature = "udp")]
+
 mod common;
 
 use common::{SOON, World, at, config, pattern};

@@ -1,6 +1,6 @@
 //! A device that carries IP packets without Ethernet: in memory, and a TUN with the kernel at its other end.
 
-#![cfg(feature = "medium-ip")]
+#![cfg(all(feature = "medium-ip", feature = "udp"))]
 
 mod common;
 
@@ -129,7 +129,7 @@ mod tun {
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     }
 
-    /// 192.0.2.1, and an IPv6 address if there can be one.
+    /// 192.0.2.1, and `2001:db8::1`.
     fn both() -> NetConfig {
         #[cfg(feature = "ipv6")]
         return config(1).with_ipv6(Ipv6Cidr::new("2001:db8::1".parse().expect("it is one"), 64));

@@ -1,6 +1,6 @@
 //! Groups: what `join` and `leave` report, and whose the datagrams are.
 
-#![cfg(feature = "multicast")]
+#![cfg(all(feature = "multicast", feature = "udp"))]
 
 mod common;
 

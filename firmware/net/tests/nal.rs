@@ -1,5 +1,7 @@
 //! The same through the four embedded-nal traits, all imported at once: of one stack, and of one that several own.
 
+#![cfg(feature = "udp")]
+
 mod common;
 
 use std::cell::RefCell;

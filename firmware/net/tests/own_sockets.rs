@@ -1,5 +1,7 @@
 //! smoltcp sockets of the user's own on the stack's interface: DHCP, DNS, ICMP, raw, and UDP for broadcasts.
 
+#![cfg(feature = "udp")]
+
 mod common;
 
 use std::net::{IpAddr, SocketAddr};

@@ -1,5 +1,7 @@
 //! A stack that is sent rubbish while it works: it does not panic, and its connections do not notice.
 
+#![cfg(feature = "udp")]
+
 mod common;
 
 use common::{World, at, pattern};

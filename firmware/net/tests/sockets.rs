@@ -1,5 +1,7 @@
 //! The calls on sockets, by std's names: what each does, and when the stack wants to be polled after it.
 
+#![cfg(feature = "udp")]
+
 mod common;
 
 use common::{SOON, World, at, config, pattern};

@@ -31,7 +31,7 @@ impl<'a> NetStack<'a> {
 
     /// Takes out the waker of who polls the stack, if a call has given it a reason to.
     pub(crate) fn take_driver(&mut self) -> Option<Waker> {
-        if self.dirty { self.wake.driver.take() } else { None }
+        if self.wants_poll() { self.wake.driver.take() } else { None }
     }
 
     /// Registers who polls the stack. Returns who did before.

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use tapboard_net::embedded_nal::TcpClientStack;
+use tapboard_net::smoltcp::socket::udp;
 use tapboard_net::smoltcp::time::{Duration, Instant};
+use tapboard_net::smoltcp::wire::Ipv4Address;
 
 use crate::one;
 use crate::world::{End, World};
@@ -37,6 +39,26 @@ fn the_driver_is_told_of_a_call_through_another_owner() {
     let _ = TcpClientStack::connect(&mut shared, &mut socket, one(7));
     assert!(driver.is_woken());
     shared.with(|stack| stack.tcp_close(socket));
+}
+
+/// A socket of smoltcp's own: to be looked at is no reason, to be given something to send is one.
+#[test]
+fn the_driver_is_told_of_a_socket_that_was_lent() {
+    let mut world = World::new();
+    let net = world.boards[1].net();
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 2], vec![0; 64]);
+    let mut socket = udp::Socket::new(buffer(), buffer());
+    socket.bind(9).unwrap();
+    let handle = net.shared().with(|stack| stack.add_socket(socket)).unwrap();
+    let driver = world.tasks.spawn(async move { net.changed().await });
+    world.tasks.run();
+    let lend = |call: &dyn Fn(&mut udp::Socket<'_>)| {
+        net.shared().with(|stack| call(stack.added_socket_mut(handle)));
+    };
+    lend(&|socket| assert!(socket.recv().is_err()));
+    assert!(!driver.is_woken());
+    lend(&|socket| socket.send_slice(b"one", (Ipv4Address::new(192, 0, 2, 1), 7)).unwrap());
+    assert!(driver.is_woken());
 }
 
 #[test]

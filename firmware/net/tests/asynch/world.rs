@@ -98,7 +98,7 @@ impl Board {
             .with_limits(limits)
             .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, number), 24));
         let storage = Box::leak(Box::new(Storage::<SLOTS, BUFFER, UDP, 2048>::new()));
-        let sockets = Box::leak(Box::new(Sockets::<SLOTS, UDP>::new()));
+        let sockets = Box::leak(Box::new(Sockets::<SLOTS, UDP, 8, { UDP + 1 }>::new()));
         let stack = NetStack::new(&config, &mut end, Instant::ZERO, seed, storage, sockets);
         Self { stack: Box::leak(Box::new(RefCell::new(stack))), end: end.into() }
     }
