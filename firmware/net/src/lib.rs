@@ -118,6 +118,8 @@
 //! the one that is exported here.
 #![no_std]
 #![forbid(unsafe_code)]
+// What is said of UDP has nothing to refer to then.
+#![cfg_attr(not(feature = "udp"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(test)]
 extern crate std;
