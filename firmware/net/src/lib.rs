@@ -149,6 +149,16 @@ mod workaround;
 
 #[cfg(feature = "async")]
 pub use asynch::Async;
+/// What a program needs of this crate, in one line: `use tapboard_net::prelude::*;`.
+///
+/// The `embedded-nal` traits are not in it: their calls have the same names for TCP and UDP, and the stack's own do not.
+pub mod prelude {
+    #[cfg(feature = "udp")]
+    pub use crate::UdpSocket;
+    pub use crate::{Error, Limits, NetConfig, NetStack, Shared, Sockets, Storage, TcpSocket};
+    pub use embedded_nal::nb;
+}
+
 pub use error::Error;
 pub use limits::Limits;
 pub use shared::Shared;
