@@ -131,7 +131,7 @@ impl<'a, B: Board, V: Service<NetStack<'a>, B>> Firmware<'a, B, V> {
     ///
     /// Call it when a frame has arrived, when the device can transmit again, and at the moment it
     /// returned last. It returns the earliest moment it wants to be called again, never before `now`;
-    /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
+    /// `None`: only a frame gives it work. It is `now` if a budget ran out, or a request that waited can have a slot now.
     pub fn poll<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
         self.open_ports(now);
         let Self { stack, services, board, stage } = self;

@@ -5,7 +5,7 @@
 //! that servers and clients written for these run on them. A socket that is dropped is closed, whoever has the stack
 //! borrowed at that moment; a future that is dropped gives back what it held.
 //!
-//! **Who waits for what.** Each direction of a socket has one waker, and a listener as many as there are TCP slots
+//! **Who waits for what.** Each direction of a socket has one waker, and all listeners together as many as TCP slots
 //! ([`Error::NoBufferSpace`] for one more at a time). A task is woken by [`Async::poll`] or [`Shared::poll`], after the
 //! turn and outside of the borrow, once its call would not block any more; no other task is. So poll through one of
 //! these two, or [`Shared::with`]: [`NetStack::poll`] alone wakes nobody.

@@ -7,7 +7,8 @@
 pub enum Error {
     /// The port is taken.
     AddressInUse,
-    /// No slot, listener or UDP socket is free; close one, or try again later.
+    /// No slot, listener or UDP socket is free, or the reserves of the ports leave none: ports x `reserve` +
+    /// `client_reserve` are at most the slots. Close one, try again later, or change the [`Limits`](crate::Limits).
     NoBufferSpace,
     /// The call does not fit the socket's state, e.g. `listen` before `bind` or `send` before `connect`.
     InvalidState,

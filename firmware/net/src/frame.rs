@@ -1,4 +1,5 @@
-//! The one parser: each frame, in or out, is looked at once, and what it says is used everywhere.
+//! The one parser of headers: each frame, in or out, is looked at once, and what it says is used everywhere. TCP's options
+//! and group messages are read where they matter.
 //!
 //! [`Frame::parse`] reads the headers of link, network and transport, and refers to the payload in place. It judges
 //! nothing but whether a header is whole: checksums are verified where it matters ([`Segment::is_sound`]), addresses by

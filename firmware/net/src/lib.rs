@@ -18,13 +18,24 @@
 //!
 //! - [`NetStack::poll`] never blocks, and its work is bounded: [`limits::INGRESS_BUDGET`] frames in,
 //!   [`limits::EGRESS_BUDGET`] segments of each socket out.
-//! - Poll when the device has a frame, when the time comes that the last call returned, and when
-//!   [`NetStack::wants_poll`] says so, which it does after a call that left something to send. More often does no harm.
+//! - Poll when the device has a frame, when it has room again after it had none, when the time comes that the last call
+//!   returned, and when [`NetStack::wants_poll`] says so, which it does after a call that left something to send. More often does no harm.
 //! - What it returns is the earliest moment at which there is something to do, never before `now`; `None`: only a frame or
-//!   a call gives it work. It is `now` only if a budget ran out. An idle stack asks for nothing.
+//!   a call gives it work. It is `now` if a budget ran out, or a request that waited can have a slot now. An idle stack asks
+//!   for nothing.
 //! - `now` must not go back. If it jumps ahead, as after a chip's sleep, what was due meanwhile is done late, once.
 //! - No call on a socket blocks: what cannot be done yet is [`nb::Error::WouldBlock`](embedded_nal::nb::Error).
-//! - Nothing that a peer sends makes it panic, and no slot stays taken for ever, whatever a peer does.
+//! - Nothing that a peer sends makes it panic. Each state of a connection has a time limit but the established one; those
+//!   give way after [`Limits::with_idle_evict`]'s time once no slot is free. One that has ended keeps its slot until its
+//!   owner closes it.
+//!
+//! # The device
+//!
+//! Any [`Device`](smoltcp::phy::Device) that moves whole frames of 1514 bytes (or IP packets, with `medium-ip`).
+//! Its capabilities are read once, in [`NetStack::new`]. `receive` gives `None` also while there is no room for the
+//! answer, and `transmit` while there is none for a frame; then the stack asks again in a second, or as soon as it is polled,
+//! so poll when there is room. One that hands over segments put together must leave a FIN to a frame of its own. Pings are
+//! answered.
 //!
 //! # A server, and a client of it
 //!
@@ -92,8 +103,11 @@
 //! | `async` code, and crates written for it | feature `async`: module `asynch` |
 //! | DHCP, DNS, ICMP, raw, broadcasts | [`NetStack::add_socket`] |
 //! | groups | feature `multicast`: `NetStack::join`, `leave` |
+//! | the cable is in again | [`NetStack::link_up`] |
+//! | the end of a program | [`NetStack::abort_all`], [`idle`](NetStack::idle), [`free_slots`](NetStack::free_slots) |
+//! | who else has our address | [`NetStack::conflict`] |
 //! | what went wrong | [`Error`]; [`netstat`] for sockets and counters |
-//! | sources | `stack` (frames in and out), `tcp` (slots), `loss` (recovery), `frame` (the one parser), `neighbors`, `workaround` (smoltcp's faults) |
+//! | sources | `stack` (frames in and out), `tcp` (slots), `loss` (recovery), `frame` (the parser of headers), `neighbors`, `workaround` (smoltcp's faults) |
 //!
 //! # Features
 //!

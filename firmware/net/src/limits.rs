@@ -29,13 +29,13 @@ pub const INGRESS_BUDGET: usize = 64;
 /// Rounds over all sockets in one poll's egress; a round sends at most one segment a socket.
 pub const EGRESS_BUDGET: usize = 64;
 
-/// Datagrams that one UDP socket can queue each way, whatever their size.
+/// Datagrams that one UDP socket can queue each way, as far as their bytes together fit its buffer.
 pub const UDP_PACKETS: usize = 4;
 
 /// A handshake that takes longer is forgotten. SYN-ACKs go out at 0, 1, 3 and 7 s.
 pub const SYN_RECEIVED: Duration = Duration::from_secs(8);
 
-/// With the pool empty, a handshake may be evicted from this age on.
+/// With no slot free, a handshake may be evicted from this age on.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
 /// A request that found no slot is forgotten after this long. Each time its sender asks again it is twice as long, as is
@@ -159,7 +159,7 @@ pub struct Limits {
 
 impl Limits {
     /// One slot reserved for each listening port, one for the client side; a connect fails after 15 s, a probe is due
-    /// after 20 s of silence, the end after 100 s; with the pool empty, a connection may be evicted after 10 min without
+    /// after 20 s of silence, the end after 100 s; with no slot free, a connection may be evicted after 10 min without
     /// data. No handle is taken for abandoned.
     #[must_use]
     pub const fn new() -> Self {
@@ -174,37 +174,39 @@ impl Limits {
         }
     }
 
-    /// TCP slots kept free for each listening port while it holds none, so that one port's flood cannot starve another.
+    /// TCP slots kept free for each listening port, as many as it holds fewer than this, so that one port's flood cannot
+    /// starve another; at least 1. The reserves of all ports and of the client side together are at most the slots.
     #[must_use]
     pub const fn with_reserve(self, slots: u8) -> Self {
         Self { reserve: slots, ..self }
     }
 
-    /// TCP slots kept free for `connect` while it holds none. 0: a server may use all of them.
+    /// TCP slots kept free for `connect`, as many as it holds fewer than this. 0: a server may use all of them.
     #[must_use]
     pub const fn with_client_reserve(self, slots: u8) -> Self {
         Self { client_reserve: slots, ..self }
     }
 
-    /// A connect that takes longer fails.
+    /// A connect that takes longer fails; more than 8 s.
     #[must_use]
     pub const fn with_connect(self, limit: Duration) -> Self {
         Self { connect: limit, ..self }
     }
 
-    /// Silence after which a probe asks whether the peer is still there (RFC 9293 3.8.4).
+    /// Silence after which a probe asks whether the peer is still there (RFC 9293 3.8.4); more than 16 s.
     #[must_use]
     pub const fn with_keep_alive(self, silence: Duration) -> Self {
         Self { keep_alive: silence, ..self }
     }
 
-    /// Silence, in spite of data or probes sent, after which a connection is given up (RFC 9293 3.8.3, R2).
+    /// Silence, in spite of data or probes sent, after which a connection is given up (RFC 9293 3.8.3, R2); at least four
+    /// times the silence before a probe.
     #[must_use]
     pub const fn with_user_timeout(self, silence: Duration) -> Self {
         Self { user_timeout: silence, ..self }
     }
 
-    /// With the pool empty, a connection that moved no data for this long may be evicted.
+    /// With no slot free, a connection that moved no data for this long may be evicted; more than 20 s.
     #[must_use]
     pub const fn with_idle_evict(self, idle: Duration) -> Self {
         Self { idle_evict: idle, ..self }

@@ -25,7 +25,7 @@
 //! byte of their own. They do in LAST-ACK, where smoltcp listens to none of this; so that state is put off until
 //! a segment's worth is left (`Pool::shut` in [`crate::tcp`]). A peer which is gone is still given up, for
 //! what the tries pretend is taken off the timeout. Only what the peer has said itself is repeated; a wrong
-//! guess costs one segment sent twice. 40 bytes a slot.
+//! guess costs one segment sent twice. 44 bytes a slot.
 
 pub(crate) mod round_trip;
 

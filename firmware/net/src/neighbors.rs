@@ -13,6 +13,8 @@
 //! is open to is asked for then, as is whoever something is to be sent to. A packet from beyond the gateway tells of the
 //! gateway only while nothing is known of it, for any host on the link can have sent it.
 //!
+//! It fails no call: a connect to somebody who does not answer ends by its own limit (`tcp/expiry.rs`).
+//!
 //! smoltcp must never choose what it forgets, or the two would differ: its cache has as many entries as this one,
 //! and is emptied when an entry here makes room for another.
 //! Cost: 48 bytes an entry, 32 with IPv4 alone, and one comparison for a frame from the same neighbour as the last.

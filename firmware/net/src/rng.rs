@@ -1,4 +1,4 @@
-//! Random numbers for ports and jitter: `SplitMix64`, 8 bytes of state and no multiplication
+//! Random numbers for ports (`NetStack::ephemeral_port`) and jitter: `SplitMix64`, 8 bytes of state and no multiplication
 //! tables.
 //!
 //! Not for secrets. The generator walks all 2^64 states whatever the seed, so no seed is bad; but

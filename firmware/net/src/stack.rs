@@ -1,8 +1,8 @@
 //! `NetStack`: BSD-style sockets over smoltcp.
 //!
-//! The calls are std's nouns ([`NetStack::tcp_listen`], [`NetStack::tcp_accept`], [`NetStack::tcp_connect`], ...) and the
+//! The calls are std's, with `tcp_` or `udp_` before them ([`NetStack::tcp_listen`], [`NetStack::tcp_accept`], [`NetStack::tcp_connect`], ...) and the
 //! `embedded-nal` traits, and never block: what cannot be done yet is [`nb::Error::WouldBlock`](embedded_nal::nb::Error).
-//! A handle is four bytes and takes no slot before `connect`, `bind` or `accept`; one that is dropped without `close`
+//! A handle is four bytes and takes a slot at `connect`, `accept` and UDP's `bind`; one that is dropped without `close`
 //! is found out only if [`Limits::with_abandoned`](crate::Limits::with_abandoned) says after how long.
 //!
 //! The stack runs inside [`NetStack::poll_with`], which is one turn of the superloop: bounded ingress,
@@ -173,7 +173,8 @@ impl<'a> NetStack<'a> {
         &self.counters
     }
 
-    /// 64 pseudo-random bits for the application, e.g. to seed a jitter.
+    /// 64 pseudo-random bits for the application, e.g. to seed a jitter. Never put them on the wire whole: who sees them
+    /// knows every later port.
     pub const fn random(&mut self) -> u64 {
         self.rng.next_u64()
     }
@@ -200,8 +201,8 @@ impl<'a> NetStack<'a> {
         }
     }
 
-    /// The cable is in again: forgets every neighbour's MAC address, and resends at once what was not
-    /// acknowledged.
+    /// The cable is in again: forgets every neighbour's MAC address, announces its own, and tries again soon, and as often
+    /// as at first, what was not acknowledged.
     pub fn link_up(&mut self) {
         self.dirty = true;
         self.neighbors.clear();
@@ -235,7 +236,8 @@ impl<'a> NetStack<'a> {
     /// when it wants its next turn.
     ///
     /// Returns the earliest moment at which the next turn has something to do, never before `now`;
-    /// `None`: only a frame gives it work. It is `now` only if a budget ran out.
+    /// `None`: only a frame gives it work. It is `now` if a budget ran out, a request that waited can have a slot now, or
+    /// `application` asked for it.
     pub fn poll_with<D, F>(
         &mut self,
         now: Instant,

@@ -15,7 +15,7 @@
 //!    +------------------------------------------------------------+---------+ the RST left, or 1 s
 //! ```
 //!
-//! Contract: no slot stays out of `Free` for ever, whatever the peer does or the application forgets
+//! Contract: no slot stays out of `Free` for ever, whatever the peer does
 //! (each state but an `Open` one in use has its limit in [`crate::limits`]); a port with no slot yet
 //! always finds one (`Limits::with_reserve`). Each operation looks at each slot at most once or twice.
 //!

@@ -4,11 +4,12 @@
 //! says so and halts: a reset would not help.
 
 use core::fmt::Display;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::panic::PanicInfo;
 
 use smoltcp::time::Instant;
 use tapboard_firmware::service::{Service, ServiceConfig};
-use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware, NetStack};
+use tapboard_firmware::{Board, BootError, Firmware, NetConfig, NetStack};
 
 use crate::clock::Timer;
 use crate::ethernet::Mac;
@@ -20,15 +21,22 @@ use crate::watermark::Watermark;
 /// What of a board is unlike others, started.
 #[derive(Debug)]
 pub struct Parts<H, M, T, S> {
+    /// Who the board is on the network; `BOARD_NET`, or one's own.
+    pub net: NetConfig,
+    /// Where telemetry goes, if anywhere; [`COLLECTOR`], or one's own.
+    pub telemetry: Option<SocketAddr>,
     /// LED, sensor, entropy, reset.
     pub hardware: H,
-    /// The network interface, under the address of [`BOARD_NET`].
+    /// The network interface, under the MAC address of `net`.
     pub mac: M,
     /// Time since boot.
     pub clock: T,
     /// The processor's sleep, which the interface's interrupt ends.
     pub sleeper: S,
 }
+
+/// Where the examples' boards send their telemetry: port 9000 of the host at the other end of the wire.
+pub const COLLECTOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9000);
 
 /// Boots the firmware of the board `name` at `home`, with the stock services, and runs it for ever; an error is why
 /// there are no parts.
@@ -43,7 +51,7 @@ where
     T: Timer,
     S: Sleeper,
 {
-    drive(name, parts, |hardware, mac, now| boot(name, home, hardware, mac, now))
+    drive(name, parts, |who, hardware, mac, now| boot(who, home, hardware, mac, now))
 }
 
 /// As [`run`], with the services that `services` makes at the moment it is given: one's own, or a tuple of the stock
@@ -62,29 +70,28 @@ where
     S: Sleeper,
     V: Service<NetStack<'static>, H>,
 {
-    drive(name, parts, |hardware, mac, now| boot_with(name, home, hardware, mac, now, services))
+    drive(name, parts, |who, hardware, mac, now| boot_with(who, home, hardware, mac, now, services))
 }
 
 /// Never inlined: the firmware is made on the call stack before it moves to its static, and that stack is
 /// free again when this returns.
 #[inline(never)]
 fn boot<H: Board>(
-    name: &str,
+    (net, config): (&NetConfig, ServiceConfig),
     home: &'static Home<H>,
     hardware: H,
     mac: &mut impl Mac,
     now: Instant,
 ) -> &'static mut Result<Firmware<'static, H>, BootError> {
     home.0.init_with(|| {
-        let (net, config) = (BOARD_NET, config(name));
-        Firmware::new(&net, config, hardware, mac, now, BUFFERS.take(), SOCKETS.take())
+        Firmware::new(net, config, hardware, mac, now, BUFFERS.take(), SOCKETS.take())
     })
 }
 
 /// As [`boot`].
 #[inline(never)]
 fn boot_with<H: Board, V: Service<NetStack<'static>, H>>(
-    name: &str,
+    (net, config): (&NetConfig, ServiceConfig),
     home: &'static Home<H, V>,
     hardware: H,
     mac: &mut impl Mac,
@@ -92,17 +99,10 @@ fn boot_with<H: Board, V: Service<NetStack<'static>, H>>(
     services: impl FnOnce(ServiceConfig, Instant) -> V,
 ) -> &'static mut Result<Firmware<'static, H, V>, BootError> {
     home.0.init_with(|| {
-        let (net, services) = (BOARD_NET, services(config(name), now));
+        let services = services(config, now);
         let (buffers, sockets) = (BUFFERS.take(), SOCKETS.take());
-        Firmware::with_services(&net, services, hardware, mac, now, buffers, sockets)
+        Firmware::with_services(net, services, hardware, mac, now, buffers, sockets)
     })
-}
-
-fn config(name: &str) -> ServiceConfig {
-    ServiceConfig {
-        name: name.try_into().unwrap_or_default(),
-        telemetry: Some(([192, 0, 2, 2], 9000).into()),
-    }
 }
 
 /// Inlined: a function apart keeps the compiler from sharing code, 400 bytes in all.
@@ -111,7 +111,12 @@ fn config(name: &str) -> ServiceConfig {
 fn drive<H, M, T, S, V>(
     name: &str,
     parts: Result<Parts<H, M, T, S>, &'static str>,
-    boot: impl FnOnce(H, &mut M, Instant) -> &'static mut Result<Firmware<'static, H, V>, BootError>,
+    boot: impl FnOnce(
+        (&NetConfig, ServiceConfig),
+        H,
+        &mut M,
+        Instant,
+    ) -> &'static mut Result<Firmware<'static, H, V>, BootError>,
 ) -> !
 where
     H: Board + 'static,
@@ -120,11 +125,12 @@ where
     S: Sleeper,
     V: Service<NetStack<'static>, H> + 'static,
 {
-    let Parts { hardware, mut mac, mut clock, mut sleeper } = match parts {
+    let Parts { net, telemetry, hardware, mut mac, mut clock, mut sleeper } = match parts {
         Ok(parts) => parts,
         Err(error) => give_up(error),
     };
-    let firmware = match boot(hardware, &mut mac, clock.now()) {
+    let config = ServiceConfig { name: name.try_into().unwrap_or_default(), telemetry };
+    let firmware = match boot((&net, config), hardware, &mut mac, clock.now()) {
         Ok(firmware) => firmware,
         Err(error) => {
             // Or else a frame that nobody takes would keep it from sleeping.

@@ -1,7 +1,7 @@
 //! All the RAM of a board but its call stack, in statics.
 //!
-//! They are within [`MCU_RAM`]: see [`ChipStorage`]. They are apart because a static is kept whole in flash
-//! unless all of it is zero; of these, only the sockets are not.
+//! They are within [`MCU_RAM`]: see [`ChipStorage`]. They are apart because the sockets borrow the buffers, and the
+//! firmware both; all are zero, so that they cost no flash.
 
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_firmware::config::{BOARD_RAM, MCU_RAM};

@@ -12,7 +12,7 @@ mod uart;
 
 use cortex_m_rt::entry;
 use tapboard_firmware::BOARD_NET;
-use tapboard_port::boot::{Parts, run};
+use tapboard_port::boot::{COLLECTOR, Parts, run};
 use tapboard_port::clock::Clock;
 use tapboard_port::cortex_m::{SysTick, Wfi};
 use tapboard_port::ethernet::Ethernet;
@@ -44,6 +44,8 @@ fn start() -> Result<Port, &'static str> {
     let fifo = Lan9118::new(chip.ethernet, address, cfg!(feature = "ipv6"))
         .map_err(lan9118::Error::message)?;
     Ok(Parts {
+        net: BOARD_NET,
+        telemetry: Some(COLLECTOR),
         hardware,
         mac: Ethernet::new(fifo, frames()),
         clock: Clock::new(counter, CORE_HZ),

@@ -13,7 +13,7 @@ mod uart;
 use riscv_rt::entry;
 use static_cell::ConstStaticCell;
 use tapboard_firmware::BOARD_NET;
-use tapboard_port::boot::{Parts, run};
+use tapboard_port::boot::{COLLECTOR, Parts, run};
 use tapboard_port::clint::Clint;
 use tapboard_port::ethernet::Ethernet;
 use tapboard_port::ethernet::virtio::{BUFFERS, Buffer, VirtioNet};
@@ -50,6 +50,8 @@ fn start() -> Result<Port, &'static str> {
     let address = BOARD_NET.mac();
     let net = chip.net.and_then(|device| VirtioNet::new(device, address, NET.take()));
     Ok(Parts {
+        net: BOARD_NET,
+        telemetry: Some(COLLECTOR),
         hardware: Hardware::new(random.map_err(Error::message)?),
         mac: Ethernet::new(net.map_err(Error::message)?, frames()),
         clock: Clint::new(chip.clint, TIMER_HZ),

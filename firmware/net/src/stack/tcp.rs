@@ -14,7 +14,8 @@ use super::{Error, NetStack};
 use crate::tcp::tcb::Tcb;
 use crate::tcp::{End, Phase};
 
-/// A TCP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `close`.
+/// A TCP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `tcp_close` or `abort`, also when its
+/// connection has ended: until then it keeps its slot.
 #[derive(Debug)]
 #[must_use = "a socket must be given back with `close`"]
 pub struct TcpSocket(Kind);
@@ -389,7 +390,9 @@ impl NetStack<'_> {
         self.lend_received(socket, &mut take)
     }
 
-    /// Gives the socket back: what was sent still goes out, then FIN; a listener's port is free at once.
+    /// Gives the socket back: what was sent still goes out, then FIN. If something that was received was not read, or comes
+    /// later, the connection is reset and what is still queued is lost (RFC 9293 3.6, RFC 2525 2.17): read to the end first.
+    /// A listener's port is free at once; connections of it that nobody accepted are reset.
     #[expect(clippy::needless_pass_by_value, reason = "a closed socket is no use to anybody")]
     pub fn tcp_close(&mut self, socket: TcpSocket) {
         self.dirty = true;
