@@ -54,7 +54,8 @@
 //!
 //! Under an executor, one task drives the stack, with [`Async::run`] or a loop of its own over [`Async::changed`].
 //!
-//! Waiting takes no time of the stack's: it costs two looks at each slot after each turn.
+//! It costs a look at each slot after each turn, and at all of them for each connection that nobody has accepted; and
+//! RAM for the wakers, on a 32-bit machine about 50 bytes a TCP slot and 30 a UDP socket.
 
 mod error;
 mod listener;
