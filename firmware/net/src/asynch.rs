@@ -10,6 +10,9 @@
 //! turn and outside of the borrow, once its call would not block any more; no other task is. So poll through one of
 //! these two, or [`Shared::with`]: [`NetStack::poll`] alone wakes nobody.
 //!
+//! A task that waits uses its socket, so that [`Limits::with_abandoned`](crate::Limits::with_abandoned) does not take it
+//! back.
+//!
 //! **Who polls the stack.** A call may leave something to send. In a superloop, poll again when [`Async::wants_poll`]
 //! says so:
 //!

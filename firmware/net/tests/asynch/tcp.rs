@@ -150,6 +150,13 @@ fn a_stream_is_ready_for_what_does_not_wait() {
     world.finish(MINUTE);
     let (mut near, mut far) = (accepted.take().unwrap(), connected.take().unwrap());
     assert_eq!((near.read_ready(), near.write_ready()), (Ok(false), Ok(true)));
+    let (_, near) = world.tasks.result(async move {
+        // Nothing is there at once.
+        assert_eq!((near.read(&mut []).await, near.write(&[]).await), (Ok(0), Ok(0)));
+        near
+    });
+    world.finish(MINUTE);
+    let mut near = near.take().unwrap();
     let (_, filled) = world.tasks.result(async move {
         while far.write_ready().unwrap() {
             far.write(&[7; 512]).await.unwrap();
