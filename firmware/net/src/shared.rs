@@ -2,7 +2,7 @@
 //!
 //! Each call borrows the stack for as long as it takes. It never blocks, and no call of the stack calls back into the
 //! application but [`NetStack::poll_with`], so that a borrow is never taken twice: poll with [`Shared::poll`], outside of
-//! any other borrow.
+//! any other borrow. With the feature `async` that also wakes the tasks that need not wait any more.
 
 use core::cell::RefCell;
 use core::net::SocketAddr;

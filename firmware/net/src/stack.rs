@@ -16,6 +16,7 @@
 //! | addresses, gateways, groups | `interface` |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
 //! | MAC addresses | `resolve` |
+//! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
 
 #[cfg(feature = "deferred-accept")]
 mod deferred;

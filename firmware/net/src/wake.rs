@@ -3,8 +3,8 @@
 //! A task that waits has left its waker in a slot. Each poll is followed by one look at them
 //! ([`NetStack::take_ready`](crate::NetStack)), in which those whose call would not block any more are taken out, one
 //! by one, and woken when the stack is not borrowed. What is looked at is the socket, not what happened to it: nothing
-//! can be missed, and nobody is woken for another's sake. No waker is dropped under a borrow either, for it may be the
-//! last that holds a task, and with it sockets.
+//! can be missed, and nobody is woken for another's sake. A waker may be the last that holds a task, and with it
+//! sockets; so none is dropped under a borrow either, but that of an `accept` which was itself dropped under one.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::Waker;
@@ -64,6 +64,9 @@ pub(crate) struct TcpWaiters {
 impl TcpWaiters {
     pub(crate) const NONE: Self = Self { read: Waiter::NONE, write: Waiter::NONE, acceptor: None };
 }
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<TcpWaiters>() <= 44 && size_of::<UdpWaiters>() <= 28, "it is RAM");
 
 impl Default for TcpWaiters {
     fn default() -> Self {

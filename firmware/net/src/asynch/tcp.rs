@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::task::Poll;
 
 use edge_nal::{Close, Readable, TcpShutdown, TcpSplit};
-use embedded_io_async::{ErrorType, Read, Write};
+use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 use embedded_nal::nb;
 
 use super::Async;
@@ -119,6 +119,18 @@ impl<'s, 'a> TcpStream<'s, 'a> {
         .await
     }
 
+    /// Whether the next `receive` does not wait: for data, the end, or an error.
+    fn reads_at_once(&self) -> bool {
+        let readable = self.net.shared.call(|stack| stack.tcp_readable(&self.socket));
+        !matches!(readable, Err(nb::Error::WouldBlock))
+    }
+
+    /// Whether the next `send` does not wait.
+    fn writes_at_once(&self) -> bool {
+        let writable = self.net.shared.call(|stack| stack.tcp_writable(&self.socket));
+        !matches!(writable, Err(nb::Error::WouldBlock))
+    }
+
     /// Reads and forgets, until the peer's FIN.
     async fn drain(&self) -> Result<(), Error> {
         loop {
@@ -184,6 +196,20 @@ impl Write for TcpStream<'_, '_> {
     }
 }
 
+impl ReadReady for TcpStream<'_, '_> {
+    /// Also when it would fail at once.
+    fn read_ready(&mut self) -> Result<bool, Error> {
+        Ok(self.reads_at_once())
+    }
+}
+
+impl WriteReady for TcpStream<'_, '_> {
+    /// Also when it would fail at once.
+    fn write_ready(&mut self) -> Result<bool, Error> {
+        Ok(self.writes_at_once())
+    }
+}
+
 impl Readable for TcpStream<'_, '_> {
     async fn readable(&mut self) -> Result<(), Error> {
         TcpStream::readable(self).await
@@ -243,6 +269,12 @@ impl Read for ReadHalf<'_, '_, '_> {
     }
 }
 
+impl ReadReady for ReadHalf<'_, '_, '_> {
+    fn read_ready(&mut self) -> Result<bool, Error> {
+        Ok(self.0.reads_at_once())
+    }
+}
+
 impl Readable for ReadHalf<'_, '_, '_> {
     async fn readable(&mut self) -> Result<(), Error> {
         self.0.readable().await
@@ -261,5 +293,11 @@ impl Write for WriteHalf<'_, '_, '_> {
     /// As for [`TcpStream`].
     async fn flush(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+impl WriteReady for WriteHalf<'_, '_, '_> {
+    fn write_ready(&mut self) -> Result<bool, Error> {
+        Ok(self.0.writes_at_once())
     }
 }

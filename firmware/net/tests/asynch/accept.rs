@@ -46,6 +46,19 @@ fn each_connection_wakes_one_of_those_who_wait() {
 }
 
 #[test]
+fn a_connection_to_one_port_wakes_nobody_at_another() {
+    let mut world = World::new();
+    let [server, client] = world.nets();
+    let waits = |port| async move { drop(server.tcp_listen(port).unwrap().accept().await) };
+    let others = [5, 6].map(|port| world.tasks.spawn(waits(port)));
+    let own = world.tasks.spawn(waits(7));
+    let (_, stream) = world.tasks.result(connect(client));
+    world.pass(Duration::from_secs(1));
+    assert!(stream.take().is_some());
+    assert_eq!((own.wakes(), others.map(|task| task.wakes())), (1, [0; 2]));
+}
+
+#[test]
 fn connections_are_accepted_in_the_order_in_which_they_came() {
     let mut world = World::new();
     let [server, client] = world.nets();

@@ -1,10 +1,14 @@
 //! Who polls the stack: told when there is something to send, and only then.
 
-use std::cell::Cell;
-use std::future::poll_fn;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
+use tapboard_net::NetStack;
 use tapboard_net::embedded_nal::TcpClientStack;
 use tapboard_net::smoltcp::socket::udp;
 use tapboard_net::smoltcp::time::{Duration, Instant};
@@ -59,6 +63,52 @@ fn the_driver_is_told_of_a_socket_that_was_lent() {
     assert!(!driver.is_woken());
     lend(&|socket| socket.send_slice(b"one", (Ipv4Address::new(192, 0, 2, 1), 7)).unwrap());
     assert!(driver.is_woken());
+}
+
+thread_local! {
+    static STACK: Cell<Option<&'static RefCell<NetStack<'static>>>> = const { Cell::new(None) };
+}
+
+/// As a waker that runs its task on the spot.
+#[derive(Default)]
+struct Uses(AtomicUsize);
+
+impl Wake for Uses {
+    fn wake(self: Arc<Self>) {
+        let stack = STACK.get().expect("it was set");
+        assert!(stack.try_borrow_mut().is_ok(), "it is woken under a borrow");
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_is_woken_may_use_the_stack_at_once() {
+    let world = World::new();
+    let net = world.boards[1].net();
+    STACK.set(Some(world.boards[1].stack));
+    let uses = Arc::new(Uses::default());
+    let waker = Waker::from(Arc::clone(&uses));
+    let mut context = Context::from_waker(&waker);
+    let woken = || uses.0.load(Ordering::Relaxed);
+
+    // Who polls the stack, by a call and by the end of a socket.
+    let mut stream = Box::pin(net.tcp_connect(one(7)));
+    assert!(pin!(net.changed()).poll(&mut context).is_pending());
+    assert!(stream.as_mut().poll(&mut context).is_pending());
+    assert_eq!(woken(), 1);
+    net.poll(Instant::ZERO, &mut End::unplugged());
+    assert!(pin!(net.changed()).poll(&mut context).is_pending());
+    drop(stream);
+    assert_eq!(woken(), 2);
+
+    // Who waits: nobody answers.
+    let mut stream = Box::pin(net.tcp_connect(one(7)));
+    assert!(stream.as_mut().poll(&mut context).is_pending());
+    let mut end = End::unplugged();
+    net.poll(Instant::ZERO, &mut end);
+    assert_eq!(woken(), 2);
+    net.poll(Instant::ZERO + Duration::from_secs(15), &mut end);
+    assert_eq!(woken(), 3);
 }
 
 #[test]

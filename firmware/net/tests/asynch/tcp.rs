@@ -1,7 +1,9 @@
 //! Connections: data, its end, and what ends it early.
 
 use tapboard_net::asynch::edge_nal::{Close, Readable as _, TcpShutdown as _};
-use tapboard_net::asynch::embedded_io_async::{Error as _, ErrorKind, Read as _, Write as _};
+use tapboard_net::asynch::embedded_io_async::{
+    Error as _, ErrorKind, Read as _, ReadReady as _, Write as _, WriteReady as _,
+};
 use tapboard_net::asynch::{Async, TcpStream};
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::{Error, Limits};
@@ -135,6 +137,45 @@ async fn join(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
         if done == [true; 2] { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
+}
+
+#[test]
+fn a_stream_is_ready_for_what_does_not_wait() {
+    let mut world = World::new();
+    let [server, client] = world.nets();
+    let (_, accepted) =
+        world.tasks.result(async move { server.tcp_listen(7).unwrap().accept().await.unwrap().0 });
+    let (_, connected) =
+        world.tasks.result(async move { client.tcp_connect(one(7)).await.unwrap() });
+    world.finish(MINUTE);
+    let (mut near, mut far) = (accepted.take().unwrap(), connected.take().unwrap());
+    assert_eq!((near.read_ready(), near.write_ready()), (Ok(false), Ok(true)));
+    let (_, near) = world.tasks.result(async move {
+        // Nothing is there at once.
+        assert_eq!((near.read(&mut []).await, near.write(&[]).await), (Ok(0), Ok(0)));
+        near
+    });
+    world.finish(MINUTE);
+    let mut near = near.take().unwrap();
+    let (_, filled) = world.tasks.result(async move {
+        while far.write_ready().unwrap() {
+            far.write(&[7; 512]).await.unwrap();
+            // The peer takes some of it.
+            far.flush().await.unwrap();
+        }
+        far
+    });
+    world.pass(Duration::from_secs(1));
+    assert_eq!((near.read_ready(), near.write_ready()), (Ok(true), Ok(true)));
+    near.abort();
+    assert_eq!(near.read_ready(), Ok(true), "its error is told at once");
+    let mut far = filled.take().expect("its buffer is full in the end");
+    world.pass(Duration::from_secs(1));
+    assert_eq!(far.read_ready(), Ok(true));
+    world.tasks.spawn(async move {
+        assert_eq!(far.read(&mut [0; 8]).await, Err(Error::ConnectionReset));
+    });
+    world.finish(MINUTE);
 }
 
 #[test]

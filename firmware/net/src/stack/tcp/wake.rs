@@ -1,12 +1,13 @@
 //! Tasks that wait for TCP sockets.
 
+use core::net::SocketAddr;
 use core::task::Waker;
 
 use embedded_nal::nb;
 use smoltcp::socket::tcp::State;
 
 use super::{Error, Kind, NetStack, TcpSocket};
-use crate::tcp::{Phase, SlotOwner};
+use crate::tcp::{Phase, Slot, SlotOwner};
 use crate::wake::{self, Acceptor, Dropped};
 
 impl TcpSocket {
@@ -67,6 +68,12 @@ impl NetStack<'_> {
         self.readable(socket).map(|_| ())
     }
 
+    /// Whether a `send` of a byte would not block.
+    pub(crate) fn tcp_writable(&mut self, socket: &TcpSocket) -> nb::Result<(), Error> {
+        let index = self.writable(socket)?;
+        if self.write_ready(index) { Ok(()) } else { Err(nb::Error::WouldBlock) }
+    }
+
     /// Whether the peer has acknowledged the FIN of [`NetStack::shutdown`].
     pub(crate) fn tcp_finished(&mut self, socket: &TcpSocket) -> nb::Result<(), Error> {
         let index = self.stream(socket)?;
@@ -99,7 +106,7 @@ impl NetStack<'_> {
         }
     }
 
-    /// Takes out the waker of a task that waits for this slot and need not any more, or of an acceptor.
+    /// Takes out the waker of a task that waits for this slot's connection and need not any more, or for one to accept.
     pub(in crate::stack) fn tcp_ready(&mut self, index: usize) -> Option<Waker> {
         let slot = &self.pool.slots[index];
         // What has become another's, or nobody's, ends the wait.
@@ -107,48 +114,47 @@ impl NetStack<'_> {
         let read = slot.waiters.read.waits().is_some_and(|generation| {
             gone(generation) || !matches!(self.has_input(index), Err(nb::Error::WouldBlock))
         });
-        let write = slot
-            .waiters
-            .write
-            .waits()
-            .is_some_and(|generation| gone(generation) || self.write_ready(index));
-        let accept = slot
-            .waiters
-            .acceptor
-            .as_ref()
-            .is_some_and(|acceptor| acceptor.waker.is_some() && self.accept_ready(acceptor));
+        let write = slot.waiters.write.waits();
+        let write = write.is_some_and(|generation| gone(generation) || self.write_ready(index));
         let waiters = &mut self.pool.slots[index].waiters;
         if read {
             waiters.read.take()
         } else if write {
             waiters.write.take()
-        } else if accept {
-            waiters.acceptor.as_mut()?.waker.take()
         } else {
-            None
+            let acceptor = self.acceptor_for(index)?;
+            self.pool.slots[acceptor].waiters.acceptor.as_mut()?.waker.take()
         }
     }
 
-    /// Whether there is a connection for this acceptor, beside those for others that were woken, or no listener any more.
-    fn accept_ready(&self, acceptor: &Acceptor) -> bool {
-        let listener = &self.pool.listeners[usize::from(acceptor.listener)];
-        if listener.port == 0 || listener.generation != acceptor.generation {
-            return true;
+    /// The place of one who waits for a connection like the one in this slot, if there are more of them than others that
+    /// were woken and have not come yet.
+    fn acceptor_for(&self, index: usize) -> Option<usize> {
+        let Slot { phase: Phase::Queued(_), owner: SlotOwner::Listener(listener), .. } =
+            self.pool.slots[index]
+        else {
+            return None;
+        };
+        let generation = self.pool.listeners[usize::from(listener)].generation;
+        let slots = self.pool.slots.iter().enumerate();
+        let (mut ahead, mut waiting) = (0, None);
+        for (index, slot) in slots {
+            if matches!(slot.phase, Phase::Queued(_)) && slot.owner == SlotOwner::Listener(listener)
+            {
+                ahead += 1;
+            }
+            match &slot.waiters.acceptor {
+                Some(other) if (other.listener, other.generation) == (listener, generation) => {
+                    if other.waker.is_none() {
+                        ahead -= 1;
+                    } else {
+                        waiting = waiting.or(Some(index));
+                    }
+                }
+                _ => {}
+            }
         }
-        let owner = SlotOwner::Listener(acceptor.listener);
-        let used = &self.pool.slots[self.pool.used()];
-        let queued = used
-            .iter()
-            .filter(|slot| slot.owner == owner && matches!(slot.phase, Phase::Queued(_)));
-        let woken =
-            self.pool.slots.iter().filter_map(|slot| slot.waiters.acceptor.as_ref()).filter(
-                |other| {
-                    other.waker.is_none()
-                        && (other.listener, other.generation)
-                            == (acceptor.listener, acceptor.generation)
-                },
-            );
-        queued.count() > woken.count()
+        waiting.filter(|_| ahead > 0)
     }
 
     /// The next connection for the acceptor in this place, if it has one; else it waits in that place, or in a new one,
@@ -158,7 +164,7 @@ impl NetStack<'_> {
         socket: &TcpSocket,
         place: &mut Option<(u8, u32)>,
         waker: &Waker,
-    ) -> (nb::Result<(TcpSocket, core::net::SocketAddr), Error>, Option<Waker>) {
+    ) -> (nb::Result<(TcpSocket, SocketAddr), Error>, Option<Waker>) {
         let accepted = self.tcp_accept(socket);
         if !matches!(accepted, Err(nb::Error::WouldBlock)) {
             return (accepted, None);
