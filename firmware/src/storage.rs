@@ -5,6 +5,7 @@ use tapboard_net::{Backlog, Sockets, Storage};
 use crate::config::{
     BOARD_RAM, DATAGRAM_SIZE, LISTENERS, MCU_RAM, REQUESTS, SUPERFRAME_DATA, TCP_SLOTS, UDP_SLOTS,
 };
+use crate::firmware::Firmware;
 
 /// Profile `mcu`: small buffers of a round size.
 pub type McuStorage = McuStorageOf<TCP_SLOTS>;
@@ -19,7 +20,7 @@ pub type ChipStorage = Storage<TCP_SLOTS, CHIP_BUFFER, UDP_SLOTS, DATAGRAM_SIZE,
 /// Each connection's share each way, a multiple of 8 bytes; no more than profile `mcu` gives.
 const CHIP_BUFFER: usize = {
     let taken = size_of::<BoardSockets<'_>>()
-        + size_of::<crate::Firmware<'_, ()>>()
+        + size_of::<Firmware<'_, ()>>()
         + size_of::<Backlog<REQUESTS>>()
         + UDP_SLOTS * 2 * DATAGRAM_SIZE
         + BOARD_RAM;

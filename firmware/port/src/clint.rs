@@ -6,8 +6,8 @@
 
 use smoltcp::time::Instant;
 
-use crate::Registers;
 use crate::clock::Timer;
+use crate::registers::Registers;
 
 /// Low half first.
 const COMPARE: usize = 0x4000;

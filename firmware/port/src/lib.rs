@@ -59,6 +59,9 @@ pub mod memory;
 #[cfg(target_os = "none")]
 pub mod mmio;
 pub mod plic;
+#[cfg(target_os = "none")]
+mod processor;
+mod registers;
 #[cfg(all(target_os = "none", target_arch = "riscv32"))]
 pub mod riscv;
 pub mod superloop;
@@ -69,19 +72,4 @@ pub mod virtio;
 #[cfg(target_os = "none")]
 pub mod watermark;
 
-/// What all processors have: a sleep without end, a reset, a section without interrupts.
-#[cfg(all(target_os = "none", target_arch = "arm"))]
-use cortex_m as processor;
-#[cfg(all(target_os = "none", target_arch = "riscv32"))]
-use riscv as processor;
-
-/// A block of 32-bit registers.
-///
-/// An access may have side effects in the hardware; an implementation makes each exactly once, in order.
-pub trait Registers {
-    /// Reads the register at `offset` bytes.
-    fn read(&mut self, offset: usize) -> u32;
-
-    /// Writes the register at `offset` bytes.
-    fn write(&mut self, offset: usize, value: u32);
-}
+pub use registers::Registers;

@@ -3,12 +3,14 @@
 
 use core::ptr;
 
-use crate::Registers;
+use crate::registers::Registers;
 
 #[cfg(target_arch = "arm")]
 pub(crate) mod cortex_m;
 #[cfg(target_arch = "riscv32")]
 pub(crate) mod riscv;
+#[cfg(target_arch = "riscv32")]
+mod trap;
 
 /// A block of registers at an address.
 #[derive(Debug)]

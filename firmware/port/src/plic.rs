@@ -6,7 +6,7 @@
 //! Completed earlier, a controller that looks at edges of the line, as QEMU's does, would forget what
 //! a line that stays up has to say.
 
-use crate::Registers;
+use crate::registers::Registers;
 
 const PRIORITY: usize = 4;
 /// Of the first hart, in machine mode.

@@ -6,9 +6,9 @@ use core::cell::Cell;
 
 pub(crate) use critical_section::{Mutex, with as free};
 
-use crate::Registers;
 use crate::mmio::riscv as mmio;
 use crate::plic::Plic;
+use crate::registers::Registers;
 use crate::superloop::Sleeper;
 
 /// Sleeps in `wfi`, with interrupts masked; the timer and one interrupt of the chip wake it, until it is

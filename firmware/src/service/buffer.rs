@@ -9,7 +9,7 @@ use core::ops::ControlFlow;
 
 use embedded_nal::{TcpClientStack, nb};
 
-use super::server::Stop;
+use super::turn::Stop;
 
 /// At most `N` bytes that wait to be sent or looked at.
 #[derive(Debug)]

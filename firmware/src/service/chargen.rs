@@ -15,8 +15,8 @@ use core::ops::ControlFlow;
 use embedded_nal::TcpFullStack;
 use smoltcp::time::Instant;
 
-use super::Service;
 use super::buffer::moved;
+use super::contract::Service;
 use super::server::{Connection, Server, Stop, drain};
 use crate::buffer_access::BufferAccess;
 use crate::config::{SERVICE_BUDGET, TCP_SLOTS};

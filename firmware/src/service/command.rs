@@ -30,6 +30,9 @@
 
 use core::fmt;
 
+#[cfg(feature = "suggest")]
+use super::suggest::closest;
+
 /// A command as `help` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Help {
@@ -167,7 +170,7 @@ pub(super) fn parse<'a>(
     let Some(entry) = COMMANDS.iter().find(|entry| is(&entry.help)) else {
         let Some(help) = further.iter().find(|help| is(help)) else {
             #[cfg(feature = "suggest")]
-            return Err(Mistake::Unknown(super::suggest::closest(name, further)));
+            return Err(Mistake::Unknown(closest(name, names(further))));
             #[cfg(not(feature = "suggest"))]
             return Err(Mistake::Unknown(None));
         };
@@ -185,6 +188,12 @@ pub(super) fn parse<'a>(
         }
         _ => Err(Mistake::Usage(&entry.help)),
     }
+}
+
+/// The names of the shell's own commands and `further` ones.
+#[cfg(feature = "suggest")]
+fn names(further: &'static [Help]) -> impl Iterator<Item = &'static str> + Clone {
+    COMMANDS.iter().map(|entry| &entry.help).chain(further).map(|help| help.name)
 }
 
 #[cfg(test)]
@@ -226,5 +235,15 @@ mod tests {
             assert_eq!(parse(line.as_bytes(), &FURTHER), Ok(Some(expected)), "{line}");
         }
         assert_eq!(parse(b"temp", &FURTHER), Ok(Some(Command::Temp)), "the shell's own is first");
+    }
+
+    #[cfg(feature = "suggest")]
+    #[test]
+    fn a_misspelt_command_is_suggested_of_the_shells_own_and_of_further_ones() {
+        static FURTHER: [Help; 1] = [Help { name: "relay", arguments: "", about: "" }];
+        let unknown = |name| Err(Mistake::Unknown(name));
+        assert_eq!(parse(b"netsatt", &FURTHER), unknown(Some("netstat")));
+        assert_eq!(parse(b"realy", &FURTHER), unknown(Some("relay")));
+        assert_eq!(parse(b"realy", &[]), unknown(None));
     }
 }

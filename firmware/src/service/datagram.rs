@@ -36,10 +36,10 @@ use core::net::SocketAddr;
 
 use embedded_nal::{UdpClientStack, UdpFullStack, nb};
 use smoltcp::time::Instant;
+use tapboard_net::netstat::Count;
 
-use super::complain;
+use super::complain::complain;
 use crate::config::{DATAGRAM_BUDGET, DATAGRAM_SIZE, LISTEN_RETRY};
-use crate::netstat::Count;
 
 /// A bound UDP port. `H` is the stack's UDP handle.
 #[derive(Debug)]
@@ -164,4 +164,16 @@ fn close<S: UdpClientStack>(stack: &mut S, handle: S::UdpSocket) {
     if let Err(error) = stack.close(handle) {
         log::debug!("close: {error:?}");
     }
+}
+
+/// Whether whatever sits at UDP source `port` would answer an answer, so that none must be sent.
+///
+/// One forged datagram between two such services makes them talk for ever (CERT CA-1996-01). 0 is
+/// no port to answer to (RFC 768: a source that wants no reply). The rest are services that reply
+/// to any datagram, garbage included: echo 7, discard 9 (which never asks either), systat 11,
+/// daytime 13, quote 17, chargen 19, time 37, DNS 53 (an error is a reply), TFTP 69 (likewise), NTP
+/// 123.
+#[must_use]
+pub const fn answers_by_itself(port: u16) -> bool {
+    matches!(port, 0 | 7 | 9 | 11 | 13 | 17 | 19 | 37 | 53 | 69 | 123)
 }

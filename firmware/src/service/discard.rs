@@ -7,10 +7,11 @@ use core::ops::ControlFlow;
 
 use embedded_nal::{TcpFullStack, UdpFullStack};
 use smoltcp::time::Instant;
+use tapboard_net::earliest;
 
+use super::contract::Service;
 use super::datagram::UdpPort;
 use super::server::{Connection, Server, Stop, drain};
-use super::{Service, earliest};
 use crate::buffer_access::BufferAccess;
 use crate::config::TCP_SLOTS;
 

@@ -12,13 +12,14 @@ use core::ops::ControlFlow;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpFullStack};
 use smoltcp::time::Instant;
+use tapboard_net::earliest;
+use tapboard_net::netstat::Count;
 
 use super::buffer::Buffer;
-use super::datagram::UdpPort;
+use super::contract::Service;
+use super::datagram::{UdpPort, answers_by_itself};
 use super::server::{Connection, Server, Stop};
-use super::{Service, answers_by_itself, earliest};
 use crate::config::{ECHO_CARRY, SERVICE_BUDGET, TCP_SLOTS};
-use crate::netstat::Count;
 
 /// The port of RFC 862.
 pub const PORT: u16 = 7;

@@ -13,10 +13,10 @@ use std::vec::Vec;
 use embedded_nal::{
     TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
+use tapboard_net::netstat::{Count, Introspect, Protocol, Row};
+use tapboard_net::rng::Rng;
 
 use crate::buffer_access::BufferAccess;
-use crate::netstat::{Count, Introspect, Protocol, Row};
-use crate::rng::Rng;
 
 /// The one error there is, with the number of the call that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

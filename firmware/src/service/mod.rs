@@ -74,16 +74,17 @@
 //!
 //! `docs/service.md` has the rest: how to test it on a bad cable, and how to talk to it.
 
-use core::fmt;
+pub use self::about::About;
+pub use self::contract::Service;
+pub use self::datagram::answers_by_itself;
+pub use self::services::{ServiceConfig, Services};
 
-use smoltcp::time::Instant;
-
-pub use self::services::{About, ServiceConfig, Services};
-use tapboard_net::earliest;
-
+mod about;
 pub mod buffer;
 pub mod chargen;
 pub mod command;
+mod complain;
+mod contract;
 pub mod datagram;
 pub mod discard;
 pub mod echo;
@@ -100,97 +101,4 @@ pub mod telemetry;
 mod telnet;
 #[cfg(test)]
 mod tests;
-
-/// A service on the stack `S` of the board `B`: what [`Firmware`](crate::Firmware) gives its turn.
-///
-/// Implement it for every `S` with the `embedded-nal` traits that it needs, and it runs on any stack that has them;
-/// for every `B`, or every [`Board`](crate::Board), or one's own board, for its hardware. Tuples of up to eight
-/// services are a service.
-pub trait Service<S, B> {
-    /// Does what can be done without waiting. Returns the next moment it wants to be polled at even if nothing
-    /// arrives, never before `now`: `Some(now)` if it stopped for its budget, `None` if only the network can give it
-    /// work.
-    fn poll(&mut self, now: Instant, stack: &mut S, board: &mut B) -> Option<Instant>;
-
-    /// Gives every handle back, so that each peer gets what is due and then a FIN. It is polled no more.
-    fn shutdown(&mut self, stack: &mut S, board: &mut B);
-
-    /// Opens its ports, before the stack looks at its first frame: a connection request that is waiting already is
-    /// not refused. By default it is polled, and its deadline is of no account.
-    fn open(&mut self, now: Instant, stack: &mut S, board: &mut B) {
-        let _ = self.poll(now, stack, board);
-    }
-
-    /// Takes 64 random bits of the stack's, once, before [`Service::open`]: for jitter and the like.
-    fn reseed(&mut self, seed: u64) {
-        let _ = seed;
-    }
-
-    /// The cable is in again: what waits for an answer of the network need not wait longer.
-    fn link_up(&mut self, stack: &mut S, board: &mut B) {
-        let _ = (stack, board);
-    }
-}
-
-/// Makes a [`Service`] of a tuple of services, each of which gets its turn, in order.
-macro_rules! tuple {
-    ($($name:ident $index:tt)*) => {
-        impl<S, B, $($name: Service<S, B>),*> Service<S, B> for ($($name,)*) {
-            fn poll(&mut self, now: Instant, stack: &mut S, board: &mut B) -> Option<Instant> {
-                let _ = (now, &stack, &board);
-                let deadline = None;
-                $(let deadline = earliest(deadline, self.$index.poll(now, stack, board));)*
-                deadline
-            }
-
-            fn shutdown(&mut self, stack: &mut S, board: &mut B) {
-                let _ = (&stack, &board);
-                $(self.$index.shutdown(stack, board);)*
-            }
-
-            fn open(&mut self, now: Instant, stack: &mut S, board: &mut B) {
-                let _ = (now, &stack, &board);
-                $(self.$index.open(now, stack, board);)*
-            }
-
-            fn reseed(&mut self, seed: u64) {
-                let _ = seed;
-                // Each its own.
-                $(self.$index.reseed(seed.rotate_left(8 * $index));)*
-            }
-
-            fn link_up(&mut self, stack: &mut S, board: &mut B) {
-                let _ = (&stack, &board);
-                $(self.$index.link_up(stack, board);)*
-            }
-        }
-    };
-}
-
-tuple!();
-tuple!(V0 0);
-tuple!(V0 0 V1 1);
-tuple!(V0 0 V1 1 V2 2);
-tuple!(V0 0 V1 1 V2 2 V3 3);
-tuple!(V0 0 V1 1 V2 2 V3 3 V4 4);
-tuple!(V0 0 V1 1 V2 2 V3 3 V4 4 V5 5);
-tuple!(V0 0 V1 1 V2 2 V3 3 V4 4 V5 5 V6 6);
-tuple!(V0 0 V1 1 V2 2 V3 3 V4 4 V5 5 V6 6 V7 7);
-
-/// Logs what a service cannot do. One function, as each message is dear in flash.
-#[inline(never)]
-fn complain(protocol: &str, port: u16, what: &str, error: &dyn fmt::Debug) {
-    log::error!("{protocol} port {port}: cannot {what}: {error:?}");
-}
-
-/// Whether whatever sits at UDP source `port` would answer an answer, so that none must be sent.
-///
-/// One forged datagram between two such services makes them talk for ever (CERT CA-1996-01). 0 is
-/// no port to answer to (RFC 768: a source that wants no reply). The rest are services that reply
-/// to any datagram, garbage included: echo 7, discard 9 (which never asks either), systat 11,
-/// daytime 13, quote 17, chargen 19, time 37, DNS 53 (an error is a reply), TFTP 69 (likewise), NTP
-/// 123.
-#[must_use]
-pub const fn answers_by_itself(port: u16) -> bool {
-    matches!(port, 0 | 7 | 9 | 11 | 13 | 17 | 19 | 37 | 53 | 69 | 123)
-}
+mod turn;

@@ -15,20 +15,14 @@ use core::ops::ControlFlow;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, nb};
 use smoltcp::time::Instant;
+use tapboard_net::earliest;
 
 use super::buffer::moved;
-use super::{Service, complain, earliest};
+use super::complain::complain;
+use super::contract::Service;
+pub use super::turn::Stop;
 use crate::buffer_access::BufferAccess;
 use crate::config::{LISTEN_RETRY, SERVICE_BUDGET};
-
-/// Why a connection's turn ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Only the network can give it more to do.
-    Idle,
-    /// It is over: close the handle.
-    Done,
-}
 
 /// One accepted connection of a service that needs an `X` to do its work. In a [`Server`] that is a service by itself,
 /// `X` is the board; one that needs nothing takes any.

@@ -5,18 +5,20 @@ use core::net::SocketAddr;
 
 use embedded_nal::{TcpFullStack, UdpFullStack};
 use smoltcp::time::Instant;
+use tapboard_net::earliest;
+use tapboard_net::netstat::Introspect;
 
+use super::about::About;
 use super::chargen::Chargen;
 use super::command::Commands;
+use super::contract::Service;
 use super::discard::Discard;
 use super::echo::Echo;
 use super::shell::Shell;
 use super::telemetry::Telemetry;
-use super::{Service, earliest};
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
 use crate::config::BOARD_NAME;
-use crate::netstat::{Count, Introspect};
 
 /// What the services have to be told.
 #[derive(Clone, Debug)]
@@ -25,17 +27,6 @@ pub struct ServiceConfig {
     pub name: heapless::String<BOARD_NAME>,
     /// Where telemetry goes, or `None` for no telemetry.
     pub telemetry: Option<SocketAddr>,
-}
-
-/// What a service may tell a peer about the board.
-#[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
-    /// The board's name.
-    pub name: &'a str,
-    /// When the board booted.
-    pub boot: Instant,
-    /// What the services counted, for `stats`; the stack's own counters come from [`Introspect`].
-    pub counters: &'a [(&'static str, Count)],
 }
 
 /// The stock services on the stack `S`: echo, discard, chargen, shell and telemetry. `C` is the shell's further

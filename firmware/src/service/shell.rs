@@ -18,18 +18,19 @@ use core::ops::ControlFlow;
 
 use embedded_nal::TcpFullStack;
 use smoltcp::time::{Duration, Instant};
+use tapboard_net::earliest;
+use tapboard_net::netstat::{Introspect, Row};
 
+use super::about::About;
 use super::buffer::Buffer;
 use super::command::{COMMANDS, Command, Commands, Help, Mistake, Switch, parse};
 use super::server::{Connection, Server, Stop, drain};
 use super::telnet::{Key, Telnet};
-use super::{About, earliest};
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
 use crate::config::{
     RESET_WAIT, SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_INPUT, SHELL_LINE, SHELL_OUTPUT,
 };
-use crate::netstat::{Introspect, Row};
 
 /// The port of RFC 854.
 pub const PORT: u16 = 23;

@@ -1,23 +1,22 @@
 //! "Did you mean": the command that a word came closest to. A feature, as a chip has no flash for manners.
 
-use super::command::{COMMANDS, Help};
-
 /// The longest word that is compared with the commands' names for likeness.
 const WORD: usize = 12;
 
 /// Edits up to which a word is taken for a misspelt command.
 const EDITS: usize = 2;
 
-/// The name, of the shell's own commands and `further` ones, that `word` begins, or else the one it is the fewest
-/// edits away from.
-pub(super) fn closest(word: &[u8], further: &'static [Help]) -> Option<&'static str> {
-    let names = || COMMANDS.iter().map(|entry| &entry.help).chain(further).map(|help| help.name);
+/// The one of `names` that `word` begins, or else the one it is the fewest edits away from.
+pub(super) fn closest<'n>(
+    word: &[u8],
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Option<&'n str> {
     let begins = |name: &&str| {
         let name = name.as_bytes();
         name.len() >= word.len() && name[..word.len()].eq_ignore_ascii_case(word)
     };
-    names().find(begins).or_else(|| {
-        names()
+    names.clone().find(begins).or_else(|| {
+        names
             .filter_map(|name| Some((distance(word, name.as_bytes())?, name)))
             .filter(|&(edits, _)| edits <= EDITS && edits < word.len())
             .min_by_key(|&(edits, _)| edits)
@@ -49,6 +48,11 @@ fn distance(word: &[u8], name: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn closest(word: &[u8]) -> Option<&'static str> {
+        let names = ["help", "led", "temp", "uptime", "netstat", "stats", "reset", "exit", "quit"];
+        super::closest(word, names.into_iter())
+    }
+
     #[test]
     fn a_misspelt_command_is_recognised_and_nonsense_is_not() {
         for (word, name) in [
@@ -61,21 +65,14 @@ mod tests {
             ("resett", "reset"),
             ("lde", "led"),
         ] {
-            assert_eq!(closest(word.as_bytes(), &[]), Some(name), "{word}");
+            assert_eq!(closest(word.as_bytes()), Some(name), "{word}");
         }
         for word in
             [&b"xyzzy"[..], b"z", "\u{e9}".as_bytes(), b"averyveryverylongword", b"gibberish"]
         {
-            assert_eq!(closest(word, &[]), None, "{}", word.escape_ascii());
+            assert_eq!(closest(word), None, "{}", word.escape_ascii());
         }
-        assert_eq!(closest(b"\xff\xfe\x80\x81", &[]), None);
-    }
-
-    #[test]
-    fn a_further_command_is_suggested_too() {
-        static FURTHER: [Help; 1] = [Help { name: "relay", arguments: "", about: "" }];
-        assert_eq!(closest(b"realy", &FURTHER), Some("relay"));
-        assert_eq!(closest(b"realy", &[]), None);
+        assert_eq!(closest(b"\xff\xfe\x80\x81"), None);
     }
 
     #[test]

@@ -20,15 +20,16 @@ use core::ops::ControlFlow;
 
 use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
+use tapboard_net::netstat::{Count, Introspect, Protocol};
+use tapboard_net::rng::Rng;
 
+use super::about::About;
 use super::buffer::Buffer;
+use super::complain::complain;
 use super::server::{Stop, close, drain};
-use super::{About, complain};
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, BOARD_NAME, TELEMETRY_INTERVAL, TELEMETRY_LINE};
-use crate::netstat::{Count, Introspect, Protocol};
-use crate::rng::Rng;
 
 const _: () = {
     // u32, u64, i32 and bool at their longest, between the keys; the last is a `Count`.

@@ -15,7 +15,7 @@ use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
 use super::{Ethernet, Fifo, Mac};
-use crate::Registers;
+use crate::registers::Registers;
 
 pub(crate) const ADDRESS: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0x10, 0x20, 0x30]);
 

@@ -12,7 +12,7 @@ use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
 use super::{Fifo, Frame, PAD};
-use crate::Registers;
+use crate::registers::Registers;
 
 const RX_DATA: usize = 0x00;
 const TX_DATA: usize = 0x20;

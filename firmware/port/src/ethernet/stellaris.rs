@@ -11,7 +11,7 @@ use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
 use super::{Fifo, Frame, PAD};
-use crate::Registers;
+use crate::registers::Registers;
 
 /// Raw interrupt status; a 1 that is written clears a bit.
 const RIS: usize = 0x00;

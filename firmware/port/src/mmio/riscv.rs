@@ -1,13 +1,12 @@
-//! What the compiler cannot check of a RISC-V: unmasking, the paint on the stack, the trap.
+//! What the compiler cannot check of a RISC-V: unmasking, and the paint on the stack.
 
 use core::arch::asm;
 use core::ptr;
 
-use riscv::register::{mcause, mepc, mie};
-use riscv_rt::{TrapFrame, post_init};
+use riscv::register::mie;
+use riscv_rt::post_init;
 
 use super::{_stack_end, PAINT};
-use crate::processor;
 
 /// Lets the timer's interrupt and those of the interrupt controller end `wfi`.
 pub(crate) fn enable() {
@@ -44,13 +43,4 @@ fn paint(_hart: usize) {
         unsafe { ptr::without_provenance_mut::<u32>(word).write_volatile(PAINT) };
         word += size_of::<u32>();
     }
-}
-
-/// Every exception, none of which is expected.
-// SAFETY: the name is the one that the runtime gives to the handler of this signature.
-#[unsafe(no_mangle)]
-extern "C" fn ExceptionHandler(frame: &TrapFrame) -> ! {
-    let cause = mcause::read().code();
-    log::error!("trap {cause} at {:#010x}, called from {:#010x}", mepc::read(), frame.ra);
-    processor::reset()
 }

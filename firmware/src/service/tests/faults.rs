@@ -7,10 +7,10 @@
 use core::net::SocketAddr;
 
 use smoltcp::time::Duration;
+use tapboard_net::rng::Rng;
 
 use super::Bench;
 use crate::config::{BACKOFF_MAX, LISTEN_RETRY, TELEMETRY_INTERVAL};
-use crate::rng::Rng;
 use crate::service::fake::{Fault, Peer};
 use crate::service::{Service, chargen, discard, echo, shell};
 

@@ -4,10 +4,10 @@ use std::string::String;
 use std::vec::Vec;
 
 use smoltcp::time::Duration;
+use tapboard_net::netstat::{Introspect, Row};
 
 use super::Bench;
 use crate::config::{RESET_WAIT, SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_LINE};
-use crate::netstat::{Introspect, Row};
 use crate::service::shell::PORT;
 
 const GREETING: &str = "bench, tapboard shell: try help\r\n> ";
