@@ -11,7 +11,6 @@ use smoltcp::socket::tcp::State;
 use super::interface::to_socket_addr;
 use super::introspect::state_name;
 use super::{Error, NetStack};
-use crate::tcp::tcb::Tcb;
 use crate::tcp::{End, Phase};
 
 /// A TCP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `close`.
@@ -293,7 +292,9 @@ impl NetStack<'_> {
             return Err(Error::Unaddressable);
         };
         self.dirty = true;
-        self.pool.slots[index].tcb = Tcb::connecting(ends);
+        let tcb = &mut self.pool.slots[index].tcb;
+        tcb.open(ends);
+        tcb.syn_unsent = true;
         Ok(self.opened(index))
     }
 
