@@ -9,7 +9,7 @@ mod ip;
 
 use smoltcp::phy::{ChecksumCapabilities, Medium};
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, TcpPacket, TcpRepr,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, TcpPacket, TcpRepr,
     TcpSeqNumber,
 };
 
@@ -48,10 +48,24 @@ pub(crate) enum Content<'f> {
 }
 
 /// The two ends of a connection, of which one is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub(crate) struct FourTuple {
     pub(crate) local: IpEndpoint,
     pub(crate) remote: IpEndpoint,
+}
+
+impl PartialEq for FourTuple {
+    // Never inlined: it is long, with IPv6, and in many places.
+    #[inline(never)]
+    fn eq(&self, other: &Self) -> bool {
+        self.remote == other.remote && self.local == other.local
+    }
+}
+
+/// Whether these are the same; as the comparison of [`FourTuple`].
+#[cfg_attr(feature = "ipv6", inline(never))]
+pub(crate) fn same(one: &IpAddress, other: &IpAddress) -> bool {
+    one == other
 }
 
 /// The header of a TCP segment.

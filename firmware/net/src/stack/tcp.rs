@@ -268,9 +268,10 @@ impl NetStack<'_> {
             return Err(Error::InvalidState.into());
         }
         let index = self.pool.accept(listener, self.now).ok_or(nb::Error::WouldBlock)?;
-        let opened = self.opened(index);
-        let (_, remote) = self.endpoints(&opened)?;
-        Ok((opened, remote))
+        let Some(remote) = self.pool.socket(index).remote_endpoint() else {
+            return Err(self.ended(index).unwrap_or(Error::InvalidState).into());
+        };
+        Ok((self.opened(index), to_socket_addr(remote)))
     }
 
     /// Asks `remote` for a connection, from a random ephemeral port (RFC 6056); [`NetStack::tcp_connected`] says what became
