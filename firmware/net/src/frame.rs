@@ -8,9 +8,9 @@
 pub(crate) mod discovery;
 mod ip;
 
-use smoltcp::phy::Medium;
+use smoltcp::phy::{ChecksumCapabilities, Medium};
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, TcpPacket,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, TcpPacket, TcpRepr,
     TcpSeqNumber,
 };
 
@@ -33,10 +33,24 @@ pub(crate) struct Link {
 }
 
 /// The two ends of a connection, of which one is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub(crate) struct FourTuple {
     pub(crate) local: IpEndpoint,
     pub(crate) remote: IpEndpoint,
+}
+
+impl PartialEq for FourTuple {
+    // Never inlined: it is long, with IPv6, and in many places.
+    #[inline(never)]
+    fn eq(&self, other: &Self) -> bool {
+        self.remote == other.remote && self.local == other.local
+    }
+}
+
+/// Whether these are the same; as the comparison of [`FourTuple`].
+#[cfg_attr(feature = "ipv6", inline(never))]
+pub(crate) fn same(one: &IpAddress, other: &IpAddress) -> bool {
+    one == other
 }
 
 /// The header of a TCP segment.
@@ -148,15 +162,20 @@ impl<'f> Segment<'f> {
         !verify || self.packet().verify_checksum(&self.source.addr, &self.destination.addr)
     }
 
+    /// The header with its options, as smoltcp reads it; `None` if that finds it broken. The checksum is not looked at.
+    fn repr(&self) -> Option<TcpRepr<'f>> {
+        let (source, destination) = (&self.source.addr, &self.destination.addr);
+        TcpRepr::parse(&self.packet(), source, destination, &ChecksumCapabilities::ignored()).ok()
+    }
+
     /// How far the windows that follow a SYN are to be shifted (RFC 7323 2.3), at most 14; 0 without.
     pub(crate) fn window_scale(&self) -> u8 {
-        let options = self.packet().options_summary().unwrap_or_default();
-        options.window_scale.map_or(0, |scale| scale.min(14))
+        self.repr().and_then(|repr| repr.window_scale).unwrap_or(0)
     }
 
     /// The blocks of its SACK option. A broken option is no good to smoltcp either.
     pub(crate) fn sack_ranges(&self) -> [Option<(u32, u32)>; 3] {
-        self.packet().options_summary().map_or([None; 3], |options| options.sack_ranges)
+        self.repr().map_or([None; 3], |repr| repr.sack_ranges)
     }
 
     /// The whole of it, for what is read but once.

@@ -22,6 +22,7 @@
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
+use crate::frame::same;
 use crate::limits::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
 
 #[derive(Debug)]
@@ -104,8 +105,8 @@ impl Neighbors {
         Self { entries: heapless::Vec::new(), last: 0, told_since: Instant::ZERO, stale: false }
     }
 
-    fn find(&mut self, address: IpAddress) -> Option<usize> {
-        let is = |entry: &Neighbor| entry.address == address;
+    fn find(&mut self, address: &IpAddress) -> Option<usize> {
+        let is = |entry: &Neighbor| same(&entry.address, address);
         if !self.entries.get(self.last).is_some_and(is) {
             self.last = self.entries.iter().position(is)?;
         }
@@ -116,7 +117,7 @@ impl Neighbors {
     /// [`Neighbors::learn`] is for; else whether smoltcp knows it.
     pub(crate) fn hear(
         &mut self,
-        address: IpAddress,
+        address: &IpAddress,
         mac: EthernetAddress,
         routed: bool,
         now: Instant,
@@ -135,7 +136,7 @@ impl Neighbors {
     /// Takes in that `address` is at `mac`. Returns whether it is, as far as is known now.
     pub(crate) fn learn(
         &mut self,
-        address: IpAddress,
+        address: &IpAddress,
         mac: EthernetAddress,
         source: Source,
         now: Instant,
@@ -174,7 +175,7 @@ impl Neighbors {
     }
 
     /// Notes that the neighbour has received what was sent to it at `mac`.
-    pub(crate) fn confirm(&mut self, address: IpAddress, mac: EthernetAddress) {
+    pub(crate) fn confirm(&mut self, address: &IpAddress, mac: EthernetAddress) {
         if let Some(index) = self.find(address) {
             let entry = &mut self.entries[index];
             entry.confirmed |= entry.mac == Some(mac);
@@ -182,7 +183,7 @@ impl Neighbors {
     }
 
     /// Notes that something is to be sent to `address`.
-    pub(crate) fn want(&mut self, address: IpAddress, now: Instant) {
+    pub(crate) fn want(&mut self, address: &IpAddress, now: Instant) {
         let index = self.find(address).or_else(|| self.place(address, false, now));
         if let Some(index) = index {
             self.entries[index].wanted = true;
@@ -197,7 +198,7 @@ impl Neighbors {
     /// A new entry, in the place of another if it must be: of one that was not heard of for long, and rather of one that
     /// is not confirmed. One to whom something is to be sent makes room only for one that has just been heard, and only
     /// if its own address is known and not confirmed: a question that is forgotten would be asked anew at once.
-    fn place(&mut self, address: IpAddress, heard: bool, now: Instant) -> Option<usize> {
+    fn place(&mut self, address: &IpAddress, heard: bool, now: Instant) -> Option<usize> {
         if self.entries.is_full() {
             let (index, _) = self
                 .entries
@@ -210,7 +211,7 @@ impl Neighbors {
             self.entries.swap_remove(index);
             self.stale = true;
         }
-        let _ = self.entries.push(Neighbor::new(address, now));
+        let _ = self.entries.push(Neighbor::new(*address, now));
         self.last = self.entries.len() - 1;
         Some(self.last)
     }
@@ -219,19 +220,19 @@ impl Neighbors {
     /// be told of.
     pub(crate) fn tell(
         &mut self,
-        only: Option<IpAddress>,
+        only: Option<&IpAddress>,
         now: Instant,
-    ) -> Option<(IpAddress, EthernetAddress)> {
+    ) -> Option<(&IpAddress, EthernetAddress)> {
         if now >= self.told_since + NEIGHBOR_TOLD {
             self.told_since = now;
             self.entries.iter_mut().for_each(|entry| entry.told = false);
         }
         let due = |entry: &&mut Neighbor| {
-            !entry.told && entry.mac.is_some() && only.is_none_or(|only| entry.address == only)
+            !entry.told && entry.mac.is_some() && only.is_none_or(|only| same(only, &entry.address))
         };
         let entry = self.entries.iter_mut().find(due)?;
         entry.told = true;
-        Some((entry.address, entry.mac?))
+        Some((&entry.address, entry.mac?))
     }
 
     /// Whether smoltcp has to forget all that it was told.

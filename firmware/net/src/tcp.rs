@@ -137,6 +137,16 @@ impl Slot {
         }
     }
 
+    /// One that has been freed begins with another connection.
+    const fn begin(&mut self, owner: SlotOwner, now: Instant) {
+        self.owner = owner;
+        self.peer = Peer::Sends;
+        (self.announced, self.fin_waits, self.end) = (false, false, None);
+        (self.since, self.unpolled) = (now, true);
+        (self.touched, self.moved) = (now, now);
+        self.unacknowledged = 0;
+    }
+
     /// Notes which socket of the set is its own.
     pub(crate) fn place(&mut self, handle: SocketHandle) {
         self.handle = Some(handle);
@@ -163,6 +173,14 @@ impl Slot {
     pub(crate) const fn announced(&mut self) -> bool {
         core::mem::replace(&mut self.announced, true)
     }
+}
+
+/// Ends a socket's connection without a word. Never inlined: the socket would be taken to pieces for the move.
+#[inline(never)]
+fn clear(socket: &mut tcp::Socket<'_>) {
+    socket.abort();
+    socket.listen(1).expect("an aborted socket can listen");
+    socket.close();
 }
 
 /// What to do with the frame of a connection request.
@@ -299,9 +317,7 @@ impl<'a> Pool<'a> {
         let Socket::Tcp(mut socket) = self.set.remove(self.handle(index)) else {
             unreachable!("a TCP slot holds a TCP socket");
         };
-        socket.abort();
-        socket.listen(1).expect("an aborted socket can listen");
-        socket.close();
+        clear(&mut socket);
         let handle = self.set.add(socket);
         let slot = &mut self.slots[index];
         slot.handle = Some(handle);

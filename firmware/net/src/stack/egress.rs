@@ -113,7 +113,7 @@ impl NetStack<'_> {
         self.neighbors.want_nobody();
         self.look_up();
         if let Some(address) = asked {
-            self.want(address);
+            self.want(&address);
         }
         if self.discovery_egress(device) { Egress::Refused } else { outcome }
     }

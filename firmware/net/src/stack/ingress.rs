@@ -86,7 +86,7 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
-        let ours = to_us && self.is_own(packet.destination);
+        let ours = to_us && self.is_own(&packet.destination);
         let transport = matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp);
         if transport && !ours && !self.is_for_added(packet) {
             self.drop_not_ours();
@@ -98,7 +98,7 @@ impl NetStack<'_> {
         let answered = ours || matches!(packet.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
         if let (true, Some(link)) = (answered, link) {
             // RFC 1122 3.2.1.3: nobody else may send from our address. On a loopback we do.
-            if self.is_own(packet.source) && Some(link.source) != self.mac() {
+            if self.is_own(&packet.source) && Some(link.source) != self.mac() {
                 self.drop_not_ours();
                 return;
             }
@@ -182,7 +182,7 @@ impl NetStack<'_> {
         // RFC 4861 7.3.1.
         let progress = before.opens(after) || after.queue < before.queue;
         if let (true, Some(link)) = (progress, link) {
-            self.reached(segment.source.addr, link.source);
+            self.reached(&segment.source.addr, link.source);
         }
         self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
     }

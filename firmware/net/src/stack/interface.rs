@@ -12,6 +12,7 @@ use smoltcp::wire::{
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 use super::{Error, NetStack};
+use crate::frame::same;
 use crate::limits::Limits;
 
 /// Who a stack is on the network. A builder: begin with [`NetConfig::new`].
@@ -260,7 +261,7 @@ impl NetStack<'_> {
         self.config.apply(&mut self.interface, self.capabilities.medium);
         for index in self.pool.used() {
             let local = self.pool.socket(index).local_endpoint();
-            if local.is_some_and(|local| !self.is_own(local.addr)) {
+            if local.is_some_and(|local| !self.is_own(&local.addr)) {
                 self.pool.lose(index);
             }
         }
@@ -305,20 +306,26 @@ impl NetStack<'_> {
     }
 
     /// Whether `address` is one of ours.
-    pub(super) fn is_own(&self, address: IpAddress) -> bool {
-        self.interface.ip_addrs().iter().any(|cidr| cidr.address() == address)
+    pub(super) fn is_own(&self, address: &IpAddress) -> bool {
+        self.interface.ip_addrs().iter().any(|cidr| same(&cidr.address(), address))
     }
 
     /// Our address on the same link as `address`.
-    pub(super) fn own_beside(&self, address: IpAddress) -> Option<IpAddress> {
+    #[cfg_attr(feature = "ipv6", inline(never))]
+    pub(super) fn own_beside(&self, address: &IpAddress) -> Option<IpAddress> {
         let mut own = self.interface.ip_addrs().iter();
-        own.find(|cidr| cidr.contains_addr(&address)).map(IpCidr::address)
+        own.find(|cidr| cidr.contains_addr(address)).map(IpCidr::address)
+    }
+
+    /// Whether `address` is on our link.
+    fn is_beside(&self, address: &IpAddress) -> bool {
+        self.interface.ip_addrs().iter().any(|cidr| cidr.contains_addr(address))
     }
 
     /// Whom a packet to `address` is handed to: itself on our link, else the gateway.
-    pub(super) fn next_hop(&self, address: IpAddress) -> Option<IpAddress> {
-        if self.own_beside(address).is_some() {
-            return Some(address);
+    pub(super) fn next_hop(&self, address: &IpAddress) -> Option<IpAddress> {
+        if self.is_beside(address) {
+            return Some(*address);
         }
         match address {
             IpAddress::Ipv4(_) => {
@@ -327,11 +334,17 @@ impl NetStack<'_> {
             #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => {
                 let gateway = self.config.ipv6_gateway.map(IpAddress::Ipv6)?;
-                self.own_beside(gateway).map(|_| gateway)
+                self.is_beside(&gateway).then_some(gateway)
             }
             #[allow(unreachable_patterns)]
             _ => None,
         }
+    }
+
+    /// Whether a packet to `address` is handed to itself.
+    #[inline(never)]
+    pub(super) fn is_neighbor(&self, address: &IpAddress) -> bool {
+        self.next_hop(address).is_some_and(|hop| same(&hop, address))
     }
 
     /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
@@ -343,7 +356,7 @@ impl NetStack<'_> {
         {
             return Err(Error::Unaddressable);
         }
-        self.next_hop(endpoint.addr).map(|_| endpoint).ok_or(Error::Unaddressable)
+        self.next_hop(&endpoint.addr).map(|_| endpoint).ok_or(Error::Unaddressable)
     }
 }
 

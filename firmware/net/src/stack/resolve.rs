@@ -9,7 +9,7 @@ use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::MeteredToken;
 use crate::fmt::warning;
-use crate::frame::Packet;
+use crate::frame::{Packet, same};
 use crate::frame::discovery::{Kind, Message, Received};
 use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
 use crate::neighbors::Source;
@@ -78,48 +78,51 @@ impl NetStack<'_> {
 
     /// Learns from a packet who its sender is, so that it can be answered, and tells smoltcp.
     pub(super) fn hear<T: TxToken>(&mut self, packet: &Packet<'_>, mac: EthernetAddress) {
-        let source = packet.source;
+        let source = &packet.source;
         if Some(mac) == self.mac() && !self.is_own(source) {
             // Of our own making.
             return;
         }
         let Some(hop) = self.next_hop(source) else { return };
-        let routed = hop != source;
-        let known = self.neighbors.hear(hop, mac, routed, self.now);
+        let routed = !same(&hop, source);
+        let known = self.neighbors.hear(&hop, mac, routed, self.now);
         if known.is_none() {
             let sound = packet.is_sound(self.capabilities.checksum.ipv4.rx());
             if sound && mac.is_unicast() && source.is_unicast() {
                 let learned = if routed { Source::Routed } else { Source::Packet };
-                self.neighbors.learn(hop, mac, learned, self.now);
+                self.neighbors.learn(&hop, mac, learned, self.now);
             }
         }
         if known != Some(true) {
-            self.tell::<T>(Some(hop));
+            self.tell::<T>(Some(&hop));
         }
     }
 
     /// Tells smoltcp of one neighbour, or of all that are known, with answers of our own making.
     #[inline(never)]
-    pub(super) fn tell<T: TxToken>(&mut self, only: Option<IpAddress>) {
+    pub(super) fn tell<T: TxToken>(&mut self, only: Option<&IpAddress>) {
         if self.neighbors.forget_told() {
             // The only way to empty smoltcp's cache.
             self.interface.update_ip_addrs(|_| {});
         }
         let Some(to) = self.mac() else { return };
         while let Some((address, mac)) = self.neighbors.tell(only, self.now) {
-            // To smoltcp, a gateway outside our prefix has our own address; see `default_route`.
-            let beside = self.own_beside(address).map(|own| (address, own));
-            let own = self.ipv4().map(IpAddress::Ipv4);
-            let Some((owner, target)) = beside.or(own.zip(own)) else { continue };
-            let answer = Message { kind: Kind::Answer, mac, owner, target, to };
+            let mut answer = Message { kind: Kind::Answer, mac, owner: *address, target: *address, to };
+            if let Some(own) = self.own_beside(&answer.owner) {
+                answer.target = own;
+            } else {
+                // To smoltcp, a gateway outside our prefix has our own address; see `default_route`.
+                let Some(own) = self.ipv4() else { continue };
+                (answer.owner, answer.target) = (own.into(), own.into());
+            }
             let answer = InjectedSegment::message(&answer);
             self.inject::<T>(Recipient::Others, &answer);
         }
     }
 
     /// Notes that the peer of a packet from `source` has received what was sent to it.
-    pub(super) fn reached(&mut self, source: IpAddress, mac: EthernetAddress) {
-        if self.next_hop(source) == Some(source) {
+    pub(super) fn reached(&mut self, source: &IpAddress, mac: EthernetAddress) {
+        if self.is_neighbor(source) {
             self.neighbors.confirm(source, mac);
         }
     }
@@ -132,12 +135,12 @@ impl NetStack<'_> {
         sender: EthernetAddress,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let Received { kind, owner, mac, target, weak } = *received;
+        let &Received { kind, ref owner, mac, ref target, weak } = received;
         let Some(own) = self.mac() else { return };
         let asked = kind == Kind::Question && self.is_own(target);
         if self.is_own(owner) && mac != own {
-            self.conflicts(Conflict { address: Some(owner), mac });
-        } else if owner.is_unicast() && self.next_hop(owner) == Some(owner) {
+            self.conflicts(&Conflict { address: Some(*owner), mac });
+        } else if owner.is_unicast() && self.is_neighbor(owner) {
             let source = match kind {
                 // Of one whose two sender addresses differ, a bit may have flipped on the way.
                 _ if mac != sender => Source::WeakAnswer,
@@ -150,7 +153,7 @@ impl NetStack<'_> {
         // To ourselves, on a loopback, the question was answer enough.
         if asked && mac != own {
             let answer =
-                Message { kind: Kind::Answer, mac: own, owner: target, target: owner, to: mac };
+                Message { kind: Kind::Answer, mac: own, owner: *target, target: *owner, to: mac };
             transmit.consume(answer.len(), |buffer| answer.emit(buffer));
             if owner.is_unspecified() {
                 self.identity.spoken = Some(self.now);
@@ -163,7 +166,7 @@ impl NetStack<'_> {
         let echo = self.identity.spoken.is_some_and(|at| self.now < at + ECHO_WINDOW);
         if !echo {
             let Some(mac) = self.mac() else { return };
-            self.conflicts(Conflict { address: None, mac });
+            self.conflicts(&Conflict { address: None, mac });
         } else if self.identity.repeats > 0 && self.identity.announce.is_none() {
             let wait = ANNOUNCE_INTERVAL_MS + self.rng.below(ANNOUNCE_INTERVAL_MS);
             self.identity.announce = Some((self.now + Duration::from_millis(wait.into()), 0));
@@ -175,13 +178,13 @@ impl NetStack<'_> {
     /// answers. That makes it certain, and it is reported. One sign alone may be a bit that flipped on the way, for ARP
     /// has no checksum.
     #[inline(never)]
-    fn conflicts(&mut self, conflict: Conflict) {
+    fn conflicts(&mut self, conflict: &Conflict) {
         self.counters.address_conflicts = self.counters.address_conflicts.wrapping_add(1);
         let identity = &mut self.identity;
         if identity.reported.is_some() && self.now < identity.defended + DEFEND_INTERVAL {
             return;
         }
-        let is = |(_, known): &(Instant, Conflict)| *known == conflict;
+        let is = |(_, known): &(Instant, Conflict)| known == conflict;
         let mut news = false;
         if !identity.reported.as_ref().is_some_and(is) {
             match identity.suspected.take().filter(is) {
@@ -192,7 +195,7 @@ impl NetStack<'_> {
                         conflict
                     );
                 }
-                None => identity.suspected = Some((self.now, conflict)),
+                None => identity.suspected = Some((self.now, *conflict)),
             }
         }
         if news || self.now >= identity.defended + DEFEND_INTERVAL {
@@ -218,21 +221,21 @@ impl NetStack<'_> {
             // Who is silent is probed sooner or later.
             let sends = !matches!(socket.state(), State::Listen | State::TimeWait);
             if let (true, Some(remote)) = (sends, socket.remote_endpoint()) {
-                self.want(remote.addr);
+                self.want(&remote.addr);
             }
         }
         let queued = if self.others_queued { self.udp_used } else { 0 };
         for index in 0..queued {
             if let Some(target) = self.udp_target(index) {
-                self.want(target);
+                self.want(&target);
             }
         }
     }
 
     /// Notes that something is to be sent to `address` in this poll.
-    pub(super) fn want(&mut self, address: IpAddress) {
+    pub(super) fn want(&mut self, address: &IpAddress) {
         if let Some(hop) = self.next_hop(address) {
-            self.neighbors.want(hop, self.now);
+            self.neighbors.want(&hop, self.now);
         }
     }
 
@@ -253,7 +256,7 @@ impl NetStack<'_> {
             // Room first: what is taken for asked is asked.
             let Some(token) = device.transmit(self.now) else { return true };
             let Some(hop) = self.neighbors.ask(self.now) else { return false };
-            let own = self.own_beside(hop).or(self.ipv4().map(IpAddress::Ipv4));
+            let own = self.own_beside(&hop).or(self.ipv4().map(IpAddress::Ipv4));
             let Some(own) = own else { continue };
             self.transmit(token, &question(mac, own, hop));
         }

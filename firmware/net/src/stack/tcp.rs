@@ -11,7 +11,6 @@ use smoltcp::socket::tcp::State;
 use super::interface::to_socket_addr;
 use super::introspect::state_name;
 use super::{Error, NetStack};
-use crate::tcp::tcb::Tcb;
 use crate::tcp::{End, Phase};
 
 /// A TCP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `tcp_close` or `abort`, also when its
@@ -270,9 +269,10 @@ impl NetStack<'_> {
             return Err(Error::InvalidState.into());
         }
         let index = self.pool.accept(listener, self.now).ok_or(nb::Error::WouldBlock)?;
-        let opened = self.opened(index);
-        let (_, remote) = self.endpoints(&opened)?;
-        Ok((opened, remote))
+        let Some(remote) = self.pool.socket(index).remote_endpoint() else {
+            return Err(self.ended(index).unwrap_or(Error::InvalidState).into());
+        };
+        Ok((self.opened(index), to_socket_addr(remote)))
     }
 
     /// Asks `remote` for a connection, from a random ephemeral port (RFC 6056); [`NetStack::tcp_connected`] says what became
@@ -294,7 +294,9 @@ impl NetStack<'_> {
             return Err(Error::Unaddressable);
         };
         self.dirty = true;
-        self.pool.slots[index].tcb = Tcb::connecting(ends);
+        let tcb = &mut self.pool.slots[index].tcb;
+        tcb.open(ends);
+        tcb.syn_unsent = true;
         Ok(self.opened(index))
     }
 

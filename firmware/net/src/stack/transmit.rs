@@ -50,6 +50,18 @@ impl<'s> Sent<'s> {
         Self::new(&mut [], Medium::Ethernet, Instant::ZERO)
     }
 
+    /// Whether `frame`, one of smoltcp's own, is a question for a MAC address; whose is noted.
+    #[inline(never)]
+    fn asks(&mut self, frame: &[u8]) -> bool {
+        match Frame::parse(frame, self.medium).map(|frame| frame.content) {
+            Some(Content::Discovery(received)) if received.kind == Kind::Question => {
+                self.asked = Some(received.target);
+                true
+            }
+            _ => false,
+        }
+    }
+
     #[inline(never)]
     fn note(&mut self, frame: &[u8]) {
         self.frames += 1;
@@ -87,14 +99,6 @@ impl Counters {
     }
 }
 
-/// Whether `frame`, one of smoltcp's own, is a question for a MAC address, and whose.
-fn asked_for(frame: &[u8], medium: Medium) -> Option<IpAddress> {
-    match Frame::parse(frame, medium)?.content {
-        Content::Discovery(received) if received.kind == Kind::Question => Some(received.target),
-        _ => None,
-    }
-}
-
 /// A device whose frames are noted as they leave.
 #[derive(Debug)]
 pub(crate) struct Metered<'d, D: ?Sized> {
@@ -113,30 +117,29 @@ pub(crate) struct MeteredToken<'t, 's, T> {
 impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
-        let Some(token) = token else {
-            // The answer to a segment of our own making: an ACK, never longer than its headers.
-            let mut buffer = [0; 14 + 40 + 60];
-            let len = len.min(buffer.len());
-            return f(&mut buffer[..len]);
-        };
-        // The lengths of an ARP packet and of a neighbour solicitation.
-        if len == 14 + 28 || len == MESSAGE_SIZE {
-            let mut buffer = [0; MESSAGE_SIZE];
-            let buffer = &mut buffer[..len];
-            let result = f(buffer);
-            if let Some(address) = asked_for(buffer, sent.medium) {
-                sent.asked = Some(address);
-            } else {
-                token.consume(len, |frame| frame.copy_from_slice(buffer));
-                sent.note(buffer);
+        let token = match token {
+            // Neither of the length of an ARP packet nor of that of a neighbour solicitation.
+            Some(token) if len != 14 + 28 && len != MESSAGE_SIZE => {
+                return token.consume(len, |buffer| {
+                    let result = f(buffer);
+                    sent.note(buffer);
+                    result
+                });
             }
-            return result;
-        }
-        token.consume(len, |buffer| {
-            let result = f(buffer);
+            token => token,
+        };
+        // Without a token it is the answer to a segment of our own making: an ACK, never longer than its headers.
+        let mut buffer = [0; 14 + 40 + 60];
+        let len = len.min(buffer.len());
+        let buffer = &mut buffer[..len];
+        let result = f(buffer);
+        if let Some(token) = token
+            && !sent.asks(buffer)
+        {
+            token.consume(len, |frame| frame.copy_from_slice(buffer));
             sent.note(buffer);
-            result
-        })
+        }
+        result
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {

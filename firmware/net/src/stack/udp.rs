@@ -216,7 +216,7 @@ impl<'a> NetStack<'a> {
                 if first {
                     self.udp[index].first = Some(endpoint.addr);
                 }
-                self.want(endpoint.addr);
+                self.want(&endpoint.addr);
                 Ok(())
             }
             Err(udp::SendError::BufferFull) => Err(nb::Error::WouldBlock),

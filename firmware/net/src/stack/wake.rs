@@ -62,9 +62,9 @@ impl<'a> NetStack<'a> {
     pub(crate) fn can_bind(&self, local: SocketAddr) -> Result<(), Error> {
         let own = match local.ip() {
             address if address.is_unspecified() => true,
-            IpAddr::V4(address) => self.is_own(address.into()),
+            IpAddr::V4(address) => self.is_own(&address.into()),
             #[cfg(feature = "ipv6")]
-            IpAddr::V6(address) => self.is_own(address.into()),
+            IpAddr::V6(address) => self.is_own(&address.into()),
             #[cfg(not(feature = "ipv6"))]
             IpAddr::V6(_) => false,
         };

@@ -8,7 +8,6 @@ use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
-use super::tcb::Tcb;
 use super::{Phase, Pool, Request, Slot, SlotOwner};
 use crate::frame::FourTuple;
 use crate::limits::SYN_RECEIVED_EVICT;
@@ -36,14 +35,18 @@ impl Pool<'_> {
 
     /// Slots that other owners have not taken yet, but must be able to.
     fn reserved_for_others(&self, owner: SlotOwner) -> usize {
-        let registered =
-            self.listeners.iter().enumerate().filter(|(_, listener)| listener.port != 0);
-        registered
-            .map(|(index, _)| SlotOwner::Listener(index as u8))
-            .chain([SlotOwner::Client])
-            .filter(|&other| other != owner)
-            .map(|other| self.reserve(other).saturating_sub(self.held(other)))
-            .sum()
+        let mut reserved = 0;
+        for index in 0..=self.listeners.len() {
+            let other = match self.listeners.get(index) {
+                Some(listener) if listener.port == 0 => continue,
+                Some(_) => SlotOwner::Listener(index as u8),
+                None => SlotOwner::Client,
+            };
+            if other != owner {
+                reserved += self.reserve(other).saturating_sub(self.held(other));
+            }
+        }
+        reserved
     }
 
     pub(super) fn is_time_wait(&self, index: usize) -> bool {
@@ -79,7 +82,8 @@ impl Pool<'_> {
         if self.has_room(owner) {
             let free = self.slots.iter().position(|slot| slot.phase == Phase::Free);
             return free.or_else(|| {
-                let oldest = self.oldest(Self::is_time_wait)?;
+                let oldest = self
+                    .oldest(&|index| self.is_time_wait(index).then(|| self.slots[index].since))?;
                 self.recycle(oldest);
                 Some(oldest)
             });
@@ -87,24 +91,24 @@ impl Pool<'_> {
         self.evict(owner, now, counters)
     }
 
-    fn oldest(&self, mut eligible: impl FnMut(&Self, usize) -> bool) -> Option<usize> {
-        self.used()
-            .filter(|&index| eligible(self, index))
-            .min_by_key(|&index| self.slots[index].since)
+    /// The slot for which `since` says the earliest time, of those for which it says one.
+    #[inline(never)]
+    fn oldest(&self, since: &dyn Fn(usize) -> Option<Instant>) -> Option<usize> {
+        let dated = self.used().filter_map(|index| Some((since(index)?, index)));
+        dated.min().map(|(_, index)| index)
     }
 
     /// Makes room at somebody's cost: a stale handshake can be replaced at once; a connection that moved
     /// nothing for long is aborted, and its slot is free once the RST has left.
     fn evict(&mut self, owner: SlotOwner, now: Instant, counters: &mut Counters) -> Option<usize> {
-        let may_lose = |pool: &Self, index: usize| {
-            let loser = pool.slots[index].owner;
-            loser == owner || loser == SlotOwner::Nobody || pool.held(loser) > pool.reserve(loser)
+        let may_lose = |index: usize| {
+            let loser = self.slots[index].owner;
+            loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
         };
-        let handshake = self.oldest(|pool, index| {
-            let slot = &pool.slots[index];
-            slot.phase == Phase::Handshake
-                && now >= slot.since + SYN_RECEIVED_EVICT
-                && may_lose(pool, index)
+        let handshake = self.oldest(&|index| {
+            let Slot { phase, since, .. } = self.slots[index];
+            let stale = phase == Phase::Handshake && now >= since + SYN_RECEIVED_EVICT;
+            (stale && may_lose(index)).then_some(since)
         });
         if let Some(index) = handshake {
             counters.evicted = counters.evicted.wrapping_add(1);
@@ -112,15 +116,12 @@ impl Pool<'_> {
             return Some(index);
         }
         let leaving = self.slots[self.used()].iter().any(|slot| slot.phase == Phase::Aborting);
-        let idle = self
-            .used()
-            .filter(|&index| {
-                let slot = &self.slots[index];
-                matches!(slot.phase, Phase::Open | Phase::Queued(_) | Phase::Orphan)
-                    && now >= slot.moved + self.limits.idle_evict
-                    && may_lose(self, index)
-            })
-            .min_by_key(|&index| self.slots[index].moved);
+        let idle = self.oldest(&|index| {
+            let Slot { phase, moved, .. } = self.slots[index];
+            let idle = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan)
+                && now >= moved + self.limits.idle_evict;
+            (idle && may_lose(index)).then_some(moved)
+        });
         if let (Some(index), false) = (idle, leaving) {
             counters.evicted = counters.evicted.wrapping_add(1);
             self.app_wakeup |= self.slots[index].phase == Phase::Open;
@@ -144,20 +145,7 @@ impl Pool<'_> {
         socket.set_timeout(None);
         #[cfg(feature = "deferred-accept")]
         socket.pause_synack(false);
-        let slot = &mut self.slots[index];
-        *slot = Slot {
-            handle: slot.handle,
-            phase: slot.phase,
-            owner,
-            generation: slot.generation,
-            since: now,
-            unpolled: true,
-            touched: now,
-            moved: now,
-            #[cfg(feature = "async")]
-            waiters: core::mem::take(&mut slot.waiters),
-            ..Slot::new()
-        };
+        self.slots[index].begin(owner, now);
     }
 
     /// A connection request between these ends: what becomes of its frame.
@@ -196,7 +184,7 @@ impl Pool<'_> {
         }
         let slot = &mut self.slots[index];
         slot.phase = Phase::Handshake;
-        slot.tcb = Tcb::of(*ends);
+        slot.tcb.open(*ends);
         Request::Armed(index)
     }
 

@@ -79,14 +79,9 @@ impl Tcb {
         }
     }
 
-    /// That of a connection between these ends.
-    pub(crate) const fn of(four_tuple: FourTuple) -> Self {
-        Self { four_tuple: Some(four_tuple), ..Self::new() }
-    }
-
-    /// That of a connection whose SYN smoltcp is to send.
-    pub(crate) const fn connecting(four_tuple: FourTuple) -> Self {
-        Self { syn_unsent: true, ..Self::of(four_tuple) }
+    /// A new one becomes that of a connection between these ends.
+    pub(crate) const fn open(&mut self, four_tuple: FourTuple) {
+        self.four_tuple = Some(four_tuple);
     }
 
     /// Whether a segment between these ends is this connection's.
@@ -300,7 +295,8 @@ mod tests {
         const TIMEOUT: Duration = Duration::from_secs(100);
         let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0 };
         let (start, later) = (Instant::ZERO, Instant::from_secs(3600));
-        let mut tcb = Tcb::of(ends());
+        let mut tcb = Tcb::new();
+        tcb.open(ends());
         tcb.begin(&parse(&ack(1, 1000)), start);
         tcb.sent(TcpSeqNumber(1), 8, start);
         tcb.received(&parse(&ack(1, 0)), true, look, look, start);
@@ -311,7 +307,8 @@ mod tests {
 
         // Nor does it count as a round trip, if it is half of the data that opens it.
         for closed in [20, 3600, 7 * 24 * 3600].map(Duration::from_secs) {
-            let mut tcb = Tcb::of(ends());
+            let mut tcb = Tcb::new();
+            tcb.open(ends());
             tcb.begin(&parse(&ack(1, 1000)), start);
             tcb.established(Duration::from_millis(10));
             tcb.sent(TcpSeqNumber(1), 4, start);
