@@ -11,7 +11,7 @@ use tapboard_net::asynch::{TcpListener, TcpStream};
 use tapboard_net::smoltcp::time::Duration;
 
 use crate::one;
-use crate::world::{SLOTS, World};
+use crate::world::{End, SLOTS, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -146,6 +146,14 @@ fn what_is_dropped_while_the_stack_is_borrowed_is_closed_right_after() {
     });
     assert!(server.wants_poll());
     assert!(server.tcp_listen(9).is_ok());
+    // So does a turn of somebody who knows nothing of tasks.
+    let listener = client.tcp_listen(9).unwrap();
+    let mut stack = world.boards[1].stack.borrow_mut();
+    drop(listener);
+    stack.poll(world.now.get(), &mut End::unplugged());
+    let listener = stack.tcp_listen(9).expect("the port is free");
+    stack.tcp_close(listener);
+    drop(stack);
     client.shared().with(|_| drop(far));
     world.all_is_free();
 }
