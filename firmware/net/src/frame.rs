@@ -101,7 +101,7 @@ impl<'f> Frame<'f> {
             #[cfg(feature = "ipv6")]
             EthernetProtocol::Ipv6 => match ip::parse_ipv6(payload, offset) {
                 Content::Packet(packet) if packet.is_discovery() => {
-                    Received::parse_ndisc(payload, link.source)
+                    Received::parse_ndisc(&packet, link.source)
                         .map_or(Content::OtherDiscovery, Content::Discovery)
                 }
                 content => content,

@@ -287,7 +287,7 @@ impl<'a> NetStack<'a> {
         {
             next = earliest(next, self.reports.next(now));
         }
-        let waiting = self.backlog.waits(now, |port| self.pool.would_serve(port));
+        let waiting = self.backlog.ready(now, |port| self.pool.would_serve(port)).is_some();
         if more || (waiting && !matches!(egress, Egress::Refused)) {
             Some(now)
         } else {

@@ -38,6 +38,14 @@ impl WrappingInstant {
     }
 }
 
+/// Makes `next` no later than `at`.
+#[inline(never)]
+pub(crate) fn sooner(next: &mut Option<Instant>, at: Instant) {
+    if next.is_none_or(|next| at < next) {
+        *next = Some(at);
+    }
+}
+
 /// The earlier of two deadlines, where `None` is none.
 #[inline(never)]
 #[must_use]

@@ -3,17 +3,17 @@
 //! A [`Message`] is a question for an address or the answer to one, as a whole Ethernet frame. One made by a
 //! neighbour's name is what smoltcp is told of it.
 
-#[cfg(feature = "ipv6")]
-use smoltcp::phy::{ChecksumCapabilities, Medium};
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
     Ipv4Address,
 };
 #[cfg(feature = "ipv6")]
-use smoltcp::wire::{
-    HardwareAddress, Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr,
-    NdiscNeighborFlags, NdiscRepr,
-};
+use smoltcp::wire::{Icmpv6Packet, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr};
+
+#[cfg(feature = "ipv6")]
+use super::Packet;
+#[cfg(feature = "ipv6")]
+use ndisc::{ADVERTISEMENT, ICMPV6, OVERRIDE, SOLICITATION, SOLICITED, SOURCE_LINK, TARGET_LINK};
 
 /// The longest: 14 bytes of Ethernet, 40 of IPv6, 24 of `ICMPv6` and 8 for an option with a MAC address.
 pub(crate) const MESSAGE_SIZE: usize = 14 + 40 + 24 + 8;
@@ -88,44 +88,46 @@ impl Received {
     /// not whole, or contradicts itself, is none.
     #[cfg(feature = "ipv6")]
     #[inline(never)]
-    pub(super) fn parse_ndisc(packet: &[u8], sender: EthernetAddress) -> Option<Self> {
-        let ip = Ipv6Packet::new_checked(packet).ok()?;
-        if ip.next_header() != IpProtocol::Icmpv6 || ip.hop_limit() != 255 {
+    pub(super) fn parse_ndisc(packet: &Packet<'_>, sender: EthernetAddress) -> Option<Self> {
+        // From here to there directly: the highest hop limit, and no extension header.
+        let [_, _, _, _, _, _, ICMPV6, 255, ..] = *packet.bytes else { return None };
+        let [kind, 0, _, _, flags, _, _, _, body @ ..] = packet.payload else { return None };
+        let (&target, mut options) = body.split_first_chunk::<16>()?;
+        let (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) =
+            (packet.source, packet.destination)
+        else {
+            return None;
+        };
+        let icmp = Icmpv6Packet::new_unchecked(packet.payload);
+        if !icmp.verify_checksum(&source, &destination) {
             return None;
         }
-        let (source, destination) = (ip.src_addr(), ip.dst_addr());
-        let icmp = Icmpv6Packet::new_checked(ip.payload()).ok()?;
-        if !icmp.msg_type().is_ndisc() || icmp.msg_code() != 0 {
-            return None;
-        }
-        let repr =
-            Icmpv6Repr::parse(&source, &destination, &icmp, &ChecksumCapabilities::default());
-        let Icmpv6Repr::Ndisc(repr) = repr.ok()? else { return None };
-        let (kind, owner, target, option, weak) = match repr {
-            NdiscRepr::NeighborSolicit { target_addr, lladdr } => {
-                let probe = source.is_unspecified();
-                if probe && (lladdr.is_some() || destination != solicited_node(target_addr)) {
-                    return None;
-                }
-                (Kind::Question, source, target_addr, lladdr, false)
-            }
-            NdiscRepr::NeighborAdvert { flags, target_addr, lladdr } => {
-                if destination.is_multicast() && flags.contains(NdiscNeighborFlags::SOLICITED) {
-                    return None;
-                }
-                let weak = !flags.contains(NdiscNeighborFlags::OVERRIDE);
-                (Kind::Answer, target_addr, target_addr, lladdr, weak)
-            }
+        let target = Ipv6Address::from(target);
+        let (kind, owner, name) = match *kind {
+            SOLICITATION => (Kind::Question, source, SOURCE_LINK),
+            ADVERTISEMENT => (Kind::Answer, target, TARGET_LINK),
             _ => return None,
         };
         // Without the option, a message to us alone still has a sender (RFC 4861 4.3, 4.4).
-        let mac = match option {
-            Some(raw) => match raw.parse(Medium::Ethernet) {
-                Ok(HardwareAddress::Ethernet(mac)) => mac,
-                _ => return None,
-            },
-            None => sender,
+        let (mut mac, mut told) = (sender, false);
+        while !options.is_empty() {
+            let (option, rest) = options.split_at_checked(usize::from(*options.get(1)?) * 8)?;
+            let [first, _, address @ ..] = *option.first_chunk::<8>()?;
+            if first == name {
+                (mac, told) = (EthernetAddress(address), true);
+            }
+            options = rest;
+        }
+        let contradicts = match kind {
+            Kind::Question => {
+                source.is_unspecified() && (told || destination != solicited_node(target))
+            }
+            Kind::Answer => destination.is_multicast() && flags & SOLICITED != 0,
         };
+        if contradicts {
+            return None;
+        }
+        let weak = kind == Kind::Answer && flags & OVERRIDE == 0;
         (mac.is_unicast() && !owner.is_multicast() && !target.is_multicast()).then_some(Self {
             kind,
             owner: owner.into(),
@@ -199,32 +201,13 @@ impl Message {
         owner: Ipv6Address,
         target: Ipv6Address,
     ) {
-        let own = Some(self.mac.into());
-        let (repr, destination) = match self.kind {
-            Kind::Question => (
-                NdiscRepr::NeighborSolicit {
-                    target_addr: target,
-                    lladdr: own.filter(|_| !owner.is_unspecified()),
-                },
-                solicited_node(target),
-            ),
+        let (name, option, about, flags, destination) = match self.kind {
+            Kind::Question => (SOLICITATION, SOURCE_LINK, target, 0, solicited_node(target)),
             // RFC 4861 7.2.4: who probes has no address yet.
-            Kind::Answer if target.is_unspecified() => (
-                NdiscRepr::NeighborAdvert {
-                    flags: NdiscNeighborFlags::OVERRIDE,
-                    target_addr: owner,
-                    lladdr: own,
-                },
-                ALL_NODES,
-            ),
-            Kind::Answer => (
-                NdiscRepr::NeighborAdvert {
-                    flags: NdiscNeighborFlags::OVERRIDE | NdiscNeighborFlags::SOLICITED,
-                    target_addr: owner,
-                    lladdr: own,
-                },
-                target,
-            ),
+            Kind::Answer if target.is_unspecified() => {
+                (ADVERTISEMENT, TARGET_LINK, owner, OVERRIDE, ALL_NODES)
+            }
+            Kind::Answer => (ADVERTISEMENT, TARGET_LINK, owner, OVERRIDE | SOLICITED, target),
         };
         let octets = destination.octets();
         ethernet.set_dst_addr(if destination.is_multicast() {
@@ -233,19 +216,38 @@ impl Message {
             self.to
         });
         ethernet.set_ethertype(EthernetProtocol::Ipv6);
-        let repr = Icmpv6Repr::Ndisc(repr);
         let ip = Ipv6Repr {
             src_addr: owner,
             dst_addr: destination,
             next_header: IpProtocol::Icmpv6,
-            payload_len: repr.buffer_len(),
+            payload_len: self.len() - 14 - 40,
             hop_limit: 255,
         };
         let mut packet = Ipv6Packet::new_unchecked(ethernet.payload_mut());
         ip.emit(&mut packet);
-        let mut icmp = Icmpv6Packet::new_unchecked(packet.payload_mut());
-        repr.emit(&owner, &destination, &mut icmp, &ChecksumCapabilities::default());
+        let icmp = packet.payload_mut();
+        icmp.fill(0);
+        (icmp[0], icmp[4]) = (name, flags);
+        icmp[8..24].copy_from_slice(&about.octets());
+        if let [kind, len, address @ ..] = &mut icmp[24..] {
+            (*kind, *len) = (option, 1);
+            address.copy_from_slice(&self.mac.0);
+        }
+        Icmpv6Packet::new_unchecked(icmp).fill_checksum(&owner, &destination);
     }
+}
+
+/// The numbers of neighbour discovery: the protocol (RFC 4443), its messages (RFC 4861 4.3, 4.4), the names of the options
+/// with the sender's MAC address in a question and with the owner's in an answer (4.6.1), and an answer's flags (4.4).
+#[cfg(feature = "ipv6")]
+mod ndisc {
+    pub(super) const ICMPV6: u8 = 58;
+    pub(super) const SOLICITATION: u8 = 135;
+    pub(super) const ADVERTISEMENT: u8 = 136;
+    pub(super) const SOURCE_LINK: u8 = 1;
+    pub(super) const TARGET_LINK: u8 = 2;
+    pub(super) const SOLICITED: u8 = 1 << 6;
+    pub(super) const OVERRIDE: u8 = 1 << 5;
 }
 
 /// RFC 4291 2.7.1.

@@ -4,16 +4,14 @@ use smoltcp::iface::PollResult;
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress, TcpControl};
+use smoltcp::wire::{IpAddress, TcpControl};
 
 use super::NetStack;
-use super::ingress::Recipient;
 use super::transmit::{Metered, MeteredToken, Sent};
 use crate::limits::{EGRESS_BUDGET, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
 use crate::tcp::Phase;
-use crate::time::earliest;
-use crate::workaround::inject::{InjectedSegment, bare};
+use crate::time::{earliest, sooner};
 
 /// How an egress run ended.
 pub(super) enum Egress {
@@ -26,28 +24,20 @@ pub(super) enum Egress {
 }
 
 impl NetStack<'_> {
-    /// The MAC addresses of a segment that is injected: from us to us.
-    pub(super) fn link_to_us(&self) -> Option<(EthernetAddress, EthernetAddress)> {
-        self.mac().map(|mac| (mac, mac))
-    }
-
     /// Lets requests that waited for a slot in again, as far as there are slots now. Returns whether the
     /// device had no room for the answers.
     #[inline(never)]
     fn serve_backlog<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         for _ in 0..self.backlog.capacity() {
             let ready = |port| self.pool.would_serve(port);
-            if !self.backlog.waits(self.now, ready) {
+            let Some(index) = self.backlog.ready(self.now, ready) else {
                 return false;
-            }
+            };
             // The request itself needs no answer, but smoltcp wants to be able to give one.
             let Some(token) = device.transmit(self.now) else {
                 return true;
             };
-            let (mac, ready) = (self.mac(), |port| self.pool.would_serve(port));
-            let Some(frame) = self.backlog.next(mac, self.now, ready) else {
-                return false;
-            };
+            let frame = self.backlog.take(index, self.mac(), self.now);
             let mut sent = Sent::answers();
             self.frame(frame.bytes(), MeteredToken { token: Some(token), sent: &mut sent });
             self.counters.count_sent(&sent);
@@ -83,21 +73,20 @@ impl NetStack<'_> {
             self.pool.socket_mut(index).set_timeout(Some(timeout));
             let Some(deadline) = deadline else { continue };
             if self.now < deadline {
-                next = earliest(next, Some(deadline));
+                sooner(&mut next, deadline);
                 continue;
             }
             self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
-            let link = self.link_to_us();
             let tcb = &mut self.pool.slots[index].tcb;
             let seq = tcb.rcv_nxt(unread) + usize::from(finished);
             let ack = Some(tcb.snd_una());
             for window in tcb.attempt(self.now) {
-                let repr = bare(TcpControl::None, &ends, seq, ack, window);
-                let shown = InjectedSegment::new(&repr, &ends, link);
-                self.inject::<D::TxToken<'_>>(Recipient::Tcp, &shown);
+                self.inject_bare::<D::TxToken<'_>>(TcpControl::None, &ends, seq, ack, window);
             }
             let tcb = &self.pool.slots[index].tcb;
-            next = earliest(next, tcb.deadline(queue, fin, user_timeout, self.now));
+            if let Some(deadline) = tcb.deadline(queue, fin, user_timeout, self.now) {
+                sooner(&mut next, deadline);
+            }
         }
         next
     }

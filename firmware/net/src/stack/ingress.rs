@@ -11,7 +11,7 @@ use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
 
 use super::NetStack;
 use super::transmit::{MeteredToken, Sent};
-use crate::frame::{Content, Frame, Link, Packet, Segment};
+use crate::frame::{Content, FourTuple, Frame, Link, Packet, Segment};
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
 use crate::netstat::Count;
 use crate::tcp::Request;
@@ -220,10 +220,23 @@ impl NetStack<'_> {
         let end = segment.seq + segment.len;
         let unread = self.pool.socket(index).recv_queue();
         if end == self.pool.slots[index].tcb.rcv_nxt(unread) {
-            let fin = bare(TcpControl::Fin, &ends, end, segment.ack, segment.window);
-            let fin = InjectedSegment::new(&fin, &ends, self.link_to_us());
-            self.inject::<T>(Recipient::Tcp, &fin);
+            self.inject_bare::<T>(TcpControl::Fin, &ends, end, segment.ack, segment.window);
         }
+    }
+
+    /// Gives smoltcp a segment of the remote end without payload or options, to us and from us.
+    #[inline(never)]
+    pub(super) fn inject_bare<T: TxToken>(
+        &mut self,
+        control: TcpControl,
+        ends: &FourTuple,
+        seq: TcpSeqNumber,
+        ack: Option<TcpSeqNumber>,
+        window: u16,
+    ) {
+        let repr = bare(control, ends, seq, ack, window);
+        let segment = InjectedSegment::new(&repr, ends, self.mac());
+        self.inject::<T>(Recipient::Tcp, &segment);
     }
 
     /// Gives smoltcp a frame of our own making; what it answers does not leave.

@@ -120,24 +120,25 @@ impl BacklogView<'_> {
         }
     }
 
-    /// Whether a request waits for a port that `ready` says has a slot.
-    pub(crate) fn waits(&self, now: Instant, mut ready: impl FnMut(u16) -> bool) -> bool {
+    /// The oldest request for a port that `has_slot` says has a slot.
+    pub(crate) fn ready(&self, now: Instant, has_slot: impl Fn(u16) -> bool) -> Option<usize> {
         let now = clock(now);
-        self.held.iter().any(|held| held.is_fresh(now) && ready(held.ends.local.port))
+        self.held.iter().position(|held| held.is_fresh(now) && has_slot(held.ends.local.port))
     }
 
-    /// Takes the oldest request for a port that `ready` says has a slot, as a frame to `mac`, and from it: where the
-    /// sender is may have changed.
-    pub(crate) fn next(
+    /// Takes a request out, as a frame to `mac`, and from it: where the sender is may have changed. Those that have become
+    /// too old go with it.
+    #[inline(never)]
+    pub(crate) fn take(
         &mut self,
+        index: usize,
         mac: Option<EthernetAddress>,
         now: Instant,
-        mut ready: impl FnMut(u16) -> bool,
-    ) -> Option<InjectedSegment> {
+    ) -> InjectedSegment {
         let now = clock(now);
+        let held = self.held.remove(index);
         self.held.retain(|held| held.is_fresh(now));
-        let index = self.held.iter().position(|held| ready(held.ends.local.port))?;
-        Some(write(&self.held.remove(index), mac))
+        write(&held, mac)
     }
 }
 
@@ -178,7 +179,7 @@ fn write(held: &Held, mac: Option<EthernetAddress>) -> InjectedSegment {
         timestamp: None,
         payload: &[],
     };
-    InjectedSegment::new(&tcp, &held.ends, mac.map(|mac| (mac, mac)))
+    InjectedSegment::new(&tcp, &held.ends, mac)
 }
 
 #[cfg(test)]
@@ -226,8 +227,17 @@ mod tests {
         backlog.hold(&parse(frame), Instant::ZERO, &ChecksumCapabilities::default())
     }
 
+    fn take(
+        backlog: &mut BacklogView<'_>,
+        now: Instant,
+        has_slot: impl Fn(u16) -> bool,
+    ) -> Option<InjectedSegment> {
+        let index = backlog.ready(now, has_slot)?;
+        Some(backlog.take(index, Some(MAC), now))
+    }
+
     fn next(backlog: &mut BacklogView<'_>) -> Option<InjectedSegment> {
-        backlog.next(Some(MAC), Instant::ZERO, |_| true)
+        take(backlog, Instant::ZERO, |_| true)
     }
 
     #[test]
@@ -236,8 +246,8 @@ mod tests {
         let mut backlog = BacklogView::from(&mut memory);
         let frame = syn(50_000);
         assert!(hold(&mut backlog, &frame));
-        assert!(backlog.next(Some(MAC), Instant::ZERO, |port| port == 9).is_none());
-        let again = backlog.next(Some(MAC), Instant::ZERO, |port| port == 7).unwrap();
+        assert!(take(&mut backlog, Instant::ZERO, |port| port == 9).is_none());
+        let again = take(&mut backlog, Instant::ZERO, |port| port == 7).unwrap();
         assert_eq!(again.bytes(), frame);
         assert!(next(&mut backlog).is_none());
     }
@@ -275,7 +285,7 @@ mod tests {
                 control: TcpControl::Syn,
                 ..bare(TcpControl::None, &ends, TcpSeqNumber(7), None, 1000)
             };
-            let frame = InjectedSegment::new(&tcp, &ends, Some((MAC, MAC)));
+            let frame = InjectedSegment::new(&tcp, &ends, Some(MAC));
             let mut memory = Backlog::<SIZE>::new();
             let mut backlog = BacklogView::from(&mut memory);
             let held = hold(&mut backlog, frame.bytes());
@@ -312,9 +322,13 @@ mod tests {
             let mut memory = Backlog::<SIZE>::new();
             let mut backlog = BacklogView::from(&mut memory);
             backlog.hold(&parse(&frame), start, &ChecksumCapabilities::default());
-            assert!(backlog.waits(start + SYN_HELD - unit * 2, |_| true));
-            assert!(!backlog.waits(start + SYN_HELD + unit, |_| true));
-            assert!(backlog.next(Some(MAC), start + SYN_HELD + unit, |_| true).is_none());
+            assert!(backlog.ready(start + SYN_HELD - unit * 2, |_| true).is_some());
+            assert!(!backlog.ready(start + SYN_HELD + unit, |_| true).is_some());
+            let late = start + SYN_HELD + unit;
+            assert!(take(&mut backlog, late, |_| true).is_none());
+            let other = syn(50_001);
+            backlog.hold(&parse(&other), late, &ChecksumCapabilities::default());
+            assert_eq!(take(&mut backlog, late, |_| true).unwrap().bytes(), other);
             assert!(backlog.held.is_empty());
         }
         let mut memory = Backlog::<SIZE>::new();
@@ -338,11 +352,11 @@ mod tests {
             let mut backlog = BacklogView::from(&mut memory);
             let heard = asked_at.iter().enumerate().filter(|&(number, _)| number != lost);
             for (index, (_, &at)) in heard.enumerate() {
-                assert!(index == 0 || backlog.waits(second(at), |_| true), "{lost} {at}");
+                assert!(index == 0 || backlog.ready(second(at), |_| true).is_some(), "{lost} {at}");
                 backlog.hold(&parse(&frame), second(at), &ChecksumCapabilities::default());
             }
             let last = if lost == asked_at.len() - 1 { 31 } else { 63 };
-            assert!(!backlog.waits(second(last) + SYN_HELD_MAX, |_| true));
+            assert!(!backlog.ready(second(last) + SYN_HELD_MAX, |_| true).is_some());
         }
     }
 }

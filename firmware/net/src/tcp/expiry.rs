@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 use super::{End, Peer, Phase, Pool};
 use crate::limits::{ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX};
 use crate::netstat::Counters;
-use crate::time::earliest;
+use crate::time::sooner;
 
 impl Pool<'_> {
     /// Notes whether smoltcp found a reset good and ended the connection, in state `before`, with it. In
@@ -73,7 +73,9 @@ impl Pool<'_> {
                 Phase::Orphan => self.expire_orphan(index, now, counters),
                 Phase::Aborting => self.expire_aborting(index, now, tried, counters),
             };
-            next = earliest(next, deadline);
+            if let Some(deadline) = deadline {
+                sooner(&mut next, deadline);
+            }
         }
         let last = self.slots[self.used()].iter().rposition(|slot| slot.phase != Phase::Free);
         self.used = last.map_or(0, |last| last + 1);
@@ -224,7 +226,7 @@ impl Pool<'_> {
             }
             let deadline = slot.touched + unused;
             if now < deadline {
-                next = earliest(next, Some(deadline));
+                sooner(&mut next, deadline);
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
                 self.abort(index, now);
@@ -237,7 +239,7 @@ impl Pool<'_> {
             }
             let deadline = listener.touched + unused;
             if now < deadline {
-                next = earliest(next, Some(deadline));
+                sooner(&mut next, deadline);
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
                 self.unregister(index as u8, now);

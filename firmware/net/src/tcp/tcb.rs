@@ -283,7 +283,7 @@ mod tests {
     fn ack(number: i32, window: u16) -> InjectedSegment {
         let ack = Some(TcpSeqNumber(number));
         let repr = bare(TcpControl::None, &ends(), TcpSeqNumber(100), ack, window);
-        InjectedSegment::new(&repr, &ends(), Some((MAC, MAC)))
+        InjectedSegment::new(&repr, &ends(), Some(MAC))
     }
 
     fn parse(segment: &InjectedSegment) -> Segment<'_> {

@@ -23,19 +23,19 @@ pub(crate) struct InjectedSegment {
 }
 
 impl InjectedSegment {
-    /// The segment `tcp` of the remote end, between these MAC addresses, if the medium has any.
+    /// The segment `tcp` of the remote end, to and from this MAC address, if the medium has any.
     #[inline(never)]
     pub(crate) fn new(
         tcp: &TcpRepr<'_>,
         &FourTuple { local, remote }: &FourTuple,
-        link: Option<(EthernetAddress, EthernetAddress)>,
+        mac: Option<EthernetAddress>,
     ) -> Self {
         let ip = IpRepr::new(remote.addr, local.addr, IpProtocol::Tcp, tcp.buffer_len(), 64);
         let mut buffer = [0; SYN_SIZE];
-        let begin = if let Some((source, destination)) = link {
+        let begin = if let Some(mac) = mac {
             let mut ethernet = EthernetFrame::new_unchecked(&mut buffer[..]);
-            ethernet.set_src_addr(source);
-            ethernet.set_dst_addr(destination);
+            ethernet.set_src_addr(mac);
+            ethernet.set_dst_addr(mac);
             ethernet.set_ethertype(if ip.version() == IpVersion::Ipv4 {
                 EthernetProtocol::Ipv4
             } else {
