@@ -111,5 +111,5 @@ pub use storage::{
 };
 pub use tapboard_net::{
     Backlog, BacklogView, Buffers, Error, Limits, NetConfig, NetStack, Sockets, Storage, TcpSocket,
-    UdpSocket, netstat, rng, stack,
+    UdpSocket, earliest, netstat, rng, stack,
 };

@@ -20,10 +20,8 @@ mod bench;
 mod check;
 mod connect;
 mod echo;
+mod port_offset;
 mod serve;
-
-/// Where a simulated board in user mode has its ports, from 127.0.0.1.
-const OFFSET_USER: u16 = 7000;
 
 /// `tapboard-host`, the tool on the other end of the wire.
 #[derive(Debug, Parser)]

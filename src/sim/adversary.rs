@@ -4,14 +4,14 @@
 //! of attacks it only tells its MAC address to who asks. It remembers at most [`FLOWS`] connections.
 //! Some of what boards must never answer is sent from here, so here it shows if they do.
 
-use serde::{Deserialize, Serialize};
 use smoltcp::phy::{Device, RxToken, TxToken};
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl, TcpSeqNumber};
 use tapboard_firmware::NetConfig;
 use tapboard_firmware::rng::Rng;
 
 use super::craft::{ParsedFrame, Segment, UNANSWERABLE, arp_reply, datagram, dress, read};
+use super::plan::{Attack, AttackWindow};
 use crate::nic::wire::End;
 
 /// Connections an adversary has at a time.
@@ -20,68 +20,6 @@ const FLOWS: usize = 32;
 const BROKEN_PORTS: u16 = 60_000;
 /// The services' ports.
 const PORTS: [u16; 4] = [7, 9, 19, 23];
-
-/// A way to misbehave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Attack {
-    /// Connection requests from addresses that nobody has.
-    SynFlood,
-    /// Likewise, but the neighbours answer for them.
-    SynFloodAnswered,
-    /// The same request several times, with another sequence number each.
-    DuplicateSyn,
-    /// Requests with a wrong checksum.
-    WrongChecksum,
-    /// Requests to all ports.
-    PortScan,
-    /// Frames of random bytes, some of which look like something.
-    Garbage,
-    /// Datagrams to everybody.
-    Broadcast,
-    /// Datagrams from a port that answers by itself.
-    EchoToEcho,
-    /// Connections that send data and acknowledge nothing.
-    NeverAck,
-    /// Connections that are never heard of again.
-    Vanish,
-    /// Connections that begin with a FIN.
-    FinFirst,
-    /// Connections that end in a reset, which fits or does not.
-    Reset,
-    /// Connections that do nothing and stay.
-    Squat,
-}
-
-impl Attack {
-    pub(super) const ALL: [Self; 13] = [
-        Self::SynFlood,
-        Self::SynFloodAnswered,
-        Self::DuplicateSyn,
-        Self::WrongChecksum,
-        Self::PortScan,
-        Self::Garbage,
-        Self::Broadcast,
-        Self::EchoToEcho,
-        Self::NeverAck,
-        Self::Vanish,
-        Self::FinFirst,
-        Self::Reset,
-        Self::Squat,
-    ];
-}
-
-/// An attack, against whom, how often and until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AttackWindow {
-    pub(super) attack: Attack,
-    pub(super) board: usize,
-    #[serde(with = "super::plan::text::instant")]
-    pub(super) until: Instant,
-    #[serde(with = "super::plan::text::duration")]
-    pub(super) gap: Duration,
-}
 
 /// A connection of which only the numbers are known.
 #[derive(Clone, Copy, Debug)]

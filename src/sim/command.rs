@@ -12,8 +12,11 @@ use std::sync::mpsc;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::arena::Arena;
+use super::options::SimOptions;
+use super::plan::WorldPlan;
 use super::replay::replay;
-use super::{Arena, Failure, SimOptions, WorldPlan, WorldReport, run};
+use super::run::{Failure, WorldReport, run};
 use crate::clock::RealClock;
 use crate::output::{self, counted, wrapped};
 

@@ -4,61 +4,20 @@
 //! stack that made it, and calls on another one panic.
 
 mod bare;
+mod error;
 
-use std::fmt;
 use std::net::SocketAddr;
 
-use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, nb};
+use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack};
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
+use tapboard_firmware::NetStack;
 use tapboard_firmware::netstat::Introspect;
-use tapboard_firmware::{Error, NetStack};
 
 pub(super) use self::bare::BareStack;
+pub(super) use self::error::SocketError;
+use self::error::{Call, nb_error};
 use super::arena::PEER_SLOTS;
-
-/// Why a call came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SocketError {
-    Refused,
-    Reset,
-    /// This end gave up.
-    TimedOut,
-    /// Anything else that our stack has to say.
-    Other(Error),
-}
-
-impl fmt::Display for SocketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused => f.write_str("connection refused"),
-            Self::Reset => f.write_str("connection reset"),
-            Self::TimedOut => f.write_str("timed out"),
-            Self::Other(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<Error> for SocketError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::ConnectionRefused => Self::Refused,
-            Error::ConnectionReset => Self::Reset,
-            Error::TimedOut => Self::TimedOut,
-            error => Self::Other(error),
-        }
-    }
-}
-
-fn nb_error(error: nb::Error<Error>) -> nb::Error<SocketError> {
-    match error {
-        nb::Error::WouldBlock => nb::Error::WouldBlock,
-        nb::Error::Other(error) => nb::Error::Other(error.into()),
-    }
-}
-
-/// What a call comes to, or that it has to wait.
-type Call<T> = nb::Result<T, SocketError>;
 
 /// A host's stack.
 pub(super) enum HostStack<'w> {

@@ -8,7 +8,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BOARD_NET, Board, BoardSockets, Firmware, NetConfig, NetStack};
+use tapboard_firmware::{BOARD_NET, Board, BoardSockets, Firmware, NetConfig, NetStack, earliest};
 
 use super::arena::{Lent, PeerSockets};
 use super::client::{Client, SCRATCH, Scratch};
@@ -240,13 +240,5 @@ fn boot_peer<'w>(
             let stack = NetStack::new(config, device, now, entropy, buffers, sockets);
             HostStack::Tapboard(Box::new(stack))
         }
-    }
-}
-
-/// The earlier of two moments, where `None` is none.
-pub(super) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }

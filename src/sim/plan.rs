@@ -25,15 +25,16 @@
 //! - *deadline*, *spin*, *wake-ups*, *stalls*, *content* and *neighbour* look at boards alone. smoltcp asks to be
 //!   polled at once, over and over, while it waits for a neighbour; such a peer is polled each millisecond.
 
+mod attack;
 mod draw;
 mod file;
-pub(super) mod text;
+mod text;
 mod validate;
 
 use serde::{Deserialize, Serialize};
 use smoltcp::time::{Duration, Instant};
 
-use super::adversary::AttackWindow;
+pub(super) use self::attack::{Attack, AttackWindow};
 use crate::link::Setting;
 use crate::nic::wire::Side;
 
@@ -42,6 +43,9 @@ use crate::nic::wire::Side;
 /// may be 60 s away (RFC 6298 2.5), and so may be the end of a neighbour entry that a flipped bit
 /// poisoned; then a client connects anew and does its work.
 pub const SETTLE: Duration = Duration::from_secs(240);
+
+/// The version of the form of a plan's text.
+const VERSION: u32 = 1;
 
 /// A node's cable while nothing is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,7 +221,7 @@ pub(super) struct TimedEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorldPlan {
-    /// The version of the form of this file, [`file::VERSION`].
+    /// The version of the form of this file, [`VERSION`].
     version: u32,
     /// The seed that drew it, if one did; nothing follows from it.
     pub(super) seed: Option<u64>,
@@ -238,7 +242,7 @@ impl WorldPlan {
     pub fn idle(telemetry: bool, duration: Duration) -> Self {
         let cable = CablePlan { delay: Duration::from_micros(100), seed: 0 };
         Self {
-            version: file::VERSION,
+            version: VERSION,
             seed: None,
             heal: Instant::ZERO + duration,
             boards: vec![BoardPlan { profile: Profile::Mcu, telemetry, cable, entropy: 1 }],

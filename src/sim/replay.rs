@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use smoltcp::time::Instant;
 
-use super::{Arena, SimOptions, WorldPlan, WorldReport, run};
+use super::arena::Arena;
+use super::options::SimOptions;
+use super::plan::WorldPlan;
+use super::run::{WorldReport, run};
 use crate::capture::{Capture, Direction};
 use crate::ladder::{Ladder, Style};
 use crate::link::LinkEvents;

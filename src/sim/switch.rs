@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
+use tapboard_firmware::earliest;
 
-use super::node::earliest;
 use crate::link::{Faults, Link, LinkEvents, Setting};
 use crate::nic::wire::{InFlight, Side, Wire};
 

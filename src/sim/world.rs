@@ -10,12 +10,12 @@ mod oracles;
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::EthernetAddress;
-use tapboard_firmware::NetConfig;
+use tapboard_firmware::{NetConfig, earliest};
 
 use super::adversary::Adversary;
 use super::fault_history::FaultHistory;
 use super::host::netstat;
-use super::node::{BoardNode, BootMemory, PeerNode, earliest, net_config};
+use super::node::{BoardNode, BootMemory, PeerNode, net_config};
 use super::plan::{TimedEvent, WorldPlan};
 use super::switch::{Observer, Port, Switch};
 use crate::nic::wire::Side;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::OFFSET_USER;
+use super::port_offset::port_offset;
 use crate::bench::plan::{BenchPlan, PING, Test};
 use crate::net::Host;
 use crate::output::Error;
@@ -101,11 +101,10 @@ impl BenchArgs {
     /// The plan that these options make, once the name is resolved.
     pub fn plan(&self) -> Result<BenchPlan, Error> {
         let address = self.host.resolve()?;
-        let default = if address.is_loopback() { OFFSET_USER } else { 0 };
         let wanted = |test: &Test| self.only.is_empty() || self.only.contains(test);
         Ok(BenchPlan {
             address,
-            port_offset: self.port_offset.unwrap_or(default),
+            port_offset: port_offset(self.port_offset, address),
             tests: Test::ALL.into_iter().filter(wanted).collect(),
             runs: self.runs,
             time: self.seconds,

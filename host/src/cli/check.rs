@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::OFFSET_USER;
+use super::port_offset::port_offset;
 use crate::check::plan::CheckPlan;
 use crate::check::table;
 use crate::net::Host;
@@ -101,8 +101,7 @@ impl CheckArgs {
     pub fn plan(&self) -> Result<CheckPlan, Error> {
         let address = self.host.resolve()?;
         one_board(address).map_err(Error::Failed)?;
-        let default = if address.is_loopback() { OFFSET_USER } else { 0 };
-        let port_offset = self.port_offset.unwrap_or(default);
+        let port_offset = port_offset(self.port_offset, address);
         Ok(CheckPlan {
             address,
             port_offset,

@@ -15,12 +15,11 @@ use smoltcp::phy::Device;
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpEndpoint;
-use tapboard_firmware::NetConfig;
 use tapboard_firmware::config::{KEEP_ALIVE, USER_TIMEOUT};
 use tapboard_firmware::rng::Rng;
+use tapboard_firmware::{NetConfig, earliest};
 
-use super::{Call, SocketError};
-use crate::sim::node::earliest;
+use super::error::{Call, SocketError};
 
 /// Bytes of each TCP buffer.
 const BUFFER: usize = 8 * 1024;

@@ -4,12 +4,11 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
 use super::{
-    AdversaryPlan, BoardPlan, CablePlan, Ending, Event, Job, Pace, PeerPlan, Profile, Stack,
-    TimedEvent, Work, WorldPlan, file,
+    AdversaryPlan, Attack, AttackWindow, BoardPlan, CablePlan, Ending, Event, Job, Pace, PeerPlan,
+    Profile, Stack, TimedEvent, VERSION, Work, WorldPlan,
 };
 use crate::link::{Burst, Chance, Setting};
 use crate::nic::wire::Side;
-use crate::sim::adversary::{Attack, AttackWindow};
 use crate::sim::arena::{BOOTS, PEER_BOOTS};
 use crate::sim::check::SHELL;
 
@@ -139,7 +138,7 @@ impl WorldPlan {
         let mut cables = cables.collect::<Vec<_>>().into_iter();
         let mut cable = || cables.next().expect("one for each node");
         let mut plan = Self {
-            version: file::VERSION,
+            version: VERSION,
             seed: Some(seed),
             heal,
             boards: boards

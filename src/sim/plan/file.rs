@@ -9,11 +9,9 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use serde_json::value::RawValue;
 
-use super::WorldPlan;
 use super::validate::Fault;
+use super::{VERSION, WorldPlan};
 
-/// The version of the form.
-pub(super) const VERSION: u32 = 1;
 /// Columns of a line that is shown in an error.
 const SHOWN: usize = 160;
 /// How deep what has a line of its own may lie: the fields of the plan, and the elements of its lists.

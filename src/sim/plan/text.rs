@@ -21,20 +21,20 @@ fn read<'de, D: Deserializer<'de>, T, E: Display>(
 }
 
 /// `"40 ms"`, exact to the microsecond.
-pub(in crate::sim) mod duration {
+pub(in crate::sim::plan) mod duration {
     use smoltcp::time::Duration;
 
     use super::{Deserializer, Serializer, read};
     use crate::link::{duration_text, parse_duration};
 
-    pub(in crate::sim) fn serialize<S: Serializer>(
+    pub(in crate::sim::plan) fn serialize<S: Serializer>(
         time: &Duration,
         to: S,
     ) -> Result<S::Ok, S::Error> {
         to.serialize_str(&duration_text(*time))
     }
 
-    pub(in crate::sim) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::sim::plan) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Duration, D::Error> {
         read(from, parse_duration)
@@ -42,16 +42,19 @@ pub(in crate::sim) mod duration {
 }
 
 /// `"12.5 s"` since the world began.
-pub(in crate::sim) mod instant {
+pub(in crate::sim::plan) mod instant {
     use smoltcp::time::Instant;
 
     use super::{Deserializer, Serializer, duration};
 
-    pub(in crate::sim) fn serialize<S: Serializer>(at: &Instant, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::sim::plan) fn serialize<S: Serializer>(
+        at: &Instant,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         duration::serialize(&(*at - Instant::ZERO), to)
     }
 
-    pub(in crate::sim) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::sim::plan) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Instant, D::Error> {
         Ok(Instant::ZERO + duration::deserialize(from)?)
@@ -59,18 +62,18 @@ pub(in crate::sim) mod instant {
 }
 
 /// `"loss 5%"`, as at the console.
-pub(in crate::sim) mod setting {
+pub(in crate::sim::plan) mod setting {
     use super::{Deserializer, Serializer, read};
     use crate::link::Setting;
 
-    pub(in crate::sim) fn serialize<S: Serializer>(
+    pub(in crate::sim::plan) fn serialize<S: Serializer>(
         set: &Setting,
         to: S,
     ) -> Result<S::Ok, S::Error> {
         to.collect_str(set)
     }
 
-    pub(in crate::sim) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::sim::plan) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Setting, D::Error> {
         read(from, str::parse)
@@ -78,14 +81,14 @@ pub(in crate::sim) mod setting {
 }
 
 /// `"in"` to the node, `"out"` from it, or `"both"`.
-pub(in crate::sim) mod direction {
+pub(in crate::sim::plan) mod direction {
     use super::{Deserializer, Serializer, read};
     use crate::nic::wire::Side;
 
     const NAMES: [(&str, Option<Side>); 3] =
         [("both", None), ("in", Some(Side::Board)), ("out", Some(Side::Peer))];
 
-    pub(in crate::sim) fn serialize<S: Serializer>(
+    pub(in crate::sim::plan) fn serialize<S: Serializer>(
         side: &Option<Side>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
@@ -93,7 +96,7 @@ pub(in crate::sim) mod direction {
         to.serialize_str(name)
     }
 
-    pub(in crate::sim) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::sim::plan) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<Side>, D::Error> {
         read(from, |text| {
@@ -106,7 +109,7 @@ pub(in crate::sim) mod direction {
 }
 
 /// What a client says to the shell, without the ends of the lines.
-pub(in crate::sim) mod shell {
+pub(in crate::sim::plan) mod shell {
     use super::{Deserialize, Deserializer, Error, Serializer};
     use crate::sim::check::SHELL;
 
@@ -114,14 +117,14 @@ pub(in crate::sim) mod shell {
         std::str::from_utf8(SHELL[index].line).unwrap_or_default().trim_end()
     }
 
-    pub(in crate::sim) fn serialize<S: Serializer>(
+    pub(in crate::sim::plan) fn serialize<S: Serializer>(
         lines: &[u8; 3],
         to: S,
     ) -> Result<S::Ok, S::Error> {
         to.collect_seq(lines.iter().map(|&index| line(index.into())))
     }
 
-    pub(in crate::sim) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::sim::plan) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<[u8; 3], D::Error> {
         let texts = <[String; 3]>::deserialize(from)?;

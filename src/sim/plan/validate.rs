@@ -203,7 +203,7 @@ fn board(board: &BoardPlan) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::adversary::{Attack, AttackWindow};
+    use crate::sim::plan::{Attack, AttackWindow};
 
     /// A plan with one thing changed, and what is said of it.
     fn found(change: impl FnOnce(&mut WorldPlan)) -> String {
