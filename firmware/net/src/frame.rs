@@ -77,6 +77,8 @@ pub(crate) struct Segment<'f> {
 impl<'f> Frame<'f> {
     /// Reads a frame as a device of this medium carries it. `None`: it is too short for a header.
     pub(crate) fn parse(frame: &'f [u8], medium: Medium) -> Option<Self> {
+        #[cfg(test)]
+        once::parsed(once::Layer::Frame);
         if medium == Medium::Ethernet {
             return Self::parse_ethernet(frame);
         }
@@ -102,7 +104,7 @@ impl<'f> Frame<'f> {
             #[cfg(feature = "ipv6")]
             EthernetProtocol::Ipv6 => match ip::parse_ipv6(payload, offset) {
                 Content::Packet(packet) if packet.is_discovery() => {
-                    Received::parse_ndisc(payload, link.source)
+                    Received::parse_ndisc(&packet, link.source)
                         .map_or(Content::OtherDiscovery, Content::Discovery)
                 }
                 content => content,
@@ -127,6 +129,8 @@ impl<'f> Segment<'f> {
         if packet.protocol != IpProtocol::Tcp {
             return None;
         }
+        #[cfg(test)]
+        once::parsed(once::Layer::Transport);
         let tcp = TcpPacket::new_checked(packet.payload).ok()?;
         Some(Self {
             offset: packet.offset,
@@ -180,5 +184,7 @@ impl<'f> Segment<'f> {
     }
 }
 
+#[cfg(test)]
+mod once;
 #[cfg(test)]
 mod tests;

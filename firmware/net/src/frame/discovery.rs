@@ -15,6 +15,9 @@ use smoltcp::wire::{
     NdiscNeighborFlags, NdiscRepr,
 };
 
+#[cfg(feature = "ipv6")]
+use super::Packet;
+
 /// The longest: 14 bytes of Ethernet, 40 of IPv6, 24 of `ICMPv6` and 8 for an option with a MAC address.
 pub(crate) const MESSAGE_SIZE: usize = 14 + 40 + 24 + 8;
 
@@ -84,18 +87,19 @@ impl Received {
         })
     }
 
-    /// Reads an IPv6 packet from `sender` as a neighbour discovery message. RFC 4861 7.1.1, 7.1.2: what is not from the link,
+    /// Reads the neighbour discovery message in an IPv6 packet from `sender`. RFC 4861 7.1.1, 7.1.2: what is not from the link,
     /// not whole, or contradicts itself, is none.
     #[cfg(feature = "ipv6")]
     #[inline(never)]
-    pub(super) fn parse_ndisc(packet: &[u8], sender: EthernetAddress) -> Option<Self> {
-        let ip = Ipv6Packet::new_checked(packet).ok()?;
+    pub(super) fn parse_ndisc(packet: &Packet<'_>, sender: EthernetAddress) -> Option<Self> {
+        // Behind options it is none.
+        let ip = Ipv6Packet::new_unchecked(packet.bytes);
         if ip.next_header() != IpProtocol::Icmpv6 || ip.hop_limit() != 255 {
             return None;
         }
         let (source, destination) = (ip.src_addr(), ip.dst_addr());
-        let icmp = Icmpv6Packet::new_checked(ip.payload()).ok()?;
-        if !icmp.msg_type().is_ndisc() || icmp.msg_code() != 0 {
+        let icmp = Icmpv6Packet::new_checked(packet.payload).ok()?;
+        if icmp.msg_code() != 0 {
             return None;
         }
         let repr =

@@ -9,7 +9,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
 use crate::frame::discovery::{Kind, MESSAGE_SIZE};
-use crate::frame::{Content, Frame};
+use crate::frame::{Content, Frame, Segment};
 use crate::netstat::{Count, Counters};
 use crate::tcp::Slot;
 
@@ -50,17 +50,30 @@ impl<'s> Sent<'s> {
         Self::new(&mut [], Medium::Ethernet, Instant::ZERO)
     }
 
+    /// Notes a frame of smoltcp's, and says whether it is to leave: a question for a MAC address is not.
     #[inline(never)]
-    fn note(&mut self, frame: &[u8]) {
-        self.frames += 1;
-        self.bytes += frame.len() as Count;
-        if self.slots.is_empty() {
-            return;
+    fn note(&mut self, bytes: &[u8]) -> bool {
+        let may_ask = may_ask(bytes.len());
+        if may_ask || !self.slots.is_empty() {
+            let frame = Frame::parse(bytes, self.medium);
+            if let (true, Some(Content::Discovery(received))) =
+                (may_ask, frame.as_ref().map(|frame| &frame.content))
+                && received.kind == Kind::Question
+            {
+                self.asked = Some(received.target);
+                return false;
+            }
+            if let Some(segment) = frame.and_then(|frame| frame.segment()) {
+                self.segment(&segment);
+            }
         }
-        let Some(segment) = Frame::parse(frame, self.medium).and_then(|frame| frame.segment())
-        else {
-            return;
-        };
+        self.frames += 1;
+        self.bytes += bytes.len() as Count;
+        true
+    }
+
+    /// Notes a segment in its connection.
+    fn segment(&mut self, segment: &Segment<'_>) {
         let len = segment.len + usize::from(segment.fin);
         if len == 0 && !segment.syn {
             return;
@@ -87,12 +100,9 @@ impl Counters {
     }
 }
 
-/// Whether `frame`, one of smoltcp's own, is a question for a MAC address, and whose.
-fn asked_for(frame: &[u8], medium: Medium) -> Option<IpAddress> {
-    match Frame::parse(frame, medium)?.content {
-        Content::Discovery(received) if received.kind == Kind::Question => Some(received.target),
-        _ => None,
-    }
+/// Whether a frame of this length may be a question for a MAC address: an ARP packet, or a neighbour solicitation.
+const fn may_ask(len: usize) -> bool {
+    len == 14 + 28 || len == MESSAGE_SIZE
 }
 
 /// A device whose frames are noted as they leave.
@@ -119,16 +129,12 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
             let len = len.min(buffer.len());
             return f(&mut buffer[..len]);
         };
-        // The lengths of an ARP packet and of a neighbour solicitation.
-        if len == 14 + 28 || len == MESSAGE_SIZE {
+        if may_ask(len) {
             let mut buffer = [0; MESSAGE_SIZE];
             let buffer = &mut buffer[..len];
             let result = f(buffer);
-            if let Some(address) = asked_for(buffer, sent.medium) {
-                sent.asked = Some(address);
-            } else {
+            if sent.note(buffer) {
                 token.consume(len, |frame| frame.copy_from_slice(buffer));
-                sent.note(buffer);
             }
             return result;
         }
