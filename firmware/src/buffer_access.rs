@@ -1,12 +1,14 @@
 //! Data moved in place: what the services of bulk data ask of a stack beyond the `embedded-nal` traits.
 //!
-//! A stack with buffers of its own lends them, and nothing is copied; by default the data passes through
-//! [`SCRATCH`] bytes of the call stack, as `send` and `receive` want it.
+//! A stack with buffers of its own lends them, and nothing is copied that comes from nowhere or goes there; what goes back
+//! where it came from is copied once, a full segment at a time. By default the data passes through [`SCRATCH`] bytes of
+//! the call stack, as `send` and `receive` want it.
 
 use embedded_nal::{TcpClientStack, nb};
+use heapless::Vec;
 use tapboard_net::{Error, NetStack, TcpSocket};
 
-use crate::config::SCRATCH;
+use crate::config::{SCRATCH, SEGMENT_SIZE};
 
 /// A stack that may lend its buffers.
 pub trait BufferAccess: TcpClientStack {
@@ -28,6 +30,17 @@ pub trait BufferAccess: TcpClientStack {
     fn skip(&mut self, socket: &mut Self::TcpSocket) -> nb::Result<usize, Self::Error> {
         self.receive(socket, &mut [0; SCRATCH])
     }
+
+    /// Receives some bytes and sends the same ones, as many as there is room for and at most `limit`, which is not 0. The
+    /// result says how many. The rest is `receive`'s: 0 is the peer's FIN. `None`, from a stack that cannot tell its
+    /// room: `receive` and `send` have to do, and the caller keeps what is between them.
+    fn send_back(
+        &mut self,
+        _socket: &mut Self::TcpSocket,
+        _limit: usize,
+    ) -> Option<nb::Result<usize, Self::Error>> {
+        None
+    }
 }
 
 impl BufferAccess for NetStack<'_> {
@@ -46,5 +59,39 @@ impl BufferAccess for NetStack<'_> {
 
     fn skip(&mut self, socket: &mut TcpSocket) -> nb::Result<usize, Error> {
         self.tcp_receive_with(socket, <[u8]>::len)
+    }
+
+    fn send_back(
+        &mut self,
+        socket: &mut TcpSocket,
+        limit: usize,
+    ) -> Option<nb::Result<usize, Error>> {
+        Some(send_back(self, socket, limit))
+    }
+}
+
+/// By way of the call stack, for one socket does not lend both its buffers at once: a full segment at a time, and no
+/// more than can be sent, so that nothing is left over.
+#[inline(never)]
+fn send_back(
+    stack: &mut NetStack<'_>,
+    socket: &TcpSocket,
+    limit: usize,
+) -> nb::Result<usize, Error> {
+    let room = stack.send_room(socket).min(limit).min(SEGMENT_SIZE);
+    let mut bytes = Vec::<u8, SEGMENT_SIZE>::new();
+    let mut waiting = false;
+    let received = stack.tcp_receive_with(socket, |part| {
+        waiting = true;
+        let part = &part[..part.len().min(room - bytes.len())];
+        // It fits.
+        let _ = bytes.extend_from_slice(part);
+        part.len()
+    })?;
+    match received {
+        // No room now; `send` knows whether there will ever be any.
+        0 if waiting => stack.tcp_send(socket, &[]).and(Err(nb::Error::WouldBlock)),
+        0 => Ok(0),
+        _ => stack.tcp_send(socket, &bytes),
     }
 }

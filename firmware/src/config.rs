@@ -76,8 +76,8 @@ pub const LISTEN_RETRY: Duration = Duration::from_secs(1);
 /// Bytes read at a time, on the call stack, when a service has no use for what it receives.
 pub const SCRATCH: usize = 256;
 
-/// Bytes an echo connection may have received and not yet been able to send back.
-pub const ECHO_CARRY: usize = 72;
+/// Bytes an echo connection may have received and not yet been able to send back, on a stack that cannot tell its room.
+pub const ECHO_CARRY: usize = 144;
 
 /// Longest line the shell takes.
 pub const SHELL_LINE: usize = 80;

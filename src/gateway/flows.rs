@@ -65,12 +65,11 @@ struct Flow {
 #[derive(Debug)]
 pub(super) struct Flows {
     flows: Slab<Flow>,
-    scratch: Vec<u8>,
 }
 
 impl Flows {
     pub(super) fn new() -> Self {
-        Self { flows: Slab::new(FLOWS), scratch: vec![0; 64 * 1024] }
+        Self { flows: Slab::new(FLOWS) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -192,7 +191,7 @@ impl Flows {
         let full = self.flows.vacant().is_none();
         for index in self.flows.numbers() {
             let Some(flow) = self.flows.get_mut(index) else { continue };
-            match flow.turn(stack, &mut self.scratch, now) {
+            match flow.turn(stack, now) {
                 FlowState::Live(again) => next = [next, again].into_iter().flatten().min(),
                 FlowState::Done => {
                     if let Some(flow) = self.flows.take(index) {
@@ -230,7 +229,7 @@ impl Flow {
         stack.abort(self.board);
     }
 
-    fn turn(&mut self, stack: &mut NetStack<'_>, scratch: &mut [u8], now: Instant) -> FlowState {
+    fn turn(&mut self, stack: &mut NetStack<'_>, now: Instant) -> FlowState {
         if std::mem::take(&mut self.failed)
             && let Ok(Some(error)) = self.kernel.take_error()
         {
@@ -276,77 +275,87 @@ impl Flow {
         if self.board_closed && stack.endpoints(&self.board).is_err() {
             return FlowState::Reset;
         }
-        match (self.kernel_to_board(stack, scratch), self.board_to_kernel(stack, scratch)) {
+        match (self.kernel_to_board(stack), self.board_to_kernel(stack)) {
             (Ok(_), Ok(_)) if self.kernel_closed && self.board_closed => FlowState::Done,
             (Ok(more), Ok(more_back)) => FlowState::Live((more || more_back).then_some(now)),
             _ => FlowState::Reset,
         }
     }
 
-    /// Moves bytes from the kernel to the board. `true`: the budget ran out.
-    fn kernel_to_board(
-        &mut self,
-        stack: &mut NetStack<'_>,
-        scratch: &mut [u8],
-    ) -> Result<bool, ()> {
+    /// Moves bytes from the kernel to the board: read into the room that the stack lends. `true`: the budget ran out.
+    fn kernel_to_board(&mut self, stack: &mut NetStack<'_>) -> Result<bool, ()> {
         let mut budget = BUDGET;
-        while self.readable && !self.kernel_closed {
-            let room = stack.send_room(&self.board).min(scratch.len());
-            if room == 0 {
-                return Ok(false);
+        while self.readable && !self.kernel_closed && stack.send_room(&self.board) > 0 {
+            if budget == 0 {
+                return Ok(true);
             }
-            match self.kernel.read(&mut scratch[..room]) {
-                Ok(0) => {
+            let (kernel, mut end) = (&mut self.kernel, Ok(None));
+            let _ = stack.tcp_send_with(&self.board, |room| {
+                let room_len = room.len().min(budget);
+                if room_len == 0 {
+                    return 0;
+                }
+                end = kernel.read(&mut room[..room_len]).map(Some);
+                let count = end.as_ref().map_or(0, |count| count.unwrap_or(0));
+                budget -= count;
+                count
+            });
+            match end {
+                Ok(None) => return Ok(false),
+                Ok(Some(0)) => {
                     self.kernel_closed = true;
                     stack.shutdown(&self.board).map_err(drop)?;
                 }
-                Ok(count) => {
-                    let sent = TcpClientStack::send(stack, &mut self.board, &scratch[..count]);
-                    debug_assert_eq!(sent, Ok(count), "there was room for it");
-                    budget = budget.saturating_sub(count);
-                    if budget == 0 {
-                        return Ok(true);
-                    }
-                }
+                Ok(Some(_)) => {}
                 Err(error) => self.readable = again(&error)?,
             }
         }
         Ok(false)
     }
 
-    /// Moves bytes from the board to the kernel. `true`: the budget ran out.
-    fn board_to_kernel(
-        &mut self,
-        stack: &mut NetStack<'_>,
-        scratch: &mut [u8],
-    ) -> Result<bool, ()> {
+    /// Moves bytes from the board to the kernel: written from the buffer that the stack lends. `true`: the budget ran out.
+    fn board_to_kernel(&mut self, stack: &mut NetStack<'_>) -> Result<bool, ()> {
         let mut budget = BUDGET;
         while !self.board_closed {
+            if budget == 0 {
+                return Ok(true);
+            }
+            let (kernel, writable) = (&mut self.kernel, self.writable);
+            let (mut lent, mut error) = (false, None);
             // Asked even when the kernel cannot take anything: the board may have reset.
-            let count = match stack.peek(&self.board, scratch) {
-                Ok(count) => count,
+            let received = stack.tcp_receive_with(&self.board, |bytes| {
+                lent = true;
+                let bytes = &bytes[..bytes.len().min(budget)];
+                if bytes.is_empty() || !writable {
+                    return 0;
+                }
+                match kernel.write(bytes) {
+                    Ok(written) => {
+                        budget -= written;
+                        written
+                    }
+                    Err(reason) => {
+                        error = Some(reason);
+                        0
+                    }
+                }
+            });
+            match received {
+                Ok(_) => {}
                 Err(nb::Error::WouldBlock | nb::Error::Other(Error::InvalidState)) => {
                     return Ok(false);
                 }
                 Err(nb::Error::Other(_)) => return Err(()),
-            };
+            }
             if !self.writable {
                 return Ok(false);
             }
-            if count == 0 {
+            if !lent {
                 self.board_closed = true;
                 return self.kernel.shutdown(Shutdown::Write).map(|()| false).map_err(drop);
             }
-            match self.kernel.write(&scratch[..count]) {
-                Ok(written) => {
-                    let _ =
-                        TcpClientStack::receive(stack, &mut self.board, &mut scratch[..written]);
-                    budget = budget.saturating_sub(written);
-                    if budget == 0 {
-                        return Ok(true);
-                    }
-                }
-                Err(error) => self.writable = again(&error)?,
+            if let Some(error) = error {
+                self.writable = again(&error)?;
             }
         }
         Ok(false)

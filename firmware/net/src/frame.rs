@@ -10,8 +10,8 @@ mod ip;
 
 use smoltcp::phy::{ChecksumCapabilities, Medium};
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, TcpPacket, TcpRepr,
-    TcpSeqNumber,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, TcpPacket,
+    TcpRepr, TcpSeqNumber,
 };
 
 use discovery::Received;
@@ -76,6 +76,8 @@ pub(crate) struct Segment<'f> {
 impl<'f> Frame<'f> {
     /// Reads a frame as a device of this medium carries it. `None`: it is too short for a header.
     pub(crate) fn parse(frame: &'f [u8], medium: Medium) -> Option<Self> {
+        #[cfg(test)]
+        once::parsed(once::Layer::Frame);
         if medium == Medium::Ethernet {
             return Self::parse_ethernet(frame);
         }
@@ -126,6 +128,8 @@ impl<'f> Segment<'f> {
         if packet.protocol != IpProtocol::Tcp {
             return None;
         }
+        #[cfg(test)]
+        once::parsed(once::Layer::Transport);
         let tcp = TcpPacket::new_checked(packet.payload).ok()?;
         Some(Self {
             offset: packet.offset,
@@ -184,5 +188,7 @@ impl<'f> Segment<'f> {
     }
 }
 
+#[cfg(test)]
+mod once;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! Echo (RFC 862), TCP and UDP port 7: what comes in goes back.
 //!
-//! TCP: a connection holds at most [`ECHO_CARRY`] bytes that it has received and not yet sent back,
-//! and receives nothing while it holds any; so a client that does not read is slowed by its own
+//! TCP: a connection receives no more than it can send back at once, on a stack that knows its room
+//! ([`BufferAccess::send_back`]). On another it holds at most [`ECHO_CARRY`] bytes that it has received and not yet
+//! sent back, and receives nothing while it holds any. So a client that does not read is slowed by its own
 //! window. At the peer's FIN everything has been sent, and the connection closes.
 //!
 //! UDP: a datagram goes back to its sender, unless the sender's port is one that would answer it
@@ -10,15 +11,16 @@
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
-use embedded_nal::{TcpClientStack, TcpFullStack, UdpFullStack};
+use embedded_nal::{TcpFullStack, UdpFullStack};
 use smoltcp::time::Instant;
 use tapboard_net::earliest;
 use tapboard_net::netstat::Count;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, moved};
 use super::contract::Service;
 use super::datagram::{UdpPort, answers_by_itself};
 use super::server::{Connection, Server, Stop};
+use crate::buffer_access::BufferAccess;
 use crate::config::{ECHO_CARRY, SERVICE_BUDGET, TCP_SLOTS};
 
 /// The port of RFC 862.
@@ -58,7 +60,10 @@ impl<T, U> Echo<T, U> {
     }
 }
 
-impl<S: TcpFullStack + UdpFullStack, B> Service<S, B> for Echo<S::TcpSocket, S::UdpSocket> {
+impl<S, B> Service<S, B> for Echo<S::TcpSocket, S::UdpSocket>
+where
+    S: TcpFullStack + UdpFullStack + BufferAccess,
+{
     fn poll(&mut self, now: Instant, stack: &mut S, _board: &mut B) -> Option<Instant> {
         let refused = &mut self.refused;
         let udp = self.udp.poll(now, stack, |remote, _datagram, length| {
@@ -75,11 +80,11 @@ impl<S: TcpFullStack + UdpFullStack, B> Service<S, B> for Echo<S::TcpSocket, S::
     }
 }
 
-/// What a connection has received and not yet sent back.
+/// What a connection has received and not yet sent back; always empty on a stack that knows its room.
 #[derive(Debug)]
 struct Carry(Buffer<ECHO_CARRY>);
 
-impl<S: TcpClientStack> Connection<S, ()> for Carry {
+impl<S: BufferAccess> Connection<S, ()> for Carry {
     fn new(_remote: SocketAddr) -> Self {
         Self(Buffer::new())
     }
@@ -96,7 +101,11 @@ impl<S: TcpClientStack> Connection<S, ()> for Carry {
             if left == 0 {
                 return ControlFlow::Continue(());
             }
-            match self.0.fill(stack, socket, left)? {
+            let received = match stack.send_back(socket, left) {
+                Some(sent_back) => moved(&sent_back)?,
+                None => self.0.fill(stack, socket, left)?,
+            };
+            match received {
                 0 => return ControlFlow::Break(Stop::Done),
                 length => left -= length,
             }

@@ -84,7 +84,7 @@ impl Received {
         })
     }
 
-    /// Reads an IPv6 packet from `sender` as a neighbour discovery message. RFC 4861 7.1.1, 7.1.2: what is not from the link,
+    /// Reads the neighbour discovery message in an IPv6 packet from `sender`. RFC 4861 7.1.1, 7.1.2: what is not from the link,
     /// not whole, or contradicts itself, is none.
     #[cfg(feature = "ipv6")]
     #[inline(never)]

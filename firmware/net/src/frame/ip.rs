@@ -53,6 +53,8 @@ impl Packet<'_> {
 
 /// Reads the IPv4 packet that begins at `header` of its frame.
 pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
+    #[cfg(test)]
+    super::once::parsed(super::once::Layer::Network);
     let Ok(ip) = Ipv4Packet::new_checked(bytes) else { return Content::Other };
     if ip.more_frags() || ip.frag_offset() != 0 {
         return Content::Fragment;
@@ -70,6 +72,8 @@ pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
 /// Reads the IPv6 packet that begins at `header` of its frame.
 #[cfg(feature = "ipv6")]
 pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
+    #[cfg(test)]
+    super::once::parsed(super::once::Layer::Network);
     let Ok(ip) = Ipv6Packet::new_checked(bytes) else { return Content::Other };
     let Some((protocol, skipped)) = past_options(ip.next_header(), ip.payload()) else {
         return Content::Other;

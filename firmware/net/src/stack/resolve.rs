@@ -9,8 +9,8 @@ use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::MeteredToken;
 use crate::fmt::warning;
-use crate::frame::{Packet, same};
 use crate::frame::discovery::{Kind, Message, Received};
+use crate::frame::{Packet, same};
 use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
 use crate::neighbors::Source;
 use crate::netstat::Count;
@@ -107,7 +107,8 @@ impl NetStack<'_> {
         }
         let Some(to) = self.mac() else { return };
         while let Some((address, mac)) = self.neighbors.tell(only, self.now) {
-            let mut answer = Message { kind: Kind::Answer, mac, owner: *address, target: *address, to };
+            let mut answer =
+                Message { kind: Kind::Answer, mac, owner: *address, target: *address, to };
             if let Some(own) = self.own_beside(&answer.owner) {
                 answer.target = own;
             } else {

@@ -235,10 +235,12 @@ impl NetStack<'_> {
         }) {
             count += taken;
         }
-        let slot = &mut self.pool.slots[index];
-        slot.moved = self.now;
-        slot.tcb.consumed(count);
-        self.dirty |= count > 0;
+        if count > 0 {
+            let slot = &mut self.pool.slots[index];
+            slot.moved = self.now;
+            slot.tcb.consumed(count);
+            self.dirty = true;
+        }
         Ok(count)
     }
 }

@@ -9,7 +9,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
 use crate::frame::discovery::{Kind, MESSAGE_SIZE};
-use crate::frame::{Content, Frame};
+use crate::frame::{Content, Frame, Segment};
 use crate::netstat::{Count, Counters};
 use crate::tcp::Slot;
 
@@ -50,29 +50,30 @@ impl<'s> Sent<'s> {
         Self::new(&mut [], Medium::Ethernet, Instant::ZERO)
     }
 
-    /// Whether `frame`, one of smoltcp's own, is a question for a MAC address; whose is noted.
+    /// Notes a frame of smoltcp's, and says whether it is to leave: a question for a MAC address is not.
     #[inline(never)]
-    fn asks(&mut self, frame: &[u8]) -> bool {
-        match Frame::parse(frame, self.medium).map(|frame| frame.content) {
-            Some(Content::Discovery(received)) if received.kind == Kind::Question => {
+    fn note(&mut self, bytes: &[u8]) -> bool {
+        let may_ask = may_ask(bytes.len());
+        if may_ask || !self.slots.is_empty() {
+            let frame = Frame::parse(bytes, self.medium);
+            if let (true, Some(Content::Discovery(received))) =
+                (may_ask, frame.as_ref().map(|frame| &frame.content))
+                && received.kind == Kind::Question
+            {
                 self.asked = Some(received.target);
-                true
+                return false;
             }
-            _ => false,
+            if let Some(segment) = frame.and_then(|frame| frame.segment()) {
+                self.segment(&segment);
+            }
         }
+        self.frames += 1;
+        self.bytes += bytes.len() as Count;
+        true
     }
 
-    #[inline(never)]
-    fn note(&mut self, frame: &[u8]) {
-        self.frames += 1;
-        self.bytes += frame.len() as Count;
-        if self.slots.is_empty() {
-            return;
-        }
-        let Some(segment) = Frame::parse(frame, self.medium).and_then(|frame| frame.segment())
-        else {
-            return;
-        };
+    /// Notes a segment in its connection.
+    fn segment(&mut self, segment: &Segment<'_>) {
         let len = segment.len + usize::from(segment.fin);
         if len == 0 && !segment.syn {
             return;
@@ -99,6 +100,11 @@ impl Counters {
     }
 }
 
+/// Whether a frame of this length may be a question for a MAC address: an ARP packet, or a neighbour solicitation.
+const fn may_ask(len: usize) -> bool {
+    len == 14 + 28 || len == MESSAGE_SIZE
+}
+
 /// A device whose frames are noted as they leave.
 #[derive(Debug)]
 pub(crate) struct Metered<'d, D: ?Sized> {
@@ -118,8 +124,7 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
         let token = match token {
-            // Neither of the length of an ARP packet nor of that of a neighbour solicitation.
-            Some(token) if len != 14 + 28 && len != MESSAGE_SIZE => {
+            Some(token) if !may_ask(len) => {
                 return token.consume(len, |buffer| {
                     let result = f(buffer);
                     sent.note(buffer);
@@ -134,10 +139,9 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
         let buffer = &mut buffer[..len];
         let result = f(buffer);
         if let Some(token) = token
-            && !sent.asks(buffer)
+            && sent.note(buffer)
         {
             token.consume(len, |frame| frame.copy_from_slice(buffer));
-            sent.note(buffer);
         }
         result
     }
