@@ -92,7 +92,7 @@ struct Node {
 }
 
 impl Node {
-    /// 192.0.2.`last`, and 2001:db8::`last`.
+    /// 192.0.2.`last`, and `2001:db8::last`.
     fn new(last: u8, arriving: &Queue, leaving: &Queue) -> Self {
         let config = NetConfig::new(EthernetAddress([2, 0, 0x5e, 0, 0, last]))
             .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, last), 24));
