@@ -78,20 +78,26 @@ fn send_back(
     socket: &TcpSocket,
     limit: usize,
 ) -> nb::Result<usize, Error> {
-    let room = stack.send_room(socket).min(limit).min(SEGMENT_SIZE);
-    let mut bytes = Vec::<u8, SEGMENT_SIZE>::new();
+    // First a look, for most turns end with it.
     let mut waiting = false;
-    let received = stack.tcp_receive_with(socket, |part| {
+    stack.tcp_receive_with(socket, |_| {
         waiting = true;
+        0
+    })?;
+    if !waiting {
+        return Ok(0);
+    }
+    let room = stack.send_room(socket).min(limit).min(SEGMENT_SIZE);
+    if room == 0 {
+        // `send` knows whether there will ever be any.
+        return stack.tcp_send(socket, &[]).and(Err(nb::Error::WouldBlock));
+    }
+    let mut bytes = Vec::<u8, SEGMENT_SIZE>::new();
+    stack.tcp_receive_with(socket, |part| {
         let part = &part[..part.len().min(room - bytes.len())];
         // It fits.
         let _ = bytes.extend_from_slice(part);
         part.len()
     })?;
-    match received {
-        // No room now; `send` knows whether there will ever be any.
-        0 if waiting => stack.tcp_send(socket, &[]).and(Err(nb::Error::WouldBlock)),
-        0 => Ok(0),
-        _ => stack.tcp_send(socket, &bytes),
-    }
+    stack.tcp_send(socket, &bytes)
 }

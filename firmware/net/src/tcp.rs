@@ -224,7 +224,7 @@ impl<'a> Pool<'a> {
         0..self.used
     }
 
-    fn handle(&self, index: usize) -> SocketHandle {
+    pub(crate) fn handle(&self, index: usize) -> SocketHandle {
         self.slots[index].handle.expect("every slot was given its socket in new()")
     }
 

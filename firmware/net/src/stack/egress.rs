@@ -2,7 +2,7 @@
 
 use smoltcp::iface::PollResult;
 use smoltcp::phy::Device;
-use smoltcp::socket::tcp::State;
+use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpControl};
 
@@ -54,9 +54,9 @@ impl NetStack<'_> {
             if matches!(self.pool.slots[index].phase, Phase::Free | Phase::Handshake) {
                 continue;
             }
-            let Some(ends) = self.pool.four_tuple(index) else { continue };
             self.pool.shut_waiting(index);
-            let socket = self.pool.socket(index);
+            let handle = self.pool.handle(index);
+            let socket = self.pool.set.get_mut::<tcp::Socket<'_>>(handle);
             let (finished, fin) = match socket.state() {
                 State::Established => (false, false),
                 State::FinWait1 => (false, true),
@@ -70,12 +70,13 @@ impl NetStack<'_> {
             let tcb = &self.pool.slots[index].tcb;
             let deadline = tcb.deadline(queue, fin, user_timeout, self.now).filter(|_| !deaf);
             let timeout = user_timeout - tcb.pretended(user_timeout);
-            self.pool.socket_mut(index).set_timeout(Some(timeout));
+            socket.set_timeout(Some(timeout));
             let Some(deadline) = deadline else { continue };
             if self.now < deadline {
                 sooner(&mut next, deadline);
                 continue;
             }
+            let Some(ends) = self.pool.four_tuple(index) else { continue };
             self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
             let tcb = &mut self.pool.slots[index].tcb;
             let seq = tcb.rcv_nxt(unread) + usize::from(finished);
