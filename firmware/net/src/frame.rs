@@ -10,8 +10,8 @@ mod ip;
 
 use smoltcp::phy::{ChecksumCapabilities, Medium};
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, TcpPacket,
-    TcpRepr, TcpSeqNumber,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol,
+    TCP_HEADER_LEN, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
 use discovery::Received;
@@ -179,6 +179,10 @@ impl<'f> Segment<'f> {
 
     /// The blocks of its SACK option. A broken option is no good to smoltcp either.
     pub(crate) fn sack_ranges(&self) -> [Option<(u32, u32)>; 3] {
+        // Most segments have no options.
+        if usize::from(self.packet().header_len()) == TCP_HEADER_LEN {
+            return [None; 3];
+        }
         self.repr().map_or([None; 3], |repr| repr.sack_ranges)
     }
 

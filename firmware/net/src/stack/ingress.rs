@@ -141,10 +141,6 @@ impl NetStack<'_> {
             self.pool.find(&ends)
         };
         if let Some(index) = known {
-            if self.is_dangerous(index, segment.seq) {
-                self.counters.early_dropped = self.counters.early_dropped.wrapping_add(1);
-                return;
-            }
             self.deliver(index, bytes, link, segment, transmit);
         } else {
             self.pass(Recipient::Tcp, bytes, transmit);
@@ -165,6 +161,10 @@ impl NetStack<'_> {
     ) {
         let verify = self.capabilities.checksum.tcp.rx();
         let before = self.pool.snapshot(index);
+        if self.is_dangerous(index, segment.seq, before.unread) {
+            self.counters.early_dropped = self.counters.early_dropped.wrapping_add(1);
+            return;
+        }
         if segment.rst {
             self.pass(Recipient::Tcp, bytes, transmit);
             self.pool.reset(index, before.state);
@@ -188,14 +188,14 @@ impl NetStack<'_> {
     }
 
     /// Whether smoltcp would panic at a segment with this number, which cannot be one of that connection.
-    fn is_dangerous(&self, index: usize, seq: TcpSeqNumber) -> bool {
+    fn is_dangerous(&self, index: usize, seq: TcpSeqNumber, unread: usize) -> bool {
         let tcb = &self.pool.slots[index].tcb;
         // Nobody knows of the connection yet. smoltcp would count with a window that it has not announced
         // (`last_scaled_window`, socket/tcp.rs 782).
         tcb.syn_unsent
             // To smoltcp that is later than the window and earlier at once (socket/tcp.rs 1738), if the window ends
             // before it begins: behind a FIN that came in while it was closed.
-            || tcb.is_far(seq, self.pool.socket(index).recv_queue())
+            || tcb.is_far(seq, unread)
     }
 
     /// Gives smoltcp a segment with data without its FIN; see [`crate::workaround::fin`]. Says whether the FIN is still to be
