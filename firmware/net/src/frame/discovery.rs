@@ -94,17 +94,17 @@ impl Received {
         let [kind, 0, _, _, flags, _, _, _, body @ ..] = packet.payload else { return None };
         let (&target, mut options) = body.split_first_chunk::<16>()?;
         let (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) =
-            (packet.source, packet.destination)
+            (&packet.source, &packet.destination)
         else {
             return None;
         };
         let icmp = Icmpv6Packet::new_unchecked(packet.payload);
-        if !icmp.verify_checksum(&source, &destination) {
+        if !icmp.verify_checksum(source, destination) {
             return None;
         }
         let target = Ipv6Address::from(target);
         let (kind, owner, name) = match *kind {
-            SOLICITATION => (Kind::Question, source, SOURCE_LINK),
+            SOLICITATION => (Kind::Question, *source, SOURCE_LINK),
             ADVERTISEMENT => (Kind::Answer, target, TARGET_LINK),
             _ => return None,
         };
@@ -120,7 +120,7 @@ impl Received {
         }
         let contradicts = match kind {
             Kind::Question => {
-                source.is_unspecified() && (told || destination != solicited_node(target))
+                source.is_unspecified() && (told || *destination != solicited_node(target))
             }
             Kind::Answer => destination.is_multicast() && flags & SOLICITED != 0,
         };

@@ -1,7 +1,7 @@
 //! Internet headers: IPv4 (RFC 791) and IPv6 (RFC 8200).
 
 #[cfg(feature = "ipv6")]
-use smoltcp::wire::{Icmpv6Message, Ipv6ExtHeader, Ipv6Packet};
+use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
 use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
 use super::Content;
@@ -31,11 +31,13 @@ impl Packet<'_> {
     #[cfg(feature = "ipv6")]
     pub(super) fn is_discovery(&self) -> bool {
         self.protocol == IpProtocol::Icmpv6
-            && self.payload.first().is_some_and(|&kind| Icmpv6Message::from(kind).is_ndisc())
+            // RFC 4861 4: what routers and neighbours say, and redirects.
+            && matches!(self.payload, [133..=137, ..])
     }
 }
 
 /// Reads the IPv4 packet that begins at `header` of its frame.
+#[cfg_attr(feature = "ipv6", inline(never))]
 pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
     let Ok(ip) = Ipv4Packet::new_checked(bytes) else { return Content::Other };
     if ip.more_frags() || ip.frag_offset() != 0 {
@@ -53,6 +55,7 @@ pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
 
 /// Reads the IPv6 packet that begins at `header` of its frame.
 #[cfg(feature = "ipv6")]
+#[inline(never)]
 pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
     let Ok(ip) = Ipv6Packet::new_checked(bytes) else { return Content::Other };
     let Some((protocol, skipped)) = past_options(ip.next_header(), ip.payload()) else {
