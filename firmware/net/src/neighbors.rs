@@ -22,6 +22,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use crate::frame::same;
 use crate::limits::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
+use crate::time::sooner;
 
 #[derive(Debug)]
 struct Neighbor {
@@ -61,7 +62,16 @@ impl Neighbor {
         self.mac.is_some() && now < self.heard + NEIGHBOR_FRESH
     }
 
+    /// What it is to be kept for: first of all that it is wanted, then that it is confirmed, then that it was heard of.
+    fn worth(&self) -> i64 {
+        // Later than any time.
+        const CONFIRMED: i64 = 1 << 60;
+        let weight = i64::from(self.wanted) * 2 + i64::from(self.confirmed);
+        self.heard.total_micros() + weight * CONFIRMED
+    }
+
     /// When it is to be asked for, if it is.
+    #[inline(never)]
     fn ask_at(&self) -> Option<Instant> {
         if !self.wanted {
             return None;
@@ -205,7 +215,7 @@ impl Neighbors {
                 .filter(|(_, entry)| {
                     !entry.wanted || (heard && !entry.confirmed && entry.mac.is_some())
                 })
-                .min_by_key(|(_, entry)| (entry.wanted, entry.confirmed, entry.heard))?;
+                .min_by_key(|(_, entry)| entry.worth())?;
             self.entries.swap_remove(index);
             self.stale = true;
         }
@@ -257,7 +267,11 @@ impl Neighbors {
 
     /// When the next is to be asked for.
     pub(crate) fn ask_at(&self) -> Option<Instant> {
-        self.entries.iter().filter_map(Neighbor::ask_at).min()
+        let mut next = None;
+        for at in self.entries.iter().filter_map(Neighbor::ask_at) {
+            sooner(&mut next, at);
+        }
+        next
     }
 
     /// Forgets everybody.

@@ -98,17 +98,20 @@ impl Pool<'_> {
         dated.min().map(|(_, index)| index)
     }
 
+    /// Whether this slot's owner has to give it to `owner`, if it comes to that.
+    #[inline(never)]
+    fn may_lose(&self, index: usize, owner: SlotOwner) -> bool {
+        let loser = self.slots[index].owner;
+        loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
+    }
+
     /// Makes room at somebody's cost: a stale handshake can be replaced at once; a connection that moved
     /// nothing for long is aborted, and its slot is free once the RST has left.
     fn evict(&mut self, owner: SlotOwner, now: Instant, counters: &mut Counters) -> Option<usize> {
-        let may_lose = |index: usize| {
-            let loser = self.slots[index].owner;
-            loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
-        };
         let handshake = self.oldest(&|index| {
             let Slot { phase, since, .. } = self.slots[index];
             let stale = phase == Phase::Handshake && now >= since + SYN_RECEIVED_EVICT;
-            (stale && may_lose(index)).then_some(since)
+            (stale && self.may_lose(index, owner)).then_some(since)
         });
         if let Some(index) = handshake {
             counters.evicted = counters.evicted.wrapping_add(1);
@@ -120,7 +123,7 @@ impl Pool<'_> {
             let Slot { phase, moved, .. } = self.slots[index];
             let idle = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan)
                 && now >= moved + self.limits.idle_evict;
-            (idle && may_lose(index)).then_some(moved)
+            (idle && self.may_lose(index, owner)).then_some(moved)
         });
         if let (Some(index), false) = (idle, leaving) {
             counters.evicted = counters.evicted.wrapping_add(1);
