@@ -79,6 +79,10 @@ impl Neighbor {
         let stale = if self.mac.is_some() { self.heard + NEIGHBOR_FRESH } else { self.asked };
         Some(if self.asks == 0 { stale } else { stale.max(self.asked + NEIGHBOR_ASK) })
     }
+
+    fn asks_at(&self, now: Instant) -> bool {
+        self.ask_at().is_some_and(|at| at <= now)
+    }
 }
 
 /// How far what tells of a MAC address is to be believed.
@@ -254,8 +258,7 @@ impl Neighbors {
 
     /// A neighbour that is to be asked for now.
     pub(crate) fn ask(&mut self, now: Instant) -> Option<IpAddress> {
-        let due = |entry: &&mut Neighbor| entry.ask_at().is_some_and(|at| at <= now);
-        let entry = self.entries.iter_mut().find(due)?;
+        let entry = self.entries.iter_mut().find(|entry| entry.asks_at(now))?;
         if entry.asks >= NEIGHBOR_ASKS && entry.mac.is_some() {
             (entry.mac, entry.confirmed) = (None, false);
             self.stale = true;
@@ -265,13 +268,16 @@ impl Neighbors {
         Some(entry.address)
     }
 
-    /// When the next is to be asked for.
-    pub(crate) fn ask_at(&self) -> Option<Instant> {
-        let mut next = None;
+    /// Whether one is to be asked for now.
+    pub(crate) fn asks(&self, now: Instant) -> bool {
+        self.entries.iter().any(|entry| entry.asks_at(now))
+    }
+
+    /// Makes `next` no later than when another is to be asked for.
+    pub(crate) fn ask_at(&self, next: &mut Option<Instant>) {
         for at in self.entries.iter().filter_map(Neighbor::ask_at) {
-            sooner(&mut next, at);
+            sooner(next, at);
         }
-        next
     }
 
     /// Forgets everybody.

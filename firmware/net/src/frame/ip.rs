@@ -1,8 +1,8 @@
 //! Internet headers: IPv4 (RFC 791) and IPv6 (RFC 8200).
 
+use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
-use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
 use super::Content;
 

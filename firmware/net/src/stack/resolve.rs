@@ -9,13 +9,13 @@ use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::MeteredToken;
 use crate::fmt::warning;
-use crate::frame::{Packet, same};
 use crate::frame::discovery::{Kind, Message, Received};
+use crate::frame::{Packet, same};
 use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
 use crate::neighbors::Source;
 use crate::netstat::Count;
 use crate::tcp::Phase;
-use crate::time::earliest;
+use crate::time::sooner;
 use crate::workaround::inject::InjectedSegment;
 
 /// Somebody else on the network uses an address of ours.
@@ -107,7 +107,8 @@ impl NetStack<'_> {
         }
         let Some(to) = self.mac() else { return };
         while let Some((address, mac)) = self.neighbors.tell(only, self.now) {
-            let mut answer = Message { kind: Kind::Answer, mac, owner: *address, target: *address, to };
+            let mut answer =
+                Message { kind: Kind::Answer, mac, owner: *address, target: *address, to };
             if let Some(own) = self.own_beside(&answer.owner) {
                 answer.target = own;
             } else {
@@ -252,7 +253,7 @@ impl NetStack<'_> {
             self.transmit(token, &message);
             self.identity.announce = Some((self.now, index + 1));
         }
-        while self.neighbors.ask_at().is_some_and(|at| at <= self.now) {
+        while self.neighbors.asks(self.now) {
             // Room first: what is taken for asked is asked.
             let Some(token) = device.transmit(self.now) else { return true };
             let Some(hop) = self.neighbors.ask(self.now) else { return false };
@@ -291,10 +292,15 @@ impl NetStack<'_> {
         self.identity.spoken = Some(self.now);
     }
 
-    /// When [`NetStack::discovery_egress`] has something to do.
-    pub(super) fn ask_at(&self) -> Option<Instant> {
-        self.mac()?;
-        earliest(self.neighbors.ask_at(), self.identity.announce.map(|(at, _)| at))
+    /// Makes `next` no later than when [`NetStack::discovery_egress`] has something to do.
+    pub(super) fn ask_at(&self, next: &mut Option<Instant>) {
+        if self.mac().is_none() {
+            return;
+        }
+        self.neighbors.ask_at(next);
+        if let Some((at, _)) = self.identity.announce {
+            sooner(next, at);
+        }
     }
 }
 
