@@ -228,21 +228,26 @@ impl<'a> Pool<'a> {
         self.slots[index].handle.expect("every slot was given its socket in new()")
     }
 
+    /// A slot's socket. Never inlined, as what follows: they are in many places.
+    #[inline(never)]
     pub(crate) fn socket(&self, index: usize) -> &tcp::Socket<'a> {
         self.set.get(self.handle(index))
     }
 
+    #[inline(never)]
     pub(crate) fn socket_mut(&mut self, index: usize) -> &mut tcp::Socket<'a> {
         self.set.get_mut(self.handle(index))
     }
 
     /// The ends of a slot's connection, as smoltcp has them.
+    #[inline(never)]
     pub(crate) fn four_tuple(&self, index: usize) -> Option<FourTuple> {
         let socket = self.socket(index);
         Some(FourTuple { local: socket.local_endpoint()?, remote: socket.remote_endpoint()? })
     }
 
     /// What a slot's connection looks like now.
+    #[inline(never)]
     pub(crate) fn snapshot(&self, index: usize) -> SocketSnapshot {
         let socket = self.socket(index);
         SocketSnapshot {
