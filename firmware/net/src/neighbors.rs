@@ -79,10 +79,6 @@ impl Neighbor {
         let stale = if self.mac.is_some() { self.heard + NEIGHBOR_FRESH } else { self.asked };
         Some(if self.asks == 0 { stale } else { stale.max(self.asked + NEIGHBOR_ASK) })
     }
-
-    fn asks_at(&self, now: Instant) -> bool {
-        self.ask_at().is_some_and(|at| at <= now)
-    }
 }
 
 /// How far what tells of a MAC address is to be believed.
@@ -256,21 +252,21 @@ impl Neighbors {
         stale
     }
 
-    /// A neighbour that is to be asked for now.
-    pub(crate) fn ask(&mut self, now: Instant) -> Option<IpAddress> {
-        let entry = self.entries.iter_mut().find(|entry| entry.asks_at(now))?;
+    /// Notes that an entry is asked for now, and says whom it is about.
+    pub(crate) fn ask(&mut self, index: usize, now: Instant) -> IpAddress {
+        let entry = &mut self.entries[index];
         if entry.asks >= NEIGHBOR_ASKS && entry.mac.is_some() {
             (entry.mac, entry.confirmed) = (None, false);
             self.stale = true;
         }
         entry.asks = entry.asks.saturating_add(1);
         entry.asked = now;
-        Some(entry.address)
+        entry.address
     }
 
-    /// Whether one is to be asked for now.
-    pub(crate) fn asks(&self, now: Instant) -> bool {
-        self.entries.iter().any(|entry| entry.asks_at(now))
+    /// The entry that is to be asked for now, if one is; [`Neighbors::ask`] does so.
+    pub(crate) fn due(&self, now: Instant) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.ask_at().is_some_and(|at| at <= now))
     }
 
     /// Makes `next` no later than when another is to be asked for.

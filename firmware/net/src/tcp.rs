@@ -272,16 +272,17 @@ impl<'a> Pool<'a> {
 
     /// The longest waiting connection of a listener becomes its owner's.
     pub(crate) fn accept(&mut self, listener: u8, now: Instant) -> Option<usize> {
-        let order = |slot: &Slot| match slot.phase {
-            Phase::Queued(order) if slot.owner == SlotOwner::Listener(listener) => Some(order),
-            _ => None,
-        };
-        // Orders wrap: the oldest is the one the counter has moved furthest from.
-        let (index, _) = self.slots[self.used()]
-            .iter()
-            .enumerate()
-            .filter_map(|(index, slot)| Some((index, order(slot)?)))
-            .max_by_key(|&(_, order)| self.queued.wrapping_sub(order))?;
+        let mut longest = None;
+        for index in self.used() {
+            let slot = &self.slots[index];
+            if let Phase::Queued(order) = slot.phase
+                && slot.owner == SlotOwner::Listener(listener)
+            {
+                // Orders wrap: the oldest is the one the counter has moved furthest from.
+                longest = longest.max(Some((self.queued.wrapping_sub(order), index)));
+            }
+        }
+        let (_, index) = longest?;
         self.open(index, now);
         Some(index)
     }
