@@ -272,17 +272,20 @@ impl<'a> Pool<'a> {
 
     /// The longest waiting connection of a listener becomes its owner's.
     pub(crate) fn accept(&mut self, listener: u8, now: Instant) -> Option<usize> {
-        let mut longest = None;
+        let (mut longest, mut most) = (None, 0);
         for index in self.used() {
             let slot = &self.slots[index];
             if let Phase::Queued(order) = slot.phase
                 && slot.owner == SlotOwner::Listener(listener)
             {
                 // Orders wrap: the oldest is the one the counter has moved furthest from.
-                longest = longest.max(Some((self.queued.wrapping_sub(order), index)));
+                let waited = self.queued.wrapping_sub(order);
+                if waited >= most {
+                    (longest, most) = (Some(index), waited);
+                }
             }
         }
-        let (_, index) = longest?;
+        let index = longest?;
         self.open(index, now);
         Some(index)
     }

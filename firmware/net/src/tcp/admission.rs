@@ -15,6 +15,7 @@ use crate::netstat::Counters;
 
 impl Pool<'_> {
     /// Slots on this owner. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
+    #[inline(never)]
     fn held(&self, owner: SlotOwner) -> usize {
         self.used()
             .filter(|&index| {
@@ -33,17 +34,18 @@ impl Pool<'_> {
         }
     }
 
+    /// Slots that `other` has not taken yet, but must be able to, if it is not `owner`.
+    #[inline(never)]
+    fn missing(&self, other: SlotOwner, owner: SlotOwner) -> usize {
+        if other == owner { 0 } else { self.reserve(other).saturating_sub(self.held(other)) }
+    }
+
     /// Slots that other owners have not taken yet, but must be able to.
     fn reserved_for_others(&self, owner: SlotOwner) -> usize {
-        let mut reserved = 0;
-        for index in 0..=self.listeners.len() {
-            let other = match self.listeners.get(index) {
-                Some(listener) if listener.port == 0 => continue,
-                Some(_) => SlotOwner::Listener(index as u8),
-                None => SlotOwner::Client,
-            };
-            if other != owner {
-                reserved += self.reserve(other).saturating_sub(self.held(other));
+        let mut reserved = self.missing(SlotOwner::Client, owner);
+        for (index, listener) in self.listeners.iter().enumerate() {
+            if listener.port != 0 {
+                reserved += self.missing(SlotOwner::Listener(index as u8), owner);
             }
         }
         reserved
