@@ -208,15 +208,14 @@ impl Neighbors {
     /// if its own address is known and not confirmed: a question that is forgotten would be asked anew at once.
     fn place(&mut self, address: &IpAddress, heard: bool, now: Instant) -> Option<usize> {
         if self.entries.is_full() {
-            let (index, _) = self
-                .entries
-                .iter()
-                .enumerate()
-                .filter(|(_, entry)| {
-                    !entry.wanted || (heard && !entry.confirmed && entry.mac.is_some())
-                })
-                .min_by_key(|(_, entry)| entry.worth())?;
-            self.entries.swap_remove(index);
+            let (mut least, mut worth) = (None, i64::MAX);
+            for (index, entry) in self.entries.iter().enumerate() {
+                let goes = !entry.wanted || (heard && !entry.confirmed && entry.mac.is_some());
+                if goes && entry.worth() < worth {
+                    (least, worth) = (Some(index), entry.worth());
+                }
+            }
+            self.entries.swap_remove(least?);
             self.stale = true;
         }
         let _ = self.entries.push(Neighbor::new(*address, now));
