@@ -115,6 +115,10 @@
 //! the one that is exported here.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "ipv6"),
+    allow(clippy::trivially_copy_pass_by_ref, reason = "an address is long with IPv6")
+)]
 
 #[cfg(test)]
 extern crate std;

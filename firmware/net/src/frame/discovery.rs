@@ -160,7 +160,7 @@ impl Message {
         ethernet.set_src_addr(self.mac);
         match (&self.owner, &self.target) {
             (IpAddress::Ipv4(owner), IpAddress::Ipv4(target)) => {
-                self.emit_arp(&mut ethernet, owner, target);
+                self.emit_arp(&mut ethernet, *owner, *target);
             }
             #[cfg(feature = "ipv6")]
             (IpAddress::Ipv6(owner), IpAddress::Ipv6(target)) => {
@@ -174,8 +174,8 @@ impl Message {
     fn emit_arp(
         &self,
         ethernet: &mut EthernetFrame<&mut [u8]>,
-        &owner: &Ipv4Address,
-        &target: &Ipv4Address,
+        owner: Ipv4Address,
+        target: Ipv4Address,
     ) {
         let (operation, to, target_mac) = match self.kind {
             Kind::Question => {

@@ -330,7 +330,7 @@ mod tests {
             let mut backlog = BacklogView::from(&mut memory);
             backlog.hold(&parse(&frame), start, &ChecksumCapabilities::default());
             assert!(backlog.ready(start + SYN_HELD - unit * 2, |_| true).is_some());
-            assert!(!backlog.ready(start + SYN_HELD + unit, |_| true).is_some());
+            assert!(backlog.ready(start + SYN_HELD + unit, |_| true).is_none());
             let late = start + SYN_HELD + unit;
             assert!(take(&mut backlog, late, |_| true).is_none());
             let other = syn(50_001);
@@ -363,7 +363,7 @@ mod tests {
                 backlog.hold(&parse(&frame), second(at), &ChecksumCapabilities::default());
             }
             let last = if lost == asked_at.len() - 1 { 31 } else { 63 };
-            assert!(!backlog.ready(second(last) + SYN_HELD_MAX, |_| true).is_some());
+            assert!(backlog.ready(second(last) + SYN_HELD_MAX, |_| true).is_none());
         }
     }
 }
