@@ -77,7 +77,7 @@ pub const LISTEN_RETRY: Duration = Duration::from_secs(1);
 pub const SCRATCH: usize = 256;
 
 /// Bytes an echo connection may have received and not yet been able to send back, on a stack that cannot tell its room.
-pub const ECHO_CARRY: usize = 144;
+pub const ECHO_CARRY: usize = 72;
 
 /// Longest line the shell takes.
 pub const SHELL_LINE: usize = 80;

@@ -180,7 +180,8 @@ impl Loss {
         let first = if self.resent.is_some() { self.recovery_point } else { snd_una };
         let mut later = 0;
         for (left, right) in blocks.iter().flatten() {
-            let [left, right] = [left, right].map(|edge| TcpSeqNumber(edge.cast_signed()));
+            let left = TcpSeqNumber(left.cast_signed());
+            let right = TcpSeqNumber(right.cast_signed());
             if distance(right, snd_nxt) <= 0 && distance(right, first) > 0 {
                 let left = distance(left, first).max(0);
                 later += distance(right, first).saturating_sub(left).max(0);

@@ -24,6 +24,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use crate::frame::same;
 use crate::limits::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
+use crate::time::sooner;
 
 #[derive(Debug)]
 struct Neighbor {
@@ -63,7 +64,16 @@ impl Neighbor {
         self.mac.is_some() && now < self.heard + NEIGHBOR_FRESH
     }
 
+    /// What it is to be kept for: first of all that it is wanted, then that it is confirmed, then that it was heard of.
+    fn worth(&self) -> i64 {
+        // Later than any time.
+        const CONFIRMED: i64 = 1 << 60;
+        let weight = i64::from(self.wanted) * 2 + i64::from(self.confirmed);
+        self.heard.total_micros() + weight * CONFIRMED
+    }
+
     /// When it is to be asked for, if it is.
+    #[inline(never)]
     fn ask_at(&self) -> Option<Instant> {
         if !self.wanted {
             return None;
@@ -200,15 +210,14 @@ impl Neighbors {
     /// if its own address is known and not confirmed: a question that is forgotten would be asked anew at once.
     fn place(&mut self, address: &IpAddress, heard: bool, now: Instant) -> Option<usize> {
         if self.entries.is_full() {
-            let (index, _) = self
-                .entries
-                .iter()
-                .enumerate()
-                .filter(|(_, entry)| {
-                    !entry.wanted || (heard && !entry.confirmed && entry.mac.is_some())
-                })
-                .min_by_key(|(_, entry)| (entry.wanted, entry.confirmed, entry.heard))?;
-            self.entries.swap_remove(index);
+            let (mut least, mut worth) = (None, i64::MAX);
+            for (index, entry) in self.entries.iter().enumerate() {
+                let goes = !entry.wanted || (heard && !entry.confirmed && entry.mac.is_some());
+                if goes && entry.worth() < worth {
+                    (least, worth) = (Some(index), entry.worth());
+                }
+            }
+            self.entries.swap_remove(least?);
             self.stale = true;
         }
         let _ = self.entries.push(Neighbor::new(*address, now));
@@ -244,22 +253,28 @@ impl Neighbors {
         stale
     }
 
-    /// A neighbour that is to be asked for now.
-    pub(crate) fn ask(&mut self, now: Instant) -> Option<IpAddress> {
-        let due = |entry: &&mut Neighbor| entry.ask_at().is_some_and(|at| at <= now);
-        let entry = self.entries.iter_mut().find(due)?;
+    /// Notes that an entry is asked for now, and says whom it is about.
+    pub(crate) fn ask(&mut self, index: usize, now: Instant) -> IpAddress {
+        let entry = &mut self.entries[index];
         if entry.asks >= NEIGHBOR_ASKS && entry.mac.is_some() {
             (entry.mac, entry.confirmed) = (None, false);
             self.stale = true;
         }
         entry.asks = entry.asks.saturating_add(1);
         entry.asked = now;
-        Some(entry.address)
+        entry.address
     }
 
-    /// When the next is to be asked for.
-    pub(crate) fn ask_at(&self) -> Option<Instant> {
-        self.entries.iter().filter_map(Neighbor::ask_at).min()
+    /// The entry that is to be asked for now, if one is; [`Neighbors::ask`] does so.
+    pub(crate) fn due(&self, now: Instant) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.ask_at().is_some_and(|at| at <= now))
+    }
+
+    /// Makes `next` no later than when another is to be asked for.
+    pub(crate) fn ask_at(&self, next: &mut Option<Instant>) {
+        for at in self.entries.iter().filter_map(Neighbor::ask_at) {
+            sooner(next, at);
+        }
     }
 
     /// Forgets everybody.

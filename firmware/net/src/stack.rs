@@ -50,7 +50,9 @@ use crate::rng::Rng;
 use crate::storage::{Buffers, Placed, Sockets};
 use crate::tcp::backlog::BacklogView;
 use crate::tcp::{Phase, Pool};
-use crate::time::{WrappingInstant, earliest};
+#[cfg(feature = "multicast")]
+use crate::time::earliest;
+use crate::time::{WrappingInstant, sooner};
 use crate::udp::UdpSlot;
 #[cfg(feature = "multicast")]
 use crate::workaround::report::Reports;
@@ -260,29 +262,31 @@ impl<'a> NetStack<'a> {
         self.counters.polls = self.counters.polls.wrapping_add(1);
         let more = self.ingress(device);
         self.neighbors.want_nobody();
-        self.pool.expire(now, false, &mut self.counters);
+        self.pool.expire(now, false, &mut self.counters, &mut None);
         self.pool.app_wakeup = false;
-        let mut next = application(self, now);
+        let mut wanted = application(self, now);
         #[cfg(feature = "async")]
         self.touch_waited();
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
-        let abandoned = self.pool.reclaim(now, &mut self.counters);
-        let abandoned = earliest(abandoned, self.reclaim_udp());
-        self.recover::<D>();
+        let mut abandoned = self.reclaim_udp();
+        self.pool.reclaim(now, &mut self.counters, &mut abandoned);
+        self.recover::<D>(&mut None);
         let mut egress = self.egress(device);
-        let mut timers = self.pool.expire(now, true, &mut self.counters);
+        let mut next = abandoned;
+        self.pool.expire(now, true, &mut self.counters, &mut next);
         if self.pool.app_wakeup {
-            next = application(self, now);
+            wanted = application(self, now);
             egress = self.egress(device);
-            timers = self.pool.expire(now, true, &mut self.counters);
+            next = abandoned;
+            self.pool.expire(now, true, &mut self.counters, &mut next);
         }
         (self.dirty, self.lent) = (false, false);
-        let udp = self.expire_udp();
-        // After egress, which may have made data outstanding.
-        let recovery = self.recover::<D>();
-        for deadline in [timers, udp, self.next_egress(&egress), recovery, abandoned] {
-            next = earliest(next, deadline);
+        for at in [wanted, self.expire_udp()].into_iter().flatten() {
+            sooner(&mut next, at);
         }
+        // After egress, which may have made data outstanding.
+        self.recover::<D>(&mut next);
+        self.next_egress(&egress, &mut next);
         #[cfg(feature = "multicast")]
         {
             next = earliest(next, self.reports.next(now));

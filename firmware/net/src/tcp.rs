@@ -228,21 +228,26 @@ impl<'a> Pool<'a> {
         self.slots[index].handle.expect("every slot was given its socket in new()")
     }
 
+    /// A slot's socket. Never inlined, as what follows: they are in many places.
+    #[inline(never)]
     pub(crate) fn socket(&self, index: usize) -> &tcp::Socket<'a> {
         self.set.get(self.handle(index))
     }
 
+    #[inline(never)]
     pub(crate) fn socket_mut(&mut self, index: usize) -> &mut tcp::Socket<'a> {
         self.set.get_mut(self.handle(index))
     }
 
     /// The ends of a slot's connection, as smoltcp has them.
+    #[inline(never)]
     pub(crate) fn four_tuple(&self, index: usize) -> Option<FourTuple> {
         let socket = self.socket(index);
         Some(FourTuple { local: socket.local_endpoint()?, remote: socket.remote_endpoint()? })
     }
 
     /// What a slot's connection looks like now.
+    #[inline(never)]
     pub(crate) fn snapshot(&self, index: usize) -> SocketSnapshot {
         let socket = self.socket(index);
         SocketSnapshot {
@@ -267,16 +272,20 @@ impl<'a> Pool<'a> {
 
     /// The longest waiting connection of a listener becomes its owner's.
     pub(crate) fn accept(&mut self, listener: u8, now: Instant) -> Option<usize> {
-        let order = |slot: &Slot| match slot.phase {
-            Phase::Queued(order) if slot.owner == SlotOwner::Listener(listener) => Some(order),
-            _ => None,
-        };
-        // Orders wrap: the oldest is the one the counter has moved furthest from.
-        let (index, _) = self.slots[self.used()]
-            .iter()
-            .enumerate()
-            .filter_map(|(index, slot)| Some((index, order(slot)?)))
-            .max_by_key(|&(_, order)| self.queued.wrapping_sub(order))?;
+        let (mut longest, mut most) = (None, 0);
+        for index in self.used() {
+            let slot = &self.slots[index];
+            if let Phase::Queued(order) = slot.phase
+                && slot.owner == SlotOwner::Listener(listener)
+            {
+                // Orders wrap: the oldest is the one the counter has moved furthest from.
+                let waited = self.queued.wrapping_sub(order);
+                if waited >= most {
+                    (longest, most) = (Some(index), waited);
+                }
+            }
+        }
+        let index = longest?;
         self.open(index, now);
         Some(index)
     }

@@ -94,17 +94,17 @@ impl Received {
         let [kind, 0, _, _, flags, _, _, _, body @ ..] = packet.payload else { return None };
         let (&target, mut options) = body.split_first_chunk::<16>()?;
         let (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) =
-            (packet.source, packet.destination)
+            (&packet.source, &packet.destination)
         else {
             return None;
         };
         let icmp = Icmpv6Packet::new_unchecked(packet.payload);
-        if !icmp.verify_checksum(&source, &destination) {
+        if !icmp.verify_checksum(source, destination) {
             return None;
         }
         let target = Ipv6Address::from(target);
         let (kind, owner, name) = match *kind {
-            SOLICITATION => (Kind::Question, source, SOURCE_LINK),
+            SOLICITATION => (Kind::Question, *source, SOURCE_LINK),
             ADVERTISEMENT => (Kind::Answer, target, TARGET_LINK),
             _ => return None,
         };
@@ -120,7 +120,7 @@ impl Received {
         }
         let contradicts = match kind {
             Kind::Question => {
-                source.is_unspecified() && (told || destination != solicited_node(target))
+                source.is_unspecified() && (told || *destination != solicited_node(target))
             }
             Kind::Answer => destination.is_multicast() && flags & SOLICITED != 0,
         };
@@ -140,6 +140,7 @@ impl Received {
 
 impl Message {
     /// Bytes of its frame.
+    #[cfg_attr(feature = "ipv6", inline(never))]
     pub(crate) fn len(&self) -> usize {
         match self.target {
             IpAddress::Ipv4(_) => 14 + 28,
@@ -157,9 +158,9 @@ impl Message {
     pub(crate) fn emit(&self, buffer: &mut [u8]) {
         let mut ethernet = EthernetFrame::new_unchecked(buffer);
         ethernet.set_src_addr(self.mac);
-        match (self.owner, self.target) {
+        match (&self.owner, &self.target) {
             (IpAddress::Ipv4(owner), IpAddress::Ipv4(target)) => {
-                self.emit_arp(&mut ethernet, owner, target);
+                self.emit_arp(&mut ethernet, *owner, *target);
             }
             #[cfg(feature = "ipv6")]
             (IpAddress::Ipv6(owner), IpAddress::Ipv6(target)) => {
@@ -198,14 +199,14 @@ impl Message {
     fn emit_ndisc(
         &self,
         ethernet: &mut EthernetFrame<&mut [u8]>,
-        owner: Ipv6Address,
-        target: Ipv6Address,
+        owner: &Ipv6Address,
+        target: &Ipv6Address,
     ) {
         let (name, option, about, flags, destination) = match self.kind {
-            Kind::Question => (SOLICITATION, SOURCE_LINK, target, 0, solicited_node(target)),
+            Kind::Question => (SOLICITATION, SOURCE_LINK, target, 0, &solicited_node(*target)),
             // RFC 4861 7.2.4: who probes has no address yet.
             Kind::Answer if target.is_unspecified() => {
-                (ADVERTISEMENT, TARGET_LINK, owner, OVERRIDE, ALL_NODES)
+                (ADVERTISEMENT, TARGET_LINK, owner, OVERRIDE, &ALL_NODES)
             }
             Kind::Answer => (ADVERTISEMENT, TARGET_LINK, owner, OVERRIDE | SOLICITED, target),
         };
@@ -217,8 +218,8 @@ impl Message {
         });
         ethernet.set_ethertype(EthernetProtocol::Ipv6);
         let ip = Ipv6Repr {
-            src_addr: owner,
-            dst_addr: destination,
+            src_addr: *owner,
+            dst_addr: *destination,
             next_header: IpProtocol::Icmpv6,
             payload_len: self.len() - 14 - 40,
             hop_limit: 255,
@@ -233,7 +234,7 @@ impl Message {
             (*kind, *len) = (option, 1);
             address.copy_from_slice(&self.mac.0);
         }
-        Icmpv6Packet::new_unchecked(icmp).fill_checksum(&owner, &destination);
+        Icmpv6Packet::new_unchecked(icmp).fill_checksum(owner, destination);
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a frame carries, and the internet headers: IPv4 (RFC 791) and IPv6 (RFC 8200).
 
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::{Icmpv6Message, Ipv6ExtHeader, Ipv6Packet};
 use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
 
 use crate::frame::discovery::Received;
 
@@ -47,11 +47,13 @@ impl Packet<'_> {
     #[cfg(feature = "ipv6")]
     pub(super) fn is_discovery(&self) -> bool {
         self.protocol == IpProtocol::Icmpv6
-            && self.payload.first().is_some_and(|&kind| Icmpv6Message::from(kind).is_ndisc())
+            // RFC 4861 4: what routers and neighbours say, and redirects.
+            && matches!(self.payload, [133..=137, ..])
     }
 }
 
 /// Reads the IPv4 packet that begins at `header` of its frame.
+#[cfg_attr(feature = "ipv6", inline(never))]
 pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
     #[cfg(test)]
     super::once::parsed(super::once::Layer::Network);
@@ -71,6 +73,7 @@ pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
 
 /// Reads the IPv6 packet that begins at `header` of its frame.
 #[cfg(feature = "ipv6")]
+#[inline(never)]
 pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
     #[cfg(test)]
     super::once::parsed(super::once::Layer::Network);

@@ -46,10 +46,9 @@ impl NetStack<'_> {
     }
 
     /// Helps connections whose peer has acknowledged nothing for a while; see [`crate::loss`].
-    /// Returns when the next is due.
-    pub(super) fn recover<D: Device + ?Sized>(&mut self) -> Option<Instant> {
+    /// Makes `next` no later than when the next is due.
+    pub(super) fn recover<D: Device + ?Sized>(&mut self, next: &mut Option<Instant>) {
         let user_timeout = self.pool.limits.user_timeout;
-        let mut next: Option<Instant> = None;
         for index in self.pool.used() {
             if matches!(self.pool.slots[index].phase, Phase::Free | Phase::Handshake) {
                 continue;
@@ -73,7 +72,7 @@ impl NetStack<'_> {
             socket.set_timeout(Some(timeout));
             let Some(deadline) = deadline else { continue };
             if self.now < deadline {
-                sooner(&mut next, deadline);
+                sooner(next, deadline);
                 continue;
             }
             let Some(ends) = self.pool.four_tuple(index) else { continue };
@@ -86,10 +85,9 @@ impl NetStack<'_> {
             }
             let tcb = &self.pool.slots[index].tcb;
             if let Some(deadline) = tcb.deadline(queue, fin, user_timeout, self.now) {
-                sooner(&mut next, deadline);
+                sooner(next, deadline);
             }
         }
-        next
     }
 
     pub(super) fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
@@ -141,14 +139,21 @@ impl NetStack<'_> {
         (outcome, metered.sent.asked)
     }
 
-    /// When there is something to send again.
-    pub(super) fn next_egress(&mut self, egress: &Egress) -> Option<Instant> {
-        match egress {
-            Egress::Budget => Some(self.now),
+    /// Makes `next` no later than when there is something to send again.
+    pub(super) fn next_egress(&mut self, egress: &Egress, next: &mut Option<Instant>) {
+        let at = match egress {
+            Egress::Budget => self.now,
             // The driver wakes us when there is room; this is for one that cannot.
-            Egress::Refused => Some(self.now + TX_RETRY),
-            Egress::Done => earliest(self.next_of_smoltcp(), self.ask_at()),
-        }
+            Egress::Refused => self.now + TX_RETRY,
+            Egress::Done => {
+                self.ask_at(next);
+                match self.next_of_smoltcp() {
+                    Some(at) => at,
+                    None => return,
+                }
+            }
+        };
+        sooner(next, at);
     }
 
     fn next_of_smoltcp(&mut self) -> Option<Instant> {

@@ -59,7 +59,7 @@ impl NetStack<'_> {
         match (frame.content, frame.link) {
             (Content::Packet(packet), link) => self.packet(bytes, link, &packet, transmit),
             (Content::Discovery(received), Some(link)) => {
-                self.discover(&received, link.source, transmit);
+                self.discover(&received, link.source, transmit.token);
             }
             (Content::Discovery(_) | Content::OtherDiscovery, _) => {
                 let dropped = &mut self.counters.discovery_dropped;

@@ -306,6 +306,7 @@ impl NetStack<'_> {
     }
 
     /// Whether `address` is one of ours.
+    #[inline(never)]
     pub(super) fn is_own(&self, address: &IpAddress) -> bool {
         self.interface.ip_addrs().iter().any(|cidr| same(&cidr.address(), address))
     }

@@ -7,7 +7,6 @@ use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
 use super::NetStack;
 use super::ingress::Recipient;
-use super::transmit::MeteredToken;
 use crate::fmt::warning;
 use crate::frame::discovery::{Kind, Message, Received};
 use crate::frame::{Packet, same};
@@ -15,7 +14,7 @@ use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECH
 use crate::neighbors::Source;
 use crate::netstat::Count;
 use crate::tcp::Phase;
-use crate::time::earliest;
+use crate::time::sooner;
 use crate::workaround::inject::InjectedSegment;
 
 /// Somebody else on the network uses an address of ours.
@@ -134,7 +133,7 @@ impl NetStack<'_> {
         &mut self,
         received: &Received,
         sender: EthernetAddress,
-        transmit: MeteredToken<'_, '_, T>,
+        token: Option<T>,
     ) {
         let &Received { kind, ref owner, mac, ref target, weak } = received;
         let Some(own) = self.mac() else { return };
@@ -155,7 +154,9 @@ impl NetStack<'_> {
         if asked && mac != own {
             let answer =
                 Message { kind: Kind::Answer, mac: own, owner: *target, target: *owner, to: mac };
-            transmit.consume(answer.len(), |buffer| answer.emit(buffer));
+            if let Some(token) = token {
+                self.transmit(token, &answer);
+            }
             if owner.is_unspecified() {
                 self.identity.spoken = Some(self.now);
             }
@@ -251,15 +252,17 @@ impl NetStack<'_> {
             };
             let Some(token) = device.transmit(self.now) else { return true };
             self.transmit(token, &message);
+            self.identity.spoken = Some(self.now);
             self.identity.announce = Some((self.now, index + 1));
         }
-        while self.neighbors.ask_at().is_some_and(|at| at <= self.now) {
+        while let Some(index) = self.neighbors.due(self.now) {
             // Room first: what is taken for asked is asked.
             let Some(token) = device.transmit(self.now) else { return true };
-            let Some(hop) = self.neighbors.ask(self.now) else { return false };
+            let hop = self.neighbors.ask(index, self.now);
             let own = self.own_beside(&hop).or(self.ipv4().map(IpAddress::Ipv4));
             let Some(own) = own else { continue };
-            self.transmit(token, &question(mac, own, hop));
+            self.transmit(token, &question(mac, &own, &hop));
+            self.identity.spoken = Some(self.now);
         }
         false
     }
@@ -267,12 +270,12 @@ impl NetStack<'_> {
     /// What is to be said of our addresses, message by message: that the IPv4 address is ours, and a probe for each. Some
     /// who have the same address mind only one of the two (RFC 5227 2.1.1, 2.4).
     fn announcement(&self, mac: EthernetAddress, index: usize) -> Option<Message> {
-        let Some(index) = index.checked_sub(1) else {
-            // Without an IPv4 address it is the first probe, twice.
-            let own = self.ipv4().map(IpAddress::Ipv4);
-            return own.map(|own| question(mac, own, own)).or_else(|| self.announcement(mac, 1));
-        };
-        let own = self.interface.ip_addrs().get(index)?.address();
+        // Without an IPv4 address the first message is the first probe, twice.
+        if let Some(own) = self.ipv4().filter(|_| index == 0) {
+            let own = own.into();
+            return Some(question(mac, &own, &own));
+        }
+        let own = self.interface.ip_addrs().get(index.saturating_sub(1))?.address();
         let nobody = match own {
             IpAddress::Ipv4(_) => Ipv4Address::UNSPECIFIED.into(),
             #[cfg(feature = "ipv6")]
@@ -280,26 +283,32 @@ impl NetStack<'_> {
             #[allow(unreachable_patterns)]
             _ => return None,
         };
-        Some(question(mac, nobody, own))
+        Some(question(mac, &nobody, &own))
     }
 
+    #[inline(never)]
     fn transmit(&mut self, token: impl TxToken, message: &Message) {
         let len = message.len();
         token.consume(len, |buffer| message.emit(buffer));
         let counters = &mut self.counters;
         counters.frames_out = counters.frames_out.wrapping_add(1);
         counters.bytes_out = counters.bytes_out.wrapping_add(len as Count);
-        self.identity.spoken = Some(self.now);
     }
 
-    /// When [`NetStack::discovery_egress`] has something to do.
-    pub(super) fn ask_at(&self) -> Option<Instant> {
-        self.mac()?;
-        earliest(self.neighbors.ask_at(), self.identity.announce.map(|(at, _)| at))
+    /// Makes `next` no later than when [`NetStack::discovery_egress`] has something to do.
+    pub(super) fn ask_at(&self, next: &mut Option<Instant>) {
+        if self.mac().is_none() {
+            return;
+        }
+        self.neighbors.ask_at(next);
+        if let Some((at, _)) = self.identity.announce {
+            sooner(next, at);
+        }
     }
 }
 
 /// A question for `target`, by `owner` at `mac`.
-const fn question(mac: EthernetAddress, owner: IpAddress, target: IpAddress) -> Message {
-    Message { kind: Kind::Question, mac, owner, target, to: mac }
+#[inline(never)]
+const fn question(mac: EthernetAddress, owner: &IpAddress, target: &IpAddress) -> Message {
+    Message { kind: Kind::Question, mac, owner: *owner, target: *target, to: mac }
 }

@@ -92,6 +92,7 @@ impl<'s> Sent<'s> {
 
 impl Counters {
     /// Counts what has left.
+    #[inline(never)]
     pub(super) fn count_sent(&mut self, sent: &Sent<'_>) {
         self.frames_out = self.frames_out.wrapping_add(sent.frames);
         self.bytes_out = self.bytes_out.wrapping_add(sent.bytes);

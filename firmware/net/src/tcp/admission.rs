@@ -15,6 +15,7 @@ use crate::netstat::Counters;
 
 impl Pool<'_> {
     /// Slots on this owner. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
+    #[inline(never)]
     fn held(&self, owner: SlotOwner) -> usize {
         self.used()
             .filter(|&index| {
@@ -33,17 +34,18 @@ impl Pool<'_> {
         }
     }
 
+    /// Slots that `other` has not taken yet, but must be able to, if it is not `owner`.
+    #[inline(never)]
+    fn missing(&self, other: SlotOwner, owner: SlotOwner) -> usize {
+        if other == owner { 0 } else { self.reserve(other).saturating_sub(self.held(other)) }
+    }
+
     /// Slots that other owners have not taken yet, but must be able to.
     fn reserved_for_others(&self, owner: SlotOwner) -> usize {
-        let mut reserved = 0;
-        for index in 0..=self.listeners.len() {
-            let other = match self.listeners.get(index) {
-                Some(listener) if listener.port == 0 => continue,
-                Some(_) => SlotOwner::Listener(index as u8),
-                None => SlotOwner::Client,
-            };
-            if other != owner {
-                reserved += self.reserve(other).saturating_sub(self.held(other));
+        let mut reserved = self.missing(SlotOwner::Client, owner);
+        for (index, listener) in self.listeners.iter().enumerate() {
+            if listener.port != 0 {
+                reserved += self.missing(SlotOwner::Listener(index as u8), owner);
             }
         }
         reserved
@@ -98,17 +100,20 @@ impl Pool<'_> {
         dated.min().map(|(_, index)| index)
     }
 
+    /// Whether this slot's owner has to give it to `owner`, if it comes to that.
+    #[inline(never)]
+    fn may_lose(&self, index: usize, owner: SlotOwner) -> bool {
+        let loser = self.slots[index].owner;
+        loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
+    }
+
     /// Makes room at somebody's cost: a stale handshake can be replaced at once; a connection that moved
     /// nothing for long is aborted, and its slot is free once the RST has left.
     fn evict(&mut self, owner: SlotOwner, now: Instant, counters: &mut Counters) -> Option<usize> {
-        let may_lose = |index: usize| {
-            let loser = self.slots[index].owner;
-            loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
-        };
         let handshake = self.oldest(&|index| {
             let Slot { phase, since, .. } = self.slots[index];
             let stale = phase == Phase::Handshake && now >= since + SYN_RECEIVED_EVICT;
-            (stale && may_lose(index)).then_some(since)
+            (stale && self.may_lose(index, owner)).then_some(since)
         });
         if let Some(index) = handshake {
             counters.evicted = counters.evicted.wrapping_add(1);
@@ -120,7 +125,7 @@ impl Pool<'_> {
             let Slot { phase, moved, .. } = self.slots[index];
             let idle = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan)
                 && now >= moved + self.limits.idle_evict;
-            (idle && may_lose(index)).then_some(moved)
+            (idle && self.may_lose(index, owner)).then_some(moved)
         });
         if let (Some(index), false) = (idle, leaving) {
             counters.evicted = counters.evicted.wrapping_add(1);

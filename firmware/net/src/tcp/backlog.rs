@@ -101,7 +101,7 @@ impl BacklogView<'_> {
         let known = self.find(&held.ends);
         let room = known.is_some() || !self.held.is_full();
         if self.held.capacity() > 0 && (known.is_some() || !room) {
-            let repeats = self.held.remove(known.unwrap_or(0)).repeats;
+            let repeats = self.remove(known.unwrap_or(0)).repeats;
             held.repeats = if known.is_some() { repeats.saturating_add(1) } else { 0 };
         }
         let _ = self.held.push(held);
@@ -116,8 +116,13 @@ impl BacklogView<'_> {
     /// Forgets what is known of a connection request: it was served, or taken back.
     pub(crate) fn forget(&mut self, ends: &FourTuple) {
         if let Some(index) = self.find(ends) {
-            self.held.remove(index);
+            self.remove(index);
         }
+    }
+
+    #[inline(never)]
+    fn remove(&mut self, index: usize) -> Held {
+        self.held.remove(index)
     }
 
     /// The oldest request for a port that `has_slot` says has a slot.
@@ -136,8 +141,10 @@ impl BacklogView<'_> {
         now: Instant,
     ) -> InjectedSegment {
         let now = clock(now);
-        let held = self.held.remove(index);
-        self.held.retain(|held| held.is_fresh(now));
+        let held = self.remove(index);
+        while let Some(stale) = self.held.iter().position(|held| !held.is_fresh(now)) {
+            self.remove(stale);
+        }
         write(&held, mac)
     }
 }

@@ -51,7 +51,7 @@ impl Pool<'_> {
         }
     }
 
-    /// Ends what has lasted too long and frees what is over. Returns when to look again at the latest.
+    /// Ends what has lasted too long and frees what is over. Makes `next` no later than when to look again.
     /// `tried`: whether egress has had its turn at `now`; a RST is given up only after that, or a late
     /// poll would drop it untried.
     pub(crate) fn expire(
@@ -59,8 +59,8 @@ impl Pool<'_> {
         now: Instant,
         tried: bool,
         counters: &mut Counters,
-    ) -> Option<Instant> {
-        let mut next = None;
+        next: &mut Option<Instant>,
+    ) {
         for index in self.used() {
             let slot = &mut self.slots[index];
             if core::mem::take(&mut slot.unpolled) {
@@ -74,12 +74,11 @@ impl Pool<'_> {
                 Phase::Aborting => self.expire_aborting(index, now, tried, counters),
             };
             if let Some(deadline) = deadline {
-                sooner(&mut next, deadline);
+                sooner(next, deadline);
             }
         }
         let last = self.slots[self.used()].iter().rposition(|slot| slot.phase != Phase::Free);
         self.used = last.map_or(0, |last| last + 1);
-        next
     }
 
     fn expire_handshake(
@@ -215,10 +214,14 @@ impl Pool<'_> {
     }
 
     /// Takes back what an application dropped without `close`, if there is a limit for that; to be run right after its
-    /// turn. Returns when the next could be due.
-    pub(crate) fn reclaim(&mut self, now: Instant, counters: &mut Counters) -> Option<Instant> {
-        let unused = self.limits.abandoned?;
-        let mut next = None;
+    /// turn. Makes `next` no later than when another could be due.
+    pub(crate) fn reclaim(
+        &mut self,
+        now: Instant,
+        counters: &mut Counters,
+        next: &mut Option<Instant>,
+    ) {
+        let Some(unused) = self.limits.abandoned else { return };
         for index in self.used() {
             let slot = &self.slots[index];
             if slot.phase != Phase::Open {
@@ -226,7 +229,7 @@ impl Pool<'_> {
             }
             let deadline = slot.touched + unused;
             if now < deadline {
-                sooner(&mut next, deadline);
+                sooner(next, deadline);
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
                 self.abort(index, now);
@@ -239,12 +242,11 @@ impl Pool<'_> {
             }
             let deadline = listener.touched + unused;
             if now < deadline {
-                sooner(&mut next, deadline);
+                sooner(next, deadline);
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
                 self.unregister(index as u8, now);
             }
         }
-        next
     }
 }

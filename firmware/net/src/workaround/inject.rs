@@ -31,9 +31,9 @@ impl InjectedSegment {
         mac: Option<EthernetAddress>,
     ) -> Self {
         let ip = IpRepr::new(remote.addr, local.addr, IpProtocol::Tcp, tcp.buffer_len(), 64);
-        let mut buffer = [0; SYN_SIZE];
+        let mut frame = Self { buffer: [0; SYN_SIZE], len: 0 };
         let begin = if let Some(mac) = mac {
-            let mut ethernet = EthernetFrame::new_unchecked(&mut buffer[..]);
+            let mut ethernet = EthernetFrame::new_unchecked(&mut frame.buffer[..]);
             ethernet.set_src_addr(mac);
             ethernet.set_dst_addr(mac);
             ethernet.set_ethertype(if ip.version() == IpVersion::Ipv4 {
@@ -45,21 +45,20 @@ impl InjectedSegment {
         } else {
             0
         };
-        let len = begin + ip.buffer_len();
+        frame.len = begin + ip.buffer_len();
         let checksums = ChecksumCapabilities::default();
-        let packet = &mut buffer[begin..len];
+        let packet = &mut frame.buffer[begin..frame.len];
         ip.emit(&mut *packet, &checksums);
         let mut segment = TcpPacket::new_unchecked(&mut packet[ip.header_len()..]);
         tcp.emit(&mut segment, &remote.addr, &local.addr, &checksums);
-        Self { buffer, len }
+        frame
     }
 
     /// The frame of a neighbour's message.
     pub(crate) fn message(message: &Message) -> Self {
-        let mut buffer = [0; SYN_SIZE];
-        let len = message.len();
-        message.emit(&mut buffer[..len]);
-        Self { buffer, len }
+        let mut frame = Self { buffer: [0; SYN_SIZE], len: message.len() };
+        message.emit(&mut frame.buffer[..frame.len]);
+        frame
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
