@@ -15,6 +15,7 @@ pub(crate) mod netns;
 pub(crate) mod nics;
 pub(crate) mod pair;
 pub(crate) mod ports;
+pub(crate) mod predict;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
 pub(crate) mod recorder;

@@ -23,6 +23,7 @@ mod egress;
 mod ingress;
 mod interface;
 mod introspect;
+mod isn;
 mod nal;
 mod others;
 mod resolve;
@@ -48,6 +49,7 @@ use crate::netstat::Counters;
 use crate::rng::Rng;
 use crate::storage::{Buffers, Placed, Sockets};
 use crate::tcp::backlog::BacklogView;
+use crate::tcp::isn::Secret;
 use crate::tcp::{Phase, Pool};
 use crate::time::{WrappingInstant, earliest};
 use crate::udp::UdpSlot;
@@ -91,6 +93,9 @@ pub struct NetStack<'a> {
     reports: Reports,
     #[cfg(feature = "async")]
     wake: crate::wake::Wake<'a>,
+    secret: Secret,
+    /// smoltcp takes initial sequence numbers from us; see [`crate::workaround::isn`].
+    chooses_isn: bool,
     rng: Rng,
     now: Instant,
     counters: Counters,
@@ -107,7 +112,7 @@ impl core::fmt::Debug for NetStack<'_> {
 
 impl<'a> NetStack<'a> {
     /// A stack for `device` over the given memory. `entropy` must differ from boot to boot and be hard
-    /// to guess: sequence numbers and ports follow from it.
+    /// to guess: sequence numbers (RFC 6528) and ports (RFC 6056) follow from it.
     ///
     /// # Panics
     /// On a mistake in the caller's constants: not as many buffers as sockets, limits that do not go together
@@ -128,7 +133,10 @@ impl<'a> NetStack<'a> {
         sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
     ) -> Self {
         config.limits().check();
-        Self::over(config, device, now, entropy, sockets.place(buffers.into(), *config.limits()))
+        let placed = sockets.place(buffers.into(), *config.limits());
+        let mut stack = Self::over(config, device, now, entropy, placed);
+        stack.check_isn(device);
+        stack
     }
 
     /// Never inlined, nor is [`Sockets::place`]: after each other, they need less of the call stack.
@@ -140,11 +148,12 @@ impl<'a> NetStack<'a> {
         entropy: u64,
         placed: Placed<'a>,
     ) -> Self {
-        let mut rng = Rng::new(entropy);
+        let secret = Secret::new(entropy);
+        let capabilities = device.capabilities();
         Self {
             config: *config,
-            interface: config.interface(device, now, rng.next_u64()),
-            capabilities: device.capabilities(),
+            interface: config.interface(&capabilities, now, secret.derive(0)),
+            capabilities,
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
             pool: placed.pool,
@@ -161,7 +170,9 @@ impl<'a> NetStack<'a> {
             reports: Reports::new(),
             #[cfg(feature = "async")]
             wake: crate::wake::Wake::new(placed.dropped),
-            rng,
+            rng: Rng::new(secret.derive(1)),
+            secret,
+            chooses_isn: false,
             now,
             counters: Counters::default(),
         }

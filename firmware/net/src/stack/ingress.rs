@@ -126,9 +126,11 @@ impl NetStack<'_> {
             match self.pool.request(&ends, self.now, &mut self.counters) {
                 // Two ends that open towards each other at once (RFC 9293 3.5).
                 Request::Pass => self.pool.find(&ends),
-                Request::Armed(index) => {
+                Request::Armed(index, last) => {
                     self.backlog.forget(&ends);
-                    Some(index)
+                    self.deliver_request(index, last, bytes, link, segment, transmit);
+                    self.pool.progress(self.now, &mut self.counters);
+                    return;
                 }
                 Request::Drop => {
                     let room = self.backlog.hold(segment, self.now, &self.capabilities.checksum);
@@ -155,7 +157,8 @@ impl NetStack<'_> {
     }
 
     /// Gives a segment to the socket of its connection, and notes what that made of it.
-    fn deliver<T: TxToken>(
+    #[inline(never)]
+    pub(super) fn deliver<T: TxToken>(
         &mut self,
         index: usize,
         bytes: &[u8],
