@@ -20,6 +20,7 @@
 #[cfg(feature = "deferred-accept")]
 mod deferred;
 mod egress;
+mod hygiene;
 mod ingress;
 mod interface;
 mod introspect;

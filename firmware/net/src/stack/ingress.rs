@@ -77,6 +77,10 @@ impl NetStack<'_> {
         self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
     }
 
+    pub(super) fn drop_malformed(&mut self) {
+        self.counters.malformed_dropped = self.counters.malformed_dropped.wrapping_add(1);
+    }
+
     /// Looks at an IP packet.
     fn packet<T: TxToken>(
         &mut self,
@@ -85,6 +89,9 @@ impl NetStack<'_> {
         packet: &Packet<'_>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
+        if !self.is_clean(packet) {
+            return;
+        }
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
         let ours = to_us && self.is_own(packet.destination);
         let transport = matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp);
@@ -106,6 +113,7 @@ impl NetStack<'_> {
         }
         match Segment::parse(packet) {
             Some(segment) => self.segment(bytes, link, &segment, transmit),
+            None if packet.protocol == IpProtocol::Tcp => self.drop_malformed(),
             None => self.pass(Recipient::Others, bytes, transmit),
         }
     }
