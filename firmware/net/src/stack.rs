@@ -27,6 +27,7 @@ mod introspect;
 mod isn;
 mod nal;
 mod others;
+mod refusal;
 mod resolve;
 mod tcp;
 mod transmit;
@@ -59,6 +60,7 @@ use crate::workaround::report::Reports;
 
 use egress::Egress;
 pub use interface::NetConfig;
+use refusal::TokenBucket;
 pub use resolve::Conflict;
 use resolve::Identity;
 pub use tcp::TcpSocket;
@@ -97,6 +99,8 @@ pub struct NetStack<'a> {
     secret: Secret,
     /// smoltcp takes initial sequence numbers from us; see [`crate::workaround::isn`].
     chooses_isn: bool,
+    /// For ICMP errors of our own.
+    errors: TokenBucket,
     rng: Rng,
     now: Instant,
     counters: Counters,
@@ -174,6 +178,7 @@ impl<'a> NetStack<'a> {
             rng: Rng::new(secret.derive(1)),
             secret,
             chooses_isn: false,
+            errors: TokenBucket::new(now),
             now,
             counters: Counters::default(),
         }

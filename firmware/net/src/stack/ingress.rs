@@ -113,8 +113,13 @@ impl NetStack<'_> {
         }
         match Segment::parse(packet) {
             Some(segment) => self.segment(bytes, link, &segment, transmit),
-            None if packet.protocol == IpProtocol::Tcp => self.drop_malformed(),
-            None => self.pass(Recipient::Others, bytes, transmit),
+            None => match packet.protocol {
+                IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
+                IpProtocol::Icmp | IpProtocol::Icmpv6 | IpProtocol::Igmp => {
+                    self.pass(Recipient::Others, bytes, transmit);
+                }
+                _ => self.offer(bytes, link, packet, ours, transmit),
+            },
         }
     }
 
@@ -246,7 +251,7 @@ impl NetStack<'_> {
 
     /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
     #[inline(never)]
-    fn pass(&mut self, recipient: Recipient, frame: &[u8], answer: impl TxToken) {
+    pub(super) fn pass(&mut self, recipient: Recipient, frame: &[u8], answer: impl TxToken) {
         let mut device = OneFrame {
             frame: Some(frame),
             transmit: Some(answer),

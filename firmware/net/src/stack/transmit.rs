@@ -24,6 +24,8 @@ pub(crate) struct Sent<'s> {
     pub(crate) refused: bool,
     /// Whom smoltcp asked for last. That question has not left: the stack asks itself, see [`crate::neighbors`].
     pub(crate) asked: Option<IpAddress>,
+    /// A frame was swallowed: it had no token.
+    pub(crate) swallowed: bool,
     /// Those that may be sending data.
     slots: &'s mut [Slot],
     medium: Medium,
@@ -39,6 +41,7 @@ impl<'s> Sent<'s> {
             retransmitted: 0,
             refused: false,
             asked: None,
+            swallowed: false,
             slots,
             medium,
             now,
@@ -110,14 +113,23 @@ pub(crate) struct MeteredToken<'t, 's, T> {
     pub(crate) sent: &'t mut Sent<'s>,
 }
 
+/// The longest answer that is swallowed: an ICMP error (RFC 1812 4.3.2.3, RFC 4443 2.4 c). To a segment of our own making
+/// it is an ACK.
+const SWALLOWED: usize = 14 + if cfg!(feature = "ipv6") { 1280 } else { 576 };
+
+/// Lets a frame be written that does not leave. Never inlined: what does leave needs no room for it on the call stack.
+#[inline(never)]
+fn swallow<R>(len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut buffer = [0; SWALLOWED];
+    f(&mut buffer[..len.min(SWALLOWED)])
+}
+
 impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
         let Some(token) = token else {
-            // The answer to a segment of our own making: an ACK, never longer than its headers.
-            let mut buffer = [0; 14 + 40 + 60];
-            let len = len.min(buffer.len());
-            return f(&mut buffer[..len]);
+            sent.swallowed = true;
+            return swallow(len, f);
         };
         // The lengths of an ARP packet and of a neighbour solicitation.
         if len == 14 + 28 || len == MESSAGE_SIZE {
