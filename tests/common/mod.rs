@@ -6,6 +6,7 @@ use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{Error, NetStack};
 
 pub(crate) mod conversation;
+pub(crate) mod echo;
 pub(crate) mod frames;
 pub(crate) mod hosts;
 pub(crate) mod kernel_stack;
@@ -15,6 +16,7 @@ pub(crate) mod netns;
 pub(crate) mod nics;
 pub(crate) mod pair;
 pub(crate) mod ports;
+pub(crate) mod predict;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
 pub(crate) mod recorder;

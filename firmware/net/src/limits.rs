@@ -108,6 +108,12 @@ pub const ECHO_WINDOW: Duration = Duration::from_millis(100);
 /// it wait too.
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);
 
+/// ICMP errors of our own that may leave at once (RFC 4443 2.4 f: a token bucket).
+pub const ICMP_ERROR_BURST: u8 = 10;
+
+/// Time between two of them in the long run.
+pub const ICMP_ERROR_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How soon to try again when the device refused a frame, should its driver not say when it is ready.
 pub const TX_RETRY: Duration = Duration::from_secs(1);
 

@@ -134,6 +134,13 @@ counters! {
     /// Frames for another MAC address, and packets for a TCP or UDP port that were not addressed to this board alone or
     /// claimed to come from it.
     not_ours_dropped,
+    /// Packets from or to an address that no packet has (RFC 1122 3.2.1.3), or with a source route.
+    martians_dropped,
+    /// Packets whose headers contradict themselves: extension headers, lengths, a checksum that has to be there. Or
+    /// that carry nothing.
+    malformed_dropped,
+    /// ICMP errors that were not sent: the packet was not for this board alone, or there were too many.
+    errors_unsent,
     /// ARP packets and neighbour discovery messages that are not well-formed, or of a kind that this stack has no use for.
     discovery_dropped,
     /// IP fragments, which this stack does not reassemble.

@@ -2,9 +2,9 @@
 //! tables.
 //!
 //! Not for secrets. The generator walks all 2^64 states whatever the seed, so no seed is bad; but
-//! who sees one whole output knows every later one. What has to be unguessable (initial sequence
-//! numbers, ephemeral ports) rests on the seed's coming from the entropy of `NetStack::new` and
-//! on showing peers a few bits of each number only.
+//! who sees one whole output knows every later one, and every earlier. What has to be unguessable, initial sequence
+//! numbers, does not come from here, nor does it follow from the seed of the stack's own generator. Ephemeral ports rest on
+//! showing peers a few bits of each number only.
 
 /// A `SplitMix64` generator (Steele, Lea, Flood: *Fast Splittable Pseudorandom Number Generators*,
 /// 2014).

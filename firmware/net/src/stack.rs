@@ -21,11 +21,14 @@
 #[cfg(feature = "deferred-accept")]
 mod deferred;
 mod egress;
+mod hygiene;
 mod ingress;
 mod interface;
 mod introspect;
+mod isn;
 mod nal;
 mod others;
+mod refusal;
 mod resolve;
 mod tcp;
 mod transmit;
@@ -49,6 +52,7 @@ use crate::netstat::Counters;
 use crate::rng::Rng;
 use crate::storage::{Buffers, Placed, Sockets};
 use crate::tcp::backlog::BacklogView;
+use crate::tcp::isn::Secret;
 use crate::tcp::{Phase, Pool};
 #[cfg(feature = "multicast")]
 use crate::time::earliest;
@@ -59,12 +63,14 @@ use crate::workaround::report::Reports;
 
 use egress::Egress;
 pub use interface::NetConfig;
+use refusal::TokenBucket;
 pub use resolve::Conflict;
 use resolve::Identity;
 pub use tcp::TcpSocket;
 #[cfg(feature = "udp")]
 pub use udp::UdpSocket;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 /// A TCP/IP stack with BSD-like sockets; see the module's documentation.
 pub struct NetStack<'a> {
     config: NetConfig,
@@ -94,6 +100,11 @@ pub struct NetStack<'a> {
     reports: Reports,
     #[cfg(feature = "async")]
     wake: crate::wake::Wake<'a>,
+    secret: Secret,
+    /// smoltcp takes initial sequence numbers from us; see [`crate::workaround::isn`].
+    chooses_isn: bool,
+    /// For ICMP errors of our own.
+    errors: TokenBucket,
     rng: Rng,
     now: Instant,
     counters: Counters,
@@ -110,7 +121,7 @@ impl core::fmt::Debug for NetStack<'_> {
 
 impl<'a> NetStack<'a> {
     /// A stack for `device` over the given memory. `entropy` must differ from boot to boot and be hard
-    /// to guess: sequence numbers and ports follow from it.
+    /// to guess: sequence numbers (RFC 6528) and ports (RFC 6056) follow from it.
     ///
     /// # Panics
     /// On a mistake in the caller's constants: not as many buffers as sockets, limits that do not go together
@@ -131,7 +142,10 @@ impl<'a> NetStack<'a> {
         sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
     ) -> Self {
         config.limits().check();
-        Self::over(config, device, now, entropy, sockets.place(buffers.into(), *config.limits()))
+        let placed = sockets.place(buffers.into(), *config.limits());
+        let mut stack = Self::over(config, device, now, entropy, placed);
+        stack.check_isn(device);
+        stack
     }
 
     /// Never inlined, nor is [`Sockets::place`]: after each other, they need less of the call stack.
@@ -143,11 +157,12 @@ impl<'a> NetStack<'a> {
         entropy: u64,
         placed: Placed<'a>,
     ) -> Self {
-        let mut rng = Rng::new(entropy);
+        let secret = Secret::new(entropy);
+        let capabilities = device.capabilities();
         Self {
             config: *config,
-            interface: config.interface(device, now, rng.next_u64()),
-            capabilities: device.capabilities(),
+            interface: config.interface(&capabilities, now, secret.derive(0)),
+            capabilities,
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
             pool: placed.pool,
@@ -164,7 +179,10 @@ impl<'a> NetStack<'a> {
             reports: Reports::new(),
             #[cfg(feature = "async")]
             wake: crate::wake::Wake::new(placed.dropped),
-            rng,
+            rng: Rng::new(secret.derive(1)),
+            secret,
+            chooses_isn: false,
+            errors: TokenBucket::new(now),
             now,
             counters: Counters::default(),
         }

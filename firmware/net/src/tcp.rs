@@ -25,6 +25,7 @@
 mod admission;
 pub(crate) mod backlog;
 mod expiry;
+pub(crate) mod isn;
 mod listener;
 pub(crate) mod tcb;
 
@@ -34,6 +35,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::Socket;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
+use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::FourTuple;
 use crate::limits::{Limits, SEGMENT_SIZE};
@@ -186,8 +188,9 @@ fn clear(socket: &mut tcp::Socket<'_>) {
 /// What to do with the frame of a connection request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Pass it on; this slot is in LISTEN for it.
-    Armed(usize),
+    /// Pass it on; this slot is in LISTEN for it. The last sequence number of the connection that had these ends before, if
+    /// it was in TIME-WAIT.
+    Armed(usize, Option<TcpSeqNumber>),
     /// Pass it on: it belongs to a live connection, or nobody registered the port.
     Pass,
     /// Drop it in silence: the port is registered, but no slot is free.

@@ -3,5 +3,6 @@
 
 pub(crate) mod fin;
 pub(crate) mod inject;
+pub(crate) mod isn;
 #[cfg(feature = "multicast")]
 pub(crate) mod report;

@@ -34,9 +34,24 @@ pub(crate) struct Packet<'f> {
     pub(crate) offset: usize,
     /// Of the length that the IP header says, behind options.
     pub(crate) payload: &'f [u8],
+    /// Where in the packet the field is that names the protocol.
+    #[cfg(feature = "ipv6")]
+    pub(crate) named_at: u16,
 }
 
-impl Packet<'_> {
+impl<'f> Packet<'f> {
+    /// The packet without what the link has behind it.
+    pub(crate) fn without_padding(&self) -> &'f [u8] {
+        let len = match self.source {
+            IpAddress::Ipv4(_) => Ipv4Packet::new_unchecked(self.bytes).total_len().into(),
+            #[cfg(feature = "ipv6")]
+            IpAddress::Ipv6(_) => Ipv6Packet::new_unchecked(self.bytes).total_len(),
+            #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]
+            _ => 0,
+        };
+        &self.bytes[..len.min(self.bytes.len())]
+    }
+
     /// Whether the header's checksum is right, or `verify` says that this is the device's to find out. IPv6 has none.
     pub(crate) fn is_sound(&self, verify: bool) -> bool {
         let has_checksum = matches!(self.source, IpAddress::Ipv4(_));
@@ -68,6 +83,8 @@ pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
         bytes,
         offset: header + usize::from(ip.header_len()),
         payload: ip.payload(),
+        #[cfg(feature = "ipv6")]
+        named_at: 9,
     })
 }
 
@@ -91,6 +108,7 @@ pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
         bytes,
         offset: header + ip.header_len() + skipped,
         payload: &ip.payload()[skipped..],
+        named_at: 6,
     })
 }
 

@@ -77,6 +77,10 @@ impl NetStack<'_> {
         self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
     }
 
+    pub(super) fn drop_malformed(&mut self) {
+        self.counters.malformed_dropped = self.counters.malformed_dropped.wrapping_add(1);
+    }
+
     /// Looks at an IP packet.
     fn packet<T: TxToken>(
         &mut self,
@@ -85,6 +89,9 @@ impl NetStack<'_> {
         packet: &Packet<'_>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
+        if !self.is_clean(packet) {
+            return;
+        }
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
         let ours = to_us && self.is_own(&packet.destination);
         let transport = matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp);
@@ -106,7 +113,13 @@ impl NetStack<'_> {
         }
         match Segment::parse(packet) {
             Some(segment) => self.segment(bytes, link, &segment, transmit),
-            None => self.pass(Recipient::Others, bytes, transmit),
+            None => match packet.protocol {
+                IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
+                IpProtocol::Icmp | IpProtocol::Icmpv6 | IpProtocol::Igmp => {
+                    self.pass(Recipient::Others, bytes, transmit);
+                }
+                _ => self.offer(bytes, link, packet, ours, transmit),
+            },
         }
     }
 
@@ -126,9 +139,11 @@ impl NetStack<'_> {
             match self.pool.request(&ends, self.now, &mut self.counters) {
                 // Two ends that open towards each other at once (RFC 9293 3.5).
                 Request::Pass => self.pool.find(&ends),
-                Request::Armed(index) => {
+                Request::Armed(index, last) => {
                     self.backlog.forget(&ends);
-                    Some(index)
+                    self.deliver_request(index, last, bytes, link, segment, transmit);
+                    self.pool.progress(self.now, &mut self.counters);
+                    return;
                 }
                 Request::Drop => {
                     let room = self.backlog.hold(segment, self.now, &self.capabilities.checksum);
@@ -151,7 +166,8 @@ impl NetStack<'_> {
     }
 
     /// Gives a segment to the socket of its connection, and notes what that made of it.
-    fn deliver<T: TxToken>(
+    #[inline(never)]
+    pub(super) fn deliver<T: TxToken>(
         &mut self,
         index: usize,
         bytes: &[u8],
@@ -248,7 +264,7 @@ impl NetStack<'_> {
 
     /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
     #[inline(never)]
-    fn pass(&mut self, recipient: Recipient, frame: &[u8], answer: impl TxToken) {
+    pub(super) fn pass(&mut self, recipient: Recipient, frame: &[u8], answer: impl TxToken) {
         let mut device = OneFrame {
             frame: Some(frame),
             transmit: Some(answer),

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use smoltcp::iface::{Config, Interface};
-use smoltcp::phy::{Device, Medium};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr,
@@ -155,15 +155,27 @@ impl NetConfig {
         self.ipv6_gateway
     }
 
-    /// The interface over a device. `seed` feeds smoltcp's own generator.
+    /// The interface over a device of these capabilities. `seed` feeds smoltcp's own generator.
     pub(super) fn interface(
         &self,
-        device: &mut (impl Device + ?Sized),
+        capabilities: &DeviceCapabilities,
         now: Instant,
         seed: u64,
     ) -> Interface {
-        let medium = device.capabilities().medium;
-        let hardware = match medium {
+        let mut interface = self.bare_interface(capabilities, now, seed);
+        self.apply(&mut interface, capabilities.medium);
+        interface
+    }
+
+    /// Likewise, without addresses.
+    #[inline(never)]
+    pub(crate) fn bare_interface(
+        &self,
+        capabilities: &DeviceCapabilities,
+        now: Instant,
+        seed: u64,
+    ) -> Interface {
+        let hardware = match capabilities.medium {
             Medium::Ethernet => HardwareAddress::Ethernet(self.mac),
             #[cfg(feature = "medium-ip")]
             Medium::Ip => HardwareAddress::Ip,
@@ -173,9 +185,7 @@ impl NetConfig {
         };
         let mut config = Config::new(hardware);
         config.random_seed = seed;
-        let mut interface = Interface::new(config, device, now);
-        self.apply(&mut interface, medium);
-        interface
+        Interface::new(config, &mut Mute(capabilities), now)
     }
 
     /// Gives `interface` these addresses and routes, and no others.
@@ -234,6 +244,49 @@ fn link_local(mac: EthernetAddress) -> Ipv6Cidr {
         [0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, 0, 0, 0];
     octets[13..].copy_from_slice(&mac[3..]);
     Ipv6Cidr::new(Ipv6Address::from(octets), 64)
+}
+
+/// A device that is only asked what it can do, which is all that smoltcp wants of one when it makes an interface.
+#[derive(Debug)]
+pub(super) struct Mute<'c>(pub(super) &'c DeviceCapabilities);
+
+/// There is none.
+#[derive(Debug)]
+pub(super) enum NoToken {}
+
+impl RxToken for NoToken {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, _: F) -> R {
+        match self {}
+    }
+}
+
+impl TxToken for NoToken {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _: usize, _: F) -> R {
+        match self {}
+    }
+}
+
+impl Device for Mute<'_> {
+    type RxToken<'a>
+        = NoToken
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = NoToken
+    where
+        Self: 'a;
+
+    fn receive(&mut self, _now: Instant) -> Option<(NoToken, NoToken)> {
+        None
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<NoToken> {
+        None
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.0.clone()
+    }
 }
 
 impl NetStack<'_> {

@@ -288,10 +288,8 @@ impl NetStack<'_> {
         let index =
             self.pool.take_client(self.now, &mut self.counters).ok_or(Error::NoBufferSpace)?;
         let user_timeout = self.pool.limits.user_timeout;
-        let tcp = self.pool.socket_mut(index);
-        tcp.set_timeout(Some(user_timeout));
-        let connected = tcp.connect(self.interface.context(), remote, port).is_ok();
-        let Some(ends) = self.pool.four_tuple(index).filter(|_| connected) else {
+        self.pool.socket_mut(index).set_timeout(Some(user_timeout));
+        let Some(ends) = self.connect(index, port, remote) else {
             self.pool.recycle(index);
             return Err(Error::Unaddressable);
         };

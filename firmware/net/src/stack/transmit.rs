@@ -24,6 +24,8 @@ pub(crate) struct Sent<'s> {
     pub(crate) refused: bool,
     /// Whom smoltcp asked for last. That question has not left: the stack asks itself, see [`crate::neighbors`].
     pub(crate) asked: Option<IpAddress>,
+    /// A frame was swallowed: it had no token.
+    pub(crate) swallowed: bool,
     /// Those that may be sending data.
     slots: &'s mut [Slot],
     medium: Medium,
@@ -39,6 +41,7 @@ impl<'s> Sent<'s> {
             retransmitted: 0,
             refused: false,
             asked: None,
+            swallowed: false,
             slots,
             medium,
             now,
@@ -121,6 +124,17 @@ pub(crate) struct MeteredToken<'t, 's, T> {
     pub(crate) sent: &'t mut Sent<'s>,
 }
 
+/// The longest answer that is swallowed: an ICMP error (RFC 1812 4.3.2.3, RFC 4443 2.4 c). To a segment of our own making
+/// it is an ACK.
+const SWALLOWED: usize = 14 + if cfg!(feature = "ipv6") { 1280 } else { 576 };
+
+/// Lets a frame be written that does not leave. Never inlined: what does leave needs no room for it on the call stack.
+#[inline(never)]
+fn swallow<R>(len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut buffer = [0; SWALLOWED];
+    f(&mut buffer[..len.min(SWALLOWED)])
+}
+
 impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
@@ -132,16 +146,16 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
                     result
                 });
             }
-            token => token,
+            Some(token) => token,
+            None => {
+                sent.swallowed = true;
+                return swallow(len, f);
+            }
         };
-        // Without a token it is the answer to a segment of our own making: an ACK, never longer than its headers.
-        let mut buffer = [0; 14 + 40 + 60];
-        let len = len.min(buffer.len());
+        let mut buffer = [0; MESSAGE_SIZE];
         let buffer = &mut buffer[..len];
         let result = f(buffer);
-        if let Some(token) = token
-            && sent.note(buffer)
-        {
+        if sent.note(buffer) {
             token.consume(len, |frame| frame.copy_from_slice(buffer));
         }
         result

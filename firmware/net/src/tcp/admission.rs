@@ -163,11 +163,13 @@ impl Pool<'_> {
         let Some(listener) = self.listening(ends.local.port) else {
             return Request::Pass;
         };
+        let mut last = None;
         if let Some(index) = self.find(ends) {
             if !self.is_time_wait(index) {
                 return Request::Pass;
             }
             // RFC 9293 3.10.7.4, TIME-WAIT: a new SYN may reopen the connection.
+            last = Some(self.slots[index].tcb.snd_una());
             self.recycle(index);
         }
         let owner = SlotOwner::Listener(listener as u8);
@@ -190,7 +192,7 @@ impl Pool<'_> {
         let slot = &mut self.slots[index];
         slot.phase = Phase::Handshake;
         slot.tcb.open(*ends);
-        Request::Armed(index)
+        Request::Armed(index, last)
     }
 
     /// A slot for an outgoing connection, prepared.

@@ -1,0 +1,139 @@
+//! Packets that no host should send: what becomes of them (RFC 1122 3.2, RFC 8200).
+
+mod common;
+
+use common::echo::{BOARD, BOARD6, Echo, PEER, PEER6, all_kinds, datagram, ping, with_options};
+use common::frames::{endpoint, fix_checksums};
+use common::solo::SoloMemory;
+
+#[test]
+fn nobody_is_answered_who_cannot_be() {
+    let sources = [
+        "0.0.0.0:5000",
+        "0.1.2.3:5000",
+        "127.0.0.1:5000",
+        "224.0.0.1:5000",
+        "239.1.2.3:5000",
+        "240.0.0.1:5000",
+        "255.255.255.255:5000",
+        "192.0.2.255:5000",
+        "192.0.2.0:5000",
+        "[::]:5000",
+        "[::1]:5000",
+        "[ff02::1]:5000",
+        "[::ffff:192.0.2.2]:5000",
+    ];
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    let mut dropped = 0;
+    for from in sources {
+        let to = if endpoint(from).addr.version() == endpoint(BOARD).addr.version() {
+            BOARD
+        } else {
+            BOARD6
+        };
+        for frame in all_kinds(from, to) {
+            echo.refuses(from, frame);
+            dropped += 1;
+            assert_eq!(echo.solo.board.counters().martians_dropped, dropped, "{from}");
+        }
+        // To everybody, either.
+        let to = if to == BOARD { "192.0.2.255:7" } else { "[ff02::1]:7" };
+        echo.refuses(from, ping(from, to));
+        dropped = echo.solo.board.counters().martians_dropped;
+    }
+    for (from, to) in [(PEER, BOARD), (PEER6, BOARD6), ("192.0.2.254:5000", BOARD)] {
+        for frame in all_kinds(from, to) {
+            echo.send(frame);
+            assert_eq!(echo.answers(), 1, "{from}");
+        }
+    }
+}
+
+#[test]
+fn nobody_on_a_wire_speaks_to_a_loopback_address() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    for (from, to) in [(PEER, "127.0.0.1:7"), (PEER6, "[::1]:7")] {
+        for frame in all_kinds(from, to) {
+            echo.refuses(to, frame);
+        }
+    }
+    assert_eq!(echo.solo.board.counters().martians_dropped, 6);
+}
+
+#[test]
+fn source_routed_packets_and_broken_options_go_no_further() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    let refused: [&[u8]; 7] = [
+        // Complete, not complete, strict, and behind other options.
+        &[131, 7, 8, 192, 0, 2, 70, 0],
+        &[131, 7, 4, 192, 0, 2, 70, 0],
+        &[137, 7, 8, 192, 0, 2, 70, 0],
+        &[1, 7, 3, 4, 131, 3, 4, 0],
+        // Lengths that lead nowhere.
+        &[7, 0, 0, 0],
+        &[7, 1, 0, 0],
+        &[7, 9, 4, 0],
+    ];
+    let mut dropped = 0;
+    for options in refused {
+        for frame in all_kinds(PEER, BOARD) {
+            echo.refuses("options", with_options(&frame, options));
+            dropped += 1;
+        }
+    }
+    assert_eq!(echo.solo.board.counters().martians_dropped, dropped);
+    // Others are nothing to us: no operation, a recorded route, a timestamp, a router alert; and what is behind the end.
+    let taken: [&[u8]; 5] = [
+        &[1, 1, 1, 1],
+        &[7, 7, 4, 0, 0, 0, 0, 0],
+        &[68, 8, 5, 0, 0, 0, 0, 0],
+        &[148, 4, 0, 0],
+        &[0, 131, 3, 4],
+    ];
+    for (port, options) in (5001..).zip(taken) {
+        for frame in all_kinds(&format!("192.0.2.2:{port}"), BOARD) {
+            echo.send(with_options(&frame, options));
+            assert_eq!(echo.answers(), 1, "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn datagrams_have_a_checksum_over_ipv6_and_a_length_that_fits() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    for (from, to, header) in [(PEER, BOARD, 34), (PEER6, BOARD6, 54)] {
+        let sound = datagram(from, to).frame();
+        let with_length = |length: u16| {
+            let mut frame = sound.clone();
+            frame[header + 4..header + 6].copy_from_slice(&length.to_be_bytes());
+            frame
+        };
+        for length in [0, 4, 7, 14, 100, u16::MAX] {
+            let mut frame = with_length(length);
+            echo.refuses("length", frame.clone());
+            // Nor if nobody verifies it, over IPv4.
+            frame[header + 6..header + 8].fill(0);
+            echo.refuses("length, no checksum", frame);
+        }
+        let mut frame = sound.clone();
+        frame[header + 6..header + 8].fill(0);
+        echo.send(frame);
+        assert_eq!(echo.answers(), usize::from(header == 34), "{to}: no checksum");
+        let mut frame = sound.clone();
+        frame[header + 6] ^= 1;
+        echo.refuses("wrong checksum", frame);
+        // Shorter than the packet: the rest is padding.
+        let mut frame = with_length(8 + 3);
+        frame[header + 6..header + 8].fill(0);
+        fix_checksums(&mut frame);
+        echo.solo.datagrams.clear();
+        echo.send(frame);
+        assert_eq!(echo.solo.datagrams[0].payload, b"hel");
+        echo.answers();
+    }
+    assert!(echo.solo.board.counters().malformed_dropped > 0);
+}
