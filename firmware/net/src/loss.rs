@@ -35,7 +35,7 @@ use smoltcp::wire::TcpSeqNumber;
 use crate::limits::{ACK_DELAY_MAX, RECOVERY_MAX, RECOVERY_UNKNOWN, SEGMENT_SIZE};
 use crate::loss::round_trip::RoundTrip;
 use crate::seq::distance;
-use crate::time::{WrappingInstant, earliest};
+use crate::time::{WrappingInstant, sooner};
 
 /// What is known of how one connection's data arrives; see the module's documentation.
 #[derive(Debug)]
@@ -213,8 +213,11 @@ impl Loss {
         // Later than that the connection is given up, also if nobody polled for so long.
         let silent = WrappingInstant::new(now).since(self.progressed);
         let goes_on = self.pretended(user_timeout) + wait < user_timeout && silent < user_timeout;
-        let late = goes_on.then(|| self.since.near(now) + wait);
-        earliest(self.due.map(|due| due.near(now)), late)
+        let mut next = goes_on.then(|| self.since.near(now) + wait);
+        if let Some(due) = self.due {
+            sooner(&mut next, due.near(now));
+        }
+        next
     }
 
     /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its

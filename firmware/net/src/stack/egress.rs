@@ -11,7 +11,7 @@ use super::transmit::{Metered, MeteredToken, Sent};
 use crate::limits::{EGRESS_BUDGET, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
 use crate::tcp::Phase;
-use crate::time::{earliest, sooner};
+use crate::time::sooner;
 
 /// How an egress run ended.
 pub(super) enum Egress {
@@ -157,12 +157,13 @@ impl NetStack<'_> {
     }
 
     fn next_of_smoltcp(&mut self) -> Option<Instant> {
-        let tcp = self.interface.poll_at(self.now, &self.pool.set);
-        let mut others = None;
-        if self.others_queued || self.added > 0 {
-            others = self.interface.poll_at(self.now, &self.others);
+        let mut next = self.interface.poll_at(self.now, &self.pool.set);
+        if (self.others_queued || self.added > 0)
+            && let Some(at) = self.interface.poll_at(self.now, &self.others)
+        {
+            sooner(&mut next, at);
         }
-        let at = earliest(tcp, others)?;
+        let at = next?;
         if at > self.now {
             return Some(at);
         }

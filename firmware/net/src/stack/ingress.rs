@@ -56,10 +56,10 @@ impl NetStack<'_> {
                 return;
             }
         }
-        match (frame.content, frame.link) {
-            (Content::Packet(packet), link) => self.packet(bytes, link, &packet, transmit),
+        match (&frame.content, frame.link) {
+            (Content::Packet(packet), link) => self.packet(bytes, link, packet, transmit),
             (Content::Discovery(received), Some(link)) => {
-                self.discover(&received, link.source, transmit.token);
+                self.discover(received, link.source, transmit.token);
             }
             (Content::Discovery(_) | Content::OtherDiscovery, _) => {
                 let dropped = &mut self.counters.discovery_dropped;
@@ -81,7 +81,8 @@ impl NetStack<'_> {
         self.counters.malformed_dropped = self.counters.malformed_dropped.wrapping_add(1);
     }
 
-    /// Looks at an IP packet.
+    /// Looks at an IP packet. Never inlined: the packet would be taken to pieces first.
+    #[inline(never)]
     fn packet<T: TxToken>(
         &mut self,
         bytes: &[u8],

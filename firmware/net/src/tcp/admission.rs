@@ -153,7 +153,8 @@ impl Pool<'_> {
         self.slots[index].begin(owner, now);
     }
 
-    /// A connection request between these ends: what becomes of its frame.
+    /// A connection request between these ends: what becomes of its frame. Never inlined, as the rest of what is rare.
+    #[inline(never)]
     pub(crate) fn request(
         &mut self,
         ends: &FourTuple,

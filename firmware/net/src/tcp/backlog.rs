@@ -89,6 +89,7 @@ impl BacklogView<'_> {
 
     /// Remembers a SYN, if it is whole. A request known already moves to the end; when the
     /// queue is full, the oldest makes room. Says whether none had to.
+    #[inline(never)]
     pub(crate) fn hold(
         &mut self,
         syn: &Segment<'_>,

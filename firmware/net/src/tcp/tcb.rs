@@ -150,7 +150,9 @@ impl Tcb {
         false
     }
 
-    /// A segment came in, and smoltcp has taken it or not. `verify`: its checksum is ours to verify.
+    /// A segment came in, and smoltcp has taken it or not. `verify`: its checksum is ours to verify. Never inlined: smoltcp's
+    /// way in, which is deep, needs no room for it.
+    #[inline(never)]
     pub(crate) fn received(
         &mut self,
         segment: &Segment<'_>,
