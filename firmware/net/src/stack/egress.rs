@@ -66,17 +66,15 @@ impl NetStack<'_> {
             }
             let Some(ends) = self.pool.four_tuple(index) else { continue };
             self.pool.shut_waiting(index);
-            let socket = self.pool.socket(index);
-            let (finished, fin) = match socket.state() {
-                State::Established => (false, false),
-                State::FinWait1 => (false, true),
-                State::CloseWait => (true, false),
-                State::LastAck | State::Closing => (true, true),
+            let socket = self.pool.snapshot(index);
+            let fin = match socket.state {
+                State::Established | State::CloseWait => false,
+                State::FinWait1 | State::LastAck | State::Closing => true,
                 _ => continue,
             };
-            let (queue, unread) = (socket.send_queue(), socket.recv_queue());
+            let queue = socket.queue;
             // In LAST-ACK smoltcp would not listen.
-            let deaf = socket.state() == State::LastAck;
+            let deaf = socket.state == State::LastAck;
             let tcb = &self.pool.slots[index].tcb;
             let deadline = tcb.deadline(queue, fin, user_timeout, self.now).filter(|_| !deaf);
             let timeout = user_timeout - tcb.pretended(user_timeout);
@@ -89,7 +87,7 @@ impl NetStack<'_> {
             self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
             let link = self.link_to_us();
             let tcb = &mut self.pool.slots[index].tcb;
-            let seq = tcb.rcv_nxt(unread) + usize::from(finished);
+            let seq = tcb.rcv_nxt(socket);
             let ack = Some(tcb.snd_una());
             for window in tcb.attempt(self.now) {
                 let repr = bare(TcpControl::None, &ends, seq, ack, window);

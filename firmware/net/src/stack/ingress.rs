@@ -7,14 +7,16 @@
 
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
+use smoltcp::wire::{IpProtocol, TcpControl};
 
 use super::NetStack;
 use super::transmit::{MeteredToken, Sent};
 use crate::frame::{Content, Frame, Link, Packet, Segment};
+use crate::guard::{Verdict, judge};
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
 use crate::netstat::Count;
 use crate::tcp::Request;
+use crate::tcp::tcb::SocketSnapshot;
 use crate::workaround::fin::without_fin;
 use crate::workaround::inject::{InjectedSegment, bare};
 
@@ -120,7 +122,7 @@ impl NetStack<'_> {
     ) {
         let ends = segment.received_on();
         let known = if segment.rst {
-            self.backlog.forget(&ends);
+            self.backlog.take_back(&ends, segment.seq);
             self.pool.find(&ends)
         } else if segment.is_request() {
             match self.pool.request(&ends, self.now, &mut self.counters) {
@@ -141,10 +143,6 @@ impl NetStack<'_> {
             self.pool.find(&ends)
         };
         if let Some(index) = known {
-            if self.is_dangerous(index, segment.seq) {
-                self.counters.early_dropped = self.counters.early_dropped.wrapping_add(1);
-                return;
-            }
             self.deliver(index, bytes, link, segment, transmit);
         } else {
             self.pass(Recipient::Tcp, bytes, transmit);
@@ -154,7 +152,7 @@ impl NetStack<'_> {
         }
     }
 
-    /// Gives a segment to the socket of its connection, and notes what that made of it.
+    /// Gives a segment to the socket of its connection, if the guard lets it pass.
     fn deliver<T: TxToken>(
         &mut self,
         index: usize,
@@ -163,8 +161,64 @@ impl NetStack<'_> {
         segment: &Segment<'_>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let verify = self.capabilities.checksum.tcp.rx();
         let before = self.pool.snapshot(index);
+        match judge(&self.pool.slots[index].tcb, segment, before) {
+            Verdict::Pass => self.give(index, before, bytes, link, segment, transmit),
+            verdict => self.guard(index, before, verdict, segment, transmit),
+        }
+    }
+
+    /// Carries out a verdict on what is not ordinary.
+    #[inline(never)]
+    fn guard<T: TxToken>(
+        &mut self,
+        index: usize,
+        before: SocketSnapshot,
+        verdict: Verdict,
+        segment: &Segment<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
+        match verdict {
+            Verdict::Challenge if sound => self.challenge(index, before, transmit),
+            _ => self.drop_unacceptable(),
+        }
+    }
+
+    fn drop_unacceptable(&mut self) {
+        let dropped = &mut self.counters.unacceptable_dropped;
+        *dropped = dropped.wrapping_add(1);
+    }
+
+    /// Says where a connection stands, but not too often: an ACK that smoltcp gives to a segment which it has.
+    fn challenge<T: TxToken>(
+        &mut self,
+        index: usize,
+        socket: SocketSnapshot,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let Some(ends) = self.pool.four_tuple(index) else { return };
+        let tcb = &mut self.pool.slots[index].tcb;
+        let Some(probe) = tcb.challenge(&ends, socket, self.now) else {
+            self.drop_unacceptable();
+            return;
+        };
+        self.counters.challenged = self.counters.challenged.wrapping_add(1);
+        let probe = InjectedSegment::new(&probe, &ends, self.link_to_us());
+        self.pass(Recipient::Tcp, probe.bytes(), transmit);
+    }
+
+    /// Gives a segment to the socket of its connection, and notes what that made of it.
+    fn give<T: TxToken>(
+        &mut self,
+        index: usize,
+        before: SocketSnapshot,
+        bytes: &[u8],
+        link: Option<Link>,
+        segment: &Segment<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let verify = self.capabilities.checksum.tcp.rx();
         if segment.rst {
             self.pass(Recipient::Tcp, bytes, transmit);
             self.pool.reset(index, before.state);
@@ -187,17 +241,6 @@ impl NetStack<'_> {
         self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
     }
 
-    /// Whether smoltcp would panic at a segment with this number, which cannot be one of that connection.
-    fn is_dangerous(&self, index: usize, seq: TcpSeqNumber) -> bool {
-        let tcb = &self.pool.slots[index].tcb;
-        // Nobody knows of the connection yet. smoltcp would count with a window that it has not announced
-        // (`last_scaled_window`, socket/tcp.rs 782).
-        tcb.syn_unsent
-            // To smoltcp that is later than the window and earlier at once (socket/tcp.rs 1738), if the window ends
-            // before it begins: behind a FIN that came in while it was closed.
-            || tcb.is_far(seq, self.pool.socket(index).recv_queue())
-    }
-
     /// Gives smoltcp a segment with data without its FIN; see [`crate::workaround::fin`]. Says whether the FIN is still to be
     /// delivered. Never inlined: nothing else needs its copy on the call stack.
     #[inline(never)]
@@ -218,8 +261,8 @@ impl NetStack<'_> {
     fn deliver_fin<T: TxToken>(&mut self, index: usize, segment: &Segment<'_>) {
         let Some(ends) = self.pool.four_tuple(index) else { return };
         let end = segment.seq + segment.len;
-        let unread = self.pool.socket(index).recv_queue();
-        if end == self.pool.slots[index].tcb.rcv_nxt(unread) {
+        let socket = self.pool.snapshot(index);
+        if end == self.pool.slots[index].tcb.rcv_nxt(socket) {
             let fin = bare(TcpControl::Fin, &ends, end, segment.ack, segment.window);
             let fin = InjectedSegment::new(&fin, &ends, self.link_to_us());
             self.inject::<T>(Recipient::Tcp, &fin);

@@ -8,6 +8,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::{FourTuple, Segment};
+use crate::guard::Throttle;
 use crate::loss::Loss;
 use crate::seq::distance;
 
@@ -22,6 +23,8 @@ pub(crate) struct SocketSnapshot {
     pub(crate) queue: usize,
     /// Bytes that the application has not read.
     pub(crate) unread: usize,
+    /// Bytes that there is room for behind them (RCV.WND, at most).
+    pub(crate) room: usize,
 }
 
 impl SocketSnapshot {
@@ -29,6 +32,11 @@ impl SocketSnapshot {
     pub(crate) const fn opens(self, after: Self) -> bool {
         matches!(self.state, State::SynSent | State::SynReceived)
             && matches!(after.state, State::Established | State::CloseWait)
+    }
+
+    /// Whether the peer's FIN is in.
+    pub(crate) const fn finished(self) -> bool {
+        matches!(self.state, State::CloseWait | State::Closing | State::LastAck | State::TimeWait)
     }
 
     /// Whether the connection can still take data and a FIN.
@@ -46,7 +54,9 @@ pub(crate) struct Tcb {
     /// Whose segments are this connection's; `None` while there is none.
     four_tuple: Option<FourTuple>,
     /// Our own SYN has been given to smoltcp and has not left.
-    pub(crate) syn_unsent: bool,
+    syn_unsent: bool,
+    /// Our SYN, or SYN-ACK, has left; [`Tcb::snd_max`] tells its number.
+    syn_sent: bool,
     /// The peer's SYN has come in, and with it all the rest.
     synchronized: bool,
     /// How far the peer's windows are to be shifted (SND.WND.SHIFT, RFC 7323 2.3).
@@ -57,8 +67,11 @@ pub(crate) struct Tcb {
     snd_una: TcpSeqNumber,
     /// Behind all data sent (SND.NXT, whatever smoltcp may have gone back to).
     snd_nxt: TcpSeqNumber,
+    /// Behind all that has ever left, probes of a closed window and SYN too: what may be acknowledged.
+    snd_max: TcpSeqNumber,
     /// The first byte that the application has not read.
     rcv_consumed: TcpSeqNumber,
+    throttle: Throttle,
     loss: Loss,
 }
 
@@ -69,12 +82,15 @@ impl Tcb {
         Self {
             four_tuple: None,
             syn_unsent: false,
+            syn_sent: false,
             synchronized: false,
             snd_shift: 0,
             snd_wnd: 0,
             snd_una: ZERO,
             snd_nxt: ZERO,
+            snd_max: ZERO,
             rcv_consumed: ZERO,
+            throttle: Throttle::NEW,
             loss: Loss::new(),
         }
     }
@@ -109,9 +125,9 @@ impl Tcb {
         self.rcv_consumed += count;
     }
 
-    /// The sequence number behind all data that came in (RCV.NXT), of which `unread` bytes have not been read.
-    pub(crate) fn rcv_nxt(&self, unread: usize) -> TcpSeqNumber {
-        self.rcv_consumed + unread
+    /// The sequence number behind all that came in, the FIN too (RCV.NXT); `socket` is its own.
+    pub(crate) fn rcv_nxt(&self, socket: SocketSnapshot) -> TcpSeqNumber {
+        self.rcv_consumed + socket.unread + usize::from(socket.finished())
     }
 
     /// The highest acknowledgement.
@@ -119,10 +135,33 @@ impl Tcb {
         self.snd_una
     }
 
-    /// Whether `seq` is about half the sequence space away from what comes next, of which `unread` bytes have not been
-    /// read: no segment of the peer's has such a number.
-    pub(crate) fn is_far(&self, seq: TcpSeqNumber, unread: usize) -> bool {
-        self.synchronized && distance(seq, self.rcv_nxt(unread)).unsigned_abs() > FAR
+    /// Behind all that may be acknowledged; `None`: not even our SYN has left.
+    pub(crate) fn snd_max(&self) -> Option<TcpSeqNumber> {
+        self.syn_sent.then_some(self.snd_max)
+    }
+
+    /// When the next challenge ACK may be sent.
+    pub(crate) const fn throttle(&mut self) -> &mut Throttle {
+        &mut self.throttle
+    }
+
+    /// Whether smoltcp would panic at a segment with number `seq`, which no peer can have sent.
+    pub(crate) fn is_early(&self, seq: TcpSeqNumber, socket: SocketSnapshot) -> bool {
+        // Nobody knows of the connection yet. smoltcp would count with a window that it has not announced
+        // (`last_scaled_window`, socket/tcp.rs 782).
+        self.syn_unsent
+            // Half the sequence space away: to smoltcp that is later than the window and earlier at once (socket/tcp.rs
+            // 1738), if the window ends before it begins: behind a FIN that came in while it was closed.
+            || (self.synchronized && distance(seq, self.rcv_nxt(socket)).unsigned_abs() > FAR)
+    }
+
+    /// Whether the peer's numbers are known, in this state of its socket.
+    pub(crate) const fn judges(&self, state: State) -> bool {
+        match state {
+            State::Closed | State::Listen | State::SynSent => false,
+            State::SynReceived => true,
+            _ => self.synchronized,
+        }
     }
 
     /// Whether the peer's window has room for `len` bytes behind those acknowledged.
@@ -135,13 +174,22 @@ impl Tcb {
         distance(self.snd_nxt, self.snd_una)
     }
 
+    /// Our SYN, or SYN-ACK, has left with number `seq`.
+    pub(crate) fn syn_sent(&mut self, seq: TcpSeqNumber) {
+        (self.syn_unsent, self.syn_sent) = (false, true);
+        self.snd_max = seq + 1;
+    }
+
     /// `len` bytes of data, a FIN for one, have left from `seq` on. Returns whether they had before.
     pub(crate) fn sent(&mut self, seq: TcpSeqNumber, len: usize, now: Instant) -> bool {
+        let end = seq + len;
+        if distance(end, self.snd_max) > 0 {
+            self.snd_max = end;
+        }
         if !self.synchronized || self.snd_wnd == 0 {
             // A probe, which is no more than a question.
             return false;
         }
-        let end = seq + len;
         if distance(end, self.snd_nxt) <= 0 {
             // What is before that is a keep-alive probe's byte.
             let again = distance(seq, self.snd_una) >= 0;
@@ -298,7 +346,7 @@ mod tests {
     #[test]
     fn a_window_that_was_closed_for_an_hour_delays_nothing_once_it_is_open() {
         const TIMEOUT: Duration = Duration::from_secs(100);
-        let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0 };
+        let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0, room: 0 };
         let (start, later) = (Instant::ZERO, Instant::from_secs(3600));
         let mut tcb = Tcb::of(ends());
         tcb.begin(&parse(&ack(1, 1000)), start);

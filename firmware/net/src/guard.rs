@@ -1,0 +1,51 @@
+//! What becomes of a segment before smoltcp sees it: RFC 9293 3.10.7.4, with RFC 5961.
+//!
+//! [`judge`] is one function in that section's order over the connection's own variables. What is ordinary passes
+//! untouched; smoltcp then does the rest of the section. What is not acceptable is dropped, or answered with a challenge
+//! ACK. Cost: some dozen instructions.
+
+mod challenge;
+
+pub(crate) use challenge::Throttle;
+
+use crate::frame::Segment;
+use crate::seq::distance;
+use crate::tcp::tcb::{SocketSnapshot, Tcb};
+
+/// What is to be done with a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Give it to smoltcp.
+    Pass,
+    Drop,
+    /// Drop it, and say where the connection stands (RFC 5961 3.2, 4.2, 5.2).
+    Challenge,
+}
+
+/// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
+/// be dropped, whatever the verdict.
+pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) -> Verdict {
+    if tcb.is_early(segment.seq, socket) {
+        return Verdict::Drop;
+    }
+    if !tcb.judges(socket.state) {
+        return Verdict::Pass;
+    }
+    // First, the sequence number: whatever else is outside of the window, smoltcp answers with an ACK.
+    let rcv_nxt = tcb.rcv_nxt(socket);
+    let ahead = distance(segment.seq, rcv_nxt);
+    // Second, RST.
+    if segment.rst {
+        return judge_reset(ahead, socket.room);
+    }
+    Verdict::Pass
+}
+
+/// A reset `ahead` of RCV.NXT, with `room` for data (RFC 5961 3.2).
+fn judge_reset(ahead: i32, room: usize) -> Verdict {
+    match usize::try_from(ahead) {
+        Ok(0) => Verdict::Pass,
+        Ok(ahead) if ahead < room => Verdict::Challenge,
+        _ => Verdict::Drop,
+    }
+}

@@ -1,0 +1,160 @@
+//! What a segment that is not ordinary does to a connection: RFC 9293 3.10.7.4 and RFC 5961, each rule with the segment
+//! that breaks without it.
+
+mod common;
+
+use common::frames::Segment;
+use common::solo::{Client, Solo, SoloMemory};
+use common::tcp;
+use embedded_nal::nb;
+use smoltcp::time::Duration;
+use smoltcp::wire::{TcpControl, TcpSeqNumber};
+use tapboard_firmware::TcpSocket;
+
+const SECOND: Duration = Duration::from_secs(1);
+const PEERS: [&str; 2] = ["192.0.2.2:1000", "[2001:db8::2]:1000"];
+
+/// An accepted connection of a peer at `own`, and its listener.
+fn connected(solo: &mut Solo<'_>, own: &str) -> (Client, TcpSocket, TcpSocket) {
+    let mut listener = tcp::listener(&mut solo.board, 7);
+    let mut client = Client::new(own, 7);
+    client.open(solo);
+    let socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+    solo.said();
+    (client, socket, listener)
+}
+
+/// Whether the board said where `client`'s connection stands, and nothing else.
+#[track_caller]
+fn assert_challenged(solo: &mut Solo<'_>, client: &Client) {
+    let said = solo.said_one();
+    assert_eq!(said.control, TcpControl::None, "{said:?}");
+    assert_eq!((said.seq, said.ack), (client.ack, Some(client.seq)), "{said:?}");
+    assert!(said.payload.is_empty(), "{said:?}");
+}
+
+/// A reset whose number is `ahead` of the next.
+fn reset(client: &Client, ahead: usize) -> Segment {
+    Segment { seq: client.seq + ahead, ..client.segment(TcpControl::Rst, &[]) }
+}
+
+#[test]
+fn a_reset_counts_only_with_the_very_next_number() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (client, socket, listener) = connected(&mut solo, own);
+        // The window is 2048 bytes.
+        for ahead in [1, 2047] {
+            solo.send(reset(&client, ahead).frame());
+            assert_challenged(&mut solo, &client);
+            solo.send(reset(&client, ahead).frame());
+            assert_eq!(solo.said(), [], "a second one at once");
+            solo.pass(SECOND);
+        }
+        for ahead in [2048, 1 << 20, usize::MAX, usize::MAX - 2000] {
+            let seq = TcpSeqNumber(client.seq.0.wrapping_add(ahead as i32));
+            solo.send(Segment { seq, ..reset(&client, 0) }.frame());
+            assert_eq!(solo.said(), [], "{ahead}");
+        }
+        assert!(solo.netstat().contains("ESTABLISHED"), "{}", solo.netstat());
+        let counters = solo.board.counters();
+        assert_eq!((counters.challenged, counters.unacceptable_dropped), (2, 2 + 4));
+        solo.send(reset(&client, 0).frame());
+        assert_eq!(solo.said(), []);
+        assert_eq!(solo.board.counters().resets_in, 1);
+        solo.end(socket, listener);
+    }
+}
+
+#[test]
+fn a_reset_counts_only_with_the_very_next_number_whatever_the_state() {
+    for state in ["SYN-RECEIVED", "CLOSE-WAIT", "FIN-WAIT-1", "CLOSING", "LAST-ACK", "TIME-WAIT"] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, listener);
+        if state == "SYN-RECEIVED" {
+            listener = tcp::listener(&mut solo.board, 7);
+            client = Client::new(PEERS[0], 7);
+            solo.send(client.syn());
+            let syn_ack = solo.said_one();
+            client.took(&syn_ack);
+        } else {
+            let (the_client, socket, the_listener) = connected(&mut solo, PEERS[0]);
+            (client, listener) = (the_client, the_listener);
+            let first = matches!(state, "CLOSE-WAIT" | "LAST-ACK");
+            if first {
+                solo.send(client.fin());
+            }
+            if state == "CLOSE-WAIT" {
+                // Data that the peer has no room for holds the FIN back.
+                client.window = 0;
+                solo.send(client.ack());
+                let mut socket = socket;
+                assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2000]), Ok(2000));
+                tcp::close(&mut solo.board, socket);
+            } else {
+                tcp::close(&mut solo.board, socket);
+                solo.turn();
+            }
+            if state == "TIME-WAIT" {
+                client.ack += 1;
+            }
+            if matches!(state, "CLOSING" | "TIME-WAIT") {
+                solo.send(client.fin());
+            }
+            if matches!(state, "FIN-WAIT-1" | "CLOSING" | "LAST-ACK") {
+                // What the board has sent last, its FIN.
+                client.ack += 1;
+            }
+        }
+        solo.pass(SECOND / 2);
+        solo.said();
+        assert!(solo.netstat().contains(state), "{state}\n{}", solo.netstat());
+        solo.send(reset(&client, 1).frame());
+        assert_challenged(&mut solo, &client);
+        solo.send(reset(&client, 3000).frame());
+        assert_eq!(solo.said(), []);
+        assert!(solo.netstat().contains(state), "{state}\n{}", solo.netstat());
+        solo.send(reset(&client, 0).frame());
+        assert_eq!(solo.said(), []);
+        tcp::close(&mut solo.board, listener);
+        solo.turn();
+        solo.assert_clean();
+    }
+}
+
+/// A reset that says that nobody listens acknowledges our SYN; only that counts (RFC 9293 3.10.7.3).
+#[test]
+fn a_reset_in_syn_sent_counts_only_if_it_acknowledges_the_syn() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut socket = tcp::socket(&mut solo.board);
+        let connecting = tcp::connect(&mut solo.board, &mut socket, own);
+        assert_eq!(connecting, Err(nb::Error::WouldBlock));
+        solo.turn();
+        let syn = solo.said_one();
+        let answer = Segment {
+            from: syn.to,
+            to: syn.from,
+            control: TcpControl::Rst,
+            seq: TcpSeqNumber(0),
+            ack: None,
+            window: 0,
+            scale: None,
+            sacked: [None; 3],
+            payload: Vec::new(),
+        };
+        for ack in [None, Some(syn.seq), Some(syn.seq + 2)] {
+            solo.send(Segment { ack, ..answer.clone() }.frame());
+            assert!(solo.netstat().contains("SYN-SENT"), "{ack:?}\n{}", solo.netstat());
+        }
+        solo.send(Segment { ack: Some(syn.seq + 1), ..answer }.frame());
+        assert!(!solo.netstat().contains("SYN-SENT"), "{}", solo.netstat());
+        assert_eq!(solo.said(), []);
+        solo.board.abort(socket);
+        solo.turn();
+        solo.assert_clean();
+    }
+}
