@@ -158,3 +158,145 @@ fn a_reset_in_syn_sent_counts_only_if_it_acknowledges_the_syn() {
         solo.assert_clean();
     }
 }
+
+/// A client that has lost its memory asks again from the port it had.
+#[test]
+fn a_client_that_has_rebooted_gets_a_new_connection() {
+    for own in PEERS {
+        for isn in [50_000_000, 1000, -5000] {
+            let mut memory = SoloMemory::new();
+            let mut solo = Solo::new(&mut memory, 1);
+            let (old, socket, mut listener) = connected(&mut solo, own);
+            let mut new = Client::new(own, 7);
+            new.seq = TcpSeqNumber(old.seq.0 + isn);
+            solo.send(new.syn());
+            assert_challenged(&mut solo, &old);
+            // To the client that is an acknowledgement of what it never sent (RFC 9293 3.10.7.3).
+            solo.send(reset(&old, 0).frame());
+            solo.pass(SECOND);
+            let new = new.opened(&mut solo);
+            let again = tcp::accept(&mut solo.board, &mut listener).expect("established");
+            assert_eq!(solo.board.endpoints(&again).unwrap().1.port(), new.own.port);
+            solo.board.abort(socket);
+            solo.end(again, listener);
+        }
+    }
+}
+
+/// In no state that has seen a SYN does another do anything, whatever its number; nor does a flood of them make a flood of
+/// answers, nor one connection's keep another's from being given.
+#[test]
+fn a_syn_is_challenged_once_a_second_for_each_connection() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (one, socket, mut listener) = connected(&mut solo, own);
+        let mut other = Client::new(own, 7);
+        other.own.port += 1;
+        let other = other.opened(&mut solo);
+        let second = tcp::accept(&mut solo.board, &mut listener).expect("established");
+        solo.said();
+        for (client, control, ahead) in [
+            (&one, TcpControl::Syn, 0),
+            (&other, TcpControl::Syn, 1 << 30),
+            (&one, TcpControl::Syn, -1),
+            (&other, TcpControl::Syn, -100_000),
+        ] {
+            for with_ack in [None, Some(client.ack)] {
+                let seq = TcpSeqNumber(client.seq.0.wrapping_add(ahead));
+                let syn = client.segment(control, &[]);
+                solo.send(Segment { seq, ack: with_ack, ..syn }.frame());
+                if with_ack.is_none() {
+                    assert_challenged(&mut solo, client);
+                } else {
+                    assert_eq!(solo.said(), [], "{ahead}");
+                }
+            }
+            if client.own == other.own {
+                solo.pass(SECOND);
+            }
+        }
+        assert_eq!(solo.board.counters().challenged, 4);
+        solo.board.abort(second);
+        solo.end(socket, listener);
+    }
+}
+
+#[test]
+fn another_syn_in_syn_received_is_challenged_and_the_same_one_is_not() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let listener = tcp::listener(&mut solo.board, 7);
+    let mut client = Client::new(PEERS[0], 7);
+    solo.send(client.syn());
+    let syn_ack = solo.said_one();
+    solo.send(client.syn());
+    assert_eq!(solo.said(), []);
+    let mut again = client.clone();
+    again.seq += 12_345_678;
+    solo.send(again.syn());
+    client.took(&syn_ack);
+    assert_challenged(&mut solo, &client);
+    solo.send(reset(&client, 0).frame());
+    let again = again.opened(&mut solo);
+    solo.send(reset(&again, 0).frame());
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
+
+/// RFC 9293 3.6.1, MAY-2.
+#[test]
+fn only_a_syn_of_the_future_reopens_time_wait() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, socket, mut listener) = connected(&mut solo, own);
+        tcp::close(&mut solo.board, socket);
+        solo.turn();
+        client.ack += 1;
+        solo.send(client.fin());
+        solo.said();
+        assert!(solo.netstat().contains("TIME-WAIT"), "{}", solo.netstat());
+        let mut old = client.clone();
+        old.seq = old.seq - 1000;
+        solo.send(old.syn());
+        assert_challenged(&mut solo, &client);
+        assert!(solo.netstat().contains("TIME-WAIT"), "{}", solo.netstat());
+        client.seq += 1;
+        client.open(&mut solo);
+        let again = tcp::accept(&mut solo.board, &mut listener).expect("reopened");
+        solo.end(again, listener);
+    }
+}
+
+/// RFC 9293 3.5, figure 7: each end's SYN is answered by a SYN-ACK, and either of those is enough.
+#[test]
+fn a_simultaneous_open_is_over_with_the_syn_ack() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut socket = tcp::socket(&mut solo.board);
+        let connecting = tcp::connect(&mut solo.board, &mut socket, own);
+        assert_eq!(connecting, Err(nb::Error::WouldBlock));
+        solo.turn();
+        let syn = solo.said_one();
+        let mut client = Client::new(own, syn.from.port);
+        client.scale = Some(7);
+        solo.send(client.syn());
+        let syn_ack = solo.said_one();
+        assert_eq!(syn_ack.seq, syn.seq);
+        client.ack = syn.seq + 1;
+        let syn = client.segment(TcpControl::Syn, &[]);
+        solo.send(Segment { ack: Some(client.ack), ..syn }.frame());
+        assert!(solo.netstat().contains("ESTABLISHED"), "{}", solo.netstat());
+        client.seq += 1;
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2048]), Ok(2048));
+        solo.turn();
+        let sent: usize = solo.said().iter().map(|segment| segment.payload.len()).sum();
+        assert_eq!(sent, 2048);
+        solo.board.abort(socket);
+        solo.turn();
+        solo.assert_clean();
+    }
+}

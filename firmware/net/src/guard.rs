@@ -5,6 +5,9 @@
 //! ACK. Cost: some dozen instructions.
 
 mod challenge;
+mod mend;
+
+use smoltcp::socket::tcp::State;
 
 pub(crate) use challenge::Throttle;
 
@@ -20,6 +23,8 @@ pub(crate) enum Verdict {
     Drop,
     /// Drop it, and say where the connection stands (RFC 5961 3.2, 4.2, 5.2).
     Challenge,
+    /// Give smoltcp no more of it than its acknowledgement.
+    Acknowledge,
 }
 
 /// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
@@ -38,7 +43,25 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     if segment.rst {
         return judge_reset(ahead, socket.room);
     }
+    // Fourth, SYN.
+    if segment.syn {
+        return judge_syn(tcb, segment, socket.state, ahead);
+    }
     Verdict::Pass
+}
+
+/// A SYN in a state that has seen one, `ahead` of RCV.NXT (RFC 5961 4.2).
+fn judge_syn(tcb: &Tcb, segment: &Segment<'_>, state: State, ahead: i32) -> Verdict {
+    // In SYN-RECEIVED it may be the first one again, which smoltcp lets be: our SYN-ACK is sent again in its time.
+    if state != State::SynReceived || ahead != -1 {
+        return Verdict::Challenge;
+    }
+    match segment.ack {
+        None => Verdict::Pass,
+        // Two ends that opened towards each other at once, of which the other has our SYN (RFC 9293 3.5, figure 7).
+        ack if ack == tcb.snd_max() => Verdict::Acknowledge,
+        Some(_) => Verdict::Challenge,
+    }
 }
 
 /// A reset `ahead` of RCV.NXT, with `room` for data (RFC 5961 3.2).

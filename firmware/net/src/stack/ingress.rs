@@ -125,7 +125,7 @@ impl NetStack<'_> {
             self.backlog.take_back(&ends, segment.seq);
             self.pool.find(&ends)
         } else if segment.is_request() {
-            match self.pool.request(&ends, self.now, &mut self.counters) {
+            match self.pool.request(&ends, segment.seq, self.now, &mut self.counters) {
                 // Two ends that open towards each other at once (RFC 9293 3.5).
                 Request::Pass => self.pool.find(&ends),
                 Request::Armed(index) => {
@@ -164,7 +164,7 @@ impl NetStack<'_> {
         let before = self.pool.snapshot(index);
         match judge(&self.pool.slots[index].tcb, segment, before) {
             Verdict::Pass => self.give(index, before, bytes, link, segment, transmit),
-            verdict => self.guard(index, before, verdict, segment, transmit),
+            verdict => self.guard(index, before, verdict, link, segment, transmit),
         }
     }
 
@@ -175,12 +175,20 @@ impl NetStack<'_> {
         index: usize,
         before: SocketSnapshot,
         verdict: Verdict,
+        link: Option<Link>,
         segment: &Segment<'_>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
         match verdict {
             Verdict::Challenge if sound => self.challenge(index, before, transmit),
+            Verdict::Acknowledge if sound => {
+                let tcb = &self.pool.slots[index].tcb;
+                let bare = tcb.acknowledgement(segment, before, self.link_to_us());
+                if let Some(segment) = bare.segment(self.capabilities.medium) {
+                    self.give(index, before, bare.bytes(), link, &segment, transmit);
+                }
+            }
             _ => self.drop_unacceptable(),
         }
     }

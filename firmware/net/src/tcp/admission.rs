@@ -6,13 +6,14 @@
 
 use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
-use smoltcp::wire::IpListenEndpoint;
+use smoltcp::wire::{IpListenEndpoint, TcpSeqNumber};
 
 use super::tcb::Tcb;
 use super::{Phase, Pool, Request, Slot, SlotOwner};
 use crate::frame::FourTuple;
 use crate::limits::SYN_RECEIVED_EVICT;
 use crate::netstat::Counters;
+use crate::seq::distance;
 
 impl Pool<'_> {
     /// Slots on this owner. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
@@ -160,10 +161,11 @@ impl Pool<'_> {
         };
     }
 
-    /// A connection request between these ends: what becomes of its frame.
+    /// A connection request between these ends, with initial sequence number `seq`: what becomes of its frame.
     pub(crate) fn request(
         &mut self,
         ends: &FourTuple,
+        seq: TcpSeqNumber,
         now: Instant,
         counters: &mut Counters,
     ) -> Request {
@@ -171,10 +173,11 @@ impl Pool<'_> {
             return Request::Pass;
         };
         if let Some(index) = self.find(ends) {
-            if !self.is_time_wait(index) {
+            // RFC 9293 3.10.7.4, TIME-WAIT: a new SYN may reopen the connection, one of its past must not (3.6.1, MAY-2).
+            let rcv_nxt = self.slots[index].tcb.rcv_nxt(self.snapshot(index));
+            if !self.is_time_wait(index) || distance(seq, rcv_nxt) <= 0 {
                 return Request::Pass;
             }
-            // RFC 9293 3.10.7.4, TIME-WAIT: a new SYN may reopen the connection.
             self.recycle(index);
         }
         let owner = SlotOwner::Listener(listener as u8);

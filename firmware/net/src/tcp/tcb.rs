@@ -130,6 +130,11 @@ impl Tcb {
         self.rcv_consumed + socket.unread + usize::from(socket.finished())
     }
 
+    /// How far the peer's windows are to be shifted.
+    pub(crate) const fn snd_shift(&self) -> u8 {
+        self.snd_shift
+    }
+
     /// The highest acknowledgement.
     pub(crate) const fn snd_una(&self) -> TcpSeqNumber {
         self.snd_una
