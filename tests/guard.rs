@@ -10,6 +10,7 @@ use embedded_nal::nb;
 use smoltcp::time::Duration;
 use smoltcp::wire::{TcpControl, TcpSeqNumber};
 use tapboard_firmware::TcpSocket;
+use tapboard_firmware::netstat::Introspect;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PEERS: [&str; 2] = ["192.0.2.2:1000", "[2001:db8::2]:1000"];
@@ -298,5 +299,132 @@ fn a_simultaneous_open_is_over_with_the_syn_ack() {
         solo.board.abort(socket);
         solo.turn();
         solo.assert_clean();
+    }
+}
+
+/// Bytes received and not read, and sent and not acknowledged, of the one connection.
+fn queues(solo: &Solo<'_>) -> (usize, usize) {
+    let mut rows = (0..).map_while(|index| solo.board.row(index));
+    let row = rows.find(|row| row.remote.is_some()).expect("a connection");
+    (row.receive_queue, row.send_queue)
+}
+
+/// The numbers of the segments the board sends with data, after its connection's first.
+fn data_sent(solo: &mut Solo<'_>, client: &Client) -> Vec<(i32, usize)> {
+    let said = solo.said().into_iter().filter(|segment| !segment.payload.is_empty());
+    said.map(|segment| (segment.seq.0.wrapping_sub(client.ack.0), segment.payload.len())).collect()
+}
+
+/// RFC 9293 3.10.7.4: what acknowledges more than was sent is answered, and nothing is skipped.
+#[test]
+fn an_acknowledgement_of_what_was_not_sent_is_challenged() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected(&mut solo, own);
+        client.window = 1000;
+        solo.send(client.ack());
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2000]), Ok(2000));
+        solo.turn();
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        let mut liar = client.clone();
+        liar.ack += 1001;
+        solo.send(liar.segment(TcpControl::Psh, b"lie").frame());
+        let said = solo.said_one();
+        assert_eq!((said.seq, said.ack), (client.ack + 1000, Some(client.seq)));
+        liar.ack += 10;
+        solo.send(liar.ack());
+        assert_eq!(solo.said(), []);
+        assert_eq!(queues(&solo), (0, 2000));
+        client.ack += 1000;
+        solo.send(client.ack());
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        client.ack += 1000;
+        solo.send(client.ack());
+        solo.end(socket, listener);
+    }
+}
+
+/// The FIN, the SYN, and the byte that asks whether a closed window is open have been sent too.
+#[test]
+fn an_acknowledgement_of_all_that_was_sent_is_taken() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected(&mut solo, PEERS[0]);
+    client.window = 0;
+    solo.send(client.ack());
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"ab"), Ok(2));
+    solo.turn();
+    solo.pass(SECOND);
+    assert_eq!(data_sent(&mut solo, &client), [(0, 1)], "a probe");
+    client.ack += 1;
+    solo.send(client.ack());
+    assert_eq!(queues(&solo), (0, 1));
+    client.window = 1000;
+    solo.send(client.ack());
+    assert_eq!(data_sent(&mut solo, &client), [(0, 1)]);
+    client.ack += 1;
+    solo.send(client.ack());
+    tcp::close(&mut solo.board, socket);
+    solo.turn();
+    assert!(solo.said_one().is_fin());
+    client.ack += 1;
+    solo.send(client.ack());
+    assert!(solo.netstat().contains("FIN-WAIT-2"), "{}", solo.netstat());
+    assert_eq!(solo.board.counters().challenged, 0);
+    solo.send(client.rst());
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
+
+/// RFC 5961 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
+#[test]
+fn an_old_acknowledgement_is_acceptable_as_far_back_as_a_window() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected(&mut solo, own);
+        client.window = 1000;
+        let old = client.clone();
+        for _ in 0..3 {
+            assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 700]), Ok(700));
+            solo.turn();
+            client.ack += 700;
+            solo.send(client.ack());
+        }
+        solo.said();
+        // The window of the handshake was 8192 bytes: that is how old an ACK may be.
+        let mut text = old.segment(TcpControl::Psh, b"overtaken");
+        text.window = 3;
+        solo.send(text.frame());
+        let mut buffer = [0; 100];
+        assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut buffer), Ok(9));
+        assert_eq!(&buffer[..9], b"overtaken");
+        assert_eq!(solo.board.counters().mended, 1);
+        client.seq += 9;
+        solo.pass(SECOND / 2);
+        assert_challenged(&mut solo, &client);
+        // Neither its ACK nor its window counted.
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'y'; 1000]), Ok(1000));
+        solo.turn();
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        client.ack += 1000;
+        solo.send(client.ack());
+        let ancient = TcpSeqNumber(client.ack.0.wrapping_sub(8192 + 1));
+        let text = Segment { ack: Some(ancient), ..client.segment(TcpControl::Psh, b"ancient") };
+        solo.send(text.frame());
+        assert_challenged(&mut solo, &client);
+        let read = tcp::receive(&mut solo.board, &mut socket, &mut buffer);
+        assert_eq!(read, Err(nb::Error::WouldBlock));
+        // A sound checksum is not made for what had none.
+        let mut broken = old.segment(TcpControl::Psh, b"broken");
+        broken.seq = client.seq;
+        let mut broken = broken.frame();
+        *broken.last_mut().unwrap() ^= 1;
+        solo.send(broken);
+        let read = tcp::receive(&mut solo.board, &mut socket, &mut buffer);
+        assert_eq!(read, Err(nb::Error::WouldBlock));
+        solo.end(socket, listener);
     }
 }

@@ -7,6 +7,8 @@
 pub(crate) mod discovery;
 mod ip;
 
+use core::ops::Range;
+
 use smoltcp::phy::Medium;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, TcpPacket,
@@ -140,6 +142,11 @@ impl<'f> Segment<'f> {
     /// The connection that sent it.
     pub(crate) const fn sent_on(&self) -> FourTuple {
         FourTuple { local: self.source, remote: self.destination }
+    }
+
+    /// Its bytes' place in the frame.
+    pub(crate) const fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.bytes.len()
     }
 
     /// Whether its checksum is right, or `verify` says that this is the device's to find out.

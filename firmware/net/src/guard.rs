@@ -2,7 +2,8 @@
 //!
 //! [`judge`] is one function in that section's order over the connection's own variables. What is ordinary passes
 //! untouched; smoltcp then does the rest of the section. What is not acceptable is dropped, or answered with a challenge
-//! ACK. Cost: some dozen instructions.
+//! ACK. What is acceptable and would mean something else to smoltcp is mended. Cost: some dozen instructions; what is
+//! mended, a copy of the frame on the call stack.
 
 mod challenge;
 mod mend;
@@ -10,6 +11,7 @@ mod mend;
 use smoltcp::socket::tcp::State;
 
 pub(crate) use challenge::Throttle;
+pub(crate) use mend::{Newest, mend};
 
 use crate::frame::Segment;
 use crate::seq::distance;
@@ -25,6 +27,8 @@ pub(crate) enum Verdict {
     Challenge,
     /// Give smoltcp no more of it than its acknowledgement.
     Acknowledge,
+    /// Give smoltcp a copy, with these numbers and without its FIN.
+    Mend(Newest),
 }
 
 /// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
@@ -47,7 +51,21 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     if segment.syn {
         return judge_syn(tcb, segment, socket.state, ahead);
     }
-    Verdict::Pass
+    // Fifth, ACK; without, smoltcp takes in nothing. In SYN-RECEIVED it knows which one there is.
+    let Some(ack) = segment.ack else { return Verdict::Pass };
+    let mut newest = Newest { ack, window: segment.window };
+    let mut mend = false;
+    if socket.state != State::SynReceived {
+        let old = distance(tcb.snd_una(), ack);
+        if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
+            return Verdict::Challenge;
+        }
+        if old > 0 && (segment.len > 0 || segment.fin) {
+            // smoltcp would drop the text with the old ACK (RFC 5961 5.2).
+            (newest, mend) = (tcb.newest(), true);
+        }
+    }
+    if mend { Verdict::Mend(newest) } else { Verdict::Pass }
 }
 
 /// A SYN in a state that has seen one, `ahead` of RCV.NXT (RFC 5961 4.2).

@@ -174,6 +174,8 @@ counters! {
     unacceptable_dropped,
     /// Segments dropped and answered with a challenge ACK, which says where their connection stands (RFC 5961).
     challenged,
+    /// Segments of which smoltcp was shown a copy, for it would have taken them for something else.
+    mended,
     /// Signs that somebody else on the network uses an address of this board's (RFC 5227 2.4).
     address_conflicts,
     /// Times smoltcp asked to be polled at once and then did nothing.

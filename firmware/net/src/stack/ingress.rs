@@ -12,7 +12,7 @@ use smoltcp::wire::{IpProtocol, TcpControl};
 use super::NetStack;
 use super::transmit::{MeteredToken, Sent};
 use crate::frame::{Content, Frame, Link, Packet, Segment};
-use crate::guard::{Verdict, judge};
+use crate::guard::{Verdict, judge, mend};
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
 use crate::netstat::Count;
 use crate::tcp::Request;
@@ -164,7 +164,7 @@ impl NetStack<'_> {
         let before = self.pool.snapshot(index);
         match judge(&self.pool.slots[index].tcb, segment, before) {
             Verdict::Pass => self.give(index, before, bytes, link, segment, transmit),
-            verdict => self.guard(index, before, verdict, link, segment, transmit),
+            verdict => self.guard(index, before, verdict, bytes, link, segment, transmit),
         }
     }
 
@@ -175,6 +175,7 @@ impl NetStack<'_> {
         index: usize,
         before: SocketSnapshot,
         verdict: Verdict,
+        bytes: &[u8],
         link: Option<Link>,
         segment: &Segment<'_>,
         transmit: MeteredToken<'_, '_, T>,
@@ -187,6 +188,15 @@ impl NetStack<'_> {
                 let bare = tcb.acknowledgement(segment, before, self.link_to_us());
                 if let Some(segment) = bare.segment(self.capabilities.medium) {
                     self.give(index, before, bare.bytes(), link, &segment, transmit);
+                }
+            }
+            Verdict::Mend(newest) if sound => {
+                let mut buffer = [0; FRAME_SIZE];
+                let copy = mend(segment, bytes, newest, &mut buffer).unwrap_or(bytes);
+                let frame = Frame::parse(copy, self.capabilities.medium);
+                if let Some(segment) = frame.and_then(|frame| frame.segment()) {
+                    self.counters.mended = self.counters.mended.wrapping_add(1);
+                    self.give(index, before, copy, link, &segment, transmit);
                 }
             }
             _ => self.drop_unacceptable(),

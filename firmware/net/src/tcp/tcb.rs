@@ -63,6 +63,8 @@ pub(crate) struct Tcb {
     snd_shift: u8,
     /// The window that came with the highest acknowledgement, unscaled (SND.WND).
     snd_wnd: u16,
+    /// The largest of them.
+    max_wnd: u16,
     /// The highest acknowledgement (SND.UNA).
     snd_una: TcpSeqNumber,
     /// Behind all data sent (SND.NXT, whatever smoltcp may have gone back to).
@@ -86,6 +88,7 @@ impl Tcb {
             synchronized: false,
             snd_shift: 0,
             snd_wnd: 0,
+            max_wnd: 0,
             snd_una: ZERO,
             snd_nxt: ZERO,
             snd_max: ZERO,
@@ -128,6 +131,16 @@ impl Tcb {
     /// The sequence number behind all that came in, the FIN too (RCV.NXT); `socket` is its own.
     pub(crate) fn rcv_nxt(&self, socket: SocketSnapshot) -> TcpSeqNumber {
         self.rcv_consumed + socket.unread + usize::from(socket.finished())
+    }
+
+    /// The window that came with the highest acknowledgement, unscaled.
+    pub(crate) const fn snd_wnd(&self) -> u16 {
+        self.snd_wnd
+    }
+
+    /// The largest window that the peer has had, in bytes (MAX.SND.WND, RFC 5961 5.2).
+    pub(crate) const fn max_wnd(&self) -> i32 {
+        (self.max_wnd as i32) << self.snd_shift
     }
 
     /// How far the peer's windows are to be shifted.
@@ -242,7 +255,7 @@ impl Tcb {
                     if self.snd_wnd == 0 {
                         self.restart(now);
                     }
-                    self.snd_wnd = segment.window;
+                    self.set_window(segment.window);
                 }
                 let blocks = segment.sack_ranges();
                 if blocks[0].is_some() && segment.is_sound(verify) {
@@ -260,6 +273,15 @@ impl Tcb {
         (self.snd_una, self.snd_nxt) = (ack, ack);
         self.loss.begin(ack);
         self.progress(ack, segment.window, now);
+        if segment.syn {
+            // The window of a SYN is never scaled (RFC 7323 2.2).
+            self.max_wnd >>= self.snd_shift;
+        }
+    }
+
+    fn set_window(&mut self, window: u16) {
+        self.snd_wnd = window;
+        self.max_wnd = self.max_wnd.max(window);
     }
 
     /// Something new has been acknowledged.
@@ -268,7 +290,8 @@ impl Tcb {
             self.restart(now);
         }
         self.loss.acknowledged(self.snd_una, ack, now);
-        (self.snd_una, self.snd_wnd) = (ack, window);
+        self.snd_una = ack;
+        self.set_window(window);
         if self.flight() < 0 {
             // A FIN.
             self.snd_nxt = ack;
