@@ -428,3 +428,62 @@ fn an_old_acknowledgement_is_acceptable_as_far_back_as_a_window() {
         solo.end(socket, listener);
     }
 }
+
+/// RFC 9293 3.10.7.4, SND.WL1 and SND.WL2.
+#[test]
+fn a_segment_that_was_overtaken_does_not_set_the_window() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected(&mut solo, own);
+        client.window = 0;
+        solo.send(client.ack());
+        let older = client.data(b"a");
+        let mut older = Segment::parse(&older).unwrap();
+        older.window = 2000;
+        // The newer one is broken the first time, and says nothing.
+        let newer = Segment { window: 1000, ..client.segment(TcpControl::Psh, b"b") };
+        let mut broken = newer.frame();
+        *broken.last_mut().unwrap() ^= 1;
+        solo.send(broken);
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2000]), Ok(2000));
+        solo.turn();
+        assert_eq!(data_sent(&mut solo, &client), []);
+        solo.send(newer.frame());
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        client.ack += 1000;
+        // With what else it says it counts, though.
+        solo.send(Segment { window: 0, ack: Some(client.ack), ..newer.clone() }.frame());
+        older.ack = Some(client.ack);
+        solo.send(older.frame());
+        assert_eq!(data_sent(&mut solo, &client), []);
+        assert_eq!(queues(&solo), (2, 1000));
+        client.seq += 1;
+        client.window = 500;
+        solo.send(client.ack());
+        assert_eq!(data_sent(&mut solo, &client), [(0, 500)]);
+        solo.end(socket, listener);
+    }
+}
+
+#[test]
+fn the_window_is_set_where_sequence_numbers_wrap() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::listener(&mut solo.board, 7);
+    let mut client = Client::new(PEERS[0], 7);
+    client.seq = TcpSeqNumber(i32::MAX - 3000);
+    client.open(&mut solo);
+    let mut socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+    for window in (1..10).map(|round| 1000 * round) {
+        client.window = window;
+        let data = client.data(&[b'x'; 1000]);
+        solo.send(data);
+        let read = tcp::receive(&mut solo.board, &mut socket, &mut [0; 1000]);
+        assert_eq!(read, Ok(1000));
+        client.window += 1;
+        solo.send(client.ack());
+    }
+    assert_eq!(solo.board.counters().mended, 0);
+    solo.end(socket, listener);
+}

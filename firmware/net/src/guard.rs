@@ -63,6 +63,9 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if old > 0 && (segment.len > 0 || segment.fin) {
             // smoltcp would drop the text with the old ACK (RFC 5961 5.2).
             (newest, mend) = (tcb.newest(), true);
+        } else if old == 0 && segment.window != tcb.snd_wnd() && tcb.is_overtaken(segment.seq) {
+            // It says nothing new of the window (SND.WL1, SND.WL2).
+            (newest, mend) = (tcb.newest(), true);
         }
     }
     if mend { Verdict::Mend(newest) } else { Verdict::Pass }

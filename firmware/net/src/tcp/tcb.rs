@@ -65,6 +65,8 @@ pub(crate) struct Tcb {
     snd_wnd: u16,
     /// The largest of them.
     max_wnd: u16,
+    /// The highest sequence number of a segment that told of a window (SND.WL1).
+    snd_wl1: TcpSeqNumber,
     /// The highest acknowledgement (SND.UNA).
     snd_una: TcpSeqNumber,
     /// Behind all data sent (SND.NXT, whatever smoltcp may have gone back to).
@@ -89,6 +91,7 @@ impl Tcb {
             snd_shift: 0,
             snd_wnd: 0,
             max_wnd: 0,
+            snd_wl1: ZERO,
             snd_una: ZERO,
             snd_nxt: ZERO,
             snd_max: ZERO,
@@ -141,6 +144,11 @@ impl Tcb {
     /// The largest window that the peer has had, in bytes (MAX.SND.WND, RFC 5961 5.2).
     pub(crate) const fn max_wnd(&self) -> i32 {
         (self.max_wnd as i32) << self.snd_shift
+    }
+
+    /// Whether a segment that was sent later than the one with number `seq` has come in already.
+    pub(crate) fn is_overtaken(&self, seq: TcpSeqNumber) -> bool {
+        distance(seq, self.snd_wl1) < 0
     }
 
     /// How far the peer's windows are to be shifted.
@@ -246,22 +254,36 @@ impl Tcb {
                 // The FIN is acknowledged with the last byte, and counts for one.
                 let data = taken > 0 && (newly == taken || newly == taken + 1);
                 let fin = taken == 0 && newly == 1 && before.state != after.state;
+                let ahead = distance(segment.seq, self.rcv_nxt(before));
+                let within = usize::try_from(ahead).is_ok_and(|ahead| ahead < before.room.max(1));
+                let newer = data
+                    || fin
+                    || (newly == 0
+                        && (after.unread > before.unread
+                            // smoltcp has its window, whatever became of its text.
+                            || (within
+                                && (segment.len == 0 || ahead > 0)
+                                && segment.is_sound(verify))));
                 if data || fin {
                     self.progress(ack, segment.window, now);
-                } else if newly == 0
-                    && (after.unread > before.unread
-                        || (segment.len == 0 && segment.is_sound(verify)))
-                {
+                } else if newer {
                     if self.snd_wnd == 0 {
                         self.restart(now);
                     }
                     self.set_window(segment.window);
                 }
-                let blocks = segment.sack_ranges();
-                if blocks[0].is_some() && segment.is_sound(verify) {
-                    self.loss.sacked(&blocks, self.snd_una, self.snd_nxt, now);
+                if newer && distance(segment.seq, self.snd_wl1) > 0 {
+                    self.snd_wl1 = segment.seq;
                 }
+                self.sacked(segment, verify, now);
             }
+        }
+    }
+
+    fn sacked(&mut self, segment: &Segment<'_>, verify: bool, now: Instant) {
+        let blocks = segment.sack_ranges();
+        if blocks[0].is_some() && segment.is_sound(verify) {
+            self.loss.sacked(&blocks, self.snd_una, self.snd_nxt, now);
         }
     }
 
@@ -271,6 +293,7 @@ impl Tcb {
         self.synchronized = segment.ack.is_some();
         let ack = segment.ack.unwrap_or_default();
         (self.snd_una, self.snd_nxt) = (ack, ack);
+        self.snd_wl1 = segment.seq;
         self.loss.begin(ack);
         self.progress(ack, segment.window, now);
         if segment.syn {
