@@ -373,7 +373,7 @@ fn a_syn_to_every_port_before_telemetrys_own_has_left_does_no_harm() {
         wire.in_flight(Side::Board).push_back(InFlight { at: now, frame });
         board.poll(now, &mut wire.end(Side::Board));
     }
-    assert_eq!(board.stack().counters().early_dropped, 1);
+    assert_eq!(board.stack().counters().unacceptable_dropped, 1);
     wire.in_flight(Side::Peer).clear();
     board.poll(now, &mut wire.end(Side::Board));
     let mut sent = wire.in_flight(Side::Peer).iter();

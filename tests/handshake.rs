@@ -145,7 +145,7 @@ fn a_syn_on_a_live_connection_does_no_harm() {
     }
 }
 
-/// A client that forgot the connection, say after a reboot, gets no answer to its SYN; it resets the old
+/// A client that forgot the connection, say after a reboot, and to which the challenge to its SYN is lost, resets the old
 /// connection at the next keep-alive probe, and then it is let in.
 #[test]
 fn a_rebooted_client_on_the_same_port_gets_in_within_the_keep_alive_time() {
@@ -158,6 +158,8 @@ fn a_rebooted_client_on_the_same_port_gets_in_within_the_keep_alive_time() {
     let mut reborn = Client::new("192.0.2.2:1000", 7);
     reborn.seq = TcpSeqNumber(77_000_000);
     solo.send(reborn.syn());
+    let challenge = solo.said_one();
+    assert_eq!((challenge.control, challenge.ack), (TcpControl::None, Some(client.seq)));
     solo.pass(KEEP_ALIVE);
     let probe = solo.said_one();
     let mut rst = reborn.segment(TcpControl::Rst, &[]);

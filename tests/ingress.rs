@@ -247,7 +247,7 @@ fn a_segment_from_half_the_sequence_space_away_is_dropped() {
             }
             solo.turn();
             let dropped = distances.count() as u64;
-            assert_eq!(solo.board.counters().early_dropped, dropped, "{control:?}");
+            assert_eq!(solo.board.counters().unacceptable_dropped, dropped, "{control:?}");
             let mut buffer = [0; 4096];
             assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut buffer), Ok(2048));
             assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut buffer), Ok(0));

@@ -161,7 +161,7 @@ fn a_segment_before_our_own_syn_has_left_is_dropped() {
             solo.put(segment.frame());
             solo.turn();
         }
-        assert_eq!(solo.board.counters().early_dropped, 4);
+        assert_eq!(solo.board.counters().unacceptable_dropped, 4);
         assert_eq!(solo.board.state_name(&socket), "SYN-SENT");
         // Now it leaves, to the address that those told of; and two ends that open at once come together.
         solo.room = usize::MAX;

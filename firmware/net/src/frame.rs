@@ -8,6 +8,8 @@
 pub(crate) mod discovery;
 mod ip;
 
+use core::ops::Range;
+
 use smoltcp::phy::{ChecksumCapabilities, Medium};
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol,
@@ -159,6 +161,11 @@ impl<'f> Segment<'f> {
     /// The connection that sent it.
     pub(crate) const fn sent_on(&self) -> FourTuple {
         FourTuple { local: self.source, remote: self.destination }
+    }
+
+    /// Its bytes' place in the frame.
+    pub(crate) const fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.bytes.len()
     }
 
     /// Whether its checksum is right, or `verify` says that this is the device's to find out.

@@ -145,6 +145,7 @@ pub mod asynch;
 mod error;
 mod fmt;
 mod frame;
+mod guard;
 pub mod limits;
 mod loss;
 mod neighbors;

@@ -175,9 +175,14 @@ counters! {
     resets_unsent,
     /// Times a UDP socket's queue was dropped because the neighbour of its first datagram did not answer.
     datagrams_unsent,
-    /// Segments that cannot be of the connection that they are for: its SYN had not left yet, or half the sequence space
-    /// is between them and what comes next.
-    early_dropped,
+    /// Segments dropped without an answer, for they cannot be of the connection that they are for: a reset outside of its
+    /// window, any before its SYN has left, one that half the sequence space is between and what comes next; or, within a
+    /// second after another, one to be challenged.
+    unacceptable_dropped,
+    /// Segments dropped and answered with a challenge ACK, which says where their connection stands (RFC 5961).
+    challenged,
+    /// Segments of which smoltcp was shown a copy, for it would have taken them for something else.
+    mended,
     /// Signs that somebody else on the network uses an address of this board's (RFC 5227 2.4).
     address_conflicts,
     /// Times smoltcp asked to be polled at once and then did nothing.

@@ -253,10 +253,12 @@ impl<'a> Pool<'a> {
     #[inline(never)]
     pub(crate) fn snapshot(&self, index: usize) -> SocketSnapshot {
         let socket = self.socket(index);
+        let unread = socket.recv_queue();
         SocketSnapshot {
             state: socket.state(),
             queue: socket.send_queue(),
-            unread: socket.recv_queue(),
+            unread,
+            room: socket.recv_capacity() - unread,
         }
     }
 

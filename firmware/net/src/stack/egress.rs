@@ -2,7 +2,7 @@
 
 use smoltcp::iface::PollResult;
 use smoltcp::phy::Device;
-use smoltcp::socket::tcp::{self, State};
+use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpControl};
 
@@ -54,22 +54,19 @@ impl NetStack<'_> {
                 continue;
             }
             self.pool.shut_waiting(index);
-            let handle = self.pool.handle(index);
-            let socket = self.pool.set.get_mut::<tcp::Socket<'_>>(handle);
-            let (finished, fin) = match socket.state() {
-                State::Established => (false, false),
-                State::FinWait1 => (false, true),
-                State::CloseWait => (true, false),
-                State::LastAck | State::Closing => (true, true),
+            let snapshot = self.pool.snapshot(index);
+            let fin = match snapshot.state {
+                State::Established | State::CloseWait => false,
+                State::FinWait1 | State::LastAck | State::Closing => true,
                 _ => continue,
             };
-            let (queue, unread) = (socket.send_queue(), socket.recv_queue());
+            let queue = snapshot.queue;
             // In LAST-ACK smoltcp would not listen.
-            let deaf = socket.state() == State::LastAck;
+            let deaf = snapshot.state == State::LastAck;
             let tcb = &self.pool.slots[index].tcb;
             let deadline = tcb.deadline(queue, fin, user_timeout, self.now).filter(|_| !deaf);
             let timeout = user_timeout - tcb.pretended(user_timeout);
-            socket.set_timeout(Some(timeout));
+            self.pool.socket_mut(index).set_timeout(Some(timeout));
             let Some(deadline) = deadline else { continue };
             if self.now < deadline {
                 sooner(next, deadline);
@@ -78,7 +75,7 @@ impl NetStack<'_> {
             let Some(ends) = self.pool.four_tuple(index) else { continue };
             self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
             let tcb = &mut self.pool.slots[index].tcb;
-            let seq = tcb.rcv_nxt(unread) + usize::from(finished);
+            let seq = tcb.rcv_nxt(snapshot);
             let ack = Some(tcb.snd_una());
             for window in tcb.attempt(self.now) {
                 self.inject_bare::<D::TxToken<'_>>(TcpControl::None, &ends, seq, ack, window);

@@ -12,9 +12,11 @@ use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
 use super::NetStack;
 use super::transmit::{MeteredToken, Sent};
 use crate::frame::{Content, FourTuple, Frame, Link, Packet, Segment};
+use crate::guard::{Verdict, judge, mend};
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
 use crate::netstat::Count;
 use crate::tcp::Request;
+use crate::tcp::tcb::SocketSnapshot;
 use crate::workaround::fin::without_fin;
 use crate::workaround::inject::{InjectedSegment, bare};
 
@@ -134,10 +136,10 @@ impl NetStack<'_> {
     ) {
         let ends = segment.received_on();
         let known = if segment.rst {
-            self.backlog.forget(&ends);
+            self.backlog.take_back(&ends, segment.seq);
             self.pool.find(&ends)
         } else if segment.is_request() {
-            match self.pool.request(&ends, self.now, &mut self.counters) {
+            match self.pool.request(&ends, segment.seq, self.now, &mut self.counters) {
                 // Two ends that open towards each other at once (RFC 9293 3.5).
                 Request::Pass => self.pool.find(&ends),
                 Request::Armed(index, last) => {
@@ -166,7 +168,7 @@ impl NetStack<'_> {
         }
     }
 
-    /// Gives a segment to the socket of its connection, and notes what that made of it.
+    /// Gives a segment to the socket of its connection, if the guard lets it pass.
     #[inline(never)]
     pub(super) fn deliver<T: TxToken>(
         &mut self,
@@ -176,12 +178,82 @@ impl NetStack<'_> {
         segment: &Segment<'_>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let verify = self.capabilities.checksum.tcp.rx();
         let before = self.pool.snapshot(index);
-        if self.is_dangerous(index, segment.seq, before.unread) {
-            self.counters.early_dropped = self.counters.early_dropped.wrapping_add(1);
-            return;
+        match judge(&self.pool.slots[index].tcb, segment, before) {
+            Verdict::Pass => self.give(index, before, bytes, link, segment, transmit),
+            verdict => self.guard(index, before, verdict, bytes, link, segment, transmit),
         }
+    }
+
+    /// Carries out a verdict on what is not ordinary.
+    #[inline(never)]
+    fn guard<T: TxToken>(
+        &mut self,
+        index: usize,
+        before: SocketSnapshot,
+        verdict: Verdict,
+        bytes: &[u8],
+        link: Option<Link>,
+        segment: &Segment<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
+        match verdict {
+            Verdict::Challenge if sound => self.challenge(index, before, transmit),
+            Verdict::Acknowledge if sound => {
+                let tcb = &self.pool.slots[index].tcb;
+                let bare = tcb.acknowledgement(segment, before, self.mac());
+                if let Some(segment) = bare.segment(self.capabilities.medium) {
+                    self.give(index, before, bare.bytes(), link, &segment, transmit);
+                }
+            }
+            Verdict::Mend(newest) if sound => {
+                let mut buffer = [0; FRAME_SIZE];
+                let copy = mend(segment, bytes, newest, &mut buffer).unwrap_or(bytes);
+                let frame = Frame::parse(copy, self.capabilities.medium);
+                if let Some(segment) = frame.and_then(|frame| frame.segment()) {
+                    self.counters.mended = self.counters.mended.wrapping_add(1);
+                    self.give(index, before, copy, link, &segment, transmit);
+                }
+            }
+            _ => self.drop_unacceptable(),
+        }
+    }
+
+    fn drop_unacceptable(&mut self) {
+        let dropped = &mut self.counters.unacceptable_dropped;
+        *dropped = dropped.wrapping_add(1);
+    }
+
+    /// Says where a connection stands, but not too often: an ACK that smoltcp gives to a segment which it has.
+    fn challenge<T: TxToken>(
+        &mut self,
+        index: usize,
+        socket: SocketSnapshot,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let Some(ends) = self.pool.four_tuple(index) else { return };
+        let tcb = &mut self.pool.slots[index].tcb;
+        let Some(probe) = tcb.challenge(&ends, socket, self.now) else {
+            self.drop_unacceptable();
+            return;
+        };
+        self.counters.challenged = self.counters.challenged.wrapping_add(1);
+        let probe = InjectedSegment::new(&probe, &ends, self.mac());
+        self.pass(Recipient::Tcp, probe.bytes(), transmit);
+    }
+
+    /// Gives a segment to the socket of its connection, and notes what that made of it.
+    fn give<T: TxToken>(
+        &mut self,
+        index: usize,
+        before: SocketSnapshot,
+        bytes: &[u8],
+        link: Option<Link>,
+        segment: &Segment<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let verify = self.capabilities.checksum.tcp.rx();
         if segment.rst {
             self.pass(Recipient::Tcp, bytes, transmit);
             self.pool.reset(index, before.state);
@@ -204,17 +276,6 @@ impl NetStack<'_> {
         self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
     }
 
-    /// Whether smoltcp would panic at a segment with this number, which cannot be one of that connection.
-    fn is_dangerous(&self, index: usize, seq: TcpSeqNumber, unread: usize) -> bool {
-        let tcb = &self.pool.slots[index].tcb;
-        // Nobody knows of the connection yet. smoltcp would count with a window that it has not announced
-        // (`last_scaled_window`, socket/tcp.rs 782).
-        tcb.syn_unsent
-            // To smoltcp that is later than the window and earlier at once (socket/tcp.rs 1738), if the window ends
-            // before it begins: behind a FIN that came in while it was closed.
-            || tcb.is_far(seq, unread)
-    }
-
     /// Gives smoltcp a segment with data without its FIN; see [`crate::workaround::fin`]. Says whether the FIN is still to be
     /// delivered. Never inlined: nothing else needs its copy on the call stack.
     #[inline(never)]
@@ -235,8 +296,8 @@ impl NetStack<'_> {
     fn deliver_fin<T: TxToken>(&mut self, index: usize, segment: &Segment<'_>) {
         let Some(ends) = self.pool.four_tuple(index) else { return };
         let end = segment.seq + segment.len;
-        let unread = self.pool.socket(index).recv_queue();
-        if end == self.pool.slots[index].tcb.rcv_nxt(unread) {
+        let socket = self.pool.snapshot(index);
+        if end == self.pool.slots[index].tcb.rcv_nxt(socket) {
             self.inject_bare::<T>(TcpControl::Fin, &ends, end, segment.ack, segment.window);
         }
     }

@@ -296,7 +296,7 @@ impl NetStack<'_> {
         self.dirty = true;
         let tcb = &mut self.pool.slots[index].tcb;
         tcb.open(ends);
-        tcb.syn_unsent = true;
+        tcb.connects();
         Ok(self.opened(index))
     }
 

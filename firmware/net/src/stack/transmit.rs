@@ -83,8 +83,8 @@ impl<'s> Sent<'s> {
         }
         let ends = segment.sent_on();
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.tcb.is_of(&ends)) {
-            if segment.is_request() {
-                slot.tcb.syn_unsent = false;
+            if segment.syn {
+                slot.tcb.syn_sent(segment.seq);
             }
             if len > 0 {
                 self.retransmitted += Count::from(slot.tcb.sent(segment.seq, len, self.now));

@@ -6,12 +6,13 @@
 
 use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
-use smoltcp::wire::IpListenEndpoint;
+use smoltcp::wire::{IpListenEndpoint, TcpSeqNumber};
 
 use super::{Phase, Pool, Request, Slot, SlotOwner};
 use crate::frame::FourTuple;
 use crate::limits::SYN_RECEIVED_EVICT;
 use crate::netstat::Counters;
+use crate::seq::distance;
 
 impl Pool<'_> {
     /// Slots on this owner. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
@@ -153,11 +154,13 @@ impl Pool<'_> {
         self.slots[index].begin(owner, now);
     }
 
-    /// A connection request between these ends: what becomes of its frame. Never inlined, as the rest of what is rare.
+    /// A connection request between these ends, with initial sequence number `seq`: what becomes of its frame. Never inlined,
+    /// as the rest of what is rare.
     #[inline(never)]
     pub(crate) fn request(
         &mut self,
         ends: &FourTuple,
+        seq: TcpSeqNumber,
         now: Instant,
         counters: &mut Counters,
     ) -> Request {
@@ -166,10 +169,11 @@ impl Pool<'_> {
         };
         let mut last = None;
         if let Some(index) = self.find(ends) {
-            if !self.is_time_wait(index) {
+            // RFC 9293 3.10.7.4, TIME-WAIT: a new SYN may reopen the connection, one of its past must not (3.6.1, MAY-2).
+            let rcv_nxt = self.slots[index].tcb.rcv_nxt(self.snapshot(index));
+            if !self.is_time_wait(index) || distance(seq, rcv_nxt) <= 0 {
                 return Request::Pass;
             }
-            // RFC 9293 3.10.7.4, TIME-WAIT: a new SYN may reopen the connection.
             last = Some(self.slots[index].tcb.snd_una());
             self.recycle(index);
         }

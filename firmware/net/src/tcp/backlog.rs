@@ -114,7 +114,16 @@ impl BacklogView<'_> {
         self.held.iter().position(|held| held.ends == *ends)
     }
 
-    /// Forgets what is known of a connection request: it was served, or taken back.
+    /// Forgets a connection request that a reset with number `seq` takes back (RFC 5961 3.2).
+    pub(crate) fn take_back(&mut self, ends: &FourTuple, seq: TcpSeqNumber) {
+        if let Some(index) = self.find(ends)
+            && self.held[index].seq_number + 1 == seq
+        {
+            self.held.remove(index);
+        }
+    }
+
+    /// Forgets what is known of a connection request: it was served.
     pub(crate) fn forget(&mut self, ends: &FourTuple) {
         if let Some(index) = self.find(ends) {
             self.remove(index);
@@ -342,7 +351,10 @@ mod tests {
         let mut memory = Backlog::<SIZE>::new();
         let mut backlog = BacklogView::from(&mut memory);
         assert!(hold(&mut backlog, &frame));
-        backlog.forget(&ends(50_000));
+        for seq in [-5, -3, -4] {
+            assert!(backlog.ready(Instant::ZERO, |_| true).is_some(), "before {seq}");
+            backlog.take_back(&ends(50_000), TcpSeqNumber(seq));
+        }
         assert!(next(&mut backlog).is_none());
         *frame.last_mut().unwrap() ^= 1;
         assert!(!hold(&mut backlog, &frame));

@@ -8,6 +8,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::{FourTuple, Segment};
+use crate::guard::Throttle;
 use crate::loss::Loss;
 use crate::seq::distance;
 
@@ -22,6 +23,8 @@ pub(crate) struct SocketSnapshot {
     pub(crate) queue: usize,
     /// Bytes that the application has not read.
     pub(crate) unread: usize,
+    /// Bytes that there is room for behind them (RCV.WND, at most).
+    pub(crate) room: usize,
 }
 
 impl SocketSnapshot {
@@ -29,6 +32,11 @@ impl SocketSnapshot {
     pub(crate) const fn opens(self, after: Self) -> bool {
         matches!(self.state, State::SynSent | State::SynReceived)
             && matches!(after.state, State::Established | State::CloseWait)
+    }
+
+    /// Whether the peer's FIN is in.
+    pub(crate) const fn finished(self) -> bool {
+        matches!(self.state, State::CloseWait | State::Closing | State::LastAck | State::TimeWait)
     }
 
     /// Whether the connection can still take data and a FIN.
@@ -46,19 +54,28 @@ pub(crate) struct Tcb {
     /// Whose segments are this connection's; `None` while there is none.
     four_tuple: Option<FourTuple>,
     /// Our own SYN has been given to smoltcp and has not left.
-    pub(crate) syn_unsent: bool,
+    syn_unsent: bool,
+    /// Our SYN, or SYN-ACK, has left; [`Tcb::snd_max`] tells its number.
+    syn_sent: bool,
     /// The peer's SYN has come in, and with it all the rest.
     synchronized: bool,
     /// How far the peer's windows are to be shifted (SND.WND.SHIFT, RFC 7323 2.3).
     snd_shift: u8,
     /// The window that came with the highest acknowledgement, unscaled (SND.WND).
     snd_wnd: u16,
+    /// The largest of them.
+    max_wnd: u16,
+    /// The highest sequence number of a segment that told of a window (SND.WL1).
+    snd_wl1: TcpSeqNumber,
     /// The highest acknowledgement (SND.UNA).
     snd_una: TcpSeqNumber,
     /// Behind all data sent (SND.NXT, whatever smoltcp may have gone back to).
     snd_nxt: TcpSeqNumber,
+    /// Behind all that has ever left, probes of a closed window and SYN too: what may be acknowledged.
+    snd_max: TcpSeqNumber,
     /// The first byte that the application has not read.
     rcv_consumed: TcpSeqNumber,
+    throttle: Throttle,
     loss: Loss,
 }
 
@@ -69,12 +86,17 @@ impl Tcb {
         Self {
             four_tuple: None,
             syn_unsent: false,
+            syn_sent: false,
             synchronized: false,
             snd_shift: 0,
             snd_wnd: 0,
+            max_wnd: 0,
+            snd_wl1: ZERO,
             snd_una: ZERO,
             snd_nxt: ZERO,
+            snd_max: ZERO,
             rcv_consumed: ZERO,
+            throttle: Throttle::NEW,
             loss: Loss::new(),
         }
     }
@@ -82,6 +104,11 @@ impl Tcb {
     /// A new one becomes that of a connection between these ends.
     pub(crate) const fn open(&mut self, four_tuple: FourTuple) {
         self.four_tuple = Some(four_tuple);
+    }
+
+    /// Our SYN is given to smoltcp, and has not left.
+    pub(crate) const fn connects(&mut self) {
+        self.syn_unsent = true;
     }
 
     /// Whether a segment between these ends is this connection's.
@@ -104,9 +131,29 @@ impl Tcb {
         self.rcv_consumed += count;
     }
 
-    /// The sequence number behind all data that came in (RCV.NXT), of which `unread` bytes have not been read.
-    pub(crate) fn rcv_nxt(&self, unread: usize) -> TcpSeqNumber {
-        self.rcv_consumed + unread
+    /// The sequence number behind all that came in, the FIN too (RCV.NXT); `socket` is its own.
+    pub(crate) fn rcv_nxt(&self, socket: SocketSnapshot) -> TcpSeqNumber {
+        self.rcv_consumed + socket.unread + usize::from(socket.finished())
+    }
+
+    /// The window that came with the highest acknowledgement, unscaled.
+    pub(crate) const fn snd_wnd(&self) -> u16 {
+        self.snd_wnd
+    }
+
+    /// The largest window that the peer has had, in bytes (MAX.SND.WND, RFC 5961 5.2).
+    pub(crate) const fn max_wnd(&self) -> i32 {
+        (self.max_wnd as i32) << self.snd_shift
+    }
+
+    /// Whether a segment that was sent later than the one with number `seq` has come in already.
+    pub(crate) fn is_overtaken(&self, seq: TcpSeqNumber) -> bool {
+        distance(seq, self.snd_wl1) < 0
+    }
+
+    /// How far the peer's windows are to be shifted.
+    pub(crate) const fn snd_shift(&self) -> u8 {
+        self.snd_shift
     }
 
     /// The highest acknowledgement.
@@ -114,10 +161,33 @@ impl Tcb {
         self.snd_una
     }
 
-    /// Whether `seq` is about half the sequence space away from what comes next, of which `unread` bytes have not been
-    /// read: no segment of the peer's has such a number.
-    pub(crate) fn is_far(&self, seq: TcpSeqNumber, unread: usize) -> bool {
-        self.synchronized && distance(seq, self.rcv_nxt(unread)).unsigned_abs() > FAR
+    /// Behind all that may be acknowledged; `None`: not even our SYN has left.
+    pub(crate) fn snd_max(&self) -> Option<TcpSeqNumber> {
+        self.syn_sent.then_some(self.snd_max)
+    }
+
+    /// When the next challenge ACK may be sent.
+    pub(crate) const fn throttle(&mut self) -> &mut Throttle {
+        &mut self.throttle
+    }
+
+    /// Whether smoltcp would panic at a segment with number `seq`, which no peer can have sent.
+    pub(crate) fn is_early(&self, seq: TcpSeqNumber, socket: SocketSnapshot) -> bool {
+        // Nobody knows of the connection yet. smoltcp would count with a window that it has not announced
+        // (`last_scaled_window`, socket/tcp.rs 782).
+        self.syn_unsent
+            // Half the sequence space away: to smoltcp that is later than the window and earlier at once (socket/tcp.rs
+            // 1738), if the window ends before it begins: behind a FIN that came in while it was closed.
+            || (self.synchronized && distance(seq, self.rcv_nxt(socket)).unsigned_abs() > FAR)
+    }
+
+    /// Whether the peer's numbers are known, in this state of its socket.
+    pub(crate) const fn judges(&self, state: State) -> bool {
+        match state {
+            State::Closed | State::Listen | State::SynSent => false,
+            State::SynReceived => true,
+            _ => self.synchronized,
+        }
     }
 
     /// Whether the peer's window has room for `len` bytes behind those acknowledged.
@@ -130,13 +200,22 @@ impl Tcb {
         distance(self.snd_nxt, self.snd_una)
     }
 
+    /// Our SYN, or SYN-ACK, has left with number `seq`.
+    pub(crate) fn syn_sent(&mut self, seq: TcpSeqNumber) {
+        (self.syn_unsent, self.syn_sent) = (false, true);
+        self.snd_max = seq + 1;
+    }
+
     /// `len` bytes of data, a FIN for one, have left from `seq` on. Returns whether they had before.
     pub(crate) fn sent(&mut self, seq: TcpSeqNumber, len: usize, now: Instant) -> bool {
+        let end = seq + len;
+        if distance(end, self.snd_max) > 0 {
+            self.snd_max = end;
+        }
         if !self.synchronized || self.snd_wnd == 0 {
             // A probe, which is no more than a question.
             return false;
         }
-        let end = seq + len;
         if distance(end, self.snd_nxt) <= 0 {
             // What is before that is a keep-alive probe's byte.
             let again = distance(seq, self.snd_una) >= 0;
@@ -177,22 +256,36 @@ impl Tcb {
                 // The FIN is acknowledged with the last byte, and counts for one.
                 let data = taken > 0 && (newly == taken || newly == taken + 1);
                 let fin = taken == 0 && newly == 1 && before.state != after.state;
+                let ahead = distance(segment.seq, self.rcv_nxt(before));
+                let within = usize::try_from(ahead).is_ok_and(|ahead| ahead < before.room.max(1));
+                let newer = data
+                    || fin
+                    || (newly == 0
+                        && (after.unread > before.unread
+                            // smoltcp has its window, whatever became of its text.
+                            || (within
+                                && (segment.len == 0 || ahead > 0)
+                                && segment.is_sound(verify))));
                 if data || fin {
                     self.progress(ack, segment.window, now);
-                } else if newly == 0
-                    && (after.unread > before.unread
-                        || (segment.len == 0 && segment.is_sound(verify)))
-                {
+                } else if newer {
                     if self.snd_wnd == 0 {
                         self.restart(now);
                     }
-                    self.snd_wnd = segment.window;
+                    self.set_window(segment.window);
                 }
-                let blocks = segment.sack_ranges();
-                if blocks[0].is_some() && segment.is_sound(verify) {
-                    self.loss.sacked(&blocks, self.snd_una, self.snd_nxt, now);
+                if newer && distance(segment.seq, self.snd_wl1) > 0 {
+                    self.snd_wl1 = segment.seq;
                 }
+                self.sacked(segment, verify, now);
             }
+        }
+    }
+
+    fn sacked(&mut self, segment: &Segment<'_>, verify: bool, now: Instant) {
+        let blocks = segment.sack_ranges();
+        if blocks[0].is_some() && segment.is_sound(verify) {
+            self.loss.sacked(&blocks, self.snd_una, self.snd_nxt, now);
         }
     }
 
@@ -202,8 +295,18 @@ impl Tcb {
         self.synchronized = segment.ack.is_some();
         let ack = segment.ack.unwrap_or_default();
         (self.snd_una, self.snd_nxt) = (ack, ack);
+        self.snd_wl1 = segment.seq;
         self.loss.begin(ack);
         self.progress(ack, segment.window, now);
+        if segment.syn {
+            // The window of a SYN is never scaled (RFC 7323 2.2).
+            self.max_wnd >>= self.snd_shift;
+        }
+    }
+
+    fn set_window(&mut self, window: u16) {
+        self.snd_wnd = window;
+        self.max_wnd = self.max_wnd.max(window);
     }
 
     /// Something new has been acknowledged.
@@ -212,7 +315,8 @@ impl Tcb {
             self.restart(now);
         }
         self.loss.acknowledged(self.snd_una, ack, now);
-        (self.snd_una, self.snd_wnd) = (ack, window);
+        self.snd_una = ack;
+        self.set_window(window);
         if self.flight() < 0 {
             // A FIN.
             self.snd_nxt = ack;
@@ -295,7 +399,7 @@ mod tests {
     #[test]
     fn a_window_that_was_closed_for_an_hour_delays_nothing_once_it_is_open() {
         const TIMEOUT: Duration = Duration::from_secs(100);
-        let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0 };
+        let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0, room: 0 };
         let (start, later) = (Instant::ZERO, Instant::from_secs(3600));
         let mut tcb = Tcb::new();
         tcb.open(ends());

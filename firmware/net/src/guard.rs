@@ -1,0 +1,95 @@
+//! What becomes of a segment before smoltcp sees it: RFC 9293 3.10.7.4, with RFC 5961.
+//!
+//! [`judge`] is one function in that section's order over the connection's own variables. What is ordinary passes
+//! untouched; smoltcp then does the rest of the section. What is not acceptable is dropped, or answered with a challenge
+//! ACK. What is acceptable and would mean something else to smoltcp is mended. Cost: some dozen instructions; what is
+//! mended, a copy of the frame on the call stack.
+
+mod challenge;
+mod mend;
+
+use smoltcp::socket::tcp::State;
+
+pub(crate) use challenge::Throttle;
+pub(crate) use mend::{Newest, mend};
+
+use crate::frame::Segment;
+use crate::seq::distance;
+use crate::tcp::tcb::{SocketSnapshot, Tcb};
+
+/// What is to be done with a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Give it to smoltcp.
+    Pass,
+    Drop,
+    /// Drop it, and say where the connection stands (RFC 5961 3.2, 4.2, 5.2).
+    Challenge,
+    /// Give smoltcp no more of it than its acknowledgement.
+    Acknowledge,
+    /// Give smoltcp a copy, with these numbers and without its FIN.
+    Mend(Newest),
+}
+
+/// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
+/// be dropped, whatever the verdict.
+pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) -> Verdict {
+    if tcb.is_early(segment.seq, socket) {
+        return Verdict::Drop;
+    }
+    if !tcb.judges(socket.state) {
+        return Verdict::Pass;
+    }
+    // First, the sequence number: whatever else is outside of the window, smoltcp answers with an ACK.
+    let rcv_nxt = tcb.rcv_nxt(socket);
+    let ahead = distance(segment.seq, rcv_nxt);
+    // Second, RST.
+    if segment.rst {
+        return judge_reset(ahead, socket.room);
+    }
+    // Fourth, SYN.
+    if segment.syn {
+        return judge_syn(tcb, segment, socket.state, ahead);
+    }
+    // Fifth, ACK; without, smoltcp takes in nothing. In SYN-RECEIVED it knows which one there is.
+    let Some(ack) = segment.ack else { return Verdict::Pass };
+    let mut newest = Newest { ack, window: segment.window };
+    let mut mend = false;
+    if socket.state != State::SynReceived {
+        let old = distance(tcb.snd_una(), ack);
+        if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
+            return Verdict::Challenge;
+        }
+        if old > 0 && (segment.len > 0 || segment.fin) {
+            // smoltcp would drop the text with the old ACK (RFC 5961 5.2).
+            (newest, mend) = (tcb.newest(), true);
+        } else if old == 0 && segment.window != tcb.snd_wnd() && tcb.is_overtaken(segment.seq) {
+            // It says nothing new of the window (SND.WL1, SND.WL2).
+            (newest, mend) = (tcb.newest(), true);
+        }
+    }
+    if mend { Verdict::Mend(newest) } else { Verdict::Pass }
+}
+
+/// A SYN in a state that has seen one, `ahead` of RCV.NXT (RFC 5961 4.2).
+fn judge_syn(tcb: &Tcb, segment: &Segment<'_>, state: State, ahead: i32) -> Verdict {
+    // In SYN-RECEIVED it may be the first one again, which smoltcp lets be: our SYN-ACK is sent again in its time.
+    if state != State::SynReceived || ahead != -1 {
+        return Verdict::Challenge;
+    }
+    match segment.ack {
+        None => Verdict::Pass,
+        // Two ends that opened towards each other at once, of which the other has our SYN (RFC 9293 3.5, figure 7).
+        ack if ack == tcb.snd_max() => Verdict::Acknowledge,
+        Some(_) => Verdict::Challenge,
+    }
+}
+
+/// A reset `ahead` of RCV.NXT, with `room` for data (RFC 5961 3.2).
+fn judge_reset(ahead: i32, room: usize) -> Verdict {
+    match usize::try_from(ahead) {
+        Ok(0) => Verdict::Pass,
+        Ok(ahead) if ahead < room => Verdict::Challenge,
+        _ => Verdict::Drop,
+    }
+}
