@@ -403,6 +403,7 @@ mod tests {
         let (start, later) = (Instant::ZERO, Instant::from_secs(3600));
         let mut tcb = Tcb::new();
         tcb.open(ends());
+        tcb.rcv_consumed = TcpSeqNumber(100);
         tcb.begin(&parse(&ack(1, 1000)), start);
         tcb.sent(TcpSeqNumber(1), 8, start);
         tcb.received(&parse(&ack(1, 0)), true, look, look, start);
@@ -415,6 +416,7 @@ mod tests {
         for closed in [20, 3600, 7 * 24 * 3600].map(Duration::from_secs) {
             let mut tcb = Tcb::new();
             tcb.open(ends());
+            tcb.rcv_consumed = TcpSeqNumber(100);
             tcb.begin(&parse(&ack(1, 1000)), start);
             tcb.established(Duration::from_millis(10));
             tcb.sent(TcpSeqNumber(1), 4, start);
