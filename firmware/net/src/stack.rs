@@ -28,6 +28,7 @@ mod isn;
 mod nal;
 mod others;
 mod refusal;
+mod repair;
 mod resolve;
 mod tcp;
 mod transmit;
