@@ -4,7 +4,9 @@ mod common;
 
 use common::echo::{BOARD, BOARD6, Echo, PEER, PEER6, all_kinds, datagram, ping, with_options};
 use common::frames::{endpoint, fix_checksums};
-use common::solo::SoloMemory;
+use common::solo::{Client, SoloMemory};
+use smoltcp::time::Duration;
+use smoltcp::wire::TcpControl;
 
 #[test]
 fn nobody_is_answered_who_cannot_be() {
@@ -43,10 +45,7 @@ fn nobody_is_answered_who_cannot_be() {
         dropped = echo.solo.board.counters().martians_dropped;
     }
     for (from, to) in [(PEER, BOARD), (PEER6, BOARD6), ("192.0.2.254:5000", BOARD)] {
-        for frame in all_kinds(from, to) {
-            echo.send(frame);
-            assert_eq!(echo.answers(), 1, "{from}");
-        }
+        echo.takes(from, to, &<[u8]>::to_vec);
     }
 }
 
@@ -93,11 +92,8 @@ fn source_routed_packets_and_broken_options_go_no_further() {
         &[148, 4, 0, 0],
         &[0, 131, 3, 4],
     ];
-    for (port, options) in (5001..).zip(taken) {
-        for frame in all_kinds(&format!("192.0.2.2:{port}"), BOARD) {
-            echo.send(with_options(&frame, options));
-            assert_eq!(echo.answers(), 1, "{options:?}");
-        }
+    for options in taken {
+        echo.takes(PEER, BOARD, &|frame| with_options(frame, options));
     }
 }
 
@@ -136,4 +132,91 @@ fn datagrams_have_a_checksum_over_ipv6_and_a_length_that_fits() {
         echo.answers();
     }
     assert!(echo.solo.board.counters().malformed_dropped > 0);
+}
+
+#[test]
+fn a_datagram_is_answered_from_the_address_asked() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    let own = "[fe80::5eff:fe00:1]:7";
+    assert!(
+        echo.solo
+            .board
+            .interface()
+            .ip_addrs()
+            .iter()
+            .any(|cidr| cidr.address() == endpoint(own).addr)
+    );
+    for from in [PEER6, "[fe80::2]:5000"] {
+        for to in [own, BOARD6, own] {
+            echo.answers();
+            echo.send(datagram(from, to).frame());
+            let answer = &echo.solo.datagrams[0];
+            assert_eq!((answer.from, answer.to), (endpoint(to), endpoint(from)));
+        }
+    }
+    // What is sent to somebody else goes out from the address that is next to them.
+    echo.answers();
+    echo.send(datagram(PEER6, own).frame());
+    echo.answers();
+    echo.solo.board.udp_send_to(&echo.udp, "[2001:db8::2]:9".parse().unwrap(), b"x").unwrap();
+    echo.solo.turn();
+    assert_eq!(echo.solo.datagrams[0].from, endpoint(BOARD6));
+}
+
+/// A frame with these TCP options in place of its own.
+fn with_tcp_options(frame: &[u8], options: &[u8]) -> Vec<u8> {
+    let (begin, ip) = if frame[12..14] == [8, 0] { (34, 16) } else { (54, 18) };
+    let before = usize::from(frame[begin + 12] >> 4) * 4;
+    let tcp = [&frame[begin..begin + 20], options, &frame[begin + before..]].concat();
+    let mut frame = [&frame[..begin], &tcp].concat();
+    frame[begin + 12] = (5 + options.len() as u8 / 4) << 4;
+    let len = (tcp.len() + if ip == 16 { 20 } else { 0 }) as u16;
+    frame[ip..ip + 2].copy_from_slice(&len.to_be_bytes());
+    fix_checksums(&mut frame);
+    frame
+}
+
+#[test]
+fn tcp_options_that_are_broken_are_ignored() {
+    let options: [&[u8]; 9] = [
+        // Lengths of 0 and 1, and past the end.
+        &[2, 0, 5, 180],
+        &[254, 1, 0, 0],
+        &[3, 9, 7, 0],
+        &[1, 1, 1, 2],
+        // Not that of their kind: MSS, window scale, SACK permitted, SACK, with a good one behind each.
+        &[2, 3, 5, 1, 2, 4, 2, 24],
+        &[3, 4, 5, 1, 2, 4, 2, 24],
+        &[4, 3, 0, 1, 2, 4, 2, 24],
+        &[5, 4, 0, 0, 2, 4, 2, 24],
+        // Many.
+        &[4, 3, 0, 4, 3, 0, 3, 2, 2, 2, 5, 2, 2, 4, 2, 24, 2, 200, 0, 0],
+    ];
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    for (from, to) in [(PEER, BOARD), (PEER6, BOARD6)] {
+        for options in options {
+            let mut client = Client::new(from, 7);
+            client.board = endpoint(to);
+            echo.solo.said();
+            echo.send(with_tcp_options(&client.syn(), options));
+            let syn_ack = echo.solo.said_one();
+            client.took(&syn_ack);
+            echo.send(client.ack());
+            // In a segment with data, too.
+            let data = client.data(b"hello");
+            echo.send(with_tcp_options(&data, options));
+            echo.solo.pass(Duration::from_millis(300));
+            assert_eq!(echo.solo.said_one().ack, Some(client.seq), "{options:?}");
+            // Not if its checksum is wrong.
+            let again = client.segment(TcpControl::Psh, b"again").frame();
+            let mut wrong = with_tcp_options(&again, options);
+            *wrong.last_mut().unwrap() ^= 1;
+            let dropped = echo.solo.board.counters().malformed_dropped;
+            echo.refuses("checksum", wrong);
+            assert_eq!(echo.solo.board.counters().malformed_dropped, dropped + 1);
+            echo.send(client.rst());
+        }
+    }
 }

@@ -53,6 +53,23 @@ impl<'a> Echo<'a> {
         said.0 + said.1 + said.2
     }
 
+    /// Sends a SYN, a datagram and an echo request, each as `change` makes it; each is answered, and the connection is reset.
+    #[track_caller]
+    pub(crate) fn takes(&mut self, from: &str, to: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) {
+        for frame in all_kinds(from, to) {
+            self.solo.said();
+            self.send(change(&frame));
+            let said = self.solo.said();
+            self.solo.heard.extend(said.iter().map(|one| (self.solo.clock.now(), one.clone())));
+            assert_eq!(self.answers(), 1, "{}", self.solo.netstat());
+            if let [syn_ack] = &said[..] {
+                let mut client = Client::new(from, 7);
+                client.took(syn_ack);
+                self.send(client.rst());
+            }
+        }
+    }
+
     /// Sends a frame that must not be answered, now or later, and counts as the board does.
     #[track_caller]
     pub(crate) fn refuses(&mut self, what: &str, frame: Vec<u8>) {

@@ -6,6 +6,8 @@
 //! the stack. Cost: some hundred instructions a frame, no copy.
 
 pub(crate) mod discovery;
+#[cfg(feature = "ipv6")]
+pub(crate) mod extension;
 mod ip;
 
 use core::ops::Range;

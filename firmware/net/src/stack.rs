@@ -29,6 +29,7 @@ mod isn;
 mod nal;
 mod others;
 mod refusal;
+mod repair;
 mod resolve;
 mod tcp;
 mod transmit;

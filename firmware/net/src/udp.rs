@@ -22,8 +22,9 @@ pub(crate) struct UdpSlot {
     pub(crate) connected: Option<SocketAddr>,
     /// Where `send` goes: that peer, or whom `send_to` last wrote to.
     pub(crate) last: Option<SocketAddr>,
-    /// Where the last datagram received was sent to.
+    /// Where the last datagram received was sent to, and by whom.
     pub(crate) destination: Option<IpAddr>,
+    pub(crate) heard: Option<SocketAddr>,
     pub(crate) touched: Instant,
     /// Where the first datagram went that was queued while none was.
     pub(crate) first: Option<IpAddress>,
@@ -45,6 +46,7 @@ impl UdpSlot {
             connected: None,
             last: None,
             destination: None,
+            heard: None,
             first: None,
             touched: Instant::ZERO,
             unsent: None,

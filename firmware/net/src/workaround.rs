@@ -4,5 +4,6 @@
 pub(crate) mod fin;
 pub(crate) mod inject;
 pub(crate) mod isn;
+pub(crate) mod options;
 #[cfg(feature = "multicast")]
 pub(crate) mod report;

@@ -1,8 +1,8 @@
 //! What a frame carries, and the internet headers: IPv4 (RFC 791) and IPv6 (RFC 8200).
 
-use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 #[cfg(feature = "ipv6")]
-use smoltcp::wire::{Ipv6ExtHeader, Ipv6Packet};
+use smoltcp::wire::Ipv6Packet;
+use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
 use crate::frame::discovery::Received;
 
@@ -35,7 +35,6 @@ pub(crate) struct Packet<'f> {
     /// Of the length that the IP header says, behind options.
     pub(crate) payload: &'f [u8],
     /// Where in the packet the field is that names the protocol.
-    #[cfg(feature = "ipv6")]
     pub(crate) named_at: u16,
 }
 
@@ -83,21 +82,19 @@ pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
         bytes,
         offset: header + usize::from(ip.header_len()),
         payload: ip.payload(),
-        #[cfg(feature = "ipv6")]
         named_at: 9,
     })
 }
 
-/// Reads the IPv6 packet that begins at `header` of its frame.
+/// Reads the IPv6 packet that begins at `header` of its frame. It must be without extension headers
+/// ([`crate::frame::extension`]).
 #[cfg(feature = "ipv6")]
 #[inline(never)]
 pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
     #[cfg(test)]
     super::once::parsed(super::once::Layer::Network);
     let Ok(ip) = Ipv6Packet::new_checked(bytes) else { return Content::Other };
-    let Some((protocol, skipped)) = past_options(ip.next_header(), ip.payload()) else {
-        return Content::Other;
-    };
+    let protocol = ip.next_header();
     if protocol == IpProtocol::Ipv6Frag {
         return Content::Fragment;
     }
@@ -106,21 +103,8 @@ pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
         destination: ip.dst_addr().into(),
         protocol,
         bytes,
-        offset: header + ip.header_len() + skipped,
-        payload: &ip.payload()[skipped..],
+        offset: header + ip.header_len(),
+        payload: ip.payload(),
         named_at: 6,
     })
-}
-
-/// Protocol behind a hop-by-hop options header, and its length: the only extension header that smoltcp reads
-/// past (RFC 8200 4.3). `None`: it is broken.
-#[cfg(feature = "ipv6")]
-fn past_options(protocol: IpProtocol, payload: &[u8]) -> Option<(IpProtocol, usize)> {
-    if protocol != IpProtocol::HopByHop {
-        return Some((protocol, 0));
-    }
-    let options = Ipv6ExtHeader::new_checked(payload).ok()?;
-    // In units of 8 bytes, the first not counted.
-    let len = (usize::from(options.header_len()) + 1) * 8;
-    (len <= payload.len()).then(|| (options.next_header(), len))
 }

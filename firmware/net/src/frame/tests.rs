@@ -108,19 +108,6 @@ fn discovery() -> Vec<Vec<u8>> {
     all
 }
 
-/// An IPv6 segment behind a hop-by-hop header of eight bytes.
-#[cfg(feature = "ipv6")]
-fn behind_options(medium: Medium) -> Vec<u8> {
-    let mut frame = tcp(medium, ends()[1], TcpControl::Psh);
-    let begin = header_len(medium);
-    let next = core::mem::replace(&mut frame[begin + 6], 0);
-    let len = u16::from_be_bytes([frame[begin + 4], frame[begin + 5]]) + 8;
-    frame[begin + 4..begin + 6].copy_from_slice(&len.to_be_bytes());
-    let options = [next, 0, 1, 4, 0, 0, 0, 0];
-    frame.splice(begin + 40..begin + 40, options);
-    frame
-}
-
 /// A good frame of each kind.
 fn good(medium: Medium) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
@@ -130,8 +117,6 @@ fn good(medium: Medium) -> Vec<Vec<u8>> {
         }
         all.push(udp(medium, ends));
     }
-    #[cfg(feature = "ipv6")]
-    all.push(behind_options(medium));
     if medium == Medium::Ethernet {
         all.extend(discovery());
     }

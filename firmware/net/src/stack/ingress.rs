@@ -10,6 +10,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
 
 use super::NetStack;
+use super::repair::{self, Before, Problem};
 use super::transmit::{MeteredToken, Sent};
 use crate::frame::{Content, FourTuple, Frame, Link, Packet, Segment};
 use crate::guard::{Verdict, judge, mend};
@@ -19,6 +20,7 @@ use crate::tcp::Request;
 use crate::tcp::tcb::SocketSnapshot;
 use crate::workaround::fin::without_fin;
 use crate::workaround::inject::{InjectedSegment, bare};
+use crate::workaround::options;
 
 /// The sockets that a frame can be for.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,20 @@ impl NetStack<'_> {
         let counters = &mut self.counters;
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(bytes.len() as Count);
+        if repair::is_needed(bytes, self.capabilities.medium) {
+            self.repaired_frame(bytes, transmit);
+        } else {
+            self.plain_frame(bytes, None, transmit);
+        }
+    }
+
+    /// A frame that smoltcp can read; `before` is what it was before that.
+    pub(super) fn plain_frame<T: TxToken>(
+        &mut self,
+        bytes: &[u8],
+        before: Option<&Before<'_>>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
         let Some(frame) = Frame::parse(bytes, self.capabilities.medium) else { return };
         if let Some(link) = frame.link {
             if Some(link.source) == self.mac() && !link.destination.is_unicast() {
@@ -58,10 +74,17 @@ impl NetStack<'_> {
                 return;
             }
         }
-        match (&frame.content, frame.link) {
-            (Content::Packet(packet), link) => self.packet(bytes, link, packet, transmit),
-            (Content::Discovery(received), Some(link)) => {
-                self.discover(received, link.source, transmit.token);
+        match (frame.content, frame.link) {
+            (Content::Packet(mut packet), link) => {
+                if let Some(before) = before {
+                    (packet.bytes, packet.named_at) = (before.packet, before.named_at);
+                }
+                self.packet(bytes, link, &packet, before.and_then(Before::problem), transmit);
+            }
+            (Content::Discovery(received), Some(link))
+                if before.is_none_or(Before::may_be_discovery) =>
+            {
+                self.discover(&received, link.source, transmit.token);
             }
             (Content::Discovery(_) | Content::OtherDiscovery, _) => {
                 let dropped = &mut self.counters.discovery_dropped;
@@ -90,6 +113,7 @@ impl NetStack<'_> {
         bytes: &[u8],
         link: Option<Link>,
         packet: &Packet<'_>,
+        problem: Option<Problem>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
         if !self.is_clean(packet) {
@@ -97,6 +121,11 @@ impl NetStack<'_> {
         }
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
         let ours = to_us && self.is_own(&packet.destination);
+        if let Some(Problem { error, to_all }) = problem {
+            let to_all = to_all && packet.destination.is_multicast();
+            self.refuse(link, packet, ours || to_all, error, transmit);
+            return;
+        }
         let transport = matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp);
         if transport && !ours && !self.is_for_added(packet) {
             self.drop_not_ours();
@@ -115,6 +144,9 @@ impl NetStack<'_> {
             self.hear::<T>(packet, link.source);
         }
         match Segment::parse(packet) {
+            Some(segment) if options::are_broken(&segment) => {
+                self.segment_without_broken(bytes, link, &segment, transmit);
+            }
             Some(segment) => self.segment(bytes, link, &segment, transmit),
             None => match packet.protocol {
                 IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
@@ -123,6 +155,26 @@ impl NetStack<'_> {
                 }
                 _ => self.offer(bytes, link, packet, ours, transmit),
             },
+        }
+    }
+
+    /// Takes in a segment without what is broken of its options. Never inlined: nothing else needs its copy on the call
+    /// stack.
+    #[inline(never)]
+    fn segment_without_broken<T: TxToken>(
+        &mut self,
+        bytes: &[u8],
+        link: Option<Link>,
+        segment: &Segment<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let mut buffer = [0; FRAME_SIZE];
+        let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
+        let mended = options::without_broken(segment, bytes, &mut buffer).filter(|_| sound);
+        let frame = mended.and_then(|bytes| Frame::parse(bytes, self.capabilities.medium));
+        match (mended, frame.and_then(|frame| frame.segment())) {
+            (Some(bytes), Some(segment)) => self.segment(bytes, link, &segment, transmit),
+            _ => self.drop_malformed(),
         }
     }
 

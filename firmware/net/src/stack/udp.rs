@@ -14,7 +14,7 @@ use smoltcp::socket::udp;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
-use super::interface::{to_ip_addr, to_socket_addr};
+use super::interface::{to_address, to_ip_addr, to_socket_addr};
 use super::{Error, NetStack};
 use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
 use crate::netstat::{Protocol, Row};
@@ -203,12 +203,18 @@ impl<'a> NetStack<'a> {
     ) -> nb::Result<(), Error> {
         let endpoint = self.destination(remote)?;
         let headers = if remote.is_ipv4() { 14 + 20 + 8 } else { 14 + 40 + 8 };
+        let slot = &self.udp[index];
+        // RFC 1122 4.1.3.5: who asked one of our addresses is answered from it.
+        let asked = slot.destination.filter(|_| slot.heard == Some(remote));
+        let local_address = asked.and_then(|asked| to_address(asked).ok());
+        let local_address = local_address.filter(|&asked| self.is_own(&asked));
+        let metadata = udp::UdpMetadata { local_address, ..endpoint.into() };
         let socket = self.udp_socket(index);
         if buffer.len() > socket.payload_send_capacity().min(FRAME_SIZE - headers) {
             return Err(Error::MessageTooLong.into());
         }
         let first = socket.send_queue() == 0;
-        match socket.send_slice(buffer, endpoint) {
+        match socket.send_slice(buffer, metadata) {
             Ok(()) => {
                 self.dirty = true;
                 self.udp[index].sent_empty |= buffer.is_empty();
@@ -333,7 +339,8 @@ impl NetStack<'_> {
             }
             let count = payload.len().min(buffer.len());
             buffer[..count].copy_from_slice(&payload[..count]);
-            self.udp[index].destination = metadata.local_address.map(to_ip_addr);
+            let slot = &mut self.udp[index];
+            (slot.destination, slot.heard) = (metadata.local_address.map(to_ip_addr), Some(remote));
             return Ok((payload.len(), remote));
         }
     }
