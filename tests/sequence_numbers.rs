@@ -200,6 +200,7 @@ fn after_time_wait_the_next_number_is_behind_the_last() {
         assert!(solo.board.idle() && solo.board.free_slots() < SLOTS, "TIME-WAIT");
         let last = client.ack;
         solo.said();
+        client.seq += 1000;
         solo.send(client.syn());
         let syn_ack = solo.said().pop().expect("a SYN-ACK");
         assert!(syn_ack.is_syn_ack(), "{syn_ack:?}");
