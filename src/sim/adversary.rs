@@ -159,7 +159,9 @@ impl Adversary {
                 if port >= BROKEN_PORTS && to == self.own() {
                     return Err(format!("port {board_port} answered a wrong checksum"));
                 }
-                let flow = self.flows.iter().position(|flow| flow.port == port);
+                // Two flows to two ports of a board may have drawn one port of their own.
+                let is = |flow: &Flow| flow.port == port && flow.board_port == board_port;
+                let flow = self.flows.iter().position(is);
                 if let Some(flow) = flow.filter(|_| to == self.own()) {
                     self.answer(now, end, flow, (control, seq, ack, len))?;
                 }
