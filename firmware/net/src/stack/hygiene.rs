@@ -7,7 +7,6 @@ use smoltcp::wire::{IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv4Packet};
 
 use super::NetStack;
 use crate::frame::Packet;
-use crate::netstat::Count;
 
 /// Kinds of IPv4 options (RFC 791 3.1).
 const END: u8 = 0;
@@ -29,7 +28,7 @@ impl NetStack<'_> {
         } else {
             return true;
         };
-        *counter = counter.wrapping_add(1 as Count);
+        *counter = counter.wrapping_add(1);
         false
     }
 
@@ -51,12 +50,12 @@ impl NetStack<'_> {
     fn is_broadcast(&self, address: IpAddress) -> bool {
         #[allow(irrefutable_let_patterns, reason = "without IPv6 there is no other kind")]
         let IpAddress::Ipv4(address) = address else { return false };
-        self.interface.ip_addrs().iter().any(|cidr| match cidr {
-            IpCidr::Ipv4(cidr) => cidr.broadcast().is_some_and(|broadcast| {
+        self.interface.ip_addrs().iter().any(|cidr| {
+            #[allow(irrefutable_let_patterns, reason = "as above")]
+            let IpCidr::Ipv4(cidr) = cidr else { return false };
+            cidr.broadcast().is_some_and(|broadcast| {
                 address == broadcast || address == cidr.network().address()
-            }),
-            #[allow(unreachable_patterns, reason = "without IPv6 there is no other kind")]
-            _ => false,
+            })
         })
     }
 
