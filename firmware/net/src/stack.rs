@@ -102,8 +102,6 @@ pub struct NetStack<'a> {
     #[cfg(feature = "async")]
     wake: crate::wake::Wake<'a>,
     secret: Secret,
-    /// smoltcp takes initial sequence numbers from us; see [`crate::workaround::isn`].
-    chooses_isn: bool,
     /// For ICMP errors of our own.
     errors: TokenBucket,
     rng: Rng,
@@ -182,7 +180,6 @@ impl<'a> NetStack<'a> {
             wake: crate::wake::Wake::new(placed.dropped),
             rng: Rng::new(secret.derive(1)),
             secret,
-            chooses_isn: false,
             errors: TokenBucket::new(now),
             now,
             counters: Counters::default(),

@@ -174,6 +174,35 @@ fn a_good_segment_is_read_as_it_was_written() {
     }
 }
 
+/// However the packet goes on: what is taken out and what is left lie within it.
+#[cfg(feature = "ipv6")]
+#[test]
+fn extension_headers_are_followed_and_taken_out() {
+    use super::extension::{Chain, follow, take_out};
+    let sound = tcp(Medium::Ethernet, ends()[1], TcpControl::Psh);
+    let mut packet = sound[14..].to_vec();
+    packet[4..6].copy_from_slice(&(sound.len() as u16 - 54 + 16).to_be_bytes());
+    packet[6] = 0;
+    packet.splice(40..40, [60, 0, 1, 4, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0]);
+    let protocol = IpProtocol::Tcp;
+    assert_eq!(follow(&packet), Chain::Payload { protocol, skipped: 16, named_at: 48 });
+    let mut rng = Rng::new(8);
+    for _ in 0..100_000 {
+        let mut bytes = packet.clone();
+        for _ in 0..rng.below(4) {
+            let index = rng.below(64) as usize;
+            bytes[index] = rng.next_u64() as u8;
+        }
+        bytes.truncate(rng.below(bytes.len() as u32 + 1) as usize);
+        if let Chain::Payload { protocol, skipped, .. } = follow(&bytes) {
+            let len = take_out(&mut bytes, protocol, skipped);
+            assert_eq!(len, bytes.len() - skipped);
+        }
+    }
+    let len = take_out(&mut packet, protocol, 16);
+    assert_eq!(packet[..len], sound[14..]);
+}
+
 #[test]
 fn what_is_behind_the_packet_is_padding() {
     for &medium in MEDIA {

@@ -7,7 +7,6 @@ use smoltcp::wire::{IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv4Packet};
 
 use super::NetStack;
 use crate::frame::Packet;
-use crate::netstat::Count;
 
 /// Kinds of IPv4 options (RFC 791 3.1).
 const END: u8 = 0;
@@ -29,7 +28,7 @@ impl NetStack<'_> {
         } else {
             return true;
         };
-        *counter = counter.wrapping_add(1 as Count);
+        *counter = counter.wrapping_add(1);
         false
     }
 
@@ -52,7 +51,7 @@ impl NetStack<'_> {
         #[allow(irrefutable_let_patterns, reason = "without IPv6 there is no other kind")]
         let IpAddress::Ipv4(address) = address else { return false };
         self.interface.ip_addrs().iter().any(|cidr| {
-            #[allow(irrefutable_let_patterns, reason = "without IPv6 there is no other kind")]
+            #[allow(irrefutable_let_patterns, reason = "as above")]
             let IpCidr::Ipv4(cidr) = cidr else { return false };
             cidr.broadcast().is_some_and(|broadcast| {
                 address == broadcast || address == cidr.network().address()

@@ -27,7 +27,7 @@ impl NetStack<'_> {
     ) {
         let ends = segment.received_on();
         let isn = self.secret.isn(&ends, self.now, last);
-        let mut own = self.chooses_isn.then(|| self.interface_with(isn, ends.local.addr));
+        let mut own = self.secret.in_use.then(|| self.interface_with(isn, ends.local.addr));
         if let Some(own) = &mut own {
             swap(own, &mut self.interface);
         }
@@ -48,7 +48,7 @@ impl NetStack<'_> {
         let addr = self.interface.get_source_address(&remote.addr)?;
         let ends = FourTuple { local: IpEndpoint::new(addr, port), remote };
         let isn = self.secret.isn(&ends, self.now, None);
-        let mut other = self.chooses_isn.then(|| self.interface_with(isn, addr));
+        let mut other = self.secret.in_use.then(|| self.interface_with(isn, addr));
         let context = other.as_mut().unwrap_or(&mut self.interface).context();
         self.pool.socket_mut(index).connect(context, remote, ends.local).ok()?;
         Some(ends)
@@ -63,8 +63,8 @@ impl NetStack<'_> {
     #[inline(never)]
     pub(super) fn check_isn<D: Device + ?Sized>(&mut self, _device: &mut D) {
         let isn = self.secret.derive(2) as u32;
-        self.chooses_isn = self.takes_isn::<D::TxToken<'_>>(isn);
-        if !self.chooses_isn {
+        self.secret.in_use = self.takes_isn::<D::TxToken<'_>>(isn);
+        if !self.secret.in_use {
             warning!("initial sequence numbers are smoltcp's own, for it did not take {}", isn);
         }
     }
@@ -112,7 +112,7 @@ mod tests {
         let device = &mut Mute(&capabilities);
         let mut stack =
             NetStack::new(&config, device, Instant::ZERO, 1, &mut storage, &mut sockets);
-        assert!(stack.chooses_isn, "the check at boot");
+        assert!(stack.secret.in_use, "the check at boot");
         let fixed = [0, 1, 0xdead_beef, u32::MAX, u32::MAX - 1, 1 << 31, 0x1234_5678];
         // Behind this one, smoltcp would draw for its `ipv4_id` again.
         let again = (0..u32::MAX).find(|&isn| isn::is_drawn_again(isn));

@@ -63,7 +63,7 @@ pub(super) fn is_needed(bytes: &[u8], medium: Medium) -> bool {
 /// A tag with a priority and no VLAN. Those of a VLAN are not for us.
 fn is_priority_tagged(bytes: &[u8]) -> bool {
     let tagged = bytes.get(TYPE..HEADER) == Some(&TAG);
-    tagged && matches!(bytes.get(HEADER..HEADER + 2), Some([high, 0]) if high << 4 == 0)
+    tagged && matches!(bytes.get(HEADER..HEADER + 2), Some([high, 0]) if high % 16 == 0)
 }
 
 #[cfg(feature = "ipv6")]

@@ -20,13 +20,17 @@ const BEHIND_LAST: usize = 1 << 17;
 
 /// What nobody else knows.
 #[derive(Clone)]
-pub(crate) struct Secret([u64; 2]);
+pub(crate) struct Secret {
+    key: [u64; 2],
+    /// smoltcp takes the numbers that follow from it; see [`crate::workaround::isn`].
+    pub(crate) in_use: bool,
+}
 
 impl Secret {
     /// From the entropy of this boot, of which it has as many bits.
     pub(crate) const fn new(entropy: u64) -> Self {
         let mut rng = Rng::new(entropy);
-        Self([rng.next_u64(), rng.next_u64()])
+        Self { key: [rng.next_u64(), rng.next_u64()], in_use: false }
     }
 
     /// A number for another use, from which nothing of the secret follows.
@@ -44,8 +48,8 @@ impl Secret {
     ) -> TcpSeqNumber {
         let mut input = [0; 36];
         let (local, remote) = input.split_at_mut(18);
-        put(local, &ends.local);
-        put(remote, &ends.remote);
+        put(local, ends.local);
+        put(remote, ends.remote);
         // The timer wraps as sequence numbers do, every 4.8 hours.
         let timer = (now.total_micros() >> 2) as u32;
         let isn = TcpSeqNumber((self.hash(&input) as u32).wrapping_add(timer).cast_signed());
@@ -57,13 +61,13 @@ impl Secret {
 
     #[inline(never)]
     fn hash(&self, input: &[u8]) -> u64 {
-        let [first, second] = self.0;
+        let [first, second] = self.key;
         SipHasher24::new_with_keys(first, second).hash(input)
     }
 }
 
 /// Writes an address, an IPv4 one as IPv6 has it (RFC 4291 2.5.5.2), and a port.
-fn put(to: &mut [u8], endpoint: &IpEndpoint) {
+fn put(to: &mut [u8], endpoint: IpEndpoint) {
     match endpoint.addr {
         IpAddress::Ipv4(address) => {
             to[10..12].fill(0xff);
