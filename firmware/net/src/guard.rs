@@ -54,11 +54,17 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     // Fifth, ACK; without, smoltcp takes in nothing. In SYN-RECEIVED it knows which one there is.
     let Some(ack) = segment.ack else { return Verdict::Pass };
     let mut newest = Newest { ack, window: segment.window };
-    let mut mend = false;
+    // Eighth, FIN: smoltcp would believe it where its window cuts off the text before it; see `mend`.
+    let mut mend = segment.fin && segment.len > 0 && socket.unfinished();
     if socket.state != State::SynReceived {
         let old = distance(tcb.snd_una(), ack);
         if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
             return Verdict::Challenge;
+        }
+        // Seventh, the text: there is none behind a FIN.
+        if segment.len > 0 && socket.finished() && distance(segment.seq + segment.len, rcv_nxt) >= 0
+        {
+            return Verdict::Acknowledge;
         }
         if old > 0 && (segment.len > 0 || segment.fin) {
             // smoltcp would drop the text with the old ACK (RFC 5961 5.2).

@@ -1,9 +1,17 @@
 //! What smoltcp is shown in the place of a segment that would mean something else to it.
+//!
+//! A FIN is believed only with all the data before it, and not forgotten if that comes later. smoltcp 0.14 (socket/tcp.rs,
+//! `process`) cuts a segment to the receive window and takes the FIN behind what it cut off, so that the application reads
+//! an early end of a stream that looks whole; its own fast retransmit sends such segments, for it heeds no window. And a
+//! FIN with a hole before it, it ignores. So it is shown a segment that has both data and FIN without the FIN, and the FIN
+//! alone once all the data is in. A device that hands over superframes has to leave the FIN to an ordinary frame.
 
+use smoltcp::socket::tcp::State;
 use smoltcp::wire::{EthernetAddress, TcpControl, TcpPacket, TcpSeqNumber};
 
 use crate::frame::Segment;
 use crate::limits::FRAME_SIZE;
+use crate::seq::distance;
 use crate::tcp::tcb::{SocketSnapshot, Tcb};
 use crate::workaround::inject::{InjectedSegment, bare};
 
@@ -33,6 +41,42 @@ pub(crate) fn mend<'b>(
 }
 
 impl Tcb {
+    /// Remembers the FIN of a sound segment, if it is within the window (RFC 9293 3.10.7.4, SHLD-31).
+    pub(crate) fn hold_fin(&mut self, segment: &Segment<'_>, socket: SocketSnapshot) {
+        let end = segment.seq + segment.len;
+        let ahead = distance(end, self.rcv_nxt(socket));
+        let within = usize::try_from(ahead).is_ok_and(|ahead| ahead <= socket.room);
+        let known = segment.ack.is_some()
+            && (socket.state != State::SynReceived || segment.ack == self.snd_max());
+        if segment.fin && within && known && socket.unfinished() {
+            self.fin = Some(end);
+        }
+    }
+
+    /// Whether a FIN is remembered.
+    pub(crate) const fn holds_fin(&self) -> bool {
+        self.fin.is_some()
+    }
+
+    /// The number of the FIN that is remembered, if its turn has come, after smoltcp has taken in `segment`, with or
+    /// without its FIN. It is forgotten if there is text behind it: somebody has not told the truth, and text is harder to
+    /// guess.
+    pub(crate) fn take_fin(
+        &mut self,
+        segment: &Segment<'_>,
+        socket: SocketSnapshot,
+    ) -> Option<TcpSeqNumber> {
+        let fin = self.fin?;
+        let within = distance(segment.seq, self.rcv_nxt(socket) + socket.room) < 0;
+        let text_behind = segment.len > 0 && within && distance(segment.seq + segment.len, fin) > 0;
+        if text_behind || !socket.unfinished() {
+            self.fin = None;
+            return None;
+        }
+        let due = fin == self.rcv_nxt(socket) && socket.state != State::SynReceived;
+        due.then(|| self.fin.take()).flatten()
+    }
+
     /// The newest numbers that have come in.
     pub(crate) const fn newest(&self) -> Newest {
         Newest { ack: self.snd_una(), window: self.snd_wnd() }

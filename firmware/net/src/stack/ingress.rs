@@ -18,7 +18,6 @@ use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
 use crate::netstat::Count;
 use crate::tcp::Request;
 use crate::tcp::tcb::SocketSnapshot;
-use crate::workaround::fin::without_fin;
 use crate::workaround::inject::{InjectedSegment, bare};
 use crate::workaround::options;
 
@@ -232,7 +231,12 @@ impl NetStack<'_> {
     ) {
         let before = self.pool.snapshot(index);
         match judge(&self.pool.slots[index].tcb, segment, before) {
-            Verdict::Pass => self.give(index, before, bytes, link, segment, transmit),
+            Verdict::Pass => {
+                if segment.fin && segment.is_sound(self.capabilities.checksum.tcp.rx()) {
+                    self.pool.slots[index].tcb.hold_fin(segment, before);
+                }
+                self.give(index, before, bytes, link, segment, transmit);
+            }
             verdict => self.guard(index, before, verdict, bytes, link, segment, transmit),
         }
     }
@@ -261,6 +265,7 @@ impl NetStack<'_> {
                 }
             }
             Verdict::Mend(newest) if sound => {
+                self.pool.slots[index].tcb.hold_fin(segment, before);
                 let mut buffer = [0; FRAME_SIZE];
                 let copy = mend(segment, bytes, newest, &mut buffer).unwrap_or(bytes);
                 let frame = Frame::parse(copy, self.capabilities.medium);
@@ -312,13 +317,9 @@ impl NetStack<'_> {
             self.pool.reset(index, before.state);
             return;
         }
-        let unfinished = segment.fin && segment.len > 0 && before.unfinished();
-        if unfinished && segment.is_sound(verify) {
-            if self.deliver_without_fin(bytes, segment, transmit) {
-                self.deliver_fin::<T>(index, segment);
-            }
-        } else {
-            self.pass(Recipient::Tcp, bytes, transmit);
+        self.pass(Recipient::Tcp, bytes, transmit);
+        if self.pool.slots[index].tcb.holds_fin() {
+            self.deliver_fin::<T>(index, segment);
         }
         let after = self.pool.snapshot(index);
         // RFC 4861 7.3.1.
@@ -329,29 +330,13 @@ impl NetStack<'_> {
         self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
     }
 
-    /// Gives smoltcp a segment with data without its FIN; see [`crate::workaround::fin`]. Says whether the FIN is still to be
-    /// delivered. Never inlined: nothing else needs its copy on the call stack.
-    #[inline(never)]
-    fn deliver_without_fin(
-        &mut self,
-        bytes: &[u8],
-        segment: &Segment<'_>,
-        transmit: impl TxToken,
-    ) -> bool {
-        let mut buffer = [0; FRAME_SIZE];
-        let unfinished = without_fin(segment, bytes, &mut buffer);
-        self.pass(Recipient::Tcp, unfinished.unwrap_or(bytes), transmit);
-        unfinished.is_some()
-    }
-
-    /// Gives smoltcp the FIN that was taken out, once all the data before it is in.
+    /// Gives smoltcp the FIN that is remembered, once all the data before it is in.
     #[inline(never)]
     fn deliver_fin<T: TxToken>(&mut self, index: usize, segment: &Segment<'_>) {
         let Some(ends) = self.pool.four_tuple(index) else { return };
-        let end = segment.seq + segment.len;
         let socket = self.pool.snapshot(index);
-        if end == self.pool.slots[index].tcb.rcv_nxt(socket) {
-            self.inject_bare::<T>(TcpControl::Fin, &ends, end, segment.ack, segment.window);
+        if let Some(fin) = self.pool.slots[index].tcb.take_fin(segment, socket) {
+            self.inject_bare::<T>(TcpControl::Fin, &ends, fin, segment.ack, segment.window);
         }
     }
 

@@ -75,6 +75,8 @@ pub(crate) struct Tcb {
     snd_max: TcpSeqNumber,
     /// The first byte that the application has not read.
     rcv_consumed: TcpSeqNumber,
+    /// The number of a FIN that has come in before its turn.
+    pub(crate) fin: Option<TcpSeqNumber>,
     throttle: Throttle,
     loss: Loss,
 }
@@ -96,6 +98,7 @@ impl Tcb {
             snd_nxt: ZERO,
             snd_max: ZERO,
             rcv_consumed: ZERO,
+            fin: None,
             throttle: Throttle::NEW,
             loss: Loss::new(),
         }
