@@ -27,7 +27,12 @@ impl<R: Read> Source<R> {
     pub(super) fn fill(&mut self, len: u32) -> Result<bool, CaptureError> {
         self.bytes.clear();
         let mut part = (&mut self.from).take(u64::from(len));
-        let count = part.read_to_end(&mut self.bytes).map_err(CaptureError::Read)?;
+        match part.read_to_end(&mut self.bytes) {
+            // The end of a compressed file that was cut.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            result => _ = result.map_err(CaptureError::Read)?,
+        }
+        let count = self.bytes.len();
         self.read += count as u64;
         let whole = count as u64 == u64::from(len);
         self.truncated |= !whole;
@@ -46,7 +51,10 @@ impl<R: Read> Source<R> {
     /// Skips that many bytes, without memory for them; `false` at the file's end.
     pub(super) fn skip(&mut self, len: u32) -> Result<bool, CaptureError> {
         let mut part = (&mut self.from).take(u64::from(len));
-        let count = io::copy(&mut part, &mut io::sink()).map_err(CaptureError::Read)?;
+        let count = match io::copy(&mut part, &mut io::sink()) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            result => result.map_err(CaptureError::Read)?,
+        };
         self.read += count;
         let whole = count == u64::from(len);
         self.truncated |= !whole;
