@@ -34,7 +34,7 @@ impl<R: Read> Source<R> {
         let mut pcap =
             Pcap { link: LinkType::ETHERNET, nanos: magic == PCAP_NANOS, header_len, minor: 4 };
         if self.fill(20)? {
-            pcap.minor = self.u16(2);
+            pcap.minor = if self.u16(0) == 2 { self.u16(2) } else { 4 };
             // The upper bits tell of a frame check sequence.
             pcap.link = LinkType(self.u32(16) as u16);
         }

@@ -15,11 +15,21 @@ pub(super) struct Source<R> {
     pub(super) block_at: u64,
     pub(super) read: u64,
     pub(super) truncated: bool,
+    /// A compressed file ended within.
+    cut: bool,
 }
 
 impl<R: Read> Source<R> {
     pub(super) const fn new(from: R) -> Self {
-        Self { from, big_endian: false, bytes: Vec::new(), block_at: 0, read: 0, truncated: false }
+        Self {
+            from,
+            big_endian: false,
+            bytes: Vec::new(),
+            block_at: 0,
+            read: 0,
+            truncated: false,
+            cut: false,
+        }
     }
 
     /// Reads that many bytes; `false` at the file's end. Memory grows with what is there, not with what
@@ -28,8 +38,7 @@ impl<R: Read> Source<R> {
         self.bytes.clear();
         let mut part = (&mut self.from).take(u64::from(len));
         match part.read_to_end(&mut self.bytes) {
-            // The end of a compressed file that was cut.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.cut = true,
             result => _ = result.map_err(CaptureError::Read)?,
         }
         let count = self.bytes.len();
@@ -44,7 +53,7 @@ impl<R: Read> Source<R> {
         self.block_at = self.read;
         let before = self.truncated;
         let whole = self.fill(len)?;
-        self.truncated = before || (!whole && !self.bytes.is_empty());
+        self.truncated = before || self.cut || (!whole && !self.bytes.is_empty());
         Ok(whole)
     }
 

@@ -123,7 +123,9 @@ impl HalfConnection {
 
     pub(super) fn view(&self) -> Peer {
         let next = self.next.map(|(next, _)| next);
-        let whole = self.holes.first().map(|&(start, _)| start).or(next);
+        let open = |stop: u32| self.covered.is_none_or(|covered| after(stop, covered));
+        let hole = self.holes.iter().find(|&&(_, stop)| open(stop));
+        let whole = hole.map(|&(start, _)| start).or(next);
         Peer {
             seen: whole.map(|seen| self.covered.filter(|&c| after(c, seen)).unwrap_or(seen)),
             next,

@@ -1,14 +1,11 @@
 //! A map that remembers what was used last, in bounded memory and constant time.
 //!
 //! Two generations: what is used moves to the young one, and when that is full, the old one is forgotten and the
-//! young one becomes it. So the latest [`GENERATION`] entries are always there.
+//! young one becomes it. So the latest [`Recent::GENERATION`] entries are always there.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::mem;
-
-/// Entries of a generation. At 300 bytes an entry, both are some 20 MB.
-pub(crate) const GENERATION: usize = 1 << 15;
 
 /// The map. Nothing goes through it in its order, so that what is drawn is the same each time.
 #[derive(Debug)]
@@ -21,6 +18,16 @@ pub(crate) struct Recent<K, V> {
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), forgotten: 0 }
+    }
+}
+
+impl<K, V> Recent<K, V> {
+    /// Entries of a generation. At 300 bytes an entry, both are some 20 MB.
+    pub(crate) const GENERATION: usize = 1 << 15;
+
+    /// How many were forgotten so far.
+    pub(crate) const fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 }
 
@@ -44,7 +51,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     pub(crate) fn entry(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         if !self.young.contains_key(&key) {
             let value = self.old.remove(&key).unwrap_or_else(make);
-            if self.young.len() >= GENERATION {
+            if self.young.len() >= Self::GENERATION {
                 self.forgotten += self.old.len() as u64;
                 self.old = mem::take(&mut self.young);
             }
@@ -52,16 +59,13 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         }
         self.young.get_mut(&key).expect("it was inserted")
     }
-
-    /// How many were forgotten so far.
-    pub(crate) const fn forgotten(&self) -> u64 {
-        self.forgotten
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const GENERATION: usize = Recent::<(), ()>::GENERATION;
 
     #[test]
     fn what_is_used_stays_and_what_is_not_is_forgotten_and_counted() {

@@ -245,3 +245,31 @@ impl Beginnings {
         *self.0.entry(tuple, || beginning) = beginning;
     }
 }
+
+#[cfg(test)]
+impl Segment {
+    /// A segment with nothing in it but these letters' flags (`SAFR`), for tests.
+    pub(crate) fn with_flags(source: SocketAddr, destination: SocketAddr, flags: &str) -> Self {
+        Self {
+            source,
+            destination,
+            syn: flags.contains('S'),
+            ack: flags.contains('A'),
+            fin: flags.contains('F'),
+            rst: flags.contains('R'),
+            psh: false,
+            urg: false,
+            ece: false,
+            cwr: false,
+            seq: 0,
+            ack_number: 0,
+            initial: 1,
+            len: 0,
+            window: 100,
+            window_scale: None,
+            sack: [None; SACK_BLOCKS],
+            sound: true,
+            start: Start::Known,
+        }
+    }
+}
