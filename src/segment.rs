@@ -114,7 +114,8 @@ pub struct Packet {
     pub from: Option<EthernetAddress>,
     /// The receiver's.
     pub to: Option<EthernetAddress>,
-    /// Encapsulations and IP's extension headers by name, from the outside.
+    /// Encapsulations and IP's extension headers by name, from the outside, and the packet that an ICMP error
+    /// answers.
     pub layers: Vec<String>,
     /// What is wrong with it, but for a segment's checksum.
     pub remarks: Vec<&'static str>,
@@ -210,10 +211,9 @@ impl Decoder {
     ) -> Found<'a> {
         let (source, destination, protocol) = (ip.from, ip.to, ip.protocol);
         peeled.layers.extend(ip.extensions.iter().map(ToString::to_string));
-        *addressed = true;
-        if ip.checksum == Checksum::Wrong {
+        *addressed = ip.checksum != Checksum::Wrong;
+        if !*addressed {
             remarks.push("bad IP checksum");
-            *addressed = false;
         }
         if let Some((id, offset, _)) = ip.fragment {
             let len = ip.payload.len;
@@ -240,6 +240,7 @@ impl Decoder {
             },
             1 | 58 => {
                 let (message, checksum) = Icmp::read(source, destination, ip.payload);
+                peeled.layers.extend(icmp::answers(source, destination, ip.payload));
                 (PacketSummary::Icmp { source, destination, message }, checksum)
             }
             _ => (PacketSummary::Ip { source, destination, protocol }, Checksum::Right),
@@ -253,8 +254,8 @@ impl Decoder {
             (_, Checksum::Wrong) => remarks.push("bad checksum"),
         }
         // IPv4's own checksum vouches for its addresses.
-        *addressed &= checksum != Checksum::Wrong
-            || (source.is_ipv4() && ip.checksum == Checksum::Right);
+        *addressed &=
+            checksum != Checksum::Wrong || (source.is_ipv4() && ip.checksum == Checksum::Right);
         Found::Summary(summary)
     }
 }

@@ -26,11 +26,15 @@ struct Drawn {
 }
 
 fn draw(file: &[u8]) -> Drawn {
+    draw_in(file, 200)
+}
+
+fn draw_in(file: &[u8], columns: u32) -> Drawn {
     let scratch = Scratch::new();
     let path = scratch.path("capture");
     fs::write(&path, file).unwrap();
     let mut command = tapboard(&["ladder", &path]);
-    command.env("COLUMNS", "100");
+    command.env("COLUMNS", columns.to_string());
     let mut process = Process::spawn(command, None);
     let code = process.exit();
     Drawn { code, text: process.output(), errors: process.errors() }
@@ -40,7 +44,12 @@ fn draw(file: &[u8]) -> Drawn {
 /// spaces and dashes.
 #[track_caller]
 fn lines(file: &[u8]) -> Vec<String> {
-    let drawn = draw(file);
+    lines_in(file, 200)
+}
+
+#[track_caller]
+fn lines_in(file: &[u8], columns: u32) -> Vec<String> {
+    let drawn = draw_in(file, columns);
     assert_eq!((drawn.code, &*drawn.errors), (Some(0), ""), "{}", drawn.text);
     let short = |line: &str| {
         let line = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
@@ -134,8 +143,7 @@ fn encapsulations_are_taken_off_and_named() {
     tunnel[20..22].copy_from_slice(&[0, 0]);
     let mut nested = ip("192.0.2.1", "192.0.2.2", 4, &syn, 10);
     nested[30..32].copy_from_slice(&syn[10..12]);
-    let vxlan =
-        [&[8, 0, 0, 0, 0, 0, 7, 0][..], &ethernet(IPV4, &syn)].concat();
+    let vxlan = [&[8, 0, 0, 0, 0, 0, 7, 0][..], &ethernet(IPV4, &syn)].concat();
     let llc = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &syn[..]].concat();
     for (ethertype, payload, name) in [
         (0x8100, vlan.clone(), "vlan 5"),
@@ -199,8 +207,8 @@ fn an_icmp_error_tells_what_it_answers() {
     error.extend(&asked[..28]);
     let packet = ip("10.0.0.2", "10.0.0.1", 1, &error, 2);
     let drawn = lines(&pcap(ETHERNET, &[ethernet(IPV4, &packet)])).join(" ");
-    assert!(drawn.contains("ICMP destination port unreachable (UDP"), "{drawn}");
-    assert!(drawn.contains("10.0.0.1:5000 > | | 10.0.0.2:9999)"), "{drawn}");
+    assert!(drawn.contains("ICMP destination port unreachable -"), "{drawn}");
+    assert!(drawn.contains("answers UDP 5000 > 9999"), "{drawn}");
     // `ip` summed a pseudo-header, which ICMP has not.
     assert!(drawn.contains("bad checksum"), "{drawn}");
 }
@@ -332,8 +340,7 @@ fn a_group_is_no_host() {
     let mut group = ethernet(IPV4, &udp("10.0.0.2", "224.0.0.251", (5353, 5353), b"hi"));
     group[..6].copy_from_slice(&[1, 0, 0x5e, 0, 0, 0xfb]);
     let drawn = lines(&pcap(ETHERNET, &[datagram(1, 2), datagram(1, 3), group]));
-    assert!(drawn[4].starts_with("|<-|->| 5353>5353 mDNS 2 bytes; to"), "{drawn:?}");
-    assert!(drawn[5].ends_with("224.0.0.251"));
+    assert_eq!(drawn[4], "|<-|- 5353>5353 mDNS 2 bytes ->| to 224.0.0.251");
 }
 
 #[test]
@@ -342,16 +349,18 @@ fn titles_that_do_not_fit_stay_different() {
         let (from, to) = (format!("2001:db8:1:2:3:4:5:{last}"), "2001:db8:ffff:2:3:4:5:9");
         ethernet(0x86dd, &udp(&from, to, (9, 9), b"hi"))
     };
-    // The addresses of these frames are the packet's places: one host's, so that each address is a column.
-    let drawn = lines(&pcap(ETHERNET, &[v6(1), v6(2), v6(3)]));
-    let titles: Vec<_> = drawn.iter().rfind(|line| line.starts_with("seconds")).unwrap().split(' ').skip(1).collect();
-    assert_eq!(titles.len(), 4, "{drawn:?}");
-    for (index, title) in titles.iter().enumerate() {
-        assert!(!titles[..index].contains(title), "{titles:?}");
+    // Of two titles that end alike, each has a line.
+    let alike =
+        ethernet(0x86dd, &udp("2001:db8:9:2:3:4:5:1", "2001:db8:ffff:2:3:4:5:9", (9, 9), b"hi"));
+    for (frames, count) in [(vec![v6(1), v6(2), v6(3)], 4), (vec![v6(1), v6(2), alike], 1)] {
+        let drawn = lines_in(&pcap(ETHERNET, &frames), 100);
+        let header = drawn.iter().rfind(|line| line.starts_with("seconds")).unwrap();
+        let titles: Vec<_> = header.split(' ').skip(1).collect();
+        assert_eq!(titles.len(), count, "{drawn:?}");
+        for (index, title) in titles.iter().enumerate() {
+            assert!(!titles[..index].contains(title), "{titles:?}");
+        }
     }
-    let frames = [(1, 2), (3, 4), (5, 6)].map(|(from, to)| datagram(from, to));
-    let text = draw(&pcap(ETHERNET, &frames)).text;
-    assert!(text.contains("10.0.0.5 others"), "{text}");
 }
 
 #[test]
@@ -385,8 +394,12 @@ fn what_cannot_be_drawn_is_named_and_counted() {
     assert_eq!((usb.code, &*usb.text), (Some(1), ""));
     assert!(usb.errors.contains("2 frames of USB, Linux, memory-mapped (220)"), "{}", usb.errors);
     let frame = ethernet(IPV4, &syn());
-    let parts =
-        [section(&[1, 220]), packet(0, 1, &frame, b""), packet(1, 2, &[0; 64], b""), block(77, b"")];
+    let parts = [
+        section(&[1, 220]),
+        packet(0, 1, &frame, b""),
+        packet(1, 2, &[0; 64], b""),
+        block(77, b""),
+    ];
     let mixed = draw(&parts.concat());
     assert_eq!(mixed.code, Some(0));
     for part in ["1 frame of USB, Linux, memory-mapped (220)", "1 block of unknown type 0x4d"] {

@@ -101,9 +101,10 @@ impl<R: BufRead> Zstd<R> {
         while !self.from.fill_buf()?.is_empty() {
             match self.decoder.reset(&mut self.from) {
                 Ok(()) => return Ok(true),
-                Err(FrameDecoderError::ReadFrameHeaderError(
-                    ReadFrameHeaderError::SkipFrame { length, .. },
-                )) => {
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
                     io::copy(&mut (&mut self.from).take(length.into()), &mut io::sink())?;
                 }
                 Err(FrameDecoderError::WindowSizeTooBig { .. }) => {

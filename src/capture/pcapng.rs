@@ -10,7 +10,8 @@ use super::error::CaptureError;
 use super::format::{
     BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE, BLOCK_PACKET, BLOCK_SECTION, BLOCK_SIMPLE_PACKET,
     BLOCKS_WITHOUT_FRAMES, BYTE_ORDER_MAGIC, DIRECTION_INBOUND, DIRECTION_MASK, DIRECTION_OUTBOUND,
-    OPT_COMMENT, OPT_END, OPT_EPB_FLAGS, OPT_IF_TSOFFSET, OPT_IF_TSRESOL, OPT_SHB_USERAPPL, VERSION,
+    OPT_COMMENT, OPT_END, OPT_EPB_FLAGS, OPT_IF_TSOFFSET, OPT_IF_TSRESOL, OPT_SHB_USERAPPL,
+    VERSION,
 };
 use super::linktype::LinkType;
 use super::reader::{BLOCK_MAX, INTERFACES_MAX, Record};
@@ -63,7 +64,9 @@ impl<R: Read> Source<R> {
                     continue;
                 }
                 BLOCK_ENHANCED_PACKET => self.packet(self.u32_at(0)?, interfaces)?,
-                BLOCK_PACKET => self.packet(u32::from(self.u32_at(0).map(|_| self.u16(0))?), interfaces)?,
+                BLOCK_PACKET => {
+                    self.packet(u32::from(self.u32_at(0).map(|_| self.u16(0))?), interfaces)?
+                }
                 BLOCK_SIMPLE_PACKET => self.simple_packet(interfaces)?,
                 known if BLOCKS_WITHOUT_FRAMES.contains(&known) => continue,
                 unknown => {
@@ -113,8 +116,7 @@ impl<R: Read> Source<R> {
         if len < 12 || !len.is_multiple_of(4) {
             return Err(self.malformed("a block's length is no multiple of 4, or below 12"));
         }
-        let known =
-            [BLOCK_INTERFACE, BLOCK_ENHANCED_PACKET, BLOCK_SIMPLE_PACKET, BLOCK_PACKET];
+        let known = [BLOCK_INTERFACE, BLOCK_ENHANCED_PACKET, BLOCK_SIMPLE_PACKET, BLOCK_PACKET];
         if !known.contains(&block_type) {
             return Ok(self.skip_to_end(len - 12, len)?.then_some(block_type));
         }

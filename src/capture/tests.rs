@@ -297,10 +297,8 @@ fn compressed_files_are_read_cut_ones_as_far_as_they_go_and_others_named() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(&plain).unwrap();
     let gzip = gzip.finish().unwrap();
-    let zstd = ruzstd::encoding::compress_to_vec(
-        &plain[..],
-        ruzstd::encoding::CompressionLevel::Fastest,
-    );
+    let zstd =
+        ruzstd::encoding::compress_to_vec(&plain[..], ruzstd::encoding::CompressionLevel::Fastest);
     for packed in [&gzip, &zstd] {
         assert!(packed.len() < plain.len() / 2);
         let mut reader = Reader::new(Cursor::new(packed)).unwrap();

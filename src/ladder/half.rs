@@ -62,6 +62,8 @@ pub(super) struct HalfConnection {
     acked: Option<(u32, Instant)>,
     again: u32,
     pub(super) window: Option<u32>,
+    /// Likewise as the header has it, which is what makes an acknowledgement the same again, as Wireshark has it.
+    field: Option<u16>,
     /// By how much windows are shifted, if that is known.
     scale: Option<u8>,
     syn: Option<Syn>,
@@ -90,7 +92,8 @@ pub(super) struct Peer {
 impl Peer {
     /// Whether the segment takes all the room that is left here.
     pub(super) fn is_filled_by(&self, segment: &Segment) -> bool {
-        let (Some((acked, _)), Some(window), Some(_)) = (self.acked, self.window, self.scale) else {
+        let (Some((acked, _)), Some(window), Some(_)) = (self.acked, self.window, self.scale)
+        else {
             return false;
         };
         let end = segment.seq.wrapping_add(segment.len as u32);
@@ -113,6 +116,7 @@ impl HalfConnection {
             acked: None,
             again: 0,
             window: None,
+            field: None,
             scale: None,
             syn: None,
             round_trip: None,
@@ -172,7 +176,6 @@ impl HalfConnection {
         &mut self,
         now: Instant,
         segment: &Segment,
-        window: u32,
         peer: Option<Peer>,
         hash: u64,
     ) -> Option<Mark> {
@@ -185,7 +188,7 @@ impl HalfConnection {
         };
         let probe = is_probe(segment, next, peer);
         let mark = if size == 0 || probe {
-            self.mark_empty(now, segment, window, next, peer)
+            self.mark_empty(now, segment, next, peer)
         } else {
             self.mark_data(now, segment, peer, hash)
         };
@@ -204,7 +207,6 @@ impl HalfConnection {
         &mut self,
         now: Instant,
         segment: &Segment,
-        window: u32,
         next: u32,
         peer: Option<Peer>,
     ) -> Option<Mark> {
@@ -218,11 +220,11 @@ impl HalfConnection {
         }
         let peer = peer?;
         let acked = self.acked.map(|(acked, _)| acked);
-        if !segment.ack || segment.seq != next || self.window != Some(window) {
+        if !segment.ack || segment.seq != next || self.field != Some(segment.window) {
             return None;
         }
         let probed = acked.is_some_and(|acked| segment.ack_number.wrapping_sub(acked) <= 1);
-        if peer.asked == Asked::WindowProbe && window == 0 && probed {
+        if peer.asked == Asked::WindowProbe && segment.window == 0 && probed {
             return Some(Mark::WindowProbeAnswer);
         }
         if acked != Some(segment.ack_number) {
@@ -232,7 +234,7 @@ impl HalfConnection {
             return Some(Mark::KeepAliveAnswer);
         }
         let under_way = peer.next.is_some_and(|next| after(next, segment.ack_number));
-        (under_way && window > 0).then(|| {
+        (under_way && segment.window > 0).then(|| {
             self.again += 1;
             Mark::DuplicateAck(self.again)
         })
@@ -307,7 +309,7 @@ impl HalfConnection {
 
     /// Remembers what the segment said for itself.
     pub(super) fn sent(&mut self, now: Instant, segment: &Segment, window: u32, scale: Option<u8>) {
-        (self.window, self.scale) = (Some(window), scale);
+        (self.window, self.field, self.scale) = (Some(window), Some(segment.window), scale);
         if segment.ack {
             if self.acked.is_none_or(|(acked, _)| acked != segment.ack_number) {
                 self.again = 0;

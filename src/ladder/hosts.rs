@@ -87,7 +87,8 @@ impl Hosts {
     /// Column of a frame's sender, and where it goes; new columns if need be.
     pub(super) fn ends(&mut self, direction: Option<Direction>, packet: &Packet) -> (usize, To) {
         let mut addresses = addresses(&packet.summary);
-        if !packet.addressed && packet.from.is_some() && packet.to.is_some() {
+        // Our link damages frames; what others captured is as it was sent.
+        if !packet.addressed && direction.is_some() {
             addresses = (None, None);
         }
         let (source, destination) = addresses;
@@ -132,7 +133,9 @@ impl Hosts {
             }
             let address = host.addresses.iter().flatten().next().map(ToString::to_string);
             let endpoint = host.endpoint.map(|endpoint| endpoint.to_string());
-            let name = endpoint.or(address).or_else(|| host.mac.map(|mac| mac.to_string().replace('-', ":")));
+            let name = endpoint
+                .or(address)
+                .or_else(|| host.mac.map(|mac| mac.to_string().replace('-', ":")));
             match (name, self.board == Some(index)) {
                 (Some(name), true) => format!("board {name}"),
                 (None, true) => "board".to_string(),
@@ -161,13 +164,16 @@ impl Hosts {
         if end.mac.is_some() || (!to_group && asked.is_some()) {
             return To::Column(self.find(end));
         }
-        if let Some(known) = asked.and_then(|ip| self.with_address(ip)) {
+        let known = asked.and_then(|ip| self.with_address(ip));
+        if let Some(known) = known.filter(|&known| known != from) {
             return To::Column(known);
         }
         let mut others = (0..self.columns.len()).filter(|&index| index != from);
         match (others.next(), others.next(), asked) {
             (Some(only), None, _) if to_group || self.board.is_some() => To::Column(only),
-            (None, _, Some(_)) => To::Column(self.find(Party { ip: asked, ..end })),
+            (None, _, Some(_)) if known.is_none() => {
+                To::Column(self.find(Party { ip: asked, ..end }))
+            }
             (Some(_), _, _) if to_group || end.ip.is_some() => To::Group,
             _ => To::Nobody,
         }
@@ -220,7 +226,9 @@ impl Hosts {
 
 impl Host {
     const fn is_unknown(&self) -> bool {
-        self.mac.is_none() && self.endpoint.is_none() && matches!(self.addresses, [None, None, None])
+        self.mac.is_none()
+            && self.endpoint.is_none()
+            && matches!(self.addresses, [None, None, None])
     }
 
     fn learn(&mut self, end: Party) {
@@ -294,6 +302,8 @@ pub(super) fn addresses(summary: &PacketSummary) -> (Option<IpAddr>, Option<IpAd
         }
         PacketSummary::Icmp { source, destination, .. }
         | PacketSummary::Ip { source, destination, .. }
-        | PacketSummary::Fragment { source, destination, .. } => (Some(*source), Some(*destination)),
+        | PacketSummary::Fragment { source, destination, .. } => {
+            (Some(*source), Some(*destination))
+        }
     }
 }

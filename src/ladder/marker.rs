@@ -80,27 +80,18 @@ impl Marker {
 }
 
 impl HalfConnection {
-    fn look(
-        &mut self,
-        now: Instant,
-        segment: &Segment,
-        peer: Option<Peer>,
-        hash: u64,
-    ) -> Seen {
+    fn look(&mut self, now: Instant, segment: &Segment, peer: Option<Peer>, hash: u64) -> Seen {
         self.sound |= segment.sound;
         let scale = self.learn(now, segment, peer);
         let shift = if segment.syn { 0 } else { scale.unwrap_or(0) };
         let window = u32::from(segment.window) << shift;
-        let mark = self.mark(now, segment, window, peer, hash);
+        let mark = self.mark(now, segment, peer, hash);
         let unseen = segment.ack
             && peer.and_then(|peer| peer.seen).is_some_and(|seen| after(segment.ack_number, seen));
         let zero = segment.window == 0 && !segment.syn && !segment.fin;
         let full = peer.is_some_and(|peer| peer.is_filled_by(segment));
-        let others = [
-            (unseen, Mark::AckedUnseen),
-            (full, Mark::WindowFull),
-            (zero, Mark::ZeroWindow),
-        ];
+        let others =
+            [(unseen, Mark::AckedUnseen), (full, Mark::WindowFull), (zero, Mark::ZeroWindow)];
         let others = others.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark);
         let marks = mark.into_iter().chain(others).collect();
         let shown = self.window != Some(window) || window == 0;

@@ -104,8 +104,8 @@ fn a_gap_is_filled_out_of_order_and_only_once() {
     talk.millis -= 1;
     talk.client_is(6, 5, &[Mark::OutOfOrder]);
     talk.client_is(6, 5, &[Mark::Retransmission]);
-    // Acknowledged, so it was there and is not missed any more.
-    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, []);
+    // Acknowledged, so it was there, though nobody saw it.
+    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, [Mark::AckedUnseen]);
     talk.client_is(21, 10, &[Mark::SpuriousRetransmission]);
 }
 
@@ -143,10 +143,7 @@ fn keep_alives_with_and_without_a_byte_are_told_from_data_sent_again() {
 fn a_zero_window_is_marked_and_so_are_probes_into_it() {
     let mut talk = Talk::established();
     talk.client_is(1, 10, &[]);
-    assert_eq!(
-        talk.board("A", 1, 11, 0, 0),
-        seen(&[Mark::ZeroWindow], Some(0))
-    );
+    assert_eq!(talk.board("A", 1, 11, 0, 0), seen(&[Mark::ZeroWindow], Some(0)));
     talk.client_is(11, 1, &[Mark::WindowProbe]);
     assert_eq!(
         talk.board("A", 1, 11, 0, 0),
@@ -329,14 +326,18 @@ fn the_board_is_left_whoever_speaks_first() {
     for to in [BOARD_NET.mac(), BROADCAST] {
         let mut hosts = Hosts::default();
         let frame = ethernet(mac(2), to);
-        let found = ends(&mut hosts, hosts::direction(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
+        let found =
+            ends(&mut hosts, hosts::direction(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
         assert_eq!(found, (1, To::Column(0)));
         assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2"]);
     }
     // Neither a direction nor a known address.
     let mut hosts = Hosts::default();
     let found = ends(&mut hosts, None, &ethernet(mac(2), mac(3)), &packet("10.0.0.2", "10.0.0.3"));
-    assert_eq!((found, hosts.titles()), ((0, To::Column(1)), vec!["10.0.0.2".into(), "10.0.0.3".into()]));
+    assert_eq!(
+        (found, hosts.titles()),
+        ((0, To::Column(1)), vec!["10.0.0.2".into(), "10.0.0.3".into()])
+    );
 }
 
 #[test]
@@ -370,7 +371,10 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
         ends(&mut hosts, Some(Direction::ToPeer), &frame, &packet("0.0.0.0", "255.255.255.255")),
         (0, To::Nobody)
     );
-    assert_eq!(ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.2")), (0, To::Column(1)));
+    assert_eq!(
+        ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.2")),
+        (0, To::Column(1))
+    );
     let reply = PacketSummary::IsAt { sender: ip("192.0.2.2"), target: ip("192.0.2.1") };
     let answer = ethernet(mac(2), BOARD_NET.mac());
     assert_eq!(ends(&mut hosts, Some(Direction::ToBoard), &answer, &reply), (1, To::Column(0)));
@@ -386,8 +390,14 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
         ends(&mut hosts, Some(Direction::ToBoard), &third, &packet("192.0.2.3", "192.0.2.1")).0,
         2
     );
-    assert_eq!(ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.9")), (0, To::Group));
-    assert_eq!(ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.2")), (0, To::Column(1)));
+    assert_eq!(
+        ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.9")),
+        (0, To::Group)
+    );
+    assert_eq!(
+        ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.2")),
+        (0, To::Column(1))
+    );
     assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2", "192.0.2.3"]);
     // Who asks for its own address asks no other host.
     let detect = PacketSummary::Icmp {

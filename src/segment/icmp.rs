@@ -1,12 +1,10 @@
-//! ICMP and `ICMPv6` messages: those that a wire like ours carries by what they say, errors with the packet that
-//! they answer, others by name.
+//! ICMP and `ICMPv6` messages: those that a wire like ours carries by what they say, others by name; and the
+//! packet that an error answers.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use smoltcp::wire::{
-    Icmpv4DstUnreachable, Icmpv4Message, Icmpv6DstUnreachable, Icmpv6Message,
-};
+use smoltcp::wire::{Icmpv4DstUnreachable, Icmpv4Message, Icmpv6DstUnreachable, Icmpv6Message};
 
 use super::checksum::{self, Checksum};
 use super::ip::Ip;
@@ -70,13 +68,13 @@ fn read_v4(view: View<'_>) -> Option<Icmp> {
             let reason = Icmpv4DstUnreachable::from(code).to_string();
             // RFC 1191, 4.
             let mtu = if code == 4 { view.u16(6).filter(|&mtu| mtu > 0) } else { None };
-            Icmp::Other(answering(with_mtu(reason, mtu), view))
+            Icmp::Other(with_mtu(reason, mtu))
         }
         message @ (Icmpv4Message::Redirect
         | Icmpv4Message::TimeExceeded
-        | Icmpv4Message::ParamProblem) => Icmp::Other(answering(message.to_string(), view)),
+        | Icmpv4Message::ParamProblem) => Icmp::Other(message.to_string()),
         // Source quench, deprecated.
-        Icmpv4Message::Unknown(4) => Icmp::Other(answering("source quench".into(), view)),
+        Icmpv4Message::Unknown(4) => Icmp::Other("source quench".into()),
         message => Icmp::Other(message.to_string()),
     })
 }
@@ -90,14 +88,12 @@ fn read_v6(view: View<'_>) -> Option<Icmp> {
         Icmpv6Message::EchoReply => Icmp::EchoReply { seq: view.u16(6)? },
         Icmpv6Message::NeighborSolicit => Icmp::WhoHas(target()?),
         Icmpv6Message::NeighborAdvert => Icmp::IsAt(target()?),
-        Icmpv6Message::DstUnreachable => {
-            Icmp::Other(answering(Icmpv6DstUnreachable::from(code).to_string(), view))
-        }
+        Icmpv6Message::DstUnreachable => Icmp::Other(Icmpv6DstUnreachable::from(code).to_string()),
         message @ Icmpv6Message::PktTooBig => {
-            Icmp::Other(answering(with_mtu(message.to_string(), view.u32(4)), view))
+            Icmp::Other(with_mtu(message.to_string(), view.u32(4)))
         }
         message @ (Icmpv6Message::TimeExceeded | Icmpv6Message::ParamProblem) => {
-            Icmp::Other(answering(message.to_string(), view))
+            Icmp::Other(message.to_string())
         }
         message => Icmp::Other(message.to_string()),
     })
@@ -107,16 +103,25 @@ fn with_mtu(text: String, mtu: Option<impl fmt::Display>) -> String {
     mtu.map_or(text.clone(), |mtu| format!("{text}, MTU {mtu}"))
 }
 
-/// An error's text with the packet that it quotes behind its own 8 bytes.
-fn answering(text: String, view: View<'_>) -> String {
-    let Some(ip) = Ip::read(view.skip(8)) else { return text };
-    let name = names::ip(ip.protocol);
-    let ports = (ip.payload.u16(0), ip.payload.u16(2));
-    match (ip.protocol, ports) {
-        (6 | 17, (Some(from), Some(to))) => {
-            let (from, to) = (SocketAddr::new(ip.from, from), SocketAddr::new(ip.to, to));
-            format!("{text} ({name} {from} > {to})")
-        }
-        _ => format!("{text} ({name} {} > {})", ip.from, ip.to),
+/// The packet that an error quotes behind its own 8 bytes; without addresses if they are those of the error.
+pub(super) fn answers(from: IpAddr, to: IpAddr, view: View<'_>) -> Option<String> {
+    let kinds: &[u8] = if from.is_ipv4() { &[3, 4, 5, 11, 12] } else { &[1, 2, 3, 4] };
+    if !kinds.contains(&view.u8(0)?) {
+        return None;
     }
+    let ip = Ip::read(view.skip(8))?;
+    let name = names::ip(ip.protocol);
+    let back = (ip.from, ip.to) == (to, from);
+    Some(match (ip.protocol, ip.payload.u16(0), ip.payload.u16(2)) {
+        (6 | 17, Some(source), Some(destination)) if back => {
+            format!("answers {name} {source} > {destination}")
+        }
+        (6 | 17, Some(source), Some(destination)) => {
+            let source = SocketAddr::new(ip.from, source);
+            let destination = SocketAddr::new(ip.to, destination);
+            format!("answers {name} {source} > {destination}")
+        }
+        _ if back => format!("answers {name}"),
+        _ => format!("answers {name} {} > {}", ip.from, ip.to),
+    })
 }

@@ -43,7 +43,8 @@ pub(super) fn ethertype(view: &mut View<'_>, at: usize, len: usize) -> Layer {
 
 /// The protocol family, whose number for IPv6 differs among the BSDs, in the byte order of who captured.
 fn loopback(view: &mut View<'_>) -> Layer {
-    let family = view.u32(0).map(|family| if family > 0xffff { family.swap_bytes() } else { family });
+    let family =
+        view.u32(0).map(|family| if family > 0xffff { family.swap_bytes() } else { family });
     *view = view.skip(4);
     match family {
         Some(2 | 10 | 23 | 24 | 28 | 30) => Layer::Ip,

@@ -59,13 +59,8 @@ pub(super) fn ppp(number: u16) -> String {
 }
 
 /// Cisco's protocols in SNAP, by number.
-const CISCO: &[(u16, &str)] = &[
-    (0x010b, "PVST+"),
-    (0x0111, "UDLD"),
-    (0x2000, "CDP"),
-    (0x2003, "VTP"),
-    (0x2004, "DTP"),
-];
+const CISCO: &[(u16, &str)] =
+    &[(0x010b, "PVST+"), (0x0111, "UDLD"), (0x2000, "CDP"), (0x2003, "VTP"), (0x2004, "DTP")];
 
 pub(super) fn snap(organization: [u8; 3], number: u16) -> String {
     let cisco = organization == [0, 0, 0x0c];

@@ -172,16 +172,20 @@ impl Beginnings {
         let taken = self.learn(there, back, &fields, sound);
         let initial = self.initial(there);
         let peer = self.initial(back);
-        let relative = |number: u32, initial: Option<u32>| number.wrapping_sub(initial.unwrap_or(0));
+        let relative =
+            |number: u32, initial: Option<u32>| number.wrapping_sub(initial.unwrap_or(0));
         let (syn, ack) = (fields.has(1), fields.has(4));
         let mut sack = [None; SACK_BLOCKS];
         if let Some(blocks) = fields.option(5) {
-            for (block, edges) in sack.iter_mut().zip(blocks.as_chunks::<4>().0.as_chunks::<2>().0) {
+            for (block, edges) in sack.iter_mut().zip(blocks.as_chunks::<4>().0.as_chunks::<2>().0)
+            {
                 let [start, end] = edges.map(|edge| relative(u32::from_be_bytes(edge), peer));
                 *block = Some((start, end));
             }
         }
         let start = match (initial, peer) {
+            // A RST without a number of its own answers what was never a connection (RFC 9293, 3.10.7.1).
+            (None, Some(_)) if fields.has(2) && fields.seq == 0 => Start::Known,
             (None, _) => Start::Absolute,
             (_, None) if ack => Start::Absolute,
             _ if taken => Start::Taken,
@@ -215,7 +219,13 @@ impl Beginnings {
     /// Takes the initial sequence numbers of both directions from a segment, as far as it tells; whether it is
     /// the first of its connection and no SYN. A RST may answer to a connection that never was, with numbers of its
     /// own. A segment whose checksum is wrong teaches only what nobody else has.
-    fn learn(&mut self, there: FourTuple, back: FourTuple, fields: &Fields<'_>, sound: bool) -> bool {
+    fn learn(
+        &mut self,
+        there: FourTuple,
+        back: FourTuple,
+        fields: &Fields<'_>,
+        sound: bool,
+    ) -> bool {
         let (syn, ack) = (fields.has(1), fields.has(4));
         let missing = |known: Option<&Beginning>| known.is_none_or(|known| known.doubtful && sound);
         let new = [there, back].iter().all(|tuple| missing(self.0.peek(tuple)));

@@ -51,7 +51,8 @@ fn numbers_are_relative_without_a_syn_too_but_a_reset_teaches_nothing() {
 }
 
 #[test]
-fn a_wrong_checksum_is_seen_and_teaches_until_one_knows_better_and_one_left_to_the_nic_is_no_wrong_one() {
+fn a_wrong_checksum_is_seen_and_teaches_until_one_knows_better_and_one_left_to_the_nic_is_no_wrong_one()
+ {
     let mut decoder = Decoder::default();
     let mut broken = summed(tcp(77, 77, ACK));
     broken[22] ^= 1;
@@ -104,4 +105,52 @@ fn nothing_that_a_frame_holds_makes_it_stumble() {
         }
         decoder.read(&frame);
     }
+}
+
+#[test]
+fn nothing_that_a_link_carries_makes_it_stumble_and_no_frame_is_longer_than_it_was() {
+    let mut rng = tapboard_firmware::rng::Rng::new(8);
+    let mut decoder = Decoder::default();
+    // What begins an encapsulation: `EtherType`s, LLC and SNAP, PPP's numbers, IP's first bytes and protocols.
+    let starts: [&[u8]; 12] = [
+        &[0x08, 0x00, 0x45, 0, 0, 0, 0, 0, 0, 0, 9],
+        &[0x86, 0xdd, 0x60, 0, 0, 0, 0, 9],
+        &[0x81, 0x00, 0, 5],
+        &[0x88, 0x47, 0, 1, 0x01, 64],
+        &[0x88, 0x64, 0x11, 0, 0, 1],
+        &[0x88, 0xcc, 0x02, 0x07],
+        &[0xaa, 0xaa, 3, 0, 0, 0],
+        &[0x42, 0x42, 3],
+        &[0xff, 3, 0, 0x21],
+        &[0x45],
+        &[0x60],
+        &[0x88, 2],
+    ];
+    let (mut named, mut drawn) = (0, 0);
+    for round in 0..60_000_u32 {
+        let link = LinkType([0, 1, 9, 12, 50, 51, 100, 101, 104, 105, 108, 113, 127, 138, 204, 228, 276]
+            [round as usize % 17]);
+        let len = rng.below(160) as usize;
+        let mut frame: Vec<u8> = (0..len).map(|_| rng.below(256) as u8).collect();
+        for _ in 0..rng.below(5) {
+            let start = starts[rng.below(12) as usize];
+            let at = rng.below(60) as usize;
+            if let Some(place) = frame.get_mut(at..at + start.len()) {
+                place.copy_from_slice(start);
+            }
+        }
+        for byte in frame.iter_mut().skip(20).step_by(7) {
+            if rng.below(8) == 0 {
+                *byte = [0, 4, 6, 17, 41, 43, 44, 47, 51, 58, 60, 137][rng.below(12) as usize];
+            }
+        }
+        let whole = len + rng.below(2000) as usize;
+        let packet = decoder.packet(link, &frame, whole).expect("these are read");
+        drawn += u32::from(packet.summary != PacketSummary::Other);
+        named += u32::from(!packet.layers.is_empty());
+        if let PacketSummary::Tcp(segment) = packet.summary {
+            assert!(segment.len <= whole);
+        }
+    }
+    assert!(drawn > 10_000 && named > 1000, "{drawn} {named}");
 }

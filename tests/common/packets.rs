@@ -30,7 +30,8 @@ pub(crate) fn ip(from: &str, to: &str, protocol: u8, transport: &[u8], at: usize
     let sum = checksum(&[&from, &to, &[0, protocol], &len, &transport]);
     transport[at..at + 2].copy_from_slice(&sum);
     if from.len() == 16 {
-        return [&[0x60, 0, 0, 0, len[0], len[1], protocol, 64], &from[..], &to, &transport].concat();
+        return [&[0x60, 0, 0, 0, len[0], len[1], protocol, 64], &from[..], &to, &transport]
+            .concat();
     }
     let total = (20 + transport.len() as u16).to_be_bytes();
     let start = [0x45, 0, total[0], total[1], 0, 1, 0, 0, 64, protocol];
@@ -62,7 +63,8 @@ pub(crate) const PSH_ACK: u8 = 0x18;
 
 /// A segment of the connection between 10.0.0.1:4000 and 10.0.0.2:80, whose numbers begin at 1000 and 5000.
 pub(crate) fn tcp(client: bool, seq: u32, ack: u32, flags: u8, len: usize) -> Vec<u8> {
-    let numbers = |mine: u32, theirs: u32| (mine + seq, if flags & ACK == 0 { 0 } else { theirs + ack });
+    let numbers =
+        |mine: u32, theirs: u32| (mine + seq, if flags & ACK == 0 { 0 } else { theirs + ack });
     let (from, to, ports, numbers) = if client {
         ("10.0.0.1", "10.0.0.2", (4000, 80), numbers(1000, 5000))
     } else {
