@@ -12,15 +12,20 @@
 //! Format: `draft-ietf-opsawg-pcapng`, the sections named beside the numbers in `format`.
 
 mod block;
+mod compressed;
 mod direction;
 mod error;
 mod format;
+mod linktype;
+mod pcap;
+mod pcapng;
 mod reader;
 mod source;
 mod writer;
 
 pub use self::direction::Direction;
 pub use self::error::CaptureError;
+pub use self::linktype::LinkType;
 pub use self::reader::{BLOCK_MAX, INTERFACES_MAX, Reader, Record, read};
 pub use self::writer::Capture;
 

@@ -6,18 +6,20 @@
 //! document. Whatever a frame holds, all state is bounded.
 
 mod draw;
+mod half;
 mod hosts;
 mod mark;
+mod marker;
 mod refused;
 mod rung;
 pub mod svg;
 mod text;
 
 pub use self::draw::{LadderOptions, run};
-pub use self::hosts::HOSTS_MAX;
+pub use self::hosts::{HOSTS_MAX, To};
 pub use self::mark::Mark;
 pub use self::refused::Refused;
-pub use self::rung::{Rung, Rungs};
+pub use self::rung::{Frame, Rung, Rungs};
 pub use self::text::{Ladder, Style};
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use common::scratch::Scratch;
 use common::snapshot;
 use smoltcp::time::Instant;
 use tapboard::capture::{Capture, Direction};
-use tapboard::ladder::Mark;
 
 /// The conversation's capture.
 fn captured(scratch: &Scratch) -> (String, Vec<Sent>) {
@@ -84,7 +83,7 @@ fn wireshark_reads_a_capture_without_a_complaint_and_agrees_on_what_it_shows() {
         .zip(&frames)
         .filter(|(_, sent)| {
             let rung = rungs.rung(sent.at, Some(sent.direction), &sent.frame, "");
-            rung.marks.contains(&Mark::Retransmission)
+            rung.marks.iter().any(|mark| mark.is_retransmission())
         })
         .map(|(number, _): (u32, _)| number.to_string())
         .collect();

@@ -3,10 +3,13 @@
 use super::direction::Direction;
 use super::format::{
     BLOCK_ENHANCED_PACKET, BLOCK_INTERFACE, BLOCK_SECTION, BYTE_ORDER_MAGIC, DIRECTION_INBOUND,
-    DIRECTION_OUTBOUND, LINKTYPE_ETHERNET, OPT_COMMENT, OPT_END, OPT_EPB_DROPCOUNT, OPT_EPB_FLAGS,
-    OPT_IF_NAME, OPT_IF_TSRESOL, OPT_SHB_USERAPPL, VERSION,
+    DIRECTION_OUTBOUND, OPT_COMMENT, OPT_END, OPT_EPB_DROPCOUNT, OPT_EPB_FLAGS, OPT_IF_NAME,
+    OPT_IF_TSRESOL, OPT_SHB_USERAPPL, VERSION,
 };
+use super::linktype::LinkType;
 
+/// What every version's name begins with.
+pub(super) const APPLICATION_NAME: &str = "tapboard ";
 /// Who wrote the file, for whoever opens it.
 pub(super) const APPLICATION: &str = concat!("tapboard ", env!("CARGO_PKG_VERSION"));
 
@@ -29,7 +32,7 @@ impl Block {
     /// Interface description block (4.2): Ethernet, no snap length, times in nanoseconds.
     pub(super) fn interface(&mut self, name: &str) -> &[u8] {
         self.begin(BLOCK_INTERFACE);
-        self.u32(u32::from(LINKTYPE_ETHERNET));
+        self.u32(u32::from(LinkType::ETHERNET.0));
         self.u32(0);
         self.option(OPT_IF_NAME, short(name).as_bytes());
         self.option(OPT_IF_TSRESOL, &[9]);

@@ -40,8 +40,8 @@ pub enum CaptureError {
         /// The rule.
         what: &'static str,
     },
-    /// A pcap file of another link than Ethernet, by `LINKTYPE_` number.
-    LinkType(u32),
+    /// It is compressed in a form that is not read; the program unpacks it.
+    Compressed(&'static str),
 }
 
 impl fmt::Display for CaptureError {
@@ -72,15 +72,15 @@ impl fmt::Display for CaptureError {
             Self::Read(error) => write!(f, "cannot read on: {error}"),
             Self::NotACapture => f.write_str(
                 "it is neither a pcapng nor a pcap file; write one with `tapboard --pcap FILE` or \
-                 `tcpdump -w FILE`",
+                 `tcpdump -w FILE`, or make one of another tool's capture with `editcap OLD NEW.pcapng`",
             ),
             Self::Malformed { offset, what } => {
                 write!(f, "it is damaged at byte {offset}: {what}; what comes before can be read")
             }
-            Self::LinkType(number) => write!(
+            Self::Compressed(program) => write!(
                 f,
-                "its link type is {number}, and only Ethernet (1) is read; capture on an Ethernet \
-                 interface, e.g. `tcpdump -i tap0 -w FILE`"
+                "it is compressed with {program}; unpack it first: \
+                 {program} -dc FILE | tapboard ladder -"
             ),
         }
     }

@@ -5,10 +5,15 @@
 pub(super) const BLOCK_SECTION: u32 = 0x0a0d_0d0a;
 /// Interface description block (4.2).
 pub(super) const BLOCK_INTERFACE: u32 = 1;
+/// Packet block, obsolete, which older files have (C.1 of the draft's appendix).
+pub(super) const BLOCK_PACKET: u32 = 2;
 /// Simple packet block (4.4).
 pub(super) const BLOCK_SIMPLE_PACKET: u32 = 3;
 /// Enhanced packet block (4.3).
 pub(super) const BLOCK_ENHANCED_PACKET: u32 = 6;
+
+/// Blocks that hold no frames: names, statistics, the journal, secrets, and what applications made of their own.
+pub(super) const BLOCKS_WITHOUT_FRAMES: [u32; 6] = [4, 5, 9, 10, 0x0bad, 0x4000_0bad];
 
 /// Tells the byte order of a section.
 pub(super) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
@@ -38,10 +43,9 @@ pub(super) const DIRECTION_INBOUND: u32 = 1;
 /// Sent.
 pub(super) const DIRECTION_OUTBOUND: u32 = 2;
 
-/// Ethernet, without frame check sequence.
-pub(super) const LINKTYPE_ETHERNET: u16 = 1;
-
 /// First word of a pcap file whose times count microseconds.
 pub(super) const PCAP_MICROS: u32 = 0xa1b2_c3d4;
 /// First word of a pcap file whose times count nanoseconds.
 pub(super) const PCAP_NANOS: u32 = 0xa1b2_3c4d;
+/// First word of a pcap file whose packets' headers are 8 bytes longer, as patched libpcaps of old wrote them.
+pub(super) const PCAP_MODIFIED: u32 = 0xa1b2_cd34;

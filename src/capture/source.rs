@@ -15,11 +15,21 @@ pub(super) struct Source<R> {
     pub(super) block_at: u64,
     pub(super) read: u64,
     pub(super) truncated: bool,
+    /// A compressed file ended within.
+    cut: bool,
 }
 
 impl<R: Read> Source<R> {
     pub(super) const fn new(from: R) -> Self {
-        Self { from, big_endian: false, bytes: Vec::new(), block_at: 0, read: 0, truncated: false }
+        Self {
+            from,
+            big_endian: false,
+            bytes: Vec::new(),
+            block_at: 0,
+            read: 0,
+            truncated: false,
+            cut: false,
+        }
     }
 
     /// Reads that many bytes; `false` at the file's end. Memory grows with what is there, not with what
@@ -27,7 +37,11 @@ impl<R: Read> Source<R> {
     pub(super) fn fill(&mut self, len: u32) -> Result<bool, CaptureError> {
         self.bytes.clear();
         let mut part = (&mut self.from).take(u64::from(len));
-        let count = part.read_to_end(&mut self.bytes).map_err(CaptureError::Read)?;
+        match part.read_to_end(&mut self.bytes) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.cut = true,
+            result => _ = result.map_err(CaptureError::Read)?,
+        }
+        let count = self.bytes.len();
         self.read += count as u64;
         let whole = count as u64 == u64::from(len);
         self.truncated |= !whole;
@@ -39,14 +53,17 @@ impl<R: Read> Source<R> {
         self.block_at = self.read;
         let before = self.truncated;
         let whole = self.fill(len)?;
-        self.truncated = before || (!whole && !self.bytes.is_empty());
+        self.truncated = before || self.cut || (!whole && !self.bytes.is_empty());
         Ok(whole)
     }
 
     /// Skips that many bytes, without memory for them; `false` at the file's end.
     pub(super) fn skip(&mut self, len: u32) -> Result<bool, CaptureError> {
         let mut part = (&mut self.from).take(u64::from(len));
-        let count = io::copy(&mut part, &mut io::sink()).map_err(CaptureError::Read)?;
+        let count = match io::copy(&mut part, &mut io::sink()) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            result => result.map_err(CaptureError::Read)?,
+        };
         self.read += count;
         let whole = count == u64::from(len);
         self.truncated |= !whole;

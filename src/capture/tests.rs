@@ -79,8 +79,12 @@ fn what_is_written_is_read_back_and_is_in_the_file_at_once() {
         let read: Vec<_> = read(file.as_ref()).unwrap().map(Result::unwrap).collect();
         assert_eq!(read.len(), index + 1);
         let expected = Record {
-            at: std::time::Duration::from_secs(1_700_000_000)
-                + std::time::Duration::from_micros(micros.unsigned_abs()),
+            at: Some(
+                std::time::Duration::from_secs(1_700_000_000)
+                    + std::time::Duration::from_micros(micros.unsigned_abs()),
+            ),
+            link: LinkType::ETHERNET,
+            ours: true,
             direction: Some(direction),
             frame: frame.to_vec(),
             original_len: frame.len(),
@@ -210,14 +214,27 @@ fn big_endian_several_interfaces_unknown_blocks_and_simple_packets_are_read() {
     .concat();
     let mut reader = Reader::new(Cursor::new(&file)).unwrap();
     let read: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
-    let times: Vec<_> = read.iter().map(|record| record.at.as_nanos()).collect();
+    let times: Vec<_> = read.iter().map(|record| record.at.map(|at| at.as_nanos())).collect();
     let ours = 0x1_0000_0002;
-    assert_eq!(times, [1_500_000_000, 101_500_000_000, 1_500_000_000, 0, 0, ours]);
+    let micros = Some(1_000);
+    let expected = [
+        Some(1_500_000_000),
+        Some(101_500_000_000),
+        micros,
+        Some(1_500_000_000),
+        Some(0),
+        None,
+        Some(ours),
+    ];
+    assert_eq!(times, expected);
+    assert_eq!(read[2].link, LinkType::LINUX_SLL);
     assert_eq!(read[0].frame, b"abc");
     assert_eq!((read[0].original_len, read[0].direction, &*read[0].notes), (60, None, "hi, !"));
-    assert_eq!((&*read[4].frame, read[4].original_len), (&b"vw"[..], 5), "the first's snap length");
-    assert_eq!(read[5].frame, FRAME);
-    assert_eq!((reader.skipped(), reader.truncated()), (1, false));
+    assert_eq!((&*read[5].frame, read[5].original_len), (&b"vw"[..], 5), "the first's snap length");
+    assert_eq!((&*read[6].frame, read[6].ours), (&FRAME[..], true));
+    assert!(!read[0].ours, "nobody said who wrote it");
+    assert_eq!(reader.unknown_blocks().into_iter().collect::<Vec<_>>(), [(0x0bad_beef, 1)]);
+    assert!(!reader.truncated());
 }
 
 #[test]
@@ -233,15 +250,77 @@ fn classic_pcap_is_read_in_both_orders_and_resolutions() {
             file.extend_from_slice(b"abc");
             let read = records(&file);
             assert_eq!(read.len(), 1);
-            assert_eq!(read[0].at, std::time::Duration::new(10, nanos));
+            assert_eq!(read[0].at, Some(std::time::Duration::new(10, nanos)));
             assert_eq!((&*read[0].frame, read[0].original_len), (&b"abc"[..], 60));
             file.truncate(file.len() - 1);
             let mut reader = Reader::new(Cursor::new(&file)).unwrap();
             assert!(reader.next().is_none() && reader.truncated());
         }
     }
-    let cooked: Vec<u8> = header(PCAP_MICROS, 113).iter().flat_map(|w| w.to_le_bytes()).collect();
-    assert!(error(&cooked).contains("link type is 113"), "{}", error(&cooked));
+    // Modified libpcap: 8 more bytes; and the lengths of version 2.2, the other way around.
+    let words = [PCAP_MODIFIED, 0x0004_0002, 0, 0, 65_535, 113, 10, 20, 3, 60, 7, 8];
+    let mut file: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    file.extend_from_slice(b"abc");
+    let read = records(&file);
+    assert_eq!((&*read[0].frame, read[0].link), (&b"abc"[..], LinkType::LINUX_SLL));
+    let words = [PCAP_MICROS, 0x0002_0002, 0, 0, 65_535, 1, 10, 20, 60, 3];
+    let mut file: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    file.extend_from_slice(b"abc");
+    let read = records(&file);
+    assert_eq!((&*read[0].frame, read[0].original_len), (&b"abc"[..], 60));
+}
+
+#[test]
+fn a_direction_is_told_by_our_captures_only_and_obsolete_packets_are_read() {
+    let packet = words(&[0x0000_0000, 0, 7, 3, 60]);
+    let body = [&packet[..], b"abc\0\0\x02\0\x04\0\0\0\x01\0\0\0\0"].concat();
+    let section = |name: &[u8]| {
+        let magic = words(&[BYTE_ORDER_MAGIC, 0x0001_0000, u32::MAX, u32::MAX]);
+        let option = [&[0, 4, 0, name.len() as u8][..], name].concat();
+        big(BLOCK_SECTION, &[magic, option].concat())
+    };
+    let interface = big(BLOCK_INTERFACE, &words(&[1 << 16, 0]));
+    for (name, direction) in [(&b"tapboard 9"[..], Some(Direction::ToBoard)), (b"dumpcap", None)] {
+        for kind in [BLOCK_PACKET, BLOCK_ENHANCED_PACKET] {
+            let read = records(&[section(name), interface.clone(), big(kind, &body)].concat());
+            assert_eq!(read.len(), 1);
+            assert_eq!((read[0].direction, read[0].ours), (direction, direction.is_some()));
+            assert_eq!((&*read[0].frame, read[0].original_len), (&b"abc"[..], 60));
+        }
+    }
+}
+
+#[test]
+fn compressed_files_are_read_cut_ones_as_far_as_they_go_and_others_named() {
+    use std::io::Write;
+    let plain = small_file().repeat(100);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&plain).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let zstd =
+        ruzstd::encoding::compress_to_vec(&plain[..], ruzstd::encoding::CompressionLevel::Fastest);
+    for packed in [&gzip, &zstd] {
+        assert!(packed.len() < plain.len() / 2);
+        let mut reader = Reader::new(Cursor::new(packed)).unwrap();
+        let read: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        assert_eq!((read.len(), reader.truncated()), (100, false));
+        assert_eq!(read[99].frame, FRAME);
+        // Files may be joined.
+        assert_eq!(records(&packed.repeat(2)).len(), 200);
+    }
+    let mut reader = Reader::new(Cursor::new(&gzip[..gzip.len() - 4])).unwrap();
+    assert!(reader.by_ref().all(|record| record.is_ok()));
+    assert!(reader.truncated());
+    let mut damaged = gzip.clone();
+    let checksum = damaged.len() - 6;
+    damaged[checksum] ^= 0xff;
+    assert!(error(&damaged).contains("cannot read on"), "{}", error(&damaged));
+    for (magic, program) in [(&b"\xfd7zXZ\0"[..], "xz -dc"), (b"BZh9", "bzip2 -dc")] {
+        assert!(error(magic).contains(program), "{}", error(magic));
+    }
+    // A frame that asks for a window of 128 MiB.
+    let greedy = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 1, 0, 0];
+    assert!(error(&greedy).contains("above 8 MiB"), "{}", error(&greedy));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::ladder::LadderOptions;
 /// Options of `tapboard ladder`.
 #[derive(Clone, Debug, Args)]
 pub struct LadderArgs {
-    /// The capture, pcapng or pcap, of an Ethernet interface; - for standard input.
+    /// The capture, pcapng or pcap, of any interface that carries IP, perhaps compressed; - for standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Write the diagram to this file, as an SVG document, instead of to the terminal; - for standard output.

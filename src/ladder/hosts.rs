@@ -2,19 +2,33 @@
 //!
 //! A host has one column for its addresses: one IPv4, one link-local and one other IPv6 address, of one
 //! MAC address. An address that is new takes the free place of its kind in the first column of its MAC
-//! address, and else a column of its own, so that hosts behind a router stand apart. Columns are never
-//! moved; the board's is the first. From the [`HOSTS_MAX`]th on all share the last.
+//! address, and else a column of its own, so that hosts behind a router stand apart. On loopback, where both ends
+//! have one address, each end of a conversation has a column. Columns are never moved; the board's is the first.
+//! From the [`HOSTS_MAX`]th on all share the last.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tapboard_firmware::BOARD_NET;
 
 use crate::capture::Direction;
-use crate::segment::{Icmp, PacketSummary};
+use crate::segment::{Icmp, Packet, PacketSummary};
 
 /// Columns at most.
 pub const HOSTS_MAX: usize = 6;
+
+/// Where a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To the host of this column.
+    Column(usize),
+    /// To a group: whoever listens.
+    Group,
+    /// To the column that it comes from, which more hosts than one share.
+    Same,
+    /// To somebody who has no column.
+    Nobody,
+}
 
 /// What is known of one host.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +36,8 @@ struct Host {
     mac: Option<EthernetAddress>,
     /// IPv4, other IPv6 and link-local address: in the order in which they make the title.
     addresses: [Option<IpAddr>; 3],
+    /// One end of a conversation that a host has with itself.
+    endpoint: Option<SocketAddr>,
 }
 
 fn kind(address: IpAddr) -> usize {
@@ -37,6 +53,12 @@ fn kind(address: IpAddr) -> usize {
 struct Party {
     mac: Option<EthernetAddress>,
     ip: Option<IpAddr>,
+    /// Set if both ends have the same address.
+    endpoint: Option<SocketAddr>,
+}
+
+impl Party {
+    const NOBODY: Self = Self { mac: None, ip: None, endpoint: None };
 }
 
 /// The columns.
@@ -62,47 +84,58 @@ impl Hosts {
         self.known = addresses.into_iter().collect();
     }
 
-    /// Columns of a frame's sender and receiver; new ones if need be.
-    pub(super) fn ends(
-        &mut self,
-        direction: Option<Direction>,
-        frame: &[u8],
-        summary: &PacketSummary,
-    ) -> (usize, Option<usize>) {
-        let ethernet = EthernetFrame::new_checked(frame).ok();
-        let from_mac = ethernet.as_ref().map(EthernetFrame::src_addr);
-        let to_mac = ethernet.as_ref().map(EthernetFrame::dst_addr);
-        let (source, destination) = addresses(summary);
-        let sender = Party { mac: from_mac, ip: source };
-        let receiver = Party { mac: to_mac.filter(EthernetAddress::is_unicast), ip: destination };
+    /// Column of a frame's sender, and where it goes; new columns if need be.
+    pub(super) fn ends(&mut self, direction: Option<Direction>, packet: &Packet) -> (usize, To) {
+        let mut addresses = addresses(&packet.summary);
+        // Our link damages frames; what others captured is as it was sent.
+        if !packet.addressed && direction.is_some() {
+            addresses = (None, None);
+        }
+        let (source, destination) = addresses;
+        let ports = endpoints(&packet.summary).filter(|(from, to)| from.ip() == to.ip());
+        let (near, far) = ports.unzip();
+        let sender = Party { mac: packet.from, ip: source, endpoint: near };
+        let receiver = Party {
+            mac: packet.to.filter(EthernetAddress::is_unicast),
+            ip: destination,
+            endpoint: far,
+        };
+        let to_group = packet.to.is_some() && receiver.mac.is_none();
         let (from, to) = match direction {
             Some(Direction::ToPeer) => {
                 let from = self.board(sender);
-                (from, self.receiver(from, receiver))
+                (from, self.receiver(from, receiver, to_group))
             }
             Some(Direction::ToBoard) => {
                 // Who is asked for through a group address may be another host.
                 let is_board = receiver.mac.is_some()
                     || receiver.ip.is_some_and(|ip| self.known.contains(&ip));
-                let to =
-                    self.board(if is_board { receiver } else { Party { mac: None, ip: None } });
-                (self.find(sender), Some(to))
+                let to = self.board(if is_board { receiver } else { Party::NOBODY });
+                (self.find(sender), To::Column(to))
             }
             None => {
                 let from = self.find(sender);
-                (from, self.receiver(from, receiver))
+                (from, self.receiver(from, receiver, to_group))
             }
         };
-        (from, to.filter(|&to| to != from))
+        (from, if to == To::Column(from) { To::Same } else { to })
+    }
+
+    /// Whether more hosts than one share the column.
+    pub(super) const fn is_shared(index: usize) -> bool {
+        index + 1 == HOSTS_MAX
     }
 
     pub(super) fn titles(&self) -> Vec<String> {
         let title = |(index, host): (usize, &Host)| {
-            if index + 1 == HOSTS_MAX {
+            if Self::is_shared(index) {
                 return "others".to_string();
             }
             let address = host.addresses.iter().flatten().next().map(ToString::to_string);
-            let name = address.or_else(|| host.mac.map(|mac| mac.to_string().replace('-', ":")));
+            let endpoint = host.endpoint.map(|endpoint| endpoint.to_string());
+            let name = endpoint
+                .or(address)
+                .or_else(|| host.mac.map(|mac| mac.to_string().replace('-', ":")));
             match (name, self.board == Some(index)) {
                 (Some(name), true) => format!("board {name}"),
                 (None, true) => "board".to_string(),
@@ -124,16 +157,26 @@ impl Hosts {
         index
     }
 
-    /// Where a frame goes: to a group, towards the address that is asked for, if it is known, or else to
-    /// the last column.
-    fn receiver(&mut self, from: usize, end: Party) -> Option<usize> {
-        if end.mac.is_some() {
-            return Some(self.find(end));
-        }
+    /// Where a frame goes: to its receiver; of a group towards the address that is asked for, if it is known, or to
+    /// the only other host, or else to all.
+    fn receiver(&mut self, from: usize, end: Party, to_group: bool) -> To {
         let asked = end.ip.filter(|ip| !ip.is_multicast() && !is_broadcast(*ip));
+        if end.mac.is_some() || (!to_group && asked.is_some()) {
+            return To::Column(self.find(end));
+        }
         let known = asked.and_then(|ip| self.with_address(ip));
-        let others = (0..self.columns.len()).rev().find(|&index| index != from);
-        known.or(others).or_else(|| asked.map(|_| self.find(Party { ip: asked, ..end })))
+        if let Some(known) = known.filter(|&known| known != from) {
+            return To::Column(known);
+        }
+        let mut others = (0..self.columns.len()).filter(|&index| index != from);
+        match (others.next(), others.next(), asked) {
+            (Some(only), None, _) if to_group || self.board.is_some() => To::Column(only),
+            (None, _, Some(_)) if known.is_none() => {
+                To::Column(self.find(Party { ip: asked, ..end }))
+            }
+            (Some(_), _, _) if to_group || end.ip.is_some() => To::Group,
+            _ => To::Nobody,
+        }
     }
 
     fn with_address(&self, ip: IpAddr) -> Option<usize> {
@@ -144,14 +187,20 @@ impl Hosts {
     fn find(&mut self, end: Party) -> usize {
         let ip = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
         let end = Party { ip, ..end };
+        if end.endpoint.is_some() {
+            return self.find_endpoint(end);
+        }
         let of_mac = |host: &Host| end.mac.is_some() && host.mac == end.mac;
         let found = match ip {
             Some(ip) => self.with_address(ip).or_else(|| {
                 self.columns.iter().position(|h| of_mac(h) && h.addresses[kind(ip)].is_none())
             }),
             None if end.mac.is_some() => self.columns.iter().position(of_mac),
-            // Not even Ethernet: from whoever is there.
-            None => (0..self.columns.len()).find(|&index| self.board != Some(index)),
+            // Nothing tells: on a cable with a board from whoever is there.
+            None if self.board.is_some() => {
+                (0..self.columns.len()).find(|&index| self.board != Some(index))
+            }
+            None => self.columns.iter().position(Host::is_unknown),
         };
         if let Some(index) = found {
             self.columns[index].learn(end);
@@ -160,6 +209,11 @@ impl Hosts {
         let mut host = Host::default();
         host.learn(end);
         self.push(host)
+    }
+
+    fn find_endpoint(&mut self, end: Party) -> usize {
+        let known = self.columns.iter().position(|host| host.endpoint == end.endpoint);
+        known.unwrap_or_else(|| self.push(Host { endpoint: end.endpoint, ..Host::default() }))
     }
 
     fn push(&mut self, host: Host) -> usize {
@@ -171,6 +225,12 @@ impl Hosts {
 }
 
 impl Host {
+    const fn is_unknown(&self) -> bool {
+        self.mac.is_none()
+            && self.endpoint.is_none()
+            && matches!(self.addresses, [None, None, None])
+    }
+
     fn learn(&mut self, end: Party) {
         if self.mac.is_none() {
             self.mac = end.mac;
@@ -203,22 +263,34 @@ fn is_broadcast(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V4(v4) if v4.octets()[3] == 255)
 }
 
-/// Sender and receiver by IP address, as far as they can be trusted. Who is asked for an address is the
-/// receiver.
-fn addresses(summary: &PacketSummary) -> (Option<IpAddr>, Option<IpAddr>) {
+/// Where the frame goes, if that is a group that nobody is asked for through: for a remark.
+pub(super) fn group(summary: &PacketSummary) -> Option<IpAddr> {
+    if matches!(summary, PacketSummary::Icmp { message: Icmp::WhoHas(_), .. }) {
+        return None;
+    }
+    addresses(summary).1.filter(|ip| ip.is_multicast() || is_broadcast(*ip))
+}
+
+/// Sender and receiver with their ports.
+pub(super) fn endpoints(summary: &PacketSummary) -> Option<(SocketAddr, SocketAddr)> {
+    match summary {
+        PacketSummary::Tcp(segment) => Some((segment.source, segment.destination)),
+        PacketSummary::Udp { source, destination, .. } => Some((*source, *destination)),
+        _ => None,
+    }
+}
+
+/// Sender and receiver by IP address. Who is asked for an address is the receiver.
+pub(super) fn addresses(summary: &PacketSummary) -> (Option<IpAddr>, Option<IpAddr>) {
     match summary {
         PacketSummary::WhoHas { sender, target } | PacketSummary::IsAt { sender, target } => {
             (Some(*sender), Some(*target))
         }
-        PacketSummary::Tcp(segment) if segment.sound => {
-            (Some(segment.source.ip()), Some(segment.destination.ip()))
-        }
+        PacketSummary::Tcp(segment) => (Some(segment.source.ip()), Some(segment.destination.ip())),
         PacketSummary::Udp { source, destination, .. } => {
             (Some(source.ip()), Some(destination.ip()))
         }
-        PacketSummary::Icmp { message: Icmp::Broken, .. }
-        | PacketSummary::Tcp(_)
-        | PacketSummary::Other => (None, None),
+        PacketSummary::Other | PacketSummary::Named(_) => (None, None),
         // Duplicate address detection (RFC 4862, 5.4): the sender wants the address for itself.
         PacketSummary::Icmp { source, message: Icmp::WhoHas(target), .. }
             if source.is_unspecified() =>
@@ -230,6 +302,8 @@ fn addresses(summary: &PacketSummary) -> (Option<IpAddr>, Option<IpAddr>) {
         }
         PacketSummary::Icmp { source, destination, .. }
         | PacketSummary::Ip { source, destination, .. }
-        | PacketSummary::Fragment { source, destination } => (Some(*source), Some(*destination)),
+        | PacketSummary::Fragment { source, destination, .. } => {
+            (Some(*source), Some(*destination))
+        }
     }
 }

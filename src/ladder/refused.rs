@@ -132,22 +132,7 @@ mod tests {
             let board = format!("192.0.2.1:{port}").parse().unwrap();
             let host = if other { "192.0.2.2:9009" } else { "192.0.2.2:9000" }.parse().unwrap();
             let (source, destination) = if answer { (host, board) } else { (board, host) };
-            let segment = Segment {
-                source,
-                destination,
-                syn: flags.contains('S'),
-                ack: flags.contains('A'),
-                fin: flags.contains('F'),
-                rst: flags.contains('R'),
-                psh: false,
-                seq: 0,
-                ack_number: 0,
-                initial: 1,
-                len: 0,
-                window: 100,
-                window_scale: None,
-                sound: true,
-            };
+            let segment = Segment::with_flags(source, destination, flags);
             self.0.pass_gist(&PacketSummary::Tcp(segment), line.ends_with('x'), line.to_owned())
         }
 

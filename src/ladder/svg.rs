@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::rung::{Rung, Rungs, seconds};
+use super::hosts::To;
+use super::rung::{Frame, Rung, Rungs, seconds};
 use crate::capture::Direction;
 
 /// Frames that a document shows.
@@ -51,7 +52,8 @@ impl Drawing {
         self
     }
 
-    /// Adds a frame that was sent at `now`. With `None` for a direction, see [`Rungs::rung`].
+    /// Adds an Ethernet frame that was sent on our link at `now`. With `None` for a direction, see
+    /// [`Frame::direction`].
     pub fn frame(
         &mut self,
         now: Instant,
@@ -59,11 +61,25 @@ impl Drawing {
         frame: &[u8],
         notes: &str,
     ) {
+        self.add(&Frame::sent(now, direction.into(), frame, notes));
+    }
+
+    /// Adds any frame; `false` if its link is not one that can be drawn.
+    pub fn add(&mut self, frame: &Frame<'_>) -> bool {
         if self.drawn.len() >= RUNGS_MAX {
             self.left_out += 1;
-            return;
+            return true;
         }
-        self.drawn.push(self.rungs.rung(now, direction.into(), frame, notes));
+        let rung = self.rungs.frame(frame);
+        let drawn = rung.is_some();
+        self.drawn.extend(rung);
+        drawn
+    }
+
+    /// See [`Rungs::forgotten`].
+    #[must_use]
+    pub const fn forgotten(&self) -> u64 {
+        self.rungs.forgotten()
     }
 
     /// Frames for which there was no room.
@@ -78,7 +94,8 @@ impl Drawing {
         let titles = self.rungs.titles();
         let apart = self.lanes_apart(&titles);
         let first = titles.first().map_or(0.0, |title| width(title) / 2.0 + MARGIN);
-        let left = first.max(LEFT_MIN);
+        let times = self.drawn.iter().map(|rung| width(&seconds(rung.micros)));
+        let left = times.fold(first.max(LEFT_MIN), |left, time| left.max(time + 2.0 * MARGIN));
         let lane = |index: usize| left + index as f64 * apart;
         // An arrow to nobody known needs the room of a second lane.
         let last = lane(titles.len().max(2) - 1);
@@ -102,9 +119,13 @@ impl Drawing {
         for (index, rung) in self.drawn.iter().enumerate() {
             let y = TOP + (index as f64 + 0.5) * ROW + 4.0;
             let from = lane(rung.from);
-            let to = rung.to.map_or(if rung.from == 0 { last } else { left }, lane);
             text(&mut out, "time", left - MARGIN, y + 4.0, "end", &seconds(rung.micros));
-            arrow(&mut out, rung, from, to, y);
+            match rung.to {
+                To::Column(to) => arrow(&mut out, rung, from, lane(to), y),
+                To::Nobody if titles.len() == 1 => arrow(&mut out, rung, from, last, y),
+                To::Group => to_all(&mut out, rung, from, (left, last), y),
+                To::Same | To::Nobody => beside(&mut out, rung, from, last, y),
+            }
             remarks_text(&mut out, rung, last + MARGIN, y + 4.0);
         }
         out.push_str("</svg>\n");
@@ -122,11 +143,32 @@ impl Drawing {
                 rung.ports.map_or(0, |(from, to)| from.to_string().len().max(to.to_string().len()));
             // The label stands in the middle, so that the longer port counts twice.
             let needed = width(&rung.label) + 2.0 * (ports as f64 * CHARACTER + 2.0 * MARGIN);
-            let lanes = rung.to.map_or(1, |to| to.abs_diff(rung.from).max(1));
+            let lanes = match rung.to {
+                To::Column(to) => to.abs_diff(rung.from).max(1),
+                To::Group => rung.from.max(titles.len() - 1 - rung.from).max(1),
+                To::Same | To::Nobody => titles.len().saturating_sub(1).max(1),
+            };
             apart = apart.max(needed / lanes as f64);
         }
         apart.ceil()
     }
+}
+
+/// From one lane to all, as far as the outermost.
+fn to_all(out: &mut String, rung: &Rung, from: f64, (first, last): (f64, f64), y: f64) {
+    // The label stands on the longer side.
+    let (long, short) = if from - first > last - from { (first, last) } else { (last, first) };
+    arrow(out, rung, from, long, y);
+    if (short - from).abs() > 1.0 {
+        let silent = Rung { label: String::new(), ports: None, ..rung.clone() };
+        arrow(out, &silent, from, short, y);
+    }
+}
+
+/// Of a frame that stays within its lane, what it says, at that lane.
+fn beside(out: &mut String, rung: &Rung, from: f64, last: f64, y: f64) {
+    let (x, anchor) = if from < last { (from + 6.0, "start") } else { (from - 6.0, "end") };
+    text(out, "label", x, y + 4.0, anchor, &rung.label);
 }
 
 fn arrow(out: &mut String, rung: &Rung, from: f64, to: f64, y: f64) {
@@ -146,7 +188,9 @@ fn arrow(out: &mut String, rung: &Rung, from: f64, to: f64, y: f64) {
             y + 3.5
         );
     }
-    text(out, "label", f64::midpoint(from, to), y - 5.0, "middle", &rung.label);
+    if !rung.label.is_empty() {
+        text(out, "label", f64::midpoint(from, to), y - 5.0, "middle", &rung.label);
+    }
     if let Some((source, destination)) = rung.ports {
         let (near, far) = if forward > 0.0 { ("start", "end") } else { ("end", "start") };
         text(out, "port", from + forward * 6.0, y - 5.0, near, &source.to_string());

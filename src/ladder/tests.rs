@@ -6,12 +6,11 @@ use tapboard_firmware::BOARD_NET;
 use tapboard_firmware::rng::Rng;
 
 use super::hosts::{self, Hosts};
-use super::mark::{Marker, Seen};
+use super::marker::{Marker, Seen};
 use super::rung::seconds;
 use super::*;
 use crate::capture::Direction;
-
-use crate::segment::{Icmp, PacketSummary, Segment};
+use crate::segment::{Icmp, Packet, PacketSummary, Recent, Segment};
 
 // ---- Marks -----------------------------------------------------------------------------------------
 
@@ -25,30 +24,20 @@ struct Talk {
 fn segment(client: bool, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Segment {
     let ends: [SocketAddr; 2] = ["192.0.2.2:4000".parse().unwrap(), "192.0.2.1:7".parse().unwrap()];
     let [source, destination] = if client { ends } else { [ends[1], ends[0]] };
-    Segment {
-        source,
-        destination,
-        syn: flags.contains('S'),
-        ack: flags.contains('A'),
-        fin: flags.contains('F'),
-        rst: flags.contains('R'),
-        psh: false,
-        seq,
-        ack_number: ack,
-        initial: 1,
-        len,
-        window,
-        window_scale: None,
-        sound: true,
-    }
+    let segment = Segment::with_flags(source, destination, flags);
+    Segment { seq, ack_number: ack, len, window, ..segment }
+}
+
+fn seen(marks: &[Mark], window: Option<u32>) -> Seen {
+    Seen { marks: marks.to_vec(), window, unscaled: false }
 }
 
 impl Talk {
     /// An established connection, both windows 100.
     fn established() -> Self {
         let mut talk = Self::default();
-        assert_eq!(talk.client("S", 0, 0, 0, 100), Seen { marks: vec![], window: Some(100) });
-        assert_eq!(talk.board("SA", 0, 1, 0, 100), Seen { marks: vec![], window: Some(100) });
+        assert_eq!(talk.client("S", 0, 0, 0, 100), seen(&[], Some(100)));
+        assert_eq!(talk.board("SA", 0, 1, 0, 100), seen(&[], Some(100)));
         assert_eq!(talk.client("A", 1, 1, 0, 100), Seen::default());
         talk
     }
@@ -90,7 +79,7 @@ fn a_repeated_syn_is_a_retransmission_and_one_with_another_number_a_new_connecti
     let mut talk = Talk::established();
     assert_eq!(talk.client("S", 0, 0, 0, 100).marks, [Mark::Retransmission]);
     let again = Segment { initial: 2, ..segment(true, "S", 0, 0, 0, 100) };
-    assert_eq!(talk.look(&again), Seen { marks: vec![], window: Some(100) });
+    assert_eq!(talk.look(&again), seen(&[], Some(100)));
 }
 
 #[test]
@@ -110,12 +99,14 @@ fn a_gap_is_filled_out_of_order_and_only_once() {
     let mut talk = Talk::established();
     talk.client_is(11, 10, &[Mark::Gap]);
     talk.client_is(31, 10, &[Mark::Gap]);
+    // Within the round trip of 2 ms.
     talk.client_is(1, 5, &[Mark::OutOfOrder]);
+    talk.millis -= 1;
     talk.client_is(6, 5, &[Mark::OutOfOrder]);
     talk.client_is(6, 5, &[Mark::Retransmission]);
-    // Acknowledged, so it was there and is not missed any more.
-    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, []);
-    talk.client_is(21, 10, &[Mark::Retransmission]);
+    // Acknowledged, so it was there, though nobody saw it.
+    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, [Mark::AckedUnseen]);
+    talk.client_is(21, 10, &[Mark::SpuriousRetransmission]);
 }
 
 #[test]
@@ -131,8 +122,8 @@ fn a_gap_across_the_wrap_of_numbers_is_one_like_any_other() {
 fn the_same_acknowledgement_with_data_under_way_is_a_duplicate_ack() {
     let mut talk = Talk::established();
     talk.client_is(1, 10, &[]);
-    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, [Mark::DuplicateAck]);
-    assert_eq!(talk.board("A", 1, 1, 0, 200), Seen { marks: vec![], window: Some(200) });
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, [Mark::DuplicateAck(1)]);
+    assert_eq!(talk.board("A", 1, 1, 0, 200), seen(&[], Some(200)));
     assert_eq!(talk.board("A", 1, 11, 0, 200).marks, []);
     assert_eq!(talk.board("A", 1, 11, 0, 200).marks, [], "nothing is under way");
 }
@@ -152,17 +143,14 @@ fn keep_alives_with_and_without_a_byte_are_told_from_data_sent_again() {
 fn a_zero_window_is_marked_and_so_are_probes_into_it() {
     let mut talk = Talk::established();
     talk.client_is(1, 10, &[]);
-    assert_eq!(
-        talk.board("A", 1, 11, 0, 0),
-        Seen { marks: vec![Mark::ZeroWindow], window: Some(0) }
-    );
+    assert_eq!(talk.board("A", 1, 11, 0, 0), seen(&[Mark::ZeroWindow], Some(0)));
     talk.client_is(11, 1, &[Mark::WindowProbe]);
     assert_eq!(
         talk.board("A", 1, 11, 0, 0),
-        Seen { marks: vec![Mark::ZeroWindow], window: Some(0) }
+        seen(&[Mark::WindowProbeAnswer, Mark::ZeroWindow], Some(0))
     );
     talk.client_is(10, 0, &[Mark::WindowProbe]);
-    assert_eq!(talk.board("A", 1, 11, 0, 50), Seen { marks: vec![], window: Some(50) });
+    assert_eq!(talk.board("A", 1, 11, 0, 50), seen(&[], Some(50)));
     talk.client_is(11, 5, &[]);
 }
 
@@ -186,18 +174,112 @@ fn a_segment_with_a_wrong_checksum_changes_nothing() {
 }
 
 #[test]
-fn connections_are_forgotten_before_they_are_too_many() {
-    let mut marker = Marker::default();
-    let mut look = |port: u16, seq| {
-        let mut data = segment(true, "A", seq, 1, 10, 100);
-        data.source.set_port(port);
-        marker.look(Instant::ZERO, &data, &port.to_be_bytes()).marks
-    };
-    for port in 0..=crate::segment::DIRECTIONS as u16 {
-        assert_eq!(look(port, 1), []);
+fn what_is_resent_at_once_after_duplicate_acks_is_fast_and_what_was_acknowledged_spurious() {
+    let mut talk = Talk::established();
+    for start in [1, 11, 21, 31] {
+        talk.client_is(start, 10, &[]);
     }
-    assert_eq!(look(1, 21), [Mark::Gap], "it is still known");
-    assert_eq!(look(0, 21), [], "it was the oldest");
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, [Mark::DuplicateAck(1)]);
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, [Mark::DuplicateAck(2)]);
+    talk.client_is(11, 10, &[Mark::Retransmission]);
+    talk.client_is(1, 10, &[Mark::FastRetransmission]);
+    talk.millis += 20;
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, []);
+    talk.client_is(1, 10, &[Mark::SpuriousRetransmission]);
+    talk.client_is(41, 10, &[]);
+    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, [Mark::DuplicateAck(1)], "it begins anew");
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_not_seen_is_told_once_and_makes_nothing_seen() {
+    let mut talk = Talk::established();
+    assert_eq!(talk.board("A", 1, 51, 0, 100).marks, [Mark::AckedUnseen]);
+    assert_eq!(talk.board("A", 1, 51, 0, 100).marks, []);
+    talk.client_is(1, 100, &[]);
+    talk.client_is(201, 10, &[Mark::Gap]);
+    assert_eq!(talk.board("A", 1, 101, 0, 100).marks, []);
+    assert_eq!(talk.board("A", 1, 211, 0, 100).marks, [Mark::AckedUnseen], "over the hole");
+    talk.client_is(211, 10, &[]);
+    assert_eq!(talk.board("A", 1, 221, 0, 100).marks, []);
+}
+
+#[test]
+fn what_fills_a_gap_late_is_sent_again() {
+    let mut talk = Talk::established();
+    talk.client_is(11, 10, &[Mark::Gap]);
+    talk.millis += 200;
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    // An acknowledgement alone shows a gap, too.
+    assert_eq!(talk.client("A", 31, 1, 0, 100).marks, [Mark::Gap]);
+}
+
+#[test]
+fn the_answer_to_a_keep_alive_is_no_duplicate_ack() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    assert_eq!(talk.board("A", 1, 11, 0, 100).marks, []);
+    talk.client_is(10, 0, &[Mark::KeepAlive]);
+    assert_eq!(talk.board("A", 1, 11, 0, 100).marks, [Mark::KeepAliveAnswer]);
+    talk.client_is(11, 1, &[]);
+    assert_eq!(talk.board("A", 1, 11, 0, 100).marks, [Mark::DuplicateAck(1)]);
+}
+
+#[test]
+fn a_segment_that_takes_all_the_room_fills_the_window() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 99, &[]);
+    talk.client_is(100, 1, &[Mark::WindowFull]);
+    assert_eq!(talk.board("A", 1, 101, 0, 0).marks, [Mark::ZeroWindow]);
+}
+
+#[test]
+fn windows_whose_scale_is_not_known_are_marked_and_a_syn_ack_knows_it() {
+    let mut talk = Talk::default();
+    let data = talk.client("A", 1, 1, 10, 100);
+    assert_eq!((data.window, data.unscaled), (Some(100), true));
+    assert_eq!(talk.board("A", 1, 11, 0, 0), seen(&[Mark::ZeroWindow], Some(0)));
+    // Its answer to an offer tells that there was one.
+    let mut talk = Talk::default();
+    let answer = Segment { window_scale: Some(7), ..segment(false, "SA", 0, 1, 0, 100) };
+    assert_eq!(talk.look(&answer), seen(&[], Some(100)));
+    assert_eq!(talk.board("A", 1, 1, 0, 100), seen(&[], Some(12_800)));
+    let client = talk.client("A", 1, 1, 0, 100);
+    assert_eq!((client.window, client.unscaled), (Some(100), true));
+    // A SYN without an offer is enough.
+    let mut talk = Talk::default();
+    talk.client("S", 0, 0, 0, 100);
+    assert!(!talk.client("A", 1, 1, 0, 90).unscaled);
+}
+
+#[test]
+fn where_no_checksum_is_right_all_segments_count_and_else_what_comes_next_does() {
+    let broken = |seq, len| Segment { sound: false, ..segment(true, "A", seq, 1, len, 100) };
+    let mut talk = Talk::default();
+    assert_eq!(talk.look(&broken(1, 10)).marks, [Mark::BadChecksum]);
+    assert_eq!(talk.look(&broken(21, 10)).marks, [Mark::BadChecksum, Mark::Gap]);
+    let mut talk = Talk::established();
+    assert_eq!(talk.look(&broken(1, 10)).marks, [Mark::BadChecksum]);
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+}
+
+#[test]
+fn connections_are_forgotten_before_they_are_too_many_which_is_counted() {
+    const MANY: u32 = 2 * Recent::<(), ()>::GENERATION as u32;
+    let mut marker = Marker::default();
+    let mut look = |number: u32, seq| {
+        let mut data = segment(true, "A", seq, 1, 10, 100);
+        data.source.set_ip(std::net::Ipv4Addr::from(number).into());
+        let marks = marker.look(Instant::ZERO, &data, &number.to_be_bytes()).marks;
+        (marks, marker.forgotten())
+    };
+    for number in 0..MANY {
+        assert_eq!(look(number, 1), (vec![], 0));
+    }
+    assert_eq!(look(MANY, 1), (vec![], u64::from(MANY) / 2));
+    assert_eq!(look(MANY - 1, 21).0, [Mark::Gap], "it is still known");
+    assert_eq!(look(0, 21).0, [], "it was the oldest");
 }
 
 // ---- Columns ---------------------------------------------------------------------------------------
@@ -210,6 +292,25 @@ fn mac(last: u8) -> EthernetAddress {
 
 fn ethernet(from: EthernetAddress, to: EthernetAddress) -> Vec<u8> {
     [&to.0[..], &from.0, &[0x88, 0xb5]].concat()
+}
+
+/// The columns of an Ethernet frame with that in it.
+fn ends(
+    hosts: &mut Hosts,
+    direction: Option<Direction>,
+    frame: &[u8],
+    summary: &PacketSummary,
+) -> (usize, To) {
+    let address = |at: usize| frame.get(at..at + 6).map(EthernetAddress::from_bytes);
+    let packet = Packet {
+        summary: summary.clone(),
+        from: address(6),
+        to: address(0),
+        layers: Vec::new(),
+        remarks: Vec::new(),
+        addressed: !matches!(summary, PacketSummary::Tcp(Segment { sound: false, .. })),
+    };
+    hosts.ends(direction, &packet)
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -225,14 +326,18 @@ fn the_board_is_left_whoever_speaks_first() {
     for to in [BOARD_NET.mac(), BROADCAST] {
         let mut hosts = Hosts::default();
         let frame = ethernet(mac(2), to);
-        let ends = hosts.ends(hosts::direction(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
-        assert_eq!(ends, (1, Some(0)));
+        let found =
+            ends(&mut hosts, hosts::direction(&frame), &frame, &packet("192.0.2.2", "192.0.2.1"));
+        assert_eq!(found, (1, To::Column(0)));
         assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2"]);
     }
     // Neither a direction nor a known address.
     let mut hosts = Hosts::default();
-    let ends = hosts.ends(None, &ethernet(mac(2), mac(3)), &packet("10.0.0.2", "10.0.0.3"));
-    assert_eq!((ends, hosts.titles()), ((0, Some(1)), vec!["10.0.0.2".into(), "10.0.0.3".into()]));
+    let found = ends(&mut hosts, None, &ethernet(mac(2), mac(3)), &packet("10.0.0.2", "10.0.0.3"));
+    assert_eq!(
+        (found, hosts.titles()),
+        ((0, To::Column(1)), vec!["10.0.0.2".into(), "10.0.0.3".into()])
+    );
 }
 
 #[test]
@@ -240,7 +345,7 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
     let mut hosts = Hosts::default();
     let mut column = |last, source: &str| {
         let frame = ethernet(mac(last), BOARD_NET.mac());
-        hosts.ends(Some(Direction::ToBoard), &frame, &packet(source, "192.0.2.1")).0
+        ends(&mut hosts, Some(Direction::ToBoard), &frame, &packet(source, "192.0.2.1")).0
     };
     assert_eq!(column(2, "fe80::2"), 1);
     assert_eq!(column(2, "2001:db8::2"), 1);
@@ -263,27 +368,36 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
     let frame = ethernet(BOARD_NET.mac(), BROADCAST);
     let ask = |target| PacketSummary::WhoHas { sender: ip("192.0.2.1"), target: ip(target) };
     assert_eq!(
-        hosts.ends(Some(Direction::ToPeer), &frame, &packet("0.0.0.0", "255.255.255.255")),
-        (0, None)
+        ends(&mut hosts, Some(Direction::ToPeer), &frame, &packet("0.0.0.0", "255.255.255.255")),
+        (0, To::Nobody)
     );
-    assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
+    assert_eq!(
+        ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.2")),
+        (0, To::Column(1))
+    );
     let reply = PacketSummary::IsAt { sender: ip("192.0.2.2"), target: ip("192.0.2.1") };
     let answer = ethernet(mac(2), BOARD_NET.mac());
-    assert_eq!(hosts.ends(Some(Direction::ToBoard), &answer, &reply), (1, Some(0)));
-    // The only other host, until there are two; then the last, unless the asked one is known.
+    assert_eq!(ends(&mut hosts, Some(Direction::ToBoard), &answer, &reply), (1, To::Column(0)));
+    // The only other host, until there are two; then all, unless the asked one is known.
     let solicit = PacketSummary::Icmp {
         source: ip("2001:db8::1"),
         destination: ip("ff02::1:ff00:2"),
         message: Icmp::WhoHas(ip("2001:db8::2")),
     };
-    assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &solicit), (0, Some(1)));
+    assert_eq!(ends(&mut hosts, Some(Direction::ToPeer), &frame, &solicit), (0, To::Column(1)));
     let third = ethernet(mac(3), BOARD_NET.mac());
     assert_eq!(
-        hosts.ends(Some(Direction::ToBoard), &third, &packet("192.0.2.3", "192.0.2.1")).0,
+        ends(&mut hosts, Some(Direction::ToBoard), &third, &packet("192.0.2.3", "192.0.2.1")).0,
         2
     );
-    assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &ask("192.0.2.9")), (0, Some(2)));
-    assert_eq!(hosts.ends(Some(Direction::ToPeer), &frame, &ask("192.0.2.2")), (0, Some(1)));
+    assert_eq!(
+        ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.9")),
+        (0, To::Group)
+    );
+    assert_eq!(
+        ends(&mut hosts, Some(Direction::ToPeer), &frame, &ask("192.0.2.2")),
+        (0, To::Column(1))
+    );
     assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2", "192.0.2.3"]);
     // Who asks for its own address asks no other host.
     let detect = PacketSummary::Icmp {
@@ -291,7 +405,7 @@ fn what_goes_to_all_goes_to_who_is_asked_for() {
         destination: ip("ff02::1:ff00:4"),
         message: Icmp::WhoHas(ip("fe80::4")),
     };
-    assert_eq!(hosts.ends(None, &ethernet(mac(4), BROADCAST), &detect), (3, Some(2)));
+    assert_eq!(ends(&mut hosts, None, &ethernet(mac(4), BROADCAST), &detect), (3, To::Group));
     assert_eq!(hosts.titles().last().unwrap(), "fe80::4");
 }
 
@@ -320,17 +434,47 @@ fn what_cannot_be_trusted_names_no_host() {
     let frame = ethernet(mac(2), BOARD_NET.mac());
     let broken = Segment { sound: false, ..segment(true, "A", 1, 1, 0, 9) };
     assert_eq!(
-        hosts.ends(Some(Direction::ToBoard), &frame, &PacketSummary::Tcp(broken)),
-        (1, Some(0))
+        ends(&mut hosts, Some(Direction::ToBoard), &frame, &PacketSummary::Tcp(broken)),
+        (1, To::Column(0))
     );
     assert_eq!(hosts.titles(), ["board 02:00:5e:00:00:01", "06:00:00:00:00:02"]);
     for _ in 0..3 {
         assert_eq!(
-            hosts.ends(Some(Direction::ToBoard), b"short", &PacketSummary::Other),
-            (1, Some(0))
+            ends(&mut hosts, Some(Direction::ToBoard), b"short", &PacketSummary::Other),
+            (1, To::Column(0))
         );
     }
     assert_eq!(hosts.titles().len(), 2);
+}
+
+#[test]
+fn ends_of_one_address_have_a_column_each() {
+    let mut hosts = Hosts::default();
+    let loopback = |source: &str, destination: &str| PacketSummary::Udp {
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        len: 2,
+        says: None,
+    };
+    let there = loopback("127.0.0.1:4000", "127.0.0.1:80");
+    assert_eq!(ends(&mut hosts, None, b"", &there), (0, To::Column(1)));
+    let back = loopback("127.0.0.1:80", "127.0.0.1:4000");
+    assert_eq!(ends(&mut hosts, None, b"", &back), (1, To::Column(0)));
+    let other = loopback("127.0.0.1:80", "127.0.0.53:53");
+    assert_eq!(ends(&mut hosts, None, b"", &other), (2, To::Column(3)));
+    assert_eq!(hosts.titles(), ["127.0.0.1:4000", "127.0.0.1:80", "127.0.0.1", "127.0.0.53"]);
+    // A ping has no ports.
+    let ping = packet("127.0.0.1", "127.0.0.1");
+    assert_eq!(ends(&mut hosts, None, b"", &ping), (2, To::Same));
+}
+
+#[test]
+fn a_frame_without_any_address_is_nobodys_but_on_a_cable_with_a_board() {
+    let mut hosts = Hosts::default();
+    ends(&mut hosts, None, &ethernet(mac(2), mac(3)), &packet("10.0.0.2", "10.0.0.3"));
+    let name = PacketSummary::Named("PPP LCP".into());
+    assert_eq!(ends(&mut hosts, None, b"", &name), (2, To::Nobody));
+    assert_eq!(hosts.titles(), ["10.0.0.2", "10.0.0.3", "?"]);
 }
 
 // ---- Text ------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::rung::{Rung, Rungs, seconds};
+use super::hosts::To;
+use super::rung::{Frame, Rung, Rungs, seconds};
 use crate::capture::Direction;
 use crate::output;
 
@@ -23,7 +24,7 @@ const WIDTH_MIN: usize = 40;
 const WIDTH_MAX: usize = 400;
 /// Below this width nothing stands beside the lanes.
 const WIDTH_BESIDE: usize = 60;
-/// Characters of the time and the space after it.
+/// Characters of the time and the space after it, unless times are longer.
 const TIME: usize = 12;
 /// An arrow's least length on either side of its label.
 const SHAFT: usize = 2;
@@ -66,6 +67,8 @@ pub struct Ladder {
     rungs: Rungs,
     titles: Vec<String>,
     width: usize,
+    /// Characters of the time and the space after it.
+    time: usize,
     colour: bool,
 }
 
@@ -97,7 +100,15 @@ impl Ladder {
     #[must_use]
     pub fn new(style: Style) -> Self {
         let width = style.width.clamp(WIDTH_MIN, WIDTH_MAX);
-        Self { rungs: Rungs::default(), titles: Vec::new(), width, colour: style.colour }
+        let (rungs, titles, time) = (Rungs::default(), Vec::new(), TIME);
+        Self { rungs, titles, width, time, colour: style.colour }
+    }
+
+    /// Has room for that many microseconds; of longer times the last decimals are left out.
+    #[must_use]
+    pub fn of_times(mut self, micros: i64) -> Self {
+        self.time = TIME.max(seconds(Some(micros)).len() + 1);
+        self
     }
 
     /// Draws the board of these addresses; see [`Rungs::of_board`].
@@ -107,8 +118,8 @@ impl Ladder {
         self
     }
 
-    /// The line, or lines, of a frame that was sent at `now`; no line end at the last. With `None` for a
-    /// way, see [`Rungs::rung`].
+    /// The line, or lines, of an Ethernet frame that was sent on our link at `now`; no line end at the last. With
+    /// `None` for a way, see [`Frame::direction`].
     pub fn line(
         &mut self,
         now: Instant,
@@ -116,7 +127,13 @@ impl Ladder {
         frame: &[u8],
         notes: &str,
     ) -> String {
-        let rung = self.rungs.rung(now, direction.into(), frame, notes);
+        let frame = Frame::sent(now, direction.into(), frame, notes);
+        self.frame(&frame).expect("Ethernet is drawn")
+    }
+
+    /// Likewise of any frame. `None` if its link is not one that can be drawn.
+    pub fn frame(&mut self, frame: &Frame<'_>) -> Option<String> {
+        let rung = self.rungs.frame(frame)?;
         let titles = self.rungs.titles();
         let mut out = String::new();
         if titles != self.titles {
@@ -125,7 +142,13 @@ impl Ladder {
             out.push('\n');
         }
         self.draw(&rung, &mut out);
-        out
+        Some(out)
+    }
+
+    /// See [`Rungs::forgotten`].
+    #[must_use]
+    pub const fn forgotten(&self) -> u64 {
+        self.rungs.forgotten()
     }
 
     /// Whether nothing stands beside the lanes.
@@ -135,7 +158,7 @@ impl Ladder {
 
     /// Characters from the first lane to the last.
     const fn span(&self) -> usize {
-        if self.narrow() { self.width - TIME - 1 } else { (self.width - TIME) * 3 / 5 }
+        if self.narrow() { self.width - self.time - 1 } else { (self.width - self.time) * 3 / 5 }
     }
 
     /// Where the lanes are, from the first one.
@@ -145,30 +168,31 @@ impl Ladder {
     }
 
     fn header(&self) -> String {
-        let mut out = format!("{:>width$} ", "seconds", width = TIME - 1);
+        let mut out = format!("{:>width$} ", "seconds", width = self.time - 1);
         let lanes = self.lanes();
-        if self.narrow() {
+        let room = |index: usize| lanes.get(index + 1).map_or(usize::MAX, |n| n - lanes[index] - 1);
+        let cut: Vec<_> = self.titles.iter().enumerate().map(|(i, t)| tail(t, room(i))).collect();
+        let alike = (1..cut.len()).any(|index| cut[..index].contains(&cut[index]));
+        if self.narrow() || alike {
             self.titles_below_each_other(&lanes, &mut out);
             return out;
         }
-        for (index, title) in self.titles.iter().enumerate() {
-            let at = TIME + lanes[index];
-            let room = lanes.get(index + 1).map_or(usize::MAX, |next| next - lanes[index] - 1);
+        for (index, title) in cut.iter().enumerate() {
+            let at = self.time + lanes[index];
             // What came before was cut to end before this lane.
-            let _ = write!(out, "{:pad$}", "", pad = at - out.chars().count());
-            out.extend(title.chars().take(room));
+            let _ = write!(out, "{:pad$}{title}", "", pad = at - out.chars().count());
         }
         out
     }
 
     /// A line for each title, which begins at its lane or ends at the last one.
     fn titles_below_each_other(&self, lanes: &[usize], out: &mut String) {
-        let room = self.width - TIME;
+        let room = self.width - self.time;
         for (index, title) in self.titles.iter().enumerate() {
             if index > 0 {
-                let _ = write!(out, "\n{:TIME$}", "");
+                let _ = write!(out, "\n{:width$}", "", width = self.time);
             }
-            let title: String = title.chars().take(room).collect();
+            let title = tail(title, room);
             let at = lanes[index].min(room - title.chars().count());
             let mut row = vec![' '; at];
             for &lane in lanes[..index].iter().filter(|&&lane| lane < at) {
@@ -182,18 +206,29 @@ impl Ladder {
     fn draw(&self, rung: &Rung, out: &mut String) {
         let lanes = self.lanes();
         let from = lanes[rung.from];
-        // An arrow to nobody known goes to where a lane would come.
-        let to = rung.to.map_or(if from == 0 { self.span() } else { 0 }, |to| lanes[to]);
-        let (start, end) = (from.min(to) + 1, from.max(to));
-        let (arrow, rest) = arrow(rung, end - start, to > from);
-
         let mut row = vec![' '; self.span() + 1];
         for &lane in &lanes {
             row[lane] = '|';
         }
+        let to = match rung.to {
+            To::Column(to) => Some(lanes[to]),
+            // To where a lane would come.
+            To::Nobody if lanes.len() == 1 => Some(self.span()),
+            To::Group | To::Same | To::Nobody => None,
+        };
+        let (start, end, arrow, rest) = if let Some(to) = to {
+            let (start, end) = (from.min(to) + 1, from.max(to));
+            let (arrow, rest) = arrow(rung, end - start, to > from);
+            (start, end, arrow, rest)
+        } else if rung.to == To::Group {
+            let (arrow, rest) = to_all(rung, from, self.span());
+            (0, self.span() + 1, arrow, rest)
+        } else {
+            (0, 0, String::new(), named(rung))
+        };
         let lane_text = |range: &[char]| range.iter().collect::<String>();
         let ink = if rung.dropped { Ink::Dropped } else { Ink::Plain };
-        let _ = write!(out, "{:>width$} ", seconds(rung.micros), width = TIME - 1);
+        let _ = write!(out, "{:>width$} ", self.seconds(rung.micros), width = self.time - 1);
         self.paint(out, Ink::Lane, &lane_text(&row[..start]));
         self.paint(out, ink, &arrow);
         self.paint(out, Ink::Lane, &lane_text(&row[end..]));
@@ -203,11 +238,19 @@ impl Ladder {
         out.truncate(out.trim_end().len());
     }
 
+    /// A time that fits, so that the lanes stay where they are.
+    fn seconds(&self, micros: Option<i64>) -> String {
+        let mut text = seconds(micros);
+        let point = text.find('.').unwrap_or(0);
+        text.truncate((self.time - 1).max(point));
+        text
+    }
+
     /// The remarks, word by word, right of `lanes`; the first line has its lanes already.
     fn remarks(&self, rung: &Rung, rest: String, lanes: &str, out: &mut String) {
-        let margin = TIME + lanes.len() + 2;
+        let margin = self.time + lanes.len() + 2;
         // A narrow terminal's first line is full.
-        let mut column = if self.narrow() { self.width } else { TIME + lanes.len() };
+        let mut column = if self.narrow() { self.width } else { self.time + lanes.len() };
         let note = if rung.dropped { Ink::Dropped } else { Ink::Remark };
         let marks = rung.marks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let pieces = [(Ink::Plain, rest), (Ink::Mark, marks), (note, rung.notes.clone())];
@@ -220,9 +263,9 @@ impl Ladder {
                 let long = margin + len > self.width;
                 if long || (column > margin && column + 1 + len > self.width) {
                     let lanes = if long { &lanes[..1] } else { lanes };
-                    let _ = write!(out, "\n{:TIME$}", "");
+                    let _ = write!(out, "\n{:width$}", "", width = self.time);
                     self.paint(out, Ink::Lane, lanes);
-                    column = TIME + lanes.len();
+                    column = self.time + lanes.len();
                 }
                 let space = if long {
                     2
@@ -264,12 +307,47 @@ fn arrow(rung: &Rung, len: usize, rightward: bool) -> (String, String) {
     } else if needed(&ports, "") <= len {
         (shaft(&ports, "", len, rightward, rung.dropped), rung.label.clone())
     } else {
-        let rest = match rung.ports {
-            Some((from, to)) => format!("{from}>{to} {}", rung.label),
-            None => rung.label.clone(),
-        };
-        (shaft(&none, "", len, rightward, rung.dropped), rest)
+        (shaft(&none, "", len, rightward, rung.dropped), named(rung))
     }
+}
+
+/// A rung's label with its ports, which a label that names its ends has already.
+fn named(rung: &Rung) -> String {
+    match rung.ports {
+        Some((from, to)) if rung.to != To::Same => format!("{from}>{to} {}", rung.label),
+        _ => rung.label.clone(),
+    }
+}
+
+/// The arrow of a frame to a group, from one lane at `from` across all others up to the ends of the span, and
+/// what had no room on it.
+fn to_all(rung: &Rung, from: usize, span: usize) -> (String, String) {
+    let mut line = vec!['-'; span + 1];
+    (line[0], line[span], line[from]) = ('|', '|', '|');
+    if from > 0 {
+        line[1] = if rung.dropped { 'x' } else { '<' };
+    }
+    if from < span {
+        line[span - 1] = if rung.dropped { 'x' } else { '>' };
+    }
+    let text: Vec<char> = format!(" {} ", named(rung)).chars().collect();
+    let (start, end) = if from > span / 2 { (1, from) } else { (from + 1, span) };
+    if text.len() + 2 * SHAFT > end - start {
+        return (line.into_iter().collect(), named(rung));
+    }
+    let at = start + (end - start - text.len()) / 2;
+    line[at..at + text.len()].copy_from_slice(&text);
+    (line.into_iter().collect(), String::new())
+}
+
+/// A title's end, for that tells addresses of one network apart.
+fn tail(title: &str, room: usize) -> String {
+    let len = title.chars().count();
+    if len <= room {
+        return title.to_string();
+    }
+    let end: String = title.chars().skip(len + 2 - room.min(len).max(2)).collect();
+    format!("..{end}").chars().take(room).collect()
 }
 
 /// `7 <---- label ---- 49152`, in exactly `len` characters.

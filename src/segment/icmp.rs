@@ -1,12 +1,15 @@
-//! ICMP and `ICMPv6` messages: those that a wire like ours carries by what they say, others by name.
+//! ICMP and `ICMPv6` messages: those that a wire like ours carries by what they say, others by name; and the
+//! packet that an error answers.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use smoltcp::wire::{
-    Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv6DstUnreachable, Icmpv6Message,
-    Icmpv6Packet,
-};
+use smoltcp::wire::{Icmpv4DstUnreachable, Icmpv4Message, Icmpv6DstUnreachable, Icmpv6Message};
+
+use super::checksum::{self, Checksum};
+use super::ip::Ip;
+use super::names;
+use super::view::View;
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub enum Icmp {
     IsAt(IpAddr),
     /// Anything else, in the standard's words.
     Other(String),
-    /// Too short, or with a wrong checksum.
+    /// Too short.
     Broken,
 }
 
@@ -45,49 +48,80 @@ impl fmt::Display for Icmp {
 }
 
 impl Icmp {
-    /// The message in an IP packet's payload.
-    pub(super) fn read(from: IpAddr, to: IpAddr, payload: &[u8]) -> Self {
-        let message = match (from, to) {
-            (IpAddr::V4(_), _) => read_v4(payload),
-            (IpAddr::V6(from), IpAddr::V6(to)) => Icmpv6Packet::new_checked(payload)
-                .ok()
-                .filter(|packet| packet.verify_checksum(&from, &to))
-                .and_then(|packet| read_v6(&packet, payload)),
-            (IpAddr::V6(_), IpAddr::V4(_)) => None,
+    /// The message in an IP packet's payload, and what its checksum says.
+    pub(super) fn read(from: IpAddr, to: IpAddr, view: View<'_>) -> (Self, Checksum) {
+        let (message, checksum) = if from.is_ipv4() {
+            (read_v4(view), checksum::plain(view, 0))
+        } else {
+            (read_v6(view), checksum::transport((from, to), 58, view, 2))
         };
-        message.unwrap_or(Self::Broken)
+        (message.unwrap_or(Self::Broken), checksum)
     }
 }
 
-fn read_v4(payload: &[u8]) -> Option<Icmp> {
-    let packet = Icmpv4Packet::new_checked(payload).ok()?;
-    if !packet.verify_checksum() {
-        return None;
-    }
-    Some(match packet.msg_type() {
-        Icmpv4Message::EchoRequest => Icmp::EchoRequest { seq: packet.echo_seq_no() },
-        Icmpv4Message::EchoReply => Icmp::EchoReply { seq: packet.echo_seq_no() },
+fn read_v4(view: View<'_>) -> Option<Icmp> {
+    let (kind, code) = (view.u8(0)?, view.u8(1)?);
+    Some(match Icmpv4Message::from(kind) {
+        Icmpv4Message::EchoRequest => Icmp::EchoRequest { seq: view.u16(6)? },
+        Icmpv4Message::EchoReply => Icmp::EchoReply { seq: view.u16(6)? },
         Icmpv4Message::DstUnreachable => {
-            Icmp::Other(Icmpv4DstUnreachable::from(packet.msg_code()).to_string())
+            let reason = Icmpv4DstUnreachable::from(code).to_string();
+            // RFC 1191, 4.
+            let mtu = if code == 4 { view.u16(6).filter(|&mtu| mtu > 0) } else { None };
+            Icmp::Other(with_mtu(reason, mtu))
         }
-        other => Icmp::Other(other.to_string()),
+        message @ (Icmpv4Message::Redirect
+        | Icmpv4Message::TimeExceeded
+        | Icmpv4Message::ParamProblem) => Icmp::Other(message.to_string()),
+        // Source quench, deprecated.
+        Icmpv4Message::Unknown(4) => Icmp::Other("source quench".into()),
+        message => Icmp::Other(message.to_string()),
     })
 }
 
-fn read_v6(packet: &Icmpv6Packet<&[u8]>, payload: &[u8]) -> Option<Icmp> {
+fn read_v6(view: View<'_>) -> Option<Icmp> {
+    let (kind, code) = (view.u8(0)?, view.u8(1)?);
     // The target of neighbour discovery (RFC 4861, 4.3 and 4.4) is at byte 8.
-    let target = || -> Option<IpAddr> {
-        let octets: [u8; 16] = payload.get(8..24)?.try_into().ok()?;
-        Some(octets.into())
-    };
-    Some(match packet.msg_type() {
-        Icmpv6Message::EchoRequest => Icmp::EchoRequest { seq: packet.echo_seq_no() },
-        Icmpv6Message::EchoReply => Icmp::EchoReply { seq: packet.echo_seq_no() },
+    let target = || view.array::<16>(8).map(IpAddr::from);
+    Some(match Icmpv6Message::from(kind) {
+        Icmpv6Message::EchoRequest => Icmp::EchoRequest { seq: view.u16(6)? },
+        Icmpv6Message::EchoReply => Icmp::EchoReply { seq: view.u16(6)? },
         Icmpv6Message::NeighborSolicit => Icmp::WhoHas(target()?),
         Icmpv6Message::NeighborAdvert => Icmp::IsAt(target()?),
-        Icmpv6Message::DstUnreachable => {
-            Icmp::Other(Icmpv6DstUnreachable::from(packet.msg_code()).to_string())
+        Icmpv6Message::DstUnreachable => Icmp::Other(Icmpv6DstUnreachable::from(code).to_string()),
+        message @ Icmpv6Message::PktTooBig => {
+            Icmp::Other(with_mtu(message.to_string(), view.u32(4)))
         }
-        other => Icmp::Other(other.to_string()),
+        message @ (Icmpv6Message::TimeExceeded | Icmpv6Message::ParamProblem) => {
+            Icmp::Other(message.to_string())
+        }
+        message => Icmp::Other(message.to_string()),
+    })
+}
+
+fn with_mtu(text: String, mtu: Option<impl fmt::Display>) -> String {
+    mtu.map_or(text.clone(), |mtu| format!("{text}, MTU {mtu}"))
+}
+
+/// The packet that an error quotes behind its own 8 bytes; without addresses if they are those of the error.
+pub(super) fn answers(from: IpAddr, to: IpAddr, view: View<'_>) -> Option<String> {
+    let kinds: &[u8] = if from.is_ipv4() { &[3, 4, 5, 11, 12] } else { &[1, 2, 3, 4] };
+    if !kinds.contains(&view.u8(0)?) {
+        return None;
+    }
+    let ip = Ip::read(view.skip(8))?;
+    let name = names::ip(ip.protocol);
+    let back = (ip.from, ip.to) == (to, from);
+    Some(match (ip.protocol, ip.payload.u16(0), ip.payload.u16(2)) {
+        (6 | 17, Some(source), Some(destination)) if back => {
+            format!("answers {name} {source} > {destination}")
+        }
+        (6 | 17, Some(source), Some(destination)) => {
+            let source = SocketAddr::new(ip.from, source);
+            let destination = SocketAddr::new(ip.to, destination);
+            format!("answers {name} {source} > {destination}")
+        }
+        _ if back => format!("answers {name}"),
+        _ => format!("answers {name} {} > {}", ip.from, ip.to),
     })
 }

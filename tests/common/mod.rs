@@ -14,6 +14,7 @@ pub(crate) mod loopback;
 #[cfg(target_os = "linux")]
 pub(crate) mod netns;
 pub(crate) mod nics;
+pub(crate) mod packets;
 pub(crate) mod pair;
 pub(crate) mod ports;
 pub(crate) mod predict;

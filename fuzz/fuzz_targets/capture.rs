@@ -1,0 +1,66 @@
+//! The reader of captures and the ladder. The first byte says what the program is: a file, what comes behind a
+//! file's header, or frames of one link type, so that any bytes get somewhere.
+#![no_main]
+
+use std::io::Cursor;
+
+use smoltcp::time::Instant;
+use tapboard::capture::{LinkType, Reader};
+use tapboard::ladder::{Frame, Ladder, Style};
+
+const LINKS: [u16; 19] =
+    [0, 1, 1, 1, 9, 12, 50, 51, 100, 101, 104, 105, 108, 113, 127, 138, 204, 229, 276];
+
+const PCAP: &[u8] = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0";
+const PCAPNG: &[u8] = b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x1c\0\0\0\
+    \x01\0\0\0\x14\0\0\0\x01\0\0\0\0\0\0\0\x14\0\0\0";
+
+libfuzzer_sys::fuzz_target!(|program: &[u8]| {
+    let Some((&form, rest)) = program.split_first() else { return };
+    match form {
+        0..64 => file(rest),
+        64..128 => file(&[PCAP, rest].concat()),
+        128..192 => file(&[PCAPNG, rest].concat()),
+        _ => frames(LinkType(LINKS[usize::from(form) % LINKS.len()]), rest),
+    }
+});
+
+/// Reads a file and draws it. What it hands out was in it, unless that is compressed.
+fn file(bytes: &[u8]) {
+    let Ok(reader) = Reader::new(Cursor::new(bytes)) else { return };
+    let mut ladder = Ladder::new(Style::default());
+    // A small file may unpack to a large one.
+    for record in reader.take(1000).flatten() {
+        let micros = record.at.and_then(|at| i64::try_from(at.as_micros()).ok());
+        ladder.frame(&Frame {
+            at: micros.map(Instant::from_micros),
+            direction: record.direction,
+            link: record.link,
+            bytes: &record.frame,
+            len: record.original_len,
+            notes: &record.notes,
+            ours: record.ours,
+        });
+    }
+}
+
+/// Draws frames, each as long as the byte before it says.
+fn frames(link: LinkType, mut rest: &[u8]) {
+    let mut ladder = Ladder::new(Style::default());
+    let mut micros = 0;
+    while let Some((&len, after)) = rest.split_first() {
+        let (bytes, next) = after.split_at(usize::from(len).min(after.len()));
+        micros += i64::from(len);
+        let frame = Frame {
+            at: Some(Instant::from_micros(micros)),
+            direction: None,
+            link,
+            bytes,
+            len: bytes.len() + usize::from(len & 3),
+            notes: "",
+            ours: false,
+        };
+        assert!(ladder.frame(&frame).is_some(), "{link} is drawn");
+        rest = next;
+    }
+}
