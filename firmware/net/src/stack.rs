@@ -71,7 +71,6 @@ pub use tcp::TcpSocket;
 #[cfg(feature = "udp")]
 pub use udp::UdpSocket;
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 /// A TCP/IP stack with BSD-like sockets; see the module's documentation.
 pub struct NetStack<'a> {
     config: NetConfig,
