@@ -136,7 +136,7 @@ fn read(bytes: &[u8], medium: Medium) {
     assert_eq!(segment.offset, packet.offset);
     let _ = (segment.window_scale(), segment.sack_ranges(), segment.packet());
     assert!(segment.is_sound(false));
-    if segment.is_sound(true) && segment.fin {
+    if segment.is_sound(true) && segment.fin && segment.ack.is_some() {
         let mut buffer = [0; crate::limits::FRAME_SIZE];
         let newest = Newest { ack: TcpSeqNumber(-2), window: 7 };
         let copy = mend(&segment, bytes, newest, &mut buffer).expect("it fits");
