@@ -122,7 +122,8 @@ impl Drawing {
             text(&mut out, "time", left - MARGIN, y + 4.0, "end", &seconds(rung.micros));
             match rung.to {
                 To::Column(to) => arrow(&mut out, rung, from, lane(to), y),
-                To::Nobody if titles.len() == 1 => arrow(&mut out, rung, from, last, y),
+                // When it was sent there was no other.
+                To::Nobody if rung.from == 0 => arrow(&mut out, rung, from, last, y),
                 To::Group => to_all(&mut out, rung, from, (left, last), y),
                 To::Same | To::Nobody => beside(&mut out, rung, from, last, y),
             }

@@ -172,7 +172,10 @@ impl Ladder {
         let lanes = self.lanes();
         let room = |index: usize| lanes.get(index + 1).map_or(usize::MAX, |n| n - lanes[index] - 1);
         let cut: Vec<_> = self.titles.iter().enumerate().map(|(i, t)| tail(t, room(i))).collect();
-        let alike = (1..cut.len()).any(|index| cut[..index].contains(&cut[index]));
+        // As far as all have room, for else they differ only by where they are cut.
+        let least = (0..cut.len()).map(room).min().unwrap_or(0);
+        let ends: Vec<_> = self.titles.iter().map(|title| tail(title, least)).collect();
+        let alike = (1..ends.len()).any(|index| ends[..index].contains(&ends[index]));
         if self.narrow() || alike {
             self.titles_below_each_other(&lanes, &mut out);
             return out;
