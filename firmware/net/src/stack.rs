@@ -265,6 +265,10 @@ impl<'a> NetStack<'a> {
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let abandoned = self.pool.reclaim(now, &mut self.counters);
         let abandoned = earliest(abandoned, self.reclaim_udp());
+        let pressure = self
+            .backlog
+            .ports(now)
+            .find_map(|port| self.pool.relieve(port, now, &mut self.counters));
         self.recover::<D>();
         let mut egress = self.egress(device);
         let mut timers = self.pool.expire(now, true, &mut self.counters);
@@ -277,7 +281,7 @@ impl<'a> NetStack<'a> {
         let udp = self.expire_udp();
         // After egress, which may have made data outstanding.
         let recovery = self.recover::<D>();
-        for deadline in [timers, udp, self.next_egress(&egress), recovery, abandoned] {
+        for deadline in [timers, udp, self.next_egress(&egress), recovery, abandoned, pressure] {
             next = earliest(next, deadline);
         }
         #[cfg(feature = "multicast")]

@@ -257,7 +257,10 @@ impl NetStack<'_> {
         if let (true, Some(link)) = (progress, link) {
             self.reached(segment.source.addr, link.source);
         }
-        self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
+        let slot = &mut self.pool.slots[index];
+        let taken = before.queue.saturating_sub(after.queue);
+        slot.moved(taken + after.unread.saturating_sub(before.unread), self.now);
+        slot.tcb.received(segment, verify, before, after, self.now);
     }
 
     /// Gives smoltcp the FIN that is remembered, once all the data before it is in.

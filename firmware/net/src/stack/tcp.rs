@@ -212,7 +212,6 @@ impl NetStack<'_> {
             return Err(nb::Error::WouldBlock);
         }
         self.dirty = true;
-        self.pool.slots[index].moved = self.now;
         Ok(count)
     }
 
@@ -236,7 +235,6 @@ impl NetStack<'_> {
             count += taken;
         }
         let slot = &mut self.pool.slots[index];
-        slot.moved = self.now;
         slot.tcb.consumed(count);
         self.dirty |= count > 0;
         Ok(count)

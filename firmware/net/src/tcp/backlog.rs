@@ -135,6 +135,12 @@ impl BacklogView<'_> {
         self.held.iter().any(|held| held.is_fresh(now) && ready(held.ends.local.port))
     }
 
+    /// The ports that requests wait for, the oldest's first.
+    pub(crate) fn ports(&self, now: Instant) -> impl Iterator<Item = u16> + use<'_> {
+        let now = clock(now);
+        self.held.iter().filter(move |held| held.is_fresh(now)).map(|held| held.ends.local.port)
+    }
+
     /// Takes the oldest request for a port that `ready` says has a slot, as a frame to `mac`, and from it: where the
     /// sender is may have changed.
     pub(crate) fn next(
