@@ -168,7 +168,7 @@ impl NetStack<'_> {
                 }
                 self.give(index, before, bytes, link, segment, transmit);
             }
-            verdict => self.guard(index, before, verdict, bytes, link, segment, transmit),
+            verdict => self.guard(index, verdict, bytes, link, segment, transmit),
         }
     }
 
@@ -177,13 +177,13 @@ impl NetStack<'_> {
     fn guard<T: TxToken>(
         &mut self,
         index: usize,
-        before: SocketSnapshot,
         verdict: Verdict,
         bytes: &[u8],
         link: Option<Link>,
         segment: &Segment<'_>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
+        let before = self.pool.snapshot(index);
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
         match verdict {
             Verdict::Challenge if sound => self.challenge(index, before, transmit),
