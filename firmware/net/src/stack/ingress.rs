@@ -237,7 +237,7 @@ impl NetStack<'_> {
                 }
                 self.give(index, before, bytes, link, segment, transmit);
             }
-            verdict => self.guard(index, before, verdict, bytes, link, segment, transmit),
+            verdict => self.guard(index, verdict, bytes, link, segment, transmit),
         }
     }
 
@@ -247,13 +247,13 @@ impl NetStack<'_> {
     fn guard<T: TxToken>(
         &mut self,
         index: usize,
-        before: SocketSnapshot,
         verdict: Verdict,
         bytes: &[u8],
         link: Option<Link>,
         segment: &Segment<'_>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
+        let before = self.pool.snapshot(index);
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
         match verdict {
             Verdict::Challenge if sound => self.challenge(index, before, transmit),
@@ -327,7 +327,10 @@ impl NetStack<'_> {
         if let (true, Some(link)) = (progress, link) {
             self.reached(&segment.source.addr, link.source);
         }
-        self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
+        let slot = &mut self.pool.slots[index];
+        let taken = before.queue.saturating_sub(after.queue);
+        slot.moved(taken + after.unread.saturating_sub(before.unread), self.now);
+        slot.tcb.received(segment, verify, before, after, self.now);
     }
 
     /// Gives smoltcp the FIN that is remembered, once all the data before it is in.
