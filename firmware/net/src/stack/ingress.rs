@@ -243,7 +243,6 @@ impl NetStack<'_> {
 
     /// Carries out a verdict on what is not ordinary.
     #[inline(never)]
-    #[expect(clippy::too_many_arguments, reason = "those of `give`, and the verdict")]
     fn guard<T: TxToken>(
         &mut self,
         index: usize,
