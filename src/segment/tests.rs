@@ -128,8 +128,10 @@ fn nothing_that_a_link_carries_makes_it_stumble_and_no_frame_is_longer_than_it_w
     ];
     let (mut named, mut drawn) = (0, 0);
     for round in 0..60_000_u32 {
-        let link = LinkType([0, 1, 9, 12, 50, 51, 100, 101, 104, 105, 108, 113, 127, 138, 204, 228, 276]
-            [round as usize % 17]);
+        let link = LinkType(
+            [0, 1, 9, 12, 50, 51, 100, 101, 104, 105, 108, 113, 127, 138, 204, 228, 276]
+                [round as usize % 17],
+        );
         let len = rng.below(160) as usize;
         let mut frame: Vec<u8> = (0..len).map(|_| rng.below(256) as u8).collect();
         for _ in 0..rng.below(5) {

@@ -6,6 +6,8 @@ use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{Error, NetStack};
 
 pub(crate) mod conversation;
+#[cfg(target_os = "linux")]
+pub(crate) mod drawn;
 pub(crate) mod frames;
 pub(crate) mod hosts;
 pub(crate) mod kernel_stack;
