@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
+use common::drawn::{draw, lines, lines_in};
 use common::packets::{
     ACK, PSH_ACK, SYN, SYN_ACK, block, ethernet, ip, packet, pcap, section, tcp, tcp_bytes, udp,
     words,
@@ -17,51 +18,6 @@ use common::scratch::Scratch;
 
 const ETHERNET: u32 = 1;
 const IPV4: u16 = 0x0800;
-
-/// What came of a drawing.
-struct Drawn {
-    code: Option<i32>,
-    text: String,
-    errors: String,
-}
-
-fn draw(file: &[u8]) -> Drawn {
-    draw_in(file, 200)
-}
-
-fn draw_in(file: &[u8], columns: u32) -> Drawn {
-    let scratch = Scratch::new();
-    let path = scratch.path("capture");
-    fs::write(&path, file).unwrap();
-    let mut command = tapboard(&["ladder", &path]);
-    command.env("COLUMNS", columns.to_string());
-    let mut process = Process::spawn(command, None);
-    let code = process.exit();
-    Drawn { code, text: process.output(), errors: process.errors() }
-}
-
-/// The lines that are drawn of a capture that is drawn without a complaint, each without its time and with single
-/// spaces and dashes.
-#[track_caller]
-fn lines(file: &[u8]) -> Vec<String> {
-    lines_in(file, 200)
-}
-
-#[track_caller]
-fn lines_in(file: &[u8], columns: u32) -> Vec<String> {
-    let drawn = draw_in(file, columns);
-    assert_eq!((drawn.code, &*drawn.errors), (Some(0), ""), "{}", drawn.text);
-    let short = |line: &str| {
-        let line = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-        let words: Vec<_> = line.split_whitespace().collect();
-        let mut line = words.join(" ");
-        while line.contains("--") {
-            line = line.replace("--", "-");
-        }
-        line
-    };
-    drawn.text.lines().map(short).collect()
-}
 
 /// The frames' lines, of hosts that are both there from the first one on.
 #[track_caller]

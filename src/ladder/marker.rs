@@ -109,3 +109,6 @@ fn hash(frame: &[u8]) -> u64 {
     frame.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,9 +70,6 @@ fn read_v4(view: View<'_>) -> Option<Icmp> {
             let mtu = if code == 4 { view.u16(6).filter(|&mtu| mtu > 0) } else { None };
             Icmp::Other(with_mtu(reason, mtu))
         }
-        message @ (Icmpv4Message::Redirect
-        | Icmpv4Message::TimeExceeded
-        | Icmpv4Message::ParamProblem) => Icmp::Other(message.to_string()),
         // Source quench, deprecated.
         Icmpv4Message::Unknown(4) => Icmp::Other("source quench".into()),
         message => Icmp::Other(message.to_string()),
@@ -92,15 +89,15 @@ fn read_v6(view: View<'_>) -> Option<Icmp> {
         message @ Icmpv6Message::PktTooBig => {
             Icmp::Other(with_mtu(message.to_string(), view.u32(4)))
         }
-        message @ (Icmpv6Message::TimeExceeded | Icmpv6Message::ParamProblem) => {
-            Icmp::Other(message.to_string())
-        }
         message => Icmp::Other(message.to_string()),
     })
 }
 
 fn with_mtu(text: String, mtu: Option<impl fmt::Display>) -> String {
-    mtu.map_or(text.clone(), |mtu| format!("{text}, MTU {mtu}"))
+    match mtu {
+        Some(mtu) => format!("{text}, MTU {mtu}"),
+        None => text,
+    }
 }
 
 /// The packet that an error quotes behind its own 8 bytes; without addresses if they are those of the error.

@@ -128,7 +128,7 @@ fn llc(view: &mut View<'_>) -> Layer {
     *view = view.skip(8);
     match organization {
         // Encapsulated Ethernet, and Apple's and the bridge tunnel's of it.
-        [0, 0, 0] | [0, 0, 0xf8] if number > 1500 => Layer::EtherType(number),
+        [0, 0, 0 | 0xf8] if number > 1500 => Layer::EtherType(number),
         [0, 0x80, 0xc2] if number == 7 => {
             *view = view.skip(2);
             Layer::Ethernet

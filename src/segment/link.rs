@@ -17,13 +17,12 @@ pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) ->
         | LinkType::IPV4
         | LinkType::IPV6 => Layer::Ip,
         LinkType::NULL | LinkType::LOOP => loopback(view),
-        LinkType::PPP | LinkType::PPP_HDLC => Layer::Ppp,
+        LinkType::PPP | LinkType::PPP_HDLC | LinkType::C_HDLC => Layer::Ppp,
         LinkType::PPP_WITH_DIR => {
             *view = view.skip(1);
             Layer::Ppp
         }
         LinkType::PPP_ETHER => Layer::EtherType(0x8864),
-        LinkType::C_HDLC => Layer::Ppp,
         LinkType::ATM_RFC1483 => Layer::Llc,
         LinkType::LINUX_SLL => cooked(view, peeled, (6, 4, 14), 16),
         LinkType::LINUX_SLL2 => cooked(view, peeled, (12, 11, 0), 20),

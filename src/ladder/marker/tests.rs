@@ -1,0 +1,271 @@
+use std::net::SocketAddr;
+
+use super::*;
+
+/// Both directions of one connection, a millisecond apart unless `pause` is called.
+#[derive(Default)]
+struct Talk {
+    marker: Marker,
+    millis: i64,
+}
+
+fn segment(client: bool, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Segment {
+    let ends: [SocketAddr; 2] = ["192.0.2.2:4000".parse().unwrap(), "192.0.2.1:7".parse().unwrap()];
+    let [source, destination] = if client { ends } else { [ends[1], ends[0]] };
+    let segment = Segment::with_flags(source, destination, flags);
+    Segment { seq, ack_number: ack, len, window, ..segment }
+}
+
+fn seen(marks: &[Mark], window: Option<u32>) -> Seen {
+    Seen { marks: marks.to_vec(), window, unscaled: false }
+}
+
+impl Talk {
+    /// An established connection, both windows 100.
+    fn established() -> Self {
+        let mut talk = Self::default();
+        assert_eq!(talk.client("S", 0, 0, 0, 100), seen(&[], Some(100)));
+        assert_eq!(talk.board("SA", 0, 1, 0, 100), seen(&[], Some(100)));
+        assert_eq!(talk.client("A", 1, 1, 0, 100), Seen::default());
+        talk
+    }
+
+    fn look(&mut self, segment: &Segment) -> Seen {
+        self.millis += 1;
+        let frame = format!("{segment:?}");
+        self.marker.look(Instant::from_millis(self.millis), segment, frame.as_bytes())
+    }
+
+    fn client(&mut self, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Seen {
+        self.look(&segment(true, flags, seq, ack, len, window))
+    }
+
+    fn board(&mut self, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Seen {
+        self.look(&segment(false, flags, seq, ack, len, window))
+    }
+
+    #[track_caller]
+    fn client_is(&mut self, seq: u32, len: usize, marks: &[Mark]) {
+        assert_eq!(self.client("A", seq, 1, len, 100).marks, marks);
+    }
+}
+
+#[test]
+fn what_was_sent_before_is_a_retransmission_in_part_or_whole() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    talk.client_is(11, 10, &[]);
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    talk.client_is(11, 20, &[Mark::Retransmission]);
+    talk.client_is(31, 10, &[]);
+    assert_eq!(talk.client("FA", 41, 1, 0, 100).marks, []);
+    assert_eq!(talk.client("FA", 41, 1, 0, 100).marks, [Mark::Retransmission]);
+}
+
+#[test]
+fn a_repeated_syn_is_a_retransmission_and_one_with_another_number_a_new_connection() {
+    let mut talk = Talk::established();
+    assert_eq!(talk.client("S", 0, 0, 0, 100).marks, [Mark::Retransmission]);
+    let again = Segment { initial: 2, ..segment(true, "S", 0, 0, 0, 100) };
+    assert_eq!(talk.look(&again), seen(&[], Some(100)));
+}
+
+#[test]
+fn the_same_frame_at_once_is_a_duplicate() {
+    let mut talk = Talk::established();
+    let data = segment(true, "A", 1, 1, 10, 100);
+    let mut at = |micros| talk.marker.look(Instant::from_micros(micros), &data, b"frame").marks;
+    assert_eq!(at(10_000), []);
+    assert_eq!(at(10_999), [Mark::Duplicate]);
+    assert_eq!(at(11_999), [Mark::Retransmission]);
+    assert_eq!(at(i64::MAX), [Mark::Retransmission]);
+    assert_eq!(at(i64::MAX), [Mark::Duplicate], "such times are in files, too");
+}
+
+#[test]
+fn a_gap_is_filled_out_of_order_and_only_once() {
+    let mut talk = Talk::established();
+    talk.client_is(11, 10, &[Mark::Gap]);
+    talk.client_is(31, 10, &[Mark::Gap]);
+    // Within the round trip of 2 ms.
+    talk.client_is(1, 5, &[Mark::OutOfOrder]);
+    talk.millis -= 1;
+    talk.client_is(6, 5, &[Mark::OutOfOrder]);
+    talk.client_is(6, 5, &[Mark::Retransmission]);
+    // Acknowledged, so it was there, though nobody saw it.
+    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, [Mark::AckedUnseen]);
+    talk.client_is(21, 10, &[Mark::SpuriousRetransmission]);
+}
+
+#[test]
+fn a_gap_across_the_wrap_of_numbers_is_one_like_any_other() {
+    let mut talk = Talk::default();
+    talk.client_is(u32::MAX - 4, 5, &[]);
+    talk.client_is(0, 5, &[]);
+    talk.client_is(10, 5, &[Mark::Gap]);
+    talk.client_is(u32::MAX - 4, 5, &[Mark::Retransmission]);
+}
+
+#[test]
+fn the_same_acknowledgement_with_data_under_way_is_a_duplicate_ack() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, [Mark::DuplicateAck(1)]);
+    assert_eq!(talk.board("A", 1, 1, 0, 200), seen(&[], Some(200)));
+    assert_eq!(talk.board("A", 1, 11, 0, 200).marks, []);
+    assert_eq!(talk.board("A", 1, 11, 0, 200).marks, [], "nothing is under way");
+}
+
+#[test]
+fn keep_alives_with_and_without_a_byte_are_told_from_data_sent_again() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    talk.client_is(10, 1, &[Mark::Retransmission]);
+    assert_eq!(talk.board("A", 1, 11, 0, 100).marks, []);
+    talk.client_is(10, 1, &[Mark::KeepAlive]);
+    talk.client_is(10, 0, &[Mark::KeepAlive]);
+    talk.client_is(11, 5, &[]);
+}
+
+#[test]
+fn a_zero_window_is_marked_and_so_are_probes_into_it() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    assert_eq!(talk.board("A", 1, 11, 0, 0), seen(&[Mark::ZeroWindow], Some(0)));
+    talk.client_is(11, 1, &[Mark::WindowProbe]);
+    assert_eq!(
+        talk.board("A", 1, 11, 0, 0),
+        seen(&[Mark::WindowProbeAnswer, Mark::ZeroWindow], Some(0))
+    );
+    talk.client_is(10, 0, &[Mark::WindowProbe]);
+    assert_eq!(talk.board("A", 1, 11, 0, 50), seen(&[], Some(50)));
+    talk.client_is(11, 5, &[]);
+}
+
+#[test]
+fn windows_are_shifted_once_both_sides_have_offered_it() {
+    let mut talk = Talk::default();
+    let syn = Segment { window_scale: Some(7), ..segment(true, "S", 0, 0, 0, 1000) };
+    assert_eq!(talk.look(&syn).window, Some(1000));
+    let answer = Segment { window_scale: Some(0), ..segment(false, "SA", 0, 1, 0, 2000) };
+    assert_eq!(talk.look(&answer).window, Some(2000));
+    assert_eq!(talk.client("A", 1, 1, 0, 1000).window, Some(128_000));
+    assert_eq!(talk.board("A", 1, 1, 0, 2000).window, None);
+}
+
+#[test]
+fn a_segment_with_a_wrong_checksum_changes_nothing() {
+    let mut talk = Talk::established();
+    let broken = Segment { sound: false, ..segment(true, "A", 500, 1, 10, 0) };
+    assert_eq!(talk.look(&broken).marks, [Mark::BadChecksum]);
+    talk.client_is(1, 10, &[]);
+}
+
+#[test]
+fn what_is_resent_at_once_after_duplicate_acks_is_fast_and_what_was_acknowledged_spurious() {
+    let mut talk = Talk::established();
+    for start in [1, 11, 21, 31] {
+        talk.client_is(start, 10, &[]);
+    }
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, [Mark::DuplicateAck(1)]);
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, [Mark::DuplicateAck(2)]);
+    talk.client_is(11, 10, &[Mark::Retransmission]);
+    talk.client_is(1, 10, &[Mark::FastRetransmission]);
+    talk.millis += 20;
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, []);
+    talk.client_is(1, 10, &[Mark::SpuriousRetransmission]);
+    talk.client_is(41, 10, &[]);
+    assert_eq!(talk.board("A", 1, 41, 0, 100).marks, [Mark::DuplicateAck(1)], "it begins anew");
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_not_seen_is_told_once_and_makes_nothing_seen() {
+    let mut talk = Talk::established();
+    assert_eq!(talk.board("A", 1, 51, 0, 100).marks, [Mark::AckedUnseen]);
+    assert_eq!(talk.board("A", 1, 51, 0, 100).marks, []);
+    talk.client_is(1, 100, &[]);
+    talk.client_is(201, 10, &[Mark::Gap]);
+    assert_eq!(talk.board("A", 1, 101, 0, 100).marks, []);
+    assert_eq!(talk.board("A", 1, 211, 0, 100).marks, [Mark::AckedUnseen], "over the hole");
+    talk.client_is(211, 10, &[]);
+    assert_eq!(talk.board("A", 1, 221, 0, 100).marks, []);
+}
+
+#[test]
+fn what_fills_a_gap_late_is_sent_again() {
+    let mut talk = Talk::established();
+    talk.client_is(11, 10, &[Mark::Gap]);
+    talk.millis += 200;
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    // An acknowledgement alone shows a gap, too.
+    assert_eq!(talk.client("A", 31, 1, 0, 100).marks, [Mark::Gap]);
+}
+
+#[test]
+fn the_answer_to_a_keep_alive_is_no_duplicate_ack() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    assert_eq!(talk.board("A", 1, 11, 0, 100).marks, []);
+    talk.client_is(10, 0, &[Mark::KeepAlive]);
+    assert_eq!(talk.board("A", 1, 11, 0, 100).marks, [Mark::KeepAliveAnswer]);
+    talk.client_is(11, 1, &[]);
+    assert_eq!(talk.board("A", 1, 11, 0, 100).marks, [Mark::DuplicateAck(1)]);
+}
+
+#[test]
+fn a_segment_that_takes_all_the_room_fills_the_window() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 99, &[]);
+    talk.client_is(100, 1, &[Mark::WindowFull]);
+    assert_eq!(talk.board("A", 1, 101, 0, 0).marks, [Mark::ZeroWindow]);
+}
+
+#[test]
+fn windows_whose_scale_is_not_known_are_marked_and_a_syn_ack_knows_it() {
+    let mut talk = Talk::default();
+    let data = talk.client("A", 1, 1, 10, 100);
+    assert_eq!((data.window, data.unscaled), (Some(100), true));
+    assert_eq!(talk.board("A", 1, 11, 0, 0), seen(&[Mark::ZeroWindow], Some(0)));
+    // Its answer to an offer tells that there was one.
+    let mut talk = Talk::default();
+    let answer = Segment { window_scale: Some(7), ..segment(false, "SA", 0, 1, 0, 100) };
+    assert_eq!(talk.look(&answer), seen(&[], Some(100)));
+    assert_eq!(talk.board("A", 1, 1, 0, 100), seen(&[], Some(12_800)));
+    let client = talk.client("A", 1, 1, 0, 100);
+    assert_eq!((client.window, client.unscaled), (Some(100), true));
+    // A SYN without an offer is enough.
+    let mut talk = Talk::default();
+    talk.client("S", 0, 0, 0, 100);
+    assert!(!talk.client("A", 1, 1, 0, 90).unscaled);
+}
+
+#[test]
+fn where_no_checksum_is_right_all_segments_count_and_else_what_comes_next_does() {
+    let broken = |seq, len| Segment { sound: false, ..segment(true, "A", seq, 1, len, 100) };
+    let mut talk = Talk::default();
+    assert_eq!(talk.look(&broken(1, 10)).marks, [Mark::BadChecksum]);
+    assert_eq!(talk.look(&broken(21, 10)).marks, [Mark::BadChecksum, Mark::Gap]);
+    let mut talk = Talk::established();
+    assert_eq!(talk.look(&broken(1, 10)).marks, [Mark::BadChecksum]);
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+}
+
+#[test]
+fn connections_are_forgotten_before_they_are_too_many_which_is_counted() {
+    const MANY: u32 = 2 * Recent::<(), ()>::GENERATION as u32;
+    let mut marker = Marker::default();
+    let mut look = |number: u32, seq| {
+        let mut data = segment(true, "A", seq, 1, 10, 100);
+        data.source.set_ip(std::net::Ipv4Addr::from(number).into());
+        let marks = marker.look(Instant::ZERO, &data, &number.to_be_bytes()).marks;
+        (marks, marker.forgotten())
+    };
+    for number in 0..MANY {
+        assert_eq!(look(number, 1), (vec![], 0));
+    }
+    assert_eq!(look(MANY, 1), (vec![], u64::from(MANY) / 2));
+    assert_eq!(look(MANY - 1, 21).0, [Mark::Gap], "it is still known");
+    assert_eq!(look(0, 21).0, [], "it was the oldest");
+}
