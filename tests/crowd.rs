@@ -313,3 +313,76 @@ fn the_longest_idle_connection_gives_way_to_who_waits() {
     solo.turn();
     solo.assert_clean();
 }
+
+/// What somebody does who holds a connection and makes no use of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Squatter {
+    Idles,
+    Drips,
+    Vanishes,
+    NeverReads,
+}
+
+/// Under pressure, and only then, the one that has made no progress for longest goes after 15 s.
+#[test]
+fn a_newcomer_is_in_within_15_s_whatever_the_others_do() {
+    let kinds = [Squatter::Idles, Squatter::Drips, Squatter::Vanishes, Squatter::NeverReads];
+    for (kind, arrival) in kinds.into_iter().flat_map(|kind| [(kind, 5), (kind, 44)]) {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut listener = tcp::listener(&mut solo.board, 7);
+        let (mut clients, mut sockets) = (Vec::new(), Vec::new());
+        for port in 0..ONE_PORT {
+            let mut client = Client::new(&format!("192.0.2.2:{}", 1000 + port), 7);
+            client.window = if kind == Squatter::NeverReads { 0 } else { 8192 };
+            client.open(&mut solo);
+            let mut socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+            assert_eq!(tcp::send(&mut solo.board, &mut socket, b"hello"), Ok(5));
+            solo.turn();
+            if kind != Squatter::NeverReads {
+                client.ack += 5;
+                solo.send(client.ack());
+            }
+            clients.push(client);
+            sockets.push(socket);
+        }
+        let mut newcomer = Client::new("192.0.2.3:1000", 7);
+        for second in 0..=arrival + 15 {
+            for (client, socket) in clients.iter_mut().zip(&mut sockets) {
+                match kind {
+                    Squatter::Vanishes => {}
+                    Squatter::Idles | Squatter::NeverReads => solo.send(client.ack()),
+                    Squatter::Drips => {
+                        let byte = client.data(b"x");
+                        solo.send(byte);
+                        let _ = tcp::receive(&mut solo.board, socket, &mut [0; 8]);
+                    }
+                }
+            }
+            if second < arrival {
+                assert_eq!(solo.board.counters().evicted, 0, "{kind:?}: nobody waits");
+                solo.said();
+            }
+            // As often as a host does (RFC 6298).
+            if [0, 1, 3, 7].contains(&(second - arrival)) {
+                solo.send(newcomer.syn());
+            }
+            let said = solo.said();
+            if let Some(syn_ack) = said.iter().find(|it| it.is_syn_ack() && it.to == newcomer.own) {
+                newcomer.took(syn_ack);
+                solo.send(newcomer.ack());
+                break;
+            }
+            solo.pass(Duration::from_secs(1));
+        }
+        let socket = tcp::accept(&mut solo.board, &mut listener);
+        assert!(socket.is_some(), "{kind:?}\n{}", solo.netstat());
+        assert_eq!(solo.board.counters().evicted, 1);
+        for socket in sockets.into_iter().chain(socket) {
+            solo.board.abort(socket);
+        }
+        tcp::close(&mut solo.board, listener);
+        solo.turn();
+        solo.assert_clean();
+    }
+}

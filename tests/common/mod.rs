@@ -6,9 +6,9 @@ use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{Error, NetStack};
 
 pub(crate) mod conversation;
-pub(crate) mod echo;
 #[cfg(target_os = "linux")]
 pub(crate) mod drawn;
+pub(crate) mod echo;
 pub(crate) mod frames;
 pub(crate) mod hosts;
 pub(crate) mod kernel_stack;

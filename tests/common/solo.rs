@@ -337,3 +337,22 @@ pub(crate) fn connected(solo: &mut Solo<'_>) -> (Client, TcpSocket, TcpSocket) {
     solo.said();
     (client, socket, listener)
 }
+
+/// An accepted connection of a peer at `own`, and its listener.
+pub(crate) fn connected_from(solo: &mut Solo<'_>, own: &str) -> (Client, TcpSocket, TcpSocket) {
+    let mut listener = super::tcp::listener(&mut solo.board, 7);
+    let mut client = Client::new(own, 7);
+    client.open(solo);
+    let socket = super::tcp::accept(&mut solo.board, &mut listener).expect("established");
+    solo.said();
+    (client, socket, listener)
+}
+
+/// Whether the board said where `client`'s connection stands, and nothing else.
+#[track_caller]
+pub(crate) fn assert_challenged(solo: &mut Solo<'_>, client: &Client) {
+    let said = solo.said_one();
+    assert_eq!(said.control, TcpControl::None, "{said:?}");
+    assert_eq!((said.seq, said.ack), (client.ack, Some(client.seq)), "{said:?}");
+    assert!(said.payload.is_empty(), "{said:?}");
+}

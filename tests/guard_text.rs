@@ -1,0 +1,294 @@
+//! Acknowledgements, windows, text and FINs that are not ordinary: RFC 9293 3.10.7.4 and RFC 5961, each rule with the
+//! segment that breaks without it.
+
+mod common;
+
+use common::frames::Segment;
+use common::solo::{Client, Solo, SoloMemory, assert_challenged, connected_from};
+use common::tcp;
+use embedded_nal::nb;
+use smoltcp::time::Duration;
+use smoltcp::wire::{TcpControl, TcpSeqNumber};
+use tapboard_firmware::netstat::Introspect;
+
+const SECOND: Duration = Duration::from_secs(1);
+const PEERS: [&str; 2] = ["192.0.2.2:1000", "[2001:db8::2]:1000"];
+
+/// Bytes received and not read, and sent and not acknowledged, of the one connection.
+fn queues(solo: &Solo<'_>) -> (usize, usize) {
+    let mut rows = (0..).map_while(|index| solo.board.row(index));
+    let row = rows.find(|row| row.remote.is_some()).expect("a connection");
+    (row.receive_queue, row.send_queue)
+}
+
+/// The numbers of the segments the board sends with data, after its connection's first.
+fn data_sent(solo: &mut Solo<'_>, client: &Client) -> Vec<(i32, usize)> {
+    let said = solo.said().into_iter().filter(|segment| !segment.payload.is_empty());
+    said.map(|segment| (segment.seq.0.wrapping_sub(client.ack.0), segment.payload.len())).collect()
+}
+
+/// RFC 9293 3.10.7.4: what acknowledges more than was sent is answered, and nothing is skipped.
+#[test]
+fn an_acknowledgement_of_what_was_not_sent_is_challenged() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+        client.window = 1000;
+        solo.send(client.ack());
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2000]), Ok(2000));
+        solo.turn();
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        let mut liar = client.clone();
+        liar.ack += 1001;
+        solo.send(liar.segment(TcpControl::Psh, b"lie").frame());
+        let said = solo.said_one();
+        assert_eq!((said.seq, said.ack), (client.ack + 1000, Some(client.seq)));
+        liar.ack += 10;
+        solo.send(liar.ack());
+        assert_eq!(solo.said(), []);
+        assert_eq!(queues(&solo), (0, 2000));
+        client.ack += 1000;
+        solo.send(client.ack());
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        client.ack += 1000;
+        solo.send(client.ack());
+        solo.end(socket, listener);
+    }
+}
+
+/// The FIN, the SYN, and the byte that asks whether a closed window is open have been sent too.
+#[test]
+fn an_acknowledgement_of_all_that_was_sent_is_taken() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected_from(&mut solo, PEERS[0]);
+    client.window = 0;
+    solo.send(client.ack());
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"ab"), Ok(2));
+    solo.turn();
+    solo.pass(SECOND);
+    assert_eq!(data_sent(&mut solo, &client), [(0, 1)], "a probe");
+    client.ack += 1;
+    solo.send(client.ack());
+    assert_eq!(queues(&solo), (0, 1));
+    client.window = 1000;
+    solo.send(client.ack());
+    assert_eq!(data_sent(&mut solo, &client), [(0, 1)]);
+    client.ack += 1;
+    solo.send(client.ack());
+    tcp::close(&mut solo.board, socket);
+    solo.turn();
+    assert!(solo.said_one().is_fin());
+    client.ack += 1;
+    solo.send(client.ack());
+    assert!(solo.netstat().contains("FIN-WAIT-2"), "{}", solo.netstat());
+    assert_eq!(solo.board.counters().challenged, 0);
+    solo.send(client.rst());
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
+
+/// RFC 5961 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
+#[test]
+fn an_old_acknowledgement_is_acceptable_as_far_back_as_a_window() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+        client.window = 1000;
+        let old = client.clone();
+        for _ in 0..3 {
+            assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 700]), Ok(700));
+            solo.turn();
+            client.ack += 700;
+            solo.send(client.ack());
+        }
+        solo.said();
+        // The window of the handshake was 8192 bytes: that is how old an ACK may be.
+        let mut text = old.segment(TcpControl::Psh, b"overtaken");
+        text.window = 3;
+        solo.send(text.frame());
+        let mut buffer = [0; 100];
+        assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut buffer), Ok(9));
+        assert_eq!(&buffer[..9], b"overtaken");
+        assert_eq!(solo.board.counters().mended, 1);
+        client.seq += 9;
+        solo.pass(SECOND / 2);
+        assert_challenged(&mut solo, &client);
+        // Neither its ACK nor its window counted.
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'y'; 1000]), Ok(1000));
+        solo.turn();
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        client.ack += 1000;
+        solo.send(client.ack());
+        let ancient = TcpSeqNumber(client.ack.0.wrapping_sub(8192 + 1));
+        let text = Segment { ack: Some(ancient), ..client.segment(TcpControl::Psh, b"ancient") };
+        solo.send(text.frame());
+        assert_challenged(&mut solo, &client);
+        let read = tcp::receive(&mut solo.board, &mut socket, &mut buffer);
+        assert_eq!(read, Err(nb::Error::WouldBlock));
+        // A sound checksum is not made for what had none.
+        let mut broken = old.segment(TcpControl::Psh, b"broken");
+        broken.seq = client.seq;
+        let mut broken = broken.frame();
+        *broken.last_mut().unwrap() ^= 1;
+        solo.send(broken);
+        let read = tcp::receive(&mut solo.board, &mut socket, &mut buffer);
+        assert_eq!(read, Err(nb::Error::WouldBlock));
+        solo.end(socket, listener);
+    }
+}
+
+/// RFC 9293 3.10.7.4, SND.WL1 and SND.WL2.
+#[test]
+fn a_segment_that_was_overtaken_does_not_set_the_window() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+        client.window = 0;
+        solo.send(client.ack());
+        let older = client.data(b"a");
+        let mut older = Segment::parse(&older).unwrap();
+        older.window = 2000;
+        // The newer one is broken the first time, and says nothing.
+        let newer = Segment { window: 1000, ..client.segment(TcpControl::Psh, b"b") };
+        let mut broken = newer.frame();
+        *broken.last_mut().unwrap() ^= 1;
+        solo.send(broken);
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2000]), Ok(2000));
+        solo.turn();
+        assert_eq!(data_sent(&mut solo, &client), []);
+        solo.send(newer.frame());
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        client.ack += 1000;
+        // With what else it says it counts, though.
+        solo.send(Segment { window: 0, ack: Some(client.ack), ..newer.clone() }.frame());
+        older.ack = Some(client.ack);
+        solo.send(older.frame());
+        assert_eq!(data_sent(&mut solo, &client), []);
+        assert_eq!(queues(&solo), (2, 1000));
+        client.seq += 1;
+        client.window = 500;
+        solo.send(client.ack());
+        assert_eq!(data_sent(&mut solo, &client), [(0, 500)]);
+        solo.end(socket, listener);
+    }
+}
+
+#[test]
+fn the_window_is_set_where_sequence_numbers_wrap() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::listener(&mut solo.board, 7);
+    let mut client = Client::new(PEERS[0], 7);
+    client.seq = TcpSeqNumber(i32::MAX - 3000);
+    client.open(&mut solo);
+    let mut socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+    for window in (1..10).map(|round| 1000 * round) {
+        client.window = window;
+        let data = client.data(&[b'x'; 1000]);
+        solo.send(data);
+        let read = tcp::receive(&mut solo.board, &mut socket, &mut [0; 1000]);
+        assert_eq!(read, Ok(1000));
+        client.window += 1;
+        solo.send(client.ack());
+    }
+    assert_eq!(solo.board.counters().mended, 0);
+    solo.end(socket, listener);
+}
+
+/// RFC 9293 3.10.7.4, SHLD-31: what comes too early is held until its turn.
+#[test]
+fn a_fin_that_overtakes_data_counts_once_the_data_is_in() {
+    for own in PEERS {
+        for with_text in [false, true] {
+            let mut memory = SoloMemory::new();
+            let mut solo = Solo::new(&mut memory, 1);
+            let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+            let hello = client.data(b"hello");
+            let world = if with_text { &b" world"[..] } else { b"" };
+            let end = client.segment(TcpControl::Fin, world);
+            client.seq += world.len() + 1;
+            solo.send(end.frame());
+            // One that is broken, or beyond the window, does not count.
+            let mut broken =
+                Segment { seq: client.seq + 7, ..client.segment(TcpControl::Fin, b"") }.frame();
+            *broken.last_mut().unwrap() ^= 1;
+            solo.send(broken);
+            solo.send(Segment { seq: end.seq + 2048, ..end.clone() }.frame());
+            solo.said();
+            solo.send(hello);
+            solo.pass(SECOND / 2);
+            assert_challenged_last(&mut solo, &client);
+            let mut heard = Vec::new();
+            assert!(tcp::read(&mut solo.board, &mut socket, &mut heard));
+            assert_eq!(heard, [b"hello", world].concat());
+            assert!(solo.netstat().contains("CLOSE-WAIT"), "{}", solo.netstat());
+            solo.end(socket, listener);
+        }
+    }
+}
+
+/// The last that the board said: where `client`'s connection stands.
+#[track_caller]
+fn assert_challenged_last(solo: &mut Solo<'_>, client: &Client) {
+    let said = solo.said();
+    let last = said.last().expect("an ACK");
+    assert_eq!((last.seq, last.ack), (client.ack, Some(client.seq)), "{said:?}");
+}
+
+#[test]
+fn a_fin_with_text_behind_it_is_forgotten_and_does_not_cut_it_off() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected_from(&mut solo, PEERS[0]);
+    solo.send(Segment { seq: client.seq + 5, ..client.segment(TcpControl::Fin, b"") }.frame());
+    let [hello, space, world] = [&b"hello"[..], b" ", b"world"].map(|text| client.data(text));
+    solo.send(world);
+    solo.send(hello);
+    solo.send(space);
+    let mut heard = Vec::new();
+    assert!(!tcp::read(&mut solo.board, &mut socket, &mut heard));
+    assert_eq!(heard, b"hello world");
+    let fin = client.fin();
+    solo.send(fin);
+    assert!(tcp::read(&mut solo.board, &mut socket, &mut heard));
+    solo.end(socket, listener);
+}
+
+/// RFC 9293 3.10.7.4, CLOSE-WAIT and later: "Ignore the segment text", but not its acknowledgement.
+#[test]
+fn text_behind_the_fin_is_not_taken() {
+    for own in PEERS {
+        for early in [&b""[..], b"BBBB"] {
+            let mut memory = SoloMemory::new();
+            let mut solo = Solo::new(&mut memory, 1);
+            let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+            assert_eq!(tcp::send(&mut solo.board, &mut socket, b"answer"), Ok(6));
+            solo.turn();
+            let data = client.data(b"abc");
+            solo.send(data);
+            if !early.is_empty() {
+                let early = client.segment(TcpControl::Psh, early);
+                solo.send(Segment { seq: client.seq + 2, ..early }.frame());
+            }
+            let fin = client.fin();
+            solo.send(fin.clone());
+            client.ack += 6;
+            solo.pass(SECOND / 2);
+            solo.said();
+            solo.send(client.segment(TcpControl::Psh, b"XYZ").frame());
+            assert_eq!(queues(&solo), (3, 0));
+            // The FIN again is no text behind it.
+            solo.send(fin);
+            assert_challenged_last(&mut solo, &client);
+            let mut heard = Vec::new();
+            assert!(tcp::read(&mut solo.board, &mut socket, &mut heard));
+            assert_eq!(heard, b"abc");
+            solo.end(socket, listener);
+        }
+    }
+}
