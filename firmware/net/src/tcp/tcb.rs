@@ -402,7 +402,7 @@ mod tests {
         const TIMEOUT: Duration = Duration::from_secs(100);
         let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0, room: 0 };
         let (start, later) = (Instant::ZERO, Instant::from_secs(3600));
-        let mut tcb = Tcb::of(ends());
+        let mut tcb = Tcb { rcv_consumed: TcpSeqNumber(100), ..Tcb::of(ends()) };
         tcb.begin(&parse(&ack(1, 1000)), start);
         tcb.sent(TcpSeqNumber(1), 8, start);
         tcb.received(&parse(&ack(1, 0)), true, look, look, start);
@@ -413,7 +413,7 @@ mod tests {
 
         // Nor does it count as a round trip, if it is half of the data that opens it.
         for closed in [20, 3600, 7 * 24 * 3600].map(Duration::from_secs) {
-            let mut tcb = Tcb::of(ends());
+            let mut tcb = Tcb { rcv_consumed: TcpSeqNumber(100), ..Tcb::of(ends()) };
             tcb.begin(&parse(&ack(1, 1000)), start);
             tcb.established(Duration::from_millis(10));
             tcb.sent(TcpSeqNumber(1), 4, start);
