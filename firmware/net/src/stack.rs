@@ -285,10 +285,6 @@ impl<'a> NetStack<'a> {
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let mut abandoned = self.reclaim_udp();
         self.pool.reclaim(now, &mut self.counters, &mut abandoned);
-        let pressure = self
-            .backlog
-            .ports(now)
-            .find_map(|port| self.pool.relieve(port, now, &mut self.counters));
         self.recover::<D>(&mut None);
         let mut egress = self.egress(device);
         let mut next = abandoned;
@@ -300,7 +296,7 @@ impl<'a> NetStack<'a> {
             self.pool.expire(now, true, &mut self.counters, &mut next);
         }
         (self.dirty, self.lent) = (false, false);
-        for at in [wanted, self.expire_udp(), pressure].into_iter().flatten() {
+        for at in [wanted, self.expire_udp()].into_iter().flatten() {
             sooner(&mut next, at);
         }
         // After egress, which may have made data outstanding.

@@ -38,7 +38,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::FourTuple;
-use crate::limits::{Limits, PROGRESS, SEGMENT_SIZE};
+use crate::limits::{Limits, SEGMENT_SIZE};
 #[cfg(feature = "async")]
 use crate::wake::TcpWaiters;
 pub(crate) use listener::Listener;
@@ -107,10 +107,8 @@ pub(crate) struct Slot {
     unpolled: bool,
     /// When the owner last used the handle.
     pub(crate) touched: Instant,
-    /// When it last made progress; see [`PROGRESS`].
-    moved: Instant,
-    /// Bytes of data since then, both ways.
-    step: usize,
+    /// When payload last moved, either way.
+    pub(crate) moved: Instant,
     /// An orphan's unacknowledged bytes when last looked at.
     unacknowledged: usize,
     pub(crate) tcb: Tcb,
@@ -134,7 +132,6 @@ impl Slot {
             unpolled: false,
             touched: Instant::ZERO,
             moved: Instant::ZERO,
-            step: 0,
             unacknowledged: 0,
             tcb: Tcb::new(),
             #[cfg(feature = "async")]
@@ -165,14 +162,6 @@ impl Slot {
     /// Whether the peer had closed in order before the connection ended.
     pub(crate) const fn finished(&self) -> bool {
         matches!(self.peer, Peer::Finished)
-    }
-
-    /// Notes that `count` bytes of data have come in, or been acknowledged.
-    pub(crate) const fn moved(&mut self, count: usize, now: Instant) {
-        self.step += count;
-        if self.step >= PROGRESS {
-            (self.step, self.moved) = (0, now);
-        }
     }
 
     /// Notes the peer's FIN.

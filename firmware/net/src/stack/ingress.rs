@@ -326,10 +326,7 @@ impl NetStack<'_> {
         if let (true, Some(link)) = (progress, link) {
             self.reached(&segment.source.addr, link.source);
         }
-        let slot = &mut self.pool.slots[index];
-        let taken = before.queue.saturating_sub(after.queue);
-        slot.moved(taken + after.unread.saturating_sub(before.unread), self.now);
-        slot.tcb.received(segment, verify, before, after, self.now);
+        self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
     }
 
     /// Gives smoltcp the FIN that is remembered, once all the data before it is in.

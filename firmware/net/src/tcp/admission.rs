@@ -2,7 +2,7 @@
 //!
 //! Each listening port, and the client side, is an owner of slots. A slot is given as long as enough stay free
 //! for the owners that hold none yet. When there are too few, TIME-WAIT goes first, then the oldest
-//! handshake, then the connection that has made no progress for longest.
+//! handshake, then the connection that has been idle the longest.
 
 use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
@@ -108,8 +108,8 @@ impl Pool<'_> {
         loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
     }
 
-    /// Makes room at somebody's cost: a stale handshake can be replaced at once; a connection that makes no progress is
-    /// aborted, and its slot is free once the RST has left.
+    /// Makes room at somebody's cost: a stale handshake can be replaced at once; a connection that moved
+    /// nothing for long is aborted, and its slot is free once the RST has left.
     fn evict(&mut self, owner: SlotOwner, now: Instant, counters: &mut Counters) -> Option<usize> {
         let handshake = self.oldest(&|index| {
             let Slot { phase, since, .. } = self.slots[index];
@@ -121,50 +121,19 @@ impl Pool<'_> {
             self.recycle(index);
             return Some(index);
         }
-        self.evict_connection(owner, now, counters);
-        None
-    }
-
-    /// Aborts the connection that has made no progress for longest, for somebody who waits. Returns when that is due, or
-    /// would be; `None`: soon a slot is free without.
-    fn evict_connection(
-        &mut self,
-        owner: SlotOwner,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<Instant> {
-        let soon = self.used().any(|index| match self.slots[index].phase {
-            Phase::Aborting => true,
-            // A flood of requests must not cost those who are in.
-            Phase::Handshake => self.may_lose(index, owner),
-            _ => false,
-        });
-        if soon {
-            return None;
-        }
-        let index = self.oldest(&|index| {
+        let leaving = self.slots[self.used()].iter().any(|slot| slot.phase == Phase::Aborting);
+        let idle = self.oldest(&|index| {
             let Slot { phase, moved, .. } = self.slots[index];
-            let may = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan);
-            (may && self.may_lose(index, owner)).then_some(moved)
-        })?;
-        let due = self.slots[index].moved + self.limits.pressure_evict;
-        if now >= due {
+            let idle = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan)
+                && now >= moved + self.limits.idle_evict;
+            (idle && self.may_lose(index, owner)).then_some(moved)
+        });
+        if let (Some(index), false) = (idle, leaving) {
             counters.evicted = counters.evicted.wrapping_add(1);
             self.app_wakeup |= self.slots[index].phase == Phase::Open;
             self.abort(index, now);
         }
-        Some(due)
-    }
-
-    /// Makes room for a request to `port` that waits; returns when to look again.
-    pub(crate) fn relieve(
-        &mut self,
-        port: u16,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<Instant> {
-        let owner = SlotOwner::Listener(self.listening(port)? as u8);
-        if self.has_room(owner) { None } else { self.evict_connection(owner, now, counters) }
+        None
     }
 
     /// Gets a free slot's socket ready for a new connection: what smoltcp keeps from the last one, or

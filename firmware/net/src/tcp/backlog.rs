@@ -135,12 +135,6 @@ impl BacklogView<'_> {
         self.held.remove(index)
     }
 
-    /// The ports that requests wait for, the oldest's first.
-    pub(crate) fn ports(&self, now: Instant) -> impl Iterator<Item = u16> + use<'_> {
-        let now = clock(now);
-        self.held.iter().filter(move |held| held.is_fresh(now)).map(|held| held.ends.local.port)
-    }
-
     /// The oldest request for a port that `has_slot` says has a slot.
     pub(crate) fn ready(&self, now: Instant, has_slot: impl Fn(u16) -> bool) -> Option<usize> {
         let now = clock(now);

@@ -184,6 +184,7 @@ impl Pool<'_> {
         if queue < slot.unacknowledged {
             slot.unacknowledged = queue;
             slot.since = now;
+            slot.moved = now;
         }
         let deadline = slot.since + ORPHAN;
         if now < deadline {
