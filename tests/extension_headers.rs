@@ -37,7 +37,7 @@ fn behind(frame: &[u8], headers: &[Header<'_>]) -> Vec<u8> {
     frame
 }
 
-/// ICMPv6 errors that the board has sent since the last call: type, code, pointer, and what they quote.
+/// `ICMPv6` errors that the board has sent since the last call: type, code, pointer, and what they quote.
 fn problems(echo: &mut Echo<'_>) -> Vec<(u8, u8, u32, Vec<u8>)> {
     let frames = std::mem::take(&mut echo.solo.others);
     echo.answers();

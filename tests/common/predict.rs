@@ -67,6 +67,7 @@ fn divide(a: i128, b: i128) -> i128 {
 }
 
 /// The state that gives the third of these outputs in a row, if one does.
+#[expect(clippy::many_single_char_names, reason = "the letters of lattices and congruences")]
 pub(crate) fn solve(outputs: [u32; 3]) -> Option<State> {
     let [a, b] = basis();
     let determinant = a.0 * b.1 - a.1 * b.0;
