@@ -141,9 +141,7 @@ impl<'a> NetStack<'a> {
     ) -> Self {
         config.limits().check();
         let placed = sockets.place(buffers.into(), *config.limits());
-        let mut stack = Self::over(config, device, now, entropy, placed);
-        stack.check_isn(device);
-        stack
+        Self::over(config, device, now, entropy, placed)
     }
 
     /// Never inlined, nor is [`Sockets::place`]: after each other, they need less of the call stack.
@@ -275,6 +273,10 @@ impl<'a> NetStack<'a> {
         #[cfg(feature = "async")]
         self.close_dropped();
         self.counters.polls = self.counters.polls.wrapping_add(1);
+        if self.counters.polls == 1 && self.pool.used().is_empty() {
+            // Not in `new`: there, what is made of the stack is on the call stack as well.
+            self.check_isn::<D>();
+        }
         let more = self.ingress(device);
         self.neighbors.want_nobody();
         self.pool.expire(now, false, &mut self.counters, &mut None);

@@ -30,7 +30,7 @@ impl Secret {
     /// From the entropy of this boot, of which it has as many bits.
     pub(crate) const fn new(entropy: u64) -> Self {
         let mut rng = Rng::new(entropy);
-        Self { key: [rng.next_u64(), rng.next_u64()], in_use: false }
+        Self { key: [rng.next_u64(), rng.next_u64()], in_use: true }
     }
 
     /// A number for another use, from which nothing of the secret follows.

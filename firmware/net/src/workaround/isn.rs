@@ -4,7 +4,7 @@
 //! whose state follows from three of its outputs. The generator cannot be replaced, but it can be seeded, and its step
 //! can be gone back. So a connection request is shown to its socket, and `connect` is called, through an interface made for
 //! that alone, whose seed makes the generator give the number wanted; the answer then goes out through the board's own.
-//! `NetStack::check_isn` finds out at boot whether that comes true. Cost: an [`Interface`] of about 400 bytes on the call stack, once
+//! `NetStack::check_isn` finds out at the first poll whether that comes true. Cost: an [`Interface`] of about 400 bytes on the call stack, once
 //! a connection.
 
 use smoltcp::iface::Interface;
