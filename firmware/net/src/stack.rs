@@ -18,6 +18,7 @@
 //! | MAC addresses | `resolve` |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
 
+mod address;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
 mod egress;

@@ -311,12 +311,11 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let verify = self.capabilities.checksum.tcp.rx();
+        self.pass(Recipient::Tcp, bytes, transmit);
         if segment.rst {
-            self.pass(Recipient::Tcp, bytes, transmit);
             self.pool.reset(index, before.state);
             return;
         }
-        self.pass(Recipient::Tcp, bytes, transmit);
         if self.pool.slots[index].tcb.holds_fin() {
             self.deliver_fin::<T>(index, segment);
         }

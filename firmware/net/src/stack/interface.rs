@@ -1,6 +1,8 @@
 //! Who a stack is on the network: its configuration, its addresses and the way to others.
 
-use core::net::{IpAddr, SocketAddr};
+#[cfg(feature = "multicast")]
+use core::net::IpAddr;
+use core::net::SocketAddr;
 
 use smoltcp::iface::{Config, Interface};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -11,6 +13,9 @@ use smoltcp::wire::{
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
+#[cfg(feature = "multicast")]
+use super::address::to_address;
+use super::address::to_endpoint;
 use super::{Error, NetStack};
 use crate::frame::same;
 use crate::limits::Limits;
@@ -412,41 +417,4 @@ impl NetStack<'_> {
         }
         self.next_hop(&endpoint.addr).map(|_| endpoint).ok_or(Error::Unaddressable)
     }
-}
-
-pub(super) fn to_socket_addr(endpoint: IpEndpoint) -> SocketAddr {
-    SocketAddr::new(to_ip_addr(endpoint.addr), endpoint.port)
-}
-
-pub(super) fn to_ip_addr(address: IpAddress) -> IpAddr {
-    match address {
-        IpAddress::Ipv4(address) => IpAddr::V4(address),
-        #[cfg(feature = "ipv6")]
-        IpAddress::Ipv6(address) => IpAddr::V6(address),
-        // smoltcp's own features may be wider than ours when a workspace unifies them.
-        #[allow(unreachable_patterns)]
-        _ => IpAddr::V4(Ipv4Address::UNSPECIFIED),
-    }
-}
-
-#[cfg_attr(
-    feature = "ipv6",
-    expect(clippy::unnecessary_wraps, reason = "without the feature it can fail")
-)]
-pub(super) const fn to_address(address: IpAddr) -> Result<IpAddress, Error> {
-    match address {
-        IpAddr::V4(address) => Ok(IpAddress::Ipv4(address)),
-        #[cfg(feature = "ipv6")]
-        IpAddr::V6(address) => Ok(IpAddress::Ipv6(address)),
-        #[cfg(not(feature = "ipv6"))]
-        IpAddr::V6(_) => Err(Error::Unaddressable),
-    }
-}
-
-fn to_endpoint(address: SocketAddr) -> Result<IpEndpoint, Error> {
-    let addr = to_address(address.ip())?;
-    if address.port() == 0 || addr.is_unspecified() || addr.is_multicast() || addr.is_broadcast() {
-        return Err(Error::Unaddressable);
-    }
-    Ok(IpEndpoint::new(addr, address.port()))
 }

@@ -3,7 +3,7 @@
 use smoltcp::socket::tcp::State;
 
 use super::NetStack;
-use super::interface::{to_ip_addr, to_socket_addr};
+use super::address::{to_ip_addr, to_socket_addr};
 use crate::netstat::{Count, Introspect, Protocol, Row};
 use crate::tcp::Phase;
 

@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use embedded_nal::nb;
 use smoltcp::socket::tcp::State;
 
-use super::interface::to_socket_addr;
+use super::address::to_socket_addr;
 use super::introspect::state_name;
 use super::{Error, NetStack};
 use crate::tcp::{End, Phase};

@@ -14,7 +14,7 @@ use smoltcp::socket::udp;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
-use super::interface::{to_address, to_ip_addr, to_socket_addr};
+use super::address::{to_address, to_ip_addr, to_socket_addr};
 use super::{Error, NetStack};
 use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
 use crate::netstat::{Protocol, Row};
