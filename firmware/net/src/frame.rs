@@ -9,6 +9,7 @@ pub(crate) mod discovery;
 #[cfg(feature = "ipv6")]
 pub(crate) mod extension;
 mod ip;
+pub(crate) mod quote;
 
 use core::ops::Range;
 

@@ -184,6 +184,12 @@ impl Neighbors {
         true
     }
 
+    /// Where `address` is, as far as is known.
+    pub(crate) fn mac(&mut self, address: &IpAddress) -> Option<EthernetAddress> {
+        let index = self.find(address)?;
+        self.entries[index].mac
+    }
+
     /// Notes that the neighbour has received what was sent to it at `mac`.
     pub(crate) fn confirm(&mut self, address: &IpAddress, mac: EthernetAddress) {
         if let Some(index) = self.find(address) {

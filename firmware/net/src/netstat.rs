@@ -141,6 +141,10 @@ counters! {
     malformed_dropped,
     /// ICMP errors that were not sent: the packet was not for this board alone, or there were too many.
     errors_unsent,
+    /// ICMP errors that were believed: about a segment of ours that was not acknowledged yet (RFC 5927 4.1).
+    errors_believed,
+    /// ICMP errors that were not: about a segment that we cannot have sent, or that has arrived.
+    errors_disbelieved,
     /// ARP packets and neighbour discovery messages that are not well-formed, or of a kind that this stack has no use for.
     discovery_dropped,
     /// IP fragments, which this stack does not reassemble.

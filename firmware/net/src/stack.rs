@@ -23,11 +23,13 @@ mod address;
 mod deferred;
 mod egress;
 mod hygiene;
+mod icmp;
 mod ingress;
 mod interface;
 mod introspect;
 mod isn;
 mod nal;
+mod narrow;
 mod others;
 mod refusal;
 mod repair;
@@ -83,6 +85,8 @@ pub struct NetStack<'a> {
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
     others: SocketSet<'a>,
+    /// A place for a TCP socket that is polled by itself.
+    aside: SocketSet<'a>,
     #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
     udp: &'a mut [UdpSlot],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
@@ -165,6 +169,7 @@ impl<'a> NetStack<'a> {
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
+            aside: placed.aside,
             places: placed.places,
             udp: placed.udp,
             udp_used: 0,

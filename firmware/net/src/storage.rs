@@ -117,6 +117,7 @@ pub struct Sockets<
 > {
     tcp: Place<SocketStorage<'a>, TCP>,
     others: Place<SocketStorage<'a>, OTHERS>,
+    aside: Place<SocketStorage<'a>, 1>,
     tcp_slots: Place<Slot, TCP>,
     listeners: Place<Listener, LISTENERS>,
     udp: UdpPlaces<UDP>,
@@ -137,6 +138,7 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
         Self {
             tcp: Place::new(),
             others: Place::new(),
+            aside: Place::new(),
             tcp_slots: Place::new(),
             listeners: Place::new(),
             udp: UdpPlaces::new(),
@@ -152,6 +154,8 @@ pub(crate) struct Placed<'a> {
     pub(crate) pool: Pool<'a>,
     pub(crate) backlog: BacklogView<'a>,
     pub(crate) others: SocketSet<'a>,
+    /// A place for a TCP socket that is polled by itself.
+    pub(crate) aside: SocketSet<'a>,
     /// How many sockets those can be.
     pub(crate) places: usize,
     pub(crate) udp: &'a mut [UdpSlot],
@@ -187,6 +191,7 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             pool,
             backlog,
             others,
+            aside: SocketSet::new(self.aside.lend(|| SocketStorage::EMPTY)),
             places: OTHERS,
             udp,
             #[cfg(feature = "async")]

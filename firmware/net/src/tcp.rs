@@ -185,6 +185,16 @@ fn clear(socket: &mut tcp::Socket<'_>) {
     socket.close();
 }
 
+/// Takes a TCP socket out of its set. Never inlined, as [`clear`].
+#[inline(never)]
+fn take<'a>(set: &mut SocketSet<'a>, handle: SocketHandle) -> tcp::Socket<'a> {
+    #[allow(irrefutable_let_patterns, reason = "without UDP there is no other kind")]
+    let Socket::Tcp(socket) = set.remove(handle) else {
+        unreachable!("a TCP slot holds a TCP socket");
+    };
+    socket
+}
+
 /// What to do with the frame of a connection request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -327,10 +337,8 @@ impl<'a> Pool<'a> {
     pub(crate) fn recycle(&mut self, index: usize) {
         // Only out of the set does a socket lose its wait for a neighbour, and only through LISTEN its
         // old connection without a RST.
-        #[allow(irrefutable_let_patterns, reason = "without UDP there is no other kind")]
-        let Socket::Tcp(mut socket) = self.set.remove(self.handle(index)) else {
-            unreachable!("a TCP slot holds a TCP socket");
-        };
+        let handle = self.handle(index);
+        let mut socket = take(&mut self.set, handle);
         clear(&mut socket);
         let handle = self.set.add(socket);
         let slot = &mut self.slots[index];
@@ -339,6 +347,23 @@ impl<'a> Pool<'a> {
         slot.owner = SlotOwner::Nobody;
         slot.generation = slot.generation.wrapping_add(1);
         slot.tcb = Tcb::new();
+    }
+
+    /// Moves a slot's socket to a set of its own, and says what it is called there.
+    pub(crate) fn set_aside(&mut self, index: usize, aside: &mut SocketSet<'a>) -> SocketHandle {
+        let handle = self.handle(index);
+        aside.add(take(&mut self.set, handle))
+    }
+
+    /// Moves it back.
+    pub(crate) fn put_back(
+        &mut self,
+        index: usize,
+        aside: &mut SocketSet<'a>,
+        handle: SocketHandle,
+    ) {
+        let handle = self.set.add(take(aside, handle));
+        self.slots[index].handle = Some(handle);
     }
 
     /// Ends a connection without a word, but leaves the slot to its owner.
@@ -369,7 +394,8 @@ impl<'a> Pool<'a> {
         slot.phase = Phase::Aborting;
     }
 
-    /// Ends a connection without a word, for its own address is gone; its owner is told of a reset.
+    /// Ends a connection without a word, for its own address is gone, or nobody is at the peer's; its owner is told of a
+    /// reset.
     pub(crate) fn lose(&mut self, index: usize) {
         match self.slots[index].phase {
             Phase::Free => {}

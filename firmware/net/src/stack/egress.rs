@@ -1,7 +1,7 @@
 //! The way out: what is sent in a poll, and when there will be something to send again.
 
 use smoltcp::iface::PollResult;
-use smoltcp::phy::Device;
+use smoltcp::phy::{Device, TxToken};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpControl};
@@ -11,6 +11,7 @@ use super::transmit::{Metered, MeteredToken, Sent};
 use crate::limits::{EGRESS_BUDGET, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
 use crate::tcp::Phase;
+use crate::tcp::tcb::SocketSnapshot;
 use crate::time::sooner;
 
 /// How an egress run ended.
@@ -72,18 +73,24 @@ impl NetStack<'_> {
                 sooner(next, deadline);
                 continue;
             }
-            let Some(ends) = self.pool.four_tuple(index) else { continue };
-            self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
-            let tcb = &mut self.pool.slots[index].tcb;
-            let seq = tcb.rcv_nxt(snapshot);
-            let ack = Some(tcb.snd_una());
-            for window in tcb.attempt(self.now) {
-                self.inject_bare::<D::TxToken<'_>>(TcpControl::None, &ends, seq, ack, window);
-            }
+            self.resend::<D::TxToken<'_>>(index, snapshot);
             let tcb = &self.pool.slots[index].tcb;
             if let Some(deadline) = tcb.deadline(queue, fin, user_timeout, self.now) {
                 sooner(next, deadline);
             }
+        }
+    }
+
+    /// Lets smoltcp send again, with the next egress, what was not acknowledged.
+    #[inline(never)]
+    pub(super) fn resend<T: TxToken>(&mut self, index: usize, snapshot: SocketSnapshot) {
+        let Some(ends) = self.pool.four_tuple(index) else { return };
+        self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
+        let tcb = &mut self.pool.slots[index].tcb;
+        let seq = tcb.rcv_nxt(snapshot);
+        let ack = Some(tcb.snd_una());
+        for window in tcb.attempt(self.now) {
+            self.inject_bare::<T>(TcpControl::None, &ends, seq, ack, window);
         }
     }
 
@@ -93,6 +100,7 @@ impl NetStack<'_> {
         self.tell::<D::TxToken<'_>>(None);
         // Before all else, or a transfer that fills the device would keep others waiting for a MAC address.
         let refused = refused || self.discovery_egress(device);
+        let refused = refused || self.send_narrow(device);
         let (outcome, asked) = self.send_due(device, refused);
         // What has left wants nobody any more.
         self.neighbors.want_nobody();

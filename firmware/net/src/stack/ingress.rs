@@ -150,6 +150,9 @@ impl NetStack<'_> {
             None => match packet.protocol {
                 IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
                 IpProtocol::Icmp | IpProtocol::Icmpv6 | IpProtocol::Igmp => {
+                    if ours {
+                        self.icmp_error::<T>(packet);
+                    }
                     self.pass(Recipient::Others, bytes, transmit);
                 }
                 _ => self.offer(bytes, link, packet, ours, transmit),

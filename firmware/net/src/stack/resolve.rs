@@ -104,20 +104,28 @@ impl NetStack<'_> {
             // The only way to empty smoltcp's cache.
             self.interface.update_ip_addrs(|_| {});
         }
-        let Some(to) = self.mac() else { return };
-        while let Some((address, mac)) = self.neighbors.tell(only, self.now) {
-            let mut answer =
-                Message { kind: Kind::Answer, mac, owner: *address, target: *address, to };
-            if let Some(own) = self.own_beside(&answer.owner) {
-                answer.target = own;
-            } else {
-                // To smoltcp, a gateway outside our prefix has our own address; see `default_route`.
-                let Some(own) = self.ipv4() else { continue };
-                (answer.owner, answer.target) = (own.into(), own.into());
-            }
-            let answer = InjectedSegment::message(&answer);
-            self.inject::<T>(Recipient::Others, &answer);
+        if self.mac().is_none() {
+            return;
         }
+        while let Some((&address, mac)) = self.neighbors.tell(only, self.now) {
+            self.tell_of::<T>(&address, mac);
+        }
+    }
+
+    /// Tells smoltcp that `address` is at `mac`.
+    #[inline(never)]
+    pub(super) fn tell_of<T: TxToken>(&mut self, address: &IpAddress, mac: EthernetAddress) {
+        let Some(to) = self.mac() else { return };
+        let mut answer = Message { kind: Kind::Answer, mac, owner: *address, target: *address, to };
+        if let Some(own) = self.own_beside(&answer.owner) {
+            answer.target = own;
+        } else {
+            // To smoltcp, a gateway outside our prefix has our own address; see `default_route`.
+            let Some(own) = self.ipv4() else { return };
+            (answer.owner, answer.target) = (own.into(), own.into());
+        }
+        let answer = InjectedSegment::message(&answer);
+        self.inject::<T>(Recipient::Others, &answer);
     }
 
     /// Notes that the peer of a packet from `source` has received what was sent to it.

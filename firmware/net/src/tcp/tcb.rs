@@ -61,6 +61,8 @@ pub(crate) struct Tcb {
     synchronized: bool,
     /// How far the peer's windows are to be shifted (SND.WND.SHIFT, RFC 7323 2.3).
     snd_shift: u8,
+    /// Bytes that a packet on the path may have, with its IP header, if that is less than the device's; else 0.
+    path_mtu: u16,
     /// The window that came with the highest acknowledgement, unscaled (SND.WND).
     snd_wnd: u16,
     /// The largest of them.
@@ -91,6 +93,7 @@ impl Tcb {
             syn_sent: false,
             synchronized: false,
             snd_shift: 0,
+            path_mtu: 0,
             snd_wnd: 0,
             max_wnd: 0,
             snd_wl1: ZERO,
@@ -162,6 +165,28 @@ impl Tcb {
     /// The highest acknowledgement.
     pub(crate) const fn snd_una(&self) -> TcpSeqNumber {
         self.snd_una
+    }
+
+    /// Whether `seq` is of something that was sent and is not acknowledged (RFC 5927 4.1): of our SYN, if the peer has
+    /// said nothing of it.
+    pub(crate) fn in_flight(&self, seq: TcpSeqNumber) -> bool {
+        let Some(snd_max) = self.snd_max() else { return false };
+        let first = if self.synchronized { self.snd_una } else { snd_max - 1 };
+        distance(seq, first) >= 0 && distance(snd_max, seq) > 0
+    }
+
+    /// The longest packet that the path takes, if that is known to be less than the device's.
+    pub(crate) fn path_mtu(&self) -> Option<usize> {
+        (self.path_mtu > 0).then_some(self.path_mtu.into())
+    }
+
+    /// Notes that the path takes no longer packets than this, and says whether that is news.
+    pub(crate) const fn narrow(&mut self, mtu: u16) -> bool {
+        let news = self.synchronized && (self.path_mtu == 0 || mtu < self.path_mtu);
+        if news {
+            self.path_mtu = mtu;
+        }
+        news
     }
 
     /// Behind all that may be acknowledged; `None`: not even our SYN has left.
