@@ -4,13 +4,13 @@ mod common;
 
 use common::pair::{Memory, Pair};
 use common::solo::{Client, ONE_PORT, SLOTS, Solo, SoloMemory};
-use common::{failed, ready, tcp};
+use common::{ready, tcp};
 use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpControl;
 use tapboard::world::Outcome;
+use tapboard_firmware::TcpSocket;
 use tapboard_firmware::config::SYN_HELD;
-use tapboard_firmware::{Error, TcpSocket};
 
 #[test]
 fn a_full_pool_is_silence_and_the_client_gets_in_when_a_slot_is_free() {
@@ -251,65 +251,4 @@ fn thirty_two_clients_at_once_against_eight_slots_are_all_served() {
     tcp::close(&mut pair.board, listener);
     pair.settle(Duration::from_secs(20));
     pair.assert_clean();
-}
-
-/// Every connection is alive and answers its probes, but has moved nothing for 10 minutes.
-#[test]
-fn the_longest_idle_connection_gives_way_after_10_minutes() {
-    let mut memory = SoloMemory::new();
-    let mut solo = Solo::new(&mut memory, 1);
-    let mut listener = tcp::listener(&mut solo.board, 7);
-    let mut clients = Vec::new();
-    let mut sockets = Vec::new();
-    for port in 1000..1000 + ONE_PORT {
-        let client = Client::new(&format!("192.0.2.2:{port}"), 7).opened(&mut solo);
-        sockets.push(tcp::accept(&mut solo.board, &mut listener).unwrap());
-        clients.push(client);
-        solo.pass(Duration::from_millis(100));
-    }
-    // The first of them talks once more, so that the second is the longest idle.
-    let mut late = Client::new("192.0.2.3:1000", 7);
-    for second in (20..=640).step_by(20) {
-        solo.pass_with(Duration::from_secs(20), &mut |board, _| {
-            for socket in &sockets {
-                board.state_name(socket);
-            }
-            None
-        });
-        solo.said();
-        if second == 100 {
-            let talk = clients[0].data(b"x");
-            solo.send(talk);
-            let read = tcp::receive(&mut solo.board, &mut sockets[0], &mut [0; 1]);
-            assert_eq!(read, Ok(1));
-        }
-        for client in &clients {
-            solo.send(client.ack());
-        }
-        solo.said();
-        if second == 580 {
-            solo.send(late.syn());
-            assert_eq!(solo.said(), [], "too early");
-        }
-    }
-    solo.send(late.syn());
-    // The reset first; then the slot is free for the request that needed it.
-    let said = solo.said();
-    let [rst, syn_ack] = &said[..] else { panic!("{said:#?}") };
-    assert!(rst.is_rst() && rst.to == clients[1].own, "{rst:?}");
-    assert!(syn_ack.is_syn_ack() && syn_ack.to == late.own, "{syn_ack:?}");
-    assert_eq!(
-        failed(tcp::receive(&mut solo.board, &mut sockets[1], &mut [0; 1])),
-        Error::ConnectionAborted
-    );
-    late.took(syn_ack);
-    solo.send(late.ack());
-    assert_eq!(solo.board.counters().evicted, 1);
-    sockets.push(tcp::accept(&mut solo.board, &mut listener).expect("in its place"));
-    for socket in sockets {
-        solo.board.abort(socket);
-    }
-    tcp::close(&mut solo.board, listener);
-    solo.turn();
-    solo.assert_clean();
 }

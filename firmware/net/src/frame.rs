@@ -177,7 +177,7 @@ impl<'f> Segment<'f> {
     }
 
     /// The header with its options, as smoltcp reads it; `None` if that finds it broken. The checksum is not looked at.
-    fn repr(&self) -> Option<TcpRepr<'f>> {
+    pub(crate) fn repr(&self) -> Option<TcpRepr<'f>> {
         let (source, destination) = (&self.source.addr, &self.destination.addr);
         TcpRepr::parse(&self.packet(), source, destination, &ChecksumCapabilities::ignored()).ok()
     }

@@ -7,11 +7,13 @@
 
 mod challenge;
 mod mend;
+mod syn;
 
 use smoltcp::socket::tcp::State;
 
 pub(crate) use challenge::Throttle;
 pub(crate) use mend::{Newest, mend};
+pub(crate) use syn::with_segment_size;
 
 use crate::frame::Segment;
 use crate::seq::distance;
@@ -29,6 +31,8 @@ pub(crate) enum Verdict {
     Acknowledge,
     /// Give smoltcp a copy, with these numbers and without its FIN.
     Mend(Newest),
+    /// It begins a connection: give smoltcp [`with_segment_size`].
+    Begin,
 }
 
 /// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
@@ -38,7 +42,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         return Verdict::Drop;
     }
     if !tcb.judges(socket.state) {
-        return Verdict::Pass;
+        return if segment.syn { Verdict::Begin } else { Verdict::Pass };
     }
     // First, the sequence number: whatever else is outside of the window, smoltcp answers with an ACK.
     let rcv_nxt = tcb.rcv_nxt(socket);

@@ -26,7 +26,7 @@
 //! - `now` must not go back. If it jumps ahead, as after a chip's sleep, what was due meanwhile is done late, once.
 //! - No call on a socket blocks: what cannot be done yet is [`nb::Error::WouldBlock`](embedded_nal::nb::Error).
 //! - Nothing that a peer sends makes it panic. Each state of a connection has a time limit but the established one; those
-//!   give way after [`Limits::with_idle_evict`]'s time once no slot is free. One that has ended keeps its slot until its
+//!   give way to a request that waits once they have made no progress for [`Limits::with_pressure_evict`]'s time. One that has ended keeps its slot until its
 //!   owner closes it.
 //!
 //! # The device

@@ -38,6 +38,9 @@ pub const SYN_RECEIVED: Duration = Duration::from_secs(8);
 /// With no slot free, a handshake may be evicted from this age on.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
+/// Bytes of data, both ways together, that are progress of a connection: who says a byte now and then makes none.
+pub const PROGRESS: usize = 64;
+
 /// A request that found no slot is forgotten after this long. Each time its sender asks again it is twice as long, as is
 /// the time until it asks once more (RFC 6298 5.5): 1, 2, 4, 8 s and so on. Who asks only once does not take a slot much
 /// later, and who is patient is not forgotten in between, even if one of its SYNs is lost.
@@ -46,9 +49,9 @@ pub const SYN_HELD: Duration = Duration::from_secs(4);
 /// The longest that a request is remembered after its sender's last SYN.
 pub const SYN_HELD_MAX: Duration = Duration::from_secs(64);
 
-/// Largest frame of a remembered SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for
-/// MSS, window scale and SACK, padded.
-pub const SYN_SIZE: usize = 14 + 40 + 20 + 12;
+/// Largest frame of a SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for MSS, window scale, SACK and
+/// timestamps, padded.
+pub const SYN_SIZE: usize = 14 + 40 + 20 + 24;
 
 /// How long to wait for an acknowledgement before the stack helps smoltcp to retransmit, while no round
 /// trip has been measured. With [`ACK_DELAY_MAX`] it is the second of RFC 6298 2.1.
@@ -159,14 +162,14 @@ pub struct Limits {
     pub(crate) connect: Duration,
     pub(crate) keep_alive: Duration,
     pub(crate) user_timeout: Duration,
-    pub(crate) idle_evict: Duration,
+    pub(crate) pressure_evict: Duration,
     pub(crate) abandoned: Option<Duration>,
 }
 
 impl Limits {
     /// One slot reserved for each listening port, one for the client side; a connect fails after 15 s, a probe is due
-    /// after 20 s of silence, the end after 100 s; with no slot free, a connection may be evicted after 10 min without
-    /// data. No handle is taken for abandoned.
+    /// after 20 s of silence, the end after 100 s; while somebody waits for a slot, a connection may
+    /// be evicted after 15 s without progress. No handle is taken for abandoned.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -175,7 +178,7 @@ impl Limits {
             connect: Duration::from_secs(15),
             keep_alive: Duration::from_secs(20),
             user_timeout: Duration::from_secs(100),
-            idle_evict: Duration::from_secs(600),
+            pressure_evict: Duration::from_secs(15),
             abandoned: None,
         }
     }
@@ -212,10 +215,11 @@ impl Limits {
         Self { user_timeout: silence, ..self }
     }
 
-    /// With no slot free, a connection that moved no data for this long may be evicted; more than 20 s.
+    /// While a request for a connection waits for a slot, that which has made no progress for longest is reset, if it is this
+    /// long; while nobody waits, none is. Progress is [`PROGRESS`] bytes of data, either way.
     #[must_use]
-    pub const fn with_idle_evict(self, idle: Duration) -> Self {
-        Self { idle_evict: idle, ..self }
+    pub const fn with_pressure_evict(self, stalled: Duration) -> Self {
+        Self { pressure_evict: stalled, ..self }
     }
 
     /// A handle that no call named for this long was dropped without `close`, and what it held is reclaimed. `None`: a
@@ -256,8 +260,8 @@ impl Limits {
             "a lost probe must not end a connection"
         );
         assert!(
-            ORPHAN.total_micros() < self.idle_evict.total_micros(),
-            "what is closed goes first"
+            SYN_RECEIVED_EVICT.total_micros() < self.pressure_evict.total_micros(),
+            "a handshake gives way first"
         );
         assert!(self.reserve > 0, "a port that has no slot must find one");
     }

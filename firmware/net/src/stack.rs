@@ -310,6 +310,12 @@ impl<'a> NetStack<'a> {
         // After egress, which may have made data outstanding.
         self.recover::<D>(&mut next);
         self.next_egress(&egress, &mut next);
+        // Last of all: slots may have become free, and a reset leaves with the next poll.
+        for port in self.backlog.ports(now) {
+            if let Some(at) = self.pool.relieve(port, now, &mut self.counters) {
+                sooner(&mut next, at);
+            }
+        }
         #[cfg(feature = "multicast")]
         {
             next = earliest(next, self.reports.next(now));

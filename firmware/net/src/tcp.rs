@@ -38,7 +38,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::FourTuple;
-use crate::limits::{Limits, SEGMENT_SIZE};
+use crate::limits::{Limits, PROGRESS, SEGMENT_SIZE};
 #[cfg(feature = "async")]
 use crate::wake::TcpWaiters;
 pub(crate) use listener::Listener;
@@ -107,8 +107,10 @@ pub(crate) struct Slot {
     unpolled: bool,
     /// When the owner last used the handle.
     pub(crate) touched: Instant,
-    /// When payload last moved, either way.
-    pub(crate) moved: Instant,
+    /// When it last made progress; see [`PROGRESS`].
+    moved: Instant,
+    /// Bytes of data since then, both ways.
+    step: usize,
     /// An orphan's unacknowledged bytes when last looked at.
     unacknowledged: usize,
     pub(crate) tcb: Tcb,
@@ -132,6 +134,7 @@ impl Slot {
             unpolled: false,
             touched: Instant::ZERO,
             moved: Instant::ZERO,
+            step: 0,
             unacknowledged: 0,
             tcb: Tcb::new(),
             #[cfg(feature = "async")]
@@ -162,6 +165,14 @@ impl Slot {
     /// Whether the peer had closed in order before the connection ended.
     pub(crate) const fn finished(&self) -> bool {
         matches!(self.peer, Peer::Finished)
+    }
+
+    /// Notes that `count` bytes of data have come in, or been acknowledged.
+    pub(crate) const fn moved(&mut self, count: usize, now: Instant) {
+        self.step += count;
+        if self.step >= PROGRESS {
+            (self.step, self.moved) = (0, now);
+        }
     }
 
     /// Notes the peer's FIN.
@@ -217,6 +228,8 @@ pub(crate) struct Pool<'a> {
     /// Slots from here on are free. The first free one is taken, so that a large pool costs little.
     used: usize,
     queued: u32,
+    /// When a connection was last evicted, or long before.
+    evicted: Instant,
     /// An `Open` connection ended since the application last ran.
     pub(crate) app_wakeup: bool,
 }
@@ -229,7 +242,8 @@ impl<'a> Pool<'a> {
         listeners: &'a mut [Listener],
         limits: Limits,
     ) -> Self {
-        Self { set, slots, listeners, limits, used: 0, queued: 0, app_wakeup: false }
+        let evicted = Instant::from_micros_const(i64::MIN / 2);
+        Self { set, slots, listeners, limits, used: 0, queued: 0, evicted, app_wakeup: false }
     }
 
     /// All slots that are in use, and perhaps some that are not.

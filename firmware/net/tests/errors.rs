@@ -115,7 +115,7 @@ fn a_silent_peer_times_out() {
 fn an_eviction_is_an_abort_to_its_owner() {
     let mut world = World::ethernet();
     world.add(&config(1));
-    let limits = Limits::new().with_client_reserve(0).with_idle_evict(Duration::from_secs(100));
+    let limits = Limits::new().with_client_reserve(0).with_pressure_evict(Duration::from_secs(100));
     world.add(&config(2).with_limits(limits));
     world.add(&config(3));
     let listener = world.stack(0).tcp_listen(7).unwrap();

@@ -119,7 +119,7 @@ impl NetStack<'_> {
         device: &mut D,
         refused: bool,
     ) -> (Egress, Option<IpAddress>) {
-        let mut sent = Sent::new(self.pool.slots, self.capabilities.medium, self.now);
+        let mut sent = Sent::new(self.pool.slots, &self.capabilities, self.now);
         sent.refused = refused;
         let mut metered = Metered { device, sent };
         let mut outcome = Egress::Budget;

@@ -13,7 +13,7 @@ use super::NetStack;
 use super::repair::{self, Before, Problem};
 use super::transmit::{MeteredToken, Sent};
 use crate::frame::{Content, FourTuple, Frame, Link, Packet, Segment};
-use crate::guard::{Verdict, judge, mend};
+use crate::guard::{Verdict, judge, mend, with_segment_size};
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
 use crate::netstat::Count;
 use crate::tcp::Request;
@@ -276,6 +276,18 @@ impl NetStack<'_> {
                     self.give(index, before, copy, link, &segment, transmit);
                 }
             }
+            Verdict::Begin => {
+                let ip_mtu = self.capabilities.ip_mtu();
+                let copy = with_segment_size(segment, ip_mtu, self.mac()).filter(|_| sound);
+                let copy = copy
+                    .as_ref()
+                    .and_then(|copy| Some((copy.bytes(), copy.segment(self.capabilities.medium)?)));
+                let (bytes, segment) = match &copy {
+                    Some((bytes, segment)) => (*bytes, segment),
+                    None => (bytes, segment),
+                };
+                self.give(index, before, bytes, link, segment, transmit);
+            }
             _ => self.drop_unacceptable(),
         }
     }
@@ -298,6 +310,7 @@ impl NetStack<'_> {
             self.drop_unacceptable();
             return;
         };
+        transmit.sent.answer_of(tcb, &self.capabilities);
         self.counters.challenged = self.counters.challenged.wrapping_add(1);
         let probe = InjectedSegment::new(&probe, &ends, self.mac());
         self.pass(Recipient::Tcp, probe.bytes(), transmit);
@@ -314,6 +327,7 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let verify = self.capabilities.checksum.tcp.rx();
+        transmit.sent.answer_of(&self.pool.slots[index].tcb, &self.capabilities);
         self.pass(Recipient::Tcp, bytes, transmit);
         if segment.rst {
             self.pool.reset(index, before.state);
@@ -328,7 +342,10 @@ impl NetStack<'_> {
         if let (true, Some(link)) = (progress, link) {
             self.reached(&segment.source.addr, link.source);
         }
-        self.pool.slots[index].tcb.received(segment, verify, before, after, self.now);
+        let slot = &mut self.pool.slots[index];
+        let taken = before.queue.saturating_sub(after.queue);
+        slot.moved(taken + after.unread.saturating_sub(before.unread), self.now);
+        slot.tcb.received(segment, verify, before, after, self.now);
     }
 
     /// Gives smoltcp the FIN that is remembered, once all the data before it is in.

@@ -51,7 +51,7 @@ impl NetStack<'_> {
             swap(&mut narrow, &mut self.interface);
         }
         let handle = self.pool.set_aside(index, &mut self.aside);
-        let sent = Sent::new(self.pool.slots, self.capabilities.medium, self.now);
+        let sent = Sent::new(self.pool.slots, &self.capabilities, self.now);
         let mut metered = Metered { device, sent };
         for _ in 0..SEGMENTS_MAX {
             let result = narrow.poll_egress(self.now, &mut metered, &mut self.aside);

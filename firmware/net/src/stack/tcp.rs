@@ -212,7 +212,6 @@ impl NetStack<'_> {
             return Err(nb::Error::WouldBlock);
         }
         self.dirty = true;
-        self.pool.slots[index].moved = self.now;
         Ok(count)
     }
 
@@ -237,7 +236,6 @@ impl NetStack<'_> {
         }
         if count > 0 {
             let slot = &mut self.pool.slots[index];
-            slot.moved = self.now;
             slot.tcb.consumed(count);
             self.dirty = true;
         }

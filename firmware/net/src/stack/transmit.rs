@@ -6,12 +6,14 @@
 
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::IpAddress;
+use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 
 use crate::frame::discovery::{Kind, MESSAGE_SIZE};
 use crate::frame::{Content, Frame, Segment};
 use crate::netstat::{Count, Counters};
+use crate::seq::distance;
 use crate::tcp::Slot;
+use crate::tcp::tcb::Tcb;
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
@@ -28,13 +30,30 @@ pub(crate) struct Sent<'s> {
     pub(crate) swallowed: bool,
     /// Those that may be sending data.
     slots: &'s mut [Slot],
+    /// For an answer of the one connection that there may be one of: what is in flight.
+    flight: Option<Flight>,
     medium: Medium,
+    /// Checksums of TCP are ours to compute.
+    checksum: bool,
     now: Instant,
 }
 
+/// SND.UNA, and SND.NXT with what has ever been sent behind it.
+pub(crate) type Flight = (TcpSeqNumber, TcpSeqNumber);
+
 impl<'s> Sent<'s> {
     /// Nothing yet; data is that of `slots`.
-    pub(crate) const fn new(slots: &'s mut [Slot], medium: Medium, now: Instant) -> Self {
+    pub(crate) fn new(
+        slots: &'s mut [Slot],
+        capabilities: &DeviceCapabilities,
+        now: Instant,
+    ) -> Self {
+        let (medium, checksum) = (capabilities.medium, capabilities.checksum.tcp.tx());
+        Self { slots, medium, checksum, now, ..Self::answers() }
+    }
+
+    /// Nothing yet, nor will there be data: answers have none.
+    pub(crate) const fn answers() -> Self {
         Self {
             frames: 0,
             bytes: 0,
@@ -42,22 +61,25 @@ impl<'s> Sent<'s> {
             refused: false,
             asked: None,
             swallowed: false,
-            slots,
-            medium,
-            now,
+            slots: &mut [],
+            flight: None,
+            medium: Medium::Ethernet,
+            checksum: false,
+            now: Instant::ZERO,
         }
     }
 
-    /// Nothing yet, nor will there be data: answers have none.
-    pub(crate) const fn answers() -> Self {
-        Self::new(&mut [], Medium::Ethernet, Instant::ZERO)
+    /// What is to be sent is an answer of this connection.
+    pub(super) fn answer_of(&mut self, tcb: &Tcb, capabilities: &DeviceCapabilities) {
+        self.flight = tcb.in_flight_range();
+        (self.medium, self.checksum) = (capabilities.medium, capabilities.checksum.tcp.tx());
     }
 
     /// Notes a frame of smoltcp's, and says whether it is to leave: a question for a MAC address is not.
     #[inline(never)]
-    fn note(&mut self, bytes: &[u8]) -> bool {
+    fn note(&mut self, bytes: &mut [u8]) -> bool {
         let may_ask = may_ask(bytes.len());
-        if may_ask || !self.slots.is_empty() {
+        if may_ask || !self.slots.is_empty() || self.flight.is_some() {
             let frame = Frame::parse(bytes, self.medium);
             if let (true, Some(Content::Discovery(received))) =
                 (may_ask, frame.as_ref().map(|frame| &frame.content))
@@ -66,8 +88,15 @@ impl<'s> Sent<'s> {
                 self.asked = Some(received.target);
                 return false;
             }
-            if let Some(segment) = frame.and_then(|frame| frame.segment()) {
-                self.segment(&segment);
+            if let Some(segment) = frame.and_then(|frame| frame.segment())
+                && let Some(seq) = self.segment(&segment)
+            {
+                let (range, ends) = (segment.range(), segment.sent_on());
+                let mut packet = TcpPacket::new_unchecked(&mut bytes[range]);
+                packet.set_seq_number(seq);
+                if self.checksum {
+                    packet.fill_checksum(&ends.local.addr, &ends.remote.addr);
+                }
             }
         }
         self.frames += 1;
@@ -75,21 +104,27 @@ impl<'s> Sent<'s> {
         true
     }
 
-    /// Notes a segment in its connection.
-    fn segment(&mut self, segment: &Segment<'_>) {
+    /// Notes a segment in its connection. Returns the number that it is to have, if it is another.
+    fn segment(&mut self, segment: &Segment<'_>) -> Option<TcpSeqNumber> {
         let len = segment.len + usize::from(segment.fin);
-        if len == 0 && !segment.syn {
-            return;
-        }
         let ends = segment.sent_on();
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.tcb.is_of(&ends)) {
-            if segment.syn {
-                slot.tcb.syn_sent(segment.seq);
-            }
-            if len > 0 {
-                self.retransmitted += Count::from(slot.tcb.sent(segment.seq, len, self.now));
-            }
+        let slot = self.slots.iter_mut().find(|slot| slot.tcb.is_of(&ends));
+        if len == 0 && !segment.syn {
+            // RFC 9293 3.10.7.4: <SEQ=SND.NXT>. smoltcp does not count the byte of a zero-window probe, and goes back to
+            // SND.UNA to send again; to a peer that has all that, the segment would be an old one, and not acceptable.
+            let flight = slot.map_or(self.flight, |slot| slot.tcb.in_flight_range());
+            let (snd_una, snd_nxt) = flight?;
+            let behind = distance(snd_nxt, segment.seq) > 0 && distance(segment.seq, snd_una) >= 0;
+            return behind.then_some(snd_nxt);
         }
+        let slot = slot?;
+        if segment.syn {
+            slot.tcb.syn_sent(segment.seq);
+        }
+        if len > 0 {
+            self.retransmitted += Count::from(slot.tcb.sent(segment.seq, len, self.now));
+        }
+        None
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each listening port, and the client side, is an owner of slots. A slot is given as long as enough stay free
 //! for the owners that hold none yet. When there are too few, TIME-WAIT goes first, then the oldest
-//! handshake, then the connection that has been idle the longest.
+//! handshake, then the connection that has made no progress for longest.
 
 use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
@@ -108,8 +108,7 @@ impl Pool<'_> {
         loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
     }
 
-    /// Makes room at somebody's cost: a stale handshake can be replaced at once; a connection that moved
-    /// nothing for long is aborted, and its slot is free once the RST has left.
+    /// Makes room at the cost of a stale handshake, which can be replaced at once.
     fn evict(&mut self, owner: SlotOwner, now: Instant, counters: &mut Counters) -> Option<usize> {
         let handshake = self.oldest(&|index| {
             let Slot { phase, since, .. } = self.slots[index];
@@ -121,19 +120,59 @@ impl Pool<'_> {
             self.recycle(index);
             return Some(index);
         }
-        let leaving = self.slots[self.used()].iter().any(|slot| slot.phase == Phase::Aborting);
-        let idle = self.oldest(&|index| {
-            let Slot { phase, moved, .. } = self.slots[index];
-            let idle = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan)
-                && now >= moved + self.limits.idle_evict;
-            (idle && self.may_lose(index, owner)).then_some(moved)
+        None
+    }
+
+    /// Aborts the connection that has made no progress for longest, for somebody who waits; its slot is free once the RST
+    /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
+    fn evict_connection(
+        &mut self,
+        owner: SlotOwner,
+        now: Instant,
+        counters: &mut Counters,
+    ) -> Option<Instant> {
+        let soon = self.used().any(|index| match self.slots[index].phase {
+            Phase::Aborting => true,
+            // A flood of requests must not cost those who are in.
+            Phase::Handshake => self.may_lose(index, owner),
+            _ => false,
         });
-        if let (Some(index), false) = (idle, leaving) {
+        if soon {
+            return None;
+        }
+        let stalled = |index: usize| {
+            let Slot { phase, moved, .. } = self.slots[index];
+            let may = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan);
+            (may && self.may_lose(index, owner)).then_some(moved)
+        };
+        // One after the other: they come back, and each would only have that long.
+        let since = stalled(self.oldest(&stalled)?)?.max(self.evicted);
+        let due = since + self.limits.pressure_evict;
+        if now >= due {
+            // First of all who has closed, or never made any.
+            let never = |index: usize| {
+                let moved = stalled(index)?;
+                let over = now >= moved + self.limits.pressure_evict;
+                (over && moved <= self.slots[index].since).then_some(moved)
+            };
+            let index = self.oldest(&never).or_else(|| self.oldest(&stalled))?;
             counters.evicted = counters.evicted.wrapping_add(1);
+            self.evicted = now;
             self.app_wakeup |= self.slots[index].phase == Phase::Open;
             self.abort(index, now);
         }
-        None
+        Some(due)
+    }
+
+    /// Makes room for a request to `port` that waits; returns when to look again.
+    pub(crate) fn relieve(
+        &mut self,
+        port: u16,
+        now: Instant,
+        counters: &mut Counters,
+    ) -> Option<Instant> {
+        let owner = SlotOwner::Listener(self.listening(port)? as u8);
+        if self.has_room(owner) { None } else { self.evict_connection(owner, now, counters) }
     }
 
     /// Gets a free slot's socket ready for a new connection: what smoltcp keeps from the last one, or
@@ -202,7 +241,10 @@ impl Pool<'_> {
 
     /// A slot for an outgoing connection, prepared.
     pub(crate) fn take_client(&mut self, now: Instant, counters: &mut Counters) -> Option<usize> {
-        let index = self.take(SlotOwner::Client, now, counters)?;
+        let Some(index) = self.take(SlotOwner::Client, now, counters) else {
+            self.evict_connection(SlotOwner::Client, now, counters);
+            return None;
+        };
         self.prepare(index, SlotOwner::Client, now);
         self.slots[index].phase = Phase::Open;
         Some(index)

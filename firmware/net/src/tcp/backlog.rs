@@ -33,6 +33,9 @@ struct Held {
     repeats: u8,
 }
 
+/// Sooner than this nobody asks again (RFC 6298 2.1: a second); that is a duplicate, or somebody in a hurry.
+const REPEAT_MIN: u32 = 500_000 >> 10;
+
 const _: () = {
     const SIZE: usize = if cfg!(feature = "ipv6") { 56 } else { 28 };
     assert!(size_of::<Held>() <= SIZE, "it is RAM, and as often as there are places");
@@ -102,8 +105,11 @@ impl BacklogView<'_> {
         let known = self.find(&held.ends);
         let room = known.is_some() || !self.held.is_full();
         if self.held.capacity() > 0 && (known.is_some() || !room) {
-            let repeats = self.remove(known.unwrap_or(0)).repeats;
-            held.repeats = if known.is_some() { repeats.saturating_add(1) } else { 0 };
+            let before = self.remove(known.unwrap_or(0));
+            if known.is_some() && before.seq_number == held.seq_number {
+                let again = held.at.wrapping_sub(before.at) >= REPEAT_MIN;
+                held.repeats = before.repeats.saturating_add(u8::from(again));
+            }
         }
         let _ = self.held.push(held);
         room
@@ -135,10 +141,27 @@ impl BacklogView<'_> {
         self.held.remove(index)
     }
 
-    /// The oldest request for a port that `has_slot` says has a slot.
+    /// The ports that somebody waits for, the oldest's first. Who has asked but once may be nobody: a flood of forged
+    /// requests names as many senders.
+    pub(crate) fn ports(&self, now: Instant) -> impl Iterator<Item = u16> + use<'_> {
+        let now = clock(now);
+        let waits = move |held: &&Held| held.repeats > 0 && held.is_fresh(now);
+        self.held.iter().filter(waits).map(|held| held.ends.local.port)
+    }
+
+    /// The oldest request for a port that `has_slot` says has a slot; first of all of those who have asked again.
     pub(crate) fn ready(&self, now: Instant, has_slot: impl Fn(u16) -> bool) -> Option<usize> {
         let now = clock(now);
-        self.held.iter().position(|held| held.is_fresh(now) && has_slot(held.ends.local.port))
+        let mut first = None;
+        for (index, held) in self.held.iter().enumerate() {
+            if held.is_fresh(now) && has_slot(held.ends.local.port) {
+                if held.repeats > 0 {
+                    return Some(index);
+                }
+                first = first.or(Some(index));
+            }
+        }
+        first
     }
 
     /// Takes a request out, as a frame to `mac`, and from it: where the sender is may have changed. Those that have become
@@ -327,6 +350,21 @@ mod tests {
         assert!(!hold(&mut backlog, &frame));
         let first = next(&mut backlog).unwrap();
         assert_eq!(first.bytes(), syn(50_002));
+    }
+
+    #[test]
+    fn who_has_asked_again_comes_first_and_a_duplicate_is_no_question() {
+        let second = |at| Instant::ZERO + Duration::from_secs(at);
+        for (again, first) in [(0, 50_002), (1, 50_000)] {
+            let mut memory = Backlog::<SIZE>::new();
+            let mut backlog = BacklogView::from(&mut memory);
+            let checksums = ChecksumCapabilities::default();
+            for (port, at) in [(50_000, 0), (50_002, 0), (50_000, again), (50_001, 1)] {
+                backlog.hold(&parse(&syn(port)), second(at), &checksums);
+            }
+            assert_eq!(backlog.ports(second(1)).count(), usize::from(again > 0));
+            assert_eq!(take(&mut backlog, second(1), |_| true).unwrap().bytes(), syn(first));
+        }
     }
 
     #[test]

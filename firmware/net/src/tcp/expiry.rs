@@ -184,7 +184,6 @@ impl Pool<'_> {
         if queue < slot.unacknowledged {
             slot.unacknowledged = queue;
             slot.since = now;
-            slot.moved = now;
         }
         let deadline = slot.since + ORPHAN;
         if now < deadline {

@@ -175,6 +175,12 @@ impl Tcb {
         distance(seq, first) >= 0 && distance(snd_max, seq) > 0
     }
 
+    /// From what to behind what is in flight, if anything is.
+    pub(crate) fn in_flight_range(&self) -> Option<(TcpSeqNumber, TcpSeqNumber)> {
+        let flies = self.synchronized && self.snd_max != self.snd_una;
+        flies.then_some((self.snd_una, self.snd_max))
+    }
+
     /// The longest packet that the path takes, if that is known to be less than the device's.
     pub(crate) fn path_mtu(&self) -> Option<usize> {
         (self.path_mtu > 0).then_some(self.path_mtu.into())
