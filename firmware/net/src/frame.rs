@@ -9,6 +9,8 @@ pub(crate) mod discovery;
 #[cfg(feature = "ipv6")]
 pub(crate) mod extension;
 mod ip;
+#[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+pub(crate) mod membership;
 pub(crate) mod quote;
 
 use core::ops::Range;

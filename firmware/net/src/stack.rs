@@ -28,6 +28,8 @@ mod ingress;
 mod interface;
 mod introspect;
 mod isn;
+#[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+mod mld;
 mod nal;
 mod narrow;
 mod others;
@@ -81,6 +83,8 @@ pub struct NetStack<'a> {
     capabilities: DeviceCapabilities,
     neighbors: Neighbors,
     identity: Identity,
+    #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+    membership: mld::Membership,
     pool: Pool<'a>,
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
@@ -166,6 +170,8 @@ impl<'a> NetStack<'a> {
             capabilities,
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
+            #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+            membership: mld::Membership::new(),
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,

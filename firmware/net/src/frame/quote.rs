@@ -43,16 +43,14 @@ impl QuotedSegment {
     /// Reads an ICMP error. `None`: it is none, is not sound, or not about TCP.
     #[inline(never)]
     pub(crate) fn parse(packet: &Packet<'_>, checksums: &ChecksumCapabilities) -> Option<Self> {
-        let &[kind, code, _, _, first, second, third, fourth, ref quote @ ..] = packet.payload
-        else {
-            return None;
-        };
+        let (&[kind, code, _, _], rest) = packet.payload.split_first_chunk::<4>()?;
+        let (&word, quote) = rest.split_first_chunk::<4>()?;
         match (packet.protocol, packet.source, packet.destination) {
             (IpProtocol::Icmp, IpAddress::Ipv4(_), IpAddress::Ipv4(_)) => {
                 let (len, addresses) = quoted_ipv4(quote)?;
                 let cause = match (kind, code) {
                     (3, 2 | 3) => Cause::Hard,
-                    (3, 4) => too_big_ipv4(u16::from_be_bytes([third, fourth]), quote)?,
+                    (3, 4) => too_big_ipv4(u16::from_be_bytes([word[2], word[3]]), quote)?,
                     (3 | 11 | 12, _) => Cause::Soft,
                     _ => return None,
                 };
@@ -64,7 +62,7 @@ impl QuotedSegment {
             (IpProtocol::Icmpv6, IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
                 let cause = match (kind, code) {
                     (1, 1 | 4) => Cause::Hard,
-                    (2, _) => too_big_ipv6(u32::from_be_bytes([first, second, third, fourth]))?,
+                    (2, _) => too_big_ipv6(u32::from_be_bytes(word))?,
                     (1 | 3 | 4, _) => Cause::Soft,
                     _ => return None,
                 };

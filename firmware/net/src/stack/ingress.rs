@@ -153,6 +153,8 @@ impl NetStack<'_> {
                     if ours {
                         self.icmp_error::<T>(packet);
                     }
+                    #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+                    self.hear_query(packet);
                     self.pass(Recipient::Others, bytes, transmit);
                 }
                 _ => self.offer(bytes, link, packet, ours, transmit),

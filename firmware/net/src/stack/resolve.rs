@@ -12,7 +12,6 @@ use crate::frame::discovery::{Kind, Message, Received};
 use crate::frame::{Packet, same};
 use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
 use crate::neighbors::Source;
-use crate::netstat::Count;
 use crate::tcp::Phase;
 use crate::time::sooner;
 use crate::workaround::inject::InjectedSegment;
@@ -263,6 +262,10 @@ impl NetStack<'_> {
             self.identity.spoken = Some(self.now);
             self.identity.announce = Some((self.now, index + 1));
         }
+        #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+        if self.report_egress(device) {
+            return true;
+        }
         while let Some(index) = self.neighbors.due(self.now) {
             // Room first: what is taken for asked is asked.
             let Some(token) = device.transmit(self.now) else { return true };
@@ -298,9 +301,7 @@ impl NetStack<'_> {
     fn transmit(&mut self, token: impl TxToken, message: &Message) {
         let len = message.len();
         token.consume(len, |buffer| message.emit(buffer));
-        let counters = &mut self.counters;
-        counters.frames_out = counters.frames_out.wrapping_add(1);
-        counters.bytes_out = counters.bytes_out.wrapping_add(len as Count);
+        self.counters.count_frame(len);
     }
 
     /// Makes `next` no later than when [`NetStack::discovery_egress`] has something to do.
@@ -309,6 +310,8 @@ impl NetStack<'_> {
             return;
         }
         self.neighbors.ask_at(next);
+        #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+        self.report_at(next);
         if let Some((at, _)) = self.identity.announce {
             sooner(next, at);
         }

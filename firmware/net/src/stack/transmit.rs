@@ -129,6 +129,12 @@ impl<'s> Sent<'s> {
 }
 
 impl Counters {
+    /// Counts a frame of our own making.
+    pub(super) const fn count_frame(&mut self, len: usize) {
+        self.frames_out = self.frames_out.wrapping_add(1);
+        self.bytes_out = self.bytes_out.wrapping_add(len as Count);
+    }
+
     /// Counts what has left.
     #[inline(never)]
     pub(super) fn count_sent(&mut self, sent: &Sent<'_>) {

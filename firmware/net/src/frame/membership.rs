@@ -1,0 +1,111 @@
+//! Multicast listener discovery: a router's question, and a report of one group (RFC 2710 3, RFC 3810 5).
+
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet, IpAddress, IpProtocol,
+    Ipv6Address, Ipv6Packet, Ipv6Repr,
+};
+
+use crate::frame::Packet;
+
+const QUERY: u8 = 130;
+const REPORT_OLD: u8 = 131;
+const REPORT: u8 = 143;
+/// Length of a question in the words of RFC 2710; those of RFC 3810 are longer (8.1).
+const OLD: usize = 24;
+
+/// The kind of a record: whoever sends to the group (RFC 3810 5.2.12).
+const MODE_IS_EXCLUDE: u8 = 2;
+
+/// Every router that knows of reports (RFC 3810 5.2.14).
+const ALL_ROUTERS: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16);
+
+/// The hop-by-hop header that makes routers look (RFC 2711), before `ICMPv6`.
+const ROUTER_ALERT: [u8; 8] = [58, 0, 5, 2, 0, 0, 1, 0];
+
+/// A router's question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query {
+    /// Unspecified: which groups there are.
+    pub(crate) group: Ipv6Address,
+    /// In how many milliseconds the answer is wanted.
+    pub(crate) within: u32,
+    /// In the words of RFC 2710.
+    pub(crate) old: bool,
+}
+
+impl Query {
+    /// Reads a question. `None`: it is none, or not from a router on the link (RFC 3810 6.2).
+    pub(crate) fn parse(packet: &Packet<'_>) -> Option<Self> {
+        let (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) =
+            (packet.source, packet.destination)
+        else {
+            return None;
+        };
+        let [QUERY, 0, _, _, high, low, _, _, body @ ..] = packet.payload else { return None };
+        // Of a hop-by-hop header, and directly from there.
+        let direct = matches!(packet.bytes, [_, _, _, _, _, _, 0, 1, ..]);
+        let icmp = Icmpv6Packet::new_unchecked(packet.payload);
+        let sound = icmp.verify_checksum(&source, &destination);
+        if !direct || !sound || !source.is_unicast_link_local() {
+            return None;
+        }
+        let code = u32::from(u16::from_be_bytes([*high, *low]));
+        let old = packet.payload.len() == OLD;
+        let within = if old || code < 1 << 15 {
+            code
+        } else {
+            // A floating-point number (RFC 3810 5.1.3).
+            (code & 0xfff | 0x1000) << ((code >> 12 & 7) + 3)
+        };
+        Some(Self { group: Ipv6Address::from(*body.first_chunk::<16>()?), within, old })
+    }
+}
+
+/// A report that we listen to a group, whoever sends to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report {
+    pub(crate) mac: EthernetAddress,
+    pub(crate) own: Ipv6Address,
+    pub(crate) group: Ipv6Address,
+    /// In the words of RFC 2710.
+    pub(crate) old: bool,
+}
+
+impl Report {
+    /// Bytes of its frame.
+    pub(crate) const fn len(&self) -> usize {
+        14 + 40 + ROUTER_ALERT.len() + if self.old { OLD } else { 8 + 20 }
+    }
+
+    /// Writes its frame of [`Report::len`] bytes.
+    #[inline(never)]
+    pub(crate) fn emit(&self, buffer: &mut [u8]) {
+        let to = if self.old { self.group } else { ALL_ROUTERS };
+        let mut ethernet = EthernetFrame::new_unchecked(buffer);
+        ethernet.set_src_addr(self.mac);
+        let [.., a, b, c, d] = to.octets();
+        ethernet.set_dst_addr(EthernetAddress([0x33, 0x33, a, b, c, d]));
+        ethernet.set_ethertype(EthernetProtocol::Ipv6);
+        let ip = Ipv6Repr {
+            src_addr: self.own,
+            dst_addr: to,
+            next_header: IpProtocol::HopByHop,
+            payload_len: self.len() - 14 - 40,
+            hop_limit: 1,
+        };
+        let mut packet = Ipv6Packet::new_unchecked(ethernet.payload_mut());
+        ip.emit(&mut packet);
+        let (alert, icmp) = packet.payload_mut().split_at_mut(ROUTER_ALERT.len());
+        alert.copy_from_slice(&ROUTER_ALERT);
+        icmp.fill(0);
+        if self.old {
+            icmp[0] = REPORT_OLD;
+        } else {
+            (icmp[0], icmp[7]) = (REPORT, 1);
+            icmp[8] = MODE_IS_EXCLUDE;
+        }
+        let group = icmp.len() - 16;
+        icmp[group..].copy_from_slice(&self.group.octets());
+        Icmpv6Packet::new_unchecked(icmp).fill_checksum(&self.own, &to);
+    }
+}

@@ -1,0 +1,103 @@
+//! Which groups we listen to, told to routers and switches (MLD: RFC 3810, and RFC 2710 for who asks in its words).
+//!
+//! Neighbours ask for each of our IPv6 addresses by its solicited-node group (RFC 4861 7.2.1). A switch that looks into MLD passes
+//! that on only to those who have reported the group to the router that asks for it. So each is reported then; where nobody asks,
+//! nothing is held back (RFC 4541), and nothing is said. With the feature `multicast`, smoltcp does this together with the
+//! groups that were joined. Cost: 40 bytes.
+
+use smoltcp::phy::{Device, TxToken};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{IpAddress, IpCidr, Ipv6Address};
+
+use super::NetStack;
+use crate::frame::Packet;
+use crate::frame::discovery::solicited_node;
+use crate::frame::membership::{Query, Report};
+use crate::time::sooner;
+
+/// What is to be reported.
+#[derive(Debug)]
+pub(super) struct Membership {
+    /// When, and from which of our addresses on.
+    due: Option<(Instant, usize)>,
+    /// In the words of RFC 2710.
+    old: bool,
+    /// The one group that was asked for, or all of them.
+    only: Option<Ipv6Address>,
+}
+
+impl Membership {
+    /// Nobody has asked.
+    pub(super) const fn new() -> Self {
+        Self { due: None, old: false, only: None }
+    }
+}
+
+impl NetStack<'_> {
+    /// Takes in a router's question. It is answered at a random moment of the time that it gives (RFC 3810 6.2).
+    #[inline(never)]
+    pub(super) fn hear_query(&mut self, packet: &Packet<'_>) {
+        let Some(Query { group, within, old }) = Query::parse(packet) else { return };
+        let wait = self.rng.below(within.saturating_add(1));
+        let at = self.now + Duration::from_millis(wait.into());
+        let only = (!group.is_unspecified()).then_some(group);
+        let membership = &mut self.membership;
+        match membership.due {
+            // One answer to all that is asked until it leaves.
+            Some((due, _)) => {
+                membership.due = Some((due.min(at), 0));
+                membership.old |= old;
+                membership.only = membership.only.filter(|_| membership.only == only);
+            }
+            None => *membership = Membership { due: Some((at, 0)), old, only },
+        }
+    }
+
+    /// Sends the reports that are due. Says whether the device refused.
+    pub(super) fn report_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        while let Some((_, index)) = self.membership.due.filter(|(at, _)| *at <= self.now) {
+            let Some(own) = self.interface.ip_addrs().get(index).map(IpCidr::address) else {
+                self.membership.due = None;
+                break;
+            };
+            if let Some(report) = self.report(own, index) {
+                let Some(token) = device.transmit(self.now) else { return true };
+                token.consume(report.len(), |buffer| report.emit(buffer));
+                self.counters.count_frame(report.len());
+            }
+            self.membership.due = Some((self.now, index + 1));
+        }
+        false
+    }
+
+    /// What is to be said of one address, if its group has not been reported with one before it.
+    fn report(&self, own: IpAddress, index: usize) -> Option<Report> {
+        let (mac, IpAddress::Ipv6(own)) = (self.mac()?, own) else { return None };
+        let group = solicited_node(own);
+        let told = self.interface.ip_addrs()[..index].iter().any(|cidr| match cidr.address() {
+            IpAddress::Ipv6(other) => solicited_node(other) == group,
+            IpAddress::Ipv4(_) => false,
+        });
+        let Membership { old, only, .. } = self.membership;
+        let asked = only.is_none_or(|only| only == group);
+        let own = self.link_local();
+        (!told && asked).then_some(Report { mac, own, group, old })
+    }
+
+    /// Who a report is from: our link-local address, or nobody (RFC 3810 5.2.13).
+    fn link_local(&self) -> Ipv6Address {
+        let mut all = self.interface.ip_addrs().iter();
+        all.find_map(|cidr| match cidr.address() {
+            IpAddress::Ipv6(own) if own.is_unicast_link_local() => Some(own),
+            _ => None,
+        })
+        .unwrap_or(Ipv6Address::UNSPECIFIED)
+    }
+
+    /// Makes `next` no later than when a report is due.
+    pub(super) fn report_at(&self, next: &mut Option<Instant>) {
+        if let (Some((at, _)), Some(_)) = (self.membership.due, self.mac()) {
+            sooner(next, at);
+        }
+    }
+}
