@@ -131,6 +131,22 @@ fn reset(client: TcpStream) {
     drop(client);
 }
 
+/// The board has no urgent data, RFC 9293 3.8.5: it comes in line with the rest.
+#[test]
+fn urgent_bytes_come_back_where_they_were() {
+    let user = User::quiet(&[]);
+    let mut client = connect(user.echo);
+    let mut send = |bytes: &[u8], back: &[u8]| {
+        socket2::SockRef::from(&client).send_out_of_band(bytes).unwrap();
+        client.write_all(b"de").unwrap();
+        let mut echoed = vec![0; back.len()];
+        client.read_exact(&mut echoed).unwrap();
+        assert_eq!(echoed, back);
+    };
+    send(b"c", b"cde");
+    send(b"abc", b"abcde");
+}
+
 #[test]
 fn a_client_that_resets_mid_transfer_resets_the_board_s_connection() {
     let user = User::quiet(&[]);

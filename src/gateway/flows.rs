@@ -101,7 +101,10 @@ impl Flows {
             return Err(board);
         }
         let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE);
-        let _ = socket2::SockRef::from(&kernel).set_tcp_keepalive(&keep_alive);
+        let socket = socket2::SockRef::from(&kernel);
+        let _ = socket.set_tcp_keepalive(&keep_alive);
+        // The board has no urgent data: to it, such a byte is one like any other, and must not be missing.
+        let _ = socket.set_out_of_band_inline(true);
         let _ = kernel.set_nodelay(true);
         let flow = Flow {
             phase,
