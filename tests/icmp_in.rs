@@ -219,6 +219,12 @@ fn no_error_ends_what_is_established() {
         solo.send(host_unreachable(&first));
         solo.send(error(&first, if is_v4(&first) { Kind(3, 2) } else { Kind(1, 1) }, 0));
         assert_eq!(solo.board.counters().errors_believed, 3);
+        // Source quench is no error any more (RFC 9293, MUST-55).
+        if is_v4(&first) {
+            solo.send(error(&first, Kind(4, 0), 0));
+        }
+        assert_eq!(solo.board.counters().errors_believed, 3);
+        assert_eq!(solo.board.counters().errors_disbelieved, 0);
         assert_eq!(take_all(&mut solo, &mut client).0, data);
         assert!(solo.netstat().contains("ESTABLISHED"), "{}", solo.netstat());
         solo.end(socket, listener);
