@@ -13,36 +13,71 @@ use tapboard_firmware::{BOARD_NET, PEER_NET};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Where the board answers a ping of the peer's that comes from `sender`.
+fn goes_to(solo: &mut Solo<'_>, sender: EthernetAddress) -> Vec<EthernetAddress> {
+    solo.answers = |_| false;
+    solo.others.clear();
+    solo.put(sent_by(sender, ping(host(2, false), board(false))));
+    solo.turn();
+    answered(solo)
+}
+
 /// A packet tells where to answer it; but it takes nobody's place who has answered for himself.
 #[test]
-fn a_packet_from_elsewhere_does_not_move_a_confirmed_neighbour_but_its_own_announcement_does() {
+fn a_packet_from_elsewhere_does_not_move_a_confirmed_neighbour() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let (client, socket, listener) = connected(&mut solo);
     let IpAddress::Ipv4(peer) = client.own.addr else { unreachable!() };
-    let goes_to = |solo: &mut Solo<'_>, sender: EthernetAddress| {
-        solo.answers = |_| false;
-        solo.others.clear();
-        solo.put(sent_by(sender, ping(peer.into(), board(false))));
-        solo.turn();
-        answered(solo)
-    };
     let true_mac = PEER_NET.mac();
     assert_eq!(goes_to(&mut solo, true_mac), [true_mac]);
     assert_eq!(goes_to(&mut solo, mac(66)), [true_mac]);
-    // RFC 826: what is known is updated, whoever was asked for.
-    for (operation, new) in [(ArpOperation::Request, mac(1)), (ArpOperation::Reply, mac(2))] {
-        solo.put(arp(operation, new, peer, peer));
-        assert_eq!(goes_to(&mut solo, new), [new]);
-    }
     // Nobody is learned of who speaks to others.
     solo.put(arp(ArpOperation::Reply, mac(99), Ipv4Address::new(192, 0, 2, 99), peer));
-    assert_eq!(goes_to(&mut solo, mac(2)), [mac(2)]);
+    assert_eq!(goes_to(&mut solo, mac(66)), [true_mac]);
     // After half a minute of silence, whoever speaks next is believed.
     solo.pass(SECOND * 31);
-    assert_eq!(goes_to(&mut solo, true_mac), [true_mac]);
+    assert_eq!(goes_to(&mut solo, mac(2)), [mac(2)]);
     solo.said();
     solo.end(socket, listener);
+}
+
+/// Anybody can announce another's address: who is known is asked, and stays if he is there.
+#[test]
+fn an_announcement_moves_a_confirmed_neighbour_only_if_he_does_not_answer() {
+    for operation in [ArpOperation::Request, ArpOperation::Reply] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (client, socket, listener) = connected(&mut solo);
+        let IpAddress::Ipv4(peer) = client.own.addr else { unreachable!() };
+        let true_mac = PEER_NET.mac();
+        let forged = |solo: &mut Solo<'_>| {
+            solo.put(arp(operation, mac(1), peer, peer));
+            solo.turn();
+        };
+        for _ in 0..5 {
+            solo.asked = 0;
+            solo.answers = |_| true;
+            forged(&mut solo);
+            assert_eq!(solo.asked, 1, "at once");
+            assert_eq!(goes_to(&mut solo, mac(1)), [true_mac]);
+            solo.pass(SECOND * 2);
+            assert_eq!(solo.asked, 1, "it has answered");
+        }
+        // A failover: the announcement, no answer, and an answer of the other.
+        solo.answers = |_| false;
+        solo.asked = 0;
+        forged(&mut solo);
+        solo.pass(SECOND / 2);
+        forged(&mut solo);
+        assert_eq!(goes_to(&mut solo, mac(1)), [true_mac], "too early");
+        solo.pass(SECOND);
+        assert_eq!(solo.asked, 2);
+        forged(&mut solo);
+        assert_eq!(goes_to(&mut solo, mac(1)), [mac(1)]);
+        solo.said();
+        solo.end(socket, listener);
+    }
 }
 
 /// What the stack does not take for a message about neighbours, smoltcp must not take for one either.

@@ -9,7 +9,8 @@
 //! A MAC address is believed as far as what tells it goes. One seen as the source of a packet is good enough to
 //! answer that packet, and gives way to the next one seen. One that has answered the board's own question, or
 //! completed a handshake, is confirmed: packets from elsewhere do not change it while it is fresh, and it is the last to
-//! make room. One that is not heard of any more is still used while it is asked for anew: everybody that a connection
+//! make room. If somebody else says to be it, it is asked first, and believed if it answers: who has taken its place, as
+//! after a failover, is found a second later. One that is not heard of any more is still used while it is asked for anew: everybody that a connection
 //! is open to is asked for then, as is whoever something is to be sent to. A packet from beyond the gateway tells of the
 //! gateway only while nothing is known of it, for any host on the link can have sent it.
 //!
@@ -25,6 +26,10 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 use crate::frame::same;
 use crate::limits::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
 use crate::time::sooner;
+
+/// Questions that a confirmed neighbour may leave unanswered before somebody is believed who says to be it, and one for
+/// the doubt itself.
+const DOUBTS: u8 = 2;
 
 #[derive(Debug)]
 struct Neighbor {
@@ -79,7 +84,7 @@ impl Neighbor {
             return None;
         }
         let stale = if self.mac.is_some() { self.heard + NEIGHBOR_FRESH } else { self.asked };
-        Some(if self.asks == 0 { stale } else { stale.max(self.asked + NEIGHBOR_ASK) })
+        Some(if self.asks == 0 { stale } else { self.asked + NEIGHBOR_ASK })
     }
 }
 
@@ -164,7 +169,13 @@ impl Neighbors {
         let keep = match source {
             Source::Packet => entry.confirmed && entry.fresh(now),
             Source::Routed | Source::WeakAnswer => entry.mac.is_some(),
-            Source::Question | Source::Answer => false,
+            Source::Question | Source::Answer => {
+                let doubted = entry.confirmed && entry.fresh(now) && entry.asks <= DOUBTS;
+                if doubted && entry.asks == 0 && entry.mac != Some(mac) {
+                    (entry.asks, entry.asked) = (1, now - NEIGHBOR_ASK);
+                }
+                doubted
+            }
         };
         if entry.mac == Some(mac) {
             entry.confirmed |= source == Source::Answer && entry.asks > 0;
