@@ -30,7 +30,7 @@ fn assert_reset_at(solo: &mut Solo<'_>, seconds: i64) {
 }
 
 #[test]
-fn an_orphan_in_fin_wait_2_is_reset_after_20_s() {
+fn an_orphan_in_fin_wait_2_is_reset_after_a_minute() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let (mut client, socket, listener) = connected(&mut solo);
@@ -41,16 +41,21 @@ fn an_orphan_in_fin_wait_2_is_reset_after_20_s() {
     client.ack += 1;
     solo.send(client.ack());
     assert!(solo.netstat().contains("FIN-WAIT-2"), "{}", solo.netstat());
-    solo.pass(Duration::from_millis(19_900));
+    // However often it answers.
+    for _ in 0..599 {
+        solo.pass(SECOND / 10);
+        solo.said();
+        solo.send(client.ack());
+    }
     assert_eq!(solo.board.free_slots(), SLOTS - 1);
     solo.pass(SECOND);
-    assert_reset_at(&mut solo, 20);
+    assert_reset_at(&mut solo, 60);
     assert_eq!(solo.board.counters().orphans_expired, 1);
     solo.assert_clean();
 }
 
 #[test]
-fn an_orphan_whose_fin_is_never_acknowledged_is_reset_after_20_s() {
+fn an_orphan_whose_peer_is_gone_is_reset_after_100_s() {
     for state in ["FIN-WAIT-1", "CLOSING", "LAST-ACK"] {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
@@ -65,10 +70,13 @@ fn an_orphan_whose_fin_is_never_acknowledged_is_reset_after_20_s() {
             solo.send(client.fin());
         }
         assert!(solo.netstat().contains(state), "{}", solo.netstat());
-        solo.pass(Duration::from_millis(19_900));
+        solo.pass(Duration::from_millis(99_900));
         assert_eq!(solo.board.free_slots(), SLOTS - 1, "{state}");
+        // The FIN is asked for as any data: once a doubled wait.
+        let fins = solo.said().iter().filter(|segment| segment.is_fin()).count();
+        assert!((9..=10).contains(&fins), "{state}: {fins}");
         solo.pass(SECOND);
-        assert_reset_at(&mut solo, 20);
+        assert_reset_at(&mut solo, 100);
         assert_eq!(solo.board.counters().orphans_expired, 1, "{state}");
         solo.assert_clean();
     }
@@ -116,26 +124,49 @@ fn an_orphan_whose_slow_reader_still_reads_is_not_cut() {
     solo.assert_clean();
 }
 
-/// One that reads nothing for 20 s is, however politely it answers the window probes.
+/// One that reads nothing for five minutes, but answers each probe, lives (RFC 9293 3.8.6.1, MUST-37), and has every byte
+/// once it reads.
 #[test]
-fn an_orphan_whose_peer_keeps_its_window_shut_is_reset_after_20_s() {
-    let mut memory = SoloMemory::new();
-    let mut solo = Solo::new(&mut memory, 1);
-    let (mut client, mut socket, listener) = connected(&mut solo);
-    client.window = 0;
-    solo.send(client.ack());
-    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"never read"), Ok(10));
-    tcp::close(&mut solo.board, socket);
-    tcp::close(&mut solo.board, listener);
-    solo.turn();
-    for _ in 0..50 {
-        solo.pass(Duration::from_millis(500));
-        if solo.board.free_slots() < SLOTS {
-            solo.send(client.ack());
+fn an_orphan_whose_peer_keeps_its_window_shut_and_answers_lives() {
+    for state in ["FIN-WAIT-1", "CLOSE-WAIT"] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected(&mut solo);
+        client.window = 0;
+        solo.send(client.ack());
+        if state == "CLOSE-WAIT" {
+            solo.send(client.fin());
         }
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[7; 1000]), Ok(1000));
+        tcp::close(&mut solo.board, socket);
+        tcp::close(&mut solo.board, listener);
+        solo.turn();
+        let mut probes = 0;
+        for _ in 0..3000 {
+            solo.pass(SECOND / 10);
+            if !solo.said().is_empty() {
+                probes += 1;
+                solo.send(client.ack());
+                assert_eq!(solo.said(), []);
+            }
+        }
+        // 0.2, 0.6, 1.4, 3, 6.2, 12.6, 25.4, 51 and 102 s, then each minute.
+        assert!((11..=13).contains(&probes), "{state}: {probes}");
+        assert!(solo.netstat().contains(state), "{}", solo.netstat());
+        client.window = 8192;
+        solo.send(client.ack());
+        let said = solo.said();
+        assert_eq!(said.len(), 1, "{said:#?}");
+        assert_eq!((said[0].payload.len(), said[0].is_fin()), (1000, true));
+        client.ack += 1001;
+        solo.send(client.ack());
+        if state == "FIN-WAIT-1" {
+            solo.send(client.fin());
+            solo.pass(SECOND * 11);
+        }
+        assert_eq!(solo.board.counters().orphans_expired, 0);
+        solo.assert_clean();
     }
-    assert_reset_at(&mut solo, 20);
-    solo.assert_clean();
 }
 
 #[test]

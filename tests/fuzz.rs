@@ -103,7 +103,7 @@ impl Echo {
         solo.board.close(self.datagrams).unwrap();
         solo.turn();
         // The longest any slot may live on without its owner.
-        solo.pass(Duration::from_secs(60));
+        solo.pass(Duration::from_secs(200));
         solo.assert_clean();
     }
 }

@@ -67,7 +67,7 @@ fn an_acknowledgement_of_all_that_was_sent_is_taken() {
     solo.send(client.ack());
     assert_eq!(tcp::send(&mut solo.board, &mut socket, b"ab"), Ok(2));
     solo.turn();
-    solo.pass(SECOND);
+    solo.pass(SECOND / 2);
     assert_eq!(data_sent(&mut solo, &client), [(0, 1)], "a probe");
     client.ack += 1;
     solo.send(client.ack());

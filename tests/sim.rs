@@ -164,8 +164,9 @@ fn a_host_on_bare_smoltcp_serves_the_boards_client() {
         let plan = WorldPlan::from_text(&text).expect("it is a plan");
         let (report, hash) = hashed(&plan, &mut arena);
         assert_eq!(report.failure, None);
-        // A line and its acknowledgement a second.
-        assert!(report.frames > 200, "{report:?}");
+        // A line and its acknowledgement a second, but for half a minute in which a swapped host on bare smoltcp is silent:
+        // it asks nobody for the board's MAC address.
+        assert!(report.frames > 150, "{report:?}");
         hash
     });
     assert_ne!(own, bare, "another stack sends other frames");

@@ -121,7 +121,7 @@ pub const BOARD_RAM: usize = 2 * (FRAME_SIZE + 2) + 128;
 const _: () = {
     LIMITS.check();
     assert!(NEIGHBORS >= TCP_SLOTS + UDP_SLOTS);
-    assert!(ORPHAN.total_micros() < ABANDONED.total_micros());
+    assert!(FIN_WAIT_2.total_micros() < ABANDONED.total_micros());
     assert!(BACKOFF_FIRST.total_micros() < BACKOFF_MAX.total_micros());
     assert!(CONNECTIONS > 1 && SERVICES < LISTENERS);
     assert!(SHELL_CONNECTIONS <= TCP_SLOTS);

@@ -153,6 +153,11 @@ impl<'f> Segment<'f> {
         })
     }
 
+    /// Sequence numbers that it takes, but for a SYN (SEG.LEN, RFC 9293 3.3.1).
+    pub(crate) fn sequence_len(&self) -> usize {
+        self.len + usize::from(self.fin)
+    }
+
     /// A connection request: SYN without ACK.
     pub(crate) const fn is_request(&self) -> bool {
         self.syn && self.ack.is_none()
@@ -187,6 +192,11 @@ impl<'f> Segment<'f> {
     /// How far the windows that follow a SYN are to be shifted (RFC 7323 2.3), at most 14; 0 without.
     pub(crate) fn window_scale(&self) -> u8 {
         self.repr().and_then(|repr| repr.window_scale).unwrap_or(0)
+    }
+
+    /// Whether a SYN says that its sender tells what it has (RFC 2018 2).
+    pub(crate) fn permits_sack(&self) -> bool {
+        self.repr().is_some_and(|repr| repr.sack_permitted)
     }
 
     /// The blocks of its SACK option. A broken option is no good to smoltcp either.

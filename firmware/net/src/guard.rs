@@ -16,6 +16,7 @@ pub(crate) use mend::{Newest, mend};
 pub(crate) use syn::with_segment_size;
 
 use crate::frame::Segment;
+use crate::limits::SEGMENT_SIZE;
 use crate::seq::distance;
 use crate::tcp::tcb::{SocketSnapshot, Tcb};
 
@@ -64,6 +65,12 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         let old = distance(tcb.snd_una(), ack);
         if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
             return Verdict::Challenge;
+        }
+        // Of what says no more, the acknowledgement counts even while no number is in the window, for that is closed
+        // (RFC 9293 3.10.7.4): a sender has probed it, and counts the byte.
+        let bare = segment.len == 0 && !segment.fin;
+        if bare && socket.room == 0 && (1..=SEGMENT_SIZE as i32).contains(&ahead) {
+            return Verdict::Acknowledge;
         }
         // Seventh, the text: there is none behind a FIN.
         if segment.len > 0 && socket.finished() && distance(segment.seq + segment.len, rcv_nxt) >= 0

@@ -31,7 +31,7 @@
 //!
 //! # The device
 //!
-//! Any [`Device`](smoltcp::phy::Device) that moves whole frames of 1514 bytes (or IP packets, with `medium-ip`).
+//! Any [`Device`](smoltcp::phy::Device) that moves whole frames of 1514 bytes (or IP packets).
 //! Its capabilities are read once, in [`NetStack::new`]. `receive` gives `None` also while there is no room for the
 //! answer, and `transmit` while there is none for a frame; then the stack asks again in a second, or as soon as it is polled,
 //! so poll when there is room. One that hands over segments put together must leave a FIN to a frame of its own. Pings are
@@ -117,7 +117,6 @@
 //! |---|---|
 //! | `udp` | UDP sockets of the stack; a server of TCP alone saves flash without them |
 //! | `ipv6` | IPv6 addresses beside IPv4 ones, or alone |
-//! | `medium-ip` | devices that carry IP packets without Ethernet: TUN, PPP, SLIP |
 //! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
 //! | `deferred-accept` | a SYN-ACK that waits until the application admits the peer, for proxies |
 //! | `async` | the traits of edge-nal, embedded-nal-async and embedded-io-async, with a waker for each who waits; brings `udp` |

@@ -1,238 +1,196 @@
-//! Loss recovery beside smoltcp's: a retransmission before its timer would.
+//! What is lost, when to send, and how much may be under way: the one engine behind every retransmission.
 //!
-//! smoltcp's retransmission timer starts at 1 s, doubles at each expiry, and is not set back before a
-//! new round trip has been measured (RFC 6298 leaves that to the implementation; others set it back when
-//! new data is acknowledged). On a bad link it soon stands at a minute, and two losses in a row end the
-//! connection. Its fast retransmit needs three duplicate acknowledgements without data and with the same
-//! window, and does nothing about a second loss in the same window; selective acknowledgements it does not
-//! read at all.
+//! smoltcp keeps the buffer, the sequence space and the state machine; what it would send again by itself never leaves
+//! ([`crate::workaround::replay`]). Here is decided
+//! - **what is lost** ([`scoreboard`]): what was sent before something that has arrived, and for longer than reordering
+//!   explains (RACK, RFC 8985 6), told by SACK (RFC 2018); a peer that has no SACK tells by three duplicates and by partial
+//!   acknowledgements (RFC 5681 3.2, RFC 6582 3.2);
+//! - **when to ask** ([`round_trip`]): after two round trips without an answer the last segment once more, so that the peer
+//!   says what it has (TLP, RFC 8985 7), then one timer with exponential backoff (RFC 6298), which progress sets back. A
+//!   timeout that was none, for what it took for lost is acknowledged unsent, is undone (RFC 5682, RFC 4015);
+//! - **how much** ([`window`]).
 //!
-//! So this module keeps its own record of what was sent and acknowledged, and decides that the first
-//! unacknowledged segment is to be sent again,
-//! - when the peer has later data (SACK, RFC 2018): at once if that is as much as three segments, as in
-//!   RFC 6675 4, else after a quarter of a round trip, for it may only have been overtaken (RFC 8985 6.2);
-//! - when the answer to a retransmission leaves the next segment missing that was sent before it: at once
-//!   (partial acknowledgement, RFC 6582 3.2);
-//! - when nothing more is acknowledged for two round trips, and the time that the peer may delay an
-//!   acknowledgement if it may (RFC 8985 7.2); the wait doubles each time, up to [`RECOVERY_MAX`].
-//!
-//! Then the stack shows smoltcp three duplicate acknowledgements of its own making, and smoltcp resends that
-//! segment by its own rules (RFC 5681 3.2, with its congestion window). One hole is filled a round trip,
-//! for smoltcp's fast retransmit sends nothing but the first segment; and each halves the window anew, for
-//! smoltcp's Reno ends fast recovery with the first of them (RFC 6582 3.2 would go on). The tries do not cease
-//! while data is outstanding: its fast retransmit stops smoltcp's timer, and if the segment cannot leave, for
-//! want of the neighbour's MAC address, it is forgotten, and keep-alive probes begin to fill its place with a
-//! byte of their own. They do in LAST-ACK, where smoltcp listens to none of this; so that state is put off until
-//! a segment's worth is left (`Pool::shut` in [`crate::tcp`]). A peer which is gone is still given up, for
-//! what the tries pretend is taken off the timeout. Only what the peer has said itself is repeated; a wrong
-//! guess costs one segment sent twice. 44 bytes a slot.
+//! Left out: timestamps (RFC 7323), whose twelve bytes a segment would be the dearest part; pacing; ECN.
 
-pub(crate) mod round_trip;
+mod acknowledgement;
+mod round_trip;
+mod scoreboard;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod window;
+
+pub(crate) use acknowledgement::Acknowledgement;
+pub(crate) use timer::Expiry;
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
-use crate::limits::{ACK_DELAY_MAX, RECOVERY_MAX, RECOVERY_UNKNOWN, SEGMENT_SIZE};
-use crate::loss::round_trip::RoundTrip;
-use crate::seq::distance;
-use crate::time::{WrappingInstant, sooner};
+use crate::limits::{RTO_INITIAL, SEGMENT_SIZE};
+use crate::time::WrappingInstant;
+use round_trip::RoundTrip;
+use scoreboard::{Run, Scoreboard, Status, Tick};
+use window::Window;
+
+/// What is being done about losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recovery {
+    None,
+    /// Something was found lost by what came in.
+    Fast,
+    /// The timer has expired.
+    Timeout,
+}
 
 /// What is known of how one connection's data arrives; see the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Loss {
-    /// Retransmissions because the peer said nothing.
-    tries: u8,
+    board: Scoreboard,
+    trip: RoundTrip,
+    window: Window,
+    /// Of all that has arrived, the last sent (RACK): when, its end, and the ticks it took.
+    rack: Option<(Tick, TcpSeqNumber)>,
+    rack_trip: u16,
+    /// What was outstanding when recovery began (RFC 6582 3.2).
+    recovery_point: TcpSeqNumber,
+    recovery: Recovery,
+    /// Segments sent again since, of which the peer has not said that it had them before.
+    resent: u16,
+    /// When the timer began.
+    since: WrappingInstant,
+    /// When what may only have been overtaken is lost.
+    reordered_at: Option<WrappingInstant>,
+    /// Timeouts in a row.
+    backoff: u8,
+    /// The last segment was sent again to learn what the peer has.
+    probed: bool,
+    /// The timer is for a closed window.
+    persists: bool,
+    /// One segment may leave whatever the window says.
+    probe: bool,
+    duplicates: u8,
+    /// Quarters of a round trip that a segment may be late; 0 while none was overtaken.
+    patience: u8,
+    /// The peer tells what it has.
+    sack: bool,
     /// The longest segment sent, in bytes.
     longest: u16,
-    /// Behind all data sent before the last retransmission (recover, RFC 6582 3.2).
-    recovery_point: TcpSeqNumber,
-    /// The end of the segment whose round trip is being measured, and when it left; none is once this is
-    /// acknowledged.
-    timed: (TcpSeqNumber, WrappingInstant),
-    trip: RoundTrip,
-    /// When the peer last acknowledged something new, or something was sent.
-    since: WrappingInstant,
-    /// When it last acknowledged something new, or data became outstanding.
-    progressed: WrappingInstant,
-    /// Until when smoltcp was made to believe that the peer was there.
-    pretended: WrappingInstant,
-    /// When the first segment outstanding was sent again, if it was.
-    resent: Option<WrappingInstant>,
-    /// When to resend it because of what the peer has said.
-    due: Option<WrappingInstant>,
 }
-
-#[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Loss>() <= 44);
 
 impl Loss {
     pub(crate) const fn new() -> Self {
-        const ZERO: TcpSeqNumber = TcpSeqNumber(0);
         Self {
-            tries: 0,
-            longest: 0,
-            recovery_point: ZERO,
-            timed: (ZERO, WrappingInstant::EARLIEST),
+            board: Scoreboard::new(),
             trip: RoundTrip::new(),
+            window: Window::new(),
+            rack: None,
+            rack_trip: 0,
+            recovery_point: TcpSeqNumber(0),
+            recovery: Recovery::None,
+            resent: 0,
             since: WrappingInstant::EARLIEST,
-            progressed: WrappingInstant::EARLIEST,
-            pretended: WrappingInstant::EARLIEST,
-            resent: None,
-            due: None,
+            reordered_at: None,
+            backoff: 0,
+            probed: false,
+            probe: false,
+            persists: false,
+            duplicates: 0,
+            patience: 0,
+            sack: false,
+            longest: 0,
         }
     }
 
     /// The handshake took `rtt`.
     pub(crate) fn established(&mut self, rtt: Duration) {
         // Longer ones most likely had a SYN sent again, and say nothing.
-        if rtt < RECOVERY_UNKNOWN {
+        if rtt < RTO_INITIAL {
             self.trip.sample(rtt);
         }
     }
 
-    /// Data begins at `ack`.
-    pub(crate) const fn begin(&mut self, ack: TcpSeqNumber) {
-        self.recovery_point = ack;
-        self.timed.0 = ack;
+    /// The peer says with its SYN whether it tells what it has (RFC 2018 2).
+    pub(crate) const fn permit_sack(&mut self, permitted: bool) {
+        self.sack = permitted;
     }
 
-    /// The cable is in again.
-    pub(crate) const fn retry_now(&mut self, now: Instant) {
-        self.tries = 0;
+    /// Data begins at `ack`.
+    pub(crate) const fn begin(&mut self, ack: TcpSeqNumber, now: Instant) {
+        self.recovery_point = ack;
+        self.window.begin(ack, now);
+    }
+
+    /// The most that a segment is taken to hold, bytes.
+    fn segment(&self) -> u32 {
+        u32::from(self.longest).max(1)
+    }
+
+    /// Now, in steps of an eighth of a round trip at most, so that few runs tell a window's story.
+    fn tick(&self, now: Instant) -> Tick {
+        let eighth = Tick::ticks(self.trip.smoothed()) / 8;
+        let step = (eighth + 1).next_power_of_two() / 2;
+        Tick::new(now).round(step.max(1))
+    }
+
+    /// `len` bytes have left for the first time.
+    pub(crate) fn sent(&mut self, len: u32, now: Instant) {
+        if self.board.is_empty() {
+            let idle = WrappingInstant::new(now).since(self.since);
+            if idle > self.trip.timeout() {
+                self.window.restart();
+            }
+            (self.backoff, self.probed) = (0, false);
+        }
+        self.longest = self.longest.max(len.min(SEGMENT_SIZE as u32) as u16);
+        self.board.push(len, self.tick(now), Status::Sent);
+        self.window.sent(len);
+        self.probe = false;
         self.since = WrappingInstant::new(now);
     }
 
-    /// `len` bytes that end before `end` have left for the first time; nothing was outstanding if it was `idle`.
-    pub(crate) fn sent(
-        &mut self,
-        end: TcpSeqNumber,
-        len: usize,
-        snd_una: TcpSeqNumber,
-        idle: bool,
-        now: Instant,
-    ) {
-        let now = WrappingInstant::new(now);
-        if idle {
-            (self.progressed, self.pretended) = (now, now);
-            self.tries = 0;
-        }
-        if distance(self.timed.0, snd_una) <= 0 {
-            self.timed = (end, now);
-        }
-        self.since = now;
-        // A device may make many segments of it, full ones most often.
-        self.longest = self.longest.max(len.min(SEGMENT_SIZE) as u16);
+    /// smoltcp takes `len` bytes for sent that have not left: they are to be replayed.
+    pub(crate) fn withheld(&mut self, len: u32, now: Instant) {
+        self.board.push(len, self.tick(now), Status::Lost);
     }
 
-    /// Something is sent again.
-    pub(crate) const fn resent(
-        &mut self,
-        snd_una: TcpSeqNumber,
-        snd_nxt: TcpSeqNumber,
-        now: Instant,
-    ) {
-        let now = WrappingInstant::new(now);
-        self.timed.0 = snd_una;
-        self.due = None;
-        self.recovery_point = snd_nxt;
-        self.resent = Some(now);
-        self.since = now;
+    /// `len` bytes from `begin` on, counted from SND.UNA, have left again.
+    pub(crate) fn resent(&mut self, begin: u32, len: u32, now: Instant) {
+        let tick = self.tick(now);
+        self.board.mark(begin..begin + len, Status::Resent, Some(tick), &mut |_, _, _| true);
+        self.window.sent(len);
+        self.resent = self.resent.saturating_add(1);
+        self.probe = false;
+        if begin == 0 {
+            self.since = WrappingInstant::new(now);
+        }
     }
 
-    /// What is before `ack`, beyond `snd_una`, has been acknowledged.
-    pub(crate) fn acknowledged(&mut self, snd_una: TcpSeqNumber, ack: TcpSeqNumber, now: Instant) {
-        let now = WrappingInstant::new(now);
-        let (timed, at) = self.timed;
-        if distance(timed, snd_una) > 0 && distance(timed, ack) <= 0 {
-            self.trip.sample(now.since(at));
-        }
-        // What comes sooner after a retransmission than anything can is about what was sent before: that
-        // was not lost.
-        let partial = distance(self.recovery_point, ack) > 0;
-        let answer = self.resent.take().is_some_and(|at| now.since(at) >= self.trip.shortest());
-        self.due = (partial && answer).then_some(now);
-        if self.due.is_none() {
-            self.recovery_point = ack;
-        }
-        self.tries = 0;
-        self.since = now;
-        (self.progressed, self.pretended) = (now, now);
+    /// Whether something is to be sent again, and may be.
+    pub(crate) fn replays(&self) -> bool {
+        self.board.lost() > 0 && self.room(self.segment())
     }
 
-    /// What is outstanding has waited for so long that perhaps no [`WrappingInstant`] is right any more: its time begins
-    /// anew.
-    pub(crate) const fn restart(&mut self, snd_una: TcpSeqNumber, now: Instant) {
-        let now = WrappingInstant::new(now);
-        (self.since, self.progressed, self.pretended) = (now, now, now);
-        self.timed.0 = snd_una;
-        (self.due, self.resent) = (None, None);
-    }
-
-    /// The peer has these blocks of data behind what it acknowledges.
-    pub(crate) fn sacked(
-        &mut self,
-        blocks: &[Option<(u32, u32)>],
-        snd_una: TcpSeqNumber,
-        snd_nxt: TcpSeqNumber,
-        now: Instant,
-    ) {
-        // Only what was sent after the first segment, the last time, says something about it.
-        let first = if self.resent.is_some() { self.recovery_point } else { snd_una };
-        let mut later = 0;
-        for (left, right) in blocks.iter().flatten() {
-            let left = TcpSeqNumber(left.cast_signed());
-            let right = TcpSeqNumber(right.cast_signed());
-            if distance(right, snd_nxt) <= 0 && distance(right, first) > 0 {
-                let left = distance(left, first).max(0);
-                later += distance(right, first).saturating_sub(left).max(0);
-            }
-        }
-        if later == 0 {
-            return;
-        }
-        let patience = if later > 2 * i32::from(self.longest) {
-            Duration::ZERO
-        } else {
-            self.trip.reordering()
+    /// Whether `len` bytes from `begin` on are to be sent again now.
+    pub(crate) fn wants(&self, begin: u32, len: u32) -> bool {
+        let lost = |(end, run): (u32, &Run)| {
+            run.status == Status::Lost && end > begin && end - run.len() < begin + len
         };
-        let due = self.due.map_or(now + patience, |due| due.near(now).min(now + patience));
-        self.due = Some(WrappingInstant::new(due));
+        self.board.runs().any(lost) && self.room(len)
     }
 
-    /// When to resend a FIN that is outstanding alone. It is left to smoltcp's timer, unless that has been stopped, and
-    /// only a keep-alive probe, with a byte in its place, would follow.
-    pub(crate) fn fin_due(&self, now: Instant) -> Instant {
-        self.since.near(now) + RECOVERY_MAX
+    /// Whether new data may be sent, of which there are `unsent` bytes.
+    pub(crate) fn may_send(&self, unsent: u32) -> bool {
+        self.board.lost() == 0 && self.room(unsent.min(self.segment()))
     }
 
-    /// When to resend, with `flight` bytes outstanding.
-    pub(crate) fn due(&self, flight: i32, user_timeout: Duration, now: Instant) -> Option<Instant> {
-        let delay = if flight > i32::from(self.longest) { Duration::ZERO } else { ACK_DELAY_MAX };
-        let wait = self.trip.late() * (1 << self.tries.min(10)) + delay;
-        let wait = wait.min(RECOVERY_MAX);
-        // Later than that the connection is given up, also if nobody polled for so long.
-        let silent = WrappingInstant::new(now).since(self.progressed);
-        let goes_on = self.pretended(user_timeout) + wait < user_timeout && silent < user_timeout;
-        let mut next = goes_on.then(|| self.since.near(now) + wait);
-        if let Some(due) = self.due {
-            sooner(&mut next, due.near(now));
-        }
-        next
+    /// Whether all of `unsent` may be.
+    pub(crate) fn may_send_all(&self, unsent: u32) -> bool {
+        self.board.lost() == 0 && self.room(unsent)
     }
 
-    /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
-    /// timeout.
-    pub(crate) fn pretended(&self, user_timeout: Duration) -> Duration {
-        // More, if nobody polled in time.
-        self.pretended.since(self.progressed).min(user_timeout)
-    }
-
-    /// A try is due.
-    pub(crate) fn attempt(&mut self, snd_una: TcpSeqNumber, snd_nxt: TcpSeqNumber, now: Instant) {
-        if self.due.is_none_or(|due| now < due.near(now)) {
-            self.tries = self.tries.saturating_add(1);
-        }
-        self.resent(snd_una, snd_nxt, now);
-        self.pretended = WrappingInstant::new(now);
+    /// Whether `len` more bytes may be under way.
+    fn room(&self, len: u32) -> bool {
+        let pipe = self.board.pipe();
+        pipe == 0 || self.probe || pipe + len <= self.window.size()
     }
 }

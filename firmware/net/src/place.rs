@@ -14,9 +14,11 @@ impl<T, const N: usize> Place<T, N> {
         Self(ManuallyDrop::new(Vec::new()))
     }
 
-    pub(crate) fn lend(&mut self, value: impl Fn() -> T) -> &mut [T] {
+    pub(crate) fn lend(&mut self, mut value: impl FnMut() -> T) -> &mut [T] {
         self.0.clear();
-        while self.0.push(value()).is_ok() {}
+        while !self.0.is_full() {
+            let _ = self.0.push(value());
+        }
         &mut self.0
     }
 }

@@ -31,7 +31,6 @@ mod isn;
 #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
 mod mld;
 mod nal;
-mod narrow;
 mod others;
 mod refusal;
 mod repair;
@@ -89,8 +88,6 @@ pub struct NetStack<'a> {
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
     others: SocketSet<'a>,
-    /// A place for a TCP socket that is polled by itself.
-    aside: SocketSet<'a>,
     #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
     udp: &'a mut [UdpSlot],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
@@ -110,6 +107,8 @@ pub struct NetStack<'a> {
     #[cfg(feature = "async")]
     wake: crate::wake::Wake<'a>,
     secret: Secret,
+    /// The slot that sends first in the next poll.
+    first: usize,
     /// For ICMP errors of our own.
     errors: TokenBucket,
     rng: Rng,
@@ -175,7 +174,6 @@ impl<'a> NetStack<'a> {
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
-            aside: placed.aside,
             places: placed.places,
             udp: placed.udp,
             udp_used: 0,
@@ -187,6 +185,7 @@ impl<'a> NetStack<'a> {
             reports: Reports::new(),
             #[cfg(feature = "async")]
             wake: crate::wake::Wake::new(placed.dropped),
+            first: 0,
             rng: Rng::new(secret.derive(1)),
             secret,
             errors: TokenBucket::new(now),
@@ -278,7 +277,7 @@ impl<'a> NetStack<'a> {
     {
         if now - self.now > WrappingInstant::REACH {
             for slot in &mut *self.pool.slots {
-                slot.tcb.restart(now);
+                slot.tcb.unpolled(now);
             }
         }
         self.now = now;
@@ -299,7 +298,6 @@ impl<'a> NetStack<'a> {
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let mut abandoned = self.reclaim_udp();
         self.pool.reclaim(now, &mut self.counters, &mut abandoned);
-        self.recover::<D>(&mut None);
         let mut egress = self.egress(device);
         let mut next = abandoned;
         self.pool.expire(now, true, &mut self.counters, &mut next);
@@ -313,8 +311,7 @@ impl<'a> NetStack<'a> {
         for at in [wanted, self.expire_udp()].into_iter().flatten() {
             sooner(&mut next, at);
         }
-        // After egress, which may have made data outstanding.
-        self.recover::<D>(&mut next);
+        self.next_of_loss(&egress, &mut next);
         self.next_egress(&egress, &mut next);
         // Last of all: slots may have become free, and a reset leaves with the next poll.
         for port in self.backlog.ports(now) {

@@ -117,8 +117,7 @@ pub struct Sockets<
 > {
     tcp: Place<SocketStorage<'a>, TCP>,
     others: Place<SocketStorage<'a>, OTHERS>,
-    aside: Place<SocketStorage<'a>, 1>,
-    tcp_slots: Place<Slot, TCP>,
+    tcp_slots: Place<Slot<'a>, TCP>,
     listeners: Place<Listener, LISTENERS>,
     udp: UdpPlaces<UDP>,
     #[cfg(feature = "async")]
@@ -138,7 +137,6 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
         Self {
             tcp: Place::new(),
             others: Place::new(),
-            aside: Place::new(),
             tcp_slots: Place::new(),
             listeners: Place::new(),
             udp: UdpPlaces::new(),
@@ -154,8 +152,6 @@ pub(crate) struct Placed<'a> {
     pub(crate) pool: Pool<'a>,
     pub(crate) backlog: BacklogView<'a>,
     pub(crate) others: SocketSet<'a>,
-    /// A place for a TCP socket that is polled by itself.
-    pub(crate) aside: SocketSet<'a>,
     /// How many sockets those can be.
     pub(crate) places: usize,
     pub(crate) udp: &'a mut [UdpSlot],
@@ -175,23 +171,23 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
     ) -> Placed<'a> {
         const { assert!(BUFFER <= TCP_BUFFER_MAX, "a peer could send more than the buffer holds") };
         assert!(tcp.len() == TCP && udp.len() == UDP, "one pair of buffers for each socket");
-        let mut set = SocketSet::new(self.tcp.lend(|| SocketStorage::EMPTY));
-        let slots = self.tcp_slots.lend(Slot::new);
-        for ([rx, tx], slot) in tcp.iter_mut().zip(&mut *slots) {
+        let places = self.tcp.lend(|| SocketStorage::EMPTY).chunks_exact_mut(1);
+        let mut places = tcp.iter_mut().zip(places);
+        let slots = self.tcp_slots.lend(|| {
+            let ([rx, tx], place) = places.next().expect("a place for each slot");
             let socket = smol_tcp::Socket::new(
                 smol_tcp::SocketBuffer::new(&mut rx[..]),
                 smol_tcp::SocketBuffer::new(&mut tx[..]),
             );
-            slot.place(set.add(socket));
-        }
-        let pool = Pool::new(set, slots, self.listeners.lend(Listener::new), limits);
+            Slot::new(place, socket)
+        });
+        let pool = Pool::new(slots, self.listeners.lend(Listener::new), limits);
         let mut others = SocketSet::new(self.others.lend(|| SocketStorage::EMPTY));
         let udp = self.udp.lend(udp, &mut others);
         Placed {
             pool,
             backlog,
             others,
-            aside: SocketSet::new(self.aside.lend(|| SocketStorage::EMPTY)),
             places: OTHERS,
             udp,
             #[cfg(feature = "async")]

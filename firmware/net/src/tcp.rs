@@ -31,14 +31,14 @@ pub(crate) mod tcb;
 
 use core::ops::Range;
 
-use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::Socket;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::FourTuple;
-use crate::limits::{Limits, PROGRESS, SEGMENT_SIZE};
+use crate::limits::{Limits, PROGRESS};
 #[cfg(feature = "async")]
 use crate::wake::TcpWaiters;
 pub(crate) use listener::Listener;
@@ -90,8 +90,10 @@ pub(crate) enum SlotOwner {
 
 /// What is known of one TCP slot beside smoltcp's own state.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    handle: Option<SocketHandle>,
+pub(crate) struct Slot<'a> {
+    /// Its socket, in a set of its own: each sends when its turn has come, and a segment is looked at by no other.
+    pub(crate) set: SocketSet<'a>,
+    handle: SocketHandle,
     pub(crate) phase: Phase,
     pub(crate) owner: SlotOwner,
     pub(crate) generation: u16,
@@ -101,7 +103,7 @@ pub(crate) struct Slot {
     /// The owner has closed its direction in CLOSE-WAIT, and its FIN waits; see [`Pool::shut`].
     pub(crate) fin_waits: bool,
     pub(crate) end: Option<End>,
-    /// When this phase began, or for an orphan, when its peer last acknowledged something.
+    /// When this phase began, or for an orphan, when something of ours was last unacknowledged.
     since: Instant,
     /// A call began it, which knows only when the last poll was: it counts from the next.
     unpolled: bool,
@@ -111,18 +113,22 @@ pub(crate) struct Slot {
     moved: Instant,
     /// Bytes of data since then, both ways.
     step: usize,
-    /// An orphan's unacknowledged bytes when last looked at.
-    unacknowledged: usize,
+    /// It may have something to send in this poll.
+    pub(crate) sends: bool,
     pub(crate) tcb: Tcb,
     /// Kept from one connection to the next: each knows whose it is.
     #[cfg(feature = "async")]
     pub(crate) waiters: TcpWaiters,
 }
 
-impl Slot {
-    pub(crate) const fn new() -> Self {
+impl<'a> Slot<'a> {
+    /// A free slot for `socket`.
+    pub(crate) fn new(place: &'a mut [SocketStorage<'a>], socket: tcp::Socket<'a>) -> Self {
+        let mut set = SocketSet::new(place);
+        let handle = set.add(socket);
         Self {
-            handle: None,
+            set,
+            handle,
             phase: Phase::Free,
             owner: SlotOwner::Nobody,
             generation: 0,
@@ -135,7 +141,7 @@ impl Slot {
             touched: Instant::ZERO,
             moved: Instant::ZERO,
             step: 0,
-            unacknowledged: 0,
+            sends: false,
             tcb: Tcb::new(),
             #[cfg(feature = "async")]
             waiters: TcpWaiters::NONE,
@@ -149,12 +155,15 @@ impl Slot {
         (self.announced, self.fin_waits, self.end) = (false, false, None);
         (self.since, self.unpolled) = (now, true);
         (self.touched, self.moved) = (now, now);
-        self.unacknowledged = 0;
+        self.step = 0;
     }
 
-    /// Notes which socket of the set is its own.
-    pub(crate) fn place(&mut self, handle: SocketHandle) {
-        self.handle = Some(handle);
+    /// Notes that `count` bytes of data have come in, or been acknowledged.
+    pub(crate) const fn moved(&mut self, count: usize, now: Instant) {
+        self.step += count;
+        if self.step >= PROGRESS {
+            (self.step, self.moved) = (0, now);
+        }
     }
 
     /// When this phase began.
@@ -165,14 +174,6 @@ impl Slot {
     /// Whether the peer had closed in order before the connection ended.
     pub(crate) const fn finished(&self) -> bool {
         matches!(self.peer, Peer::Finished)
-    }
-
-    /// Notes that `count` bytes of data have come in, or been acknowledged.
-    pub(crate) const fn moved(&mut self, count: usize, now: Instant) {
-        self.step += count;
-        if self.step >= PROGRESS {
-            (self.step, self.moved) = (0, now);
-        }
     }
 
     /// Notes the peer's FIN.
@@ -196,16 +197,6 @@ fn clear(socket: &mut tcp::Socket<'_>) {
     socket.close();
 }
 
-/// Takes a TCP socket out of its set. Never inlined, as [`clear`].
-#[inline(never)]
-fn take<'a>(set: &mut SocketSet<'a>, handle: SocketHandle) -> tcp::Socket<'a> {
-    #[allow(irrefutable_let_patterns, reason = "without UDP there is no other kind")]
-    let Socket::Tcp(socket) = set.remove(handle) else {
-        unreachable!("a TCP slot holds a TCP socket");
-    };
-    socket
-}
-
 /// What to do with the frame of a connection request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -220,9 +211,7 @@ pub(crate) enum Request {
 
 #[derive(Debug)]
 pub(crate) struct Pool<'a> {
-    /// The sockets of the slots. Apart from UDP's, because smoltcp goes through a whole set for each segment.
-    pub(crate) set: SocketSet<'a>,
-    pub(crate) slots: &'a mut [Slot],
+    pub(crate) slots: &'a mut [Slot<'a>],
     pub(crate) listeners: &'a mut [Listener],
     pub(crate) limits: Limits,
     /// Slots from here on are free. The first free one is taken, so that a large pool costs little.
@@ -235,15 +224,13 @@ pub(crate) struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    /// The pool over `slots`, each of which has its socket in `set`.
     pub(crate) const fn new(
-        set: SocketSet<'a>,
-        slots: &'a mut [Slot],
+        slots: &'a mut [Slot<'a>],
         listeners: &'a mut [Listener],
         limits: Limits,
     ) -> Self {
         let evicted = Instant::from_micros_const(i64::MIN / 2);
-        Self { set, slots, listeners, limits, used: 0, queued: 0, evicted, app_wakeup: false }
+        Self { slots, listeners, limits, used: 0, queued: 0, evicted, app_wakeup: false }
     }
 
     /// All slots that are in use, and perhaps some that are not.
@@ -251,19 +238,17 @@ impl<'a> Pool<'a> {
         0..self.used
     }
 
-    pub(crate) fn handle(&self, index: usize) -> SocketHandle {
-        self.slots[index].handle.expect("every slot was given its socket in new()")
-    }
-
     /// A slot's socket. Never inlined, as what follows: they are in many places.
     #[inline(never)]
     pub(crate) fn socket(&self, index: usize) -> &tcp::Socket<'a> {
-        self.set.get(self.handle(index))
+        let slot = &self.slots[index];
+        slot.set.get(slot.handle)
     }
 
     #[inline(never)]
     pub(crate) fn socket_mut(&mut self, index: usize) -> &mut tcp::Socket<'a> {
-        self.set.get_mut(self.handle(index))
+        let slot = &mut self.slots[index];
+        slot.set.get_mut(slot.handle)
     }
 
     /// The ends of a slot's connection, as smoltcp has them.
@@ -351,33 +336,17 @@ impl<'a> Pool<'a> {
     pub(crate) fn recycle(&mut self, index: usize) {
         // Only out of the set does a socket lose its wait for a neighbour, and only through LISTEN its
         // old connection without a RST.
-        let handle = self.handle(index);
-        let mut socket = take(&mut self.set, handle);
-        clear(&mut socket);
-        let handle = self.set.add(socket);
         let slot = &mut self.slots[index];
-        slot.handle = Some(handle);
+        #[allow(irrefutable_let_patterns, reason = "without UDP there is no other kind")]
+        let Socket::Tcp(mut socket) = slot.set.remove(slot.handle) else {
+            unreachable!("a TCP slot holds a TCP socket");
+        };
+        clear(&mut socket);
+        slot.handle = slot.set.add(socket);
         slot.phase = Phase::Free;
         slot.owner = SlotOwner::Nobody;
         slot.generation = slot.generation.wrapping_add(1);
         slot.tcb = Tcb::new();
-    }
-
-    /// Moves a slot's socket to a set of its own, and says what it is called there.
-    pub(crate) fn set_aside(&mut self, index: usize, aside: &mut SocketSet<'a>) -> SocketHandle {
-        let handle = self.handle(index);
-        aside.add(take(&mut self.set, handle))
-    }
-
-    /// Moves it back.
-    pub(crate) fn put_back(
-        &mut self,
-        index: usize,
-        aside: &mut SocketSet<'a>,
-        handle: SocketHandle,
-    ) {
-        let handle = self.set.add(take(aside, handle));
-        self.slots[index].handle = Some(handle);
     }
 
     /// Ends a connection without a word, but leaves the slot to its owner.
@@ -431,27 +400,22 @@ impl<'a> Pool<'a> {
             State::SynReceived | State::Closed => self.abort(index, now),
             _ if socket.recv_queue() > 0 => self.abort(index, now),
             _ => {
-                let unacknowledged = socket.send_queue();
                 self.shut(index);
                 let slot = &mut self.slots[index];
                 slot.generation = slot.generation.wrapping_add(1);
                 slot.phase = Phase::Orphan;
                 (slot.since, slot.unpolled) = (now, true);
-                slot.unacknowledged = unacknowledged;
             }
         }
     }
 
     /// Closes a slot's sending direction: FIN follows what was sent. In CLOSE-WAIT it waits, [`Slot::fin_waits`],
-    /// until no more is unacknowledged than a full segment holds, and the peer has room for it: in LAST-ACK
-    /// smoltcp takes in an acknowledgement only if it is of something new, so that duplicates and SACK tell it
-    /// nothing of a loss, nor window updates of more room. It does not wait for all, or small answers would wait
-    /// for delayed acknowledgements; a loss among those costs smoltcp's second.
+    /// until the peer has room for all that is unacknowledged: in LAST-ACK smoltcp takes in an acknowledgement only if it
+    /// is of something new, and so no window update (socket/tcp.rs 2045).
     pub(crate) fn shut(&mut self, index: usize) {
         let socket = self.socket(index);
         let queue = socket.send_queue();
-        let last = queue == 0 || (queue <= SEGMENT_SIZE && self.slots[index].tcb.fits(queue));
-        let waits = socket.state() == State::CloseWait && !last;
+        let waits = socket.state() == State::CloseWait && !self.slots[index].tcb.fits(queue);
         self.slots[index].fin_waits = waits;
         if !waits {
             self.socket_mut(index).close();

@@ -4,5 +4,6 @@
 pub(crate) mod inject;
 pub(crate) mod isn;
 pub(crate) mod options;
+pub(crate) mod replay;
 #[cfg(feature = "multicast")]
 pub(crate) mod report;

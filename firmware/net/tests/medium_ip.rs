@@ -1,6 +1,6 @@
 //! A device that carries IP packets without Ethernet: in memory, and a TUN with the kernel at its other end.
 
-#![cfg(all(feature = "medium-ip", feature = "udp"))]
+#![cfg(feature = "udp")]
 
 mod common;
 

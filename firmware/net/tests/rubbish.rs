@@ -65,11 +65,7 @@ fn rubbish_and_spoiled_frames_disturb_nobody() {
 /// Every frame of a whole connection, cut at every length, to a stack that serves another one.
 #[test]
 fn cut_frames_disturb_nobody() {
-    let media = [
-        Medium::Ethernet,
-        #[cfg(feature = "medium-ip")]
-        Medium::Ip,
-    ];
+    let media = [Medium::Ethernet, Medium::Ip];
     for medium in media {
         let mut world = World::new(medium);
         for last in [1, 2] {

@@ -13,11 +13,7 @@ use crate::guard::{Newest, mend};
 use crate::rng::Rng;
 
 const PAYLOAD: &[u8] = b"some payload";
-const MEDIA: &[Medium] = &[
-    Medium::Ethernet,
-    #[cfg(feature = "medium-ip")]
-    Medium::Ip,
-];
+const MEDIA: &[Medium] = &[Medium::Ethernet, Medium::Ip];
 
 /// Where a packet begins in a frame of `medium`.
 fn header_len(medium: Medium) -> usize {

@@ -39,11 +39,20 @@ impl Tcb {
         socket: SocketSnapshot,
         now: Instant,
     ) -> Option<TcpRepr<'static>> {
+        let probe = self.probe(ends, socket)?;
+        self.throttle().allows(now).then_some(probe)
+    }
+
+    /// That segment, however often.
+    pub(crate) fn probe(
+        &self,
+        ends: &FourTuple,
+        socket: SocketSnapshot,
+    ) -> Option<TcpRepr<'static>> {
         // Before our SYN has left there is nothing to say.
         let snd_max = self.snd_max()?;
         let ack = if socket.state == State::SynReceived { snd_max } else { self.snd_una() };
         let seq = self.rcv_nxt(socket) - 1;
-        let probe = TcpRepr { payload: &[0], ..bare(TcpControl::None, ends, seq, Some(ack), 0) };
-        self.throttle().allows(now).then_some(probe)
+        Some(TcpRepr { payload: &[0], ..bare(TcpControl::None, ends, seq, Some(ack), 0) })
     }
 }

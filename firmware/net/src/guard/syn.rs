@@ -39,7 +39,7 @@ pub(crate) fn with_segment_size(
         return None;
     }
     repr.max_seg_size = Some(size);
-    let repr = TcpRepr { payload: &[], ..repr };
+    let repr = TcpRepr { payload: &[], sack_ranges: [None; 3], ..repr };
     Some(InjectedSegment::new(&repr, &syn.received_on(), mac))
 }
 

@@ -1,18 +1,21 @@
 //! The way out: what is sent in a poll, and when there will be something to send again.
 
 use smoltcp::iface::PollResult;
-use smoltcp::phy::{Device, TxToken};
+use smoltcp::phy::{Device, Medium, TxToken};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpControl};
 
 use super::NetStack;
+use super::ingress::Recipient;
 use super::transmit::{Metered, MeteredToken, Sent};
 use crate::limits::{EGRESS_BUDGET, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
+use crate::seq::distance;
 use crate::tcp::Phase;
-use crate::tcp::tcb::SocketSnapshot;
 use crate::time::sooner;
+use crate::workaround::inject::InjectedSegment;
+use crate::workaround::replay::{self, Replay};
 
 /// How an egress run ended.
 pub(super) enum Egress {
@@ -39,59 +42,11 @@ impl NetStack<'_> {
                 return true;
             };
             let frame = self.backlog.take(index, self.mac(), self.now);
-            let mut sent = Sent::answers();
+            let mut sent = Sent::new(&self.capabilities, self.now);
             self.frame(frame.bytes(), MeteredToken { token: Some(token), sent: &mut sent });
-            self.counters.count_sent(&sent);
+            self.count_answer(&sent);
         }
         false
-    }
-
-    /// Helps connections whose peer has acknowledged nothing for a while; see [`crate::loss`].
-    /// Makes `next` no later than when the next is due.
-    pub(super) fn recover<D: Device + ?Sized>(&mut self, next: &mut Option<Instant>) {
-        let user_timeout = self.pool.limits.user_timeout;
-        for index in self.pool.used() {
-            if matches!(self.pool.slots[index].phase, Phase::Free | Phase::Handshake) {
-                continue;
-            }
-            self.pool.shut_waiting(index);
-            let snapshot = self.pool.snapshot(index);
-            let fin = match snapshot.state {
-                State::Established | State::CloseWait => false,
-                State::FinWait1 | State::LastAck | State::Closing => true,
-                _ => continue,
-            };
-            let queue = snapshot.queue;
-            // In LAST-ACK smoltcp would not listen.
-            let deaf = snapshot.state == State::LastAck;
-            let tcb = &self.pool.slots[index].tcb;
-            let deadline = tcb.deadline(queue, fin, user_timeout, self.now).filter(|_| !deaf);
-            let timeout = user_timeout - tcb.pretended(user_timeout);
-            self.pool.socket_mut(index).set_timeout(Some(timeout));
-            let Some(deadline) = deadline else { continue };
-            if self.now < deadline {
-                sooner(next, deadline);
-                continue;
-            }
-            self.resend::<D::TxToken<'_>>(index, snapshot);
-            let tcb = &self.pool.slots[index].tcb;
-            if let Some(deadline) = tcb.deadline(queue, fin, user_timeout, self.now) {
-                sooner(next, deadline);
-            }
-        }
-    }
-
-    /// Lets smoltcp send again, with the next egress, what was not acknowledged.
-    #[inline(never)]
-    pub(super) fn resend<T: TxToken>(&mut self, index: usize, snapshot: SocketSnapshot) {
-        let Some(ends) = self.pool.four_tuple(index) else { return };
-        self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
-        let tcb = &mut self.pool.slots[index].tcb;
-        let seq = tcb.rcv_nxt(snapshot);
-        let ack = Some(tcb.snd_una());
-        for window in tcb.attempt(self.now) {
-            self.inject_bare::<T>(TcpControl::None, &ends, seq, ack, window);
-        }
     }
 
     pub(super) fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
@@ -100,7 +55,6 @@ impl NetStack<'_> {
         self.tell::<D::TxToken<'_>>(None);
         // Before all else, or a transfer that fills the device would keep others waiting for a MAC address.
         let refused = refused || self.discovery_egress(device);
-        let refused = refused || self.send_narrow(device);
         let (outcome, asked) = self.send_due(device, refused);
         // What has left wants nobody any more.
         self.neighbors.want_nobody();
@@ -119,29 +73,200 @@ impl NetStack<'_> {
         device: &mut D,
         refused: bool,
     ) -> (Egress, Option<IpAddress>) {
-        let mut sent = Sent::new(self.pool.slots, &self.capabilities, self.now);
-        sent.refused = refused;
-        let mut metered = Metered { device, sent };
-        let mut outcome = Egress::Budget;
-        let (mut tcp, mut others) = (true, self.others_queued || self.added > 0);
+        if refused {
+            return (Egress::Refused, None);
+        }
+        let (slots, mut asked) = (self.pool.used(), None);
+        for index in slots.clone() {
+            if !self.send_again(index, device) {
+                return (Egress::Refused, asked);
+            }
+            self.pool.slots[index].sends = true;
+        }
+        // Each poll begins with another, or on a device with few places those behind it would wait for ever.
+        self.first = if self.first + 1 < slots.end { self.first + 1 } else { 0 };
+        let mut others = self.others_queued || self.added > 0;
         for _ in 0..EGRESS_BUDGET {
-            for (set, more) in [(&mut self.pool.set, &mut tcp), (&mut self.others, &mut others)] {
-                if *more && !metered.sent.refused {
-                    let result = self.interface.poll_egress(self.now, &mut metered, set);
-                    *more = result != PollResult::None;
+            let mut more = false;
+            for index in (self.first..slots.end).chain(0..self.first.min(slots.end)) {
+                if self.pool.slots[index].sends {
+                    let refused = self.send_slot(index, device, &mut asked);
+                    more |= self.pool.slots[index].sends;
+                    if refused {
+                        return (Egress::Refused, asked);
+                    }
                 }
             }
-            if metered.sent.refused {
-                outcome = Egress::Refused;
-                break;
+            if others {
+                let sent = Sent::new(&self.capabilities, self.now);
+                let mut metered = Metered { device: &mut *device, sent };
+                let result = self.interface.poll_egress(self.now, &mut metered, &mut self.others);
+                others = result != PollResult::None;
+                more |= others;
+                let sent = metered.sent;
+                asked = sent.asked.or(asked);
+                self.counters.count_sent(&sent);
+                if sent.refused {
+                    return (Egress::Refused, asked);
+                }
             }
-            if !tcp && !others {
-                outcome = Egress::Done;
+            if !more {
+                return (Egress::Done, asked);
+            }
+        }
+        (Egress::Budget, asked)
+    }
+
+    /// Lets a slot send one segment, and notes whether it may have more. Returns whether the device refused it.
+    fn send_slot<D: Device + ?Sized>(
+        &mut self,
+        index: usize,
+        device: &mut D,
+        asked: &mut Option<IpAddress>,
+    ) -> bool {
+        if self.waits(index) {
+            self.pool.slots[index].sends = false;
+            return !self.acknowledge(index, device);
+        }
+        if self.is_limited(index) {
+            // No superframe, or no segment as long as smoltcp would make: as much as there is room for.
+            return !self.replay(index, false, device);
+        }
+        let slot = &mut self.pool.slots[index];
+        let sent = Sent::of(&mut slot.tcb, &self.capabilities, self.now);
+        let mut metered = Metered { device, sent };
+        let result = self.interface.poll_egress(self.now, &mut metered, &mut slot.set);
+        let sent = metered.sent;
+        slot.sends = result != PollResult::None && !sent.refused;
+        *asked = sent.asked.or(*asked);
+        self.counters.count_sent(&sent);
+        sent.refused
+    }
+
+    /// Whether a slot has data that must not be sent now: for the window is closed, or as much under way as may be.
+    fn waits(&self, index: usize) -> bool {
+        let socket = self.pool.socket(index);
+        // A reset waits for nothing.
+        let aborted = socket.state() == State::Closed;
+        !aborted && self.pool.slots[index].tcb.waits(socket.send_queue())
+    }
+
+    /// Whether it may send only a part of what it has, or only in parts.
+    fn is_limited(&self, index: usize) -> bool {
+        let socket = self.pool.socket(index);
+        let aborted = socket.state() == State::Closed;
+        !aborted && self.pool.slots[index].tcb.is_limited(socket.send_queue())
+    }
+
+    /// Does what is due about losses of a slot's connection. Returns whether the device had room for it.
+    fn send_again<D: Device + ?Sized>(&mut self, index: usize, device: &mut D) -> bool {
+        let idle = matches!(self.pool.slots[index].phase, Phase::Free | Phase::Handshake);
+        if idle || self.pool.socket(index).state() == State::Closed {
+            return true;
+        }
+        self.pool.shut_waiting(index);
+        let queue = self.pool.socket(index).send_queue();
+        let tcb = &mut self.pool.slots[index].tcb;
+        let probes = tcb.expire(queue, self.now);
+        if probes || tcb.replays(queue) || tcb.is_overdue(self.now) {
+            let sent = self.counters.frames_out;
+            let mut room = self.replay(index, true, device);
+            let closed = probes && sent == self.counters.frames_out;
+            if closed {
+                self.close_window::<D::TxToken<'_>>(index);
+            }
+            // What had not left before, and was emitted together with what had.
+            let withheld = self.pool.slots[index].tcb.replays(queue);
+            if room && (closed || withheld) {
+                room = self.replay(index, true, device);
+            }
+            return room && self.acknowledge(index, device);
+        }
+        true
+    }
+
+    /// Makes smoltcp probe a window that was closed while data was outstanding: it begins to when it has nothing outstanding
+    /// any more, and the peer says so again (socket/tcp.rs 2156).
+    #[inline(never)]
+    fn close_window<T: TxToken>(&mut self, index: usize) {
+        let Some(ends) = self.pool.four_tuple(index) else { return };
+        let tcb = &self.pool.slots[index].tcb;
+        let (seq, ack) = (tcb.rcv_nxt(self.pool.snapshot(index)), Some(tcb.snd_una()));
+        self.inject_bare::<T>(index, TcpControl::None, &ends, seq, ack, 0);
+    }
+
+    /// Tells the peer what has come in, if that is due and smoltcp does not: it has data to send that has to wait. Returns
+    /// whether the device had room for it.
+    #[inline(never)]
+    fn acknowledge<D: Device + ?Sized>(&mut self, index: usize, device: &mut D) -> bool {
+        let snapshot = self.pool.snapshot(index);
+        let tcb = &self.pool.slots[index].tcb;
+        if !tcb.owes_ack(snapshot) {
+            return true;
+        }
+        let Some(ends) = self.pool.four_tuple(index) else { return true };
+        let Some(probe) = tcb.probe(&ends, snapshot) else { return true };
+        let Some(token) = device.transmit(self.now) else { return false };
+        let mut sent = Sent::new(&self.capabilities, self.now);
+        sent.answer_of(tcb);
+        let probe = InjectedSegment::new(&probe, &ends, self.mac());
+        let token = MeteredToken { token: Some(token), sent: &mut sent };
+        self.pass(Recipient::Slot(index), probe.bytes(), token);
+        self.count_answer(&sent);
+        true
+    }
+
+    /// Lets smoltcp emit through an interface of its own what is outstanding, if it `rewinds`, and else one new segment;
+    /// what is to, leaves. Returns whether the device had room for it.
+    #[inline(never)]
+    fn replay<D: Device + ?Sized>(&mut self, index: usize, rewinds: bool, device: &mut D) -> bool {
+        let Some(ends) = self.pool.four_tuple(index) else { return true };
+        let hop = self.next_hop(&ends.remote.addr);
+        let hop = hop.and_then(|hop| self.neighbors.mac(&hop));
+        let slot = &mut self.pool.slots[index];
+        let at = if rewinds { slot.tcb.rewind(self.now) } else { self.now };
+        let (una, behind) = (slot.tcb.snd_una(), slot.tcb.snd_nxt());
+        let (own, mtu) = (ends.local.addr, slot.tcb.path_mtu());
+        let mut interface = replay::interface(own, &self.config, &self.capabilities, mtu, at);
+        let ethernet = self.capabilities.medium == Medium::Ethernet;
+        let checksums = &self.capabilities.checksum;
+        let mut sent = Sent::of(&mut slot.tcb, &self.capabilities, self.now);
+        sent.replay = Some(Replay {
+            link: ethernet.then_some(self.config.mac()).zip(hop),
+            unreachable: ethernet && hop.is_none(),
+            checksums: (checksums.ipv4.tx(), checksums.tcp.tx()),
+            end: una,
+        });
+        let mut metered = Metered { device, sent };
+        let mut end = una;
+        // Each step emits a segment. Where the window has been smaller for a while, smoltcp has some of those outstanding
+        // still before it.
+        while interface.poll_egress(at, &mut metered, &mut slot.set) != PollResult::None {
+            end = metered.sent.replay.as_ref().map_or(end, |replay| replay.end);
+            let ahead = distance(end, behind);
+            if ahead > 0 || (ahead == 0 && rewinds) || (metered.sent.frames > 0 && !rewinds) {
                 break;
             }
         }
+        let Sent { frames, retransmitted, refused, .. } = metered.sent;
         self.counters.count_sent(&metered.sent);
-        (outcome, metered.sent.asked)
+        let acted = retransmitted > 0 || (ethernet && hop.is_none());
+        self.counters.recoveries = self.counters.recoveries.wrapping_add(Count::from(acted));
+        slot.tcb.taken_for_sent(end, self.now);
+        slot.sends &= rewinds || frames > 0;
+        !refused
+    }
+
+    /// Makes `next` no later than when something is due about losses, but for what waits for room in the device.
+    pub(super) fn next_of_loss(&self, egress: &Egress, next: &mut Option<Instant>) {
+        for index in self.pool.used() {
+            let socket = self.pool.socket(index);
+            let at = self.pool.slots[index].tcb.deadline(socket.send_queue(), self.now);
+            let at = at.filter(|at| *at > self.now || !matches!(egress, Egress::Refused));
+            if let (Some(at), true) = (at, socket.state() != State::Closed) {
+                sooner(next, at);
+            }
+        }
     }
 
     /// Makes `next` no later than when there is something to send again.
@@ -162,7 +287,16 @@ impl NetStack<'_> {
     }
 
     fn next_of_smoltcp(&mut self) -> Option<Instant> {
-        let mut next = self.interface.poll_at(self.now, &self.pool.set);
+        let mut next = None;
+        for index in self.pool.used() {
+            // It would say "now", for what has to wait.
+            if self.waits(index) {
+                continue;
+            }
+            if let Some(at) = self.interface.poll_at(self.now, &self.pool.slots[index].set) {
+                sooner(&mut next, at);
+            }
+        }
         if (self.others_queued || self.added > 0)
             && let Some(at) = self.interface.poll_at(self.now, &self.others)
         {

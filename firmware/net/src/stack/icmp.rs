@@ -4,7 +4,6 @@
 //! would have to guess the ports and the sequence number. Then a packet that is too big is sent again in smaller ones, and
 //! a connect that nobody would take has failed. An established connection is ended by none.
 
-use smoltcp::phy::TxToken;
 use smoltcp::socket::tcp::State;
 
 use super::NetStack;
@@ -14,7 +13,7 @@ use crate::frame::quote::{Cause, QuotedSegment};
 impl NetStack<'_> {
     /// Takes in an ICMP message to us alone, if it is an error about a segment of ours.
     #[inline(never)]
-    pub(super) fn icmp_error<T: TxToken>(&mut self, packet: &Packet<'_>) {
+    pub(super) fn icmp_error(&mut self, packet: &Packet<'_>) {
         let Some(quoted) = QuotedSegment::parse(packet, &self.capabilities.checksum) else {
             return;
         };
@@ -25,14 +24,14 @@ impl NetStack<'_> {
             return;
         };
         self.counters.errors_believed = self.counters.errors_believed.wrapping_add(1);
-        let snapshot = self.pool.snapshot(index);
         match quoted.cause {
             Cause::TooBig(mtu) => {
-                if self.pool.slots[index].tcb.narrow(mtu) && snapshot.queue > 0 {
-                    self.resend::<T>(index, snapshot);
-                }
+                // What is outstanding leaves again with the next egress.
+                self.pool.slots[index].tcb.narrow(mtu);
             }
-            Cause::Hard if snapshot.state == State::SynSent => self.pool.lose(index),
+            Cause::Hard if self.pool.socket(index).state() == State::SynSent => {
+                self.pool.lose(index)
+            }
             // After the handshake, what is said to be hard may pass as well (RFC 5927 5.2, RFC 5461).
             Cause::Hard | Cause::Soft => {}
         }

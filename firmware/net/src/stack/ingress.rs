@@ -5,6 +5,7 @@
 //! [`OneFrame`] is the device through which the frame then goes on, in place, with the transmit token for the answer:
 //! no copy, no queue.
 
+use smoltcp::iface::SocketSet;
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
@@ -24,7 +25,11 @@ use crate::workaround::options;
 /// The sockets that a frame can be for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Recipient {
-    Tcp,
+    /// The TCP socket of this slot.
+    Slot(usize),
+    /// None: a segment of no connection.
+    Nobody,
+    /// Any but TCP's.
     Others,
 }
 
@@ -35,11 +40,11 @@ impl NetStack<'_> {
             let Some((rx, token)) = device.receive(self.now) else {
                 return false;
             };
-            let mut sent = Sent::answers();
+            let mut sent = Sent::new(&self.capabilities, self.now);
             rx.consume(|frame| {
                 self.frame(frame, MeteredToken { token: Some(token), sent: &mut sent });
             });
-            self.counters.count_sent(&sent);
+            self.count_answer(&sent);
         }
         true
     }
@@ -151,7 +156,7 @@ impl NetStack<'_> {
                 IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
                 IpProtocol::Icmp | IpProtocol::Icmpv6 | IpProtocol::Igmp => {
                     if ours {
-                        self.icmp_error::<T>(packet);
+                        self.icmp_error(packet);
                     }
                     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
                     self.hear_query(packet);
@@ -217,7 +222,7 @@ impl NetStack<'_> {
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);
         } else {
-            self.pass(Recipient::Tcp, bytes, transmit);
+            self.pass(Recipient::Nobody, bytes, transmit);
         }
         if self.pool.shaking() {
             self.pool.progress(self.now, &mut self.counters);
@@ -236,6 +241,7 @@ impl NetStack<'_> {
     ) {
         let before = self.pool.snapshot(index);
         match judge(&self.pool.slots[index].tcb, segment, before) {
+            Verdict::Pass if self.absorb(index, before, segment) => {}
             Verdict::Pass => {
                 if segment.fin && segment.is_sound(self.capabilities.checksum.tcp.rx()) {
                     self.pool.slots[index].tcb.hold_fin(segment, before);
@@ -244,6 +250,17 @@ impl NetStack<'_> {
             }
             verdict => self.guard(index, verdict, bytes, link, segment, transmit),
         }
+    }
+
+    /// Keeps a duplicate acknowledgement from smoltcp, if it is one; what it says is noted.
+    fn absorb(&mut self, index: usize, socket: SocketSnapshot, segment: &Segment<'_>) -> bool {
+        let verify = self.capabilities.checksum.tcp.rx();
+        let tcb = &mut self.pool.slots[index].tcb;
+        let absorbs = tcb.absorbs(segment, socket) && segment.is_sound(verify);
+        if absorbs {
+            tcb.received(segment, verify, socket, socket, self.now);
+        }
+        absorbs
     }
 
     /// Carries out a verdict on what is not ordinary.
@@ -312,10 +329,10 @@ impl NetStack<'_> {
             self.drop_unacceptable();
             return;
         };
-        transmit.sent.answer_of(tcb, &self.capabilities);
+        transmit.sent.answer_of(tcb);
         self.counters.challenged = self.counters.challenged.wrapping_add(1);
         let probe = InjectedSegment::new(&probe, &ends, self.mac());
-        self.pass(Recipient::Tcp, probe.bytes(), transmit);
+        self.pass(Recipient::Slot(index), probe.bytes(), transmit);
     }
 
     /// Gives a segment to the socket of its connection, and notes what that made of it.
@@ -329,8 +346,8 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let verify = self.capabilities.checksum.tcp.rx();
-        transmit.sent.answer_of(&self.pool.slots[index].tcb, &self.capabilities);
-        self.pass(Recipient::Tcp, bytes, transmit);
+        transmit.sent.answer_of(&self.pool.slots[index].tcb);
+        self.pass(Recipient::Slot(index), bytes, transmit);
         if segment.rst {
             self.pool.reset(index, before.state);
             return;
@@ -356,7 +373,7 @@ impl NetStack<'_> {
         let Some(ends) = self.pool.four_tuple(index) else { return };
         let socket = self.pool.snapshot(index);
         if let Some(fin) = self.pool.slots[index].tcb.take_fin(segment, socket) {
-            self.inject_bare::<T>(TcpControl::Fin, &ends, fin, segment.ack, segment.window);
+            self.inject_bare::<T>(index, TcpControl::Fin, &ends, fin, segment.ack, segment.window);
         }
     }
 
@@ -364,6 +381,7 @@ impl NetStack<'_> {
     #[inline(never)]
     pub(super) fn inject_bare<T: TxToken>(
         &mut self,
+        index: usize,
         control: TcpControl,
         ends: &FourTuple,
         seq: TcpSeqNumber,
@@ -372,12 +390,12 @@ impl NetStack<'_> {
     ) {
         let repr = bare(control, ends, seq, ack, window);
         let segment = InjectedSegment::new(&repr, ends, self.mac());
-        self.inject::<T>(Recipient::Tcp, &segment);
+        self.inject::<T>(Recipient::Slot(index), &segment);
     }
 
     /// Gives smoltcp a frame of our own making; what it answers does not leave.
     pub(super) fn inject<T: TxToken>(&mut self, recipient: Recipient, frame: &InjectedSegment) {
-        let mut sent = Sent::answers();
+        let mut sent = Sent::new(&self.capabilities, self.now);
         let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
         self.pass(recipient, frame.bytes(), swallow);
     }
@@ -391,7 +409,8 @@ impl NetStack<'_> {
             capabilities: &self.capabilities,
         };
         let set = match recipient {
-            Recipient::Tcp => &mut self.pool.set,
+            Recipient::Slot(index) => &mut self.pool.slots[index].set,
+            Recipient::Nobody => &mut SocketSet::new(&mut [][..]),
             Recipient::Others => &mut self.others,
         };
         self.interface.poll_ingress_single(self.now, &mut device, set);

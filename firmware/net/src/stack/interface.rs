@@ -174,7 +174,7 @@ impl NetConfig {
 
     /// Likewise, without addresses.
     #[inline(never)]
-    pub(crate) fn bare_interface(
+    fn bare_interface(
         &self,
         capabilities: &DeviceCapabilities,
         now: Instant,
@@ -182,7 +182,6 @@ impl NetConfig {
     ) -> Interface {
         let hardware = match capabilities.medium {
             Medium::Ethernet => HardwareAddress::Ethernet(self.mac),
-            #[cfg(feature = "medium-ip")]
             Medium::Ip => HardwareAddress::Ip,
             // smoltcp's own features may be wider than ours when a workspace unifies them.
             #[allow(unreachable_patterns)]
@@ -191,6 +190,22 @@ impl NetConfig {
         let mut config = Config::new(hardware);
         config.random_seed = seed;
         Interface::new(config, &mut Mute(capabilities), now)
+    }
+
+    /// Likewise, with the address `own` alone, and everybody beside it.
+    pub(crate) fn host_interface(
+        &self,
+        own: IpAddress,
+        capabilities: &DeviceCapabilities,
+        now: Instant,
+        seed: u64,
+    ) -> Interface {
+        let mut interface = self.bare_interface(capabilities, now, seed);
+        interface.update_ip_addrs(|addresses| {
+            // The first of them has its place. To smoltcp, who is not on the link and behind no gateway is nowhere.
+            let _ = addresses.push(IpCidr::new(own, 0));
+        });
+        interface
     }
 
     /// Gives `interface` these addresses and routes, and no others.

@@ -81,7 +81,7 @@ impl NetStack<'_> {
         swap(&mut own, &mut self.interface);
         let context = self.interface.context();
         let connected = self.pool.socket_mut(0).connect(context, ends.remote, ends.local).is_ok();
-        self.inject_bare::<T>(TcpControl::Syn, &ends, TcpSeqNumber(0), Some(isn + 1), 1024);
+        self.inject_bare::<T>(0, TcpControl::Syn, &ends, TcpSeqNumber(0), Some(isn + 1), 1024);
         let established = self.pool.socket(0).state() == State::Established;
         self.pool.recycle(0);
         self.interface = own;

@@ -65,7 +65,7 @@ impl NetStack<'_> {
         ours: bool,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let mut sent = Sent::answers();
+        let mut sent = Sent::new(&self.capabilities, self.now);
         let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
         self.pass(Recipient::Others, bytes, swallow);
         if !sent.swallowed {

@@ -285,8 +285,6 @@ impl NetStack<'_> {
         let port = self.ephemeral_port();
         let index =
             self.pool.take_client(self.now, &mut self.counters).ok_or(Error::NoBufferSpace)?;
-        let user_timeout = self.pool.limits.user_timeout;
-        self.pool.socket_mut(index).set_timeout(Some(user_timeout));
         let Some(ends) = self.connect(index, port, remote) else {
             self.pool.recycle(index);
             return Err(Error::Unaddressable);

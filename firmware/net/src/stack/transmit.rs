@@ -8,12 +8,13 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 
+use super::NetStack;
 use crate::frame::discovery::{Kind, MESSAGE_SIZE};
-use crate::frame::{Content, Frame, Segment};
+use crate::frame::{Content, FourTuple, Frame, Segment};
 use crate::netstat::{Count, Counters};
 use crate::seq::distance;
-use crate::tcp::Slot;
 use crate::tcp::tcb::Tcb;
+use crate::workaround::replay::{Replay, Replayed};
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
@@ -28,8 +29,12 @@ pub(crate) struct Sent<'s> {
     pub(crate) asked: Option<IpAddress>,
     /// A frame was swallowed: it had no token.
     pub(crate) swallowed: bool,
-    /// Those that may be sending data.
-    slots: &'s mut [Slot],
+    /// The acknowledgement and window in an answer, and whose they were.
+    pub(crate) answered: Option<(FourTuple, TcpSeqNumber, u16)>,
+    /// What smoltcp sends is replayed; see [`crate::workaround::replay`].
+    pub(crate) replay: Option<Replay>,
+    /// Of the connection whose turn it is.
+    tcb: Option<&'s mut Tcb>,
     /// For an answer of the one connection that there may be one of: what is in flight.
     flight: Option<Flight>,
     medium: Medium,
@@ -42,18 +47,8 @@ pub(crate) struct Sent<'s> {
 pub(crate) type Flight = (TcpSeqNumber, TcpSeqNumber);
 
 impl<'s> Sent<'s> {
-    /// Nothing yet; data is that of `slots`.
-    pub(crate) fn new(
-        slots: &'s mut [Slot],
-        capabilities: &DeviceCapabilities,
-        now: Instant,
-    ) -> Self {
-        let (medium, checksum) = (capabilities.medium, capabilities.checksum.tcp.tx());
-        Self { slots, medium, checksum, now, ..Self::answers() }
-    }
-
-    /// Nothing yet, nor will there be data: answers have none.
-    pub(crate) const fn answers() -> Self {
+    /// Nothing yet, of no connection.
+    pub(crate) fn new(capabilities: &DeviceCapabilities, now: Instant) -> Self {
         Self {
             frames: 0,
             bytes: 0,
@@ -61,37 +56,40 @@ impl<'s> Sent<'s> {
             refused: false,
             asked: None,
             swallowed: false,
-            slots: &mut [],
+            answered: None,
+            replay: None,
+            tcb: None,
             flight: None,
-            medium: Medium::Ethernet,
-            checksum: false,
-            now: Instant::ZERO,
+            medium: capabilities.medium,
+            checksum: capabilities.checksum.tcp.tx(),
+            now,
         }
     }
 
+    /// Nothing yet; segments are those of this connection.
+    pub(crate) fn of(tcb: &'s mut Tcb, capabilities: &DeviceCapabilities, now: Instant) -> Self {
+        Self { tcb: Some(tcb), ..Self::new(capabilities, now) }
+    }
+
     /// What is to be sent is an answer of this connection.
-    pub(super) fn answer_of(&mut self, tcb: &Tcb, capabilities: &DeviceCapabilities) {
+    pub(super) fn answer_of(&mut self, tcb: &Tcb) {
         self.flight = tcb.in_flight_range();
-        (self.medium, self.checksum) = (capabilities.medium, capabilities.checksum.tcp.tx());
     }
 
     /// Notes a frame of smoltcp's, and says whether it is to leave: a question for a MAC address is not.
     #[inline(never)]
     fn note(&mut self, bytes: &mut [u8]) -> bool {
-        let may_ask = may_ask(bytes.len());
-        if may_ask || !self.slots.is_empty() || self.flight.is_some() {
-            let frame = Frame::parse(bytes, self.medium);
-            if let (true, Some(Content::Discovery(received))) =
-                (may_ask, frame.as_ref().map(|frame| &frame.content))
-                && received.kind == Kind::Question
-            {
-                self.asked = Some(received.target);
-                return false;
-            }
-            if let Some(segment) = frame.and_then(|frame| frame.segment())
-                && let Some(seq) = self.segment(&segment)
-            {
-                let (range, ends) = (segment.range(), segment.sent_on());
+        let frame = Frame::parse(bytes, self.medium);
+        if let (true, Some(Content::Discovery(received))) =
+            (may_ask(bytes.len()), frame.as_ref().map(|frame| &frame.content))
+            && received.kind == Kind::Question
+        {
+            self.asked = Some(received.target);
+            return false;
+        }
+        if let Some(segment) = frame.and_then(|frame| frame.segment()) {
+            let (range, ends) = (segment.range(), segment.sent_on());
+            if let Some(seq) = self.segment(&segment) {
                 let mut packet = TcpPacket::new_unchecked(&mut bytes[range]);
                 packet.set_seq_number(seq);
                 if self.checksum {
@@ -106,25 +104,22 @@ impl<'s> Sent<'s> {
 
     /// Notes a segment in its connection. Returns the number that it is to have, if it is another.
     fn segment(&mut self, segment: &Segment<'_>) -> Option<TcpSeqNumber> {
-        let len = segment.len + usize::from(segment.fin);
-        let ends = segment.sent_on();
-        let slot = self.slots.iter_mut().find(|slot| slot.tcb.is_of(&ends));
-        if len == 0 && !segment.syn {
-            // RFC 9293 3.10.7.4: <SEQ=SND.NXT>. smoltcp does not count the byte of a zero-window probe, and goes back to
-            // SND.UNA to send again; to a peer that has all that, the segment would be an old one, and not acceptable.
-            let flight = slot.map_or(self.flight, |slot| slot.tcb.in_flight_range());
-            let (snd_una, snd_nxt) = flight?;
-            let behind = distance(snd_nxt, segment.seq) > 0 && distance(segment.seq, snd_una) >= 0;
-            return behind.then_some(snd_nxt);
-        }
-        let slot = slot?;
-        if segment.syn {
-            slot.tcb.syn_sent(segment.seq);
-        }
-        if len > 0 {
-            self.retransmitted += Count::from(slot.tcb.sent(segment.seq, len, self.now));
-        }
-        None
+        let flight = match &mut self.tcb {
+            Some(tcb) => {
+                self.retransmitted += Count::from(tcb.sent(segment, self.now));
+                tcb.in_flight_range()
+            }
+            None => {
+                let ack = segment.ack.filter(|_| !segment.rst)?;
+                self.answered = Some((segment.sent_on(), ack, segment.window));
+                self.flight
+            }
+        };
+        // RFC 9293 3.10.7.4: <SEQ=SND.NXT>. smoltcp does not count the byte of a zero-window probe, and goes back to
+        // SND.UNA to send again; to a peer that has all that, the segment would be an old one, and not acceptable.
+        let (snd_una, snd_nxt) = flight.filter(|_| segment.sequence_len() == 0 && !segment.syn)?;
+        let behind = distance(snd_nxt, segment.seq) > 0 && distance(segment.seq, snd_una) >= 0;
+        behind.then_some(snd_nxt)
     }
 }
 
@@ -136,12 +131,30 @@ impl Counters {
     }
 
     /// Counts what has left.
-    #[inline(never)]
     pub(super) fn count_sent(&mut self, sent: &Sent<'_>) {
-        self.frames_out = self.frames_out.wrapping_add(sent.frames);
-        self.bytes_out = self.bytes_out.wrapping_add(sent.bytes);
-        self.retransmitted = self.retransmitted.wrapping_add(sent.retransmitted);
-        self.tx_refused = self.tx_refused.wrapping_add(Count::from(sent.refused));
+        self.count(sent.frames, sent.bytes, sent.retransmitted, sent.refused);
+    }
+
+    /// Counts so many frames, bytes, and segments that had left before.
+    #[inline(never)]
+    pub(super) fn count(&mut self, frames: Count, bytes: Count, again: Count, refused: bool) {
+        self.frames_out = self.frames_out.wrapping_add(frames);
+        self.bytes_out = self.bytes_out.wrapping_add(bytes);
+        self.retransmitted = self.retransmitted.wrapping_add(again);
+        self.tx_refused = self.tx_refused.wrapping_add(Count::from(refused));
+    }
+}
+
+impl NetStack<'_> {
+    /// Counts an answer that has left, and notes what it says to its connection.
+    pub(super) fn count_answer(&mut self, sent: &Sent<'_>) {
+        self.counters.count_sent(sent);
+        if let Some((ends, ack, window)) = &sent.answered
+            && let Some(index) =
+                self.pool.used().find(|&index| self.pool.slots[index].tcb.is_of(ends))
+        {
+            self.pool.slots[index].tcb.acknowledged(*ack, *window);
+        }
     }
 }
 
@@ -165,34 +178,60 @@ pub(crate) struct MeteredToken<'t, 's, T> {
     pub(crate) sent: &'t mut Sent<'s>,
 }
 
-/// The longest answer that is swallowed: an ICMP error (RFC 1812 4.3.2.3, RFC 4443 2.4 c). To a segment of our own making
-/// it is an ACK.
-const SWALLOWED: usize = 14 + if cfg!(feature = "ipv6") { 1280 } else { 576 };
-
-/// Lets a frame be written that does not leave. Never inlined: what does leave needs no room for it on the call stack.
+/// Lets a frame be written that does not leave, but for what is replayed and wanted. Never inlined: all else needs no room
+/// for it on the call stack.
 #[inline(never)]
-fn swallow<R>(len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-    let mut buffer = [0; SWALLOWED];
-    f(&mut buffer[..len.min(SWALLOWED)])
+fn swallow<T: TxToken, R>(
+    len: usize,
+    f: impl FnOnce(&mut [u8]) -> R,
+    token: Option<T>,
+    sent: &mut Sent<'_>,
+) -> R {
+    let (mut packet, result) = Replayed::new(len, f);
+    sent.replayed(&mut packet, token);
+    result
+}
+
+impl Sent<'_> {
+    /// Lets a packet leave that was replayed, if it is wanted.
+    #[inline(never)]
+    fn replayed<T: TxToken>(&mut self, packet: &mut Replayed, token: Option<T>) {
+        let (Some(replay), Some(tcb)) = (&mut self.replay, &mut self.tcb) else {
+            self.swallowed = true;
+            return;
+        };
+        let Some(segment) = packet.segment() else { return };
+        if !replay.wants(&segment, tcb) {
+            return;
+        }
+        let Some(token) = token else {
+            self.refused = true;
+            return;
+        };
+        self.retransmitted += Count::from(tcb.sent(&segment, self.now));
+        let (source, destination) = (segment.source.addr, segment.destination.addr);
+        let range = segment.range();
+        let frame = replay.complete(packet, range, &source, &destination);
+        token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
+        self.frames += 1;
+        self.bytes += frame.len() as Count;
+    }
 }
 
 impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
-        let token = match token {
-            Some(token) if !may_ask(len) => {
-                return token.consume(len, |buffer| {
-                    let result = f(buffer);
-                    sent.note(buffer);
-                    result
-                });
-            }
-            Some(token) => token,
-            None => {
-                sent.swallowed = true;
-                return swallow(len, f);
-            }
-        };
+        if sent.replay.is_some() || token.is_none() {
+            return swallow(len, f, token, sent);
+        }
+        let Some(token) = token else { unreachable!("it would have been swallowed") };
+        if !may_ask(len) {
+            return token.consume(len, |buffer| {
+                let result = f(buffer);
+                sent.note(buffer);
+                result
+            });
+        }
         let mut buffer = [0; MESSAGE_SIZE];
         let buffer = &mut buffer[..len];
         let result = f(buffer);
@@ -225,12 +264,14 @@ impl<'d, D: Device + ?Sized> Device for Metered<'d, D> {
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
-        if let Some(token) = self.device.transmit(now) {
-            Some(MeteredToken { token: Some(token), sent: &mut self.sent })
-        } else {
-            self.sent.refused = true;
-            None
+        let replays = self.sent.replay.is_some();
+        // Its time is not the device's.
+        let token = self.device.transmit(if replays { self.sent.now } else { now });
+        if token.is_some() || replays {
+            return Some(MeteredToken { token, sent: &mut self.sent });
         }
+        self.sent.refused = true;
+        None
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

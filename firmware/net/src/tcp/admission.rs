@@ -181,7 +181,7 @@ impl Pool<'_> {
         self.used = self.used.max(index + 1);
         let keep_alive = self.limits.keep_alive;
         let socket = self.socket_mut(index);
-        socket.set_congestion_control(CongestionControl::Reno);
+        socket.set_congestion_control(CongestionControl::None);
         // Services write whole replies in one poll; waiting for more would only meet the peer's delayed
         // acknowledgement.
         socket.set_nagle_enabled(false);

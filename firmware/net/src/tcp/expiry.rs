@@ -5,7 +5,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
 use super::{End, Peer, Phase, Pool};
-use crate::limits::{ORPHAN, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX};
+use crate::limits::{FIN_WAIT_2, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX};
 use crate::netstat::Counters;
 use crate::time::sooner;
 
@@ -31,14 +31,11 @@ impl Pool<'_> {
             if self.slots[index].phase != Phase::Handshake {
                 continue;
             }
-            let user_timeout = self.limits.user_timeout;
-            let socket = self.socket_mut(index);
-            match socket.state() {
+            match self.socket(index).state() {
                 State::SynReceived => {}
                 // The frame was no good after all, or the peer took its request back.
                 State::Listen | State::Closed => self.recycle(index),
                 _ => {
-                    socket.set_timeout(Some(user_timeout));
                     counters.passive_opens = counters.passive_opens.wrapping_add(1);
                     self.queued = self.queued.wrapping_add(1);
                     let slot = &mut self.slots[index];
@@ -124,7 +121,16 @@ impl Pool<'_> {
                 ) {
                     self.slots[index].finish();
                 }
-                return None;
+                if state == State::TimeWait {
+                    return None;
+                }
+                let deadline = self.silence_ends(index, now);
+                if now < deadline {
+                    return Some(deadline);
+                }
+                // Its RST leaves with the next egress.
+                self.socket_mut(index).abort();
+                None
             }
         };
         if let Some(limit) = limit {
@@ -157,8 +163,8 @@ impl Pool<'_> {
         counters: &mut Counters,
     ) -> Option<Instant> {
         let socket = self.socket(index);
-        let queue = socket.send_queue();
-        match socket.state() {
+        let state = socket.state();
+        match state {
             State::Closed if socket.local_endpoint().is_none() => {
                 self.recycle(index);
                 return None;
@@ -171,7 +177,7 @@ impl Pool<'_> {
             // smoltcp's own 10 s, or the next SYN that needs the slot; but smoltcp waits for ever if its
             // last ACK cannot be sent.
             State::TimeWait => {
-                let deadline = self.slots[index].since + ORPHAN + TIME_WAIT_MAX;
+                let deadline = self.slots[index].since + FIN_WAIT_2 + TIME_WAIT_MAX;
                 if now < deadline {
                     return Some(deadline);
                 }
@@ -181,17 +187,24 @@ impl Pool<'_> {
             _ => {}
         }
         let slot = &mut self.slots[index];
-        if queue < slot.unacknowledged {
-            slot.unacknowledged = queue;
+        let deadline = if state == State::FinWait2 {
+            slot.since + FIN_WAIT_2
+        } else {
+            // Something of ours has not been acknowledged. The peer lives as long as it says so.
             slot.since = now;
-        }
-        let deadline = slot.since + ORPHAN;
+            self.silence_ends(index, now)
+        };
         if now < deadline {
             return Some(deadline);
         }
         counters.orphans_expired = counters.orphans_expired.wrapping_add(1);
         self.abort(index, now);
         Some(now + RST_WAIT)
+    }
+
+    /// When a connection is given up whose peer says nothing (RFC 9293 3.8.3, R2).
+    fn silence_ends(&self, index: usize, now: Instant) -> Instant {
+        self.slots[index].tcb.heard(now) + self.limits.user_timeout
     }
 
     fn expire_aborting(

@@ -3,6 +3,8 @@
 //! It follows the segments of one connection as they pass in and out. Whether one that came in counts is smoltcp's to
 //! say: it shows in what it changed. What is to be sent again, and when, is in [`Loss`].
 
+mod sending;
+
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
@@ -11,6 +13,8 @@ use crate::frame::{FourTuple, Segment};
 use crate::guard::Throttle;
 use crate::loss::Loss;
 use crate::seq::distance;
+use crate::time::WrappingInstant;
+use sending::SMOLTCP_RTO_MIN;
 
 /// Half the sequence space, but for more than any window.
 const FAR: u32 = (1 << 31) - (1 << 17);
@@ -75,11 +79,21 @@ pub(crate) struct Tcb {
     snd_nxt: TcpSeqNumber,
     /// Behind all that has ever left, probes of a closed window and SYN too: what may be acknowledged.
     snd_max: TcpSeqNumber,
+    /// The peer has not taken the byte of the last probe of its closed window.
+    refused: bool,
     /// The first byte that the application has not read.
     rcv_consumed: TcpSeqNumber,
     /// The number of a FIN that has come in before its turn.
     pub(crate) fin: Option<TcpSeqNumber>,
     throttle: Throttle,
+    /// When the peer last said something to be believed, or was first asked.
+    heard: WrappingInstant,
+    /// smoltcp's own timer does not expire before this.
+    quiet: WrappingInstant,
+    /// How often it was put off since the peer last acknowledged something new.
+    rewinds: u16,
+    /// The acknowledgement and the window that left last.
+    acknowledged: (TcpSeqNumber, u16),
     loss: Loss,
 }
 
@@ -100,9 +114,14 @@ impl Tcb {
             snd_una: ZERO,
             snd_nxt: ZERO,
             snd_max: ZERO,
+            refused: false,
             rcv_consumed: ZERO,
             fin: None,
             throttle: Throttle::NEW,
+            heard: WrappingInstant::EARLIEST,
+            quiet: WrappingInstant::EARLIEST,
+            rewinds: 0,
+            acknowledged: (ZERO, 0),
             loss: Loss::new(),
         }
     }
@@ -177,8 +196,10 @@ impl Tcb {
 
     /// From what to behind what is in flight, if anything is.
     pub(crate) fn in_flight_range(&self) -> Option<(TcpSeqNumber, TcpSeqNumber)> {
-        let flies = self.synchronized && self.snd_max != self.snd_una;
-        flies.then_some((self.snd_una, self.snd_max))
+        // A probe's byte is not, once the peer has said that the window is still closed.
+        let end = if self.refused { self.snd_nxt } else { self.snd_max };
+        let flies = self.synchronized && end != self.snd_una;
+        flies.then_some((self.snd_una, end))
     }
 
     /// The longest packet that the path takes, if that is known to be less than the device's.
@@ -186,13 +207,17 @@ impl Tcb {
         (self.path_mtu > 0).then_some(self.path_mtu.into())
     }
 
-    /// Notes that the path takes no longer packets than this, and says whether that is news.
-    pub(crate) const fn narrow(&mut self, mtu: u16) -> bool {
-        let news = self.synchronized && (self.path_mtu == 0 || mtu < self.path_mtu);
-        if news {
+    /// Notes that the path takes no longer packets than this. If that is news, all that is outstanding is sent again.
+    pub(crate) fn narrow(&mut self, mtu: u16) {
+        if self.synchronized && (self.path_mtu == 0 || mtu < self.path_mtu) {
             self.path_mtu = mtu;
+            self.loss.resend_all(mtu);
         }
-        news
+    }
+
+    /// Behind all data sent.
+    pub(crate) const fn snd_nxt(&self) -> TcpSeqNumber {
+        self.snd_nxt
     }
 
     /// Behind all that may be acknowledged; `None`: not even our SYN has left.
@@ -235,32 +260,50 @@ impl Tcb {
     }
 
     /// Our SYN, or SYN-ACK, has left with number `seq`.
-    pub(crate) fn syn_sent(&mut self, seq: TcpSeqNumber) {
+    fn syn_sent(&mut self, seq: TcpSeqNumber) {
         (self.syn_unsent, self.syn_sent) = (false, true);
         self.snd_max = seq + 1;
     }
 
-    /// `len` bytes of data, a FIN for one, have left from `seq` on. Returns whether they had before.
-    pub(crate) fn sent(&mut self, seq: TcpSeqNumber, len: usize, now: Instant) -> bool {
-        let end = seq + len;
+    /// A segment has left. Returns whether its data, a FIN for a byte, had before.
+    pub(crate) fn sent(&mut self, segment: &Segment<'_>, now: Instant) -> bool {
+        if let Some(ack) = segment.ack {
+            self.acknowledged = (ack, segment.window);
+        }
+        if segment.syn {
+            self.syn_sent(segment.seq);
+            return false;
+        }
+        let len = segment.sequence_len();
+        if len == 0 || segment.rst {
+            return false;
+        }
+        let end = segment.seq + len;
         if distance(end, self.snd_max) > 0 {
             self.snd_max = end;
         }
-        if !self.synchronized || self.snd_wnd == 0 {
+        if !self.synchronized || (self.snd_wnd == 0 && segment.len > 0) {
             // A probe, which is no more than a question.
+            self.refused = false;
             return false;
         }
-        if distance(end, self.snd_nxt) <= 0 {
-            // What is before that is a keep-alive probe's byte.
-            let again = distance(seq, self.snd_una) >= 0;
-            if again {
-                self.loss.resent(self.snd_una, self.snd_nxt, now);
-            }
-            return again;
+        let begin = distance(segment.seq, self.snd_una);
+        let known = distance(self.snd_nxt, segment.seq).clamp(0, len as i32);
+        // What is before SND.UNA is a keep-alive probe's byte.
+        let again = known > 0 && begin >= 0;
+        if again {
+            self.loss.resent(begin.unsigned_abs(), known.unsigned_abs(), now);
         }
-        self.loss.sent(end, len, self.snd_una, self.flight() == 0, now);
-        self.snd_nxt = end;
-        false
+        if distance(end, self.snd_nxt) > 0 {
+            if self.flight() == 0 {
+                // Who was not asked was not silent. And smoltcp's timer begins.
+                self.heard = WrappingInstant::new(now);
+                self.quiet = WrappingInstant::new(now + SMOLTCP_RTO_MIN);
+            }
+            self.loss.sent(len as u32 - known.unsigned_abs(), now);
+            self.snd_nxt = end;
+        }
+        again
     }
 
     /// A segment came in, and smoltcp has taken it or not. `verify`: its checksum is ours to verify. Never inlined: smoltcp's
@@ -300,26 +343,29 @@ impl Tcb {
                             || (within
                                 && (segment.len == 0 || ahead > 0)
                                 && segment.is_sound(verify))));
-                if data || fin {
-                    self.progress(ack, segment.window, now);
-                } else if newer {
-                    if self.snd_wnd == 0 {
-                        self.restart(now);
-                    }
+                if data || fin || newer || (newly == 0 && segment.is_sound(verify)) {
+                    self.heard = WrappingInstant::new(now);
+                } else {
+                    return;
+                }
+                let duplicate = self.is_duplicate(segment);
+                if (data || fin || newer) && (self.snd_wnd == 0) != (segment.window == 0) {
+                    // What is outstanding had to wait, or has to now: its time begins anew.
+                    self.loss.restart(now);
+                }
+                let ack = if data || fin { ack } else { self.snd_una };
+                let blocks = &segment.sack_ranges();
+                if data || fin || duplicate || blocks[0].is_some() {
+                    self.progress(ack, blocks, duplicate, now);
+                }
+                if data || fin || newer {
+                    self.refused = segment.len == 0 && segment.window == 0;
                     self.set_window(segment.window);
                 }
                 if newer && distance(segment.seq, self.snd_wl1) > 0 {
                     self.snd_wl1 = segment.seq;
                 }
-                self.sacked(segment, verify, now);
             }
-        }
-    }
-
-    fn sacked(&mut self, segment: &Segment<'_>, verify: bool, now: Instant) {
-        let blocks = segment.sack_ranges();
-        if blocks[0].is_some() && segment.is_sound(verify) {
-            self.loss.sacked(&blocks, self.snd_una, self.snd_nxt, now);
         }
     }
 
@@ -330,9 +376,11 @@ impl Tcb {
         let ack = segment.ack.unwrap_or_default();
         (self.snd_una, self.snd_nxt) = (ack, ack);
         self.snd_wl1 = segment.seq;
-        self.loss.begin(ack);
-        self.progress(ack, segment.window, now);
+        self.heard = WrappingInstant::new(now);
+        self.loss.begin(ack, now);
+        self.set_window(segment.window);
         if segment.syn {
+            self.loss.permit_sack(segment.permits_sack());
             // The window of a SYN is never scaled (RFC 7323 2.2).
             self.max_wnd >>= self.snd_shift;
         }
@@ -342,71 +390,12 @@ impl Tcb {
         self.snd_wnd = window;
         self.max_wnd = self.max_wnd.max(window);
     }
-
-    /// Something new has been acknowledged.
-    fn progress(&mut self, ack: TcpSeqNumber, window: u16, now: Instant) {
-        if self.snd_wnd == 0 {
-            self.restart(now);
-        }
-        self.loss.acknowledged(self.snd_una, ack, now);
-        self.snd_una = ack;
-        self.set_window(window);
-        if self.flight() < 0 {
-            // A FIN.
-            self.snd_nxt = ack;
-        }
-    }
-
-    /// What is outstanding has waited for so long, for the window to open or for somebody to poll, that its time begins
-    /// anew.
-    pub(crate) const fn restart(&mut self, now: Instant) {
-        self.loss.restart(self.snd_una, now);
-    }
-
-    /// The cable is in again: try soon, and as often as at first.
-    pub(crate) const fn retry_now(&mut self, now: Instant) {
-        self.loss.retry_now(now);
-    }
-
-    /// When to resend, if `queue` bytes are unacknowledged, or if not, a FIN is.
-    pub(crate) fn deadline(
-        &self,
-        queue: usize,
-        fin: bool,
-        user_timeout: Duration,
-        now: Instant,
-    ) -> Option<Instant> {
-        let flight = self.flight();
-        if !self.synchronized || (queue == 0 && !fin) || flight <= 0 || self.snd_wnd == 0 {
-            return None;
-        }
-        if queue == 0 {
-            Some(self.loss.fin_due(now))
-        } else {
-            self.loss.due(flight, user_timeout, now)
-        }
-    }
-
-    /// How long the tries so far have made smoltcp believe that the peer was there, to be taken off its
-    /// timeout.
-    pub(crate) fn pretended(&self, user_timeout: Duration) -> Duration {
-        self.loss.pretended(user_timeout)
-    }
-
-    /// A try is due: the windows of the acknowledgements to show smoltcp. The first two differ, so that they
-    /// count as updates and set its count of duplicates back; then three duplicates (RFC 5681 3.2).
-    pub(crate) fn attempt(&mut self, now: Instant) -> [u16; 5] {
-        self.loss.attempt(self.snd_una, self.snd_nxt, now);
-        // Any other window but 0, which would stop the sender.
-        let other = if self.snd_wnd == 1 { 2 } else { self.snd_wnd - 1 };
-        [other, self.snd_wnd, self.snd_wnd, self.snd_wnd, self.snd_wnd]
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use smoltcp::phy::Medium;
-    use smoltcp::wire::{EthernetAddress, IpEndpoint, Ipv4Address, TcpControl};
+    use smoltcp::wire::{EthernetAddress, IpEndpoint, Ipv4Address, TcpControl, TcpRepr};
 
     use super::*;
     use crate::frame::Frame;
@@ -426,24 +415,33 @@ mod tests {
         InjectedSegment::new(&repr, &ends(), Some(MAC))
     }
 
+    /// So many bytes of ours.
+    fn data(number: i32, len: usize) -> InjectedSegment {
+        let ends = FourTuple { local: ends().remote, remote: ends().local };
+        let ack = Some(TcpSeqNumber(100));
+        let repr = bare(TcpControl::None, &ends, TcpSeqNumber(number), ack, 1000);
+        let repr = TcpRepr { payload: &[0; 8][..len], ..repr };
+        InjectedSegment::new(&repr, &ends, Some(MAC))
+    }
+
     fn parse(segment: &InjectedSegment) -> Segment<'_> {
         Frame::parse(segment.bytes(), Medium::Ethernet).unwrap().segment().unwrap()
     }
 
     #[test]
     fn a_window_that_was_closed_for_an_hour_delays_nothing_once_it_is_open() {
-        const TIMEOUT: Duration = Duration::from_secs(100);
         let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0, room: 0 };
-        let (start, later) = (Instant::ZERO, Instant::from_secs(3600));
+        let (start, later) = (Instant::from_secs(1), Instant::from_secs(3600));
         let mut tcb = Tcb::new();
         tcb.open(ends());
         tcb.rcv_consumed = TcpSeqNumber(100);
         tcb.begin(&parse(&ack(1, 1000)), start);
-        tcb.sent(TcpSeqNumber(1), 8, start);
+        tcb.sent(&parse(&data(1, 8)), start);
         tcb.received(&parse(&ack(1, 0)), true, look, look, start);
-        assert_eq!(tcb.deadline(8, false, TIMEOUT, later), None);
+        let probe = tcb.deadline(8, start).expect("a closed window is probed");
+        assert!(probe <= start + Duration::from_secs(1), "{probe}");
         tcb.received(&parse(&ack(1, 1000)), true, look, look, later);
-        let due = tcb.deadline(8, false, TIMEOUT, later).expect("data is outstanding");
+        let due = tcb.deadline(8, later).expect("data is outstanding");
         assert!(later < due && due < later + Duration::from_secs(2), "{due}");
 
         // Nor does it count as a round trip, if it is half of the data that opens it.
@@ -453,13 +451,13 @@ mod tests {
             tcb.rcv_consumed = TcpSeqNumber(100);
             tcb.begin(&parse(&ack(1, 1000)), start);
             tcb.established(Duration::from_millis(10));
-            tcb.sent(TcpSeqNumber(1), 4, start);
-            tcb.sent(TcpSeqNumber(5), 4, start);
+            tcb.sent(&parse(&data(1, 4)), start);
+            tcb.sent(&parse(&data(5, 4)), start);
             tcb.received(&parse(&ack(1, 0)), true, look, look, start);
             let (half, later) = (SocketSnapshot { queue: 4, ..look }, start + closed);
             tcb.received(&parse(&ack(5, 1000)), true, look, half, later);
             assert_eq!(tcb.snd_una(), TcpSeqNumber(5));
-            let due = tcb.deadline(4, false, TIMEOUT, later).expect("data is outstanding");
+            let due = tcb.deadline(4, later).expect("data is outstanding");
             assert!(later < due && due < later + Duration::from_secs(1), "{due}");
         }
     }

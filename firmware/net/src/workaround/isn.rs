@@ -10,7 +10,7 @@
 use smoltcp::iface::Interface;
 use smoltcp::phy::DeviceCapabilities;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpAddress, IpCidr, IpVersion, TcpSeqNumber};
+use smoltcp::wire::{IpAddress, TcpSeqNumber};
 
 use crate::stack::NetConfig;
 
@@ -64,13 +64,7 @@ pub(crate) fn interface(
     capabilities: &DeviceCapabilities,
     now: Instant,
 ) -> Interface {
-    let mut interface = config.bare_interface(capabilities, now, seed(isn.0.cast_unsigned()));
-    interface.update_ip_addrs(|addresses| {
-        let bits = if own.version() == IpVersion::Ipv4 { 32 } else { 128 };
-        // The first of them has its place.
-        let _ = addresses.push(IpCidr::new(own, bits));
-    });
-    interface
+    config.host_interface(own, capabilities, now, seed(isn.0.cast_unsigned()))
 }
 
 /// Whether the first state that would do is not good for `isn`.

@@ -1,0 +1,152 @@
+//! The one timer: of a probe, of a retransmission, of what may only have been overtaken, of a closed window.
+
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::TcpSeqNumber;
+
+use super::scoreboard::{Run, Status, Tick};
+use super::{Loss, Recovery};
+use crate::limits::{ACK_DELAY_MAX, PROBE_MIN, RTO_MAX};
+use crate::time::{WrappingInstant, sooner};
+
+/// What the timer of a retransmission asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// Nothing, or what was found lost.
+    None,
+    /// One more segment, of new data or the last that was sent.
+    Probe,
+    /// All again.
+    Timeout,
+}
+impl Loss {
+    /// The timeout, doubled each time that it expired in a row (RFC 6298 5.5).
+    fn timeout(&self) -> Duration {
+        (self.trip.timeout() * (1 << self.backoff.min(9))).min(RTO_MAX)
+    }
+
+    /// How long the timer runs, and whether it is for a probe.
+    fn wait(&self) -> (Duration, bool) {
+        let timeout = self.timeout();
+        let quiet = self.recovery != Recovery::Timeout;
+        if quiet && !self.probed && self.backoff == 0 && self.trip.smoothed() > Duration::ZERO {
+            let alone = self.board.len() <= self.segment();
+            let delay = if alone { ACK_DELAY_MAX } else { Duration::ZERO };
+            let probe = (self.trip.smoothed() * 2).max(PROBE_MIN) + delay;
+            if probe < timeout {
+                return (probe, true);
+            }
+        }
+        (timeout, false)
+    }
+
+    /// When [`Loss::expire`] has something to do.
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.board.is_empty() {
+            return None;
+        }
+        let mut next = Some(self.since.near(now) + self.wait().0);
+        if let Some(at) = self.reordered_at {
+            sooner(&mut next, at.near(now));
+        }
+        next
+    }
+
+    /// Finds out what is due, with data from `una` to `nxt` outstanding.
+    pub(crate) fn expire(&mut self, una: TcpSeqNumber, nxt: TcpSeqNumber, now: Instant) -> Expiry {
+        if self.board.is_empty() {
+            return Expiry::None;
+        }
+        if self.reordered_at.is_some_and(|at| at.near(now) <= now) {
+            let lost = self.find_lost(una, now);
+            if lost && self.recovery == Recovery::None {
+                self.recover(nxt, 0);
+            }
+        }
+        let (wait, probe) = self.wait();
+        if now < self.since.near(now) + wait {
+            return Expiry::None;
+        }
+        self.since = WrappingInstant::new(now);
+        if probe {
+            (self.probed, self.probe) = (true, true);
+            return Expiry::Probe;
+        }
+        self.time_out(nxt);
+        Expiry::Timeout
+    }
+
+    /// When a closed window is to be probed (RFC 9293 3.8.6.1): the timer is that of a retransmission.
+    pub(crate) fn persist_at(&self, now: Instant) -> Instant {
+        self.since.near(now) + self.timeout()
+    }
+
+    /// Whether it is to be now. The timer begins when this is asked for the first time.
+    pub(crate) fn persist(&mut self, now: Instant) -> bool {
+        if !self.persists {
+            self.restart(now);
+            self.persists = true;
+        }
+        let due = self.persist_at(now) <= now;
+        if due {
+            self.since = WrappingInstant::new(now);
+            self.backoff = self.backoff.saturating_add(1);
+        }
+        due
+    }
+
+    /// There is no new data to probe with: the last segment is sent again, or while others are being sent again, the first.
+    pub(crate) fn probe_again(&mut self) {
+        let under_way = |(_, run): &(u32, &Run)| run.under_way();
+        // A byte of it is enough: the segment that it is in leaves, wherever that begins.
+        let probe = if self.recovery == Recovery::None {
+            self.board.runs().filter(under_way).last().map(|(end, _)| end - 1)
+        } else {
+            self.board.runs().find(under_way).map(|(end, run)| end - run.len())
+        };
+        if let Some(at) = probe {
+            self.board.mark(at..at + 1, Status::Lost, None, &mut |_, _, _| true);
+        }
+    }
+
+    /// All is lost.
+    fn time_out(&mut self, nxt: TcpSeqNumber) {
+        let all = self.board.len();
+        // Who says nothing twice may have thrown away what it had (RFC 2018 8).
+        if self.backoff > 0 {
+            self.board.clear();
+            self.board.push(all, Tick::new(Instant::ZERO), Status::Lost);
+        }
+        self.board.mark(0..all, Status::Lost, None, &mut |_, _, _| true);
+        let congested = self.window.is_congested(Tick::ticks(self.trip.shortest()));
+        self.window.time_out(all, self.segment(), congested);
+        self.backoff = self.backoff.saturating_add(1);
+        (self.recovery, self.recovery_point, self.resent) = (Recovery::Timeout, nxt, 0);
+        (self.reordered_at, self.probe) = (None, false);
+    }
+
+    /// All is sent again, in packets of at most `mtu` bytes: none of it was lost, it was too long (RFC 8201 4).
+    pub(crate) fn resend_all(&mut self, mtu: u16) {
+        // The headers of IPv4; of IPv6, what is longer is counted for more.
+        self.longest = self.longest.min(mtu.saturating_sub(40));
+        let all = self.board.len();
+        self.board.mark(0..all, Status::Lost, None, &mut |_, _, _| true);
+    }
+
+    /// The cable is in again: all is asked for now, and as often as at first.
+    pub(crate) fn retry_now(&mut self, nxt: TcpSeqNumber, now: Instant) {
+        if !self.board.is_empty() {
+            self.time_out(nxt);
+        }
+        self.backoff = 0;
+        self.since = WrappingInstant::new(now);
+    }
+
+    /// What is outstanding has waited for so long, for the window to open or for somebody to poll, that its time begins
+    /// anew.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.board.restart(self.tick(now));
+        self.since = WrappingInstant::new(now);
+        (self.reordered_at, self.rack) = (None, None);
+        (self.backoff, self.probed, self.persists) = (0, false, false);
+    }
+}

@@ -1,0 +1,125 @@
+//! smoltcp sends any segment again, and no other.
+//!
+//! smoltcp 0.14 sends again either all from SND.UNA on, when its timer expires (socket/tcp.rs:2481), or the first segment
+//! alone, after three duplicates (2503). Its timer has a floor of a second (154), its fast retransmit heeds no window. So
+//! both are kept from acting: duplicates are not shown to it (`Tcb::absorbs`), and before its timer can expire, it is made
+//! to, at a time of our own: its socket is polled through an interface made for that alone, whose clock is ahead of its
+//! timer. All that it emits then comes by here, and what is to be sent again leaves; the rest is swallowed. Its timer
+//! then stands in that future. Nothing else of a socket remembers that time: its timeout is off, and a round trip that it
+//! might take from it only moves a timer which never acts.
+//!
+//! The interface has no MAC addresses (`Medium::Ip`): it asks nobody, and the header is put before the packet here. Cost: a
+//! frame and an interface on the call stack, and smoltcp's work for all that is outstanding.
+
+use core::ops::Range;
+
+use smoltcp::iface::Interface;
+use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, Medium};
+use smoltcp::time::Instant;
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpVersion, Ipv4Packet, TcpPacket,
+    TcpSeqNumber,
+};
+
+use crate::frame::{Frame, Segment};
+use crate::limits::FRAME_SIZE;
+use crate::seq::distance;
+use crate::stack::NetConfig;
+use crate::tcp::tcb::Tcb;
+
+/// Bytes of an Ethernet header.
+const HEADER: usize = 14;
+
+/// The interface, with the address `own` and this time. Its device can do as little as any: ordinary packets without
+/// checksums, which are put into what leaves, and none longer than the path takes (RFC 1191, RFC 8201): to a socket that is
+/// open, smoltcp has no call for that.
+#[inline(never)]
+pub(crate) fn interface(
+    own: IpAddress,
+    config: &NetConfig,
+    capabilities: &DeviceCapabilities,
+    path_mtu: Option<usize>,
+    at: Instant,
+) -> Interface {
+    let mut plain = DeviceCapabilities::default();
+    plain.medium = Medium::Ip;
+    let mtu = capabilities.ip_mtu().min(FRAME_SIZE - HEADER);
+    plain.max_transmission_unit = path_mtu.unwrap_or(mtu).min(mtu);
+    plain.checksum = ChecksumCapabilities::ignored();
+    config.host_interface(own, &plain, at, 0)
+}
+
+/// What smoltcp emits through that interface, and what is put into it.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    /// Our MAC address and the next hop's, if there are any.
+    pub(crate) link: Option<(EthernetAddress, EthernetAddress)>,
+    /// Nothing can leave: the next hop's MAC address is not known.
+    pub(crate) unreachable: bool,
+    /// The checksums of IPv4 and TCP are ours to compute.
+    pub(crate) checksums: (bool, bool),
+    /// Behind all that was emitted.
+    pub(crate) end: TcpSeqNumber,
+}
+
+/// A packet, behind room for an Ethernet header, and where its segment is.
+pub(crate) struct Replayed {
+    pub(crate) buffer: [u8; FRAME_SIZE],
+    len: usize,
+}
+
+impl Replayed {
+    /// One of `len` bytes, as `write` writes it.
+    pub(crate) fn new<R>(len: usize, write: impl FnOnce(&mut [u8]) -> R) -> (Self, R) {
+        let len = (HEADER + len).min(FRAME_SIZE);
+        let mut packet = Self { buffer: [0; FRAME_SIZE], len };
+        let result = write(&mut packet.buffer[HEADER..len]);
+        (packet, result)
+    }
+
+    /// The segment in it.
+    pub(crate) fn segment(&self) -> Option<Segment<'_>> {
+        Frame::parse(&self.buffer[HEADER..self.len], Medium::Ip)?.segment()
+    }
+}
+
+impl Replay {
+    /// Whether a segment is to leave.
+    pub(crate) fn wants(&mut self, segment: &Segment<'_>, tcb: &Tcb) -> bool {
+        let end = segment.seq + segment.sequence_len();
+        if distance(end, self.end) > 0 {
+            self.end = end;
+        }
+        !self.unreachable && tcb.wants(segment)
+    }
+
+    /// The whole frame of a packet with this segment, of `source` and `destination`.
+    #[inline(never)]
+    pub(crate) fn complete<'p>(
+        &self,
+        packet: &'p mut Replayed,
+        segment: Range<usize>,
+        source: &IpAddress,
+        destination: &IpAddress,
+    ) -> &'p [u8] {
+        let frame = &mut packet.buffer[..packet.len];
+        let (ipv4, tcp) = self.checksums;
+        if tcp {
+            let mut tcp = TcpPacket::new_unchecked(&mut frame[HEADER..][segment]);
+            tcp.fill_checksum(source, destination);
+        }
+        if ipv4 && source.version() == IpVersion::Ipv4 {
+            Ipv4Packet::new_unchecked(&mut frame[HEADER..]).fill_checksum();
+        }
+        let Some((own, hop)) = self.link else { return &frame[HEADER..] };
+        let mut ethernet = EthernetFrame::new_unchecked(&mut *frame);
+        ethernet.set_src_addr(own);
+        ethernet.set_dst_addr(hop);
+        ethernet.set_ethertype(match source.version() {
+            IpVersion::Ipv4 => EthernetProtocol::Ipv4,
+            #[allow(unreachable_patterns, reason = "without IPv6 there is no other")]
+            _ => EthernetProtocol::Ipv6,
+        });
+        frame
+    }
+}
