@@ -174,7 +174,7 @@ impl NetConfig {
 
     /// Likewise, without addresses.
     #[inline(never)]
-    pub(crate) fn bare_interface(
+    fn bare_interface(
         &self,
         capabilities: &DeviceCapabilities,
         now: Instant,
@@ -191,6 +191,23 @@ impl NetConfig {
         let mut config = Config::new(hardware);
         config.random_seed = seed;
         Interface::new(config, &mut Mute(capabilities), now)
+    }
+
+    /// An interface that has but the one address.
+    #[inline(never)]
+    pub(crate) fn interface_of(
+        &self,
+        own: IpCidr,
+        capabilities: &DeviceCapabilities,
+        now: Instant,
+        seed: u64,
+    ) -> Interface {
+        let mut interface = self.bare_interface(capabilities, now, seed);
+        interface.update_ip_addrs(|addresses| {
+            // The first of them has its place.
+            let _ = addresses.push(own);
+        });
+        interface
     }
 
     /// Gives `interface` these addresses and routes, and no others.

@@ -10,7 +10,7 @@ use core::mem::swap;
 
 use smoltcp::iface::PollResult;
 use smoltcp::phy::{Device, Medium};
-use smoltcp::wire::EthernetFrame;
+use smoltcp::wire::{EthernetFrame, IpCidr};
 
 use super::NetStack;
 use super::transmit::{Metered, Sent};
@@ -41,13 +41,15 @@ impl NetStack<'_> {
             return false;
         }
         capabilities.max_transmission_unit = header + mtu;
-        let Some(hop) = self.pool.socket(index).remote_endpoint() else { return false };
-        let Some(hop) = self.next_hop(&hop.addr) else { return false };
-        let mut narrow = self.config.interface(&capabilities, self.now, 0);
+        let Some(ends) = self.pool.four_tuple(index) else { return false };
+        // To it everybody is beside us, so that it needs no route.
+        let own = IpCidr::new(ends.local.addr, 0);
+        let mut narrow = self.config.interface_of(own, &capabilities, self.now, 0);
         if ethernet {
-            let Some(mac) = self.neighbors.mac(&hop) else { return false };
+            let hop = self.next_hop(&ends.remote.addr);
+            let Some(mac) = hop.and_then(|hop| self.neighbors.mac(&hop)) else { return false };
             swap(&mut narrow, &mut self.interface);
-            self.tell_of::<D::TxToken<'_>>(&hop, mac);
+            self.tell_of::<D::TxToken<'_>>(&ends.remote.addr, mac);
             swap(&mut narrow, &mut self.interface);
         }
         let handle = self.pool.set_aside(index, &mut self.aside);

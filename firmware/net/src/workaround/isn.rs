@@ -64,13 +64,8 @@ pub(crate) fn interface(
     capabilities: &DeviceCapabilities,
     now: Instant,
 ) -> Interface {
-    let mut interface = config.bare_interface(capabilities, now, seed(isn.0.cast_unsigned()));
-    interface.update_ip_addrs(|addresses| {
-        let bits = if own.version() == IpVersion::Ipv4 { 32 } else { 128 };
-        // The first of them has its place.
-        let _ = addresses.push(IpCidr::new(own, bits));
-    });
-    interface
+    let bits = if own.version() == IpVersion::Ipv4 { 32 } else { 128 };
+    config.interface_of(IpCidr::new(own, bits), capabilities, now, seed(isn.0.cast_unsigned()))
 }
 
 /// Whether the first state that would do is not good for `isn`.
