@@ -95,7 +95,7 @@ fn syn_with(client: &Client, options: &[u8]) -> Vec<u8> {
     let tcp = frame.len() - 24;
     frame.truncate(tcp + 20);
     frame.extend(options);
-    frame[tcp + 12] = ((20 + options.len()) / 4 << 4) as u8;
+    frame[tcp + 12] = (((20 + options.len()) / 4) << 4) as u8;
     let len = (20 + options.len()) as u16;
     if frame[12..14] == [8, 0] {
         frame[16..18].copy_from_slice(&(20 + len).to_be_bytes());

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::frames::{BOARD_MAC, neighbor_answer};
+use common::frames::{BOARD_MAC, fix_checksums, neighbor_answer};
 use common::hosts::{answered, arp, board, host, mac, ping, questions, sent_by};
-use common::solo::{Client, Solo, SoloMemory, connected};
+use common::solo::{Client, Solo, SoloMemory, connected, connected_from};
 use common::tcp;
 use embedded_nal::nb;
 use smoltcp::time::Duration;
@@ -240,4 +240,42 @@ fn frames_for_another_mac_address_are_nobody_s_business() {
     solo.board.abort(socket);
     solo.pass(SECOND * 2);
     solo.assert_clean();
+}
+
+/// A neighbour advertisement that `address` is at `at`, with these flags.
+fn advertisement(address: IpAddress, at: EthernetAddress, flags: u8) -> Vec<u8> {
+    let mut frame = neighbor_answer(address);
+    frame[58] = flags;
+    let option = frame.len() - 6;
+    frame[option..].copy_from_slice(&at.0);
+    fix_checksums(&mut frame);
+    sent_by(at, frame)
+}
+
+/// RFC 4861 7.2.5.
+#[test]
+fn an_advertisement_without_override_is_not_even_doubted_and_an_unasked_one_makes_no_entry() {
+    const OVERRIDE: u8 = 0x20;
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (_, socket, listener) = connected_from(&mut solo, "[2001:db8::2]:1000");
+    let peer = host(2, true);
+    for (flags, asked) in [(0, 0), (OVERRIDE, 1)] {
+        solo.asked = 0;
+        solo.put(advertisement(peer, mac(6), flags));
+        solo.turn();
+        assert_eq!(solo.asked, asked, "{flags:#x}");
+    }
+    for flags in [0, OVERRIDE] {
+        solo.put(advertisement(host(9, true), mac(9), flags));
+        solo.turn();
+    }
+    solo.asked = 0;
+    let datagrams = solo.board.udp_bind(4000).unwrap();
+    let somebody = "[2001:db8::9]:9".parse().unwrap();
+    solo.board.udp_send_to(&datagrams, somebody, b"hello").unwrap();
+    solo.turn();
+    assert_eq!(solo.asked, 1, "nothing was known of it");
+    solo.board.udp_close(datagrams);
+    solo.end(socket, listener);
 }

@@ -19,6 +19,7 @@ const HEADER: usize = 20;
 
 /// What smoltcp is to be shown in the place of a SYN that is sound; `None`: the SYN itself. `ip_mtu` is the longest packet,
 /// with its IP header, that the device sends.
+#[inline(never)]
 pub(crate) fn with_segment_size(
     syn: &Segment<'_>,
     ip_mtu: usize,

@@ -276,38 +276,37 @@ impl NetStack<'_> {
     ) {
         let before = self.pool.snapshot(index);
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
-        match verdict {
-            Verdict::Challenge if sound => self.challenge(index, before, transmit),
-            Verdict::Acknowledge if sound => {
-                let tcb = &self.pool.slots[index].tcb;
-                let bare = tcb.acknowledgement(segment, before, self.mac());
-                if let Some(segment) = bare.segment(self.capabilities.medium) {
-                    self.give(index, before, bare.bytes(), link, &segment, transmit);
-                }
+        let medium = self.capabilities.medium;
+        let injected;
+        let mut buffer;
+        let shown = match verdict {
+            Verdict::Challenge if sound => {
+                self.challenge(index, before, transmit);
+                return;
             }
-            Verdict::Mend(newest) if sound => {
-                self.pool.slots[index].tcb.hold_fin(segment, before);
-                let mut buffer = [0; FRAME_SIZE];
-                let copy = mend(segment, bytes, newest, &mut buffer).unwrap_or(bytes);
-                let frame = Frame::parse(copy, self.capabilities.medium);
-                if let Some(segment) = frame.and_then(|frame| frame.segment()) {
-                    self.counters.mended = self.counters.mended.wrapping_add(1);
-                    self.give(index, before, copy, link, &segment, transmit);
-                }
+            Verdict::Acknowledge if sound => {
+                injected =
+                    Some(self.pool.slots[index].tcb.acknowledgement(segment, before, self.mac()));
+                injected.as_ref().map(InjectedSegment::bytes)
             }
             Verdict::Begin => {
                 let ip_mtu = self.capabilities.ip_mtu();
-                let copy = with_segment_size(segment, ip_mtu, self.mac()).filter(|_| sound);
-                let copy = copy
-                    .as_ref()
-                    .and_then(|copy| Some((copy.bytes(), copy.segment(self.capabilities.medium)?)));
-                let (bytes, segment) = match &copy {
-                    Some((bytes, segment)) => (*bytes, segment),
-                    None => (bytes, segment),
-                };
-                self.give(index, before, bytes, link, segment, transmit);
+                injected = with_segment_size(segment, ip_mtu, self.mac()).filter(|_| sound);
+                Some(injected.as_ref().map_or(bytes, InjectedSegment::bytes))
             }
-            _ => self.drop_unacceptable(),
+            Verdict::Mend(newest) if sound => {
+                self.pool.slots[index].tcb.hold_fin(segment, before);
+                self.counters.mended = self.counters.mended.wrapping_add(1);
+                buffer = [0; FRAME_SIZE];
+                Some(mend(segment, bytes, newest, &mut buffer).unwrap_or(bytes))
+            }
+            _ => None,
+        };
+        let frame = shown.and_then(|shown| Some((shown, Frame::parse(shown, medium)?.segment()?)));
+        if let Some((bytes, segment)) = frame {
+            self.give(index, before, bytes, link, &segment, transmit);
+        } else {
+            self.drop_unacceptable();
         }
     }
 

@@ -193,6 +193,7 @@ impl NetConfig {
     }
 
     /// Likewise, with the address `own` alone, and everybody beside it.
+    #[inline(never)]
     pub(crate) fn host_interface(
         &self,
         own: IpAddress,

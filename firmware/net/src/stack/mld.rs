@@ -54,6 +54,7 @@ impl NetStack<'_> {
     }
 
     /// Sends the reports that are due. Says whether the device refused.
+    #[inline(never)]
     pub(super) fn report_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         while let Some((_, index)) = self.membership.due.filter(|(at, _)| *at <= self.now) {
             let Some(own) = self.interface.ip_addrs().get(index).map(IpCidr::address) else {

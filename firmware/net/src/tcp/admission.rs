@@ -125,6 +125,7 @@ impl Pool<'_> {
 
     /// Aborts the connection that has made no progress for longest, for somebody who waits; its slot is free once the RST
     /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
+    #[inline(never)]
     fn evict_connection(
         &mut self,
         owner: SlotOwner,
@@ -165,6 +166,7 @@ impl Pool<'_> {
     }
 
     /// Makes room for a request to `port` that waits; returns when to look again.
+    #[inline(never)]
     pub(crate) fn relieve(
         &mut self,
         port: u16,

@@ -4,14 +4,14 @@
 //! `process`, needs three duplicate acknowledgements), to take a connection request that was remembered, to know a
 //! neighbour's MAC address (iface/neighbor.rs, `fill`, is private to it).
 
-use smoltcp::phy::{ChecksumCapabilities, Medium};
+use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, IpRepr, IpVersion, TcpControl,
     TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
+use crate::frame::FourTuple;
 use crate::frame::discovery::{MESSAGE_SIZE, Message};
-use crate::frame::{FourTuple, Frame, Segment};
 use crate::limits::SYN_SIZE;
 
 const _: () = assert!(MESSAGE_SIZE <= SYN_SIZE);
@@ -61,9 +61,13 @@ impl InjectedSegment {
         frame
     }
 
-    /// What [`Segment`] says of it.
-    pub(crate) fn segment(&self, medium: Medium) -> Option<Segment<'_>> {
-        Frame::parse(self.bytes(), medium)?.segment()
+    /// What the parser says of it.
+    #[cfg(test)]
+    pub(crate) fn segment(
+        &self,
+        medium: smoltcp::phy::Medium,
+    ) -> Option<crate::frame::Segment<'_>> {
+        crate::frame::Frame::parse(self.bytes(), medium)?.segment()
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
