@@ -1,7 +1,7 @@
 //! `tapboard ladder`: a capture as lines of text, or as a document.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -184,11 +184,16 @@ fn document<R: Read>(
     if tally.drawn == 0 {
         return Ok(damage);
     }
-    let text = drawing.finish();
     if is_standard(path) {
-        io::stdout().write_all(text.as_bytes()).or_else(|error| shown(&error))?;
+        let mut out = BufWriter::new(io::stdout().lock());
+        drawing.write(&mut out).and_then(|()| out.flush()).or_else(|error| shown(&error))?;
     } else {
-        fs::write(path, text).map_err(|error| {
+        let written = File::create(path).and_then(|file| {
+            let mut out = BufWriter::new(file);
+            drawing.write(&mut out)?;
+            out.flush()
+        });
+        written.map_err(|error| {
             format!(
                 "cannot write {}: {error}; name a file in a directory that you may write",
                 path.display()

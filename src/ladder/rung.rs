@@ -47,6 +47,8 @@ impl<'a> Frame<'a> {
 /// One frame's place in the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rung {
+    /// The frame's number in the capture, from 1, as Wireshark has it.
+    pub number: u64,
     /// Microseconds since the first frame that has a time; `None` if this one has none.
     pub micros: Option<i64>,
     /// Column of the sender; 0 is the leftmost, the board's.
@@ -83,6 +85,8 @@ impl Rung {
 /// Turns frames into rungs.
 #[derive(Debug, Default)]
 pub struct Rungs {
+    /// Frames so far.
+    count: u64,
     decoder: Decoder,
     hosts: Hosts,
     marker: Marker,
@@ -96,6 +100,13 @@ impl Rungs {
     #[must_use]
     pub fn of_board(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.hosts.of_board(addresses);
+        self
+    }
+
+    /// There are columns for at most that many hosts, the last one for all others; unless told, [`HOSTS_MAX`].
+    #[must_use]
+    pub const fn of_hosts(mut self, max: usize) -> Self {
+        self.hosts.of_columns(max);
         self
     }
 
@@ -113,6 +124,7 @@ impl Rungs {
 
     /// The rung of a frame. `None` if its link is not one that can be drawn.
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<Rung> {
+        self.count += 1;
         let packet = self.decoder.packet(frame.link, frame.bytes, frame.len)?;
         self.first = self.first.or(frame.at);
         let since = |at: Instant| {
@@ -123,7 +135,7 @@ impl Rungs {
         let (from, to) = self.hosts.ends(frame.direction, &packet);
         let mut label = packet.summary.to_string();
         let mut notes = packet.layers.clone();
-        notes.extend(places(&packet, from, to));
+        notes.extend(self.places(&packet, from, to));
         let mut marks = Vec::new();
         if let PacketSummary::Tcp(segment) = &packet.summary {
             let now = frame.at.or(self.last).unwrap_or(Instant::ZERO);
@@ -151,6 +163,7 @@ impl Rungs {
         }
         let is_drop = |note: &str| note.starts_with("dropped");
         Some(Rung {
+            number: self.count,
             micros,
             from,
             to,
@@ -173,21 +186,21 @@ impl Rungs {
     pub fn titles(&self) -> Vec<String> {
         self.hosts.titles()
     }
-}
 
-/// Who sends and who receives, where a column does not say it: it is shared, or the receiver is a group.
-fn places(packet: &Packet, from: usize, to: To) -> Vec<String> {
-    let (source, destination) = hosts::addresses(&packet.summary);
-    let mut notes = Vec::new();
-    if to != To::Same && Hosts::is_shared(from) {
-        notes.extend(source.map(|address| format!("from {address}")));
+    /// Who sends and who receives, where a column does not say it: it is shared, or the receiver is a group.
+    fn places(&self, packet: &Packet, from: usize, to: To) -> Vec<String> {
+        let (source, destination) = hosts::addresses(&packet.summary);
+        let mut notes = Vec::new();
+        if to != To::Same && self.hosts.is_shared(from) {
+            notes.extend(source.map(|address| format!("from {address}")));
+        }
+        let shared = matches!(to, To::Column(to) if self.hosts.is_shared(to));
+        let destination = if shared { destination } else { hosts::group(&packet.summary) };
+        if to != To::Same {
+            notes.extend(destination.map(|address| format!("to {address}")));
+        }
+        notes
     }
-    let shared = matches!(to, To::Column(to) if Hosts::is_shared(to));
-    let destination = if shared { destination } else { hosts::group(&packet.summary) };
-    if to != To::Same {
-        notes.extend(destination.map(|address| format!("to {address}")));
-    }
-    notes
 }
 
 /// Sender and receiver, with ports if there are any.
