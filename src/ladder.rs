@@ -5,20 +5,25 @@
 //! draws each as lines of text at once, while the board runs; [`svg::Drawing`] collects them for a
 //! document. Whatever a frame holds, all state is bounded.
 
+mod analysis;
+mod conversation;
 mod draw;
 mod half;
 mod hosts;
 mod mark;
 mod marker;
 mod refused;
+mod roundtrip;
 mod rung;
 pub mod svg;
 mod text;
 
+pub use self::conversation::{Conversation, LISTED_MAX, Place, Protocol, Way};
 pub use self::draw::{LadderOptions, run};
 pub use self::hosts::{HOSTS_MAX, To};
 pub use self::mark::Mark;
 pub use self::refused::Refused;
+pub use self::roundtrip::RoundTrip;
 pub use self::rung::{Frame, Rung, Rungs};
 pub use self::text::{Ladder, Style};
 

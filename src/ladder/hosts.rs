@@ -4,7 +4,7 @@
 //! MAC address. An address that is new takes the free place of its kind in the first column of its MAC
 //! address, and else a column of its own, so that hosts behind a router stand apart. On loopback, where both ends
 //! have one address, each end of a conversation has a column. Columns are never moved; the board's is the first.
-//! From the [`HOSTS_MAX`]th on all share the last.
+//! From the last one on all share it: the [`HOSTS_MAX`]th unless told otherwise.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,7 +14,7 @@ use tapboard_firmware::BOARD_NET;
 use crate::capture::Direction;
 use crate::segment::{Icmp, Packet, PacketSummary};
 
-/// Columns at most.
+/// Columns at most, unless told otherwise.
 pub const HOSTS_MAX: usize = 6;
 
 /// Where a frame goes.
@@ -68,13 +68,14 @@ pub(super) struct Hosts {
     board: Option<usize>,
     /// Addresses that are the board's, whoever uses them first.
     known: Vec<IpAddr>,
+    max: usize,
 }
 
 impl Default for Hosts {
     fn default() -> Self {
         let ipv6 = BOARD_NET.ipv6().map(|cidr| cidr.address().into());
         let known = [BOARD_NET.ipv4_address().into()].into_iter().chain(ipv6).collect();
-        Self { columns: Vec::new(), board: None, known }
+        Self { columns: Vec::new(), board: None, known, max: HOSTS_MAX }
     }
 }
 
@@ -82,6 +83,11 @@ impl Hosts {
     /// From now on these are the addresses that are the board's.
     pub(super) fn of_board(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
         self.known = addresses.into_iter().collect();
+    }
+
+    /// Columns at most; no less than two.
+    pub(super) const fn of_columns(&mut self, max: usize) {
+        self.max = if max < 2 { 2 } else { max };
     }
 
     /// Column of a frame's sender, and where it goes; new columns if need be.
@@ -122,13 +128,13 @@ impl Hosts {
     }
 
     /// Whether more hosts than one share the column.
-    pub(super) const fn is_shared(index: usize) -> bool {
-        index + 1 == HOSTS_MAX
+    pub(super) const fn is_shared(&self, index: usize) -> bool {
+        index + 1 == self.max
     }
 
     pub(super) fn titles(&self) -> Vec<String> {
         let title = |(index, host): (usize, &Host)| {
-            if Self::is_shared(index) {
+            if self.is_shared(index) {
                 return "others".to_string();
             }
             let address = host.addresses.iter().flatten().next().map(ToString::to_string);
@@ -217,7 +223,7 @@ impl Hosts {
     }
 
     fn push(&mut self, host: Host) -> usize {
-        if self.columns.len() < HOSTS_MAX {
+        if self.columns.len() < self.max {
             self.columns.push(host);
         }
         self.columns.len() - 1

@@ -92,6 +92,21 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
 }
 
 #[test]
+fn there_are_as_many_columns_as_are_asked_for() {
+    let mut hosts = Hosts::default();
+    hosts.of_columns(64);
+    for last in 0..80 {
+        let (from, to) = (format!("10.0.0.{last}"), format!("10.0.0.{}", last + 1));
+        let found =
+            ends(&mut hosts, None, &ethernet(mac(last), mac(last + 1)), &packet(&from, &to));
+        assert_eq!(found.0, usize::from(last.min(63)));
+        assert_eq!(found.1 == To::Same, last >= 63, "{last}");
+    }
+    assert_eq!(hosts.titles().len(), 64);
+    assert_eq!(hosts.titles()[62..], ["10.0.0.62", "others"]);
+}
+
+#[test]
 fn what_goes_to_all_goes_to_who_is_asked_for() {
     let mut hosts = Hosts::default();
     let frame = ethernet(BOARD_NET.mac(), BROADCAST);
