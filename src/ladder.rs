@@ -8,6 +8,7 @@
 mod analysis;
 mod conversation;
 mod draw;
+mod filter;
 mod half;
 mod hosts;
 mod mark;
@@ -17,15 +18,18 @@ mod roundtrip;
 mod rung;
 pub mod svg;
 mod text;
+mod time;
 
 pub use self::conversation::{Conversation, LISTED_MAX, Place, Protocol, Way};
 pub use self::draw::{LadderOptions, run};
+pub use self::filter::{Filter, FilterError};
 pub use self::hosts::{HOSTS_MAX, To};
 pub use self::mark::Mark;
 pub use self::refused::Refused;
 pub use self::roundtrip::RoundTrip;
 pub use self::rung::{Frame, Rung, Rungs};
 pub use self::text::{Ladder, Style};
+pub use self::time::TimeFormat;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,10 @@ pub(super) struct Analysed {
     pub(super) number: u64,
     /// Microseconds since the first frame that has a time; `None` if this one has none.
     pub(super) micros: Option<i64>,
+    /// Microseconds since 1970, or since a run's beginning in virtual time.
+    pub(super) epoch: Option<i64>,
+    /// Our link dropped it.
+    pub(super) dropped: bool,
     pub(super) packet: Packet,
     pub(super) place: Option<Place>,
     pub(super) marks: Vec<Mark>,
@@ -70,6 +74,8 @@ impl Analysis {
         Some(Analysed {
             number: self.frames,
             micros: self.micros(frame),
+            epoch: frame.at.map(|at| at.total_micros()),
+            dropped: frame.is_dropped(),
             packet,
             place,
             marks: seen.marks,

@@ -176,7 +176,7 @@ impl Rungs {
             label: label.chars().map(printable).collect(),
             marks: analysed.marks.clone(),
             notes: notes.join(", ").chars().map(printable).collect(),
-            dropped: frame.is_dropped(),
+            dropped: analysed.dropped,
         }
     }
 
@@ -232,12 +232,4 @@ pub(super) fn printable(character: char) -> char {
         _ if ordinary => character,
         _ => char::REPLACEMENT_CHARACTER,
     }
-}
-
-/// Seconds with six decimals; `-` if they are not known.
-pub(super) fn seconds(micros: Option<i64>) -> String {
-    let Some(micros) = micros else { return "-".into() };
-    let sign = if micros < 0 { "-" } else { "" };
-    let micros = micros.unsigned_abs();
-    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }

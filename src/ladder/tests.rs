@@ -6,7 +6,7 @@ use tapboard_firmware::BOARD_NET;
 use tapboard_firmware::rng::Rng;
 
 use super::hosts::{self, Hosts};
-use super::rung::seconds;
+use super::time::seconds;
 use super::*;
 use crate::capture::Direction;
 use crate::segment::{Icmp, Packet, PacketSummary, Segment};
