@@ -7,7 +7,9 @@ use smoltcp::time::Instant;
 
 use super::analysis::{Analysed, Analysis};
 use super::conversation::Conversation;
+use super::filter::Filter;
 use super::hosts::{Hosts, To, addresses, endpoints, group};
+use super::lanes::{HostName, Lanes};
 use super::mark::Mark;
 use crate::capture::{Direction, LinkType};
 use crate::segment::{Packet, PacketSummary, Start};
@@ -95,6 +97,8 @@ impl Rung {
 pub struct Rungs {
     analysis: Analysis,
     hosts: Hosts,
+    filter: Option<Filter>,
+    passed_over: u64,
 }
 
 impl Rungs {
@@ -109,8 +113,23 @@ impl Rungs {
     /// From now on there are that many columns at most, of which the last is shared by all for whom there is none
     /// of their own; unless told, [`HOSTS_MAX`](super::HOSTS_MAX), and no less than two.
     #[must_use]
-    pub const fn of_columns(mut self, max: usize) -> Self {
-        self.hosts.of_columns(max);
+    pub fn of_columns(mut self, max: usize) -> Self {
+        self.hosts.of_lanes(Lanes::as_they_come(max));
+        self
+    }
+
+    /// From now on these hosts have a column each, in this order, and all others one at the right. Each is given by
+    /// all the names that are known of it.
+    #[must_use]
+    pub fn of_hosts(mut self, hosts: &[Vec<HostName>]) -> Self {
+        self.hosts.of_lanes(Lanes::chosen_are(hosts));
+        self
+    }
+
+    /// From now on there is a rung of those frames only that pass the filter.
+    #[must_use]
+    pub fn of_filter(mut self, filter: Option<Filter>) -> Self {
+        self.filter = filter;
         self
     }
 
@@ -126,20 +145,25 @@ impl Rungs {
         self.frame(&frame).expect("Ethernet is drawn")
     }
 
-    /// The rung of a frame. `None` if its link is not one that can be drawn.
+    /// The rung of a frame. `None` if it does not pass the filter, or its link is not one that can be drawn.
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<Rung> {
         let analysed = self.look(frame)?;
         Some(self.draw(frame, &analysed))
     }
 
-    /// Looks at a frame, which need not be drawn. `None` if its link is not one that can be.
+    /// Looks at a frame, which need not be drawn. `None` as of [`Rungs::frame`].
     pub(super) fn look(&mut self, frame: &Frame<'_>) -> Option<Analysed> {
-        self.analysis.look(frame)
+        let analysed = self.analysis.look(frame)?;
+        if self.filter.as_ref().is_some_and(|filter| !filter.passes(&analysed)) {
+            self.passed_over += 1;
+            return None;
+        }
+        self.analysis.count(frame, &analysed);
+        Some(analysed)
     }
 
     /// The rung of a frame that was looked at. Hosts whose frames are not drawn have no column.
     pub(super) fn draw(&mut self, frame: &Frame<'_>, analysed: &Analysed) -> Rung {
-        self.analysis.count(frame, analysed);
         let packet = &analysed.packet;
         let (from, to) = self.hosts.ends(frame.direction, packet);
         let mut label = packet.summary.to_string();
@@ -180,7 +204,18 @@ impl Rungs {
         }
     }
 
-    /// The conversations whose frames were drawn, by number.
+    /// What was seen of all frames, those that were not drawn included.
+    pub(super) const fn analysis(&self) -> &Analysis {
+        &self.analysis
+    }
+
+    /// Frames that did not pass the filter.
+    #[must_use]
+    pub const fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
+    /// The conversations of which frames passed, by number.
     pub fn conversations(&self) -> impl Iterator<Item = &Conversation> {
         self.analysis.conversations()
     }

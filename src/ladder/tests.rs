@@ -6,6 +6,7 @@ use tapboard_firmware::BOARD_NET;
 use tapboard_firmware::rng::Rng;
 
 use super::hosts::{self, Hosts};
+use super::lanes::Lanes;
 use super::time::seconds;
 use super::*;
 use crate::capture::Direction;
@@ -94,7 +95,7 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
 #[test]
 fn there_are_as_many_columns_as_are_asked_for() {
     let mut hosts = Hosts::default();
-    hosts.of_columns(64);
+    hosts.of_lanes(Lanes::as_they_come(64));
     for last in 0..80 {
         let (from, to) = (format!("10.0.0.{last}"), format!("10.0.0.{}", last + 1));
         let found =
