@@ -5,22 +5,33 @@
 //! draws each as lines of text at once, while the board runs; [`svg::Drawing`] collects them for a
 //! document. Whatever a frame holds, all state is bounded.
 
+mod analysis;
+mod conversation;
 mod draw;
+mod filter;
 mod half;
 mod hosts;
+mod lanes;
 mod mark;
 mod marker;
 mod refused;
+mod roundtrip;
 mod rung;
 pub mod svg;
 mod text;
+mod time;
 
+pub use self::conversation::{Conversation, LISTED_MAX, Place, Protocol, Way};
 pub use self::draw::{LadderOptions, run};
-pub use self::hosts::{HOSTS_MAX, To};
+pub use self::filter::{Filter, FilterError};
+pub use self::hosts::To;
+pub use self::lanes::{HOSTS_MAX, HostName};
 pub use self::mark::Mark;
 pub use self::refused::Refused;
+pub use self::roundtrip::RoundTrip;
 pub use self::rung::{Frame, Rung, Rungs};
 pub use self::text::{Ladder, Style};
+pub use self::time::TimeFormat;
 
 #[cfg(test)]
 mod tests;

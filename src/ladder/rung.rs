@@ -5,11 +5,14 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::hosts::{self, Hosts, To};
+use super::analysis::{Analysed, Analysis};
+use super::conversation::Conversation;
+use super::filter::Filter;
+use super::hosts::{Hosts, To, addresses, endpoints, group};
+use super::lanes::{HostName, Lanes};
 use super::mark::Mark;
-use super::marker::Marker;
 use crate::capture::{Direction, LinkType};
-use crate::segment::{Decoder, Packet, PacketSummary, Start};
+use crate::segment::{Packet, PacketSummary, Start};
 
 /// A frame to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +45,11 @@ impl<'a> Frame<'a> {
         let (link, len) = (LinkType::ETHERNET, bytes.len());
         Self { at: Some(now), direction, link, bytes, len, notes, ours: true }
     }
+
+    /// Whether our link dropped it: a note says so with its first word.
+    pub(super) fn is_dropped(&self) -> bool {
+        self.ours && self.notes.split(", ").any(|note| note.starts_with("dropped"))
+    }
 }
 
 /// One frame's place in the diagram.
@@ -49,6 +57,8 @@ impl<'a> Frame<'a> {
 pub struct Rung {
     /// The frame's number in the capture, from 1, as Wireshark has it.
     pub number: u64,
+    /// The number of its conversation, if it is of one.
+    pub conversation: Option<u64>,
     /// Microseconds since the first frame that has a time; `None` if this one has none.
     pub micros: Option<i64>,
     /// Column of the sender; 0 is the leftmost, the board's.
@@ -85,13 +95,10 @@ impl Rung {
 /// Turns frames into rungs.
 #[derive(Debug, Default)]
 pub struct Rungs {
-    /// Frames so far.
-    count: u64,
-    decoder: Decoder,
+    analysis: Analysis,
     hosts: Hosts,
-    marker: Marker,
-    first: Option<Instant>,
-    last: Option<Instant>,
+    filter: Option<Filter>,
+    passed_over: u64,
 }
 
 impl Rungs {
@@ -103,10 +110,26 @@ impl Rungs {
         self
     }
 
-    /// There are columns for at most that many hosts, the last one for all others; unless told, [`HOSTS_MAX`].
+    /// From now on there are that many columns at most, of which the last is shared by all for whom there is none
+    /// of their own; unless told, [`HOSTS_MAX`](super::HOSTS_MAX), and no less than two.
     #[must_use]
-    pub const fn of_hosts(mut self, max: usize) -> Self {
-        self.hosts.of_columns(max);
+    pub fn of_columns(mut self, max: usize) -> Self {
+        self.hosts.of_lanes(Lanes::as_they_come(max));
+        self
+    }
+
+    /// From now on these hosts have a column each, in this order, and all others one at the right. Each is given by
+    /// all the names that are known of it.
+    #[must_use]
+    pub fn of_hosts(mut self, hosts: &[Vec<HostName>]) -> Self {
+        self.hosts.of_lanes(Lanes::chosen_are(hosts));
+        self
+    }
+
+    /// From now on there is a rung of those frames only that pass the filter.
+    #[must_use]
+    pub fn of_filter(mut self, filter: Option<Filter>) -> Self {
+        self.filter = filter;
         self
     }
 
@@ -122,63 +145,85 @@ impl Rungs {
         self.frame(&frame).expect("Ethernet is drawn")
     }
 
-    /// The rung of a frame. `None` if its link is not one that can be drawn.
+    /// The rung of a frame. `None` if it does not pass the filter, or its link is not one that can be drawn.
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<Rung> {
-        self.count += 1;
-        let packet = self.decoder.packet(frame.link, frame.bytes, frame.len)?;
-        self.first = self.first.or(frame.at);
-        let since = |at: Instant| {
-            let first = self.first.unwrap_or(at);
-            at.total_micros().saturating_sub(first.total_micros())
-        };
-        let micros = frame.at.map(since);
-        let (from, to) = self.hosts.ends(frame.direction, &packet);
+        let analysed = self.look(frame)?;
+        Some(self.draw(frame, &analysed))
+    }
+
+    /// Looks at a frame, which need not be drawn. `None` as of [`Rungs::frame`].
+    pub(super) fn look(&mut self, frame: &Frame<'_>) -> Option<Analysed> {
+        let analysed = self.analysis.look(frame)?;
+        if self.filter.as_ref().is_some_and(|filter| !filter.passes(&analysed)) {
+            self.passed_over += 1;
+            return None;
+        }
+        self.analysis.count(frame, &analysed);
+        Some(analysed)
+    }
+
+    /// The rung of a frame that was looked at. Hosts whose frames are not drawn have no column.
+    pub(super) fn draw(&mut self, frame: &Frame<'_>, analysed: &Analysed) -> Rung {
+        let packet = &analysed.packet;
+        let (from, to) = self.hosts.ends(frame.direction, packet);
         let mut label = packet.summary.to_string();
         let mut notes = packet.layers.clone();
-        notes.extend(self.places(&packet, from, to));
-        let mut marks = Vec::new();
+        notes.extend(places(&self.hosts, packet, from, to));
+        if let Some(window) = analysed.window.filter(|window| window.news) {
+            let _ =
+                write!(label, " win={}{}", window.bytes, if window.unscaled { "?" } else { "" });
+        }
         if let PacketSummary::Tcp(segment) = &packet.summary {
-            let now = frame.at.or(self.last).unwrap_or(Instant::ZERO);
-            let seen = self.marker.look(now, segment, frame.bytes);
-            if let Some(window) = seen.window {
-                let _ = write!(label, " win={window}{}", if seen.unscaled { "?" } else { "" });
-            }
-            marks = seen.marks;
             match segment.start {
                 Start::Known => {}
                 Start::Taken => notes.push("began before the capture".into()),
                 Start::Absolute => notes.push("absolute numbers".into()),
             }
         }
-        self.last = frame.at.or(self.last);
         if to == To::Same
             && let Some(ends) = ends(&packet.summary)
         {
             label = format!("{ends} {label}");
         }
-        let ports = hosts::endpoints(&packet.summary).map(|(from, to)| (from.port(), to.port()));
+        let ports = endpoints(&packet.summary).map(|(from, to)| (from.port(), to.port()));
         notes.extend(packet.remarks.iter().map(ToString::to_string));
         if !frame.notes.is_empty() {
             notes.push(frame.notes.to_string());
         }
-        let is_drop = |note: &str| note.starts_with("dropped");
-        Some(Rung {
-            number: self.count,
-            micros,
+        Rung {
+            number: analysed.number,
+            conversation: analysed.place.map(|place| place.number),
+            micros: analysed.micros,
             from,
             to,
             ports,
             label: label.chars().map(printable).collect(),
-            marks,
+            marks: analysed.marks.clone(),
             notes: notes.join(", ").chars().map(printable).collect(),
-            dropped: frame.ours && frame.notes.split(", ").any(is_drop),
-        })
+            dropped: analysed.dropped,
+        }
+    }
+
+    /// What was seen of all frames, those that were not drawn included.
+    pub(super) const fn analysis(&self) -> &Analysis {
+        &self.analysis
+    }
+
+    /// Frames that did not pass the filter.
+    #[must_use]
+    pub const fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
+    /// The conversations of which frames passed, by number.
+    pub fn conversations(&self) -> impl Iterator<Item = &Conversation> {
+        self.analysis.conversations()
     }
 
     /// Directions of connections that were forgotten, because there were too many.
     #[must_use]
     pub const fn forgotten(&self) -> u64 {
-        self.marker.forgotten()
+        self.analysis.forgotten()
     }
 
     /// The columns' titles, from the left. A title may get better, and columns come on at the right.
@@ -186,29 +231,29 @@ impl Rungs {
     pub fn titles(&self) -> Vec<String> {
         self.hosts.titles()
     }
+}
 
-    /// Who sends and who receives, where a column does not say it: it is shared, or the receiver is a group.
-    fn places(&self, packet: &Packet, from: usize, to: To) -> Vec<String> {
-        let (source, destination) = hosts::addresses(&packet.summary);
-        let mut notes = Vec::new();
-        if to != To::Same && self.hosts.is_shared(from) {
-            notes.extend(source.map(|address| format!("from {address}")));
-        }
-        let shared = matches!(to, To::Column(to) if self.hosts.is_shared(to));
-        let destination = if shared { destination } else { hosts::group(&packet.summary) };
-        if to != To::Same {
-            notes.extend(destination.map(|address| format!("to {address}")));
-        }
-        notes
+/// Who sends and who receives, where a column does not say it: it is shared, or the receiver is a group.
+fn places(hosts: &Hosts, packet: &Packet, from: usize, to: To) -> Vec<String> {
+    let (source, destination) = addresses(&packet.summary);
+    let mut notes = Vec::new();
+    if to != To::Same && hosts.is_shared(from) {
+        notes.extend(source.map(|address| format!("from {address}")));
     }
+    let shared = matches!(to, To::Column(to) if hosts.is_shared(to));
+    let destination = if shared { destination } else { group(&packet.summary) };
+    if to != To::Same {
+        notes.extend(destination.map(|address| format!("to {address}")));
+    }
+    notes
 }
 
 /// Sender and receiver, with ports if there are any.
 fn ends(summary: &PacketSummary) -> Option<String> {
-    if let Some((from, to)) = hosts::endpoints(summary) {
+    if let Some((from, to)) = endpoints(summary) {
         return Some(format!("{from} > {to}"));
     }
-    match hosts::addresses(summary) {
+    match addresses(summary) {
         (Some(from), Some(to)) => Some(format!("{from} > {to}")),
         _ => None,
     }
@@ -222,12 +267,4 @@ pub(super) fn printable(character: char) -> char {
         _ if ordinary => character,
         _ => char::REPLACEMENT_CHARACTER,
     }
-}
-
-/// Seconds with six decimals; `-` if they are not known.
-pub(super) fn seconds(micros: Option<i64>) -> String {
-    let Some(micros) = micros else { return "-".into() };
-    let sign = if micros < 0 { "-" } else { "" };
-    let micros = micros.unsigned_abs();
-    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }

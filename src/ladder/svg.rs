@@ -68,7 +68,7 @@ pub struct Drawing {
 
 impl Default for Drawing {
     fn default() -> Self {
-        Self { rungs: Rungs::default().of_hosts(HOSTS_MAX), drawn: Vec::new(), left_out: 0 }
+        Self { rungs: Rungs::default().of_columns(HOSTS_MAX), drawn: Vec::new(), left_out: 0 }
     }
 }
 

@@ -13,7 +13,8 @@ use std::net::IpAddr;
 use smoltcp::time::Instant;
 
 use super::hosts::To;
-use super::rung::{Frame, Rung, Rungs, seconds};
+use super::rung::{Frame, Rung, Rungs};
+use super::time::seconds;
 use crate::capture::Direction;
 use crate::output;
 

@@ -6,7 +6,8 @@ use super::element::{Escaped, Px, width};
 use super::layout::{Layout, MARGIN, ROW};
 use crate::ladder::hosts::To;
 use crate::ladder::mark::Mark;
-use crate::ladder::rung::{Rung, seconds};
+use crate::ladder::rung::Rung;
+use crate::ladder::time::seconds;
 
 /// How far the arrow of a dropped frame comes.
 const DROPPED_AT: f64 = 0.86;

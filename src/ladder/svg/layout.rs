@@ -2,7 +2,8 @@
 
 use super::element::{CHARACTER, width};
 use crate::ladder::hosts::To;
-use crate::ladder::rung::{Rung, seconds};
+use crate::ladder::rung::Rung;
+use crate::ladder::time::seconds;
 
 /// Height of a rung.
 pub(super) const ROW: f64 = 28.0;
