@@ -9,6 +9,7 @@ mod analysis;
 mod conversation;
 mod draw;
 mod filter;
+pub mod graph;
 mod half;
 mod hosts;
 mod lanes;

@@ -1,0 +1,106 @@
+//! Throughput: what was sent and what was acknowledged, interval by interval.
+
+use super::axis::{Quantity, round_up};
+use super::chart::{Chart, Kind, Line};
+use super::connection::Direction;
+use crate::ladder::svg::element::Px;
+
+const SENT: Kind = Kind { class: "flow", name: "sent" };
+const ACKED: Kind = Kind { class: "ack", name: "acknowledged" };
+const AGAIN: Kind = Kind { class: "bars", name: "of it sent again" };
+const MEAN: Kind = Kind { class: "mean", name: "mean of what was acknowledged" };
+
+/// Intervals, about.
+const INTERVALS: f64 = 100.0;
+/// The shortest one, in microseconds: on a fast network segments come in bursts that say little.
+const INTERVAL_MIN: f64 = 1000.0;
+
+/// Payload bytes of each interval.
+#[derive(Debug)]
+struct Rates {
+    /// Microseconds since the capture's first frame.
+    first: i64,
+    interval: i64,
+    sent: Vec<f64>,
+    again: Vec<f64>,
+    acked: Vec<f64>,
+}
+
+impl Rates {
+    fn new(direction: &Direction, (first, last): (i64, i64)) -> Self {
+        let interval = round_up(((last - first) as f64 / INTERVALS).max(INTERVAL_MIN)) as i64;
+        let len = ((last - first) / interval + 1) as usize;
+        let zeros = || vec![0.0; len];
+        let mut out = Self { first, interval, sent: zeros(), again: zeros(), acked: zeros() };
+        let place = |micros: i64| ((micros - first) / interval).clamp(0, len as i64 - 1) as usize;
+        for data in &direction.data {
+            out.sent[place(data.micros)] += data.len() as f64;
+            if data.again {
+                out.again[place(data.micros)] += data.len() as f64;
+            }
+        }
+        let mut acked = None;
+        for ack in &direction.acks {
+            let before = acked.unwrap_or(ack.ack);
+            out.acked[place(ack.micros)] += (ack.ack - before).max(0) as f64;
+            acked = Some(before.max(ack.ack));
+        }
+        out
+    }
+
+    /// Bits a second.
+    fn rate(&self, bytes: f64) -> f64 {
+        bytes * 8.0 * 1e6 / self.interval as f64
+    }
+
+    /// The middle of an interval.
+    fn middle(&self, index: usize) -> i64 {
+        self.first + index as i64 * self.interval + self.interval / 2
+    }
+}
+
+/// The chart, and how long an interval is, in microseconds.
+pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> (Chart, i64) {
+    let rates = Rates::new(direction, times);
+    let highest = rates.sent.iter().chain(&rates.acked).copied().fold(0.0, f64::max);
+    let last = times.1.max(rates.middle(rates.sent.len() - 1));
+    let values = (0.0, rates.rate(highest));
+    let mut chart = Chart::new((times.0, last), "throughput", Quantity::Rate, values);
+    let line = |chart: &Chart, values: &[f64]| {
+        let points = values.iter().enumerate();
+        Line::through(points.map(|(i, &bytes)| chart.at(rates.middle(i), rates.rate(bytes))))
+    };
+    let sent = line(&chart, &rates.sent);
+    chart.area("area", &sent);
+    let bottom = chart.bottom();
+    let again = rates.again.iter().enumerate().filter(|(_, bytes)| **bytes > 0.0).map(|(i, &bytes)| {
+        let (x, y) = chart.at(rates.middle(i), rates.rate(bytes));
+        let wide = chart.at(rates.middle(i) + rates.interval, 0.0).0 - x;
+        let wide = (wide * 0.6).max(1.5);
+        let path = format!("M{} {}V{}h{}V{}z", Px(x - wide / 2.0), Px(bottom), Px(y), Px(wide), Px(bottom));
+        (path, format!("{bytes} bytes sent again"))
+    });
+    let again: Vec<_> = again.collect();
+    chart.marks(AGAIN, &again);
+    chart.line(SENT, &sent);
+    let acked = line(&chart, &rates.acked);
+    chart.line(ACKED, &acked);
+    let mean = mean(direction, times).map(|mean| [times.0, times.1].map(|at| chart.at(at, mean)));
+    chart.line(MEAN, &Line::through(mean.into_iter().flatten()));
+    (chart, rates.interval)
+}
+
+/// Bits a second that were acknowledged, from the first to the last time.
+pub(super) fn mean(direction: &Direction, (first, last): (i64, i64)) -> Option<f64> {
+    let acked = acknowledged(direction);
+    (last > first && acked > 0).then(|| acked as f64 * 8.0 * 1e6 / (last - first) as f64)
+}
+
+/// How far acknowledgements came, in bytes.
+pub(super) fn acknowledged(direction: &Direction) -> u64 {
+    let acks = direction.acks.iter().map(|ack| ack.ack);
+    let range = acks.fold(None, |range: Option<(i64, i64)>, ack| {
+        Some(range.map_or((ack, ack), |(low, high)| (low.min(ack), high.max(ack))))
+    });
+    range.map_or(0, |(low, high)| (high - low).unsigned_abs())
+}
