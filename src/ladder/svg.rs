@@ -77,10 +77,23 @@ impl Drawing {
         drawn
     }
 
-    /// See [`Rungs::forgotten`].
+    /// Draws the frames that these make rungs of, in their columns.
     #[must_use]
-    pub const fn forgotten(&self) -> u64 {
-        self.rungs.forgotten()
+    pub fn of_rungs(mut self, rungs: Rungs) -> Self {
+        self.rungs = rungs;
+        self
+    }
+
+    /// What the frames were made to rungs by.
+    #[must_use]
+    pub fn into_rungs(self) -> Rungs {
+        self.rungs
+    }
+
+    /// Whether there is nothing to be seen.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.drawn.is_empty()
     }
 
     /// Frames for which there was no room.

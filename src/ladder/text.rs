@@ -194,10 +194,10 @@ impl Ladder {
         Some(out)
     }
 
-    /// What the frames are made to rungs by.
+    /// What the frames were made to rungs by.
     #[must_use]
-    pub const fn rungs(&self) -> &Rungs {
-        &self.rungs
+    pub fn into_rungs(self) -> Rungs {
+        self.rungs
     }
 
     /// Characters of what stands left of the lanes.
@@ -329,6 +329,6 @@ impl Ladder {
 }
 
 /// Lanes for which a width has room.
-fn lanes_max(width: usize) -> usize {
+pub(super) fn lanes_max(width: usize) -> usize {
     (width.saturating_sub(TIME) * 3 / 5 / LANES_APART + 1).clamp(HOSTS_MAX, LANES_MAX)
 }

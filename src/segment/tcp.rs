@@ -74,17 +74,7 @@ pub enum Start {
 
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags = [
-            (self.syn, "SYN"),
-            (self.fin, "FIN"),
-            (self.rst, "RST"),
-            (self.psh, "PSH"),
-            (self.ack, "ACK"),
-            (self.urg, "URG"),
-            (self.ece, "ECE"),
-            (self.cwr, "CWR"),
-        ];
-        let names: Vec<_> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+        let names: Vec<_> = self.flags().collect();
         let names = if names.is_empty() { "no flags".to_string() } else { names.join(" ") };
         write!(f, "{names} seq={}", self.seq)?;
         if self.ack {
@@ -165,6 +155,21 @@ impl Fields<'_> {
 }
 
 impl Segment {
+    /// The names of the flags that are set.
+    pub(crate) fn flags(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let flags = [
+            (self.syn, "SYN"),
+            (self.fin, "FIN"),
+            (self.rst, "RST"),
+            (self.psh, "PSH"),
+            (self.ack, "ACK"),
+            (self.urg, "URG"),
+            (self.ece, "ECE"),
+            (self.cwr, "CWR"),
+        ];
+        flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name)
+    }
+
     /// A SYN's options in Wireshark's words, each after a space.
     pub(crate) fn syn_options(&self) -> String {
         let mut out = String::new();
