@@ -31,10 +31,8 @@ const DIGITS_OF_STREAM: usize = 5;
 /// no direction, the board is who has its usual MAC address; to be drawn, a file is read twice for that and for the
 /// columns, standard input as it comes.
 pub fn run(options: &LadderOptions) -> Result<(), String> {
-    let name = match is_standard(&options.file) {
-        true => "standard input".into(),
-        false => options.file.display().to_string(),
-    };
+    let stdin = is_standard(&options.file);
+    let name = if stdin { "standard input".into() } else { options.file.display().to_string() };
     let named = |error| match error {
         // Names the file itself.
         CaptureError::Open { .. } => error.to_string(),
@@ -45,8 +43,8 @@ pub fn run(options: &LadderOptions) -> Result<(), String> {
     let columns = if is_text { lanes_max(style.width) } else { COLUMNS_OF_DOCUMENT };
     // A pipe cannot be looked at twice.
     let is_file = fs::metadata(&options.file).is_ok_and(|data| data.is_file());
-    let survey = if is_standard(&options.file) || !is_file || options.json || options.list {
-        Survey::of_stream(is_standard(&options.file))
+    let survey = if stdin || !is_file || options.json || options.list {
+        Survey::of_stream(stdin)
     } else {
         Survey::of_file(&options.file, options, columns)
     };
@@ -145,7 +143,10 @@ impl Drawn {
             let analysed = rungs.look(frame);
             match analysed {
                 Some(analysed) if !options.list => json.frame(frame, record, &analysed),
-                Some(analysed) => json.count(&analysed),
+                Some(analysed) => {
+                    json.count(&analysed);
+                    Ok(())
+                }
                 None => Ok(()),
             }
         })?;

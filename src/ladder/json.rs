@@ -169,7 +169,7 @@ impl<W: Write> Json<W> {
         record: &Record,
         analysed: &Analysed,
     ) -> io::Result<()> {
-        self.count(analysed)?;
+        self.count(analysed);
         let packet = &analysed.packet;
         let (from, to) = addresses(&packet.summary);
         let ports = endpoints(&packet.summary);
@@ -215,13 +215,12 @@ impl<W: Write> Json<W> {
     }
 
     /// Counts a frame for the summary.
-    pub(super) fn count(&mut self, analysed: &Analysed) -> io::Result<()> {
+    pub(super) fn count(&mut self, analysed: &Analysed) {
         self.shown += 1;
         self.last = self.last.max(analysed.micros);
         for mark in &analysed.marks {
             *self.marks.entry(mark.name()).or_default() += 1;
         }
-        Ok(())
     }
 
     /// Writes the conversations.

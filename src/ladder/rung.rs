@@ -129,11 +129,11 @@ impl Rungs {
         self
     }
 
-    /// From now on these hosts have a column each, in this order, and all others one at the right. Each is given by
-    /// all the names that are known of it.
+    /// From now on these hosts have a column each, in this order, and all others one at the right, as soon as
+    /// there are any or from the beginning. Each is given by all the names that are known of it.
     #[must_use]
-    pub fn of_hosts(mut self, hosts: &[Vec<HostName>]) -> Self {
-        self.hosts.of_lanes(Lanes::chosen_are(hosts));
+    pub fn of_hosts(mut self, hosts: &[Vec<HostName>], others: bool) -> Self {
+        self.hosts.of_lanes(Lanes::chosen_are(hosts, others));
         self
     }
 

@@ -1,6 +1,6 @@
 //! The capture that is drawn: a file or standard input, read in large pieces, with a bar for who waits.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub(super) fn open(path: &Path, what: Option<&'static str>) -> Result<Reader<Inp
     } else {
         let opened = File::open(path);
         let file = opened.map_err(|error| CaptureError::Open { path: path.into(), error })?;
-        let len = file.metadata().ok().filter(|data| data.is_file()).map_or(0, |data| data.len());
+        let len = file.metadata().ok().filter(Metadata::is_file).map_or(0, |data| data.len());
         match what.filter(|_| len >= LONG) {
             Some(what) => Box::new(Watched { file, bar: bar(len, what) }),
             None => Box::new(file),

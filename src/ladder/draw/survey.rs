@@ -28,10 +28,19 @@ pub(super) struct Survey {
     pub(super) longest: Option<i64>,
     /// Frames there are.
     pub(super) frames: u64,
-    /// The hosts that have a column, by all their names, if not all of them have one.
-    hosts: Option<Vec<Vec<HostName>>>,
-    /// All have one.
-    fits: bool,
+    columns: Columns,
+}
+
+/// Who has a column of its own.
+#[derive(Debug, Default)]
+enum Columns {
+    /// The first that come.
+    #[default]
+    First,
+    /// All.
+    All,
+    /// These hosts, each by all its names.
+    Busiest(Vec<Vec<HostName>>),
 }
 
 impl Survey {
@@ -67,24 +76,27 @@ impl Survey {
             Some(HostChoice::Busiest(most)) => (most, most),
             _ => (columns, columns - 1),
         };
-        survey.fits = look.hosts.count() <= all;
-        survey.hosts = (!survey.fits).then(|| look.hosts.busiest(most));
+        survey.columns = if look.hosts.count() <= all {
+            Columns::All
+        } else {
+            Columns::Busiest(look.hosts.busiest(most))
+        };
         survey
     }
 
     /// What the frames are made to rungs by, of that many columns at most as they come.
     pub(super) fn rungs(&self, options: &LadderOptions, columns: usize) -> Rungs {
         let rungs = Rungs::default().of_board(self.addresses()).of_filter(options.filter.clone());
-        match (&options.hosts, &self.hosts) {
+        match (&options.hosts, &self.columns) {
             (Some(HostChoice::These(hosts)), _) => {
                 let hosts: Vec<_> = hosts.iter().map(|host| vec![*host]).collect();
-                rungs.of_hosts(&hosts)
+                rungs.of_hosts(&hosts, false)
             }
-            (_, Some(hosts)) => rungs.of_hosts(hosts),
-            _ if self.fits => rungs.of_columns(usize::MAX),
+            (_, Columns::Busiest(hosts)) => rungs.of_hosts(hosts, true),
+            (_, Columns::All) => rungs.of_columns(usize::MAX),
             // The last one is the others'.
-            (Some(HostChoice::Busiest(most)), None) => rungs.of_columns(most + 1),
-            (None, None) => rungs.of_columns(columns),
+            (Some(HostChoice::Busiest(most)), Columns::First) => rungs.of_columns(most + 1),
+            (None, Columns::First) => rungs.of_columns(columns),
         }
     }
 
