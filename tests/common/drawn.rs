@@ -17,10 +17,16 @@ pub(crate) fn draw(file: &[u8]) -> Drawn {
 }
 
 pub(crate) fn draw_in(file: &[u8], columns: u32) -> Drawn {
+    draw_with(file, columns, &[])
+}
+
+/// Likewise with options and a filter.
+pub(crate) fn draw_with(file: &[u8], columns: u32, arguments: &[&str]) -> Drawn {
     let scratch = Scratch::new();
     let path = scratch.path("capture");
     fs::write(&path, file).unwrap();
     let mut command = tapboard(&["ladder", &path]);
+    command.args(arguments);
     command.env("COLUMNS", columns.to_string());
     let mut process = Process::spawn(command, None);
     let code = process.exit();
