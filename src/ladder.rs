@@ -12,7 +12,9 @@ mod filter;
 pub mod graph;
 mod half;
 mod hosts;
+mod json;
 mod lanes;
+mod list;
 mod mark;
 mod marker;
 mod refused;
@@ -23,7 +25,7 @@ mod text;
 mod time;
 
 pub use self::conversation::{Conversation, LISTED_MAX, Place, Protocol, Way};
-pub use self::draw::{LadderOptions, run};
+pub use self::draw::{HostChoice, LadderOptions, When, run};
 pub use self::filter::{Filter, FilterError};
 pub use self::hosts::To;
 pub use self::lanes::{HOSTS_MAX, HostName};

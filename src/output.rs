@@ -15,6 +15,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use unicode_width::UnicodeWidthStr;
+
 /// By how much the rest of a line stands further right than its beginning.
 const HANG: usize = 4;
 
@@ -149,7 +151,7 @@ pub fn wrapped(text: &str, columns: usize) -> String {
 /// Likewise one line, of which what goes on stands `hang` characters from the left.
 #[must_use]
 pub fn wrapped_at(line: &str, columns: usize, hang: usize) -> String {
-    if line.chars().count() <= columns || line.contains('\x1b') {
+    if line.width() <= columns || line.contains('\x1b') {
         return line.to_string();
     }
     let hang = hang.min(columns.saturating_sub(ROOM));
@@ -160,7 +162,7 @@ pub fn wrapped_at(line: &str, columns: usize, hang: usize) -> String {
     let mut column = indent;
     let mut gap = 0;
     for word in text.split(' ') {
-        let len = word.chars().count();
+        let len = word.width();
         if column > indent && column + gap + len > columns && len > 0 {
             out.truncate(out.trim_end_matches(' ').len());
             out.push('\n');

@@ -4,12 +4,15 @@
 //! marks do not depend on what is chosen. What is drawn, listed, written as JSON or plotted is made of the
 //! [`Analysed`] frames.
 
+use std::collections::BTreeMap;
+
 use smoltcp::time::{Duration, Instant};
 
 use super::conversation::{Conversation, Conversations, Counted, Place};
 use super::mark::Mark;
 use super::marker::{Marker, Seen};
 use super::rung::Frame;
+use crate::capture::LinkType;
 use crate::segment::{Decoder, Packet, PacketSummary};
 
 /// A frame, and what it is in view of those before.
@@ -52,6 +55,10 @@ pub(super) struct Analysis {
     marker: Marker,
     conversations: Conversations,
     frames: u64,
+    /// Those of links that are not read, by link.
+    not_read: BTreeMap<LinkType, u64>,
+    /// Those that were counted and are of no conversation.
+    alone: u64,
     first: Option<Instant>,
     last: Option<Instant>,
 }
@@ -62,7 +69,10 @@ impl Analysis {
         self.frames += 1;
         self.first = self.first.or(frame.at);
         self.last = frame.at.or(self.last);
-        let packet = self.decoder.packet(frame.link, frame.bytes, frame.len)?;
+        let Some(packet) = self.decoder.packet(frame.link, frame.bytes, frame.len) else {
+            *self.not_read.entry(frame.link).or_default() += 1;
+            return None;
+        };
         let place = self.conversations.place(&packet);
         let mut seen = Seen::default();
         let mut window = None;
@@ -87,7 +97,10 @@ impl Analysis {
 
     /// Counts a frame for its conversation.
     pub(super) fn count(&mut self, frame: &Frame<'_>, analysed: &Analysed) {
-        let Some(place) = analysed.place else { return };
+        let Some(place) = analysed.place else {
+            self.alone += 1;
+            return;
+        };
         let payload = match &analysed.packet.summary {
             PacketSummary::Tcp(segment) => segment.len,
             PacketSummary::Udp { len, .. } => *len,
@@ -114,6 +127,21 @@ impl Analysis {
     /// Frames so far, those of links that are not read included.
     pub(super) const fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// Frames of links that are read.
+    pub(super) fn read(&self) -> u64 {
+        self.frames - self.not_read.values().sum::<u64>()
+    }
+
+    /// Frames of others, by link.
+    pub(super) const fn not_read(&self) -> &BTreeMap<LinkType, u64> {
+        &self.not_read
+    }
+
+    /// Frames that were counted and are of no conversation.
+    pub(super) const fn alone(&self) -> u64 {
+        self.alone
     }
 
     /// The conversations that frames were counted of, by number.

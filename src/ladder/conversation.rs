@@ -253,20 +253,23 @@ mod tests {
         packet(PacketSummary::Ip { source, destination, protocol: 1 })
     }
 
-    fn place(number: u64, forward: bool) -> Option<Place> {
-        Some(Place { number, forward })
+    /// A place as it is returned.
+    macro_rules! place {
+        ($number:expr, $forward:expr) => {
+            Some(Place { number: $number, forward: $forward })
+        };
     }
 
     #[test]
     fn conversations_are_numbered_as_they_begin_and_have_both_ways() {
         let (a, b, c) = ("192.0.2.9:4000", "192.0.2.1:7", "192.0.2.1:9");
         let mut all = Conversations::default();
-        assert_eq!(all.place(&segment(a, b, "S", 1)), place(1, true));
-        assert_eq!(all.place(&segment(b, a, "SA", 9)), place(1, false));
-        assert_eq!(all.place(&segment(a, c, "S", 1)), place(2, true));
-        assert_eq!(all.place(&ping("192.0.2.9", "192.0.2.1")), place(3, true));
-        assert_eq!(all.place(&ping("192.0.2.1", "192.0.2.9")), place(3, false));
-        assert_eq!(all.place(&segment(a, b, "A", 1)), place(1, true));
+        assert_eq!(all.place(&segment(a, b, "S", 1)), place!(1, true));
+        assert_eq!(all.place(&segment(b, a, "SA", 9)), place!(1, false));
+        assert_eq!(all.place(&segment(a, c, "S", 1)), place!(2, true));
+        assert_eq!(all.place(&ping("192.0.2.9", "192.0.2.1")), place!(3, true));
+        assert_eq!(all.place(&ping("192.0.2.1", "192.0.2.9")), place!(3, false));
+        assert_eq!(all.place(&segment(a, b, "A", 1)), place!(1, true));
         assert_eq!(all.place(&packet(PacketSummary::Other)), None);
         assert_eq!(all.total(), 3);
     }
@@ -275,14 +278,14 @@ mod tests {
     fn a_syn_with_another_number_begins_anew_and_the_same_syn_again_does_not() {
         let (a, b) = ("192.0.2.9:4000", "192.0.2.1:7");
         let mut all = Conversations::default();
-        assert_eq!(all.place(&segment(a, b, "S", 1)), place(1, true));
-        assert_eq!(all.place(&segment(a, b, "S", 1)), place(1, true));
-        assert_eq!(all.place(&segment(b, a, "SA", 9)), place(1, false));
-        assert_eq!(all.place(&segment(a, b, "S", 2)), place(2, true));
-        assert_eq!(all.place(&segment(b, a, "SA", 7)), place(2, false));
+        assert_eq!(all.place(&segment(a, b, "S", 1)), place!(1, true));
+        assert_eq!(all.place(&segment(a, b, "S", 1)), place!(1, true));
+        assert_eq!(all.place(&segment(b, a, "SA", 9)), place!(1, false));
+        assert_eq!(all.place(&segment(a, b, "S", 2)), place!(2, true));
+        assert_eq!(all.place(&segment(b, a, "SA", 7)), place!(2, false));
         // The other end may begin, too.
-        assert_eq!(all.place(&segment(b, a, "S", 8)), place(3, true));
-        assert_eq!(all.place(&segment(a, b, "SA", 5)), place(3, false));
+        assert_eq!(all.place(&segment(b, a, "S", 8)), place!(3, true));
+        assert_eq!(all.place(&segment(a, b, "SA", 5)), place!(3, false));
     }
 
     #[test]

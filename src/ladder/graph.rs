@@ -68,6 +68,8 @@ pub struct Plot {
     reversed: bool,
     rungs: Rungs,
     connections: BTreeMap<u64, Connection>,
+    /// Frames that passed.
+    passed: u64,
     kept: usize,
     left_out: u64,
 }
@@ -77,7 +79,7 @@ impl Plot {
     #[must_use]
     pub fn new(graph: Graph) -> Self {
         let (rungs, connections) = (Rungs::default(), BTreeMap::new());
-        Self { graph, reversed: false, rungs, connections, kept: 0, left_out: 0 }
+        Self { graph, reversed: false, rungs, connections, passed: 0, kept: 0, left_out: 0 }
     }
 
     /// Shows the direction with less data in place of the one with more.
@@ -103,6 +105,7 @@ impl Plot {
     /// Adds any frame.
     pub fn add(&mut self, frame: &Frame<'_>) {
         let Some(analysed) = self.rungs.look(frame) else { return };
+        self.passed += 1;
         let PacketSummary::Tcp(segment) = &analysed.packet.summary else { return };
         let (Some(event), Some(place)) = (Event::new(&analysed, segment), analysed.place) else {
             return;
@@ -118,6 +121,12 @@ impl Plot {
         let connection = self.connections.entry(place.number).or_insert_with(make);
         connection.bytes += u64::from(event.len);
         connection.events.push(event);
+    }
+
+    /// Whether no frame passed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.passed == 0
     }
 
     /// Segments for which there was no room.

@@ -79,7 +79,7 @@ struct OfMac {
 /// The hosts.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    hosts: Vec<Host>,
+    all: Vec<Host>,
     by_address: HashMap<IpAddr, usize>,
     by_endpoint: HashMap<SocketAddr, usize>,
     by_mac: HashMap<EthernetAddress, OfMac>,
@@ -96,7 +96,7 @@ impl Default for Hosts {
         let ipv6 = BOARD_NET.ipv6().map(|cidr| cidr.address().into());
         let known = [BOARD_NET.ipv4_address().into()].into_iter().chain(ipv6).collect();
         Self {
-            hosts: Vec::new(),
+            all: Vec::new(),
             by_address: HashMap::new(),
             by_endpoint: HashMap::new(),
             by_mac: HashMap::new(),
@@ -130,14 +130,14 @@ impl Hosts {
     /// Column of a frame's sender, and where it goes; new columns if need be.
     pub(super) fn ends(&mut self, direction: Option<Direction>, packet: &Packet) -> (usize, To) {
         let (from, to) = self.hosts_of(direction, packet);
-        self.hosts[from].frames += 1;
-        let lane = self.hosts[from].lane;
+        self.all[from].frames += 1;
+        let lane = self.all[from].lane;
         let to = match to {
             Receiver::Host(to) => {
                 if to != from {
-                    self.hosts[to].frames += 1;
+                    self.all[to].frames += 1;
                 }
-                To::Column(self.hosts[to].lane)
+                To::Column(self.all[to].lane)
             }
             Receiver::Group => To::Group,
             Receiver::Nobody => To::Nobody,
@@ -194,7 +194,7 @@ impl Hosts {
                 let name = self.lanes.name(lane);
                 return name.map_or_else(|| "?".into(), |name| name.to_string());
             };
-            let name = self.hosts[index].names().next();
+            let name = self.all[index].names().next();
             match (name, self.board == Some(index)) {
                 (Some(name), true) => format!("board {name}"),
                 (None, true) => "board".to_string(),
@@ -207,17 +207,17 @@ impl Hosts {
 
     /// How many hosts there were.
     pub(super) const fn count(&self) -> usize {
-        self.hosts.len()
+        self.all.len()
     }
 
     /// So many hosts of the most frames, each by all its names, in the order in which they came; the board first.
     pub(super) fn busiest(&self, count: usize) -> Vec<Vec<HostName>> {
-        let mut indices: Vec<_> = (0..self.hosts.len()).collect();
+        let mut indices: Vec<_> = (0..self.all.len()).collect();
         // The sort is stable: of two that are alike the first one.
-        indices.sort_by_key(|&index| std::cmp::Reverse(self.hosts[index].frames));
+        indices.sort_by_key(|&index| std::cmp::Reverse(self.all[index].frames));
         indices.truncate(count);
         indices.sort_by_key(|&index| (self.board != Some(index), index));
-        indices.into_iter().map(|index| self.hosts[index].names().collect()).collect()
+        indices.into_iter().map(|index| self.all[index].names().collect()).collect()
     }
 
     /// The board, which is whoever has its place on our link.
@@ -242,7 +242,7 @@ impl Hosts {
         if let Some(known) = known.filter(|&known| known != from) {
             return Receiver::Host(known);
         }
-        let mut others = (0..self.hosts.len()).filter(|&index| index != from);
+        let mut others = (0..self.all.len()).filter(|&index| index != from);
         match (others.next(), others.next(), asked) {
             (Some(only), None, _) if to_group || self.board.is_some() => Receiver::Host(only),
             (None, _, Some(_)) if known.is_none() => {
@@ -269,7 +269,7 @@ impl Hosts {
         let found = match ip {
             Some(ip) => self.by_address.get(&ip).copied().or_else(|| {
                 let free = |found: &OfMac| {
-                    self.hosts[found.host].addresses[kind(ip)].is_none()
+                    self.all[found.host].addresses[kind(ip)].is_none()
                         && (!found.router || kind(ip) == LINK_LOCAL)
                 };
                 of_mac.filter(free).map(|found| found.host)
@@ -277,7 +277,7 @@ impl Hosts {
             None if end.mac.is_some() => of_mac.map(|found| found.host),
             // Nothing tells: on a cable with a board from whoever is there.
             None if self.board.is_some() => {
-                (0..self.hosts.len()).find(|&index| self.board != Some(index))
+                (0..self.all.len()).find(|&index| self.board != Some(index))
             }
             None => self.nameless,
         };
@@ -301,17 +301,17 @@ impl Hosts {
     /// A host more, unless there are too many: then the last one is it. The board's names are known before it has
     /// sent anything.
     fn push(&mut self, mut host: Host, is_board: bool) -> usize {
-        if self.hosts.len() < HOSTS_KNOWN_MAX {
+        if self.all.len() < HOSTS_KNOWN_MAX {
             let known = self.known.iter().filter(|_| is_board).map(|ip| HostName::Ip(*ip));
-            host.lane = self.lanes.assign(self.hosts.len(), host.names().chain(known));
-            self.hosts.push(host);
+            host.lane = self.lanes.assign(self.all.len(), host.names().chain(known));
+            self.all.push(host);
         }
-        self.hosts.len() - 1
+        self.all.len() - 1
     }
 
     /// What a frame says of a host: its first address of a kind is the one that counts.
     fn learn(&mut self, index: usize, end: Party) {
-        let host = &mut self.hosts[index];
+        let host = &mut self.all[index];
         let mut new = false;
         if let Some(mac) = end.mac {
             new = host.mac.is_none();
@@ -327,7 +327,7 @@ impl Hosts {
         if new {
             let names: Vec<_> = host.names().collect();
             if let Some(lane) = self.lanes.chosen(index, names.into_iter()) {
-                self.hosts[index].lane = lane;
+                self.all[index].lane = lane;
             }
         }
     }

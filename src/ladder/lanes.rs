@@ -79,15 +79,17 @@ impl Lanes {
         Self { max: if max < 2 { 2 } else { max }, chosen: None, hosts: Vec::new() }
     }
 
-    /// A column for each of these hosts, of which any name may be met, and one for all others.
-    pub(super) fn chosen_are(hosts: &[Vec<HostName>]) -> Self {
+    /// A column for each of these hosts, of which any name may be met, and one for all others, which may be there
+    /// from the beginning.
+    pub(super) fn chosen_are(hosts: &[Vec<HostName>], others: bool) -> Self {
         let hosts: Vec<_> = hosts.iter().filter(|names| !names.is_empty()).collect();
         let names = hosts.iter().map(|names| names[0]).collect();
         let each = hosts.iter().enumerate();
         let lanes = each.flat_map(|(lane, names)| names.iter().map(move |name| (*name, lane)));
         let lanes = lanes.collect();
         let count = hosts.len();
-        Self { max: count + 1, chosen: Some(Chosen { lanes, names }), hosts: vec![None; count] }
+        let hosts = vec![None; count + usize::from(others)];
+        Self { max: count + 1, chosen: Some(Chosen { lanes, names }), hosts }
     }
 
     /// The column of a new host of these names.
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn chosen_hosts_have_their_places_and_all_others_one_at_the_right() {
         let (a, b, c) = (name("192.0.2.1"), name("2001:db8::1"), name("192.0.2.3"));
-        let mut lanes = Lanes::chosen_are(&[vec![a], vec![c, b]]);
+        let mut lanes = Lanes::chosen_are(&[vec![a], vec![c, b]], false);
         assert_eq!(lanes.len(), 2);
         assert_eq!(lanes.assign(0, [name("192.0.2.9")].into_iter()), 2);
         assert_eq!(lanes.len(), 3);
@@ -188,5 +190,6 @@ mod tests {
         assert_eq!(lanes.assign(2, [name("192.0.2.1:80")].into_iter()), 0);
         assert_eq!([0, 1, 2].map(|lane| lanes.is_shared(lane)), [false, false, true]);
         assert_eq!([0, 1].map(|lane| lanes.host(lane)), [Some(0), Some(1)]);
+        assert_eq!(Lanes::chosen_are(&[vec![a]], true).len(), 2);
     }
 }

@@ -93,8 +93,8 @@ mod tests {
         Instant::from_millis(millis)
     }
 
-    fn ms(millis: u64) -> Option<Duration> {
-        Some(Duration::from_millis(millis))
+    fn ms(millis: impl Into<Option<u64>>) -> Option<Duration> {
+        millis.into().map(Duration::from_millis)
     }
 
     #[test]

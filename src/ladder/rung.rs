@@ -61,14 +61,18 @@ pub struct Rung {
     pub conversation: Option<u64>,
     /// Microseconds since the first frame that has a time; `None` if this one has none.
     pub micros: Option<i64>,
+    /// Microseconds since 1970, or since a run's beginning in virtual time.
+    pub epoch: Option<i64>,
     /// Column of the sender; 0 is the leftmost, the board's.
     pub from: usize,
     /// Where it goes.
     pub to: To,
     /// Port of the sender and of the receiver.
     pub ports: Option<(u16, u16)>,
-    /// What the frame says.
+    /// What the frame says, a SYN's options at the end.
     pub label: String,
+    /// Bytes of the label without those options.
+    pub brief_len: usize,
     /// What it is in view of the frames before.
     pub marks: Vec<Mark>,
     /// What it came in, what is wrong with it, and what the link did to it, without control characters.
@@ -78,6 +82,13 @@ pub struct Rung {
 }
 
 impl Rung {
+    /// The label without a SYN's options, and those.
+    pub(super) fn brief(&self) -> (&str, &str) {
+        let (brief, options) =
+            self.label.split_at_checked(self.brief_len).unwrap_or((&self.label, ""));
+        (brief, options.trim_start())
+    }
+
     /// Marks and notes, separated by `, `.
     #[must_use]
     pub fn remarks(&self) -> String {
@@ -118,17 +129,17 @@ impl Rungs {
         self
     }
 
-    /// From now on these hosts have a column each, in this order, and all others one at the right. Each is given by
-    /// all the names that are known of it.
+    /// From now on these hosts have a column each, in this order, and all others one at the right, as soon as
+    /// there are any or from the beginning. Each is given by all the names that are known of it.
     #[must_use]
-    pub fn of_hosts(mut self, hosts: &[Vec<HostName>]) -> Self {
-        self.hosts.of_lanes(Lanes::chosen_are(hosts));
+    pub fn of_hosts(mut self, hosts: &[Vec<HostName>], others: bool) -> Self {
+        self.hosts.of_lanes(Lanes::chosen_are(hosts, others));
         self
     }
 
     /// From now on there is a rung of those frames only that pass the filter.
     #[must_use]
-    pub fn of_filter(mut self, filter: Option<Filter>) -> Self {
+    pub(super) fn of_filter(mut self, filter: Option<Filter>) -> Self {
         self.filter = filter;
         self
     }
@@ -185,6 +196,11 @@ impl Rungs {
         {
             label = format!("{ends} {label}");
         }
+        let mut label: String = label.chars().map(printable).collect();
+        let brief_len = label.len();
+        if let PacketSummary::Tcp(segment) = &packet.summary {
+            label.push_str(&segment.syn_options());
+        }
         let ports = endpoints(&packet.summary).map(|(from, to)| (from.port(), to.port()));
         notes.extend(packet.remarks.iter().map(ToString::to_string));
         if !frame.notes.is_empty() {
@@ -194,10 +210,12 @@ impl Rungs {
             number: analysed.number,
             conversation: analysed.place.map(|place| place.number),
             micros: analysed.micros,
+            epoch: analysed.epoch,
             from,
             to,
             ports,
-            label: label.chars().map(printable).collect(),
+            label,
+            brief_len,
             marks: analysed.marks.clone(),
             notes: notes.join(", ").chars().map(printable).collect(),
             dropped: analysed.dropped,
@@ -259,12 +277,16 @@ fn ends(summary: &PacketSummary) -> Option<String> {
     }
 }
 
-/// What a terminal or an XML document can show: comments are the file's, not ours.
+/// What a terminal or an XML document can show: comments are the file's, not ours. Characters that nobody sees, or
+/// that turn the order of others round, are shown as what they are: strange ones.
 pub(super) fn printable(character: char) -> char {
-    let ordinary = !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}');
+    let unseen = matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+        | '\u{e0000}'..='\u{e0fff}');
     match character {
         '\n' | '\t' => ' ',
-        _ if ordinary => character,
-        _ => char::REPLACEMENT_CHARACTER,
+        _ if unseen || character.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => character,
     }
 }

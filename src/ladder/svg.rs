@@ -28,8 +28,8 @@ use crate::capture::Direction;
 pub const RUNGS_MAX: usize = 200_000;
 /// Frames of a document that is drawn as one picture.
 pub const WHOLE_MAX: usize = 500;
-/// Hosts that have a column of their own; more share one.
-pub const HOSTS_MAX: usize = 65;
+/// Columns at most. Of more hosts, some share the last one.
+pub const HOSTS_MAX: usize = 64;
 
 /// Rungs of a page.
 const PAGE: usize = 100;
@@ -92,22 +92,32 @@ impl Drawing {
         self.add(&Frame::sent(now, direction.into(), frame, notes));
     }
 
-    /// Adds any frame; `false` if its link is not one that can be drawn.
-    pub fn add(&mut self, frame: &Frame<'_>) -> bool {
-        if self.drawn.len() >= RUNGS_MAX {
+    /// Adds any frame; nothing of one whose link is not one that can be drawn.
+    pub fn add(&mut self, frame: &Frame<'_>) {
+        if self.drawn.len() < RUNGS_MAX {
+            self.drawn.extend(self.rungs.frame(frame));
+        } else if self.rungs.look(frame).is_some() {
             self.left_out += 1;
-            return true;
         }
-        let rung = self.rungs.frame(frame);
-        let drawn = rung.is_some();
-        self.drawn.extend(rung);
-        drawn
     }
 
-    /// See [`Rungs::forgotten`].
+    /// Draws the frames that these make rungs of, in their columns.
     #[must_use]
-    pub const fn forgotten(&self) -> u64 {
-        self.rungs.forgotten()
+    pub fn of_rungs(mut self, rungs: Rungs) -> Self {
+        self.rungs = rungs;
+        self
+    }
+
+    /// What the frames were made to rungs by.
+    #[must_use]
+    pub fn into_rungs(self) -> Rungs {
+        self.rungs
+    }
+
+    /// Whether there is nothing to be seen.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.drawn.is_empty()
     }
 
     /// Frames for which there was no room.
@@ -125,7 +135,7 @@ impl Drawing {
     }
 
     /// Writes the document, a page at a time.
-    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn write(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         let titles = self.rungs.titles();
         let layout = Layout::new(&titles, &self.drawn);
         let pen = Pen { layout: &layout, titles: &titles };
@@ -133,7 +143,9 @@ impl Drawing {
         let height = layout.header + self.drawn.len() as f64 * ROW + MARGIN;
         let size = if whole {
             let (width, height) = (Px(layout.right), Px(height));
-            format!("width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\"")
+            format!(
+                "width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\""
+            )
         } else {
             "width=\"100%\" height=\"100%\"".into()
         };
@@ -160,7 +172,7 @@ impl Drawing {
     }
 
     /// All pages within a `foreignObject`, and what programs show that are no browsers.
-    fn pages(&self, out: &mut impl Write, pen: &Pen<'_>) -> io::Result<()> {
+    fn pages(&self, out: &mut (impl Write + ?Sized), pen: &Pen<'_>) -> io::Result<()> {
         let layout = pen.layout;
         let (width, header) = (Px(layout.right), Px(layout.header));
         let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\"");
@@ -189,9 +201,6 @@ impl Drawing {
         }
         let mut count = String::new();
         let _ = write!(count, "{} frames: open this document in a browser", self.drawn.len());
-        writeln!(
-            out,
-            "</div></foreignObject><text x=\"{MARGIN}\" y=\"32\">{count}</text></switch>"
-        )
+        writeln!(out, "</div></foreignObject><text x=\"{MARGIN}\" y=\"32\">{count}</text></switch>")
     }
 }

@@ -1,6 +1,6 @@
 //! TCP segments: the header as far as it is shown, with numbers relative to where a direction began.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
 use super::checksum::{self, Checksum};
@@ -45,6 +45,12 @@ pub struct Segment {
     pub len: usize,
     /// The window field, unscaled.
     pub window: u16,
+    /// The longest segment that the sender wants, from a SYN's option.
+    pub mss: Option<u16>,
+    /// A SYN permits selective acknowledgements (RFC 2018, 2).
+    pub sack_permitted: bool,
+    /// A SYN's or any segment's timestamp, and the one that it echoes (RFC 7323, 3).
+    pub timestamps: Option<(u32, u32)>,
     /// By how many bits the sender's later windows are to be shifted, from a SYN's option.
     pub window_scale: Option<u8>,
     /// Blocks that are acknowledged selectively, relative as `ack_number` is.
@@ -68,17 +74,7 @@ pub enum Start {
 
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags = [
-            (self.syn, "SYN"),
-            (self.fin, "FIN"),
-            (self.rst, "RST"),
-            (self.psh, "PSH"),
-            (self.ack, "ACK"),
-            (self.urg, "URG"),
-            (self.ece, "ECE"),
-            (self.cwr, "CWR"),
-        ];
-        let names: Vec<_> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+        let names: Vec<_> = self.flags().collect();
         let names = if names.is_empty() { "no flags".to_string() } else { names.join(" ") };
         write!(f, "{names} seq={}", self.seq)?;
         if self.ack {
@@ -146,6 +142,57 @@ impl Fields<'_> {
     }
 }
 
+impl Fields<'_> {
+    fn number(&self, kind: u8) -> Option<u16> {
+        Some(u16::from_be_bytes(self.option(kind)?.try_into().ok()?))
+    }
+
+    fn timestamps(&self) -> Option<(u32, u32)> {
+        let (words, []) = self.option(8)?.as_chunks::<4>() else { return None };
+        let [value, echo] = words else { return None };
+        Some((u32::from_be_bytes(*value), u32::from_be_bytes(*echo)))
+    }
+}
+
+impl Segment {
+    /// The names of the flags that are set.
+    pub(crate) fn flags(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let flags = [
+            (self.syn, "SYN"),
+            (self.fin, "FIN"),
+            (self.rst, "RST"),
+            (self.psh, "PSH"),
+            (self.ack, "ACK"),
+            (self.urg, "URG"),
+            (self.ece, "ECE"),
+            (self.cwr, "CWR"),
+        ];
+        flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name)
+    }
+
+    /// A SYN's options in Wireshark's words, each after a space.
+    pub(crate) fn syn_options(&self) -> String {
+        let mut out = String::new();
+        if !self.syn {
+            return out;
+        }
+        if let Some(mss) = self.mss {
+            let _ = write!(out, " MSS={mss}");
+        }
+        if let Some(scale) = self.window_scale {
+            // More counts as 14 (RFC 7323, 2.3).
+            let _ = write!(out, " WS={}", 1_u32 << scale.min(14));
+        }
+        if self.sack_permitted {
+            out.push_str(" SACK_PERM");
+        }
+        if let Some((value, _)) = self.timestamps {
+            let _ = write!(out, " TSval={value}");
+        }
+        out
+    }
+}
+
 impl Beginnings {
     /// The segment in an IP packet's payload, and what its checksum says. `None` if its header was not captured.
     pub(super) fn read(
@@ -208,6 +255,9 @@ impl Beginnings {
             initial: initial.unwrap_or(0),
             len: view.len.saturating_sub(fields.header_len),
             window: view.u16(14)?,
+            mss: fields.number(2).filter(|_| syn),
+            sack_permitted: syn && fields.option(4).is_some(),
+            timestamps: fields.timestamps(),
             window_scale: if syn { scale } else { None },
             sack,
             sound,
@@ -276,6 +326,9 @@ impl Segment {
             initial: 1,
             len: 0,
             window: 100,
+            mss: None,
+            sack_permitted: false,
+            timestamps: None,
             window_scale: None,
             sack: [None; SACK_BLOCKS],
             sound: true,

@@ -40,7 +40,9 @@ fn frames() -> Vec<Analysed> {
         ethernet(0x0800, &[]),
     ];
     let notes = ["", "", "", "", "", "dropped by loss"];
-    let at = |index: usize| Instant::from_micros(1_700_000_000_000_000 + 500_000 * index as i64);
+    let at = |index: usize| {
+        Instant::from_micros(1_700_000_000_000_000 + 500_000 * index.cast_signed() as i64)
+    };
     let each = all.iter().zip(notes).enumerate();
     each.map(|(index, (bytes, notes))| {
         analysis.look(&Frame::sent(at(index), None, bytes, notes)).unwrap()

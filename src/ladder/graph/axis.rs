@@ -133,7 +133,10 @@ mod tests {
         assert_eq!(labels(&axis), ["0", "100", "200", "300", "400"]);
         assert!((axis.pixel(200_000.0) - 250.0).abs() < 1e-9);
         let axis = Axis::exact(Quantity::Time, (20_000.0, 3_420_000.0), (0.0, 100.0), 8.0);
-        assert_eq!((axis.unit(), labels(&axis)), ("s", ["0.5", "1.0", "1.5", "2.0", "2.5", "3.0"].map(String::from).to_vec()));
+        assert_eq!(
+            (axis.unit(), labels(&axis)),
+            ("s", ["0.5", "1.0", "1.5", "2.0", "2.5", "3.0"].map(String::from).to_vec())
+        );
         let axis = Axis::round(Quantity::Rate, (0.0, 950.0), (0.0, 1.0), 5.0);
         assert_eq!((axis.unit(), labels(&axis).last().unwrap().as_str()), ("bit/s", "1000"));
     }

@@ -126,16 +126,25 @@ impl Chart {
         let _ = write!(self.body, "<g class=\"{class}\">");
         for (path, hover) in marks {
             let hover = Escaped(hover);
-            let _ = write!(self.body, "<path class=\"{class}\" d=\"{path}\"><title>{hover}</title></path>");
+            let _ = write!(
+                self.body,
+                "<path class=\"{class}\" d=\"{path}\"><title>{hover}</title></path>"
+            );
         }
         self.body.push_str("</g>\n");
     }
 
     /// A word beside a point, left of it where it would leave the plot.
     pub(super) fn word(&mut self, (x, y): (f64, f64), word: &str) {
-        let (class, x) = if x + width(word) + 5.0 > RIGHT { ("word e", x - 5.0) } else { ("word", x + 5.0) };
+        let (class, x) =
+            if x + width(word) + 5.0 > RIGHT { ("word e", x - 5.0) } else { ("word", x + 5.0) };
         let y = (y - 5.0).max(TOP + 10.0);
-        let _ = writeln!(self.body, "<text class=\"{class}\" x=\"{}\" y=\"{}\">{word}</text>", Px(x), Px(y));
+        let _ = writeln!(
+            self.body,
+            "<text class=\"{class}\" x=\"{}\" y=\"{}\">{word}</text>",
+            Px(x),
+            Px(y)
+        );
     }
 
     fn name(&mut self, kind: Kind) {

@@ -149,7 +149,11 @@ impl Direction {
                     micros,
                     ack,
                     window: event.window.map(|window| ack + i64::from(window)),
-                    sack: event.sack.iter().map(|&(a, b)| (numbers.place(a), numbers.place(b))).collect(),
+                    sack: event
+                        .sack
+                        .iter()
+                        .map(|&(a, b)| (numbers.place(a), numbers.place(b)))
+                        .collect(),
                     duplicate: event.duplicate_ack,
                     round_trip: event.round_trip,
                 });
@@ -167,9 +171,9 @@ impl Direction {
     pub(super) fn times(&self) -> Option<(i64, i64)> {
         let data = self.data.iter().map(|data| data.micros);
         let acks = self.acks.iter().map(|ack| ack.micros);
-        let (first, last) = data.chain(acks).fold((i64::MAX, i64::MIN), |(first, last), at| {
-            (first.min(at), last.max(at))
-        });
+        let (first, last) = data
+            .chain(acks)
+            .fold((i64::MAX, i64::MIN), |(first, last), at| (first.min(at), last.max(at)));
         (first <= last).then_some((first, last))
     }
 

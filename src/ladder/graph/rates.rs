@@ -73,13 +73,21 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> (Chart, i64) {
     let sent = line(&chart, &rates.sent);
     chart.area("area", &sent);
     let bottom = chart.bottom();
-    let again = rates.again.iter().enumerate().filter(|(_, bytes)| **bytes > 0.0).map(|(i, &bytes)| {
-        let (x, y) = chart.at(rates.middle(i), rates.rate(bytes));
-        let wide = chart.at(rates.middle(i) + rates.interval, 0.0).0 - x;
-        let wide = (wide * 0.6).max(1.5);
-        let path = format!("M{} {}V{}h{}V{}z", Px(x - wide / 2.0), Px(bottom), Px(y), Px(wide), Px(bottom));
-        (path, format!("{bytes} bytes sent again"))
-    });
+    let again =
+        rates.again.iter().enumerate().filter(|(_, bytes)| **bytes > 0.0).map(|(i, &bytes)| {
+            let (x, y) = chart.at(rates.middle(i), rates.rate(bytes));
+            let wide = chart.at(rates.middle(i) + rates.interval, 0.0).0 - x;
+            let wide = (wide * 0.6).max(1.5);
+            let path = format!(
+                "M{} {}V{}h{}V{}z",
+                Px(x - wide / 2.0),
+                Px(bottom),
+                Px(y),
+                Px(wide),
+                Px(bottom)
+            );
+            (path, format!("{bytes} bytes sent again"))
+        });
     let again: Vec<_> = again.collect();
     chart.marks(AGAIN, &again);
     chart.line(SENT, &sent);

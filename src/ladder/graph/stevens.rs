@@ -27,12 +27,8 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> Chart {
     let high = ends.chain(acks).max().unwrap_or(0);
     // A window that is far above all data is not what the graph is for.
     let room = windows.max().unwrap_or(high).min(high + (high - low).max(1) / 4);
-    let mut chart = Chart::new(
-        times,
-        "sequence number",
-        Quantity::Bytes,
-        (low as f64, high.max(room) as f64),
-    );
+    let mut chart =
+        Chart::new(times, "sequence number", Quantity::Bytes, (low as f64, high.max(room) as f64));
     let window = direction.acks.iter().filter_map(|ack| Some((ack.micros, ack.window?)));
     let window = Line::steps(window.map(|(at, edge)| {
         let (x, y) = chart.at(at, edge as f64);
@@ -48,7 +44,8 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> Chart {
         (format!("M{} {}h6", Px(x - 3.0), Px(y)), hover)
     });
     let duplicates: Vec<_> = duplicates.collect();
-    let sacks = direction.acks.iter().flat_map(|ack| ack.sack.iter().map(move |block| (ack, block)));
+    let sacks =
+        direction.acks.iter().flat_map(|ack| ack.sack.iter().map(move |block| (ack, block)));
     let sacks = sacks.map(|(ack, &(start, end))| {
         let hover = format!("frame {}: selectively acknowledges {start}-{end}", ack.number);
         let (x, low) = chart.at(ack.micros, start as f64);
@@ -65,9 +62,11 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> Chart {
         (format!("M{} {}l8 8m0-8l-8 8", Px(x - 4.0), Px(y - 4.0)), hover(data))
     });
     let lost: Vec<_> = lost.collect();
-    let words: Vec<_> = direction.data.iter().filter_map(|data| {
-        Some((chart.at(data.micros, data.start as f64), data.says?))
-    }).collect();
+    let words: Vec<_> = direction
+        .data
+        .iter()
+        .filter_map(|data| Some((chart.at(data.micros, data.start as f64), data.says?)))
+        .collect();
     chart.marks(DUPLICATE, &duplicates);
     chart.marks(SACK, &sacks);
     chart.marks(DATA, &new);

@@ -33,7 +33,10 @@ impl Pen<'_> {
             let (x, title) = (Px(layout.lane(index)), Escaped(title));
             let _ = if layout.slanted {
                 let at = Px(y + 6.0);
-                writeln!(out, "<text class=\"title\" transform=\"translate({x} {at})rotate(-45)\">{title}</text>")
+                writeln!(
+                    out,
+                    "<text class=\"title\" transform=\"translate({x} {at})rotate(-45)\">{title}</text>"
+                )
             } else {
                 writeln!(out, "<text class=\"title m\" x=\"{x}\" y=\"{}\">{title}</text>", Px(y))
             };
@@ -112,8 +115,7 @@ impl Pen<'_> {
     fn to_all(&self, out: &mut String, rung: &Rung, from: f64, y: f64) {
         let (first, last) = (self.layout.left, self.layout.last());
         // The label stands on the longer side.
-        let (long, short) =
-            if from - first > last - from { (first, last) } else { (last, first) };
+        let (long, short) = if from - first > last - from { (first, last) } else { (last, first) };
         self.arrow(out, rung, from, long, y);
         if (short - from).abs() > 1.0 {
             shaft(out, rung, from, short, y, self.layout.crowded);

@@ -50,11 +50,8 @@ impl Layout {
         let gaps = titles.len().max(2) - 1;
         let roomy = needed.max(LANES_APART_MIN).max(wide + MARGIN).ceil();
         let crowded = gaps > 1 && roomy * gaps as f64 > SPAN_MAX;
-        let apart = if crowded {
-            (SPAN_MAX / gaps as f64).floor().max(CROWDED_APART_MIN)
-        } else {
-            roomy
-        };
+        let apart =
+            if crowded { (SPAN_MAX / gaps as f64).floor().max(CROWDED_APART_MIN) } else { roomy };
         let slanted = crowded && wide + MARGIN > apart;
 
         let times = (number + 2 + time) as f64 * CHARACTER + 2.0 * MARGIN;
@@ -98,8 +95,7 @@ impl Layout {
 
 /// How far two lanes have to be apart for a rung's label.
 fn needed(rung: &Rung, titles: usize) -> f64 {
-    let ports =
-        rung.ports.map_or(0, |(from, to)| from.to_string().len().max(to.to_string().len()));
+    let ports = rung.ports.map_or(0, |(from, to)| from.to_string().len().max(to.to_string().len()));
     // The label stands in the middle, so that the longer port counts twice.
     let needed = width(&rung.label) + 2.0 * (ports as f64 * CHARACTER + 2.0 * MARGIN);
     let lanes = match rung.to {
