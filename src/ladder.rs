@@ -25,7 +25,7 @@ mod text;
 mod time;
 
 pub use self::conversation::{Conversation, LISTED_MAX, Place, Protocol, Way};
-pub use self::draw::{HostChoice, LadderOptions, When, run};
+pub use self::draw::{GraphChoice, HostChoice, LadderOptions, When, run};
 pub use self::filter::{Filter, FilterError};
 pub use self::hosts::To;
 pub use self::lanes::{HOSTS_MAX, HostName};

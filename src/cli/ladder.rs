@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::ladder::{Filter, HostChoice, LadderOptions, TimeFormat, When, graph};
+use crate::ladder::graph::Graph;
+use crate::ladder::{Filter, GraphChoice, HostChoice, LadderOptions, TimeFormat, When};
 
 /// Options of `tapboard ladder`.
 #[derive(Clone, Debug, Args)]
@@ -23,13 +24,12 @@ pub struct LadderArgs {
     /// Write the diagram to this file, as an SVG document, instead of to the terminal; - for standard output.
     #[arg(long, value_name = "OUT")]
     svg: Option<PathBuf>,
-    /// Make the document a graph of one TCP connection, the one with the most data of those that pass the filter,
-    /// where its data goes.
-    #[arg(long, value_enum, value_name = "WHAT", requires = "svg")]
-    graph: Option<Graph>,
-    /// Draw the graph of the other direction, which has less data.
-    #[arg(long, requires = "graph")]
-    reverse: bool,
+    /// Draw a graph of one TCP connection instead, as an SVG document: stevens (sequence numbers over time),
+    /// throughput, rtt or in-flight. It is of the connection with the most data of those that pass the filter, and of
+    /// the direction with more; of the other one with :back, as in stevens:back. Without --svg it goes to standard
+    /// output.
+    #[arg(long, value_name = "WHAT[:back]", value_parser = graph)]
+    graph: Option<GraphChoice>,
     /// List conversations instead: frames, bytes, what was sent again, duration and round trips, there and back;
     /// the number is the filter's.
     #[arg(long)]
@@ -55,30 +55,6 @@ pub struct LadderArgs {
     /// What the filter's words come to.
     #[arg(skip)]
     read: Option<Filter>,
-}
-
-/// What a graph shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Graph {
-    /// Sequence numbers, with acknowledgements, window, SACK and retransmissions (after Stevens).
-    Stevens,
-    /// Bits a second that were sent and acknowledged.
-    Throughput,
-    /// Round-trip times.
-    Rtt,
-    /// Bytes that are not acknowledged yet, and the window.
-    InFlight,
-}
-
-impl From<Graph> for graph::Graph {
-    fn from(graph: Graph) -> Self {
-        match graph {
-            Graph::Stevens => Self::Stevens,
-            Graph::Throughput => Self::Throughput,
-            Graph::Rtt => Self::Rtt,
-            Graph::InFlight => Self::InFlight,
-        }
-    }
 }
 
 /// When to do something.
@@ -111,6 +87,16 @@ enum Times {
     Delta,
     /// Date and time.
     Absolute,
+}
+
+/// What a graph shows, and of which direction.
+fn graph(text: &str) -> Result<GraphChoice, String> {
+    let (name, reversed) = text.strip_suffix(":back").map_or((text, false), |name| (name, true));
+    let graph = Graph::ALL.into_iter().find(|graph| graph.name() == name);
+    graph.map(|graph| GraphChoice { graph, reversed }).ok_or_else(|| {
+        let names = Graph::ALL.map(Graph::name).join(", ");
+        format!("there are {names}, each with or without :back")
+    })
 }
 
 /// A number of hosts, or their addresses.
@@ -149,8 +135,7 @@ impl LadderArgs {
         LadderOptions {
             file: self.file.clone(),
             svg: self.svg.clone(),
-            graph: self.graph.map(Into::into),
-            reverse: self.reverse,
+            graph: self.graph,
             filter: self.read.clone(),
             list: self.list,
             json: self.json,

@@ -7,7 +7,7 @@ mod survey;
 mod tally;
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use smoltcp::time::Instant;
 
 use self::document::Document;
 use self::input::Input;
-pub use self::options::{HostChoice, LadderOptions, When};
+pub use self::options::{GraphChoice, HostChoice, LadderOptions, When};
 use self::survey::Survey;
 use super::json::Json;
 use super::rung::{Frame, Rungs};
@@ -38,8 +38,14 @@ pub fn run(options: &LadderOptions) -> Result<(), String> {
         CaptureError::Open { .. } => error.to_string(),
         error => format!("{name}: {error}"),
     };
+    if options.graph.is_some() && options.svg.is_none() && io::stdout().is_terminal() {
+        return Err(
+            "a graph is an SVG document, and nothing for a terminal; name a file with --svg OUT"
+                .into(),
+        );
+    }
     let style = options.style();
-    let is_text = options.svg.is_none() && !options.json && !options.list;
+    let is_text = options.document().is_none() && !options.json && !options.list;
     let columns = if is_text { lanes_max(style.width) } else { svg::HOSTS_MAX };
     // A pipe cannot be looked at twice.
     let is_file = fs::metadata(&options.file).is_ok_and(|data| data.is_file());
@@ -51,7 +57,7 @@ pub fn run(options: &LadderOptions) -> Result<(), String> {
     let mut reader = input::open(&options.file, (!is_text).then_some("reading")).map_err(named)?;
     let rungs = survey.rungs(options, columns);
     let mut drawn = Drawn { survey, damage: None };
-    let rungs = match &options.svg {
+    let rungs = match options.document() {
         Some(path) => drawn.document(path, rungs, &mut reader, options)?,
         None if options.json => drawn.json(rungs, &mut reader, options)?,
         None if options.list => drawn.list(rungs, &mut reader)?,

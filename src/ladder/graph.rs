@@ -41,6 +41,20 @@ pub enum Graph {
 }
 
 impl Graph {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Stevens, Self::Throughput, Self::Rtt, Self::InFlight];
+
+    /// As it is asked for.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stevens => "stevens",
+            Self::Throughput => "throughput",
+            Self::Rtt => "rtt",
+            Self::InFlight => "in-flight",
+        }
+    }
+
     const fn title(self) -> &'static str {
         match self {
             Self::Stevens => "Time-sequence (Stevens)",

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::options::LadderOptions;
+use super::options::{GraphChoice, LadderOptions};
 use super::stdout;
 use crate::ladder::graph::{self, Plot};
 use crate::ladder::rung::{Frame, Rungs};
@@ -22,7 +22,9 @@ impl Document {
     pub(super) fn new(options: &LadderOptions, rungs: Rungs) -> Self {
         match options.graph {
             None => Self::Ladder(Drawing::default().of_rungs(rungs)),
-            Some(graph) => Self::Graph(Plot::new(graph).reversed(options.reverse).of_rungs(rungs)),
+            Some(GraphChoice { graph, reversed }) => {
+                Self::Graph(Plot::new(graph).reversed(reversed).of_rungs(rungs))
+            }
         }
     }
 

@@ -286,12 +286,13 @@ impl Line {
         let Some(Column { x, first, low, high, last }) = self.column.take() else { return };
         let verb = if self.path.is_empty() { 'M' } else { 'L' };
         let _ = write!(self.path, "{verb}{} {}", Px(x), Px(first));
-        let mut now = first;
-        for y in [low, high, last] {
-            if (y - now).abs() >= 0.05 {
-                let _ = write!(self.path, "V{}", Px(y));
-                now = y;
-            }
+        let (bottom, top) = (first.min(last), first.max(last));
+        for y in [(low < bottom).then_some(low), (high > top).then_some(high)].into_iter().flatten()
+        {
+            let _ = write!(self.path, "V{}", Px(y));
+        }
+        if (high - low) >= 0.05 {
+            let _ = write!(self.path, "V{}", Px(last));
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> Chart {
 }
 
 /// Times and bytes, after each segment.
-fn flight(direction: &Direction) -> Vec<(i64, i64)> {
+pub(super) fn flight(direction: &Direction) -> Vec<(i64, i64)> {
     let (mut next, mut acked) = (None, None);
     let each = direction.each().map(|step| {
         let micros = match step {

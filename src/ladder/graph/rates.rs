@@ -17,17 +17,17 @@ const INTERVAL_MIN: f64 = 1000.0;
 
 /// Payload bytes of each interval.
 #[derive(Debug)]
-struct Rates {
+pub(super) struct Rates {
     /// Microseconds since the capture's first frame.
     first: i64,
-    interval: i64,
-    sent: Vec<f64>,
+    pub(super) interval: i64,
+    pub(super) sent: Vec<f64>,
     again: Vec<f64>,
-    acked: Vec<f64>,
+    pub(super) acked: Vec<f64>,
 }
 
 impl Rates {
-    fn new(direction: &Direction, (first, last): (i64, i64)) -> Self {
+    pub(super) fn new(direction: &Direction, (first, last): (i64, i64)) -> Self {
         let interval = round_up(((last - first) as f64 / INTERVALS).max(INTERVAL_MIN)) as i64;
         let len = ((last - first) / interval + 1) as usize;
         let zeros = || vec![0.0; len];
@@ -49,7 +49,7 @@ impl Rates {
     }
 
     /// Bits a second.
-    fn rate(&self, bytes: f64) -> f64 {
+    pub(super) fn rate(&self, bytes: f64) -> f64 {
         bytes * 8.0 * 1e6 / self.interval as f64
     }
 
