@@ -167,7 +167,7 @@ impl Plot {
         let mut summary = vec![format!("conversation {number}: {}", amounts(&direction, times))];
         summary.extend(round_trips::typical(&direction).map(|(min, median)| {
             let [min, median] = [min, median].map(|micros| Quantity::Time.shown(micros));
-            format!("round trips of {median} in the middle, of {min} at least")
+            format!("round trip: median {median}, shortest {min}")
         }));
         let chart = match self.graph {
             Graph::Stevens => stevens::chart(&direction, times),

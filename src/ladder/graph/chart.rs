@@ -26,7 +26,7 @@ const STYLE: &str = "\
 text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#1f2328}
 .ground{fill:#fff}.title{font-size:15px;font-weight:bold}.small{fill:#59636e}.e{text-anchor:end}.m{text-anchor:middle}
 .grid{stroke:#e6eaef}.axis{stroke:#8c959f}path{fill:none;stroke-width:1.5;stroke-linejoin:round}
-.data,.flow{stroke:#0969da}.ack{stroke:#1a7f37}.window{stroke:#8c959f}.again{stroke:#d4620a;stroke-width:2.5}
+.data,.flow{stroke:#0969da}.data{stroke-width:2}.ack{stroke:#1a7f37}.window{stroke:#8c959f}.again{stroke:#d4620a;stroke-width:2.5}
 .lost{stroke:#cf222e;stroke-width:1.8}.sack{stroke:#8250df;stroke-width:2.5;opacity:.75}
 .area{fill:#0969da;fill-opacity:.12;stroke:none}.dots{stroke:#0969da;stroke-width:4;stroke-linecap:round;opacity:.7}
 .bars{fill:#d4620a;stroke:none}.mean{stroke:#8c959f;stroke-dasharray:5 4}

@@ -3,6 +3,7 @@
 use super::axis::{Quantity, round_up};
 use super::chart::{Chart, Kind, Line};
 use super::connection::Direction;
+use super::round_trips;
 use crate::ladder::svg::element::Px;
 
 const SENT: Kind = Kind { class: "flow", name: "sent" };
@@ -10,8 +11,8 @@ const ACKED: Kind = Kind { class: "ack", name: "acknowledged" };
 const AGAIN: Kind = Kind { class: "bars", name: "of it sent again" };
 const MEAN: Kind = Kind { class: "mean", name: "mean of what was acknowledged" };
 
-/// Intervals, about.
-const INTERVALS: f64 = 100.0;
+/// Intervals at most and at least, about.
+const INTERVALS: (f64, f64) = (100.0, 15.0);
 /// The shortest one, in microseconds: on a fast network segments come in bursts that say little.
 const INTERVAL_MIN: f64 = 1000.0;
 
@@ -28,7 +29,11 @@ pub(super) struct Rates {
 
 impl Rates {
     pub(super) fn new(direction: &Direction, (first, last): (i64, i64)) -> Self {
-        let interval = round_up(((last - first) as f64 / INTERVALS).max(INTERVAL_MIN)) as i64;
+        // Within a round trip a sender sends once and then waits, which is not what a rate is for.
+        let round_trip = round_trips::typical(direction).map_or(0.0, |(_, median)| median);
+        let lasted = (last - first) as f64;
+        let interval = (2.0 * round_trip).min(lasted / INTERVALS.1).max(lasted / INTERVALS.0);
+        let interval = round_up(interval.max(INTERVAL_MIN)) as i64;
         let len = ((last - first) / interval + 1) as usize;
         let zeros = || vec![0.0; len];
         let mut out = Self { first, interval, sent: zeros(), again: zeros(), acked: zeros() };
@@ -104,11 +109,20 @@ pub(super) fn mean(direction: &Direction, (first, last): (i64, i64)) -> Option<f
     (last > first && acked > 0).then(|| acked as f64 * 8.0 * 1e6 / (last - first) as f64)
 }
 
-/// How far acknowledgements came, in bytes.
+/// How many payload bytes are acknowledged, as far as they are known: SYN and FIN take a number, too.
 pub(super) fn acknowledged(direction: &Direction) -> u64 {
-    let acks = direction.acks.iter().map(|ack| ack.ack);
-    let range = acks.fold(None, |range: Option<(i64, i64)>, ack| {
-        Some(range.map_or((ack, ack), |(low, high)| (low.min(ack), high.max(ack))))
-    });
-    range.map_or(0, |(low, high)| (high - low).unsigned_abs())
+    let range = |range: Option<(i64, i64)>, (low, high): (i64, i64)| {
+        Some(range.map_or((low, high), |(least, most)| (least.min(low), most.max(high))))
+    };
+    let data = direction.data.iter().filter(|data| data.len() > 0);
+    let data = data.map(|data| (data.start, data.end)).fold(None, range);
+    let acks = direction.acks.iter().map(|ack| (ack.ack, ack.ack)).fold(None, range);
+    let Some((low, high)) = acks else { return 0 };
+    let (start, end) = match data {
+        Some((start, end)) => (low.max(start), high.min(end)),
+        // Nothing but acknowledgements was captured.
+        None if direction.data.is_empty() => (low, high),
+        None => return 0,
+    };
+    (end - start).max(0).unsigned_abs()
 }
