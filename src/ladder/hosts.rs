@@ -130,6 +130,7 @@ impl Hosts {
     /// Column of a frame's sender, and where it goes; new columns if need be.
     pub(super) fn ends(&mut self, direction: Option<Direction>, packet: &Packet) -> (usize, To) {
         let (from, to) = self.hosts_of(direction, packet);
+        let to_group = packet.to.is_some_and(|mac| !mac.is_unicast());
         self.all[from].frames += 1;
         let lane = self.all[from].lane;
         let to = match to {
@@ -140,6 +141,8 @@ impl Hosts {
                 To::Column(self.all[to].lane)
             }
             Receiver::Group => To::Group,
+            // Whoever listens may have a column already, though nothing was heard of it.
+            Receiver::Nobody if to_group && self.lanes.len() > 1 => To::Group,
             Receiver::Nobody => To::Nobody,
         };
         (lane, if to == To::Column(lane) { To::Same } else { to })

@@ -108,6 +108,18 @@ fn there_are_as_many_columns_as_are_asked_for() {
 }
 
 #[test]
+fn what_goes_to_all_goes_to_columns_that_wait_for_their_hosts() {
+    let mut hosts = Hosts::default();
+    let names = ["192.0.2.1", "192.0.2.2"].map(|name| vec![HostName::Ip(ip(name))]);
+    hosts.of_lanes(Lanes::chosen_are(&names, false));
+    let is_mine = PacketSummary::WhoHas { sender: ip("192.0.2.1"), target: ip("192.0.2.1") };
+    let frame = ethernet(BOARD_NET.mac(), BROADCAST);
+    let found = ends(&mut hosts, Some(Direction::ToPeer), &frame, &is_mine);
+    assert_eq!(found, (0, To::Group));
+    assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2"]);
+}
+
+#[test]
 fn what_goes_to_all_goes_to_who_is_asked_for() {
     let mut hosts = Hosts::default();
     let frame = ethernet(BOARD_NET.mac(), BROADCAST);

@@ -55,11 +55,14 @@ impl Ladder {
     }
 }
 
-/// A title's end, for that tells addresses of one network apart.
+/// A title's last word, or its end, for that tells addresses of one network apart.
 fn tail(title: &str, room: usize) -> String {
     const CUT: &str = "..";
     if title.width() <= room {
         return title.to_string();
+    }
+    if let Some((_, last)) = title.rsplit_once(' ').filter(|(_, last)| last.width() <= room) {
+        return last.to_string();
     }
     let mut left = room.saturating_sub(CUT.len());
     let fits = |character: &char| {
@@ -82,6 +85,8 @@ mod tests {
         assert_eq!(tail("192.168.1.23", 12), "192.168.1.23");
         assert_eq!(tail("192.168.1.23", 8), "..8.1.23");
         assert_eq!(tail("192.168.1.23", 1), ".");
+        assert_eq!(tail("board 192.0.2.1", 9), "192.0.2.1");
+        assert_eq!(tail("board 192.0.2.1", 7), "..0.2.1");
         assert_eq!(tail("接口接口", 7), "..接口");
         assert_eq!(tail("", 0), "");
     }
