@@ -33,8 +33,8 @@ fn transfer(seed: u64, path: &Path) -> Instant {
     net.capture(path).unwrap_or_else(|error| panic!("{error}"));
     let mut socket = net.host.socket().expect("a handle");
     net.until(|host| host.connect(&mut socket, at(discard::PORT))).expect("a connection");
-    net.send_all(&mut socket, &[b'x'; BYTES]).expect("room");
-    net.host.shutdown(&mut socket).expect("an open connection");
+    net.send_all(&mut socket, &vec![b'x'; BYTES]).expect("room");
+    net.host.shutdown(&socket).expect("an open connection");
     // The board closes when it has read all, with a FIN of its own.
     net.until(|host| host.receive(&mut socket, &mut [0])).expect("the end");
     let done = net.now();

@@ -204,3 +204,6 @@ impl Drawing {
         writeln!(out, "</div></foreignObject><text x=\"{MARGIN}\" y=\"32\">{count}</text></switch>")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,19 +29,18 @@ impl Quantity {
 
     /// A value in words, with three digits at most.
     pub(super) fn shown(self, value: f64) -> String {
-        let (size, mut name) = self.unit(value);
+        let (size, name) = self.unit(value);
         let value = value / size;
-        let decimals = if size == 1.0 && self != Self::Rate || value >= 100.0 {
+        let decimals = if size <= 1.0 && self != Self::Rate || value >= 100.0 {
             0
         } else if value >= 10.0 {
             1
         } else {
             2
         };
-        if name == "bytes" && value == 1.0 {
-            name = "byte";
-        }
-        format!("{value:.decimals$} {name}")
+        let text = format!("{value:.decimals$}");
+        let name = if (text.as_str(), name) == ("1", "bytes") { "byte" } else { name };
+        format!("{text} {name}")
     }
 }
 

@@ -10,8 +10,8 @@ const HEIGHT: f64 = 580.0;
 /// The plot's edges.
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = WIDTH - 28.0;
-const TOP: f64 = 110.0;
-const BOTTOM: f64 = HEIGHT - 52.0;
+pub(super) const TOP: f64 = 110.0;
+pub(super) const BOTTOM: f64 = HEIGHT - 52.0;
 /// About as many ticks.
 const TICKS: (f64, f64) = (10.0, 7.0);
 /// The classes that there are, in the legend's order.
@@ -72,16 +72,6 @@ impl Chart {
 
     pub(super) fn at(&self, micros: i64, value: f64) -> (f64, f64) {
         (self.x.pixel(micros as f64), self.y.pixel(value))
-    }
-
-    /// The plot's upper edge.
-    pub(super) const fn top(&self) -> f64 {
-        TOP
-    }
-
-    /// The plot's lower edge.
-    pub(super) const fn bottom(&self) -> f64 {
-        BOTTOM
     }
 
     /// Draws a line, unless there is nothing of it, and names it in the legend.

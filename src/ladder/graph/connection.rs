@@ -4,6 +4,9 @@ use crate::ladder::analysis::Analysed;
 use crate::ladder::mark::Mark;
 use crate::segment::{Segment, Start};
 
+/// What a reset is called.
+const RST: &str = "RST";
+
 /// A segment, as far as graphs show it. Numbers are as they are in the segment, relative to the initial ones.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
@@ -20,22 +23,22 @@ pub(super) struct Event {
     /// In bytes, as far as it is known how it is scaled.
     window: Option<u32>,
     sack: Vec<(u32, u32)>,
-    flags: Flags,
-    /// Sent before, by the rules of the ladder's marks.
-    pub(super) again: bool,
-    /// It acknowledges the same once more.
-    pub(super) duplicate_ack: bool,
-    /// Dropped by our link, or with a wrong checksum: nobody took it.
-    pub(super) lost: bool,
+    /// SYN, FIN or RST.
+    says: Option<&'static str>,
+    marks: Marks,
     /// It acknowledges a segment that was sent so long before, the other way, in microseconds.
     round_trip: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Flags {
-    syn: bool,
-    fin: bool,
-    rst: bool,
+/// What the ladder found out about a segment.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    /// It was sent before.
+    again: bool,
+    /// It acknowledges the same once more.
+    duplicate_ack: bool,
+    /// Dropped by our link, or with a wrong checksum: nobody took it.
+    lost: bool,
 }
 
 impl Event {
@@ -45,6 +48,7 @@ impl Event {
         if segment.start == Start::Absolute {
             return None;
         }
+        let says = [(segment.rst, RST), (segment.syn, "SYN"), (segment.fin, "FIN")];
         let is = |wanted: fn(&Mark) -> bool| analysed.marks.iter().any(wanted);
         Some(Self {
             number: analysed.number,
@@ -55,10 +59,12 @@ impl Event {
             ack: (segment.ack && !segment.rst).then_some(segment.ack_number),
             window: analysed.window.map(|window| window.bytes),
             sack: segment.sack.iter().flatten().copied().collect(),
-            flags: Flags { syn: segment.syn, fin: segment.fin, rst: segment.rst },
-            again: is(|mark| mark.is_retransmission() || *mark == Mark::Duplicate),
-            duplicate_ack: is(|mark| matches!(mark, Mark::DuplicateAck(_))),
-            lost: analysed.dropped || !segment.sound,
+            says: says.into_iter().find(|(is, _)| *is).map(|(_, name)| name),
+            marks: Marks {
+                again: is(|mark| mark.is_retransmission() || *mark == Mark::Duplicate),
+                duplicate_ack: is(|mark| matches!(mark, Mark::DuplicateAck(_))),
+                lost: analysed.dropped || !segment.sound,
+            },
             round_trip: analysed.round_trip.map(|time| time.total_micros()),
         })
     }
@@ -96,7 +102,8 @@ pub(super) struct Data {
 pub(super) struct Ack {
     pub(super) number: u64,
     pub(super) micros: i64,
-    pub(super) ack: i64,
+    /// The next number that is expected: all before are there.
+    pub(super) next: i64,
     /// The first number that there is no room for.
     pub(super) window: Option<i64>,
     /// Blocks that are there behind a hole.
@@ -121,40 +128,39 @@ impl Direction {
         for event in events {
             let micros = event.micros;
             if event.forward == forward {
-                let Flags { syn, fin, rst } = event.flags;
                 // A reset's number may be anything.
-                if !begun && !rst {
+                if !begun && event.says != Some(RST) {
                     numbers = Unwrapped(event.seq.into());
                     begun = true;
                 }
                 let start = numbers.place(event.seq);
                 let end = numbers.place(event.seq.wrapping_add(event.len));
-                let says = [(syn, "SYN"), (fin, "FIN"), (rst, "RST")];
-                let says = says.into_iter().find(|(is, _)| *is).map(|(_, name)| name);
+                let says = event.says;
+                let Marks { again, lost, .. } = event.marks;
                 if event.len > 0 || says.is_some() {
-                    let Event { number, again, lost, .. } = *event;
+                    let number = event.number;
                     out.data.push(Data { number, micros, start, end, again, lost, says });
                 }
             } else if let Some(ack) = event.ack
-                && !event.lost
+                && !event.marks.lost
             {
                 if !begun {
                     numbers = Unwrapped(ack.into());
                     begun = true;
                 }
                 // What is acknowledged was sent, whether it was seen or not.
-                let ack = numbers.place(ack);
+                let next = numbers.place(ack);
                 out.acks.push(Ack {
                     number: event.number,
                     micros,
-                    ack,
-                    window: event.window.map(|window| ack + i64::from(window)),
+                    next,
+                    window: event.window.map(|window| next + i64::from(window)),
                     sack: event
                         .sack
                         .iter()
                         .map(|&(a, b)| (numbers.place(a), numbers.place(b)))
                         .collect(),
-                    duplicate: event.duplicate_ack,
+                    duplicate: event.marks.duplicate_ack,
                     round_trip: event.round_trip,
                 });
             }

@@ -1,7 +1,7 @@
 //! Bytes in flight: what was sent and is not acknowledged, at the place of the capture, below the window.
 
 use super::axis::Quantity;
-use super::chart::{Chart, Kind, Line};
+use super::chart::{Chart, Kind, Line, TOP};
 use super::connection::{Direction, Step};
 use super::resent;
 
@@ -13,7 +13,7 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> Chart {
     let highest = flight.iter().map(|&(_, bytes)| bytes).max().unwrap_or(0);
     let windows = direction.acks.iter();
     let windows: Vec<_> =
-        windows.filter_map(|ack| Some((ack.micros, ack.window? - ack.ack))).collect();
+        windows.filter_map(|ack| Some((ack.micros, ack.window? - ack.next))).collect();
     // A window that nobody comes near is not what the graph is for.
     let room = windows.iter().map(|&(_, room)| room).max().unwrap_or(0).min(highest * 2);
     let values = (0.0, highest.max(room) as f64);
@@ -21,7 +21,7 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> Chart {
     resent::ticks(&mut chart, direction);
     let window = Line::steps(windows.iter().map(|&(at, room)| {
         let (x, y) = chart.at(at, room as f64);
-        (x, y.max(chart.top()))
+        (x, y.max(TOP))
     }));
     chart.line(WINDOW, &window);
     let line = Line::steps(flight.iter().map(|&(at, bytes)| chart.at(at, bytes as f64)));
@@ -41,7 +41,7 @@ pub(super) fn flight(direction: &Direction) -> Vec<(i64, i64)> {
                 data.micros
             }
             Step::Ack(ack) => {
-                acked = acked.max(Some(ack.ack));
+                acked = acked.max(Some(ack.next));
                 ack.micros
             }
         };

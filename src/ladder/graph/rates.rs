@@ -1,7 +1,7 @@
 //! Throughput: what was sent and what was acknowledged, interval by interval.
 
 use super::axis::{Quantity, round_up};
-use super::chart::{Chart, Kind, Line};
+use super::chart::{BOTTOM, Chart, Kind, Line};
 use super::connection::Direction;
 use super::round_trips;
 use crate::ladder::svg::element::Px;
@@ -37,7 +37,7 @@ impl Rates {
         let len = ((last - first) / interval + 1) as usize;
         let zeros = || vec![0.0; len];
         let mut out = Self { first, interval, sent: zeros(), again: zeros(), acked: zeros() };
-        let place = |micros: i64| ((micros - first) / interval).clamp(0, len as i64 - 1) as usize;
+        let place = |micros: i64| (((micros - first) / interval).max(0) as usize).min(len - 1);
         for data in &direction.data {
             out.sent[place(data.micros)] += data.len() as f64;
             if data.again {
@@ -46,9 +46,9 @@ impl Rates {
         }
         let mut acked = None;
         for ack in &direction.acks {
-            let before = acked.unwrap_or(ack.ack);
-            out.acked[place(ack.micros)] += (ack.ack - before).max(0) as f64;
-            acked = Some(before.max(ack.ack));
+            let before = acked.unwrap_or(ack.next);
+            out.acked[place(ack.micros)] += (ack.next - before).max(0) as f64;
+            acked = Some(before.max(ack.next));
         }
         out
     }
@@ -60,7 +60,8 @@ impl Rates {
 
     /// The middle of an interval.
     fn middle(&self, index: usize) -> i64 {
-        self.first + index as i64 * self.interval + self.interval / 2
+        let index = i64::try_from(index).unwrap_or(i64::MAX);
+        self.first + index * self.interval + self.interval / 2
     }
 }
 
@@ -77,7 +78,6 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> (Chart, i64) {
     };
     let sent = line(&chart, &rates.sent);
     chart.area("area", &sent);
-    let bottom = chart.bottom();
     let again =
         rates.again.iter().enumerate().filter(|(_, bytes)| **bytes > 0.0).map(|(i, &bytes)| {
             let (x, y) = chart.at(rates.middle(i), rates.rate(bytes));
@@ -86,10 +86,10 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> (Chart, i64) {
             let path = format!(
                 "M{} {}V{}h{}V{}z",
                 Px(x - wide / 2.0),
-                Px(bottom),
+                Px(BOTTOM),
                 Px(y),
                 Px(wide),
-                Px(bottom)
+                Px(BOTTOM)
             );
             (path, format!("{bytes} bytes sent again"))
         });
@@ -116,7 +116,7 @@ pub(super) fn acknowledged(direction: &Direction) -> u64 {
     };
     let data = direction.data.iter().filter(|data| data.len() > 0);
     let data = data.map(|data| (data.start, data.end)).fold(None, range);
-    let acks = direction.acks.iter().map(|ack| (ack.ack, ack.ack)).fold(None, range);
+    let acks = direction.acks.iter().map(|ack| (ack.next, ack.next)).fold(None, range);
     let Some((low, high)) = acks else { return 0 };
     let (start, end) = match data {
         Some((start, end)) => (low.max(start), high.min(end)),

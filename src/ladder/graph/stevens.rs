@@ -2,7 +2,7 @@
 //! is acknowledged and that of what there is room for.
 
 use super::axis::Quantity;
-use super::chart::{Chart, Kind, Line};
+use super::chart::{Chart, Kind, Line, TOP};
 use super::connection::{Data, Direction};
 use crate::ladder::svg::element::Px;
 
@@ -20,7 +20,7 @@ const AGAIN_MIN: f64 = 7.0;
 
 pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> Chart {
     let starts = direction.data.iter().map(|data| data.start);
-    let acks = direction.acks.iter().map(|ack| ack.ack);
+    let acks = direction.acks.iter().map(|ack| ack.next);
     let low = starts.chain(acks.clone()).min().unwrap_or(0);
     let ends = direction.data.iter().map(|data| data.end);
     let windows = direction.acks.iter().filter_map(|ack| ack.window);
@@ -32,15 +32,15 @@ pub(super) fn chart(direction: &Direction, times: (i64, i64)) -> Chart {
     let window = direction.acks.iter().filter_map(|ack| Some((ack.micros, ack.window?)));
     let window = Line::steps(window.map(|(at, edge)| {
         let (x, y) = chart.at(at, edge as f64);
-        (x, y.max(chart.top()))
+        (x, y.max(TOP))
     }));
     chart.line(WINDOW, &window);
-    let acks = Line::steps(direction.acks.iter().map(|ack| chart.at(ack.micros, ack.ack as f64)));
+    let acks = Line::steps(direction.acks.iter().map(|ack| chart.at(ack.micros, ack.next as f64)));
     chart.line(ACK, &acks);
 
     let duplicates = direction.acks.iter().filter(|ack| ack.duplicate).map(|ack| {
-        let (x, y) = chart.at(ack.micros, ack.ack as f64);
-        let hover = format!("frame {}: acknowledges {} again", ack.number, ack.ack);
+        let (x, y) = chart.at(ack.micros, ack.next as f64);
+        let hover = format!("frame {}: acknowledges {} again", ack.number, ack.next);
         (format!("M{} {}h6", Px(x - 3.0), Px(y)), hover)
     });
     let duplicates: Vec<_> = duplicates.collect();
