@@ -182,12 +182,14 @@ impl Ladder {
     /// Likewise of any frame. `None` if there is no rung of it; see [`Rungs::frame`].
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<String> {
         let rung = self.rungs.frame(frame)?;
-        let titles = self.rungs.titles();
         let mut out = String::new();
-        if titles != self.titles {
-            self.titles = titles;
-            out = self.header();
-            out.push('\n');
+        if self.rungs.has_new_titles() {
+            let titles = self.rungs.titles();
+            if titles != self.titles {
+                self.titles = titles;
+                out = self.header();
+                out.push('\n');
+            }
         }
         self.draw(&rung, &mut out);
         self.last = rung.micros.or(self.last);
