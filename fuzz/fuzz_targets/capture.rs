@@ -1,12 +1,12 @@
 //! The reader of captures and the ladder. The first byte says what the program is: a file, what comes behind a
-//! file's header, or frames of one link type, so that any bytes get somewhere.
+//! file's header, a filter, or frames of one link type, so that any bytes get somewhere.
 #![no_main]
 
 use std::io::Cursor;
 
 use smoltcp::time::Instant;
 use tapboard::capture::{LinkType, Reader};
-use tapboard::ladder::{Frame, Ladder, Style};
+use tapboard::ladder::{Filter, Frame, Ladder, Style};
 
 const LINKS: [u16; 19] =
     [0, 1, 1, 1, 9, 12, 50, 51, 100, 101, 104, 105, 108, 113, 127, 138, 204, 229, 276];
@@ -20,7 +20,8 @@ libfuzzer_sys::fuzz_target!(|program: &[u8]| {
     match form {
         0..64 => file(rest),
         64..128 => file(&[PCAP, rest].concat()),
-        128..192 => file(&[PCAPNG, rest].concat()),
+        128..188 => file(&[PCAPNG, rest].concat()),
+        188..192 => filter(&String::from_utf8_lossy(rest)),
         _ => frames(LinkType(LINKS[usize::from(form) % LINKS.len()]), rest),
     }
 });
@@ -41,6 +42,13 @@ fn file(bytes: &[u8]) {
             notes: &record.notes,
             ours: record.ours,
         });
+    }
+}
+
+/// Reads a filter. What is wrong with it is pointed at.
+fn filter(text: &str) {
+    if let Err(error) = text.parse::<Filter>() {
+        assert_eq!(error.to_string().lines().count(), 3, "{error}");
     }
 }
 
