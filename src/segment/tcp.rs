@@ -74,9 +74,13 @@ pub enum Start {
 
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.flags().collect();
-        let names = if names.is_empty() { "no flags".to_string() } else { names.join(" ") };
-        write!(f, "{names} seq={}", self.seq)?;
+        let mut none = true;
+        for name in self.flags() {
+            f.write_str(if none { "" } else { " " })?;
+            f.write_str(name)?;
+            none = false;
+        }
+        write!(f, "{} seq={}", if none { "no flags" } else { "" }, self.seq)?;
         if self.ack {
             write!(f, " ack={}", self.ack_number)?;
         }
