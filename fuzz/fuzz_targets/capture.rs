@@ -1,5 +1,5 @@
 //! The reader of captures, the ladder, and its pictures. The first byte says what the program is: a file, what comes
-//! behind a file's header, or frames of one link type, so that any bytes get somewhere.
+//! behind a file's header, a filter, or frames of one link type, so that any bytes get somewhere.
 #![no_main]
 
 use std::io::Cursor;
@@ -8,7 +8,7 @@ use smoltcp::time::Instant;
 use tapboard::capture::{LinkType, Reader};
 use tapboard::ladder::graph::{Graph, Plot};
 use tapboard::ladder::svg::Drawing;
-use tapboard::ladder::{Frame, Ladder, Style};
+use tapboard::ladder::{Filter, Frame, Ladder, Style};
 
 const LINKS: [u16; 19] =
     [0, 1, 1, 1, 9, 12, 50, 51, 100, 101, 104, 105, 108, 113, 127, 138, 204, 229, 276];
@@ -22,7 +22,8 @@ libfuzzer_sys::fuzz_target!(|program: &[u8]| {
     match form {
         0..64 => file(form, rest),
         64..128 => file(form, &[PCAP, rest].concat()),
-        128..192 => file(form, &[PCAPNG, rest].concat()),
+        128..188 => file(form, &[PCAPNG, rest].concat()),
+        188..192 => filter(&String::from_utf8_lossy(rest)),
         _ => frames(form, rest),
     }
 });
@@ -87,6 +88,13 @@ fn file(form: u8, bytes: &[u8]) {
         });
     }
     sheet.finish();
+}
+
+/// Reads a filter. What is wrong with it is pointed at.
+fn filter(text: &str) {
+    if let Err(error) = text.parse::<Filter>() {
+        assert_eq!(error.to_string().lines().count(), 3, "{error}");
+    }
 }
 
 /// Draws frames, each as long as the byte before it says; as what, the second byte of the program says.

@@ -6,9 +6,9 @@
 //! loopback, where both ends have one address, each end of a conversation is a host. At most [`HOSTS_KNOWN_MAX`]
 //! are told apart. Which column a host has is told by [`Lanes`]; it is never moved, and the board's is the first.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+use foldhash::{HashMap, HashMapExt};
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tapboard_firmware::BOARD_NET;
 
@@ -89,6 +89,8 @@ pub(super) struct Hosts {
     /// Addresses that are the board's, whoever uses them first.
     known: Vec<IpAddr>,
     lanes: Lanes,
+    /// Whether a title may have changed.
+    news: bool,
 }
 
 impl Default for Hosts {
@@ -104,6 +106,7 @@ impl Default for Hosts {
             board: None,
             known,
             lanes: Lanes::default(),
+            news: true,
         }
     }
 }
@@ -188,6 +191,11 @@ impl Hosts {
         self.lanes.is_shared(lane)
     }
 
+    /// Whether titles may be others than when this was asked before.
+    pub(super) const fn has_news(&mut self) -> bool {
+        std::mem::replace(&mut self.news, false)
+    }
+
     pub(super) fn titles(&self) -> Vec<String> {
         let title = |lane: usize| {
             if self.is_shared(lane) {
@@ -229,6 +237,7 @@ impl Hosts {
             Some(index) => index,
             None => self.push(Host::default(), true),
         };
+        self.news |= self.board != Some(index);
         self.board = Some(index);
         self.learn(index, end);
         index
@@ -308,6 +317,7 @@ impl Hosts {
             let known = self.known.iter().filter(|_| is_board).map(|ip| HostName::Ip(*ip));
             host.lane = self.lanes.assign(self.all.len(), host.names().chain(known));
             self.all.push(host);
+            self.news = true;
         }
         self.all.len() - 1
     }
@@ -328,6 +338,7 @@ impl Hosts {
             }
         }
         if new {
+            self.news = true;
             let names: Vec<_> = host.names().collect();
             if let Some(lane) = self.lanes.chosen(index, names.into_iter()) {
                 self.all[index].lane = lane;

@@ -26,6 +26,9 @@ pub(super) struct Seen {
     pub(super) handshake: Option<Duration>,
 }
 
+/// Bytes of a frame by which it is told from others.
+const HASHED: usize = 128;
+
 /// Remembers connections.
 #[derive(Debug, Default)]
 pub(super) struct Marker {
@@ -52,22 +55,18 @@ impl Marker {
         if segment.rst {
             return Seen { marks: broken.into_iter().collect(), ..Seen::default() };
         }
-        let mut new = false;
         let make = || HalfConnection::new(segment.initial);
-        let direction = self.directions.entry(there, || {
-            new = true;
-            make()
-        });
-        if direction.initial != segment.initial {
-            *direction = make();
-            new = true;
-        }
+        let known = self.directions.peek(&there);
+        let new = known.is_none_or(|known| known.initial != segment.initial);
         if new && segment.syn && !segment.ack {
             // The same ports again are another connection.
             self.directions.remove(&back);
         }
         let peer = self.directions.peek(&back).map(HalfConnection::view);
         let direction = self.directions.entry(there, make);
+        if direction.initial != segment.initial {
+            *direction = make();
+        }
         let seen = direction.look(now, segment, peer, hash(frame));
         let peer = self.directions.peek_mut(&back);
         let round_trip = peer.and_then(|peer| peer.heard(now, segment));
@@ -109,9 +108,11 @@ impl HalfConnection {
     }
 }
 
+/// Tells a frame from others. Its headers do, for each new one has another identification or checksum.
 fn hash(frame: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    frame.hash(&mut hasher);
+    frame.len().hash(&mut hasher);
+    frame[..frame.len().min(HASHED)].hash(&mut hasher);
     hasher.finish()
 }
 

@@ -196,7 +196,7 @@ impl Rungs {
         {
             label = format!("{ends} {label}");
         }
-        let mut label: String = label.chars().map(printable).collect();
+        let mut label = safe(label);
         let brief_len = label.len();
         if let PacketSummary::Tcp(segment) = &packet.summary {
             label.push_str(&segment.syn_options());
@@ -217,7 +217,7 @@ impl Rungs {
             label,
             brief_len,
             marks: analysed.marks.clone(),
-            notes: notes.join(", ").chars().map(printable).collect(),
+            notes: safe(notes.join(", ")),
             dropped: analysed.dropped,
         }
     }
@@ -242,6 +242,11 @@ impl Rungs {
     #[must_use]
     pub const fn forgotten(&self) -> u64 {
         self.analysis.forgotten()
+    }
+
+    /// Whether titles may be others than when this was asked before.
+    pub(super) const fn has_new_titles(&mut self) -> bool {
+        self.hosts.has_news()
     }
 
     /// The columns' titles, from the left. A title may get better, and columns come on at the right.
@@ -275,6 +280,12 @@ fn ends(summary: &PacketSummary) -> Option<String> {
         (Some(from), Some(to)) => Some(format!("{from} > {to}")),
         _ => None,
     }
+}
+
+/// A text of which each character is [`printable`].
+fn safe(text: String) -> String {
+    let ordinary = |byte: u8| matches!(byte, b' '..=b'~');
+    if text.bytes().all(ordinary) { text } else { text.chars().map(printable).collect() }
 }
 
 /// What a terminal or an XML document can show: comments are the file's, not ours. Characters that nobody sees, or

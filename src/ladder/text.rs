@@ -14,7 +14,6 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use smoltcp::time::Instant;
-use unicode_width::UnicodeWidthStr;
 
 use self::arrow::{arrow, named, to_all};
 use super::hosts::To;
@@ -22,7 +21,7 @@ use super::lanes::HOSTS_MAX;
 use super::rung::{Frame, Rung, Rungs};
 use super::time::{TimeFormat, Utc, seconds};
 use crate::capture::Direction;
-use crate::output;
+use crate::output::{self, width};
 
 /// Width where no terminal says otherwise.
 const WIDTH: usize = 100;
@@ -182,12 +181,14 @@ impl Ladder {
     /// Likewise of any frame. `None` if there is no rung of it; see [`Rungs::frame`].
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<String> {
         let rung = self.rungs.frame(frame)?;
-        let titles = self.rungs.titles();
         let mut out = String::new();
-        if titles != self.titles {
-            self.titles = titles;
-            out = self.header();
-            out.push('\n');
+        if self.rungs.has_new_titles() {
+            let titles = self.rungs.titles();
+            if titles != self.titles {
+                self.titles = titles;
+                out = self.header();
+                out.push('\n');
+            }
         }
         self.draw(&rung, &mut out);
         self.last = rung.micros.or(self.last);
@@ -230,10 +231,11 @@ impl Ladder {
     fn draw(&self, rung: &Rung, out: &mut String) {
         let lanes = self.lanes();
         let from = lanes[rung.from];
-        let mut row = vec![' '; self.span() + 1];
+        let mut row = vec![b' '; self.span() + 1];
         for &lane in &lanes {
-            row[lane] = '|';
+            row[lane] = b'|';
         }
+        let row = String::from_utf8(row).expect("it is ASCII");
         let to = match rung.to {
             To::Column(to) => Some(lanes[to]),
             // To where a lane would come.
@@ -250,18 +252,17 @@ impl Ladder {
         } else {
             (0, 0, String::new(), named(rung))
         };
-        let lane_text = |range: &[char]| range.iter().collect::<String>();
         let ink = if rung.dropped { Ink::Dropped } else { Ink::Plain };
         if let Some(digits) = self.digits {
             let _ = write!(out, "{:>digits$} ", rung.number);
         }
         let _ = write!(out, "{:>width$} ", self.time(rung), width = self.time - 1);
-        self.paint(out, Ink::Lane, &lane_text(&row[..start]));
+        self.paint(out, Ink::Lane, &row[..start]);
         self.paint(out, ink, &arrow);
-        self.paint(out, Ink::Lane, &lane_text(&row[end..]));
+        self.paint(out, Ink::Lane, &row[end..]);
         // What goes on in a line of its own stands beside all lanes, or on a narrow terminal beside the first.
         let beside = if self.narrow() { &row[..1] } else { &row[..] };
-        self.remarks(rung, rest, &lane_text(beside), out);
+        self.remarks(rung, rest, beside, out);
         out.truncate(out.trim_end().len());
     }
 
@@ -296,7 +297,7 @@ impl Ladder {
         for (index, (ink, text)) in pieces.iter().enumerate().filter(|(_, (_, t))| !t.is_empty()) {
             let separator = if index < last { ";" } else { "" };
             for word in format!("{text}{separator}").split_whitespace() {
-                let len = word.width();
+                let len = width(word);
                 // A word that has no room beside the lanes is in a line of its own, beside the first of them.
                 let long = margin + len > self.width;
                 if long || (column > margin && column + 1 + len > self.width) {

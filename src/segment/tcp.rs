@@ -74,9 +74,13 @@ pub enum Start {
 
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.flags().collect();
-        let names = if names.is_empty() { "no flags".to_string() } else { names.join(" ") };
-        write!(f, "{names} seq={}", self.seq)?;
+        let mut none = true;
+        for name in self.flags() {
+            f.write_str(if none { "" } else { " " })?;
+            f.write_str(name)?;
+            none = false;
+        }
+        write!(f, "{} seq={}", if none { "no flags" } else { "" }, self.seq)?;
         if self.ack {
             write!(f, " ack={}", self.ack_number)?;
         }
@@ -216,9 +220,7 @@ impl Beginnings {
         let checksum = checksum::transport((from, to), 6, view, 16);
         let sound = checksum != Checksum::Wrong;
         let (there, back) = ((source, destination), (destination, source));
-        let taken = self.learn(there, back, &fields, sound);
-        let initial = self.initial(there);
-        let peer = self.initial(back);
+        let (taken, initial, peer) = self.learn(there, back, &fields, sound);
         let relative =
             |number: u32, initial: Option<u32>| number.wrapping_sub(initial.unwrap_or(0));
         let (syn, ack) = (fields.has(1), fields.has(4));
@@ -267,42 +269,40 @@ impl Beginnings {
     }
 
     /// Takes the initial sequence numbers of both directions from a segment, as far as it tells; whether it is
-    /// the first of its connection and no SYN. A RST may answer to a connection that never was, with numbers of its
-    /// own. A segment whose checksum is wrong teaches only what nobody else has.
+    /// the first of its connection and no SYN, and what is known then. A RST may answer to a connection that never
+    /// was, with numbers of its own. A segment whose checksum is wrong teaches only what nobody else has.
     fn learn(
         &mut self,
         there: FourTuple,
         back: FourTuple,
         fields: &Fields<'_>,
         sound: bool,
-    ) -> bool {
-        let (syn, ack) = (fields.has(1), fields.has(4));
-        let missing = |known: Option<&Beginning>| known.is_none_or(|known| known.doubtful && sound);
-        let new = [there, back].iter().all(|tuple| missing(self.0.peek(tuple)));
-        if syn && (sound || missing(self.0.peek(&there))) {
+    ) -> (bool, Option<u32>, Option<u32>) {
+        let (syn, ack, rst) = (fields.has(1), fields.has(4), fields.has(2));
+        let missing = |known: Option<Beginning>| known.is_none_or(|known| known.doubtful && sound);
+        let (mut mine, mut peer) = (self.0.get(&there), self.0.get(&back));
+        let new = missing(mine) && missing(peer);
+        if syn && (sound || missing(mine)) {
             // The same ports again are another connection.
-            if !ack && self.initial(there).is_some_and(|initial| initial != fields.seq) {
+            if !ack && mine.is_some_and(|known| known.number != fields.seq) {
                 self.0.remove(&back);
+                peer = None;
             }
-            self.remember(there, fields.seq, !sound);
-        } else if fields.has(2) {
-            return false;
-        } else if missing(self.0.peek(&there)) {
-            self.remember(there, fields.seq.wrapping_sub(1), !sound);
+            mine = Some(self.remember(there, fields.seq, !sound));
+        } else if !rst && missing(mine) {
+            mine = Some(self.remember(there, fields.seq.wrapping_sub(1), !sound));
         }
-        if ack && missing(self.0.peek(&back)) {
-            self.remember(back, fields.ack_number.wrapping_sub(1), !sound);
+        if (syn || !rst) && ack && missing(peer) {
+            peer = Some(self.remember(back, fields.ack_number.wrapping_sub(1), !sound));
         }
-        new && !syn
+        let number = |known: Option<Beginning>| known.map(|known| known.number);
+        (new && !syn && !rst, number(mine), number(peer))
     }
 
-    fn initial(&self, tuple: FourTuple) -> Option<u32> {
-        self.0.peek(&tuple).map(|beginning| beginning.number)
-    }
-
-    fn remember(&mut self, tuple: FourTuple, number: u32, doubtful: bool) {
+    fn remember(&mut self, tuple: FourTuple, number: u32, doubtful: bool) -> Beginning {
         let beginning = Beginning { number, doubtful };
         *self.0.entry(tuple, || beginning) = beginning;
+        beginning
     }
 }
 

@@ -1,9 +1,8 @@
 //! The arrow of one rung, in ASCII, with what it says on it if there is room.
 
-use unicode_width::UnicodeWidthStr;
-
 use crate::ladder::hosts::To;
 use crate::ladder::rung::Rung;
+use crate::output::width;
 
 /// An arrow's least length on either side of its label.
 const SHAFT: usize = 2;
@@ -19,7 +18,7 @@ pub(super) fn arrow(rung: &Rung, len: usize, rightward: bool) -> (String, String
     let short = if rung.dropped { SHORT } else { 0 };
     let needed = |ports: &(String, String), label: &str| {
         let ends = [&ports.0, &ports.1].iter().filter(|port| !port.is_empty()).count();
-        ports.0.len() + ports.1.len() + ends + short + label.width() + 2 + 2 * SHAFT
+        ports.0.len() + ports.1.len() + ends + short + width(label) + 2 + 2 * SHAFT
     };
     let none = (String::new(), String::new());
     let (brief, options) = rung.brief();
@@ -58,12 +57,12 @@ pub(super) fn to_all(rung: &Rung, from: usize, span: usize) -> (String, String) 
     let line = String::from_utf8(line).expect("it is ASCII");
     let text = format!(" {} ", named(rung));
     let (start, end) = if from > span / 2 { (1, from) } else { (from + 1, span) };
-    let width = text.width();
-    if width + 2 * SHAFT > end - start {
+    let len = width(&text);
+    if len + 2 * SHAFT > end - start {
         return (line, named(rung));
     }
-    let at = start + (end - start - width) / 2;
-    (format!("{}{text}{}", &line[..at], &line[at + width..]), String::new())
+    let at = start + (end - start - len) / 2;
+    (format!("{}{text}{}", &line[..at], &line[at + len..]), String::new())
 }
 
 /// `7 <---- label ---- 49152`, in exactly `len` columns.
@@ -91,8 +90,9 @@ fn shaft(
     let mut line = String::from_utf8(line).expect("it is ASCII");
     if !label.is_empty() {
         let text = format!(" {label} ");
-        let at = (reach - text.width()) / 2;
-        line.replace_range(at..at + text.width(), &text);
+        let len = width(&text);
+        let at = (reach - len) / 2;
+        line.replace_range(at..at + len, &text);
     }
     let gap = " ".repeat(short);
     if rightward {
