@@ -3,7 +3,7 @@
 //! [`Rungs`] turns frames, in the order in which they were sent, into [`Rung`]s: between which columns,
 //! with what label, what a look at the frames before tells ([`Mark`]), and what the link did. [`Ladder`]
 //! draws each as lines of text at once, while the board runs; [`svg::Drawing`] collects them for a
-//! document. Whatever a frame holds, all state is bounded.
+//! document, and [`graph::Plot`] draws one connection over time. Whatever a frame holds, all state is bounded.
 
 mod analysis;
 mod conversation;
