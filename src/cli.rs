@@ -93,7 +93,8 @@ impl Cli {
             Some(Subcommand::User(user)) => user.check(),
             Some(Subcommand::Tap(tap)) => tap.check(),
             Some(Subcommand::Sim(sim)) => sim.check(),
-            Some(Subcommand::Loopback | Subcommand::Ladder(_)) => Ok(()),
+            Some(Subcommand::Ladder(ladder)) => ladder.check(),
+            Some(Subcommand::Loopback) => Ok(()),
         }
     }
 }

@@ -15,6 +15,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use unicode_width::UnicodeWidthStr;
+
 /// By how much the rest of a line stands further right than its beginning.
 const HANG: usize = 4;
 
@@ -93,6 +95,11 @@ pub(crate) fn shown(error: &io::Error) -> Result<(), String> {
     Err(format!("cannot print: {error}"))
 }
 
+/// How many columns a text takes on a terminal.
+pub(crate) fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
+}
+
 /// So many things: `0 frames`, `1 frame`, `2 frames`.
 pub(crate) fn counted<N>(number: N, noun: &str) -> String
 where
@@ -149,7 +156,7 @@ pub fn wrapped(text: &str, columns: usize) -> String {
 /// Likewise one line, of which what goes on stands `hang` characters from the left.
 #[must_use]
 pub fn wrapped_at(line: &str, columns: usize, hang: usize) -> String {
-    if line.chars().count() <= columns || line.contains('\x1b') {
+    if width(line) <= columns || line.contains('\x1b') {
         return line.to_string();
     }
     let hang = hang.min(columns.saturating_sub(ROOM));
@@ -160,7 +167,7 @@ pub fn wrapped_at(line: &str, columns: usize, hang: usize) -> String {
     let mut column = indent;
     let mut gap = 0;
     for word in text.split(' ') {
-        let len = word.chars().count();
+        let len = width(word);
         if column > indent && column + gap + len > columns && len > 0 {
             out.truncate(out.trim_end_matches(' ').len());
             out.push('\n');

@@ -32,6 +32,7 @@ use crate::capture::LinkType;
 use crate::output::counted;
 
 pub use self::icmp::Icmp;
+pub(crate) use self::names::ip as ip_protocol;
 pub(crate) use self::recent::Recent;
 pub(crate) use self::tcp::FourTuple;
 pub use self::tcp::{Segment, Start};

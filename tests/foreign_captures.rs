@@ -272,8 +272,9 @@ fn datagram(from: u8, to: u8) -> Vec<u8> {
 
 #[test]
 fn hosts_that_share_a_column_are_named() {
-    let frames = [(1, 2), (3, 4), (5, 6), (7, 8), (8, 7)].map(|(from, to)| datagram(from, to));
-    let drawn = lines(&pcap(ETHERNET, &frames)).join(" ").replace("| ", "");
+    let pairs = [(1, 2), (1, 2), (3, 4), (3, 4), (5, 6), (5, 6), (7, 8), (8, 7)];
+    let frames = pairs.map(|(from, to)| datagram(from, to));
+    let drawn = lines_in(&pcap(ETHERNET, &frames), 100).join(" ").replace("| ", "");
     for ends in ["10.0.0.7:1007 > 10.0.0.8:1008 UDP", "10.0.0.8:1008 > 10.0.0.7:1007 UDP"] {
         assert!(drawn.contains(ends), "{drawn}");
     }
@@ -337,8 +338,8 @@ fn interfaces_of_several_links_share_a_section_and_a_simple_packet_has_no_time()
     let file = [section(&[1, 101]), simple, packet(1, at, &answer, b"")].concat();
     let text = draw(&file).text;
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[1].trim_start().starts_with("- |4000"), "{text}");
-    assert!(lines[2].trim_start().starts_with("0.000000 |4000"), "{text}");
+    let time = |index: usize| lines[index].split_whitespace().nth(1);
+    assert_eq!((time(1), time(2)), (Some("-"), Some("0.000000")), "{text}");
 }
 
 #[test]
@@ -394,9 +395,13 @@ fn long_times_leave_the_lanes_where_they_are_and_fit_a_document() {
     let mut process = Process::spawn(tapboard(&["ladder", &path, "--svg", "-"]), None);
     assert_eq!(process.exit(), Some(0));
     let document = process.output();
-    let time = document.lines().find(|line| line.contains(">142449787.000000<")).unwrap();
-    let x: f64 = time.split("x=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
-    assert!(x > 16.0 * 7.2, "it is as wide as that: {time}");
+    let time =
+        document.split("class=\"time\" x=\"").find(|text| text.contains("142449787.000000<"));
+    let time = time.expect("the last one");
+    let x: f64 = time.split('"').next().unwrap().parse().unwrap();
+    let text = time.split('>').nth(1).unwrap().split('<').next().unwrap();
+    assert_eq!(text, "4\u{a0}\u{a0}142449787.000000", "the frame's number and its time");
+    assert!(x > text.chars().count() as f64 * 7.2, "it is as wide as that: {time}");
 }
 
 #[test]

@@ -4,6 +4,9 @@ use std::io::{self, Read};
 
 use super::error::CaptureError;
 
+/// Bytes for which there is room before it is known whether they are there.
+const ROOM: usize = 64 << 10;
+
 /// The file, block by block.
 #[derive(Debug)]
 pub(super) struct Source<R> {
@@ -32,10 +35,11 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Reads that many bytes; `false` at the file's end. Memory grows with what is there, not with what
-    /// was asked for.
+    /// Reads that many bytes; `false` at the file's end. Memory grows with what is there, and by no more than
+    /// [`ROOM`] with what was asked for.
     pub(super) fn fill(&mut self, len: u32) -> Result<bool, CaptureError> {
         self.bytes.clear();
+        self.bytes.reserve_exact(ROOM.min(len as usize));
         let mut part = (&mut self.from).take(u64::from(len));
         match part.read_to_end(&mut self.bytes) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.cut = true,

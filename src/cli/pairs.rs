@@ -37,7 +37,31 @@ static SIM: &[Pair] = &[
     Pair("plan", "write_plan", "what is read from a file is in one already"),
     Pair("ladder", "json", "standard output is for the drawing, or for JSON"),
 ];
+/// Pairs of `tapboard ladder`.
+static LADDER: &[Pair] = &[
+    Pair("svg", "list", DRAWN),
+    Pair("svg", "json", DRAWN),
+    Pair("svg", "time", "a document has the seconds since the first frame"),
+    Pair("svg", "numbers", "a document is wide enough for all it has"),
+    Pair("svg", "color", "a document has its colours"),
+    Pair("graph", "list", DRAWN),
+    Pair("graph", "json", DRAWN),
+    Pair("graph", "hosts", "a graph has no columns"),
+    Pair("graph", "time", "a graph has the seconds since the first frame"),
+    Pair("graph", "numbers", "a graph has the numbers where the pointer is"),
+    Pair("graph", "color", "a graph has its colours"),
+    Pair("list", "hosts", NO_COLUMNS),
+    Pair("list", "time", NO_COLUMNS),
+    Pair("list", "numbers", NO_COLUMNS),
+    Pair("list", "color", "a list has no colours"),
+    Pair("json", "hosts", NO_COLUMNS),
+    Pair("json", "time", "JSON has all times"),
+    Pair("json", "numbers", "JSON has the numbers"),
+    Pair("json", "color", "JSON has no colours"),
+];
 
+const DRAWN: &str = "one is a drawing, the other is none";
+const NO_COLUMNS: &str = "nothing is drawn";
 const PLAN: &str = "a plan says all of a world by itself";
 const NO_TELEMETRY: &str = "one says where it goes, the other that there is none";
 
@@ -47,6 +71,7 @@ fn pairs(command: &str) -> &'static [Pair] {
         "user" => USER,
         "tap" => TAP,
         "sim" => SIM,
+        "ladder" => LADDER,
         _ => &[],
     }
 }
@@ -75,7 +100,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 34] = [
+    const VALUES: [(&str, &str); 39] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         ("guest", "udp:7100"),
@@ -110,6 +135,11 @@ mod tests {
         ("threads", "2"),
         ("faults", "off"),
         ("svg", "out.svg"),
+        ("graph", "stevens:back"),
+        ("hosts", "192.0.2.1,02:00:5e:00:00:01"),
+        ("time", "absolute"),
+        ("numbers", "never"),
+        ("color", "always"),
     ];
 
     /// Every pair of options of a command that is refused, the first by the alphabet first.
@@ -156,6 +186,27 @@ mod tests {
                 ("seeds", "write-plan"),
                 ("threads", "write-plan"),
                 ("verbose", "write-plan"),
+            ],
+            "ladder" => &[
+                ("color", "graph"),
+                ("color", "json"),
+                ("color", "list"),
+                ("color", "svg"),
+                ("graph", "hosts"),
+                ("graph", "json"),
+                ("graph", "list"),
+                ("graph", "numbers"),
+                ("graph", "time"),
+                ("hosts", "json"),
+                ("hosts", "list"),
+                ("json", "numbers"),
+                ("json", "svg"),
+                ("json", "time"),
+                ("list", "numbers"),
+                ("list", "svg"),
+                ("list", "time"),
+                ("numbers", "svg"),
+                ("svg", "time"),
             ],
             _ => &[],
         }

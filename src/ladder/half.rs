@@ -3,6 +3,7 @@
 use smoltcp::time::{Duration, Instant};
 
 use super::mark::Mark;
+use super::roundtrip::{Outstanding, passed};
 use crate::segment::Segment;
 
 /// Holes in a direction's sequence numbers that are remembered.
@@ -68,10 +69,11 @@ pub(super) struct HalfConnection {
     scale: Option<u8>,
     syn: Option<Syn>,
     /// From this side's SYN to its first acknowledgement.
-    round_trip: Option<Duration>,
+    pub(super) round_trip: Option<Duration>,
     asked: Asked,
     /// Hash and time of the last segment that took sequence numbers.
     last: Option<(u64, Instant)>,
+    outstanding: Outstanding,
 }
 
 /// What the other direction's segments say about this one.
@@ -106,7 +108,7 @@ impl Peer {
 }
 
 impl HalfConnection {
-    pub(super) const fn new(initial: u32) -> Self {
+    pub(super) fn new(initial: u32) -> Self {
         Self {
             initial,
             sound: false,
@@ -122,6 +124,7 @@ impl HalfConnection {
             round_trip: None,
             asked: Asked::Nothing,
             last: None,
+            outstanding: Outstanding::default(),
         }
     }
 
@@ -159,8 +162,7 @@ impl HalfConnection {
             && self.round_trip.is_none()
             && let Some(syn) = self.syn.filter(|syn| !syn.is_answer)
         {
-            let passed = now.total_micros().saturating_sub(syn.at.total_micros());
-            self.round_trip = Some(Duration::from_micros(passed.max(0).cast_unsigned()));
+            self.round_trip = Some(passed(syn.at, now));
         }
         match (self.syn, peer.and_then(|peer| peer.syn)) {
             (Some(mine), Some(theirs)) => Some(mine.scale.filter(|_| theirs.scale.is_some())),
@@ -184,6 +186,7 @@ impl HalfConnection {
         let Some((next, _)) = self.next else {
             self.next = Some((segment.seq.wrapping_add(size), now));
             self.last = (size > 0).then_some((hash, now));
+            self.time(now, segment, size, None);
             return None;
         };
         let probe = is_probe(segment, next, peer);
@@ -199,8 +202,20 @@ impl HalfConnection {
         }
         if size > 0 && mark != Some(Mark::KeepAlive) {
             self.last = Some((hash, now));
+            self.time(now, segment, size, mark);
         }
         mark
+    }
+
+    /// Remembers when a segment was sent, for the round trip, unless it was sent before.
+    fn time(&mut self, now: Instant, segment: &Segment, size: u32, mark: Option<Mark>) {
+        match mark {
+            None | Some(Mark::Gap) if size > 0 => {
+                self.outstanding.sent(segment.seq.wrapping_add(size), now);
+            }
+            Some(mark) if mark.is_retransmission() => self.outstanding.resent(segment.seq),
+            _ => {}
+        }
     }
 
     fn mark_empty(
@@ -319,15 +334,16 @@ impl HalfConnection {
     }
 
     /// The peer sends a segment: it may acknowledge this direction's numbers, perhaps more than were seen, which
-    /// makes none of those seen.
-    pub(super) fn heard(&mut self, segment: &Segment) {
+    /// makes none of those seen. Returns how long ago what it acknowledges was sent.
+    pub(super) fn heard(&mut self, now: Instant, segment: &Segment) -> Option<Duration> {
         if !segment.ack {
-            return;
+            return None;
         }
         let number = segment.ack_number;
         if self.covered.is_none_or(|covered| after(number, covered)) {
             self.covered = Some(number);
         }
+        self.outstanding.acknowledged(number, now)
     }
 
     /// A segment with a wrong checksum was sent all the same, if it is what was to come.

@@ -1,21 +1,23 @@
-//! Which column a frame leaves, and which it goes to.
+//! Who sends a frame and who gets it, and which columns those are.
 //!
-//! A host has one column for its addresses: one IPv4, one link-local and one other IPv6 address, of one
-//! MAC address. An address that is new takes the free place of its kind in the first column of its MAC
-//! address, and else a column of its own, so that hosts behind a router stand apart. On loopback, where both ends
-//! have one address, each end of a conversation has a column. Columns are never moved; the board's is the first.
-//! From the [`HOSTS_MAX`]th on all share the last.
+//! A host has one IPv4, one link-local and one other IPv6 address, of one MAC address. An address that is new takes
+//! the free place of its kind at the first host of its MAC address, unless that is a router's: of which more hosts
+//! than one have an address of a kind. Else it is another host's, so that hosts behind a router stand apart. On
+//! loopback, where both ends have one address, each end of a conversation is a host. At most [`HOSTS_KNOWN_MAX`]
+//! are told apart. Which column a host has is told by [`Lanes`]; it is never moved, and the board's is the first.
 
 use std::net::{IpAddr, SocketAddr};
 
+use foldhash::{HashMap, HashMapExt};
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tapboard_firmware::BOARD_NET;
 
+use super::lanes::{HostName, Lanes};
 use crate::capture::Direction;
 use crate::segment::{Icmp, Packet, PacketSummary};
 
-/// Columns at most.
-pub const HOSTS_MAX: usize = 6;
+/// Hosts that are told apart.
+const HOSTS_KNOWN_MAX: usize = 1 << 15;
 
 /// Where a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +34,24 @@ pub enum To {
 
 /// What is known of one host.
 #[derive(Clone, Debug, Default)]
-struct Host {
+pub(super) struct Host {
     mac: Option<EthernetAddress>,
     /// IPv4, other IPv6 and link-local address: in the order in which they make the title.
     addresses: [Option<IpAddr>; 3],
     /// One end of a conversation that a host has with itself.
     endpoint: Option<SocketAddr>,
+    pub(super) lane: usize,
+    /// Frames that it sent or got.
+    frames: u64,
 }
+
+/// The place of a link-local address, which no router passes on.
+const LINK_LOCAL: usize = 2;
 
 fn kind(address: IpAddr) -> usize {
     match address {
         IpAddr::V4(_) => 0,
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => 2,
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => LINK_LOCAL,
         IpAddr::V6(_) => 1,
     }
 }
@@ -61,21 +69,54 @@ impl Party {
     const NOBODY: Self = Self { mac: None, ip: None, endpoint: None };
 }
 
-/// The columns.
+/// The first host of a MAC address.
+#[derive(Clone, Copy, Debug)]
+struct OfMac {
+    host: usize,
+    router: bool,
+}
+
+/// The hosts.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    columns: Vec<Host>,
+    all: Vec<Host>,
+    by_address: HashMap<IpAddr, usize>,
+    by_endpoint: HashMap<SocketAddr, usize>,
+    by_mac: HashMap<EthernetAddress, OfMac>,
+    /// Who sends frames without any address.
+    nameless: Option<usize>,
     board: Option<usize>,
     /// Addresses that are the board's, whoever uses them first.
     known: Vec<IpAddr>,
+    lanes: Lanes,
+    /// Whether a title may have changed.
+    news: bool,
 }
 
 impl Default for Hosts {
     fn default() -> Self {
         let ipv6 = BOARD_NET.ipv6().map(|cidr| cidr.address().into());
         let known = [BOARD_NET.ipv4_address().into()].into_iter().chain(ipv6).collect();
-        Self { columns: Vec::new(), board: None, known }
+        Self {
+            all: Vec::new(),
+            by_address: HashMap::new(),
+            by_endpoint: HashMap::new(),
+            by_mac: HashMap::new(),
+            nameless: None,
+            board: None,
+            known,
+            lanes: Lanes::default(),
+            news: true,
+        }
     }
+}
+
+/// Where a frame goes, by host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receiver {
+    Host(usize),
+    Group,
+    Nobody,
 }
 
 impl Hosts {
@@ -84,8 +125,33 @@ impl Hosts {
         self.known = addresses.into_iter().collect();
     }
 
+    /// From now on the columns are these, before there is any.
+    pub(super) fn of_lanes(&mut self, lanes: Lanes) {
+        self.lanes = lanes;
+    }
+
     /// Column of a frame's sender, and where it goes; new columns if need be.
     pub(super) fn ends(&mut self, direction: Option<Direction>, packet: &Packet) -> (usize, To) {
+        let (from, to) = self.hosts_of(direction, packet);
+        let to_group = packet.to.is_some_and(|mac| !mac.is_unicast());
+        self.all[from].frames += 1;
+        let lane = self.all[from].lane;
+        let to = match to {
+            Receiver::Host(to) => {
+                if to != from {
+                    self.all[to].frames += 1;
+                }
+                To::Column(self.all[to].lane)
+            }
+            Receiver::Group => To::Group,
+            // Whoever listens may have a column already, though nothing was heard of it.
+            Receiver::Nobody if to_group && self.lanes.len() > 1 => To::Group,
+            Receiver::Nobody => To::Nobody,
+        };
+        (lane, if to == To::Column(lane) { To::Same } else { to })
+    }
+
+    fn hosts_of(&mut self, direction: Option<Direction>, packet: &Packet) -> (usize, Receiver) {
         let mut addresses = addresses(&packet.summary);
         // Our link damages frames; what others captured is as it was sent.
         if !packet.addressed && direction.is_some() {
@@ -101,7 +167,7 @@ impl Hosts {
             endpoint: far,
         };
         let to_group = packet.to.is_some() && receiver.mac.is_none();
-        let (from, to) = match direction {
+        match direction {
             Some(Direction::ToPeer) => {
                 let from = self.board(sender);
                 (from, self.receiver(from, receiver, to_group))
@@ -111,133 +177,184 @@ impl Hosts {
                 let is_board = receiver.mac.is_some()
                     || receiver.ip.is_some_and(|ip| self.known.contains(&ip));
                 let to = self.board(if is_board { receiver } else { Party::NOBODY });
-                (self.find(sender), To::Column(to))
+                (self.find(sender), Receiver::Host(to))
             }
             None => {
                 let from = self.find(sender);
                 (from, self.receiver(from, receiver, to_group))
             }
-        };
-        (from, if to == To::Column(from) { To::Same } else { to })
+        }
     }
 
     /// Whether more hosts than one share the column.
-    pub(super) const fn is_shared(index: usize) -> bool {
-        index + 1 == HOSTS_MAX
+    pub(super) fn is_shared(&self, lane: usize) -> bool {
+        self.lanes.is_shared(lane)
+    }
+
+    /// Whether titles may be others than when this was asked before.
+    pub(super) const fn has_news(&mut self) -> bool {
+        std::mem::replace(&mut self.news, false)
     }
 
     pub(super) fn titles(&self) -> Vec<String> {
-        let title = |(index, host): (usize, &Host)| {
-            if Self::is_shared(index) {
+        let title = |lane: usize| {
+            if self.is_shared(lane) {
                 return "others".to_string();
             }
-            let address = host.addresses.iter().flatten().next().map(ToString::to_string);
-            let endpoint = host.endpoint.map(|endpoint| endpoint.to_string());
-            let name = endpoint
-                .or(address)
-                .or_else(|| host.mac.map(|mac| mac.to_string().replace('-', ":")));
+            let Some(index) = self.lanes.host(lane) else {
+                let name = self.lanes.name(lane);
+                return name.map_or_else(|| "?".into(), |name| name.to_string());
+            };
+            let name = self.all[index].names().next();
             match (name, self.board == Some(index)) {
                 (Some(name), true) => format!("board {name}"),
                 (None, true) => "board".to_string(),
-                (Some(name), false) => name,
+                (Some(name), false) => name.to_string(),
                 (None, false) => "?".to_string(),
             }
         };
-        self.columns.iter().enumerate().map(title).collect()
+        (0..self.lanes.len()).map(title).collect()
     }
 
-    /// The board's column, which is whatever its addresses are.
+    /// How many hosts there were.
+    pub(super) const fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// So many hosts of the most frames, each by all its names, in the order in which they came; the board first.
+    pub(super) fn busiest(&self, count: usize) -> Vec<Vec<HostName>> {
+        let mut indices: Vec<_> = (0..self.all.len()).collect();
+        // The sort is stable: of two that are alike the first one.
+        indices.sort_by_key(|&index| std::cmp::Reverse(self.all[index].frames));
+        indices.truncate(count);
+        indices.sort_by_key(|&index| (self.board != Some(index), index));
+        indices.into_iter().map(|index| self.all[index].names().collect()).collect()
+    }
+
+    /// The board, which is whoever has its place on our link.
     fn board(&mut self, end: Party) -> usize {
         let index = match self.board {
             Some(index) => index,
-            None => self.push(Host::default()),
+            None => self.push(Host::default(), true),
         };
+        self.news |= self.board != Some(index);
         self.board = Some(index);
-        self.columns[index].learn(end);
+        self.learn(index, end);
         index
     }
 
     /// Where a frame goes: to its receiver; of a group towards the address that is asked for, if it is known, or to
     /// the only other host, or else to all.
-    fn receiver(&mut self, from: usize, end: Party, to_group: bool) -> To {
+    fn receiver(&mut self, from: usize, end: Party, to_group: bool) -> Receiver {
         let asked = end.ip.filter(|ip| !ip.is_multicast() && !is_broadcast(*ip));
         if end.mac.is_some() || (!to_group && asked.is_some()) {
-            return To::Column(self.find(end));
+            return Receiver::Host(self.find(end));
         }
-        let known = asked.and_then(|ip| self.with_address(ip));
+        let known = asked.and_then(|ip| self.by_address.get(&ip).copied());
         if let Some(known) = known.filter(|&known| known != from) {
-            return To::Column(known);
+            return Receiver::Host(known);
         }
-        let mut others = (0..self.columns.len()).filter(|&index| index != from);
+        let mut others = (0..self.all.len()).filter(|&index| index != from);
         match (others.next(), others.next(), asked) {
-            (Some(only), None, _) if to_group || self.board.is_some() => To::Column(only),
+            (Some(only), None, _) if to_group || self.board.is_some() => Receiver::Host(only),
             (None, _, Some(_)) if known.is_none() => {
-                To::Column(self.find(Party { ip: asked, ..end }))
+                Receiver::Host(self.find(Party { ip: asked, ..end }))
             }
-            (Some(_), _, _) if to_group || end.ip.is_some() => To::Group,
-            _ => To::Nobody,
+            (Some(_), _, _) if to_group || end.ip.is_some() => Receiver::Group,
+            _ => Receiver::Nobody,
         }
     }
 
-    fn with_address(&self, ip: IpAddr) -> Option<usize> {
-        self.columns.iter().position(|host| host.addresses[kind(ip)] == Some(ip))
-    }
-
-    /// The column of an end that is not known to be the board.
+    /// The host of an end that is not known to be the board.
     fn find(&mut self, end: Party) -> usize {
         let ip = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
         let end = Party { ip, ..end };
-        if end.endpoint.is_some() {
-            return self.find_endpoint(end);
-        }
-        let of_mac = |host: &Host| end.mac.is_some() && host.mac == end.mac;
-        let found = match ip {
-            Some(ip) => self.with_address(ip).or_else(|| {
-                self.columns.iter().position(|h| of_mac(h) && h.addresses[kind(ip)].is_none())
-            }),
-            None if end.mac.is_some() => self.columns.iter().position(of_mac),
-            // Nothing tells: on a cable with a board from whoever is there.
-            None if self.board.is_some() => {
-                (0..self.columns.len()).find(|&index| self.board != Some(index))
+        if let Some(endpoint) = end.endpoint {
+            if let Some(&index) = self.by_endpoint.get(&endpoint) {
+                return index;
             }
-            None => self.columns.iter().position(Host::is_unknown),
-        };
-        if let Some(index) = found {
-            self.columns[index].learn(end);
+            let index = self.push(Host { endpoint: end.endpoint, ..Host::default() }, false);
+            self.by_endpoint.insert(endpoint, index);
             return index;
         }
-        let mut host = Host::default();
-        host.learn(end);
-        self.push(host)
-    }
-
-    fn find_endpoint(&mut self, end: Party) -> usize {
-        let known = self.columns.iter().position(|host| host.endpoint == end.endpoint);
-        known.unwrap_or_else(|| self.push(Host { endpoint: end.endpoint, ..Host::default() }))
-    }
-
-    fn push(&mut self, host: Host) -> usize {
-        if self.columns.len() < HOSTS_MAX {
-            self.columns.push(host);
+        let of_mac = end.mac.and_then(|mac| self.by_mac.get(&mac).copied());
+        let found = match ip {
+            Some(ip) => self.by_address.get(&ip).copied().or_else(|| {
+                let free = |found: &OfMac| {
+                    self.all[found.host].addresses[kind(ip)].is_none()
+                        && (!found.router || kind(ip) == LINK_LOCAL)
+                };
+                of_mac.filter(free).map(|found| found.host)
+            }),
+            None if end.mac.is_some() => of_mac.map(|found| found.host),
+            // Nothing tells: on a cable with a board from whoever is there.
+            None if self.board.is_some() => {
+                (0..self.all.len()).find(|&index| self.board != Some(index))
+            }
+            None => self.nameless,
+        };
+        let index = found.unwrap_or_else(|| {
+            let mut host = Host { mac: end.mac, ..Host::default() };
+            if let Some(ip) = ip {
+                host.addresses[kind(ip)] = Some(ip);
+            }
+            self.push(host, false)
+        });
+        if end.ip.is_none() && end.mac.is_none() && self.board.is_none() {
+            self.nameless = Some(index);
         }
-        self.columns.len() - 1
+        if let Some(found) = end.mac.and_then(|mac| self.by_mac.get_mut(&mac)) {
+            found.router |= found.host != index;
+        }
+        self.learn(index, end);
+        index
+    }
+
+    /// A host more, unless there are too many: then the last one is it. The board's names are known before it has
+    /// sent anything.
+    fn push(&mut self, mut host: Host, is_board: bool) -> usize {
+        if self.all.len() < HOSTS_KNOWN_MAX {
+            let known = self.known.iter().filter(|_| is_board).map(|ip| HostName::Ip(*ip));
+            host.lane = self.lanes.assign(self.all.len(), host.names().chain(known));
+            self.all.push(host);
+            self.news = true;
+        }
+        self.all.len() - 1
+    }
+
+    /// What a frame says of a host: its first address of a kind is the one that counts.
+    fn learn(&mut self, index: usize, end: Party) {
+        let host = &mut self.all[index];
+        let mut new = false;
+        if let Some(mac) = end.mac {
+            new = host.mac.is_none();
+            host.mac = host.mac.or(Some(mac));
+            self.by_mac.entry(mac).or_insert(OfMac { host: index, router: false });
+        }
+        if let Some(ip) = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast()) {
+            let place = &mut host.addresses[kind(ip)];
+            if *place.get_or_insert(ip) == ip {
+                new |= self.by_address.insert(ip, index).is_none();
+            }
+        }
+        if new {
+            self.news = true;
+            let names: Vec<_> = host.names().collect();
+            if let Some(lane) = self.lanes.chosen(index, names.into_iter()) {
+                self.all[index].lane = lane;
+            }
+        }
     }
 }
 
 impl Host {
-    const fn is_unknown(&self) -> bool {
-        self.mac.is_none()
-            && self.endpoint.is_none()
-            && matches!(self.addresses, [None, None, None])
-    }
-
-    fn learn(&mut self, end: Party) {
-        if self.mac.is_none() {
-            self.mac = end.mac;
-        }
-        if let Some(ip) = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast()) {
-            self.addresses[kind(ip)].get_or_insert(ip);
-        }
+    /// Its names, the best first: its MAC address is a host's own only if it has no other.
+    fn names(&self) -> impl Iterator<Item = HostName> + use<> {
+        let addresses = self.addresses.into_iter().flatten().map(HostName::Ip);
+        let endpoint = self.endpoint.map(HostName::Endpoint);
+        let nameless = self.addresses == [None; 3] && self.endpoint.is_none();
+        let mac = self.mac.filter(|_| nameless).map(HostName::Mac);
+        endpoint.into_iter().chain(addresses).chain(mac)
     }
 }
 

@@ -47,16 +47,15 @@ impl Mark {
             Self::Retransmission | Self::FastRetransmission | Self::SpuriousRetransmission
         )
     }
-}
 
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// What it is called.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
             Self::Retransmission => "retransmission",
             Self::FastRetransmission => "fast retransmission",
             Self::SpuriousRetransmission => "spurious retransmission",
             Self::Duplicate => "duplicate",
-            Self::DuplicateAck(number) => return write!(f, "duplicate ACK {number}"),
+            Self::DuplicateAck(_) => "duplicate ACK",
             Self::Gap => "after a gap",
             Self::OutOfOrder => "out of order",
             Self::AckedUnseen => "acknowledges unseen data",
@@ -67,6 +66,13 @@ impl fmt::Display for Mark {
             Self::KeepAlive => "keep-alive",
             Self::KeepAliveAnswer => "keep-alive answer",
             Self::BadChecksum => "bad checksum",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        if let Self::DuplicateAck(number) = self { write!(f, " {number}") } else { Ok(()) }
     }
 }

@@ -7,8 +7,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
+use super::analysis::Window;
 use super::half::{HalfConnection, Peer, after};
 use super::mark::Mark;
 use crate::segment::{FourTuple, Recent, Segment};
@@ -17,11 +18,16 @@ use crate::segment::{FourTuple, Recent, Segment};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) marks: Vec<Mark>,
-    /// The window in bytes, if it is new or 0.
-    pub(super) window: Option<u32>,
-    /// Whether the window may have to be shifted: the SYNs were not captured.
-    pub(super) unscaled: bool,
+    /// The window, unless the segment is one that tells of none that can be believed.
+    pub(super) window: Option<Window>,
+    /// How long before a segment was sent that this one acknowledges.
+    pub(super) round_trip: Option<Duration>,
+    /// How long before its SYN was sent, if it is the first acknowledgement after that.
+    pub(super) handshake: Option<Duration>,
 }
+
+/// Bytes of a frame by which it is told from others.
+const HASHED: usize = 128;
 
 /// Remembers connections.
 #[derive(Debug, Default)]
@@ -49,28 +55,23 @@ impl Marker {
         if segment.rst {
             return Seen { marks: broken.into_iter().collect(), ..Seen::default() };
         }
-        let mut new = false;
         let make = || HalfConnection::new(segment.initial);
-        let direction = self.directions.entry(there, || {
-            new = true;
-            make()
-        });
-        if direction.initial != segment.initial {
-            *direction = make();
-            new = true;
-        }
+        let known = self.directions.peek(&there);
+        let new = known.is_none_or(|known| known.initial != segment.initial);
         if new && segment.syn && !segment.ack {
             // The same ports again are another connection.
             self.directions.remove(&back);
         }
         let peer = self.directions.peek(&back).map(HalfConnection::view);
         let direction = self.directions.entry(there, make);
-        let seen = direction.look(now, segment, peer, hash(frame));
-        if let Some(peer) = self.directions.peek_mut(&back) {
-            peer.heard(segment);
+        if direction.initial != segment.initial {
+            *direction = make();
         }
+        let seen = direction.look(now, segment, peer, hash(frame));
+        let peer = self.directions.peek_mut(&back);
+        let round_trip = peer.and_then(|peer| peer.heard(now, segment));
         let marks = broken.into_iter().chain(seen.marks).collect();
-        Seen { marks, ..seen }
+        Seen { marks, round_trip, ..seen }
     }
 
     /// Whether a segment of this connection had a right checksum.
@@ -82,6 +83,7 @@ impl Marker {
 impl HalfConnection {
     fn look(&mut self, now: Instant, segment: &Segment, peer: Option<Peer>, hash: u64) -> Seen {
         self.sound |= segment.sound;
+        let before = self.round_trip;
         let scale = self.learn(now, segment, peer);
         let shift = if segment.syn { 0 } else { scale.unwrap_or(0) };
         let window = u32::from(segment.window) << shift;
@@ -94,19 +96,23 @@ impl HalfConnection {
             [(unseen, Mark::AckedUnseen), (full, Mark::WindowFull), (zero, Mark::ZeroWindow)];
         let others = others.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark);
         let marks = mark.into_iter().chain(others).collect();
-        let shown = self.window != Some(window) || window == 0;
+        let news = self.window != Some(window) || window == 0;
         self.sent(now, segment, window, scale);
+        let unscaled = !segment.syn && scale.is_none() && window > 0;
         Seen {
             marks,
-            window: shown.then_some(window),
-            unscaled: !segment.syn && scale.is_none() && window > 0,
+            window: Some(Window { bytes: window, unscaled, news }),
+            round_trip: None,
+            handshake: self.round_trip.filter(|_| before.is_none()),
         }
     }
 }
 
+/// Tells a frame from others. Its headers do, for each new one has another identification or checksum.
 fn hash(frame: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    frame.hash(&mut hasher);
+    frame.len().hash(&mut hasher);
+    frame[..frame.len().min(HASHED)].hash(&mut hasher);
     hasher.finish()
 }
 

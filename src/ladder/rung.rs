@@ -5,11 +5,14 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::hosts::{self, Hosts, To};
+use super::analysis::{Analysed, Analysis};
+use super::conversation::Conversation;
+use super::filter::Filter;
+use super::hosts::{Hosts, To, addresses, endpoints, group};
+use super::lanes::{HostName, Lanes};
 use super::mark::Mark;
-use super::marker::Marker;
 use crate::capture::{Direction, LinkType};
-use crate::segment::{Decoder, Packet, PacketSummary, Start};
+use crate::segment::{Packet, PacketSummary, Start};
 
 /// A frame to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -42,21 +45,34 @@ impl<'a> Frame<'a> {
         let (link, len) = (LinkType::ETHERNET, bytes.len());
         Self { at: Some(now), direction, link, bytes, len, notes, ours: true }
     }
+
+    /// Whether our link dropped it: a note says so with its first word.
+    pub(super) fn is_dropped(&self) -> bool {
+        self.ours && self.notes.split(", ").any(|note| note.starts_with("dropped"))
+    }
 }
 
 /// One frame's place in the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rung {
+    /// The frame's number in the capture, from 1, as Wireshark has it.
+    pub number: u64,
+    /// The number of its conversation, if it is of one.
+    pub conversation: Option<u64>,
     /// Microseconds since the first frame that has a time; `None` if this one has none.
     pub micros: Option<i64>,
+    /// Microseconds since 1970, or since a run's beginning in virtual time.
+    pub epoch: Option<i64>,
     /// Column of the sender; 0 is the leftmost, the board's.
     pub from: usize,
     /// Where it goes.
     pub to: To,
     /// Port of the sender and of the receiver.
     pub ports: Option<(u16, u16)>,
-    /// What the frame says.
+    /// What the frame says, a SYN's options at the end.
     pub label: String,
+    /// Bytes of the label without those options.
+    pub brief_len: usize,
     /// What it is in view of the frames before.
     pub marks: Vec<Mark>,
     /// What it came in, what is wrong with it, and what the link did to it, without control characters.
@@ -66,6 +82,13 @@ pub struct Rung {
 }
 
 impl Rung {
+    /// The label without a SYN's options, and those.
+    pub(super) fn brief(&self) -> (&str, &str) {
+        let (brief, options) =
+            self.label.split_at_checked(self.brief_len).unwrap_or((&self.label, ""));
+        (brief, options.trim_start())
+    }
+
     /// Marks and notes, separated by `, `.
     #[must_use]
     pub fn remarks(&self) -> String {
@@ -83,11 +106,10 @@ impl Rung {
 /// Turns frames into rungs.
 #[derive(Debug, Default)]
 pub struct Rungs {
-    decoder: Decoder,
+    analysis: Analysis,
     hosts: Hosts,
-    marker: Marker,
-    first: Option<Instant>,
-    last: Option<Instant>,
+    filter: Option<Filter>,
+    passed_over: u64,
 }
 
 impl Rungs {
@@ -96,6 +118,29 @@ impl Rungs {
     #[must_use]
     pub fn of_board(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.hosts.of_board(addresses);
+        self
+    }
+
+    /// From now on there are that many columns at most, of which the last is shared by all for whom there is none
+    /// of their own; unless told, [`HOSTS_MAX`](super::HOSTS_MAX), and no less than two.
+    #[must_use]
+    pub fn of_columns(mut self, max: usize) -> Self {
+        self.hosts.of_lanes(Lanes::as_they_come(max));
+        self
+    }
+
+    /// From now on these hosts have a column each, in this order, and all others one at the right, as soon as
+    /// there are any or from the beginning. Each is given by all the names that are known of it.
+    #[must_use]
+    pub fn of_hosts(mut self, hosts: &[Vec<HostName>], others: bool) -> Self {
+        self.hosts.of_lanes(Lanes::chosen_are(hosts, others));
+        self
+    }
+
+    /// From now on there is a rung of those frames only that pass the filter.
+    #[must_use]
+    pub(super) fn of_filter(mut self, filter: Option<Filter>) -> Self {
+        self.filter = filter;
         self
     }
 
@@ -111,61 +156,97 @@ impl Rungs {
         self.frame(&frame).expect("Ethernet is drawn")
     }
 
-    /// The rung of a frame. `None` if its link is not one that can be drawn.
+    /// The rung of a frame. `None` if it does not pass the filter, or its link is not one that can be drawn.
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<Rung> {
-        let packet = self.decoder.packet(frame.link, frame.bytes, frame.len)?;
-        self.first = self.first.or(frame.at);
-        let since = |at: Instant| {
-            let first = self.first.unwrap_or(at);
-            at.total_micros().saturating_sub(first.total_micros())
-        };
-        let micros = frame.at.map(since);
-        let (from, to) = self.hosts.ends(frame.direction, &packet);
+        let analysed = self.look(frame)?;
+        Some(self.draw(frame, &analysed))
+    }
+
+    /// Looks at a frame, which need not be drawn. `None` as of [`Rungs::frame`].
+    pub(super) fn look(&mut self, frame: &Frame<'_>) -> Option<Analysed> {
+        let analysed = self.analysis.look(frame)?;
+        if self.filter.as_ref().is_some_and(|filter| !filter.passes(&analysed)) {
+            self.passed_over += 1;
+            return None;
+        }
+        self.analysis.count(frame, &analysed);
+        Some(analysed)
+    }
+
+    /// The rung of a frame that was looked at. Hosts whose frames are not drawn have no column.
+    pub(super) fn draw(&mut self, frame: &Frame<'_>, analysed: &Analysed) -> Rung {
+        let packet = &analysed.packet;
+        let (from, to) = self.hosts.ends(frame.direction, packet);
         let mut label = packet.summary.to_string();
         let mut notes = packet.layers.clone();
-        notes.extend(places(&packet, from, to));
-        let mut marks = Vec::new();
+        notes.extend(places(&self.hosts, packet, from, to));
+        if let Some(window) = analysed.window.filter(|window| window.news) {
+            let _ =
+                write!(label, " win={}{}", window.bytes, if window.unscaled { "?" } else { "" });
+        }
         if let PacketSummary::Tcp(segment) = &packet.summary {
-            let now = frame.at.or(self.last).unwrap_or(Instant::ZERO);
-            let seen = self.marker.look(now, segment, frame.bytes);
-            if let Some(window) = seen.window {
-                let _ = write!(label, " win={window}{}", if seen.unscaled { "?" } else { "" });
-            }
-            marks = seen.marks;
             match segment.start {
                 Start::Known => {}
                 Start::Taken => notes.push("began before the capture".into()),
                 Start::Absolute => notes.push("absolute numbers".into()),
             }
         }
-        self.last = frame.at.or(self.last);
         if to == To::Same
             && let Some(ends) = ends(&packet.summary)
         {
             label = format!("{ends} {label}");
         }
-        let ports = hosts::endpoints(&packet.summary).map(|(from, to)| (from.port(), to.port()));
+        let mut label = safe(label);
+        let brief_len = label.len();
+        if let PacketSummary::Tcp(segment) = &packet.summary {
+            label.push_str(&segment.syn_options());
+        }
+        let ports = endpoints(&packet.summary).map(|(from, to)| (from.port(), to.port()));
         notes.extend(packet.remarks.iter().map(ToString::to_string));
         if !frame.notes.is_empty() {
             notes.push(frame.notes.to_string());
         }
-        let is_drop = |note: &str| note.starts_with("dropped");
-        Some(Rung {
-            micros,
+        Rung {
+            number: analysed.number,
+            conversation: analysed.place.map(|place| place.number),
+            micros: analysed.micros,
+            epoch: analysed.epoch,
             from,
             to,
             ports,
-            label: label.chars().map(printable).collect(),
-            marks,
-            notes: notes.join(", ").chars().map(printable).collect(),
-            dropped: frame.ours && frame.notes.split(", ").any(is_drop),
-        })
+            label,
+            brief_len,
+            marks: analysed.marks.clone(),
+            notes: safe(notes.join(", ")),
+            dropped: analysed.dropped,
+        }
+    }
+
+    /// What was seen of all frames, those that were not drawn included.
+    pub(super) const fn analysis(&self) -> &Analysis {
+        &self.analysis
+    }
+
+    /// Frames that did not pass the filter.
+    #[must_use]
+    pub const fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
+    /// The conversations of which frames passed, by number.
+    pub fn conversations(&self) -> impl Iterator<Item = &Conversation> {
+        self.analysis.conversations()
     }
 
     /// Directions of connections that were forgotten, because there were too many.
     #[must_use]
     pub const fn forgotten(&self) -> u64 {
-        self.marker.forgotten()
+        self.analysis.forgotten()
+    }
+
+    /// Whether titles may be others than when this was asked before.
+    pub(super) const fn has_new_titles(&mut self) -> bool {
+        self.hosts.has_news()
     }
 
     /// The columns' titles, from the left. A title may get better, and columns come on at the right.
@@ -176,14 +257,14 @@ impl Rungs {
 }
 
 /// Who sends and who receives, where a column does not say it: it is shared, or the receiver is a group.
-fn places(packet: &Packet, from: usize, to: To) -> Vec<String> {
-    let (source, destination) = hosts::addresses(&packet.summary);
+fn places(hosts: &Hosts, packet: &Packet, from: usize, to: To) -> Vec<String> {
+    let (source, destination) = addresses(&packet.summary);
     let mut notes = Vec::new();
-    if to != To::Same && Hosts::is_shared(from) {
+    if to != To::Same && hosts.is_shared(from) {
         notes.extend(source.map(|address| format!("from {address}")));
     }
-    let shared = matches!(to, To::Column(to) if Hosts::is_shared(to));
-    let destination = if shared { destination } else { hosts::group(&packet.summary) };
+    let shared = matches!(to, To::Column(to) if hosts.is_shared(to));
+    let destination = if shared { destination } else { group(&packet.summary) };
     if to != To::Same {
         notes.extend(destination.map(|address| format!("to {address}")));
     }
@@ -192,29 +273,31 @@ fn places(packet: &Packet, from: usize, to: To) -> Vec<String> {
 
 /// Sender and receiver, with ports if there are any.
 fn ends(summary: &PacketSummary) -> Option<String> {
-    if let Some((from, to)) = hosts::endpoints(summary) {
+    if let Some((from, to)) = endpoints(summary) {
         return Some(format!("{from} > {to}"));
     }
-    match hosts::addresses(summary) {
+    match addresses(summary) {
         (Some(from), Some(to)) => Some(format!("{from} > {to}")),
         _ => None,
     }
 }
 
-/// What a terminal or an XML document can show: comments are the file's, not ours.
-pub(super) fn printable(character: char) -> char {
-    let ordinary = !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}');
-    match character {
-        '\n' | '\t' => ' ',
-        _ if ordinary => character,
-        _ => char::REPLACEMENT_CHARACTER,
-    }
+/// A text of which each character is [`printable`].
+fn safe(text: String) -> String {
+    let ordinary = |byte: u8| matches!(byte, b' '..=b'~');
+    if text.bytes().all(ordinary) { text } else { text.chars().map(printable).collect() }
 }
 
-/// Seconds with six decimals; `-` if they are not known.
-pub(super) fn seconds(micros: Option<i64>) -> String {
-    let Some(micros) = micros else { return "-".into() };
-    let sign = if micros < 0 { "-" } else { "" };
-    let micros = micros.unsigned_abs();
-    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+/// What a terminal or an XML document can show: comments are the file's, not ours. Characters that nobody sees, or
+/// that turn the order of others round, are shown as what they are: strange ones.
+pub(super) fn printable(character: char) -> char {
+    let unseen = matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+        | '\u{e0000}'..='\u{e0fff}');
+    match character {
+        '\n' | '\t' => ' ',
+        _ if unseen || character.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    }
 }

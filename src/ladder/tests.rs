@@ -6,7 +6,8 @@ use tapboard_firmware::BOARD_NET;
 use tapboard_firmware::rng::Rng;
 
 use super::hosts::{self, Hosts};
-use super::rung::seconds;
+use super::lanes::Lanes;
+use super::time::seconds;
 use super::*;
 use crate::capture::Direction;
 use crate::segment::{Icmp, Packet, PacketSummary, Segment};
@@ -89,6 +90,33 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
     let titles =
         ["board 192.0.2.1", "192.0.2.2", "198.51.100.1", "192.0.2.3", "192.0.2.4", "others"];
     assert_eq!(hosts.titles(), titles);
+}
+
+#[test]
+fn there_are_as_many_columns_as_are_asked_for() {
+    let mut hosts = Hosts::default();
+    hosts.of_lanes(Lanes::as_they_come(64));
+    for last in 0..80 {
+        let (from, to) = (format!("10.0.0.{last}"), format!("10.0.0.{}", last + 1));
+        let found =
+            ends(&mut hosts, None, &ethernet(mac(last), mac(last + 1)), &packet(&from, &to));
+        assert_eq!(found.0, usize::from(last.min(63)));
+        assert_eq!(found.1 == To::Same, last >= 63, "{last}");
+    }
+    assert_eq!(hosts.titles().len(), 64);
+    assert_eq!(hosts.titles()[62..], ["10.0.0.62", "others"]);
+}
+
+#[test]
+fn what_goes_to_all_goes_to_columns_that_wait_for_their_hosts() {
+    let mut hosts = Hosts::default();
+    let names = ["192.0.2.1", "192.0.2.2"].map(|name| vec![HostName::Ip(ip(name))]);
+    hosts.of_lanes(Lanes::chosen_are(&names, false));
+    let is_mine = PacketSummary::WhoHas { sender: ip("192.0.2.1"), target: ip("192.0.2.1") };
+    let frame = ethernet(BOARD_NET.mac(), BROADCAST);
+    let found = ends(&mut hosts, Some(Direction::ToPeer), &frame, &is_mine);
+    assert_eq!(found, (0, To::Group));
+    assert_eq!(hosts.titles(), ["board 192.0.2.1", "192.0.2.2"]);
 }
 
 #[test]

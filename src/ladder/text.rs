@@ -6,16 +6,22 @@
 //! arrow goes to the right as well, and what does not fit there into lines of its own. On a narrow terminal
 //! the lanes have all the width, and what is said of a frame stands below its arrow. ASCII throughout.
 
+mod arrow;
+mod header;
+
 use std::env;
 use std::fmt::Write;
 use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
+use self::arrow::{arrow, named, to_all};
 use super::hosts::To;
-use super::rung::{Frame, Rung, Rungs, seconds};
+use super::lanes::HOSTS_MAX;
+use super::rung::{Frame, Rung, Rungs};
+use super::time::{TimeFormat, Utc, seconds};
 use crate::capture::Direction;
-use crate::output;
+use crate::output::{self, width};
 
 /// Width where no terminal says otherwise.
 const WIDTH: usize = 100;
@@ -26,10 +32,14 @@ const WIDTH_MAX: usize = 400;
 const WIDTH_BESIDE: usize = 60;
 /// Characters of the time and the space after it, unless times are longer.
 const TIME: usize = 12;
-/// An arrow's least length on either side of its label.
-const SHAFT: usize = 2;
-/// By how much the arrow of a dropped frame falls short.
-const SHORT: usize = 5;
+/// Likewise of a date and a time of day.
+const DATE: usize = 27;
+/// Lanes that are drawn at most, and how far apart they are if there are more than [`HOSTS_MAX`].
+const LANES_MAX: usize = 64;
+const LANES_APART: usize = 10;
+
+/// The lanes' least room, which is kept though a line gets longer than it should.
+const ROOM_MIN: usize = 20;
 
 /// How a [`Ladder`] looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +77,13 @@ pub struct Ladder {
     rungs: Rungs,
     titles: Vec<String>,
     width: usize,
+    /// Digits of the frames' numbers, if they are shown.
+    digits: Option<usize>,
+    times: TimeFormat,
     /// Characters of the time and the space after it.
     time: usize,
+    /// When the last frame was that was drawn.
+    last: Option<i64>,
     colour: bool,
 }
 
@@ -100,14 +115,46 @@ impl Ladder {
     #[must_use]
     pub fn new(style: Style) -> Self {
         let width = style.width.clamp(WIDTH_MIN, WIDTH_MAX);
-        let (rungs, titles, time) = (Rungs::default(), Vec::new(), TIME);
-        Self { rungs, titles, width, time, colour: style.colour }
+        Self {
+            rungs: Rungs::default().of_columns(lanes_max(width)),
+            titles: Vec::new(),
+            width,
+            digits: None,
+            times: TimeFormat::default(),
+            time: TIME,
+            last: None,
+            colour: style.colour,
+        }
     }
 
     /// Has room for that many microseconds; of longer times the last decimals are left out.
     #[must_use]
     pub fn of_times(mut self, micros: i64) -> Self {
         self.time = TIME.max(seconds(Some(micros)).len() + 1);
+        self
+    }
+
+    /// Shows these times; to be called after [`Ladder::of_times`].
+    #[must_use]
+    pub const fn with_times(mut self, times: TimeFormat) -> Self {
+        self.times = times;
+        if let TimeFormat::Absolute = times {
+            self.time = DATE;
+        }
+        self
+    }
+
+    /// Shows the frames' numbers, with room for so many digits.
+    #[must_use]
+    pub const fn with_numbers(mut self, digits: usize) -> Self {
+        self.digits = Some(digits);
+        self
+    }
+
+    /// Draws the frames that these make rungs of, in their columns.
+    #[must_use]
+    pub fn of_rungs(mut self, rungs: Rungs) -> Self {
+        self.rungs = rungs;
         self
     }
 
@@ -131,24 +178,35 @@ impl Ladder {
         self.frame(&frame).expect("Ethernet is drawn")
     }
 
-    /// Likewise of any frame. `None` if its link is not one that can be drawn.
+    /// Likewise of any frame. `None` if there is no rung of it; see [`Rungs::frame`].
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<String> {
         let rung = self.rungs.frame(frame)?;
-        let titles = self.rungs.titles();
         let mut out = String::new();
-        if titles != self.titles {
-            self.titles = titles;
-            out = self.header();
-            out.push('\n');
+        if self.rungs.has_new_titles() {
+            let titles = self.rungs.titles();
+            if titles != self.titles {
+                self.titles = titles;
+                out = self.header();
+                out.push('\n');
+            }
         }
         self.draw(&rung, &mut out);
+        self.last = rung.micros.or(self.last);
         Some(out)
     }
 
-    /// See [`Rungs::forgotten`].
+    /// What the frames were made to rungs by.
     #[must_use]
-    pub const fn forgotten(&self) -> u64 {
-        self.rungs.forgotten()
+    pub fn into_rungs(self) -> Rungs {
+        self.rungs
+    }
+
+    /// Characters of what stands left of the lanes.
+    const fn margin(&self) -> usize {
+        match self.digits {
+            Some(digits) => digits + 1 + self.time,
+            None => self.time,
+        }
     }
 
     /// Whether nothing stands beside the lanes.
@@ -158,7 +216,10 @@ impl Ladder {
 
     /// Characters from the first lane to the last.
     const fn span(&self) -> usize {
-        if self.narrow() { self.width - self.time - 1 } else { (self.width - self.time) * 3 / 5 }
+        // No terminal is too narrow for a line.
+        let room = self.width.saturating_sub(self.margin() + 1);
+        let room = if room < ROOM_MIN { ROOM_MIN } else { room };
+        if self.narrow() { room } else { (room + 1) * 3 / 5 }
     }
 
     /// Where the lanes are, from the first one.
@@ -167,52 +228,14 @@ impl Ladder {
         (0..self.titles.len()).map(|index| index * self.span() / gaps).collect()
     }
 
-    fn header(&self) -> String {
-        let mut out = format!("{:>width$} ", "seconds", width = self.time - 1);
-        let lanes = self.lanes();
-        let room = |index: usize| lanes.get(index + 1).map_or(usize::MAX, |n| n - lanes[index] - 1);
-        let cut: Vec<_> = self.titles.iter().enumerate().map(|(i, t)| tail(t, room(i))).collect();
-        // As far as all have room, for else they differ only by where they are cut.
-        let least = (0..cut.len()).map(room).min().unwrap_or(0);
-        let ends: Vec<_> = self.titles.iter().map(|title| tail(title, least)).collect();
-        let alike = (1..ends.len()).any(|index| ends[..index].contains(&ends[index]));
-        if self.narrow() || alike {
-            self.titles_below_each_other(&lanes, &mut out);
-            return out;
-        }
-        for (index, title) in cut.iter().enumerate() {
-            let at = self.time + lanes[index];
-            // What came before was cut to end before this lane.
-            let _ = write!(out, "{:pad$}{title}", "", pad = at - out.chars().count());
-        }
-        out
-    }
-
-    /// A line for each title, which begins at its lane or ends at the last one.
-    fn titles_below_each_other(&self, lanes: &[usize], out: &mut String) {
-        let room = self.width - self.time;
-        for (index, title) in self.titles.iter().enumerate() {
-            if index > 0 {
-                let _ = write!(out, "\n{:width$}", "", width = self.time);
-            }
-            let title = tail(title, room);
-            let at = lanes[index].min(room - title.chars().count());
-            let mut row = vec![' '; at];
-            for &lane in lanes[..index].iter().filter(|&&lane| lane < at) {
-                row[lane] = '|';
-            }
-            out.extend(row);
-            out.push_str(&title);
-        }
-    }
-
     fn draw(&self, rung: &Rung, out: &mut String) {
         let lanes = self.lanes();
         let from = lanes[rung.from];
-        let mut row = vec![' '; self.span() + 1];
+        let mut row = vec![b' '; self.span() + 1];
         for &lane in &lanes {
-            row[lane] = '|';
+            row[lane] = b'|';
         }
+        let row = String::from_utf8(row).expect("it is ASCII");
         let to = match rung.to {
             To::Column(to) => Some(lanes[to]),
             // To where a lane would come.
@@ -229,20 +252,32 @@ impl Ladder {
         } else {
             (0, 0, String::new(), named(rung))
         };
-        let lane_text = |range: &[char]| range.iter().collect::<String>();
         let ink = if rung.dropped { Ink::Dropped } else { Ink::Plain };
-        let _ = write!(out, "{:>width$} ", self.seconds(rung.micros), width = self.time - 1);
-        self.paint(out, Ink::Lane, &lane_text(&row[..start]));
+        if let Some(digits) = self.digits {
+            let _ = write!(out, "{:>digits$} ", rung.number);
+        }
+        let _ = write!(out, "{:>width$} ", self.time(rung), width = self.time - 1);
+        self.paint(out, Ink::Lane, &row[..start]);
         self.paint(out, ink, &arrow);
-        self.paint(out, Ink::Lane, &lane_text(&row[end..]));
+        self.paint(out, Ink::Lane, &row[end..]);
         // What goes on in a line of its own stands beside all lanes, or on a narrow terminal beside the first.
         let beside = if self.narrow() { &row[..1] } else { &row[..] };
-        self.remarks(rung, rest, &lane_text(beside), out);
+        self.remarks(rung, rest, beside, out);
         out.truncate(out.trim_end().len());
     }
 
     /// A time that fits, so that the lanes stay where they are.
-    fn seconds(&self, micros: Option<i64>) -> String {
+    fn time(&self, rung: &Rung) -> String {
+        let micros = match self.times {
+            TimeFormat::Relative => rung.micros,
+            TimeFormat::Delta => {
+                let since = |at: i64| at.saturating_sub(self.last.unwrap_or(at));
+                rung.micros.map(since)
+            }
+            TimeFormat::Absolute => {
+                return rung.epoch.map_or_else(|| "-".into(), |micros| Utc(micros).to_string());
+            }
+        };
         let mut text = seconds(micros);
         let point = text.find('.').unwrap_or(0);
         text.truncate((self.time - 1).max(point));
@@ -251,9 +286,10 @@ impl Ladder {
 
     /// The remarks, word by word, right of `lanes`; the first line has its lanes already.
     fn remarks(&self, rung: &Rung, rest: String, lanes: &str, out: &mut String) {
-        let margin = self.time + lanes.len() + 2;
+        let left = self.margin();
+        let margin = left + lanes.len() + 2;
         // A narrow terminal's first line is full.
-        let mut column = if self.narrow() { self.width } else { self.time + lanes.len() };
+        let mut column = if self.narrow() { self.width } else { left + lanes.len() };
         let note = if rung.dropped { Ink::Dropped } else { Ink::Remark };
         let marks = rung.marks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let pieces = [(Ink::Plain, rest), (Ink::Mark, marks), (note, rung.notes.clone())];
@@ -261,14 +297,14 @@ impl Ladder {
         for (index, (ink, text)) in pieces.iter().enumerate().filter(|(_, (_, t))| !t.is_empty()) {
             let separator = if index < last { ";" } else { "" };
             for word in format!("{text}{separator}").split_whitespace() {
-                let len = word.chars().count();
+                let len = width(word);
                 // A word that has no room beside the lanes is in a line of its own, beside the first of them.
                 let long = margin + len > self.width;
                 if long || (column > margin && column + 1 + len > self.width) {
                     let lanes = if long { &lanes[..1] } else { lanes };
-                    let _ = write!(out, "\n{:width$}", "", width = self.time);
+                    let _ = write!(out, "\n{:left$}", "");
                     self.paint(out, Ink::Lane, lanes);
-                    column = self.time + lanes.len();
+                    column = left + lanes.len();
                 }
                 let space = if long {
                     2
@@ -293,98 +329,7 @@ impl Ladder {
     }
 }
 
-/// A rung's arrow of that many characters, and what had no room on it.
-fn arrow(rung: &Rung, len: usize, rightward: bool) -> (String, String) {
-    let ports = rung.ports.map_or_else(Default::default, |(from, to)| {
-        let (left, right) = if rightward { (from, to) } else { (to, from) };
-        (left.to_string(), right.to_string())
-    });
-    let short = if rung.dropped { SHORT } else { 0 };
-    let needed = |ports: &(String, String), label: &str| {
-        let ends = [&ports.0, &ports.1].iter().filter(|port| !port.is_empty()).count();
-        ports.0.len() + ports.1.len() + ends + short + label.chars().count() + 2 + 2 * SHAFT
-    };
-    let none = (String::new(), String::new());
-    if needed(&ports, &rung.label) <= len {
-        (shaft(&ports, &rung.label, len, rightward, rung.dropped), String::new())
-    } else if needed(&ports, "") <= len {
-        (shaft(&ports, "", len, rightward, rung.dropped), rung.label.clone())
-    } else {
-        (shaft(&none, "", len, rightward, rung.dropped), named(rung))
-    }
-}
-
-/// A rung's label with its ports, which a label that names its ends has already.
-fn named(rung: &Rung) -> String {
-    match rung.ports {
-        Some((from, to)) if rung.to != To::Same => format!("{from}>{to} {}", rung.label),
-        _ => rung.label.clone(),
-    }
-}
-
-/// The arrow of a frame to a group, from one lane at `from` across all others up to the ends of the span, and
-/// what had no room on it.
-fn to_all(rung: &Rung, from: usize, span: usize) -> (String, String) {
-    let mut line = vec!['-'; span + 1];
-    (line[0], line[span], line[from]) = ('|', '|', '|');
-    if from > 0 {
-        line[1] = if rung.dropped { 'x' } else { '<' };
-    }
-    if from < span {
-        line[span - 1] = if rung.dropped { 'x' } else { '>' };
-    }
-    let text: Vec<char> = format!(" {} ", named(rung)).chars().collect();
-    let (start, end) = if from > span / 2 { (1, from) } else { (from + 1, span) };
-    if text.len() + 2 * SHAFT > end - start {
-        return (line.into_iter().collect(), named(rung));
-    }
-    let at = start + (end - start - text.len()) / 2;
-    line[at..at + text.len()].copy_from_slice(&text);
-    (line.into_iter().collect(), String::new())
-}
-
-/// A title's end, for that tells addresses of one network apart.
-fn tail(title: &str, room: usize) -> String {
-    let len = title.chars().count();
-    if len <= room {
-        return title.to_string();
-    }
-    let end: String = title.chars().skip(len + 2 - room.min(len).max(2)).collect();
-    format!("..{end}").chars().take(room).collect()
-}
-
-/// `7 <---- label ---- 49152`, in exactly `len` characters.
-fn shaft(
-    ports: &(String, String),
-    label: &str,
-    len: usize,
-    rightward: bool,
-    dropped: bool,
-) -> String {
-    let left = if ports.0.is_empty() { String::new() } else { format!("{} ", ports.0) };
-    let right = if ports.1.is_empty() { String::new() } else { format!(" {}", ports.1) };
-    let room = len.saturating_sub(left.len() + right.len());
-    let short = if dropped { SHORT.min(room / 2) } else { 0 };
-    let reach = room - short;
-    let mut line = vec!['-'; reach];
-    let head = if rightward { reach.checked_sub(1) } else { (reach > 0).then_some(0) };
-    if let Some(head) = head {
-        line[head] = match (dropped, rightward) {
-            (true, _) => 'x',
-            (false, true) => '>',
-            (false, false) => '<',
-        };
-    }
-    if !label.is_empty() {
-        let text: Vec<char> = format!(" {label} ").chars().collect();
-        let at = (reach - text.len()) / 2;
-        line[at..at + text.len()].copy_from_slice(&text);
-    }
-    let line: String = line.into_iter().collect();
-    let gap = " ".repeat(short);
-    if rightward {
-        format!("{left}{line}{gap}{right}")
-    } else {
-        format!("{left}{gap}{line}{right}")
-    }
+/// Lanes for which a width has room.
+pub(super) fn lanes_max(width: usize) -> usize {
+    (width.saturating_sub(TIME) * 3 / 5 / LANES_APART + 1).clamp(HOSTS_MAX, LANES_MAX)
 }

@@ -15,10 +15,12 @@ pub(super) enum Checksum {
     Wrong,
 }
 
-/// The sum of 16-bit words, not yet folded.
+/// The sum of 16-bit words, not yet folded: two at a time, which comes to the same (RFC 1071, 2).
 pub(super) fn words(bytes: &[u8]) -> u64 {
-    let (pairs, last) = bytes.as_chunks::<2>();
-    let sum: u64 = pairs.iter().map(|&pair| u64::from(u16::from_be_bytes(pair))).sum();
+    let (fours, rest) = bytes.as_chunks::<4>();
+    let (pairs, last) = rest.as_chunks::<2>();
+    let sum: u64 = fours.iter().map(|&four| u64::from(u32::from_be_bytes(four))).sum();
+    let sum = pairs.iter().fold(sum, |sum, &pair| sum + u64::from(u16::from_be_bytes(pair)));
     sum + last.first().map_or(0, |&byte| u64::from(byte) << 8)
 }
 

@@ -109,7 +109,7 @@ const IP: &[(u16, &str)] = &[
 ];
 
 /// Shown for an IP packet that is not looked into.
-pub(super) fn ip(number: u8) -> String {
+pub(crate) fn ip(number: u8) -> String {
     named(IP, number.into()).unwrap_or_else(|| format!("IP protocol {number}"))
 }
 

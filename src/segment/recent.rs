@@ -3,9 +3,10 @@
 //! Two generations: what is used moves to the young one, and when that is full, the old one is forgotten and the
 //! young one becomes it. So the latest [`Recent::GENERATION`] entries are always there.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::mem;
+
+use foldhash::{HashMap, HashMapExt};
 
 /// The map. Nothing goes through it in its order, so that what is drawn is the same each time.
 #[derive(Debug)]
@@ -28,6 +29,17 @@ impl<K, V> Recent<K, V> {
     /// How many were forgotten so far.
     pub(crate) const fn forgotten(&self) -> u64 {
         self.forgotten
+    }
+}
+
+impl<K: Copy + Eq + Hash, V: Copy> Recent<K, V> {
+    /// What is known under `key`, which is used by that.
+    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
+        if let Some(value) = self.young.get(key) {
+            return Some(*value);
+        }
+        let value = *self.old.get(key)?;
+        Some(*self.entry(*key, || value))
     }
 }
 
@@ -73,9 +85,10 @@ mod tests {
         for key in 0..3 * GENERATION {
             *recent.entry(key, || 0) += 1;
             *recent.entry(0, || 0) += 1;
+            assert_eq!(recent.get(&1).is_some(), key > 0, "it was used again and again");
         }
         assert_eq!(recent.peek(&0), Some(&(3 * GENERATION + 1)));
-        assert_eq!(recent.peek(&1), None);
+        assert_eq!(recent.peek(&2), None);
         assert!(recent.peek(&(3 * GENERATION - 1)).is_some());
         let held = recent.young.len() + recent.old.len();
         assert_eq!(held as u64 + recent.forgotten(), 3 * GENERATION as u64);

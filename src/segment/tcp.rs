@@ -1,6 +1,6 @@
 //! TCP segments: the header as far as it is shown, with numbers relative to where a direction began.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
 use super::checksum::{self, Checksum};
@@ -45,6 +45,12 @@ pub struct Segment {
     pub len: usize,
     /// The window field, unscaled.
     pub window: u16,
+    /// The longest segment that the sender wants, from a SYN's option.
+    pub mss: Option<u16>,
+    /// A SYN permits selective acknowledgements (RFC 2018, 2).
+    pub sack_permitted: bool,
+    /// A SYN's or any segment's timestamp, and the one that it echoes (RFC 7323, 3).
+    pub timestamps: Option<(u32, u32)>,
     /// By how many bits the sender's later windows are to be shifted, from a SYN's option.
     pub window_scale: Option<u8>,
     /// Blocks that are acknowledged selectively, relative as `ack_number` is.
@@ -68,19 +74,13 @@ pub enum Start {
 
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags = [
-            (self.syn, "SYN"),
-            (self.fin, "FIN"),
-            (self.rst, "RST"),
-            (self.psh, "PSH"),
-            (self.ack, "ACK"),
-            (self.urg, "URG"),
-            (self.ece, "ECE"),
-            (self.cwr, "CWR"),
-        ];
-        let names: Vec<_> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
-        let names = if names.is_empty() { "no flags".to_string() } else { names.join(" ") };
-        write!(f, "{names} seq={}", self.seq)?;
+        let mut none = true;
+        for name in self.flags() {
+            f.write_str(if none { "" } else { " " })?;
+            f.write_str(name)?;
+            none = false;
+        }
+        write!(f, "{} seq={}", if none { "no flags" } else { "" }, self.seq)?;
         if self.ack {
             write!(f, " ack={}", self.ack_number)?;
         }
@@ -146,6 +146,57 @@ impl Fields<'_> {
     }
 }
 
+impl Fields<'_> {
+    fn number(&self, kind: u8) -> Option<u16> {
+        Some(u16::from_be_bytes(self.option(kind)?.try_into().ok()?))
+    }
+
+    fn timestamps(&self) -> Option<(u32, u32)> {
+        let (words, []) = self.option(8)?.as_chunks::<4>() else { return None };
+        let [value, echo] = words else { return None };
+        Some((u32::from_be_bytes(*value), u32::from_be_bytes(*echo)))
+    }
+}
+
+impl Segment {
+    /// The names of the flags that are set.
+    pub(crate) fn flags(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let flags = [
+            (self.syn, "SYN"),
+            (self.fin, "FIN"),
+            (self.rst, "RST"),
+            (self.psh, "PSH"),
+            (self.ack, "ACK"),
+            (self.urg, "URG"),
+            (self.ece, "ECE"),
+            (self.cwr, "CWR"),
+        ];
+        flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name)
+    }
+
+    /// A SYN's options in Wireshark's words, each after a space.
+    pub(crate) fn syn_options(&self) -> String {
+        let mut out = String::new();
+        if !self.syn {
+            return out;
+        }
+        if let Some(mss) = self.mss {
+            let _ = write!(out, " MSS={mss}");
+        }
+        if let Some(scale) = self.window_scale {
+            // More counts as 14 (RFC 7323, 2.3).
+            let _ = write!(out, " WS={}", 1_u32 << scale.min(14));
+        }
+        if self.sack_permitted {
+            out.push_str(" SACK_PERM");
+        }
+        if let Some((value, _)) = self.timestamps {
+            let _ = write!(out, " TSval={value}");
+        }
+        out
+    }
+}
+
 impl Beginnings {
     /// The segment in an IP packet's payload, and what its checksum says. `None` if its header was not captured.
     pub(super) fn read(
@@ -169,9 +220,7 @@ impl Beginnings {
         let checksum = checksum::transport((from, to), 6, view, 16);
         let sound = checksum != Checksum::Wrong;
         let (there, back) = ((source, destination), (destination, source));
-        let taken = self.learn(there, back, &fields, sound);
-        let initial = self.initial(there);
-        let peer = self.initial(back);
+        let (taken, initial, peer) = self.learn(there, back, &fields, sound);
         let relative =
             |number: u32, initial: Option<u32>| number.wrapping_sub(initial.unwrap_or(0));
         let (syn, ack) = (fields.has(1), fields.has(4));
@@ -208,6 +257,9 @@ impl Beginnings {
             initial: initial.unwrap_or(0),
             len: view.len.saturating_sub(fields.header_len),
             window: view.u16(14)?,
+            mss: fields.number(2).filter(|_| syn),
+            sack_permitted: syn && fields.option(4).is_some(),
+            timestamps: fields.timestamps(),
             window_scale: if syn { scale } else { None },
             sack,
             sound,
@@ -217,42 +269,40 @@ impl Beginnings {
     }
 
     /// Takes the initial sequence numbers of both directions from a segment, as far as it tells; whether it is
-    /// the first of its connection and no SYN. A RST may answer to a connection that never was, with numbers of its
-    /// own. A segment whose checksum is wrong teaches only what nobody else has.
+    /// the first of its connection and no SYN, and what is known then. A RST may answer to a connection that never
+    /// was, with numbers of its own. A segment whose checksum is wrong teaches only what nobody else has.
     fn learn(
         &mut self,
         there: FourTuple,
         back: FourTuple,
         fields: &Fields<'_>,
         sound: bool,
-    ) -> bool {
-        let (syn, ack) = (fields.has(1), fields.has(4));
-        let missing = |known: Option<&Beginning>| known.is_none_or(|known| known.doubtful && sound);
-        let new = [there, back].iter().all(|tuple| missing(self.0.peek(tuple)));
-        if syn && (sound || missing(self.0.peek(&there))) {
+    ) -> (bool, Option<u32>, Option<u32>) {
+        let (syn, ack, rst) = (fields.has(1), fields.has(4), fields.has(2));
+        let missing = |known: Option<Beginning>| known.is_none_or(|known| known.doubtful && sound);
+        let (mut mine, mut peer) = (self.0.get(&there), self.0.get(&back));
+        let new = missing(mine) && missing(peer);
+        if syn && (sound || missing(mine)) {
             // The same ports again are another connection.
-            if !ack && self.initial(there).is_some_and(|initial| initial != fields.seq) {
+            if !ack && mine.is_some_and(|known| known.number != fields.seq) {
                 self.0.remove(&back);
+                peer = None;
             }
-            self.remember(there, fields.seq, !sound);
-        } else if fields.has(2) {
-            return false;
-        } else if missing(self.0.peek(&there)) {
-            self.remember(there, fields.seq.wrapping_sub(1), !sound);
+            mine = Some(self.remember(there, fields.seq, !sound));
+        } else if !rst && missing(mine) {
+            mine = Some(self.remember(there, fields.seq.wrapping_sub(1), !sound));
         }
-        if ack && missing(self.0.peek(&back)) {
-            self.remember(back, fields.ack_number.wrapping_sub(1), !sound);
+        if (syn || !rst) && ack && missing(peer) {
+            peer = Some(self.remember(back, fields.ack_number.wrapping_sub(1), !sound));
         }
-        new && !syn
+        let number = |known: Option<Beginning>| known.map(|known| known.number);
+        (new && !syn && !rst, number(mine), number(peer))
     }
 
-    fn initial(&self, tuple: FourTuple) -> Option<u32> {
-        self.0.peek(&tuple).map(|beginning| beginning.number)
-    }
-
-    fn remember(&mut self, tuple: FourTuple, number: u32, doubtful: bool) {
+    fn remember(&mut self, tuple: FourTuple, number: u32, doubtful: bool) -> Beginning {
         let beginning = Beginning { number, doubtful };
         *self.0.entry(tuple, || beginning) = beginning;
+        beginning
     }
 }
 
@@ -276,6 +326,9 @@ impl Segment {
             initial: 1,
             len: 0,
             window: 100,
+            mss: None,
+            sack_permitted: false,
+            timestamps: None,
             window_scale: None,
             sack: [None; SACK_BLOCKS],
             sound: true,

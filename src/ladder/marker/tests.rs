@@ -7,6 +7,9 @@ use super::*;
 struct Talk {
     marker: Marker,
     millis: i64,
+    /// What the last segment told of times.
+    round_trip: Option<u64>,
+    handshake: Option<u64>,
 }
 
 fn segment(client: bool, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Segment {
@@ -14,6 +17,14 @@ fn segment(client: bool, flags: &str, seq: u32, ack: u32, len: usize, window: u1
     let [source, destination] = if client { ends } else { [ends[1], ends[0]] };
     let segment = Segment::with_flags(source, destination, flags);
     Segment { seq, ack_number: ack, len, window, ..segment }
+}
+
+/// What is told of a segment: the window if it is another than before, or 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    marks: Vec<Mark>,
+    window: Option<u32>,
+    unscaled: bool,
 }
 
 fn seen(marks: &[Mark], window: Option<u32>) -> Seen {
@@ -32,8 +43,16 @@ impl Talk {
 
     fn look(&mut self, segment: &Segment) -> Seen {
         self.millis += 1;
-        let frame = format!("{segment:?}");
-        self.marker.look(Instant::from_millis(self.millis), segment, frame.as_bytes())
+        let Segment { source, seq, ack_number, len, window, .. } = segment;
+        // Told apart by its beginning, as frames are.
+        let frame = format!("{source} {segment} {seq} {ack_number} {len} {window}");
+        let now = Instant::from_millis(self.millis);
+        let seen = self.marker.look(now, segment, frame.as_bytes());
+        let unscaled = seen.window.is_some_and(|window| window.unscaled);
+        let window = seen.window.filter(|window| window.news).map(|window| window.bytes);
+        self.round_trip = seen.round_trip.map(|time| time.total_millis());
+        self.handshake = seen.handshake.map(|time| time.total_millis());
+        Seen { marks: seen.marks, window, unscaled }
     }
 
     fn client(&mut self, flags: &str, seq: u32, ack: u32, len: usize, window: u16) -> Seen {
@@ -268,4 +287,31 @@ fn connections_are_forgotten_before_they_are_too_many_which_is_counted() {
     assert_eq!(look(MANY, 1), (vec![], u64::from(MANY) / 2));
     assert_eq!(look(MANY - 1, 21).0, [Mark::Gap], "it is still known");
     assert_eq!(look(0, 21).0, [], "it was the oldest");
+}
+
+#[test]
+fn round_trips_are_from_a_segment_to_the_acknowledgement_of_it_and_not_of_a_second_try() {
+    let mut talk = Talk::default();
+    talk.client("S", 0, 0, 0, 100);
+    talk.millis += 29;
+    talk.board("SA", 0, 1, 0, 100);
+    assert_eq!((talk.round_trip, talk.handshake), (Some(30), None));
+    talk.millis += 4;
+    talk.client("A", 1, 1, 0, 100);
+    assert_eq!((talk.round_trip, talk.handshake), (Some(5), Some(35)));
+    talk.client_is(1, 10, &[]);
+    assert_eq!((talk.round_trip, talk.handshake), (None, None));
+    talk.client_is(11, 10, &[]);
+    talk.millis += 19;
+    talk.board("A", 1, 21, 0, 100);
+    assert_eq!(talk.round_trip, Some(20), "of the latest");
+    talk.client_is(21, 10, &[]);
+    talk.millis += 300;
+    talk.client_is(21, 10, &[Mark::Retransmission]);
+    talk.board("A", 1, 31, 0, 100);
+    assert_eq!(talk.round_trip, None);
+    // Neither is a keep-alive one.
+    talk.client_is(30, 1, &[Mark::KeepAlive]);
+    talk.board("A", 1, 31, 0, 100);
+    assert_eq!(talk.round_trip, None);
 }
