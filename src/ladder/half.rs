@@ -248,8 +248,7 @@ impl HalfConnection {
         if peer.asked == Asked::KeepAlive {
             return Some(Mark::KeepAliveAnswer);
         }
-        let under_way = peer.next.is_some_and(|next| after(next, segment.ack_number));
-        (under_way && segment.window > 0).then(|| {
+        (segment.window > 0).then(|| {
             self.again += 1;
             Mark::DuplicateAck(self.again)
         })

@@ -13,8 +13,8 @@ pub enum Mark {
     SpuriousRetransmission,
     /// The same frame was there a moment ago.
     Duplicate,
-    /// It acknowledges the same again, with the same window, while data is under way; for which time since the
-    /// number was new.
+    /// It acknowledges the same again, with the same window, whether data is under way or not; for which time
+    /// since the number was new.
     DuplicateAck(u32),
     /// It begins after what was sent so far: something was not captured.
     Gap,

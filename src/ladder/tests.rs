@@ -93,6 +93,19 @@ fn a_hosts_addresses_share_a_column_and_hosts_behind_a_router_do_not() {
 }
 
 #[test]
+fn behind_a_router_addresses_of_two_kinds_are_two_hosts() {
+    let mut hosts = Hosts::default();
+    let mut column = |source: &str| {
+        let frame = ethernet(mac(2), BOARD_NET.mac());
+        ends(&mut hosts, Some(Direction::ToBoard), &frame, &packet(source, "192.0.2.1")).0
+    };
+    assert_eq!(["198.51.100.1", "198.51.100.2"].map(&mut column), [1, 2]);
+    assert_eq!(column("2001:db8:1::9"), 3);
+    // Which no router passes on.
+    assert_eq!(column("fe80::2"), 1);
+}
+
+#[test]
 fn there_are_as_many_columns_as_are_asked_for() {
     let mut hosts = Hosts::default();
     hosts.of_lanes(Lanes::as_they_come(64));
