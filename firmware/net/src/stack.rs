@@ -13,7 +13,7 @@
 //! |---|---|
 //! | what becomes of a frame that comes in | `ingress` |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
-//! | addresses, gateways, groups | `interface` |
+//! | addresses, gateways, groups | `interface`, and `dhcp` with that feature |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
 //! | MAC addresses | `resolve` |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
@@ -21,6 +21,8 @@
 mod address;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
+#[cfg(feature = "dhcp")]
+mod dhcp;
 mod egress;
 mod hygiene;
 mod ingress;
@@ -79,6 +81,8 @@ pub struct NetStack<'a> {
     capabilities: DeviceCapabilities,
     neighbors: Neighbors,
     identity: Identity,
+    #[cfg(feature = "dhcp")]
+    dhcp: crate::dhcp::Dhcp<'a>,
     pool: Pool<'a>,
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
@@ -162,6 +166,8 @@ impl<'a> NetStack<'a> {
             capabilities,
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
+            #[cfg(feature = "dhcp")]
+            dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
@@ -224,6 +230,8 @@ impl<'a> NetStack<'a> {
         self.dirty = true;
         self.neighbors.clear();
         self.announce();
+        #[cfg(feature = "dhcp")]
+        self.dhcp_link_up();
         for slot in &mut *self.pool.slots {
             slot.tcb.retry_now(self.now);
         }

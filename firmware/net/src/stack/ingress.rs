@@ -26,6 +26,8 @@ use crate::workaround::options;
 pub(super) enum Recipient {
     Tcp,
     Others,
+    #[cfg(feature = "dhcp")]
+    Dhcp,
 }
 
 impl NetStack<'_> {
@@ -116,6 +118,11 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         if !self.is_clean(packet) {
+            return;
+        }
+        #[cfg(feature = "dhcp")]
+        if problem.is_none() && self.is_from_server(packet) {
+            self.from_server(bytes, packet, transmit);
             return;
         }
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
@@ -371,6 +378,8 @@ impl NetStack<'_> {
         let set = match recipient {
             Recipient::Tcp => &mut self.pool.set,
             Recipient::Others => &mut self.others,
+            #[cfg(feature = "dhcp")]
+            Recipient::Dhcp => &mut self.dhcp.set,
         };
         self.interface.poll_ingress_single(self.now, &mut device, set);
     }

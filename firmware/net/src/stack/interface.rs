@@ -17,6 +17,8 @@ use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 use super::address::to_address;
 use super::address::to_endpoint;
 use super::{Error, NetStack};
+#[cfg(feature = "dhcp")]
+use crate::dhcp::Hostname;
 use crate::frame::same;
 use crate::limits::Limits;
 
@@ -37,6 +39,11 @@ pub struct NetConfig {
     limits: Limits,
     ipv4: Option<Ipv4Cidr>,
     ipv4_gateway: Option<Ipv4Address>,
+    /// The two are DHCP's to set.
+    #[cfg(feature = "dhcp")]
+    dhcp: bool,
+    #[cfg(feature = "dhcp")]
+    hostname: Hostname,
     #[cfg(feature = "ipv6")]
     ipv6: Option<Ipv6Cidr>,
     #[cfg(feature = "ipv6")]
@@ -53,6 +60,10 @@ impl NetConfig {
             limits: Limits::new(),
             ipv4: None,
             ipv4_gateway: None,
+            #[cfg(feature = "dhcp")]
+            dhcp: false,
+            #[cfg(feature = "dhcp")]
+            hostname: Hostname::NONE,
             #[cfg(feature = "ipv6")]
             ipv6: None,
             #[cfg(feature = "ipv6")]
@@ -75,13 +86,45 @@ impl NetConfig {
     /// With this IPv4 address and prefix.
     #[must_use]
     pub const fn with_ipv4(self, address: Ipv4Cidr) -> Self {
-        Self { ipv4: Some(address), ..self }
+        let this = Self { ipv4: Some(address), ..self };
+        #[cfg(feature = "dhcp")]
+        let this = Self { dhcp: false, ..this };
+        this
     }
 
     /// Without an IPv4 address.
     #[must_use]
     pub const fn without_ipv4(self) -> Self {
-        Self { ipv4: None, ipv4_gateway: None, ..self }
+        let this = Self { ipv4: None, ipv4_gateway: None, ..self };
+        #[cfg(feature = "dhcp")]
+        let this = Self { dhcp: false, ..this };
+        this
+    }
+
+    /// With the IPv4 address, prefix, and gateway that a DHCP server gives (RFC 2131), or a link-local address if none
+    /// answers (RFC 3927); see [`crate::dhcp`]. On a device without MAC addresses there is none.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub const fn with_dhcp(self) -> Self {
+        Self { ipv4: None, ipv4_gateway: None, dhcp: true, ..self }
+    }
+
+    /// With what DHCP says is ours for now.
+    #[cfg(feature = "dhcp")]
+    pub(super) const fn with_lease(
+        self,
+        ipv4: Option<Ipv4Cidr>,
+        ipv4_gateway: Option<Ipv4Address>,
+    ) -> Self {
+        Self { ipv4, ipv4_gateway, ..self }
+    }
+
+    /// With this name for DHCP servers (RFC 2132 3.14), as far as a host may be called so: see [`Hostname::new`]. It is the
+    /// one that [`NetStack::new`] is given; [`NetStack::reconfigure`] does not change it.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub const fn with_hostname(self, name: &str) -> Self {
+        Self { hostname: Hostname::new(name), ..self }
     }
 
     /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link. On a
@@ -123,6 +166,20 @@ impl NetConfig {
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Whether the IPv4 address is DHCP's to set.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub const fn dhcp(&self) -> bool {
+        self.dhcp
+    }
+
+    /// The name for DHCP servers.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub const fn hostname(&self) -> &Hostname {
+        &self.hostname
     }
 
     /// The IPv4 address and prefix.
@@ -307,7 +364,7 @@ impl NetStack<'_> {
         &self.config
     }
 
-    /// Becomes somebody else: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
+    /// Becomes somebody else, with [`NetConfig::with_dhcp`] whoever its server says: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
     /// address and the limits stay, and so do listeners, UDP sockets, and connections of an address that stays. The others end
     /// without a word to the peer, for nobody could send it; to their owners as [`Error::ConnectionReset`]. All neighbours are
     /// asked for anew, and the addresses are announced (RFC 5227 2.3).
@@ -315,6 +372,14 @@ impl NetStack<'_> {
     /// # Panics
     /// If these are more addresses than smoltcp has places for (its features `iface-max-addr-count-*`, 2 by default).
     pub fn reconfigure(&mut self, config: &NetConfig) {
+        #[cfg(feature = "dhcp")]
+        let config = &self.adopt(config);
+        self.take_addresses(config);
+    }
+
+    /// Takes the addresses and gateways of `config`.
+    #[inline(never)]
+    pub(super) fn take_addresses(&mut self, config: &NetConfig) {
         self.config = NetConfig { mac: self.config.mac, limits: self.config.limits, ..*config };
         self.config.apply(&mut self.interface, self.capabilities.medium);
         for index in self.pool.used() {

@@ -8,6 +8,8 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
+#[cfg(feature = "dhcp")]
+use crate::dhcp::exchange::Departed;
 use crate::frame::discovery::{Kind, MESSAGE_SIZE};
 use crate::frame::{Content, Frame, Segment};
 use crate::netstat::{Count, Counters};
@@ -26,6 +28,12 @@ pub(crate) struct Sent<'s> {
     pub(crate) asked: Option<IpAddress>,
     /// A frame was swallowed: it had no token.
     pub(crate) swallowed: bool,
+    /// Look for a message of smoltcp's DHCP client.
+    #[cfg(feature = "dhcp")]
+    pub(crate) watch: bool,
+    /// It left.
+    #[cfg(feature = "dhcp")]
+    pub(crate) departed: Option<Departed>,
     /// Those that may be sending data.
     slots: &'s mut [Slot],
     medium: Medium,
@@ -42,6 +50,10 @@ impl<'s> Sent<'s> {
             refused: false,
             asked: None,
             swallowed: false,
+            #[cfg(feature = "dhcp")]
+            watch: false,
+            #[cfg(feature = "dhcp")]
+            departed: None,
             slots,
             medium,
             now,
@@ -69,6 +81,10 @@ impl<'s> Sent<'s> {
             if let Some(segment) = frame.and_then(|frame| frame.segment()) {
                 self.segment(&segment);
             }
+        }
+        #[cfg(feature = "dhcp")]
+        if self.watch {
+            self.departed = Departed::read(bytes);
         }
         self.frames += 1;
         self.bytes += bytes.len() as Count;
