@@ -29,7 +29,7 @@ pub use hostname::Hostname;
 pub use lease::{Lease, Origin};
 
 use crate::limits::{
-    DHCP_ALONE, DHCP_RETRY_FIRST, DHCP_RETRY_MAX, PROBE_CONFLICTS, PROBE_RATE_LIMIT,
+    DECLINE_WAIT, DHCP_ALONE, DHCP_RETRY_FIRST, DHCP_RETRY_MAX, PROBE_CONFLICTS, PROBE_RATE_LIMIT,
 };
 use crate::place::Place;
 use crate::time::sooner;
@@ -152,14 +152,13 @@ impl<'a> Dhcp<'a> {
         }
         self.hold = now + wait;
         self.discovers = 0;
-        self.alone_at = self.alone_at.max(now + wait + DHCP_ALONE);
     }
 
     /// As at boot: the link came up, or it was switched on.
     pub(crate) fn start_afresh(&mut self, now: Instant) {
         (self.failures, self.conflicts) = (0, 0);
         (self.candidate, self.decline) = (None, None);
-        self.alone_at = now;
+        self.alone_at = now + DHCP_ALONE;
         self.start_over(now, Duration::ZERO);
     }
 
@@ -184,7 +183,11 @@ impl<'a> Dhcp<'a> {
             self.alone_at = if many { now + PROBE_RATE_LIMIT } else { now };
         } else {
             self.decline = self.lease.as_ref().map(|lease| (address, lease.server));
-            let wait = if many { PROBE_RATE_LIMIT } else { crate::limits::DECLINE_WAIT };
+            let wait = if many { PROBE_RATE_LIMIT } else { DECLINE_WAIT };
+            if self.conflicts == 1 {
+                // The next lease gets its chance.
+                self.alone_at = now + wait + DHCP_ALONE;
+            }
             self.start_over(now, wait);
         }
     }

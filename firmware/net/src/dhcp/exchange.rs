@@ -44,7 +44,8 @@ impl Departed {
     pub(crate) fn read(frame: &[u8]) -> Option<Self> {
         let packet = DhcpPacket::new_checked(frame.get(OFFSET..)?).ok()?;
         let kind = packet.options().find(|option| option.kind == MESSAGE_TYPE)?;
-        let to = Ipv4Packet::new_unchecked(EthernetFrame::new_unchecked(frame).payload()).dst_addr();
+        let to =
+            Ipv4Packet::new_unchecked(EthernetFrame::new_unchecked(frame).payload()).dst_addr();
         let question = match DhcpMessageType::from(*kind.data.first()?) {
             DhcpMessageType::Discover => Question::Discover,
             DhcpMessageType::Request if packet.client_ip().is_unspecified() => Question::Request,
@@ -171,8 +172,8 @@ impl Exchange {
 
 /// Whether an offer can become a lease: an address, and time to use it. The rest may come with the ACK.
 fn is_useful(offer: &DhcpRepr<'_>) -> bool {
-    let short = offer.lease_duration.is_some_and(|seconds| {
-        u64::from(seconds) < crate::limits::LEASE_MIN.secs()
-    });
+    let short = offer
+        .lease_duration
+        .is_some_and(|seconds| u64::from(seconds) < crate::limits::LEASE_MIN.secs());
     is_unicast(offer.your_ip) && !short
 }

@@ -62,7 +62,6 @@ impl NetStack<'_> {
         }
         if !self.config.dhcp() {
             self.dhcp.start_afresh(self.now);
-            self.dhcp.alone_at = self.now + DHCP_ALONE;
             return config.with_lease(None, None);
         }
         config.with_lease(self.config.ipv4(), self.config.ipv4_gateway())
@@ -76,7 +75,6 @@ impl NetStack<'_> {
             self.dhcp.exchange.reboot = Some(self.rng.next_u64() as u32);
         } else {
             self.dhcp.start_afresh(self.now);
-            self.dhcp.alone_at = self.now + DHCP_ALONE;
         }
     }
 
@@ -91,7 +89,7 @@ impl NetStack<'_> {
 
     /// Takes in what a server says.
     #[inline(never)]
-    pub(super) fn from_server<T: TxToken>(
+    pub(super) fn take_answer<T: TxToken>(
         &mut self,
         bytes: &[u8],
         packet: &Packet<'_>,
@@ -140,10 +138,17 @@ impl NetStack<'_> {
         }
         let probed = |known: &Lease| known.address.address() == address.address();
         match &mut dhcp.candidate {
-            Some(candidate) if candidate.origin == Origin::Dhcp && known.is_some_and(|known| probed(&known)) => {
+            Some(candidate)
+                if candidate.origin == Origin::Dhcp
+                    && known.is_some_and(|known| probed(&known)) =>
+            {
                 candidate.address = address;
             }
-            _ => self.try_out(address, Origin::Dhcp),
+            _ => {
+                // There is one lease at a time.
+                self.drop_address(Origin::Dhcp);
+                self.try_out(address, Origin::Dhcp);
+            }
         }
     }
 
@@ -329,7 +334,8 @@ impl NetStack<'_> {
         let Some(lease) = dhcp.lease.as_ref().filter(|lease| now < lease.rebinds) else { return };
         let since = *dhcp.stalled.get_or_insert(now);
         if now >= since + RENEW_STALL {
-            let wait = RENEW_RETRY.max(Duration::from_micros((lease.rebinds - now).total_micros() / 2));
+            let wait =
+                RENEW_RETRY.max(Duration::from_micros((lease.rebinds - now).total_micros() / 2));
             dhcp.hold = (now + wait).min(lease.rebinds);
             dhcp.stalled = None;
         }

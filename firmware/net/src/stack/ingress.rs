@@ -122,7 +122,7 @@ impl NetStack<'_> {
         }
         #[cfg(feature = "dhcp")]
         if problem.is_none() && self.is_from_server(packet) {
-            self.from_server(bytes, packet, transmit);
+            self.take_answer(bytes, packet, transmit);
             return;
         }
         let to_us = link.is_none_or(|link| link.destination.is_unicast());

@@ -335,6 +335,10 @@ impl NetStack<'_> {
 
 /// A question for `target`, by `owner` at `mac`.
 #[inline(never)]
-pub(super) const fn question(mac: EthernetAddress, owner: &IpAddress, target: &IpAddress) -> Message {
+pub(super) const fn question(
+    mac: EthernetAddress,
+    owner: &IpAddress,
+    target: &IpAddress,
+) -> Message {
     Message { kind: Kind::Question, mac, owner: *owner, target: *target, to: mac }
 }
