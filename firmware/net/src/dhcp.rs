@@ -26,11 +26,12 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{DhcpOption, EthernetAddress, Ipv4Address, Ipv4Cidr};
 
 pub use hostname::Hostname;
-pub use lease::{Lease, Origin};
+pub use lease::Lease;
 
 use crate::limits::{
     DECLINE_WAIT, DHCP_ALONE, DHCP_RETRY_FIRST, DHCP_RETRY_MAX, PROBE_CONFLICTS, PROBE_RATE_LIMIT,
 };
+use crate::netstat::Origin;
 use crate::place::Place;
 use crate::time::sooner;
 use exchange::Exchange;

@@ -11,17 +11,6 @@ const ROUTER: u8 = 3;
 /// The lease of a server that does not say how long; smoltcp's.
 const LEASE_DEFAULT: Duration = Duration::from_secs(120);
 
-/// Where an IPv4 address is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It was given by the user.
-    Static,
-    /// It is leased (RFC 2131).
-    Dhcp,
-    /// No server answers; it is one of our own choice, good on this link only (RFC 3927).
-    LinkLocal,
-}
-
 /// What a DHCP server has given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

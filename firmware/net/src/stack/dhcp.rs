@@ -17,13 +17,13 @@ use super::{Conflict, NetStack};
 use crate::dhcp::exchange::{Answer, Question};
 use crate::dhcp::message::Message;
 use crate::dhcp::probe::Probe;
-use crate::dhcp::{Candidate, Lease, Origin, Reboot};
+use crate::dhcp::{Candidate, Lease, Reboot};
 use crate::frame::Packet;
 use crate::frame::discovery::Received;
 use crate::limits::{
     DHCP_ALONE, DHCP_RETRY_FIRST, REBOOT_ASKS, RENEW_MIN, RENEW_RETRY, RENEW_STALL, STALL_RETRY,
 };
-use crate::netstat::Count;
+use crate::netstat::{Count, Fact, Origin};
 use crate::time::sooner;
 
 /// Messages of smoltcp's client in one poll: a REQUEST that it gives up becomes a DISCOVER at once.
@@ -48,6 +48,16 @@ impl NetStack<'_> {
     pub fn dns_servers(&self) -> impl Iterator<Item = IpAddr> {
         let servers = self.lease().map_or(&[][..], |lease| &lease.dns);
         servers.iter().map(|&server: &Ipv4Addr| IpAddr::V4(server))
+    }
+
+    /// What there is to say of the lease.
+    pub(super) fn lease_facts(&self) -> impl Iterator<Item = Fact> {
+        let lease = self.lease().map(|lease| {
+            let left =
+                if lease.expires > self.now { lease.expires - self.now } else { Duration::ZERO };
+            Fact::Lease(lease.server.into(), left.secs())
+        });
+        lease.into_iter().chain(self.dns_servers().map(Fact::Dns))
     }
 
     /// Whether DHCP is on, and the link is one that it is for.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tapboard_net::dhcp::Origin;
+use tapboard_net::netstat::Origin;
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::{
     ArpOperation, ArpRepr, DhcpMessageType, EthernetAddress, Ipv4Address,

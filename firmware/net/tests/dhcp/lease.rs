@@ -1,9 +1,8 @@
 //! Lease, renewal, rebinding, and the end of it.
 
 use tapboard_net::Error;
-use tapboard_net::dhcp::Origin;
 use tapboard_net::embedded_nal::nb;
-use tapboard_net::netstat::Introspect;
+use tapboard_net::netstat::{Introspect, Origin};
 use tapboard_net::smoltcp::wire::{DhcpMessageType, EthernetFrame, EthernetProtocol, Ipv4Address};
 
 use super::server::Server;

@@ -1,6 +1,6 @@
 //! The cable comes in again, in the same network or in another one.
 
-use tapboard_net::dhcp::Origin;
+use tapboard_net::netstat::Origin;
 use tapboard_net::smoltcp::wire::DhcpMessageType;
 
 use super::server::Server;

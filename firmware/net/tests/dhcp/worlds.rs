@@ -2,7 +2,7 @@
 
 use std::env;
 
-use tapboard_net::dhcp::Origin;
+use tapboard_net::netstat::Origin;
 use tapboard_net::rng::Rng;
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::Ipv4Address;
