@@ -29,7 +29,8 @@ pub use hostname::Hostname;
 pub use lease::Lease;
 
 use crate::limits::{
-    DECLINE_WAIT, DHCP_ALONE, DHCP_RETRY_FIRST, DHCP_RETRY_MAX, PROBE_CONFLICTS, PROBE_RATE_LIMIT,
+    DECLINE_WAIT, DHCP_ALONE, DHCP_RETRY_FIRST_MS, DHCP_RETRY_MAX_MS, PROBE_CONFLICTS,
+    PROBE_RATE_LIMIT,
 };
 use crate::netstat::Origin;
 use crate::place::Place;
@@ -167,7 +168,7 @@ impl<'a> Dhcp<'a> {
     pub(crate) fn refused(&mut self, now: Instant) {
         let wait = match self.failures {
             0 => Duration::ZERO,
-            failures => backoff(failures - 1),
+            failures => Duration::from_millis(backoff_ms(failures - 1).into()),
         };
         self.failures = self.failures.saturating_add(1);
         self.start_over(now, wait);
@@ -204,11 +205,11 @@ impl<'a> Dhcp<'a> {
 
     /// Tells smoltcp how long to wait for an answer to the next DISCOVER: RFC 2131 4.1, with `jitter_ms` from 0 to 2000.
     pub(crate) fn set_retry(&mut self, jitter_ms: u32) {
-        let wait = backoff(self.discovers) - Duration::from_secs(1);
+        let wait = backoff_ms(self.discovers) - 1000 + jitter_ms;
         let socket = self.socket();
         let mut retry = socket.get_retry_config();
-        retry.discover_timeout = wait + Duration::from_millis(jitter_ms.into());
-        retry.initial_request_timeout = DHCP_RETRY_FIRST;
+        retry.discover_timeout = Duration::from_millis(wait.into());
+        retry.initial_request_timeout = Duration::from_millis(DHCP_RETRY_FIRST_MS.into());
         retry.request_retries = 4;
         socket.set_retry_config(retry);
     }
@@ -238,6 +239,6 @@ impl<'a> Dhcp<'a> {
 }
 
 /// 4, 8, 16, 32, 64 s and no longer (RFC 2131 4.1).
-fn backoff(round: u8) -> Duration {
-    (DHCP_RETRY_FIRST * (1 << round.min(8))).min(DHCP_RETRY_MAX)
+pub(crate) fn backoff_ms(round: u8) -> u32 {
+    (DHCP_RETRY_FIRST_MS << round.min(8)).min(DHCP_RETRY_MAX_MS)
 }

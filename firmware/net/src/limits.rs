@@ -141,21 +141,21 @@ pub const DECLINE_WAIT: Duration = Duration::from_secs(10);
 #[cfg(feature = "dhcp")]
 pub const DHCP_ALONE: Duration = Duration::from_secs(12);
 
-/// Time between the first two DHCPDISCOVERs; twice as long each time (RFC 2131 4.1), give or take a second.
+/// Time between the first two DHCPDISCOVERs, milliseconds; twice as long each time (RFC 2131 4.1), give or take a second.
 #[cfg(feature = "dhcp")]
-pub const DHCP_RETRY_FIRST: Duration = Duration::from_secs(4);
+pub const DHCP_RETRY_FIRST_MS: u32 = 4000;
 
-/// The longest that it becomes (RFC 2131 4.1).
+/// The longest that it becomes, milliseconds (RFC 2131 4.1).
 #[cfg(feature = "dhcp")]
-pub const DHCP_RETRY_MAX: Duration = Duration::from_secs(64);
+pub const DHCP_RETRY_MAX_MS: u32 = 64_000;
 
 /// How often a server is asked whether a lease still holds before a new one is looked for, while the old one is kept.
 #[cfg(feature = "dhcp")]
 pub const REBOOT_ASKS: u8 = 2;
 
-/// A lease that is shorter is none: it would be renewed all the time.
+/// A lease of fewer seconds is none: it would be renewed all the time.
 #[cfg(feature = "dhcp")]
-pub const LEASE_MIN: Duration = Duration::from_secs(20);
+pub const LEASE_MIN_S: u32 = 20;
 
 /// Time after a lease before the next renewal at the soonest, whatever its server says.
 #[cfg(feature = "dhcp")]
@@ -207,9 +207,9 @@ const _: () = {
 #[cfg(feature = "dhcp")]
 const _: () = {
     assert!(PROBE_MIN_MS < PROBE_MAX_MS);
-    assert!(RENEW_MIN.total_micros() * 2 < LEASE_MIN.total_micros(), "T1 is half a lease");
-    assert!(DHCP_RETRY_FIRST.total_micros() > 1_000_000, "jitter is a second");
-    assert!(DHCP_RETRY_FIRST.total_micros() < DHCP_RETRY_MAX.total_micros());
+    assert!(RENEW_MIN.secs() * 2 < LEASE_MIN_S as u64, "T1 is half a lease");
+    assert!(DHCP_RETRY_FIRST_MS > 1000, "jitter is a second");
+    assert!(DHCP_RETRY_FIRST_MS < DHCP_RETRY_MAX_MS);
     assert!(RENEW_STALL.total_micros() < RENEW_RETRY.total_micros());
 };
 

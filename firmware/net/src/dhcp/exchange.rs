@@ -9,6 +9,7 @@ use smoltcp::wire::{
 };
 
 use super::lease::{Lease, is_unicast};
+use crate::limits::LEASE_MIN_S;
 
 /// Option 53, the kind of a message (RFC 2132 9.6).
 const MESSAGE_TYPE: u8 = 53;
@@ -172,8 +173,6 @@ impl Exchange {
 
 /// Whether an offer can become a lease: an address, and time to use it. The rest may come with the ACK.
 fn is_useful(offer: &DhcpRepr<'_>) -> bool {
-    let short = offer
-        .lease_duration
-        .is_some_and(|seconds| u64::from(seconds) < crate::limits::LEASE_MIN.secs());
+    let short = offer.lease_duration.is_some_and(|seconds| seconds < LEASE_MIN_S);
     is_unicast(offer.your_ip) && !short
 }

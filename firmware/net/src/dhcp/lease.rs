@@ -4,12 +4,12 @@ use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{DHCP_MAX_DNS_SERVER_COUNT, DhcpPacket, DhcpRepr, Ipv4Address, Ipv4Cidr};
 
-use crate::limits::LEASE_MIN;
+use crate::limits::LEASE_MIN_S;
 
 /// Option 3, the routers (RFC 2132 3.5).
 const ROUTER: u8 = 3;
-/// The lease of a server that does not say how long; smoltcp's.
-const LEASE_DEFAULT: Duration = Duration::from_secs(120);
+/// The lease of a server that does not say how long, seconds; smoltcp's.
+const LEASE_DEFAULT_S: u32 = 120;
 
 /// What a DHCP server has given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,6 @@ pub struct Lease {
     pub dns: Vec<Ipv4Address, DHCP_MAX_DNS_SERVER_COUNT>,
     /// The server that gave it.
     pub server: Ipv4Address,
-    /// When it is to be renewed.
-    pub renews: Instant,
     /// When everybody is asked, as its server has not renewed it.
     pub rebinds: Instant,
     /// When the address must not be used any longer.
@@ -44,9 +42,8 @@ impl Lease {
         now: Instant,
     ) -> Option<Self> {
         let address = Ipv4Cidr::from_netmask(repr.your_ip, repr.subnet_mask?).ok()?;
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let length = repr.lease_duration.map_or(LEASE_DEFAULT, seconds);
-        if !is_host(address) || length < LEASE_MIN {
+        let length = repr.lease_duration.unwrap_or(LEASE_DEFAULT_S);
+        if !is_host(address) || length < LEASE_MIN_S {
             return None;
         }
         let own = address.address();
@@ -54,22 +51,21 @@ impl Lease {
         let routers = packet.options().find(|option| option.kind == ROUTER);
         let router = routers.and_then(|routers| routers.data.first_chunk::<4>().copied());
         let good = |other: &Ipv4Address| is_unicast(*other) && *other != own;
-        // As smoltcp has them: in this order, or the usual ones.
-        let (t1, t2) = match (repr.renew_duration.map(seconds), repr.rebind_duration.map(seconds)) {
-            (Some(t1), Some(t2)) if t1 < t2 && t2 < length => (t1, t2),
-            (Some(t1), None) if t1 < length => (t1, t1 + (length - t1) * 3 / 4),
-            (None, Some(t2)) if t2 < length => ((length / 2).min(t2), t2),
-            _ => (length / 2, length * 7 / 8),
+        // As smoltcp has it: between T1 and the end, or the usual.
+        let t2 = match (repr.renew_duration, repr.rebind_duration) {
+            (Some(t1), None) if t1 < length => length - (length - t1) / 4,
+            (t1, Some(t2)) if t1.is_none_or(|t1| t1 < t2) && t2 < length => t2,
+            _ => length - length / 8,
         };
+        let after = |seconds: u32| now + Duration::from_secs(seconds.into());
         let servers = repr.dns_servers.iter().flatten();
         Some(Self {
             address,
             router: router.map(Ipv4Address::from).filter(good),
             dns: servers.copied().filter(|server| is_unicast(*server)).collect(),
             server: repr.server_identifier?,
-            renews: now + t1,
-            rebinds: now + t2,
-            expires: now + length,
+            rebinds: after(t2),
+            expires: after(length),
             from,
         })
     }

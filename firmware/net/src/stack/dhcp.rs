@@ -17,12 +17,10 @@ use super::{Conflict, NetStack};
 use crate::dhcp::exchange::{Answer, Question};
 use crate::dhcp::message::Message;
 use crate::dhcp::probe::Probe;
-use crate::dhcp::{Candidate, Lease, Reboot};
+use crate::dhcp::{Candidate, Lease, Reboot, backoff_ms};
 use crate::frame::Packet;
 use crate::frame::discovery::Received;
-use crate::limits::{
-    DHCP_ALONE, DHCP_RETRY_FIRST, REBOOT_ASKS, RENEW_MIN, RENEW_RETRY, RENEW_STALL, STALL_RETRY,
-};
+use crate::limits::{DHCP_ALONE, REBOOT_ASKS, RENEW_MIN, RENEW_RETRY, RENEW_STALL, STALL_RETRY};
 use crate::netstat::{Count, Fact, Origin};
 use crate::time::sooner;
 
@@ -278,7 +276,7 @@ impl NetStack<'_> {
         if let (Some(reboot), Some(xid), Some(lease)) =
             (reboot, self.dhcp.exchange.reboot, &self.dhcp.lease)
         {
-            let wait = DHCP_RETRY_FIRST * (1 << reboot.asked);
+            let wait = Duration::from_millis(backoff_ms(reboot.asked).into());
             let (asked, address) = (reboot.asked + 1, lease.address.address());
             let Some(token) = device.transmit(now) else { return true };
             self.dhcp.reboot = Some(Reboot { at: now + wait, asked });
