@@ -177,7 +177,10 @@ impl<'a> Dhcp<'a> {
     /// An address is in use by somebody else. A server's is declined, and then asked for no sooner than RFC 2131 3.1.5
     /// says; of our own choice it is another one's turn (RFC 3927 2.2.1).
     pub(crate) fn taken(&mut self, address: Ipv4Address, origin: Origin, now: Instant) {
-        self.candidate = None;
+        // Not the other one, should one of each kind be in use and tried.
+        if self.candidate.as_ref().is_some_and(|candidate| candidate.origin == origin) {
+            self.candidate = None;
+        }
         self.conflicts = self.conflicts.saturating_add(1);
         let many = self.conflicts >= PROBE_CONFLICTS;
         if origin == Origin::LinkLocal {
