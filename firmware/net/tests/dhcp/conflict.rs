@@ -106,6 +106,26 @@ fn when_nobody_answers_an_address_of_its_own_choice_will_do() {
 }
 
 #[test]
+fn who_gives_up_an_address_of_its_own_choice_goes_on_to_probe_the_leased_one() {
+    let mut world = World::ethernet();
+    let mut server = Server::new(&world, 1, 50);
+    world.add(&client(2));
+    let own = address(&mut world, &mut [], 0).address();
+    world.stack(0).link_up();
+    pass(&mut world, &mut [&mut server], seconds(1));
+    assert_eq!(server.count(DhcpMessageType::Request), 1);
+    for _ in 0..2 {
+        assert_eq!(world.stack(0).ipv4(), Some(own));
+        world.probe.send(world.now, &arp(own, own));
+        pass(&mut world, &mut [&mut server], Duration::from_millis(300));
+    }
+    assert_eq!(world.stack(0).ipv4(), None);
+    until(&mut world, &mut [&mut server], seconds(7), |world| {
+        (world.stack(0).ipv4() == Some(v4(50))).then_some(())
+    });
+}
+
+#[test]
 fn a_choice_that_somebody_has_is_not_ours() {
     let mut world = World::ethernet();
     let first = world.add(&client(2));
