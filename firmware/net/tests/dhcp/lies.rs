@@ -41,8 +41,13 @@ fn what_is_no_lease_is_not_taken_and_not_asked_for_all_the_time() {
         mask([0, 0, 0, 0]),
         mask([255, 0, 255, 0]),
         // The network's own address, and that of all its hosts.
-        Lies { address: Some(v4(48)), mask: Some([255, 255, 255, 240].into()), ..none() },
-        Lies { address: Some(v4(63)), mask: Some([255, 255, 255, 240].into()), ..none() },
+        Lies { offer: Some(v4(48)), mask: Some([255, 255, 255, 240].into()), ..none() },
+        Lies { offer: Some(v4(63)), mask: Some([255, 255, 255, 240].into()), ..none() },
+        Lies { offer: Some([127, 0, 0, 5].into()), ..none() },
+        Lies { offer: Some([0, 0, 0, 5].into()), ..none() },
+        Lies { offer: Some([240, 0, 0, 5].into()), ..none() },
+        Lies { seconds: Some(0), ..none() },
+        Lies { seconds: Some(19), ..none() },
     ] {
         let (said, own) = lying(lies.clone());
         assert!((4..=130).contains(&said), "{said} messages in 600 s: {lies:?}");

@@ -37,6 +37,10 @@ pub(crate) struct Lies {
     pub(crate) mask: Option<Ipv4Address>,
     pub(crate) xid: bool,
     pub(crate) client: Option<EthernetAddress>,
+    /// The address of its OFFERs and ACKs.
+    pub(crate) offer: Option<Ipv4Address>,
+    /// How long its ACKs are for.
+    pub(crate) seconds: Option<u32>,
     /// It has no end of ACKs.
     pub(crate) repeats: usize,
     /// A bit of the UDP payload is flipped on the way.
@@ -147,6 +151,9 @@ impl Server {
             return Some(());
         }
         let next = self.next;
+        if let Some(offer) = self.lies.offer {
+            self.leases.insert(client, offer);
+        }
         let address = *self.leases.entry(client).or_insert_with(|| v4(next));
         if address == v4(next) {
             self.next += 1;
@@ -196,9 +203,12 @@ impl Server {
         let mask = lies.mask.unwrap_or(Ipv4Address::new(255, 255, 255, 0));
         let answer = DhcpRepr {
             message_type,
-            transaction_id: request.transaction_id ^ u32::from(lies.xid),
+            transaction_id: request.transaction_id ^ u32::from(lies.xid && final_word),
             secs: 0,
-            client_hardware_address: lies.client.unwrap_or(request.client_hardware_address),
+            client_hardware_address: lies
+                .client
+                .filter(|_| final_word)
+                .unwrap_or(request.client_hardware_address),
             client_ip: Ipv4Address::UNSPECIFIED,
             your_ip: if nak {
                 Ipv4Address::UNSPECIFIED
@@ -216,7 +226,8 @@ impl Server {
             parameter_request_list: None,
             dns_servers: Some(dns_servers).filter(|_| !nak),
             max_size: None,
-            lease_duration: Some(self.seconds).filter(|_| !nak),
+            lease_duration: Some(lies.seconds.filter(|_| final_word).unwrap_or(self.seconds))
+                .filter(|_| !nak),
             renew_duration: None,
             rebind_duration: None,
             additional_options: &options,
