@@ -43,7 +43,7 @@ pub(crate) struct Lies {
     pub(crate) seconds: Option<u32>,
     /// It has no end of ACKs.
     pub(crate) repeats: usize,
-    /// A bit of the UDP payload is flipped on the way.
+    /// A bit of its ACKs and NAKs is flipped on the way.
     pub(crate) corrupt: bool,
 }
 
@@ -242,10 +242,9 @@ impl Server {
         let mut payload = vec![0; answer.buffer_len()];
         answer.emit(&mut DhcpPacket::new_unchecked(&mut payload[..])).unwrap();
         let mut frame = udp_frame((mac(self.number), own), (link, to), &payload);
-        if lies.corrupt {
-            *frame.last_mut().unwrap() ^= 1;
-            let xid = 14 + 20 + 8 + 16;
-            frame[xid + 3] ^= 4;
+        if lies.corrupt && final_word {
+            // Where nobody looks (siaddr), so that only the checksum tells.
+            frame[14 + 20 + 8 + 20] ^= 1;
         }
         self.port.send(now, &frame);
     }
