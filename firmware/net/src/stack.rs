@@ -13,12 +13,13 @@
 //! |---|---|
 //! | what becomes of a frame that comes in | `ingress` |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
-//! | addresses, gateways, groups | `interface`, and `dhcp` with that feature |
+//! | addresses, gateways, groups | `config`, `interface`, and `dhcp` with that feature |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
 //! | MAC addresses | `resolve` |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
 
 mod address;
+mod config;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
 #[cfg(feature = "dhcp")]
@@ -65,8 +66,8 @@ use crate::udp::UdpSlot;
 #[cfg(feature = "multicast")]
 use crate::workaround::report::Reports;
 
+pub use config::NetConfig;
 use egress::Egress;
-pub use interface::NetConfig;
 use refusal::TokenBucket;
 pub use resolve::Conflict;
 use resolve::Identity;

@@ -10,10 +10,9 @@ use smoltcp::wire::{
 };
 
 use super::ingress::Recipient;
-use super::interface::NetConfig;
 use super::resolve::question;
 use super::transmit::{Metered, MeteredToken, Sent};
-use super::{Conflict, NetStack};
+use super::{Conflict, NetConfig, NetStack};
 use crate::dhcp::exchange::{Answer, Question};
 use crate::dhcp::message::Message;
 use crate::dhcp::probe::Probe;
