@@ -6,7 +6,7 @@
 //! is held until the kernel has connected, and a refusal becomes a RST.
 //!
 //! Half-close, reset and back-pressure pass through; the only buffers are the stack's and the kernel's,
-//! both bounded. A board that asks for its address gets it ([`dhcp`]). At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further
+//! both bounded. A board that asks for its address gets it (`gateway/dhcp.rs`). At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further
 //! connections wait in the kernel's backlog. Cost: a system call for each read and write, and a look at
 //! each flow a turn.
 

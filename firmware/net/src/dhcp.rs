@@ -1,11 +1,11 @@
 //! The stack's own IPv4 address, from a server (RFC 2131) or, if nobody answers, of its own choice (RFC 3927).
 //!
 //! smoltcp's client keeps the timetable: DISCOVER, REQUEST, renewal, rebinding. What it does not do stands in front of it
-//! here. It takes an answer from anybody, so [`exchange`] lets through only what answers the last question, from the server
+//! here. It takes an answer from anybody, so `exchange` lets through only what answers the last question, from the server
 //! that it went to, about the address that it was about. It begins anew at once whatever happened, so it is held back after
-//! a refusal, and between two leases. It knows no conflict, so an address is probed before its use ([`probe`], RFC 5227)
+//! a refusal, and between two leases. It knows no conflict, so an address is probed before its use (`probe`, RFC 5227)
 //! and declined if somebody has it. When the cable comes in again, the server is asked whether the lease still holds
-//! (INIT-REBOOT, [`message`]), while connections go on.
+//! (INIT-REBOOT, `message`), while connections go on.
 //!
 //! It begins with [`NetConfig::with_dhcp`](crate::NetConfig::with_dhcp). Cost: a socket's place and some 200 bytes; an idle
 //! turn is a few comparisons.

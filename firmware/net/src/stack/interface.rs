@@ -167,7 +167,7 @@ impl NetStack<'_> {
         &self.config
     }
 
-    /// Becomes somebody else, with [`NetConfig::with_dhcp`] whoever its server says: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
+    /// Becomes somebody else, with `NetConfig::with_dhcp` whoever its server says: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
     /// address and the limits stay, and so do listeners, UDP sockets, and connections of an address that stays. The others end
     /// without a word to the peer, for nobody could send it; to their owners as [`Error::ConnectionReset`]. All neighbours are
     /// asked for anew, and the addresses are announced (RFC 5227 2.3).
