@@ -6,12 +6,13 @@
 //! is held until the kernel has connected, and a refusal becomes a RST.
 //!
 //! Half-close, reset and back-pressure pass through; the only buffers are the stack's and the kernel's,
-//! both bounded. At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further
+//! both bounded. A board that asks for its address gets it (`gateway/dhcp.rs`). At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further
 //! connections wait in the kernel's backlog. Cost: a system call for each read and write, and a look at
 //! each flow a turn.
 
 mod allowed;
 mod datagrams;
+mod dhcp;
 mod error;
 mod flows;
 mod forward;
@@ -24,23 +25,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mio::Registry;
 use smoltcp::time::Instant;
-use tapboard_firmware::config::SUPERFRAME_DATA;
+use tapboard_firmware::config::{LISTENERS, SUPERFRAME_DATA};
 use tapboard_firmware::{Backlog, Buffers, NetStack, PEER_NET, Sockets};
 
 use self::allowed::Allowed;
 use self::datagrams::Datagrams;
+use self::dhcp::DhcpServer;
 pub use self::error::GatewayError;
 use self::flows::Flows;
 pub use self::forward::Forward;
 pub use self::limits::{ALLOWED, DATAGRAM_FLOWS, FLOWS};
 use self::listener::ForwardListener;
 use self::source::EventSource;
+use crate::identity::Identity;
 use crate::nic::mac::Mac;
 use crate::nic::wire::End;
 use crate::nic::{DeviceRef, Offloads};
 
 const TCP_SLOTS: usize = FLOWS + 8;
 const UDP_SLOTS: usize = DATAGRAM_FLOWS + ALLOWED;
+/// The DHCP server's socket, beside those.
+const OTHERS: usize = UDP_SLOTS + 1;
 const BUFFER: usize = SUPERFRAME_DATA;
 const DATAGRAMS: usize = 16 * 1024;
 
@@ -49,7 +54,7 @@ pub struct GatewayMemory<'a> {
     tcp: Vec<[[u8; BUFFER]; 2]>,
     udp: Vec<[[u8; DATAGRAMS]; 2]>,
     backlog: Backlog,
-    sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS>>,
+    sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS, LISTENERS, OTHERS>>,
 }
 
 impl std::fmt::Debug for GatewayMemory<'_> {
@@ -88,6 +93,7 @@ pub struct Gateway<'a> {
     allowed: Vec<Allowed>,
     flows: Flows,
     datagrams: Datagrams,
+    dhcp: DhcpServer,
     registry: Registry,
 }
 
@@ -103,7 +109,7 @@ impl<'a> Gateway<'a> {
     pub fn open(
         forwards: &[Forward],
         allowed: &[u16],
-        board: Ipv4Addr,
+        board: &Identity,
         registry: Registry,
         nic: &mut End<'_>,
         entropy: u64,
@@ -124,10 +130,12 @@ impl<'a> Gateway<'a> {
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
         let hosts = loopbacks();
-        let listeners = ForwardListener::open_all(forwards, (board, &hosts), &registry)?;
+        let listeners =
+            ForwardListener::open_all(forwards, (board.ipv4().address(), &hosts), &registry)?;
+        let dhcp = DhcpServer::open(&mut stack, board);
         let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
         let (flows, datagrams) = (Flows::new(), Datagrams::new());
-        Ok(Self { stack, hosts, listeners, allowed, flows, datagrams, registry })
+        Ok(Self { stack, hosts, listeners, allowed, flows, datagrams, dhcp, registry })
     }
 
     /// Notes that a kernel socket is ready.
@@ -144,8 +152,9 @@ impl<'a> Gateway<'a> {
     /// One turn: moves what can be moved between the kernel and the board. The result is
     /// [`NetStack::poll_with`]'s.
     pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
-        let Self { stack, listeners, allowed, flows, datagrams, registry, .. } = self;
+        let Self { stack, listeners, allowed, flows, datagrams, dhcp, registry, .. } = self;
         stack.poll_with(now, &mut mac(nic), |stack, now| {
+            dhcp.poll(stack);
             let mut retry: Option<Instant> = None;
             for listener in &mut *listeners {
                 let again = flows.accept_kernel(listener, stack, registry, now);

@@ -37,6 +37,8 @@ pub struct Given {
     pub ipv4: Option<Ipv4Cidr>,
     /// Its IPv6 address and the length of the network's prefix.
     pub ipv6: Option<Ipv6Cidr>,
+    /// Its IPv4 address is a DHCP server's to give. What was given of it then is what a gateway of ours leases.
+    pub dhcp: bool,
     /// Its name.
     pub name: Option<Name>,
 }
@@ -46,8 +48,9 @@ pub struct Given {
 pub struct Identity {
     /// Its addresses.
     pub net: NetConfig,
-    /// Its name.
+    /// Its name, under which a DHCP server knows it as well.
     pub name: Name,
+    ipv4: Ipv4Cidr,
 }
 
 impl Default for Identity {
@@ -71,19 +74,20 @@ impl Identity {
         let ipv6 = given.ipv6.or_else(|| board.map(|network| numbered_ipv6(network, number)));
         let name = given.name.clone().unwrap_or_else(|| name(mac));
         let net = BOARD_NET.with_mac(mac).with_ipv4(ipv4);
-        Self { net: ipv6.map_or(net, |ipv6| net.with_ipv6(ipv6)), name }
+        let net = if given.dhcp { net.with_dhcp().with_hostname(&name) } else { net };
+        Self { net: ipv6.map_or(net, |ipv6| net.with_ipv6(ipv6)), name, ipv4 }
     }
 
-    /// Its IPv4 address and prefix.
+    /// Its IPv4 address and prefix; with DHCP, the ones that a gateway of ours leases to it.
     #[must_use]
-    pub fn ipv4(&self) -> Ipv4Cidr {
-        self.net.ipv4().unwrap_or_else(example)
+    pub const fn ipv4(&self) -> Ipv4Cidr {
+        self.ipv4
     }
 
     /// Its addresses but the link-local one.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let ipv6 = self.net.ipv6().map(|ipv6| IpAddr::V6(ipv6.address()));
-        [IpAddr::V4(self.net.ipv4_address())].into_iter().chain(ipv6)
+        [IpAddr::V4(self.ipv4.address())].into_iter().chain(ipv6)
     }
 }
 
@@ -192,6 +196,14 @@ mod tests {
         let name = Name::try_from("greenhouse").ok();
         let board = Identity::new(&Given { name, ..given });
         assert_eq!((board.net.mac().0[5], board.name.as_str()), (7, "greenhouse"));
+    }
+
+    #[test]
+    fn a_board_that_asks_for_its_address_says_its_name() {
+        let board = Identity::new(&Given { number: Some(7), dhcp: true, ..Given::default() });
+        assert!(board.net.dhcp() && board.net.ipv4().is_none());
+        assert_eq!(board.net.hostname().as_str(), "tapboard-02005e000007");
+        assert_eq!(board.ipv4(), ipv4("192.0.2.7/24"));
     }
 
     #[test]

@@ -151,7 +151,7 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
         .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
     // After what another board may have already, so that its capture is not replaced; before this one is up.
     driver.capture(&options.run)?;
-    let collector = collector(identity.ipv4(), tap.host());
+    let collector = collector(identity, tap.host());
     // With those that the TAP brought.
     let own = machine_addresses().unwrap_or_default();
     print_banner(identity, &tap, collector, &own, &options.run);
@@ -177,11 +177,12 @@ fn host_ipv6(board: Ipv6Cidr) -> Ipv6Cidr {
 }
 
 /// Where telemetry goes unless told otherwise: to the host in the network of `board`, at the address that it
-/// has there or would get.
-fn collector(board: Ipv4Cidr, host: &HostSide) -> SocketAddr {
+/// has there or would get. With DHCP, to the host wherever it is.
+fn collector(identity: &Identity, host: &HostSide) -> SocketAddr {
+    let (board, anywhere) = (identity.ipv4(), identity.net.dhcp());
     let usual = host_ipv4(board).address();
     let near = |address: IpAddress| match address {
-        IpAddress::Ipv4(address) => board.contains_addr(&address).then_some(address),
+        IpAddress::Ipv4(address) => (anywhere || board.contains_addr(&address)).then_some(address),
         IpAddress::Ipv6(_) => None,
     };
     let found = || host.addresses.iter().filter_map(|own| near(own.address()));
@@ -193,7 +194,9 @@ fn collector(board: Ipv4Cidr, host: &HostSide) -> SocketAddr {
 fn not_the_hosts(identity: &Identity) -> Result<(), String> {
     let own = machine_addresses()
         .map_err(|error| format!("cannot look up this machine's addresses: {error}"))?;
-    identity.addresses().find(|address| own.contains(address)).map_or(Ok(()), |address| {
+    let known = |address: &IpAddr| !(identity.net.dhcp() && address.is_ipv4());
+    let mut addresses = identity.addresses().filter(known);
+    addresses.find(|address| own.contains(address)).map_or(Ok(()), |address| {
         let option = if address.is_ipv4() { "--ip" } else { "--ip6" };
         Err(format!(
             "{address} is an address of this machine, and cannot be the board's too; choose another with \
@@ -223,8 +226,13 @@ fn print_banner(
     options: &RunOptions,
 ) {
     let (net, name) = (identity.net, tap.name());
-    let board = net.ipv4_address();
-    say!("The board is up: {board} on {name}.\n");
+    // Until a server has spoken.
+    let board = net.ipv4().map_or("ADDRESS".into(), |own| own.address().to_string());
+    if net.dhcp() {
+        say!("The board is up on {name}, and asks for its address.\n");
+    } else {
+        say!("The board is up: {board} on {name}.\n");
+    }
     say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
     if let Some(ipv6) = net.ipv6() {
         say!("  {:<15} the same", ipv6.address());
@@ -256,6 +264,7 @@ fn print_banner(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Given;
 
     #[test]
     fn the_host_is_number_two_of_the_boards_networks_or_number_one() {
@@ -272,14 +281,17 @@ mod tests {
 
     #[test]
     fn telemetry_goes_to_where_the_host_is() {
-        let collector = |addresses: &[&str]| {
+        let of = |dhcp: bool, addresses: &[&str]| {
             let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
             let host = HostSide { addresses, ..HostSide::default() };
-            collector("192.0.2.1/24".parse().unwrap(), &host).to_string()
+            collector(&Identity::new(&Given { dhcp, ..Given::default() }), &host).to_string()
         };
+        let collector = |addresses: &[&str]| of(false, addresses);
         assert_eq!(collector(&[]), "192.0.2.2:9000");
         assert_eq!(collector(&["10.0.0.1/8", "2001:db8::2/64"]), "192.0.2.2:9000");
         assert_eq!(collector(&["192.0.2.77/24", "192.0.2.2/24"]), "192.0.2.2:9000");
         assert_eq!(collector(&["10.0.0.1/8", "192.0.2.77/32"]), "192.0.2.77:9000");
+        assert_eq!(of(true, &["10.0.0.1/8"]), "10.0.0.1:9000", "the board will be there too");
+        assert_eq!(of(true, &[]), "192.0.2.2:9000");
     }
 }

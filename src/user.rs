@@ -116,10 +116,16 @@ fn behind_gateway(
     let mut memory = GatewayMemory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut end = wire.end(Side::Peer);
-    let board = identity.net.ipv4_address();
-    let gateway =
-        Gateway::open(forwards, allowed, board, driver.registry()?, &mut end, entropy, &mut memory)
-            .map_err(|error| error.to_string())?;
+    let gateway = Gateway::open(
+        forwards,
+        allowed,
+        identity,
+        driver.registry()?,
+        &mut end,
+        entropy,
+        &mut memory,
+    )
+    .map_err(|error| error.to_string())?;
     let mut nic = UserNic { wire, gateway };
     match options.guest {
         None => {
@@ -157,9 +163,14 @@ fn reachable(to: SocketAddr, board: &NetConfig, allowed: &[u16]) -> Result<(), S
 fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
     let UserOptions { identity, forwards, allowed, .. } = options;
     options.run.link.warn();
-    let address = identity.net.ipv4_address();
+    let address = identity.ipv4().address();
     let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
     match options.guest {
+        None if identity.net.dhcp() => {
+            say!(
+                "The board is up, and asks for its address on a virtual wire, reached through {hosts}.\n"
+            );
+        }
         None => say!("The board is up: {address} on a virtual wire, reached through {hosts}.\n"),
         Some(port) => {
             say!("The wire is up, for a board with {address} in another process that sends its");

@@ -333,6 +333,19 @@ fn programs(seed: u64, run: fn(&[u8]) -> States) -> States {
     states
 }
 
+/// Servers that answer a board which asks for its address, in any way.
+#[test]
+fn whatever_servers_say_an_address_is_used_only_while_it_is_the_boards() {
+    let mut rng = Rng::new(3);
+    let mut leased = 0;
+    for number in 0..150 {
+        let program: Vec<u8> = (0..rng.below(1000)).map(|_| rng.next_u64() as u8).collect();
+        let had = catch_unwind(|| driver::dhcp::run(&program));
+        leased += u32::from(had.unwrap_or_else(|_| panic!("program {number}: {program:?}")));
+    }
+    assert!(leased > 20, "{leased} had a lease");
+}
+
 /// The services and telemetry, then the calls of an application in any order. Every state, of connections that the
 /// board accepts and that it makes, is met by segments that fit and by ones that do not.
 #[test]

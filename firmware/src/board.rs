@@ -3,6 +3,8 @@
 //! A port to a new chip implements [`Board`] and a [`smoltcp::phy::Device`]; everything else in this
 //! crate stays as it is.
 
+pub use smoltcp::wire::EthernetAddress;
+
 /// The hardware beside the network interface.
 pub trait Board {
     /// Switches the user LED.
@@ -20,6 +22,12 @@ pub trait Board {
     /// back-off jitter. Called once at boot; a board that answers `None` does not come up, because a
     /// guessable seed lets anyone who can send a frame forge a segment into a connection.
     fn entropy(&mut self) -> Option<u64>;
+
+    /// The chip's own MAC address: from its unique number, or written at manufacture. `None`, unless a board says
+    /// otherwise: it has none, or none was written.
+    fn mac(&self) -> Option<EthernetAddress> {
+        None
+    }
 
     /// Restarts the board. On a chip this does not return; in a simulation it may, and whoever drives
     /// [`crate::Firmware::poll`] then drops the firmware and boots a new one.

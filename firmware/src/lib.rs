@@ -102,7 +102,7 @@ pub mod porting;
 pub mod service;
 pub mod storage;
 
-pub use board::Board;
+pub use board::{Board, EthernetAddress};
 pub use buffer_access::BufferAccess;
 pub use config::{BOARD_NET, PEER_NET};
 pub use firmware::{BootError, Firmware};

@@ -48,7 +48,9 @@
 //! [`Board`](crate::Board) is the hardware beside the network: LED, temperature, reset - and entropy, which
 //! matters most. It seeds what a stranger must not guess (RFC 6528), so it comes from a hardware random
 //! generator. A chip without one gathers noise (`tapboard_port::entropy`) and says `None` when there is none: the
-//! board then does not come up, and says why.
+//! board then does not come up, and says why. A chip with a MAC address of its own, or a unique number to make one
+//! of, gives it in [`Board::mac`](crate::Board::mac). `tapboard_port::boot::Config` is where a product says which
+//! addresses a board has; with the feature `dhcp`, a server's.
 //!
 //! *Done when* two boots show different ports in `netstat`, and `reset` in the shell restarts the board.
 //!

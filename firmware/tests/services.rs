@@ -199,13 +199,29 @@ fn shell<'a, V: Service<NetStack<'a>, Led>>(net: &mut Net<'a, V>, line: &str) ->
 }
 
 #[test]
+fn the_shell_tells_who_the_board_is() {
+    let mut memory = memory();
+    let mut net = Net::new(&mut memory, (Services::new(config(), 0, Instant::ZERO), shout()));
+    let ip = shell(&mut net, "ip");
+    let mut lines = ip.lines();
+    assert_eq!(lines.next(), Some("mac      02:00:5e:00:00:01"));
+    assert_eq!(lines.next(), Some("address  192.0.2.1/24 static"));
+    let rest = if cfg!(feature = "ipv6") {
+        &["address  2001:db8::1/64 static", "address  fe80::5eff:fe00:1/64 link-local"][..]
+    } else {
+        &[]
+    };
+    assert_eq!(lines.collect::<Vec<_>>(), rest);
+}
+
+#[test]
 fn the_shell_has_a_command_of_ones_own() {
     let mut memory = memory();
     let services = Services::with_commands(config(), 0, Instant::ZERO, Relay::default());
     let mut net = Net::new(&mut memory, (services, shout()));
     let help = shell(&mut net, "help");
     assert_eq!(help.lines().last(), Some("relay [open|close]   switch the relay, or ask"));
-    assert_eq!(help.lines().count(), 10, "{help}");
+    assert_eq!(help.lines().count(), 11, "{help}");
     for (line, answer) in [
         ("relay", "relay is open, switched 0 times"),
         (" RELAY  close ", "relay is closed, switched 1 times"),

@@ -13,11 +13,14 @@
 //! - if a connection's socket is left in LISTEN, where a stranger's SYN would find it;
 //! - if a slot is still held when all peers have been silent for long enough.
 //!
-//! Either returns in which [`states`] sockets were when segments met them.
+//! [`dhcp::run`] has a board that asks for its address.
+//!
+//! Either of the first two returns in which [`states`] sockets were when segments met them.
 //!
 //! [`NetStack`]: tapboard_firmware::NetStack
 
 mod address;
+pub mod dhcp;
 mod edit;
 pub mod firmware;
 #[allow(dead_code, reason = "tests use the rest")]

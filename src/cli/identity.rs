@@ -36,16 +36,53 @@ pub struct IdentityArgs {
 
 impl IdentityArgs {
     /// The identity of a board with these options, and with that IPv4 address if one is given.
-    pub(super) fn identity(&self, ipv4: Option<Ipv4Cidr>) -> Identity {
+    pub(super) fn identity(&self, ip: Option<IpArg>) -> Identity {
         Identity::new(&Given {
             number: self.id,
             mac: self.mac,
-            ipv4,
+            ipv4: ip.and_then(IpArg::address),
+            dhcp: ip == Some(IpArg::Dhcp),
             ipv6: self.ip6,
             name: self.board_name.clone(),
         })
     }
 }
+
+/// Where the board's IPv4 address is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IpArg {
+    /// A DHCP server.
+    Dhcp,
+    /// It is this one.
+    Static(Ipv4Cidr),
+}
+
+impl IpArg {
+    /// The address that was given.
+    pub(super) const fn address(self) -> Option<Ipv4Cidr> {
+        match self {
+            Self::Dhcp => None,
+            Self::Static(address) => Some(address),
+        }
+    }
+}
+
+/// `dhcp`, or a host's IPv4 address with its prefix length.
+pub(super) fn ip(text: &str) -> Result<IpArg, String> {
+    if text == DHCP {
+        return Ok(IpArg::Dhcp);
+    }
+    ipv4(text).map(IpArg::Static).map_err(|why| format!("{why}, nor {DHCP}"))
+}
+
+/// `dhcp`.
+pub(super) fn only_dhcp(text: &str) -> Result<IpArg, String> {
+    (text == DHCP).then_some(IpArg::Dhcp).ok_or_else(|| {
+        format!("{text:?} is not {DHCP}; another address than 192.0.2.1 follows from --id N")
+    })
+}
+
+const DHCP: &str = "dhcp";
 
 fn number(text: &str) -> Result<u8, String> {
     let number = text.parse().ok().filter(|number| (1..=254).contains(number));
@@ -123,7 +160,7 @@ pub(super) fn host_ipv4(text: &str) -> Result<Ipv4Addr, String> {
 }
 
 /// A host's IPv4 address with its prefix length.
-pub(super) fn ipv4(text: &str) -> Result<Ipv4Cidr, String> {
+fn ipv4(text: &str) -> Result<Ipv4Cidr, String> {
     let parsed = text.split_once('/').and_then(|(address, prefix)| {
         let address = host_ipv4(address).ok()?;
         let prefix = prefix.parse().ok().filter(|prefix| (1..=30).contains(prefix))?;
@@ -169,6 +206,15 @@ mod tests {
         for bad in ["", "192.0.2", "0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::1"] {
             assert!(host_ipv4(bad).unwrap_err().contains("e.g. 192.0.2.254"), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_address_is_a_servers_to_give_or_given() {
+        assert_eq!(ip("dhcp"), Ok(IpArg::Dhcp));
+        assert_eq!(ip("192.0.2.1/24"), ipv4("192.0.2.1/24").map(IpArg::Static));
+        assert!(ip("DHCP!").unwrap_err().ends_with("e.g. 192.0.2.1/24, nor dhcp"));
+        assert_eq!(only_dhcp("dhcp"), Ok(IpArg::Dhcp));
+        assert!(only_dhcp("192.0.2.7/24").unwrap_err().contains("--id N"));
     }
 
     #[test]

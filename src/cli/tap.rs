@@ -3,10 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use clap::{Args, ValueEnum};
-use smoltcp::wire::Ipv4Cidr;
 
 use super::board::BoardArgs;
-use super::identity;
+use super::identity::{self, IpArg};
 use crate::identity::Identity;
 #[cfg(target_os = "linux")]
 use crate::{nic::KernelOffload, tap::TapOptions};
@@ -19,9 +18,10 @@ pub struct TapArgs {
     /// exit if not. The host's are number 2 of the board's networks: 192.0.2.2/24 and `2001:db8::2/64`.
     #[arg(long, default_value = "tap0")]
     name: String,
-    /// The board's IPv4 address and prefix length, 192.0.2.1/24 unless given.
-    #[arg(long, value_name = "ADDR/PREFIX", value_parser = identity::ipv4)]
-    ip: Option<Ipv4Cidr>,
+    /// The board's IPv4 address and prefix length, 192.0.2.1/24 unless given. With dhcp it asks a server on this
+    /// network, tells it its name, and takes one of 169.254.0.0/16 if none answers.
+    #[arg(long, value_name = "dhcp|ADDR/PREFIX", value_parser = identity::ip)]
+    ip: Option<IpArg>,
     /// Next hop for what is outside the board's network; IPv4 only.
     #[arg(long, value_name = "ADDR", value_parser = identity::host_ipv4)]
     gateway: Option<Ipv4Addr>,
@@ -53,6 +53,12 @@ impl TapArgs {
                 .into());
         }
         let net = self.identity().ipv4();
+        if let (Some(gateway), Some(IpArg::Dhcp)) = (gateway, ip) {
+            return Err(format!(
+                "--gateway {gateway} is the DHCP server's to name; leave it out, or give an address with \
+                 --ip ADDR/PREFIX"
+            ));
+        }
         if let &Some(gateway) = gateway {
             if gateway == net.address() {
                 return Err(format!(
@@ -106,6 +112,8 @@ impl TapArgs {
             return Err("that is the board itself; name another host's address".into());
         }
         match address {
+            // Who knows before the server has spoken?
+            IpAddr::V4(_) if net.dhcp() => Ok(()),
             IpAddr::V4(to) if ipv4.contains_addr(&to) => {
                 if identity::is_host(ipv4, to) {
                     return Ok(());

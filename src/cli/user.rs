@@ -6,6 +6,7 @@ use clap::Args;
 use tapboard_firmware::{NetConfig, PEER_NET};
 
 use super::board::BoardArgs;
+use super::identity::{IpArg, only_dhcp};
 use crate::gateway::Forward;
 use crate::identity::{Identity, mac_text};
 use crate::user::UserOptions;
@@ -30,6 +31,9 @@ pub struct UserArgs {
     /// frames as UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`.
     #[arg(long, value_name = "udp:PORT", value_parser = guest)]
     guest: Option<u16>,
+    /// With dhcp, the board asks the gateway for its IPv4 address, in place of knowing it. It gets the same one.
+    #[arg(long, value_name = "dhcp", value_parser = only_dhcp)]
+    ip: Option<IpArg>,
     /// The board's own options.
     #[command(flatten)]
     pub(super) board: BoardArgs,
@@ -66,7 +70,7 @@ impl UserArgs {
 
     /// Who the board is.
     fn identity(&self) -> Identity {
-        self.board.who.identity(None)
+        self.board.who.identity(self.ip)
     }
 
     /// The default forwards with the given ones put in their place.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
+use smoltcp::wire::Ipv4Cidr;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::service::{Service, Services};
 use tapboard_firmware::{Board, Firmware, NetStack};
@@ -63,12 +64,33 @@ pub(super) struct Booted<'a, C, V> {
     pub(super) firmware: Firmware<'a, SimBoard, Beside<'a, C, V>>,
     /// Where telemetry goes, if the board connects to nobody else.
     pub(super) telemetry: Option<SocketAddr>,
+    /// The IPv4 address that was told of last, where that is to be told.
+    pub(super) told: Option<Ipv4Cidr>,
 }
 
 impl<'a, C, V> Booted<'a, C, V>
 where
     Beside<'a, C, V>: Service<NetStack<'a>, SimBoard>,
 {
+    /// Says which address DHCP has come to, or that there is none any more.
+    fn tell_address(&mut self) {
+        let stack = self.firmware.stack();
+        let own = stack.config().ipv4();
+        if !stack.config().dhcp() || own == self.told {
+            return;
+        }
+        match (own, stack.lease()) {
+            (Some(own), Some(lease)) => {
+                say!("board: address {own}, leased by {}", lease.server);
+            }
+            (Some(own), None) => {
+                say!("board: address {own}, its own choice: no DHCP server answers");
+            }
+            (None, _) => say!("board: no address any more"),
+        }
+        self.told = own;
+    }
+
     /// What the counters owe to telemetry that nobody takes, if they do.
     fn unheard(&self) -> Option<String> {
         let to = self.telemetry?;
@@ -87,7 +109,9 @@ where
     Beside<'a, C, V>: Service<NetStack<'a>, SimBoard>,
 {
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
-        self.firmware.poll(now, device)
+        let next = self.firmware.poll(now, device);
+        self.tell_address();
+        next
     }
 
     fn link_up(&mut self) {

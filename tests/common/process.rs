@@ -166,6 +166,12 @@ impl Process {
         assert!(complained && self.errors().contains(text), "{text:?} was not logged");
     }
 
+    /// Waits until what it has logged will do.
+    pub(crate) fn complains_until(&self, done: impl Fn(&str) -> bool) {
+        let will_do = self.stderr.wait(PATIENCE, |all, end| end || done(all));
+        assert!(will_do && done(&self.errors()), "what was to be logged was not");
+    }
+
     /// What it printed so far.
     pub(crate) fn output(&self) -> String {
         self.stdout.as_ref().map_or_else(String::new, |stdout| stdout.text())

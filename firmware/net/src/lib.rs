@@ -101,13 +101,14 @@
 //! | crates written for [`embedded_nal`] | [`NetStack`] implements all four traits |
 //! | crates that own their stack | [`Shared`] |
 //! | `async` code, and crates written for it | feature `async`: module `asynch` |
-//! | DHCP, DNS, ICMP, raw, broadcasts | [`NetStack::add_socket`] |
+//! | an address from a server, or of one's own choice | feature `dhcp`: `NetConfig::with_dhcp`, `NetStack::lease` |
+//! | DNS, ICMP, raw, broadcasts | [`NetStack::add_socket`] |
 //! | groups | feature `multicast`: `NetStack::join`, `leave` |
 //! | the cable is in again | [`NetStack::link_up`] |
 //! | the end of a program | [`NetStack::abort_all`], [`idle`](NetStack::idle), [`free_slots`](NetStack::free_slots) |
 //! | who else has our address | [`NetStack::conflict`] |
 //! | what went wrong | [`Error`]; [`netstat`] for sockets and counters |
-//! | sources | `stack` (frames in and out), `tcp` (slots), `loss` (recovery), `frame` (the parser of headers), `neighbors`, `workaround` (smoltcp's faults) |
+//! | sources | `stack` (frames in and out), `tcp` (slots), `loss` (recovery), `dhcp`, `frame` (the parser of headers), `neighbors`, `workaround` (smoltcp's faults) |
 //!
 //! # Features
 //!
@@ -118,6 +119,7 @@
 //! | `udp` | UDP sockets of the stack; a server of TCP alone saves flash without them |
 //! | `ipv6` | IPv6 addresses beside IPv4 ones, or alone |
 //! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
+//! | `dhcp` | an IPv4 address from a server (RFC 2131), or a link-local one (RFC 3927), each probed first (RFC 5227) |
 //! | `deferred-accept` | a SYN-ACK that waits until the application admits the peer, for proxies |
 //! | `async` | the traits of edge-nal, embedded-nal-async and embedded-io-async, with a waker for each who waits; brings `udp` |
 //! | `log`, `defmt` | messages through either crate, smoltcp's too |
@@ -141,6 +143,8 @@ extern crate std;
 
 #[cfg(feature = "async")]
 pub mod asynch;
+#[cfg(feature = "dhcp")]
+pub mod dhcp;
 mod error;
 mod fmt;
 mod frame;

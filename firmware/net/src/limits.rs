@@ -111,6 +111,71 @@ pub const ANNOUNCE_REPEATS: u8 = 2;
 /// How long a frame of ours to everybody may take to come back to us, on a loopback or from a network with a loop.
 pub const ECHO_WINDOW: Duration = Duration::from_millis(100);
 
+/// Longest wait before the first question whether an address is free, milliseconds (RFC 5227 1.1, `PROBE_WAIT`).
+#[cfg(feature = "dhcp")]
+pub const PROBE_WAIT_MS: u32 = 1000;
+
+/// Questions whether an address is free (RFC 5227 1.1).
+#[cfg(feature = "dhcp")]
+pub const PROBE_NUM: u8 = 3;
+
+/// Shortest time between two of them, milliseconds (RFC 5227 1.1).
+#[cfg(feature = "dhcp")]
+pub const PROBE_MIN_MS: u32 = 1000;
+
+/// Longest time between two of them, milliseconds (RFC 5227 1.1).
+#[cfg(feature = "dhcp")]
+pub const PROBE_MAX_MS: u32 = 2000;
+
+/// Time after the last of them until the address is ours (RFC 5227 1.1).
+#[cfg(feature = "dhcp")]
+pub const ANNOUNCE_WAIT: Duration = Duration::from_secs(2);
+
+/// Addresses found in use by others, one after another, after which the next is tried no sooner than
+/// [`PROBE_RATE_LIMIT`] later (RFC 5227 1.1, `MAX_CONFLICTS`).
+#[cfg(feature = "dhcp")]
+pub const PROBE_CONFLICTS: u8 = 10;
+
+/// How long that is (RFC 5227 1.1, `RATE_LIMIT_INTERVAL`).
+#[cfg(feature = "dhcp")]
+pub const PROBE_RATE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Time between a DHCPDECLINE and the next DHCPDISCOVER (RFC 2131 3.1.5).
+#[cfg(feature = "dhcp")]
+pub const DECLINE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long no server may answer before an address of our own choice is tried (RFC 3927 leaves it open): two DISCOVERs.
+#[cfg(feature = "dhcp")]
+pub const DHCP_ALONE: Duration = Duration::from_secs(12);
+
+/// Time between the first two DHCPDISCOVERs, milliseconds; twice as long each time (RFC 2131 4.1), give or take a second.
+#[cfg(feature = "dhcp")]
+pub const DHCP_RETRY_FIRST_MS: u32 = 4000;
+
+/// The longest that it becomes, milliseconds (RFC 2131 4.1).
+#[cfg(feature = "dhcp")]
+pub const DHCP_RETRY_MAX_MS: u32 = 64_000;
+
+/// How often a server is asked whether a lease still holds before a new one is looked for, while the old one is kept.
+#[cfg(feature = "dhcp")]
+pub const REBOOT_ASKS: u8 = 2;
+
+/// A lease of fewer seconds is none: it would be renewed all the time.
+#[cfg(feature = "dhcp")]
+pub const LEASE_MIN_S: u32 = 20;
+
+/// Time after a lease before the next renewal at the soonest, whatever its server says.
+#[cfg(feature = "dhcp")]
+pub const RENEW_MIN: Duration = Duration::from_secs(5);
+
+/// Time that a renewal waits for the MAC address of its server, before it waits as for an answer.
+#[cfg(feature = "dhcp")]
+pub const RENEW_STALL: Duration = Duration::from_secs(3);
+
+/// Time between two attempts to renew at the least (RFC 2131 4.4.5).
+#[cfg(feature = "dhcp")]
+pub const RENEW_RETRY: Duration = Duration::from_secs(60);
+
 /// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
 /// it wait too.
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);
@@ -144,6 +209,15 @@ const _: () = {
     assert!(RTO_MIN.total_micros() < RTO_INITIAL.total_micros());
     assert!(RST_WAIT.total_micros() < FIN_WAIT_2.total_micros());
     Limits::new().check();
+};
+
+#[cfg(feature = "dhcp")]
+const _: () = {
+    assert!(PROBE_MIN_MS < PROBE_MAX_MS);
+    assert!(RENEW_MIN.secs() * 2 < LEASE_MIN_S as u64, "T1 is half a lease");
+    assert!(DHCP_RETRY_FIRST_MS > 1000, "jitter is a second");
+    assert!(DHCP_RETRY_FIRST_MS < DHCP_RETRY_MAX_MS);
+    assert!(RENEW_STALL.total_micros() < RENEW_RETRY.total_micros());
 };
 
 /// The limits that are a user's to choose. A builder: begin with [`Limits::new`].

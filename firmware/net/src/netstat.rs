@@ -82,6 +82,76 @@ impl fmt::Display for Row {
     }
 }
 
+/// Where an address is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was given by the user.
+    Static,
+    /// It is leased (RFC 2131).
+    Dhcp,
+    /// It is good on this link only: of our own choice, as no server answers (RFC 3927), or an IPv6 one (RFC 4291).
+    LinkLocal,
+}
+
+impl Origin {
+    /// As `ip` shows it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Dhcp => "dhcp",
+            Self::LinkLocal => "link-local",
+        }
+    }
+}
+
+/// Something that is so of a stack's place in its network, as `ip` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fact {
+    /// The MAC address.
+    Mac([u8; 6]),
+    /// An address with the length of its network's prefix, and where it is from.
+    Address(IpAddr, u8, Origin),
+    /// The next hop for what is outside the own networks.
+    Gateway(IpAddr),
+    /// A server for names.
+    Dns(IpAddr),
+    /// The server that leased the IPv4 address, and how many seconds are left.
+    Lease(IpAddr, u64),
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mac([first, rest @ ..]) => {
+                write!(f, "mac      {first:02x}")?;
+                rest.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
+            }
+            Self::Address(address, len, origin) => {
+                write!(f, "address  {}/{len} {}", Plain(address), origin.name())
+            }
+            Self::Gateway(address) => write!(f, "gateway  {}", Plain(address)),
+            Self::Dns(address) => write!(f, "dns      {}", Plain(address)),
+            Self::Lease(server, left) => write!(f, "lease    {left} s left, of {}", Plain(server)),
+        }
+    }
+}
+
+/// An address of a family that this stack has.
+struct Plain<'a>(&'a IpAddr);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            #[cfg(feature = "ipv6")]
+            IpAddr::V6(address) => address.fmt(f),
+            #[cfg(not(feature = "ipv6"))]
+            IpAddr::V6(_) => Err(fmt::Error),
+        }
+    }
+}
+
 /// What events and bytes are counted in. Wraps: on a chip, where 64 bits cost flash, after 4.3 GB; on a host never.
 pub type Count = Word;
 #[cfg(target_os = "none")]
@@ -96,6 +166,11 @@ pub trait Introspect {
 
     /// Name and value of counter `index`, counted from 0, or `None` past the last.
     fn counter(&self, index: usize) -> Option<(&'static str, Count)>;
+
+    /// Fact `index`, counted from 0, or `None` past the last. A stack that is not its own knows none.
+    fn fact(&self, _index: usize) -> Option<Fact> {
+        None
+    }
 }
 
 /// Defines [`Counters`] and the list of their names from one table.
@@ -219,6 +294,20 @@ mod tests {
         }
         let listener = Row { local_address: None, remote: None, state: "LISTEN", ..row };
         assert!(listener.to_string().contains(" *:7  "), "{listener}");
+    }
+
+    #[test]
+    fn facts_are_read_as_a_list() {
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        for (fact, line) in [
+            (Fact::Mac([2, 0, 0x5e, 0, 0, 10]), "mac      02:00:5e:00:00:0a"),
+            (Fact::Address(address, 24, Origin::Static), "address  192.0.2.1/24 static"),
+            (Fact::Gateway(address), "gateway  192.0.2.1"),
+            (Fact::Dns(address), "dns      192.0.2.1"),
+            (Fact::Lease(address, 60), "lease    60 s left, of 192.0.2.1"),
+        ] {
+            assert_eq!(fact.to_string(), line);
+        }
     }
 
     #[test]

@@ -13,14 +13,17 @@
 //! |---|---|
 //! | what becomes of a frame that comes in | `ingress` |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
-//! | addresses, gateways, groups | `interface` |
+//! | addresses, gateways, groups | `config`, `interface`, and `dhcp` with that feature |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
 //! | MAC addresses | `resolve` |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
 
 mod address;
+mod config;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
+#[cfg(feature = "dhcp")]
+mod dhcp;
 mod egress;
 mod hygiene;
 mod icmp;
@@ -66,8 +69,8 @@ use crate::udp::UdpSlot;
 #[cfg(feature = "multicast")]
 use crate::workaround::report::Reports;
 
+pub use config::NetConfig;
 use egress::Egress;
-pub use interface::NetConfig;
 use refusal::TokenBucket;
 pub use resolve::Conflict;
 use resolve::Identity;
@@ -84,6 +87,8 @@ pub struct NetStack<'a> {
     identity: Identity,
     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
     membership: mld::Membership,
+    #[cfg(feature = "dhcp")]
+    dhcp: crate::dhcp::Dhcp<'a>,
     pool: Pool<'a>,
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
@@ -171,6 +176,8 @@ impl<'a> NetStack<'a> {
             identity: Identity::new(now),
             #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
             membership: mld::Membership::new(),
+            #[cfg(feature = "dhcp")]
+            dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
@@ -234,6 +241,8 @@ impl<'a> NetStack<'a> {
         self.dirty = true;
         self.neighbors.clear();
         self.announce();
+        #[cfg(feature = "dhcp")]
+        self.dhcp_link_up();
         for slot in &mut *self.pool.slots {
             slot.tcb.retry_now(self.now);
         }

@@ -8,6 +8,8 @@
 use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::tcp as smol_tcp;
 
+#[cfg(feature = "dhcp")]
+use crate::dhcp::DhcpPlace;
 use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX};
 use crate::place::Place;
 use crate::tcp::backlog::{Backlog, BacklogView};
@@ -120,6 +122,8 @@ pub struct Sockets<
     tcp_slots: Place<Slot<'a>, TCP>,
     listeners: Place<Listener, LISTENERS>,
     udp: UdpPlaces<UDP>,
+    #[cfg(feature = "dhcp")]
+    dhcp: DhcpPlace<'a>,
     #[cfg(feature = "async")]
     dropped: DroppedPlace<TCP, UDP, LISTENERS>,
 }
@@ -140,6 +144,8 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             tcp_slots: Place::new(),
             listeners: Place::new(),
             udp: UdpPlaces::new(),
+            #[cfg(feature = "dhcp")]
+            dhcp: DhcpPlace::new(),
             #[cfg(feature = "async")]
             dropped: DroppedPlace::new(),
         }
@@ -155,6 +161,8 @@ pub(crate) struct Placed<'a> {
     /// How many sockets those can be.
     pub(crate) places: usize,
     pub(crate) udp: &'a mut [UdpSlot],
+    #[cfg(feature = "dhcp")]
+    pub(crate) dhcp: &'a mut DhcpPlace<'a>,
     #[cfg(feature = "async")]
     pub(crate) dropped: crate::wake::Dropped<'a>,
 }
@@ -190,6 +198,8 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             others,
             places: OTHERS,
             udp,
+            #[cfg(feature = "dhcp")]
+            dhcp: &mut self.dhcp,
             #[cfg(feature = "async")]
             dropped: self.dropped.lend(),
         }

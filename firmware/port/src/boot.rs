@@ -8,8 +8,9 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::panic::PanicInfo;
 
 use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::service::{Service, ServiceConfig};
-use tapboard_firmware::{Board, BootError, Firmware, NetConfig, NetStack};
+use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware, NetConfig, NetStack};
 
 use crate::clock::Timer;
 use crate::ethernet::Mac;
@@ -18,10 +19,44 @@ use crate::processor;
 use crate::superloop::{self, Sleeper};
 use crate::watermark::Watermark;
 
+/// Who a board is to be: what a product decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The MAC address. `None`: the chip's own ([`Board::mac`]), or if it has none that of `ip`.
+    pub mac: Option<EthernetAddress>,
+    /// The addresses: given ones, or with `NetConfig::with_dhcp` a server's to give.
+    pub ip: NetConfig,
+    /// Where telemetry goes, if anywhere.
+    pub telemetry: Option<SocketAddr>,
+}
+
+impl Config {
+    /// The examples' board, at the other end of a wire from [`COLLECTOR`]. With the feature `dhcp`, under the chip's own
+    /// MAC address and at the IPv4 address that a server gives it.
+    #[cfg(not(feature = "dhcp"))]
+    pub const EXAMPLE: Self =
+        Self { mac: Some(BOARD_NET.mac()), ip: BOARD_NET, telemetry: Some(COLLECTOR) };
+    /// The examples' board, under the chip's own MAC address and at the IPv4 address that a server gives it.
+    #[cfg(feature = "dhcp")]
+    pub const EXAMPLE: Self =
+        Self { mac: None, ip: BOARD_NET.with_dhcp(), telemetry: Some(COLLECTOR) };
+
+    /// What becomes of it on this hardware; servers know it as `name`.
+    pub fn net(&self, name: &str, hardware: &impl Board) -> NetConfig {
+        let mac = self.mac.or_else(|| hardware.mac()).unwrap_or(self.ip.mac());
+        let net = self.ip.with_mac(mac);
+        #[cfg(feature = "dhcp")]
+        let net = net.with_hostname(name);
+        #[cfg(not(feature = "dhcp"))]
+        let _ = name;
+        net
+    }
+}
+
 /// What of a board is unlike others, started.
 #[derive(Debug)]
 pub struct Parts<H, M, T, S> {
-    /// Who the board is on the network; `BOARD_NET`, or one's own.
+    /// Who the board is on the network: [`Config::net`].
     pub net: NetConfig,
     /// Where telemetry goes, if anywhere; [`COLLECTOR`], or one's own.
     pub telemetry: Option<SocketAddr>,

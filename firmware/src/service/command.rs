@@ -101,6 +101,8 @@ pub(super) enum Command<'a> {
     Uptime,
     /// The socket table.
     Netstat,
+    /// Addresses, gateways, lease.
+    Ip,
     /// The counters.
     Stats,
     /// Restart the board.
@@ -145,12 +147,13 @@ const fn entry(
 }
 
 /// The shell's own commands, in the order of `help`.
-pub(super) static COMMANDS: [Entry; 9] = [
+pub(super) static COMMANDS: [Entry; 10] = [
     entry("help", "", "this list", Command::Help),
     entry("led", " [on|off|toggle]", "switch the LED, or ask", Command::Led(None)),
     entry("temp", "", "temperature of the chip", Command::Temp),
     entry("uptime", "", "time since boot", Command::Uptime),
     entry("netstat", "", "sockets, with queues and states", Command::Netstat),
+    entry("ip", "", "addresses, gateway, lease", Command::Ip),
     entry("stats", "", "counters since boot", Command::Stats),
     entry("reset", "", "restart the board", Command::Reset),
     entry("exit", "", "end this session", Command::Exit),

@@ -152,6 +152,7 @@ enum Answer {
     Help(usize),
     Heading,
     Netstat(usize),
+    Fact(usize),
     StackCounter(usize),
     ServiceCounter(usize),
 }
@@ -261,6 +262,13 @@ impl Session {
                 self.say(format_args!("{row}"));
                 Answer::Netstat(index + 1)
             }
+            Answer::Fact(index) => {
+                let Some(fact) = stack.fact(index) else {
+                    return self.print(Answer::Prompt, stack, about, further);
+                };
+                self.say(format_args!("{fact}"));
+                Answer::Fact(index + 1)
+            }
             Answer::StackCounter(index) => {
                 let Some((name, value)) = stack.counter(index) else {
                     return self.print(Answer::ServiceCounter(0), stack, about, further);
@@ -346,6 +354,7 @@ impl Session {
         match command {
             Command::Help => self.answer = Some(Answer::Help(0)),
             Command::Netstat => self.answer = Some(Answer::Heading),
+            Command::Ip => self.answer = Some(Answer::Fact(0)),
             Command::Stats => self.answer = Some(Answer::StackCounter(0)),
             Command::Led(switch) => {
                 let board = &mut *context.board;

@@ -7,6 +7,7 @@
 use cortex_m::Peripherals;
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::SYST;
+use tapboard_firmware::EthernetAddress;
 use tapboard_port::Registers;
 use tapboard_port::mmio::Block;
 
@@ -36,6 +37,8 @@ pub(crate) struct Chip {
     pub(crate) led: Block,
     pub(crate) adc: Block,
     pub(crate) timer: Block,
+    /// Written at manufacture.
+    pub(crate) mac: Option<EthernetAddress>,
 }
 
 /// System control: raw interrupt status, run-mode clock configuration, clock gates.
@@ -44,6 +47,10 @@ const RCC: usize = 0x060;
 const RCGC0: usize = 0x100;
 const RCGC1: usize = 0x104;
 const RCGC2: usize = 0x108;
+
+/// Flash control: what was written at manufacture.
+const USER_REG0: usize = 0x1e0;
+const USER_REG1: usize = 0x1e4;
 
 const RIS_PLL_LOCKED: u32 = 1 << 6;
 
@@ -115,8 +122,17 @@ impl Chip {
             led: gpio_f,
             adc,
             timer,
+            mac: manufacturers_mac(&mut system),
         })
     }
+}
+
+/// The MAC address, if one was written: three bytes in each of the registers that are for it, the first lowest.
+fn manufacturers_mac(system: &mut Block) -> Option<EthernetAddress> {
+    let [low, high] = [USER_REG0, USER_REG1].map(|register| system.read(register).to_le_bytes());
+    let mac = EthernetAddress([low[0], low[1], low[2], high[0], high[1], high[2]]);
+    // What was not written is all ones.
+    (mac.is_unicast() && mac.0 != [0; 6]).then_some(mac)
 }
 
 /// From the oscillator of about 12 MHz that the chip boots with to the crystal and the PLL, in the order

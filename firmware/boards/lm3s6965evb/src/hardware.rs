@@ -8,7 +8,7 @@
 //! A timer starts each conversion: the data sheet offers the processor that too, but QEMU does not.
 
 use cortex_m::peripheral::{SCB, SYST};
-use tapboard_firmware::Board;
+use tapboard_firmware::{Board, EthernetAddress};
 use tapboard_port::cortex_m::Wfi;
 use tapboard_port::mmio::Block;
 use tapboard_port::superloop::Sleeper;
@@ -60,18 +60,25 @@ pub(crate) struct Hardware {
     entropy: Option<u64>,
     lit: bool,
     temperature_mc: i32,
+    mac: Option<EthernetAddress>,
 }
 
 impl Hardware {
     /// Gathers the entropy, which takes some milliseconds and needs `SysTick` to run.
-    pub(crate) fn new(led: Block, mut adc: Block, mut timer: Block) -> Self {
+    pub(crate) fn new(
+        led: Block,
+        mut adc: Block,
+        mut timer: Block,
+        mac: Option<EthernetAddress>,
+    ) -> Self {
         adc.write(ADC_TRIGGERS, TRIGGER_3_TIMER);
         adc.write(ADC_CONTROL, CONTROL_TEMPERATURE);
         adc.write(ADC_ACTIVE, SEQUENCER_3);
         timer.write(TIMER_CONFIGURATION, CONFIGURATION_32_BIT);
         timer.write(TIMER_MODE, MODE_ONE_SHOT);
         timer.write(TIMER_LOAD, TICKS);
-        let mut hardware = Self { led, adc, timer, entropy: None, lit: false, temperature_mc: 0 };
+        let mut hardware =
+            Self { led, adc, timer, entropy: None, lit: false, temperature_mc: 0, mac };
         hardware.adc.write(ADC_MASK, SEQUENCER_3);
         let mut sleeper = Wfi::new(Interrupt::AdcSequencer3);
         // The counter adds when each sample was there, to what it was.
@@ -129,6 +136,10 @@ impl Board for Hardware {
 
     fn entropy(&mut self) -> Option<u64> {
         self.entropy.take()
+    }
+
+    fn mac(&self) -> Option<EthernetAddress> {
+        self.mac
     }
 
     fn reset(&mut self) {

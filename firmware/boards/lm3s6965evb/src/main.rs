@@ -13,8 +13,7 @@ mod hardware;
 mod uart;
 
 use cortex_m_rt::entry;
-use tapboard_firmware::BOARD_NET;
-use tapboard_port::boot::{COLLECTOR, Parts, run};
+use tapboard_port::boot::{Config, Parts, run};
 use tapboard_port::clock::Clock;
 use tapboard_port::cortex_m::{SysTick, Wfi};
 use tapboard_port::ethernet::Ethernet;
@@ -30,9 +29,12 @@ type Port = Parts<Hardware, Mac, Clock<SysTick>, Wfi<Interrupt>>;
 
 static HOME: Home<Hardware> = Home::new();
 
+const NAME: &str = "lm3s6965evb";
+const CONFIG: Config = Config::EXAMPLE;
+
 #[entry]
 fn main() -> ! {
-    run("lm3s6965evb", &HOME, start())
+    run(NAME, &HOME, start())
 }
 
 /// Starts the chip. The entropy needs `SysTick`, and the time that it takes is none of the firmware's.
@@ -41,12 +43,12 @@ fn start() -> Result<Port, &'static str> {
     #[cfg(feature = "log")]
     uart::install(chip.uart);
     let counter = SysTick::start(chip.syst);
-    let hardware = Hardware::new(chip.led, chip.adc, chip.timer);
-    let address = BOARD_NET.mac();
-    let fifo = Stellaris::new(chip.ethernet, address, cfg!(feature = "ipv6"));
+    let hardware = Hardware::new(chip.led, chip.adc, chip.timer, chip.mac);
+    let net = CONFIG.net(NAME, &hardware);
+    let fifo = Stellaris::new(chip.ethernet, net.mac(), cfg!(feature = "ipv6"));
     Ok(Parts {
-        net: BOARD_NET,
-        telemetry: Some(COLLECTOR),
+        net,
+        telemetry: CONFIG.telemetry,
         hardware,
         mac: Ethernet::new(fifo, frames()),
         clock: Clock::new(counter, CORE_HZ),

@@ -69,9 +69,13 @@ fn boot(
     mac: &mut Mac,
     now: Instant,
 ) -> &'static mut Result<Firmware<'static, Hardware>, BootError> {
+    #[cfg(feature = "dhcp")]
+    let net = BOARD_NET.with_dhcp().with_hostname("minimal");
+    #[cfg(not(feature = "dhcp"))]
+    let net = BOARD_NET;
     FIRMWARE.init_with(|| {
         Firmware::new(
-            &BOARD_NET,
+            &net,
             ServiceConfig {
                 name: "minimal".try_into().unwrap_or_default(),
                 telemetry: Some(([192, 0, 2, 2], 9000).into()),

@@ -11,8 +11,7 @@ mod hardware;
 mod uart;
 
 use cortex_m_rt::entry;
-use tapboard_firmware::BOARD_NET;
-use tapboard_port::boot::{COLLECTOR, Parts, run};
+use tapboard_port::boot::{Config, Parts, run};
 use tapboard_port::clock::Clock;
 use tapboard_port::cortex_m::{SysTick, Wfi};
 use tapboard_port::ethernet::Ethernet;
@@ -28,9 +27,12 @@ type Port = Parts<Hardware, Mac, Clock<SysTick>, Wfi<Interrupt>>;
 
 static HOME: Home<Hardware> = Home::new();
 
+const NAME: &str = "mps2-an385";
+const CONFIG: Config = Config::EXAMPLE;
+
 #[entry]
 fn main() -> ! {
-    run("mps2-an385", &HOME, start())
+    run(NAME, &HOME, start())
 }
 
 /// Starts the chip. The entropy needs `SysTick`, and the time that it takes is none of the firmware's.
@@ -40,12 +42,12 @@ fn start() -> Result<Port, &'static str> {
     uart::install(chip.uart);
     let counter = SysTick::start(chip.syst);
     let hardware = Hardware::new(chip.leds, &mut chip.ethernet);
-    let address = BOARD_NET.mac();
-    let fifo = Lan9118::new(chip.ethernet, address, cfg!(feature = "ipv6"))
+    let net = CONFIG.net(NAME, &hardware);
+    let fifo = Lan9118::new(chip.ethernet, net.mac(), cfg!(feature = "ipv6"))
         .map_err(lan9118::Error::message)?;
     Ok(Parts {
-        net: BOARD_NET,
-        telemetry: Some(COLLECTOR),
+        net,
+        telemetry: CONFIG.telemetry,
         hardware,
         mac: Ethernet::new(fifo, frames()),
         clock: Clock::new(counter, CORE_HZ),

@@ -12,8 +12,7 @@ mod uart;
 
 use riscv_rt::entry;
 use static_cell::ConstStaticCell;
-use tapboard_firmware::BOARD_NET;
-use tapboard_port::boot::{COLLECTOR, Parts, run};
+use tapboard_port::boot::{Config, Parts, run};
 use tapboard_port::clint::Clint;
 use tapboard_port::ethernet::Ethernet;
 use tapboard_port::ethernet::virtio::{BUFFERS, Buffer, VirtioNet};
@@ -35,9 +34,12 @@ static RANDOM: ConstStaticCell<[u8; 8]> = ConstStaticCell::new([0; 8]);
 static NET: ConstStaticCell<[[Buffer; BUFFERS]; 2]> =
     ConstStaticCell::new([const { [const { Buffer::new() }; BUFFERS] }; 2]);
 
+const NAME: &str = "riscv-virt";
+const CONFIG: Config = Config::EXAMPLE;
+
 #[entry]
 fn main() -> ! {
-    run("riscv-virt", &HOME, start())
+    run(NAME, &HOME, start())
 }
 
 /// Starts the chip; the devices that the machine was started without are its errors.
@@ -47,13 +49,14 @@ fn start() -> Result<Port, &'static str> {
     #[cfg(feature = "log")]
     uart::install(chip.uart);
     let random = chip.rng.and_then(|device| entropy::<Statics>(device, RANDOM.take()));
-    let address = BOARD_NET.mac();
-    let net = chip.net.and_then(|device| VirtioNet::new(device, address, NET.take()));
+    let hardware = Hardware::new(random.map_err(Error::message)?);
+    let net = CONFIG.net(NAME, &hardware);
+    let device = chip.net.and_then(|device| VirtioNet::new(device, net.mac(), NET.take()));
     Ok(Parts {
-        net: BOARD_NET,
-        telemetry: Some(COLLECTOR),
-        hardware: Hardware::new(random.map_err(Error::message)?),
-        mac: Ethernet::new(net.map_err(Error::message)?, frames()),
+        net,
+        telemetry: CONFIG.telemetry,
+        hardware,
+        mac: Ethernet::new(device.map_err(Error::message)?, frames()),
         clock: Clint::new(chip.clint, TIMER_HZ),
         sleeper: Wfi::new(Plic::new(chip.plic, INTERRUPT_NET)),
     })

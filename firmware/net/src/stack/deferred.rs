@@ -38,10 +38,7 @@ impl NetStack<'_> {
             return Err(error);
         }
         self.dirty = true;
-        let user_timeout = self.pool.limits.user_timeout;
-        let tcp = self.pool.socket_mut(index);
-        tcp.pause_synack(false);
-        tcp.set_timeout(Some(user_timeout));
+        self.pool.socket_mut(index).pause_synack(false);
         self.counters.passive_opens = self.counters.passive_opens.wrapping_add(1);
         Ok(())
     }

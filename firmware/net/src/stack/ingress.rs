@@ -31,6 +31,8 @@ pub(super) enum Recipient {
     Nobody,
     /// Any but TCP's.
     Others,
+    #[cfg(feature = "dhcp")]
+    Dhcp,
 }
 
 impl NetStack<'_> {
@@ -121,6 +123,11 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         if !self.is_clean(packet) {
+            return;
+        }
+        #[cfg(feature = "dhcp")]
+        if problem.is_none() && self.is_from_server(packet) {
+            self.take_answer(bytes, packet, transmit);
             return;
         }
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
@@ -411,6 +418,8 @@ impl NetStack<'_> {
             Recipient::Slot(index) => &mut self.pool.slots[index].set,
             Recipient::Nobody => &mut SocketSet::new(&mut [][..]),
             Recipient::Others => &mut self.others,
+            #[cfg(feature = "dhcp")]
+            Recipient::Dhcp => &mut self.dhcp.set,
         };
         self.interface.poll_ingress_single(self.now, &mut device, set);
     }

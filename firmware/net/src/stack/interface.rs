@@ -1,4 +1,4 @@
-//! Who a stack is on the network: its configuration, its addresses and the way to others.
+//! Who a stack is on the network: its interface, its addresses and the way to others.
 
 #[cfg(feature = "multicast")]
 use core::net::IpAddr;
@@ -16,150 +16,10 @@ use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 #[cfg(feature = "multicast")]
 use super::address::to_address;
 use super::address::to_endpoint;
-use super::{Error, NetStack};
+use super::{Error, NetConfig, NetStack};
 use crate::frame::same;
-use crate::limits::Limits;
-
-/// Who a stack is on the network. A builder: begin with [`NetConfig::new`].
-///
-/// ```
-/// use tapboard_net::NetConfig;
-/// use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
-///
-/// const NET: NetConfig = NetConfig::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, 1]))
-///     .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24))
-///     .with_ipv4_gateway(Ipv4Address::new(192, 0, 2, 254));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NetConfig {
-    mac: EthernetAddress,
-    limits: Limits,
-    ipv4: Option<Ipv4Cidr>,
-    ipv4_gateway: Option<Ipv4Address>,
-    #[cfg(feature = "ipv6")]
-    ipv6: Option<Ipv6Cidr>,
-    #[cfg(feature = "ipv6")]
-    ipv6_gateway: Option<Ipv6Address>,
-}
 
 impl NetConfig {
-    /// A station with this unicast MAC address and no IP address yet. On a device without MAC addresses
-    /// (`Medium::Ip`) it is not used.
-    #[must_use]
-    pub const fn new(mac: EthernetAddress) -> Self {
-        Self {
-            mac,
-            limits: Limits::new(),
-            ipv4: None,
-            ipv4_gateway: None,
-            #[cfg(feature = "ipv6")]
-            ipv6: None,
-            #[cfg(feature = "ipv6")]
-            ipv6_gateway: None,
-        }
-    }
-
-    /// With another MAC address.
-    #[must_use]
-    pub const fn with_mac(self, mac: EthernetAddress) -> Self {
-        Self { mac, ..self }
-    }
-
-    /// With other limits than [`Limits::new`] has.
-    #[must_use]
-    pub const fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
-    }
-
-    /// With this IPv4 address and prefix.
-    #[must_use]
-    pub const fn with_ipv4(self, address: Ipv4Cidr) -> Self {
-        Self { ipv4: Some(address), ..self }
-    }
-
-    /// Without an IPv4 address.
-    #[must_use]
-    pub const fn without_ipv4(self) -> Self {
-        Self { ipv4: None, ipv4_gateway: None, ..self }
-    }
-
-    /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link. On a
-    /// device without MAC addresses it may be any address, but without one only the own prefix can be reached.
-    #[must_use]
-    pub const fn with_ipv4_gateway(self, gateway: Ipv4Address) -> Self {
-        Self { ipv4_gateway: Some(gateway), ..self }
-    }
-
-    /// With this IPv6 address and prefix. On Ethernet a link-local address that belongs to the MAC address
-    /// (RFC 4291 appendix A) comes with it.
-    #[cfg(feature = "ipv6")]
-    #[must_use]
-    pub const fn with_ipv6(self, address: Ipv6Cidr) -> Self {
-        Self { ipv6: Some(address), ..self }
-    }
-
-    /// Without an IPv6 address.
-    #[cfg(feature = "ipv6")]
-    #[must_use]
-    pub const fn without_ipv6(self) -> Self {
-        Self { ipv6: None, ipv6_gateway: None, ..self }
-    }
-
-    /// With this next hop for IPv6 addresses outside the own prefixes: a link-local address, or one inside them.
-    #[cfg(feature = "ipv6")]
-    #[must_use]
-    pub const fn with_ipv6_gateway(self, gateway: Ipv6Address) -> Self {
-        Self { ipv6_gateway: Some(gateway), ..self }
-    }
-
-    /// The MAC address.
-    #[must_use]
-    pub const fn mac(&self) -> EthernetAddress {
-        self.mac
-    }
-
-    /// The limits.
-    #[must_use]
-    pub const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// The IPv4 address and prefix.
-    #[must_use]
-    pub const fn ipv4(&self) -> Option<Ipv4Cidr> {
-        self.ipv4
-    }
-
-    /// The IPv4 address, unspecified without one.
-    #[must_use]
-    pub const fn ipv4_address(&self) -> Ipv4Address {
-        match self.ipv4 {
-            Some(cidr) => cidr.address(),
-            None => Ipv4Address::UNSPECIFIED,
-        }
-    }
-
-    /// The next hop for IPv4.
-    #[must_use]
-    pub const fn ipv4_gateway(&self) -> Option<Ipv4Address> {
-        self.ipv4_gateway
-    }
-
-    /// The IPv6 address and prefix.
-    #[cfg(feature = "ipv6")]
-    #[must_use]
-    pub const fn ipv6(&self) -> Option<Ipv6Cidr> {
-        self.ipv6
-    }
-
-    /// The next hop for IPv6.
-    #[cfg(feature = "ipv6")]
-    #[must_use]
-    pub const fn ipv6_gateway(&self) -> Option<Ipv6Address> {
-        self.ipv6_gateway
-    }
-
     /// The interface over a device of these capabilities. `seed` feeds smoltcp's own generator.
     pub(super) fn interface(
         &self,
@@ -323,7 +183,7 @@ impl NetStack<'_> {
         &self.config
     }
 
-    /// Becomes somebody else: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
+    /// Becomes somebody else, with `NetConfig::with_dhcp` whoever its server says: takes the addresses and gateways of `config`, as DHCP, a router or a user gave them. The MAC
     /// address and the limits stay, and so do listeners, UDP sockets, and connections of an address that stays. The others end
     /// without a word to the peer, for nobody could send it; to their owners as [`Error::ConnectionReset`]. All neighbours are
     /// asked for anew, and the addresses are announced (RFC 5227 2.3).
@@ -331,7 +191,16 @@ impl NetStack<'_> {
     /// # Panics
     /// If these are more addresses than smoltcp has places for (its features `iface-max-addr-count-*`, 2 by default).
     pub fn reconfigure(&mut self, config: &NetConfig) {
-        self.config = NetConfig { mac: self.config.mac, limits: self.config.limits, ..*config };
+        #[cfg(feature = "dhcp")]
+        let config = &self.adopt(config);
+        self.take_addresses(config);
+    }
+
+    /// Takes the addresses and gateways of `config`.
+    #[inline(never)]
+    pub(super) fn take_addresses(&mut self, config: &NetConfig) {
+        let NetConfig { mac, limits, .. } = self.config;
+        self.config = config.with_mac(mac).with_limits(limits);
         self.config.apply(&mut self.interface, self.capabilities.medium);
         for index in self.pool.used() {
             let local = self.pool.socket(index).local_endpoint();

@@ -1,10 +1,12 @@
 //! The stack's answer to `netstat`: its listeners, then its TCP slots, then its UDP sockets.
 
+use core::net::IpAddr;
+
 use smoltcp::socket::tcp::State;
 
 use super::NetStack;
 use super::address::{to_ip_addr, to_socket_addr};
-use crate::netstat::{Count, Introspect, Protocol, Row};
+use crate::netstat::{Count, Fact, Introspect, Origin, Protocol, Row};
 use crate::tcp::Phase;
 
 /// The state's name in RFC 9293.
@@ -56,5 +58,37 @@ impl Introspect for NetStack<'_> {
 
     fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
         self.counters.get(index)
+    }
+
+    fn fact(&self, index: usize) -> Option<Fact> {
+        let mac = self.mac().map(|mac| Fact::Mac(mac.0));
+        let addresses = self.interface.ip_addrs().iter().map(|cidr| {
+            let address = to_ip_addr(cidr.address());
+            #[cfg(feature = "dhcp")]
+            let ipv4 = self.ipv4_origin();
+            #[cfg(not(feature = "dhcp"))]
+            let ipv4 = Some(Origin::Static);
+            Fact::Address(
+                address,
+                cidr.prefix_len(),
+                ipv4.filter(|_| address.is_ipv4()).unwrap_or_else(|| ipv6_origin(&address)),
+            )
+        });
+        let ipv4 = self.config.ipv4_gateway().map(|gateway| Fact::Gateway(gateway.into()));
+        let facts = mac.into_iter().chain(addresses).chain(ipv4);
+        #[cfg(feature = "ipv6")]
+        let facts =
+            facts.chain(self.config.ipv6_gateway().map(|gateway| Fact::Gateway(gateway.into())));
+        #[cfg(feature = "dhcp")]
+        let facts = facts.chain(self.lease_facts());
+        { facts }.nth(index)
+    }
+}
+
+/// Where an IPv6 address is from: the link-local one comes with the MAC address.
+fn ipv6_origin(address: &IpAddr) -> Origin {
+    match address {
+        IpAddr::V6(address) if address.is_unicast_link_local() => Origin::LinkLocal,
+        _ => Origin::Static,
     }
 }

@@ -144,6 +144,8 @@ impl NetStack<'_> {
     ) {
         let &Received { kind, ref owner, mac, ref target, weak } = received;
         let Some(own) = self.mac() else { return };
+        #[cfg(feature = "dhcp")]
+        self.hear_of_candidate(received);
         let asked = kind == Kind::Question && self.is_own(target);
         if self.is_own(owner) && mac != own {
             self.conflicts(&Conflict { address: Some(*owner), mac });
@@ -212,6 +214,22 @@ impl NetStack<'_> {
             // Not together with one that is due any moment: the other side may take that for an echo of its own.
             identity.announce = Some((self.now + ECHO_WINDOW * 2, 0));
         }
+        #[cfg(feature = "dhcp")]
+        if news {
+            self.give_way(conflict);
+        }
+    }
+
+    /// Notes that a frame to everybody leaves: what comes back of it is no conflict.
+    #[cfg(feature = "dhcp")]
+    pub(super) fn spoke(&mut self) {
+        self.identity.spoken = Some(self.now);
+    }
+
+    /// Nobody else is known to have the address that is ours from now on.
+    #[cfg(feature = "dhcp")]
+    pub(super) fn forget_conflict(&mut self) {
+        (self.identity.suspected, self.identity.reported) = (None, None);
     }
 
     /// Announces our addresses with the next egress.
@@ -233,6 +251,8 @@ impl NetStack<'_> {
                 self.want(&remote.addr);
             }
         }
+        #[cfg(feature = "dhcp")]
+        self.want_server();
         let queued = if self.others_queued { self.udp_used } else { 0 };
         for index in 0..queued {
             if let Some(target) = self.udp_target(index) {
@@ -252,6 +272,10 @@ impl NetStack<'_> {
     #[inline(never)]
     pub(super) fn discovery_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         let Some(mac) = self.mac() else { return false };
+        #[cfg(feature = "dhcp")]
+        if self.dhcp_egress(device) {
+            return true;
+        }
         while let Some((_, index)) = self.identity.announce.filter(|(at, _)| *at <= self.now) {
             let Some(message) = self.announcement(mac, index) else {
                 self.identity.announce = None;
@@ -298,17 +322,19 @@ impl NetStack<'_> {
     }
 
     #[inline(never)]
-    fn transmit(&mut self, token: impl TxToken, message: &Message) {
+    pub(super) fn transmit(&mut self, token: impl TxToken, message: &Message) {
         let len = message.len();
         token.consume(len, |buffer| message.emit(buffer));
         self.counters.count_frame(len);
     }
 
     /// Makes `next` no later than when [`NetStack::discovery_egress`] has something to do.
-    pub(super) fn ask_at(&self, next: &mut Option<Instant>) {
+    pub(super) fn ask_at(&mut self, next: &mut Option<Instant>) {
         if self.mac().is_none() {
             return;
         }
+        #[cfg(feature = "dhcp")]
+        self.dhcp_at(next);
         self.neighbors.ask_at(next);
         #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
         self.report_at(next);
@@ -320,6 +346,10 @@ impl NetStack<'_> {
 
 /// A question for `target`, by `owner` at `mac`.
 #[inline(never)]
-const fn question(mac: EthernetAddress, owner: &IpAddress, target: &IpAddress) -> Message {
+pub(super) const fn question(
+    mac: EthernetAddress,
+    owner: &IpAddress,
+    target: &IpAddress,
+) -> Message {
     Message { kind: Kind::Question, mac, owner: *owner, target: *target, to: mac }
 }

@@ -9,6 +9,8 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 
 use super::NetStack;
+#[cfg(feature = "dhcp")]
+use crate::dhcp::exchange::Departed;
 use crate::frame::discovery::{Kind, MESSAGE_SIZE};
 use crate::frame::{Content, FourTuple, Frame, Segment};
 use crate::netstat::{Count, Counters};
@@ -37,6 +39,12 @@ pub(crate) struct Sent<'s> {
     tcb: Option<&'s mut Tcb>,
     /// For an answer of the one connection that there may be one of: what is in flight.
     flight: Option<Flight>,
+    /// Look for a message of smoltcp's DHCP client.
+    #[cfg(feature = "dhcp")]
+    pub(crate) watch: bool,
+    /// It left.
+    #[cfg(feature = "dhcp")]
+    pub(crate) departed: Option<Departed>,
     medium: Medium,
     /// Checksums of TCP are ours to compute.
     checksum: bool,
@@ -62,6 +70,10 @@ impl<'s> Sent<'s> {
             flight: None,
             medium: capabilities.medium,
             checksum: capabilities.checksum.tcp.tx(),
+            #[cfg(feature = "dhcp")]
+            watch: false,
+            #[cfg(feature = "dhcp")]
+            departed: None,
             now,
         }
     }
@@ -96,6 +108,10 @@ impl<'s> Sent<'s> {
                     packet.fill_checksum(&ends.local.addr, &ends.remote.addr);
                 }
             }
+        }
+        #[cfg(feature = "dhcp")]
+        if self.watch {
+            self.departed = Departed::read(bytes);
         }
         self.frames += 1;
         self.bytes += bytes.len() as Count;

@@ -175,7 +175,7 @@ impl World {
     }
 
     /// When something happens next.
-    fn next_event(&mut self) -> Option<Instant> {
+    pub(crate) fn next_event(&mut self) -> Option<Instant> {
         let now = self.now;
         let nodes = self.nodes.iter().flat_map(|node| [node.next, node.port.next()]);
         let plain = self.plain.iter_mut().flat_map(|host| {

@@ -98,7 +98,7 @@ fn stats_lists_the_counters_of_stack_and_services() {
 #[test]
 fn help_names_every_command() {
     let text = answer(b"help\n");
-    let commands = "help led temp uptime netstat stats reset exit quit";
+    let commands = "help led temp uptime netstat ip stats reset exit quit";
     for (line, name) in text.lines().zip(commands.split(' ')) {
         assert!(line.starts_with(name), "{line}");
         assert_eq!(line.as_bytes()[20], b' ', "{line}");

@@ -35,6 +35,8 @@ const NET: NetConfig = {
         .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24));
     #[cfg(feature = "ipv6")]
     let net = net.with_ipv6(Ipv6Cidr::new(Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 64));
+    #[cfg(feature = "dhcp")]
+    let net = net.with_dhcp().with_hostname("board");
     net
 };
 

@@ -1,0 +1,207 @@
+//! A stack's configuration, as a builder.
+
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+
+#[cfg(doc)]
+use super::NetStack;
+#[cfg(feature = "dhcp")]
+use crate::dhcp::Hostname;
+use crate::limits::Limits;
+
+/// Who a stack is on the network. A builder: begin with [`NetConfig::new`].
+///
+/// ```
+/// use tapboard_net::NetConfig;
+/// use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+///
+/// const NET: NetConfig = NetConfig::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, 1]))
+///     .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24))
+///     .with_ipv4_gateway(Ipv4Address::new(192, 0, 2, 254));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NetConfig {
+    pub(super) mac: EthernetAddress,
+    pub(super) limits: Limits,
+    pub(super) ipv4: Option<Ipv4Cidr>,
+    pub(super) ipv4_gateway: Option<Ipv4Address>,
+    /// The two are DHCP's to set.
+    #[cfg(feature = "dhcp")]
+    dhcp: bool,
+    #[cfg(feature = "dhcp")]
+    hostname: Hostname,
+    #[cfg(feature = "ipv6")]
+    pub(super) ipv6: Option<Ipv6Cidr>,
+    #[cfg(feature = "ipv6")]
+    pub(super) ipv6_gateway: Option<Ipv6Address>,
+}
+
+impl NetConfig {
+    /// A station with this unicast MAC address and no IP address yet. On a device without MAC addresses
+    /// (`Medium::Ip`) it is not used.
+    #[must_use]
+    pub const fn new(mac: EthernetAddress) -> Self {
+        Self {
+            mac,
+            limits: Limits::new(),
+            ipv4: None,
+            ipv4_gateway: None,
+            #[cfg(feature = "dhcp")]
+            dhcp: false,
+            #[cfg(feature = "dhcp")]
+            hostname: Hostname::NONE,
+            #[cfg(feature = "ipv6")]
+            ipv6: None,
+            #[cfg(feature = "ipv6")]
+            ipv6_gateway: None,
+        }
+    }
+
+    /// With another MAC address.
+    #[must_use]
+    pub const fn with_mac(self, mac: EthernetAddress) -> Self {
+        Self { mac, ..self }
+    }
+
+    /// With other limits than [`Limits::new`] has.
+    #[must_use]
+    pub const fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// With this IPv4 address and prefix.
+    #[must_use]
+    pub const fn with_ipv4(self, address: Ipv4Cidr) -> Self {
+        let this = Self { ipv4: Some(address), ..self };
+        #[cfg(feature = "dhcp")]
+        let this = Self { dhcp: false, ..this };
+        this
+    }
+
+    /// Without an IPv4 address.
+    #[must_use]
+    pub const fn without_ipv4(self) -> Self {
+        let this = Self { ipv4: None, ipv4_gateway: None, ..self };
+        #[cfg(feature = "dhcp")]
+        let this = Self { dhcp: false, ..this };
+        this
+    }
+
+    /// With the IPv4 address, prefix, and gateway that a DHCP server gives (RFC 2131), or a link-local address if none
+    /// answers (RFC 3927); see [`crate::dhcp`]. On a device without MAC addresses there is none.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub const fn with_dhcp(self) -> Self {
+        Self { ipv4: None, ipv4_gateway: None, dhcp: true, ..self }
+    }
+
+    /// With what DHCP says is ours for now.
+    #[cfg(feature = "dhcp")]
+    pub(super) const fn with_lease(
+        self,
+        ipv4: Option<Ipv4Cidr>,
+        ipv4_gateway: Option<Ipv4Address>,
+    ) -> Self {
+        Self { ipv4, ipv4_gateway, ..self }
+    }
+
+    /// With this name for DHCP servers (RFC 2132 3.14), as far as a host may be called so: see [`Hostname::new`]. It is the
+    /// one that [`NetStack::new`] is given; [`NetStack::reconfigure`] does not change it.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub const fn with_hostname(self, name: &str) -> Self {
+        Self { hostname: Hostname::new(name), ..self }
+    }
+
+    /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link. On a
+    /// device without MAC addresses it may be any address, but without one only the own prefix can be reached.
+    #[must_use]
+    pub const fn with_ipv4_gateway(self, gateway: Ipv4Address) -> Self {
+        Self { ipv4_gateway: Some(gateway), ..self }
+    }
+
+    /// With this IPv6 address and prefix. On Ethernet a link-local address that belongs to the MAC address
+    /// (RFC 4291 appendix A) comes with it.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn with_ipv6(self, address: Ipv6Cidr) -> Self {
+        Self { ipv6: Some(address), ..self }
+    }
+
+    /// Without an IPv6 address.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn without_ipv6(self) -> Self {
+        Self { ipv6: None, ipv6_gateway: None, ..self }
+    }
+
+    /// With this next hop for IPv6 addresses outside the own prefixes: a link-local address, or one inside them.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn with_ipv6_gateway(self, gateway: Ipv6Address) -> Self {
+        Self { ipv6_gateway: Some(gateway), ..self }
+    }
+
+    /// The MAC address.
+    #[must_use]
+    pub const fn mac(&self) -> EthernetAddress {
+        self.mac
+    }
+
+    /// The limits.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether the IPv4 address is DHCP's to set.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub const fn dhcp(&self) -> bool {
+        self.dhcp
+    }
+
+    /// The name for DHCP servers.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub const fn hostname(&self) -> &Hostname {
+        &self.hostname
+    }
+
+    /// The IPv4 address and prefix.
+    #[must_use]
+    pub const fn ipv4(&self) -> Option<Ipv4Cidr> {
+        self.ipv4
+    }
+
+    /// The IPv4 address, unspecified without one.
+    #[must_use]
+    pub const fn ipv4_address(&self) -> Ipv4Address {
+        match self.ipv4 {
+            Some(cidr) => cidr.address(),
+            None => Ipv4Address::UNSPECIFIED,
+        }
+    }
+
+    /// The next hop for IPv4.
+    #[must_use]
+    pub const fn ipv4_gateway(&self) -> Option<Ipv4Address> {
+        self.ipv4_gateway
+    }
+
+    /// The IPv6 address and prefix.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn ipv6(&self) -> Option<Ipv6Cidr> {
+        self.ipv6
+    }
+
+    /// The next hop for IPv6.
+    #[cfg(feature = "ipv6")]
+    #[must_use]
+    pub const fn ipv6_gateway(&self) -> Option<Ipv6Address> {
+        self.ipv6_gateway
+    }
+}

@@ -1,0 +1,362 @@
+//! The stack's side of [`crate::dhcp`]: what comes from servers, what goes to them, and which address that makes ours.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use smoltcp::phy::{Device, TxToken};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{
+    DHCP_CLIENT_PORT, DHCP_SERVER_PORT, IpAddress, IpProtocol, Ipv4Address, Ipv4Cidr, UdpPacket,
+    UdpRepr,
+};
+
+use super::ingress::Recipient;
+use super::resolve::question;
+use super::transmit::{Metered, MeteredToken, Sent};
+use super::{Conflict, NetConfig, NetStack};
+use crate::dhcp::exchange::{Answer, Question};
+use crate::dhcp::message::Message;
+use crate::dhcp::probe::Probe;
+use crate::dhcp::{Candidate, Lease, Reboot, backoff_ms};
+use crate::frame::Packet;
+use crate::frame::discovery::Received;
+use crate::limits::{DHCP_ALONE, REBOOT_ASKS, RENEW_MIN, RENEW_RETRY, RENEW_STALL, STALL_RETRY};
+use crate::netstat::{Count, Fact, Origin};
+use crate::time::sooner;
+
+/// Messages of smoltcp's client in one poll: a REQUEST that it gives up becomes a DISCOVER at once.
+const BUDGET: usize = 4;
+
+impl NetStack<'_> {
+    /// The lease under which the address in use stands. `None`: there is no address yet, or it is not from a server.
+    #[must_use]
+    pub fn lease(&self) -> Option<&Lease> {
+        let leased = self.config.dhcp() && self.config.ipv4().is_some();
+        self.dhcp.lease.as_ref().filter(|_| leased && self.dhcp.origin == Origin::Dhcp)
+    }
+
+    /// Where the IPv4 address in use is from. `None`: there is none.
+    #[must_use]
+    pub fn ipv4_origin(&self) -> Option<Origin> {
+        let origin = if self.config.dhcp() { self.dhcp.origin } else { Origin::Static };
+        self.config.ipv4().map(|_| origin)
+    }
+
+    /// The servers for names that came with the lease.
+    pub fn dns_servers(&self) -> impl Iterator<Item = IpAddr> {
+        let servers = self.lease().map_or(&[][..], |lease| &lease.dns);
+        servers.iter().map(|&server: &Ipv4Addr| IpAddr::V4(server))
+    }
+
+    /// What there is to say of the lease.
+    pub(super) fn lease_facts(&self) -> impl Iterator<Item = Fact> {
+        let lease = self.lease().map(|lease| {
+            let left =
+                if lease.expires > self.now { lease.expires - self.now } else { Duration::ZERO };
+            Fact::Lease(lease.server.into(), left.secs())
+        });
+        lease.into_iter().chain(self.dns_servers().map(Fact::Dns))
+    }
+
+    /// Whether DHCP is on, and the link is one that it is for.
+    fn has_dhcp(&self) -> bool {
+        self.config.dhcp() && self.mac().is_some()
+    }
+
+    /// The configuration that a user asks for, with the address that DHCP keeps or begins to look for.
+    pub(super) fn adopt(&mut self, config: &NetConfig) -> NetConfig {
+        if !config.dhcp() {
+            return *config;
+        }
+        if !self.config.dhcp() {
+            self.dhcp.start_afresh(self.now);
+            return config.with_lease(None, None);
+        }
+        config.with_lease(self.config.ipv4(), self.config.ipv4_gateway())
+    }
+
+    /// The cable is in again, perhaps in another network: asks whether the lease still holds, and goes on with it
+    /// meanwhile (RFC 2131 3.2, 4.4.2). Without one, begins anew.
+    pub(super) fn dhcp_link_up(&mut self) {
+        if self.lease().is_some() {
+            self.dhcp.reboot = Some(Reboot { at: self.now, asked: 0 });
+            self.dhcp.exchange.reboot = Some(self.rng.next_u64() as u32);
+        } else {
+            self.dhcp.start_afresh(self.now);
+        }
+    }
+
+    /// Whether a packet is from a DHCP server to its clients.
+    pub(super) fn is_from_server(&self, packet: &Packet<'_>) -> bool {
+        let ports = || UdpPacket::new_checked(packet.payload);
+        let ours = |udp: UdpPacket<&[u8]>| {
+            (udp.src_port(), udp.dst_port()) == (DHCP_SERVER_PORT, DHCP_CLIENT_PORT)
+        };
+        packet.protocol == IpProtocol::Udp && self.has_dhcp() && ports().is_ok_and(ours)
+    }
+
+    /// Takes in what a server says.
+    #[inline(never)]
+    pub(super) fn take_answer<T: TxToken>(
+        &mut self,
+        bytes: &[u8],
+        packet: &Packet<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let checksums = &self.capabilities.checksum;
+        let datagram = UdpPacket::new_checked(packet.payload).ok().filter(|datagram| {
+            UdpRepr::parse(datagram, &packet.source, &packet.destination, checksums).is_ok()
+        });
+        let (Some(datagram), true) = (datagram, packet.is_sound(checksums.ipv4.rx())) else {
+            return self.drop_malformed();
+        };
+        #[allow(irrefutable_let_patterns, reason = "without IPv6 there is no other kind")]
+        let (IpAddress::Ipv4(from), Some(mac)) = (packet.source, self.mac()) else { return };
+        let lease = self.dhcp.lease.as_ref();
+        match self.dhcp.exchange.answer(datagram.payload(), from, mac, lease, self.now) {
+            Answer::Ignore => {
+                self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
+            }
+            Answer::Offer => self.pass(Recipient::Dhcp, bytes, transmit),
+            Answer::Lease(lease) => {
+                self.pass(Recipient::Dhcp, bytes, transmit);
+                self.take(lease);
+            }
+            Answer::Nak => {
+                self.drop_address(Origin::Dhcp);
+                self.dhcp.refused(self.now);
+            }
+        }
+    }
+
+    /// Takes a lease, or its renewal.
+    fn take(&mut self, lease: Lease) {
+        let (address, router) = (lease.address, lease.router);
+        let dhcp = &mut self.dhcp;
+        dhcp.hold = self.now + RENEW_MIN;
+        (dhcp.reboot, dhcp.stalled) = (None, None);
+        let known = dhcp.lease.replace(lease);
+        if dhcp.origin == Origin::Dhcp
+            && self.config.ipv4().is_some_and(|own| own.address() == address.address())
+        {
+            if (self.config.ipv4(), self.config.ipv4_gateway()) != (Some(address), router) {
+                self.settle(address, router, Origin::Dhcp);
+            }
+            return;
+        }
+        let probed = |known: &Lease| known.address.address() == address.address();
+        match &mut dhcp.candidate {
+            Some(candidate)
+                if candidate.origin == Origin::Dhcp
+                    && known.is_some_and(|known| probed(&known)) =>
+            {
+                candidate.address = address;
+            }
+            _ => {
+                // There is one lease at a time.
+                self.drop_address(Origin::Dhcp);
+                self.try_out(address, Origin::Dhcp);
+            }
+        }
+    }
+
+    /// Begins to find out whether an address is free.
+    fn try_out(&mut self, address: Ipv4Cidr, origin: Origin) {
+        let probe = Probe::new(self.now, &mut self.rng);
+        self.dhcp.candidate = Some(Candidate { address, origin, probe });
+    }
+
+    /// Uses an address from now on.
+    fn settle(&mut self, address: Ipv4Cidr, router: Option<Ipv4Address>, origin: Origin) {
+        self.dhcp.settled(origin);
+        let config = self.config.with_lease(Some(address), router);
+        self.forget_conflict();
+        self.take_addresses(&config);
+    }
+
+    /// Uses the address of that origin no longer, if it is in use; whoever has a connection with it is told.
+    fn drop_address(&mut self, origin: Origin) {
+        if self.config.ipv4().is_some() && self.dhcp.origin == origin {
+            self.take_addresses(&self.config.with_lease(None, None));
+            self.dhcp.alone_at = self.now + DHCP_ALONE;
+        }
+    }
+
+    /// Takes in what a neighbour says of an address that is being probed (RFC 5227 2.1.1): that it has it, or that it
+    /// probes it too.
+    pub(super) fn hear_of_candidate(&mut self, received: &Received) {
+        if Some(received.mac) == self.mac() {
+            return;
+        }
+        let Some(Candidate { address, origin, .. }) = &self.dhcp.candidate else { return };
+        let (address, origin) = (address.address(), *origin);
+        let is = |other: &IpAddress| *other == IpAddress::Ipv4(address);
+        if is(&received.owner) || (received.owner.is_unspecified() && is(&received.target)) {
+            self.counters.address_conflicts = self.counters.address_conflicts.wrapping_add(1);
+            self.dhcp.taken(address, origin, self.now);
+        }
+    }
+
+    /// Gives up an address in use that somebody else goes on to use after we have defended it (RFC 5227 2.4 b).
+    pub(super) fn give_way(&mut self, conflict: &Conflict) {
+        let own = self.config.ipv4().map(|own| own.address());
+        let origin = self.dhcp.origin;
+        if self.has_dhcp() && own.is_some() && conflict.address == own.map(IpAddress::Ipv4) {
+            self.take_addresses(&self.config.with_lease(None, None));
+            self.dhcp.taken(own.unwrap_or(Ipv4Address::UNSPECIFIED), origin, self.now);
+        }
+    }
+
+    /// Notes that the server is to be reached, if a renewal is due.
+    pub(super) fn want_server(&mut self) {
+        if self.lease().is_none() || !self.is_client_due() {
+            return;
+        }
+        if let Some(lease) = self.dhcp.lease.as_ref().filter(|lease| self.now < lease.rebinds) {
+            let server = lease.from.into();
+            self.want(&server);
+        }
+    }
+
+    fn client_at(&mut self) -> Option<Instant> {
+        let at = self.interface.poll_at(self.now, &self.dhcp.set)?;
+        Some(at.max(self.dhcp.hold))
+    }
+
+    fn is_client_due(&mut self) -> bool {
+        self.client_at().is_some_and(|at| at <= self.now)
+    }
+
+    /// Does what is due, and says whether the device refused.
+    pub(super) fn dhcp_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        self.has_dhcp() && (self.speak(device) || self.serve_client(device))
+    }
+
+    /// What is due of ours: the end of a lease, probes, and the messages that smoltcp does not have.
+    #[inline(never)]
+    fn speak<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        let now = self.now;
+        if self.dhcp.lease.as_ref().is_some_and(|lease| lease.expires <= now) {
+            self.drop_address(Origin::Dhcp);
+            self.dhcp.start_over(now, Duration::ZERO);
+        }
+        let idle = self.config.ipv4().is_none() && self.dhcp.candidate.is_none();
+        if idle && self.dhcp.lease.is_none() && self.dhcp.alone_at <= now {
+            self.try_out(self.dhcp.link_local.address(), Origin::LinkLocal);
+        }
+        if let Some(Reboot { at, asked: REBOOT_ASKS.. }) = self.dhcp.reboot
+            && at <= now
+        {
+            self.look_elsewhere();
+        }
+        let Some(mac) = self.mac() else { return false };
+        if let Some(candidate) = &self.dhcp.candidate {
+            let &Candidate { address, origin, probe } = candidate;
+            if probe.is_over(now) {
+                self.dhcp.candidate = None;
+                let lease = self.dhcp.lease.as_ref().filter(|_| origin == Origin::Dhcp);
+                self.settle(address, lease.and_then(|lease| lease.router), origin);
+            } else if probe.is_due(now) {
+                let Some(token) = device.transmit(now) else { return true };
+                let nobody = Ipv4Address::UNSPECIFIED.into();
+                self.transmit(token, &question(mac, &nobody, &address.address().into()));
+                self.spoke();
+                if let Some(candidate) = &mut self.dhcp.candidate {
+                    candidate.probe.sent(now, &mut self.rng);
+                }
+            }
+        }
+        if let Some((address, server)) = self.dhcp.decline {
+            let Some(token) = device.transmit(now) else { return true };
+            self.dhcp.decline = None;
+            let xid = self.rng.next_u64() as u32;
+            self.say(token, &Message::decline(mac, xid, address, server));
+        }
+        let reboot = self.dhcp.reboot.as_ref().filter(|reboot| reboot.at <= now);
+        if let (Some(reboot), Some(xid), Some(lease)) =
+            (reboot, self.dhcp.exchange.reboot, &self.dhcp.lease)
+        {
+            let wait = Duration::from_millis(backoff_ms(reboot.asked).into());
+            let (asked, address) = (reboot.asked + 1, lease.address.address());
+            let Some(token) = device.transmit(now) else { return true };
+            self.dhcp.reboot = Some(Reboot { at: now + wait, asked });
+            let options = self.dhcp.options;
+            self.say(token, &Message::reboot(mac, xid, address, options));
+        }
+        false
+    }
+
+    /// Nobody says whether the lease still holds. It is kept as long as it lasts (RFC 2131 3.2), while a new one is looked
+    /// for.
+    fn look_elsewhere(&mut self) {
+        let lease = self.dhcp.lease.take();
+        self.dhcp.start_over(self.now, Duration::ZERO);
+        self.dhcp.lease = lease;
+    }
+
+    fn say(&mut self, token: impl TxToken, message: &Message<'_>) {
+        let len = message.len();
+        let checksums = &self.capabilities.checksum;
+        token.consume(len, |frame| message.emit(frame, checksums));
+        let counters = &mut self.counters;
+        counters.frames_out = counters.frames_out.wrapping_add(1);
+        counters.bytes_out = counters.bytes_out.wrapping_add(len as Count);
+        self.spoke();
+    }
+
+    /// Lets smoltcp's client send what is due.
+    #[inline(never)]
+    fn serve_client<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        for _ in 0..BUDGET {
+            if !self.is_client_due() {
+                break;
+            }
+            let jitter = self.rng.below(2001);
+            self.dhcp.set_retry(jitter);
+            let mut sent = Sent::new(&self.capabilities, self.now);
+            sent.watch = true;
+            let mut metered = Metered { device: &mut *device, sent };
+            self.interface.poll_egress(self.now, &mut metered, &mut self.dhcp.set);
+            let Sent { refused, departed, .. } = metered.sent;
+            self.counters.count_sent(&metered.sent);
+            if refused {
+                return true;
+            }
+            if let Some(departed) = departed {
+                self.spoke();
+                self.dhcp.stalled = None;
+                self.dhcp.exchange.asked(departed);
+                if departed.question == Question::Discover {
+                    self.dhcp.discovered();
+                }
+            } else {
+                self.stall();
+            }
+        }
+        false
+    }
+
+    /// A renewal could not leave, for its server's MAC address is not known. After a while that is an answer too.
+    fn stall(&mut self) {
+        let (now, dhcp) = (self.now, &mut self.dhcp);
+        let Some(lease) = dhcp.lease.as_ref().filter(|lease| now < lease.rebinds) else { return };
+        let since = *dhcp.stalled.get_or_insert(now);
+        if now >= since + RENEW_STALL {
+            let wait =
+                RENEW_RETRY.max(Duration::from_micros((lease.rebinds - now).total_micros() / 2));
+            dhcp.hold = (now + wait).min(lease.rebinds);
+            dhcp.stalled = None;
+        }
+    }
+
+    /// Makes `next` no later than when DHCP has something to do.
+    pub(super) fn dhcp_at(&mut self, next: &mut Option<Instant>) {
+        if !self.has_dhcp() {
+            return;
+        }
+        self.dhcp.next(self.config.ipv4().is_none(), self.now, next);
+        if let Some(at) = self.client_at() {
+            // It was asked in this poll; see `next_of_smoltcp`.
+            sooner(next, if at > self.now { at } else { self.now + STALL_RETRY });
+        }
+    }
+}
