@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn an_option_of_another_command_is_said_to_be_one() {
         for (words, tip) in [
-            ("--ip 1.2.3", "'--ip' is an option of `tapboard tap`\n"),
+            ("--busy-poll 1", "'--busy-poll' is an option of `tapboard tap`\n"),
             ("user --name tap1", "'--name' is an option of `tapboard tap`\n"),
             ("tap --allow 9001", "'--allow' is an option of `tapboard user`\n"),
             ("tap -p 8007:7", "'-p' is an option of `tapboard user`\n"),

@@ -290,8 +290,9 @@ impl NetStack<'_> {
             return Err(Error::Unaddressable);
         };
         self.dirty = true;
+        let capacity = self.pool.socket(index).recv_capacity();
         let tcb = &mut self.pool.slots[index].tcb;
-        tcb.open(ends);
+        tcb.open(ends, capacity);
         tcb.connects();
         Ok(self.opened(index))
     }

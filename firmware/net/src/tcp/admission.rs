@@ -235,9 +235,10 @@ impl Pool<'_> {
             let deferred = self.listeners[listener].deferred;
             self.socket_mut(index).pause_synack(deferred);
         }
+        let capacity = self.socket(index).recv_capacity();
         let slot = &mut self.slots[index];
         slot.phase = Phase::Handshake;
-        slot.tcb.open(*ends);
+        slot.tcb.open(*ends, capacity);
         Request::Armed(index, last)
     }
 
