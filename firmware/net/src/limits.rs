@@ -12,9 +12,6 @@ pub const FRAME_SIZE: usize = 1514;
 /// Most data of a TCP segment in such a frame: 1500 - 20 - 20.
 pub const SEGMENT_SIZE: usize = 1460;
 
-/// Least data of a TCP segment that a peer is asked for (RFC 9293 3.7.1).
-pub const SEGMENT_SIZE_MIN: usize = 536;
-
 /// Most data of a TCP segment in the longest IPv4 packet, which a device that segments takes: 65535 - 20 - 20.
 pub const SUPERFRAME_DATA: usize = 65_495;
 

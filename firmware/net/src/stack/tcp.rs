@@ -290,9 +290,8 @@ impl NetStack<'_> {
             return Err(Error::Unaddressable);
         };
         self.dirty = true;
-        let capacity = self.pool.socket(index).recv_capacity();
         let tcb = &mut self.pool.slots[index].tcb;
-        tcb.open(ends, capacity);
+        tcb.open(ends);
         tcb.connects();
         Ok(self.opened(index))
     }

@@ -16,7 +16,6 @@ use crate::frame::{Content, FourTuple, Frame, Segment};
 use crate::netstat::{Count, Counters};
 use crate::seq::distance;
 use crate::tcp::tcb::Tcb;
-use crate::workaround::options;
 use crate::workaround::replay::{Replay, Replayed};
 
 /// What left, and what of it has to be noted where.
@@ -50,14 +49,6 @@ pub(crate) struct Sent<'s> {
     /// Checksums of TCP are ours to compute.
     checksum: bool,
     now: Instant,
-}
-
-/// What is to be otherwise in a segment of smoltcp's.
-enum Edit {
-    /// Its sequence number.
-    Number(TcpSeqNumber),
-    /// The segments that it asks for are to be no longer than this.
-    SegmentSize(u16),
 }
 
 /// SND.UNA, and SND.NXT with what has ever been sent behind it.
@@ -110,14 +101,10 @@ impl<'s> Sent<'s> {
         }
         if let Some(segment) = frame.and_then(|frame| frame.segment()) {
             let (range, ends) = (segment.range(), segment.sent_on());
-            if let Some(edit) = self.segment(&segment) {
-                let bytes = &mut bytes[range];
-                match edit {
-                    Edit::Number(seq) => TcpPacket::new_unchecked(&mut *bytes).set_seq_number(seq),
-                    Edit::SegmentSize(size) => options::ask_for_segments_of(bytes, size),
-                }
+            if let Some(seq) = self.segment(&segment) {
+                let mut packet = TcpPacket::new_unchecked(&mut bytes[range]);
+                packet.set_seq_number(seq);
                 if self.checksum {
-                    let mut packet = TcpPacket::new_unchecked(bytes);
                     packet.fill_checksum(&ends.local.addr, &ends.remote.addr);
                 }
             }
@@ -131,14 +118,11 @@ impl<'s> Sent<'s> {
         true
     }
 
-    /// Notes a segment in its connection. Returns what is to be otherwise in it.
-    fn segment(&mut self, segment: &Segment<'_>) -> Option<Edit> {
+    /// Notes a segment in its connection. Returns the number that it is to have, if it is another.
+    fn segment(&mut self, segment: &Segment<'_>) -> Option<TcpSeqNumber> {
         let flight = match &mut self.tcb {
             Some(tcb) => {
                 self.retransmitted += Count::from(tcb.sent(segment, self.now));
-                if segment.syn {
-                    return Some(Edit::SegmentSize(tcb.rcv_mss()));
-                }
                 tcb.in_flight_range()
             }
             None => {
@@ -151,7 +135,7 @@ impl<'s> Sent<'s> {
         // SND.UNA to send again; to a peer that has all that, the segment would be an old one, and not acceptable.
         let (snd_una, snd_nxt) = flight.filter(|_| segment.sequence_len() == 0 && !segment.syn)?;
         let behind = distance(snd_nxt, segment.seq) > 0 && distance(segment.seq, snd_una) >= 0;
-        behind.then_some(Edit::Number(snd_nxt))
+        behind.then_some(snd_nxt)
     }
 }
 

@@ -235,10 +235,9 @@ impl Pool<'_> {
             let deferred = self.listeners[listener].deferred;
             self.socket_mut(index).pause_synack(deferred);
         }
-        let capacity = self.socket(index).recv_capacity();
         let slot = &mut self.slots[index];
         slot.phase = Phase::Handshake;
-        slot.tcb.open(*ends, capacity);
+        slot.tcb.open(*ends);
         Request::Armed(index, last)
     }
 

@@ -11,7 +11,6 @@ use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::{FourTuple, Segment};
 use crate::guard::Throttle;
-use crate::limits::{SEGMENT_SIZE, SEGMENT_SIZE_MIN};
 use crate::loss::Loss;
 use crate::seq::distance;
 use crate::time::WrappingInstant;
@@ -80,8 +79,6 @@ pub(crate) struct Tcb {
     snd_nxt: TcpSeqNumber,
     /// Behind all that has ever left, probes of a closed window and SYN too: what may be acknowledged.
     snd_max: TcpSeqNumber,
-    /// The longest segments that the peer is asked for.
-    rcv_mss: u16,
     /// The peer has not taken the byte of the last probe of its closed window.
     refused: bool,
     /// The first byte that the application has not read.
@@ -117,7 +114,6 @@ impl Tcb {
             snd_una: ZERO,
             snd_nxt: ZERO,
             snd_max: ZERO,
-            rcv_mss: 0,
             refused: false,
             rcv_consumed: ZERO,
             fin: None,
@@ -130,16 +126,9 @@ impl Tcb {
         }
     }
 
-    /// A new one becomes that of a connection between these ends, with a receive buffer of `capacity` bytes.
-    pub(crate) fn open(&mut self, four_tuple: FourTuple, capacity: usize) {
+    /// A new one becomes that of a connection between these ends.
+    pub(crate) const fn open(&mut self, four_tuple: FourTuple) {
         self.four_tuple = Some(four_tuple);
-        self.rcv_mss = (capacity / 2).clamp(SEGMENT_SIZE_MIN, SEGMENT_SIZE) as u16;
-    }
-
-    /// The longest segments that the peer is asked for (RMSS): two of them fit the buffer, so that one can be under way while
-    /// another is acknowledged, and a loss shows by the other.
-    pub(crate) const fn rcv_mss(&self) -> u16 {
-        self.rcv_mss
     }
 
     /// Our SYN is given to smoltcp, and has not left.
@@ -444,7 +433,7 @@ mod tests {
         let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0, room: 0 };
         let (start, later) = (Instant::from_secs(1), Instant::from_secs(3600));
         let mut tcb = Tcb::new();
-        tcb.open(ends(), 2048);
+        tcb.open(ends());
         tcb.rcv_consumed = TcpSeqNumber(100);
         tcb.begin(&parse(&ack(1, 1000)), start);
         tcb.sent(&parse(&data(1, 8)), start);
@@ -458,7 +447,7 @@ mod tests {
         // Nor does it count as a round trip, if it is half of the data that opens it.
         for closed in [20, 3600, 7 * 24 * 3600].map(Duration::from_secs) {
             let mut tcb = Tcb::new();
-            tcb.open(ends(), 2048);
+            tcb.open(ends());
             tcb.rcv_consumed = TcpSeqNumber(100);
             tcb.begin(&parse(&ack(1, 1000)), start);
             tcb.established(Duration::from_millis(10));

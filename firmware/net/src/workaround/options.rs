@@ -1,6 +1,4 @@
-//! TCP options.
-//!
-//! Those that are broken are ignored (RFC 9293 3.1), and the segment is taken.
+//! TCP options that are broken are ignored (RFC 9293 3.1), and the segment is taken.
 //!
 //! smoltcp 0.14 (wire/tcp.rs:945, `Repr::parse`) drops a segment with an option whose length is not that of its kind, or leads
 //! nowhere. So it is shown a copy in which such an option is room and nothing else. Cost: a look at each option; for a
@@ -58,14 +56,4 @@ pub(crate) fn without_broken<'b>(
     }
     TcpPacket::new_unchecked(tcp).fill_checksum(&segment.source.addr, &segment.destination.addr);
     Some(copy)
-}
-
-/// Makes a SYN of smoltcp's ask for segments of at most `size` bytes (RFC 9293 3.7.1). smoltcp (socket/tcp.rs 2759) asks for
-/// as long ones as its interface takes; the option is the first that it writes (wire/tcp.rs, `Repr::emit`).
-pub(crate) fn ask_for_segments_of(segment: &mut [u8], size: u16) {
-    if let Some([2, 4, high, low]) = segment.get_mut(HEADER..HEADER + 4)
-        && u16::from_be_bytes([*high, *low]) > size
-    {
-        [*high, *low] = size.to_be_bytes();
-    }
 }
