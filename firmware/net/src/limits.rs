@@ -65,6 +65,9 @@ pub const RTO_MAX: Duration = Duration::from_secs(60);
 /// How long a peer may hold back the acknowledgement of a single segment (RFC 8985 7.2).
 pub const ACK_DELAY_MAX: Duration = Duration::from_millis(200);
 
+/// How long most peers do: Linux 40 ms, smoltcp 10.
+pub const ACK_DELAY_USUAL: Duration = Duration::from_millis(50);
+
 /// The least time without an answer before the last segment is sent once more (RFC 8985 7.2).
 pub const PROBE_MIN: Duration = Duration::from_millis(10);
 

@@ -5,7 +5,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use super::scoreboard::{Run, Status, Tick};
 use super::{Loss, Recovery};
-use crate::limits::{ACK_DELAY_MAX, PROBE_MIN, RTO_MAX};
+use crate::limits::{ACK_DELAY_MAX, ACK_DELAY_USUAL, PROBE_MIN, RTO_MAX};
 use crate::time::{WrappingInstant, sooner};
 
 /// What the timer of a retransmission asks for.
@@ -30,7 +30,13 @@ impl Loss {
         let quiet = self.recovery != Recovery::Timeout;
         if quiet && !self.probed && self.backoff == 0 && self.trip.smoothed() > Duration::ZERO {
             let alone = self.board.len() <= self.segment();
-            let delay = if alone { ACK_DELAY_MAX } else { Duration::ZERO };
+            // Most hold the answer to a single segment back for 40 ms at most. One that was found to do so for longer, by
+            // what it says to have twice, or cannot say so, has all the time that it may take.
+            let delay = match alone {
+                false => Duration::ZERO,
+                true if self.sack && self.patience < 2 => ACK_DELAY_USUAL,
+                true => ACK_DELAY_MAX,
+            };
             let probe = (self.trip.smoothed() * 2).max(PROBE_MIN) + delay;
             if probe < timeout {
                 return (probe, true);
