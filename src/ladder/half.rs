@@ -81,7 +81,6 @@ pub(super) struct HalfConnection {
 pub(super) struct Peer {
     /// The number up to which everything was seen, or acknowledged.
     pub(super) seen: Option<u32>,
-    next: Option<u32>,
     acked: Option<(u32, Instant)>,
     again: u32,
     window: Option<u32>,
@@ -135,7 +134,6 @@ impl HalfConnection {
         let whole = hole.map(|&(start, _)| start).or(next);
         Peer {
             seen: whole.map(|seen| self.covered.filter(|&c| after(c, seen)).unwrap_or(seen)),
-            next,
             acked: self.acked,
             again: self.again,
             window: self.window,
