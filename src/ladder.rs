@@ -3,12 +3,13 @@
 //! [`Rungs`] turns frames, in the order in which they were sent, into [`Rung`]s: between which columns,
 //! with what label, what a look at the frames before tells ([`Mark`]), and what the link did. [`Ladder`]
 //! draws each as lines of text at once, while the board runs; [`svg::Drawing`] collects them for a
-//! document. Whatever a frame holds, all state is bounded.
+//! document, and [`graph::Plot`] draws one connection over time. Whatever a frame holds, all state is bounded.
 
 mod analysis;
 mod conversation;
 mod draw;
 mod filter;
+pub mod graph;
 mod half;
 mod hosts;
 mod json;
@@ -24,7 +25,7 @@ mod text;
 mod time;
 
 pub use self::conversation::{Conversation, LISTED_MAX, Place, Protocol, Way};
-pub use self::draw::{HostChoice, LadderOptions, When, run};
+pub use self::draw::{GraphChoice, HostChoice, LadderOptions, When, run};
 pub use self::filter::{Filter, FilterError};
 pub use self::hosts::To;
 pub use self::lanes::{HOSTS_MAX, HostName};

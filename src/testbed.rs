@@ -16,7 +16,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::netstat::{Introspect, Row};
 use tapboard_firmware::{
-    BOARD_NET, Backlog, BoardSockets, Buffers, Error, McuStorage, NetStack, PEER_NET, TcpSocket,
+    BOARD_NET, Backlog, BoardSockets, Buffers, Error, NetConfig, NetStack, PEER_NET, TcpSocket,
 };
 
 use crate::capture::{Capture, CaptureError};
@@ -29,8 +29,12 @@ use crate::world::{Step, drive};
 /// How long one call may take, in virtual time, before the test has failed.
 pub const PATIENCE: Duration = Duration::from_secs(1000);
 
+/// Bytes of each of a chip's buffers.
+const MCU_BUFFER: usize = 2 * 1024;
 /// Bytes of each of the host's buffers.
 const HOST_BUFFER: usize = 8 * 1024;
+/// The most that buffers can have, and windows can tell of without a scale.
+const LARGE_BUFFER: usize = 65_535;
 
 /// Where that port of the board is.
 #[must_use]
@@ -38,35 +42,67 @@ pub fn at(port: u16) -> SocketAddr {
     SocketAddr::from((BOARD_NET.ipv4_address(), port))
 }
 
-/// The memory of a [`Testbed`], to be made first and to outlive it.
+/// The memory of a [`Testbed`], to be made first and to outlive it: buffers of `BOARD` and `HOST` bytes.
 #[derive(Debug)]
-pub struct TestbedMemory<'a> {
-    board: Box<McuStorage>,
-    board_sockets: BoardSockets<'a>,
-    // In vectors, for a box is filled on the call stack, of which a test has little.
-    host_tcp: Vec<[[u8; HOST_BUFFER]; 2]>,
-    host_udp: Vec<[[u8; DATAGRAM_SIZE]; 2]>,
-    host_backlog: Backlog,
-    host_sockets: BoardSockets<'a>,
+pub struct TestbedMemory<'a, const BOARD: usize = MCU_BUFFER, const HOST: usize = HOST_BUFFER> {
+    board: EndMemory<'a, BOARD>,
+    host: EndMemory<'a, HOST>,
+}
+
+/// The memory of one end. In vectors, for a box is filled on the call stack, of which a test has little.
+#[derive(Debug)]
+struct EndMemory<'a, const BUFFER: usize> {
+    tcp: Vec<[[u8; BUFFER]; 2]>,
+    udp: Vec<[[u8; DATAGRAM_SIZE]; 2]>,
+    backlog: Backlog,
+    sockets: BoardSockets<'a>,
 }
 
 impl Default for TestbedMemory<'_> {
+    /// A board with the buffers of a chip, 2 KiB, and a host with 8 KiB.
     fn default() -> Self {
+        Self { board: EndMemory::new(), host: EndMemory::new() }
+    }
+}
+
+impl TestbedMemory<'_, LARGE_BUFFER, LARGE_BUFFER> {
+    /// Both ends with the largest buffers there are, 64 KiB: a transfer is as fast as the cable lets it be.
+    #[must_use]
+    pub fn large() -> Self {
+        Self { board: EndMemory::new(), host: EndMemory::new() }
+    }
+}
+
+impl<const BUFFER: usize> EndMemory<'_, BUFFER> {
+    fn new() -> Self {
         Self {
-            board: Box::default(),
-            board_sockets: BoardSockets::new(),
-            host_tcp: vec![[[0; HOST_BUFFER]; 2]; TCP_SLOTS],
-            host_udp: vec![[[0; DATAGRAM_SIZE]; 2]; UDP_SLOTS],
-            host_backlog: Backlog::new(),
-            host_sockets: BoardSockets::new(),
+            tcp: vec![[[0; BUFFER]; 2]; TCP_SLOTS],
+            udp: vec![[[0; DATAGRAM_SIZE]; 2]; UDP_SLOTS],
+            backlog: Backlog::new(),
+            sockets: BoardSockets::new(),
         }
+    }
+}
+
+impl<'a, const BUFFER: usize> EndMemory<'a, BUFFER> {
+    /// The stack of one end, with a seed for its sequence numbers and ports.
+    fn stack(
+        &'a mut self,
+        net: &NetConfig,
+        wire: &mut Wire,
+        side: Side,
+        seed: u64,
+    ) -> NetStack<'a> {
+        let Self { tcp, udp, backlog, sockets } = self;
+        let buffers = Buffers { tcp, udp, backlog: backlog.into() };
+        NetStack::new(net, &mut wire.end(side), Instant::ZERO, seed, buffers, sockets)
     }
 }
 
 /// A board with an application, a host, and the cable between them; see the module's documentation.
 #[derive(Debug)]
 pub struct Testbed<'a, A> {
-    /// The board, 192.0.2.1, with the buffers of a chip.
+    /// The board, 192.0.2.1.
     pub board: NetStack<'a>,
     /// The host, 192.0.2.2.
     pub host: NetStack<'a>,
@@ -82,16 +118,15 @@ where
 {
     /// Both ends on `link`. The board runs `application` at each of its turns, which returns when it wants the
     /// next one though nothing has arrived.
-    pub fn new(memory: &'a mut TestbedMemory<'a>, link: Link, application: A) -> Self {
-        let TestbedMemory { board, board_sockets, host_tcp, host_udp, host_backlog, host_sockets } =
-            memory;
+    pub fn new<const BOARD: usize, const HOST: usize>(
+        memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
+        link: Link,
+        application: A,
+    ) -> Self {
         let (mut wire, now) = (Wire::default(), Instant::ZERO);
         // Any constants: the same run gives the same sequence numbers and ports.
-        let (net, mut end) = (BOARD_NET, wire.end(Side::Board));
-        let board = NetStack::new(&net, &mut end, now, 1, &mut **board, board_sockets);
-        let (net, mut end) = (PEER_NET, wire.end(Side::Peer));
-        let buffers = Buffers { tcp: host_tcp, udp: host_udp, backlog: host_backlog.into() };
-        let host = NetStack::new(&net, &mut end, now, 2, buffers, host_sockets);
+        let board = memory.board.stack(&BOARD_NET, &mut wire, Side::Board, 1);
+        let host = memory.host.stack(&PEER_NET, &mut wire, Side::Peer, 2);
         let (cable, clock) = (Impairment::new(link), VirtualClock::new());
         let mut testbed = Self { board, host, application, cable, wire, clock };
         // The application opens its ports.

@@ -414,9 +414,13 @@ fn long_times_leave_the_lanes_where_they_are_and_fit_a_document() {
     let mut process = Process::spawn(tapboard(&["ladder", &path, "--svg", "-"]), None);
     assert_eq!(process.exit(), Some(0));
     let document = process.output();
-    let time = document.lines().find(|line| line.contains(">142449787.000000<")).unwrap();
-    let x: f64 = time.split("x=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
-    assert!(x > 16.0 * 7.2, "it is as wide as that: {time}");
+    let time =
+        document.split("class=\"time\" x=\"").find(|text| text.contains("142449787.000000<"));
+    let time = time.expect("the last one");
+    let x: f64 = time.split('"').next().unwrap().parse().unwrap();
+    let text = time.split('>').nth(1).unwrap().split('<').next().unwrap();
+    assert_eq!(text, "4\u{a0}\u{a0}142449787.000000", "the frame's number and its time");
+    assert!(x > text.chars().count() as f64 * 7.2, "it is as wide as that: {time}");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::ladder::{Filter, HostChoice, LadderOptions, TimeFormat, When};
+use crate::ladder::graph::Graph;
+use crate::ladder::{Filter, GraphChoice, HostChoice, LadderOptions, TimeFormat, When};
 
 /// Options of `tapboard ladder`.
 #[derive(Clone, Debug, Args)]
@@ -23,6 +24,12 @@ pub struct LadderArgs {
     /// Write the diagram to this file, as an SVG document, instead of to the terminal; - for standard output.
     #[arg(long, value_name = "OUT")]
     svg: Option<PathBuf>,
+    /// Draw a graph of one TCP connection instead, as an SVG document: stevens (sequence numbers over time),
+    /// throughput, rtt or in-flight. It is of the connection with the most data of those that pass the filter, and of
+    /// the direction with more; of the other one with :back, as in stevens:back. Without --svg it goes to standard
+    /// output.
+    #[arg(long, value_name = "WHAT[:back]", value_parser = graph)]
+    graph: Option<GraphChoice>,
     /// List conversations instead: frames, bytes, what was sent again, duration and round trips, there and back;
     /// the number is the filter's.
     #[arg(long)]
@@ -82,6 +89,16 @@ enum Times {
     Absolute,
 }
 
+/// What a graph shows, and of which direction.
+fn graph(text: &str) -> Result<GraphChoice, String> {
+    let (name, reversed) = text.strip_suffix(":back").map_or((text, false), |name| (name, true));
+    let graph = Graph::ALL.into_iter().find(|graph| graph.name() == name);
+    graph.map(|graph| GraphChoice { graph, reversed }).ok_or_else(|| {
+        let names = Graph::ALL.map(Graph::name).join(", ");
+        format!("there are {names}, each with or without :back")
+    })
+}
+
 /// A number of hosts, or their addresses.
 fn hosts(text: &str) -> Result<HostChoice, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -118,6 +135,7 @@ impl LadderArgs {
         LadderOptions {
             file: self.file.clone(),
             svg: self.svg.clone(),
+            graph: self.graph,
             filter: self.read.clone(),
             list: self.list,
             json: self.json,

@@ -44,6 +44,12 @@ static LADDER: &[Pair] = &[
     Pair("svg", "time", "a document has the seconds since the first frame"),
     Pair("svg", "numbers", "a document is wide enough for all it has"),
     Pair("svg", "color", "a document has its colours"),
+    Pair("graph", "list", DRAWN),
+    Pair("graph", "json", DRAWN),
+    Pair("graph", "hosts", "a graph has no columns"),
+    Pair("graph", "time", "a graph has the seconds since the first frame"),
+    Pair("graph", "numbers", "a graph has the numbers where the pointer is"),
+    Pair("graph", "color", "a graph has its colours"),
     Pair("list", "hosts", NO_COLUMNS),
     Pair("list", "time", NO_COLUMNS),
     Pair("list", "numbers", NO_COLUMNS),
@@ -94,7 +100,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 38] = [
+    const VALUES: [(&str, &str); 39] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         ("guest", "udp:7100"),
@@ -129,6 +135,7 @@ mod tests {
         ("threads", "2"),
         ("faults", "off"),
         ("svg", "out.svg"),
+        ("graph", "stevens:back"),
         ("hosts", "192.0.2.1,02:00:5e:00:00:01"),
         ("time", "absolute"),
         ("numbers", "never"),
@@ -181,9 +188,15 @@ mod tests {
                 ("verbose", "write-plan"),
             ],
             "ladder" => &[
+                ("color", "graph"),
                 ("color", "json"),
                 ("color", "list"),
                 ("color", "svg"),
+                ("graph", "hosts"),
+                ("graph", "json"),
+                ("graph", "list"),
+                ("graph", "numbers"),
+                ("graph", "time"),
                 ("hosts", "json"),
                 ("hosts", "list"),
                 ("json", "numbers"),

@@ -1,19 +1,21 @@
 //! `tapboard ladder`: a capture as lines of text, as a document, as a list of its conversations, or as JSON.
 
+mod document;
 mod input;
 mod options;
 mod survey;
 mod tally;
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use smoltcp::time::Instant;
 
+use self::document::Document;
 use self::input::Input;
-pub use self::options::{HostChoice, LadderOptions, When};
+pub use self::options::{GraphChoice, HostChoice, LadderOptions, When};
 use self::survey::Survey;
 use super::json::Json;
 use super::rung::{Frame, Rungs};
@@ -22,8 +24,6 @@ use super::{hosts, list, svg};
 use crate::capture::{CaptureError, Direction, LinkType, Reader, Record};
 use crate::output::{counted, is_standard, shown};
 
-/// Columns of a document at most.
-const COLUMNS_OF_DOCUMENT: usize = 64;
 /// Digits of the frames' numbers in a stream, of which nobody knows how many there will be.
 const DIGITS_OF_STREAM: usize = 5;
 
@@ -38,9 +38,15 @@ pub fn run(options: &LadderOptions) -> Result<(), String> {
         CaptureError::Open { .. } => error.to_string(),
         error => format!("{name}: {error}"),
     };
+    if options.graph.is_some() && options.svg.is_none() && io::stdout().is_terminal() {
+        return Err(
+            "a graph is an SVG document, and nothing for a terminal; name a file with --svg OUT"
+                .into(),
+        );
+    }
     let style = options.style();
-    let is_text = options.svg.is_none() && !options.json && !options.list;
-    let columns = if is_text { lanes_max(style.width) } else { COLUMNS_OF_DOCUMENT };
+    let is_text = options.document().is_none() && !options.json && !options.list;
+    let columns = if is_text { lanes_max(style.width) } else { svg::HOSTS_MAX };
     // A pipe cannot be looked at twice.
     let is_file = fs::metadata(&options.file).is_ok_and(|data| data.is_file());
     let survey = if stdin || !is_file || options.json || options.list {
@@ -51,8 +57,8 @@ pub fn run(options: &LadderOptions) -> Result<(), String> {
     let mut reader = input::open(&options.file, (!is_text).then_some("reading")).map_err(named)?;
     let rungs = survey.rungs(options, columns);
     let mut drawn = Drawn { survey, damage: None };
-    let rungs = match &options.svg {
-        Some(path) => drawn.document(path, rungs, &mut reader, &options.file)?,
+    let rungs = match options.document() {
+        Some(path) => drawn.document(path, rungs, &mut reader, options)?,
         None if options.json => drawn.json(rungs, &mut reader, options)?,
         None if options.list => drawn.list(rungs, &mut reader)?,
         None => drawn.lines(rungs, &mut reader, style, options)?,
@@ -164,38 +170,17 @@ impl Drawn {
         path: &Path,
         rungs: Rungs,
         reader: &mut Reader<Input>,
-        file: &Path,
+        options: &LadderOptions,
     ) -> Result<Rungs, String> {
-        if !is_standard(path) && same_file(path, file) {
+        if !is_standard(path) && same_file(path, &options.file) {
             return Err(format!("{} is the capture itself; name another", path.display()));
         }
-        let mut drawing = svg::Drawing::default().of_rungs(rungs);
+        let mut document = Document::new(options, rungs);
         self.frames(reader, |frame, _| {
-            drawing.add(frame);
+            document.add(frame);
             Ok(())
         })?;
-        if drawing.is_empty() {
-            return Ok(drawing.into_rungs());
-        }
-        let text = drawing.finish();
-        if is_standard(path) {
-            io::stdout().write_all(text.as_bytes()).or_else(|error| shown(&error))?;
-        } else {
-            fs::write(path, text).map_err(|error| {
-                format!(
-                    "cannot write {}: {error}; name a file in a directory that you may write",
-                    path.display()
-                )
-            })?;
-        }
-        if drawing.left_out() > 0 {
-            log::warn!(
-                "only the first {} frames are drawn; left out: {}",
-                svg::RUNGS_MAX,
-                counted(drawing.left_out(), "frame")
-            );
-        }
-        Ok(drawing.into_rungs())
+        document.write(path)
     }
 }
 

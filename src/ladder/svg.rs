@@ -1,48 +1,75 @@
 //! The ladder as an SVG document: self-contained, legible on light and on dark ground.
 //!
 //! A [`Drawing`] keeps its rungs, at most [`RUNGS_MAX`] of them, because the columns are as wide as
-//! the longest label needs. The document names no font that has to be there, and no other file.
+//! the longest label needs. The document names no font that has to be there, and no other file. Each rung is a group
+//! with the frame's number as its anchor (`#f12`) and all that is known of it as its hover text.
+//!
+//! Up to [`WHOLE_MAX`] rungs the document is a picture, for any program. A longer one is for browsers: its rungs are
+//! in pages within a `foreignObject`, which a browser lays out when they come into sight (CSS `content-visibility`),
+//! and below titles that stay. A hundred thousand rungs are there in some five seconds then, and not in fifty.
 
-use std::fmt::Write;
+mod draw;
+pub(super) mod element;
+mod layout;
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::hosts::To;
+use self::draw::Pen;
+use self::element::{Escaped, Px};
+use self::layout::{Layout, MARGIN, ROW};
 use super::rung::{Frame, Rung, Rungs};
-use super::time::seconds;
 use crate::capture::Direction;
 
 /// Frames that a document shows.
-pub const RUNGS_MAX: usize = 5000;
+pub const RUNGS_MAX: usize = 200_000;
+/// Frames of a document that is drawn as one picture.
+pub const WHOLE_MAX: usize = 500;
+/// Columns at most. Of more hosts, some share the last one.
+pub const HOSTS_MAX: usize = 64;
 
-/// Width of a character of 12 px, at most.
-const CHARACTER: f64 = 7.3;
-const ROW: f64 = 28.0;
-const TOP: f64 = 48.0;
-/// Where the first lane is, if its title fits.
-const LEFT_MIN: f64 = 120.0;
-const LANES_APART_MIN: f64 = 220.0;
-/// How far the arrow of a dropped frame comes.
-const DROPPED_AT: f64 = 0.86;
-const MARGIN: f64 = 16.0;
+/// Rungs of a page.
+const PAGE: usize = 100;
 
 const STYLE: &str = "\
 text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#1f2328}
-.ground{fill:#ffffff}.time,.port{fill:#59636e}.title{font-weight:bold}
-line{stroke-width:1.4;stroke:#1f2328}.lane{stroke:#c4cbd3}.head{fill:#1f2328}
-.mark{fill:#8a5a00}.note{fill:#0550ae}.lost{fill:#c0202b}line.lost{stroke:#c0202b}
+.ground{fill:#fff}.title{font-weight:bold}.time,.port{fill:#59636e}.time,.e{text-anchor:end}.m{text-anchor:middle}
+path{stroke-width:1.4;stroke:#1f2328;fill:#1f2328}.lane{stroke:#c4cbd3;fill:none}
+.mark{fill:#8a5a00}.note{fill:#0550ae}.drop{fill:#c0202b}
+.again{stroke:#b87700;fill:#b87700}.lost{stroke:#c0202b;fill:none}
+g:hover path{stroke-width:2.4}g:target path{stroke-width:3}g:target text{font-weight:bold}a:hover text{text-decoration:underline}
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.ground{fill:#0d1117}.time,.port{fill:#9198a1}
-line{stroke:#e6edf3}.lane{stroke:#3d444d}.head{fill:#e6edf3}
-.mark{fill:#e3b341}.note{fill:#79c0ff}.lost{fill:#ff7b72}line.lost{stroke:#ff7b72}}
+path{stroke:#e6edf3;fill:#e6edf3}.lane{stroke:#3d444d;fill:none}
+.mark{fill:#e3b341}.note{fill:#79c0ff}.drop{fill:#ff7b72}
+.again{stroke:#d29922;fill:#d29922}.lost{stroke:#ff7b72;fill:none}}
+";
+/// Labels that cross lanes.
+const CROWDED: &str = "\
+.m,.port{paint-order:stroke;stroke:#fff;stroke-width:3px}
+@media(prefers-color-scheme:dark){.m,.port{stroke:#0d1117}}
+";
+/// Pages, and the titles above them.
+const PAGED: &str = "\
+.all{width:100%;height:100%;overflow:auto;background:#fff}.titles{position:sticky;top:0;z-index:1;background:#fff}
+.all svg{display:block}.page{content-visibility:auto}g{scroll-margin-top:20vh}
+@media(prefers-color-scheme:dark){.all,.titles{background:#0d1117}.all{color-scheme:dark}}
 ";
 
 /// A document in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Drawing {
     rungs: Rungs,
     drawn: Vec<Rung>,
     left_out: u64,
+}
+
+impl Default for Drawing {
+    fn default() -> Self {
+        Self { rungs: Rungs::default().of_columns(HOSTS_MAX), drawn: Vec::new(), left_out: 0 }
+    }
 }
 
 impl Drawing {
@@ -65,16 +92,13 @@ impl Drawing {
         self.add(&Frame::sent(now, direction.into(), frame, notes));
     }
 
-    /// Adds any frame; `false` if its link is not one that can be drawn.
-    pub fn add(&mut self, frame: &Frame<'_>) -> bool {
-        if self.drawn.len() >= RUNGS_MAX {
+    /// Adds any frame; nothing of one whose link is not one that can be drawn.
+    pub fn add(&mut self, frame: &Frame<'_>) {
+        if self.drawn.len() < RUNGS_MAX {
+            self.drawn.extend(self.rungs.frame(frame));
+        } else if self.rungs.look(frame).is_some() {
             self.left_out += 1;
-            return true;
         }
-        let rung = self.rungs.frame(frame);
-        let drawn = rung.is_some();
-        self.drawn.extend(rung);
-        drawn
     }
 
     /// Draws the frames that these make rungs of, in their columns.
@@ -105,160 +129,81 @@ impl Drawing {
     /// The document.
     #[must_use]
     pub fn finish(&self) -> String {
+        let mut out = Vec::new();
+        self.write(&mut out).expect("a vector takes all");
+        String::from_utf8(out).expect("it was written as text")
+    }
+
+    /// Writes the document, a page at a time.
+    pub fn write(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         let titles = self.rungs.titles();
-        let apart = self.lanes_apart(&titles);
-        let first = titles.first().map_or(0.0, |title| width(title) / 2.0 + MARGIN);
-        let times = self.drawn.iter().map(|rung| width(&seconds(rung.micros)));
-        let left = times.fold(first.max(LEFT_MIN), |left, time| left.max(time + 2.0 * MARGIN));
-        let lane = |index: usize| left + index as f64 * apart;
-        // An arrow to nobody known needs the room of a second lane.
-        let last = lane(titles.len().max(2) - 1);
-        let remarks = self.drawn.iter().map(|rung| width(&rung.remarks())).fold(0.0, f64::max);
-        let title = titles.last().map_or(0.0, |title| width(title) / 2.0);
-        let right = last + MARGIN + remarks.max(title) + MARGIN;
-        let bottom = TOP + self.drawn.len() as f64 * ROW + MARGIN;
-
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{right:.0}\" height=\"{bottom:.0}\" \
-             viewBox=\"0 0 {right:.0} {bottom:.0}\" role=\"img\">\n\
-             <title>Conversation of {}</title>\n<style>\n{STYLE}</style>\n\
-             <rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
-            escaped(&titles.join(", "))
-        );
-        for (index, title) in titles.iter().enumerate() {
-            let x = lane(index);
-            text(&mut out, "title", x, TOP - 24.0, "middle", title);
-            line(&mut out, "lane", (x, TOP - 14.0), (x, bottom - MARGIN / 2.0));
-        }
-        for (index, rung) in self.drawn.iter().enumerate() {
-            let y = TOP + (index as f64 + 0.5) * ROW + 4.0;
-            let from = lane(rung.from);
-            text(&mut out, "time", left - MARGIN, y + 4.0, "end", &seconds(rung.micros));
-            match rung.to {
-                To::Column(to) => arrow(&mut out, rung, from, lane(to), y),
-                // When it was sent there was no other.
-                To::Nobody if rung.from == 0 => arrow(&mut out, rung, from, last, y),
-                To::Group => to_all(&mut out, rung, from, (left, last), y),
-                To::Same | To::Nobody => beside(&mut out, rung, from, last, y),
-            }
-            remarks_text(&mut out, rung, last + MARGIN, y + 4.0);
-        }
-        out.push_str("</svg>\n");
-        out
-    }
-
-    /// As far as the longest label and title need.
-    fn lanes_apart(&self, titles: &[String]) -> f64 {
-        let mut apart = LANES_APART_MIN;
-        for pair in titles.windows(2) {
-            apart = apart.max(f64::midpoint(width(&pair[0]), width(&pair[1])) + MARGIN);
-        }
-        for rung in &self.drawn {
-            let ports =
-                rung.ports.map_or(0, |(from, to)| from.to_string().len().max(to.to_string().len()));
-            // The label stands in the middle, so that the longer port counts twice.
-            let needed = width(&rung.label) + 2.0 * (ports as f64 * CHARACTER + 2.0 * MARGIN);
-            let lanes = match rung.to {
-                To::Column(to) => to.abs_diff(rung.from).max(1),
-                To::Group => rung.from.max(titles.len() - 1 - rung.from).max(1),
-                To::Same | To::Nobody => titles.len().saturating_sub(1).max(1),
-            };
-            apart = apart.max(needed / lanes as f64);
-        }
-        apart.ceil()
-    }
-}
-
-/// From one lane to all, as far as the outermost.
-fn to_all(out: &mut String, rung: &Rung, from: f64, (first, last): (f64, f64), y: f64) {
-    // The label stands on the longer side.
-    let (long, short) = if from - first > last - from { (first, last) } else { (last, first) };
-    arrow(out, rung, from, long, y);
-    if (short - from).abs() > 1.0 {
-        let silent = Rung { label: String::new(), ports: None, ..rung.clone() };
-        arrow(out, &silent, from, short, y);
-    }
-}
-
-/// Of a frame that stays within its lane, what it says, at that lane.
-fn beside(out: &mut String, rung: &Rung, from: f64, last: f64, y: f64) {
-    let (x, anchor) = if from < last { (from + 6.0, "start") } else { (from - 6.0, "end") };
-    text(out, "label", x, y + 4.0, anchor, &rung.label);
-}
-
-fn arrow(out: &mut String, rung: &Rung, from: f64, to: f64, y: f64) {
-    let (class, stop) =
-        if rung.dropped { ("lost", from + (to - from) * DROPPED_AT) } else { ("arrow", to) };
-    let forward = (to - from).signum();
-    line(out, class, (from, y), (stop, y));
-    if rung.dropped {
-        line(out, class, (stop - 4.0, y - 4.0), (stop + 4.0, y + 4.0));
-        line(out, class, (stop - 4.0, y + 4.0), (stop + 4.0, y - 4.0));
-    } else {
-        let back = stop - forward * 9.0;
-        let _ = writeln!(
+        let layout = Layout::new(&titles, &self.drawn);
+        let pen = Pen { layout: &layout, titles: &titles };
+        let whole = self.drawn.len() <= WHOLE_MAX;
+        let height = layout.header + self.drawn.len() as f64 * ROW + MARGIN;
+        let size = if whole {
+            let (width, height) = (Px(layout.right), Px(height));
+            format!(
+                "width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\""
+            )
+        } else {
+            "width=\"100%\" height=\"100%\"".into()
+        };
+        let crowded = if layout.crowded { CROWDED } else { "" };
+        let paged = if whole { "" } else { PAGED };
+        write!(
             out,
-            "<path class=\"head\" d=\"M{stop:.1} {y:.1}L{back:.1} {:.1}V{:.1}Z\"/>",
-            y - 3.5,
-            y + 3.5
-        );
-    }
-    if !rung.label.is_empty() {
-        text(out, "label", f64::midpoint(from, to), y - 5.0, "middle", &rung.label);
-    }
-    if let Some((source, destination)) = rung.ports {
-        let (near, far) = if forward > 0.0 { ("start", "end") } else { ("end", "start") };
-        text(out, "port", from + forward * 6.0, y - 5.0, near, &source.to_string());
-        text(out, "port", to - forward * 6.0, y - 5.0, far, &destination.to_string());
-    }
-}
-
-fn remarks_text(out: &mut String, rung: &Rung, x: f64, y: f64) {
-    if rung.marks.is_empty() && rung.notes.is_empty() {
-        return;
-    }
-    let marks = rung.marks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let separator = if rung.marks.is_empty() || rung.notes.is_empty() { "" } else { ", " };
-    let class = if rung.dropped { "lost" } else { "note" };
-    let _ = writeln!(
-        out,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\"><tspan class=\"mark\">{marks}{separator}</tspan>\
-         <tspan class=\"{class}\">{}</tspan></text>",
-        escaped(&rung.notes)
-    );
-}
-
-fn text(out: &mut String, class: &str, x: f64, y: f64, anchor: &str, content: &str) {
-    let content = escaped(content);
-    let _ = writeln!(
-        out,
-        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{content}</text>"
-    );
-}
-
-fn line(out: &mut String, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
-    let _ = writeln!(
-        out,
-        "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>"
-    );
-}
-
-fn width(text: &str) -> f64 {
-    text.chars().count() as f64 * CHARACTER
-}
-
-/// XML's five; what XML cannot hold at all has been replaced before.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            other => out.push(other),
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" {size}>\n<title>Conversation of {}</title>\n\
+             <style>\n{STYLE}{crowded}{paged}</style>\n",
+            Escaped(&titles.join(", "))
+        )?;
+        if whole {
+            let mut text = "<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n".to_string();
+            pen.titles(&mut text);
+            pen.lanes(&mut text, layout.header, height - MARGIN / 2.0);
+            for (index, rung) in self.drawn.iter().enumerate() {
+                pen.rung(&mut text, rung, layout.header + index as f64 * ROW);
+            }
+            out.write_all(text.as_bytes())?;
+        } else {
+            self.pages(out, &pen)?;
         }
+        out.write_all(b"</svg>\n")
     }
-    out
+
+    /// All pages within a `foreignObject`, and what programs show that are no browsers.
+    fn pages(&self, out: &mut (impl Write + ?Sized), pen: &Pen<'_>) -> io::Result<()> {
+        let layout = pen.layout;
+        let (width, header) = (Px(layout.right), Px(layout.header));
+        let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\"");
+        let mut text = String::new();
+        pen.titles(&mut text);
+        write!(
+            out,
+            "<switch><foreignObject width=\"100%\" height=\"100%\" \
+             requiredExtensions=\"http://www.w3.org/1999/xhtml\">\
+             <div xmlns=\"http://www.w3.org/1999/xhtml\" class=\"all\">\
+             <div class=\"titles\" style=\"width:{width}px\">{svg} height=\"{header}\">\n{text}</svg></div>\n"
+        )?;
+        for page in self.drawn.chunks(PAGE) {
+            let height = page.len() as f64 * ROW;
+            text.clear();
+            pen.lanes(&mut text, 0.0, height);
+            for (index, rung) in page.iter().enumerate() {
+                pen.rung(&mut text, rung, index as f64 * ROW);
+            }
+            let height = Px(height);
+            writeln!(
+                out,
+                "<div class=\"page\" style=\"contain-intrinsic-size:{width}px {height}px\">\
+                 {svg} height=\"{height}\">\n{text}</svg></div>"
+            )?;
+        }
+        let mut count = String::new();
+        let _ = write!(count, "{} frames: open this document in a browser", self.drawn.len());
+        writeln!(out, "</div></foreignObject><text x=\"{MARGIN}\" y=\"32\">{count}</text></switch>")
+    }
 }
+
+#[cfg(test)]
+mod tests;

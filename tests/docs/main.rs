@@ -43,6 +43,7 @@ fn carry_out(test: &str, path: &str) {
         "examples/own_service",
         "examples/line_service",
         "examples/bad_cable",
+        "examples/slow_transfer",
         "examples/echo",
     ];
     if let Some(program) = needed.iter().find(|program| !built().join(program).is_file()) {

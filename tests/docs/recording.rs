@@ -1,5 +1,5 @@
 //! The pictures: `docs/first-minute.svg`, a recording of the real program in two terminals, and
-//! `docs/lossy.svg`, the ladder of a transfer with losses.
+//! `docs/lossy.svg` and `docs/slow.svg`, the ladder and the graph of transfers with losses.
 //!
 //! Both are made here, and written when `UPDATE_SNAPSHOTS` is set. The ladder is of virtual time, so that it
 //! has to be the same to the last byte. What the recording shows has to be what the program prints now, but
@@ -206,25 +206,25 @@ fn the_recording_is_what_the_program_prints() {
     });
 }
 
-#[test]
-fn the_ladder_of_the_lossy_transfer_is_the_same_again() {
-    const TEST: &str = "recording::the_ladder_of_the_lossy_transfer_is_the_same_again";
-    let example = built().join("examples/bad_cable");
-    if !example.is_file() {
-        return netns::skip(TEST, "the examples are not built; run `cargo test --workspace`");
+/// Has an example make a capture, draws that, and compares the picture with the one in `docs`.
+fn drawn_again(test: &str, example: &str, options: &[&str], picture: &str) {
+    let program = built().join("examples").join(example);
+    if !program.is_file() {
+        return netns::skip(test, "the examples are not built; run `cargo test --workspace`");
     }
-    let folder = std::env::temp_dir().join(format!("tapboard-ladder-{}", std::process::id()));
+    let folder = format!("tapboard-picture-{}-{picture}", std::process::id());
+    let folder = std::env::temp_dir().join(folder);
     fs::create_dir_all(&folder).expect("a writable temporary folder");
-    let [capture, svg] = ["lossy.pcapng", "lossy.svg"].map(|name| folder.join(name));
-    let made = Command::new(example).arg(&capture).output().expect("it starts");
+    let [capture, svg] = ["made.pcapng", picture].map(|name| folder.join(name));
+    let made = Command::new(program).arg(&capture).output().expect("it starts");
     assert!(made.status.success(), "{made:?}");
     let mut ladder = Command::new(built().join("tapboard"));
-    let drawn =
-        ladder.arg("ladder").arg(&capture).arg("--svg").arg(&svg).output().expect("it starts");
+    ladder.arg("ladder").arg(&capture).args(options).arg("--svg").arg(&svg);
+    let drawn = ladder.output().expect("it starts");
     assert!(drawn.status.success(), "{drawn:?}");
     let svg = fs::read_to_string(&svg).expect("it was written");
     let _ = fs::remove_dir_all(&folder);
-    let path = root().join("docs/lossy.svg");
+    let path = root().join("docs").join(picture);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         fs::write(&path, svg).expect("the picture can be written");
         return;
@@ -232,6 +232,18 @@ fn the_ladder_of_the_lossy_transfer_is_the_same_again() {
     let old = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         svg == old,
-        "docs/lossy.svg differs; if it should, run this test with UPDATE_SNAPSHOTS=1"
+        "docs/{picture} differs; if it should, run this test with UPDATE_SNAPSHOTS=1"
     );
+}
+
+#[test]
+fn the_ladder_of_the_lossy_transfer_is_the_same_again() {
+    const TEST: &str = "recording::the_ladder_of_the_lossy_transfer_is_the_same_again";
+    drawn_again(TEST, "bad_cable", &[], "lossy.svg");
+}
+
+#[test]
+fn the_graph_of_the_slow_transfer_is_the_same_again() {
+    const TEST: &str = "recording::the_graph_of_the_slow_transfer_is_the_same_again";
+    drawn_again(TEST, "slow_transfer", &["--graph", "stevens"], "slow.svg");
 }

@@ -1,8 +1,9 @@
 //! What `tapboard ladder` is asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ladder::filter::Filter;
+use crate::ladder::graph::Graph;
 use crate::ladder::lanes::HostName;
 use crate::ladder::text::Style;
 use crate::ladder::time::TimeFormat;
@@ -17,6 +18,9 @@ pub struct LadderOptions {
     pub file: PathBuf,
     /// Draw an SVG document into this file, or on standard output (`-`), in place of lines of text.
     pub svg: Option<PathBuf>,
+    /// Which graph the document is of a connection, in place of a diagram of all; on standard output unless
+    /// [`svg`](Self::svg) says where else.
+    pub graph: Option<GraphChoice>,
     /// Which frames; all of them unless given.
     pub filter: Option<Filter>,
     /// List conversations in place of frames.
@@ -31,6 +35,15 @@ pub struct LadderOptions {
     pub times: TimeFormat,
     /// Which hosts have a column.
     pub hosts: Option<HostChoice>,
+}
+
+/// A graph, and of which direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphChoice {
+    /// What it shows.
+    pub graph: Graph,
+    /// The direction with less data.
+    pub reversed: bool,
 }
 
 /// Whether something is done.
@@ -55,6 +68,12 @@ pub enum HostChoice {
 }
 
 impl LadderOptions {
+    /// Where a document goes, if one is asked for.
+    pub(super) fn document(&self) -> Option<&Path> {
+        let standard = self.graph.map(|_| Path::new("-"));
+        self.svg.as_deref().or(standard)
+    }
+
     /// How text looks where it goes.
     pub(super) fn style(&self) -> Style {
         let style = Style::of_output();
