@@ -56,6 +56,15 @@ fn a_syn_is_drawn_from_every_link_that_carries_ip() {
         header.resize(len, 0);
         [&header[..], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &syn()].concat()
     };
+    // A field of six bytes, with padding, before the packet's.
+    let logged = |family: u8, bytes: fn(u16) -> [u8; 2]| {
+        let field = |kind: u16, value: &[u8]| {
+            [&bytes(4 + value.len() as u16)[..], &bytes(kind), value].concat()
+        };
+        let mut frame = [&[family, 0, 0, 0][..], &field(10, b"x\0"), &[0, 0]].concat();
+        frame.extend(field(9, &syn()));
+        frame
+    };
     // Radiotap of 9 bytes: flags that say the header is padded.
     let radiotap = |frame: Vec<u8>| [&[0, 0, 9, 0, 2, 0, 0, 0, 0x20][..], &frame].concat();
     for (link, frame) in [
@@ -81,6 +90,16 @@ fn a_syn_is_drawn_from_every_link_that_carries_ip() {
         (113, cooked(&sll)),
         (276, cooked(&sll2)),
         (204, with(&[1, 0xff, 3, 0, 0x21])),
+        (8, with(&[0; 16])),
+        (10, with(&[&[0x50][..], &[2; 6], &[4; 6], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat())),
+        (106, syn()),
+        (106, with(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0])),
+        (107, with(&[0x18, 0x41, 3, 0xcc])),
+        (107, with(&[0x18, 0x40, 0x20, 0x01, 3, 0, 0xcc])),
+        (107, with(&[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0])),
+        (107, with(&[0x18, 0x41, 8, 0])),
+        (239, logged(2, u16::to_le_bytes)),
+        (239, logged(2, u16::to_be_bytes)),
     ] {
         let rungs = rungs(&pcap(link, &[frame]));
         assert!(rungs[0].starts_with(SYN_RUNG) && rungs.len() == 1, "{link}: {rungs:?}");

@@ -10,8 +10,9 @@ use tapboard::ladder::graph::{Graph, Plot};
 use tapboard::ladder::svg::Drawing;
 use tapboard::ladder::{Filter, Frame, Ladder, Style};
 
-const LINKS: [u16; 19] =
-    [0, 1, 1, 1, 9, 12, 50, 51, 100, 101, 104, 105, 108, 113, 127, 138, 204, 229, 276];
+const LINKS: [u16; 24] = [
+    0, 1, 1, 1, 8, 9, 10, 12, 50, 51, 100, 101, 104, 105, 106, 107, 108, 113, 127, 138, 204, 229, 239, 276,
+];
 
 const PCAP: &[u8] = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0";
 const PCAPNG: &[u8] = b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x1c\0\0\0\

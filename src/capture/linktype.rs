@@ -11,8 +11,12 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet, without preamble.
     pub const ETHERNET: Self = Self(1);
+    /// SLIP behind a header of 16 bytes.
+    pub const SLIP: Self = Self(8);
     /// PPP, perhaps in HDLC-like framing.
     pub const PPP: Self = Self(9);
+    /// FDDI.
+    pub const FDDI: Self = Self(10);
     /// Raw IP, as some systems number it.
     pub const RAW_BSD: Self = Self(12);
     /// Raw IP, as `OpenBSD` numbers it.
@@ -29,6 +33,10 @@ impl LinkType {
     pub const C_HDLC: Self = Self(104);
     /// IEEE 802.11.
     pub const IEEE802_11: Self = Self(105);
+    /// IP over ATM (RFC 2225), with or without LLC.
+    pub const ATM_CLIP: Self = Self(106);
+    /// Frame Relay (RFC 2427).
+    pub const FRELAY: Self = Self(107);
     /// `OpenBSD` loopback: the protocol family in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux cooked, version 1: any interface.
@@ -43,6 +51,8 @@ impl LinkType {
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
     pub const IPV6: Self = Self(229);
+    /// What Linux's netfilter logs.
+    pub const NFLOG: Self = Self(239);
     /// Linux cooked, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 }
@@ -65,6 +75,7 @@ const NAMES: &[(u16, &str)] = &[
     (101, "raw IP"),
     (104, "Cisco HDLC"),
     (105, "IEEE 802.11"),
+    (106, "classical IP over ATM"),
     (107, "Frame Relay"),
     (108, "OpenBSD loopback"),
     (109, "OpenBSD IPsec"),
@@ -72,7 +83,10 @@ const NAMES: &[(u16, &str)] = &[
     (117, "OpenBSD pflog"),
     (119, "IEEE 802.11 with a Prism header"),
     (122, "IP over Fibre Channel"),
+    (123, "SunATM"),
     (127, "IEEE 802.11 with radiotap"),
+    (129, "ARCNET, Linux"),
+    (137, "Juniper ATM1"),
     (138, "IP over IEEE 1394"),
     (139, "SS7 MTP2 with a pseudo-header"),
     (140, "SS7 MTP2"),
@@ -83,6 +97,7 @@ const NAMES: &[(u16, &str)] = &[
     (163, "IEEE 802.11 with an AVS header"),
     (165, "BACnet MS/TP"),
     (177, "Linux LAPD"),
+    (178, "Juniper Ethernet"),
     (187, "Bluetooth HCI H4"),
     (189, "USB, Linux"),
     (192, "PPI"),
@@ -92,6 +107,7 @@ const NAMES: &[(u16, &str)] = &[
     (204, "PPP with a direction"),
     (220, "USB, Linux, memory-mapped"),
     (224, "Fibre Channel"),
+    (226, "Solaris ipnet"),
     (227, "CAN, SocketCAN"),
     (228, "raw IPv4"),
     (229, "raw IPv6"),
@@ -99,6 +115,7 @@ const NAMES: &[(u16, &str)] = &[
     (231, "D-Bus"),
     (239, "Linux netfilter log"),
     (240, "Hilscher netANALYZER"),
+    (242, "IP over InfiniBand"),
     (247, "InfiniBand"),
     (248, "SCTP"),
     (249, "USBPcap"),
@@ -108,6 +125,7 @@ const NAMES: &[(u16, &str)] = &[
     (254, "Bluetooth Linux Monitor"),
     (256, "Bluetooth LE with a pseudo-header"),
     (258, "Apple PKTAP"),
+    (271, "vsock"),
     (272, "Nordic BLE sniffer"),
     (276, "Linux cooked v2"),
     (283, "IEEE 802.15.4 with TAP"),

@@ -122,10 +122,16 @@ fn llc(view: &mut View<'_>) -> Layer {
     if (to & 0xfe, from & 0xfe) != (0xaa, 0xaa) {
         return Layer::Named(names::llc(to & 0xfe | u8::from(to == 0xff)));
     }
-    let (Some(organization), Some(number)) = (view.array(3), view.u16(6)) else {
+    *view = view.skip(3);
+    snap(view)
+}
+
+/// SNAP: an organization and a number of its own.
+pub(super) fn snap(view: &mut View<'_>) -> Layer {
+    let (Some(organization), Some(number)) = (view.array(0), view.u16(3)) else {
         return Layer::Broken;
     };
-    *view = view.skip(8);
+    *view = view.skip(5);
     match organization {
         // Encapsulated Ethernet, and Apple's and the bridge tunnel's of it.
         [0, 0, 0 | 0xf8] if number > 1500 => Layer::EtherType(number),

@@ -11,7 +11,9 @@ use crate::capture::LinkType;
 pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) -> Option<Layer> {
     Some(match link {
         LinkType::ETHERNET => Layer::Ethernet,
+        LinkType::ATM_CLIP if view.array(0) == Some([0xaa, 0xaa, 3]) => Layer::Llc,
         LinkType::RAW
+        | LinkType::ATM_CLIP
         | LinkType::RAW_BSD
         | LinkType::RAW_OPENBSD
         | LinkType::IPV4
@@ -24,6 +26,19 @@ pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) ->
         }
         LinkType::PPP_ETHER => Layer::EtherType(0x8864),
         LinkType::ATM_RFC1483 => Layer::Llc,
+        // Behind the frame control.
+        LinkType::FDDI => {
+            (peeled.to, peeled.from) = (mac(view, 1), mac(view, 7));
+            *view = view.skip(13);
+            Layer::Llc
+        }
+        LinkType::SLIP => {
+            // The direction, and the header as it was compressed (RFC 1144), which is put back in the packet.
+            *view = view.skip(16);
+            Layer::Ip
+        }
+        LinkType::FRELAY => frame_relay(view),
+        LinkType::NFLOG => netfilter_log(view),
         LinkType::LINUX_SLL => cooked(view, peeled, (6, 4, 14), 16),
         LinkType::LINUX_SLL2 => cooked(view, peeled, (12, 11, 0), 20),
         LinkType::APPLE_IP_OVER_IEEE1394 => ethertype(view, 16, 18),
@@ -51,6 +66,71 @@ fn loopback(view: &mut View<'_>) -> Layer {
         Some(family) => Layer::Named(format!("protocol family {family}")),
         None => Layer::Broken,
     }
+}
+
+fn mac(view: &View<'_>, at: usize) -> Option<EthernetAddress> {
+    view.array(at).map(EthernetAddress)
+}
+
+/// Frame Relay (RFC 2427): an address of two bytes or four, and what is in it by ISO's number; in Cisco's way, by
+/// the `EtherType`.
+fn frame_relay(view: &mut View<'_>) -> Layer {
+    // The last byte of an address has its first bit set (Q.922, 3.3).
+    let Some(len) = (1..4).find(|&at| view.u8(at).is_some_and(|byte| byte & 1 == 1)) else {
+        return Layer::Broken;
+    };
+    *view = view.skip(len + 1);
+    if view.u8(0) != Some(3) {
+        return ethertype(view, 0, 2);
+    }
+    // A byte of padding may be between the control field and the number.
+    let padding = usize::from(view.u8(1) == Some(0));
+    let Some(protocol) = view.u8(1 + padding) else { return Layer::Broken };
+    *view = view.skip(2 + padding);
+    match protocol {
+        0xcc | 0x8e => Layer::Ip,
+        0x80 => super::layer::snap(view),
+        0xcf => Layer::Ppp,
+        0x08 => Layer::Named("Frame Relay Q.933".into()),
+        0x81 => Layer::Named("CLNP".into()),
+        0x82 => Layer::Named("ES-IS".into()),
+        0x83 => Layer::Named("IS-IS".into()),
+        0xb1 => Layer::Named("Frame Relay fragment".into()),
+        other => Layer::Named(format!("Frame Relay protocol {other:#04x}")),
+    }
+}
+
+/// What netfilter logs: family, version and resource; then fields of length, type and value, in the byte order of
+/// who captured. One of them is the packet.
+fn netfilter_log(view: &mut View<'_>) -> Layer {
+    const PAYLOAD: u16 = 9;
+    // Of IPv4, IPv6, and a bridge's own.
+    let family = view.u8(0);
+    *view = view.skip(4);
+    let big = |view: &View<'_>| view.u16(0).is_some_and(|len| usize::from(len) <= view.len);
+    let little =
+        |view: &View<'_>| view.u16(0).is_some_and(|len| usize::from(len.swap_bytes()) <= view.len);
+    let swap = little(view) && (!big(view) || view.u8(1) == Some(0));
+    let number = |view: &View<'_>, at: usize| {
+        view.u16(at).map(|value| if swap { value.swap_bytes() } else { value })
+    };
+    // Each field takes four bytes at least, so that this ends.
+    while let (Some(len), Some(kind)) = (number(view, 0), number(view, 2)) {
+        let len = usize::from(len);
+        if len < 4 {
+            break;
+        }
+        if kind == PAYLOAD {
+            *view = view.skip(4).limit(len - 4);
+            return match family {
+                Some(2 | 10) => Layer::Ip,
+                Some(other) => Layer::Named(format!("netfilter family {other}")),
+                None => Layer::Broken,
+            };
+        }
+        *view = view.skip(len.next_multiple_of(4));
+    }
+    Layer::Broken
 }
 
 /// Linux cooked headers: the sender's address at the first place, its length's last byte before it or as given,
