@@ -73,6 +73,7 @@ pages! {
     readme "README.md",
     captures "docs/captures.md",
     ci "docs/ci.md",
+    conformance "docs/conformance.md",
     design "docs/design.md",
     guest "docs/guest.md",
     host "docs/host.md",
