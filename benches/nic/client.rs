@@ -28,8 +28,6 @@ pub(crate) struct Sample {
     pub(crate) p999_us: f64,
     /// Bytes moved; 0 for anything but bulk.
     pub(crate) bytes: u64,
-    /// How long it took, seconds.
-    pub(crate) seconds: f64,
     /// What the peer used meanwhile.
     pub(crate) peer: Usage,
     /// CPU time of the client, from its start to its end, seconds.
@@ -86,7 +84,6 @@ pub(crate) fn run(
         p50_us: number("p50_us"),
         p999_us: number("p999_us"),
         bytes: run["bytes"].as_u64().unwrap_or(0),
-        seconds: number("seconds"),
         peer: Usage::default(),
         client_cpu_seconds,
     })

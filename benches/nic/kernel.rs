@@ -8,16 +8,18 @@ use std::thread;
 use tapboard_host::bench::cyclic_pattern::CyclicPattern;
 use tapboard_host::bench::plan::Test;
 
+use crate::lossy::limit;
 use crate::namespace::{run, send_unpaced};
 use crate::peer::{PREFIX, peer_address};
-use crate::role::{UP_APART, say, say_up};
+use crate::role::{UNPACED, UP_APART, say, say_up};
 
 /// Bytes of one read or write.
 const CHUNK: usize = 64 * 1024;
 
-/// Serves on `device` of this process's own namespace, which is there once standard input ends.
-pub(crate) fn serve(device: &str, subnet: u8, unpaced: bool) -> Result<(), String> {
-    if unpaced {
+/// Serves on `device` of this process's own namespace, which is there once standard input ends; either [`UNPACED`], or
+/// with that congestion control.
+pub(crate) fn serve(device: &str, subnet: u8, control: &str) -> Result<(), String> {
+    if control == UNPACED {
         send_unpaced();
     }
     say(UP_APART);
@@ -28,6 +30,9 @@ pub(crate) fn serve(device: &str, subnet: u8, unpaced: bool) -> Result<(), Strin
     run("ip", "link set lo up")?;
     run("ip", &format!("addr add {address}/{PREFIX} dev {device}"))?;
     run("ip", &format!("link set {device} up"))?;
+    if control != UNPACED {
+        limit(device, subnet, address, control)?;
+    }
     let listen = |test: Test, service: fn(&TcpStream) -> rustix::io::Result<()>| {
         let address = SocketAddr::new(address.into(), test.service().port);
         let listener = TcpListener::bind(address)

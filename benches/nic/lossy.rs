@@ -1,185 +1,243 @@
-//! A megabyte echoed through a link that loses a tenth of all frames, reorders and delays: how long it
-//! takes, and whether it comes back whole.
+//! How long it takes through links that lose, reorder and delay: the board, plain smoltcp, and the kernel.
 //!
-//! The same link model, with the same seeds, is in front of every peer. Those of one seed run at the same
-//! time, for all they do is wait; each run has [`LIMIT`].
+//! A table has rows of one direction and size of buffers ([`row`]). The board and plain smoltcp run in virtual time
+//! ([`simulated`]); at round trips of 50 ms the kernel, and the board on a TAP with the kernel's client, run in real
+//! time, in as many subnets at a time as there are ([`real`]). The same links, with the same seeds, are in front of all.
+//! What the board's figures are to be is compared in the end ([`bounds`]).
 
+mod bounds;
+mod real;
+mod row;
+mod simulated;
+
+use std::fs;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tapboard::link::{Link, Setting};
-use tapboard_host::bench::plan::Test;
 
-use crate::client;
-use crate::namespace::{congestion_control, run as command};
+pub(crate) use self::real::limit;
+
+use self::real::Far;
+use self::row::{REAL_RTT_MS, Row};
+use self::simulated::{Ends, LIMIT};
 use crate::options::Options;
-use crate::peer::{LARGE, MCU, PREFIX, peer_address, size, tapboard_tap};
-use crate::process::Process;
-use crate::role;
-use crate::table::Table;
+use crate::peer::{LARGE, MCU, SUBNETS};
+use crate::table::{Table, figure};
 
-/// How long one run may take.
-const LIMIT: Duration = Duration::from_secs(200);
-
-/// What is wrong with the link, each way.
-const FAULTS: [(&str, &str); 3] = [("loss", "10%"), ("reorder", "5%"), ("delay", "25ms")];
-
-/// Who echoes.
+/// A column: who is at the two ends, and in whose time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// `tapboard tap`, with buffers of so many bytes.
-    Tap(usize),
-    /// A plain smoltcp on the same NIC and link, with buffers of so many bytes.
-    Plain(usize),
-    /// The kernel.
-    Kernel,
+enum Peer {
+    Simulated(Ends),
+    Real(Far),
 }
 
-impl Kind {
-    const ALL: [Self; 5] =
-        [Self::Tap(LARGE), Self::Plain(LARGE), Self::Tap(MCU), Self::Plain(MCU), Self::Kernel];
+const CUBIC: Peer = Peer::Real(Far::Kernel("cubic"));
+const BBR: Peer = Peer::Real(Far::Kernel("bbr"));
 
-    fn name(self) -> String {
+impl Peer {
+    const ALL: [Self; 6] = [
+        Self::Simulated(Ends::BoardAndSmoltcp),
+        Self::Simulated(Ends::BoardAndBoard),
+        Self::Simulated(Ends::Smoltcp),
+        Self::Real(Far::Tap("cubic")),
+        CUBIC,
+        BBR,
+    ];
+
+    fn name(self) -> &'static str {
         match self {
-            Self::Tap(buffer) => format!("tapboard tap, {}", size(buffer)),
-            Self::Plain(buffer) => format!("plain smoltcp, {}", size(buffer)),
-            Self::Kernel => format!("the kernel, {}", congestion_control()),
+            Self::Simulated(Ends::BoardAndSmoltcp) => "board, smoltcp's client",
+            Self::Simulated(Ends::BoardAndBoard) => "board, its own client",
+            Self::Simulated(Ends::Smoltcp) => "plain smoltcp",
+            Self::Real(Far::Tap(_)) => "board on a TAP, kernel's client",
+            Self::Real(Far::Kernel("bbr")) => "kernel, BBR",
+            Self::Real(Far::Kernel(_)) => "kernel, CUBIC",
         }
     }
 
-    /// Starts it, with all that it needs, behind a link with that seed.
-    fn start(self, subnet: u8, seed: u32) -> Result<Vec<Process>, String> {
-        let (tap, far) = (format!("lossy{subnet}"), format!("lossy{subnet}far"));
-        let (seed, net) = (seed.to_string(), subnet.to_string());
+    /// Whether the row has a figure for it.
+    fn runs(self, row: &Row) -> bool {
         match self {
-            Self::Tap(buffer) => {
-                let ip = format!("{}/{PREFIX}", peer_address(subnet));
-                let mut options = vec!["--seed".to_owned(), seed];
-                for (name, value) in FAULTS {
-                    options.extend([format!("--{name}"), value.to_owned()]);
-                }
-                let options: Vec<&str> = options.iter().map(String::as_str).collect();
-                let mut process = tapboard_tap(&tap, &ip, buffer, &options)?;
-                process.wait_for(role::UP)?;
-                Ok(vec![process])
+            Self::Simulated(ends) => ends.runs(row),
+            // 8 KiB are no profile of the board's, and the kernel's windows do not get that small.
+            Self::Real(Far::Tap(_)) => {
+                row.rtt_ms == REAL_RTT_MS && matches!(row.buffer, LARGE | MCU)
             }
-            Self::Plain(buffer) => {
-                let arguments = [&tap, &net, &buffer.to_string(), &seed];
-                let mut process = Process::start(role::LINKED, &arguments.map(String::as_str))?;
-                process.wait_for(role::UP)?;
-                Ok(vec![process])
-            }
-            Self::Kernel => {
-                let mut kernel = Process::start_apart(role::KERNEL, &[&far, &net])?;
-                kernel.wait_for(role::UP_APART)?;
-                let mut bridge = Process::start(role::BRIDGE, &[&tap, &far, &net, &seed])?;
-                bridge.wait_for(role::UP)?;
-                command("ip", &format!("link set {far} netns {}", kernel.id()))?;
-                kernel.release();
-                kernel.wait_for(role::UP)?;
-                Ok(vec![kernel, bridge])
-            }
+            Self::Real(Far::Kernel(_)) => row.rtt_ms == REAL_RTT_MS && row.buffer == LARGE,
         }
     }
 }
 
-/// Puts the faults on a link.
-pub(crate) fn spoil(link: &mut Link) -> Result<(), String> {
-    for (name, value) in FAULTS {
-        link.set(None, Setting::parse(name, value)?);
-    }
-    Ok(())
+/// Seconds, `None` if that was longer than [`LIMIT`]; or why there are none.
+type Outcome = Result<Option<f64>, String>;
+
+/// All runs of one peer in one row, by seed.
+#[derive(Debug)]
+struct Cell {
+    row: Row,
+    peer: Peer,
+    outcomes: Mutex<Vec<(u32, Outcome)>>,
 }
 
-/// Runs every peer with every seed and prints how long each took.
-pub(crate) fn run(options: &Options) -> Result<ExitCode, String> {
-    let bytes = options.lossy_bytes();
-    let wanted = Kind::ALL.into_iter().filter(|kind| options.peer(&kind.name()));
-    let kinds: Vec<Kind> = wanted.collect();
-    if kinds.is_empty() {
-        let names = Kind::ALL.map(Kind::name).join("; ");
-        return Err(format!("no peer has such a name; there are: {names}"));
-    }
-    let mut rows: Vec<Vec<Result<f64, String>>> = vec![Vec::new(); kinds.len()];
-    for seed in 1..=options.rounds() {
-        let echo = |kind: Kind, subnet: u8| {
-            kind.start(subnet, seed).and_then(|_peer| seconds(subnet, bytes))
+impl Cell {
+    /// Median and worst in seconds, infinite beyond the limit; `None` if a run has failed.
+    fn figures(&self) -> Option<(f64, f64)> {
+        let outcomes = self.outcomes.lock().expect("no run panics while it holds it");
+        let seconds = |(_, outcome): &(u32, Outcome)| {
+            outcome.as_ref().ok().map(|seconds| seconds.unwrap_or(f64::INFINITY))
         };
-        thread::scope(|scope| {
-            let runs: Vec<_> = (0..)
-                .zip(&kinds)
-                .map(|(subnet, kind)| scope.spawn(move || echo(*kind, subnet)))
-                .collect();
-            for (row, run) in rows.iter_mut().zip(runs) {
-                row.push(run.join().unwrap_or_else(|_| Err("it has panicked".to_owned())));
-            }
-        });
+        let mut seconds = outcomes.iter().map(seconds).collect::<Option<Vec<f64>>>()?;
+        seconds.sort_by(f64::total_cmp);
+        Some((*seconds.get(seconds.len() / 2)?, *seconds.last()?))
     }
-    // Others may take too long; that is a result.
-    let ours = kinds.iter().zip(&rows).filter(|(kind, _)| matches!(kind, Kind::Tap(_)));
-    let whole = ours.flat_map(|(_, runs)| runs).all(Result::is_ok);
+}
+
+/// Runs all rows that are wanted, with every seed, and prints how long each took.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, String> {
+    let rows = Row::all(options.quick).into_iter().filter(|row| {
+        let (table, name) = row.name();
+        options.row(&format!("{table}, {name}"))
+    });
+    let available = fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control")
+        .unwrap_or_default();
+    let has = |peer: Peer| match peer {
+        Peer::Real(Far::Tap(control) | Far::Kernel(control)) => {
+            available.split_whitespace().any(|name| name == control)
+        }
+        Peer::Simulated(_) => true,
+    };
+    let mut cells: Vec<Cell> = Vec::new();
+    for row in rows {
+        let peers = Peer::ALL.into_iter().filter(|peer| peer.runs(&row) && has(*peer));
+        let peers = peers.filter(|peer| options.peer(peer.name()));
+        cells.extend(peers.map(|peer| Cell { row, peer, outcomes: Mutex::default() }));
+    }
+    if cells.is_empty() {
+        let names = Peer::ALL.map(Peer::name).join("; ");
+        return Err(format!(
+            "nothing is left; rows have names as in the tables, and peers: {names}"
+        ));
+    }
+    for missing in Peer::ALL.into_iter().filter(|peer| !has(*peer)) {
+        eprintln!("nic: this kernel lacks what {:?} needs; it has {available}", missing.name());
+    }
+    let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let simulated = |cell: &Cell| matches!(cell.peer, Peer::Simulated(_));
+    work(&cells, options.rounds(), threads, simulated);
+    // One is the far TAP's while it is here.
+    work(&cells, options.rounds(), usize::from(SUBNETS) - 1, |cell| !simulated(cell));
+    let failed = report_failures(&cells);
     if options.json {
-        println!("{}", json(options, &kinds, &rows));
+        println!("{}", json(&cells));
     } else {
-        print(options, &kinds, &rows);
+        print(&cells, options.rounds());
+        bounds::print(&cells);
     }
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Echoes `bytes` bytes and returns how long that took, or why it did not come to its end.
-fn seconds(subnet: u8, bytes: u64) -> Result<f64, String> {
-    let (limit, count) = (LIMIT.as_secs_f64().to_string(), bytes.to_string());
-    let options =
-        ["--bytes", &count, "--seconds", &limit, "--timeout", &limit, "--connect-timeout", "60"];
-    let sample = client::run(peer_address(subnet), Test::Duplex, "any", &options, LIMIT)?;
-    if sample.bytes == bytes {
-        Ok(sample.seconds)
-    } else {
-        Err(format!("{} of {bytes} bytes within {limit} s", sample.bytes))
+/// Has so many threads do all runs of those cells, the one that may take longest first.
+fn work(cells: &[Cell], seeds: u32, threads: usize, wanted: impl Fn(&Cell) -> bool) {
+    let mut runs: Vec<(&Cell, u32)> = Vec::new();
+    for cell in cells.iter().filter(|cell| wanted(cell)) {
+        runs.extend((1..=seeds).map(|seed| (cell, seed)));
     }
+    runs.sort_by_key(|(cell, _)| cell.row.fault != ("loss", "20%"));
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for subnet in 0..threads {
+            let (next, runs) = (&next, &runs);
+            scope.spawn(move || {
+                while let Some(&(cell, seed)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = match cell.peer {
+                        Peer::Simulated(ends) => ends.run(&cell.row, seed),
+                        Peer::Real(far) => far.run(&cell.row, subnet as u8, seed),
+                    };
+                    let mut outcomes = cell.outcomes.lock().expect("nobody panics meanwhile");
+                    outcomes.push((seed, outcome));
+                }
+            });
+        }
+    });
 }
 
-fn print(options: &Options, kinds: &[Kind], rows: &[Vec<Result<f64, String>>]) {
-    let seeds: Vec<String> = (1..=options.rounds()).map(|seed| format!("seed {seed}, s")).collect();
-    let mut heads = vec!["", "whole"];
-    heads.extend(seeds.iter().map(String::as_str));
-    let mut table = Table::new(&heads);
-    for (kind, runs) in kinds.iter().zip(rows) {
-        let whole = runs.iter().filter(|run| run.is_ok()).count();
-        let mut row = vec![kind.name(), format!("{whole} of {}", runs.len())];
-        row.extend(runs.iter().map(|run| match run {
-            Ok(seconds) => format!("{seconds:.1}"),
-            Err(_) => "failed".to_owned(),
-        }));
-        table.row(row);
-    }
-    let faults: Vec<String> =
-        FAULTS.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    println!("{} bytes echoed, with {} each way:\n", options.lossy_bytes(), faults.join(", "));
-    table.print();
-    for (kind, runs) in kinds.iter().zip(rows) {
-        for (run, seed) in runs.iter().zip(1..) {
-            if let Err(error) = run {
-                eprintln!("nic: {}, seed {seed}: {error}", kind.name());
+/// Tells of runs that did not come to their end for another reason than time; says whether there are any.
+fn report_failures(cells: &[Cell]) -> bool {
+    let mut failed = false;
+    for cell in cells {
+        for (seed, outcome) in &*cell.outcomes.lock().expect("all have ended") {
+            if let Err(error) = outcome {
+                let (table, name) = cell.row.name();
+                eprintln!("nic: {table}, {name}, {}, seed {seed}: {error}", cell.peer.name());
+                failed = true;
             }
         }
     }
+    failed
 }
 
-fn json(options: &Options, kinds: &[Kind], rows: &[Vec<Result<f64, String>>]) -> Value {
+fn print(cells: &[Cell], seeds: u32) {
+    println!(
+        "Seconds, median and worst of {seeds}; more than {} is not waited for.\n",
+        LIMIT.secs()
+    );
+    let mut rest = cells;
+    while let Some(first) = rest.first() {
+        let title = first.row.name().0;
+        let length = rest.iter().take_while(|cell| cell.row.name().0 == title).count();
+        let (table, more) = rest.split_at(length);
+        rest = more;
+        let peers =
+            Peer::ALL.into_iter().filter(|peer| table.iter().any(|cell| cell.peer == *peer));
+        let peers: Vec<Peer> = peers.collect();
+        let has_floor = table.iter().any(|cell| cell.row.floor().is_some());
+        let mut heads = vec!["round trip, link"];
+        heads.extend(has_floor.then_some("floor"));
+        heads.extend(peers.iter().map(|peer| peer.name()));
+        println!("{title}:\n");
+        let mut lines = Table::new(&heads);
+        for row in table.chunk_by(|one, other| one.row == other.row) {
+            let mut line = vec![row[0].row.name().1];
+            let floor = row[0].row.floor().map_or_else(|| "-".to_owned(), figure);
+            line.extend(has_floor.then_some(floor));
+            line.extend(peers.iter().map(|peer| {
+                row.iter().find(|cell| cell.peer == *peer).map_or_else(String::new, in_words)
+            }));
+            lines.row(line);
+        }
+        lines.print();
+    }
+}
+
+fn in_words(cell: &Cell) -> String {
+    let word = |seconds: f64| {
+        if seconds.is_finite() { figure(seconds) } else { format!("> {}", LIMIT.secs()) }
+    };
+    cell.figures().map_or_else(
+        || "failed".to_owned(),
+        |(median, worst)| format!("{} ({})", word(median), word(worst)),
+    )
+}
+
+fn json(cells: &[Cell]) -> Value {
     let mut results = Vec::new();
-    for (kind, runs) in kinds.iter().zip(rows) {
-        for (run, seed) in runs.iter().zip(1..) {
+    for cell in cells {
+        let (_, link) = cell.row.name();
+        for (seed, outcome) in &*cell.outcomes.lock().expect("all have ended") {
             results.push(json!({
-                "peer": kind.name(),
+                "peer": cell.peer.name(),
+                "buffer": cell.row.buffer,
+                "direction": cell.row.direction.name(),
+                "bytes": cell.row.bytes,
+                "link": link,
                 "seed": seed,
-                "whole": run.is_ok(),
-                "seconds": run.as_ref().ok(),
-                "error": run.as_ref().err(),
+                "seconds": outcome.as_ref().ok().copied().flatten(),
+                "error": outcome.as_ref().err(),
             }));
         }
     }
-    json!({ "scenario": "lossy", "bytes": options.lossy_bytes(), "results": results })
+    json!({ "scenario": "lossy", "limit_seconds": LIMIT.secs(), "results": results })
 }

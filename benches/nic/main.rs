@@ -2,8 +2,8 @@
 //!
 //! One run measures, in turns, `tapboard tap` with the firmware's checksums and with the NIC's, a plain
 //! smoltcp on its own `TunTapInterface` ([`plain`]), the kernel across a veth ([`kernel`]) and `tapboard
-//! user`, with the client on the same core and on another one ([`speed`]); `-- lossy` measures how long a
-//! megabyte takes through one bad link ([`lossy`]). The client is `tapboard-host bench`, which verifies what it measures.
+//! user`, with the client on the same core and on another one ([`speed`]); `-- lossy` measures how long
+//! it takes through bad links ([`lossy`]). The client is `tapboard-host bench`, which verifies what it measures.
 //!
 //! All of it happens in a user and network namespace of its own, as root in there ([`namespace`]), and
 //! ends with this process, however that ends. Every wait has a limit. Ratios travel from one machine to
@@ -22,6 +22,9 @@ mod namespace;
 #[cfg(target_os = "linux")]
 mod options;
 #[cfg(target_os = "linux")]
+#[path = "../../tests/common/path.rs"]
+mod path;
+#[cfg(target_os = "linux")]
 mod peer;
 #[cfg(target_os = "linux")]
 mod plain;
@@ -33,6 +36,9 @@ mod role;
 mod speed;
 #[cfg(target_os = "linux")]
 mod table;
+#[cfg(target_os = "linux")]
+#[path = "../../tests/common/traffic.rs"]
+mod traffic;
 
 #[cfg(not(target_os = "linux"))]
 fn main() {

@@ -30,9 +30,13 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_name = "TEST", value_delimiter = ',')]
     tests: Vec<Test>,
 
+    /// Only rows of `lossy` in whose names all of these are found: `50 ms`, `10%`, `echo`, `64 KiB`.
+    #[arg(long, value_name = "NAME")]
+    rows: Vec<String>,
+
     /// One round of short measurements: to see that it works, not how fast.
     #[arg(long)]
-    quick: bool,
+    pub(crate) quick: bool,
 
     /// Prints one JSON object in place of tables.
     #[arg(long)]
@@ -48,7 +52,7 @@ pub(crate) struct Options {
 pub(crate) enum Scenario {
     /// Bulk, round trips and connections on a good link, as fast as they go.
     Speed,
-    /// A megabyte echoed through a link that loses, reorders and delays, in seconds.
+    /// How long it takes through links that lose, reorder and delay.
     Lossy,
 }
 
@@ -56,6 +60,11 @@ impl Options {
     /// Whether the peer of that name is to be measured.
     pub(crate) fn peer(&self, name: &str) -> bool {
         self.peers.is_empty() || self.peers.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Whether the row of that name is to be measured.
+    pub(crate) fn row(&self, name: &str) -> bool {
+        self.rows.iter().all(|part| name.contains(part.as_str()))
     }
 
     /// The tests of `speed`.
@@ -72,10 +81,5 @@ impl Options {
     /// Time of one measurement.
     pub(crate) fn time(&self) -> Duration {
         if self.quick { Duration::from_millis(100) } else { self.seconds }
-    }
-
-    /// What a lossy run echoes, bytes.
-    pub(crate) fn lossy_bytes(&self) -> u64 {
-        if self.quick { 50_000 } else { 1_000_000 }
     }
 }

@@ -11,6 +11,9 @@ use crate::role;
 /// Length of a peer's prefix: 16 subnets, of 14 hosts each.
 pub(crate) const PREFIX: u8 = 28;
 
+/// Subnets that there are.
+pub(crate) const SUBNETS: u8 = 16;
+
 /// Buffers of the profile `large`, bytes each way.
 pub(crate) const LARGE: usize = 64 * 1024;
 /// Buffers of the profile `mcu`, bytes each way.

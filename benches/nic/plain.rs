@@ -8,22 +8,16 @@
 
 use std::os::fd::AsRawFd;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, Medium, TunTapInterface, wait};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr};
 use tapboard::clock::RealClock;
-use tapboard::link::Link;
-use tapboard::nic::DeviceRef;
-use tapboard::nic::impairment::Impairment;
-use tapboard::nic::tap::{Tap, TapConfig};
 use tapboard_host::bench::cyclic_pattern::CyclicPattern;
 use tapboard_host::bench::plan::Test;
 
-use crate::lossy::spoil;
-use crate::peer::{PREFIX, host_address, peer_address};
+use crate::peer::{PREFIX, peer_address};
 use crate::role::say_up;
 
 /// Sockets of each service: while one closes, another listens.
@@ -63,49 +57,6 @@ pub(crate) fn direct(tap: &str, subnet: u8, buffer: usize) -> Result<(), String>
         if delay != Some(Duration::ZERO) {
             wait(file, delay).map_err(|error| format!("cannot wait for {tap}: {error}"))?;
         }
-    }
-}
-
-/// The services behind the link of `lossy`, on a TAP of this project, which it makes.
-pub(crate) fn linked(tap: &str, subnet: u8, buffer: usize, seed: u64) -> Result<(), String> {
-    let mut tap = open(tap, subnet)?;
-    let mut link = Link::new(seed);
-    spoil(&mut link)?;
-    let mut cable = Impairment::new(link);
-    let clock = RealClock::new();
-    let mut plain = Plain::new(&mut tap, subnet, buffer, clock.now());
-    say_up();
-    loop {
-        let now = clock.now();
-        let mut device = cable.behind(DeviceRef(&mut tap));
-        device.pump(now);
-        plain.interface.poll(now, &mut device, &mut plain.sockets);
-        plain.serve();
-        let now = clock.now();
-        let next = [plain.interface.poll_at(now, &plain.sockets), cable.next_event(now)];
-        wait_for(&[&tap], now, next.into_iter().flatten().min())?;
-    }
-}
-
-/// The TAP of that name, made for this process with the host's address.
-pub(crate) fn open(name: &str, subnet: u8) -> Result<Tap, String> {
-    let host_ipv4 = host_address(subnet);
-    let config = TapConfig { name: name.to_owned(), host_ipv4, ..TapConfig::default() };
-    Tap::open(&config).map_err(|error| error.to_string())
-}
-
-/// Sleeps until one of the TAPs has a frame, or until `next`.
-pub(crate) fn wait_for(taps: &[&Tap], now: Instant, next: Option<Instant>) -> Result<(), String> {
-    if next.is_some_and(|next| next <= now) {
-        return Ok(());
-    }
-    let timeout = next.map(|next| std::time::Duration::from(next - now));
-    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-    let mut files: Vec<PollFd<'_>> =
-        taps.iter().map(|tap| PollFd::new(*tap, PollFlags::IN)).collect();
-    match rustix::event::poll(&mut files, timeout.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(format!("cannot wait for a frame: {error}")),
     }
 }
 

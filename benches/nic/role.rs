@@ -22,11 +22,9 @@ pub(crate) const TAPBOARD: &str = "tapboard";
 pub(crate) const CLIENT: &str = "client";
 /// The services on smoltcp's own TAP: see [`plain::direct`].
 pub(crate) const PLAIN: &str = "plain";
-/// The services on a plain smoltcp behind a bad link: see [`plain::linked`].
-pub(crate) const LINKED: &str = "linked";
 /// The services on the kernel's sockets: see [`kernel::serve`].
 pub(crate) const KERNEL: &str = "kernel";
-/// It sends as fast as windows allow.
+/// It sends as fast as windows allow. In place of this: its congestion control, on a bad link.
 pub(crate) const UNPACED: &str = "unpaced";
 /// Two TAPs and a bad link between them: see [`bridge::run`].
 pub(crate) const BRIDGE: &str = "bridge";
@@ -65,16 +63,12 @@ pub(crate) fn play(role: &str, arguments: &[String]) -> Result<ExitCode, String>
         (PLAIN, [tap, subnet, buffer]) => {
             plain::direct(tap, number(subnet)?, number(buffer)?).map(|()| ExitCode::SUCCESS)
         }
-        (LINKED, [tap, subnet, buffer, seed]) => {
-            plain::linked(tap, number(subnet)?, number(buffer)?, number(seed)?)
+        (KERNEL, [device, subnet, control]) => {
+            kernel::serve(device, number(subnet)?, control).map(|()| ExitCode::SUCCESS)
+        }
+        (BRIDGE, [near, far, subnet, seed, faults @ ..]) => {
+            bridge::run((near, far), number(subnet)?, number(seed)?, faults)
                 .map(|()| ExitCode::SUCCESS)
-        }
-        (KERNEL, [device, subnet, rest @ ..]) => {
-            let unpaced = rest == [UNPACED];
-            kernel::serve(device, number(subnet)?, unpaced).map(|()| ExitCode::SUCCESS)
-        }
-        (BRIDGE, [near, far, subnet, seed]) => {
-            bridge::run(near, far, number(subnet)?, number(seed)?).map(|()| ExitCode::SUCCESS)
         }
         _ => Err(format!("{role:?} with {arguments:?} is no part of this program")),
     }

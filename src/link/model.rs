@@ -105,7 +105,7 @@ impl Channel {
     }
 
     fn lost(&mut self, plugged: bool, now: Instant, len: usize) -> Option<LinkEvent> {
-        let Faults { loss, burst, rate, queue, mtu, partition, .. } = self.faults;
+        let Faults { loss, burst, queue, mtu, partition, .. } = self.faults;
         if !plugged {
             return Some(LinkEvent::Unplugged);
         }
@@ -125,13 +125,17 @@ impl Channel {
                 return Some(LinkEvent::Burst);
             }
         }
-        if let Some(rate) = rate {
-            let waiting = self.busy_until_ps.saturating_sub(picoseconds(now)) * u128::from(rate);
-            if waiting > 0 && waiting / (8 * SECOND_PS) + len as u128 > queue as u128 {
-                return Some(LinkEvent::QueueFull(queue));
-            }
+        if self.busy_until_ps > picoseconds(now) && self.queued(now) + len > queue {
+            return Some(LinkEvent::QueueFull(queue));
         }
         (self.held.len() >= HELD_MAX).then_some(LinkEvent::HeldMax)
+    }
+
+    /// Bytes that wait for the rate limit, the rest of the frame that it is sending included.
+    fn queued(&self, now: Instant) -> usize {
+        let rate = u128::from(self.faults.rate.unwrap_or(0));
+        let waiting = self.busy_until_ps.saturating_sub(picoseconds(now)) * rate;
+        (waiting / (8 * SECOND_PS)) as usize
     }
 
     /// When a frame of `len` bytes sent `now` arrives, in its turn.
@@ -332,6 +336,15 @@ impl Link {
         let spare = &mut self.channel(to).spare;
         if spare.len() < 64 {
             spare.push(frame);
+        }
+    }
+
+    /// Bytes that wait for the rate limit of the direction to that side: its queue as it stands.
+    #[must_use]
+    pub fn queued(&self, to: Side, now: Instant) -> usize {
+        match to {
+            Side::Board => self.to_board.queued(now),
+            Side::Peer => self.to_peer.queued(now),
         }
     }
 

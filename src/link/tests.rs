@@ -200,6 +200,9 @@ fn a_rate_spaces_frames_and_a_full_queue_drops() {
         dropped += u32::from(link.offer(Side::Board, Instant::ZERO, &FRAME).dropped());
     }
     assert_eq!(dropped, 10);
+    let queued = [0, 50, 95, 100, 200].map(|at| link.queued(Side::Board, Instant::from_millis(at)));
+    assert_eq!(queued, [1000, 500, 50, 0, 0]);
+    assert_eq!(link.queued(Side::Peer, Instant::ZERO), 0);
     let times: Vec<_> = std::iter::from_fn(|| {
         let at = link.next_arrival(Side::Board)?;
         link.take(Side::Board, at);

@@ -18,6 +18,7 @@ pub(crate) mod netns;
 pub(crate) mod nics;
 pub(crate) mod packets;
 pub(crate) mod pair;
+pub(crate) mod path;
 pub(crate) mod ports;
 pub(crate) mod predict;
 #[cfg(target_os = "linux")]
@@ -30,6 +31,7 @@ pub(crate) mod script;
 pub(crate) mod snapshot;
 pub(crate) mod solo;
 pub(crate) mod tcp;
+pub(crate) mod traffic;
 pub(crate) mod transitions;
 #[cfg(target_os = "linux")]
 pub(crate) mod user;

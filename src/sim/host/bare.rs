@@ -75,6 +75,8 @@ pub(in crate::sim) struct BareStack {
 fn new_tcp() -> tcp::Socket<'static> {
     let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
     let mut socket = tcp::Socket::new(buffer(), buffer());
+    // A feature of smoltcp that somebody else asks for would turn it on.
+    socket.set_congestion_control(tcp::CongestionControl::None);
     socket.set_keep_alive(Some(KEEP_ALIVE));
     socket.set_timeout(Some(USER_TIMEOUT));
     socket

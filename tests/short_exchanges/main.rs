@@ -1,0 +1,214 @@
+//! Short connections on a bad cable that also goes dark: none may end short, and none in a reset while its peer lives.
+//!
+//! A world is a board, in either profile, and a client, on our stack or on bare smoltcp, that connects to the echo service,
+//! sends 1 byte to 10 kB, closes its half, and reads to the end, time and again. The cable loses 5 to 30 % each way,
+//! reorders and delays; in every third exchange nothing gets through for 1 to 30 s. It all follows from the world's number.
+//! A hundred thousand: `cargo test --release --test short_exchanges -- --ignored --nocapture`; `EXCHANGES=1000000` makes it
+//! more, and `WORLD=17` tells what happens in one.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod client;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::env;
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use client::{Client, Ended};
+use common::path::{Path, Poll};
+use common::traffic::{self, Memory};
+use smoltcp::time::{Duration, Instant};
+use tapboard::link::{Chance, Link, Setting};
+use tapboard::nic::wire::{End, Side};
+use tapboard_firmware::config::SUPERFRAME_DATA;
+use tapboard_firmware::rng::Rng;
+use tapboard_firmware::{BOARD_NET, BoardSockets, PEER_NET};
+
+/// Exchanges of one world.
+const EXCHANGES: u64 = 50;
+/// The most bytes of one.
+const BYTES_MAX: u32 = 10_000;
+/// The longest blackout, milliseconds.
+const DARK_MS: u32 = 30_000;
+/// How long an exchange may take, with a blackout and the backoff after it.
+const STUCK: Duration = Duration::from_secs(600);
+
+/// One exchange, as it was drawn and as it goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange {
+    pub(crate) number: u64,
+    pub(crate) bytes: u32,
+    /// When it began, and the time from then on in which nothing gets through.
+    pub(crate) began: Instant,
+    dark: Option<(Duration, Duration)>,
+}
+
+impl Exchange {
+    /// `dark_ms`: the longest blackout.
+    fn draw(number: u64, rng: &mut Rng, dark_ms: u32, now: Instant) -> Self {
+        // As many of a few bytes as of a few thousand.
+        let most = [10, 100, 1000, BYTES_MAX][rng.below(4) as usize];
+        let bytes = 1 + rng.below(most);
+        let dark = (rng.below(3) == 0).then(|| {
+            let from = Duration::from_millis(rng.below(1500).into());
+            (from, from + Duration::from_millis(1000 + u64::from(rng.below(dark_ms - 999))))
+        });
+        Self { number, bytes, began: now, dark }
+    }
+
+    fn is_dark(&self, now: Instant) -> bool {
+        self.dark.is_some_and(|(from, to)| now >= self.began + from && now < self.began + to)
+    }
+}
+
+/// What the client and whoever watches share.
+#[derive(Debug)]
+pub(crate) struct World {
+    rng: Rng,
+    dark_ms: u32,
+    pub(crate) exchange: Exchange,
+    ended: Vec<(Exchange, Ended, Duration)>,
+}
+
+impl World {
+    /// The exchange is over: the next one.
+    pub(crate) fn end(&mut self, how: Ended, now: Instant) {
+        self.ended.push((self.exchange, how, now - self.exchange.began));
+        self.exchange = Exchange::draw(self.exchange.number + 1, &mut self.rng, self.dark_ms, now);
+    }
+}
+
+/// Runs one world; how its exchanges ended.
+fn world<const SIZE: usize>(number: u64, dark_ms: u32) -> Vec<(Exchange, Ended, Duration)> {
+    let mut rng = Rng::new(number);
+    let mut link = Link::new(rng.next_u64());
+    link.set(None, Setting::Loss(Chance::from_millipercent(5_000 + rng.below(25_001))));
+    link.set(None, Setting::Reorder(Chance::from_millipercent(rng.below(5_001))));
+    link.set(None, Setting::Delay(Duration::from_millis(1 + u64::from(rng.below(100)))));
+    let on_smoltcp = rng.below(2) == 0;
+    let seed = rng.next_u64();
+    let exchange = Exchange::draw(0, &mut rng, dark_ms, Instant::ZERO);
+    let world = Rc::new(RefCell::new(World { rng, dark_ms, exchange, ended: Vec::new() }));
+    let (mut memory, mut sockets) = (Memory::<SIZE>::new(), BoardSockets::new());
+    let (mut client_memory, mut client_sockets) =
+        (Memory::<SUPERFRAME_DATA>::new(), BoardSockets::new());
+    let mut path = Path::new(link);
+    path.join(Side::Board, BOARD_NET.mac(), |end: &mut End<'_>| -> Poll<'_> {
+        traffic::board(&mut memory, &mut sockets, seed, end)
+    });
+    path.join(Side::Peer, PEER_NET.mac(), |end: &mut End<'_>| -> Poll<'_> {
+        let client = Client::new(world.clone());
+        if on_smoltcp {
+            client.on_smoltcp(!seed, end)
+        } else {
+            client.on_our_stack(&mut client_memory, &mut client_sockets, !seed, end)
+        }
+    });
+    let (mut dark, mut stuck) = (false, false);
+    let limit = Instant::from_secs(1_000_000);
+    let end = path.run(limit, |now, link| {
+        let world = world.borrow();
+        stuck = now > world.exchange.began + STUCK;
+        if world.exchange.is_dark(now) != dark {
+            dark = !dark;
+            link.set(None, Setting::Partition(dark));
+        }
+        stuck || world.ended.len() as u64 == EXCHANGES
+    });
+    drop(path);
+    let World { exchange, mut ended, .. } =
+        Rc::into_inner(world).expect("all else is gone").into_inner();
+    if stuck || end.is_err() {
+        ended.push((exchange, Ended::Stuck, STUCK));
+    }
+    ended
+}
+
+/// Exchanges that ended in one way.
+#[derive(Debug, Default)]
+struct Tally {
+    count: u64,
+    /// The worlds of the first of them.
+    worlds: Vec<u64>,
+    shortest: Option<Duration>,
+}
+
+/// Runs so many worlds, from that one on, and returns what came of their exchanges.
+fn worlds(first: u64, count: u64, dark_ms: u32) -> BTreeMap<Ended, Tally> {
+    let next = AtomicU64::new(first);
+    let results = Mutex::new(BTreeMap::<Ended, Tally>::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, std::num::NonZero::get) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= first + count {
+                        return;
+                    }
+                    let ended = run(number, dark_ms);
+                    let mut results = results.lock().expect("no thread panics with it");
+                    for (_, how, took) in ended {
+                        let tally = results.entry(how).or_default();
+                        tally.count += 1;
+                        tally.shortest = Some(tally.shortest.map_or(took, |least| least.min(took)));
+                        if tally.worlds.len() < 20 && tally.worlds.last() != Some(&number) {
+                            tally.worlds.push(number);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    results.into_inner().expect("all have ended")
+}
+
+fn run(number: u64, dark_ms: u32) -> Vec<(Exchange, Ended, Duration)> {
+    if number.is_multiple_of(2) {
+        world::<2048>(number, dark_ms)
+    } else {
+        world::<SUPERFRAME_DATA>(number, dark_ms)
+    }
+}
+
+/// Whether that is right. The wait for a connection has a limit, in the dark too.
+fn is_right(how: Ended) -> bool {
+    matches!(how, Ended::Whole | Ended::Unconnected)
+}
+
+/// With blackouts of 3 s at most. A handshake that lasts for longer than 8 s is forgotten: whoever was accepted before the
+/// dark then meets a board that does not know it (`SYN_RECEIVED` of limits.rs).
+#[test]
+fn short_exchanges_come_to_their_end() {
+    let results = worlds(0, 20, 3000);
+    let is_right = |&how: &Ended| is_right(how) || how == Ended::ResetUnheard;
+    assert!(results.keys().all(is_right), "{results:?}");
+    let whole = results[&Ended::Whole].count;
+    assert!(whole >= 20 * EXCHANGES * 98 / 100, "{results:?}");
+}
+
+#[test]
+#[ignore = "a hundred thousand exchanges, or as many as EXCHANGES says"]
+fn many_short_exchanges_come_to_their_end() {
+    let number = |name: &str| env::var(name).ok().map(|value| value.parse().expect("a number"));
+    let dark_ms = number("DARK_MS").map_or(DARK_MS, |longest| longest as u32);
+    if let Some(world) = number("WORLD") {
+        for (exchange, how, took) in run(world, dark_ms) {
+            println!(
+                "{:>8.3} {took:>8.3} {how:?} {exchange:?}",
+                exchange.began.total_micros() as f64 / 1e6
+            );
+        }
+        return;
+    }
+    let results = worlds(1000, number("EXCHANGES").unwrap_or(100_000) / EXCHANGES, dark_ms);
+    for (how, Tally { count, worlds, shortest }) in &results {
+        let shortest = shortest.unwrap_or_default();
+        println!("{count:>8} {how:?}, the first after {shortest}, of worlds {worlds:?}");
+    }
+    assert!(results.keys().all(|&how| is_right(how)));
+}
