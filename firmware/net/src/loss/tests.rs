@@ -20,6 +20,8 @@ struct Sender {
     una: u32,
     nxt: u32,
     now: Instant,
+    /// When the peer is given up.
+    end: Instant,
 }
 
 impl Sender {
@@ -29,7 +31,7 @@ impl Sender {
         loss.permit_sack(true);
         loss.begin(TcpSeqNumber(0), now);
         loss.established(TRIP);
-        Self { loss, una: 0, nxt: 0, now }
+        Self { loss, una: 0, nxt: 0, now, end: now + Duration::from_secs(1000) }
     }
 
     /// Sends so many segments of new data.
@@ -77,11 +79,11 @@ impl Sender {
 
     /// Waits until the timer is due, and says how long that was, in milliseconds, and what it is for.
     fn wait(&mut self) -> (u64, Expiry) {
-        let due = self.loss.deadline(self.now).expect("something is outstanding");
+        let due = self.loss.deadline(self.end, self.now).expect("something is outstanding");
         let waited = (due - self.now).total_millis();
         self.now = due;
         let number = |bytes: u32| TcpSeqNumber(bytes.cast_signed());
-        let expiry = self.loss.expire(number(self.una), number(self.nxt), self.now);
+        let expiry = self.loss.expire(number(self.una), number(self.nxt), self.end, self.now);
         if expiry == Expiry::Probe {
             self.loss.probe_again();
         }
@@ -320,4 +322,40 @@ fn the_scoreboard_never_says_that_something_has_arrived_which_has_not() {
         }
     }
     assert!(exact > 400 * 60 / 2, "{exact}: most often nothing is forgotten");
+}
+
+/// After 51 s the next try would be at 102, and the peer given up at 100.
+#[test]
+fn shortly_before_a_peer_is_given_up_it_is_asked_more_often() {
+    let mut sender = Sender::new();
+    sender.send(1);
+    sender.end = sender.now + Duration::from_secs(100);
+    let start = sender.now;
+    let mut tries = Vec::new();
+    while sender.loss.deadline(sender.end, sender.now).is_some_and(|at| at < sender.end) {
+        sender.wait();
+        sender.send_again();
+        tries.push((sender.now - start).secs());
+    }
+    let late: Vec<_> = tries.into_iter().filter(|at| *at > 40).collect();
+    assert!(late.windows(2).all(|pair| pair[1] - pair[0] <= 30), "{late:?}");
+    assert!((4..8).contains(&late.len()) && late.last().unwrap() >= &94, "{late:?}");
+}
+
+/// After a minute of darkness something comes in: the peer is back, and is asked at once.
+#[test]
+fn a_peer_that_is_heard_again_is_asked_at_once() {
+    let mut sender = Sender::new();
+    sender.send(2);
+    for _ in 0..7 {
+        sender.wait();
+        sender.send_again();
+    }
+    sender.pass(Duration::from_secs(5));
+    let nxt = TcpSeqNumber(sender.nxt.cast_signed());
+    sender.loss.returned(ms(100), nxt, sender.now);
+    assert_eq!(sender.send_again(), [], "it was no long silence");
+    sender.loss.returned(Duration::from_secs(20), nxt, sender.now);
+    assert_eq!(sender.send_again(), [0]);
+    assert!(sender.wait().0 <= 300, "and as often as at first");
 }

@@ -18,6 +18,9 @@ pub(crate) enum Expiry {
     /// All again.
     Timeout,
 }
+/// So long before a peer is given up it is not asked any more.
+const LAST_TRIES: Duration = Duration::from_secs(4);
+
 impl Loss {
     /// The timeout, doubled each time that it expired in a row (RFC 6298 5.5).
     fn timeout(&self) -> Duration {
@@ -45,12 +48,21 @@ impl Loss {
         (timeout, false)
     }
 
-    /// When [`Loss::expire`] has something to do.
-    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+    /// When the timer expires, and whether it is for a probe. Where the peer would be given up at `end` before that, it is asked
+    /// once more halfway, for it may be back.
+    fn due(&self, end: Instant, now: Instant) -> (Instant, bool) {
+        let (since, (wait, probe)) = (self.since.near(now), self.wait());
+        let left = end - since;
+        let late = since < end && since + wait >= end && left > LAST_TRIES;
+        (since + if late { left / 2 } else { wait }, probe)
+    }
+
+    /// When [`Loss::expire`] has something to do; `end`: when the peer is given up.
+    pub(crate) fn deadline(&self, end: Instant, now: Instant) -> Option<Instant> {
         if self.board.is_empty() {
             return None;
         }
-        let mut next = Some(self.since.near(now) + self.wait().0);
+        let mut next = Some(self.due(end, now).0);
         if let Some(at) = self.reordered_at {
             sooner(&mut next, at.near(now));
         }
@@ -58,7 +70,13 @@ impl Loss {
     }
 
     /// Finds out what is due, with data from `una` to `nxt` outstanding.
-    pub(crate) fn expire(&mut self, una: TcpSeqNumber, nxt: TcpSeqNumber, now: Instant) -> Expiry {
+    pub(crate) fn expire(
+        &mut self,
+        una: TcpSeqNumber,
+        nxt: TcpSeqNumber,
+        end: Instant,
+        now: Instant,
+    ) -> Expiry {
         if self.board.is_empty() {
             return Expiry::None;
         }
@@ -68,8 +86,8 @@ impl Loss {
                 self.recover(nxt, 0);
             }
         }
-        let (wait, probe) = self.wait();
-        if now < self.since.near(now) + wait {
+        let (due, probe) = self.due(end, now);
+        if now < due {
             return Expiry::None;
         }
         self.since = WrappingInstant::new(now);
@@ -136,6 +154,13 @@ impl Loss {
         self.longest = self.longest.min(mtu.saturating_sub(40));
         let all = self.board.len();
         self.board.mark(0..all, Status::Lost, None, &mut |_, _, _| true);
+    }
+
+    /// The peer has been heard after a silence, though it has acknowledged nothing.
+    pub(crate) fn returned(&mut self, silence: Duration, nxt: TcpSeqNumber, now: Instant) {
+        if self.recovery == Recovery::Timeout && self.backoff > 1 && silence > self.trip.timeout() {
+            self.retry_now(nxt, now);
+        }
     }
 
     /// The cable is in again: all is asked for now, and as often as at first.

@@ -166,8 +166,9 @@ impl NetStack<'_> {
         }
         self.pool.shut_waiting(index);
         let queue = self.pool.socket(index).send_queue();
+        let user_timeout = self.pool.limits.user_timeout;
         let tcb = &mut self.pool.slots[index].tcb;
-        let probes = tcb.expire(queue, self.now);
+        let probes = tcb.expire(queue, user_timeout, self.now);
         if probes || tcb.replays(queue) || tcb.is_overdue(self.now) {
             let sent = self.counters.frames_out;
             let mut room = self.replay(index, true, device);
@@ -261,7 +262,8 @@ impl NetStack<'_> {
     pub(super) fn next_of_loss(&self, egress: &Egress, next: &mut Option<Instant>) {
         for index in self.pool.used() {
             let socket = self.pool.socket(index);
-            let at = self.pool.slots[index].tcb.deadline(socket.send_queue(), self.now);
+            let (tcb, timeout) = (&self.pool.slots[index].tcb, self.pool.limits.user_timeout);
+            let at = tcb.deadline(socket.send_queue(), timeout, self.now);
             let at = at.filter(|at| *at > self.now || !matches!(egress, Egress::Refused));
             if let (Some(at), true) = (at, socket.state() != State::Closed) {
                 sooner(next, at);

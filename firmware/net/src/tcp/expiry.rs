@@ -126,6 +126,7 @@ impl Pool<'_> {
                 }
                 let deadline = self.silence_ends(index, now);
                 if now < deadline {
+                    self.probe_more_often(index, now);
                     return Some(deadline);
                 }
                 // Its RST leaves with the next egress.
@@ -200,6 +201,15 @@ impl Pool<'_> {
         counters.orphans_expired = counters.orphans_expired.wrapping_add(1);
         self.abort(index, now);
         Some(now + RST_WAIT)
+    }
+
+    /// Probes a peer four times as often once it has left one unanswered: a bad cable loses some in a row.
+    fn probe_more_often(&mut self, index: usize, now: Instant) {
+        let keep_alive = self.limits.keep_alive;
+        // A second for the answer to the first.
+        let unanswered = now > self.slots[index].tcb.heard(now) + keep_alive + RST_WAIT;
+        let interval = if unanswered { keep_alive / 4 } else { keep_alive };
+        self.socket_mut(index).set_keep_alive(Some(interval));
     }
 
     /// When a connection is given up whose peer says nothing (RFC 9293 3.8.3, R2).

@@ -344,7 +344,11 @@ impl Tcb {
                                 && (segment.len == 0 || ahead > 0)
                                 && segment.is_sound(verify))));
                 if data || fin || newer || (newly == 0 && segment.is_sound(verify)) {
+                    let silence = now - self.heard.near(now);
                     self.heard = WrappingInstant::new(now);
+                    if self.snd_wnd > 0 && newly == 0 {
+                        self.loss.returned(silence, self.snd_nxt, now);
+                    }
                 } else {
                     return;
                 }
@@ -430,6 +434,7 @@ mod tests {
 
     #[test]
     fn a_window_that_was_closed_for_an_hour_delays_nothing_once_it_is_open() {
+        const TIMEOUT: Duration = Duration::from_secs(100);
         let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0, room: 0 };
         let (start, later) = (Instant::from_secs(1), Instant::from_secs(3600));
         let mut tcb = Tcb::new();
@@ -438,10 +443,10 @@ mod tests {
         tcb.begin(&parse(&ack(1, 1000)), start);
         tcb.sent(&parse(&data(1, 8)), start);
         tcb.received(&parse(&ack(1, 0)), true, look, look, start);
-        let probe = tcb.deadline(8, start).expect("a closed window is probed");
+        let probe = tcb.deadline(8, TIMEOUT, start).expect("a closed window is probed");
         assert!(probe <= start + Duration::from_secs(1), "{probe}");
         tcb.received(&parse(&ack(1, 1000)), true, look, look, later);
-        let due = tcb.deadline(8, later).expect("data is outstanding");
+        let due = tcb.deadline(8, TIMEOUT, later).expect("data is outstanding");
         assert!(later < due && due < later + Duration::from_secs(2), "{due}");
 
         // Nor does it count as a round trip, if it is half of the data that opens it.
@@ -457,7 +462,7 @@ mod tests {
             let (half, later) = (SocketSnapshot { queue: 4, ..look }, start + closed);
             tcb.received(&parse(&ack(5, 1000)), true, look, half, later);
             assert_eq!(tcb.snd_una(), TcpSeqNumber(5));
-            let due = tcb.deadline(4, later).expect("data is outstanding");
+            let due = tcb.deadline(4, TIMEOUT, later).expect("data is outstanding");
             assert!(later < due && due < later + Duration::from_secs(1), "{due}");
         }
     }

@@ -76,26 +76,32 @@ impl Tcb {
     }
 
     /// When [`Tcb::expire`] has something to do, with `queue` bytes unacknowledged.
-    pub(crate) fn deadline(&self, queue: usize, now: Instant) -> Option<Instant> {
+    pub(crate) fn deadline(
+        &self,
+        queue: usize,
+        user_timeout: Duration,
+        now: Instant,
+    ) -> Option<Instant> {
         if !self.synchronized {
             return None;
         }
         if self.is_closed(queue) {
             Some(self.loss.persist_at(now))
         } else {
-            self.loss.deadline(now)
+            self.loss.deadline(self.heard(now) + user_timeout, now)
         }
     }
 
     /// Finds out what is due, with `queue` bytes unacknowledged. `true`: a closed window is to be probed.
-    pub(crate) fn expire(&mut self, queue: usize, now: Instant) -> bool {
+    pub(crate) fn expire(&mut self, queue: usize, user_timeout: Duration, now: Instant) -> bool {
         if !self.synchronized {
             return false;
         }
         if self.is_closed(queue) {
             return self.loss.persist(now);
         }
-        if self.loss.expire(self.snd_una, self.snd_nxt, now) == Expiry::Probe
+        let end = self.heard(now) + user_timeout;
+        if self.loss.expire(self.snd_una, self.snd_nxt, end, now) == Expiry::Probe
             && self.unsent(queue) == 0
         {
             self.loss.probe_again();
