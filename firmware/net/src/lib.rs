@@ -6,7 +6,7 @@
 //! ```text
 //!              +--------------------- the turn, NetStack::poll --------------------+
 //!              |                                                                   |
-//!  frame, ---> |  ingress  -->  expiry  -->  (application)  -->  recovery, egress  | ---> the next deadline
+//!  frame, ---> |  ingress  -->  expiry  -->  (application)  -->  loss, egress      | ---> the next deadline
 //!  deadline,   |  at most 64    handshakes,   poll_with's        at most 64        |      or None
 //!  wants_poll  |  frames        the closed,   closure            segments          |
 //!              |                the idle                         a socket          |

@@ -238,7 +238,7 @@ counters! {
     resets_in,
     /// Segments sent again.
     retransmitted,
-    /// Retransmissions that the stack brought about before smoltcp's timer would have.
+    /// Times that something was sent again, one segment or many, or could not be for want of a MAC address.
     recoveries,
     /// Handshakes that never completed.
     handshakes_expired,
