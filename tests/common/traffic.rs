@@ -150,10 +150,9 @@ impl Client {
         }
         loop {
             match TcpClientStack::receive(stack, &mut self.socket, &mut chunk) {
-                Ok(0) => return self.progress.failed.set(true),
+                Ok(0) | Err(nb::Error::Other(_)) => return self.progress.failed.set(true),
                 Ok(count) => self.progress.receive(&chunk[..count], self.job.port == ECHO),
                 Err(nb::Error::WouldBlock) => break,
-                Err(nb::Error::Other(_)) => return self.progress.failed.set(true),
             }
         }
         let outstanding = stack.unacknowledged(&self.socket) as u64;
@@ -248,7 +247,7 @@ impl Bare {
             self.progress.connected.set(Some(now));
         }
         let mut moved = match self.serves {
-            ECHO => return self.echo(socket),
+            ECHO => return Self::echo(socket),
             CHARGEN => self.send(socket, u64::MAX),
             _ => self.send(socket, self.job.map_or(0, |job| job.send)),
         };
@@ -278,7 +277,7 @@ impl Bare {
         self.sent > before
     }
 
-    fn echo(&mut self, socket: &mut Socket<'_>) -> bool {
+    fn echo(socket: &mut Socket<'_>) -> bool {
         let mut moved = false;
         let mut chunk = [0; CHUNK];
         while socket.can_recv() && socket.can_send() {

@@ -69,7 +69,8 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         // Of what says no more, the acknowledgement counts even while no number is in the window, for that is closed
         // (RFC 9293 3.10.7.4): a sender has probed it, and counts the byte.
         let bare = segment.len == 0 && !segment.fin;
-        if bare && socket.room == 0 && (1..=SEGMENT_SIZE as i32).contains(&ahead) {
+        let probed = usize::try_from(ahead).is_ok_and(|ahead| (1..=SEGMENT_SIZE).contains(&ahead));
+        if bare && socket.room == 0 && probed {
             return Verdict::Acknowledge;
         }
         // Seventh, the text: there is none behind a FIN.

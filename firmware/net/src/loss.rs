@@ -44,6 +44,10 @@ enum Recovery {
 
 /// What is known of how one connection's data arrives; see the module's documentation.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each by itself: they are no states of one thing"
+)]
 pub(crate) struct Loss {
     board: Scoreboard,
     trip: RoundTrip,

@@ -90,6 +90,7 @@ pub(crate) enum SlotOwner {
 
 /// What is known of one TCP slot beside smoltcp's own state.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Slot<'a> {
     /// Its socket, in a set of its own: each sends when its turn has come, and a segment is looked at by no other.
     pub(crate) set: SocketSet<'a>,

@@ -43,7 +43,7 @@ impl Loss {
         let advance = distance(ack, una).max(0).unsigned_abs();
         let full = self.board.pipe() + self.segment() >= self.window.size();
         let mut delivery = self.take(una, advance, blocks, now);
-        if self.told_before(ack, blocks) {
+        if Self::told_before(ack, blocks) {
             self.unneeded();
         }
         if let Some(sent) = delivery.once {
@@ -150,7 +150,7 @@ impl Loss {
     }
 
     /// Whether the first block tells of something that the peer has received twice (DSACK, RFC 2883 4).
-    fn told_before(&self, ack: TcpSeqNumber, blocks: &[Option<(u32, u32)>; 3]) -> bool {
+    fn told_before(ack: TcpSeqNumber, blocks: &[Option<(u32, u32)>; 3]) -> bool {
         let number = |number: u32| TcpSeqNumber(number.cast_signed());
         let Some((left, right)) = blocks[0] else { return false };
         let behind = distance(number(right), ack) <= 0;

@@ -68,12 +68,12 @@ pub(crate) struct Run {
 
 impl Run {
     /// Bytes.
-    pub(crate) fn len(&self) -> u32 {
+    pub(crate) fn len(self) -> u32 {
         u32::from(self.len)
     }
 
     /// Whether they are under way (RFC 6675 4).
-    pub(crate) const fn under_way(&self) -> bool {
+    pub(crate) const fn under_way(self) -> bool {
         matches!(self.status, Status::Sent | Status::Resent)
     }
 }
@@ -121,7 +121,7 @@ impl Scoreboard {
 
     /// Bytes under way (pipe, RFC 6675 4).
     pub(crate) fn pipe(&self) -> u32 {
-        self.sum(Run::under_way)
+        self.sum(|run| run.under_way())
     }
 
     /// Bytes to be sent again.

@@ -30,7 +30,7 @@ impl NetStack<'_> {
                 self.pool.slots[index].tcb.narrow(mtu);
             }
             Cause::Hard if self.pool.socket(index).state() == State::SynSent => {
-                self.pool.lose(index)
+                self.pool.lose(index);
             }
             // After the handshake, what is said to be hard may pass as well (RFC 5927 5.2, RFC 5461).
             Cause::Hard | Cause::Soft => {}

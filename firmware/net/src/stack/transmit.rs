@@ -20,6 +20,7 @@ use crate::workaround::replay::{Replay, Replayed};
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is by itself")]
 pub(crate) struct Sent<'s> {
     pub(crate) frames: Count,
     pub(crate) bytes: Count,
@@ -120,16 +121,13 @@ impl<'s> Sent<'s> {
 
     /// Notes a segment in its connection. Returns the number that it is to have, if it is another.
     fn segment(&mut self, segment: &Segment<'_>) -> Option<TcpSeqNumber> {
-        let flight = match &mut self.tcb {
-            Some(tcb) => {
-                self.retransmitted += Count::from(tcb.sent(segment, self.now));
-                tcb.in_flight_range()
-            }
-            None => {
-                let ack = segment.ack.filter(|_| !segment.rst)?;
-                self.answered = Some((segment.sent_on(), ack, segment.window));
-                self.flight
-            }
+        let flight = if let Some(tcb) = &mut self.tcb {
+            self.retransmitted += Count::from(tcb.sent(segment, self.now));
+            tcb.in_flight_range()
+        } else {
+            let ack = segment.ack.filter(|_| !segment.rst)?;
+            self.answered = Some((segment.sent_on(), ack, segment.window));
+            self.flight
         };
         // RFC 9293 3.10.7.4: <SEQ=SND.NXT>. smoltcp does not count the byte of a zero-window probe, and goes back to
         // SND.UNA to send again; to a peer that has all that, the segment would be an old one, and not acceptable.

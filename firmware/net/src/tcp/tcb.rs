@@ -52,15 +52,24 @@ impl SocketSnapshot {
     }
 }
 
+/// Where our own SYN is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OwnSyn {
+    /// There is none yet, or it is smoltcp's answer to the peer's.
+    None,
+    /// It has been given to smoltcp and has not left.
+    Unsent,
+    /// It has left; [`Tcb::snd_max`] tells its number.
+    Sent,
+}
+
 /// What is known of one connection; see the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Tcb {
     /// Whose segments are this connection's; `None` while there is none.
     four_tuple: Option<FourTuple>,
-    /// Our own SYN has been given to smoltcp and has not left.
-    syn_unsent: bool,
-    /// Our SYN, or SYN-ACK, has left; [`Tcb::snd_max`] tells its number.
-    syn_sent: bool,
+    /// Our own SYN, or SYN-ACK.
+    own_syn: OwnSyn,
     /// The peer's SYN has come in, and with it all the rest.
     synchronized: bool,
     /// How far the peer's windows are to be shifted (SND.WND.SHIFT, RFC 7323 2.3).
@@ -103,8 +112,7 @@ impl Tcb {
         const ZERO: TcpSeqNumber = TcpSeqNumber(0);
         Self {
             four_tuple: None,
-            syn_unsent: false,
-            syn_sent: false,
+            own_syn: OwnSyn::None,
             synchronized: false,
             snd_shift: 0,
             path_mtu: 0,
@@ -133,7 +141,7 @@ impl Tcb {
 
     /// Our SYN is given to smoltcp, and has not left.
     pub(crate) const fn connects(&mut self) {
-        self.syn_unsent = true;
+        self.own_syn = OwnSyn::Unsent;
     }
 
     /// Whether a segment between these ends is this connection's.
@@ -222,7 +230,7 @@ impl Tcb {
 
     /// Behind all that may be acknowledged; `None`: not even our SYN has left.
     pub(crate) fn snd_max(&self) -> Option<TcpSeqNumber> {
-        self.syn_sent.then_some(self.snd_max)
+        (self.own_syn == OwnSyn::Sent).then_some(self.snd_max)
     }
 
     /// When the next challenge ACK may be sent.
@@ -234,7 +242,7 @@ impl Tcb {
     pub(crate) fn is_early(&self, seq: TcpSeqNumber, socket: SocketSnapshot) -> bool {
         // Nobody knows of the connection yet. smoltcp would count with a window that it has not announced
         // (`last_scaled_window`, socket/tcp.rs 782).
-        self.syn_unsent
+        self.own_syn == OwnSyn::Unsent
             // Half the sequence space away: to smoltcp that is later than the window and earlier at once (socket/tcp.rs
             // 1738), if the window ends before it begins: behind a FIN that came in while it was closed.
             || (self.synchronized && distance(seq, self.rcv_nxt(socket)).unsigned_abs() > FAR)
@@ -261,7 +269,7 @@ impl Tcb {
 
     /// Our SYN, or SYN-ACK, has left with number `seq`.
     fn syn_sent(&mut self, seq: TcpSeqNumber) {
-        (self.syn_unsent, self.syn_sent) = (false, true);
+        self.own_syn = OwnSyn::Sent;
         self.snd_max = seq + 1;
     }
 
@@ -288,11 +296,11 @@ impl Tcb {
             return false;
         }
         let begin = distance(segment.seq, self.snd_una);
-        let known = distance(self.snd_nxt, segment.seq).clamp(0, len as i32);
+        let known = u32::try_from(distance(self.snd_nxt, segment.seq)).unwrap_or(0).min(len as u32);
         // What is before SND.UNA is a keep-alive probe's byte.
         let again = known > 0 && begin >= 0;
         if again {
-            self.loss.resent(begin.unsigned_abs(), known.unsigned_abs(), now);
+            self.loss.resent(begin.unsigned_abs(), known, now);
         }
         if distance(end, self.snd_nxt) > 0 {
             if self.flight() == 0 {
@@ -300,7 +308,7 @@ impl Tcb {
                 self.heard = WrappingInstant::new(now);
                 self.quiet = WrappingInstant::new(now + SMOLTCP_RTO_MIN);
             }
-            self.loss.sent(len as u32 - known.unsigned_abs(), now);
+            self.loss.sent(len as u32 - known, now);
             self.snd_nxt = end;
         }
         again

@@ -115,10 +115,10 @@ impl Replay {
         let mut ethernet = EthernetFrame::new_unchecked(&mut *frame);
         ethernet.set_src_addr(own);
         ethernet.set_dst_addr(hop);
-        ethernet.set_ethertype(match source.version() {
-            IpVersion::Ipv4 => EthernetProtocol::Ipv4,
-            #[allow(unreachable_patterns, reason = "without IPv6 there is no other")]
-            _ => EthernetProtocol::Ipv6,
+        ethernet.set_ethertype(if source.version() == IpVersion::Ipv4 {
+            EthernetProtocol::Ipv4
+        } else {
+            EthernetProtocol::Ipv6
         });
         frame
     }

@@ -111,8 +111,8 @@ impl Tcb {
 
     /// Bytes of `queue` that smoltcp would send now, for the first time.
     pub(crate) fn unsent(&self, queue: usize) -> u32 {
-        let may = queue.min((self.snd_wnd as usize) << self.snd_shift) as i32;
-        (may - self.flight()).max(0).unsigned_abs()
+        let may = queue.min((self.snd_wnd as usize) << self.snd_shift) as u32;
+        may.saturating_sub(self.flight().unsigned_abs())
     }
 
     /// Whether something is to be sent again, and may be.
