@@ -54,7 +54,8 @@ impl Secret {
         put(remote, ends.remote);
         // The timer wraps as sequence numbers do, every 4.8 hours.
         let timer = (now.total_micros() >> 2) as u32;
-        let isn = TcpSeqNumber((siphash(self.key, &input) as u32).wrapping_add(timer).cast_signed());
+        let isn =
+            TcpSeqNumber((siphash(self.key, &input) as u32).wrapping_add(timer).cast_signed());
         match last {
             Some(last) if distance(isn, last) <= 0 => last + BEHIND_LAST,
             _ => isn,
