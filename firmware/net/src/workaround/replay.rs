@@ -56,19 +56,24 @@ pub(crate) struct Replay {
     pub(crate) end: TcpSeqNumber,
 }
 
-/// A packet, behind room for an Ethernet header, and where its segment is.
-pub(crate) struct Replayed {
+/// A packet that is written before it is known whether it leaves, behind room for an Ethernet header.
+pub(crate) struct Draft {
     pub(crate) buffer: [u8; FRAME_SIZE],
     len: usize,
 }
 
-impl Replayed {
+impl Draft {
     /// One of `len` bytes, as `write` writes it.
     pub(crate) fn new<R>(len: usize, write: impl FnOnce(&mut [u8]) -> R) -> (Self, R) {
         let len = (HEADER + len).min(FRAME_SIZE);
         let mut packet = Self { buffer: [0; FRAME_SIZE], len };
         let result = write(&mut packet.buffer[HEADER..len]);
         (packet, result)
+    }
+
+    /// It, as it was written.
+    pub(crate) fn written(&mut self) -> &mut [u8] {
+        &mut self.buffer[HEADER..self.len]
     }
 
     /// The segment in it.
@@ -91,7 +96,7 @@ impl Replay {
     #[inline(never)]
     pub(crate) fn complete<'p>(
         &self,
-        packet: &'p mut Replayed,
+        packet: &'p mut Draft,
         segment: Range<usize>,
         source: &IpAddress,
         destination: &IpAddress,
