@@ -107,8 +107,8 @@ fn share(senders: [Sender; 3], Bottleneck { rtt_ms, packets }: Bottleneck, seed:
     link.set(Some(Side::Peer), Setting::Jitter(Duration::from_millis(1)));
     link.set(Some(Side::Board), Setting::Rate(Some(RATE)));
     link.set(Some(Side::Board), Setting::Queue(limit));
-    let mut memories = [const { () }; 3].map(|()| Memory::<BUFFER>::new());
-    let mut sockets = [const { () }; 3].map(|()| BoardSockets::new());
+    let mut memories = [(); 3].map(|()| Memory::<BUFFER>::new());
+    let mut sockets = [(); 3].map(|()| BoardSockets::new());
     let mut path = Path::new(link);
     let ports = [1009, 2009, 3009];
     path.join(Side::Board, BOARD_NET.mac(), |end: &mut End<'_>| {

@@ -39,6 +39,27 @@ pub(crate) struct Link {
     pub(crate) destination: EthernetAddress,
 }
 
+/// Length of an Ethernet header.
+pub(crate) const ETHERNET_HEADER: usize = EthernetFrame::<&[u8]>::header_len();
+
+/// Writes the Ethernet header of a frame. Never inlined: it is in many places.
+#[inline(never)]
+pub(crate) fn put_link(frame: &mut [u8], link: Link, ethertype: EthernetProtocol) {
+    let mut ethernet = EthernetFrame::new_unchecked(frame);
+    ethernet.set_src_addr(link.source);
+    ethernet.set_dst_addr(link.destination);
+    ethernet.set_ethertype(ethertype);
+}
+
+/// What a frame with a packet of this address carries.
+pub(crate) const fn ethertype(address: &IpAddress) -> EthernetProtocol {
+    match address {
+        IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
+        #[allow(unreachable_patterns, reason = "without IPv6 there is no other")]
+        _ => EthernetProtocol::Ipv6,
+    }
+}
+
 /// The two ends of a connection, of which one is here.
 #[derive(Clone, Copy, Debug, Eq)]
 pub(crate) struct FourTuple {
@@ -101,7 +122,7 @@ impl<'f> Frame<'f> {
         let ethernet = EthernetFrame::new_checked(frame).ok()?;
         let link = Link { source: ethernet.src_addr(), destination: ethernet.dst_addr() };
         let payload = ethernet.payload();
-        let offset = EthernetFrame::<&[u8]>::header_len();
+        let offset = ETHERNET_HEADER;
         let content = match ethernet.ethertype() {
             EthernetProtocol::Arp => {
                 Received::parse_arp(payload).map_or(Content::OtherDiscovery, Content::Discovery)

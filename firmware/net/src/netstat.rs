@@ -186,8 +186,9 @@ macro_rules! counters {
             /// Name and value of counter `index`, in the order of the fields.
             #[must_use]
             pub fn get(&self, index: usize) -> Option<(&'static str, Count)> {
-                let all = [$((stringify!($name), self.$name)),+];
-                all.get(index).copied()
+                const NAMES: &[&str] = &[$(stringify!($name)),+];
+                let values = [$(self.$name),+];
+                Some((NAMES.get(index)?, *values.get(index)?))
             }
         }
     };

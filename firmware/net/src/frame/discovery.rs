@@ -4,14 +4,14 @@
 //! neighbour's name is what smoltcp is told of it.
 
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
-    Ipv4Address,
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetProtocol, IpAddress, Ipv4Address,
 };
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Icmpv6Packet, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr};
 
 #[cfg(feature = "ipv6")]
 use super::Packet;
+use super::{ETHERNET_HEADER, Link, put_link};
 #[cfg(feature = "ipv6")]
 use ndisc::{ADVERTISEMENT, ICMPV6, OVERRIDE, SOLICITATION, SOLICITED, SOURCE_LINK, TARGET_LINK};
 
@@ -156,35 +156,28 @@ impl Message {
     /// Writes its frame of [`Message::len`] bytes.
     #[inline(never)]
     pub(crate) fn emit(&self, buffer: &mut [u8]) {
-        let mut ethernet = EthernetFrame::new_unchecked(buffer);
-        ethernet.set_src_addr(self.mac);
         match (&self.owner, &self.target) {
             (IpAddress::Ipv4(owner), IpAddress::Ipv4(target)) => {
-                self.emit_arp(&mut ethernet, *owner, *target);
+                self.emit_arp(buffer, *owner, *target);
             }
             #[cfg(feature = "ipv6")]
             (IpAddress::Ipv6(owner), IpAddress::Ipv6(target)) => {
-                self.emit_ndisc(&mut ethernet, owner, target);
+                self.emit_ndisc(buffer, owner, target);
             }
             #[allow(unreachable_patterns)]
             _ => {}
         }
     }
 
-    fn emit_arp(
-        &self,
-        ethernet: &mut EthernetFrame<&mut [u8]>,
-        owner: Ipv4Address,
-        target: Ipv4Address,
-    ) {
+    fn emit_arp(&self, frame: &mut [u8], owner: Ipv4Address, target: Ipv4Address) {
         let (operation, to, target_mac) = match self.kind {
             Kind::Question => {
                 (ArpOperation::Request, EthernetAddress::BROADCAST, EthernetAddress([0; 6]))
             }
             Kind::Answer => (ArpOperation::Reply, self.to, self.to),
         };
-        ethernet.set_dst_addr(to);
-        ethernet.set_ethertype(EthernetProtocol::Arp);
+        let link = Link { source: self.mac, destination: to };
+        put_link(frame, link, EthernetProtocol::Arp);
         let repr = ArpRepr::EthernetIpv4 {
             operation,
             source_hardware_addr: self.mac,
@@ -192,16 +185,11 @@ impl Message {
             target_hardware_addr: target_mac,
             target_protocol_addr: target,
         };
-        repr.emit(&mut ArpPacket::new_unchecked(ethernet.payload_mut()));
+        repr.emit(&mut ArpPacket::new_unchecked(&mut frame[ETHERNET_HEADER..]));
     }
 
     #[cfg(feature = "ipv6")]
-    fn emit_ndisc(
-        &self,
-        ethernet: &mut EthernetFrame<&mut [u8]>,
-        owner: &Ipv6Address,
-        target: &Ipv6Address,
-    ) {
+    fn emit_ndisc(&self, frame: &mut [u8], owner: &Ipv6Address, target: &Ipv6Address) {
         let (name, option, about, flags, destination) = match self.kind {
             Kind::Question => (SOLICITATION, SOURCE_LINK, target, 0, &solicited_node(*target)),
             // RFC 4861 7.2.4: who probes has no address yet.
@@ -211,12 +199,12 @@ impl Message {
             Kind::Answer => (ADVERTISEMENT, TARGET_LINK, owner, OVERRIDE | SOLICITED, target),
         };
         let octets = destination.octets();
-        ethernet.set_dst_addr(if destination.is_multicast() {
+        let to = if destination.is_multicast() {
             EthernetAddress([0x33, 0x33, octets[12], octets[13], octets[14], octets[15]])
         } else {
             self.to
-        });
-        ethernet.set_ethertype(EthernetProtocol::Ipv6);
+        };
+        put_link(frame, Link { source: self.mac, destination: to }, EthernetProtocol::Ipv6);
         let ip = Ipv6Repr {
             src_addr: *owner,
             dst_addr: *destination,
@@ -224,7 +212,7 @@ impl Message {
             payload_len: self.len() - 14 - 40,
             hop_limit: 255,
         };
-        let mut packet = Ipv6Packet::new_unchecked(ethernet.payload_mut());
+        let mut packet = Ipv6Packet::new_unchecked(&mut frame[ETHERNET_HEADER..]);
         ip.emit(&mut packet);
         let icmp = packet.payload_mut();
         icmp.fill(0);

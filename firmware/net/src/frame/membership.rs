@@ -1,11 +1,11 @@
 //! Multicast listener discovery: a router's question, and a report of one group (RFC 2710 3, RFC 3810 5).
 
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet, IpAddress, IpProtocol,
-    Ipv6Address, Ipv6Packet, Ipv6Repr,
+    EthernetAddress, EthernetProtocol, Icmpv6Packet, IpAddress, IpProtocol, Ipv6Address,
+    Ipv6Packet, Ipv6Repr,
 };
 
-use crate::frame::Packet;
+use crate::frame::{ETHERNET_HEADER, Link, Packet, put_link};
 
 const QUERY: u8 = 130;
 const REPORT_OLD: u8 = 131;
@@ -81,11 +81,10 @@ impl Report {
     #[inline(never)]
     pub(crate) fn emit(&self, buffer: &mut [u8]) {
         let to = if self.old { self.group } else { ALL_ROUTERS };
-        let mut ethernet = EthernetFrame::new_unchecked(buffer);
-        ethernet.set_src_addr(self.mac);
         let [.., a, b, c, d] = to.octets();
-        ethernet.set_dst_addr(EthernetAddress([0x33, 0x33, a, b, c, d]));
-        ethernet.set_ethertype(EthernetProtocol::Ipv6);
+        let destination = EthernetAddress([0x33, 0x33, a, b, c, d]);
+        let link = Link { source: self.mac, destination };
+        put_link(buffer, link, EthernetProtocol::Ipv6);
         let ip = Ipv6Repr {
             src_addr: self.own,
             dst_addr: to,
@@ -93,7 +92,7 @@ impl Report {
             payload_len: self.len() - 14 - 40,
             hop_limit: 1,
         };
-        let mut packet = Ipv6Packet::new_unchecked(ethernet.payload_mut());
+        let mut packet = Ipv6Packet::new_unchecked(&mut buffer[ETHERNET_HEADER..]);
         ip.emit(&mut packet);
         let (alert, icmp) = packet.payload_mut().split_at_mut(ROUTER_ALERT.len());
         alert.copy_from_slice(&ROUTER_ALERT);

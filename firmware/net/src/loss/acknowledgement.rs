@@ -3,7 +3,7 @@
 use smoltcp::time::Instant;
 use smoltcp::wire::TcpSeqNumber;
 
-use super::scoreboard::{Run, Status, Tick};
+use super::scoreboard::{ALL, Run, Status, Tick};
 use super::{Loss, Recovery};
 use crate::seq::distance;
 use crate::time::{WrappingInstant, sooner};
@@ -79,7 +79,7 @@ impl Loss {
             self.window.recovered();
             (self.recovery, self.resent) = (Recovery::None, 0);
         }
-        let shortest = Tick::ticks(self.trip.shortest());
+        let shortest = self.shortest();
         self.window.delivered(delivery.bytes, ack, nxt, shortest, now);
         let partial = advance > 0 && self.recovery == Recovery::Fast;
         let lost = if self.sack { self.find_lost(ack, now) } else { self.first_lost(partial) };
@@ -104,7 +104,7 @@ impl Loss {
     ) -> Delivery {
         let mut delivery = Delivery::default();
         let now = Tick::new(now);
-        let shortest = Tick::ticks(self.trip.shortest());
+        let shortest = self.shortest();
         let sacked = |(end, run): (u32, &Run)| (run.status == Status::Sacked).then_some(end);
         let highest = self.board.runs().filter_map(sacked).last().unwrap_or(0);
         let sack = &mut self.sack;
@@ -171,9 +171,8 @@ impl Loss {
 
     /// What was taken for lost after a timeout is under way: it was late, no more.
     fn unlose(&mut self, now: Instant) {
-        let (all, tick) = (self.board.len(), Tick::new(now));
-        self.board
-            .mark(0..all, Status::Sent, Some(tick), &mut |_, _, run| run.status == Status::Lost);
+        let tick = Tick::new(now);
+        self.board.mark(ALL, Status::Sent, Some(tick), &mut |_, _, run| run.status == Status::Lost);
         self.window.undo();
         (self.recovery, self.resent) = (Recovery::None, 0);
     }
@@ -181,7 +180,7 @@ impl Loss {
     /// Recovery begins, with what `nxt` is before.
     pub(super) fn recover(&mut self, nxt: TcpSeqNumber, bytes: u32) {
         (self.recovery, self.recovery_point, self.resent) = (Recovery::Fast, nxt, 0);
-        if self.window.is_congested(Tick::ticks(self.trip.shortest())) {
+        if self.window.is_congested(self.shortest()) {
             self.window.lose(self.board.len(), self.segment());
             self.window.recover(bytes, self.board.pipe(), self.segment(), false);
         }
@@ -192,7 +191,7 @@ impl Loss {
     pub(super) fn find_lost(&mut self, una: TcpSeqNumber, now: Instant) -> bool {
         self.reordered_at = None;
         let Some(rack) = self.rack else { return false };
-        let quarter = Tick::ticks(self.trip.shortest()) / 4;
+        let quarter = self.shortest() / 4;
         let late = quarter.saturating_mul(self.patience.max(1).into()).max(1);
         let smoothed = Tick::ticks(self.trip.smoothed());
         let three = self.board.sacked() >= 3 * self.segment();
@@ -200,8 +199,7 @@ impl Loss {
         let reordering = if at_once { 0 } else { late.min(smoothed.max(1)) };
         let wait = self.rack_trip.saturating_add(reordering);
         let (mut lost, mut next) = (0, None);
-        let all = self.board.len();
-        self.board.mark(0..all, Status::Lost, None, &mut |end, len, run| {
+        self.board.mark(ALL, Status::Lost, None, &mut |end, len, run| {
             if !run.under_way() || !is_later(rack, (run.at, una + end as usize)) {
                 return false;
             }

@@ -43,12 +43,13 @@ impl RoundTrip {
 
     /// The retransmission timeout (RFC 6298 2): as Linux has it, the variation counts for no less than 200 ms, which is as
     /// long as a peer may delay its acknowledgement, in place of a second for the whole (2.4).
+    #[inline(never)]
     pub(crate) fn timeout(&self) -> Duration {
         if self.smoothed == 0 {
             return RTO_INITIAL;
         }
-        let spread = Duration::from_micros(u64::from(self.variation) * 4);
-        (self.smoothed() + spread.max(RTO_MIN)).min(RTO_MAX)
+        const MIN: u32 = RTO_MIN.total_micros() as u32;
+        Duration::from_micros(u64::from(self.smoothed + (self.variation * 4).max(MIN))).min(RTO_MAX)
     }
 }
 

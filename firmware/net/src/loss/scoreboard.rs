@@ -44,6 +44,9 @@ impl Tick {
     }
 }
 
+/// All that is outstanding.
+pub(crate) const ALL: Range<u32> = 0..u32::MAX;
+
 /// What has become of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -109,8 +112,9 @@ impl Scoreboard {
         })
     }
 
-    /// Bytes for which `is` says so.
-    fn sum(&self, is: impl Fn(&Run) -> bool) -> u32 {
+    /// Bytes for which `is` says so. Never inlined: it is in many places.
+    #[inline(never)]
+    fn sum(&self, is: fn(&Run) -> bool) -> u32 {
         self.runs.iter().filter(|run| is(run)).map(|run| u32::from(run.len)).sum()
     }
 
@@ -135,6 +139,7 @@ impl Scoreboard {
     }
 
     /// `len` more bytes behind the others.
+    #[inline(never)]
     pub(crate) fn push(&mut self, len: u32, at: Tick, status: Status) {
         let mut rest = len;
         while rest > 0 {

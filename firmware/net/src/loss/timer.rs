@@ -3,7 +3,7 @@
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
-use super::scoreboard::{Run, Status, Tick};
+use super::scoreboard::{ALL, Run, Status, Tick};
 use super::{Loss, Recovery};
 use crate::limits::{ACK_DELAY_MAX, ACK_DELAY_USUAL, PROBE_MIN, RTO_MAX};
 use crate::time::{WrappingInstant, sooner};
@@ -23,8 +23,10 @@ const LAST_TRIES: Duration = Duration::from_secs(4);
 
 impl Loss {
     /// The timeout, doubled each time that it expired in a row (RFC 6298 5.5).
+    #[inline(never)]
     fn timeout(&self) -> Duration {
-        (self.trip.timeout() * (1 << self.backoff.min(9))).min(RTO_MAX)
+        let micros = self.trip.timeout().total_micros() << self.backoff.min(9);
+        Duration::from_micros(micros).min(RTO_MAX)
     }
 
     /// How long the timer runs, and whether it is for a probe.
@@ -140,8 +142,8 @@ impl Loss {
             self.board.clear();
             self.board.push(all, Tick::new(Instant::ZERO), Status::Lost);
         }
-        self.board.mark(0..all, Status::Lost, None, &mut |_, _, _| true);
-        let congested = self.window.is_congested(Tick::ticks(self.trip.shortest()));
+        self.board.mark(ALL, Status::Lost, None, &mut |_, _, _| true);
+        let congested = self.window.is_congested(self.shortest());
         self.window.time_out(all, self.segment(), congested);
         self.backoff = self.backoff.saturating_add(1);
         (self.recovery, self.recovery_point, self.resent) = (Recovery::Timeout, nxt, 0);
@@ -152,8 +154,7 @@ impl Loss {
     pub(crate) fn resend_all(&mut self, mtu: u16) {
         // The headers of IPv4; of IPv6, what is longer is counted for more.
         self.longest = self.longest.min(mtu.saturating_sub(40));
-        let all = self.board.len();
-        self.board.mark(0..all, Status::Lost, None, &mut |_, _, _| true);
+        self.board.mark(ALL, Status::Lost, None, &mut |_, _, _| true);
     }
 
     /// The peer has been heard after a silence, though it has acknowledged nothing.

@@ -9,6 +9,7 @@ use smoltcp::wire::{IpAddress, TcpControl};
 use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::{Metered, MeteredToken, Sent};
+use crate::frame::Link;
 use crate::limits::{EGRESS_BUDGET, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
 use crate::seq::distance;
@@ -233,7 +234,9 @@ impl NetStack<'_> {
         let checksums = &self.capabilities.checksum;
         let mut sent = Sent::of(&mut slot.tcb, &self.capabilities, self.now);
         sent.replay = Some(Replay {
-            link: ethernet.then_some(self.config.mac()).zip(hop),
+            link: hop
+                .filter(|_| ethernet)
+                .map(|hop| Link { source: self.config.mac(), destination: hop }),
             unreachable: ethernet && hop.is_none(),
             checksums: (checksums.ipv4.tx(), checksums.tcp.tx()),
             end: una,

@@ -9,12 +9,12 @@ use smoltcp::phy::TxToken;
 use smoltcp::time::Instant;
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::Icmpv6Packet;
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, Icmpv4Packet, IpAddress, IpProtocol, IpRepr};
+use smoltcp::wire::{Icmpv4Packet, IpAddress, IpProtocol, IpRepr};
 
 use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::{MeteredToken, Sent};
-use crate::frame::{Link, Packet};
+use crate::frame::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
 use crate::limits::{ICMP_ERROR_BURST, ICMP_ERROR_INTERVAL};
 
 /// Longest packet with an error in it: RFC 1812 4.3.2.3, RFC 4443 3.
@@ -100,10 +100,10 @@ impl NetStack<'_> {
             self.counters.errors_unsent = self.counters.errors_unsent.wrapping_add(1);
             return;
         };
-        let (protocol, ethertype, size) = match own {
-            IpAddress::Ipv4(_) => (IpProtocol::Icmp, EthernetProtocol::Ipv4, ERROR_SIZE),
+        let (protocol, size) = match own {
+            IpAddress::Ipv4(_) => (IpProtocol::Icmp, ERROR_SIZE),
             #[cfg(feature = "ipv6")]
-            IpAddress::Ipv6(_) => (IpProtocol::Icmpv6, EthernetProtocol::Ipv6, ERROR_SIZE_IPV6),
+            IpAddress::Ipv6(_) => (IpProtocol::Icmpv6, ERROR_SIZE_IPV6),
             #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]
             _ => return,
         };
@@ -113,14 +113,14 @@ impl NetStack<'_> {
         let room = size.min(self.capabilities.ip_mtu()).saturating_sub(ip.header_len() + 8);
         let quote = &whole[..whole.len().min(room)];
         ip.set_payload_len(8 + quote.len());
-        let link = self.mac().zip(link.map(|link| link.source));
-        let begin = if link.is_some() { EthernetFrame::<&[u8]>::header_len() } else { 0 };
-        transmit.consume(begin + ip.buffer_len(), |frame| {
-            if let Some((own, peer)) = link {
-                let mut ethernet = EthernetFrame::new_unchecked(&mut *frame);
-                ethernet.set_src_addr(own);
-                ethernet.set_dst_addr(peer);
-                ethernet.set_ethertype(ethertype);
+        let link = self.mac().zip(link);
+        let link = link.map(|(mac, link)| Link { source: mac, destination: link.source });
+        let begin = if link.is_some() { ETHERNET_HEADER } else { 0 };
+        let Some(token) = transmit.token else { return };
+        let len = begin + ip.buffer_len();
+        token.consume(len, |frame| {
+            if let Some(link) = link {
+                put_link(frame, link, ethertype(&own));
             }
             let frame = &mut frame[begin..];
             ip.emit(&mut *frame, checksums);
@@ -139,6 +139,7 @@ impl NetStack<'_> {
                 _ => {}
             }
         });
+        self.counters.count_frame(len);
     }
 }
 

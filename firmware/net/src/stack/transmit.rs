@@ -16,7 +16,7 @@ use crate::frame::{Content, FourTuple, Frame, Segment};
 use crate::netstat::{Count, Counters};
 use crate::seq::distance;
 use crate::tcp::tcb::Tcb;
-use crate::workaround::replay::{Replay, Replayed};
+use crate::workaround::replay::{Draft, Replay};
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
@@ -192,26 +192,33 @@ pub(crate) struct MeteredToken<'t, 's, T> {
     pub(crate) sent: &'t mut Sent<'s>,
 }
 
-/// Lets a frame be written that does not leave, but for what is replayed and wanted. Never inlined: all else needs no room
-/// for it on the call stack.
+/// Lets a frame be written that may not leave. Never inlined: all else needs no room for it on the call stack.
 #[inline(never)]
-fn swallow<T: TxToken, R>(
+fn aside<T: TxToken, R>(
     len: usize,
     f: impl FnOnce(&mut [u8]) -> R,
     token: Option<T>,
     sent: &mut Sent<'_>,
 ) -> R {
-    let (mut packet, result) = Replayed::new(len, f);
-    sent.replayed(&mut packet, token);
+    let (mut packet, result) = Draft::new(len, f);
+    sent.leave(&mut packet, token);
     result
 }
 
 impl Sent<'_> {
-    /// Lets a packet leave that was replayed, if it is wanted.
+    /// Lets a packet leave that was replayed, if it is wanted, or a frame that is no question for a MAC address.
     #[inline(never)]
-    fn replayed<T: TxToken>(&mut self, packet: &mut Replayed, token: Option<T>) {
+    fn leave<T: TxToken>(&mut self, packet: &mut Draft, token: Option<T>) {
         let (Some(replay), Some(tcb)) = (&mut self.replay, &mut self.tcb) else {
-            self.swallowed = true;
+            match token {
+                Some(token) => {
+                    let frame = packet.written();
+                    if self.note(frame) {
+                        token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
+                    }
+                }
+                None => self.swallowed = true,
+            }
             return;
         };
         let Some(segment) = packet.segment() else { return };
@@ -235,24 +242,14 @@ impl Sent<'_> {
 impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
-        if sent.replay.is_some() || token.is_none() {
-            return swallow(len, f, token, sent);
-        }
-        let Some(token) = token else { unreachable!("it would have been swallowed") };
-        if !may_ask(len) {
-            return token.consume(len, |buffer| {
+        match token {
+            Some(token) if sent.replay.is_none() && !may_ask(len) => token.consume(len, |buffer| {
                 let result = f(buffer);
                 sent.note(buffer);
                 result
-            });
+            }),
+            token => aside(len, f, token, sent),
         }
-        let mut buffer = [0; MESSAGE_SIZE];
-        let buffer = &mut buffer[..len];
-        let result = f(buffer);
-        if sent.note(buffer) {
-            token.consume(len, |frame| frame.copy_from_slice(buffer));
-        }
-        result
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {

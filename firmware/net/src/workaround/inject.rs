@@ -6,12 +6,11 @@
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, IpRepr, IpVersion, TcpControl,
-    TcpPacket, TcpRepr, TcpSeqNumber,
+    EthernetAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
-use crate::frame::FourTuple;
 use crate::frame::discovery::{MESSAGE_SIZE, Message};
+use crate::frame::{ETHERNET_HEADER, FourTuple, Link, ethertype, put_link};
 use crate::limits::SYN_SIZE;
 
 const _: () = assert!(MESSAGE_SIZE <= SYN_SIZE);
@@ -33,15 +32,9 @@ impl InjectedSegment {
         let ip = IpRepr::new(remote.addr, local.addr, IpProtocol::Tcp, tcp.buffer_len(), 64);
         let mut frame = Self { buffer: [0; SYN_SIZE], len: 0 };
         let begin = if let Some(mac) = mac {
-            let mut ethernet = EthernetFrame::new_unchecked(&mut frame.buffer[..]);
-            ethernet.set_src_addr(mac);
-            ethernet.set_dst_addr(mac);
-            ethernet.set_ethertype(if ip.version() == IpVersion::Ipv4 {
-                EthernetProtocol::Ipv4
-            } else {
-                EthernetProtocol::Ipv6
-            });
-            EthernetFrame::<&[u8]>::header_len()
+            let link = Link { source: mac, destination: mac };
+            put_link(&mut frame.buffer, link, ethertype(&remote.addr));
+            ETHERNET_HEADER
         } else {
             0
         };

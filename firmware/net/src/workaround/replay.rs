@@ -16,19 +16,13 @@ use core::ops::Range;
 use smoltcp::iface::Interface;
 use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpVersion, Ipv4Packet, TcpPacket,
-    TcpSeqNumber,
-};
+use smoltcp::wire::{IpAddress, IpVersion, Ipv4Packet, TcpPacket, TcpSeqNumber};
 
-use crate::frame::{Frame, Segment};
+use crate::frame::{ETHERNET_HEADER as HEADER, Frame, Link, Segment, ethertype, put_link};
 use crate::limits::FRAME_SIZE;
 use crate::seq::distance;
 use crate::stack::NetConfig;
 use crate::tcp::tcb::Tcb;
-
-/// Bytes of an Ethernet header.
-const HEADER: usize = 14;
 
 /// The interface, with the address `own` and this time. Its device can do as little as any: ordinary packets without
 /// checksums, which are put into what leaves, and none longer than the path takes (RFC 1191, RFC 8201): to a socket that is
@@ -52,8 +46,8 @@ pub(crate) fn interface(
 /// What smoltcp emits through that interface, and what is put into it.
 #[derive(Debug)]
 pub(crate) struct Replay {
-    /// Our MAC address and the next hop's, if there are any.
-    pub(crate) link: Option<(EthernetAddress, EthernetAddress)>,
+    /// From our MAC address to the next hop's, if there are any.
+    pub(crate) link: Option<Link>,
     /// Nothing can leave: the next hop's MAC address is not known.
     pub(crate) unreachable: bool,
     /// The checksums of IPv4 and TCP are ours to compute.
@@ -62,19 +56,24 @@ pub(crate) struct Replay {
     pub(crate) end: TcpSeqNumber,
 }
 
-/// A packet, behind room for an Ethernet header, and where its segment is.
-pub(crate) struct Replayed {
+/// A packet that is written before it is known whether it leaves, behind room for an Ethernet header.
+pub(crate) struct Draft {
     pub(crate) buffer: [u8; FRAME_SIZE],
     len: usize,
 }
 
-impl Replayed {
+impl Draft {
     /// One of `len` bytes, as `write` writes it.
     pub(crate) fn new<R>(len: usize, write: impl FnOnce(&mut [u8]) -> R) -> (Self, R) {
         let len = (HEADER + len).min(FRAME_SIZE);
         let mut packet = Self { buffer: [0; FRAME_SIZE], len };
         let result = write(&mut packet.buffer[HEADER..len]);
         (packet, result)
+    }
+
+    /// It, as it was written.
+    pub(crate) fn written(&mut self) -> &mut [u8] {
+        &mut self.buffer[HEADER..self.len]
     }
 
     /// The segment in it.
@@ -97,7 +96,7 @@ impl Replay {
     #[inline(never)]
     pub(crate) fn complete<'p>(
         &self,
-        packet: &'p mut Replayed,
+        packet: &'p mut Draft,
         segment: Range<usize>,
         source: &IpAddress,
         destination: &IpAddress,
@@ -111,15 +110,8 @@ impl Replay {
         if ipv4 && source.version() == IpVersion::Ipv4 {
             Ipv4Packet::new_unchecked(&mut frame[HEADER..]).fill_checksum();
         }
-        let Some((own, hop)) = self.link else { return &frame[HEADER..] };
-        let mut ethernet = EthernetFrame::new_unchecked(&mut *frame);
-        ethernet.set_src_addr(own);
-        ethernet.set_dst_addr(hop);
-        ethernet.set_ethertype(if source.version() == IpVersion::Ipv4 {
-            EthernetProtocol::Ipv4
-        } else {
-            EthernetProtocol::Ipv6
-        });
+        let Some(link) = self.link else { return &frame[HEADER..] };
+        put_link(frame, link, ethertype(source));
         frame
     }
 }
