@@ -96,7 +96,7 @@ fn seconds(row: &Row, subnet: u8) -> Result<Option<f64>, String> {
     let address = SocketAddr::new(peer_address(subnet).into(), test.service().port);
     let cannot = |error: io::Error| format!("cannot connect to {address}: {error}");
     let mut stream =
-        TcpStream::connect_timeout(&address, Duration::from_secs(60)).map_err(cannot)?;
+        TcpStream::connect_timeout(&address, Duration::from_mins(1)).map_err(cannot)?;
     let clock = RealClock::new();
     let limit = Duration::from(LIMIT);
     let mut sending = stream.try_clone().map_err(cannot)?;

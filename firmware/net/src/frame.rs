@@ -53,10 +53,10 @@ pub(crate) fn put_link(frame: &mut [u8], link: Link, ethertype: EthernetProtocol
 
 /// What a frame with a packet of this address carries.
 pub(crate) const fn ethertype(address: &IpAddress) -> EthernetProtocol {
-    match address {
-        IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
-        #[allow(unreachable_patterns, reason = "without IPv6 there is no other")]
-        _ => EthernetProtocol::Ipv6,
+    if matches!(address, IpAddress::Ipv4(_)) {
+        EthernetProtocol::Ipv4
+    } else {
+        EthernetProtocol::Ipv6
     }
 }
 

@@ -48,10 +48,13 @@ impl RoundTrip {
         if self.smoothed == 0 {
             return RTO_INITIAL;
         }
-        const MIN: u32 = RTO_MIN.total_micros() as u32;
-        Duration::from_micros(u64::from(self.smoothed + (self.variation * 4).max(MIN))).min(RTO_MAX)
+        Duration::from_micros(u64::from(self.smoothed + (self.variation * 4).max(LEAST)))
+            .min(RTO_MAX)
     }
 }
+
+/// [`RTO_MIN`] in microseconds.
+const LEAST: u32 = RTO_MIN.total_micros() as u32;
 
 const _: () = assert!(RTO_MAX.total_micros() * 8 <= u32::MAX as u64);
 
