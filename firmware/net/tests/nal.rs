@@ -140,8 +140,9 @@ fn a_shared_stack_serves_several_owners() {
     let mut ports = [first.another(), first.another()];
     let mut now = Instant::from_secs(1);
     let mut storages = [(); 2].map(|()| Box::new(Storage::<4, 2048, 2, 1472>::new()));
-    let mut sockets = [const { Sockets::<4, 2>::new() }, const { Sockets::<4, 2>::new() }];
-    let mut stacks = storages.iter_mut().zip(&mut sockets).zip(&mut ports).zip([1, 2]).map(
+    let (mut sockets, mut others) = (Sockets::<4, 2>::new(), Sockets::<4, 2>::new());
+    let sockets = [&mut sockets, &mut others];
+    let mut stacks = storages.iter_mut().zip(sockets).zip(&mut ports).zip([1, 2]).map(
         |(((storage, sockets), port), last)| {
             RefCell::new(NetStack::new(
                 &config(last),
