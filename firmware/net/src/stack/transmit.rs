@@ -17,7 +17,7 @@ use crate::netstat::{Count, Counters};
 use crate::seq::distance;
 use crate::tcp::tcb::Tcb;
 use crate::workaround::options;
-use crate::workaround::replay::{Replay, Draft};
+use crate::workaround::replay::{Draft, Replay};
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
