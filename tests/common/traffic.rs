@@ -141,7 +141,9 @@ impl Client {
         let mut chunk = [0; CHUNK];
         while self.sent < self.job.send {
             let count = (self.job.send - self.sent).min(CHUNK as u64) as usize;
-            fill(&mut chunk[..count], self.sent);
+            if self.job.port == ECHO {
+                fill(&mut chunk[..count], self.sent);
+            }
             match TcpClientStack::send(stack, &mut self.socket, &chunk[..count]) {
                 Ok(count) => self.sent += count as u64,
                 Err(nb::Error::WouldBlock) => break,
@@ -247,7 +249,7 @@ impl Bare {
             self.progress.connected.set(Some(now));
         }
         let mut moved = match self.serves {
-            ECHO => return Self::echo(socket),
+            ECHO => return echo(socket),
             CHARGEN => self.send(socket, u64::MAX),
             _ => self.send(socket, self.job.map_or(0, |job| job.send)),
         };
@@ -265,30 +267,34 @@ impl Bare {
 
     fn send(&mut self, socket: &mut Socket<'_>, total: u64) -> bool {
         let before = self.sent;
+        let echoes = self.job.is_some_and(|job| job.port == ECHO);
         while self.sent < total && socket.can_send() {
             let left = usize::try_from(total - self.sent).unwrap_or(usize::MAX);
             let sent = socket.send(|room| {
                 let length = room.len().min(left);
-                fill(&mut room[..length], self.sent);
+                if echoes {
+                    fill(&mut room[..length], self.sent);
+                }
                 (length, length)
             });
             self.sent += sent.unwrap_or(0) as u64;
         }
         self.sent > before
     }
+}
 
-    fn echo(socket: &mut Socket<'_>) -> bool {
-        let mut moved = false;
-        let mut chunk = [0; CHUNK];
-        while socket.can_recv() && socket.can_send() {
-            let room = (socket.send_capacity() - socket.send_queue()).min(CHUNK);
-            let Ok(count) = socket.recv_slice(&mut chunk[..room]) else { break };
-            // It has room for all of it.
-            let _ = socket.send_slice(&chunk[..count]);
-            moved = true;
-        }
-        moved
+/// Sends back what has come; returns whether anything did.
+fn echo(socket: &mut Socket<'_>) -> bool {
+    let mut moved = false;
+    let mut chunk = [0; CHUNK];
+    while socket.can_recv() && socket.can_send() {
+        let room = (socket.send_capacity() - socket.send_queue()).min(CHUNK);
+        let Ok(count) = socket.recv_slice(&mut chunk[..room]) else { break };
+        // It has room for all of it.
+        let _ = socket.send_slice(&chunk[..count]);
+        moved = true;
     }
+    moved
 }
 
 /// A board whose numbers come from a seed.

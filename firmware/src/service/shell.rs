@@ -287,7 +287,9 @@ impl Session {
         self.answer = Some(following);
     }
 
-    /// Appends a line to the output, which has room for it (see the assertion on [`SHELL_OUTPUT`]).
+    /// Appends a line to the output, which has room for it (see the assertion on [`SHELL_OUTPUT`]). Never inlined: it is
+    /// in many places.
+    #[inline(never)]
     fn say(&mut self, text: fmt::Arguments<'_>) {
         let _ = self.output.write_fmt(text);
         self.output.push(END);

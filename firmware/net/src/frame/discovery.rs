@@ -245,6 +245,7 @@ const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The group that everybody with the last 24 bits of this address is in (RFC 4291 2.7.1).
 #[cfg(feature = "ipv6")]
+#[inline(never)]
 pub(crate) const fn solicited_node(address: Ipv6Address) -> Ipv6Address {
     let [.., a, b, c] = address.octets();
     let low = (b as u16) << 8 | c as u16;

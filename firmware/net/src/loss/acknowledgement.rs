@@ -36,6 +36,29 @@ struct Delivery {
     /// Something had been taken for lost that was not sent again.
     unneeded: bool,
 }
+
+impl Delivery {
+    /// Notes that `len` bytes of a run have arrived, the last of them before `end`: `overtaken` by others, and late enough to
+    /// be what was sent last.
+    #[inline(never)]
+    fn note(&mut self, run: &Run, len: u32, end: TcpSeqNumber, overtaken: bool, late: bool) {
+        self.bytes += len;
+        let once = run.status != Status::Resent;
+        self.unneeded |= run.status == Status::Lost;
+        self.overtaken |= once && overtaken;
+        if run.status == Status::Sent {
+            self.once = Some(run.at);
+        }
+        // Sooner than anything can be answered: that is about what was sent before.
+        if once || late {
+            let sent = (run.at, end);
+            if self.newest.is_none_or(|newest| is_later(sent, newest)) {
+                self.newest = Some(sent);
+            }
+        }
+    }
+}
+
 impl Loss {
     /// An acknowledgement that is to be believed has come in.
     pub(crate) fn received(&mut self, news: &Acknowledgement<'_>, now: Instant) {
@@ -108,25 +131,10 @@ impl Loss {
         let sacked = |(end, run): (u32, &Run)| (run.status == Status::Sacked).then_some(end);
         let highest = self.board.runs().filter_map(sacked).last().unwrap_or(0);
         let sack = &mut self.sack;
-        let mut note = |base: TcpSeqNumber, end: u32, len: u32, run: &Run, highest: u32| {
-            delivery.bytes += len;
-            let once = run.status != Status::Resent;
-            delivery.unneeded |= run.status == Status::Lost;
-            delivery.overtaken |= once && end <= highest;
-            if once && run.status == Status::Sent {
-                delivery.once = Some(run.at);
-            }
-            // Sooner than anything can be answered: that is about what was sent before.
-            if once || now.since(run.at) >= shortest {
-                let sent = (run.at, base + end as usize);
-                if delivery.newest.is_none_or(|newest| is_later(sent, newest)) {
-                    delivery.newest = Some(sent);
-                }
-            }
-        };
+        let late = |run: &Run| now.since(run.at) >= shortest;
         self.board.pop(advance, &mut |end, len, run| {
             if run.status != Status::Sacked {
-                note(una, end, len, run, highest);
+                delivery.note(run, len, una + end as usize, end <= highest, late(run));
             }
         });
         let ack = una + advance as usize;
@@ -141,7 +149,7 @@ impl Loss {
             {
                 *sack = true;
                 self.board.mark(left..right, Status::Sacked, None, &mut |end, len, run| {
-                    note(ack, end, len, run, highest);
+                    delivery.note(run, len, ack + end as usize, end <= highest, late(run));
                     true
                 });
             }

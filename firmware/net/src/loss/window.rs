@@ -139,6 +139,7 @@ impl Window {
     }
 
     /// Whether a loss is a sign of congestion.
+    #[inline(never)]
     pub(crate) fn is_congested(&self, shortest: u16) -> bool {
         // Two of five, of no few: no bad cable is that bad, and a queue that is too short to be seen loses as much.
         let (lost, arrived) = (u32::from(self.lost), u32::from(self.arrived));

@@ -34,27 +34,27 @@ impl NetStack<'_> {
 
     /// A packet from somebody that cannot be (RFC 1122 3.2.1.3), or to whom no packet comes by a wire.
     fn is_martian(&self, packet: &Packet<'_>) -> bool {
-        let Packet { source, destination, .. } = *packet;
+        let Packet { source, destination, .. } = packet;
         // On a loopback, we may be 127.0.0.1.
-        if is_loopback(destination) && !self.is_own(&destination) {
+        if is_loopback(destination) && !self.is_own(destination) {
             return true;
         }
         // Who has no address yet speaks to all, not to us.
         if source.is_unspecified() {
-            return self.is_own(&destination);
+            return self.is_own(destination);
         }
-        !self.is_own(&source) && (is_nobody(source) || self.is_broadcast(source))
+        !self.is_own(source) && (is_nobody(source) || self.is_broadcast(source))
     }
 
     /// The address of all hosts of one of our networks, in today's form or that of old (RFC 1122 3.2.1.3 d).
-    fn is_broadcast(&self, address: IpAddress) -> bool {
+    fn is_broadcast(&self, address: &IpAddress) -> bool {
         #[allow(irrefutable_let_patterns, reason = "without IPv6 there is no other kind")]
         let IpAddress::Ipv4(address) = address else { return false };
         self.interface.ip_addrs().iter().any(|cidr| {
             #[allow(irrefutable_let_patterns, reason = "as above")]
             let IpCidr::Ipv4(cidr) = cidr else { return false };
             cidr.broadcast().is_some_and(|broadcast| {
-                address == broadcast || address == cidr.network().address()
+                *address == broadcast || *address == cidr.network().address()
             })
         })
     }
@@ -67,7 +67,7 @@ impl NetStack<'_> {
     }
 }
 
-fn is_loopback(address: IpAddress) -> bool {
+fn is_loopback(address: &IpAddress) -> bool {
     match address {
         IpAddress::Ipv4(address) => address.is_loopback(),
         #[cfg(feature = "ipv6")]
@@ -78,13 +78,13 @@ fn is_loopback(address: IpAddress) -> bool {
 }
 
 /// An address that is no single host's.
-fn is_nobody(address: IpAddress) -> bool {
+fn is_nobody(address: &IpAddress) -> bool {
     match address {
         // This network, loopback, multicast, and what is reserved, with the broadcast address.
-        IpAddress::Ipv4(address) => matches!(Ipv4Address::octets(&address)[0], 0 | 127 | 224..),
+        IpAddress::Ipv4(address) => matches!(Ipv4Address::octets(address)[0], 0 | 127 | 224..),
         #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(address) => {
-            let mapped = Ipv6Address::to_ipv4_mapped(&address).is_some();
+            let mapped = Ipv6Address::to_ipv4_mapped(address).is_some();
             address.is_multicast() || address.is_loopback() || mapped
         }
         #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]

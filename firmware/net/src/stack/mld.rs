@@ -57,11 +57,11 @@ impl NetStack<'_> {
     #[inline(never)]
     pub(super) fn report_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         while let Some((_, index)) = self.membership.due.filter(|(at, _)| *at <= self.now) {
-            let Some(own) = self.interface.ip_addrs().get(index).map(IpCidr::address) else {
+            if index == self.interface.ip_addrs().len() {
                 self.membership.due = None;
                 break;
-            };
-            if let Some(report) = self.report(own, index) {
+            }
+            if let Some(report) = self.report(index) {
                 let Some(token) = device.transmit(self.now) else { return true };
                 token.consume(report.len(), |buffer| report.emit(buffer));
                 self.counters.count_frame(report.len());
@@ -72,27 +72,15 @@ impl NetStack<'_> {
     }
 
     /// What is to be said of one address, if its group has not been reported with one before it.
-    fn report(&self, own: IpAddress, index: usize) -> Option<Report> {
-        let (mac, IpAddress::Ipv6(own)) = (self.mac()?, own) else { return None };
-        let group = solicited_node(own);
-        let told = self.interface.ip_addrs()[..index].iter().any(|cidr| match cidr.address() {
-            IpAddress::Ipv6(other) => solicited_node(other) == group,
-            IpAddress::Ipv4(_) => false,
-        });
+    fn report(&self, index: usize) -> Option<Report> {
+        let all = self.interface.ip_addrs();
+        // The link-local one comes last (`NetConfig::apply`) (RFC 3810 5.2.13).
+        let (mac, IpAddress::Ipv6(own)) = (self.mac()?, all.last()?.address()) else { return None };
+        let group = group_of(&all[index])?;
+        let told = all[..index].iter().any(|other| group_of(other) == Some(group));
         let Membership { old, only, .. } = self.membership;
         let asked = only.is_none_or(|only| only == group);
-        let own = self.link_local();
         (!told && asked).then_some(Report { mac, own, group, old })
-    }
-
-    /// Who a report is from: our link-local address, or nobody (RFC 3810 5.2.13).
-    fn link_local(&self) -> Ipv6Address {
-        let mut all = self.interface.ip_addrs().iter();
-        all.find_map(|cidr| match cidr.address() {
-            IpAddress::Ipv6(own) if own.is_unicast_link_local() => Some(own),
-            _ => None,
-        })
-        .unwrap_or(Ipv6Address::UNSPECIFIED)
     }
 
     /// Makes `next` no later than when a report is due.
@@ -100,5 +88,14 @@ impl NetStack<'_> {
         if let (Some((at, _)), Some(_)) = (self.membership.due, self.mac()) {
             sooner(next, at);
         }
+    }
+}
+
+/// The group in which neighbours look for an address of ours; none for IPv4.
+#[inline(never)]
+fn group_of(own: &IpCidr) -> Option<Ipv6Address> {
+    match own.address() {
+        IpAddress::Ipv6(own) => Some(solicited_node(own)),
+        IpAddress::Ipv4(_) => None,
     }
 }

@@ -48,6 +48,7 @@ impl<'a> NetStack<'a> {
         self.udp[index].handle.expect("every slot was given its socket in new()")
     }
 
+    #[inline(never)]
     fn udp_socket(&mut self, index: usize) -> &mut udp::Socket<'a> {
         let handle = self.udp_handle(index);
         self.others.get_mut(handle)

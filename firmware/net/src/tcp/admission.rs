@@ -64,6 +64,7 @@ impl Pool<'_> {
         unused > 0 && unused > self.reserved_for_others(owner)
     }
 
+    #[inline(never)]
     fn listening(&self, port: u16) -> Option<usize> {
         self.listeners.iter().position(|listener| listener.listening && listener.port == port)
     }

@@ -165,6 +165,7 @@ impl Tcb {
     }
 
     /// The sequence number behind all that came in, the FIN too (RCV.NXT); `socket` is its own.
+    #[inline(never)]
     pub(crate) fn rcv_nxt(&self, socket: SocketSnapshot) -> TcpSeqNumber {
         self.rcv_consumed + socket.unread + usize::from(socket.finished())
     }
