@@ -213,6 +213,23 @@ fn an_acknowledgement_of_what_was_not_seen_is_told_once_and_makes_nothing_seen()
 }
 
 #[test]
+fn of_unseen_data_is_told_again_once_there_is_something_new_to_be_seen() {
+    let mut talk = Talk::established();
+    assert_eq!(talk.board("A", 1, 51, 0, 100).marks, [Mark::AckedUnseen]);
+    for number in [101, 151, 201] {
+        assert_eq!(talk.board("A", 1, number, 0, 100).marks, []);
+    }
+    talk.client_is(301, 10, &[Mark::Gap]);
+    assert_eq!(talk.board("A", 1, 311, 0, 100).marks, [Mark::AckedUnseen]);
+    talk.client_is(311, 10, &[]);
+    assert_eq!(talk.board("A", 1, 321, 0, 100).marks, []);
+    talk.client_is(331, 10, &[Mark::Gap]);
+    talk.client_is(351, 10, &[Mark::Gap]);
+    assert_eq!(talk.board("A", 1, 341, 0, 100).marks, [Mark::AckedUnseen]);
+    assert_eq!(talk.board("A", 1, 361, 0, 100).marks, [], "of what was seen before it was told");
+}
+
+#[test]
 fn what_fills_a_gap_late_is_sent_again() {
     let mut talk = Talk::established();
     talk.client_is(11, 10, &[Mark::Gap]);
