@@ -248,19 +248,19 @@ impl HalfConnection {
             self.advance(now, segment.seq, segment.seq);
             return Some(Mark::Gap);
         }
-        let peer = peer?;
+        let asked = peer.map_or(Asked::Nothing, |peer| peer.asked);
         let acked = self.acked.map(|(acked, _)| acked);
         if !segment.ack || segment.seq != next || self.field != Some(segment.window) {
             return None;
         }
         let probed = acked.is_some_and(|acked| segment.ack_number.wrapping_sub(acked) <= 1);
-        if peer.asked == Asked::WindowProbe && segment.window == 0 && probed {
+        if asked == Asked::WindowProbe && segment.window == 0 && probed {
             return Some(Mark::WindowProbeAnswer);
         }
         if acked != Some(segment.ack_number) {
             return None;
         }
-        if peer.asked == Asked::KeepAlive {
+        if asked == Asked::KeepAlive {
             return Some(Mark::KeepAliveAnswer);
         }
         (segment.window > 0).then(|| {

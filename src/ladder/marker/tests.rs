@@ -136,6 +136,15 @@ fn the_same_acknowledgement_again_is_a_duplicate_ack() {
 }
 
 #[test]
+fn acknowledgements_are_duplicates_though_only_one_direction_was_captured() {
+    let mut talk = Talk::default();
+    talk.client("A", 1, 1, 10, 100);
+    assert_eq!(talk.client("A", 11, 1, 0, 100).marks, [Mark::DuplicateAck(1)]);
+    assert_eq!(talk.client("A", 11, 1, 0, 100).marks, [Mark::DuplicateAck(2)]);
+    assert_eq!(talk.client("A", 11, 9, 0, 100).marks, []);
+}
+
+#[test]
 fn keep_alives_with_and_without_a_byte_are_told_from_data_sent_again() {
     let mut talk = Talk::established();
     talk.client_is(1, 10, &[]);
