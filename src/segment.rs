@@ -174,6 +174,8 @@ impl Decoder {
         let mut peeled = Peeled::default();
         let mut layer = link::first(link, &mut view, &mut peeled)?;
         let (mut remarks, mut addressed) = (Vec::new(), true);
+        // What is known of a packet if what is within it cannot be read.
+        let mut outer = None;
         for _ in 0..LAYERS_MAX {
             let left = match peeled.peel(layer, &mut view) {
                 Ok(next) => {
@@ -186,14 +188,24 @@ impl Decoder {
                 Layer::Arp => Found::Summary(read_arp(view)),
                 Layer::Named(name) => Found::Summary(PacketSummary::Named(name)),
                 Layer::Ip => match Ip::read(view) {
-                    Some(ip) => self.read_ip(&ip, &mut peeled, &mut remarks, &mut addressed),
+                    Some(ip) => {
+                        let (source, destination, protocol) = (ip.from, ip.to, ip.protocol);
+                        let around = PacketSummary::Ip { source, destination, protocol };
+                        let found = self.read_ip(&ip, &mut peeled, &mut remarks, &mut addressed);
+                        outer = Some(around).filter(|_| matches!(found, Found::Within(..)));
+                        found
+                    }
                     None => Found::Summary(PacketSummary::Other),
                 },
                 _ => Found::Summary(PacketSummary::Other),
             };
             match found {
                 Found::Within(next, inner) => (layer, view) = (next, inner),
-                Found::Summary(summary) => {
+                Found::Summary(mut summary) => {
+                    if let (PacketSummary::Other, Some(around)) = (&summary, outer) {
+                        summary = around;
+                        remarks.push("what it carries is broken");
+                    }
                     let Peeled { from, to, layers } = peeled;
                     return Some(Packet { summary, from, to, layers, remarks, addressed });
                 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use common::drawn::{draw, lines, lines_in};
+use common::drawn::{draw, lines};
 use common::packets::{
     ACK, PSH_ACK, SYN, SYN_ACK, block, ethernet, ip, packet, pcap, section, tcp, tcp_bytes, udp,
     words,
@@ -137,6 +137,15 @@ fn encapsulations_are_taken_off_and_named() {
         let rungs = rungs(&pcap(ETHERNET, &[ethernet(ethertype, &payload)]));
         assert_eq!(rungs, [format!("{SYN_RUNG} {name}").trim_end()], "{ethertype:#x}");
     }
+}
+
+#[test]
+fn a_tunnel_with_something_broken_in_it_is_still_one() {
+    let broken = ip("10.0.0.1", "10.0.0.2", 41, &[0x30; 44], 10);
+    assert_eq!(
+        of_ethernet(&[broken]),
+        ["|- IPv6 ->| IP in IP 10.0.0.1 > 10.0.0.2, what it carries is broken"]
+    );
 }
 
 #[test]
@@ -290,53 +299,11 @@ fn datagram(from: u8, to: u8) -> Vec<u8> {
 }
 
 #[test]
-fn hosts_that_share_a_column_are_named() {
-    let pairs = [(1, 2), (1, 2), (3, 4), (3, 4), (5, 6), (5, 6), (7, 8), (8, 7)];
-    let frames = pairs.map(|(from, to)| datagram(from, to));
-    let drawn = lines_in(&pcap(ETHERNET, &frames), 100).join(" ").replace("| ", "");
-    for ends in ["10.0.0.7:1007 > 10.0.0.8:1008 UDP", "10.0.0.8:1008 > 10.0.0.7:1007 UDP"] {
-        assert!(drawn.contains(ends), "{drawn}");
-    }
-}
-
-#[test]
-fn both_ends_on_loopback_have_a_column() {
-    let segment = |ports, flags| {
-        ip("127.0.0.1", "127.0.0.1", 6, &tcp_bytes(ports, (1, 0), flags, &[], 0), 16)
-    };
-    let there = [&[0; 12][..], &[8, 0], &segment((4000, 80), SYN)].concat();
-    let back = [&[0; 12][..], &[8, 0], &segment((80, 4000), SYN)].concat();
-    let drawn = lines(&pcap(ETHERNET, &[there, back]));
-    assert_eq!(drawn[0], "seconds 127.0.0.1:4000 127.0.0.1:80");
-    assert!(drawn[1].contains("-> 80|") && drawn[2].starts_with("|4000 <-"), "{drawn:?}");
-}
-
-#[test]
 fn a_group_is_no_host() {
     let mut group = ethernet(IPV4, &udp("10.0.0.2", "224.0.0.251", (5353, 5353), b"hi"));
     group[..6].copy_from_slice(&[1, 0, 0x5e, 0, 0, 0xfb]);
     let drawn = lines(&pcap(ETHERNET, &[datagram(1, 2), datagram(1, 3), group]));
     assert_eq!(drawn[4], "|<-|- 5353>5353 mDNS 2 bytes ->| to 224.0.0.251");
-}
-
-#[test]
-fn titles_that_do_not_fit_stay_different() {
-    let v6 = |last: u8| {
-        let (from, to) = (format!("2001:db8:1:2:3:4:5:{last}"), "2001:db8:ffff:2:3:4:5:9");
-        ethernet(0x86dd, &udp(&from, to, (9, 9), b"hi"))
-    };
-    // Of two titles that end alike, each has a line.
-    let alike =
-        ethernet(0x86dd, &udp("2002:db8:1:2:3:4:5:1", "2001:db8:ffff:2:3:4:5:9", (9, 9), b"hi"));
-    for (frames, count) in [(vec![v6(1), v6(2), v6(3)], 4), (vec![v6(1), alike, v6(2)], 1)] {
-        let drawn = lines_in(&pcap(ETHERNET, &frames), 100);
-        let header = drawn.iter().rfind(|line| line.starts_with("seconds")).unwrap();
-        let titles: Vec<_> = header.split(' ').skip(1).collect();
-        assert_eq!(titles.len(), count, "{drawn:?}");
-        for (index, title) in titles.iter().enumerate() {
-            assert!(!titles[..index].contains(title), "{titles:?}");
-        }
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::drawn::{Drawn, draw_with};
+use common::drawn::{Drawn, draw_with, lines, lines_in};
 use common::packets::{
     ACK, PSH_ACK, SYN, SYN_ACK, ethernet, ip, packet, pcap, section, tcp, tcp_bytes, udp,
 };
@@ -299,4 +299,46 @@ fn wide_and_unseen_characters_move_no_lane() {
         drawn.contains("\u{fffd}dlrow\u{fffd}") && drawn.contains("\u{fffd}[31mred"),
         "{drawn}"
     );
+}
+
+#[test]
+fn hosts_that_share_a_column_are_named() {
+    let pairs = [(1, 2), (1, 2), (3, 4), (3, 4), (5, 6), (5, 6), (7, 8), (8, 7)];
+    let frames = pairs.map(|(from, to)| datagram(from, to));
+    let drawn = lines_in(&pcap(ETHERNET, &frames), 100).join(" ").replace("| ", "");
+    for ends in ["10.0.0.7:1007 > 10.0.0.8:1008 UDP", "10.0.0.8:1008 > 10.0.0.7:1007 UDP"] {
+        assert!(drawn.contains(ends), "{drawn}");
+    }
+}
+
+#[test]
+fn both_ends_on_loopback_have_a_column() {
+    let segment = |ports, flags| {
+        ip("127.0.0.1", "127.0.0.1", 6, &tcp_bytes(ports, (1, 0), flags, &[], 0), 16)
+    };
+    let there = [&[0; 12][..], &[8, 0], &segment((4000, 80), SYN)].concat();
+    let back = [&[0; 12][..], &[8, 0], &segment((80, 4000), SYN)].concat();
+    let drawn = lines(&pcap(ETHERNET, &[there, back]));
+    assert_eq!(drawn[0], "seconds 127.0.0.1:4000 127.0.0.1:80");
+    assert!(drawn[1].contains("-> 80|") && drawn[2].starts_with("|4000 <-"), "{drawn:?}");
+}
+
+#[test]
+fn titles_that_do_not_fit_stay_different() {
+    let v6 = |last: u8| {
+        let (from, to) = (format!("2001:db8:1:2:3:4:5:{last}"), "2001:db8:ffff:2:3:4:5:9");
+        ethernet(0x86dd, &udp(&from, to, (9, 9), b"hi"))
+    };
+    // Of two titles that end alike, each has a line.
+    let alike =
+        ethernet(0x86dd, &udp("2002:db8:1:2:3:4:5:1", "2001:db8:ffff:2:3:4:5:9", (9, 9), b"hi"));
+    for (frames, count) in [(vec![v6(1), v6(2), v6(3)], 4), (vec![v6(1), alike, v6(2)], 1)] {
+        let drawn = lines_in(&pcap(ETHERNET, &frames), 100);
+        let header = drawn.iter().rfind(|line| line.starts_with("seconds")).unwrap();
+        let titles: Vec<_> = header.split(' ').skip(1).collect();
+        assert_eq!(titles.len(), count, "{drawn:?}");
+        for (index, title) in titles.iter().enumerate() {
+            assert!(!titles[..index].contains(title), "{titles:?}");
+        }
+    }
 }

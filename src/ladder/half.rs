@@ -59,6 +59,10 @@ pub(super) struct HalfConnection {
     holes: Vec<(u32, u32)>,
     /// What the peer has acknowledged, seen or not.
     covered: Option<u32>,
+    /// Up to where it was told that the peer acknowledges what was not seen, and whether nothing new was seen since
+    /// it acknowledged more than that.
+    told: Option<u32>,
+    quiet: bool,
     /// The last acknowledgement sent, when, and how often again.
     acked: Option<(u32, Instant)>,
     again: u32,
@@ -80,7 +84,9 @@ pub(super) struct HalfConnection {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
     /// The number up to which everything was seen, or acknowledged.
-    pub(super) seen: Option<u32>,
+    seen: Option<u32>,
+    told: Option<u32>,
+    quiet: bool,
     acked: Option<(u32, Instant)>,
     again: u32,
     window: Option<u32>,
@@ -101,6 +107,13 @@ impl Peer {
         segment.len > 0 && !segment.syn && !segment.fin && end == acked.wrapping_add(window)
     }
 
+    /// Whether an acknowledgement of that number tells that something was not seen. Once it has, the next ones that
+    /// only say more of the same do not.
+    pub(super) fn lacks(&self, number: u32) -> bool {
+        let beyond = |limit: Option<u32>| limit.is_none_or(|limit| after(number, limit));
+        self.seen.is_some() && beyond(self.seen) && beyond(self.told) && !self.quiet
+    }
+
     fn has_acked(&self, number: u32) -> bool {
         self.acked.is_some_and(|(acked, _)| acked == number)
     }
@@ -114,6 +127,8 @@ impl HalfConnection {
             next: None,
             holes: Vec::new(),
             covered: None,
+            told: None,
+            quiet: false,
             acked: None,
             again: 0,
             window: None,
@@ -134,6 +149,8 @@ impl HalfConnection {
         let whole = hole.map(|&(start, _)| start).or(next);
         Peer {
             seen: whole.map(|seen| self.covered.filter(|&c| after(c, seen)).unwrap_or(seen)),
+            told: self.told,
+            quiet: self.quiet,
             acked: self.acked,
             again: self.again,
             window: self.window,
@@ -231,19 +248,19 @@ impl HalfConnection {
             self.advance(now, segment.seq, segment.seq);
             return Some(Mark::Gap);
         }
-        let peer = peer?;
+        let asked = peer.map_or(Asked::Nothing, |peer| peer.asked);
         let acked = self.acked.map(|(acked, _)| acked);
         if !segment.ack || segment.seq != next || self.field != Some(segment.window) {
             return None;
         }
         let probed = acked.is_some_and(|acked| segment.ack_number.wrapping_sub(acked) <= 1);
-        if peer.asked == Asked::WindowProbe && segment.window == 0 && probed {
+        if asked == Asked::WindowProbe && segment.window == 0 && probed {
             return Some(Mark::WindowProbeAnswer);
         }
         if acked != Some(segment.ack_number) {
             return None;
         }
-        if peer.asked == Asked::KeepAlive {
+        if asked == Asked::KeepAlive {
             return Some(Mark::KeepAliveAnswer);
         }
         (segment.window > 0).then(|| {
@@ -299,6 +316,7 @@ impl HalfConnection {
         {
             self.holes.push((next, start));
         }
+        self.quiet = false;
         self.next = Some((end, now));
     }
 
@@ -331,12 +349,21 @@ impl HalfConnection {
     }
 
     /// The peer sends a segment: it may acknowledge this direction's numbers, perhaps more than were seen, which
-    /// makes none of those seen. Returns how long ago what it acknowledges was sent.
-    pub(super) fn heard(&mut self, now: Instant, segment: &Segment) -> Option<Duration> {
+    /// makes none of those seen; whether that is told. Returns how long ago what it acknowledges was sent.
+    pub(super) fn heard(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        unseen: bool,
+    ) -> Option<Duration> {
         if !segment.ack {
             return None;
         }
         let number = segment.ack_number;
+        if let Some((next, _)) = self.next.filter(|_| unseen) {
+            self.told = Some(next);
+            self.quiet = after(number, next);
+        }
         if self.covered.is_none_or(|covered| after(number, covered)) {
             self.covered = Some(number);
         }

@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use smoltcp::time::{Duration, Instant};
 
 use super::analysis::Window;
-use super::half::{HalfConnection, Peer, after};
+use super::half::{HalfConnection, Peer};
 use super::mark::Mark;
 use crate::segment::{FourTuple, Recent, Segment};
 
@@ -69,7 +69,8 @@ impl Marker {
         }
         let seen = direction.look(now, segment, peer, hash(frame));
         let peer = self.directions.peek_mut(&back);
-        let round_trip = peer.and_then(|peer| peer.heard(now, segment));
+        let unseen = seen.marks.contains(&Mark::AckedUnseen);
+        let round_trip = peer.and_then(|peer| peer.heard(now, segment, unseen));
         let marks = broken.into_iter().chain(seen.marks).collect();
         Seen { marks, round_trip, ..seen }
     }
@@ -88,8 +89,7 @@ impl HalfConnection {
         let shift = if segment.syn { 0 } else { scale.unwrap_or(0) };
         let window = u32::from(segment.window) << shift;
         let mark = self.mark(now, segment, peer, hash);
-        let unseen = segment.ack
-            && peer.and_then(|peer| peer.seen).is_some_and(|seen| after(segment.ack_number, seen));
+        let unseen = segment.ack && peer.is_some_and(|peer| peer.lacks(segment.ack_number));
         let zero = segment.window == 0 && !segment.syn && !segment.fin;
         let full = peer.is_some_and(|peer| peer.is_filled_by(segment));
         let others =

@@ -136,6 +136,15 @@ fn the_same_acknowledgement_again_is_a_duplicate_ack() {
 }
 
 #[test]
+fn acknowledgements_are_duplicates_though_only_one_direction_was_captured() {
+    let mut talk = Talk::default();
+    talk.client("A", 1, 1, 10, 100);
+    assert_eq!(talk.client("A", 11, 1, 0, 100).marks, [Mark::DuplicateAck(1)]);
+    assert_eq!(talk.client("A", 11, 1, 0, 100).marks, [Mark::DuplicateAck(2)]);
+    assert_eq!(talk.client("A", 11, 9, 0, 100).marks, []);
+}
+
+#[test]
 fn keep_alives_with_and_without_a_byte_are_told_from_data_sent_again() {
     let mut talk = Talk::established();
     talk.client_is(1, 10, &[]);
@@ -210,6 +219,23 @@ fn an_acknowledgement_of_what_was_not_seen_is_told_once_and_makes_nothing_seen()
     assert_eq!(talk.board("A", 1, 211, 0, 100).marks, [Mark::AckedUnseen], "over the hole");
     talk.client_is(211, 10, &[]);
     assert_eq!(talk.board("A", 1, 221, 0, 100).marks, []);
+}
+
+#[test]
+fn of_unseen_data_is_told_again_once_there_is_something_new_to_be_seen() {
+    let mut talk = Talk::established();
+    assert_eq!(talk.board("A", 1, 51, 0, 100).marks, [Mark::AckedUnseen]);
+    for number in [101, 151, 201] {
+        assert_eq!(talk.board("A", 1, number, 0, 100).marks, []);
+    }
+    talk.client_is(301, 10, &[Mark::Gap]);
+    assert_eq!(talk.board("A", 1, 311, 0, 100).marks, [Mark::AckedUnseen]);
+    talk.client_is(311, 10, &[]);
+    assert_eq!(talk.board("A", 1, 321, 0, 100).marks, []);
+    talk.client_is(331, 10, &[Mark::Gap]);
+    talk.client_is(351, 10, &[Mark::Gap]);
+    assert_eq!(talk.board("A", 1, 341, 0, 100).marks, [Mark::AckedUnseen]);
+    assert_eq!(talk.board("A", 1, 361, 0, 100).marks, [], "of what was seen before it was told");
 }
 
 #[test]
