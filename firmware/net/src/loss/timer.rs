@@ -109,8 +109,8 @@ impl Loss {
     /// Whether it is to be now. The timer begins when this is asked for the first time.
     pub(crate) fn persist(&mut self, now: Instant) -> bool {
         if !self.persists {
-            self.restart(now);
-            self.persists = true;
+            self.since = WrappingInstant::new(now);
+            (self.backoff, self.persists) = (0, true);
         }
         let due = self.persist_at(now) <= now;
         if due {
@@ -170,6 +170,15 @@ impl Loss {
             self.time_out(nxt);
         }
         self.backoff = 0;
+        self.since = WrappingInstant::new(now);
+    }
+
+    /// The window is open. What was outstanding when it closed, and has waited for longer than a timeout, has its time anew.
+    pub(crate) fn window_opened(&mut self, now: Instant) {
+        if self.persists && self.backoff > 0 {
+            self.restart(now);
+        }
+        self.persists = false;
         self.since = WrappingInstant::new(now);
     }
 

@@ -362,9 +362,8 @@ impl Tcb {
                     return;
                 }
                 let duplicate = self.is_duplicate(segment);
-                if (data || fin || newer) && (self.snd_wnd == 0) != (segment.window == 0) {
-                    // What is outstanding had to wait, or has to now: its time begins anew.
-                    self.loss.restart(now);
+                if newer && self.snd_wnd == 0 && segment.window > 0 {
+                    self.loss.window_opened(now);
                 }
                 let ack = if data || fin { ack } else { self.snd_una };
                 let blocks = &segment.sack_ranges();
@@ -454,6 +453,8 @@ mod tests {
         tcb.received(&parse(&ack(1, 0)), true, look, look, start);
         let probe = tcb.deadline(8, TIMEOUT, start).expect("a closed window is probed");
         assert!(probe <= start + Duration::from_secs(1), "{probe}");
+        tcb.expire(8, TIMEOUT, start);
+        assert!(tcb.expire(8, TIMEOUT, start + Duration::from_secs(5)), "a probe");
         tcb.received(&parse(&ack(1, 1000)), true, look, look, later);
         let due = tcb.deadline(8, TIMEOUT, later).expect("data is outstanding");
         assert!(later < due && due < later + Duration::from_secs(2), "{due}");
@@ -468,6 +469,8 @@ mod tests {
             tcb.sent(&parse(&data(1, 4)), start);
             tcb.sent(&parse(&data(5, 4)), start);
             tcb.received(&parse(&ack(1, 0)), true, look, look, start);
+            tcb.expire(8, TIMEOUT, start);
+            assert!(tcb.expire(8, TIMEOUT, start + Duration::from_secs(5)), "a probe");
             let (half, later) = (SocketSnapshot { queue: 4, ..look }, start + closed);
             tcb.received(&parse(&ack(5, 1000)), true, look, half, later);
             assert_eq!(tcb.snd_una(), TcpSeqNumber(5));
