@@ -7,13 +7,13 @@
 //! alone once all the data is in. A device that hands over superframes has to leave the FIN to an ordinary frame.
 
 use smoltcp::socket::tcp::State;
-use smoltcp::wire::{EthernetAddress, TcpControl, TcpPacket, TcpSeqNumber};
+use smoltcp::wire::{TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
 use crate::frame::Segment;
 use crate::limits::FRAME_SIZE;
 use crate::seq::distance;
 use crate::tcp::tcb::{SocketSnapshot, Tcb};
-use crate::workaround::inject::{InjectedSegment, bare};
+use crate::workaround::inject::bare;
 
 /// The acknowledgement and the window that a segment should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,13 +87,11 @@ impl Tcb {
         &self,
         segment: &Segment<'_>,
         socket: SocketSnapshot,
-        mac: Option<EthernetAddress>,
-    ) -> InjectedSegment {
+    ) -> TcpRepr<'static> {
         let ends = segment.received_on();
         // That of a SYN is never scaled (RFC 7323 2.2).
         let window = if segment.syn { segment.window >> self.snd_shift() } else { segment.window };
         let seq = self.rcv_nxt(socket);
-        let repr = bare(TcpControl::None, &ends, seq, segment.ack, window);
-        InjectedSegment::new(&repr, &ends, mac)
+        bare(TcpControl::None, &ends, seq, segment.ack, window)
     }
 }

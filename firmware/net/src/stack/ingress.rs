@@ -72,10 +72,11 @@ impl NetStack<'_> {
     ) {
         let Some(frame) = Frame::parse(bytes, self.capabilities.medium) else { return };
         if let Some(link) = frame.link {
-            if Some(link.source) == self.mac() && !link.destination.is_unicast() {
+            let to_one = link.destination.is_unicast();
+            if !to_one && self.is_own_mac(link.source) {
                 self.own_frame();
             }
-            if link.destination.is_unicast() && Some(link.destination) != self.mac() {
+            if to_one && !self.is_own_mac(link.destination) {
                 self.drop_not_ours();
                 return;
             }
@@ -148,7 +149,7 @@ impl NetStack<'_> {
         let answered = ours || matches!(packet.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
         if let (true, Some(link)) = (answered, link) {
             // RFC 1122 3.2.1.3: nobody else may send from our address. On a loopback we do.
-            if self.is_own(&packet.source) && Some(link.source) != self.mac() {
+            if self.is_own(&packet.source) && !self.is_own_mac(link.source) {
                 self.drop_not_ours();
                 return;
             }
@@ -284,24 +285,24 @@ impl NetStack<'_> {
         let before = self.pool.snapshot(index);
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
         let medium = self.capabilities.medium;
-        let injected;
-        let mut buffer;
-        let shown = match verdict {
+        let anew = match verdict {
             Verdict::Challenge if sound => {
                 self.challenge(index, before, transmit);
                 return;
             }
             Verdict::Acknowledge if sound => {
-                injected =
-                    Some(self.pool.slots[index].tcb.acknowledgement(segment, before, self.mac()));
-                injected.as_ref().map(InjectedSegment::bytes)
+                Some(self.pool.slots[index].tcb.acknowledgement(segment, before))
             }
-            Verdict::Begin => {
-                let ip_mtu = self.capabilities.ip_mtu();
-                injected = with_segment_size(segment, ip_mtu, self.mac()).filter(|_| sound);
-                Some(injected.as_ref().map_or(bytes, InjectedSegment::bytes))
-            }
-            Verdict::Mend(newest) if sound => {
+            Verdict::Begin if sound => with_segment_size(segment, self.capabilities.ip_mtu()),
+            _ => None,
+        };
+        let injected =
+            anew.map(|anew| InjectedSegment::new(&anew, &segment.received_on(), self.mac()));
+        let mut buffer;
+        let shown = match (&injected, verdict) {
+            (Some(injected), _) => Some(injected.bytes()),
+            (None, Verdict::Begin) => Some(bytes),
+            (None, Verdict::Mend(newest)) if sound => {
                 self.pool.slots[index].tcb.hold_fin(segment, before);
                 self.counters.mended = self.counters.mended.wrapping_add(1);
                 buffer = [0; FRAME_SIZE];

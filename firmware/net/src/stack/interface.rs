@@ -248,6 +248,12 @@ impl NetStack<'_> {
         (self.capabilities.medium == Medium::Ethernet).then_some(self.config.mac)
     }
 
+    /// Whether `mac` is ours.
+    #[inline(never)]
+    pub(super) fn is_own_mac(&self, mac: EthernetAddress) -> bool {
+        self.mac() == Some(mac)
+    }
+
     /// Whether `address` is one of ours.
     #[inline(never)]
     pub(super) fn is_own(&self, address: &IpAddress) -> bool {

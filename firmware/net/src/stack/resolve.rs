@@ -77,7 +77,7 @@ impl NetStack<'_> {
     /// Learns from a packet who its sender is, so that it can be answered, and tells smoltcp.
     pub(super) fn hear<T: TxToken>(&mut self, packet: &Packet<'_>, mac: EthernetAddress) {
         let source = &packet.source;
-        if Some(mac) == self.mac() && !self.is_own(source) {
+        if self.is_own_mac(mac) && !self.is_own(source) {
             // Of our own making.
             return;
         }
