@@ -277,7 +277,7 @@ fn windows_whose_scale_is_not_known_are_marked_and_a_syn_ack_knows_it() {
     let mut talk = Talk::default();
     let answer = Segment { window_scale: Some(7), ..segment(false, "SA", 0, 1, 0, 100) };
     assert_eq!(talk.look(&answer), seen(&[], Some(100)));
-    assert_eq!(talk.board("A", 1, 1, 0, 100), seen(&[], Some(12_800)));
+    assert_eq!(talk.board("A", 1, 1, 0, 100), seen(&[Mark::DuplicateAck(1)], Some(12_800)));
     let client = talk.client("A", 1, 1, 0, 100);
     assert_eq!((client.window, client.unscaled), (Some(100), true));
     // A SYN without an offer is enough.
