@@ -41,7 +41,7 @@ impl Delivery {
     /// Notes that `len` bytes of a run have arrived, the last of them before `end`: `overtaken` by others, and late enough to
     /// be what was sent last.
     #[inline(never)]
-    fn note(&mut self, run: &Run, len: u32, end: TcpSeqNumber, overtaken: bool, late: bool) {
+    fn note(&mut self, run: Run, len: u32, end: TcpSeqNumber, overtaken: bool, late: bool) {
         self.bytes += len;
         let once = run.status != Status::Resent;
         self.unneeded |= run.status == Status::Lost;
@@ -134,7 +134,7 @@ impl Loss {
         let late = |run: &Run| now.since(run.at) >= shortest;
         self.board.pop(advance, &mut |end, len, run| {
             if run.status != Status::Sacked {
-                delivery.note(run, len, una + end as usize, end <= highest, late(run));
+                delivery.note(*run, len, una + end as usize, end <= highest, late(run));
             }
         });
         let ack = una + advance as usize;
@@ -149,7 +149,7 @@ impl Loss {
             {
                 *sack = true;
                 self.board.mark(left..right, Status::Sacked, None, &mut |end, len, run| {
-                    delivery.note(run, len, ack + end as usize, end <= highest, late(run));
+                    delivery.note(*run, len, ack + end as usize, end <= highest, late(run));
                     true
                 });
             }
