@@ -86,7 +86,8 @@ impl NetStack<'_> {
         }
         // Each poll begins with another, or on a device with few places those behind it would wait for ever.
         self.first = if self.first + 1 < slots.end { self.first + 1 } else { 0 };
-        let mut others = self.others_queued || self.added > 0;
+        // With them smoltcp sends what it reports of groups.
+        let mut others = self.others_queued || self.added > 0 || cfg!(feature = "multicast");
         for _ in 0..EGRESS_BUDGET {
             let mut more = false;
             for index in (self.first..slots.end).chain(0..self.first.min(slots.end)) {
