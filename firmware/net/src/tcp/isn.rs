@@ -6,15 +6,13 @@
 //! random numbers, which others see, follow from it through the same one-way function. smoltcp is given the number by
 //! [`crate::workaround::isn`]. Cost: five blocks of `SipHash` a connection.
 
-mod siphash;
-
+use siphasher::sip::SipHasher24;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpEndpoint, TcpSeqNumber};
 
 use crate::frame::FourTuple;
 use crate::rng::Rng;
 use crate::seq::distance;
-use siphash::siphash;
 
 /// How far behind the last number of a connection in TIME-WAIT the next one of the same ends begins, should the timer not
 /// be there yet: more than any window that was ever open.
@@ -37,7 +35,7 @@ impl Secret {
 
     /// A number for another use, from which nothing of the secret follows.
     pub(crate) fn derive(&self, purpose: u8) -> u64 {
-        siphash(self.key, &[purpose])
+        self.hash(&[purpose])
     }
 
     /// The sequence number of our SYN on a connection that begins at `now`; it is later than `last`, the last number of
@@ -54,12 +52,17 @@ impl Secret {
         put(remote, ends.remote);
         // The timer wraps as sequence numbers do, every 4.8 hours.
         let timer = (now.total_micros() >> 2) as u32;
-        let isn =
-            TcpSeqNumber((siphash(self.key, &input) as u32).wrapping_add(timer).cast_signed());
+        let isn = TcpSeqNumber((self.hash(&input) as u32).wrapping_add(timer).cast_signed());
         match last {
             Some(last) if distance(isn, last) <= 0 => last + BEHIND_LAST,
             _ => isn,
         }
+    }
+
+    #[inline(never)]
+    fn hash(&self, input: &[u8]) -> u64 {
+        let [first, second] = self.key;
+        SipHasher24::new_with_keys(first, second).hash(input)
     }
 }
 
