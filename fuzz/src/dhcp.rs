@@ -85,7 +85,7 @@ impl World<'_> {
         let config = self.stack.config();
         let elapsed = (self.now - self.began).secs();
         let bound = BURST + elapsed * FRAMES_PER_S + 4 * self.given;
-        assert!(self.sent <= bound, "{} frames in {elapsed} s", self.sent);
+        assert!(self.sent <= bound, "{} frames for {} and {elapsed} s", self.sent, self.given);
         for index in (0..).take_while(|index| self.stack.fact(*index).is_some()) {
             let _ = self.stack.fact(index).map(|fact| fact.to_string());
         }
@@ -121,7 +121,10 @@ impl World<'_> {
                 let times = [1, 10, 1000, 3000, 9000, 20_000, 70_000, 600_000, 4_000_000];
                 self.pass(Duration::from_millis(input.pick(&times)));
             }
-            10 => self.stack.link_up(),
+            10 => {
+                self.given += 1;
+                self.stack.link_up();
+            }
             11 | 12 => self.speak_of_an_address(input),
             13 => {
                 let noise = Datagram {
@@ -139,6 +142,8 @@ impl World<'_> {
                     1 => config.without_ipv4(),
                     _ => config.with_dhcp(),
                 };
+                // It announces its addresses and asks anew.
+                self.given += 1;
                 self.stack.reconfigure(&config);
             }
         }
