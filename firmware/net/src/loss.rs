@@ -26,11 +26,14 @@ pub(crate) use timer::Expiry;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
-use crate::limits::{RTO_INITIAL, SEGMENT_SIZE};
+use crate::limits::{INITIAL_WINDOW, RTO_INITIAL, SEGMENT_SIZE};
 use crate::time::WrappingInstant;
 use round_trip::RoundTrip;
 use scoreboard::{Run, Scoreboard, Status, Tick};
 use window::Window;
+
+/// The longest segment that is a short one (RFC 5681 3.1), bytes.
+const SHORT: u16 = 1095;
 
 /// What is being done about losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +82,8 @@ pub(crate) struct Loss {
     sack: bool,
     /// The longest segment sent, in bytes.
     longest: u16,
+    /// The longest that the peer takes.
+    smss: u16,
 }
 
 impl Loss {
@@ -102,6 +107,7 @@ impl Loss {
             patience: 0,
             sack: false,
             longest: 0,
+            smss: SEGMENT_SIZE as u16,
         }
     }
 
@@ -113,9 +119,22 @@ impl Loss {
         }
     }
 
-    /// The peer says with its SYN whether it tells what it has (RFC 2018 2).
-    pub(crate) const fn permit_sack(&mut self, permitted: bool) {
-        self.sack = permitted;
+    /// The peer says with its SYN whether it tells what it has (RFC 2018 2), and how long a segment it takes.
+    pub(crate) fn introduced(&mut self, sack: bool, mss: u16) {
+        (self.sack, self.smss) = (sack, mss.min(SEGMENT_SIZE as u16));
+        self.window.restart(self.initial_window());
+    }
+
+    /// The longest segment that the peer takes, bytes (SMSS, RFC 5681 2).
+    pub(crate) const fn smss(&self) -> u16 {
+        self.smss
+    }
+
+    /// What may be under way at first, and after a pause: ten segments (RFC 6928 2), but four short ones (RFC 5681 3.1), for
+    /// a path of those is a slow one.
+    fn initial_window(&self) -> u16 {
+        let segments = if self.smss > SHORT { 10 } else { 4 };
+        INITIAL_WINDOW.min(self.smss.saturating_mul(segments))
     }
 
     /// Data begins at `ack`.
@@ -148,7 +167,7 @@ impl Loss {
         if self.board.is_empty() {
             let idle = WrappingInstant::new(now).since(self.since);
             if idle > self.trip.timeout() {
-                self.window.restart();
+                self.window.restart(self.initial_window());
             }
             (self.backoff, self.probed) = (0, false);
         }

@@ -28,7 +28,7 @@ impl Sender {
     fn new() -> Self {
         let now = Instant::from_secs(100);
         let mut loss = Loss::new();
-        loss.permit_sack(true);
+        loss.introduced(true, 1460);
         loss.begin(TcpSeqNumber(0), now);
         loss.established(TRIP);
         Self { loss, una: 0, nxt: 0, now, end: now + Duration::from_secs(1000) }

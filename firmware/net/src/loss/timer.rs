@@ -18,6 +18,7 @@ pub(crate) enum Expiry {
     /// All again.
     Timeout,
 }
+
 /// So long before a peer is given up it is not asked any more.
 const LAST_TRIES: Duration = Duration::from_secs(4);
 
@@ -79,6 +80,7 @@ impl Loss {
         end: Instant,
         now: Instant,
     ) -> Expiry {
+        self.persists = false;
         if self.board.is_empty() {
             return Expiry::None;
         }

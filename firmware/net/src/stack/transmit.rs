@@ -2,7 +2,7 @@
 //! [`Tcb`](crate::tcp::tcb::Tcb).
 //!
 //! smoltcp does not tell what it has sent. So each frame is looked at once it is in the device's buffer:
-//! a few dozen instructions, and one comparison for each slot if it carries data.
+//! a few dozen instructions.
 
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, TxToken};
 use smoltcp::time::Instant;
