@@ -180,3 +180,58 @@ fn blocks_of_what_was_never_sent_are_not_believed() {
     assert_eq!(flight.resent(&mut solo), []);
     flight.end(&mut solo);
 }
+
+/// RFC 2883 4: the peer, who sends something twice, learns that it need not have.
+#[test]
+fn what_has_come_in_twice_is_told_to_a_peer_who_knows_blocks_and_to_no_other() {
+    for own in ["192.0.2.2:1000", "[2001:db8::2]:1000"] {
+        for knows in [true, false] {
+            let mut memory = SoloMemory::new();
+            let mut solo = Solo::new(&mut memory, 1);
+            let mut listener = tcp::listener(&mut solo.board, 7);
+            let mut client = Client::new(own, 7);
+            let options: [u8; 8] = [2, 4, 5, 180, if knows { 4 } else { 1 }, 2, 1, 1];
+            solo.send(client.syn_with(if knows { &options } else { &options[..4] }));
+            client.took(&solo.said_one());
+            solo.send(client.ack());
+            let socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+            let number = |ahead: usize| (client.seq + ahead).0.cast_unsigned();
+            let text = client.segment(TcpControl::Psh, &[b'a'; 100]);
+            solo.send(text.frame());
+            solo.pass(TRIP);
+            solo.said();
+
+            // All of it, and a part; the numbers and the window are as in any acknowledgement.
+            for (begin, end) in [(0, 100), (40, 60)] {
+                let again = Segment {
+                    seq: client.seq + begin,
+                    payload: vec![b'a'; end - begin],
+                    ..text.clone()
+                };
+                solo.send(again.frame());
+                let said = solo.said_one();
+                let block = knows.then_some((number(begin), number(end)));
+                assert_eq!(said.sacked, [block, None, None], "{own}");
+                assert_eq!((said.seq, said.ack), (client.ack, Some(client.seq + 100)));
+                assert!(said.payload.is_empty());
+            }
+            // Before what is there behind a hole.
+            solo.send(Segment { seq: client.seq + 150, ..text.clone() }.frame());
+            let behind = knows.then_some((number(150), number(250)));
+            assert_eq!(solo.said_one().sacked, [behind, None, None], "{own}");
+            solo.send(text.frame());
+            let said = solo.said_one();
+            let twice = knows.then_some((number(0), number(100)));
+            assert_eq!(said.sacked, [twice, behind, None], "{own}");
+            // What is new is no duplicate.
+            solo.send(
+                Segment { seq: client.seq + 100, payload: vec![b'a'; 50], ..text.clone() }.frame(),
+            );
+            solo.pass(TRIP);
+            let said = solo.said();
+            assert!(said.iter().all(|said| said.sacked == [None; 3]), "{said:?}");
+            client.seq += 250;
+            solo.end(socket, listener);
+        }
+    }
+}

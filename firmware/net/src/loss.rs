@@ -125,6 +125,11 @@ impl Loss {
         self.window.restart(self.initial_window());
     }
 
+    /// Whether both ends tell what they have.
+    pub(crate) const fn sack(&self) -> bool {
+        self.sack
+    }
+
     /// The longest segment that the peer takes, bytes (SMSS, RFC 5681 2).
     pub(crate) const fn smss(&self) -> u16 {
         self.smss

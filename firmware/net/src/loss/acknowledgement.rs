@@ -161,6 +161,10 @@ impl Loss {
     fn told_before(ack: TcpSeqNumber, blocks: &[Option<(u32, u32)>; 3]) -> bool {
         let number = |number: u32| TcpSeqNumber(number.cast_signed());
         let Some((left, right)) = blocks[0] else { return false };
+        if right.wrapping_sub(left) == 1 {
+            // The byte of a keep-alive, which the peer always has.
+            return false;
+        }
         let behind = distance(number(right), ack) <= 0;
         let within = blocks[1].is_some_and(|(begin, end)| {
             distance(number(left), number(begin)) >= 0 && distance(number(right), number(end)) <= 0

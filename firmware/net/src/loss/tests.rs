@@ -359,3 +359,23 @@ fn a_peer_that_is_heard_again_is_asked_at_once() {
     assert_eq!(sender.send_again(), [0]);
     assert!(sender.wait().0 <= 300, "and as often as at first");
 }
+
+#[test]
+fn the_byte_of_a_keep_alive_that_a_peer_has_twice_says_nothing() {
+    let mut sender = Sender::new();
+    sender.send(1);
+    sender.hear(1, &[]);
+    let number = TcpSeqNumber(SEGMENT.cast_signed());
+    for (left, patience) in [(SEGMENT - 1, 0), (0, 2)] {
+        let blocks = [Some((left, SEGMENT)), None, None];
+        let news = Acknowledgement {
+            una: number,
+            ack: number,
+            nxt: number,
+            blocks: &blocks,
+            duplicate: true,
+        };
+        sender.loss.received(&news, sender.now);
+        assert_eq!(sender.loss.patience, patience, "{left}");
+    }
+}

@@ -129,7 +129,9 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let verify = self.capabilities.checksum.tcp.rx();
-        transmit.sent.answer_of(&self.pool.slots[index].tcb);
+        let tcb = &self.pool.slots[index].tcb;
+        transmit.sent.answer_of(tcb);
+        transmit.sent.tell_duplicate(tcb.duplicate(segment, before));
         self.pass(Recipient::Slot(index), bytes, transmit);
         if segment.rst {
             self.pool.reset(index, before.state);

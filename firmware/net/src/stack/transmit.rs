@@ -16,6 +16,7 @@ use crate::frame::{Content, FourTuple, Frame, Segment};
 use crate::netstat::{Count, Counters};
 use crate::seq::distance;
 use crate::tcp::tcb::Tcb;
+use crate::workaround::duplicate::ACKNOWLEDGEMENT;
 use crate::workaround::replay::{Draft, Replay};
 
 /// What left, and what of it has to be noted where.
@@ -49,6 +50,8 @@ pub(crate) struct Sent<'s> {
     medium: Medium,
     /// Checksums of TCP are ours to compute.
     checksum: bool,
+    /// What came in twice is told with the answer.
+    duplicate: Option<(u32, u32)>,
     now: Instant,
 }
 
@@ -71,6 +74,7 @@ impl<'s> Sent<'s> {
             flight: None,
             medium: capabilities.medium,
             checksum: capabilities.checksum.tcp.tx(),
+            duplicate: None,
             #[cfg(feature = "dhcp")]
             watch: false,
             #[cfg(feature = "dhcp")]
@@ -87,6 +91,11 @@ impl<'s> Sent<'s> {
     /// What is to be sent is an answer of this connection.
     pub(super) fn answer_of(&mut self, tcb: &Tcb) {
         self.flight = tcb.in_flight_range();
+    }
+
+    /// It is to tell of what came in twice.
+    pub(super) const fn tell_duplicate(&mut self, block: Option<(u32, u32)>) {
+        self.duplicate = block;
     }
 
     /// Notes a frame of smoltcp's, and says whether it is to leave: a question for a MAC address is not.
@@ -206,12 +215,21 @@ fn aside<T: TxToken, R>(
 }
 
 impl Sent<'_> {
+    /// Whether a frame of this length is not written to the device at once: it may not leave, or not as smoltcp makes it.
+    const fn stops(&self, len: usize) -> bool {
+        let told = self.duplicate.is_some() && len <= ACKNOWLEDGEMENT;
+        self.replay.is_some() || may_ask(len) || told
+    }
+
     /// Lets a packet leave that was replayed, if it is wanted, or a frame that is no question for a MAC address.
     #[inline(never)]
     fn leave<T: TxToken>(&mut self, packet: &mut Draft, token: Option<T>) {
         let (Some(replay), Some(tcb)) = (&mut self.replay, &mut self.tcb) else {
             match token {
                 Some(token) => {
+                    if let Some(block) = self.duplicate {
+                        packet.put_duplicate(block, self.medium, self.checksum);
+                    }
                     let frame = packet.written();
                     if self.note(frame) {
                         token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
@@ -243,7 +261,7 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
         match token {
-            Some(token) if sent.replay.is_none() && !may_ask(len) => token.consume(len, |buffer| {
+            Some(token) if !sent.stops(len) => token.consume(len, |buffer| {
                 let result = f(buffer);
                 sent.note(buffer);
                 result

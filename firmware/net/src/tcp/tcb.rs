@@ -172,6 +172,18 @@ impl Tcb {
         self.rcv_consumed + socket.unread + usize::from(socket.finished())
     }
 
+    /// The text of a segment, if it has come in before and its sender is to be told (RFC 2883 4).
+    pub(crate) fn duplicate(
+        &self,
+        segment: &Segment<'_>,
+        socket: SocketSnapshot,
+    ) -> Option<(u32, u32)> {
+        let end = segment.seq + segment.len;
+        let known = segment.len > 0 && distance(end, self.rcv_nxt(socket)) <= 0;
+        let told = known && self.synchronized && self.loss.sack();
+        told.then_some((segment.seq.0.cast_unsigned(), end.0.cast_unsigned()))
+    }
+
     /// The window that came with the highest acknowledgement, unscaled.
     pub(crate) const fn snd_wnd(&self) -> u16 {
         self.snd_wnd
