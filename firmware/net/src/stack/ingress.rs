@@ -227,8 +227,10 @@ impl NetStack<'_> {
         };
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);
-        } else {
+        } else if segment.ack.is_some() || segment.syn || segment.rst {
             self.pass(Recipient::Nobody, bytes, transmit);
+        } else {
+            self.reset_without_ack(segment, transmit);
         }
         if self.pool.shaking() {
             self.pool.progress(self.now, &mut self.counters);
