@@ -66,6 +66,10 @@ impl NetStack<'_> {
                 self.challenge(index, before, transmit);
                 return;
             }
+            Verdict::Reset if sound => {
+                self.pass(Recipient::Nobody, bytes, transmit);
+                return;
+            }
             Verdict::Acknowledge if sound => {
                 Some(self.pool.slots[index].tcb.acknowledgement(segment, before))
             }
