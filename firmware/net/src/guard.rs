@@ -80,6 +80,10 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if bare && socket.room == 0 && probed {
             return Verdict::Acknowledge;
         }
+        // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
+        if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
+            return Verdict::Challenge;
+        }
         // Seventh, the text: there is none behind a FIN.
         if segment.len > 0 && socket.finished() && distance(segment.seq + segment.len, rcv_nxt) >= 0
         {
