@@ -28,7 +28,12 @@ impl NetStack<'_> {
             Verdict::Pass if self.absorb(index, before, segment) => {}
             Verdict::Pass => {
                 if segment.fin && segment.is_sound(self.capabilities.checksum.tcp.rx()) {
-                    self.pool.slots[index].tcb.hold_fin(segment, before);
+                    let tcb = &mut self.pool.slots[index].tcb;
+                    tcb.hold_fin(segment, before);
+                    if tcb.is_lone_fin(segment, before) {
+                        self.challenge(index, before, transmit);
+                        return;
+                    }
                 }
                 self.give(index, before, bytes, link, segment, transmit);
             }
