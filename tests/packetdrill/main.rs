@@ -74,6 +74,30 @@ fn each_expectation_of_our_scripts_can_fail() {
     assert!(passed.is_empty(), "{}", passed.join("\n"));
 }
 
+/// As a script of another stack's is read, with all that is mapped.
+#[test]
+fn a_script_of_another_stack_can_fail_by_each_flag_number_and_length() {
+    let mut tried = 0;
+    let mut passed = Vec::new();
+    for (path, mut script) in ours().into_iter().step_by(2) {
+        script.config.board = false;
+        if suite::run_apart(script.clone()).is_err() {
+            continue;
+        }
+        for (what, mutant) in mutation::mutants(&script) {
+            let counts = ["flags", "number", "acknowledgement", "length", "result"];
+            if counts.iter().any(|counted| what.ends_with(counted)) {
+                tried += 1;
+                if suite::run_apart(mutant).is_ok() {
+                    passed.push(format!("{}: {what}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(tried > 500, "{tried}");
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+}
+
 #[test]
 #[ignore = "it takes a directory of scripts"]
 fn scripts_of_others() {
