@@ -28,8 +28,8 @@ pub(crate) enum Verdict {
     Drop,
     /// Drop it, and say where the connection stands (RFC 5961 3.2, 4.2, 5.2).
     Challenge,
-    /// Drop it, and say that it belongs to nothing here (RFC 9293 3.10.7.3).
-    Reset,
+    /// Keep its FIN, and say where the connection stands.
+    Hold,
     /// Give smoltcp no more of it than its acknowledgement.
     Acknowledge,
     /// Give smoltcp a copy, with these numbers and without its FIN.
@@ -45,11 +45,6 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         return Verdict::Drop;
     }
     if !tcb.judges(socket.state) {
-        // With a FIN, smoltcp does not look at what it acknowledges.
-        let early_fin = segment.fin && !segment.rst && socket.state == State::SynSent;
-        if early_fin && segment.ack.is_some() && segment.ack != tcb.snd_max() {
-            return Verdict::Reset;
-        }
         return if segment.syn { Verdict::Begin } else { Verdict::Pass };
     }
     // First, the sequence number: whatever else is outside of the window, smoltcp answers with an ACK.
@@ -88,6 +83,11 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if segment.len > 0 && socket.finished() && distance(segment.seq + segment.len, rcv_nxt) >= 0
         {
             return Verdict::Acknowledge;
+        }
+        // A FIN that overtook the text before it; smoltcp would say nothing, and its sender has to learn of the hole
+        // (RFC 5681 4.2).
+        if segment.fin && segment.len == 0 && old == 0 && ahead > 0 && socket.unfinished() {
+            return Verdict::Hold;
         }
         if old > 0 && (segment.len > 0 || segment.fin) {
             // smoltcp would drop the text with the old ACK (RFC 5961 5.2).

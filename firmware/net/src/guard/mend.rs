@@ -53,14 +53,6 @@ impl Tcb {
         }
     }
 
-    /// Whether a segment is no more than a FIN that came before the text in front of it. smoltcp would say nothing, and its
-    /// sender has to learn of the hole (RFC 5681 4.2).
-    pub(crate) fn is_lone_fin(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> bool {
-        let ahead = distance(segment.seq, self.rcv_nxt(socket)) > 0;
-        let says_no_more = segment.len == 0 && segment.ack == Some(self.snd_una());
-        says_no_more && ahead && self.fin == Some(segment.seq)
-    }
-
     /// Whether a FIN is remembered.
     pub(crate) const fn holds_fin(&self) -> bool {
         self.fin.is_some()

@@ -28,12 +28,7 @@ impl NetStack<'_> {
             Verdict::Pass if self.absorb(index, before, segment) => {}
             Verdict::Pass => {
                 if segment.fin && segment.is_sound(self.capabilities.checksum.tcp.rx()) {
-                    let tcb = &mut self.pool.slots[index].tcb;
-                    tcb.hold_fin(segment, before);
-                    if tcb.is_lone_fin(segment, before) {
-                        self.challenge(index, before, transmit);
-                        return;
-                    }
+                    self.pool.slots[index].tcb.hold_fin(segment, before);
                 }
                 self.give(index, before, bytes, link, segment, transmit);
             }
@@ -67,12 +62,11 @@ impl NetStack<'_> {
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
         let medium = self.capabilities.medium;
         let anew = match verdict {
-            Verdict::Challenge if sound => {
+            Verdict::Challenge | Verdict::Hold if sound => {
+                if verdict == Verdict::Hold {
+                    self.pool.slots[index].tcb.hold_fin(segment, before);
+                }
                 self.challenge(index, before, transmit);
-                return;
-            }
-            Verdict::Reset if sound => {
-                self.pass(Recipient::Nobody, bytes, transmit);
                 return;
             }
             Verdict::Acknowledge if sound => {

@@ -223,7 +223,7 @@ impl NetStack<'_> {
                 }
             }
         } else {
-            self.pool.find(&ends)
+            self.pool.find(&ends).filter(|&index| !self.pool.is_stray(index, segment))
         };
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);
