@@ -10,7 +10,7 @@ fn each_test_that_a_requirement_names_is_there() {
     let (requirements, _) = page.split_once("\n## Scripts of others").unwrap();
     let mut named = 0;
     for name in page.split('`').skip(1).step_by(2) {
-        if name.ends_with(".pkt") {
+        if Path::new(name).extension().is_some_and(|extension| extension == "pkt") {
             assert!(root.join("tests/packetdrill/scripts").join(name).exists(), "{name}");
             continue;
         }

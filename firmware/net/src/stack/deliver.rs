@@ -1,12 +1,12 @@
 //! A segment's way to the socket of its connection: past the guard, and what is noted of it.
 
 use smoltcp::phy::TxToken;
-use smoltcp::wire::TcpControl;
+use smoltcp::wire::{TcpControl, TcpRepr};
 
 use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::MeteredToken;
-use crate::frame::{Frame, Link, Segment};
+use crate::frame::{FourTuple, Frame, Link, Segment};
 use crate::guard::{Verdict, judge, mend, with_segment_size};
 use crate::limits::FRAME_SIZE;
 use crate::tcp::tcb::SocketSnapshot;
@@ -119,8 +119,7 @@ impl NetStack<'_> {
         let ends = segment.received_on();
         let seq = segment.seq + segment.sequence_len() - 1;
         let syn = bare(TcpControl::Syn, &ends, seq, None, 0);
-        let syn = InjectedSegment::new(&syn, &ends, self.mac());
-        self.pass(Recipient::Nobody, syn.bytes(), transmit);
+        self.show(Recipient::Nobody, &syn, &ends, transmit);
     }
 
     /// Says where a connection stands, but not too often: an ACK that smoltcp gives to a segment which it has.
@@ -138,8 +137,20 @@ impl NetStack<'_> {
         };
         transmit.sent.answer_of(tcb);
         self.counters.challenged = self.counters.challenged.wrapping_add(1);
-        let probe = InjectedSegment::new(&probe, &ends, self.mac());
-        self.pass(Recipient::Slot(index), probe.bytes(), transmit);
+        self.show(Recipient::Slot(index), &probe, &ends, transmit);
+    }
+
+    /// Gives smoltcp a segment of our own making; what it answers leaves.
+    #[inline(never)]
+    pub(super) fn show<T: TxToken>(
+        &mut self,
+        recipient: Recipient,
+        repr: &TcpRepr<'_>,
+        ends: &FourTuple,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let segment = InjectedSegment::new(repr, ends, self.mac());
+        self.pass(recipient, segment.bytes(), transmit);
     }
 
     /// Gives a segment to the socket of its connection, and notes what that made of it.

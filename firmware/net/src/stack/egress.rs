@@ -15,7 +15,6 @@ use crate::netstat::Count;
 use crate::seq::distance;
 use crate::tcp::Phase;
 use crate::time::sooner;
-use crate::workaround::inject::InjectedSegment;
 use crate::workaround::replay::{self, Replay};
 
 /// How an egress run ended.
@@ -212,9 +211,8 @@ impl NetStack<'_> {
         let Some(token) = device.transmit(self.now) else { return false };
         let mut sent = Sent::new(&self.capabilities, self.now);
         sent.answer_of(tcb);
-        let probe = InjectedSegment::new(&probe, &ends, self.mac());
         let token = MeteredToken { token: Some(token), sent: &mut sent };
-        self.pass(Recipient::Slot(index), probe.bytes(), token);
+        self.show(Recipient::Slot(index), &probe, &ends, token);
         self.count_answer(&sent);
         true
     }
