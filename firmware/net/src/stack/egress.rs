@@ -131,8 +131,13 @@ impl NetStack<'_> {
             return !self.acknowledge(index, device);
         }
         if self.is_limited(index) {
-            // No superframe, or no segment as long as smoltcp would make: as much as there is room for.
-            return !self.replay(index, false, device);
+            // No superframe, or no segment as long as smoltcp would make: as much as there is room for. What it made and
+            // might not leave is to be sent again; and then there may be room for more.
+            let mut room = self.replay(index, false, device);
+            let sent = self.counters.frames_out;
+            room = room && self.send_again(index, device);
+            self.pool.slots[index].sends |= self.counters.frames_out != sent;
+            return !room;
         }
         let slot = &mut self.pool.slots[index];
         let sent = Sent::of(&mut slot.tcb, &self.capabilities, self.now);
