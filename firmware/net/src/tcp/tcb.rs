@@ -16,7 +16,7 @@ use crate::guard::Throttle;
 use crate::loss::Loss;
 use crate::seq::distance;
 use crate::time::WrappingInstant;
-use crate::workaround::blocks::{Block, Report};
+use crate::workaround::blocks::{Earlier, NONE_TOLD, Report};
 use sending::SMOLTCP_RTO_MIN;
 
 /// Half the sequence space, but for more than any window.
@@ -106,8 +106,8 @@ pub(crate) struct Tcb {
     rewinds: u16,
     /// The acknowledgement and the window that left last.
     acknowledged: (TcpSeqNumber, u16),
-    /// What the peer was told that it need not send again, behind a hole; the newest first.
-    pub(crate) told: [Option<Block>; 2],
+    /// What the peer was told that it need not send again, behind a hole.
+    pub(crate) told: Earlier,
     loss: Loss,
 }
 
@@ -135,7 +135,7 @@ impl Tcb {
             quiet: WrappingInstant::EARLIEST,
             rewinds: 0,
             acknowledged: (ZERO, 0),
-            told: [None; 2],
+            told: NONE_TOLD,
             loss: Loss::new(),
         }
     }
@@ -184,7 +184,7 @@ impl Tcb {
         let block = (segment.seq.0.cast_unsigned(), end.0.cast_unsigned());
         let ahead = distance(segment.seq, self.rcv_nxt(socket)) > 0;
         let report = Report { duplicate: known.then_some(block), earlier: self.told };
-        (told && (ahead || report.is_due())).then_some(report)
+        (told && ((ahead && !NONE_TOLD.is_empty()) || report.is_due())).then_some(report)
     }
 
     /// The window that came with the highest acknowledgement, unscaled.
