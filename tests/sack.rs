@@ -253,7 +253,7 @@ fn what_is_behind_holes_is_told_again_with_what_comes_after_it() {
         Some((number(begin), number(begin + 100)))
     };
     let text = client.segment(TcpControl::Psh, &[b'a'; 100]);
-    let mut tell = |solo: &mut Solo<'_>, begin: usize| {
+    let tell = |solo: &mut Solo<'_>, begin: usize| {
         solo.send(Segment { seq: client.seq + begin, ..text.clone() }.frame());
         let said = solo.said_one();
         (said.ack.expect("it acknowledges") - client.seq, said.sacked)
