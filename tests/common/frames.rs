@@ -171,7 +171,7 @@ fn ethernet(to: EthernetAddress, ethertype: EthernetProtocol, len: usize) -> Vec
 }
 
 /// Source, destination, protocol and payload of the IP packet in a frame.
-fn ip_parts(frame: &[u8]) -> Option<(IpAddress, IpAddress, IpProtocol, &[u8])> {
+pub(crate) fn ip_parts(frame: &[u8]) -> Option<(IpAddress, IpAddress, IpProtocol, &[u8])> {
     let frame = EthernetFrame::new_checked(frame).ok()?;
     match frame.ethertype() {
         EthernetProtocol::Ipv4 => {

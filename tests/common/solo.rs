@@ -53,6 +53,8 @@ pub(crate) struct Solo<'a> {
     /// How many frames the NIC takes in one poll.
     pub(crate) room: usize,
     pub(crate) polls: u64,
+    /// Every frame of the board's as it was on the wire, with its time, if somebody wants them.
+    pub(crate) frames: Option<Vec<(Instant, Vec<u8>)>>,
     deadline: Option<Instant>,
 }
 
@@ -62,15 +64,14 @@ impl<'a> Solo<'a> {
     }
 
     pub(crate) fn with(config: &NetConfig, memory: &'a mut SoloMemory<'a>, seed: u64) -> Self {
+        let SoloMemory(storage, sockets) = memory;
+        Self::on(|end| NetStack::new(config, end, Instant::ZERO, seed, &mut **storage, sockets))
+    }
+
+    /// Of the stack that is made for this end of the wire.
+    pub(crate) fn on(board: impl FnOnce(&mut End<'_>) -> NetStack<'a>) -> Self {
         let mut wire = Wire::default();
-        let board = NetStack::new(
-            config,
-            &mut wire.end(Side::Board),
-            Instant::ZERO,
-            seed,
-            &mut *memory.0,
-            &mut memory.1,
-        );
+        let board = board(&mut wire.end(Side::Board));
         Self {
             board,
             clock: VirtualClock::new(),
@@ -82,6 +83,7 @@ impl<'a> Solo<'a> {
             answers: |_| true,
             room: usize::MAX,
             polls: 0,
+            frames: None,
             deadline: Some(Instant::ZERO),
         }
     }
@@ -112,6 +114,9 @@ impl<'a> Solo<'a> {
         let now = self.clock.now();
         let frames: Vec<_> = self.wire.in_flight(Side::Peer).drain(..).collect();
         for InFlight { frame, .. } in frames {
+            if let Some(frames) = &mut self.frames {
+                frames.push((now, frame.clone()));
+            }
             if let Some(segment) = Segment::parse(&frame) {
                 self.heard.push((now, segment));
             } else if let Some(datagram) = Datagram::parse(&frame) {

@@ -22,6 +22,12 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("sudo apt-get install -y netcat-openbsd", ".ci/run", "netcat-openbsd"),
     // The same tests, from a file that includes them.
     ("cargo test --example own_service", "tests/examples.rs", "mod own_service;"),
+    // A directory that is not in the repository.
+    (
+        "PACKETDRILL_SCRIPTS=/path cargo test --test packetdrill -- --ignored --nocapture",
+        "tests/packetdrill/main.rs",
+        "PACKETDRILL_SCRIPTS",
+    ),
     // The same pages, not opened.
     ("cargo doc --open -p tapboard-firmware", ".ci/run", "cargo doc"),
     // All of it; this is a part.

@@ -28,6 +28,8 @@ pub(crate) enum Verdict {
     Drop,
     /// Drop it, and say where the connection stands (RFC 5961 3.2, 4.2, 5.2).
     Challenge,
+    /// Keep its FIN, and say where the connection stands.
+    Hold,
     /// Give smoltcp no more of it than its acknowledgement.
     Acknowledge,
     /// Give smoltcp a copy, with these numbers and without its FIN.
@@ -73,10 +75,19 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if bare && socket.room == 0 && probed {
             return Verdict::Acknowledge;
         }
+        // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
+        if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
+            return Verdict::Challenge;
+        }
         // Seventh, the text: there is none behind a FIN.
         if segment.len > 0 && socket.finished() && distance(segment.seq + segment.len, rcv_nxt) >= 0
         {
             return Verdict::Acknowledge;
+        }
+        // A FIN that overtook the text before it; smoltcp would say nothing, and its sender has to learn of the hole
+        // (RFC 5681 4.2).
+        if segment.fin && segment.len == 0 && old == 0 && ahead > 0 && socket.unfinished() {
+            return Verdict::Hold;
         }
         if old > 0 && (segment.len > 0 || segment.fin) {
             // smoltcp would drop the text with the old ACK (RFC 5961 5.2).

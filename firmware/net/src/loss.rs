@@ -233,6 +233,9 @@ impl Loss {
     /// Whether `len` more bytes may be under way.
     fn room(&self, len: u32) -> bool {
         let pipe = self.board.pipe();
-        pipe == 0 || self.probe || pipe + len <= self.window.size()
+        // RFC 3042: what a peer without SACK has said twice has left the path.
+        let told = if self.recovery == Recovery::Timeout { 0 } else { self.duplicates.min(2) };
+        let window = self.window.size() + u32::from(told) * self.segment();
+        pipe == 0 || self.probe || pipe + len <= window
     }
 }

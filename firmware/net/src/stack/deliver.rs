@@ -10,7 +10,7 @@ use crate::frame::{Frame, Link, Segment};
 use crate::guard::{Verdict, judge, mend, with_segment_size};
 use crate::limits::FRAME_SIZE;
 use crate::tcp::tcb::SocketSnapshot;
-use crate::workaround::inject::InjectedSegment;
+use crate::workaround::inject::{InjectedSegment, bare};
 
 impl NetStack<'_> {
     /// Gives a segment to the socket of its connection, if the guard lets it pass.
@@ -62,7 +62,10 @@ impl NetStack<'_> {
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
         let medium = self.capabilities.medium;
         let anew = match verdict {
-            Verdict::Challenge if sound => {
+            Verdict::Challenge | Verdict::Hold if sound => {
+                if verdict == Verdict::Hold {
+                    self.pool.slots[index].tcb.hold_fin(segment, before);
+                }
                 self.challenge(index, before, transmit);
                 return;
             }
@@ -97,6 +100,27 @@ impl NetStack<'_> {
     fn drop_unacceptable(&mut self) {
         let dropped = &mut self.counters.unacceptable_dropped;
         *dropped = dropped.wrapping_add(1);
+    }
+
+    /// Answers a segment that is no connection's and acknowledges nothing (RFC 9293 3.10.7.1): with a reset that acknowledges
+    /// it, <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. smoltcp does so for a SYN alone (socket/tcp.rs:1468), so it is shown one
+    /// with that end. A listener drops it (3.10.7.2).
+    #[inline(never)]
+    pub(super) fn reset_without_ack<T: TxToken>(
+        &mut self,
+        segment: &Segment<'_>,
+        transmit: MeteredToken<'_, '_, T>,
+    ) {
+        let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
+        if !sound || self.pool.listening(segment.destination.port).is_some() {
+            self.drop_unacceptable();
+            return;
+        }
+        let ends = segment.received_on();
+        let seq = segment.seq + segment.sequence_len() - 1;
+        let syn = bare(TcpControl::Syn, &ends, seq, None, 0);
+        let syn = InjectedSegment::new(&syn, &ends, self.mac());
+        self.pass(Recipient::Nobody, syn.bytes(), transmit);
     }
 
     /// Says where a connection stands, but not too often: an ACK that smoltcp gives to a segment which it has.

@@ -223,12 +223,14 @@ impl NetStack<'_> {
                 }
             }
         } else {
-            self.pool.find(&ends)
+            self.pool.find(&ends).filter(|&index| !self.pool.is_stray(index, segment))
         };
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);
-        } else {
+        } else if segment.ack.is_some() || segment.syn || segment.rst {
             self.pass(Recipient::Nobody, bytes, transmit);
+        } else {
+            self.reset_without_ack(segment, transmit);
         }
         if self.pool.shaking() {
             self.pool.progress(self.now, &mut self.counters);

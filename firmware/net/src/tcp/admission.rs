@@ -65,7 +65,7 @@ impl Pool<'_> {
     }
 
     #[inline(never)]
-    fn listening(&self, port: u16) -> Option<usize> {
+    pub(crate) fn listening(&self, port: u16) -> Option<usize> {
         self.listeners.iter().position(|listener| listener.listening && listener.port == port)
     }
 
