@@ -12,8 +12,11 @@ mod ip;
 mod layer;
 mod link;
 mod names;
+mod pseudo;
 mod recent;
+mod tag;
 mod tcp;
+mod tunnel;
 mod udp;
 mod view;
 mod wifi;
@@ -175,7 +178,7 @@ impl Decoder {
         let mut layer = link::first(link, &mut view, &mut peeled)?;
         let (mut remarks, mut addressed) = (Vec::new(), true);
         // What is known of a packet if what is within it cannot be read.
-        let mut outer = None;
+        let (mut outer, mut name) = (None, None);
         for _ in 0..LAYERS_MAX {
             let left = match peeled.peel(layer, &mut view) {
                 Ok(next) => {
@@ -195,16 +198,38 @@ impl Decoder {
                         outer = Some(around).filter(|_| matches!(found, Found::Within(..)));
                         found
                     }
-                    None => Found::Summary(PacketSummary::Other),
+                    None => {
+                        name = view.u8(0).map(|first| first >> 4);
+                        Found::Summary(PacketSummary::Other)
+                    }
                 },
                 _ => Found::Summary(PacketSummary::Other),
             };
             match found {
                 Found::Within(next, inner) => (layer, view) = (next, inner),
                 Found::Summary(mut summary) => {
-                    if let (PacketSummary::Other, Some(around)) = (&summary, outer) {
-                        summary = around;
-                        remarks.push("what it carries is broken");
+                    if summary == PacketSummary::Other {
+                        let cut = !view.whole();
+                        (summary, remarks) = match (outer, name) {
+                            (Some(around), _) => {
+                                (around, [&remarks[..], &["what it carries is broken"]].concat())
+                            }
+                            (None, Some(version)) => (
+                                PacketSummary::Named(format!("IPv{version}")),
+                                vec![if cut {
+                                    "its header is cut short"
+                                } else {
+                                    "its header is broken"
+                                }],
+                            ),
+                            (None, None) if frame.is_empty() && len == 0 => {
+                                (PacketSummary::Named("empty frame".into()), remarks)
+                            }
+                            (None, None) if cut => {
+                                (PacketSummary::Named("cut short".into()), remarks)
+                            }
+                            (None, None) => (summary, remarks),
+                        };
                     }
                     let Peeled { from, to, layers } = peeled;
                     return Some(Packet { summary, from, to, layers, remarks, addressed });
@@ -239,17 +264,17 @@ impl Decoder {
                 len,
             });
         }
-        if let Some(within) = layer::within_ip(ip, peeled) {
+        if let Some(within) = tunnel::within_ip(ip, peeled) {
             return within;
         }
         let (summary, checksum) = match protocol {
             6 => match self.beginnings.read(source, destination, ip.payload) {
                 Some((segment, checksum)) => (PacketSummary::Tcp(segment), checksum),
-                None => (cut_short(ip, remarks), Checksum::Right),
+                None => (broken(ip, peeled, remarks), Checksum::Right),
             },
             17 => match read_udp(ip) {
                 Some(found) => found,
-                None => (cut_short(ip, remarks), Checksum::Right),
+                None => (broken(ip, peeled, remarks), Checksum::Right),
             },
             1 | 58 => {
                 let (message, checksum) = Icmp::read(source, destination, ip.payload);
@@ -280,8 +305,15 @@ enum Found<'a> {
     Within(Layer, View<'a>),
 }
 
-fn cut_short(ip: &Ip<'_>, remarks: &mut Vec<&'static str>) -> PacketSummary {
-    remarks.push("its header is cut short");
+/// A packet of TCP or UDP whose header cannot be read whole: its ports, if they are there.
+fn broken(ip: &Ip<'_>, peeled: &mut Peeled, remarks: &mut Vec<&'static str>) -> PacketSummary {
+    let view = ip.payload;
+    if let (Some(from), Some(to)) = (view.u16(0), view.u16(2)) {
+        peeled.layers.push(format!("port {from} > {to}"));
+    }
+    let header = if ip.protocol == 6 { 20 } else { 8 };
+    let there = view.bytes.len() >= header;
+    remarks.push(if there { "bad header length" } else { "its header is cut short" });
     PacketSummary::Ip { source: ip.from, destination: ip.to, protocol: ip.protocol }
 }
 
