@@ -147,6 +147,7 @@ fn cooked(
     (kind, address, address_len, protocol): (usize, usize, usize, usize),
     len: usize,
 ) -> Layer {
+    const RADIOTAP: u16 = 803;
     const NETLINK: u16 = 824;
     let kind = view.u16(kind);
     let address_len = match address_len {
@@ -158,9 +159,7 @@ fn cooked(
     }
     match (kind, ethertype(view, protocol, len)) {
         (Some(NETLINK), Layer::EtherType(family)) => Layer::Named(netlink(family)),
-        (Some(801), Layer::EtherType(_)) => Layer::Link(LinkType::IEEE802_11),
-        (Some(802), Layer::EtherType(_)) => Layer::Link(LinkType::IEEE802_11_PRISM),
-        (Some(803), Layer::EtherType(_)) => Layer::Link(LinkType::IEEE802_11_RADIOTAP),
+        (Some(RADIOTAP), Layer::EtherType(_)) => Layer::Link(LinkType::IEEE802_11_RADIOTAP),
         (_, Layer::EtherType(1)) => Layer::Named("IPX".into()),
         (_, Layer::EtherType(4)) => Layer::Llc,
         (_, Layer::EtherType(0x0c | 0x0d)) => pseudo::can(*view),

@@ -107,8 +107,8 @@ fn vxlan(port: u16, view: View<'_>) -> Option<Inner<'_>> {
         (4790, 3) => Layer::Ethernet,
         (4790, 4) => Layer::EtherType(0x894f),
         (4790, _) => return None,
-        // Others are not bits that anybody sets.
-        _ if flags & 0x7f != 0x08 => return None,
+        // Of the others, none matters to a receiver.
+        _ if flags & 0x08 == 0 => return None,
         _ => Layer::Ethernet,
     };
     Some((format!("VXLAN {network}"), layer, inner))
