@@ -199,6 +199,52 @@ fn numbers_and_windows_whose_beginning_is_not_known_are_marked() {
     assert!(drawn[2].contains("ACK seq=1 ack=1 win=1048576 "), "{drawn:?}");
 }
 
+#[test]
+fn of_two_answers_to_a_syn_the_first_counts_and_one_to_another_syn_is_another_connection() {
+    let answer = |seq, ack| {
+        ip("10.0.0.2", "10.0.0.1", 6, &tcp_bytes((80, 4000), (seq, ack), SYN_ACK, &[], 0), 16)
+    };
+    let mut packets = handshake();
+    packets.extend([answer(9000, 1001), tcp(true, 1, 1, ACK, 0)]);
+    let drawn = of_ethernet(&packets);
+    assert_eq!(drawn[3], "|4000 <- SYN ACK seq=4000 ack=1 - 80| after a gap");
+    assert_eq!(drawn[4], "|4000 - ACK seq=1 ack=1 -> 80| duplicate ACK 1");
+    // Its SYN was not captured.
+    let mut packets = handshake();
+    let ack =
+        ip("10.0.0.1", "10.0.0.2", 6, &tcp_bytes((4000, 80), (70_001, 9001), ACK, &[], 0), 16);
+    packets.extend([answer(9000, 70_001), ack]);
+    let drawn = of_ethernet(&packets);
+    assert_eq!(drawn[3..], [SYN_ACK_RUNG, "|4000 - ACK seq=1 ack=1 win=8192 -> 80|"]);
+}
+
+#[test]
+fn what_was_cut_within_a_header_has_its_name() {
+    let whole = ethernet(IPV4, &tcp(true, 1, 1, PSH_ACK, 1000));
+    let mut file = pcap(ETHERNET, &[vec![]]);
+    let header = file.split_off(24);
+    let mut cut = |len: usize| {
+        let mut capture = file.clone();
+        capture.extend(&header[..8]);
+        capture.extend(words(&[len as u32, whole.len() as u32]));
+        capture.extend(&whole[..len]);
+        lines(&capture)[1].clone()
+    };
+    assert!(cut(0).contains("cut short"), "{}", cut(0));
+    assert!(cut(13).contains("cut short"), "{}", cut(13));
+    for len in [15, 20, 33] {
+        assert!(cut(len).contains("IPv4") && cut(len).contains("its header is cut short"), "{len}");
+    }
+    assert!(cut(38).contains("TCP") && cut(38).contains("port 4000 > 80"), "{}", cut(38));
+    // The window was captured, and the checksum was not.
+    assert!(cut(50).contains("PSH ACK seq=1 ack=1 1000 bytes"), "{}", cut(50));
+    let mut broken = tcp(true, 1, 1, PSH_ACK, 0);
+    broken[32] = 0x40;
+    let drawn = of_ethernet(&[broken]);
+    assert_eq!(drawn, ["|- TCP ->| port 4000 > 80, bad header length"]);
+    assert!(lines(&pcap(ETHERNET, &[vec![]]))[1].contains("empty frame"));
+}
+
 fn datagram(from: u8, to: u8) -> Vec<u8> {
     let ports = (1000 + u16::from(from), 1000 + u16::from(to));
     ethernet(IPV4, &udp(&format!("10.0.0.{from}"), &format!("10.0.0.{to}"), ports, b"hi"))

@@ -341,3 +341,29 @@ fn round_trips_are_from_a_segment_to_the_acknowledgement_of_it_and_not_of_a_seco
     talk.board("A", 1, 31, 0, 100);
     assert_eq!(talk.round_trip, None);
 }
+
+#[test]
+fn a_window_probes_byte_was_seen_if_it_is_taken() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    assert_eq!(talk.board("A", 1, 11, 0, 0).marks, [Mark::ZeroWindow]);
+    talk.client_is(11, 1, &[Mark::WindowProbe]);
+    assert_eq!(talk.board("A", 1, 12, 0, 100).marks, []);
+    talk.client_is(12, 10, &[]);
+    // And if it is not, it is sent with the rest.
+    assert_eq!(talk.board("A", 1, 22, 0, 0).marks, [Mark::ZeroWindow]);
+    talk.client_is(22, 1, &[Mark::WindowProbe]);
+    assert_eq!(talk.board("A", 1, 22, 0, 100).marks, []);
+    talk.client_is(22, 10, &[]);
+    assert_eq!(talk.board("A", 1, 33, 0, 100).marks, [Mark::AckedUnseen]);
+}
+
+#[test]
+fn what_was_under_way_when_the_capture_began_is_out_of_order() {
+    let mut talk = Talk::default();
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, []);
+    talk.client_is(11, 10, &[]);
+    talk.client_is(1, 10, &[Mark::OutOfOrder]);
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    assert_eq!(talk.board("A", 1, 21, 0, 100).marks, []);
+}
