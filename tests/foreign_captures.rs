@@ -256,6 +256,11 @@ fn a_group_is_no_host() {
     group[..6].copy_from_slice(&[1, 0, 0x5e, 0, 0, 0xfb]);
     let drawn = lines(&pcap(ETHERNET, &[datagram(1, 2), datagram(1, 3), group]));
     assert_eq!(drawn[4], "|<-|- 5353>5353 mDNS 2 bytes ->| to 224.0.0.251");
+    // Nor is everybody, though one host's address is on the frame, as access points do it.
+    let all = ethernet(IPV4, &udp("10.0.0.2", "255.255.255.255", (68, 67), b"hi"));
+    let drawn = lines(&pcap(ETHERNET, &[datagram(1, 2), all]));
+    assert!(!drawn.iter().any(|line| line.ends_with(" 255.255.255.255") && !line.contains('|')));
+    assert!(drawn.last().unwrap().ends_with("to 255.255.255.255"), "{drawn:?}");
 }
 
 #[test]
@@ -327,6 +332,10 @@ fn long_times_leave_the_lanes_where_they_are_and_fit_a_document() {
     let places: Vec<_> = text.lines().skip(1).map(|line| line.find('|').unwrap()).collect();
     assert!(places.iter().all(|place| *place == places[0]) && places.len() == 4, "{text}");
     assert!(text.contains("142449787.000000 |"), "{text}");
+    // Also where time runs back.
+    let text = draw(&[section(&[1]), at(2_000_000, &there), at(0, &back)].concat()).text;
+    let places: Vec<_> = text.lines().skip(1).map(|line| line.find('|').unwrap()).collect();
+    assert!(text.contains("-2000000.000000 |") && places[0] == places[1], "{text}");
     let scratch = Scratch::new();
     let path = scratch.path("long.pcapng");
     fs::write(&path, &file).unwrap();

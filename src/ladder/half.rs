@@ -25,10 +25,10 @@ pub(super) fn after(a: u32, b: u32) -> bool {
     difference(a, b) > 0
 }
 
-/// Whether that little time has passed. A capture's times may be anything.
+/// Whether that little time is between the two. A capture's times may be anything.
 fn within(now: Instant, since: Instant, limit: Duration) -> bool {
     let passed = now.total_micros().saturating_sub(since.total_micros());
-    passed < limit.total_micros().cast_signed()
+    passed.unsigned_abs() < limit.total_micros()
 }
 
 /// What the last segment asked for.

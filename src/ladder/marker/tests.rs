@@ -99,6 +99,7 @@ fn the_same_frame_at_once_is_a_duplicate() {
     assert_eq!(at(11_999), [Mark::Retransmission]);
     assert_eq!(at(i64::MAX), [Mark::Retransmission]);
     assert_eq!(at(i64::MAX), [Mark::Duplicate], "such times are in files, too");
+    assert_eq!(at(5_000_000), [Mark::Retransmission], "as are those that run back");
 }
 
 #[test]
