@@ -64,6 +64,8 @@ fn what_is_not_ip_is_named() {
         (8, b"\xaa\xaa\x03\0\0\x0c\x20\0", "CDP"),
         (0x8863, b"\x11\x09\0\0\0\0", "PPPoE PADI"),
         (0x888e, b"\x01\0\0\0", "EAPOL"),
+        (0x8035, b"\0\x01\x08\0\x06\x04\0\x03\0\0\0\0\0\0", "RARP request"),
+        (0x88e5, b"\x0c\0\0\0\0\x01", "MACsec, encrypted"),
         (0x1234, b"", "EtherType 0x1234"),
     ] {
         let drawn = frame(ethertype, payload);
@@ -82,6 +84,9 @@ fn datagrams_to_known_ports_say_what_they_ask() {
     let none = b"\0\x01\x81\x83\0\x01\0\0\0\0\0\0\x07example\x03com\0\0\x01\0\x01";
     assert!(says((53, 5000), none).contains("DNS answer A example.com NXDOMAIN"));
     assert!(says((5000, 53), b"garbage").contains("DNS 7 bytes"));
+    // A tunnel's port, and no packet in it.
+    assert!(says((2152, 2152), &[0x32, 1, 0, 4, 0, 0, 0, 0]).contains("GTP 8 bytes"));
+    assert!(says((1701, 1701), &[0xc8, 2, 0, 12, 0, 0, 0, 0]).contains("L2TP 8 bytes"));
     let mut dhcp = vec![0; 240];
     dhcp[236..].copy_from_slice(&[0x63, 0x82, 0x53, 0x63]);
     dhcp.extend([53, 1, 3, 255]);
@@ -161,6 +166,10 @@ fn ipv6_extension_headers_and_fragments_are_named() {
     assert_eq!(with(0, &both), format!("{SYN_RUNG} hop-by-hop options, destination options"));
     let fragment = with(44, &[6, 0, 0, 1, 0, 0, 0x12, 0x34]);
     assert!(fragment.contains("IP fragment of TCP 0x1234: 0+20"), "{fragment}");
+    let mut cut = segment[..41].to_vec();
+    cut[5..7].copy_from_slice(&[1, 0]);
+    let drawn = lines(&pcap(ETHERNET, &[ethernet(0x86dd, &cut)]));
+    assert!(drawn[1].contains(" hop-by-hop options "), "{drawn:?}");
 }
 
 #[test]
@@ -223,7 +232,7 @@ fn what_was_cut_within_a_header_has_its_name() {
     let whole = ethernet(IPV4, &tcp(true, 1, 1, PSH_ACK, 1000));
     let mut file = pcap(ETHERNET, &[vec![]]);
     let header = file.split_off(24);
-    let mut cut = |len: usize| {
+    let cut = |len: usize| {
         let mut capture = file.clone();
         capture.extend(&header[..8]);
         capture.extend(words(&[len as u32, whole.len() as u32]));

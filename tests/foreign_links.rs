@@ -177,7 +177,7 @@ fn a_syn_is_drawn_behind_what_a_capturing_system_puts_before_a_frame() {
         (192, behind(&[0, 0, 8, 0, 105, 0, 0, 0], &data)),
         (192, behind(&[0, 0, 12, 0, 1, 0, 0, 0, 2, 0, 0, 0], &framed)),
         (197, behind(&erf(2, 18), &framed)),
-        (197, behind(&erf(0x80 | 22, 24), &syn)),
+        (197, behind(&erf(0x96, 24), &syn)),
         (205, behind(&[0, 0x0f, 0, 8, 0], &syn)),
         (206, behind(&[0, 0x18, 0x41, 3, 0xcc], &syn)),
         (219, behind(&[0, 1, 1, 64], &syn)),
@@ -229,7 +229,7 @@ fn what_stands_between_ethernet_and_ip_is_taken_off_and_named() {
         (0x22f3, before(&[0, 0x41, 0, 1, 0, 2, 0, 0, 0, 0]), "TRILL"),
         (0x8903, before(&[0, 0x41]), "FabricPath"),
         (0x8870, [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &syn[..]].concat(), ""),
-        (0x2452, wifi([8, 1], 24), ""),
+        (0x2452, wifi([8, 0x41], 24), ""),
         (IPV4, ether_ip, "EtherIP 192.0.2.1 > 192.0.2.2"),
         (IPV4, gre(0, &[0x88, 0xbe], &framed), "ERSPAN 192.0.2.1 > 192.0.2.2"),
         (

@@ -43,7 +43,7 @@ impl LinkType {
     pub const FRELAY: Self = Self(107);
     /// `OpenBSD` loopback: the protocol family in network byte order.
     pub const LOOP: Self = Self(108);
-    /// What `OpenBSD` shows of IPsec.
+    /// What `OpenBSD` shows of `IPsec`.
     pub const ENC: Self = Self(109);
     /// Linux cooked, version 1: any interface.
     pub const LINUX_SLL: Self = Self(113);

@@ -329,13 +329,25 @@ impl HalfConnection {
     fn advance(&mut self, now: Instant, start: u32, end: u32) {
         if let Some((next, _)) = self.next
             && after(start, next)
-            && self.holes.len() < HOLES_MAX
         {
+            self.make_room();
             self.holes.push((next, start));
         }
         self.quiet = false;
         self.probed = None;
         self.next = Some((end, now));
+    }
+
+    /// Forgets holes if there are too many: those that were acknowledged, or else the first.
+    fn make_room(&mut self) {
+        if self.holes.len() < HOLES_MAX {
+            return;
+        }
+        let covered = self.covered;
+        self.holes.retain(|&(_, stop)| covered.is_none_or(|covered| after(stop, covered)));
+        if self.holes.len() >= HOLES_MAX {
+            self.holes.remove(0);
+        }
     }
 
     /// Takes these numbers out of the holes; whether they were all in one.
@@ -382,8 +394,9 @@ impl HalfConnection {
             self.advance(now, number, number);
         }
         if let Some((next, _)) = self.next.filter(|_| unseen) {
+            let whole = self.view().seen == Some(next);
             self.told = Some(next);
-            self.quiet = after(number, next);
+            self.quiet = whole && after(number, next);
         }
         if self.covered.is_none_or(|covered| after(number, covered)) {
             self.covered = Some(number);

@@ -72,7 +72,8 @@ impl Peeled {
                 Layer::Llc
             }
             0x0800 | 0x86dd => Layer::Ip,
-            0x0806 => Layer::Arp,
+            // ARP and RARP.
+            0x0806 | 0x8035 => Layer::Arp,
             0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
                 let tag = view.u16(0).ok_or(Layer::Broken)?;
                 self.layers.push(format!("vlan {}", tag & 0xfff));

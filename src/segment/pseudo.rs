@@ -27,18 +27,17 @@ pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) ->
         LinkType::ENC => skipped(view, 12, Layer::Ip),
         LinkType::PFLOG => {
             // The length does not count the padding.
-            let len = view.u8(0)?;
+            let len = view.u8(0).unwrap_or(0);
             skipped(view, usize::from(len).next_multiple_of(4), Layer::Ip)
         }
         LinkType::IPNET => skipped(view, 24, Layer::Ip),
         LinkType::IPOIB => link::ethertype(view, 40, 44),
-        LinkType::NETANALYZER => skipped(view, 4, Layer::Ethernet),
+        LinkType::NETANALYZER | LinkType::BROADCOM_PREPENDED => skipped(view, 4, Layer::Ethernet),
         LinkType::NETANALYZER_TRANSPARENT => skipped(view, 12, Layer::Ethernet),
         LinkType::MPACKET if view.u8(7) == Some(0xd5) => skipped(view, 8, Layer::Ethernet),
         LinkType::MPACKET => Layer::Named("Ethernet, preempted".into()),
         LinkType::DSA | LinkType::BROADCOM => tagged(view, peeled, 4),
         LinkType::EDSA => tagged(view, peeled, 8),
-        LinkType::BROADCOM_PREPENDED => skipped(view, 4, Layer::Ethernet),
         LinkType::ERF => erf(view),
         LinkType::PPI => {
             let (len, link) = (view.array(2), little(*view, 4));
@@ -49,7 +48,7 @@ pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) ->
         LinkType::CAN => can(*view),
         LinkType::IEEE802_15_4 | LinkType::IEEE802_15_4_WITHOUT_FCS => wpan(*view),
         LinkType::IEEE802_15_4_TAP => {
-            let len = view.array(2).map(u16::from_le_bytes)?;
+            let len = view.array(2).map_or(0, u16::from_le_bytes);
             wpan(view.skip(len.into()))
         }
         LinkType(number) => return juniper(number, view),

@@ -1,9 +1,8 @@
 //! Tags between Ethernet's header and what it carries, and Ethernet within Ethernet.
 
 use super::layer::{Layer, Peeled};
-use super::link;
 use super::view::View;
-use crate::capture::LinkType;
+use super::{link, wifi};
 
 /// Bytes of Cisco's ISL before the frame.
 pub(super) const ISL_LEN: usize = 26;
@@ -64,8 +63,8 @@ fn within(number: u16, view: &mut View<'_>, peeled: &mut Peeled) -> Option<Layer
         }
         // A length that is too large to be one.
         0x8870 => return Some(Layer::Llc),
-        // What a card in monitor mode made of it.
-        0x2452 => return Some(Layer::Link(LinkType::IEEE802_11)),
+        // What a card makes of 802.11's frames.
+        0x2452 => return Some(wifi::decrypted(view, peeled)),
         _ => return None,
     };
     peeled.layers.push(name);

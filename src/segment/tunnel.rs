@@ -32,14 +32,15 @@ fn gre(view: View<'_>) -> Option<Inner<'_>> {
     const SEQUENCE: u16 = 0x1000;
     const ROUTING: u16 = 0x4000;
     let (flags, number) = (view.u16(0)?, view.u16(2)?);
+    let version = flags & 7;
     let has = |bit: u16, len: usize| if flags & bit == 0 { 0 } else { len };
-    let len = match flags & 7 {
+    let len = match version {
         0 => 4 + has(0x8000 | ROUTING, 4) + has(0x2000, 4) + has(SEQUENCE, 4),
         1 => 8 + has(SEQUENCE, 4) + has(0x0080, 4),
         _ => return None,
     };
     let mut inner = view.skip(len);
-    if flags & 7 == 0 && flags & ROUTING != 0 {
+    if version == 0 && flags & ROUTING != 0 {
         // Source routes, up to the one without any length.
         for _ in 0..LAYERS_MAX {
             let route = usize::from(inner.u8(3)?);

@@ -59,6 +59,15 @@ pub(super) fn prism(view: &mut View<'_>) -> Layer {
 }
 
 pub(super) fn frame(view: &mut View<'_>, peeled: &mut Peeled, padded: bool) -> Layer {
+    read(view, peeled, padded, false)
+}
+
+/// A frame that its card has decrypted, whatever it says of itself.
+pub(super) fn decrypted(view: &mut View<'_>, peeled: &mut Peeled) -> Layer {
+    read(view, peeled, false, true)
+}
+
+fn read(view: &mut View<'_>, peeled: &mut Peeled, padded: bool, decrypted: bool) -> Layer {
     let (Some(first), Some(flags)) = (view.u8(0), view.u8(1)) else {
         return Layer::Broken;
     };
@@ -75,7 +84,7 @@ pub(super) fn frame(view: &mut View<'_>, peeled: &mut Peeled, padded: bool) -> L
         0 => MANAGEMENT.get(subtype).unwrap_or(&"management"),
         1 => subtype.checked_sub(8).and_then(|at| CONTROL.get(at)).unwrap_or(&"control"),
         2 if subtype & 4 != 0 => &"data without data",
-        2 if flags & 0x40 != 0 => &"data, encrypted",
+        2 if flags & 0x40 != 0 && !decrypted => &"data, encrypted",
         2 => {
             let quality = subtype & 8 != 0;
             let mut len = if to_ds && from_ds { 30 } else { 24 };
