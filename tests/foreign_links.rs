@@ -211,6 +211,8 @@ fn what_stands_between_ethernet_and_ip_is_taken_off_and_named() {
         packet[20..22].copy_from_slice(&flags.to_be_bytes());
         packet
     };
+    let mut decrypted = wifi([8, 0x41], 32);
+    decrypted[27] = 0x20;
     let mut ether_ip = ip("192.0.2.1", "192.0.2.2", 97, &before(&[0x30, 0]), 0);
     ether_ip[20..22].copy_from_slice(&[0x30, 0]);
     let nsh = |next, rest: &[u8]| [&[0x0f, 0xc2, 2, next, 0, 0, 7, 255][..], rest].concat();
@@ -229,7 +231,8 @@ fn what_stands_between_ethernet_and_ip_is_taken_off_and_named() {
         (0x22f3, before(&[0, 0x41, 0, 1, 0, 2, 0, 0, 0, 0]), "TRILL"),
         (0x8903, before(&[0, 0x41]), "FabricPath"),
         (0x8870, [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &syn[..]].concat(), ""),
-        (0x2452, wifi([8, 0x41], 24), ""),
+        (0x2452, wifi([8, 0x41], 28), ""),
+        (0x2452, decrypted, ""),
         (IPV4, ether_ip, "EtherIP 192.0.2.1 > 192.0.2.2"),
         (IPV4, gre(0, &[0x88, 0xbe], &framed), "ERSPAN 192.0.2.1 > 192.0.2.2"),
         (

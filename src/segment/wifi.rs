@@ -92,6 +92,10 @@ fn read(view: &mut View<'_>, peeled: &mut Peeled, padded: bool, decrypted: bool)
                 // Its own field, and with the order flag the one for high throughput.
                 len += if flags & 0x80 == 0 { 2 } else { 6 };
             }
+            // What encryption puts before the data: longer, if the bit for that is set.
+            if flags & 0x40 != 0 {
+                len += if view.u8(len + 3).is_some_and(|key| key & 0x20 != 0) { 8 } else { 4 };
+            }
             // Several of them in one: the first.
             let aggregated = quality
                 && view
