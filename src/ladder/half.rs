@@ -394,7 +394,7 @@ impl HalfConnection {
             self.advance(now, number, number);
         }
         if let Some((next, _)) = self.next.filter(|_| unseen) {
-            let whole = self.view().seen == Some(next);
+            let whole = self.view().seen.is_some_and(|seen| !after(next, seen));
             self.told = Some(next);
             self.quiet = whole && after(number, next);
         }

@@ -368,3 +368,35 @@ fn what_was_under_way_when_the_capture_began_is_out_of_order() {
     talk.client_is(1, 10, &[Mark::Retransmission]);
     assert_eq!(talk.board("A", 1, 21, 0, 100).marks, []);
 }
+
+#[test]
+fn of_many_gaps_the_acknowledged_ones_are_forgotten_first() {
+    let wide = |seq| Segment { window: 10_000, ..segment(true, "A", seq, 1, 10, 0) };
+    let mut talk = Talk::established();
+    for gap in 0..100 {
+        assert_eq!(talk.look(&wide(20 * gap + 11)).marks, [Mark::Gap]);
+        let answer = talk.board("A", 1, 20 * gap + 21, 0, 10_000);
+        assert_eq!(answer.marks, [Mark::AckedUnseen], "{gap}");
+    }
+    let mut talk = Talk::established();
+    talk.board("A", 1, 1, 0, 10_000);
+    // All at once, so that whatever is known to be missing is out of order.
+    let mut at_once = |seq| {
+        talk.millis -= 1;
+        talk.look(&wide(seq)).marks
+    };
+    for gap in 0..100 {
+        assert_eq!(at_once(20 * gap + 11), [Mark::Gap]);
+    }
+    assert_eq!(at_once(20 * 99 + 1), [Mark::OutOfOrder]);
+    assert_eq!(at_once(1), [Mark::Retransmission], "of the first nothing is known any more");
+}
+
+#[test]
+fn an_acknowledgement_beyond_a_gap_and_all_that_was_seen_does_not_silence_the_next_one() {
+    let mut talk = Talk::established();
+    talk.client_is(11, 10, &[Mark::Gap]);
+    assert_eq!(talk.board("A", 1, 51, 0, 100).marks, [Mark::AckedUnseen]);
+    assert_eq!(talk.board("A", 1, 101, 0, 100).marks, [Mark::AckedUnseen]);
+    assert_eq!(talk.board("A", 1, 151, 0, 100).marks, []);
+}
