@@ -330,24 +330,15 @@ impl HalfConnection {
         if let Some((next, _)) = self.next
             && after(start, next)
         {
-            self.make_room();
+            if self.holes.len() >= HOLES_MAX {
+                // The first one, which is the first to have been acknowledged.
+                self.holes.remove(0);
+            }
             self.holes.push((next, start));
         }
         self.quiet = false;
         self.probed = None;
         self.next = Some((end, now));
-    }
-
-    /// Forgets holes if there are too many: those that were acknowledged, or else the first.
-    fn make_room(&mut self) {
-        if self.holes.len() < HOLES_MAX {
-            return;
-        }
-        let covered = self.covered;
-        self.holes.retain(|&(_, stop)| covered.is_none_or(|covered| after(stop, covered)));
-        if self.holes.len() >= HOLES_MAX {
-            self.holes.remove(0);
-        }
     }
 
     /// Takes these numbers out of the holes; whether they were all in one.

@@ -370,7 +370,7 @@ fn what_was_under_way_when_the_capture_began_is_out_of_order() {
 }
 
 #[test]
-fn of_many_gaps_the_acknowledged_ones_are_forgotten_first() {
+fn of_many_gaps_the_first_is_forgotten_and_the_last_is_known() {
     let wide = |seq| Segment { window: 10_000, ..segment(true, "A", seq, 1, 10, 0) };
     let mut talk = Talk::established();
     for gap in 0..100 {
