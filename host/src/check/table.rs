@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::check::failure::Seen;
 use crate::check::plan::CheckPlan;
-use crate::check::{reset, shell, tcp, telemetry, udp};
+use crate::check::{reset, shell, tcp, telemetry, udp, wake};
 
 /// One check.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ const fn check(
 }
 
 /// All checks.
-pub static CHECKS: [Check; 15] = [
+pub static CHECKS: [Check; 17] = [
     check(
         "echo",
         "what is sent to port 7 comes back",
@@ -93,6 +93,21 @@ pub static CHECKS: [Check; 15] = [
         "a connection on which nothing happens for a while is kept",
         "a timeout that counts from the last data, or a sleep that no frame ends",
         tcp::idle,
+    ),
+    check(
+        "round-trip",
+        "half of the lone pings to port 7 are answered within 5 ms of the quickest one",
+        "does a frame end the board's sleep, or does it wait for a timer? The receive interrupt has to be enabled \
+         in the MAC and in the interrupt controller, and a MAC that stopped because it was full started again. If \
+         it is the network, --round-trip says how slow that may be",
+        wake::round_trip,
+    ),
+    check(
+        "asleep",
+        "with nothing to do, the board sleeps for three quarters of the time",
+        "what keeps it awake: an interrupt that is never cleared in the MAC and comes again at once, a tick, or a \
+         MAC that always has something pending",
+        wake::asleep,
     ),
     check(
         "udp-echo",
