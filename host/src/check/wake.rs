@@ -86,7 +86,9 @@ fn asleep_ms(wire: &mut Wire) -> Result<Option<u64>, String> {
     let text = answer(wire, "stats")?;
     let values = text.lines().find_map(|line| line.trim_start().strip_prefix(COUNTER));
     values
-        .map(|value| value.trim().parse().map_err(|_| format!("{COUNTER} is not a number in `stats`")))
+        .map(|value| {
+            value.trim().parse().map_err(|_| format!("{COUNTER} is not a number in `stats`"))
+        })
         .transpose()
 }
 
@@ -95,12 +97,14 @@ pub(super) fn asleep(plan: &CheckPlan) -> Seen {
     answer(&mut wire, "the greeting")?;
     let begun = clock::now();
     let Some(before) = asleep_ms(&mut wire)? else {
-        let why = format!("its `stats` have no `{COUNTER}`: nobody tells its firmware when it sleeps");
+        let why =
+            format!("its `stats` have no `{COUNTER}`: nobody tells its firmware when it sleeps");
         return Err(CheckFailure::Unseen(why));
     };
     quiet(&mut wire, WATCHED).map_err(|seen| format!("while it is watched, {seen}"))?;
     let asked = clock::now();
-    let after = asleep_ms(&mut wire)?.ok_or_else(|| format!("`{COUNTER}` has gone from `stats`"))?;
+    let after =
+        asleep_ms(&mut wire)?.ok_or_else(|| format!("`{COUNTER}` has gone from `stats`"))?;
     // On a chip it begins anew after seven weeks.
     let slept = if after < before { after + (1 << 32) - before } else { after - before };
     let share = slept * 100 / (asked - begun).as_millis().max(1) as u64;
