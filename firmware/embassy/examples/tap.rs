@@ -57,7 +57,8 @@ mod board {
     pub(crate) async fn boot(driver: &mut TunTapDevice) {
         let reset = Cell::new(false);
         let hardware = Hardware { led: false, reset: &reset };
-        let (mut memory, mut sockets) = (Box::new(ChipStorage::new()), Box::new(BoardSockets::new()));
+        let (mut memory, mut sockets) =
+            (Box::new(ChipStorage::new()), Box::new(BoardSockets::new()));
         let mut clock = EmbassyTime;
         let services = ServiceConfig {
             name: "embassy-tap".try_into().unwrap_or_default(),
@@ -78,7 +79,8 @@ mod board {
 
 #[cfg(target_os = "linux")]
 #[embassy_executor::main]
-async fn main(_spawner: embassy_executor::Spawner) {
+async fn main(spawner: embassy_executor::Spawner) {
+    let _ = spawner;
     let name = std::env::args().nth(1).unwrap_or_else(|| "tap0".to_owned());
     let mut driver = match embassy_net_tuntap::TunTapDevice::new(&name) {
         Ok(driver) => driver,

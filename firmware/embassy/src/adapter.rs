@@ -178,7 +178,8 @@ mod tests {
         let ours = Adapter::with(&mut driver, |device| device.capabilities());
         assert_eq!(ours.medium, Medium::Ethernet);
         assert_eq!((ours.max_transmission_unit, ours.max_burst_size), (1492, Some(3)));
-        let checksums = [ours.checksum.ipv4, ours.checksum.tcp, ours.checksum.udp, ours.checksum.icmpv4];
+        let checksums =
+            [ours.checksum.ipv4, ours.checksum.tcp, ours.checksum.udp, ours.checksum.icmpv4];
         assert!(matches!(
             checksums,
             [phy::Checksum::None, phy::Checksum::Rx, phy::Checksum::Tx, phy::Checksum::Both]

@@ -27,8 +27,11 @@ impl Drop for Running {
 fn start() -> Running {
     let test = std::env::current_exe().expect("this test has a path");
     let built = test.ancestors().nth(2).expect("it is in `deps`").join("examples/tap");
-    let mut child =
-        Command::new(built).arg("tap0").stdout(Stdio::piped()).spawn().expect("the example is built");
+    let mut child = Command::new(built)
+        .arg("tap0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the example is built");
     let output = BufReader::new(child.stdout.take().expect("a pipe"));
     let running = Running(child);
     let mut lines = output.lines();

@@ -50,7 +50,9 @@ impl Task {
 
 /// Virtual time, and the one alarm that waits for it.
 #[derive(Clone)]
-struct Time(Rc<(Cell<Instant>, RefCell<Option<(Instant, Waker)>>)>);
+struct Time(Rc<(Cell<Instant>, Alarm)>);
+
+type Alarm = RefCell<Option<(Instant, Waker)>>;
 
 impl Clock for Time {
     fn now(&mut self) -> Instant {
@@ -157,7 +159,8 @@ fn with_board(
     test: impl FnOnce(&mut Runner<'_, MTU>, &Time, &Arc<Task>, &mut dyn FnMut()),
 ) {
     with_driver(|mut runner, mut device| {
-        let (mut memory, mut sockets) = (Box::new(ChipStorage::new()), Box::new(BoardSockets::new()));
+        let (mut memory, mut sockets) =
+            (Box::new(ChipStorage::new()), Box::new(BoardSockets::new()));
         let time = Time::new();
         let telemetry = telemetry.then_some((HOST, 9000).into());
         let config = ServiceConfig { name: "board".try_into().expect("it is short"), telemetry };
@@ -248,8 +251,8 @@ fn a_call_is_sent_at_once_and_one_without_room_when_there_is_some() {
         let sockets = [2, 3].map(|last| {
             let remote = ([192, 0, 2, last], 7).into();
             let socket = shared.with(|stack| stack.udp_connect(remote));
-            let mut socket = socket.expect("a socket");
-            shared.with(|stack| stack.udp_send(&mut socket, b"?")).expect("room");
+            let socket = socket.expect("a socket");
+            shared.with(|stack| stack.udp_send(&socket, b"?")).expect("room");
             assert!(task.woken.load(Ordering::Relaxed), "a call wakes it");
             task.run(future.as_mut());
             socket
