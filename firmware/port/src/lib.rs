@@ -1,6 +1,7 @@
 //! What a port of the firmware to a chip is made of, apart from the chip's own pins and clocks.
 //!
 //! - [`ethernet`]: drivers of Ethernet MACs, as [`smoltcp::phy::Device`]s over [`Registers`];
+//! - [`dma`]: rings of buffers for a MAC that moves frames by itself;
 //! - [`clock`]: time and one-shot alarms from a 24-bit counter such as `SysTick`;
 //! - [`clint`], [`plic`]: the same from a RISC-V's timer, and the interrupts that wake it;
 //! - [`entropy`]: a seed from a noisy source;
@@ -52,6 +53,7 @@ pub mod clint;
 pub mod clock;
 #[cfg(all(target_os = "none", target_arch = "arm"))]
 pub mod cortex_m;
+pub mod dma;
 pub mod entropy;
 pub mod ethernet;
 #[cfg(target_os = "none")]

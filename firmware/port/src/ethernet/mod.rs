@@ -1,9 +1,10 @@
-//! Ethernet MACs with a FIFO that the processor reads and writes word by word; and one that is not of that kind,
-//! but can be used like them.
+//! Ethernet MACs with a FIFO that the processor reads and writes word by word; one that is not of that kind, but can be
+//! used like them; and one that moves frames by itself ([`smartfusion2`]).
 //!
-//! A driver is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of one
-//! frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers
-//! from its user, who decides where they live. A frame that is longer than smoltcp takes, or that the
+//! A driver of the first kind is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of
+//! one frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers
+//! from its user, who decides where they live. One of the last kind is a [`Device`] and a [`Mac`] over
+//! [`dma::Ring`](crate::dma::Ring)s, and copies nothing. A frame that is longer than smoltcp takes, or that the
 //! chip calls bad, never gets out of it.
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
@@ -13,6 +14,7 @@ use tapboard_firmware::config::FRAME_SIZE;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod lan9118;
+pub mod smartfusion2;
 pub mod stellaris;
 #[cfg(any(test, feature = "virtio"))]
 pub mod virtio;

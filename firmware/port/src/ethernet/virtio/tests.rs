@@ -2,7 +2,10 @@
 
 use std::boxed::Box;
 
-use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, frame};
+use super::super::Ethernet;
+use super::super::conformance::{
+    ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame,
+};
 use super::*;
 use crate::virtio::model::{Device, Heap};
 
@@ -58,8 +61,8 @@ fn start(device: &'static Shared<Device>) -> Result<Driver, Error> {
     VirtioNet::new(device, ADDRESS, buffers)
 }
 
-fn open(device: &'static Shared<Device>) -> Watched {
-    Watched { driver: start(device).unwrap(), device }
+fn open(device: &'static Shared<Device>) -> Ethernet<'static, Watched> {
+    ethernet(Watched { driver: start(device).unwrap(), device })
 }
 
 conformance!(open);
