@@ -31,7 +31,7 @@ const fn check(
 }
 
 /// All checks.
-pub static CHECKS: [Check; 17] = [
+pub static CHECKS: [Check; 18] = [
     check(
         "echo",
         "what is sent to port 7 comes back",
@@ -84,8 +84,8 @@ pub static CHECKS: [Check; 17] = [
     check(
         "large-echo",
         "every byte comes back, with both directions busy",
-        "a driver that loses or repeats frames under load: a ring that wraps, an interrupt that is \
-         acknowledged too late",
+        "a driver that loses or repeats frames under load: a ring that wraps, a receiver that stopped when it was full, \
+         an interrupt that is acknowledged too late",
         tcp::large_echo,
     ),
     check(
@@ -126,6 +126,12 @@ pub static CHECKS: [Check; 17] = [
         "a datagram to port 81, which nobody registered: ICMP port unreachable",
         "the stack answers by itself, unless the frame never gets there",
         udp::refused,
+    ),
+    check(
+        "burst",
+        "after more datagrams at once than it has room for, it is there as before",
+        "a MAC that stops when all its buffers are full says so, and has to be started again; a ring that has lost count",
+        udp::burst,
     ),
     check(
         "telemetry",

@@ -255,8 +255,7 @@ impl<R: Registers> Mac for SmartFusion2<R> {
     }
 
     fn pending(&mut self) -> bool {
-        self.has_room()
-            && (core::mem::take(&mut self.refused) || self.receive.length().is_some())
+        self.has_room() && (core::mem::take(&mut self.refused) || self.receive.length().is_some())
     }
 }
 

@@ -133,10 +133,8 @@ mod tests {
     use std::collections::VecDeque;
     use std::vec::Vec;
 
-    use super::super::conformance::{
-        ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame,
-    };
     use super::super::Ethernet;
+    use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame};
     use super::*;
 
     /// The MAC as the data sheet describes it.
@@ -281,7 +279,8 @@ mod tests {
     fn multicast_is_let_in_only_on_demand() {
         let bench = Bench::<Model, _>::new(open);
         assert_eq!(bench.shared.chip.borrow().rctl & RCTL_MULTICAST, 0);
-        let bench = Bench::<Model, _>::new(|shared| ethernet(Stellaris::new(shared, ADDRESS, true)));
+        let bench =
+            Bench::<Model, _>::new(|shared| ethernet(Stellaris::new(shared, ADDRESS, true)));
         assert_ne!(bench.shared.chip.borrow().rctl & RCTL_MULTICAST, 0);
     }
 }

@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use super::super::Ethernet;
-use super::super::conformance::{
-    ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame,
-};
+use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame};
 use super::*;
 
 const TRANSMIT_FIFO: u32 = 4608;

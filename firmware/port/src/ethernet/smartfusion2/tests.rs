@@ -185,7 +185,9 @@ conformance!(open);
 /// Whatever was taken out before or since it stopped, it goes on where it was, and frames stay in order.
 #[test]
 fn a_receiver_that_stopped_goes_on_where_it_was() {
-    for (before, after) in (0..=RECEIVE).flat_map(|before| (0..=3).map(move |after| (before, after))) {
+    for (before, after) in
+        (0..=RECEIVE).flat_map(|before| (0..=3).map(move |after| (before, after)))
+    {
         let mut bench = Bench::new(open);
         for number in 0..before {
             bench.arrive(&frame(60 + number));

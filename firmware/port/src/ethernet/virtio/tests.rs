@@ -3,9 +3,7 @@
 use std::boxed::Box;
 
 use super::super::Ethernet;
-use super::super::conformance::{
-    ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame,
-};
+use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame};
 use super::*;
 use crate::virtio::model::{Device, Heap};
 
