@@ -350,6 +350,6 @@ pub(crate) mod tests {
         assert!(ring.buffer().is_none());
         assert_eq!(ring.given(), Some(first));
         let [buffer, owner, _] = bus.words(first);
-        assert_eq!((bus.read(buffer, 60), owner), (vec![60; 60], 1 << 31 | 60));
+        assert_eq!((bus.read(buffer, 60), owner), (vec![60; 60], Plain::given(60)));
     }
 }

@@ -1,4 +1,4 @@
-//! The registers of a SmartFusion2, as QEMU's `emcraft-sf2` has them: Emcraft's M2S-FG484 module, whose boot loader has
+//! The registers of an M2S010 (`SmartFusion2`), as QEMU's `emcraft-sf2` has them: Emcraft's M2S-FG484 module, whose boot loader has
 //! started the clocks, connected the pins and let the Ethernet MAC out of its reset.
 //!
 //! The only module with `unsafe`: it is what says that a block of registers is where it is.

@@ -1,4 +1,4 @@
-//! The firmware on a SmartFusion2, a Cortex-M3 with 64 KiB of RAM whose Ethernet MAC moves frames to and from it by
+//! The firmware on an M2S010 (`SmartFusion2`), a Cortex-M3 with 64 KiB of RAM whose Ethernet MAC moves frames to and from it by
 //! itself.
 //!
 //! What a port with such a MAC changes: the chip ([`chip`]), its hardware ([`hardware`]) and serial line (`uart`), a

@@ -33,7 +33,9 @@ impl Registers for Mutant {
         let value = match (MISTAKE, offset) {
             (Mistake::NeverEnabled, IRQ_MASK) => value & !IRQ_RECEIVED,
             (Mistake::NeverCleared, RX_STATUS | TX_STATUS) => return,
-            (Mistake::NeverRestarted, RX_CTL) if core::mem::replace(&mut self.started, true) => return,
+            (Mistake::NeverRestarted, RX_CTL) if core::mem::replace(&mut self.started, true) => {
+                return;
+            }
             _ => value,
         };
         self.registers.write(offset, value);

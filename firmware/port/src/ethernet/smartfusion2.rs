@@ -1,4 +1,4 @@
-//! The Ethernet MAC of SmartFusion2 chips, which moves frames to and from RAM by itself: a [`Device`] over two rings.
+//! The Ethernet MAC of the M2S chips (`SmartFusion2`), which moves frames to and from RAM by itself: a [`Device`] over two rings.
 //!
 //! The firmware reads a frame where the MAC has put it, and writes one where the MAC takes it from. What the MAC says of
 //! a frame's length is believed as far as its buffer goes.
@@ -168,9 +168,9 @@ impl<R: Registers> SmartFusion2<R> {
         registers.write(CFG2, CFG2_100_MBIT);
         // With the checksum.
         registers.write(MAX_FRAME_LENGTH, FRAME_SIZE as u32 + 4);
-        let EthernetAddress([a, b, c, d, e, f]) = mac;
-        registers.write(STA1, u32::from_be_bytes([a, b, c, d]));
-        registers.write(STA2, u32::from_be_bytes([e, f, 0, 0]));
+        let [first @ .., fifth, sixth] = mac.0;
+        registers.write(STA1, u32::from_be_bytes(first));
+        registers.write(STA2, u32::from_be_bytes([fifth, sixth, 0, 0]));
         if !multicast {
             let ignored = registers.read(FIFO_CFG5);
             registers.write(FIFO_CFG5, ignored & !FILTER_MULTICAST);

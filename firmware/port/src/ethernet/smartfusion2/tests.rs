@@ -159,8 +159,8 @@ impl Chip for Model {
     }
 
     fn address(&self) -> EthernetAddress {
-        let [[a, b, c, d], [e, f, ..]] = self.address.map(u32::to_be_bytes);
-        EthernetAddress([a, b, c, d, e, f])
+        let bytes = self.address.map(u32::to_be_bytes).concat();
+        EthernetAddress(*bytes.first_chunk().expect("there are eight"))
     }
 
     fn line(&self) -> bool {
