@@ -302,8 +302,8 @@ pub(crate) mod tests {
         let mut ring = Ring::<Plain, N>::to_fill(memory, origin);
         let mut device = ring.address();
         for round in 0..50_usize {
-            // As many as there are, and fewer.
-            let count = round % N + 1;
+            // As many as there are, and fewer, from each place.
+            let count = (round + round / N) % N + 1;
             for number in 0..count {
                 let [buffer, owner, next] = bus.words(device);
                 assert!(Plain::is_given(owner));

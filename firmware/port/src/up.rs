@@ -121,6 +121,7 @@ mod tests {
 
         fn compare(&mut self, value: u32) {
             assert_eq!(value & !Self::MAX, 0);
+            self.pass(self.step.get());
             self.compare.set(value);
             self.pass(self.step.get());
         }
