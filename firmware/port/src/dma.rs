@@ -303,7 +303,7 @@ pub(crate) mod tests {
         let mut device = ring.address();
         for round in 0..50_usize {
             // As many as there are, and fewer, from each place.
-            let count = (round + round / N) % N + 1;
+            let count = [1, 1, 2, 1, 3, 2, 2][round % 7];
             for number in 0..count {
                 let [buffer, owner, next] = bus.words(device);
                 assert!(Plain::is_given(owner));
