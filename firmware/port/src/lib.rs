@@ -49,7 +49,7 @@
 //! cannot check, are all in `mmio`.
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-support"))]
 extern crate std;
 
 #[cfg(target_os = "none")]

@@ -11,8 +11,8 @@ use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use tapboard_firmware::config::FRAME_SIZE;
 
-#[cfg(test)]
-pub(crate) mod conformance;
+#[cfg(any(test, feature = "test-support"))]
+pub mod conformance;
 pub mod lan9118;
 pub mod smartfusion2;
 pub mod stellaris;
@@ -147,7 +147,7 @@ impl<F: Fifo> Device for Ethernet<'_, F> {
 
 /// Bytes before a frame in its buffer: with them, the IP header behind the 14 bytes of Ethernet starts
 /// at a multiple of 4.
-pub(crate) const PAD: usize = 2;
+pub const PAD: usize = 2;
 
 /// A buffer for one frame.
 #[derive(Debug)]
@@ -160,8 +160,25 @@ impl Frame {
         Self([0; PAD + FRAME_SIZE])
     }
 
-    /// Reads `count` words, the first half pad; those that it has no room for are lost.
-    pub(crate) fn fill(&mut self, count: usize, mut read: impl FnMut() -> u32) {
+    /// The first `length` bytes of the frame, at most [`FRAME_SIZE`].
+    ///
+    /// # Panics
+    /// If it is longer.
+    #[must_use]
+    pub fn bytes(&self, length: usize) -> &[u8] {
+        &self.0[PAD..PAD + length]
+    }
+
+    /// As [`Frame::bytes`], to be written.
+    ///
+    /// # Panics
+    /// If it is longer.
+    pub fn bytes_mut(&mut self, length: usize) -> &mut [u8] {
+        &mut self.0[PAD..PAD + length]
+    }
+
+    /// Reads `count` words, the first half pad ([`PAD`]); those that it has no room for are lost.
+    pub fn fill(&mut self, count: usize, mut read: impl FnMut() -> u32) {
         let mut words = self.0.as_chunks_mut().0.iter_mut();
         for _ in 0..count {
             let data = read().to_le_bytes();
@@ -171,8 +188,8 @@ impl Frame {
         }
     }
 
-    /// The words of a frame of `length` bytes, the first half pad.
-    pub(crate) fn words(&self, length: usize) -> impl Iterator<Item = u32> {
+    /// The words of a frame of `length` bytes, the first half pad ([`PAD`]).
+    pub fn words(&self, length: usize) -> impl Iterator<Item = u32> {
         let words = self.0[..(PAD + length).next_multiple_of(4)].as_chunks().0;
         words.iter().map(|&word| u32::from_le_bytes(word))
     }

@@ -134,7 +134,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::super::Ethernet;
-    use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame};
+    use super::super::conformance::{ADDRESS, Bench, Chip, Shared, ethernet, frame};
     use super::*;
 
     /// The MAC as the data sheet describes it.
@@ -259,7 +259,7 @@ mod tests {
         ethernet(Stellaris::new(shared, ADDRESS, false))
     }
 
-    conformance!(open);
+    crate::conformance!(open);
 
     #[test]
     fn a_length_that_cannot_be_empties_the_fifo() {

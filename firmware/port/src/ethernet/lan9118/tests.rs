@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::vec::Vec;
 
 use super::super::Ethernet;
-use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame};
+use super::super::conformance::{ADDRESS, Bench, Chip, Shared, ethernet, frame};
 use super::*;
 
 const TRANSMIT_FIFO: u32 = 4608;
@@ -192,7 +192,7 @@ fn open(shared: &'static Shared<Model>) -> Interface {
     ethernet(Lan9118::new(shared, ADDRESS, false).unwrap())
 }
 
-conformance!(open);
+crate::conformance!(open);
 
 #[test]
 fn a_frame_with_an_error_makes_way_for_the_next() {

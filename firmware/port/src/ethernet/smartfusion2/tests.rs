@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::vec::Vec;
 
-use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, frame};
+use super::super::conformance::{ADDRESS, Bench, Chip, Shared, frame};
 use super::*;
 use crate::dma::tests::Bus;
 
@@ -180,7 +180,7 @@ fn open(shared: &'static Shared<Model>) -> Interface {
     start(shared, false)
 }
 
-conformance!(open);
+crate::conformance!(open);
 
 /// Whatever was taken out before or since it stopped, it goes on where it was, and frames stay in order.
 #[test]

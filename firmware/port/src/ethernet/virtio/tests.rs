@@ -3,7 +3,7 @@
 use std::boxed::Box;
 
 use super::super::Ethernet;
-use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, ethernet, frame};
+use super::super::conformance::{ADDRESS, Bench, Chip, Shared, ethernet, frame};
 use super::*;
 use crate::virtio::model::{Device, Heap};
 
@@ -63,7 +63,7 @@ fn open(device: &'static Shared<Device>) -> Ethernet<'static, Watched> {
     ethernet(Watched { driver: start(device).unwrap(), device })
 }
 
-conformance!(open);
+crate::conformance!(open);
 
 #[test]
 fn buffers_go_round_for_ever() {
