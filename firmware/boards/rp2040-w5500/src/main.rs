@@ -1,5 +1,5 @@
-//! The firmware on an RP2040 with a W5500 on SPI 0: WIZnet's W5500-EVB-Pico. Both drivers are embassy's; what is here is
-//! which pin is which, the `Board`, and two tasks.
+//! The firmware on an RP2040 with a W5500 on SPI 0: a W5500-EVB-Pico. Both drivers are embassy's; what is here is which pin
+//! is which, the `Board`, and two tasks.
 #![no_std]
 #![no_main]
 
@@ -59,7 +59,10 @@ impl Board for Hardware {
 
     /// The noise of the ring oscillator, sampled against the crystal's clock.
     fn entropy(&mut self) -> Option<u64> {
-        let ticks = || embassy_time::Instant::now().as_ticks() as u32;
+        let ticks = || {
+            let [low @ .., _, _, _, _] = embassy_time::Instant::now().as_ticks().to_le_bytes();
+            u32::from_le_bytes(low)
+        };
         entropy::gather(|| Some(RoscRng::next_u8().into()), ticks)
     }
 
@@ -78,7 +81,8 @@ async fn main(spawner: Spawner) {
     let p = embassy_rp::init(embassy_rp::config::Config::default());
     let mut config = Config::default();
     config.frequency = SPI_HZ;
-    let spi = Spi::new(p.SPI0, p.PIN_18, p.PIN_19, p.PIN_16, p.DMA_CH0, p.DMA_CH1, Interrupts, config);
+    let spi =
+        Spi::new(p.SPI0, p.PIN_18, p.PIN_19, p.PIN_16, p.DMA_CH0, p.DMA_CH1, Interrupts, config);
     let Ok(bus) = ExclusiveDevice::new(spi, Output::new(p.PIN_17, Level::High), Delay);
     let (interrupt, reset) = (Input::new(p.PIN_21, Pull::Up), Output::new(p.PIN_20, Level::High));
     let mac = BOARD_NET.mac().0;
