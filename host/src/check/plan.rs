@@ -33,7 +33,7 @@ pub struct CheckPlan {
     /// How long the idle connection is left alone.
     pub idle: Duration,
     /// The longest that half of the pings of the round trip may take; unless given, a little longer than the quickest
-    /// of them, which stands for the network.
+    /// tenth of them, which stands for the network.
     pub round_trip: Option<Duration>,
     /// Whether the board may be reset.
     pub reset: bool,

@@ -96,7 +96,7 @@ pub static CHECKS: [Check; 18] = [
     ),
     check(
         "round-trip",
-        "half of the lone pings to port 7 are answered within 5 ms of the quickest one",
+        "half of the lone pings to port 7 take at most 10 ms more than the quickest tenth",
         "does a frame end the board's sleep, or does it wait for a timer? The receive interrupt has to be enabled \
          in the MAC and in the interrupt controller, and a MAC that stopped because it was full started again. If \
          it is the network, --round-trip says how slow that may be",

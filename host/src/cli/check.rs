@@ -73,7 +73,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = parse_seconds)]
     pub idle: Duration,
 
-    /// How long half of the pings of the round trip may take, like 0.02. Unless given: 5 ms longer than the quickest,
+    /// How long half of the pings of the round trip may take, like 0.02. Unless given: 10 ms longer than the quickest tenth,
     /// so that a network that is slow for all of them counts for nothing
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub round_trip: Option<Duration>,
