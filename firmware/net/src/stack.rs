@@ -22,6 +22,7 @@ mod address;
 mod config;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
+mod deliver;
 #[cfg(feature = "dhcp")]
 mod dhcp;
 mod egress;
