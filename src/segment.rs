@@ -12,8 +12,11 @@ mod ip;
 mod layer;
 mod link;
 mod names;
+mod pseudo;
 mod recent;
+mod tag;
 mod tcp;
+mod tunnel;
 mod udp;
 mod view;
 mod wifi;
@@ -174,8 +177,9 @@ impl Decoder {
         let mut peeled = Peeled::default();
         let mut layer = link::first(link, &mut view, &mut peeled)?;
         let (mut remarks, mut addressed) = (Vec::new(), true);
-        // What is known of a packet if what is within it cannot be read.
-        let mut outer = None;
+        // What is known of a packet if what is within it cannot be read, and whether that was to be IP.
+        let (mut outer, mut is_ip) = (None, false);
+        let mut summary = PacketSummary::Other;
         for _ in 0..LAYERS_MAX {
             let left = match peeled.peel(layer, &mut view) {
                 Ok(next) => {
@@ -184,35 +188,36 @@ impl Decoder {
                 }
                 Err(left) => left,
             };
-            let found = match left {
-                Layer::Arp => Found::Summary(read_arp(view)),
-                Layer::Named(name) => Found::Summary(PacketSummary::Named(name)),
-                Layer::Ip => match Ip::read(view) {
-                    Some(ip) => {
-                        let (source, destination, protocol) = (ip.from, ip.to, ip.protocol);
-                        let around = PacketSummary::Ip { source, destination, protocol };
-                        let found = self.read_ip(&ip, &mut peeled, &mut remarks, &mut addressed);
-                        outer = Some(around).filter(|_| matches!(found, Found::Within(..)));
-                        found
-                    }
-                    None => Found::Summary(PacketSummary::Other),
-                },
-                _ => Found::Summary(PacketSummary::Other),
+            is_ip = left == Layer::Ip;
+            summary = match left {
+                Layer::Arp => read_arp(view),
+                Layer::Named(name) => PacketSummary::Named(name),
+                _ => PacketSummary::Other,
             };
-            match found {
-                Found::Within(next, inner) => (layer, view) = (next, inner),
-                Found::Summary(mut summary) => {
-                    if let (PacketSummary::Other, Some(around)) = (&summary, outer) {
-                        summary = around;
-                        remarks.push("what it carries is broken");
-                    }
-                    let Peeled { from, to, layers } = peeled;
-                    return Some(Packet { summary, from, to, layers, remarks, addressed });
+            let Some(ip) = Ip::read(view).filter(|_| is_ip) else { break };
+            match self.read_ip(&ip, &mut peeled, &mut remarks, &mut addressed) {
+                Found::Within(next, inner) => {
+                    let (source, destination, protocol) = (ip.from, ip.to, ip.protocol);
+                    outer = Some(PacketSummary::Ip { source, destination, protocol });
+                    (layer, view) = (next, inner);
+                }
+                Found::Summary(found) => {
+                    summary = found;
+                    break;
                 }
             }
         }
+        if summary == PacketSummary::Other {
+            if let Some(outer) = outer {
+                summary = outer;
+                remarks.push("what it carries is broken");
+            } else if let Some((name, remark)) = unreadable(view, is_ip, len == 0) {
+                summary = PacketSummary::Named(name);
+                remarks.extend(remark);
+            }
+        }
         let Peeled { from, to, layers } = peeled;
-        Some(Packet { summary: PacketSummary::Other, from, to, layers, remarks, addressed })
+        Some(Packet { summary, from, to, layers, remarks, addressed })
     }
 
     fn read_ip<'a>(
@@ -239,17 +244,17 @@ impl Decoder {
                 len,
             });
         }
-        if let Some(within) = layer::within_ip(ip, peeled) {
+        if let Some(within) = tunnel::within_ip(ip, peeled) {
             return within;
         }
         let (summary, checksum) = match protocol {
             6 => match self.beginnings.read(source, destination, ip.payload) {
                 Some((segment, checksum)) => (PacketSummary::Tcp(segment), checksum),
-                None => (cut_short(ip, remarks), Checksum::Right),
+                None => (broken(ip, peeled, remarks), Checksum::Right),
             },
             17 => match read_udp(ip) {
                 Some(found) => found,
-                None => (cut_short(ip, remarks), Checksum::Right),
+                None => (broken(ip, peeled, remarks), Checksum::Right),
             },
             1 | 58 => {
                 let (message, checksum) = Icmp::read(source, destination, ip.payload);
@@ -280,8 +285,29 @@ enum Found<'a> {
     Within(Layer, View<'a>),
 }
 
-fn cut_short(ip: &Ip<'_>, remarks: &mut Vec<&'static str>) -> PacketSummary {
-    remarks.push("its header is cut short");
+/// What can be said of a header that cannot be read, and what is wrong with it.
+fn unreadable(view: View<'_>, is_ip: bool, empty: bool) -> Option<(String, Option<&'static str>)> {
+    let cut = !view.whole();
+    match view.u8(0) {
+        Some(first) if is_ip => {
+            let remark = if cut { "its header is cut short" } else { "its header is broken" };
+            Some((format!("IPv{}", first >> 4), Some(remark)))
+        }
+        _ if empty => Some(("empty frame".into(), None)),
+        _ if cut => Some(("cut short".into(), None)),
+        _ => None,
+    }
+}
+
+/// A packet of TCP or UDP whose header cannot be read whole: its ports, if they are there.
+fn broken(ip: &Ip<'_>, peeled: &mut Peeled, remarks: &mut Vec<&'static str>) -> PacketSummary {
+    let view = ip.payload;
+    if let (Some(from), Some(to)) = (view.u16(0), view.u16(2)) {
+        peeled.layers.push(format!("port {from} > {to}"));
+    }
+    let header = if ip.protocol == 6 { 20 } else { 8 };
+    let there = view.bytes.len() >= header;
+    remarks.push(if there { "bad header length" } else { "its header is cut short" });
     PacketSummary::Ip { source: ip.from, destination: ip.to, protocol: ip.protocol }
 }
 

@@ -44,6 +44,7 @@ fn accept_within(
         skip: Vec::new(),
         bytes: 1_000_000,
         idle: Duration::from_millis(500),
+        round_trip: None,
         reset: true,
         listen: None,
         timeout,

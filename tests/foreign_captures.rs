@@ -46,100 +46,6 @@ fn handshake() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_syn_is_drawn_from_every_link_that_carries_ip() {
-    let with = |header: &[u8]| [header, &syn()].concat();
-    let cooked = |header: &[u8]| with(header);
-    let sll = [0, 0, 0, 1, 0, 6, 6, 0, 0, 0, 0, 1, 0, 0, 8, 0];
-    let sll2 = [8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 6, 0, 0, 0, 0, 1, 0, 0];
-    let wifi = |control: [u8; 2], len: usize| {
-        let mut header = [&control[..], &[0, 0], &[2; 6], &[4; 6], &[6; 6], &[0, 0]].concat();
-        header.resize(len, 0);
-        [&header[..], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &syn()].concat()
-    };
-    // A field of six bytes, with padding, before the packet's.
-    let logged = |family: u8, bytes: fn(u16) -> [u8; 2]| {
-        let field = |kind: u16, value: &[u8]| {
-            [&bytes(4 + value.len() as u16)[..], &bytes(kind), value].concat()
-        };
-        let mut frame = [&[family, 0, 0, 0][..], &field(10, b"x\0"), &[0, 0]].concat();
-        frame.extend(field(9, &syn()));
-        frame
-    };
-    // Radiotap of 9 bytes: flags that say the header is padded.
-    let radiotap = |frame: Vec<u8>| [&[0, 0, 9, 0, 2, 0, 0, 0, 0x20][..], &frame].concat();
-    for (link, frame) in [
-        (0, with(&[2, 0, 0, 0])),
-        (0, with(&[0, 0, 0, 2])),
-        (108, with(&[0, 0, 0, 2])),
-        (9, with(&[0xff, 3, 0, 0x21])),
-        (9, with(&[0x21])),
-        (50, with(&[0xff, 3, 0, 0x21])),
-        (50, with(&[0x0f, 0, 8, 0])),
-        (104, with(&[0x0f, 0, 8, 0])),
-        (51, with(&[0x11, 0, 0, 1, 0, 42, 0, 0x21])),
-        (12, syn()),
-        (14, syn()),
-        (101, syn()),
-        (228, syn()),
-        (100, with(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0])),
-        (105, wifi([8, 1], 24)),
-        (105, wifi([8, 2], 24)),
-        (105, wifi([8, 3], 30)),
-        (105, wifi([0x88, 2], 26)),
-        (127, radiotap(wifi([0x88, 2], 28))),
-        (113, cooked(&sll)),
-        (276, cooked(&sll2)),
-        (204, with(&[1, 0xff, 3, 0, 0x21])),
-        (8, with(&[0; 16])),
-        (10, with(&[&[0x50][..], &[2; 6], &[4; 6], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat())),
-        (106, syn()),
-        (106, with(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0])),
-        (107, with(&[0x18, 0x41, 3, 0xcc])),
-        (107, with(&[0x18, 0x40, 0x20, 0x01, 3, 0, 0xcc])),
-        (107, with(&[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0])),
-        (107, with(&[0x18, 0x41, 8, 0])),
-        (239, logged(2, u16::to_le_bytes)),
-        (239, logged(2, u16::to_be_bytes)),
-    ] {
-        let rungs = rungs(&pcap(link, &[frame]));
-        assert!(rungs[0].starts_with(SYN_RUNG) && rungs.len() == 1, "{link}: {rungs:?}");
-    }
-    let v6 = ip("fd00::1", "fd00::2", 6, &tcp_bytes((4000, 80), (7, 0), SYN, &[], 0), 16);
-    assert_eq!(lines(&pcap(229, &[v6]))[1], SYN_RUNG);
-}
-
-#[test]
-fn encapsulations_are_taken_off_and_named() {
-    let syn = syn();
-    let vlan = [&[0, 5, 8, 0], &syn[..]].concat();
-    let gre = |inner: &[u8]| ip("192.0.2.1", "192.0.2.2", 47, &[&[0, 0, 8, 0], inner].concat(), 0);
-    // GRE has no checksum where `ip` puts one: its flags are put back.
-    let mut tunnel = gre(&syn);
-    tunnel[20..22].copy_from_slice(&[0, 0]);
-    let mut nested = ip("192.0.2.1", "192.0.2.2", 4, &syn, 10);
-    nested[30..32].copy_from_slice(&syn[10..12]);
-    let vxlan = [&[8, 0, 0, 0, 0, 0, 7, 0][..], &ethernet(IPV4, &syn)].concat();
-    let llc = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &syn[..]].concat();
-    for (ethertype, payload, name) in [
-        (0x8100, vlan.clone(), "vlan 5"),
-        (0x88a8, [&[0, 9, 0x81, 0], &vlan[..]].concat(), "vlan 9, vlan 5"),
-        (0x8864, [&[0x11, 0, 0, 1, 0, 42, 0, 0x21], &syn[..]].concat(), "PPPoE session 1"),
-        (0x8847, [&[0, 1, 0, 64, 0, 1, 0x11, 64], &syn[..]].concat(), "MPLS 16 17"),
-        (llc.len() as u16, llc, ""),
-        (IPV4, tunnel, "GRE 192.0.2.1 > 192.0.2.2"),
-        (IPV4, nested, "IP in IP 192.0.2.1 > 192.0.2.2"),
-        (
-            IPV4,
-            udp("192.0.2.1", "192.0.2.2", (50_000, 4789), &vxlan),
-            "VXLAN 7 192.0.2.1 > 192.0.2.2",
-        ),
-    ] {
-        let rungs = rungs(&pcap(ETHERNET, &[ethernet(ethertype, &payload)]));
-        assert_eq!(rungs, [format!("{SYN_RUNG} {name}").trim_end()], "{ethertype:#x}");
-    }
-}
-
-#[test]
 fn a_tunnel_with_something_broken_in_it_is_still_one() {
     let broken = ip("10.0.0.1", "10.0.0.2", 41, &[0x30; 44], 10);
     assert_eq!(
@@ -158,6 +64,8 @@ fn what_is_not_ip_is_named() {
         (8, b"\xaa\xaa\x03\0\0\x0c\x20\0", "CDP"),
         (0x8863, b"\x11\x09\0\0\0\0", "PPPoE PADI"),
         (0x888e, b"\x01\0\0\0", "EAPOL"),
+        (0x8035, b"\0\x01\x08\0\x06\x04\0\x03\0\0\0\0\0\0", "RARP request"),
+        (0x88e5, b"\x0c\0\0\0\0\x01", "MACsec, encrypted"),
         (0x1234, b"", "EtherType 0x1234"),
     ] {
         let drawn = frame(ethertype, payload);
@@ -176,6 +84,9 @@ fn datagrams_to_known_ports_say_what_they_ask() {
     let none = b"\0\x01\x81\x83\0\x01\0\0\0\0\0\0\x07example\x03com\0\0\x01\0\x01";
     assert!(says((53, 5000), none).contains("DNS answer A example.com NXDOMAIN"));
     assert!(says((5000, 53), b"garbage").contains("DNS 7 bytes"));
+    // A tunnel's port, and no packet in it.
+    assert!(says((2152, 2152), &[0x32, 1, 0, 4, 0, 0, 0, 0]).contains("GTP 8 bytes"));
+    assert!(says((1701, 1701), &[0xc8, 2, 0, 12, 0, 0, 0, 0]).contains("L2TP 8 bytes"));
     let mut dhcp = vec![0; 240];
     dhcp[236..].copy_from_slice(&[0x63, 0x82, 0x53, 0x63]);
     dhcp.extend([53, 1, 3, 255]);
@@ -255,6 +166,10 @@ fn ipv6_extension_headers_and_fragments_are_named() {
     assert_eq!(with(0, &both), format!("{SYN_RUNG} hop-by-hop options, destination options"));
     let fragment = with(44, &[6, 0, 0, 1, 0, 0, 0x12, 0x34]);
     assert!(fragment.contains("IP fragment of TCP 0x1234: 0+20"), "{fragment}");
+    let mut cut = segment[..41].to_vec();
+    cut[5..7].copy_from_slice(&[1, 0]);
+    let drawn = lines(&pcap(ETHERNET, &[ethernet(0x86dd, &cut)]));
+    assert!(drawn[1].contains(" hop-by-hop options "), "{drawn:?}");
 }
 
 #[test]
@@ -293,6 +208,52 @@ fn numbers_and_windows_whose_beginning_is_not_known_are_marked() {
     assert!(drawn[2].contains("ACK seq=1 ack=1 win=1048576 "), "{drawn:?}");
 }
 
+#[test]
+fn of_two_answers_to_a_syn_the_first_counts_and_one_to_another_syn_is_another_connection() {
+    let answer = |seq, ack| {
+        ip("10.0.0.2", "10.0.0.1", 6, &tcp_bytes((80, 4000), (seq, ack), SYN_ACK, &[], 0), 16)
+    };
+    let mut packets = handshake();
+    packets.extend([answer(9000, 1001), tcp(true, 1, 1, ACK, 0)]);
+    let drawn = of_ethernet(&packets);
+    assert_eq!(drawn[3], "|4000 <- SYN ACK seq=4000 ack=1 - 80| after a gap");
+    assert_eq!(drawn[4], "|4000 - ACK seq=1 ack=1 -> 80| duplicate ACK 1");
+    // Its SYN was not captured.
+    let mut packets = handshake();
+    let ack =
+        ip("10.0.0.1", "10.0.0.2", 6, &tcp_bytes((4000, 80), (70_001, 9001), ACK, &[], 0), 16);
+    packets.extend([answer(9000, 70_001), ack]);
+    let drawn = of_ethernet(&packets);
+    assert_eq!(drawn[3..], [SYN_ACK_RUNG, "|4000 - ACK seq=1 ack=1 win=8192 -> 80|"]);
+}
+
+#[test]
+fn what_was_cut_within_a_header_has_its_name() {
+    let whole = ethernet(IPV4, &tcp(true, 1, 1, PSH_ACK, 1000));
+    let mut file = pcap(ETHERNET, &[vec![]]);
+    let header = file.split_off(24);
+    let cut = |len: usize| {
+        let mut capture = file.clone();
+        capture.extend(&header[..8]);
+        capture.extend(words(&[len as u32, whole.len() as u32]));
+        capture.extend(&whole[..len]);
+        lines(&capture)[1].clone()
+    };
+    assert!(cut(0).contains("cut short"), "{}", cut(0));
+    assert!(cut(13).contains("cut short"), "{}", cut(13));
+    for len in [15, 20, 33] {
+        assert!(cut(len).contains("IPv4") && cut(len).contains("its header is cut short"), "{len}");
+    }
+    assert!(cut(38).contains("TCP") && cut(38).contains("port 4000 > 80"), "{}", cut(38));
+    // The window was captured, and the checksum was not.
+    assert!(cut(50).contains("PSH ACK seq=1 ack=1 1000 bytes"), "{}", cut(50));
+    let mut broken = tcp(true, 1, 1, PSH_ACK, 0);
+    broken[32] = 0x40;
+    let drawn = of_ethernet(&[broken]);
+    assert_eq!(drawn, ["|- TCP ->| port 4000 > 80, bad header length"]);
+    assert!(lines(&pcap(ETHERNET, &[vec![]]))[1].contains("empty frame"));
+}
+
 fn datagram(from: u8, to: u8) -> Vec<u8> {
     let ports = (1000 + u16::from(from), 1000 + u16::from(to));
     ethernet(IPV4, &udp(&format!("10.0.0.{from}"), &format!("10.0.0.{to}"), ports, b"hi"))
@@ -304,6 +265,11 @@ fn a_group_is_no_host() {
     group[..6].copy_from_slice(&[1, 0, 0x5e, 0, 0, 0xfb]);
     let drawn = lines(&pcap(ETHERNET, &[datagram(1, 2), datagram(1, 3), group]));
     assert_eq!(drawn[4], "|<-|- 5353>5353 mDNS 2 bytes ->| to 224.0.0.251");
+    // Nor is everybody, though one host's address is on the frame, as access points do it.
+    let all = ethernet(IPV4, &udp("10.0.0.2", "255.255.255.255", (68, 67), b"hi"));
+    let drawn = lines(&pcap(ETHERNET, &[datagram(1, 2), all]));
+    assert!(!drawn.iter().any(|line| line.ends_with(" 255.255.255.255") && !line.contains('|')));
+    assert!(drawn.last().unwrap().ends_with("to 255.255.255.255"), "{drawn:?}");
 }
 
 #[test]
@@ -375,6 +341,10 @@ fn long_times_leave_the_lanes_where_they_are_and_fit_a_document() {
     let places: Vec<_> = text.lines().skip(1).map(|line| line.find('|').unwrap()).collect();
     assert!(places.iter().all(|place| *place == places[0]) && places.len() == 4, "{text}");
     assert!(text.contains("142449787.000000 |"), "{text}");
+    // Also where time runs back.
+    let text = draw(&[section(&[1]), at(2_000_000, &there), at(0, &back)].concat()).text;
+    let places: Vec<_> = text.lines().skip(1).map(|line| line.find('|').unwrap()).collect();
+    assert!(text.contains("-2000000.000000 |") && places[0] == places[1], "{text}");
     let scratch = Scratch::new();
     let path = scratch.path("long.pcapng");
     fs::write(&path, &file).unwrap();

@@ -235,3 +235,42 @@ fn what_has_come_in_twice_is_told_to_a_peer_who_knows_blocks_and_to_no_other() {
         }
     }
 }
+
+/// RFC 2018 4: an acknowledgement may be lost, so each block is told with three of them, the newest first.
+#[test]
+fn what_is_behind_holes_is_told_again_with_what_comes_after_it() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::listener(&mut solo.board, 7);
+    let mut client = Client::new("192.0.2.2:1000", 7);
+    solo.send(client.syn_with(&[2, 4, 5, 180, 4, 2, 1, 1]));
+    client.took(&solo.said_one());
+    solo.send(client.ack());
+    let socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+    solo.said();
+    let block = |begin: usize| {
+        let number = |ahead: usize| (client.seq + ahead).0.cast_unsigned();
+        Some((number(begin), number(begin + 100)))
+    };
+    let text = client.segment(TcpControl::Psh, &[b'a'; 100]);
+    let tell = |solo: &mut Solo<'_>, begin: usize| {
+        solo.send(Segment { seq: client.seq + begin, ..text.clone() }.frame());
+        let said = solo.said_one();
+        (said.ack.expect("it acknowledges") - client.seq, said.sacked)
+    };
+    assert_eq!(tell(&mut solo, 200), (0, [block(200), None, None]));
+    assert_eq!(tell(&mut solo, 400), (0, [block(400), block(200), None]));
+    assert_eq!(tell(&mut solo, 600), (0, [block(600), block(400), block(200)]));
+    assert_eq!(tell(&mut solo, 800), (0, [block(800), block(600), block(400)]));
+    // One that grows is one; one that is no more behind a hole is none.
+    let grown = block(800).map(|(begin, end)| (begin, end + 100));
+    assert_eq!(tell(&mut solo, 900), (0, [grown, block(600), None]));
+    let merged = block(600).map(|(begin, _)| (begin, grown.expect("it is one").1));
+    assert_eq!(tell(&mut solo, 700), (0, [merged, None, None]));
+    assert_eq!(tell(&mut solo, 0), (100, [block(200), merged, None]));
+    assert_eq!(tell(&mut solo, 100), (300, [block(400), merged, None]));
+    assert_eq!(tell(&mut solo, 300), (500, [merged, None, None]));
+    assert_eq!(tell(&mut solo, 500), (1000, [None; 3]));
+    client.seq += 1000;
+    solo.end(socket, listener);
+}

@@ -66,7 +66,7 @@ fn a_window_that_is_not_worth_a_segment_waits_for_more_or_for_the_timer() {
         assert_eq!(tcp::send(&mut solo.board, socket, &[b'x'; 2000]), Ok(2000));
         solo.turn();
         let mut timed = 0;
-        for window in [10, 100, 900] {
+        for window in [10, 100, 500] {
             client.window = window;
             solo.send(client.ack());
             solo.pass(SECOND / 12);
@@ -81,12 +81,17 @@ fn a_window_that_is_not_worth_a_segment_waits_for_more_or_for_the_timer() {
             solo.send(client.ack());
             solo.said();
         }
-        // All of the rest, or a quarter of the largest window, need not wait.
-        client.window = 8192;
-        solo.send(client.ack());
-        assert_eq!(lengths(solo), [2000 - timed]);
-        client.ack += 2000 - timed;
-        solo.send(client.ack());
+        // All of the rest need not wait, nor a sixteenth of the largest window.
+        for window in [512, 8192] {
+            client.window = window;
+            solo.send(client.ack());
+            let sent = (2000 - timed).min(window.into());
+            assert_eq!(lengths(solo), [sent]);
+            timed += sent;
+            client.ack += sent;
+            client.window = 0;
+            solo.send(client.ack());
+        }
     });
 }
 

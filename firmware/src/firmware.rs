@@ -1,7 +1,7 @@
 //! The firmware: a board, a stack, the services, and the superloop's one function.
 
 use smoltcp::phy::Device;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use tapboard_net::{Buffers, NetConfig, NetStack, Sockets};
 
 use crate::board::Board;
@@ -164,6 +164,13 @@ impl<'a, B: Board, V: Service<NetStack<'a>, B>> Firmware<'a, B, V> {
     pub fn link_up(&mut self) {
         self.stack.link_up();
         self.services.link_up(&mut self.stack, &mut self.board);
+    }
+
+    /// The processor has slept for `time` since the last poll, zero if it has not slept at all. Whoever drives the
+    /// firmware says so after each poll or never; the stock services count it as `asleep_ms`, which an acceptance test
+    /// looks at.
+    pub fn slept(&mut self, time: Duration) {
+        self.services.slept(time);
     }
 
     /// Closes every port and connection, so that each peer gets what is due and then a FIN. `poll` must

@@ -3,7 +3,7 @@
 //!
 //! The contract is that of [`Firmware::poll`]: it is given the time and the network interface, does what there
 //! is to do, and returns when it wants to be called again. Between two calls the processor may sleep. A port
-//! gives it a [`Device`](smoltcp::phy::Device), a [`Board`] and two statics; [`porting`] is the way there.
+//! gives it a [`Device`](smoltcp::phy::Device), a [`Board`] and three statics; [`porting`] is the way there.
 //!
 //! ```
 //! # use std::collections::VecDeque;

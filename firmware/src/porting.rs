@@ -2,24 +2,39 @@
 //!
 //! The worked example is `boards/lm3s6965evb` in this crate's directory, a Cortex-M3 with its own Ethernet MAC;
 //! QEMU runs it, so every step can be tried before there is a board. What it shares with other ports -
-//! drivers, clock, superloop - is the crate `tapboard-port` beside this one. `boards/riscv-virt` is the same on another
-//! architecture, with the interface of a virtual machine. No step needs a change here.
+//! drivers, clock, superloop - is the crate `tapboard-port` beside this one. No step needs a change there or here.
+//!
+//! | your chip has | begin with |
+//! |---|---|
+//! | a driver of embassy's (STM32, RP2040 and W5500, ESP32, nRF ...) | the crate `tapboard-embassy`: steps 4 and 5 only |
+//! | a MAC whose words the processor moves | `boards/lm3s6965evb`, or `boards/mps2-an385`, which asks its PHY |
+//! | a MAC that moves frames to and from RAM by itself | `boards/emcraft-sf2` |
+//! | another architecture, or buffers that are copied | `boards/riscv-virt` |
+//! | a HAL or PAC with vectors and handlers | `boards/beside-pac`: `tapboard-port` without its default features |
 //!
 //! # 1. A program that starts
 //!
 //! Copy the example's directory and put the chip's sizes into `memory.x`. In `chip.rs`, start the clocks and
-//! connect the pins: this is the one file with `unsafe`, which says where the registers are. Then a serial line
-//! for log messages (`uart.rs`): it is how the next steps report.
+//! connect the pins: this is the one file with `unsafe`, which says where the registers are and which number an
+//! interrupt has. Then a serial line for log messages (`uart.rs`): it is how the next steps report, in a program that is
+//! built with `--no-default-features --features log`. Without the log, a board is silent, panics included.
 //!
-//! *Done when* the board says that it is up, and a panic says where.
+//! *Done when* such a board says that it is up, and a panic says where.
 //!
 //! # 2. A clock
 //!
 //! [`Firmware::poll`](crate::Firmware::poll) wants the time since boot as an argument, at least to the
-//! millisecond, and returns when it wants to be called next. `tapboard_port::clock` makes both of any counter of
-//! 24 bits; on a Cortex-M that is `SysTick`, and nothing is left to do but to state its frequency. On a RISC-V
-//! `tapboard_port::clint` makes them of the machine timer. Any other is a `Timer`, of two functions. Do not make a
-//! periodic tick: it costs power, and latency when the loop waits for it.
+//! millisecond, and returns when it wants to be called next. A `tapboard_port::clock::Timer` is both, of two functions:
+//!
+//! | there is | use |
+//! |---|---|
+//! | `SysTick` of a Cortex-M: 24 bits, counts down, at whole MHz | `clock::Clock`; nothing is left but to state its frequency |
+//! | a timer that counts up and has a comparator, of 16 to 32 bits, at any rate | `up::UpClock`, over three functions |
+//! | the machine timer of a RISC-V | `clint::Clint` |
+//!
+//! An idle board is woken at the end of each round at the latest: every 335 ms by a `SysTick` at 50 MHz, every 35 ms at
+//! 480 MHz, every 36 minutes by 32 bits at 1 MHz. Do not make a periodic tick: it costs power, and latency when the
+//! loop waits for it.
 //!
 //! *Done when* the shell's `uptime` agrees with a watch after an hour.
 //!
@@ -37,9 +52,19 @@
 //!
 //! `tapboard_port::ethernet::Ethernet` keeps them for any chip whose FIFOs the processor moves words from and to, or
 //! whose buffers it copies (`ethernet::virtio`, where what the device says of them is not believed either): what is
-//! left to write is a `Fifo` of six functions. Write it over `tapboard_port::Registers`, with a model of the chip
-//! beside it, and `conformance!` tries it on the host: every length, every state of the transmitter, and an event
-//! between any two accesses.
+//! left to write is a `Fifo` of six functions, in the board's directory or anywhere. If a frame that waits is a level and
+//! not an event, `enable_interrupt` leaves it out while `room` is waited for: the frame cannot be taken before, and would
+//! end each sleep.
+//!
+//! For a MAC that moves frames by itself, `tapboard_port::dma::Ring` is the descriptors and buffers, without `unsafe`: a
+//! driver is a `Device` and a `Mac` over two of them, as `ethernet::smartfusion2`. Mind the four things that such a MAC
+//! does: it stops when it is full, and has to be started again where it stopped; it stops behind the last frame; its
+//! counters wrap; and it may reach only a part of the RAM, where the static of the buffers has to be. Where a cache lies
+//! between, the rings have to be in memory that is not cached.
+//!
+//! Write either over `tapboard_port::Registers`, with a model of the chip beside it, and `conformance!` tries it on the
+//! host (the feature `test-support`; `firmware/port/tests/outside.rs` is an example from the outside): every length,
+//! every state of the transmitter, more frames than there is room for, and an event between any two accesses.
 //!
 //! *Done when* those tests pass, and `ping` is answered.
 //!
@@ -71,11 +96,13 @@
 //!
 //! `tapboard_port::superloop::turn` is that, with the order that loses no wake-up: interrupts are masked, cleared,
 //! then the hardware is looked at, then the processor sleeps; one that comes after the look ends the sleep.
-//! `tapboard_port::boot::run` is all of this step: `main` hands it the parts of the four before. The processor's own
+//! It also tells the firmware how long that slept ([`Firmware::slept`](crate::Firmware::slept)), which the acceptance test
+//! reads in `stats`. `tapboard_port::boot::run` is all of this step: `main` hands it the parts of the four before. The processor's own
 //! side is there for Cortex-M and RISC-V (`tapboard_port::cortex_m`, `riscv`).
 //!
 //! *Done when* an idle board sleeps - in QEMU, below 3 % of a CPU - and `tapboard-host echo` measures less than a
-//! millisecond. Watch the deepest call stack in the log: 8 KiB are enough.
+//! millisecond. Watch the deepest call stack in the log: 6.5 KiB with IPv4, 8 with IPv6.
 //!
 //! The port is done when `tapboard-host check ADDR --reset` says so: every service, refusals, many connections, an
-//! idle one, datagrams, telemetry and a reset. What fails says where to look.
+//! idle one, whether a frame wakes the board and whether it sleeps, datagrams and a burst of them, telemetry and a reset.
+//! What fails says where to look.

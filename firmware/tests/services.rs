@@ -305,6 +305,10 @@ impl Service<NetStack<'_>, Led> for Hooks {
         self.0.push("link up".into());
     }
 
+    fn slept(&mut self, time: Duration) {
+        self.0.push(format!("slept {time}"));
+    }
+
     fn shutdown(&mut self, _stack: &mut NetStack<'_>, board: &mut Led) {
         board.set_led(false);
         self.0.push("shutdown".into());
@@ -328,15 +332,35 @@ fn every_service_of_a_tuple_is_asked_for_everything() {
     let next = net.board.poll(now, &mut net.nics[0]);
     assert!(next.is_some_and(|at| at > now && at <= now + Duration::from_secs(3)), "{next:?}");
     assert!(net.board.board().led());
+    net.board.slept(Duration::from_millis(20));
     net.board.link_up();
     net.board.shutdown();
     assert!(!net.board.board().led());
     net.board.poll(now + Duration::from_secs(9), &mut net.nics[0]);
     let (one, (other, (), _)) = net.board.services_mut();
-    let expected =
-        ["seed true", "open after 0 frames", "poll after 1 frames", "link up", "shutdown"];
+    let expected = [
+        "seed true",
+        "open after 0 frames",
+        "poll after 1 frames",
+        "slept 0.020s",
+        "link up",
+        "shutdown",
+    ];
     assert_eq!(asked(one), expected);
     assert_eq!(asked(other), expected);
+}
+
+#[test]
+fn stats_say_how_long_the_board_was_asleep_if_it_was_told() {
+    let mut memory = memory();
+    let mut net = Net::new(&mut memory, Services::new(config(), 0, Instant::ZERO));
+    assert!(!shell(&mut net, "stats").contains("asleep_ms"));
+    net.board.slept(Duration::ZERO);
+    assert!(shell(&mut net, "stats").ends_with("\r\nasleep_ms            0\r\n"));
+    for _ in 0..3 {
+        net.board.slept(Duration::from_micros(1500));
+    }
+    assert!(shell(&mut net, "stats").ends_with("\r\nasleep_ms            4\r\n"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -83,6 +84,20 @@ fn a_discarded_datagram_that_is_answered_or_refused_fails() {
     assert!(fails(board, "udp-discard").contains("bytes came back"));
     let board = Board::good().without_udp(9);
     assert!(fails(board, "udp-discard").contains("port unreachable"));
+}
+
+/// As a MAC that stops when it is full, and is not started again.
+#[test]
+fn a_board_that_a_burst_silences_fails() {
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+    let board = Board::good()
+        .udp(9, |_| {
+            TAKEN.fetch_add(1, Ordering::SeqCst);
+            false
+        })
+        .udp(7, |_| TAKEN.load(Ordering::SeqCst) < 10);
+    let seen = fails_in_time(board, "burst");
+    assert!(seen.starts_with("no answer after 2"), "{seen}");
 }
 
 // ---- Telemetry and reset -------------------------------------------------------------------------

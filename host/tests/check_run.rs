@@ -73,11 +73,11 @@ fn the_table_says_what_was_seen_and_of_a_failure_what_was_expected_and_where_to_
     assert!(lines[at].ends_with("  no prompt after the greeting: it closed (FIN)"), "{table}");
     assert!(lines[at + 1].trim_start().starts_with("expected: on port 23, help"), "{table}");
     assert!(lines[at + 2].trim_start().starts_with("look at: the prompt is a new line"), "{table}");
-    let last = "the board is not good: 10 passed, 1 failed (shell), 4 skipped (refused, udp-refused, \
+    let last = "the board is not good: 12 passed, 2 failed (shell, asleep), 4 skipped (refused, udp-refused, \
                 telemetry, reset)";
     assert_eq!(lines.last(), Some(&last));
     assert!(
-        text(Board::good(), &[]).text().contains("\nthe board is good: 12 passed, 0 failed, 3 ")
+        text(Board::good(), &[]).text().contains("\nthe board is good: 15 passed, 0 failed, 3 ")
     );
 }
 

@@ -4,6 +4,7 @@
 //! [`WINDOW_MAX`], which is what `zstd` writes unless it is told `--long` or `--ultra`.
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+use std::mem;
 
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
@@ -75,18 +76,26 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// One zstd frame after another.
+/// One zstd frame after another. What was unpacked before a damage, or where the file was cut, comes before the error.
 pub(super) struct Zstd<R> {
     from: R,
     decoder: FrameDecoder,
-    within: bool,
+    state: State,
+}
+
+/// Where the decoder stands.
+enum State {
+    Between,
+    Within,
+    Failed(io::Error),
+    Over,
 }
 
 impl<R: BufRead> Zstd<R> {
     fn new(from: R) -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(WINDOW_MAX);
-        Self { from, decoder, within: false }
+        Self { from, decoder, state: State::Between }
     }
 
     /// A file that is cut within a frame ends there, as one that is not compressed does.
@@ -118,6 +127,20 @@ impl<R: BufRead> Zstd<R> {
         }
         Ok(false)
     }
+
+    /// Unpacks a part more.
+    fn unpack(&mut self) -> io::Result<()> {
+        let strategy = BlockDecodingStrategy::UptoBytes(PART);
+        if let Err(error) = self.decoder.decode_blocks(&mut self.from, strategy) {
+            let error = self.error(&error);
+            // The decoder keeps back a window until the frame ends: it is told that here is the end. A last block
+            // without anything in it (RFC 8878, 3.1.1.2), and a checksum.
+            let end: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
+            let _ = self.decoder.decode_blocks(end, BlockDecodingStrategy::UptoBlocks(1));
+            return Err(error);
+        }
+        Ok(())
+    }
 }
 
 impl<R: BufRead> Read for Zstd<R> {
@@ -126,15 +149,25 @@ impl<R: BufRead> Read for Zstd<R> {
             if self.decoder.can_collect() > 0 {
                 return self.decoder.read(out);
             }
-            if !self.within || self.decoder.is_finished() {
-                self.within = self.begin()?;
-                if !self.within {
-                    return Ok(0);
-                }
+            if matches!(self.state, State::Within) && self.decoder.is_finished() {
+                self.state = State::Between;
             }
-            let strategy = BlockDecodingStrategy::UptoBytes(PART);
-            if let Err(error) = self.decoder.decode_blocks(&mut self.from, strategy) {
-                return Err(self.error(&error));
+            match self.state {
+                State::Between => {
+                    self.state = if self.begin()? { State::Within } else { State::Over };
+                }
+                State::Within => {
+                    if let Err(error) = self.unpack() {
+                        self.state = State::Failed(error);
+                    }
+                }
+                State::Failed(_) => {
+                    let State::Failed(error) = mem::replace(&mut self.state, State::Over) else {
+                        continue;
+                    };
+                    return Err(error);
+                }
+                State::Over => return Ok(0),
             }
         }
     }

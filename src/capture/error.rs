@@ -31,6 +31,8 @@ pub enum CaptureError {
     },
     /// The file cannot be read on.
     Read(io::Error),
+    /// There is nothing in the file, or nothing that could be unpacked.
+    Empty,
     /// The file is neither pcapng nor pcap.
     NotACapture,
     /// The file breaks the format's rules.
@@ -70,6 +72,9 @@ impl fmt::Display for CaptureError {
                 write!(f, "cannot open {}: {error}", path.display())
             }
             Self::Read(error) => write!(f, "cannot read on: {error}"),
+            Self::Empty => f.write_str(
+                "it is empty, not even a capture's header is in it: nothing was written yet, or it was cut short",
+            ),
             Self::NotACapture => f.write_str(
                 "it is neither a pcapng nor a pcap file; write one with `tapboard --pcap FILE` or \
                  `tcpdump -w FILE`, or make one of another tool's capture with `editcap OLD NEW.pcapng`",

@@ -75,7 +75,8 @@ impl<R: Read> Reader<R> {
         let unpacked = Unpacked::new(source).map_err(CaptureError::Read)?;
         let mut source = Source::new(unpacked.map_err(CaptureError::Compressed)?);
         if !source.fill(4)? {
-            return Err(CaptureError::NotACapture);
+            let empty = source.bytes.is_empty();
+            return Err(if empty { CaptureError::Empty } else { CaptureError::NotACapture });
         }
         let format = if source.u32(0) == BLOCK_SECTION {
             let mut section = Section::default();

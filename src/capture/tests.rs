@@ -311,6 +311,20 @@ fn compressed_files_are_read_cut_ones_as_far_as_they_go_and_others_named() {
     let mut reader = Reader::new(Cursor::new(&gzip[..gzip.len() - 4])).unwrap();
     assert!(reader.by_ref().all(|record| record.is_ok()));
     assert!(reader.truncated());
+    // The decoder keeps a window back until a frame ends: one block that is not compressed, without the checksum
+    // behind it, and a frame of several blocks without its end.
+    let mut unsummed = vec![0x28, 0xb5, 0x2f, 0xfd, 0x04, 7 << 3];
+    unsummed.extend(&((plain.len() as u32) << 3 | 1).to_le_bytes()[..3]);
+    unsummed.extend(&plain);
+    let long = ruzstd::encoding::compress_to_vec(
+        &plain.repeat(30)[..],
+        ruzstd::encoding::CompressionLevel::Fastest,
+    );
+    for (file, counts) in [(&unsummed[..], 100..101), (&long[..long.len() - 8], 1000..3000)] {
+        let mut reader = Reader::new(Cursor::new(file)).unwrap();
+        let read = reader.by_ref().inspect(|record| assert!(record.is_ok())).count();
+        assert!(counts.contains(&read) && reader.truncated(), "{read}");
+    }
     let mut damaged = gzip.clone();
     let checksum = damaged.len() - 6;
     damaged[checksum] ^= 0xff;
@@ -325,7 +339,9 @@ fn compressed_files_are_read_cut_ones_as_far_as_they_go_and_others_named() {
 
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
-    for bytes in [&b""[..], b"GIF", b"GIF89a; surely no capture", &[0; 100]] {
+    assert!(error(b"").contains("it is empty"));
+    assert!(error(&[0x1f, 0x8b, 8]).contains("it is empty"));
+    for bytes in [&b"GIF"[..], b"GIF89a; surely no capture", &[0; 100]] {
         assert!(error(bytes).contains("neither a pcapng nor a pcap"), "{bytes:?}");
     }
     let good = small_file();

@@ -25,10 +25,10 @@ pub(super) fn after(a: u32, b: u32) -> bool {
     difference(a, b) > 0
 }
 
-/// Whether that little time has passed. A capture's times may be anything.
+/// Whether that little time is between the two. A capture's times may be anything.
 fn within(now: Instant, since: Instant, limit: Duration) -> bool {
     let passed = now.total_micros().saturating_sub(since.total_micros());
-    passed < limit.total_micros().cast_signed()
+    passed.unsigned_abs() < limit.total_micros()
 }
 
 /// What the last segment asked for.
@@ -78,6 +78,8 @@ pub(super) struct HalfConnection {
     /// Hash and time of the last segment that took sequence numbers.
     last: Option<(u64, Instant)>,
     outstanding: Outstanding,
+    /// The number after a window probe's byte, which the peer need not take.
+    probed: Option<u32>,
 }
 
 /// What the other direction's segments say about this one.
@@ -87,6 +89,7 @@ pub(super) struct Peer {
     seen: Option<u32>,
     told: Option<u32>,
     quiet: bool,
+    probed: Option<u32>,
     acked: Option<(u32, Instant)>,
     again: u32,
     window: Option<u32>,
@@ -111,7 +114,8 @@ impl Peer {
     /// only say more of the same do not.
     pub(super) fn lacks(&self, number: u32) -> bool {
         let beyond = |limit: Option<u32>| limit.is_none_or(|limit| after(number, limit));
-        self.seen.is_some() && beyond(self.seen) && beyond(self.told) && !self.quiet
+        let taken = self.probed == Some(number);
+        self.seen.is_some() && beyond(self.seen) && beyond(self.told) && !self.quiet && !taken
     }
 
     fn has_acked(&self, number: u32) -> bool {
@@ -139,6 +143,7 @@ impl HalfConnection {
             asked: Asked::Nothing,
             last: None,
             outstanding: Outstanding::default(),
+            probed: None,
         }
     }
 
@@ -151,6 +156,7 @@ impl HalfConnection {
             seen: whole.map(|seen| self.covered.filter(|&c| after(c, seen)).unwrap_or(seen)),
             told: self.told,
             quiet: self.quiet,
+            probed: self.probed,
             acked: self.acked,
             again: self.again,
             window: self.window,
@@ -200,6 +206,12 @@ impl HalfConnection {
         self.asked = Asked::Nothing;
         let Some((next, _)) = self.next else {
             self.next = Some((segment.seq.wrapping_add(size), now));
+            // What was sent before the capture began may come yet.
+            let acked = peer.and_then(|peer| peer.acked).map(|(acked, _)| acked);
+            if let Some(acked) = acked.filter(|&acked| after(segment.seq, acked)) {
+                self.holes.push((acked, segment.seq));
+                self.covered = Some(segment.seq);
+            }
             self.last = (size > 0).then_some((hash, now));
             self.time(now, segment, size, None);
             return None;
@@ -212,7 +224,12 @@ impl HalfConnection {
         };
         match mark {
             Some(Mark::KeepAlive) => self.asked = Asked::KeepAlive,
-            Some(Mark::WindowProbe) => self.asked = Asked::WindowProbe,
+            Some(Mark::WindowProbe) => {
+                self.asked = Asked::WindowProbe;
+                if segment.len == 1 && segment.seq == next {
+                    self.probed = Some(next.wrapping_add(1));
+                }
+            }
             _ => {}
         }
         if size > 0 && mark != Some(Mark::KeepAlive) {
@@ -312,11 +329,15 @@ impl HalfConnection {
     fn advance(&mut self, now: Instant, start: u32, end: u32) {
         if let Some((next, _)) = self.next
             && after(start, next)
-            && self.holes.len() < HOLES_MAX
         {
+            if self.holes.len() >= HOLES_MAX {
+                // The first one, which is the first to have been acknowledged.
+                self.holes.remove(0);
+            }
             self.holes.push((next, start));
         }
         self.quiet = false;
+        self.probed = None;
         self.next = Some((end, now));
     }
 
@@ -360,9 +381,13 @@ impl HalfConnection {
             return None;
         }
         let number = segment.ack_number;
+        if self.probed == Some(number) {
+            self.advance(now, number, number);
+        }
         if let Some((next, _)) = self.next.filter(|_| unseen) {
+            let whole = self.view().seen.is_some_and(|seen| !after(next, seen));
             self.told = Some(next);
-            self.quiet = after(number, next);
+            self.quiet = whole && after(number, next);
         }
         if self.covered.is_none_or(|covered| after(number, covered)) {
             self.covered = Some(number);

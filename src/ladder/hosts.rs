@@ -267,7 +267,8 @@ impl Hosts {
 
     /// The host of an end that is not known to be the board.
     fn find(&mut self, end: Party) -> usize {
-        let ip = end.ip.filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
+        let no_host = |ip: &IpAddr| ip.is_unspecified() || ip.is_multicast() || is_broadcast(*ip);
+        let ip = end.ip.filter(|ip| !no_host(ip));
         let end = Party { ip, ..end };
         if let Some(endpoint) = end.endpoint {
             if let Some(&index) = self.by_endpoint.get(&endpoint) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use smoltcp::phy::Device;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Cidr;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::service::{Service, Services};
@@ -23,6 +23,11 @@ pub trait Endpoint {
 
     /// The cable has come in.
     fn link_up(&mut self) {}
+
+    /// The driver has slept for so long since the last poll.
+    fn slept(&mut self, time: Duration) {
+        let _ = time;
+    }
 
     /// Closes every connection in order, and takes no new one.
     fn shutdown(&mut self) {}
@@ -116,6 +121,10 @@ where
 
     fn link_up(&mut self) {
         self.firmware.link_up();
+    }
+
+    fn slept(&mut self, time: Duration) {
+        self.firmware.slept(time);
     }
 
     fn shutdown(&mut self) {

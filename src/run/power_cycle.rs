@@ -86,6 +86,7 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             closing = next;
             let coarse = [board, behind, limit, console].into_iter().flatten().min();
             self.sleep(&mut events, now, Until { exact: in_flight, coarse })?;
+            self.endpoint.slept(self.sleeper.take_slept());
         }
     }
 

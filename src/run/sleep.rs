@@ -42,6 +42,8 @@ pub(super) struct Sleeper {
     busy_poll: BusyPoll,
     /// How often it may go on without a look at the events.
     hurry: u32,
+    /// Time in the kernel's sleep that nobody has taken yet.
+    slept: Duration,
 }
 
 impl Sleeper {
@@ -49,7 +51,8 @@ impl Sleeper {
     pub(super) fn new(clock: RealClock) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
-        Ok(Self { poll, timer, clock, busy_poll: BusyPoll::new(Duration::ZERO), hurry: HURRY })
+        let busy_poll = BusyPoll::new(Duration::ZERO);
+        Ok(Self { poll, timer, clock, busy_poll, hurry: HURRY, slept: Duration::ZERO })
     }
 
     /// In the midst of traffic, waits awake for up to `limit`.
@@ -110,7 +113,14 @@ impl Sleeper {
         let due = self.timer.set(now, until.exact)?;
         let next = Until { exact: due, ..until }.earliest();
         let left = |next| if next > now { next - now } else { Duration::ZERO };
-        self.poll(events, next.map(left))
+        self.poll(events, next.map(left))?;
+        self.slept += self.clock.now() - now;
+        Ok(())
+    }
+
+    /// How long it has slept since this was asked last.
+    pub(super) const fn take_slept(&mut self) -> Duration {
+        std::mem::replace(&mut self.slept, Duration::ZERO)
     }
 
     fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {

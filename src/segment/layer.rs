@@ -2,9 +2,9 @@
 
 use smoltcp::wire::EthernetAddress;
 
-use super::ip::Ip;
 use super::view::View;
-use super::{Found, link, names};
+use super::{link, names, tag};
+use crate::capture::LinkType;
 
 /// Layers of a frame that are taken off; what is deeper is not looked at.
 pub(super) const LAYERS_MAX: usize = 16;
@@ -12,6 +12,8 @@ pub(super) const LAYERS_MAX: usize = 16;
 /// What comes next in a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Layer {
+    /// A frame of that link.
+    Link(LinkType),
     Ethernet,
     EtherType(u16),
     Llc,
@@ -39,6 +41,9 @@ impl Peeled {
     /// Takes off what is between a link and IP. `Err` with what is left to be shown.
     pub(super) fn peel(&mut self, layer: Layer, view: &mut View<'_>) -> Result<Layer, Layer> {
         match layer {
+            Layer::Link(link) => {
+                Ok(link::first(link, view, self).unwrap_or_else(|| Layer::Named(link.to_string())))
+            }
             Layer::Ethernet => Ok(self.ethernet(view)),
             Layer::EtherType(number) => self.ethertype(number, view),
             Layer::Llc => Ok(llc(view)),
@@ -48,6 +53,11 @@ impl Peeled {
     }
 
     fn ethernet(&mut self, view: &mut View<'_>) -> Layer {
+        if let Some(vlan) = tag::isl(*view) {
+            self.layers.push(format!("ISL vlan {vlan}"));
+            *view = view.skip(tag::ISL_LEN);
+            return Layer::Ethernet;
+        }
         // A capture of loopback has zeros, which are nobody's.
         let address = |at| view.array(at).filter(|mac| *mac != [0; 6]).map(EthernetAddress);
         (self.to, self.from) = (address(0), address(6));
@@ -62,7 +72,8 @@ impl Peeled {
                 Layer::Llc
             }
             0x0800 | 0x86dd => Layer::Ip,
-            0x0806 => Layer::Arp,
+            // ARP and RARP.
+            0x0806 | 0x8035 => Layer::Arp,
             0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
                 let tag = view.u16(0).ok_or(Layer::Broken)?;
                 self.layers.push(format!("vlan {}", tag & 0xfff));
@@ -80,7 +91,8 @@ impl Peeled {
             0x880b => Layer::Ppp,
             0x6558 => Layer::Ethernet,
             0x88cc => Layer::Named(lldp(*view)),
-            other => Layer::Named(names::ethertype(other)),
+            other => tag::tagged(other, view, self)
+                .unwrap_or_else(|| Layer::Named(names::ethertype(other))),
         })
     }
 
@@ -103,6 +115,7 @@ impl Peeled {
                 *view = view.skip(4);
                 Layer::Ethernet
             }
+            Some(1) => Layer::Named("pseudowire associated channel".into()),
             Some(_) => Layer::Ethernet,
             None => Layer::Broken,
         }
@@ -119,15 +132,36 @@ fn llc(view: &mut View<'_>) -> Layer {
         *view = view.skip(3);
         return Layer::Ip;
     }
+    if (to, from) == (0xfe, 0xfe) && view.u8(2) == Some(3) {
+        let protocol = view.u8(3);
+        *view = view.skip(4);
+        return protocol.map_or(Layer::Broken, |number| nlpid(number, view));
+    }
     if (to & 0xfe, from & 0xfe) != (0xaa, 0xaa) {
         return Layer::Named(names::llc(to & 0xfe | u8::from(to == 0xff)));
     }
     *view = view.skip(3);
-    snap(view)
+    // RFC 2684, 5.2: behind the header of a frame that is bridged over ATM stand two bytes of padding.
+    snap(view, 2)
 }
 
-/// SNAP: an organization and a number of its own.
-pub(super) fn snap(view: &mut View<'_>) -> Layer {
+/// What ISO's number says (RFC 2427 and 2684).
+pub(super) fn nlpid(number: u8, view: &mut View<'_>) -> Layer {
+    match number {
+        0xcc | 0x8e => Layer::Ip,
+        0x80 => snap(view, 0),
+        0xcf => Layer::Ppp,
+        0x08 => Layer::Named("Q.933".into()),
+        0x81 => Layer::Named("CLNP".into()),
+        0x82 => Layer::Named("ES-IS".into()),
+        0x83 => Layer::Named("IS-IS".into()),
+        0xb1 => Layer::Named("Frame Relay fragment".into()),
+        other => Layer::Named(format!("ISO protocol {other:#04x}")),
+    }
+}
+
+/// SNAP: an organization and a number of its own; before a bridged frame stands that much padding.
+fn snap(view: &mut View<'_>, padding: usize) -> Layer {
     let (Some(organization), Some(number)) = (view.array(0), view.u16(3)) else {
         return Layer::Broken;
     };
@@ -135,8 +169,9 @@ pub(super) fn snap(view: &mut View<'_>) -> Layer {
     match organization {
         // Encapsulated Ethernet, and Apple's and the bridge tunnel's of it.
         [0, 0, 0 | 0xf8] if number > 1500 => Layer::EtherType(number),
-        [0, 0x80, 0xc2] if number == 7 => {
-            *view = view.skip(2);
+        // With its check sequence, and without.
+        [0, 0x80, 0xc2] if number == 1 || number == 7 => {
+            *view = view.skip(padding);
             Layer::Ethernet
         }
         organization => Layer::Named(names::snap(organization, number)),
@@ -222,50 +257,4 @@ fn stp(view: View<'_>) -> String {
         _ => "STP",
     };
     name.to_string()
-}
-
-/// The packet within an IP packet, if it is a tunnel's.
-pub(super) fn within_ip<'a>(ip: &Ip<'a>, peeled: &mut Peeled) -> Option<Found<'a>> {
-    let view = ip.payload;
-    let (name, layer, inner) = match ip.protocol {
-        4 | 41 => ("IP in IP".to_string(), Layer::Ip, view),
-        47 => gre(view)?,
-        137 => ("MPLS in IP".to_string(), Layer::EtherType(0x8847), view),
-        17 => within_udp(view)?,
-        _ => return None,
-    };
-    peeled.layers.push(format!("{name} {} > {}", ip.from, ip.to));
-    // The addresses within are of other hosts than the tunnel's.
-    (peeled.from, peeled.to) = (None, None);
-    Some(Found::Within(layer, inner))
-}
-
-/// RFC 2784 and 2890; of version 1, PPTP's (RFC 2637).
-fn gre(view: View<'_>) -> Option<(String, Layer, View<'_>)> {
-    let (flags, number) = (view.u16(0)?, view.u16(2)?);
-    let has = |bit: u16, len: usize| if flags & bit == 0 { 0 } else { len };
-    let len = match flags & 7 {
-        0 => 4 + has(0x8000, 4) + has(0x2000, 4) + has(0x1000, 4),
-        1 => 8 + has(0x1000, 4) + has(0x0080, 4),
-        _ => return None,
-    };
-    let inner = view.skip(len);
-    // An acknowledgement alone carries nothing.
-    (inner.len > 0).then(|| ("GRE".to_string(), Layer::EtherType(number), inner))
-}
-
-/// VXLAN (RFC 7348) and Geneve (RFC 8926), by port and by what their headers have to be.
-fn within_udp(view: View<'_>) -> Option<(String, Layer, View<'_>)> {
-    let (port, first, network) = (view.u16(2)?, view.u32(8)?, view.u32(12)? >> 8);
-    match port {
-        4789 | 8472 if first == 0x0800_0000 => {
-            Some((format!("VXLAN {network}"), Layer::Ethernet, view.skip(16)))
-        }
-        6081 if first >> 30 == 0 => {
-            let options = (first >> 24 & 0x3f) as usize * 4;
-            let layer = Layer::EtherType(first as u16);
-            Some((format!("Geneve {network}"), layer, view.skip(16 + options)))
-        }
-        _ => None,
-    }
 }

@@ -2,9 +2,9 @@
 
 use smoltcp::wire::EthernetAddress;
 
-use super::layer::{Layer, Peeled};
+use super::layer::{self, Layer, Peeled};
 use super::view::View;
-use super::wifi;
+use super::{pseudo, wifi};
 use crate::capture::LinkType;
 
 /// Takes the link's header off. `None` for a link that is not read.
@@ -20,10 +20,20 @@ pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) ->
         | LinkType::IPV6 => Layer::Ip,
         LinkType::NULL | LinkType::LOOP => loopback(view),
         LinkType::PPP | LinkType::PPP_HDLC | LinkType::C_HDLC => Layer::Ppp,
-        LinkType::PPP_WITH_DIR => {
+        // The direction, and in pppd's way the control field.
+        LinkType::PPP_WITH_DIR | LinkType::C_HDLC_WITH_DIR => {
             *view = view.skip(1);
             Layer::Ppp
         }
+        LinkType::PPP_PPPD => {
+            *view = view.skip(2);
+            Layer::Ppp
+        }
+        LinkType::FRELAY_WITH_DIR => {
+            *view = view.skip(1);
+            frame_relay(view)
+        }
+        LinkType::MPLS => Layer::EtherType(0x8847),
         LinkType::PPP_ETHER => Layer::EtherType(0x8864),
         LinkType::ATM_RFC1483 => Layer::Llc,
         // Behind the frame control.
@@ -39,12 +49,13 @@ pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) ->
         }
         LinkType::FRELAY => frame_relay(view),
         LinkType::NFLOG => netfilter_log(view),
-        LinkType::LINUX_SLL => cooked(view, peeled, (6, 4, 14), 16),
-        LinkType::LINUX_SLL2 => cooked(view, peeled, (12, 11, 0), 20),
+        LinkType::LINUX_SLL | LinkType::NETLINK => cooked(view, peeled, (2, 6, 4, 14), 16),
+        LinkType::LINUX_SLL2 => cooked(view, peeled, (8, 12, 11, 0), 20),
         LinkType::APPLE_IP_OVER_IEEE1394 => ethertype(view, 16, 18),
         LinkType::IEEE802_11 => wifi::frame(view, peeled, false),
         LinkType::IEEE802_11_RADIOTAP => wifi::radiotap(view, peeled),
-        _ => return None,
+        LinkType::IEEE802_11_PRISM | LinkType::IEEE802_11_AVS => wifi::prism(view),
+        other => return pseudo::first(other, view, peeled),
     })
 }
 
@@ -87,25 +98,16 @@ fn frame_relay(view: &mut View<'_>) -> Layer {
     let padding = usize::from(view.u8(1) == Some(0));
     let Some(protocol) = view.u8(1 + padding) else { return Layer::Broken };
     *view = view.skip(2 + padding);
-    match protocol {
-        0xcc | 0x8e => Layer::Ip,
-        0x80 => super::layer::snap(view),
-        0xcf => Layer::Ppp,
-        0x08 => Layer::Named("Frame Relay Q.933".into()),
-        0x81 => Layer::Named("CLNP".into()),
-        0x82 => Layer::Named("ES-IS".into()),
-        0x83 => Layer::Named("IS-IS".into()),
-        0xb1 => Layer::Named("Frame Relay fragment".into()),
-        other => Layer::Named(format!("Frame Relay protocol {other:#04x}")),
-    }
+    layer::nlpid(protocol, view)
 }
 
 /// What netfilter logs: family, version and resource; then fields of length, type and value, in the byte order of
 /// who captured. One of them is the packet.
 fn netfilter_log(view: &mut View<'_>) -> Layer {
+    const PACKET: u16 = 1;
     const PAYLOAD: u16 = 9;
-    // Of IPv4, IPv6, and a bridge's own.
-    let family = view.u8(0);
+    // Of IPv4, IPv6, and others', whose packets have their `EtherType` in a field of its own.
+    let (family, mut ethertype) = (view.u8(0), None);
     *view = view.skip(4);
     let big = |view: &View<'_>| view.u16(0).is_some_and(|len| usize::from(len) <= view.len);
     let little =
@@ -120,12 +122,16 @@ fn netfilter_log(view: &mut View<'_>) -> Layer {
         if len < 4 {
             break;
         }
+        if kind == PACKET {
+            ethertype = view.u16(4);
+        }
         if kind == PAYLOAD {
             *view = view.skip(4).limit(len - 4);
-            return match family {
-                Some(2 | 10) => Layer::Ip,
-                Some(other) => Layer::Named(format!("netfilter family {other}")),
-                None => Layer::Broken,
+            return match (family, ethertype) {
+                (Some(2 | 10), _) => Layer::Ip,
+                (_, Some(number)) if number > 1500 => Layer::EtherType(number),
+                (Some(other), _) => Layer::Named(format!("netfilter family {other}")),
+                (None, _) => Layer::Broken,
             };
         }
         *view = view.skip(len.next_multiple_of(4));
@@ -133,24 +139,42 @@ fn netfilter_log(view: &mut View<'_>) -> Layer {
     Layer::Broken
 }
 
-/// Linux cooked headers: the sender's address at the first place, its length's last byte before it or as given,
-/// and the `EtherType`; a frame that is not of Ethernet's kind has a number that is no `EtherType`.
+/// Linux cooked headers: the interface's kind at the first place, the sender's address at the second, its length's
+/// last byte at the third, and the `EtherType`, in place of which some kinds have a number of their own.
 fn cooked(
     view: &mut View<'_>,
     peeled: &mut Peeled,
-    (address, address_len, protocol): (usize, usize, usize),
+    (kind, address, address_len, protocol): (usize, usize, usize, usize),
     len: usize,
 ) -> Layer {
+    const RADIOTAP: u16 = 803;
+    const NETLINK: u16 = 824;
+    let kind = view.u16(kind);
     let address_len = match address_len {
         4 => view.u16(4),
         at => view.u8(at).map(u16::from),
     };
     if address_len == Some(6) {
-        peeled.from = view.array(address).map(EthernetAddress);
+        peeled.from = view.array(address).filter(|mac| *mac != [0; 6]).map(EthernetAddress);
     }
-    match ethertype(view, protocol, len) {
-        Layer::EtherType(1) => Layer::Named("IPX".into()),
-        Layer::EtherType(4) => Layer::Llc,
-        other => other,
+    match (kind, ethertype(view, protocol, len)) {
+        (Some(NETLINK), Layer::EtherType(family)) => Layer::Named(netlink(family)),
+        (Some(RADIOTAP), Layer::EtherType(_)) => Layer::Link(LinkType::IEEE802_11_RADIOTAP),
+        (_, Layer::EtherType(1)) => Layer::Named("IPX".into()),
+        (_, Layer::EtherType(4)) => Layer::Llc,
+        (_, Layer::EtherType(0x0c | 0x0d)) => pseudo::can(*view),
+        (_, other) => other,
     }
+}
+
+fn netlink(family: u16) -> String {
+    let name = match family {
+        0 => "route",
+        4 => "socket diagnostics",
+        12 => "netfilter",
+        15 => "device events",
+        16 => "generic",
+        _ => return format!("netlink family {family}"),
+    };
+    format!("netlink {name}")
 }

@@ -282,11 +282,17 @@ impl Beginnings {
         let missing = |known: Option<Beginning>| known.is_none_or(|known| known.doubtful && sound);
         let (mut mine, mut peer) = (self.0.get(&there), self.0.get(&back));
         let new = missing(mine) && missing(peer);
-        if syn && (sound || missing(mine)) {
+        let other = syn && mine.is_some_and(|known| known.number != fields.seq);
+        let answered = fields.ack_number.wrapping_sub(1);
+        // Another answer to the same SYN: the peer goes by the first one.
+        let second = other && ack && !missing(mine) && peer.is_some_and(|p| p.number == answered);
+        if syn && !second && (sound || missing(mine)) {
             // The same ports again are another connection.
-            if !ack && mine.is_some_and(|known| known.number != fields.seq) {
+            if other && !ack {
                 self.0.remove(&back);
                 peer = None;
+            } else if other {
+                peer = Some(self.remember(back, answered, !sound));
             }
             mine = Some(self.remember(there, fields.seq, !sound));
         } else if !rst && missing(mine) {

@@ -4,6 +4,7 @@ use smoltcp::wire::EthernetAddress;
 
 use super::layer::{Layer, Peeled};
 use super::view::View;
+use crate::capture::LinkType;
 
 const MANAGEMENT: [&str; 14] = [
     "association request",
@@ -49,7 +50,24 @@ pub(super) fn radiotap(view: &mut View<'_>, peeled: &mut Peeled) -> Layer {
     frame(view, peeled, flags.is_some_and(|flags| flags & 0x20 != 0))
 }
 
+/// Behind Prism's header, which is as long as it says in either byte order, or AVS's in its place.
+pub(super) fn prism(view: &mut View<'_>) -> Layer {
+    let (Some(magic), Some(len)) = (view.u32(0), view.u32(4)) else { return Layer::Broken };
+    let len = if magic >> 12 == 0x80211 { len } else { len.min(len.swap_bytes()) };
+    *view = view.skip(len as usize);
+    Layer::Link(LinkType::IEEE802_11)
+}
+
 pub(super) fn frame(view: &mut View<'_>, peeled: &mut Peeled, padded: bool) -> Layer {
+    read(view, peeled, padded, false)
+}
+
+/// A frame that its card has decrypted, whatever it says of itself.
+pub(super) fn decrypted(view: &mut View<'_>, peeled: &mut Peeled) -> Layer {
+    read(view, peeled, false, true)
+}
+
+fn read(view: &mut View<'_>, peeled: &mut Peeled, padded: bool, decrypted: bool) -> Layer {
     let (Some(first), Some(flags)) = (view.u8(0), view.u8(1)) else {
         return Layer::Broken;
     };
@@ -66,7 +84,7 @@ pub(super) fn frame(view: &mut View<'_>, peeled: &mut Peeled, padded: bool) -> L
         0 => MANAGEMENT.get(subtype).unwrap_or(&"management"),
         1 => subtype.checked_sub(8).and_then(|at| CONTROL.get(at)).unwrap_or(&"control"),
         2 if subtype & 4 != 0 => &"data without data",
-        2 if flags & 0x40 != 0 => &"data, encrypted",
+        2 if flags & 0x40 != 0 && !decrypted => &"data, encrypted",
         2 => {
             let quality = subtype & 8 != 0;
             let mut len = if to_ds && from_ds { 30 } else { 24 };
@@ -74,10 +92,26 @@ pub(super) fn frame(view: &mut View<'_>, peeled: &mut Peeled, padded: bool) -> L
                 // Its own field, and with the order flag the one for high throughput.
                 len += if flags & 0x80 == 0 { 2 } else { 6 };
             }
+            // What encryption puts before the data: longer, if the bit for that is set.
+            if flags & 0x40 != 0 {
+                len += if view.u8(len + 3).is_some_and(|key| key & 0x20 != 0) { 8 } else { 4 };
+            }
+            // Several of them in one: the first.
+            let aggregated = quality
+                && view
+                    .u8(if to_ds && from_ds { 30 } else { 24 })
+                    .is_some_and(|control| control & 0x80 != 0);
             if padded {
                 len = usize::next_multiple_of(len, 4);
             }
             *view = view.skip(len);
+            if aggregated {
+                (peeled.to, peeled.from) =
+                    (view.array(0).map(EthernetAddress), view.array(6).map(EthernetAddress));
+                let Some(len) = view.u16(12) else { return Layer::Broken };
+                *view = view.skip(14).limit(len.into());
+                peeled.layers.push("A-MSDU".into());
+            }
             return Layer::Llc;
         }
         _ => &"extension",

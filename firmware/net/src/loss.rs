@@ -78,6 +78,10 @@ pub(crate) struct Loss {
     duplicates: u8,
     /// Quarters of a round trip that a segment may be late; 0 while none was overtaken.
     patience: u8,
+    /// Probes in a row that the peer did not need: it is slow to acknowledge a single segment.
+    unneeded_probes: u8,
+    /// What was sent again last had been found lost by what came in, and not by a timer.
+    inferred: bool,
     /// The peer tells what it has.
     sack: bool,
     /// The longest segment sent, in bytes.
@@ -105,6 +109,8 @@ impl Loss {
             persists: false,
             duplicates: 0,
             patience: 0,
+            unneeded_probes: 0,
+            inferred: false,
             sack: false,
             longest: 0,
             smss: SEGMENT_SIZE as u16,
@@ -194,6 +200,7 @@ impl Loss {
         self.board.mark(begin..begin + len, Status::Resent, Some(tick), &mut |_, _, _| true);
         self.window.sent(len);
         self.resent = self.resent.saturating_add(1);
+        self.inferred = self.recovery == Recovery::Fast && !self.probed;
         self.probe = false;
         if begin == 0 {
             self.since = WrappingInstant::new(now);

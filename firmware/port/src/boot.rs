@@ -1,11 +1,10 @@
 //! From the parts of a board to a board that runs, and what becomes of one that cannot.
 //!
-//! A panic or a fault says what it was, if there is a log, and resets the board. A board that cannot boot
-//! says so and halts: a reset would not help.
+//! With the features `panic-handler` and `fault-handler`, a panic or a fault says what it was, if there is a log, and
+//! resets the board. A board that cannot boot says so and halts: a reset would not help.
 
 use core::fmt::Display;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use core::panic::PanicInfo;
 
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
@@ -17,6 +16,7 @@ use crate::ethernet::Mac;
 use crate::memory::{BUFFERS, Home, SOCKETS};
 use crate::processor;
 use crate::superloop::{self, Sleeper};
+#[cfg(feature = "paint-stack")]
 use crate::watermark::Watermark;
 
 /// Who a board is to be: what a product decides.
@@ -174,9 +174,11 @@ where
         }
     };
     log::info!("{name} is up");
+    #[cfg(feature = "paint-stack")]
     let mut watermark = Watermark::new();
     loop {
         superloop::turn(firmware, &mut mac, &mut clock, &mut sleeper);
+        #[cfg(feature = "paint-stack")]
         watermark.report(clock.now());
     }
 }
@@ -186,8 +188,9 @@ fn give_up(error: impl Display) -> ! {
     processor::halt()
 }
 
+#[cfg(feature = "panic-handler")]
 #[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     log::error!("{info}");
     processor::reset()
 }

@@ -1,13 +1,19 @@
 //! What a port of the firmware to a chip is made of, apart from the chip's own pins and clocks.
 //!
 //! - [`ethernet`]: drivers of Ethernet MACs, as [`smoltcp::phy::Device`]s over [`Registers`];
+//! - [`dma`]: rings of buffers for a MAC that moves frames by itself;
 //! - [`clock`]: time and one-shot alarms from a 24-bit counter such as `SysTick`;
+//! - [`up`]: the same from a counter of up to 32 bits that counts up;
 //! - [`clint`], [`plic`]: the same from a RISC-V's timer, and the interrupts that wake it;
 //! - [`entropy`]: a seed from a noisy source;
 //! - `virtio` (a feature): what a virtio device and its driver share, and one that gives entropy;
 //! - [`superloop`]: poll, arm, sleep;
 //! - `cortex_m` or `riscv`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them;
 //! - `memory`, `boot` (bare metal only): the statics, and the one function that a board's `main` calls.
+//!
+//! Nothing of that is a symbol that a program has once, but for the features of `rt`, which is on by default: the
+//! handlers of panics and faults, the table of interrupts, the paint on the stack, a section without interrupts. Beside
+//! a HAL's or an executor's, turn off the default features and name those that are missing.
 //!
 //! Of the chip itself little is left to write. Three functions make a clock of a 24-bit counter, for example:
 //!
@@ -43,7 +49,7 @@
 //! cannot check, are all in `mmio`.
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-support"))]
 extern crate std;
 
 #[cfg(target_os = "none")]
@@ -52,6 +58,7 @@ pub mod clint;
 pub mod clock;
 #[cfg(all(target_os = "none", target_arch = "arm"))]
 pub mod cortex_m;
+pub mod dma;
 pub mod entropy;
 pub mod ethernet;
 #[cfg(target_os = "none")]
@@ -67,9 +74,10 @@ pub mod riscv;
 pub mod superloop;
 #[cfg(target_os = "none")]
 pub mod uart;
+pub mod up;
 #[cfg(any(test, feature = "virtio"))]
 pub mod virtio;
-#[cfg(target_os = "none")]
+#[cfg(all(target_os = "none", feature = "paint-stack"))]
 pub mod watermark;
 
 pub use registers::Registers;

@@ -7,6 +7,7 @@
 //!
 //! Cost: latency is that of the interrupt; there is no tick and no minimum sleep.
 
+use smoltcp::time::Duration;
 use tapboard_firmware::service::Service;
 use tapboard_firmware::{Board, Firmware, NetStack};
 
@@ -32,17 +33,21 @@ pub fn turn<'a, B: Board, V: Service<NetStack<'a>, B>>(
     sleeper: &mut impl Sleeper,
 ) {
     let next = firmware.poll(clock.now(), mac);
+    let mut slept = Duration::ZERO;
     loop {
         mac.acknowledge();
         sleeper.clear();
         if mac.link_came_up() {
             log::info!("the cable is in");
             firmware.link_up();
-            return;
+            break;
         }
         if mac.pending() || !clock.arm(next) {
-            return;
+            break;
         }
+        let begun = clock.now();
         sleeper.sleep();
+        slept += clock.now() - begun;
     }
+    firmware.slept(slept);
 }

@@ -8,6 +8,7 @@ use core::fmt::{self, Write};
 
 use log::{Log, Metadata, Record};
 
+use crate::mmio;
 use crate::processor::{Mutex, free};
 
 /// A serial line that takes bytes.
@@ -45,8 +46,8 @@ impl<U: Uart> Logger<U> {
     pub fn install(&'static self, uart: U) {
         free(|cs| self.0.borrow(cs).replace(Some(uart)));
         // It fails only if a logger is there already, and there is no other.
-        if log::set_logger(self).is_ok() {
-            log::set_max_level(log::STATIC_MAX_LEVEL);
+        if mmio::set_logger(self) {
+            mmio::set_max_level(log::STATIC_MAX_LEVEL);
         }
     }
 }

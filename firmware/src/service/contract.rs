@@ -1,6 +1,6 @@
 //! What a service is: the trait, and tuples of services.
 
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use tapboard_net::earliest;
 
 /// A service on the stack `S` of the board `B`: what [`Firmware`](crate::Firmware) gives its turn.
@@ -31,6 +31,12 @@ pub trait Service<S, B> {
     /// The cable is in again: what waits for an answer of the network need not wait longer.
     fn link_up(&mut self, stack: &mut S, board: &mut B) {
         let _ = (stack, board);
+    }
+
+    /// The processor has slept for `time` since the last poll: whoever drives the firmware says so. By default that is
+    /// of no account.
+    fn slept(&mut self, time: Duration) {
+        let _ = time;
     }
 }
 
@@ -64,6 +70,11 @@ macro_rules! tuple {
             fn link_up(&mut self, stack: &mut S, board: &mut B) {
                 let _ = (&stack, &board);
                 $(self.$index.link_up(stack, board);)*
+            }
+
+            fn slept(&mut self, time: Duration) {
+                let _ = time;
+                $(self.$index.slept(time);)*
             }
         }
     };

@@ -4,9 +4,9 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use embedded_nal::{TcpFullStack, UdpFullStack};
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use tapboard_net::earliest;
-use tapboard_net::netstat::Introspect;
+use tapboard_net::netstat::{Count, Introspect};
 
 use super::about::About;
 use super::chargen::Chargen;
@@ -34,6 +34,8 @@ pub struct ServiceConfig {
 pub struct Services<S: TcpFullStack + UdpFullStack, C = ()> {
     name: heapless::String<BOARD_NAME>,
     boot: Instant,
+    /// How long the processor has slept since boot; `None` until it is told.
+    asleep: Option<Duration>,
     pub(super) echo: Echo<S::TcpSocket, S::UdpSocket>,
     discard: Discard<S::TcpSocket, S::UdpSocket>,
     chargen: Chargen<S::TcpSocket>,
@@ -65,6 +67,7 @@ impl<S: TcpFullStack + UdpFullStack, C> Services<S, C> {
         Self {
             name: config.name,
             boot: now,
+            asleep: None,
             echo: Echo::new(),
             discard: Discard::new(),
             chargen: Chargen::new(),
@@ -86,8 +89,10 @@ where
             ("echo_refused", self.echo.refused()),
             ("echo_dropped", self.echo.dropped()),
             ("telemetry_dropped", dropped),
+            ("asleep_ms", self.asleep.unwrap_or(Duration::ZERO).total_millis() as Count),
         ];
-        let about = About { name: &self.name, boot: self.boot, counters: &counters };
+        let told = counters.len() - usize::from(self.asleep.is_none());
+        let about = About { name: &self.name, boot: self.boot, counters: &counters[..told] };
         let mut deadline = self.echo.poll(now, stack, board);
         deadline = earliest(deadline, self.discard.poll(now, stack, board));
         deadline = earliest(deadline, self.chargen.poll(now, stack, board));
@@ -108,6 +113,10 @@ where
         if let Some(telemetry) = &mut self.telemetry {
             telemetry.retry_now();
         }
+    }
+
+    fn slept(&mut self, time: Duration) {
+        *self.asleep.get_or_insert(Duration::ZERO) += time;
     }
 
     fn shutdown(&mut self, stack: &mut S, board: &mut B) {

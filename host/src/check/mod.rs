@@ -37,6 +37,7 @@ pub mod table;
 mod tcp;
 mod telemetry;
 mod udp;
+mod wake;
 mod wire;
 
 /// What is being done, and for how long.

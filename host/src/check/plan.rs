@@ -32,6 +32,9 @@ pub struct CheckPlan {
     pub bytes: u64,
     /// How long the idle connection is left alone.
     pub idle: Duration,
+    /// The longest that half of the pings of the round trip may take; unless given, a little longer than the quickest
+    /// tenth of them, which stands for the network.
+    pub round_trip: Option<Duration>,
     /// Whether the board may be reset.
     pub reset: bool,
     /// Where telemetry arrives, if not on [`TELEMETRY`] of the address towards the board, or of any with the other

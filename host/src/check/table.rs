@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::check::failure::Seen;
 use crate::check::plan::CheckPlan;
-use crate::check::{reset, shell, tcp, telemetry, udp};
+use crate::check::{reset, shell, tcp, telemetry, udp, wake};
 
 /// One check.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ const fn check(
 }
 
 /// All checks.
-pub static CHECKS: [Check; 15] = [
+pub static CHECKS: [Check; 18] = [
     check(
         "echo",
         "what is sent to port 7 comes back",
@@ -84,8 +84,8 @@ pub static CHECKS: [Check; 15] = [
     check(
         "large-echo",
         "every byte comes back, with both directions busy",
-        "a driver that loses or repeats frames under load: a ring that wraps, an interrupt that is \
-         acknowledged too late",
+        "a driver that loses or repeats frames under load: a ring that wraps, a receiver that stopped when it was full, \
+         an interrupt that is acknowledged too late",
         tcp::large_echo,
     ),
     check(
@@ -93,6 +93,21 @@ pub static CHECKS: [Check; 15] = [
         "a connection on which nothing happens for a while is kept",
         "a timeout that counts from the last data, or a sleep that no frame ends",
         tcp::idle,
+    ),
+    check(
+        "round-trip",
+        "half of the lone pings to port 7 take at most 10 ms more than the quickest tenth",
+        "does a frame end the board's sleep, or does it wait for a timer? The receive interrupt has to be enabled \
+         in the MAC and in the interrupt controller, and a MAC that stopped because it was full started again. If \
+         it is the network, --round-trip says how slow that may be",
+        wake::round_trip,
+    ),
+    check(
+        "asleep",
+        "with nothing to do, the board sleeps for three quarters of the time",
+        "what keeps it awake: an interrupt that is never cleared in the MAC and comes again at once, a tick, or a \
+         MAC that always has something pending",
+        wake::asleep,
     ),
     check(
         "udp-echo",
@@ -111,6 +126,12 @@ pub static CHECKS: [Check; 15] = [
         "a datagram to port 81, which nobody registered: ICMP port unreachable",
         "the stack answers by itself, unless the frame never gets there",
         udp::refused,
+    ),
+    check(
+        "burst",
+        "after more datagrams at once than it has room for, it is there as before",
+        "a MAC that stops when all its buffers are full says so, and has to be started again; a ring that has lost count",
+        udp::burst,
     ),
     check(
         "telemetry",

@@ -218,7 +218,7 @@ pub(super) fn idle(plan: &CheckPlan) -> Seen {
 }
 
 /// Waits for this time, in which nothing may come.
-fn quiet(wire: &mut Wire, time: Duration) -> Result<(), String> {
+pub(super) fn quiet(wire: &mut Wire, time: Duration) -> Result<(), String> {
     let end = clock::now() + time;
     while let Ok(time) = left(end) {
         match wire.read_for(&mut [0; 64], time) {

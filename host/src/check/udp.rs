@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 
 use crate::check::failure::{CheckFailure, Seen};
 use crate::check::plan::{CheckPlan, DISCARD, ECHO, UNREGISTERED};
-use crate::check::tcp::{QUIET, REFUSAL_MAX};
-use crate::check::wire::{deadline, is_timeout, left, lost};
+use crate::check::tcp::{QUIET, REFUSAL_MAX, trip};
+use crate::check::wire::{Wire, deadline, is_timeout, left, lost};
 use crate::clock;
 use crate::pattern::Pattern;
 use crate::units::{counted, show_seconds, show_time};
 
 /// Bytes of a packet of IP in a frame of Ethernet.
 const MTU: usize = 1500;
+/// Datagrams of a burst, and the bytes of each.
+const BURST: usize = 256;
+const BURST_BYTES: usize = 32;
 /// A datagram may be lost: it is sent again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -92,6 +95,25 @@ pub(super) fn discard(plan: &CheckPlan) -> Seen {
         Err(error) => Err(told(&error).into()),
         Ok(length) => Err(format!("{} came back", counted(length, "byte")).into()),
     }
+}
+
+/// More than a chip has room for, as fast as this machine can: most are lost, and it is none of the board's faults.
+pub(super) fn burst(plan: &CheckPlan) -> Seen {
+    let deadline = deadline(plan);
+    let (discard, echo) = (socket(plan, DISCARD)?, socket(plan, ECHO)?);
+    let (mut sent, mut ping) = (0, *b"is it still there?");
+    for _ in 0..BURST {
+        // What this machine has no room for it may refuse; what the board says of them is another check's.
+        sent += usize::from(discard.send(&[b'x'; BURST_BYTES]).is_ok());
+    }
+    let lost = |error: io::Error| match error.kind() {
+        ErrorKind::TimedOut => format!("no answer after {}", counted(sent, "datagram")),
+        _ => format!("after {}: {}", counted(sent, "datagram"), told(&error)),
+    };
+    ask(&echo, &ping.clone(), &mut ping, deadline).map_err(lost)?;
+    let mut wire = Wire::connect(plan, ECHO, deadline)?;
+    trip(&mut wire, 6, 0).map_err(|seen| format!("after {}: {seen}", counted(sent, "datagram")))?;
+    Ok(format!("it echoes after {}", counted(sent, "datagram")))
 }
 
 pub(super) fn refused(plan: &CheckPlan) -> Seen {

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
+use tapboard_host::clock;
+
 use super::ports::{free_offset, local};
 use super::{Finished, echo, run};
 
@@ -224,22 +226,35 @@ pub fn chargen(mut stream: &TcpStream, change: impl Fn(&mut [u8])) {
     }
 }
 
-/// The shell, with its answer to `led on` and what it does for `reset`.
-pub fn shell(mut stream: &TcpStream, led_on: &str, reset: impl Fn()) {
+/// The shell, with its answer to `led on` and what it does for `reset`, of a board that always sleeps.
+pub fn shell(stream: &TcpStream, led_on: &str, reset: impl Fn()) {
+    let boot = clock::now();
+    shell_of(stream, led_on, &|| Some((clock::now() - boot).as_millis() as u64), reset);
+}
+
+/// Likewise, with what it says of its sleep, in milliseconds.
+pub fn shell_of(
+    mut stream: &TcpStream,
+    led_on: &str,
+    asleep_ms: &dyn Fn() -> Option<u64>,
+    reset: impl Fn(),
+) {
     let mut text = "board\r\n> ".to_owned();
     let mut line = [0; 64];
     while stream.write_all(text.as_bytes()).is_ok() {
         let Ok(length @ 1..) = stream.read(&mut line) else { return };
         text = match &line[..length] {
-            b"help\n" => "netstat  sockets",
-            b"led on\n" => led_on,
-            b"led off\n" => "led is off",
-            b"netstat\n" => "tcp ESTABLISHED",
+            b"help\n" => "netstat  sockets".to_owned(),
+            b"led on\n" => led_on.to_owned(),
+            b"led off\n" => "led is off".to_owned(),
+            b"netstat\n" => "tcp ESTABLISHED".to_owned(),
+            b"stats\n" => match asleep_ms() {
+                Some(time) => format!("polls                1\r\nasleep_ms            {time}"),
+                None => "polls                1".to_owned(),
+            },
             b"reset\n" => return reset(),
-            _ => "unknown command",
-        }
-        .to_owned()
-            + "\r\n> ";
+            _ => "unknown command".to_owned(),
+        } + "\r\n> ";
     }
 }
 

@@ -81,6 +81,7 @@ pub fn direct(board: Board, name: &str) -> Outcome {
         skip: CHECKS.iter().map(|check| check.name).filter(|other| *other != name).collect(),
         bytes: 1,
         idle: Duration::from_millis(1),
+        round_trip: None,
         reset: false,
         listen: None,
         timeout: Duration::from_secs(IN_VAIN_S),

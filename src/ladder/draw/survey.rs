@@ -60,7 +60,10 @@ impl Survey {
             if let Some(at) = instant(&record) {
                 let first: i64 = *first.get_or_insert(at.total_micros());
                 let since = at.total_micros().saturating_sub(first);
-                survey.longest = survey.longest.max(Some(since));
+                // One that runs back has a sign before its digits.
+                let long =
+                    if since < 0 { since.saturating_neg().saturating_mul(10) } else { since };
+                survey.longest = survey.longest.max(Some(long));
             }
             let has_board = has_board(&record);
             survey.usual |= record.direction.is_none() && has_board;

@@ -99,6 +99,7 @@ fn the_same_frame_at_once_is_a_duplicate() {
     assert_eq!(at(11_999), [Mark::Retransmission]);
     assert_eq!(at(i64::MAX), [Mark::Retransmission]);
     assert_eq!(at(i64::MAX), [Mark::Duplicate], "such times are in files, too");
+    assert_eq!(at(5_000_000), [Mark::Retransmission], "as are those that run back");
 }
 
 #[test]
@@ -340,4 +341,62 @@ fn round_trips_are_from_a_segment_to_the_acknowledgement_of_it_and_not_of_a_seco
     talk.client_is(30, 1, &[Mark::KeepAlive]);
     talk.board("A", 1, 31, 0, 100);
     assert_eq!(talk.round_trip, None);
+}
+
+#[test]
+fn a_window_probes_byte_was_seen_if_it_is_taken() {
+    let mut talk = Talk::established();
+    talk.client_is(1, 10, &[]);
+    assert_eq!(talk.board("A", 1, 11, 0, 0).marks, [Mark::ZeroWindow]);
+    talk.client_is(11, 1, &[Mark::WindowProbe]);
+    assert_eq!(talk.board("A", 1, 12, 0, 100).marks, []);
+    talk.client_is(12, 10, &[]);
+    // And if it is not, it is sent with the rest.
+    assert_eq!(talk.board("A", 1, 22, 0, 0).marks, [Mark::ZeroWindow]);
+    talk.client_is(22, 1, &[Mark::WindowProbe]);
+    assert_eq!(talk.board("A", 1, 22, 0, 100).marks, []);
+    talk.client_is(22, 10, &[]);
+    assert_eq!(talk.board("A", 1, 33, 0, 100).marks, [Mark::AckedUnseen]);
+}
+
+#[test]
+fn what_was_under_way_when_the_capture_began_is_out_of_order() {
+    let mut talk = Talk::default();
+    assert_eq!(talk.board("A", 1, 1, 0, 100).marks, []);
+    talk.client_is(11, 10, &[]);
+    talk.client_is(1, 10, &[Mark::OutOfOrder]);
+    talk.client_is(1, 10, &[Mark::Retransmission]);
+    assert_eq!(talk.board("A", 1, 21, 0, 100).marks, []);
+}
+
+#[test]
+fn of_many_gaps_the_first_is_forgotten_and_the_last_is_known() {
+    let wide = |seq| Segment { window: 10_000, ..segment(true, "A", seq, 1, 10, 0) };
+    let mut talk = Talk::established();
+    for gap in 0..100 {
+        assert_eq!(talk.look(&wide(20 * gap + 11)).marks, [Mark::Gap]);
+        let answer = talk.board("A", 1, 20 * gap + 21, 0, 10_000);
+        assert_eq!(answer.marks, [Mark::AckedUnseen], "{gap}");
+    }
+    let mut talk = Talk::established();
+    talk.board("A", 1, 1, 0, 10_000);
+    // All at once, so that whatever is known to be missing is out of order.
+    let mut at_once = |seq| {
+        talk.millis -= 1;
+        talk.look(&wide(seq)).marks
+    };
+    for gap in 0..100 {
+        assert_eq!(at_once(20 * gap + 11), [Mark::Gap]);
+    }
+    assert_eq!(at_once(20 * 99 + 1), [Mark::OutOfOrder]);
+    assert_eq!(at_once(1), [Mark::Retransmission], "of the first nothing is known any more");
+}
+
+#[test]
+fn an_acknowledgement_beyond_a_gap_and_all_that_was_seen_does_not_silence_the_next_one() {
+    let mut talk = Talk::established();
+    talk.client_is(11, 10, &[Mark::Gap]);
+    assert_eq!(talk.board("A", 1, 51, 0, 100).marks, [Mark::AckedUnseen]);
+    assert_eq!(talk.board("A", 1, 101, 0, 100).marks, [Mark::AckedUnseen]);
+    assert_eq!(talk.board("A", 1, 151, 0, 100).marks, []);
 }

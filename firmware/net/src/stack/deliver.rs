@@ -166,7 +166,7 @@ impl NetStack<'_> {
         let verify = self.capabilities.checksum.tcp.rx();
         let tcb = &self.pool.slots[index].tcb;
         transmit.sent.answer_of(tcb);
-        transmit.sent.tell_duplicate(tcb.duplicate(segment, before));
+        transmit.sent.report = tcb.report(segment, before);
         self.pass(Recipient::Slot(index), bytes, transmit);
         if segment.rst {
             self.pool.reset(index, before.state);

@@ -16,7 +16,7 @@ use crate::frame::{Content, FourTuple, Frame, Segment};
 use crate::netstat::{Count, Counters};
 use crate::seq::distance;
 use crate::tcp::tcb::Tcb;
-use crate::workaround::duplicate::ACKNOWLEDGEMENT;
+use crate::workaround::blocks::{ACKNOWLEDGEMENT, Report};
 use crate::workaround::replay::{Draft, Replay};
 
 /// What left, and what of it has to be noted where.
@@ -50,8 +50,8 @@ pub(crate) struct Sent<'s> {
     medium: Medium,
     /// Checksums of TCP are ours to compute.
     checksum: bool,
-    /// What came in twice is told with the answer.
-    duplicate: Option<(u32, u32)>,
+    /// What is to be told with the answer, of a peer's data.
+    pub(crate) report: Option<Report>,
     now: Instant,
 }
 
@@ -74,7 +74,7 @@ impl<'s> Sent<'s> {
             flight: None,
             medium: capabilities.medium,
             checksum: capabilities.checksum.tcp.tx(),
-            duplicate: None,
+            report: None,
             #[cfg(feature = "dhcp")]
             watch: false,
             #[cfg(feature = "dhcp")]
@@ -91,11 +91,6 @@ impl<'s> Sent<'s> {
     /// What is to be sent is an answer of this connection.
     pub(super) fn answer_of(&mut self, tcb: &Tcb) {
         self.flight = tcb.in_flight_range();
-    }
-
-    /// It is to tell of what came in twice.
-    pub(super) const fn tell_duplicate(&mut self, block: Option<(u32, u32)>) {
-        self.duplicate = block;
     }
 
     /// Notes a frame of smoltcp's, and says whether it is to leave: a question for a MAC address is not.
@@ -176,7 +171,11 @@ impl NetStack<'_> {
             && let Some(index) =
                 self.pool.used().find(|&index| self.pool.slots[index].tcb.is_of(ends))
         {
-            self.pool.slots[index].tcb.acknowledged(*ack, *window);
+            let tcb = &mut self.pool.slots[index].tcb;
+            tcb.acknowledged(*ack, *window);
+            if let Some(report) = &sent.report {
+                tcb.told = report.earlier;
+            }
         }
     }
 }
@@ -217,7 +216,7 @@ fn aside<T: TxToken, R>(
 impl Sent<'_> {
     /// Whether a frame of this length is not written to the device at once: it may not leave, or not as smoltcp makes it.
     const fn stops(&self, len: usize) -> bool {
-        let told = self.duplicate.is_some() && len <= ACKNOWLEDGEMENT;
+        let told = self.report.is_some() && len <= ACKNOWLEDGEMENT;
         self.replay.is_some() || may_ask(len) || told
     }
 
@@ -227,8 +226,8 @@ impl Sent<'_> {
         let (Some(replay), Some(tcb)) = (&mut self.replay, &mut self.tcb) else {
             match token {
                 Some(token) => {
-                    if let Some(block) = self.duplicate {
-                        packet.put_duplicate(block, self.medium, self.checksum);
+                    if let Some(report) = &mut self.report {
+                        packet.report(report, self.medium, self.checksum);
                     }
                     let frame = packet.written();
                     if self.note(frame) {

@@ -16,6 +16,7 @@ use crate::guard::Throttle;
 use crate::loss::Loss;
 use crate::seq::distance;
 use crate::time::WrappingInstant;
+use crate::workaround::blocks::{Earlier, NONE_TOLD, Report};
 use sending::SMOLTCP_RTO_MIN;
 
 /// Half the sequence space, but for more than any window.
@@ -105,6 +106,8 @@ pub(crate) struct Tcb {
     rewinds: u16,
     /// The acknowledgement and the window that left last.
     acknowledged: (TcpSeqNumber, u16),
+    /// What the peer was told that it need not send again, behind a hole.
+    pub(crate) told: Earlier,
     loss: Loss,
 }
 
@@ -132,6 +135,7 @@ impl Tcb {
             quiet: WrappingInstant::EARLIEST,
             rewinds: 0,
             acknowledged: (ZERO, 0),
+            told: NONE_TOLD,
             loss: Loss::new(),
         }
     }
@@ -172,16 +176,15 @@ impl Tcb {
         self.rcv_consumed + socket.unread + usize::from(socket.finished())
     }
 
-    /// The text of a segment, if it has come in before and its sender is to be told (RFC 2883 4).
-    pub(crate) fn duplicate(
-        &self,
-        segment: &Segment<'_>,
-        socket: SocketSnapshot,
-    ) -> Option<(u32, u32)> {
+    /// What the answer to a segment is to tell of it (RFC 2018 4, RFC 2883 4), if more than smoltcp does.
+    pub(crate) fn report(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> Option<Report> {
+        let told = segment.len > 0 && self.synchronized && self.loss.sack();
         let end = segment.seq + segment.len;
-        let known = segment.len > 0 && distance(end, self.rcv_nxt(socket)) <= 0;
-        let told = known && self.synchronized && self.loss.sack();
-        told.then_some((segment.seq.0.cast_unsigned(), end.0.cast_unsigned()))
+        let known = distance(end, self.rcv_nxt(socket)) <= 0;
+        let block = (segment.seq.0.cast_unsigned(), end.0.cast_unsigned());
+        let ahead = distance(segment.seq, self.rcv_nxt(socket)) > 0;
+        let report = Report { duplicate: known.then_some(block), earlier: self.told };
+        (told && ((ahead && !NONE_TOLD.is_empty()) || report.is_due())).then_some(report)
     }
 
     /// The window that came with the highest acknowledgement, unscaled.

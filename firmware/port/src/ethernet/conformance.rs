@@ -1,4 +1,7 @@
-//! What every driver must do, tried on a model of its chip.
+//! What every driver must do, tried on a model of its chip: with the feature `test-support`, for whoever writes one.
+//!
+//! [`conformance!`](crate::conformance) makes a test of each function here for one driver, given a function that starts
+//! it on a model: a [`Chip`] with [`Registers`]. `tests/outside.rs` of this crate is one, from the outside.
 //!
 //! A model is as strict as it can be: it panics at what a chip would answer with garbage, such as reading
 //! an empty FIFO. Interrupts are level-triggered lines. To find lost wake-ups, an event happens between
@@ -9,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::vec::Vec;
 use std::{format, vec};
 
-use smoltcp::phy::{Device, RxToken, TxToken};
+use smoltcp::phy::{RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
@@ -17,10 +20,11 @@ use tapboard_firmware::config::FRAME_SIZE;
 use super::{Ethernet, Fifo, Mac};
 use crate::registers::Registers;
 
-pub(crate) const ADDRESS: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0x10, 0x20, 0x30]);
+/// The address that drivers are started under.
+pub const ADDRESS: EthernetAddress = EthernetAddress([2, 0, 0x5e, 0x10, 0x20, 0x30]);
 
 /// A model of a chip.
-pub(crate) trait Chip: Default + 'static {
+pub trait Chip: Default + 'static {
     /// The wire brings a frame.
     fn arrive(&mut self, frame: &[u8]);
 
@@ -44,8 +48,10 @@ pub(crate) trait Chip: Default + 'static {
 type Event<C> = fn(&mut C);
 
 /// A chip that the driver shares with the test.
-pub(crate) struct Shared<C> {
-    pub(crate) chip: RefCell<C>,
+#[derive(Debug)]
+pub struct Shared<C> {
+    /// The model.
+    pub chip: RefCell<C>,
     accesses: Cell<usize>,
     /// What happens right before which access.
     event: Cell<Option<(usize, Event<C>)>>,
@@ -53,12 +59,13 @@ pub(crate) struct Shared<C> {
 
 impl<C: Chip> Shared<C> {
     /// The chip, for ever.
-    pub(crate) fn leak(chip: C) -> &'static Self {
+    pub fn leak(chip: C) -> &'static Self {
         let chip = RefCell::new(chip);
         Box::leak(Box::new(Self { chip, accesses: Cell::new(0), event: Cell::new(None) }))
     }
 
-    pub(crate) fn access<T>(&self, access: impl FnOnce(&mut C) -> T) -> T {
+    /// One access of the driver, before which something may happen.
+    pub fn access<T>(&self, access: impl FnOnce(&mut C) -> T) -> T {
         let mut chip = self.chip.borrow_mut();
         if let Some((at, event)) = self.event.get()
             && at == self.accesses.get()
@@ -81,66 +88,85 @@ impl<C: Chip + Registers> Registers for &'static Shared<C> {
     }
 }
 
-/// A driver and its chip.
-pub(super) struct Bench<C: 'static, D> {
-    pub(super) shared: &'static Shared<C>,
-    device: Ethernet<'static, D>,
+/// The interface of a chip whose words the processor moves.
+pub fn ethernet<F: Fifo>(fifo: F) -> Ethernet<'static, F> {
+    Ethernet::new(fifo, [Box::leak(Box::default()), Box::leak(Box::default())])
 }
 
-type Open<C, D> = fn(&'static Shared<C>) -> D;
+/// A driver and its chip.
+#[expect(missing_debug_implementations, reason = "what happens to a chip has none")]
+pub struct Bench<C: 'static, D> {
+    /// The chip.
+    pub shared: &'static Shared<C>,
+    device: D,
+}
 
-impl<C: Chip, D: Fifo> Bench<C, D> {
-    pub(super) fn new(open: Open<C, D>) -> Self {
+/// What starts a driver, under [`ADDRESS`].
+pub type Open<C, D> = fn(&'static Shared<C>) -> D;
+
+impl<C: Chip, D: Mac> Bench<C, D> {
+    /// A chip that was just started.
+    pub fn new(open: Open<C, D>) -> Self {
         let shared = Shared::<C>::leak(C::default());
-        let frames = [Box::leak(Box::default()), Box::leak(Box::default())];
-        let device = Ethernet::new(open(shared), frames);
+        let mut device = open(shared);
+        device.acknowledge();
         assert_eq!(shared.chip.borrow().address(), ADDRESS);
         Self { shared, device }
     }
 
-    pub(super) fn arrive(&self, frame: &[u8]) {
+    /// The wire brings a frame.
+    pub fn arrive(&self, frame: &[u8]) {
         self.shared.chip.borrow_mut().arrive(frame);
     }
 
-    pub(super) fn receive(&mut self) -> Option<Vec<u8>> {
+    /// The next frame that the driver has, if any.
+    pub fn receive(&mut self) -> Option<Vec<u8>> {
         let (frame, _) = self.device.receive(Instant::ZERO)?;
         Some(frame.consume(<[u8]>::to_vec))
     }
 
-    pub(super) fn transmit(&mut self, frame: &[u8]) -> bool {
+    /// Sends a frame, unless the driver has no room.
+    pub fn transmit(&mut self, frame: &[u8]) -> bool {
         let Some(token) = self.device.transmit(Instant::ZERO) else { return false };
         token.consume(frame.len(), |room| room.copy_from_slice(frame));
         true
     }
 
-    pub(super) fn sent(&self) -> Vec<Vec<u8>> {
+    /// The frames that were sent since the last call.
+    pub fn sent(&self) -> Vec<Vec<u8>> {
         self.shared.chip.borrow_mut().sent()
     }
 
-    pub(super) fn finish(&self) {
+    /// The transmission under way is over.
+    pub fn finish(&self) {
         self.shared.chip.borrow_mut().finish();
     }
 
-    pub(super) fn line(&self) -> bool {
+    /// The interrupt line.
+    pub fn line(&self) -> bool {
         self.shared.chip.borrow().line()
     }
 
-    pub(super) fn link_came_up(&mut self) -> bool {
+    /// Whether the cable has come in since this was asked last.
+    pub fn link_came_up(&mut self) -> bool {
         self.device.link_came_up()
     }
 
     /// What the superloop does before it sleeps, and whether it would.
-    pub(super) fn sleeps(&mut self) -> bool {
+    pub fn sleeps(&mut self) -> bool {
         self.device.acknowledge();
         !self.device.pending() && !self.line()
     }
 }
 
-pub(super) fn frame(length: usize) -> Vec<u8> {
+/// A frame of this length, unlike those of others.
+#[must_use]
+pub fn frame(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 7 + length) as u8).collect()
 }
 
-pub(super) fn frames_of_every_length_are_received<C: Chip, D: Fifo>(open: Open<C, D>) {
+/// Two at a time, in order.
+pub fn frames_of_every_length_are_received<C: Chip, D: Mac>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     assert_eq!(bench.receive(), None);
     for length in 60..=FRAME_SIZE {
@@ -152,7 +178,8 @@ pub(super) fn frames_of_every_length_are_received<C: Chip, D: Fifo>(open: Open<C
     }
 }
 
-pub(super) fn frames_of_every_length_are_sent<C: Chip, D: Fifo>(open: Open<C, D>) {
+/// From a header alone to the longest.
+pub fn frames_of_every_length_are_sent<C: Chip, D: Mac>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     for length in 14..=FRAME_SIZE {
         assert!(bench.transmit(&frame(length)));
@@ -160,7 +187,8 @@ pub(super) fn frames_of_every_length_are_sent<C: Chip, D: Fifo>(open: Open<C, D>
     }
 }
 
-pub(super) fn a_frame_too_long_makes_way_for_the_next<C: Chip, D: Fifo>(open: Open<C, D>) {
+/// What smoltcp does not take is not passed on.
+pub fn a_frame_too_long_makes_way_for_the_next<C: Chip, D: Mac>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     for length in [FRAME_SIZE + 1, FRAME_SIZE + 4, 2000] {
         bench.arrive(&frame(length));
@@ -171,7 +199,7 @@ pub(super) fn a_frame_too_long_makes_way_for_the_next<C: Chip, D: Fifo>(open: Op
 }
 
 /// The interrupt says that a frame is there, and ceases when it was taken.
-pub(super) fn a_frame_wakes_once<C: Chip, D: Fifo>(open: Open<C, D>) {
+pub fn a_frame_wakes_once<C: Chip, D: Mac>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     assert!(bench.sleeps());
     for _ in 0..3 {
@@ -185,7 +213,7 @@ pub(super) fn a_frame_wakes_once<C: Chip, D: Fifo>(open: Open<C, D>) {
 
 /// Who was refused is told when there is room, once, and nobody is kept awake meanwhile. Whatever was
 /// sent before, what is accepted fits.
-pub(super) fn a_busy_transmitter_refuses_and_wakes<C: Chip, D: Fifo>(open: Open<C, D>) {
+pub fn a_busy_transmitter_refuses_and_wakes<C: Chip, D: Mac>(open: Open<C, D>) {
     for first in (14..=FRAME_SIZE).step_by(50) {
         let mut bench = Bench::new(open);
         bench.shared.chip.borrow_mut().hold();
@@ -205,7 +233,7 @@ pub(super) fn a_busy_transmitter_refuses_and_wakes<C: Chip, D: Fifo>(open: Open<
 }
 
 /// A frame comes with room for its answer, so it waits with the transmitter.
-pub(super) fn a_frame_waits_for_a_busy_transmitter<C: Chip, D: Fifo>(open: Open<C, D>) {
+pub fn a_frame_waits_for_a_busy_transmitter<C: Chip, D: Mac>(open: Open<C, D>) {
     let mut bench = Bench::new(open);
     bench.shared.chip.borrow_mut().hold();
     while bench.transmit(&frame(FRAME_SIZE)) {}
@@ -217,8 +245,36 @@ pub(super) fn a_frame_waits_for_a_busy_transmitter<C: Chip, D: Fifo>(open: Open<
     assert_eq!(bench.receive(), Some(frame(64)));
 }
 
+/// More frames than the chip can hold: some are lost, which ones is its own affair. It goes on with those that come
+/// after.
+pub fn too_many_frames_are_lost_and_no_more<C: Chip, D: Mac>(open: Open<C, D>) {
+    let mut bench = Bench::new(open);
+    for round in 0..3 {
+        for number in 0..200 {
+            bench.arrive(&frame(100 + number));
+        }
+        assert!(!bench.sleeps());
+        let mut taken = 0;
+        while let Some(received) = bench.receive() {
+            assert_eq!(received, frame(received.len()));
+            taken += 1;
+        }
+        assert!(taken > 0, "round {round}");
+        // A chip that says that frames were lost may wake once more for that.
+        let _ = bench.sleeps();
+        assert_eq!(bench.receive(), None);
+        assert!(bench.sleeps());
+        for length in [64, FRAME_SIZE, 60] {
+            bench.arrive(&frame(length));
+            assert!(bench.line() && !bench.sleeps(), "round {round}: nothing wakes it any more");
+            assert_eq!(bench.receive(), Some(frame(length)), "round {round}");
+            assert!(bench.sleeps());
+        }
+    }
+}
+
 /// Whatever happens between the driver's accesses, the superloop sees it or is woken.
-pub(super) fn no_wakeup_is_lost<C: Chip, D: Fifo>(open: Open<C, D>) {
+pub fn no_wakeup_is_lost<C: Chip, D: Mac>(open: Open<C, D>) {
     let cases: [(&str, bool, Event<C>); 3] = [
         ("a frame arrives", false, |chip| chip.arrive(&frame(64))),
         ("the transmitter is done, another was refused", true, C::finish),
@@ -252,16 +308,19 @@ pub(super) fn no_wakeup_is_lost<C: Chip, D: Fifo>(open: Open<C, D>) {
     }
 }
 
-/// Makes a test of each function above for one driver.
+/// Makes a test of each function of [`ethernet::conformance`](crate::ethernet::conformance) for one driver: that which
+/// the function starts that is named, on a model of its chip.
+#[macro_export]
 macro_rules! conformance {
     ($open:path) => {
-        $crate::ethernet::conformance::conformance!($open:
+        $crate::conformance!($open:
             frames_of_every_length_are_received
             frames_of_every_length_are_sent
             a_frame_too_long_makes_way_for_the_next
             a_frame_wakes_once
             a_busy_transmitter_refuses_and_wakes
             a_frame_waits_for_a_busy_transmitter
+            too_many_frames_are_lost_and_no_more
             no_wakeup_is_lost);
     };
     ($open:path: $($name:ident)*) => {
@@ -273,4 +332,3 @@ macro_rules! conformance {
         )*
     };
 }
-pub(super) use conformance;

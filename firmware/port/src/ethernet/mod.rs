@@ -1,18 +1,20 @@
-//! Ethernet MACs with a FIFO that the processor reads and writes word by word; and one that is not of that kind,
-//! but can be used like them.
+//! Ethernet MACs with a FIFO that the processor reads and writes word by word; one that is not of that kind, but can be
+//! used like them; and one that moves frames by itself ([`smartfusion2`]).
 //!
-//! A driver is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of one
-//! frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers
-//! from its user, who decides where they live. A frame that is longer than smoltcp takes, or that the
+//! A driver of the first kind is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of
+//! one frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers
+//! from its user, who decides where they live. One of the last kind is a [`Device`] and a [`Mac`] over
+//! [`dma::Ring`](crate::dma::Ring)s, and copies nothing. A frame that is longer than smoltcp takes, or that the
 //! chip calls bad, never gets out of it.
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use tapboard_firmware::config::FRAME_SIZE;
 
-#[cfg(test)]
-pub(crate) mod conformance;
+#[cfg(any(test, feature = "test-support"))]
+pub mod conformance;
 pub mod lan9118;
+pub mod smartfusion2;
 pub mod stellaris;
 #[cfg(any(test, feature = "virtio"))]
 pub mod virtio;
@@ -145,7 +147,7 @@ impl<F: Fifo> Device for Ethernet<'_, F> {
 
 /// Bytes before a frame in its buffer: with them, the IP header behind the 14 bytes of Ethernet starts
 /// at a multiple of 4.
-pub(crate) const PAD: usize = 2;
+pub const PAD: usize = 2;
 
 /// A buffer for one frame.
 #[derive(Debug)]
@@ -158,8 +160,25 @@ impl Frame {
         Self([0; PAD + FRAME_SIZE])
     }
 
-    /// Reads `count` words, the first half pad; those that it has no room for are lost.
-    pub(crate) fn fill(&mut self, count: usize, mut read: impl FnMut() -> u32) {
+    /// The first `length` bytes of the frame, at most [`FRAME_SIZE`].
+    ///
+    /// # Panics
+    /// If it is longer.
+    #[must_use]
+    pub fn bytes(&self, length: usize) -> &[u8] {
+        &self.0[PAD..PAD + length]
+    }
+
+    /// As [`Frame::bytes`], to be written.
+    ///
+    /// # Panics
+    /// If it is longer.
+    pub fn bytes_mut(&mut self, length: usize) -> &mut [u8] {
+        &mut self.0[PAD..PAD + length]
+    }
+
+    /// Reads `count` words, the first half pad ([`PAD`]); those that it has no room for are lost.
+    pub fn fill(&mut self, count: usize, mut read: impl FnMut() -> u32) {
         let mut words = self.0.as_chunks_mut().0.iter_mut();
         for _ in 0..count {
             let data = read().to_le_bytes();
@@ -169,8 +188,8 @@ impl Frame {
         }
     }
 
-    /// The words of a frame of `length` bytes, the first half pad.
-    pub(crate) fn words(&self, length: usize) -> impl Iterator<Item = u32> {
+    /// The words of a frame of `length` bytes, the first half pad ([`PAD`]).
+    pub fn words(&self, length: usize) -> impl Iterator<Item = u32> {
         let words = self.0[..(PAD + length).next_multiple_of(4)].as_chunks().0;
         words.iter().map(|&word| u32::from_le_bytes(word))
     }

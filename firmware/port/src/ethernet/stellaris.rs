@@ -133,7 +133,8 @@ mod tests {
     use std::collections::VecDeque;
     use std::vec::Vec;
 
-    use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, frame};
+    use super::super::Ethernet;
+    use super::super::conformance::{ADDRESS, Bench, Chip, Shared, ethernet, frame};
     use super::*;
 
     /// The MAC as the data sheet describes it.
@@ -155,7 +156,10 @@ mod tests {
     impl Model {
         /// `size` is what the first word says of the length.
         fn arrive_as(&mut self, size: u16, frame: &[u8]) {
-            assert!(self.rctl & RCTL_ENABLE != 0 && self.received.len() < FIFO_FRAMES);
+            assert!(self.rctl & RCTL_ENABLE != 0);
+            if self.received.len() == FIFO_FRAMES {
+                return;
+            }
             let mut bytes = size.to_le_bytes().to_vec();
             bytes.extend(frame);
             bytes.extend([0xc1, 0xc2, 0xc3, 0xc4]);
@@ -249,11 +253,13 @@ mod tests {
         }
     }
 
-    fn open(shared: &'static Shared<Model>) -> Stellaris<&'static Shared<Model>> {
-        Stellaris::new(shared, ADDRESS, false)
+    type Interface = Ethernet<'static, Stellaris<&'static Shared<Model>>>;
+
+    fn open(shared: &'static Shared<Model>) -> Interface {
+        ethernet(Stellaris::new(shared, ADDRESS, false))
     }
 
-    conformance!(open);
+    crate::conformance!(open);
 
     #[test]
     fn a_length_that_cannot_be_empties_the_fifo() {
@@ -273,7 +279,8 @@ mod tests {
     fn multicast_is_let_in_only_on_demand() {
         let bench = Bench::<Model, _>::new(open);
         assert_eq!(bench.shared.chip.borrow().rctl & RCTL_MULTICAST, 0);
-        let bench = Bench::<Model, _>::new(|shared| Stellaris::new(shared, ADDRESS, true));
+        let bench =
+            Bench::<Model, _>::new(|shared| ethernet(Stellaris::new(shared, ADDRESS, true)));
         assert_ne!(bench.shared.chip.borrow().rctl & RCTL_MULTICAST, 0);
     }
 }

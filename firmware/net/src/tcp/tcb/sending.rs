@@ -76,13 +76,12 @@ impl Tcb {
     }
 
     /// Whether the window has room for a part of the data alone that is not worth a segment (RFC 9293 3.8.6.2.1): no full
-    /// one, nor a quarter of the largest window, or behind others a sixteenth. RFC's half would hold back what a small window
-    /// has behind its last full segment, for a round trip each time.
+    /// one, nor a sixteenth of the largest window. That RFC's half would hold back, for a round trip each time, what a small
+    /// window has behind its last full segment.
     fn is_silly(&self, queue: usize) -> bool {
-        let (unsent, flight) = (self.unsent(queue), self.flight().max(0).unsigned_abs());
-        let part = if flight > 0 { 16 } else { 4 };
-        let least = u32::from(self.loss.smss()).min(self.max_wnd().unsigned_abs() / part);
-        unsent < least && unsent + flight < queue as u32
+        let unsent = self.unsent(queue);
+        let least = u32::from(self.loss.smss()).min(self.max_wnd().unsigned_abs() / 16);
+        unsent < least && unsent + self.flight().max(0).unsigned_abs() < queue as u32
     }
 
     /// When [`Tcb::expire`] has something to do, with `queue` bytes unacknowledged.

@@ -2,7 +2,8 @@
 
 use std::boxed::Box;
 
-use super::super::conformance::{ADDRESS, Bench, Chip, Shared, conformance, frame};
+use super::super::Ethernet;
+use super::super::conformance::{ADDRESS, Bench, Chip, Shared, ethernet, frame};
 use super::*;
 use crate::virtio::model::{Device, Heap};
 
@@ -58,11 +59,11 @@ fn start(device: &'static Shared<Device>) -> Result<Driver, Error> {
     VirtioNet::new(device, ADDRESS, buffers)
 }
 
-fn open(device: &'static Shared<Device>) -> Watched {
-    Watched { driver: start(device).unwrap(), device }
+fn open(device: &'static Shared<Device>) -> Ethernet<'static, Watched> {
+    ethernet(Watched { driver: start(device).unwrap(), device })
 }
 
-conformance!(open);
+crate::conformance!(open);
 
 #[test]
 fn buffers_go_round_for_ever() {
