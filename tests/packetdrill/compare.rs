@@ -3,7 +3,7 @@
 //! Flags, sequence numbers, lengths, acknowledgements, SACK blocks, sizes of segments, and the text itself, always. With
 //! `--board`, windows, PSH and all options in their order too. Without it, a script speaks of another stack, and what is
 //! that stack's own is mapped: windows count only as open or closed, PSH not at all, padding and timestamps are left out of
-//! the options, and a window scale is one whatever its shift. Of SACK blocks the board has fewer. Several segments may make up one of the script, as with an
+//! the options, and a window scale is one whatever its shift. Of SACK blocks the board may tell fewer. Several segments may make up one of the script, as with an
 //! interface that segments.
 
 use super::calls::pattern;
@@ -137,9 +137,9 @@ impl Numbers {
             && !wire.options.iter().any(|option| matches!(option, TcpOption::Timestamp(..)))
     }
 
-    /// The board tells one block, and what came in twice if that was a whole segment (RFC 2883 leaves it to the receiver).
-    /// So that has to come first where the script has it, then the script's first; any of the script's, where the
-    /// acknowledgement has moved (RFC 2018 4).
+    /// The board tells what came in twice if that was a whole segment (RFC 2883 leaves it to the receiver), and may tell fewer
+    /// blocks. What came twice has to come first where the script has it, then the script's blocks from the first on; where
+    /// the acknowledgement has moved, in any order (RFC 2018 4). It never tells a block that the script has not.
     fn same_blocks(self, expected: &[(u32, u32)], told: &[(u32, u32)], ack: u32) -> bool {
         let after = |left: u32, right: u32| right.wrapping_sub(left).cast_signed() > 0;
         let Some((&first, rest)) = expected.split_first() else { return told.is_empty() };
@@ -152,7 +152,7 @@ impl Numbers {
         let blocks = if twice { rest } else { expected };
         match told {
             [] => blocks.is_empty(),
-            [block, ..] if after(self.last_ack, ack) => blocks.contains(block),
+            _ if after(self.last_ack, ack) => told.iter().all(|block| blocks.contains(block)),
             _ => blocks.starts_with(told),
         }
     }
