@@ -180,6 +180,38 @@ pub const RENEW_STALL: Duration = Duration::from_secs(3);
 #[cfg(feature = "dhcp")]
 pub const RENEW_RETRY: Duration = Duration::from_secs(60);
 
+/// Longest name of a host that can be looked up, in bytes.
+#[cfg(feature = "dns")]
+pub const HOST_NAME: usize = 128;
+
+/// Servers for names that can be given.
+#[cfg(feature = "dns")]
+pub const DNS_SERVERS: usize = 2;
+
+/// Names that are looked up at a time.
+#[cfg(feature = "dns")]
+pub const LOOKUPS: usize = 2;
+
+/// Time that a server for names has to answer before the next one is asked; twice as long in each round.
+#[cfg(feature = "dns")]
+pub const DNS_RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// Rounds in which each server is asked once.
+#[cfg(feature = "dns")]
+pub const DNS_ROUNDS: u8 = 4;
+
+/// Aliases that are followed one after another.
+#[cfg(feature = "dns")]
+pub const DNS_ALIASES: usize = 8;
+
+/// An address is kept for so many seconds at the least, for who asked to take it.
+#[cfg(feature = "dns")]
+pub const DNS_KEPT_MIN_S: u32 = 5;
+
+/// And at the most, whatever its server says.
+#[cfg(feature = "dns")]
+pub const DNS_KEPT_MAX_S: u32 = 3600;
+
 /// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
 /// it wait too.
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);

@@ -20,10 +20,14 @@
 
 mod address;
 mod config;
+#[cfg(feature = "_datagram")]
+mod datagram;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
 #[cfg(feature = "dhcp")]
 mod dhcp;
+#[cfg(feature = "dns")]
+mod dns;
 mod egress;
 mod hygiene;
 mod icmp;
@@ -89,6 +93,8 @@ pub struct NetStack<'a> {
     membership: mld::Membership,
     #[cfg(feature = "dhcp")]
     dhcp: crate::dhcp::Dhcp<'a>,
+    #[cfg(feature = "dns")]
+    resolver: crate::dns::Resolver,
     pool: Pool<'a>,
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
@@ -178,6 +184,8 @@ impl<'a> NetStack<'a> {
             membership: mld::Membership::new(),
             #[cfg(feature = "dhcp")]
             dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
+            #[cfg(feature = "dns")]
+            resolver: crate::dns::Resolver::new(),
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
@@ -346,6 +354,10 @@ impl<'a> NetStack<'a> {
         loop {
             // Far fewer sockets than ports: this ends.
             let port = EPHEMERAL_FIRST + self.rng.below(count) as u16;
+            #[cfg(feature = "dns")]
+            if self.resolver.has_port(port) {
+                continue;
+            }
             if !self.pool.port_in_use(port) && !self.udp_port_in_use(port) {
                 return port;
             }

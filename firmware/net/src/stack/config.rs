@@ -1,5 +1,8 @@
 //! A stack's configuration, as a builder.
 
+#[cfg(feature = "dns")]
+use core::net::IpAddr;
+
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
@@ -8,6 +11,8 @@ use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 use super::NetStack;
 #[cfg(feature = "dhcp")]
 use crate::dhcp::Hostname;
+#[cfg(feature = "dns")]
+use crate::limits::DNS_SERVERS;
 use crate::limits::Limits;
 
 /// Who a stack is on the network. A builder: begin with [`NetConfig::new`].
@@ -32,6 +37,10 @@ pub struct NetConfig {
     dhcp: bool,
     #[cfg(feature = "dhcp")]
     hostname: Hostname,
+    #[cfg(feature = "dns")]
+    dns: [IpAddr; DNS_SERVERS],
+    #[cfg(feature = "dns")]
+    dns_len: u8,
     #[cfg(feature = "ipv6")]
     pub(super) ipv6: Option<Ipv6Cidr>,
     #[cfg(feature = "ipv6")]
@@ -52,6 +61,10 @@ impl NetConfig {
             dhcp: false,
             #[cfg(feature = "dhcp")]
             hostname: Hostname::NONE,
+            #[cfg(feature = "dns")]
+            dns: [IpAddr::V4(Ipv4Address::UNSPECIFIED); DNS_SERVERS],
+            #[cfg(feature = "dns")]
+            dns_len: 0,
             #[cfg(feature = "ipv6")]
             ipv6: None,
             #[cfg(feature = "ipv6")]
@@ -115,6 +128,19 @@ impl NetConfig {
         Self { hostname: Hostname::new(name), ..self }
     }
 
+    /// With this server for names, behind those that were given before; then none of DHCP's is asked.
+    ///
+    /// # Panics
+    /// If there are [`DNS_SERVERS`] already.
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub const fn with_dns_server(mut self, server: IpAddr) -> Self {
+        assert!((self.dns_len as usize) < DNS_SERVERS, "so many servers are not asked");
+        self.dns[self.dns_len as usize] = server;
+        self.dns_len += 1;
+        self
+    }
+
     /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link. On a
     /// device without MAC addresses it may be any address, but without one only the own prefix can be reached.
     #[must_use]
@@ -161,6 +187,13 @@ impl NetConfig {
     #[must_use]
     pub const fn dhcp(&self) -> bool {
         self.dhcp
+    }
+
+    /// The servers for names that were given.
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub fn dns_servers(&self) -> &[IpAddr] {
+        &self.dns[..usize::from(self.dns_len)]
     }
 
     /// The name for DHCP servers.

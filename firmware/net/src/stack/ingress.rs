@@ -155,6 +155,11 @@ impl NetStack<'_> {
             }
             self.hear::<T>(packet, link.source);
         }
+        #[cfg(feature = "dns")]
+        if ours && self.is_for_resolver(packet) {
+            self.take_name(packet);
+            return;
+        }
         match Segment::parse(packet) {
             Some(segment) if options::are_broken(&segment) => {
                 self.segment_without_broken(bytes, link, &segment, transmit);
