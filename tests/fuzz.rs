@@ -370,7 +370,7 @@ fn a_syn_to_every_port_before_telemetrys_own_has_left_does_no_harm() {
     let (mut wire, now) = (Wire::default(), Instant::ZERO);
     let services = ServiceConfig {
         name: heapless::String::new(),
-        telemetry: Some(SocketAddr::from(([192, 0, 2, 2], 9000))),
+        telemetry: Some(SocketAddr::from(([192, 0, 2, 2], 9000)).into()),
     };
     let nic = &mut wire.end(Side::Board);
     let hardware = Hardware::new(1);

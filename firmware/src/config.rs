@@ -112,6 +112,9 @@ pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// Longest wait before telemetry connects again, jitter included.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(4);
 
+/// Wait before telemetry looks up a name again that there is not, or that has no address.
+pub const LOOKUP_RETRY: Duration = Duration::from_secs(30);
+
 /// All the RAM of a chip's board but its call stack: storage, sockets, the firmware itself and [`BOARD_RAM`].
 pub const MCU_RAM: usize = 48 * 1024;
 

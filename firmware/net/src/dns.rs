@@ -27,8 +27,11 @@ use crate::dns_message::{
 use crate::error::LookupError;
 use crate::limits::{DNS_ALIASES, HOST_NAME, LOOKUPS};
 
-/// Longest question: header, name with its first length and its end, type, class.
-pub(crate) const QUESTION_SIZE: usize = HEADER + 1 + HOST_NAME + 1 + 4;
+/// Longest question: header, name, type, class.
+pub(crate) const QUESTION_SIZE: usize = HEADER + NAME_SIZE + 4;
+
+/// A name with its first length and its end.
+const NAME_SIZE: usize = HOST_NAME + 2;
 
 /// There is no such name (RFC 1035 4.1.1).
 const NO_NAME: u16 = 3;
@@ -38,8 +41,8 @@ const CLASS: u16 = 0x7fff;
 /// A name that is looked up, or was.
 #[derive(Debug)]
 pub(crate) struct Lookup {
-    /// In small letters or large ones, as it was asked for; empty if the place is free.
-    pub(crate) name: Vec<u8, HOST_NAME>,
+    /// As messages have it, in small letters or large ones; empty if the place is free.
+    pub(crate) name: Name,
     pub(crate) family: AddrType,
     pub(crate) state: State,
 }
@@ -93,7 +96,7 @@ impl Resolver {
         Self { lookups: [FREE; LOOKUPS], draws: 0 }
     }
 
-    /// Where `name` is.
+    /// Where `name` is looked up.
     pub(crate) fn find(&self, name: &[u8], family: &AddrType) -> Option<usize> {
         self.lookups
             .iter()
@@ -127,9 +130,11 @@ impl Resolver {
 }
 
 impl Lookup {
-    /// Whether neighbours are asked, and not servers.
+    /// Whether neighbours are asked, and not servers (RFC 6762 3).
     pub(crate) fn is_local(&self) -> bool {
-        is_local(&self.name)
+        const LOCAL: &[u8] = b"\x05local\0";
+        let end = self.name.len().checked_sub(LOCAL.len()).and_then(|at| self.name.get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(LOCAL))
     }
 
     /// Writes the question. Returns its length.
@@ -138,10 +143,7 @@ impl Lookup {
         // RFC 6762 18.6: it means nothing to neighbours.
         let flags = if self.is_local() { 0 } else { RECURSION_DESIRED };
         let mut writer = Writer::new(buffer, asking.id, flags);
-        for label in labels(&self.name) {
-            writer.put_label(label);
-        }
-        writer.put(&[0]);
+        writer.put(&self.name);
         writer.put_word(asking.kind);
         writer.put_word(IN);
         writer.count(0);
@@ -149,30 +151,33 @@ impl Lookup {
     }
 }
 
-/// Whether a name is looked up among the neighbours (RFC 6762 3).
-fn is_local(name: &[u8]) -> bool {
-    labels(name).last().is_some_and(|last| last.eq_ignore_ascii_case(b"local"))
-}
+/// A name as messages have it.
+pub(crate) type Name = Vec<u8, NAME_SIZE>;
 
-fn labels(name: &[u8]) -> impl Iterator<Item = &[u8]> {
-    name.split(|byte| *byte == b'.')
-}
-
-/// A name without the dot at its end, if it is one that a host may have (RFC 1123 2.1, with the underscore that some
-/// have): not an address, of labels of letters, digits and hyphens.
+/// A name in that form, if it is one that a host may have (RFC 1123 2.1, with the underscore that some have): not an
+/// address, of labels of letters, digits and hyphens. A dot at its end is nothing.
 #[inline(never)]
-pub(crate) fn checked(name: &str) -> Option<&[u8]> {
-    let name = name.as_bytes();
+pub(crate) fn encoded(name: &[u8]) -> Option<Name> {
+    let (mut encoded, mut number) = (Name::new(), false);
     let name = name.strip_suffix(b".").unwrap_or(name);
-    let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let is_label = |label: &[u8]| {
-        matches!(label.len(), 1..=63)
-            && label.iter().all(good)
-            && label[0] != b'-'
-            && label[label.len() - 1] != b'-'
-    };
-    let number = labels(name).last()?.iter().all(u8::is_ascii_digit);
-    (name.len() <= HOST_NAME && !number && labels(name).all(is_label)).then_some(name)
+    for label in name.split(|byte| *byte == b'.') {
+        let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let ends = [label.first()?, label.last()?];
+        if label.len() > 63 || !label.iter().all(good) || ends.contains(&&b'-') {
+            return None;
+        }
+        number = label.iter().all(u8::is_ascii_digit);
+        encoded.push(label.len() as u8).ok()?;
+        encoded.extend_from_slice(label).ok()?;
+    }
+    encoded.push(0).ok()?;
+    (!number).then_some(encoded)
+}
+
+/// Whether [`NetStack::resolve`](crate::NetStack::resolve) takes it for the name of a host.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    encoded(name.as_bytes()).is_some()
 }
 
 /// What a server says.
@@ -198,7 +203,7 @@ pub(crate) fn read(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<An
     let mut reader = Reader::new(message);
     let question = reader.question()?;
     if (question.kind, question.class & CLASS) != (kind, IN)
-        || !same_name(&mut Labels::new(message, question.name), &mut labels(name))
+        || !same_name(&mut Labels::new(message, question.name), &mut Labels::new(name, 0))
     {
         return None;
     }

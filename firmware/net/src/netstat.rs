@@ -137,8 +137,9 @@ impl fmt::Display for Fact {
     }
 }
 
-/// An address of a family that this stack has.
-struct Plain<'a>(&'a IpAddr);
+/// An address of a family that this stack has, to be shown; how to write an IPv6 one takes more than a KiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub &'a IpAddr);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

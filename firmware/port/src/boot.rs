@@ -9,7 +9,7 @@ use core::panic::PanicInfo;
 
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
-use tapboard_firmware::service::{Service, ServiceConfig};
+use tapboard_firmware::service::{Service, ServiceConfig, Target};
 use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware, NetConfig, NetStack};
 
 use crate::clock::Timer;
@@ -26,8 +26,8 @@ pub struct Config {
     pub mac: Option<EthernetAddress>,
     /// The addresses: given ones, or with `NetConfig::with_dhcp` a server's to give.
     pub ip: NetConfig,
-    /// Where telemetry goes, if anywhere.
-    pub telemetry: Option<SocketAddr>,
+    /// Where telemetry goes, if anywhere: an address, or with the feature `dns` a name.
+    pub telemetry: Option<Target>,
 }
 
 impl Config {
@@ -59,7 +59,7 @@ pub struct Parts<H, M, T, S> {
     /// Who the board is on the network: [`Config::net`].
     pub net: NetConfig,
     /// Where telemetry goes, if anywhere; [`COLLECTOR`], or one's own.
-    pub telemetry: Option<SocketAddr>,
+    pub telemetry: Option<Target>,
     /// LED, sensor, entropy, reset.
     pub hardware: H,
     /// The network interface, under the MAC address of `net`.
@@ -71,7 +71,8 @@ pub struct Parts<H, M, T, S> {
 }
 
 /// Where the examples' boards send their telemetry: port 9000 of the host at the other end of the wire.
-pub const COLLECTOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9000);
+pub const COLLECTOR: Target =
+    Target::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9000));
 
 /// Boots the firmware of the board `name` at `home`, with the stock services, and runs it for ever; an error is why
 /// there are no parts.

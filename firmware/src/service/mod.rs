@@ -78,6 +78,7 @@ pub use self::about::About;
 pub use self::contract::Service;
 pub use self::datagram::answers_by_itself;
 pub use self::services::{ServiceConfig, Services};
+pub use self::target::Target;
 
 mod about;
 pub mod buffer;
@@ -97,6 +98,7 @@ mod services;
 pub mod shell;
 #[cfg(feature = "suggest")]
 mod suggest;
+mod target;
 pub mod telemetry;
 mod telnet;
 #[cfg(test)]

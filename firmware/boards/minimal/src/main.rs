@@ -17,6 +17,7 @@ mod itm;
 mod mac;
 mod vectors;
 
+use core::net::SocketAddr;
 use core::panic::PanicInfo;
 
 use cortex_m::Peripherals;
@@ -78,7 +79,7 @@ fn boot(
             &net,
             ServiceConfig {
                 name: "minimal".try_into().unwrap_or_default(),
-                telemetry: Some(([192, 0, 2, 2], 9000).into()),
+                telemetry: Some(SocketAddr::from(([192, 0, 2, 2], 9000)).into()),
             },
             Hardware::default(),
             mac,

@@ -10,7 +10,7 @@ use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
 use super::NetStack;
 use super::address::to_address;
 use super::datagram::{MDNS_PORT, Outgoing};
-use crate::dns::{Answer, Asking, Lookup, QUESTION_SIZE, State, checked, read};
+use crate::dns::{Answer, Asking, Lookup, QUESTION_SIZE, State, encoded, read};
 use crate::dns_message::{A, AAAA};
 use crate::error::LookupError;
 use crate::frame::{Packet, same};
@@ -27,9 +27,19 @@ impl NetStack<'_> {
     /// Names that end in `.local` are asked of the neighbours (RFC 6762), all others of [`NetStack::dns_servers`]. Of
     /// `AddrType::Either` it is an IPv4 address if the name and this stack have one.
     pub fn resolve(&mut self, name: &str, family: AddrType) -> nb::Result<IpAddr, LookupError> {
-        let name = checked(name).ok_or(LookupError::BadName)?;
+        self.resolve_bytes(name.as_bytes(), family)
+    }
+
+    /// As [`NetStack::resolve`], of a name that may be no text.
+    #[inline(never)]
+    pub fn resolve_bytes(
+        &mut self,
+        name: &[u8],
+        family: AddrType,
+    ) -> nb::Result<IpAddr, LookupError> {
+        let name = encoded(name).ok_or(LookupError::BadName)?;
         let (resolver, now) = (&mut self.resolver, self.now);
-        let index = resolver.find(name, &family);
+        let index = resolver.find(&name, &family);
         if let Some(lookup) = index.map(|index| &mut resolver.lookups[index]) {
             match lookup.state {
                 State::Asking(_) => return Err(nb::Error::WouldBlock),
@@ -49,10 +59,7 @@ impl NetStack<'_> {
         let other = family == AddrType::Either && ipv4 && ipv6;
         let (id, port) = self.draw_question();
         let lookup = &mut self.resolver.lookups[index];
-        lookup.name.clear();
-        // It is no longer than there is room: it was checked.
-        let _ = lookup.name.extend_from_slice(name);
-        lookup.family = family;
+        (lookup.name, lookup.family) = (name, family);
         lookup.state = State::Asking(Asking {
             id,
             port,
@@ -135,7 +142,6 @@ impl NetStack<'_> {
             return None;
         }
         let answer = read(payload, asking.id, &lookup.name, asking.kind)?;
-        let further = self.name_server(local, asking.next.into()).is_some();
         match answer {
             Answer::Address(address, seconds) => {
                 let seconds = seconds.clamp(DNS_KEPT_MIN_S, DNS_KEPT_MAX_S);
@@ -156,10 +162,9 @@ impl NetStack<'_> {
                 };
                 self.resolver.lookups[index].state = State::Asking(anew);
             }
-            // The next one may tell, now or in the next round.
-            Answer::Failed(error) if further || (asking.round == 0 && asking.next > 1) => {
-                let at = if further { self.now } else { asking.at };
-                let waits = Asking { server: None, at, error, ..asking };
+            // The next one may tell, or the same one a second time.
+            Answer::Failed(error) if asking.round == 0 => {
+                let waits = Asking { server: None, at: self.now, error, ..asking };
                 self.resolver.lookups[index].state = State::Asking(waits);
             }
             Answer::Failed(error) => self.found(index, Err(error), self.now),
