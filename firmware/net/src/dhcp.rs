@@ -14,7 +14,6 @@
 //! rebinding smoltcp asks the first server for the next renewal, and everybody again at T2.
 
 pub(crate) mod exchange;
-mod hostname;
 mod lease;
 pub(crate) mod link_local;
 pub(crate) mod message;
@@ -25,7 +24,7 @@ use smoltcp::socket::dhcpv4;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{DhcpOption, EthernetAddress, Ipv4Address, Ipv4Cidr};
 
-pub use hostname::Hostname;
+use crate::hostname::Hostname;
 pub use lease::Lease;
 
 use crate::limits::{

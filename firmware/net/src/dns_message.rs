@@ -26,7 +26,7 @@ pub(crate) struct Header {
 pub(crate) const RESPONSE: u16 = 0x8000;
 /// What is asked for, 0 a name.
 pub(crate) const OPCODE: u16 = 0x7800;
-/// It was cut to the length of a datagram.
+/// It was cut to the length of a datagram, or multicast DNS has more of what it knows to follow.
 pub(crate) const TRUNCATED: u16 = 0x0200;
 /// Ask others if need be.
 #[cfg(feature = "dns")]
@@ -174,6 +174,12 @@ impl<'m> Reader<'m> {
         Self { message, at: HEADER }
     }
 
+    /// What of the message has been read, behind the header.
+    #[cfg(feature = "mdns")]
+    pub(crate) fn passed(&self) -> &'m [u8] {
+        self.message.get(HEADER..self.at).unwrap_or_default()
+    }
+
     /// The next question. `None`: it is broken.
     #[inline(never)]
     pub(crate) fn question(&mut self) -> Option<Question> {
@@ -214,6 +220,21 @@ impl<'b> Writer<'b> {
         this
     }
 
+    /// Without a header.
+    #[cfg(feature = "mdns")]
+    pub(crate) fn bare(buffer: &'b mut [u8]) -> Self {
+        Self { buffer, len: 0, full: false }
+    }
+
+    /// Writes at `at`, where a word was left for it, how many bytes came behind that word.
+    #[cfg(feature = "mdns")]
+    pub(crate) fn fill_length(&mut self, at: usize) {
+        let len = (self.len.saturating_sub(at + 2)) as u16;
+        if let Some(word) = self.buffer.get_mut(at..at + 2) {
+            word.copy_from_slice(&len.to_be_bytes());
+        }
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -235,6 +256,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Adds a label.
+    #[cfg(any(feature = "mdns", test))]
     pub(crate) fn put_label(&mut self, label: &[u8]) {
         self.put(&[label.len() as u8]);
         self.put(label);

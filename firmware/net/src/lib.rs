@@ -103,6 +103,7 @@
 //! | `async` code, and crates written for it | feature `async`: module `asynch` |
 //! | an address from a server, or of one's own choice | feature `dhcp`: `NetConfig::with_dhcp`, `NetStack::lease` |
 //! | names of hosts | feature `dns`: `NetStack::resolve`, `embedded_nal::Dns` |
+//! | a name of one's own, services that are found | feature `mdns`: `NetConfig::with_mdns` |
 //! | ICMP, raw, broadcasts | [`NetStack::add_socket`] |
 //! | groups | feature `multicast`: `NetStack::join`, `leave` |
 //! | the cable is in again | [`NetStack::link_up`] |
@@ -122,6 +123,7 @@
 //! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
 //! | `dhcp` | an IPv4 address from a server (RFC 2131), or a link-local one (RFC 3927), each probed first (RFC 5227) |
 //! | `dns` | names become addresses (RFC 1035), those of `.local` too (RFC 6762) |
+//! | `mdns` | a name in the network, and services that are found (RFC 6762, RFC 6763) |
 //! | `deferred-accept` | a SYN-ACK that waits until the application admits the peer, for proxies |
 //! | `async` | the traits of edge-nal, embedded-nal-async and embedded-io-async, with a waker for each who waits; brings `udp` |
 //! | `log`, `defmt` | messages through either crate, smoltcp's too |
@@ -155,8 +157,12 @@ mod error;
 mod fmt;
 mod frame;
 mod guard;
+#[cfg(any(feature = "dhcp", feature = "mdns"))]
+mod hostname;
 pub mod limits;
 mod loss;
+#[cfg(feature = "mdns")]
+pub mod mdns;
 mod neighbors;
 pub mod netstat;
 mod place;
@@ -186,6 +192,8 @@ pub mod prelude {
 }
 
 pub use error::{Error, LookupError};
+#[cfg(any(feature = "dhcp", feature = "mdns"))]
+pub use hostname::Hostname;
 pub use limits::Limits;
 pub use shared::Shared;
 #[cfg(feature = "udp")]

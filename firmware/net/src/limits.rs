@@ -212,6 +212,48 @@ pub const DNS_KEPT_MIN_S: u32 = 5;
 #[cfg(feature = "dns")]
 pub const DNS_KEPT_MAX_S: u32 = 3600;
 
+/// Services that multicast DNS tells of.
+#[cfg(feature = "mdns")]
+pub const MDNS_SERVICES: usize = 4;
+
+/// Longest message of multicast DNS: all records of so many services, with the longest names.
+#[cfg(feature = "mdns")]
+pub const MDNS_SIZE: usize = 700;
+
+/// Questions whether a name is free, the time between two, and before the first at the most, milliseconds
+/// (RFC 6762 8.1).
+#[cfg(feature = "mdns")]
+pub const MDNS_PROBES: u8 = 3;
+/// That time.
+#[cfg(feature = "mdns")]
+pub const MDNS_PROBE_MS: u32 = 250;
+
+/// Announcements of a name (RFC 6762 8.3), a second apart.
+#[cfg(feature = "mdns")]
+pub const MDNS_ANNOUNCEMENTS: u8 = 2;
+
+/// Time between two of them, and before a record is multicast again (RFC 6762 6).
+#[cfg(feature = "mdns")]
+pub const MDNS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time before what others may answer too is answered, milliseconds: at least so long, and so much more at random
+/// (RFC 6762 6).
+#[cfg(feature = "mdns")]
+pub const MDNS_SHARED_MS: (u32, u32) = (20, 101);
+
+/// Likewise, if who asks has not said all yet of what it knows (RFC 6762 7.2).
+#[cfg(feature = "mdns")]
+pub const MDNS_MORE_MS: (u32, u32) = (400, 101);
+
+/// Names found in use by others, one after another, after which the next is tried no sooner than [`MDNS_RATE_LIMIT`] later
+/// (RFC 6762 8.1).
+#[cfg(feature = "mdns")]
+pub const MDNS_CONFLICTS: u8 = 15;
+
+/// How long that is.
+#[cfg(feature = "mdns")]
+pub const MDNS_RATE_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
 /// it wait too.
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);

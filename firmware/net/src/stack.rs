@@ -35,6 +35,8 @@ mod ingress;
 mod interface;
 mod introspect;
 mod isn;
+#[cfg(feature = "mdns")]
+mod mdns;
 #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
 mod mld;
 mod nal;
@@ -95,6 +97,8 @@ pub struct NetStack<'a> {
     dhcp: crate::dhcp::Dhcp<'a>,
     #[cfg(feature = "dns")]
     resolver: crate::dns::Resolver,
+    #[cfg(feature = "mdns")]
+    responder: crate::mdns::Responder,
     pool: Pool<'a>,
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
@@ -186,6 +190,8 @@ impl<'a> NetStack<'a> {
             dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
             #[cfg(feature = "dns")]
             resolver: crate::dns::Resolver::new(),
+            #[cfg(feature = "mdns")]
+            responder: crate::mdns::Responder::new(config.hostname(), config.mac(), now),
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
@@ -251,6 +257,8 @@ impl<'a> NetStack<'a> {
         self.announce();
         #[cfg(feature = "dhcp")]
         self.dhcp_link_up();
+        #[cfg(feature = "mdns")]
+        self.restart_mdns();
         for slot in &mut *self.pool.slots {
             slot.tcb.retry_now(self.now);
         }
@@ -304,6 +312,10 @@ impl<'a> NetStack<'a> {
         if self.counters.polls == 1 && self.pool.used().is_empty() {
             // Not in `new`: there, what is made of the stack is on the call stack as well.
             self.check_isn::<D>();
+        }
+        #[cfg(feature = "mdns")]
+        if self.counters.polls == 1 {
+            self.restart_mdns();
         }
         let more = self.ingress(device);
         self.neighbors.want_nobody();

@@ -27,6 +27,8 @@ use cortex_m_rt::entry;
 use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_firmware::config::FRAME_SIZE;
+#[cfg(feature = "mdns")]
+use tapboard_firmware::service::SERVICES;
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BOARD_NET, BoardSockets, BootError, ChipStorage, Firmware};
 
@@ -74,6 +76,8 @@ fn boot(
     let net = BOARD_NET.with_dhcp().with_hostname("minimal");
     #[cfg(not(feature = "dhcp"))]
     let net = BOARD_NET;
+    #[cfg(feature = "mdns")]
+    let net = net.with_mdns(SERVICES);
     FIRMWARE.init_with(|| {
         Firmware::new(
             &net,

@@ -40,27 +40,39 @@ impl NetStack<'_> {
         [ipv4, ipv6].into_iter().flatten()
     }
 
-    /// Sends a datagram, to `mac` if that is known already. `None`: it is not known where to; the caller asks for it with
+    /// Sends a datagram. `None`: it is not known where to; the caller asks for it with
     /// [`NetStack::want`]. `Some(false)`: the device refused.
     #[inline(never)]
     pub(super) fn send_datagram<D: Device + ?Sized>(
         &mut self,
         device: &mut D,
         datagram: &Outgoing<'_>,
-        mac: Option<EthernetAddress>,
     ) -> Option<bool> {
-        let &Outgoing { from, to, hop_limit, payload } = datagram;
-        let source = self.interface.get_source_address(&to.addr)?;
-        let link = match self.mac() {
-            Some(own) => {
-                let hop = self.next_hop(&to.addr);
-                let known = mac.or_else(|| group_mac(&to.addr));
-                let known = known.or_else(|| self.neighbors.mac(&hop?));
-                Some(Link { source: own, destination: known? })
+        let to = datagram.to.addr;
+        let mac = match self.mac() {
+            Some(_) => {
+                let hop = self.next_hop(&to);
+                Some(group_mac(&to).or_else(|| self.neighbors.mac(&hop?))?)
             }
             None => None,
         };
         let Some(token) = device.transmit(self.now) else { return Some(false) };
+        self.emit_datagram(token, datagram, mac);
+        Some(true)
+    }
+
+    /// Sends a datagram to `mac`, where the medium has some.
+    #[inline(never)]
+    pub(super) fn emit_datagram(
+        &mut self,
+        token: impl TxToken,
+        datagram: &Outgoing<'_>,
+        mac: Option<EthernetAddress>,
+    ) {
+        let &Outgoing { from, to, hop_limit, payload } = datagram;
+        let Some(source) = self.interface.get_source_address(&to.addr) else { return };
+        let link = self.mac().zip(mac);
+        let link = link.map(|(own, mac)| Link { source: own, destination: mac });
         let ip = IpRepr::new(source, to.addr, IpProtocol::Udp, 8 + payload.len(), hop_limit);
         let begin = if link.is_some() { ETHERNET_HEADER } else { 0 };
         let (len, checksums) = (begin + ip.buffer_len(), &self.capabilities.checksum);
@@ -83,7 +95,6 @@ impl NetStack<'_> {
         if to.addr.is_multicast() {
             self.spoke();
         }
-        Some(true)
     }
 
     /// The ports and the payload of a datagram that is whole. One that is not is counted.

@@ -209,7 +209,7 @@ impl NetStack<'_> {
                 hop_limit: if local { 255 } else { 64 },
                 payload: &buffer[..len],
             };
-            match self.send_datagram(device, &datagram, None) {
+            match self.send_datagram(device, &datagram) {
                 Some(true) => {
                     self.resolver.lookups[index].state =
                         State::Asking(Asking { unsent: false, ..asking });

@@ -138,6 +138,11 @@ impl NetStack<'_> {
             self.refuse(link, packet, ours || to_all, error, transmit);
             return;
         }
+        #[cfg(feature = "mdns")]
+        if self.is_for_mdns(packet, ours) {
+            self.take_mdns(packet, link, transmit);
+            return;
+        }
         let transport = matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp);
         if transport && !ours && !self.is_for_added(packet) {
             self.drop_not_ours();

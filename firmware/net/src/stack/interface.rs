@@ -210,6 +210,8 @@ impl NetStack<'_> {
         }
         self.neighbors.clear();
         self.announce();
+        #[cfg(feature = "mdns")]
+        self.restart_mdns();
         self.dirty = true;
     }
 

@@ -277,6 +277,10 @@ impl NetStack<'_> {
         if self.dns_egress(device) {
             return true;
         }
+        #[cfg(feature = "mdns")]
+        if self.mdns_egress(device) {
+            return true;
+        }
         let Some(mac) = self.mac() else { return false };
         #[cfg(feature = "dhcp")]
         if self.dhcp_egress(device) {
@@ -338,6 +342,8 @@ impl NetStack<'_> {
     pub(super) fn ask_at(&mut self, next: &mut Option<Instant>) {
         #[cfg(feature = "dns")]
         self.dns_at(next);
+        #[cfg(feature = "mdns")]
+        self.mdns_at(next);
         if self.mac().is_none() {
             return;
         }
