@@ -1,9 +1,7 @@
 //! All that a stack can say of itself: its records, each a bit of a set; how they are written, and how they are found in
 //! others' messages.
 
-use smoltcp::wire::Ipv4Address;
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::Ipv6Address;
+use smoltcp::wire::IpCidr;
 
 use super::Service;
 use crate::dns_message::{A, AAAA, IN, Labels, Reader, Record, Writer, same_name};
@@ -24,8 +22,11 @@ const TTL: u32 = 4500;
 /// And at the most for who does not know of multicast DNS (6.7).
 const LEGACY_TTL: u32 = 10;
 
-/// Longest name: label, type, domain.
-const NAME: usize = 1 + super::LABEL + 24 + 7;
+/// Longest name, label, type, domain, with what SRV has before it.
+const NAME: usize = 6 + 1 + super::LABEL + 24 + 7;
+
+/// The host's record that it has no others, behind those of its addresses.
+const NSEC_OF_HOST: u8 = 3;
 
 /// Where records of services begin, and how many each has.
 const SERVICES: u8 = 4;
@@ -92,32 +93,58 @@ impl Set {
 
 /// The records of a set.
 fn records(set: Set) -> impl Iterator<Item = u8> {
-    (0..SERVICES + EACH * MDNS_SERVICES as u8).filter(move |record| set.has(*record))
+    (0..COUNT).filter(move |record| set.has(*record))
 }
+
+/// How many records there can be.
+const COUNT: u8 = SERVICES + EACH * MDNS_SERVICES as u8;
+
+/// Whose each record is, and its type: three addresses of the host, and what else it has not; and of each service two
+/// pointers to it, where it is, its attributes, and what else it has not.
+const TABLE: [(Owner, u16); COUNT as usize] = {
+    let mut table = [(Owner::Host, 0); COUNT as usize];
+    let host = [A, AAAA, AAAA, NSEC];
+    let mut record = 0;
+    while record < SERVICES as usize {
+        table[record] = (Owner::Host, host[record]);
+        record += 1;
+    }
+    let mut service = 0;
+    while service < MDNS_SERVICES as u8 {
+        let instance = Owner::Instance(service);
+        let each = [
+            (Owner::Types, PTR),
+            (Owner::Type(service), PTR),
+            (instance, SRV),
+            (instance, TXT),
+            (instance, NSEC),
+        ];
+        let mut index = 0;
+        while index < EACH as usize {
+            table[record] = each[index];
+            (record, index) = (record + 1, index + 1);
+        }
+        service += 1;
+    }
+    table
+};
 
 /// Whose a record is.
-const fn owner(record: u8) -> Owner {
-    if record < SERVICES {
-        return Owner::Host;
-    }
-    let service = (record - SERVICES) / EACH;
-    match (record - SERVICES) % EACH {
-        0 => Owner::Types,
-        1 => Owner::Type(service),
-        _ => Owner::Instance(service),
-    }
+fn owner(record: u8) -> Owner {
+    TABLE[usize::from(record)].0
 }
 
-/// The type of a record: three addresses of the host, and what else it has not; and of each service two pointers to it,
-/// where it is, its attributes, and what else it has not.
-const fn kind(record: u8) -> u16 {
-    const KINDS: [u16; (SERVICES + EACH) as usize] =
-        [A, AAAA, AAAA, NSEC, PTR, PTR, SRV, TXT, NSEC];
-    let index = if record < SERVICES { record } else { SERVICES + (record - SERVICES) % EACH };
-    KINDS[index as usize]
+/// A record's type.
+fn kind(record: u8) -> u16 {
+    TABLE[usize::from(record)].1
 }
 
-const fn ttl(record: u8) -> u32 {
+/// The service that a record is about.
+const fn service(record: u8) -> u8 {
+    record.saturating_sub(SERVICES) / EACH
+}
+
+fn ttl(record: u8) -> u32 {
     if matches!(kind(record), PTR | TXT) { TTL } else { HOST_TTL }
 }
 
@@ -148,10 +175,14 @@ pub(crate) enum Match {
 pub(crate) struct Records<'r> {
     pub(crate) label: &'r [u8],
     pub(crate) services: &'r [Service],
-    pub(crate) ipv4: Option<Ipv4Address>,
-    #[cfg(feature = "ipv6")]
-    pub(crate) ipv6: [Option<Ipv6Address>; 2],
+    /// The host's addresses, behind each other, and how many bytes of each family's there are.
+    octets: [u8; IPV4 + IPV6],
+    len: [usize; 2],
 }
+
+const IPV4: usize = 4;
+/// Two addresses, with IPv6.
+const IPV6: usize = if cfg!(feature = "ipv6") { 32 } else { 0 };
 
 /// Where names are in a message that is written; 0: nowhere yet.
 #[derive(Debug)]
@@ -161,6 +192,24 @@ impl Places {
     pub(crate) const fn new() -> Self {
         Self([0; Owner::COUNT])
     }
+}
+
+/// Writes what a record says with its name, if it has one, in full. `None`: it is longer than any of ours.
+fn expand(message: &[u8], record: &Record<'_>, buffer: &mut [u8; NAME]) -> Option<usize> {
+    let mut writer = Writer::bare(buffer);
+    let name = match record.kind {
+        PTR => 0,
+        SRV => 6,
+        _ => record.data.len(),
+    };
+    writer.put(record.data.get(..name)?);
+    if matches!(record.kind, PTR | SRV) {
+        for label in Labels::new(message, record.data_at + name) {
+            writer.put_label(label);
+        }
+        writer.put(&[0]);
+    }
+    (!writer.full).then_some(writer.len())
 }
 
 /// A name, written out.
@@ -177,34 +226,53 @@ impl Records<'_> {
         self.services.get(usize::from(service))
     }
 
-    /// What an address record says.
-    fn address(&self, record: u8) -> Option<heapless::Vec<u8, 16>> {
-        let mut octets = heapless::Vec::new();
-        // An address has room in 16 bytes.
-        match record {
-            0 => {
-                let _ = octets.extend_from_slice(&self.ipv4?.octets());
+    /// With the addresses in `own`, as many as there are records for.
+    pub(crate) fn new<'r>(label: &'r [u8], services: &'r [Service], own: &[IpCidr]) -> Records<'r> {
+        let (mut octets, mut len) = ([0; IPV4 + IPV6], [0; 2]);
+        for cidr in own {
+            match cidr {
+                IpCidr::Ipv4(cidr) if len[0] == 0 => {
+                    octets[..IPV4].copy_from_slice(&cidr.address().octets());
+                    len[0] = IPV4;
+                }
+                #[cfg(feature = "ipv6")]
+                IpCidr::Ipv6(cidr) if len[1] < IPV6 => {
+                    let at = IPV4 + len[1];
+                    octets[at..at + 16].copy_from_slice(&cidr.address().octets());
+                    len[1] += 16;
+                }
+                #[allow(
+                    unreachable_patterns,
+                    reason = "smoltcp's own features may be wider than ours"
+                )]
+                _ => {}
             }
-            #[cfg(feature = "ipv6")]
-            1 | 2 => {
-                let _ = octets.extend_from_slice(&self.ipv6[usize::from(record) - 1]?.octets());
-            }
-            _ => return None,
         }
-        Some(octets)
+        Records { label, services, octets, len }
+    }
+
+    /// What an address record says; nothing, if there is none.
+    fn address(&self, record: u8) -> &[u8] {
+        let [ipv4, ipv6] = self.len;
+        match record {
+            0 => &self.octets[..ipv4],
+            1 => &self.octets[IPV4..IPV4 + ipv6.min(16)],
+            _ => self.octets.get(IPV4 + 16..IPV4 + ipv6).unwrap_or_default(),
+        }
     }
 
     /// Whether there is such a record.
     fn exists(&self, record: u8) -> bool {
         match kind(record) {
-            A | AAAA => self.address(record).is_some(),
-            _ => record < SERVICES || usize::from((record - SERVICES) / EACH) < self.services.len(),
+            A | AAAA => !self.address(record).is_empty(),
+            _ => record < SERVICES || usize::from(service(record)) < self.services.len(),
         }
     }
 
-    fn all_of(&self, wanted: impl Fn(u8) -> bool) -> Set {
+    #[inline(never)]
+    fn all_of(&self, wanted: &dyn Fn(u8) -> bool) -> Set {
         let mut set = Set::NONE;
-        for record in records(Set(u32::MAX)) {
+        for record in 0..COUNT {
             if self.exists(record) && wanted(record) {
                 set.add(record);
             }
@@ -214,12 +282,12 @@ impl Records<'_> {
 
     /// All that there is to announce.
     pub(crate) fn all(&self) -> Set {
-        self.all_of(|record| kind(record) != NSEC)
+        self.all_of(&|record| kind(record) != NSEC)
     }
 
     /// What nobody else may have.
     pub(crate) fn unique(&self) -> Set {
-        self.all_of(|record| kind(record) != NSEC && owner(record).is_unique())
+        self.all_of(&|record| kind(record) != NSEC && owner(record).is_unique())
     }
 
     /// What who asks for these will ask for next (RFC 6762 7.1, RFC 6763 12).
@@ -235,7 +303,7 @@ impl Records<'_> {
             }),
             _ => false,
         };
-        let Set(further) = self.all_of(wanted);
+        let Set(further) = self.all_of(&wanted);
         Set(further & !answers.0)
     }
 
@@ -319,35 +387,45 @@ impl Records<'_> {
             writer.put(&ttl.to_be_bytes());
             let begin = writer.len();
             writer.put_word(0);
-            match (kind, owner) {
-                (PTR, Owner::Types) => {
-                    let service = (record - SERVICES) / EACH;
-                    self.put_name(writer, places, Owner::Type(service));
-                }
-                (PTR, Owner::Type(service)) => {
-                    self.put_name(writer, places, Owner::Instance(service));
-                }
-                (SRV, Owner::Instance(service)) => {
-                    let port = self.service(service).map_or(0, |service| service.port);
-                    writer.put(&[0; 4]);
-                    writer.put_word(port);
-                    if manner == Manner::Legacy {
-                        // RFC 6762 18.14: in full, as RFC 2782 has it.
-                        self.put_name(writer, &mut Places::new(), Owner::Host);
-                    } else {
-                        self.put_name(writer, places, Owner::Host);
-                    }
-                }
-                // Without attributes it is an empty one (RFC 6763 6.1).
-                (TXT, _) => writer.put(&[0]),
-                (NSEC, _) => {
-                    self.put_name(writer, places, owner);
-                    writer.put(self.types(owner).as_slice());
-                }
-                _ => writer.put(&self.address(record).unwrap_or_default()),
-            }
+            self.put_data(writer, places, record, manner);
             writer.fill_length(begin);
             writer.count(section);
+        }
+    }
+
+    /// Writes what a record says.
+    #[inline(never)]
+    fn put_data(&self, writer: &mut Writer<'_>, places: &mut Places, record: u8, manner: Manner) {
+        let (owner, service) = (owner(record), service(record));
+        match (kind(record), owner) {
+            (PTR, Owner::Types) => self.put_name(writer, places, Owner::Type(service)),
+            (PTR, _) => self.put_name(writer, places, Owner::Instance(service)),
+            (SRV, _) => {
+                writer.put(&[0; 4]);
+                writer.put_word(self.service(service).map_or(0, |service| service.port));
+                if manner == Manner::Legacy {
+                    // RFC 6762 18.14: in full, as RFC 2782 has it.
+                    *places = Places::new();
+                }
+                self.put_name(writer, places, Owner::Host);
+            }
+            // Without attributes it is an empty one (RFC 6763 6.1).
+            (TXT, _) => writer.put(&[0]),
+            (NSEC, _) => {
+                self.put_name(writer, places, owner);
+                writer.put(self.types(owner).as_slice());
+            }
+            _ => writer.put(self.address(record)),
+        }
+    }
+
+    /// Writes answers, and what else is of use to who does not know only the records that it asked for.
+    #[inline(never)]
+    pub(crate) fn put_answers(&self, writer: &mut Writer<'_>, answers: Set, manner: Manner) {
+        let mut places = Places::new();
+        self.put(writer, &mut places, answers, manner, 1);
+        if manner != Manner::Legacy {
+            self.put(writer, &mut places, self.further(answers), manner, 3);
         }
     }
 
@@ -381,11 +459,11 @@ impl Records<'_> {
     /// The answers to a question: the records of a name, or that it has none of this type.
     pub(crate) fn answers(&self, name: Owner, wanted: u16) -> Set {
         let of = |record: u8, name: Owner| owner(record) == name;
-        let found = self.all_of(|record| {
+        let found = self.all_of(&|record| {
             of(record, name) && kind(record) != NSEC && (wanted == ANY || kind(record) == wanted)
         });
         if found.is_empty() && name.is_unique() {
-            return self.all_of(|record| of(record, name) && kind(record) == NSEC);
+            return self.all_of(&|record| of(record, name) && kind(record) == NSEC);
         }
         found
     }
@@ -397,31 +475,19 @@ impl Records<'_> {
         if other.class & !FLUSH != IN {
             return None;
         }
+        let mut said = [0; NAME];
+        let len = expand(message, other, &mut said);
         let same = records(self.all()).find(|record| {
-            (owner(*record), kind(*record)) == (name, other.kind)
-                && self.says(*record, message, other)
+            if TABLE[usize::from(*record)] != (name, other.kind) {
+                return false;
+            }
+            let mut own = [0; NAME];
+            let mut writer = Writer::bare(&mut own);
+            self.put_data(&mut writer, &mut Places::new(), *record, Manner::Usual);
+            let own_len = writer.len();
+            len == Some(own_len) && own[..own_len].eq_ignore_ascii_case(&said[..own_len])
         });
         same.map(Match::Same).or_else(|| name.is_unique().then_some(Match::Conflict))
-    }
-
-    /// Whether a record of ours says the same as another of its name and type.
-    fn says(&self, record: u8, message: &[u8], other: &Record<'_>) -> bool {
-        let points = |at: usize, name: Owner| {
-            same_name(&mut Labels::new(message, at), &mut self.spell(name).labels())
-        };
-        let service = record.saturating_sub(SERVICES) / EACH;
-        match kind(record) {
-            PTR if owner(record) == Owner::Types => points(other.data_at, Owner::Type(service)),
-            PTR => points(other.data_at, Owner::Instance(service)),
-            SRV => {
-                let port = self.service(service).map_or(0, |service| service.port);
-                let [high, low] = port.to_be_bytes();
-                other.data.starts_with(&[0, 0, 0, 0, high, low])
-                    && points(other.data_at + 6, Owner::Host)
-            }
-            TXT => other.data == [0],
-            _ => self.address(record).is_some_and(|own| own == other.data),
-        }
     }
 
     /// Takes out of `answers` what who asks knows already: its message's next `count` records (RFC 6762 7.1).
@@ -440,8 +506,8 @@ impl Records<'_> {
     /// records comes behind ours. Only the first ones are compared; that both have the same is an address conflict.
     #[inline(never)]
     pub(crate) fn gives_way(&self, reader: &mut Reader<'_>, count: u16) -> bool {
-        let own = (0..SERVICES).filter_map(|record| Some((kind(record), self.address(record)?)));
-        let Some(own) = own.min() else { return false };
+        let own = (0..NSEC_OF_HOST).map(|record| (kind(record), self.address(record)));
+        let Some(own) = own.filter(|(_, address)| !address.is_empty()).min() else { return false };
         let mut first: Option<(u16, &[u8])> = None;
         for _ in 0..count {
             let Some(record) = reader.record() else { break };
@@ -452,7 +518,7 @@ impl Records<'_> {
                 first = Some(said);
             }
         }
-        first.is_some_and(|first| (own.0, own.1.as_slice()) < first)
+        first.is_some_and(|first| own < first)
     }
 }
 

@@ -102,9 +102,16 @@ impl NetStack<'_> {
         if local {
             return self.mdns_groups().nth(index);
         }
-        // One that no route leads to is none.
-        let servers = self.dns_servers().filter_map(|server| to_address(server).ok());
-        { servers }.filter(|server| self.next_hop(server).is_some()).nth(index)
+        let mut left = index;
+        for server in self.dns_servers() {
+            // One that no route leads to is none.
+            let server = to_address(server).ok().filter(|server| self.next_hop(server).is_some());
+            if server.is_some() && left == 0 {
+                return server;
+            }
+            left -= usize::from(server.is_some());
+        }
+        None
     }
 
     /// Whether a packet to us answers a question, as far as its ports go.

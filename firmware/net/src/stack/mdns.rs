@@ -14,7 +14,7 @@ use crate::limits::{
     MDNS_SHARED_MS, MDNS_SIZE,
 };
 use crate::mdns::records::{FLUSH, Manner, Match, Places};
-use crate::mdns::{Label, Phase, Records, Service, Set};
+use crate::mdns::{Label, Phase, Records, Set};
 use crate::time::sooner;
 
 /// All that there is.
@@ -65,20 +65,7 @@ impl NetStack<'_> {
 
     /// What there is to say, with this label.
     fn records<'r>(&self, label: &'r [u8]) -> Records<'r> {
-        let services: &'static [Service] = self.config.mdns().unwrap_or_default();
-        Records {
-            label,
-            services,
-            ipv4: self.ipv4(),
-            #[cfg(feature = "ipv6")]
-            ipv6: {
-                let mut all = self.interface.ip_addrs().iter().filter_map(|cidr| match cidr {
-                    smoltcp::wire::IpCidr::Ipv6(cidr) => Some(cidr.address()),
-                    smoltcp::wire::IpCidr::Ipv4(_) => None,
-                });
-                [all.next(), all.next()]
-            },
-        }
+        Records::new(label, self.config.mdns().unwrap_or_default(), self.interface.ip_addrs())
     }
 
     /// Whether a packet is for multicast DNS.
@@ -212,7 +199,6 @@ impl NetStack<'_> {
         let mut buffer = [0; MDNS_SIZE];
         let id = if legacy { header.id } else { 0 };
         let mut writer = Writer::new(&mut buffer, id, AUTHORITATIVE);
-        let mut places = Places::new();
         if legacy {
             // The question, if there is one alone, as resolvers ask (6.7).
             let mut reader = Reader::new(message);
@@ -223,10 +209,7 @@ impl NetStack<'_> {
             writer.count(0);
         }
         let manner = if legacy { Manner::Legacy } else { Manner::Usual };
-        records.put(&mut writer, &mut places, answers, manner, 1);
-        if !legacy {
-            records.put(&mut writer, &mut places, records.further(answers), manner, 3);
-        }
+        records.put_answers(&mut writer, answers, manner);
         let (len, full) = (writer.len(), writer.full);
         if full {
             return;
@@ -335,19 +318,16 @@ impl NetStack<'_> {
         let mut buffer = [0; MDNS_SIZE];
         let flags = if set.is_some() { AUTHORITATIVE } else { 0 };
         let mut writer = Writer::new(&mut buffer, 0, flags);
-        let mut places = Places::new();
         if let Some(set) = set {
             let answers = if set == ALL { records.all() } else { set };
-            records.put(&mut writer, &mut places, answers, manner, 1);
-            if set != ALL {
-                records.put(&mut writer, &mut places, records.further(answers), manner, 3);
-            }
+            records.put_answers(&mut writer, answers, manner);
             let (now, pending) = (self.now, &mut self.responder.pending[usize::from(family)]);
             if now >= pending.recent_at + MDNS_INTERVAL {
                 pending.recent = Set::NONE;
             }
             (pending.recent.0, pending.recent_at) = (pending.recent.0 | answers.0, now);
         } else {
+            let mut places = Places::new();
             records.put_probe(&mut writer, &mut places);
             records.put(&mut writer, &mut places, records.unique(), manner, 2);
         }
