@@ -111,6 +111,8 @@ pub use resolve::Resolve;
 pub use storage::{
     BoardSockets, ChipStorage, LargeStorage, LargeStorageOf, McuStorage, McuStorageOf,
 };
+#[cfg(feature = "mdns")]
+pub use tapboard_net::mdns;
 pub use tapboard_net::{
     Backlog, BacklogView, Buffers, Error, Limits, LookupError, NetConfig, NetStack, Sockets,
     Storage, TcpSocket, UdpSocket, earliest, netstat, rng, stack,

@@ -27,6 +27,10 @@ pub struct TapArgs {
     /// Next hop for what is outside the board's network; IPv4 only.
     #[arg(long, value_name = "ADDR", value_parser = identity::host_ipv4)]
     gateway: Option<Ipv4Addr>,
+    /// Have neighbours find the board by its name, NAME.local, and its services echo and telnet (multicast DNS). The name
+    /// is --board-name's, and gets a number if somebody else has it.
+    #[arg(long, overrides_with = "mdns")]
+    mdns: bool,
     /// A DNS server for the board, twice for two of them; with --ip dhcp in place of the ones that come with the lease.
     #[arg(long, value_name = "ADDR", value_parser = name_server)]
     dns: Vec<IpAddr>,
@@ -119,7 +123,7 @@ impl TapArgs {
 
     /// Who the board is.
     fn identity(&self) -> Identity {
-        let mut identity = self.board.who.identity(self.ip);
+        let mut identity = self.board.who.identity(self.ip, self.mdns);
         if let Some(gateway) = self.gateway {
             identity.net = identity.net.with_ipv4_gateway(gateway);
         }

@@ -3,6 +3,7 @@
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Cidr;
+use tapboard_firmware::mdns::Label;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::service::{Service, Services, Target};
 use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
@@ -64,6 +65,8 @@ pub(super) struct Booted<'a, C, V> {
     pub(super) telemetry: Option<Target>,
     /// The IPv4 address that was told of last, where that is to be told.
     pub(super) told: Option<Ipv4Cidr>,
+    /// The name in the network that was told of last.
+    pub(super) label: Option<Label>,
     /// What was told last of telemetry's name.
     pub(super) trouble: Option<LookupError>,
 }
@@ -89,6 +92,15 @@ where
             (None, _) => say!("board: no address any more"),
         }
         self.told = own;
+    }
+
+    /// Says under which name neighbours find the board.
+    fn tell_label(&mut self) {
+        let label = self.firmware.stack().mdns_label();
+        if label.is_some() && label != self.label {
+            say!("board: found as {}.local", label.map_or_else(String::new, |l| l.as_str().into()));
+            self.label = label;
+        }
     }
 
     /// Says why telemetry's name has no address.
@@ -125,6 +137,7 @@ where
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
         let next = self.firmware.poll(now, device);
         self.tell_address();
+        self.tell_label();
         self.tell_trouble();
         next
     }

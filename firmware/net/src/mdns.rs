@@ -54,7 +54,40 @@ impl Service {
 pub(crate) const LABEL: usize = 32 + 6;
 
 /// The first label of all names.
-pub(crate) type Label = heapless::Vec<u8, LABEL>;
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    bytes: [u8; LABEL],
+    len: u8,
+}
+
+impl Label {
+    const NONE: Self = Self { bytes: [0; LABEL], len: 0 };
+
+    fn push(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if let Some(room) = self.bytes.get_mut(usize::from(self.len)) {
+                *room = *byte;
+                self.len += 1;
+            }
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Debug for Label {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
 
 /// How far the name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,17 +141,16 @@ pub(crate) struct Responder {
 impl Responder {
     /// For the host `name`, or if that is none, one that is named by its MAC address.
     pub(crate) fn new(name: &Hostname, mac: EthernetAddress, now: Instant) -> Self {
-        let mut label = Label::new();
-        // There is room for all of it.
-        let _ = label.extend_from_slice(name.as_bytes());
-        if label.is_empty() {
-            let _ = label.extend_from_slice(b"tapboard-");
+        let mut label = Label::NONE;
+        label.push(name.as_bytes());
+        if label.len == 0 {
+            label.push(b"tapboard-");
             for nibble in mac.0[3..].iter().flat_map(|byte| [byte >> 4, byte & 15]) {
-                let _ = label.push(b"0123456789abcdef"[usize::from(nibble)]);
+                label.push(&[b"0123456789abcdef"[usize::from(nibble)]]);
             }
         }
         Self {
-            base: label.len() as u8,
+            base: label.len,
             label,
             number: 1,
             phase: Phase::Probing,
@@ -156,12 +188,12 @@ impl Responder {
     /// Takes another name: `name-2`, `name-3` and so on.
     pub(crate) fn rename(&mut self) {
         self.number = self.number.checked_add(1).unwrap_or(2);
-        self.label.truncate(self.base.into());
-        let _ = self.label.push(b'-');
+        self.label.len = self.base;
+        self.label.push(b"-");
         let mut divisor = 10_000;
         while divisor > 0 {
             if self.number >= divisor {
-                let _ = self.label.push(b'0' + (self.number / divisor % 10) as u8);
+                self.label.push(&[b'0' + (self.number / divisor % 10) as u8]);
             }
             divisor /= 10;
         }
@@ -176,19 +208,19 @@ mod tests {
     fn a_host_without_a_name_is_named_by_its_mac_address_and_numbered() {
         let mac = EthernetAddress([2, 0, 0x5e, 0xa0, 0, 0x1f]);
         let mut responder = Responder::new(&Hostname::NONE, mac, Instant::ZERO);
-        assert_eq!(&responder.label[..], b"tapboard-a0001f");
+        assert_eq!(responder.label.as_str(), "tapboard-a0001f");
         responder.rename();
-        assert_eq!(&responder.label[..], b"tapboard-a0001f-2");
+        assert_eq!(responder.label.as_str(), "tapboard-a0001f-2");
         responder.number = 1008;
         responder.rename();
-        assert_eq!(&responder.label[..], b"tapboard-a0001f-1009");
+        assert_eq!(responder.label.as_str(), "tapboard-a0001f-1009");
         responder.number = u16::MAX;
         responder.rename();
-        assert_eq!(&responder.label[..], b"tapboard-a0001f-2");
+        assert_eq!(responder.label.as_str(), "tapboard-a0001f-2");
         let longest = Hostname::new("0123456789012345678901234567890123456");
         let mut responder = Responder::new(&longest, mac, Instant::ZERO);
         responder.number = 65_534;
         responder.rename();
-        assert_eq!(&responder.label[32..], b"-65535");
+        assert_eq!(&responder.label.as_str()[32..], "-65535");
     }
 }

@@ -116,6 +116,9 @@ pub enum Fact {
     Gateway(IpAddr),
     /// A server for names.
     Dns(IpAddr),
+    /// The name in the network, without the `.local` behind it.
+    #[cfg(feature = "mdns")]
+    Name(crate::mdns::Label),
     /// The server that leased the IPv4 address, and how many seconds are left.
     Lease(IpAddr, u64),
 }
@@ -132,6 +135,8 @@ impl fmt::Display for Fact {
             }
             Self::Gateway(address) => write!(f, "gateway  {}", Plain(address)),
             Self::Dns(address) => write!(f, "dns      {}", Plain(address)),
+            #[cfg(feature = "mdns")]
+            Self::Name(name) => write!(f, "name     {}.local", name.as_str()),
             Self::Lease(server, left) => write!(f, "lease    {left} s left, of {}", Plain(server)),
         }
     }

@@ -30,24 +30,29 @@ pub struct Config {
     pub telemetry: Option<Target>,
 }
 
+/// The examples' board; with the feature `mdns` under its name, with the stock services.
+#[cfg(feature = "mdns")]
+const NET: NetConfig = BOARD_NET.with_mdns(tapboard_firmware::service::SERVICES);
+#[cfg(not(feature = "mdns"))]
+const NET: NetConfig = BOARD_NET;
+
 impl Config {
     /// The examples' board, at the other end of a wire from [`COLLECTOR`]. With the feature `dhcp`, under the chip's own
     /// MAC address and at the IPv4 address that a server gives it.
     #[cfg(not(feature = "dhcp"))]
     pub const EXAMPLE: Self =
-        Self { mac: Some(BOARD_NET.mac()), ip: BOARD_NET, telemetry: Some(COLLECTOR) };
+        Self { mac: Some(BOARD_NET.mac()), ip: NET, telemetry: Some(COLLECTOR) };
     /// The examples' board, under the chip's own MAC address and at the IPv4 address that a server gives it.
     #[cfg(feature = "dhcp")]
-    pub const EXAMPLE: Self =
-        Self { mac: None, ip: BOARD_NET.with_dhcp(), telemetry: Some(COLLECTOR) };
+    pub const EXAMPLE: Self = Self { mac: None, ip: NET.with_dhcp(), telemetry: Some(COLLECTOR) };
 
-    /// What becomes of it on this hardware; servers know it as `name`.
+    /// What becomes of it on this hardware; servers, and with multicast DNS neighbours, know it as `name`.
     pub fn net(&self, name: &str, hardware: &impl Board) -> NetConfig {
         let mac = self.mac.or_else(|| hardware.mac()).unwrap_or(self.ip.mac());
         let net = self.ip.with_mac(mac);
-        #[cfg(feature = "dhcp")]
+        #[cfg(any(feature = "dhcp", feature = "mdns"))]
         let net = net.with_hostname(name);
-        #[cfg(not(feature = "dhcp"))]
+        #[cfg(not(any(feature = "dhcp", feature = "mdns")))]
         let _ = name;
         net
     }

@@ -81,6 +81,8 @@ impl Introspect for NetStack<'_> {
             facts.chain(self.config.ipv6_gateway().map(|gateway| Fact::Gateway(gateway.into())));
         #[cfg(feature = "dhcp")]
         let facts = facts.chain(self.lease_facts());
+        #[cfg(feature = "mdns")]
+        let facts = facts.chain(self.mdns_label().map(Fact::Name));
         #[cfg(any(feature = "dhcp", feature = "dns"))]
         let facts = facts.chain(self.dns_servers().map(Fact::Dns));
         { facts }.nth(index)

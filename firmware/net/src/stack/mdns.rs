@@ -28,10 +28,9 @@ const AUTHORITATIVE: u16 = RESPONSE | 0x0400;
 impl NetStack<'_> {
     /// The label of the stack's name, which is followed by `.local`, once it is known that nobody else has it.
     #[must_use]
-    pub fn mdns_label(&self) -> Option<&str> {
+    pub fn mdns_label(&self) -> Option<Label> {
         let known = matches!(self.responder.phase, Phase::Announcing | Phase::Settled);
-        let label = core::str::from_utf8(&self.responder.label).ok()?;
-        (known && self.has_mdns()).then_some(label)
+        (known && self.has_mdns()).then_some(self.responder.label)
     }
 
     /// Says with the next egress that the name and the services are no more, and is silent then. A reconfiguration or
@@ -93,8 +92,8 @@ impl NetStack<'_> {
         let Some(header) = Header::read(message).filter(|header| header.flags & OPCODE == 0) else {
             return self.drop_malformed();
         };
-        let label = self.responder.label.clone();
-        let records = self.records(&label);
+        let label = self.responder.label;
+        let records = self.records(label.as_bytes());
         if header.flags & RESPONSE == 0 {
             let asker = IpEndpoint::new(packet.source, from);
             self.take_query(&records, message, &header, asker, link, transmit);
@@ -313,8 +312,8 @@ impl NetStack<'_> {
     ) -> Option<bool> {
         let is = |group: &IpAddress| matches!(group, IpAddress::Ipv4(_)) == (family == 0);
         let group = { self.mdns_groups() }.find(is)?;
-        let label: Label = self.responder.label.clone();
-        let records = self.records(&label);
+        let label = self.responder.label;
+        let records = self.records(label.as_bytes());
         let mut buffer = [0; MDNS_SIZE];
         let flags = if set.is_some() { AUTHORITATIVE } else { 0 };
         let mut writer = Writer::new(&mut buffer, 0, flags);

@@ -9,10 +9,6 @@ fn claim(name: &str, last: u8) -> Vec<u8> {
     message(0, RESPONSE, &[(1, record(name, A, 120, &[192, 0, 2, last]))])
 }
 
-fn label(world: &mut World) -> Option<String> {
-    world.stack(0).mdns_label().map(Into::into)
-}
-
 #[test]
 fn a_name_that_somebody_has_gets_a_number() {
     let mut world = World::ethernet();
@@ -28,7 +24,7 @@ fn a_name_that_somebody_has_gets_a_number() {
             }
         }
     }
-    assert_eq!(label(&mut world).as_deref(), Some("board-3"));
+    assert_eq!(label(&mut world, 0).as_deref(), Some("board-3"));
     let said = asked(&mut world, &[(0, question("board-3._echo._tcp.local", ANY, 1))]);
     assert!(said[0].1.said(1).contains(&"board-3._echo._tcp.local 33 7 board-3.local".into()));
     assert!(asked(&mut world, &[(0, question("board.local", ANY, 1))]).is_empty());
@@ -40,7 +36,7 @@ fn a_name_in_use_is_probed_again_and_defended() {
     say(&world, 5353, GROUP, &claim("board.local", 9));
     let said = heard(&mut world, 0, Duration::from_secs(10));
     assert_eq!(said.len(), 5, "three probes, two announcements");
-    assert_eq!(label(&mut world).as_deref(), Some("board"), "nobody says so again");
+    assert_eq!(label(&mut world, 0).as_deref(), Some("board"), "nobody says so again");
     // What is ours, what is to be forgotten, and what is no unique record is no conflict.
     for bytes in [
         claim("board.local", 1),
@@ -76,8 +72,8 @@ fn who_comes_later_gives_way() {
     let mut world = settled();
     world.add(&board(2));
     world.pass(Duration::from_secs(10));
-    assert_eq!(world.stack(0).mdns_label(), Some("board"));
-    assert_eq!(world.stack(1).mdns_label(), Some("board-2"));
+    assert_eq!(label(&mut world, 0).as_deref(), Some("board"));
+    assert_eq!(label(&mut world, 1).as_deref(), Some("board-2"));
 }
 
 #[test]
@@ -93,8 +89,7 @@ fn of_those_who_come_at_the_same_moment_the_one_of_the_higher_address_has_it() {
             world.stack(node).link_up();
         }
         world.pass(Duration::from_secs(30));
-        let mut labels: Vec<_> =
-            (0..3).map(|node| world.stack(node).mdns_label().unwrap().to_string()).collect();
+        let mut labels: Vec<_> = (0..3).map(|node| label(&mut world, node).unwrap()).collect();
         labels.sort();
         assert_eq!(labels, ["board", "board-2", "board-3"]);
     }
@@ -123,7 +118,7 @@ fn of_those_who_come_at_the_same_moment_the_one_of_the_higher_address_has_it() {
             "{start}"
         );
         world.pass(Duration::from_secs(5));
-        assert_eq!(world.stack(0).mdns_label(), Some("board"), "nobody claims it in the end");
+        assert_eq!(label(&mut world, 0).as_deref(), Some("board"), "nobody claims it in the end");
     }
 }
 
@@ -141,7 +136,7 @@ fn who_has_every_name_makes_nobody_busy() {
         }
     }
     assert!((120..150).contains(&probes), "one in five seconds: {probes}");
-    assert_eq!(label(&mut world), None);
+    assert_eq!(label(&mut world, 0), None);
 }
 
 #[test]
@@ -157,5 +152,5 @@ fn a_network_with_a_loop_is_no_conflict() {
             }
         }
     }
-    assert_eq!(label(&mut world).as_deref(), Some("board"));
+    assert_eq!(label(&mut world, 0).as_deref(), Some("board"));
 }

@@ -57,7 +57,7 @@ fn settled() -> World {
     let mut world = World::ethernet();
     world.add(&board(1));
     heard(&mut world, 0, Duration::from_secs(10));
-    assert_eq!(world.stack(0).mdns_label(), Some("board"));
+    assert_eq!(label(&mut world, 0).as_deref(), Some("board"));
     world
 }
 
@@ -71,4 +71,9 @@ fn asked(world: &mut World, entries: &[(usize, Vec<u8>)]) -> Vec<(Duration, Mess
     say(world, 5353, GROUP, &message(0, 0, entries));
     let start = world.now;
     heard(world, 0, ms(1000)).into_iter().map(|(at, message)| (at - start, message)).collect()
+}
+
+/// The name of node `index`, once it is known.
+fn label(world: &mut World, index: usize) -> Option<String> {
+    world.stack(index).mdns_label().map(|label| label.as_str().to_string())
 }

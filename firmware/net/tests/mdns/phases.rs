@@ -55,14 +55,14 @@ fn a_name_is_probed_three_times_and_announced_twice_and_then_there_is_silence() 
             assert_eq!(record.ttl, if host { 120 } else { 4500 }, "{record:?}");
         }
     }
-    assert_eq!(world.stack(0).mdns_label(), Some("board"));
+    assert_eq!(label(&mut world, 0).as_deref(), Some("board"));
 }
 
 #[test]
 fn nothing_is_told_of_a_name_before_it_is_known() {
     let mut world = World::ethernet();
     world.add(&board(1));
-    assert_eq!(world.stack(0).mdns_label(), None);
+    assert_eq!(label(&mut world, 0), None);
     heard(&mut world, 0, ms(260));
     let answers = asked(&mut world, &[(0, question("board.local", 1, 1))]);
     assert!(answers.iter().all(|(_, answer)| answer.flags != RESPONSE || answer.said(1) == ALL));
@@ -95,7 +95,7 @@ fn who_leaves_says_so_and_is_silent() {
     assert_eq!(said[0].1.said(1), ALL);
     assert!(said[0].1.sections[1].iter().all(|record| record.ttl == 0));
     assert!(asked(&mut world, &[(0, question("board.local", 1, 1))]).is_empty());
-    assert_eq!(world.stack(0).mdns_label(), None);
+    assert_eq!(label(&mut world, 0), None);
 }
 
 #[test]
