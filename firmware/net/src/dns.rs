@@ -82,8 +82,6 @@ pub(crate) struct Asking {
 #[derive(Debug)]
 pub(crate) struct Resolver {
     pub(crate) lookups: [Lookup; LOOKUPS],
-    /// Numbers drawn.
-    pub(crate) draws: u32,
 }
 
 impl Resolver {
@@ -93,7 +91,7 @@ impl Resolver {
             family: AddrType::Either,
             state: State::Done(Err(LookupError::TimedOut), Instant::ZERO),
         };
-        Self { lookups: [FREE; LOOKUPS], draws: 0 }
+        Self { lookups: [FREE; LOOKUPS] }
     }
 
     /// Where `name` is looked up.

@@ -104,6 +104,7 @@
 //! | an address from a server, or of one's own choice | feature `dhcp`: `NetConfig::with_dhcp`, `NetStack::lease` |
 //! | names of hosts | feature `dns`: `NetStack::resolve`, `embedded_nal::Dns` |
 //! | a name of one's own, services that are found | feature `mdns`: `NetConfig::with_mdns` |
+//! | the time of day | feature `sntp`: `NetConfig::with_time_server`, `NetStack::time_of_day` |
 //! | ICMP, raw, broadcasts | [`NetStack::add_socket`] |
 //! | groups | feature `multicast`: `NetStack::join`, `leave` |
 //! | the cable is in again | [`NetStack::link_up`] |
@@ -124,6 +125,7 @@
 //! | `dhcp` | an IPv4 address from a server (RFC 2131), or a link-local one (RFC 3927), each probed first (RFC 5227) |
 //! | `dns` | names become addresses (RFC 1035), those of `.local` too (RFC 6762) |
 //! | `mdns` | a name in the network, and services that are found (RFC 6762, RFC 6763) |
+//! | `sntp` | the time of day from a server (RFC 4330) |
 //! | `deferred-accept` | a SYN-ACK that waits until the application admits the peer, for proxies |
 //! | `async` | the traits of edge-nal, embedded-nal-async and embedded-io-async, with a waker for each who waits; brings `udp` |
 //! | `log`, `defmt` | messages through either crate, smoltcp's too |
@@ -169,6 +171,8 @@ mod place;
 pub mod rng;
 mod seq;
 mod shared;
+#[cfg(feature = "sntp")]
+mod sntp;
 pub mod stack;
 pub mod storage;
 mod tcp;

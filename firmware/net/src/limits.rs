@@ -254,6 +254,22 @@ pub const MDNS_CONFLICTS: u8 = 15;
 #[cfg(feature = "mdns")]
 pub const MDNS_RATE_LIMIT: Duration = Duration::from_secs(5);
 
+/// Time between two questions for the time of day to a silent server at the least (RFC 4330 10); twice as long each time.
+#[cfg(feature = "sntp")]
+pub const SNTP_RETRY: Duration = Duration::from_secs(15);
+
+/// And at the most, as after an answer.
+#[cfg(feature = "sntp")]
+pub const SNTP_INTERVAL: Duration = Duration::from_secs(1024);
+
+/// An answer that took longer is not good enough.
+#[cfg(feature = "sntp")]
+pub const SNTP_ROUND_TRIP: Duration = Duration::from_secs(2);
+
+/// Longest wait before the first question, at random, milliseconds: boards that come up together do not ask together.
+#[cfg(feature = "sntp")]
+pub const SNTP_JITTER_MS: u32 = 2000;
+
 /// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
 /// it wait too.
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);

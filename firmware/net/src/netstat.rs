@@ -7,6 +7,8 @@
 use core::fmt::{self, Write};
 use core::net::{IpAddr, SocketAddr};
 
+use smoltcp::time::Duration;
+
 /// Transport protocol of a [`Row`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -104,6 +106,17 @@ impl Origin {
     }
 }
 
+/// The time of day, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeOfDay {
+    /// Nobody is asked for it.
+    NotAsked,
+    /// It is not known yet.
+    Unknown,
+    /// So much time since the beginning of 1970 in UTC, without leap seconds.
+    Unix(Duration),
+}
+
 /// Something that is so of a stack's place in its network, as `ip` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -119,6 +132,8 @@ pub enum Fact {
     /// The name in the network, without the `.local` behind it.
     #[cfg(feature = "mdns")]
     Name(crate::mdns::Label),
+    /// A server for the time of day.
+    Time(IpAddr),
     /// The server that leased the IPv4 address, and how many seconds are left.
     Lease(IpAddr, u64),
 }
@@ -137,6 +152,7 @@ impl fmt::Display for Fact {
             Self::Dns(address) => write!(f, "dns      {}", Plain(address)),
             #[cfg(feature = "mdns")]
             Self::Name(name) => write!(f, "name     {}.local", name.as_str()),
+            Self::Time(address) => write!(f, "ntp      {}", Plain(address)),
             Self::Lease(server, left) => write!(f, "lease    {left} s left, of {}", Plain(server)),
         }
     }
@@ -176,6 +192,11 @@ pub trait Introspect {
     /// Fact `index`, counted from 0, or `None` past the last. A stack that is not its own knows none.
     fn fact(&self, _index: usize) -> Option<Fact> {
         None
+    }
+
+    /// The time of day. A stack that asks nobody does not know it.
+    fn time_of_day(&self) -> TimeOfDay {
+        TimeOfDay::NotAsked
     }
 }
 

@@ -44,6 +44,8 @@ mod others;
 mod refusal;
 mod repair;
 mod resolve;
+#[cfg(feature = "sntp")]
+mod sntp;
 mod tcp;
 mod transmit;
 #[cfg_attr(not(feature = "udp"), path = "stack/no_udp.rs")]
@@ -99,6 +101,11 @@ pub struct NetStack<'a> {
     resolver: crate::dns::Resolver,
     #[cfg(feature = "mdns")]
     responder: crate::mdns::Responder,
+    #[cfg(feature = "sntp")]
+    clock: crate::sntp::Clock,
+    /// Random numbers of the secret's that were drawn.
+    #[cfg(any(feature = "dns", feature = "sntp"))]
+    draws: u32,
     pool: Pool<'a>,
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
@@ -190,6 +197,10 @@ impl<'a> NetStack<'a> {
             dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
             #[cfg(feature = "dns")]
             resolver: crate::dns::Resolver::new(),
+            #[cfg(feature = "sntp")]
+            clock: crate::sntp::Clock::new(now),
+            #[cfg(any(feature = "dns", feature = "sntp"))]
+            draws: 0,
             #[cfg(feature = "mdns")]
             responder: crate::mdns::Responder::new(config.hostname(), config.mac(), now),
             pool: placed.pool,
@@ -259,6 +270,8 @@ impl<'a> NetStack<'a> {
         self.dhcp_link_up();
         #[cfg(feature = "mdns")]
         self.restart_mdns();
+        #[cfg(feature = "sntp")]
+        self.restart_clock();
         for slot in &mut *self.pool.slots {
             slot.tcb.retry_now(self.now);
         }

@@ -296,7 +296,7 @@ impl Records<'_> {
             // Where a service is, if it was found.
             (SRV | TXT, Owner::Instance(service)) => answers.has(SERVICES + EACH * service + 1),
             // And then where its host is, or where else.
-            (A | AAAA | NSEC, Owner::Host) => records(answers).any(|answer| match kind(answer) {
+            (A | AAAA, Owner::Host) => records(answers).any(|answer| match kind(answer) {
                 A | AAAA | SRV => true,
                 PTR => owner(answer) != Owner::Types,
                 _ => false,

@@ -1,6 +1,6 @@
 //! A stack's configuration, as a builder.
 
-#[cfg(feature = "dns")]
+#[cfg(any(feature = "dns", feature = "sntp"))]
 use core::net::IpAddr;
 
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
@@ -47,6 +47,8 @@ pub struct NetConfig {
     dns: [IpAddr; DNS_SERVERS],
     #[cfg(feature = "dns")]
     dns_len: u8,
+    #[cfg(feature = "sntp")]
+    time_server: Option<IpAddr>,
     #[cfg(feature = "ipv6")]
     pub(super) ipv6: Option<Ipv6Cidr>,
     #[cfg(feature = "ipv6")]
@@ -73,6 +75,8 @@ impl NetConfig {
             dns: [IpAddr::V4(Ipv4Address::UNSPECIFIED); DNS_SERVERS],
             #[cfg(feature = "dns")]
             dns_len: 0,
+            #[cfg(feature = "sntp")]
+            time_server: None,
             #[cfg(feature = "ipv6")]
             ipv6: None,
             #[cfg(feature = "ipv6")]
@@ -149,6 +153,13 @@ impl NetConfig {
         self
     }
 
+    /// With this server for the time of day (RFC 4330), in place of DHCP's.
+    #[cfg(feature = "sntp")]
+    #[must_use]
+    pub const fn with_time_server(self, server: IpAddr) -> Self {
+        Self { time_server: Some(server), ..self }
+    }
+
     /// With a name in the network, `NAME.local`, and these services under it (RFC 6762, RFC 6763); see [`crate::mdns`]. The
     /// name is [`NetConfig::with_hostname`]'s, or without one made from the MAC address; it gets a number if somebody else
     /// has it.
@@ -220,6 +231,13 @@ impl NetConfig {
     #[must_use]
     pub fn dns_servers(&self) -> &[IpAddr] {
         &self.dns[..usize::from(self.dns_len)]
+    }
+
+    /// The server for the time of day that was given.
+    #[cfg(feature = "sntp")]
+    #[must_use]
+    pub const fn time_server(&self) -> Option<IpAddr> {
+        self.time_server
     }
 
     /// The services that neighbours are told of. `None`: there is no multicast DNS.

@@ -3,21 +3,27 @@
 //! Names are asked for with them, and told. They need no buffers; what the device has no room for is written anew.
 
 use smoltcp::phy::{Device, TxToken};
+#[cfg(any(feature = "dns", feature = "mdns"))]
+use smoltcp::wire::Ipv4Address;
 use smoltcp::wire::{
-    EthernetAddress, IpAddress, IpEndpoint, IpProtocol, IpRepr, Ipv4Address, UdpPacket, UdpRepr,
+    EthernetAddress, IpAddress, IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr,
 };
+
+#[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
+use smoltcp::wire::Ipv6Address;
 
 use super::NetStack;
 use crate::frame::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
 
 /// The port of multicast DNS (RFC 6762 3).
+#[cfg(any(feature = "dns", feature = "mdns"))]
 pub(super) const MDNS_PORT: u16 = 5353;
 
 /// Its groups.
+#[cfg(any(feature = "dns", feature = "mdns"))]
 const MDNS_IPV4: Ipv4Address = Ipv4Address::new(224, 0, 0, 251);
-#[cfg(feature = "ipv6")]
-pub(super) const MDNS_IPV6: smoltcp::wire::Ipv6Address =
-    smoltcp::wire::Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+#[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
+const MDNS_IPV6: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 
 /// A datagram to be sent.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +37,7 @@ pub(super) struct Outgoing<'p> {
 
 impl NetStack<'_> {
     /// The groups of multicast DNS that this stack has an address beside.
+    #[cfg(any(feature = "dns", feature = "mdns"))]
     pub(super) fn mdns_groups(&self) -> impl Iterator<Item = IpAddress> {
         let ipv4 = self.interface.ipv4_addr().map(|_| MDNS_IPV4.into());
         #[cfg(feature = "ipv6")]

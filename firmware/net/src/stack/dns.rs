@@ -88,8 +88,8 @@ impl NetStack<'_> {
     fn draw_question(&mut self) -> (u16, u16) {
         loop {
             // Far fewer sockets than ports: this ends.
-            self.resolver.draws = self.resolver.draws.wrapping_add(1);
-            let drawn = self.secret.draw(self.resolver.draws);
+            self.draws = self.draws.wrapping_add(1);
+            let drawn = self.secret.draw(self.draws);
             let port = EPHEMERAL_FIRST | (drawn >> 16) as u16;
             if !self.pool.port_in_use(port) && !self.udp_port_in_use(port) {
                 return (drawn as u16, port);

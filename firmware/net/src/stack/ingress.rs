@@ -165,6 +165,11 @@ impl NetStack<'_> {
             self.take_name(packet);
             return;
         }
+        #[cfg(feature = "sntp")]
+        if ours && self.is_for_clock(packet) {
+            self.take_time(packet);
+            return;
+        }
         match Segment::parse(packet) {
             Some(segment) if options::are_broken(&segment) => {
                 self.segment_without_broken(bytes, link, &segment, transmit);

@@ -212,6 +212,8 @@ impl NetStack<'_> {
         self.announce();
         #[cfg(feature = "mdns")]
         self.restart_mdns();
+        #[cfg(feature = "sntp")]
+        self.restart_clock();
         self.dirty = true;
     }
 

@@ -6,6 +6,8 @@ use smoltcp::socket::tcp::State;
 
 use super::NetStack;
 use super::address::{to_ip_addr, to_socket_addr};
+#[cfg(feature = "sntp")]
+use crate::netstat::TimeOfDay;
 use crate::netstat::{Count, Fact, Introspect, Origin, Protocol, Row};
 use crate::tcp::Phase;
 
@@ -85,7 +87,14 @@ impl Introspect for NetStack<'_> {
         let facts = facts.chain(self.mdns_label().map(Fact::Name));
         #[cfg(any(feature = "dhcp", feature = "dns"))]
         let facts = facts.chain(self.dns_servers().map(Fact::Dns));
+        #[cfg(feature = "sntp")]
+        let facts = facts.chain(self.time_server().map(Fact::Time));
         { facts }.nth(index)
+    }
+
+    #[cfg(feature = "sntp")]
+    fn time_of_day(&self) -> TimeOfDay {
+        self.time_of_day()
     }
 }
 

@@ -255,6 +255,8 @@ impl NetStack<'_> {
         self.want_server();
         #[cfg(feature = "dns")]
         self.want_name_servers();
+        #[cfg(feature = "sntp")]
+        self.want_clock();
         let queued = if self.others_queued { self.udp_used } else { 0 };
         for index in 0..queued {
             if let Some(target) = self.udp_target(index) {
@@ -279,6 +281,10 @@ impl NetStack<'_> {
         }
         #[cfg(feature = "mdns")]
         if self.mdns_egress(device) {
+            return true;
+        }
+        #[cfg(feature = "sntp")]
+        if self.sntp_egress(device) {
             return true;
         }
         let Some(mac) = self.mac() else { return false };
@@ -344,6 +350,8 @@ impl NetStack<'_> {
         self.dns_at(next);
         #[cfg(feature = "mdns")]
         self.mdns_at(next);
+        #[cfg(feature = "sntp")]
+        self.sntp_at(next);
         if self.mac().is_none() {
             return;
         }

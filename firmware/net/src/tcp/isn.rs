@@ -39,7 +39,7 @@ impl Secret {
     }
 
     /// The `count`th of 64 random bits that may be seen, all of them: neither the others nor anything of the secret follow.
-    #[cfg(feature = "dns")]
+    #[cfg(any(feature = "dns", feature = "sntp"))]
     pub(crate) fn draw(&self, count: u32) -> u64 {
         let mut input = [0xff; 5];
         input[1..].copy_from_slice(&count.to_be_bytes());

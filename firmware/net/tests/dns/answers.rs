@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::server::{A, AAAA, CNAME, Server, address, name, record};
+use super::server::{A, CNAME, address, name, record};
+#[cfg(feature = "ipv6")]
+use super::server::{AAAA, Server};
 use super::*;
+#[cfg(feature = "ipv6")]
 use crate::common::mac;
 
 #[test]

@@ -17,10 +17,10 @@ fn a_name_that_somebody_has_gets_a_number() {
     let end = world.now + Duration::from_secs(10);
     while world.now < end {
         for (_, probe) in heard(&mut world, 0, ms(50)) {
-            if let Some(asked) = probe.sections[0].first() {
-                if asked.name == "board.local" || asked.name == "board-2.local" {
-                    say(&world, 5353, v4(1), &claim(&asked.name, 9));
-                }
+            if let Some(asked) = probe.sections[0].first()
+                && (asked.name == "board.local" || asked.name == "board-2.local")
+            {
+                say(&world, 5353, v4(1), &claim(&asked.name, 9));
             }
         }
     }

@@ -4,9 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tapboard_net::smoltcp::phy::ChecksumCapabilities;
 use tapboard_net::smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv4Repr, Ipv6Packet,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr,
     UdpPacket, UdpRepr,
 };
+
+#[cfg(feature = "ipv6")]
+use tapboard_net::smoltcp::wire::Ipv6Packet;
 
 use crate::common::mac;
 
@@ -65,11 +68,19 @@ fn name(bytes: &[u8], mut at: usize) -> (String, usize) {
     }
 }
 
+fn std_address(address: IpAddress) -> IpAddr {
+    match address {
+        IpAddress::Ipv4(address) => address.into(),
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(address) => address.into(),
+    }
+}
+
 impl Message {
     /// Reads a frame, if it is one from or to port 5353; what is in it must be sound.
     pub(crate) fn parse(frame: &[u8]) -> Option<Self> {
         let ethernet = EthernetFrame::new_checked(frame).ok()?;
-        let (source, destination, hop_limit, payload): (IpAddr, IpAddr, _, _) = match ethernet
+        let (source, destination, hop_limit, payload): (IpAddress, IpAddress, _, _) = match ethernet
             .ethertype()
         {
             EthernetProtocol::Ipv4 => {
@@ -80,6 +91,7 @@ impl Message {
                 }
                 (ip.src_addr().into(), ip.dst_addr().into(), ip.hop_limit(), ip.payload().to_vec())
             }
+            #[cfg(feature = "ipv6")]
             EthernetProtocol::Ipv6 => {
                 let ip = Ipv6Packet::new_checked(ethernet.payload()).unwrap();
                 if ip.next_header() != IpProtocol::Udp {
@@ -90,7 +102,7 @@ impl Message {
             _ => return None,
         };
         let udp = UdpPacket::new_checked(&payload[..]).unwrap();
-        assert!(udp.verify_checksum(&source.into(), &destination.into()));
+        assert!(udp.verify_checksum(&source, &destination));
         if udp.src_port() != 5353 && udp.dst_port() != 5353 {
             return None;
         }
@@ -127,8 +139,8 @@ impl Message {
         assert_eq!(at, bytes.len(), "nothing is behind the last record");
         Some(Self {
             to_mac: ethernet.dst_addr(),
-            from: (source, udp.src_port()),
-            to: (destination, udp.dst_port()),
+            from: (std_address(source), udp.src_port()),
+            to: (std_address(destination), udp.dst_port()),
             hop_limit,
             id: word(bytes, 0),
             flags: word(bytes, 2),
