@@ -1,12 +1,14 @@
-//! Names on a TAP: dnsmasq tells the board those of others; dig and python-zeroconf find the board's. What takes longer
+//! Names on a TAP: dnsmasq tells the board those of others; dig and python-zeroconf find the board's; chronyd tells the time. What takes longer
 //! than a test may is in virtual time: `firmware/net/tests/dns` and `mdns`.
 
 #![cfg(target_os = "linux")]
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, SocketAddrV6, TcpListener, UdpSocket};
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
 use common::netns::{self, sh};
 use common::process::{PATIENCE, Process, connect};
@@ -89,7 +91,7 @@ fn telemetry_goes_to_a_name_once_a_leases_server_knows_it() {
         let (stream, _) = collector.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut line).unwrap();
+        BufReader::new(stream).read_line(&mut line).unwrap();
         assert!(line.starts_with("{\"board\":"), "{line}");
         server.complains("collector.example is 192.0.2.2");
     });
@@ -214,11 +216,56 @@ fn the_board_gives_way_to_zeroconf_and_finds_it() {
         );
         sh("ip route add 224.0.0.0/4 dev tap0");
         let other = zeroconf(&["greenhouse"]);
-        let board = board(&["--mdns", "--board-name", "greenhouse", "--no-telemetry"]);
         other.prints("registered");
+        let board = board(&["--mdns", "--board-name", "greenhouse", "--no-telemetry"]);
         board.prints("board: found as greenhouse-2.local\n");
         let mut shell = shell("192.0.2.1");
         let said = shell.ask("host greenhouse.local");
         assert!(said.contains("address 192.0.2.2\r\n"), "{said}");
+    });
+}
+
+#[test]
+fn chronyd_tells_telemetry_the_time() {
+    let tools = &[DNSMASQ, &[("chronyd", "chrony")]].concat();
+    netns::run("chronyd_tells_telemetry_the_time", tools, || {
+        for dhcp in [false, true] {
+            tap0();
+            let scratch = Scratch::new();
+            let configuration = format!(
+                "local stratum 5\nallow 192.0.2.0/24\ncmdport 0\nbindcmdaddress /\npidfile {}\n",
+                scratch.path("pid")
+            );
+            std::fs::write(scratch.path("chrony.conf"), configuration).unwrap();
+            let mut command = Command::new("chronyd");
+            // It leaves the clock alone, and changes no user.
+            command.args(["-d", "-x", "-F", "0", "-u", "root", "-f", &scratch.path("chrony.conf")]);
+            let _chronyd = Process::spawn(command, None);
+            let collector = TcpListener::bind("192.0.2.2:9000").unwrap();
+            let _leases = dhcp.then(|| {
+                dnsmasq(&[
+                    "--dhcp-range=192.0.2.50,192.0.2.99,2m",
+                    "--dhcp-authoritative",
+                    "--dhcp-option=option:ntp-server,192.0.2.2",
+                    &format!("--dhcp-leasefile={}", scratch.path("leases")),
+                ])
+            });
+            let options: &[&str] = if dhcp { &["--ip", "dhcp"] } else { &["--ntp", "192.0.2.2"] };
+            let _board = board(options);
+            let (stream, _) = collector.accept().unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let lines = BufReader::new(stream).lines().map(|line| line.unwrap());
+            // At first it may say that it does not know.
+            let time = lines
+                .map(|line| {
+                    serde_json::from_str::<serde_json::Value>(&line).expect(&line)["unix_ms"]
+                        .clone()
+                })
+                .find_map(|time| if time.is_null() { None } else { time.as_u64() })
+                .expect("the time");
+            let now = UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+            assert!(now.abs_diff(time) < 60_000, "{now} {time}");
+            sh("ip link del tap0 2>/dev/null || true");
+        }
     });
 }

@@ -104,7 +104,7 @@ pub const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub const BOARD_NAME: usize = 32;
 
 /// Longest telemetry line: every byte of the name as `\u0000`, every number at its longest.
-pub const TELEMETRY_LINE: usize = 352;
+pub const TELEMETRY_LINE: usize = if cfg!(feature = "sntp") { 384 } else { 352 };
 
 /// First wait before telemetry connects again; doubled at each failure, with jitter.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);

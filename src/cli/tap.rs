@@ -27,6 +27,9 @@ pub struct TapArgs {
     /// Next hop for what is outside the board's network; IPv4 only.
     #[arg(long, value_name = "ADDR", value_parser = identity::host_ipv4)]
     gateway: Option<Ipv4Addr>,
+    /// A server (NTP) for the time of day in telemetry; with --ip dhcp in place of the one that comes with the lease.
+    #[arg(long, value_name = "ADDR", value_parser = ntp_server)]
+    ntp: Option<IpAddr>,
     /// Have neighbours find the board by its name, NAME.local, and its services echo and telnet (multicast DNS). The name
     /// is --board-name's, and gets a number if somebody else has it.
     #[arg(long, overrides_with = "mdns")]
@@ -89,6 +92,9 @@ impl TapArgs {
         for server in &self.dns {
             self.reaches(*server).map_err(|why| format!("--dns {server}: {why}"))?;
         }
+        if let Some(server) = self.ntp {
+            self.reaches(server).map_err(|why| format!("--ntp {server}: {why}"))?;
+        }
         let reached = match telemetry {
             None => Ok(()),
             Some(Target::Address(to)) => self.reaches(to.ip()),
@@ -129,6 +135,9 @@ impl TapArgs {
         }
         identity.net =
             self.dns.iter().fold(identity.net, |net, server| net.with_dns_server(*server));
+        if let Some(server) = self.ntp {
+            identity.net = identity.net.with_time_server(server);
+        }
         identity
     }
 
@@ -173,12 +182,20 @@ impl TapArgs {
 }
 
 /// The address of a host.
-fn name_server(text: &str) -> Result<IpAddr, String> {
+fn server(text: &str, kind: &str) -> Result<IpAddr, String> {
     let host = |address: &IpAddr| {
         !(address.is_unspecified() || address.is_multicast() || address.is_loopback())
     };
     let address = text.parse().ok().filter(host);
-    address.ok_or_else(|| format!("{text:?} is not the address of a DNS server, e.g. 192.0.2.53"))
+    address.ok_or_else(|| format!("{text:?} is not the address of {kind} server, e.g. 192.0.2.53"))
+}
+
+fn name_server(text: &str) -> Result<IpAddr, String> {
+    server(text, "a DNS")
+}
+
+fn ntp_server(text: &str) -> Result<IpAddr, String> {
+    server(text, "an NTP")
 }
 
 /// What the NIC does for the board, beside passing frames.

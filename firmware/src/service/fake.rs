@@ -14,7 +14,7 @@ use embedded_nal::{
     TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
 use tapboard_net::LookupError;
-use tapboard_net::netstat::{Count, Introspect, Protocol, Row};
+use tapboard_net::netstat::{Count, Introspect, Protocol, Row, TimeOfDay};
 use tapboard_net::rng::Rng;
 
 use crate::buffer_access::BufferAccess;
@@ -132,6 +132,7 @@ pub(super) struct Fake {
     pub(super) fault: Option<(usize, Fault)>,
     /// Every other call that may block does, at random.
     pub(super) stutter: Option<Rng>,
+    pub(super) time: TimeOfDay,
     /// What names become, and which were looked up.
     pub(super) address: nb::Result<IpAddr, LookupError>,
     pub(super) looked_up: Vec<std::string::String>,
@@ -162,6 +163,7 @@ impl Fake {
             calls: 0,
             fault: None,
             stutter: None,
+            time: TimeOfDay::NotAsked,
             address: Err(nb::Error::WouldBlock),
             looked_up: Vec::new(),
             deaf: false,
@@ -410,6 +412,10 @@ impl Resolve for Fake {
 }
 
 impl Introspect for Fake {
+    fn time_of_day(&self) -> TimeOfDay {
+        self.time
+    }
+
     fn row(&self, index: usize) -> Option<Row> {
         let Some(socket) = self.sockets.values().nth(index) else {
             let (port, peer) = self.orphans.get(index - self.sockets.len())?;

@@ -13,7 +13,8 @@
 //! jitter, so that a hundred boards do not come back in step; it starts over only when a line has
 //! been sent, so that a server which accepts and hangs up is not hammered. Connected and idle, it
 //! asks for one poll an interval; connecting, for none. A target that is a name is looked up for each connection, with the
-//! feature `dns`; the stack remembers it for as long as it is good.
+//! feature `dns`; the stack remembers it for as long as it is good. Where a server is asked for the time of day, with the
+//! feature `sntp`, a line has `unix_ms` too: milliseconds since 1970, or null as long as that is not known.
 
 use core::fmt::{self, Write as _};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -23,7 +24,7 @@ use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
 #[cfg(feature = "dns")]
 use tapboard_net::LookupError;
-use tapboard_net::netstat::{Count, Introspect, Protocol};
+use tapboard_net::netstat::{Count, Introspect, Protocol, TimeOfDay};
 use tapboard_net::rng::Rng;
 
 use super::about::About;
@@ -43,7 +44,9 @@ const _: () = {
     let line =
         r#"{"board":"","seq":4294967295,"uptime_ms":18446744073709551615,"temp_mc":-2147483648,"#;
     let rest = r#""led":false,"connections":4294967295,"dropped":18446744073709551615}"#;
-    assert!(TELEMETRY_LINE >= line.len() + rest.len() + 1 + 6 * BOARD_NAME);
+    let time = r#","unix_ms":18446744073709551"#.len();
+    let time = if cfg!(feature = "sntp") { time } else { 0 };
+    assert!(TELEMETRY_LINE >= line.len() + rest.len() + time + 1 + 6 * BOARD_NAME);
 };
 
 /// The telemetry client. `T` is the stack's TCP handle.
@@ -262,7 +265,7 @@ impl<T> Telemetry<T> {
             .count() as u32;
         let written = writeln!(
             self.line,
-            r#"{{"board":"{}","seq":{},"uptime_ms":{},"temp_mc":{},"led":{},"connections":{},"dropped":{}}}"#,
+            r#"{{"board":"{}","seq":{},"uptime_ms":{},"temp_mc":{},"led":{},"connections":{},"dropped":{}{}}}"#,
             JsonText(about.name),
             self.seq,
             (now - about.boot).total_millis(),
@@ -270,6 +273,7 @@ impl<T> Telemetry<T> {
             board.led(),
             connections,
             self.dropped,
+            Time(stack.time_of_day()),
         );
         debug_assert!(written.is_ok(), "TELEMETRY_LINE holds the longest line");
         self.seq = self.seq.wrapping_add(1);
@@ -302,6 +306,19 @@ impl<T> Telemetry<T> {
         self.due = None;
         self.dropped = self.dropped.wrapping_add(Count::from(!self.line.is_empty()));
         self.line.clear();
+    }
+}
+
+/// The time of day as a further member, if anybody is asked for it: milliseconds since 1970, or null.
+struct Time(TimeOfDay);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            TimeOfDay::NotAsked => Ok(()),
+            TimeOfDay::Unknown => f.write_str(r#","unix_ms":null"#),
+            TimeOfDay::Unix(time) => write!(f, r#","unix_ms":{}"#, time.total_millis()),
+        }
     }
 }
 

@@ -257,3 +257,23 @@ fn a_name_is_looked_up_for_each_connection() {
     }
     assert!(Target::named("192.0.2.1", 9000).is_none());
 }
+
+#[test]
+fn the_time_of_day_is_told_and_that_it_is_not_known() {
+    use tapboard_net::netstat::TimeOfDay;
+
+    for (time, end) in [
+        (TimeOfDay::NotAsked, "\"dropped\":0}\n"),
+        (TimeOfDay::Unknown, "\"dropped\":0,\"unix_ms\":null}\n"),
+        (
+            TimeOfDay::Unix(Duration::from_millis(1_795_816_800_123)),
+            "\"dropped\":0,\"unix_ms\":1795816800123}\n",
+        ),
+    ] {
+        let mut bench = bench("b");
+        bench.stack.time = time;
+        bench.settle();
+        let text = bench.stack.dialled[0].text();
+        assert!(text.ends_with(end), "{text}");
+    }
+}
