@@ -23,7 +23,7 @@ pub(super) const MDNS_PORT: u16 = 5353;
 #[cfg(any(feature = "dns", feature = "mdns"))]
 const MDNS_IPV4: Ipv4Address = Ipv4Address::new(224, 0, 0, 251);
 #[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
-const MDNS_IPV6: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+pub(super) const MDNS_IPV6: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 
 /// A datagram to be sent.
 #[derive(Clone, Copy, Debug)]

@@ -52,6 +52,10 @@ impl NetStack<'_> {
     pub(super) fn restart_mdns(&mut self) {
         let wait = self.rng.below(MDNS_PROBE_MS);
         self.responder.begin(Phase::Probing, self.now + Duration::from_millis(wait.into()));
+        #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+        if self.has_mdns() {
+            self.report_mdns();
+        }
         #[cfg(feature = "multicast")]
         if self.has_mdns() {
             let groups: heapless::Vec<IpAddress, 2> = self.mdns_groups().collect();

@@ -130,3 +130,29 @@ fn all_is_said_over_both_families() {
     assert!(last.contains(&"board.local 28 2001:db8::1".into()));
     assert!(last.contains(&"board.local 28 fe80::5eff:fe00:1".into()));
 }
+
+#[cfg(feature = "ipv6")]
+#[test]
+fn switches_are_told_that_we_listen_to_the_group() {
+    use tapboard_net::smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+
+    let mut world = World::ethernet();
+    let own = Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    let group = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb).octets();
+    let config = board(1).with_ipv6(Ipv6Cidr::new(own, 64));
+    world.add(&config);
+    let reports = |world: &mut World| {
+        world.pass(Duration::from_secs(10));
+        let sent = world.nodes[0].port.take_sent();
+        // MLDv2, to the routers that listen to reports.
+        let is = |frame: &&Vec<u8>| {
+            frame[..6] == [0x33, 0x33, 0, 0, 0, 0x16] && frame.windows(16).any(|part| part == group)
+        };
+        sent.iter().filter(is).count()
+    };
+    assert_eq!(reports(&mut world), 1);
+    assert_eq!(reports(&mut world), 0);
+    // With the feature `multicast`, smoltcp reports, and once.
+    world.stack(0).link_up();
+    assert_eq!(reports(&mut world), usize::from(!cfg!(feature = "multicast")));
+}
