@@ -13,10 +13,13 @@ use tapboard_port::{Registers, entropy};
 /// The first user LED is bit 0.
 const LEDS: usize = 0x00;
 
-/// Cycles between two samples.
-const PAUSE: u32 = 1000;
-/// What is looked at of the distance between the two counters.
-const SAMPLE: u32 = 0xff;
+/// Cycles between two readings.
+const PAUSE: u32 = 250;
+/// Readings that a sample is the sum of: one alone is the same a hundred times in a row where an emulator has its
+/// processor for itself.
+const READINGS: u32 = 64;
+/// What is looked at of the distance between the two counters: what both have.
+const DISTANCE: u32 = 0xff_ffff;
 
 /// LED and reset line.
 #[derive(Debug)]
@@ -27,13 +30,14 @@ pub(crate) struct Hardware {
 }
 
 impl Hardware {
-    /// Gathers the entropy, which takes some milliseconds and needs `SysTick` to run.
+    /// Gathers the entropy, which takes some tenths of a second and needs `SysTick` to run.
     pub(crate) fn new(leds: Block, ethernet: &mut Block) -> Self {
-        let sample = || {
+        let mut reading = || {
             cortex_m::asm::delay(PAUSE);
             // One counts up and the other down, at the same nominal rate: the sum is constant but for noise.
-            Some(Lan9118::free_run(ethernet).wrapping_add(SYST::get_current()) & SAMPLE)
+            Lan9118::free_run(ethernet).wrapping_add(SYST::get_current()) & DISTANCE
         };
+        let sample = || Some((0..READINGS).map(|_| reading()).sum());
         let entropy = entropy::gather(sample, SYST::get_current);
         Self { leds, entropy, lit: false }
     }
