@@ -356,7 +356,7 @@ fn whatever_is_said_of_names_and_times_nothing_panics_or_goes_on_for_ever() {
         let any = catch_unwind(|| driver::names::run(&program));
         found += u32::from(any.unwrap_or_else(|_| panic!("program {number}: {program:?}")));
     }
-    assert!(found > 20, "{found} found a name");
+    assert!(found > 10, "{found} found a name");
 }
 
 /// The services and telemetry, then the calls of an application in any order. Every state, of connections that the
