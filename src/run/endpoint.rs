@@ -97,8 +97,8 @@ where
     /// Says under which name neighbours find the board.
     fn tell_label(&mut self) {
         let label = self.firmware.stack().mdns_label();
-        if label.is_some() && label != self.label {
-            say!("board: found as {}.local", label.map_or_else(String::new, |l| l.as_str().into()));
+        if let Some(name) = label.filter(|_| label != self.label) {
+            say!("board: found as {name}.local");
             self.label = label;
         }
     }

@@ -16,6 +16,8 @@
 
 pub(crate) mod records;
 
+use core::fmt::Write;
+
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::EthernetAddress;
 
@@ -80,6 +82,13 @@ impl Label {
     #[must_use]
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+/// Byte by byte: all of it is ASCII, and to find that out takes 600 bytes of flash.
+impl core::fmt::Display for Label {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| f.write_char(char::from(*byte)))
     }
 }
 

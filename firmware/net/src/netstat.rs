@@ -151,7 +151,7 @@ impl fmt::Display for Fact {
             Self::Gateway(address) => write!(f, "gateway  {}", Plain(address)),
             Self::Dns(address) => write!(f, "dns      {}", Plain(address)),
             #[cfg(feature = "mdns")]
-            Self::Name(name) => write!(f, "name     {}.local", name.as_str()),
+            Self::Name(name) => write!(f, "name     {name}.local"),
             Self::Time(address) => write!(f, "ntp      {}", Plain(address)),
             Self::Lease(server, left) => write!(f, "lease    {left} s left, of {}", Plain(server)),
         }

@@ -506,19 +506,20 @@ impl Records<'_> {
     /// records comes behind ours. Only the first ones are compared; that both have the same is an address conflict.
     #[inline(never)]
     pub(crate) fn gives_way(&self, reader: &mut Reader<'_>, count: u16) -> bool {
-        let own = (0..NSEC_OF_HOST).map(|record| (kind(record), self.address(record)));
-        let Some(own) = own.filter(|(_, address)| !address.is_empty()).min() else { return false };
-        let mut first: Option<(u16, &[u8])> = None;
+        // In that order, IPv4 before IPv6, and what is not link-local before what is.
+        let own = (0..NSEC_OF_HOST).find(|record| !self.address(*record).is_empty());
+        let Some(own) = own else { return false };
+        let (mut any, mut behind) = (false, false);
         for _ in 0..count {
             let Some(record) = reader.record() else { break };
-            let said = (record.kind, record.data);
-            if self.name(reader.message, record.name) == Some(Owner::Host)
-                && first.is_none_or(|first| said < first)
-            {
-                first = Some(said);
+            if self.name(reader.message, record.name) == Some(Owner::Host) {
+                any = true;
+                // One that comes before ours, or is the same, is the first of theirs.
+                behind |= record.kind < kind(own)
+                    || (record.kind == kind(own) && record.data <= self.address(own));
             }
         }
-        first.is_some_and(|first| own < first)
+        any && !behind
     }
 }
 
