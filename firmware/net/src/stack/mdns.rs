@@ -50,14 +50,15 @@ impl NetStack<'_> {
 
     /// The addresses are others, or the network may be: the name is probed, if there is one.
     pub(super) fn restart_mdns(&mut self) {
+        if !self.has_mdns() {
+            return;
+        }
         let wait = self.rng.below(MDNS_PROBE_MS);
         self.responder.begin(Phase::Probing, self.now + Duration::from_millis(wait.into()));
         #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
-        if self.has_mdns() {
-            self.report_mdns();
-        }
+        self.report_mdns();
         #[cfg(feature = "multicast")]
-        if self.has_mdns() {
+        {
             let groups: heapless::Vec<IpAddress, 2> = self.mdns_groups().collect();
             for group in groups {
                 // One without a place hears of its questions all the same where nobody looks into reports.

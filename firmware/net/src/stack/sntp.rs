@@ -40,7 +40,7 @@ impl NetStack<'_> {
 
     /// The network, or who we are in it, is another.
     pub(super) fn restart_clock(&mut self) {
-        let wait = self.rng.below(SNTP_JITTER_MS);
+        let wait = if self.time_server().is_some() { self.rng.below(SNTP_JITTER_MS) } else { 0 };
         self.clock.restart(self.now + Duration::from_millis(wait.into()));
     }
 
