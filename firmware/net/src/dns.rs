@@ -44,15 +44,9 @@ pub(crate) struct Lookup {
     /// As messages have it, in small letters or large ones; empty if the place is free.
     pub(crate) name: Name,
     pub(crate) family: AddrType,
-    pub(crate) state: State,
-}
-
-/// How far a name is.
-#[derive(Debug)]
-pub(crate) enum State {
-    Asking(Asking),
-    /// What it came to, and until when that is good.
-    Done(Result<IpAddr, LookupError>, Instant),
+    pub(crate) asking: Asking,
+    /// What it came to, and until when that is good. `None`: it is being asked for.
+    pub(crate) done: Option<(Result<IpAddr, LookupError>, Instant)>,
 }
 
 /// A question.
@@ -78,6 +72,27 @@ pub(crate) struct Asking {
     pub(crate) error: LookupError,
 }
 
+impl Asking {
+    const NONE: Self = Self {
+        id: 0,
+        port: 0,
+        kind: A,
+        other: false,
+        server: None,
+        next: 0,
+        round: 0,
+        unsent: false,
+        at: Instant::ZERO,
+        error: LookupError::TimedOut,
+    };
+
+    /// Asks for this type of record from the first server on, at once.
+    pub(crate) fn begin(&mut self, kind: u16, (id, port): (u16, u16), now: Instant) {
+        (self.id, self.port, self.kind, self.at) = (id, port, kind, now);
+        (self.server, self.next, self.round, self.unsent) = (None, 0, 0, false);
+    }
+}
+
 /// The names that are looked up.
 #[derive(Debug)]
 pub(crate) struct Resolver {
@@ -86,11 +101,8 @@ pub(crate) struct Resolver {
 
 impl Resolver {
     pub(crate) const fn new() -> Self {
-        const FREE: Lookup = Lookup {
-            name: Vec::new(),
-            family: AddrType::Either,
-            state: State::Done(Err(LookupError::TimedOut), Instant::ZERO),
-        };
+        const FREE: Lookup =
+            Lookup { name: Vec::new(), family: AddrType::Either, asking: Asking::NONE, done: None };
         Self { lookups: [FREE; LOOKUPS] }
     }
 
@@ -105,29 +117,33 @@ impl Resolver {
     pub(crate) fn place(&self) -> Option<usize> {
         let free = |lookup: &Lookup| lookup.name.is_empty();
         self.lookups.iter().position(free).or_else(|| {
-            let until = |(index, lookup): (usize, &Lookup)| match lookup.state {
-                State::Done(_, until) => Some((until, index)),
-                State::Asking(_) => None,
-            };
+            let until = |(index, lookup): (usize, &Lookup)| Some((lookup.done?.1, index));
             self.lookups.iter().enumerate().filter_map(until).min().map(|(_, index)| index)
         })
     }
 
-    /// What is being asked.
-    pub(crate) fn asking(&self) -> impl Iterator<Item = &Asking> {
-        self.lookups.iter().filter_map(|lookup| match &lookup.state {
-            State::Asking(asking) if !lookup.name.is_empty() => Some(asking),
-            _ => None,
-        })
+    /// The name that was asked for from this port.
+    pub(crate) fn on_port(&self, port: u16) -> Option<usize> {
+        self.lookups.iter().position(|lookup| lookup.is_asking() && lookup.asking.port == port)
     }
 
     /// Whether a question was sent from this port.
     pub(crate) fn has_port(&self, port: u16) -> bool {
-        self.asking().any(|asking| asking.port == port)
+        self.on_port(port).is_some()
     }
 }
 
 impl Lookup {
+    /// Whether it is being asked for.
+    pub(crate) fn is_asking(&self) -> bool {
+        !self.name.is_empty() && self.done.is_none()
+    }
+
+    /// Whether its question is to be sent.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.is_asking() && self.asking.unsent
+    }
+
     /// Whether neighbours are asked, and not servers (RFC 6762 3).
     pub(crate) fn is_local(&self) -> bool {
         const LOCAL: &[u8] = b"\x05local\0";
@@ -137,7 +153,8 @@ impl Lookup {
 
     /// Writes the question. Returns its length.
     #[inline(never)]
-    pub(crate) fn write(&self, asking: &Asking, buffer: &mut [u8; QUESTION_SIZE]) -> usize {
+    pub(crate) fn write(&self, buffer: &mut [u8; QUESTION_SIZE]) -> usize {
+        let asking = &self.asking;
         // RFC 6762 18.6: it means nothing to neighbours.
         let flags = if self.is_local() { 0 } else { RECURSION_DESIRED };
         let mut writer = Writer::new(buffer, asking.id, flags);

@@ -218,7 +218,7 @@ pub const MDNS_SERVICES: usize = 4;
 
 /// Longest message of multicast DNS: all records of so many services, with the longest names.
 #[cfg(feature = "mdns")]
-pub const MDNS_SIZE: usize = 700;
+pub const MDNS_SIZE: usize = 752;
 
 /// Questions whether a name is free, the time between two, and before the first at the most, milliseconds
 /// (RFC 6762 8.1).

@@ -524,3 +524,46 @@ impl Records<'_> {
 }
 
 const _: () = assert!((SERVICES as usize) + (EACH as usize) * MDNS_SERVICES <= 32);
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+
+    use super::*;
+    use crate::limits::MDNS_SIZE;
+
+    #[test]
+    fn all_there_can_be_said_fits_a_message() {
+        let label = [b'x'; super::super::LABEL];
+        let services = [
+            Service { kind: "_aaaaaaaaaaaaaaaa._tcp", port: 7 },
+            Service { kind: "_bbbbbbbbbbbbbbbb._udp", port: 7 },
+            Service { kind: "_cccccccccccccccc._tcp", port: 7 },
+            Service { kind: "_dddddddddddddddd._udp", port: 7 },
+        ];
+        assert!(services.iter().all(Service::is_sound));
+        let own = [
+            Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24).into(),
+            #[cfg(feature = "ipv6")]
+            smoltcp::wire::Ipv6Cidr::new(smoltcp::wire::Ipv6Address::from([1; 16]), 64).into(),
+            #[cfg(feature = "ipv6")]
+            smoltcp::wire::Ipv6Cidr::new(smoltcp::wire::Ipv6Address::from([2; 16]), 64).into(),
+        ];
+        let records = Records::new(&label, &services, &own);
+        let all = records.all_of(&|_| true);
+        let mut buffer = [0; MDNS_SIZE];
+        let mut writer = Writer::new(&mut buffer, 0, 0);
+        records.put_answers(&mut writer, all, Manner::Usual);
+        assert!(!writer.full);
+        let len = writer.len();
+        if cfg!(feature = "ipv6") {
+            assert!(len + 16 > MDNS_SIZE, "{len} bytes are needed");
+        }
+        // And so does the probe.
+        let mut writer = Writer::new(&mut buffer, 0, 0);
+        let mut places = Places::new();
+        records.put_probe(&mut writer, &mut places);
+        records.put(&mut writer, &mut places, records.unique(), Manner::Probe, 2);
+        assert!(!writer.full);
+    }
+}

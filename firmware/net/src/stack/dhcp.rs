@@ -40,13 +40,10 @@ impl NetStack<'_> {
     }
 
     /// What there is to say of the lease.
-    pub(super) fn lease_facts(&self) -> impl Iterator<Item = Fact> {
-        let lease = self.lease().map(|lease| {
-            let left =
-                if lease.expires > self.now { lease.expires - self.now } else { Duration::ZERO };
-            Fact::Lease(lease.server.into(), left.secs())
-        });
-        lease.into_iter()
+    pub(super) fn lease_fact(&self) -> Option<Fact> {
+        let lease = self.lease()?;
+        let left = if lease.expires > self.now { lease.expires - self.now } else { Duration::ZERO };
+        Some(Fact::Lease(lease.server.into(), left.secs()))
     }
 
     /// Whether DHCP is on, and the link is one that it is for.

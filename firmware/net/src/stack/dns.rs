@@ -10,7 +10,7 @@ use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
 use super::NetStack;
 use super::address::to_address;
 use super::datagram::{MDNS_PORT, Outgoing};
-use crate::dns::{Answer, Asking, Lookup, QUESTION_SIZE, State, encoded, read};
+use crate::dns::{Answer, QUESTION_SIZE, encoded, read};
 use crate::dns_message::{A, AAAA};
 use crate::error::LookupError;
 use crate::frame::{Packet, same};
@@ -41,11 +41,11 @@ impl NetStack<'_> {
         let (resolver, now) = (&mut self.resolver, self.now);
         let index = resolver.find(&name, &family);
         if let Some(lookup) = index.map(|index| &mut resolver.lookups[index]) {
-            match lookup.state {
-                State::Asking(_) => return Err(nb::Error::WouldBlock),
-                State::Done(Ok(address), until) if now < until => return Ok(address),
-                State::Done(Ok(_), _) => {}
-                State::Done(Err(error), _) => {
+            match lookup.done {
+                None => return Err(nb::Error::WouldBlock),
+                Some((Ok(address), until)) if now < until => return Ok(address),
+                Some((Ok(_), _)) => {}
+                Some((Err(error), _)) => {
                     lookup.name.clear();
                     return Err(error.into());
                 }
@@ -55,23 +55,13 @@ impl NetStack<'_> {
             return Err(nb::Error::WouldBlock);
         };
         let (ipv4, ipv6) = (self.interface.ipv4_addr().is_some(), self.has_ipv6());
-        let first = family == AddrType::IPv6 || (family == AddrType::Either && ipv6 && !ipv4);
-        let other = family == AddrType::Either && ipv4 && ipv6;
-        let (id, port) = self.draw_question();
+        let either = family == AddrType::Either && ipv6;
+        let first = if family == AddrType::IPv6 || (either && !ipv4) { AAAA } else { A };
+        let drawn = self.draw_question();
         let lookup = &mut self.resolver.lookups[index];
-        (lookup.name, lookup.family) = (name, family);
-        lookup.state = State::Asking(Asking {
-            id,
-            port,
-            kind: if first { AAAA } else { A },
-            other,
-            server: None,
-            next: 0,
-            round: 0,
-            unsent: false,
-            at: now,
-            error: LookupError::TimedOut,
-        });
+        (lookup.name, lookup.family, lookup.done) = (name, family, None);
+        lookup.asking.begin(first, drawn, now);
+        (lookup.asking.other, lookup.asking.error) = (either && ipv4, LookupError::TimedOut);
         self.dirty = true;
         Err(nb::Error::WouldBlock)
     }
@@ -132,15 +122,12 @@ impl NetStack<'_> {
 
     /// `None`: it is no answer.
     fn answer(&mut self, packet: &Packet<'_>, from: u16, port: u16, payload: &[u8]) -> Option<()> {
-        let mut lookups = self.resolver.lookups.iter();
-        let index = lookups.position(
-            |lookup| matches!(&lookup.state, State::Asking(asking) if asking.port == port),
-        )?;
+        let index = self.resolver.on_port(port)?;
         let lookup = &self.resolver.lookups[index];
-        let State::Asking(asking) = lookup.state else { return None };
-        let (asked, local) = (asking.server?, lookup.is_local());
+        let asking = &lookup.asking;
+        let asked = asking.server?;
         // Of a group, any neighbour may answer.
-        let right = if local {
+        let right = if lookup.is_local() {
             from == MDNS_PORT && self.is_neighbor(&packet.source)
         } else {
             from == PORT && same(&asked, &packet.source)
@@ -149,48 +136,48 @@ impl NetStack<'_> {
             return None;
         }
         let answer = read(payload, asking.id, &lookup.name, asking.kind)?;
-        match answer {
+        let (mut until, mut again) = (self.now, None);
+        let result = match answer {
             Answer::Address(address, seconds) => {
                 let seconds = seconds.clamp(DNS_KEPT_MIN_S, DNS_KEPT_MAX_S);
-                let until = self.now + Duration::from_secs(seconds.into());
-                self.found(index, Ok(address), until);
+                until += Duration::from_secs(seconds.into());
+                Ok(address)
             }
             Answer::NoAddress if asking.other => {
-                let (id, port) = self.draw_question();
-                let kind = if asking.kind == A { AAAA } else { A };
-                let anew = Asking { id, port, kind, other: false, ..asking };
-                let anew = Asking {
-                    server: None,
-                    next: 0,
-                    round: 0,
-                    at: self.now,
-                    error: LookupError::NoAddress,
-                    ..anew
-                };
-                self.resolver.lookups[index].state = State::Asking(anew);
+                again = Some(if asking.kind == A { AAAA } else { A });
+                Err(LookupError::NoAddress)
             }
-            // The next one may tell, or the same one a second time.
+            Answer::NoAddress => Err(LookupError::NoAddress),
+            Answer::NoName => Err(LookupError::NotFound),
             Answer::Failed(error) if asking.round == 0 => {
-                let waits = Asking { server: None, at: self.now, error, ..asking };
-                self.resolver.lookups[index].state = State::Asking(waits);
+                // The next one may tell, or the same one a second time.
+                let asking = &mut self.resolver.lookups[index].asking;
+                (asking.server, asking.at, asking.error) = (None, self.now, error);
+                return Some(());
             }
-            Answer::Failed(error) => self.found(index, Err(error), self.now),
-            Answer::NoAddress => self.found(index, Err(LookupError::NoAddress), self.now),
-            Answer::NoName => self.found(index, Err(LookupError::NotFound), self.now),
+            Answer::Failed(error) => Err(error),
+        };
+        if let Some(kind) = again {
+            let drawn = self.draw_question();
+            let asking = &mut self.resolver.lookups[index].asking;
+            asking.begin(kind, drawn, self.now);
+            (asking.other, asking.error) = (false, LookupError::NoAddress);
+        } else {
+            self.found(index, result, until);
         }
         Some(())
     }
 
     fn found(&mut self, index: usize, result: Result<IpAddr, LookupError>, until: Instant) {
-        self.resolver.lookups[index].state = State::Done(result, until);
+        self.resolver.lookups[index].done = Some((result, until));
         self.pool.app_wakeup = true;
     }
 
     /// Notes who is to be reached for questions that are due.
     pub(super) fn want_name_servers(&mut self) {
         for index in 0..self.resolver.lookups.len() {
-            let state = &self.resolver.lookups[index].state;
-            if let State::Asking(Asking { unsent: true, server: Some(server), .. }) = *state {
+            let lookup = &self.resolver.lookups[index];
+            if let Some(server) = lookup.asking.server.filter(|_| lookup.is_unsent()) {
                 self.want(&server);
             }
         }
@@ -201,26 +188,21 @@ impl NetStack<'_> {
     pub(super) fn dns_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         for index in 0..self.resolver.lookups.len() {
             self.turn(index);
-            let Lookup { state: State::Asking(asking), .. } = &self.resolver.lookups[index] else {
-                continue;
-            };
-            let (&asking, Some(server)) = (asking, asking.server.filter(|_| asking.unsent)) else {
+            let lookup = &self.resolver.lookups[index];
+            let Some(server) = lookup.asking.server.filter(|_| lookup.is_unsent()) else {
                 continue;
             };
             let local = server.is_multicast();
             let mut buffer = [0; QUESTION_SIZE];
-            let len = self.resolver.lookups[index].write(&asking, &mut buffer);
+            let len = lookup.write(&mut buffer);
             let datagram = Outgoing {
-                from: asking.port,
+                from: lookup.asking.port,
                 to: IpEndpoint::new(server, if local { MDNS_PORT } else { PORT }),
                 hop_limit: if local { 255 } else { 64 },
                 payload: &buffer[..len],
             };
             match self.send_datagram(device, &datagram) {
-                Some(true) => {
-                    self.resolver.lookups[index].state =
-                        State::Asking(Asking { unsent: false, ..asking });
-                }
+                Some(true) => self.resolver.lookups[index].asking.unsent = false,
                 Some(false) => return true,
                 // Its MAC address is not known yet.
                 None => {}
@@ -232,23 +214,20 @@ impl NetStack<'_> {
     /// Whoever's turn it is to be asked.
     fn turn(&mut self, index: usize) {
         let lookup = &mut self.resolver.lookups[index];
-        let mut asking = match lookup.state {
-            State::Asking(asking) => asking,
-            State::Done(Ok(_), until) if until <= self.now => {
-                lookup.name.clear();
-                return;
-            }
-            State::Done(..) => return,
-        };
-        if asking.at > self.now {
+        if lookup.done.is_some_and(|(result, until)| result.is_ok() && until <= self.now) {
+            lookup.name.clear();
+        }
+        if !lookup.is_asking() || lookup.asking.at > self.now {
             return;
         }
-        let local = lookup.is_local();
-        let mut server = self.name_server(local, asking.next.into());
+        let (local, next) = (lookup.is_local(), lookup.asking.next);
+        let mut server = self.name_server(local, next.into());
         if server.is_none() {
+            let asking = &mut self.resolver.lookups[index].asking;
             (asking.next, asking.round) = (0, asking.round + 1);
             server = self.name_server(local, 0);
         }
+        let asking = &mut self.resolver.lookups[index].asking;
         let error = if server.is_none() { LookupError::NoServer } else { asking.error };
         if server.is_none() || asking.round >= DNS_ROUNDS {
             self.found(index, Err(error), self.now);
@@ -257,7 +236,6 @@ impl NetStack<'_> {
         let wait = Duration::from_micros(DNS_RETRY_FIRST.total_micros() << asking.round);
         (asking.server, asking.unsent, asking.at) = (server, true, self.now + wait);
         asking.next += 1;
-        self.resolver.lookups[index].state = State::Asking(asking);
         if let Some(server) = server {
             self.want(&server);
         }
@@ -266,9 +244,10 @@ impl NetStack<'_> {
     /// Makes `next` no later than when the next server's turn is, or an address is not good any more.
     pub(super) fn dns_at(&self, next: &mut Option<Instant>) {
         for lookup in self.resolver.lookups.iter().filter(|lookup| !lookup.name.is_empty()) {
-            match lookup.state {
-                State::Asking(Asking { at, .. }) | State::Done(Ok(_), at) => sooner(next, at),
-                State::Done(Err(_), _) => {}
+            match lookup.done {
+                None => sooner(next, lookup.asking.at),
+                Some((Ok(_), until)) => sooner(next, until),
+                Some((Err(_), _)) => {}
             }
         }
     }
