@@ -98,7 +98,7 @@ pub struct NetStack<'a> {
     #[cfg(feature = "dhcp")]
     dhcp: crate::dhcp::Dhcp<'a>,
     #[cfg(feature = "dns")]
-    resolver: crate::dns::Resolver,
+    resolver: &'a mut crate::dns::Resolver,
     #[cfg(feature = "mdns")]
     responder: crate::mdns::Responder,
     #[cfg(feature = "sntp")]
@@ -196,7 +196,7 @@ impl<'a> NetStack<'a> {
             #[cfg(feature = "dhcp")]
             dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
             #[cfg(feature = "dns")]
-            resolver: crate::dns::Resolver::new(),
+            resolver: placed.resolver,
             #[cfg(feature = "sntp")]
             clock: crate::sntp::Clock::new(now),
             #[cfg(any(feature = "dns", feature = "sntp"))]
