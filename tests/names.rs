@@ -104,9 +104,9 @@ fn a_name_that_nobody_knows_is_said_once_and_not_asked_for_all_the_time() {
         DNSMASQ,
         || {
             let target = "nobody.example:9000";
-            let server = |_: ()| dnsmasq(&[]);
+            tap0();
+            let server = dnsmasq(&[]);
             let board = board(&["--dns", "192.0.2.2", "--telemetry", target]);
-            let server = server(());
             board.prints(&format!("board: telemetry to {target}: no such name\n"));
             let mut shell = shell("192.0.2.1");
             assert!(shell.ask("host desk.example").contains("no such name"), "it goes on");
