@@ -89,9 +89,13 @@ impl NetStack<'_> {
     }
 
     /// The group of multicast DNS, if that is on.
-    fn mdns_group(&self) -> Option<Ipv6Address> {
+    #[cfg_attr(not(feature = "mdns"), expect(clippy::unused_self, reason = "it never is"))]
+    const fn mdns_group(&self) -> Option<Ipv6Address> {
         #[cfg(feature = "mdns")]
-        return self.config.mdns().map(|_| super::datagram::MDNS_IPV6);
+        return match self.config.mdns() {
+            Some(_) => Some(super::datagram::MDNS_IPV6),
+            None => None,
+        };
         #[cfg(not(feature = "mdns"))]
         None
     }
