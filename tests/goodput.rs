@@ -11,6 +11,7 @@ mod common;
 use std::fmt::Write;
 
 use common::tcp;
+use common::traffic::Seeded;
 use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
 use tapboard::clock::VirtualClock;
@@ -164,27 +165,6 @@ fn run<const BUFFER: usize>(port: u16, faults: &[Setting], seed: u64, span: Dura
             _ => client.heard,
         },
     }
-}
-
-/// A board whose numbers come from a seed.
-struct Seeded(u64);
-
-impl tapboard_firmware::Board for Seeded {
-    fn set_led(&mut self, _on: bool) {}
-
-    fn led(&self) -> bool {
-        false
-    }
-
-    fn temperature_mc(&mut self) -> i32 {
-        0
-    }
-
-    fn entropy(&mut self) -> Option<u64> {
-        Some(self.0)
-    }
-
-    fn reset(&mut self) {}
 }
 
 fn cell<const BUFFER: usize>(port: u16, loss: u32) -> String {

@@ -88,24 +88,6 @@ fn what_is_said_while_something_is_sent_again_is_not_old() {
     }
 }
 
-/// The SYN of a client, with these options.
-fn syn_with(client: &Client, options: &[u8]) -> Vec<u8> {
-    let mut frame = client.syn();
-    // Its one option is the MSS.
-    let tcp = frame.len() - 24;
-    frame.truncate(tcp + 20);
-    frame.extend(options);
-    frame[tcp + 12] = (((20 + options.len()) / 4) << 4) as u8;
-    let len = (20 + options.len()) as u16;
-    if frame[12..14] == [8, 0] {
-        frame[16..18].copy_from_slice(&(20 + len).to_be_bytes());
-    } else {
-        frame[18..20].copy_from_slice(&len.to_be_bytes());
-    }
-    fix_checksums(&mut frame);
-    frame
-}
-
 /// RFC 9293 3.7.1, MUST-15, MUST-16.
 #[test]
 fn segments_are_as_long_as_both_ends_allow_and_536_or_1220_bytes_if_the_peer_says_nothing() {
@@ -123,7 +105,7 @@ fn segments_are_as_long_as_both_ends_allow_and_536_or_1220_bytes_if_the_peer_say
             let mut solo = Solo::new(&mut memory, 1);
             let mut listener = tcp::listener(&mut solo.board, 7);
             let mut client = Client::new(own, 7);
-            solo.send(syn_with(&client, options));
+            solo.send(client.syn_with(options));
             let syn_ack = solo.said_one();
             assert_eq!(syn_ack.scale.is_some(), options.len() == 8);
             client.took(&syn_ack);
@@ -152,7 +134,7 @@ fn so_are_those_of_a_connection_of_the_boards_own() {
         let mut client = Client::new(own, syn.from.port);
         client.seq = TcpSeqNumber(77);
         client.ack = syn.seq + 1;
-        let mut frame = syn_with(&client, &[]);
+        let mut frame = client.syn_with(&[]);
         let tcp_at = frame.len() - 20;
         frame[tcp_at + 8..tcp_at + 12].copy_from_slice(&client.ack.0.to_be_bytes());
         frame[tcp_at + 13] |= 0x10;

@@ -171,9 +171,9 @@ fn a_segment_that_was_overtaken_does_not_set_the_window() {
         assert_eq!(data_sent(&mut solo, &client), []);
         assert_eq!(queues(&solo), (2, 1000));
         client.seq += 1;
-        client.window = 500;
+        client.window = 600;
         solo.send(client.ack());
-        assert_eq!(data_sent(&mut solo, &client), [(0, 500)]);
+        assert_eq!(data_sent(&mut solo, &client), [(0, 600)]);
         solo.end(socket, listener);
     }
 }

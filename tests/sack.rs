@@ -180,3 +180,97 @@ fn blocks_of_what_was_never_sent_are_not_believed() {
     assert_eq!(flight.resent(&mut solo), []);
     flight.end(&mut solo);
 }
+
+/// RFC 2883 4: the peer, who sends something twice, learns that it need not have.
+#[test]
+fn what_has_come_in_twice_is_told_to_a_peer_who_knows_blocks_and_to_no_other() {
+    for own in ["192.0.2.2:1000", "[2001:db8::2]:1000"] {
+        for knows in [true, false] {
+            let mut memory = SoloMemory::new();
+            let mut solo = Solo::new(&mut memory, 1);
+            let mut listener = tcp::listener(&mut solo.board, 7);
+            let mut client = Client::new(own, 7);
+            let options: [u8; 8] = [2, 4, 5, 180, if knows { 4 } else { 1 }, 2, 1, 1];
+            solo.send(client.syn_with(if knows { &options } else { &options[..4] }));
+            client.took(&solo.said_one());
+            solo.send(client.ack());
+            let socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+            let number = |ahead: usize| (client.seq + ahead).0.cast_unsigned();
+            let text = client.segment(TcpControl::Psh, &[b'a'; 100]);
+            solo.send(text.frame());
+            solo.pass(TRIP);
+            solo.said();
+
+            // All of it, and a part; the numbers and the window are as in any acknowledgement.
+            for (begin, end) in [(0, 100), (40, 60)] {
+                let again = Segment {
+                    seq: client.seq + begin,
+                    payload: vec![b'a'; end - begin],
+                    ..text.clone()
+                };
+                solo.send(again.frame());
+                let said = solo.said_one();
+                let block = knows.then_some((number(begin), number(end)));
+                assert_eq!(said.sacked, [block, None, None], "{own}");
+                assert_eq!((said.seq, said.ack), (client.ack, Some(client.seq + 100)));
+                assert!(said.payload.is_empty());
+            }
+            // Before what is there behind a hole.
+            solo.send(Segment { seq: client.seq + 150, ..text.clone() }.frame());
+            let behind = knows.then_some((number(150), number(250)));
+            assert_eq!(solo.said_one().sacked, [behind, None, None], "{own}");
+            solo.send(text.frame());
+            let said = solo.said_one();
+            let twice = knows.then_some((number(0), number(100)));
+            assert_eq!(said.sacked, [twice, behind, None], "{own}");
+            // What is new is no duplicate.
+            solo.send(
+                Segment { seq: client.seq + 100, payload: vec![b'a'; 50], ..text.clone() }.frame(),
+            );
+            solo.pass(TRIP);
+            let said = solo.said();
+            assert!(said.iter().all(|said| said.sacked == [None; 3]), "{said:?}");
+            client.seq += 250;
+            solo.end(socket, listener);
+        }
+    }
+}
+
+/// RFC 2018 4: an acknowledgement may be lost, so each block is told with three of them, the newest first.
+#[test]
+fn what_is_behind_holes_is_told_again_with_what_comes_after_it() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::listener(&mut solo.board, 7);
+    let mut client = Client::new("192.0.2.2:1000", 7);
+    solo.send(client.syn_with(&[2, 4, 5, 180, 4, 2, 1, 1]));
+    client.took(&solo.said_one());
+    solo.send(client.ack());
+    let socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+    solo.said();
+    let block = |begin: usize| {
+        let number = |ahead: usize| (client.seq + ahead).0.cast_unsigned();
+        Some((number(begin), number(begin + 100)))
+    };
+    let text = client.segment(TcpControl::Psh, &[b'a'; 100]);
+    let tell = |solo: &mut Solo<'_>, begin: usize| {
+        solo.send(Segment { seq: client.seq + begin, ..text.clone() }.frame());
+        let said = solo.said_one();
+        (said.ack.expect("it acknowledges") - client.seq, said.sacked)
+    };
+    assert_eq!(tell(&mut solo, 200), (0, [block(200), None, None]));
+    assert_eq!(tell(&mut solo, 400), (0, [block(400), block(200), None]));
+    assert_eq!(tell(&mut solo, 600), (0, [block(600), block(400), block(200)]));
+    assert_eq!(tell(&mut solo, 800), (0, [block(800), block(600), block(400)]));
+    // One that grows is one; one that is no more behind a hole is none.
+    let grown = block(800).map(|(begin, end)| (begin, end + 100));
+    assert_eq!(tell(&mut solo, 900), (0, [grown, block(600), None]));
+    let merged = block(600).map(|(begin, _)| (begin, grown.expect("it is one").1));
+    assert_eq!(tell(&mut solo, 700), (0, [merged, None, None]));
+    assert_eq!(tell(&mut solo, 0), (100, [block(200), merged, None]));
+    assert_eq!(tell(&mut solo, 100), (300, [block(400), merged, None]));
+    assert_eq!(tell(&mut solo, 300), (500, [merged, None, None]));
+    assert_eq!(tell(&mut solo, 500), (1000, [None; 3]));
+    client.seq += 1000;
+    solo.end(socket, listener);
+}

@@ -13,7 +13,9 @@ use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{BOARD_NET, BoardSockets, McuStorage, NetConfig, NetStack, TcpSocket};
 
-use super::frames::{Datagram, Segment, asked_for, endpoint, neighbor_answer, sender};
+use super::frames::{
+    Datagram, Segment, asked_for, endpoint, fix_checksums, neighbor_answer, sender,
+};
 
 /// TCP slots of the board.
 pub(crate) const SLOTS: usize = TCP_SLOTS;
@@ -280,6 +282,24 @@ impl Client {
         self.segment(TcpControl::Syn, &[]).frame()
     }
 
+    /// A connection request with these options.
+    pub(crate) fn syn_with(&self, options: &[u8]) -> Vec<u8> {
+        let mut frame = self.syn();
+        // Its one option is the MSS.
+        let tcp = frame.len() - 24;
+        frame.truncate(tcp + 20);
+        frame.extend(options);
+        frame[tcp + 12] = (((20 + options.len()) / 4) << 4) as u8;
+        let len = (20 + options.len()) as u16;
+        if frame[12..14] == [8, 0] {
+            frame[16..18].copy_from_slice(&(20 + len).to_be_bytes());
+        } else {
+            frame[18..20].copy_from_slice(&len.to_be_bytes());
+        }
+        fix_checksums(&mut frame);
+        frame
+    }
+
     /// A bare acknowledgement.
     pub(crate) fn ack(&self) -> Vec<u8> {
         self.segment(TcpControl::None, &[]).frame()
@@ -330,12 +350,7 @@ impl Client {
 
 /// A board with one accepted connection, its client, and the listener.
 pub(crate) fn connected(solo: &mut Solo<'_>) -> (Client, TcpSocket, TcpSocket) {
-    let mut listener = super::tcp::listener(&mut solo.board, 7);
-    let mut client = Client::new("192.0.2.2:1000", 7);
-    client.open(solo);
-    let socket = super::tcp::accept(&mut solo.board, &mut listener).expect("established");
-    solo.said();
-    (client, socket, listener)
+    connected_from(solo, "192.0.2.2:1000")
 }
 
 /// An accepted connection of a peer at `own`, and its listener.

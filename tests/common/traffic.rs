@@ -299,7 +299,7 @@ fn echo(socket: &mut Socket<'_>) -> bool {
 }
 
 /// A board whose numbers come from a seed.
-struct Seeded(u64);
+pub(crate) struct Seeded(pub(crate) u64);
 
 impl tapboard_firmware::Board for Seeded {
     fn set_led(&mut self, _on: bool) {}

@@ -215,11 +215,6 @@ impl<'f> Segment<'f> {
         self.repr().and_then(|repr| repr.window_scale).unwrap_or(0)
     }
 
-    /// Whether a SYN says that its sender tells what it has (RFC 2018 2).
-    pub(crate) fn permits_sack(&self) -> bool {
-        self.repr().is_some_and(|repr| repr.sack_permitted)
-    }
-
     /// The blocks of its SACK option. A broken option is no good to smoltcp either.
     pub(crate) fn sack_ranges(&self) -> [Option<(u32, u32)>; 3] {
         // Most segments have no options.

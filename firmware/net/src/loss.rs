@@ -26,11 +26,14 @@ pub(crate) use timer::Expiry;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
-use crate::limits::{RTO_INITIAL, SEGMENT_SIZE};
+use crate::limits::{INITIAL_WINDOW, RTO_INITIAL, SEGMENT_SIZE};
 use crate::time::WrappingInstant;
 use round_trip::RoundTrip;
 use scoreboard::{Run, Scoreboard, Status, Tick};
 use window::Window;
+
+/// The longest segment that is a short one (RFC 5681 3.1), bytes.
+const SHORT: u16 = 1095;
 
 /// What is being done about losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +78,16 @@ pub(crate) struct Loss {
     duplicates: u8,
     /// Quarters of a round trip that a segment may be late; 0 while none was overtaken.
     patience: u8,
+    /// Probes in a row that the peer did not need: it is slow to acknowledge a single segment.
+    unneeded_probes: u8,
+    /// What was sent again last had been found lost by what came in, and not by a timer.
+    inferred: bool,
     /// The peer tells what it has.
     sack: bool,
     /// The longest segment sent, in bytes.
     longest: u16,
+    /// The longest that the peer takes.
+    smss: u16,
 }
 
 impl Loss {
@@ -100,8 +109,11 @@ impl Loss {
             persists: false,
             duplicates: 0,
             patience: 0,
+            unneeded_probes: 0,
+            inferred: false,
             sack: false,
             longest: 0,
+            smss: SEGMENT_SIZE as u16,
         }
     }
 
@@ -113,9 +125,27 @@ impl Loss {
         }
     }
 
-    /// The peer says with its SYN whether it tells what it has (RFC 2018 2).
-    pub(crate) const fn permit_sack(&mut self, permitted: bool) {
-        self.sack = permitted;
+    /// The peer says with its SYN whether it tells what it has (RFC 2018 2), and how long a segment it takes.
+    pub(crate) fn introduced(&mut self, sack: bool, mss: u16) {
+        (self.sack, self.smss) = (sack, mss.min(SEGMENT_SIZE as u16));
+        self.window.restart(self.initial_window());
+    }
+
+    /// Whether both ends tell what they have.
+    pub(crate) const fn sack(&self) -> bool {
+        self.sack
+    }
+
+    /// The longest segment that the peer takes, bytes (SMSS, RFC 5681 2).
+    pub(crate) const fn smss(&self) -> u16 {
+        self.smss
+    }
+
+    /// What may be under way at first, and after a pause: ten segments (RFC 6928 2), but four short ones (RFC 5681 3.1), for
+    /// a path of those is a slow one.
+    fn initial_window(&self) -> u16 {
+        let segments = if self.smss > SHORT { 10 } else { 4 };
+        INITIAL_WINDOW.min(self.smss.saturating_mul(segments))
     }
 
     /// Data begins at `ack`.
@@ -148,7 +178,7 @@ impl Loss {
         if self.board.is_empty() {
             let idle = WrappingInstant::new(now).since(self.since);
             if idle > self.trip.timeout() {
-                self.window.restart();
+                self.window.restart(self.initial_window());
             }
             (self.backoff, self.probed) = (0, false);
         }
@@ -170,6 +200,7 @@ impl Loss {
         self.board.mark(begin..begin + len, Status::Resent, Some(tick), &mut |_, _, _| true);
         self.window.sent(len);
         self.resent = self.resent.saturating_add(1);
+        self.inferred = self.recovery == Recovery::Fast && !self.probed;
         self.probe = false;
         if begin == 0 {
             self.since = WrappingInstant::new(now);

@@ -24,6 +24,7 @@ mod config;
 mod datagram;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
+mod deliver;
 #[cfg(feature = "dhcp")]
 mod dhcp;
 #[cfg(feature = "dns")]

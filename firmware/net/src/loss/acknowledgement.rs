@@ -72,6 +72,7 @@ impl Loss {
         if let Some(sent) = delivery.once {
             let ticks = Tick::new(now).since(sent);
             self.trip.sample(Tick::duration(ticks));
+            self.unneeded_probes = 0;
             self.window.trip(ticks);
         }
         if let Some(newest) = delivery.newest
@@ -100,7 +101,7 @@ impl Loss {
         }
         if self.recovery != Recovery::None && distance(ack, self.recovery_point) >= 0 {
             self.window.recovered();
-            (self.recovery, self.resent) = (Recovery::None, 0);
+            self.recovery = Recovery::None;
         }
         let shortest = self.shortest();
         self.window.delivered(delivery.bytes, ack, nxt, shortest, now);
@@ -161,6 +162,10 @@ impl Loss {
     fn told_before(ack: TcpSeqNumber, blocks: &[Option<(u32, u32)>; 3]) -> bool {
         let number = |number: u32| TcpSeqNumber(number.cast_signed());
         let Some((left, right)) = blocks[0] else { return false };
+        if right.wrapping_sub(left) == 1 {
+            // The byte of a keep-alive, which the peer always has.
+            return false;
+        }
         let behind = distance(number(right), ack) <= 0;
         let within = blocks[1].is_some_and(|(begin, end)| {
             distance(number(left), number(begin)) >= 0 && distance(number(right), number(end)) <= 0
@@ -168,10 +173,17 @@ impl Loss {
         behind || within
     }
 
-    /// Something was sent again without need. If all was, so was the recovery (RFC 3708).
+    /// Something was sent again without need. If all was, so was the recovery (RFC 3708), and the path reorders, unless it
+    /// was a timer that took a lost acknowledgement for lost data.
     fn unneeded(&mut self) {
-        self.patience = (self.patience.max(1) + 1).min(16);
-        self.resent = self.resent.saturating_sub(1);
+        let left = self.resent.checked_sub(1);
+        self.resent = left.unwrap_or(0);
+        if left == Some(0) && self.inferred {
+            self.patience = (self.patience.max(1) + 1).min(16);
+        }
+        if self.recovery == Recovery::None && !self.inferred {
+            self.unneeded_probes = self.unneeded_probes.saturating_add(1);
+        }
         if self.resent == 0 && self.recovery != Recovery::None {
             self.window.undo();
         }

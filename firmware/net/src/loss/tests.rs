@@ -28,7 +28,7 @@ impl Sender {
     fn new() -> Self {
         let now = Instant::from_secs(100);
         let mut loss = Loss::new();
-        loss.permit_sack(true);
+        loss.introduced(true, 1460);
         loss.begin(TcpSeqNumber(0), now);
         loss.established(TRIP);
         Self { loss, una: 0, nxt: 0, now, end: now + Duration::from_secs(1000) }
@@ -358,4 +358,50 @@ fn a_peer_that_is_heard_again_is_asked_at_once() {
     sender.loss.returned(Duration::from_secs(20), nxt, sender.now);
     assert_eq!(sender.send_again(), [0]);
     assert!(sender.wait().0 <= 300, "and as often as at first");
+}
+
+#[test]
+fn the_byte_of_a_keep_alive_that_a_peer_has_twice_says_nothing() {
+    let mut sender = Sender::new();
+    sender.send(1);
+    sender.hear(1, &[]);
+    let number = TcpSeqNumber(SEGMENT.cast_signed());
+    (sender.loss.resent, sender.loss.inferred) = (1, true);
+    for (left, patience) in [(SEGMENT - 1, 0), (0, 2)] {
+        let blocks = [Some((left, SEGMENT)), None, None];
+        let news = Acknowledgement {
+            una: number,
+            ack: number,
+            nxt: number,
+            blocks: &blocks,
+            duplicate: true,
+        };
+        sender.loss.received(&news, sender.now);
+        assert_eq!(sender.loss.patience, patience, "{left}");
+    }
+}
+
+#[test]
+fn a_peer_that_is_slow_to_acknowledge_a_single_segment_is_given_the_time_it_takes() {
+    let mut sender = Sender::new();
+    let mut duplicates = 0;
+    for segment in 0..10 {
+        sender.send(1);
+        let due =
+            sender.loss.deadline(sender.end, sender.now).expect("it is outstanding") - sender.now;
+        let delay = TRIP + ms(190);
+        if due < delay {
+            assert_eq!(sender.wait().1, Expiry::Probe);
+            assert_eq!(sender.send_again(), [segment]);
+            sender.pass(delay - due);
+        } else {
+            sender.pass(delay);
+        }
+        sender.hear(segment + 1, &[]);
+        if due < delay {
+            duplicates += 1;
+            sender.hear(segment + 1, &[(segment, segment + 1)]);
+        }
+    }
+    assert_eq!(duplicates, 2);
 }

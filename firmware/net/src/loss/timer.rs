@@ -18,6 +18,7 @@ pub(crate) enum Expiry {
     /// All again.
     Timeout,
 }
+
 /// So long before a peer is given up it is not asked any more.
 const LAST_TRIES: Duration = Duration::from_secs(4);
 
@@ -39,7 +40,7 @@ impl Loss {
             // what it says to have twice, or cannot say so, has all the time that it may take.
             let delay = match alone {
                 false => Duration::ZERO,
-                true if self.sack && self.patience < 2 => ACK_DELAY_USUAL,
+                true if self.sack && self.unneeded_probes < 2 => ACK_DELAY_USUAL,
                 true => ACK_DELAY_MAX,
             };
             let probe = (self.trip.smoothed() * 2).max(PROBE_MIN) + delay;
@@ -79,6 +80,7 @@ impl Loss {
         end: Instant,
         now: Instant,
     ) -> Expiry {
+        self.persists = false;
         if self.board.is_empty() {
             return Expiry::None;
         }

@@ -227,8 +227,8 @@ impl Window {
         self.outstanding = 0;
     }
 
-    /// Nothing was sent for longer than the timeout (RFC 5681 4.1).
-    pub(crate) fn restart(&mut self) {
-        self.size = self.size.min(INITIAL_WINDOW);
+    /// Nothing was sent for longer than the timeout, or ever (RFC 5681 4.1).
+    pub(crate) fn restart(&mut self, initial: u16) {
+        self.size = self.size.min(initial);
     }
 }

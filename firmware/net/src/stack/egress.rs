@@ -14,6 +14,7 @@ use crate::limits::{EGRESS_BUDGET, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
 use crate::seq::distance;
 use crate::tcp::Phase;
+use crate::tcp::tcb::Tcb;
 use crate::time::sooner;
 use crate::workaround::inject::InjectedSegment;
 use crate::workaround::replay::{self, Replay};
@@ -130,9 +131,14 @@ impl NetStack<'_> {
             self.pool.slots[index].sends = false;
             return !self.acknowledge(index, device);
         }
-        if self.is_limited(index) {
-            // No superframe, or no segment as long as smoltcp would make: as much as there is room for.
-            return !self.replay(index, false, device);
+        if self.holds(index, Tcb::is_limited) {
+            // No superframe, or no segment as long as smoltcp would make: as much as there is room for. What it made and
+            // might not leave is to be sent again; and then there may be room for more.
+            let mut room = self.replay(index, false, device);
+            let sent = self.counters.frames_out;
+            room = room && self.send_again(index, device);
+            self.pool.slots[index].sends |= self.counters.frames_out != sent;
+            return !room;
         }
         let slot = &mut self.pool.slots[index];
         let sent = Sent::of(&mut slot.tcb, &self.capabilities, self.now);
@@ -147,17 +153,14 @@ impl NetStack<'_> {
 
     /// Whether a slot has data that must not be sent now: for the window is closed, or as much under way as may be.
     fn waits(&self, index: usize) -> bool {
-        let socket = self.pool.socket(index);
-        // A reset waits for nothing.
-        let aborted = socket.state() == State::Closed;
-        !aborted && self.pool.slots[index].tcb.waits(socket.send_queue())
+        self.holds(index, Tcb::waits)
     }
 
-    /// Whether it may send only a part of what it has, or only in parts.
-    fn is_limited(&self, index: usize) -> bool {
+    /// Whether `rule` holds for the data that a slot's socket has. A reset waits for nothing.
+    fn holds(&self, index: usize, rule: fn(&Tcb, usize) -> bool) -> bool {
         let socket = self.pool.socket(index);
         let aborted = socket.state() == State::Closed;
-        !aborted && self.pool.slots[index].tcb.is_limited(socket.send_queue())
+        !aborted && rule(&self.pool.slots[index].tcb, socket.send_queue())
     }
 
     /// Does what is due about losses of a slot's connection. Returns whether the device had room for it.

@@ -2,7 +2,7 @@
 //! [`Tcb`](crate::tcp::tcb::Tcb).
 //!
 //! smoltcp does not tell what it has sent. So each frame is looked at once it is in the device's buffer:
-//! a few dozen instructions, and one comparison for each slot if it carries data.
+//! a few dozen instructions.
 
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, TxToken};
 use smoltcp::time::Instant;
@@ -16,6 +16,7 @@ use crate::frame::{Content, FourTuple, Frame, Segment};
 use crate::netstat::{Count, Counters};
 use crate::seq::distance;
 use crate::tcp::tcb::Tcb;
+use crate::workaround::blocks::{ACKNOWLEDGEMENT, Report};
 use crate::workaround::replay::{Draft, Replay};
 
 /// What left, and what of it has to be noted where.
@@ -49,6 +50,8 @@ pub(crate) struct Sent<'s> {
     medium: Medium,
     /// Checksums of TCP are ours to compute.
     checksum: bool,
+    /// What is to be told with the answer, of a peer's data.
+    pub(crate) report: Option<Report>,
     now: Instant,
 }
 
@@ -71,6 +74,7 @@ impl<'s> Sent<'s> {
             flight: None,
             medium: capabilities.medium,
             checksum: capabilities.checksum.tcp.tx(),
+            report: None,
             #[cfg(feature = "dhcp")]
             watch: false,
             #[cfg(feature = "dhcp")]
@@ -167,7 +171,11 @@ impl NetStack<'_> {
             && let Some(index) =
                 self.pool.used().find(|&index| self.pool.slots[index].tcb.is_of(ends))
         {
-            self.pool.slots[index].tcb.acknowledged(*ack, *window);
+            let tcb = &mut self.pool.slots[index].tcb;
+            tcb.acknowledged(*ack, *window);
+            if let Some(report) = &sent.report {
+                tcb.told = report.earlier;
+            }
         }
     }
 }
@@ -206,12 +214,21 @@ fn aside<T: TxToken, R>(
 }
 
 impl Sent<'_> {
+    /// Whether a frame of this length is not written to the device at once: it may not leave, or not as smoltcp makes it.
+    const fn stops(&self, len: usize) -> bool {
+        let told = self.report.is_some() && len <= ACKNOWLEDGEMENT;
+        self.replay.is_some() || may_ask(len) || told
+    }
+
     /// Lets a packet leave that was replayed, if it is wanted, or a frame that is no question for a MAC address.
     #[inline(never)]
     fn leave<T: TxToken>(&mut self, packet: &mut Draft, token: Option<T>) {
         let (Some(replay), Some(tcb)) = (&mut self.replay, &mut self.tcb) else {
             match token {
                 Some(token) => {
+                    if let Some(report) = &mut self.report {
+                        packet.report(report, self.medium, self.checksum);
+                    }
                     let frame = packet.written();
                     if self.note(frame) {
                         token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
@@ -243,7 +260,7 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
         match token {
-            Some(token) if sent.replay.is_none() && !may_ask(len) => token.consume(len, |buffer| {
+            Some(token) if !sent.stops(len) => token.consume(len, |buffer| {
                 let result = f(buffer);
                 sent.note(buffer);
                 result

@@ -4,6 +4,8 @@
 //! say: it shows in what it changed. What is to be sent again, and when, is in [`Loss`].
 
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use crate::guard::Throttle;
 use crate::loss::Loss;
 use crate::seq::distance;
 use crate::time::WrappingInstant;
+use crate::workaround::blocks::{Earlier, NONE_TOLD, Report};
 use sending::SMOLTCP_RTO_MIN;
 
 /// Half the sequence space, but for more than any window.
@@ -103,6 +106,8 @@ pub(crate) struct Tcb {
     rewinds: u16,
     /// The acknowledgement and the window that left last.
     acknowledged: (TcpSeqNumber, u16),
+    /// What the peer was told that it need not send again, behind a hole.
+    pub(crate) told: Earlier,
     loss: Loss,
 }
 
@@ -130,6 +135,7 @@ impl Tcb {
             quiet: WrappingInstant::EARLIEST,
             rewinds: 0,
             acknowledged: (ZERO, 0),
+            told: NONE_TOLD,
             loss: Loss::new(),
         }
     }
@@ -168,6 +174,17 @@ impl Tcb {
     #[inline(never)]
     pub(crate) fn rcv_nxt(&self, socket: SocketSnapshot) -> TcpSeqNumber {
         self.rcv_consumed + socket.unread + usize::from(socket.finished())
+    }
+
+    /// What the answer to a segment is to tell of it (RFC 2018 4, RFC 2883 4), if more than smoltcp does.
+    pub(crate) fn report(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> Option<Report> {
+        let told = segment.len > 0 && self.synchronized && self.loss.sack();
+        let end = segment.seq + segment.len;
+        let known = distance(end, self.rcv_nxt(socket)) <= 0;
+        let block = (segment.seq.0.cast_unsigned(), end.0.cast_unsigned());
+        let ahead = distance(segment.seq, self.rcv_nxt(socket)) > 0;
+        let report = Report { duplicate: known.then_some(block), earlier: self.told };
+        (told && ((ahead && !NONE_TOLD.is_empty()) || report.is_due())).then_some(report)
     }
 
     /// The window that came with the highest acknowledgement, unscaled.
@@ -392,7 +409,10 @@ impl Tcb {
         self.loss.begin(ack, now);
         self.set_window(segment.window);
         if segment.syn {
-            self.loss.permit_sack(segment.permits_sack());
+            if let Some(syn) = segment.repr() {
+                // Where the peer named none, the guard has.
+                self.loss.introduced(syn.sack_permitted, syn.max_seg_size.unwrap_or(u16::MAX));
+            }
             // The window of a SYN is never scaled (RFC 7323 2.2).
             self.max_wnd >>= self.snd_shift;
         }
@@ -401,81 +421,5 @@ impl Tcb {
     fn set_window(&mut self, window: u16) {
         self.snd_wnd = window;
         self.max_wnd = self.max_wnd.max(window);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use smoltcp::phy::Medium;
-    use smoltcp::wire::{EthernetAddress, IpEndpoint, Ipv4Address, TcpControl, TcpRepr};
-
-    use super::*;
-    use crate::frame::Frame;
-    use crate::workaround::inject::{InjectedSegment, bare};
-
-    const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
-
-    fn ends() -> FourTuple {
-        let end = |last, port| IpEndpoint::new(Ipv4Address::new(192, 0, 2, last).into(), port);
-        FourTuple { local: end(1, 7), remote: end(2, 50_000) }
-    }
-
-    /// An acknowledgement of the peer's.
-    fn ack(number: i32, window: u16) -> InjectedSegment {
-        let ack = Some(TcpSeqNumber(number));
-        let repr = bare(TcpControl::None, &ends(), TcpSeqNumber(100), ack, window);
-        InjectedSegment::new(&repr, &ends(), Some(MAC))
-    }
-
-    /// So many bytes of ours.
-    fn data(number: i32, len: usize) -> InjectedSegment {
-        let ends = FourTuple { local: ends().remote, remote: ends().local };
-        let ack = Some(TcpSeqNumber(100));
-        let repr = bare(TcpControl::None, &ends, TcpSeqNumber(number), ack, 1000);
-        let repr = TcpRepr { payload: &[0; 8][..len], ..repr };
-        InjectedSegment::new(&repr, &ends, Some(MAC))
-    }
-
-    fn parse(segment: &InjectedSegment) -> Segment<'_> {
-        Frame::parse(segment.bytes(), Medium::Ethernet).unwrap().segment().unwrap()
-    }
-
-    #[test]
-    fn a_window_that_was_closed_for_an_hour_delays_nothing_once_it_is_open() {
-        const TIMEOUT: Duration = Duration::from_secs(100);
-        let look = SocketSnapshot { state: State::Established, queue: 8, unread: 0, room: 0 };
-        let (start, later) = (Instant::from_secs(1), Instant::from_secs(3600));
-        let mut tcb = Tcb::new();
-        tcb.open(ends());
-        tcb.rcv_consumed = TcpSeqNumber(100);
-        tcb.begin(&parse(&ack(1, 1000)), start);
-        tcb.sent(&parse(&data(1, 8)), start);
-        tcb.received(&parse(&ack(1, 0)), true, look, look, start);
-        let probe = tcb.deadline(8, TIMEOUT, start).expect("a closed window is probed");
-        assert!(probe <= start + Duration::from_secs(1), "{probe}");
-        tcb.expire(8, TIMEOUT, start);
-        assert!(tcb.expire(8, TIMEOUT, start + Duration::from_secs(5)), "a probe");
-        tcb.received(&parse(&ack(1, 1000)), true, look, look, later);
-        let due = tcb.deadline(8, TIMEOUT, later).expect("data is outstanding");
-        assert!(later < due && due < later + Duration::from_secs(2), "{due}");
-
-        // Nor does it count as a round trip, if it is half of the data that opens it.
-        for closed in [20, 3600, 7 * 24 * 3600].map(Duration::from_secs) {
-            let mut tcb = Tcb::new();
-            tcb.open(ends());
-            tcb.rcv_consumed = TcpSeqNumber(100);
-            tcb.begin(&parse(&ack(1, 1000)), start);
-            tcb.established(Duration::from_millis(10));
-            tcb.sent(&parse(&data(1, 4)), start);
-            tcb.sent(&parse(&data(5, 4)), start);
-            tcb.received(&parse(&ack(1, 0)), true, look, look, start);
-            tcb.expire(8, TIMEOUT, start);
-            assert!(tcb.expire(8, TIMEOUT, start + Duration::from_secs(5)), "a probe");
-            let (half, later) = (SocketSnapshot { queue: 4, ..look }, start + closed);
-            tcb.received(&parse(&ack(5, 1000)), true, look, half, later);
-            assert_eq!(tcb.snd_una(), TcpSeqNumber(5));
-            let due = tcb.deadline(4, TIMEOUT, later).expect("data is outstanding");
-            assert!(later < due && due < later + Duration::from_secs(1), "{due}");
-        }
     }
 }

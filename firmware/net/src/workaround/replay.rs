@@ -63,6 +63,14 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// Where it begins.
+    pub(super) const BEGIN: usize = HEADER;
+
+    /// It ends there.
+    pub(super) const fn set_end(&mut self, end: usize) {
+        self.len = end;
+    }
+
     /// One of `len` bytes, as `write` writes it.
     pub(crate) fn new<R>(len: usize, write: impl FnOnce(&mut [u8]) -> R) -> (Self, R) {
         let len = (HEADER + len).min(FRAME_SIZE);

@@ -70,9 +70,18 @@ impl Tcb {
         self.loss.retry_now(self.snd_nxt, now);
     }
 
-    /// Whether there is data for a window that is closed.
-    const fn is_closed(&self, queue: usize) -> bool {
-        self.snd_wnd == 0 && queue > 0
+    /// Whether there is data for a window that is closed, or as good as that.
+    fn is_closed(&self, queue: usize) -> bool {
+        queue > 0 && (self.snd_wnd == 0 || (self.flight() <= 0 && self.is_silly(queue)))
+    }
+
+    /// Whether the window has room for a part of the data alone that is not worth a segment (RFC 9293 3.8.6.2.1): no full
+    /// one, nor a sixteenth of the largest window. That RFC's half would hold back, for a round trip each time, what a small
+    /// window has behind its last full segment.
+    fn is_silly(&self, queue: usize) -> bool {
+        let unsent = self.unsent(queue);
+        let least = u32::from(self.loss.smss()).min(self.max_wnd().unsigned_abs() / 16);
+        unsent < least && unsent + self.flight().max(0).unsigned_abs() < queue as u32
     }
 
     /// When [`Tcb::expire`] has something to do, with `queue` bytes unacknowledged.
@@ -123,7 +132,8 @@ impl Tcb {
     /// Whether some of `queue` has to wait: for the window is closed, or as much under way as may be.
     pub(crate) fn waits(&self, queue: usize) -> bool {
         let unsent = self.unsent(queue);
-        self.synchronized && (self.is_closed(queue) || (unsent > 0 && !self.loss.may_send(unsent)))
+        let held = unsent > 0 && (self.is_silly(queue) || !self.loss.may_send(unsent));
+        self.synchronized && (self.is_closed(queue) || held)
     }
 
     /// Whether only a part of `queue` may be sent, and smoltcp would send more than a segment at once; or segments must be
