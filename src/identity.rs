@@ -18,6 +18,7 @@ use std::net::IpAddr;
 
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 use tapboard_firmware::config::BOARD_NAME;
+use tapboard_firmware::service::SERVICES;
 use tapboard_firmware::{BOARD_NET, NetConfig};
 
 /// A board's name, as telemetry tells it.
@@ -39,6 +40,8 @@ pub struct Given {
     pub ipv6: Option<Ipv6Cidr>,
     /// Its IPv4 address is a DHCP server's to give. What was given of it then is what a gateway of ours leases.
     pub dhcp: bool,
+    /// Neighbours find it by its name, and its services.
+    pub mdns: bool,
     /// Its name.
     pub name: Option<Name>,
 }
@@ -48,7 +51,7 @@ pub struct Given {
 pub struct Identity {
     /// Its addresses.
     pub net: NetConfig,
-    /// Its name, under which a DHCP server knows it as well.
+    /// Its name, under which a DHCP server and neighbours know it as well.
     pub name: Name,
     ipv4: Ipv4Cidr,
 }
@@ -74,7 +77,9 @@ impl Identity {
         let ipv6 = given.ipv6.or_else(|| board.map(|network| numbered_ipv6(network, number)));
         let name = given.name.clone().unwrap_or_else(|| name(mac));
         let net = BOARD_NET.with_mac(mac).with_ipv4(ipv4);
-        let net = if given.dhcp { net.with_dhcp().with_hostname(&name) } else { net };
+        let net = if given.dhcp { net.with_dhcp() } else { net };
+        let net = if given.mdns { net.with_mdns(SERVICES) } else { net };
+        let net = if given.dhcp || given.mdns { net.with_hostname(&name) } else { net };
         Self { net: ipv6.map_or(net, |ipv6| net.with_ipv6(ipv6)), name, ipv4 }
     }
 

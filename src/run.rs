@@ -29,7 +29,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::NetStack;
 use tapboard_firmware::config::{LISTENERS, SERVICES, TCP_SLOTS};
 use tapboard_firmware::service::command::Commands;
-use tapboard_firmware::service::{Service, ServiceConfig, Services};
+use tapboard_firmware::service::{Service, ServiceConfig, Services, Target};
 
 use self::endpoint::Booted;
 pub use self::endpoint::Endpoint;
@@ -170,7 +170,8 @@ impl Driver {
         V: for<'a> Service<NetStack<'a>, SimBoard>,
     {
         let telemetry = options.telemetry.destination(telemetry);
-        let mut session = self.session(options, identity, telemetry)?;
+        let address = telemetry.as_ref().and_then(Target::address);
+        let mut session = self.session(options, identity, address)?;
         session.offloads = options.offloads.complete();
         let who = |nic| if nic { "NIC" } else { "firmware" };
         log::info!("the {} does the checksums of TCP and UDP", who(session.offloads.checksum));
@@ -184,7 +185,8 @@ impl Driver {
             let firmware = memory.boot(identity, services, &mut session.mac(nic), now)?;
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
-            let mut booted = Booted { firmware, telemetry: only, told: None };
+            let mut booted =
+                Booted { firmware, telemetry: only, told: None, label: None, trouble: None };
             if self.power_cycle(&mut booted, nic, &mut session)? == BootEnd::Stopped {
                 print_summary(&booted, nic);
                 return Ok(());

@@ -255,7 +255,8 @@ fn print_banner(
     say!("  printf hello | nc -N {board} 7");
     say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
     let here = |telemetry: &SocketAddr| own.contains(&telemetry.ip());
-    if let Some(telemetry) = options.telemetry.destination(collector).filter(here) {
+    let telemetry = options.telemetry.destination(collector).and_then(|to| to.address());
+    if let Some(telemetry) = telemetry.filter(here) {
         let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
         say!("  {collect:<32} # telemetry");
     }

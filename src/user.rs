@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use mio::event::Event;
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv6Cidr;
-use tapboard_firmware::service::Service;
 use tapboard_firmware::service::command::Commands;
+use tapboard_firmware::service::{Service, Target};
 use tapboard_firmware::{NetConfig, NetStack, PEER_NET};
 
 use crate::board::SimBoard;
@@ -144,12 +144,18 @@ fn behind_gateway(
 }
 
 /// Whether the gateway lets the board reach `to`; the error says what would.
-fn reachable(to: SocketAddr, board: &NetConfig, allowed: &[u16]) -> Result<(), String> {
+fn reachable(to: Target, board: &NetConfig, allowed: &[u16]) -> Result<(), String> {
     let peer = PEER_NET;
     // The board is told of no way out of its IPv6 network.
     let near = |ipv6: &Ipv6Cidr| board.ipv6().is_some_and(|own| own.contains_addr(&ipv6.address()));
     let ipv6 = peer.ipv6().filter(near).map(|ipv6| IpAddr::V6(ipv6.address()));
     let port = to.port();
+    let Target::Address(to) = to else {
+        let host = peer.ipv4_address();
+        return Err(format!(
+            "nobody tells names here, use --telemetry {host}:{port} --allow {port}, or tapboard tap"
+        ));
+    };
     if to.ip() != IpAddr::V4(peer.ipv4_address()) && Some(to.ip()) != ipv6 {
         let host = peer.ipv4_address();
         return Err(format!("only {host} is there, use --telemetry {host}:{port} --allow {port}"));
@@ -204,11 +210,11 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
         say!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
     }
     let telemetry = options.run.telemetry.destination(TELEMETRY);
-    match telemetry.map(|to| (to, reachable(to, &identity.net, allowed))) {
-        Some((to, Ok(()))) => {
+    match telemetry.map(|to| (reachable(to, &identity.net, allowed), to)) {
+        Some((Ok(()), to)) => {
             say!("  nc -l 127.0.0.1 {:<14} # telemetry", to.port());
         }
-        Some((to, Err(remedy))) => say!("\nTelemetry cannot reach {to}: {remedy}."),
+        Some((Err(remedy), to)) => say!("\nTelemetry cannot reach {to}: {remedy}."),
         None => {}
     }
 }

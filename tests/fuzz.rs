@@ -346,6 +346,19 @@ fn whatever_servers_say_an_address_is_used_only_while_it_is_the_boards() {
     assert!(leased > 20, "{leased} had a lease");
 }
 
+/// Servers and neighbours that answer, ask, and say of themselves what they like.
+#[test]
+fn whatever_is_said_of_names_and_times_nothing_panics_or_goes_on_for_ever() {
+    let mut rng = Rng::new(4);
+    let mut found = 0;
+    for number in 0..150 {
+        let program: Vec<u8> = (0..rng.below(1000)).map(|_| rng.next_u64() as u8).collect();
+        let any = catch_unwind(|| driver::names::run(&program));
+        found += u32::from(any.unwrap_or_else(|_| panic!("program {number}: {program:?}")));
+    }
+    assert!(found > 10, "{found} found a name");
+}
+
 /// The services and telemetry, then the calls of an application in any order. Every state, of connections that the
 /// board accepts and that it makes, is met by segments that fit and by ones that do not.
 #[test]
@@ -370,7 +383,7 @@ fn a_syn_to_every_port_before_telemetrys_own_has_left_does_no_harm() {
     let (mut wire, now) = (Wire::default(), Instant::ZERO);
     let services = ServiceConfig {
         name: heapless::String::new(),
-        telemetry: Some(SocketAddr::from(([192, 0, 2, 2], 9000))),
+        telemetry: Some(SocketAddr::from(([192, 0, 2, 2], 9000)).into()),
     };
     let nic = &mut wire.end(Side::Board);
     let hardware = Hardware::new(1);

@@ -58,7 +58,7 @@ fn superloop(socket: &UdpSocket, to: SocketAddr, off: &AtomicBool) {
     let (clock, mut wire) = (RealClock::new(), Wire::default());
     let (mut storage, mut sockets) = (Box::<McuStorage>::default(), BoardSockets::new());
     // It speaks unasked, as the boards do: nobody else could tell where it is.
-    let telemetry = Some(SocketAddr::from(([192, 0, 2, 2], 9000)));
+    let telemetry = Some(SocketAddr::from(([192, 0, 2, 2], 9000)).into());
     let services = ServiceConfig { name: "guest".try_into().expect("a short name"), telemetry };
     let mut board = Firmware::new(
         &BOARD_NET,

@@ -42,7 +42,7 @@ fn first_request(entropy: u64) -> Segment {
     let mut wire = Wire::default();
     let mut now = Instant::ZERO;
     let name = heapless::String::new();
-    let telemetry = Some(SocketAddr::from(([192, 0, 2, 2], 9000)));
+    let telemetry = Some(SocketAddr::from(([192, 0, 2, 2], 9000)).into());
     let mut board = Firmware::new(
         &BOARD_NET,
         ServiceConfig { name, telemetry },

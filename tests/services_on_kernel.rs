@@ -79,7 +79,10 @@ impl Rig {
     }
 
     fn with(stack: KernelStack, telemetry: Option<SocketAddr>) -> Self {
-        let config = ServiceConfig { name: "kernel".try_into().expect("short enough"), telemetry };
+        let config = ServiceConfig {
+            name: "kernel".try_into().expect("short enough"),
+            telemetry: telemetry.map(Into::into),
+        };
         let mut rig = Self {
             stack,
             board: TestBoard::default(),

@@ -18,6 +18,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard::board::SimBoard;
 use tapboard::clock::RealClock;
 use tapboard::world::Outcome;
+use tapboard_firmware::Resolve;
 use tapboard_firmware::netstat::{Introspect, Protocol};
 use tapboard_firmware::service::{About, Service, echo::Echo, shell::Shell};
 
@@ -88,7 +89,7 @@ fn echo<S: TcpFullStack + UdpFullStack + Introspect>() -> impl Actor<S> {
     }
 }
 
-fn shell<S: TcpFullStack + UdpFullStack + Introspect>() -> impl Actor<S> {
+fn shell<S: TcpFullStack + UdpFullStack + Introspect + Resolve>() -> impl Actor<S> {
     let (mut shell, mut board) = (Shell::new(), SimBoard::new());
     move |now: Instant, stack: &mut Recorder<'_, S>| {
         let about = About { name: "twin", boot: Instant::ZERO, counters: &[] };

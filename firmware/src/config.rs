@@ -104,13 +104,16 @@ pub const TELEMETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub const BOARD_NAME: usize = 32;
 
 /// Longest telemetry line: every byte of the name as `\u0000`, every number at its longest.
-pub const TELEMETRY_LINE: usize = 352;
+pub const TELEMETRY_LINE: usize = if cfg!(feature = "sntp") { 384 } else { 352 };
 
 /// First wait before telemetry connects again; doubled at each failure, with jitter.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 
 /// Longest wait before telemetry connects again, jitter included.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(4);
+
+/// Wait before telemetry looks up a name again that there is not, or that has no address.
+pub const LOOKUP_RETRY: Duration = Duration::from_secs(30);
 
 /// All the RAM of a chip's board but its call stack: storage, sockets, the firmware itself and [`BOARD_RAM`].
 pub const MCU_RAM: usize = 48 * 1024;

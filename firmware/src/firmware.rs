@@ -178,6 +178,8 @@ impl<'a, B: Board, V: Service<NetStack<'a>, B>> Firmware<'a, B, V> {
     pub fn shutdown(&mut self) {
         self.stage = Stage::ShutDown;
         self.services.shutdown(&mut self.stack, &mut self.board);
+        #[cfg(feature = "mdns")]
+        self.stack.withdraw();
     }
 
     /// The services.

@@ -99,6 +99,7 @@ pub mod buffer_access;
 pub mod config;
 pub mod firmware;
 pub mod porting;
+mod resolve;
 pub mod service;
 pub mod storage;
 
@@ -106,10 +107,13 @@ pub use board::{Board, EthernetAddress};
 pub use buffer_access::BufferAccess;
 pub use config::{BOARD_NET, PEER_NET};
 pub use firmware::{BootError, Firmware};
+pub use resolve::Resolve;
 pub use storage::{
     BoardSockets, ChipStorage, LargeStorage, LargeStorageOf, McuStorage, McuStorageOf,
 };
+#[cfg(feature = "mdns")]
+pub use tapboard_net::mdns;
 pub use tapboard_net::{
-    Backlog, BacklogView, Buffers, Error, Limits, NetConfig, NetStack, Sockets, Storage, TcpSocket,
-    UdpSocket, earliest, netstat, rng, stack,
+    Backlog, BacklogView, Buffers, Error, Limits, LookupError, NetConfig, NetStack, Sockets,
+    Storage, TcpSocket, UdpSocket, earliest, netstat, rng, stack,
 };

@@ -99,7 +99,7 @@ fn drive<const BUFFER: usize, const DATAGRAMS: usize>(input: &mut Input<'_>) -> 
     let remote: &str = input.pick(&["192.0.2.2:9000", "[2001:db8::2]:9000"]);
     let services = ServiceConfig {
         name: heapless::String::try_from("fuzzed").expect("a short name"),
-        telemetry: remote.parse().ok(),
+        telemetry: remote.parse().ok().map(SocketAddr::into),
     };
     let hardware = Hardware::new(u64::from(input.byte()));
     let mut board = Firmware::new(

@@ -13,7 +13,8 @@
 //! - if a connection's socket is left in LISTEN, where a stranger's SYN would find it;
 //! - if a slot is still held when all peers have been silent for long enough.
 //!
-//! [`dhcp::run`] has a board that asks for its address.
+//! [`dhcp::run`] has a board that asks for its address; [`names::run`] one that looks up names, has one, and asks for the
+//! time of day.
 //!
 //! Either of the first two returns in which [`states`] sockets were when segments met them.
 //!
@@ -28,6 +29,7 @@ pub mod firmware;
 mod frames;
 mod input;
 mod memory;
+pub mod names;
 mod network;
 mod nic;
 mod packet;

@@ -10,6 +10,7 @@ use super::identity::IdentityArgs;
 use crate::console::Script;
 use crate::nic::Offloads;
 use crate::run::{Profile, RunOptions, Telemetry};
+use tapboard_firmware::service::Target;
 
 /// What every way of running the board has.
 #[derive(Clone, Debug, Args)]
@@ -17,9 +18,9 @@ pub struct BoardArgs {
     /// Buffers of the board: `mcu` fits a chip (2 KiB each way), `large` a fast network (64 KiB).
     #[arg(long, value_enum, default_value_t = ProfileArg::Large)]
     profile: ProfileArg,
-    /// Where telemetry goes; port 9000 of the host's side of the wire unless given.
-    #[arg(long, value_name = "ADDR:PORT", value_parser = destination)]
-    pub(super) telemetry: Option<SocketAddr>,
+    /// Where telemetry goes; port 9000 of the host's side of the wire unless given. A name is looked up by the board.
+    #[arg(long, value_name = "HOST:PORT", value_parser = destination)]
+    pub(super) telemetry: Option<Target>,
     /// Leave the checksums of TCP and UDP to the NIC, as the firmware of a chip with checksum offload does;
     /// without this the firmware computes and verifies them all.
     #[arg(long, overrides_with = "checksum_offload")]
@@ -90,12 +91,22 @@ enum ProfileArg {
 }
 
 /// Where a connection can go.
-fn destination(text: &str) -> Result<SocketAddr, String> {
-    let parsed = text.parse().ok().filter(|address: &SocketAddr| {
+fn destination(text: &str) -> Result<Target, String> {
+    let host = |address: &SocketAddr| {
         address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
-    });
+    };
+    let parsed = if let Ok(address) = text.parse() {
+        Some(address).filter(host).map(Target::Address)
+    } else {
+        let parts = text.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?)));
+        // It is for as long as the program runs.
+        let target = |(name, port): (&str, u16)| Target::named(name.to_owned().leak(), port);
+        parts.filter(|(_, port)| *port != 0).and_then(target)
+    };
     parsed.ok_or_else(|| {
-        format!("{text:?} is not ADDRESS:PORT of a host, e.g. 192.0.2.2:9000 or [2001:db8::2]:9000")
+        format!(
+            "{text:?} is not HOST:PORT, e.g. 192.0.2.2:9000, [2001:db8::2]:9000, or desk.example:9000"
+        )
     })
 }
 
@@ -106,7 +117,17 @@ mod tests {
     #[test]
     fn telemetry_goes_to_a_host() {
         assert!(destination("192.0.2.2:9000").is_ok() && destination("[2001:db8::2]:9").is_ok());
-        for bad in ["192.0.2.2", "192.0.2.2:0", "0.0.0.0:9000", "[::]:9000", "224.0.0.1:9", "x:1"] {
+        assert_eq!(destination("desk.local:9").unwrap().to_string(), "desk.local:9");
+        for bad in [
+            "192.0.2.2",
+            "192.0.2.2:0",
+            "0.0.0.0:9000",
+            "[::]:9000",
+            "224.0.0.1:9",
+            "x:0",
+            "x",
+            "1.2.3:1",
+        ] {
             assert!(destination(bad).unwrap_err().contains("e.g. 192.0.2.2:9000"), "{bad}");
         }
     }

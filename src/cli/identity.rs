@@ -36,12 +36,13 @@ pub struct IdentityArgs {
 
 impl IdentityArgs {
     /// The identity of a board with these options, and with that IPv4 address if one is given.
-    pub(super) fn identity(&self, ip: Option<IpArg>) -> Identity {
+    pub(super) fn identity(&self, ip: Option<IpArg>, mdns: bool) -> Identity {
         Identity::new(&Given {
             number: self.id,
             mac: self.mac,
             ipv4: ip.and_then(IpArg::address),
             dhcp: ip == Some(IpArg::Dhcp),
+            mdns,
             ipv6: self.ip6,
             name: self.board_name.clone(),
         })

@@ -100,7 +100,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 39] = [
+    const VALUES: [(&str, &str); 41] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         ("guest", "udp:7100"),
@@ -126,6 +126,8 @@ mod tests {
         ("name", "tap9"),
         ("ip", "192.0.2.9/16"),
         ("gateway", "192.0.2.254"),
+        ("dns", "192.0.2.53"),
+        ("ntp", "192.0.2.53"),
         ("offload", "off"),
         ("busy-poll", "10"),
         ("plan", "world.json"),

@@ -9,6 +9,8 @@ use super::identity::{self, IpArg};
 use crate::identity::Identity;
 #[cfg(target_os = "linux")]
 use crate::{nic::KernelOffload, tap::TapOptions};
+use tapboard_firmware::config::DNS_SERVERS;
+use tapboard_firmware::service::Target;
 
 /// Options of `tapboard tap`.
 #[derive(Clone, Debug, Args)]
@@ -25,6 +27,16 @@ pub struct TapArgs {
     /// Next hop for what is outside the board's network; IPv4 only.
     #[arg(long, value_name = "ADDR", value_parser = identity::host_ipv4)]
     gateway: Option<Ipv4Addr>,
+    /// A server (NTP) for the time of day in telemetry; with --ip dhcp in place of the one that comes with the lease.
+    #[arg(long, value_name = "ADDR", value_parser = ntp_server)]
+    ntp: Option<IpAddr>,
+    /// Have neighbours find the board by its name, NAME.local, and its services echo and telnet (multicast DNS). The name
+    /// is --board-name's, and gets a number if somebody else has it.
+    #[arg(long, overrides_with = "mdns")]
+    mdns: bool,
+    /// A DNS server for the board, twice for two of them; with --ip dhcp in place of the ones that come with the lease.
+    #[arg(long, value_name = "ADDR", value_parser = name_server)]
+    dns: Vec<IpAddr>,
     /// What the NIC does for the board, beside passing frames.
     #[arg(long, value_enum, default_value_t)]
     offload: OffloadArg,
@@ -72,8 +84,27 @@ impl TapArgs {
                 ));
             }
         }
-        telemetry.map_or(Ok(()), |to| {
-            self.reaches(to.ip()).map_err(|why| format!("--telemetry {to}: {why}"))
+        if self.dns.len() > DNS_SERVERS {
+            return Err(format!(
+                "--dns: the board asks {DNS_SERVERS} servers at most; leave the others out"
+            ));
+        }
+        for server in &self.dns {
+            self.reaches(*server).map_err(|why| format!("--dns {server}: {why}"))?;
+        }
+        if let Some(server) = self.ntp {
+            self.reaches(server).map_err(|why| format!("--ntp {server}: {why}"))?;
+        }
+        let reached = match telemetry {
+            None => Ok(()),
+            Some(Target::Address(to)) => self.reaches(to.ip()),
+            Some(Target::Name(name, _)) => self.knows(name),
+        };
+        reached.map_err(|why| {
+            format!(
+                "--telemetry {}: {why}",
+                telemetry.as_ref().map_or(String::new(), Target::to_string)
+            )
         })
     }
 
@@ -98,11 +129,25 @@ impl TapArgs {
 
     /// Who the board is.
     fn identity(&self) -> Identity {
-        let mut identity = self.board.who.identity(self.ip);
+        let mut identity = self.board.who.identity(self.ip, self.mdns);
         if let Some(gateway) = self.gateway {
             identity.net = identity.net.with_ipv4_gateway(gateway);
         }
+        identity.net =
+            self.dns.iter().fold(identity.net, |net, server| net.with_dns_server(*server));
+        if let Some(server) = self.ntp {
+            identity.net = identity.net.with_time_server(server);
+        }
         identity
+    }
+
+    /// Whether somebody tells the board the address of `name`, and if not, what would.
+    fn knows(&self, name: &str) -> Result<(), String> {
+        let asked = !self.dns.is_empty() || self.ip == Some(IpArg::Dhcp);
+        if asked || name.trim_end_matches('.').to_ascii_lowercase().ends_with(".local") {
+            return Ok(());
+        }
+        Err("no DNS server is known to the board; name one with --dns ADDR, or have --ip dhcp find one".into())
     }
 
     /// Whether the board has a way to `address`, and if not, what gives it one.
@@ -134,6 +179,23 @@ impl TapArgs {
             ),
         }
     }
+}
+
+/// The address of a host.
+fn server(text: &str, kind: &str) -> Result<IpAddr, String> {
+    let host = |address: &IpAddr| {
+        !(address.is_unspecified() || address.is_multicast() || address.is_loopback())
+    };
+    let address = text.parse().ok().filter(host);
+    address.ok_or_else(|| format!("{text:?} is not the address of {kind} server, e.g. 192.0.2.53"))
+}
+
+fn name_server(text: &str) -> Result<IpAddr, String> {
+    server(text, "a DNS")
+}
+
+fn ntp_server(text: &str) -> Result<IpAddr, String> {
+    server(text, "an NTP")
 }
 
 /// What the NIC does for the board, beside passing frames.

@@ -70,7 +70,7 @@ impl UserArgs {
 
     /// Who the board is.
     fn identity(&self) -> Identity {
-        self.board.who.identity(self.ip)
+        self.board.who.identity(self.ip, false)
     }
 
     /// The default forwards with the given ones put in their place.

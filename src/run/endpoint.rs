@@ -1,13 +1,12 @@
 //! What is at the board's end of the cable: the firmware in this process, or a guest in another.
 
-use std::net::SocketAddr;
-
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Cidr;
+use tapboard_firmware::mdns::Label;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
-use tapboard_firmware::service::{Service, Services};
-use tapboard_firmware::{Board, Firmware, NetStack};
+use tapboard_firmware::service::{Service, Services, Target};
+use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 
 use super::traffic::Traffic;
 use crate::board::SimBoard;
@@ -68,9 +67,13 @@ pub(super) type Beside<'a, C, V> = (Services<NetStack<'a>, C>, V);
 pub(super) struct Booted<'a, C, V> {
     pub(super) firmware: Firmware<'a, SimBoard, Beside<'a, C, V>>,
     /// Where telemetry goes, if the board connects to nobody else.
-    pub(super) telemetry: Option<SocketAddr>,
+    pub(super) telemetry: Option<Target>,
     /// The IPv4 address that was told of last, where that is to be told.
     pub(super) told: Option<Ipv4Cidr>,
+    /// The name in the network that was told of last.
+    pub(super) label: Option<Label>,
+    /// What was told last of telemetry's name.
+    pub(super) trouble: Option<LookupError>,
 }
 
 impl<'a, C, V> Booted<'a, C, V>
@@ -96,9 +99,32 @@ where
         self.told = own;
     }
 
+    /// Says under which name neighbours find the board.
+    fn tell_label(&mut self) {
+        let label = self.firmware.stack().mdns_label();
+        if let Some(name) = label.filter(|_| label != self.label) {
+            say!("board: found as {name}.local");
+            self.label = label;
+        }
+    }
+
+    /// Says why telemetry's name has no address.
+    fn tell_trouble(&mut self) {
+        let Some(telemetry) = self.firmware.services().0.telemetry() else { return };
+        let trouble = telemetry.trouble();
+        if trouble == self.trouble {
+            return;
+        }
+        match trouble {
+            Some(error) => say!("board: telemetry to {}: {error}", telemetry.target()),
+            None => say!("board: telemetry to {}: its address is known now", telemetry.target()),
+        }
+        self.trouble = trouble;
+    }
+
     /// What the counters owe to telemetry that nobody takes, if they do.
     fn unheard(&self) -> Option<String> {
-        let to = self.telemetry?;
+        let to = self.telemetry.as_ref()?;
         let failed = self.firmware.stack().counters().failed_connects;
         (failed > 0).then(|| {
             format!(
@@ -116,6 +142,8 @@ where
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
         let next = self.firmware.poll(now, device);
         self.tell_address();
+        self.tell_label();
+        self.tell_trouble();
         next
     }
 

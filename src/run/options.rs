@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tapboard_firmware::service::Target;
+
 use crate::console::Script;
 use crate::link::LinkOptions;
 use crate::nic::Offloads;
@@ -61,7 +63,7 @@ pub enum Telemetry {
     /// To the collector that is usual for the network that the board is on.
     Usual,
     /// There.
-    To(SocketAddr),
+    To(Target),
     /// Nowhere.
     Off,
 }
@@ -69,9 +71,9 @@ pub enum Telemetry {
 impl Telemetry {
     /// Where it goes, if anywhere; `usual` is the usual collector.
     #[must_use]
-    pub fn destination(self, usual: SocketAddr) -> Option<SocketAddr> {
+    pub fn destination(self, usual: SocketAddr) -> Option<Target> {
         match self {
-            Self::Usual => Some(usual),
+            Self::Usual => Some(usual.into()),
             Self::To(to) => Some(to),
             Self::Off => None,
         }

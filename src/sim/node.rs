@@ -6,6 +6,7 @@
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use std::net::SocketAddr;
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::ServiceConfig;
 use tapboard_firmware::{BOARD_NET, Board, BoardSockets, Firmware, NetConfig, NetStack, earliest};
@@ -114,7 +115,8 @@ impl<'w> BoardNode<'w> {
         let mut name = heapless::String::new();
         let text = format_args!("b{}.{}", self.number, self.booted.len());
         core::fmt::write(&mut name, text).expect("a short name");
-        let telemetry = self.plan.telemetry.then_some((self.collector, PORT).into());
+        let telemetry =
+            self.plan.telemetry.then_some(SocketAddr::from((self.collector, PORT)).into());
         let services = ServiceConfig { name, telemetry };
         let hardware = Hardware { led: false, rng: Rng::new(entropy), reset: false };
         let sockets = memory.boards.next().expect("the plan counts the boots");

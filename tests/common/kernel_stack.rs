@@ -25,8 +25,8 @@ use embedded_nal::{
 use smoltcp::time::Instant;
 use socket2::{Domain, Socket, Type};
 use tapboard::clock::RealClock;
-use tapboard_firmware::BufferAccess;
 use tapboard_firmware::netstat::{Count, Introspect, Protocol, Row};
+use tapboard_firmware::{BufferAccess, Resolve};
 
 /// When what the kernel has to do hangs, from the moment it was asked.
 pub(crate) const HANG: Instant = Instant::from_micros_const(60_000_000);
@@ -404,6 +404,8 @@ impl Udp {
         self.socket.as_ref().ok_or(Error::NotConnected)
     }
 }
+
+impl Resolve for KernelStack {}
 
 impl Introspect for KernelStack {
     /// The TCP sockets by age, then the UDP sockets by age. What the kernel has queued is not

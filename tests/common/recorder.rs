@@ -8,8 +8,8 @@ use std::fmt::{Debug, Write};
 use std::net::SocketAddr;
 
 use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
-use tapboard_firmware::BufferAccess;
 use tapboard_firmware::netstat::{Count, Introspect, Row};
+use tapboard_firmware::{BufferAccess, Resolve};
 
 /// What one socket was used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,6 +251,8 @@ impl<S: UdpFullStack> UdpFullStack for Recorder<'_, S> {
         result
     }
 }
+
+impl<S: Resolve> Resolve for Recorder<'_, S> {}
 
 impl<S: Introspect> Introspect for Recorder<'_, S> {
     fn row(&self, index: usize) -> Option<Row> {

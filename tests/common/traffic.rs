@@ -170,6 +170,7 @@ fn fill(chunk: &mut [u8], at: u64) {
 }
 
 /// What a socket of a host on bare smoltcp is for.
+#[expect(clippy::large_enum_variant, reason = "there are a few of them")]
 pub(crate) enum Use {
     /// Listens on that port.
     Serve(u16),

@@ -14,7 +14,6 @@
 //! rebinding smoltcp asks the first server for the next renewal, and everybody again at T2.
 
 pub(crate) mod exchange;
-mod hostname;
 mod lease;
 pub(crate) mod link_local;
 pub(crate) mod message;
@@ -25,7 +24,7 @@ use smoltcp::socket::dhcpv4;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{DhcpOption, EthernetAddress, Ipv4Address, Ipv4Cidr};
 
-pub use hostname::Hostname;
+use crate::hostname::Hostname;
 pub use lease::Lease;
 
 use crate::limits::{
@@ -69,6 +68,7 @@ impl<'a> DhcpPlace<'a> {
         let options = if data.is_empty() { &[] } else { options };
         let mut socket = dhcpv4::Socket::new();
         socket.set_outgoing_options(options);
+        socket.set_parameter_request_list(message::WANTED);
         let mut set = SocketSet::new(self.socket.lend(|| SocketStorage::EMPTY));
         let handle = set.add(socket);
         Dhcp {

@@ -53,6 +53,44 @@ impl core::fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// Why a name has not become an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum LookupError {
+    /// No host can have it: labels of letters, digits and hyphens, with dots between them, of at most
+    /// [`HOST_NAME`](crate::limits::HOST_NAME) bytes, and no address.
+    BadName,
+    /// No server for names is known, or no route leads to one.
+    NoServer,
+    /// There is no such name.
+    NotFound,
+    /// There is, but it has no address of the kind that was asked for.
+    NoAddress,
+    /// Nobody answered.
+    TimedOut,
+    /// The server cannot or will not tell.
+    Refused,
+    /// The answer was too long for a datagram.
+    Truncated,
+}
+
+impl core::fmt::Display for LookupError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::BadName => "not a host's name",
+            Self::NoServer => "no DNS server is known",
+            Self::NotFound => "no such name",
+            Self::NoAddress => "the name has no address",
+            Self::TimedOut => "no answer",
+            Self::Refused => "the DNS server cannot tell",
+            Self::Truncated => "the answer is too long",
+        })
+    }
+}
+
+impl core::error::Error for LookupError {}
+
 impl embedded_nal::TcpError for Error {
     /// `PipeClosed` for all that ends a connection, so that a client connects again.
     fn kind(&self) -> embedded_nal::TcpErrorKind {

@@ -102,7 +102,10 @@
 //! | crates that own their stack | [`Shared`] |
 //! | `async` code, and crates written for it | feature `async`: module `asynch` |
 //! | an address from a server, or of one's own choice | feature `dhcp`: `NetConfig::with_dhcp`, `NetStack::lease` |
-//! | DNS, ICMP, raw, broadcasts | [`NetStack::add_socket`] |
+//! | names of hosts | feature `dns`: `NetStack::resolve`, `embedded_nal::Dns` |
+//! | a name of one's own, services that are found | feature `mdns`: `NetConfig::with_mdns` |
+//! | the time of day | feature `sntp`: `NetConfig::with_time_server`, `NetStack::time_of_day` |
+//! | ICMP, raw, broadcasts | [`NetStack::add_socket`] |
 //! | groups | feature `multicast`: `NetStack::join`, `leave` |
 //! | the cable is in again | [`NetStack::link_up`] |
 //! | the end of a program | [`NetStack::abort_all`], [`idle`](NetStack::idle), [`free_slots`](NetStack::free_slots) |
@@ -120,6 +123,9 @@
 //! | `ipv6` | IPv6 addresses beside IPv4 ones, or alone |
 //! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
 //! | `dhcp` | an IPv4 address from a server (RFC 2131), or a link-local one (RFC 3927), each probed first (RFC 5227) |
+//! | `dns` | names become addresses (RFC 1035), those of `.local` too (RFC 6762) |
+//! | `mdns` | a name in the network, and services that are found (RFC 6762, RFC 6763) |
+//! | `sntp` | the time of day from a server (RFC 4330) |
 //! | `deferred-accept` | a SYN-ACK that waits until the application admits the peer, for proxies |
 //! | `async` | the traits of edge-nal, embedded-nal-async and embedded-io-async, with a waker for each who waits; brings `udp` |
 //! | `log`, `defmt` | messages through either crate, smoltcp's too |
@@ -145,18 +151,28 @@ extern crate std;
 pub mod asynch;
 #[cfg(feature = "dhcp")]
 pub mod dhcp;
+#[cfg(feature = "dns")]
+pub mod dns;
+#[cfg(any(feature = "dns", feature = "mdns"))]
+mod dns_message;
 mod error;
 mod fmt;
 mod frame;
 mod guard;
+#[cfg(any(feature = "dhcp", feature = "mdns"))]
+mod hostname;
 pub mod limits;
 mod loss;
+#[cfg(feature = "mdns")]
+pub mod mdns;
 mod neighbors;
 pub mod netstat;
 mod place;
 pub mod rng;
 mod seq;
 mod shared;
+#[cfg(feature = "sntp")]
+mod sntp;
 pub mod stack;
 pub mod storage;
 mod tcp;
@@ -179,7 +195,9 @@ pub mod prelude {
     pub use embedded_nal::nb;
 }
 
-pub use error::Error;
+pub use error::{Error, LookupError};
+#[cfg(any(feature = "dhcp", feature = "mdns"))]
+pub use hostname::Hostname;
 pub use limits::Limits;
 pub use shared::Shared;
 #[cfg(feature = "udp")]

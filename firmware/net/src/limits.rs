@@ -180,6 +180,96 @@ pub const RENEW_STALL: Duration = Duration::from_secs(3);
 #[cfg(feature = "dhcp")]
 pub const RENEW_RETRY: Duration = Duration::from_secs(60);
 
+/// Longest name of a host that can be looked up, in bytes.
+#[cfg(feature = "dns")]
+pub const HOST_NAME: usize = 128;
+
+/// Servers for names that can be given.
+#[cfg(feature = "dns")]
+pub const DNS_SERVERS: usize = 2;
+
+/// Names that are looked up at a time.
+#[cfg(feature = "dns")]
+pub const LOOKUPS: usize = 2;
+
+/// Time that a server for names has to answer before the next one is asked; twice as long in each round.
+#[cfg(feature = "dns")]
+pub const DNS_RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// Rounds in which each server is asked once.
+#[cfg(feature = "dns")]
+pub const DNS_ROUNDS: u8 = 4;
+
+/// Aliases that are followed one after another.
+#[cfg(feature = "dns")]
+pub const DNS_ALIASES: usize = 8;
+
+/// An address is kept for so many seconds at the least, for who asked to take it.
+#[cfg(feature = "dns")]
+pub const DNS_KEPT_MIN_S: u32 = 5;
+
+/// And at the most, whatever its server says.
+#[cfg(feature = "dns")]
+pub const DNS_KEPT_MAX_S: u32 = 3600;
+
+/// Services that multicast DNS tells of.
+#[cfg(feature = "mdns")]
+pub const MDNS_SERVICES: usize = 4;
+
+/// Longest message of multicast DNS: all records of so many services, with the longest names.
+#[cfg(feature = "mdns")]
+pub const MDNS_SIZE: usize = 752;
+
+/// Questions whether a name is free, the time between two, and before the first at the most, milliseconds
+/// (RFC 6762 8.1).
+#[cfg(feature = "mdns")]
+pub const MDNS_PROBES: u8 = 3;
+/// That time.
+#[cfg(feature = "mdns")]
+pub const MDNS_PROBE_MS: u32 = 250;
+
+/// Announcements of a name (RFC 6762 8.3), a second apart.
+#[cfg(feature = "mdns")]
+pub const MDNS_ANNOUNCEMENTS: u8 = 2;
+
+/// Time between two of them, and before a record is multicast again (RFC 6762 6).
+#[cfg(feature = "mdns")]
+pub const MDNS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time before what others may answer too is answered, milliseconds: at least so long, and so much more at random
+/// (RFC 6762 6).
+#[cfg(feature = "mdns")]
+pub const MDNS_SHARED_MS: (u32, u32) = (20, 101);
+
+/// Likewise, if who asks has not said all yet of what it knows (RFC 6762 7.2).
+#[cfg(feature = "mdns")]
+pub const MDNS_MORE_MS: (u32, u32) = (400, 101);
+
+/// Names found in use by others, one after another, after which the next is tried no sooner than [`MDNS_RATE_LIMIT`] later
+/// (RFC 6762 8.1).
+#[cfg(feature = "mdns")]
+pub const MDNS_CONFLICTS: u8 = 15;
+
+/// How long that is.
+#[cfg(feature = "mdns")]
+pub const MDNS_RATE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Time between two questions for the time of day to a silent server at the least (RFC 4330 10); twice as long each time.
+#[cfg(feature = "sntp")]
+pub const SNTP_RETRY: Duration = Duration::from_secs(15);
+
+/// And at the most, as after an answer.
+#[cfg(feature = "sntp")]
+pub const SNTP_INTERVAL: Duration = Duration::from_secs(1024);
+
+/// An answer that took longer is not good enough.
+#[cfg(feature = "sntp")]
+pub const SNTP_ROUND_TRIP: Duration = Duration::from_secs(2);
+
+/// Longest wait before the first question, at random, milliseconds: boards that come up together do not ask together.
+#[cfg(feature = "sntp")]
+pub const SNTP_JITTER_MS: u32 = 2000;
+
 /// How long a datagram may wait for its neighbour's MAC address, asked for at 0, 1 and 2 s. Those behind
 /// it wait too.
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);

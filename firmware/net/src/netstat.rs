@@ -7,6 +7,8 @@
 use core::fmt::{self, Write};
 use core::net::{IpAddr, SocketAddr};
 
+use smoltcp::time::Duration;
+
 /// Transport protocol of a [`Row`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -104,6 +106,17 @@ impl Origin {
     }
 }
 
+/// The time of day, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeOfDay {
+    /// Nobody is asked for it.
+    NotAsked,
+    /// It is not known yet.
+    Unknown,
+    /// So much time since the beginning of 1970 in UTC, without leap seconds.
+    Unix(Duration),
+}
+
 /// Something that is so of a stack's place in its network, as `ip` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -116,6 +129,11 @@ pub enum Fact {
     Gateway(IpAddr),
     /// A server for names.
     Dns(IpAddr),
+    /// The name in the network, without the `.local` behind it.
+    #[cfg(feature = "mdns")]
+    Name(crate::mdns::Label),
+    /// A server for the time of day.
+    Time(IpAddr),
     /// The server that leased the IPv4 address, and how many seconds are left.
     Lease(IpAddr, u64),
 }
@@ -132,13 +150,17 @@ impl fmt::Display for Fact {
             }
             Self::Gateway(address) => write!(f, "gateway  {}", Plain(address)),
             Self::Dns(address) => write!(f, "dns      {}", Plain(address)),
+            #[cfg(feature = "mdns")]
+            Self::Name(name) => write!(f, "name     {name}.local"),
+            Self::Time(address) => write!(f, "ntp      {}", Plain(address)),
             Self::Lease(server, left) => write!(f, "lease    {left} s left, of {}", Plain(server)),
         }
     }
 }
 
-/// An address of a family that this stack has.
-struct Plain<'a>(&'a IpAddr);
+/// An address of a family that this stack has, to be shown; how to write an IPv6 one takes more than a KiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub &'a IpAddr);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,6 +192,11 @@ pub trait Introspect {
     /// Fact `index`, counted from 0, or `None` past the last. A stack that is not its own knows none.
     fn fact(&self, _index: usize) -> Option<Fact> {
         None
+    }
+
+    /// The time of day. A stack that asks nobody does not know it.
+    fn time_of_day(&self) -> TimeOfDay {
+        TimeOfDay::NotAsked
     }
 }
 

@@ -20,11 +20,15 @@
 
 mod address;
 mod config;
+#[cfg(feature = "_datagram")]
+mod datagram;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
 mod deliver;
 #[cfg(feature = "dhcp")]
 mod dhcp;
+#[cfg(feature = "dns")]
+mod dns;
 mod egress;
 mod hygiene;
 mod icmp;
@@ -32,6 +36,8 @@ mod ingress;
 mod interface;
 mod introspect;
 mod isn;
+#[cfg(feature = "mdns")]
+mod mdns;
 #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
 mod mld;
 mod nal;
@@ -39,6 +45,8 @@ mod others;
 mod refusal;
 mod repair;
 mod resolve;
+#[cfg(feature = "sntp")]
+mod sntp;
 mod tcp;
 mod transmit;
 #[cfg_attr(not(feature = "udp"), path = "stack/no_udp.rs")]
@@ -90,6 +98,15 @@ pub struct NetStack<'a> {
     membership: mld::Membership,
     #[cfg(feature = "dhcp")]
     dhcp: crate::dhcp::Dhcp<'a>,
+    #[cfg(feature = "dns")]
+    resolver: &'a mut crate::dns::Resolver,
+    #[cfg(feature = "mdns")]
+    responder: crate::mdns::Responder,
+    #[cfg(feature = "sntp")]
+    clock: crate::sntp::Clock,
+    /// Random numbers of the secret's that were drawn.
+    #[cfg(any(feature = "dns", feature = "sntp"))]
+    draws: u32,
     pool: Pool<'a>,
     backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
@@ -179,6 +196,14 @@ impl<'a> NetStack<'a> {
             membership: mld::Membership::new(),
             #[cfg(feature = "dhcp")]
             dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
+            #[cfg(feature = "dns")]
+            resolver: placed.resolver,
+            #[cfg(feature = "sntp")]
+            clock: crate::sntp::Clock::new(now),
+            #[cfg(any(feature = "dns", feature = "sntp"))]
+            draws: 0,
+            #[cfg(feature = "mdns")]
+            responder: crate::mdns::Responder::new(config.hostname(), config.mac(), now),
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
@@ -244,6 +269,10 @@ impl<'a> NetStack<'a> {
         self.announce();
         #[cfg(feature = "dhcp")]
         self.dhcp_link_up();
+        #[cfg(feature = "mdns")]
+        self.restart_mdns();
+        #[cfg(feature = "sntp")]
+        self.restart_clock();
         for slot in &mut *self.pool.slots {
             slot.tcb.retry_now(self.now);
         }
@@ -298,6 +327,10 @@ impl<'a> NetStack<'a> {
             // Not in `new`: there, what is made of the stack is on the call stack as well.
             self.check_isn::<D>();
         }
+        #[cfg(feature = "mdns")]
+        if self.counters.polls == 1 {
+            self.restart_mdns();
+        }
         let more = self.ingress(device);
         self.neighbors.want_nobody();
         self.pool.expire(now, false, &mut self.counters, &mut None);
@@ -347,6 +380,10 @@ impl<'a> NetStack<'a> {
         loop {
             // Far fewer sockets than ports: this ends.
             let port = EPHEMERAL_FIRST + self.rng.below(count) as u16;
+            #[cfg(feature = "dns")]
+            if self.resolver.has_port(port) {
+                continue;
+            }
             if !self.pool.port_in_use(port) && !self.udp_port_in_use(port) {
                 return port;
             }

@@ -10,6 +10,8 @@ use smoltcp::socket::tcp as smol_tcp;
 
 #[cfg(feature = "dhcp")]
 use crate::dhcp::DhcpPlace;
+#[cfg(feature = "dns")]
+use crate::dns::Resolver;
 use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX};
 use crate::place::Place;
 use crate::tcp::backlog::{Backlog, BacklogView};
@@ -124,6 +126,8 @@ pub struct Sockets<
     udp: UdpPlaces<UDP>,
     #[cfg(feature = "dhcp")]
     dhcp: DhcpPlace<'a>,
+    #[cfg(feature = "dns")]
+    resolver: Place<Resolver, 1>,
     #[cfg(feature = "async")]
     dropped: DroppedPlace<TCP, UDP, LISTENERS>,
 }
@@ -146,6 +150,8 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             udp: UdpPlaces::new(),
             #[cfg(feature = "dhcp")]
             dhcp: DhcpPlace::new(),
+            #[cfg(feature = "dns")]
+            resolver: Place::new(),
             #[cfg(feature = "async")]
             dropped: DroppedPlace::new(),
         }
@@ -163,6 +169,9 @@ pub(crate) struct Placed<'a> {
     pub(crate) udp: &'a mut [UdpSlot],
     #[cfg(feature = "dhcp")]
     pub(crate) dhcp: &'a mut DhcpPlace<'a>,
+    /// Names that are looked up. Not in the stack itself, which at boot is made on the call stack.
+    #[cfg(feature = "dns")]
+    pub(crate) resolver: &'a mut Resolver,
     #[cfg(feature = "async")]
     pub(crate) dropped: crate::wake::Dropped<'a>,
 }
@@ -200,6 +209,8 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             udp,
             #[cfg(feature = "dhcp")]
             dhcp: &mut self.dhcp,
+            #[cfg(feature = "dns")]
+            resolver: &mut self.resolver.lend(Resolver::new)[0],
             #[cfg(feature = "async")]
             dropped: self.dropped.lend(),
         }

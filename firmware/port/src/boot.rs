@@ -8,7 +8,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
-use tapboard_firmware::service::{Service, ServiceConfig};
+use tapboard_firmware::service::{Service, ServiceConfig, Target};
 use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware, NetConfig, NetStack};
 
 use crate::clock::Timer;
@@ -26,28 +26,33 @@ pub struct Config {
     pub mac: Option<EthernetAddress>,
     /// The addresses: given ones, or with `NetConfig::with_dhcp` a server's to give.
     pub ip: NetConfig,
-    /// Where telemetry goes, if anywhere.
-    pub telemetry: Option<SocketAddr>,
+    /// Where telemetry goes, if anywhere: an address, or with the feature `dns` a name.
+    pub telemetry: Option<Target>,
 }
+
+/// The examples' board; with the feature `mdns` under its name, with the stock services.
+#[cfg(feature = "mdns")]
+const NET: NetConfig = BOARD_NET.with_mdns(tapboard_firmware::service::SERVICES);
+#[cfg(not(feature = "mdns"))]
+const NET: NetConfig = BOARD_NET;
 
 impl Config {
     /// The examples' board, at the other end of a wire from [`COLLECTOR`]. With the feature `dhcp`, under the chip's own
     /// MAC address and at the IPv4 address that a server gives it.
     #[cfg(not(feature = "dhcp"))]
     pub const EXAMPLE: Self =
-        Self { mac: Some(BOARD_NET.mac()), ip: BOARD_NET, telemetry: Some(COLLECTOR) };
+        Self { mac: Some(BOARD_NET.mac()), ip: NET, telemetry: Some(COLLECTOR) };
     /// The examples' board, under the chip's own MAC address and at the IPv4 address that a server gives it.
     #[cfg(feature = "dhcp")]
-    pub const EXAMPLE: Self =
-        Self { mac: None, ip: BOARD_NET.with_dhcp(), telemetry: Some(COLLECTOR) };
+    pub const EXAMPLE: Self = Self { mac: None, ip: NET.with_dhcp(), telemetry: Some(COLLECTOR) };
 
-    /// What becomes of it on this hardware; servers know it as `name`.
+    /// What becomes of it on this hardware; servers, and with multicast DNS neighbours, know it as `name`.
     pub fn net(&self, name: &str, hardware: &impl Board) -> NetConfig {
         let mac = self.mac.or_else(|| hardware.mac()).unwrap_or(self.ip.mac());
         let net = self.ip.with_mac(mac);
-        #[cfg(feature = "dhcp")]
+        #[cfg(any(feature = "dhcp", feature = "mdns"))]
         let net = net.with_hostname(name);
-        #[cfg(not(feature = "dhcp"))]
+        #[cfg(not(any(feature = "dhcp", feature = "mdns")))]
         let _ = name;
         net
     }
@@ -59,7 +64,7 @@ pub struct Parts<H, M, T, S> {
     /// Who the board is on the network: [`Config::net`].
     pub net: NetConfig,
     /// Where telemetry goes, if anywhere; [`COLLECTOR`], or one's own.
-    pub telemetry: Option<SocketAddr>,
+    pub telemetry: Option<Target>,
     /// LED, sensor, entropy, reset.
     pub hardware: H,
     /// The network interface, under the MAC address of `net`.
@@ -71,7 +76,8 @@ pub struct Parts<H, M, T, S> {
 }
 
 /// Where the examples' boards send their telemetry: port 9000 of the host at the other end of the wire.
-pub const COLLECTOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9000);
+pub const COLLECTOR: Target =
+    Target::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9000));
 
 /// Boots the firmware of the board `name` at `home`, with the stock services, and runs it for ever; an error is why
 /// there are no parts.

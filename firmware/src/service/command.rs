@@ -103,6 +103,9 @@ pub(super) enum Command<'a> {
     Netstat,
     /// Addresses, gateways, lease.
     Ip,
+    /// The address of a name.
+    #[cfg(feature = "dns")]
+    Host(&'a [u8]),
     /// The counters.
     Stats,
     /// Restart the board.
@@ -147,13 +150,15 @@ const fn entry(
 }
 
 /// The shell's own commands, in the order of `help`.
-pub(super) static COMMANDS: [Entry; 10] = [
+pub(super) static COMMANDS: &[Entry] = &[
     entry("help", "", "this list", Command::Help),
     entry("led", " [on|off|toggle]", "switch the LED, or ask", Command::Led(None)),
     entry("temp", "", "temperature of the chip", Command::Temp),
     entry("uptime", "", "time since boot", Command::Uptime),
     entry("netstat", "", "sockets, with queues and states", Command::Netstat),
     entry("ip", "", "addresses, gateway, lease", Command::Ip),
+    #[cfg(feature = "dns")]
+    entry("host", " NAME", "look up the address of a host", Command::Host(b"")),
     entry("stats", "", "counters since boot", Command::Stats),
     entry("reset", "", "restart the board", Command::Reset),
     entry("exit", "", "end this session", Command::Exit),
@@ -181,6 +186,10 @@ pub(super) fn parse<'a>(
         return Ok(Some(Command::Further(help, arguments.trim_ascii_start())));
     };
     match (entry.command, words.next(), words.next()) {
+        #[cfg(feature = "dns")]
+        (Command::Host(_), Some(name), None) => Ok(Some(Command::Host(name))),
+        #[cfg(feature = "dns")]
+        (Command::Host(_), None, _) => Err(Mistake::Usage(&entry.help)),
         (command, None, _) => Ok(Some(command)),
         (Command::Led(None), Some(word), None) => {
             [(&b"on"[..], Switch::On), (b"off", Switch::Off), (b"toggle", Switch::Toggle)]
@@ -205,7 +214,11 @@ mod tests {
 
     #[test]
     fn every_command_of_the_table_is_understood_in_any_case() {
-        for entry in &COMMANDS {
+        for entry in COMMANDS {
+            #[cfg(feature = "dns")]
+            if matches!(entry.command, Command::Host(_)) {
+                continue;
+            }
             let line = std::format!(" {}\t", entry.help.name);
             assert_eq!(parse(line.as_bytes(), &[]), Ok(Some(entry.command)));
             assert_eq!(parse(line.to_uppercase().as_bytes(), &[]), Ok(Some(entry.command)));
@@ -213,6 +226,8 @@ mod tests {
         assert_eq!(parse(b"led  Toggle", &[]), Ok(Some(Command::Led(Some(Switch::Toggle)))));
         assert_eq!(parse(b"led on", &[]), Ok(Some(Command::Led(Some(Switch::On)))));
         assert_eq!(parse(b"led off ", &[]), Ok(Some(Command::Led(Some(Switch::Off)))));
+        #[cfg(feature = "dns")]
+        assert_eq!(parse(b"HOST Desk.local", &[]), Ok(Some(Command::Host(b"Desk.local"))));
         assert_eq!(parse(b"  \t ", &[]), Ok(None));
         assert_eq!(parse(b"", &[]), Ok(None));
     }

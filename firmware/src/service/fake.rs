@@ -4,7 +4,7 @@
 //! The test holds the other end of each connection as a [`Peer`]. Handles are counted: whatever a
 //! service does, [`Fake::open`] must be 0 after its `shutdown`.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -13,10 +13,12 @@ use std::vec::Vec;
 use embedded_nal::{
     TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
-use tapboard_net::netstat::{Count, Introspect, Protocol, Row};
+use tapboard_net::LookupError;
+use tapboard_net::netstat::{Count, Introspect, Protocol, Row, TimeOfDay};
 use tapboard_net::rng::Rng;
 
 use crate::buffer_access::BufferAccess;
+use crate::resolve::Resolve;
 
 /// The one error there is, with the number of the call that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub(super) struct Pipe {
     pub(super) closed: Option<usize>,
     /// Whether the peer acknowledges what it gets, the FIN included.
     pub(super) acknowledged: bool,
-    remote: SocketAddr,
+    pub(super) remote: SocketAddr,
 }
 
 /// The test's end of a connection.
@@ -130,6 +132,10 @@ pub(super) struct Fake {
     pub(super) fault: Option<(usize, Fault)>,
     /// Every other call that may block does, at random.
     pub(super) stutter: Option<Rng>,
+    pub(super) time: TimeOfDay,
+    /// What names become, and which were looked up.
+    pub(super) address: nb::Result<IpAddr, LookupError>,
+    pub(super) looked_up: Vec<std::string::String>,
     /// Whether `listen` and the UDP `bind` fail.
     pub(super) deaf: bool,
     /// Whether `send_to` blocks.
@@ -157,6 +163,9 @@ impl Fake {
             calls: 0,
             fault: None,
             stutter: None,
+            time: TimeOfDay::NotAsked,
+            address: Err(nb::Error::WouldBlock),
+            looked_up: Vec::new(),
             deaf: false,
             full: false,
             sends_nothing: false,
@@ -395,7 +404,18 @@ impl UdpFullStack for Fake {
     }
 }
 
+impl Resolve for Fake {
+    fn address_of(&mut self, name: &[u8]) -> nb::Result<IpAddr, LookupError> {
+        self.looked_up.push(std::string::String::from_utf8_lossy(name).into());
+        self.address
+    }
+}
+
 impl Introspect for Fake {
+    fn time_of_day(&self) -> TimeOfDay {
+        self.time
+    }
+
     fn row(&self, index: usize) -> Option<Row> {
         let Some(socket) = self.sockets.values().nth(index) else {
             let (port, peer) = self.orphans.get(index - self.sockets.len())?;

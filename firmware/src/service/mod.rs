@@ -78,6 +78,14 @@ pub use self::about::About;
 pub use self::contract::Service;
 pub use self::datagram::answers_by_itself;
 pub use self::services::{ServiceConfig, Services};
+pub use self::target::Target;
+
+/// What neighbours are told of the stock services: [`NetConfig::with_mdns`](crate::NetConfig::with_mdns).
+#[cfg(feature = "mdns")]
+pub const SERVICES: &[tapboard_net::mdns::Service] = &[
+    tapboard_net::mdns::Service { kind: "_echo._tcp", port: echo::PORT },
+    tapboard_net::mdns::Service { kind: "_telnet._tcp", port: shell::PORT },
+];
 
 mod about;
 pub mod buffer;
@@ -97,6 +105,7 @@ mod services;
 pub mod shell;
 #[cfg(feature = "suggest")]
 mod suggest;
+mod target;
 pub mod telemetry;
 mod telnet;
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The stock services: all that a board offers unless it is given others, with one `poll`.
 
 use core::fmt;
-use core::net::SocketAddr;
 
 use embedded_nal::{TcpFullStack, UdpFullStack};
 use smoltcp::time::{Duration, Instant};
@@ -15,10 +14,12 @@ use super::contract::Service;
 use super::discard::Discard;
 use super::echo::Echo;
 use super::shell::Shell;
+use super::target::Target;
 use super::telemetry::Telemetry;
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
 use crate::config::BOARD_NAME;
+use crate::resolve::Resolve;
 
 /// What the services have to be told.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ pub struct ServiceConfig {
     /// The board's name in the shell's greeting and in telemetry.
     pub name: heapless::String<BOARD_NAME>,
     /// Where telemetry goes, or `None` for no telemetry.
-    pub telemetry: Option<SocketAddr>,
+    pub telemetry: Option<Target>,
 }
 
 /// The stock services on the stack `S`: echo, discard, chargen, shell and telemetry. `C` is the shell's further
@@ -72,14 +73,22 @@ impl<S: TcpFullStack + UdpFullStack, C> Services<S, C> {
             discard: Discard::new(),
             chargen: Chargen::new(),
             shell: Shell::with_commands(commands),
-            telemetry: config.telemetry.map(|remote| Telemetry::new(remote, seed)),
+            telemetry: config.telemetry.map(|target| Telemetry::new(target, seed)),
         }
+    }
+}
+
+impl<S: TcpFullStack + UdpFullStack, C> Services<S, C> {
+    /// The telemetry client, if there is one.
+    #[must_use]
+    pub const fn telemetry(&self) -> Option<&Telemetry<S::TcpSocket>> {
+        self.telemetry.as_ref()
     }
 }
 
 impl<S, B, C> Service<S, B> for Services<S, C>
 where
-    S: TcpFullStack + UdpFullStack + BufferAccess + Introspect,
+    S: TcpFullStack + UdpFullStack + BufferAccess + Introspect + Resolve,
     B: Board,
     C: Commands<B>,
 {

@@ -17,8 +17,12 @@ use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
 use embedded_nal::TcpFullStack;
+#[cfg(feature = "dns")]
+use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
 use tapboard_net::earliest;
+#[cfg(feature = "dns")]
+use tapboard_net::netstat::Plain;
 use tapboard_net::netstat::{Introspect, Row};
 
 use super::about::About;
@@ -31,6 +35,7 @@ use crate::buffer_access::BufferAccess;
 use crate::config::{
     RESET_WAIT, SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_INPUT, SHELL_LINE, SHELL_OUTPUT,
 };
+use crate::resolve::Resolve;
 
 /// The port of RFC 854.
 pub const PORT: u16 = 23;
@@ -87,7 +92,7 @@ impl<T, C> Shell<T, C> {
         about: &About<'_>,
     ) -> Option<Instant>
     where
-        S: TcpFullStack<TcpSocket = T> + BufferAccess + Introspect,
+        S: TcpFullStack<TcpSocket = T> + BufferAccess + Introspect + Resolve,
         B: Board,
         C: Commands<B>,
     {
@@ -168,13 +173,16 @@ struct Session {
     overlong: bool,
     output: Buffer<SHELL_OUTPUT>,
     answer: Option<Answer>,
+    /// The line is a name that is being looked up.
+    #[cfg(feature = "dns")]
+    looks_up: bool,
     /// No more input is taken: print what is due, then close.
     ending: bool,
 }
 
 impl<S, B, C> Connection<S, Context<'_, B, C>> for Session
 where
-    S: BufferAccess + Introspect,
+    S: BufferAccess + Introspect + Resolve,
     B: Board,
     C: Commands<B>,
 {
@@ -187,6 +195,8 @@ where
             overlong: false,
             output: Buffer::new(),
             answer: Some(Answer::Greeting),
+            #[cfg(feature = "dns")]
+            looks_up: false,
             ending: false,
         }
     }
@@ -202,6 +212,11 @@ where
             spent += self.output.flush(stack, socket)?;
             if spent >= SERVICE_BUDGET - SHELL_OUTPUT {
                 return ControlFlow::Continue(());
+            }
+            #[cfg(feature = "dns")]
+            if self.looks_up {
+                self.look_up(stack)?;
+                continue;
             }
             if let Some(answer) = self.answer.take() {
                 self.print(answer, stack, context.about, C::HELP);
@@ -357,6 +372,12 @@ impl Session {
             Command::Help => self.answer = Some(Answer::Help(0)),
             Command::Netstat => self.answer = Some(Answer::Heading),
             Command::Ip => self.answer = Some(Answer::Fact(0)),
+            #[cfg(feature = "dns")]
+            Command::Host(name) => {
+                // It is no longer than the line that it was in.
+                let _ = self.line.extend_from_slice(name);
+                self.looks_up = true;
+            }
             Command::Stats => self.answer = Some(Answer::StackCounter(0)),
             Command::Led(switch) => {
                 let board = &mut *context.board;
@@ -400,6 +421,23 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Says the address of the name in the line, or why there is none, once either is known.
+    #[cfg(feature = "dns")]
+    fn look_up<S: Resolve>(&mut self, stack: &mut S) -> ControlFlow<Stop> {
+        let found = stack.address_of(&self.line);
+        if matches!(found, Err(nb::Error::WouldBlock)) {
+            return ControlFlow::Break(Stop::Idle);
+        }
+        self.line.clear();
+        self.looks_up = false;
+        match found {
+            Ok(address) => self.say(format_args!("address {}", Plain(&address))),
+            Err(nb::Error::Other(error)) => self.say(format_args!("{error}")),
+            Err(nb::Error::WouldBlock) => {}
+        }
+        ControlFlow::Continue(())
     }
 
     fn tell_usage(&mut self, help: &Help) {

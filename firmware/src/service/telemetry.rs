@@ -12,37 +12,52 @@
 //! tried after a back-off that doubles from [`BACKOFF_FIRST`] to [`BACKOFF_MAX`], half of it
 //! jitter, so that a hundred boards do not come back in step; it starts over only when a line has
 //! been sent, so that a server which accepts and hangs up is not hammered. Connected and idle, it
-//! asks for one poll an interval; connecting, for none.
+//! asks for one poll an interval; connecting, for none. A target that is a name is looked up for each connection, with the
+//! feature `dns`; the stack remembers it for as long as it is good. Where a server is asked for the time of day, with the
+//! feature `sntp`, a line has `unix_ms` too: milliseconds since 1970, or null as long as that is not known.
 
 use core::fmt::{self, Write as _};
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::ops::ControlFlow;
 
 use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
-use tapboard_net::netstat::{Count, Introspect, Protocol};
+#[cfg(feature = "dns")]
+use tapboard_net::LookupError;
+use tapboard_net::netstat::{Count, Introspect, Protocol, TimeOfDay};
 use tapboard_net::rng::Rng;
 
 use super::about::About;
 use super::buffer::Buffer;
 use super::complain::complain;
 use super::server::{Stop, close, drain};
+use super::target::Target;
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
+#[cfg(feature = "dns")]
+use crate::config::LOOKUP_RETRY;
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, BOARD_NAME, TELEMETRY_INTERVAL, TELEMETRY_LINE};
+use crate::resolve::Resolve;
 
 const _: () = {
     // u32, u64, i32 and bool at their longest, between the keys; the last is a `Count`.
     let line =
         r#"{"board":"","seq":4294967295,"uptime_ms":18446744073709551615,"temp_mc":-2147483648,"#;
     let rest = r#""led":false,"connections":4294967295,"dropped":18446744073709551615}"#;
-    assert!(TELEMETRY_LINE >= line.len() + rest.len() + 1 + 6 * BOARD_NAME);
+    let time = r#","unix_ms":18446744073709551"#.len();
+    let time = if cfg!(feature = "sntp") { time } else { 0 };
+    assert!(TELEMETRY_LINE >= line.len() + rest.len() + time + 1 + 6 * BOARD_NAME);
 };
 
 /// The telemetry client. `T` is the stack's TCP handle.
 #[derive(Debug)]
 pub struct Telemetry<T> {
+    target: Target,
+    /// Its address, once that is known.
     remote: SocketAddr,
+    /// Why its name has not become one.
+    #[cfg(feature = "dns")]
+    trouble: Option<LookupError>,
     socket: Option<T>,
     /// Without a socket: when to try again, at once if `None`.
     retry_at: Option<Instant>,
@@ -56,12 +71,18 @@ pub struct Telemetry<T> {
 }
 
 impl<T> Telemetry<T> {
-    /// A client of `remote` that will connect at its first poll. Boards with different seeds wait
+    /// A client of `target` that will connect at its first poll. Boards with different seeds wait
     /// for different times.
     #[must_use]
-    pub const fn new(remote: SocketAddr, seed: u64) -> Self {
+    pub fn new(target: impl Into<Target>, seed: u64) -> Self {
+        let target = target.into();
+        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), target.port());
+        let remote = target.address().unwrap_or(nowhere);
         Self {
+            target,
             remote,
+            #[cfg(feature = "dns")]
+            trouble: None,
             socket: None,
             retry_at: None,
             due: None,
@@ -76,6 +97,19 @@ impl<T> Telemetry<T> {
     /// Replaces the seed.
     pub(super) const fn reseed(&mut self, seed: u64) {
         self.rng = Rng::new(seed);
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub const fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Why the target's name could not be looked up the last time, if so.
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub const fn trouble(&self) -> Option<LookupError> {
+        self.trouble
     }
 
     /// Lines that fell due on a connection and were not sent whole, since boot. Wraps.
@@ -93,19 +127,25 @@ impl<T> Telemetry<T> {
         about: &About<'_>,
     ) -> Option<Instant>
     where
-        S: TcpClientStack<TcpSocket = T> + BufferAccess + Introspect,
+        S: TcpClientStack<TcpSocket = T> + BufferAccess + Introspect + Resolve,
         B: Board,
     {
         let mut socket = match self.socket.take() {
             Some(socket) => socket,
             None if self.retry_at.is_some_and(|at| now < at) => return self.retry_at,
-            None => match stack.socket() {
-                Ok(socket) => socket,
-                Err(error) => {
-                    complain("telemetry", self.remote.port(), "get a socket", &error);
-                    return self.back_off(now);
+            None => {
+                #[cfg(feature = "dns")]
+                if let ControlFlow::Break(next) = self.look_up(now, stack) {
+                    return next;
                 }
-            },
+                match stack.socket() {
+                    Ok(socket) => socket,
+                    Err(error) => {
+                        complain("telemetry", self.remote.port(), "get a socket", &error);
+                        return self.back_off(now);
+                    }
+                }
+            }
         };
         if self.due.is_none() {
             match stack.connect(&mut socket, self.remote) {
@@ -129,6 +169,32 @@ impl<T> Telemetry<T> {
         }
         self.socket = Some(socket);
         if turn.is_continue() { Some(now) } else { self.due }
+    }
+
+    /// Finds out the target's address, or returns when to be polled again.
+    #[cfg(feature = "dns")]
+    fn look_up<S: Resolve>(&mut self, now: Instant, stack: &mut S) -> ControlFlow<Option<Instant>> {
+        let Target::Name(name, port) = self.target else { return ControlFlow::Continue(()) };
+        match stack.address_of(name.as_bytes()) {
+            Ok(address) => {
+                self.remote = SocketAddr::new(address, port);
+                self.trouble = None;
+                ControlFlow::Continue(())
+            }
+            Err(nb::Error::WouldBlock) => ControlFlow::Break(None),
+            Err(nb::Error::Other(error)) => {
+                if self.trouble != Some(error) {
+                    log::warn!("telemetry: {name}: {error}");
+                }
+                self.trouble = Some(error);
+                self.back_off(now);
+                if matches!(error, LookupError::NotFound | LookupError::NoAddress) {
+                    // Somebody has to change that first.
+                    self.retry_at = Some(now + LOOKUP_RETRY);
+                }
+                ControlFlow::Break(self.retry_at)
+            }
+        }
     }
 
     /// Connects at the next poll, with the back-off starting over.
@@ -199,7 +265,7 @@ impl<T> Telemetry<T> {
             .count() as u32;
         let written = writeln!(
             self.line,
-            r#"{{"board":"{}","seq":{},"uptime_ms":{},"temp_mc":{},"led":{},"connections":{},"dropped":{}}}"#,
+            r#"{{"board":"{}","seq":{},"uptime_ms":{},"temp_mc":{},"led":{},"connections":{},"dropped":{}{}}}"#,
             JsonText(about.name),
             self.seq,
             (now - about.boot).total_millis(),
@@ -207,6 +273,7 @@ impl<T> Telemetry<T> {
             board.led(),
             connections,
             self.dropped,
+            Time(stack.time_of_day()),
         );
         debug_assert!(written.is_ok(), "TELEMETRY_LINE holds the longest line");
         self.seq = self.seq.wrapping_add(1);
@@ -239,6 +306,19 @@ impl<T> Telemetry<T> {
         self.due = None;
         self.dropped = self.dropped.wrapping_add(Count::from(!self.line.is_empty()));
         self.line.clear();
+    }
+}
+
+/// The time of day as a further member, if anybody is asked for it: milliseconds since 1970, or null.
+struct Time(TimeOfDay);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            TimeOfDay::NotAsked => Ok(()),
+            TimeOfDay::Unknown => f.write_str(r#","unix_ms":null"#),
+            TimeOfDay::Unix(time) => write!(f, r#","unix_ms":{}"#, time.total_millis()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod itm;
 mod mac;
 mod vectors;
 
+use core::net::SocketAddr;
 use core::panic::PanicInfo;
 
 use cortex_m::Peripherals;
@@ -26,8 +27,10 @@ use cortex_m_rt::entry;
 use smoltcp::time::Instant;
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_firmware::config::FRAME_SIZE;
+#[cfg(feature = "mdns")]
+use tapboard_firmware::service::SERVICES;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BOARD_NET, BoardSockets, BootError, ChipStorage, Firmware};
+use tapboard_firmware::{BOARD_NET, BoardSockets, BootError, ChipStorage, Firmware, NetConfig};
 
 use crate::clock::Clock;
 use crate::hardware::Hardware;
@@ -36,6 +39,16 @@ use crate::mac::Mac;
 static BUFFERS: ConstStaticCell<ChipStorage> = ConstStaticCell::new(ChipStorage::new());
 static SOCKETS: ConstStaticCell<BoardSockets<'static>> = ConstStaticCell::new(BoardSockets::new());
 static FIRMWARE: StaticCell<Result<Firmware<'static, Hardware>, BootError>> = StaticCell::new();
+
+/// Who the board is.
+const NET: NetConfig = {
+    let net = BOARD_NET;
+    #[cfg(feature = "dhcp")]
+    let net = net.with_dhcp().with_hostname("minimal");
+    #[cfg(feature = "mdns")]
+    let net = net.with_mdns(SERVICES);
+    net
+};
 
 #[entry]
 fn main() -> ! {
@@ -69,16 +82,12 @@ fn boot(
     mac: &mut Mac,
     now: Instant,
 ) -> &'static mut Result<Firmware<'static, Hardware>, BootError> {
-    #[cfg(feature = "dhcp")]
-    let net = BOARD_NET.with_dhcp().with_hostname("minimal");
-    #[cfg(not(feature = "dhcp"))]
-    let net = BOARD_NET;
     FIRMWARE.init_with(|| {
         Firmware::new(
-            &net,
+            &NET,
             ServiceConfig {
                 name: "minimal".try_into().unwrap_or_default(),
-                telemetry: Some(([192, 0, 2, 2], 9000).into()),
+                telemetry: Some(SocketAddr::from(([192, 0, 2, 2], 9000)).into()),
             },
             Hardware::default(),
             mac,

@@ -8,6 +8,9 @@ use crate::limits::LEASE_MIN_S;
 
 /// Option 3, the routers (RFC 2132 3.5).
 const ROUTER: u8 = 3;
+/// Option 42, servers of NTP (RFC 2132 8.3).
+#[cfg(feature = "sntp")]
+const TIME_SERVERS: u8 = 42;
 /// The lease of a server that does not say how long, seconds; smoltcp's.
 const LEASE_DEFAULT_S: u32 = 120;
 
@@ -21,6 +24,9 @@ pub struct Lease {
     pub router: Option<Ipv4Address>,
     /// The servers for names.
     pub dns: Vec<Ipv4Address, DHCP_MAX_DNS_SERVER_COUNT>,
+    /// The first server for the time of day.
+    #[cfg(feature = "sntp")]
+    pub time_server: Option<Ipv4Address>,
     /// The server that gave it.
     pub server: Ipv4Address,
     /// When everybody is asked, as its server has not renewed it.
@@ -50,6 +56,10 @@ impl Lease {
         // smoltcp has a router only if there is one alone.
         let routers = packet.options().find(|option| option.kind == ROUTER);
         let router = routers.and_then(|routers| routers.data.first_chunk::<4>().copied());
+        #[cfg(feature = "sntp")]
+        let time = packet.options().find(|option| option.kind == TIME_SERVERS);
+        #[cfg(feature = "sntp")]
+        let time = time.and_then(|time| time.data.first_chunk::<4>().copied());
         let good = |other: &Ipv4Address| is_unicast(*other) && *other != own;
         // As smoltcp has it: between T1 and the end, or the usual.
         let t2 = match (repr.renew_duration, repr.rebind_duration) {
@@ -63,6 +73,8 @@ impl Lease {
             address,
             router: router.map(Ipv4Address::from).filter(good),
             dns: servers.copied().filter(|server| is_unicast(*server)).collect(),
+            #[cfg(feature = "sntp")]
+            time_server: time.map(Ipv4Address::from).filter(|server| is_unicast(*server)),
             server: repr.server_identifier?,
             rebinds: after(t2),
             expires: after(length),

@@ -13,8 +13,8 @@ const IP: usize = 14;
 const UDP: usize = IP + 20;
 const DHCP: usize = UDP + 8;
 
-/// Subnet mask, routers, servers for names: what smoltcp asks for.
-const WANTED: &[u8] = &[1, 3, 6];
+/// Subnet mask, routers, servers for names, and for the time of day.
+pub(crate) const WANTED: &[u8] = if cfg!(feature = "sntp") { &[1, 3, 6, 42] } else { &[1, 3, 6] };
 
 /// A message to be sent.
 #[derive(Debug)]

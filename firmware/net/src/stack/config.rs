@@ -1,14 +1,23 @@
 //! A stack's configuration, as a builder.
 
+#[cfg(any(feature = "dns", feature = "sntp"))]
+use core::net::IpAddr;
+
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 #[cfg(doc)]
 use super::NetStack;
-#[cfg(feature = "dhcp")]
-use crate::dhcp::Hostname;
+#[cfg(any(feature = "dhcp", feature = "mdns"))]
+use crate::hostname::Hostname;
+#[cfg(feature = "dns")]
+use crate::limits::DNS_SERVERS;
 use crate::limits::Limits;
+#[cfg(feature = "mdns")]
+use crate::limits::MDNS_SERVICES;
+#[cfg(feature = "mdns")]
+use crate::mdns::Service;
 
 /// Who a stack is on the network. A builder: begin with [`NetConfig::new`].
 ///
@@ -30,8 +39,16 @@ pub struct NetConfig {
     /// The two are DHCP's to set.
     #[cfg(feature = "dhcp")]
     dhcp: bool,
-    #[cfg(feature = "dhcp")]
+    #[cfg(any(feature = "dhcp", feature = "mdns"))]
     hostname: Hostname,
+    #[cfg(feature = "mdns")]
+    mdns: Option<&'static [Service]>,
+    #[cfg(feature = "dns")]
+    dns: [IpAddr; DNS_SERVERS],
+    #[cfg(feature = "dns")]
+    dns_len: u8,
+    #[cfg(feature = "sntp")]
+    time_server: Option<IpAddr>,
     #[cfg(feature = "ipv6")]
     pub(super) ipv6: Option<Ipv6Cidr>,
     #[cfg(feature = "ipv6")]
@@ -50,8 +67,16 @@ impl NetConfig {
             ipv4_gateway: None,
             #[cfg(feature = "dhcp")]
             dhcp: false,
-            #[cfg(feature = "dhcp")]
+            #[cfg(any(feature = "dhcp", feature = "mdns"))]
             hostname: Hostname::NONE,
+            #[cfg(feature = "mdns")]
+            mdns: None,
+            #[cfg(feature = "dns")]
+            dns: [IpAddr::V4(Ipv4Address::UNSPECIFIED); DNS_SERVERS],
+            #[cfg(feature = "dns")]
+            dns_len: 0,
+            #[cfg(feature = "sntp")]
+            time_server: None,
             #[cfg(feature = "ipv6")]
             ipv6: None,
             #[cfg(feature = "ipv6")]
@@ -107,12 +132,50 @@ impl NetConfig {
         Self { ipv4, ipv4_gateway, ..self }
     }
 
-    /// With this name for DHCP servers (RFC 2132 3.14), as far as a host may be called so: see [`Hostname::new`]. It is the
-    /// one that [`NetStack::new`] is given; [`NetStack::reconfigure`] does not change it.
-    #[cfg(feature = "dhcp")]
+    /// With this name for DHCP servers (RFC 2132 3.14) and for multicast DNS, as far as a host may be called so: see
+    /// [`Hostname::new`]. It is the one that [`NetStack::new`] is given; [`NetStack::reconfigure`] does not change it.
+    #[cfg(any(feature = "dhcp", feature = "mdns"))]
     #[must_use]
     pub const fn with_hostname(self, name: &str) -> Self {
         Self { hostname: Hostname::new(name), ..self }
+    }
+
+    /// With this server for names, behind those that were given before; then none of DHCP's is asked.
+    ///
+    /// # Panics
+    /// If there are [`DNS_SERVERS`] already.
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub const fn with_dns_server(mut self, server: IpAddr) -> Self {
+        assert!((self.dns_len as usize) < DNS_SERVERS, "so many servers are not asked");
+        self.dns[self.dns_len as usize] = server;
+        self.dns_len += 1;
+        self
+    }
+
+    /// With this server for the time of day (RFC 4330), in place of DHCP's.
+    #[cfg(feature = "sntp")]
+    #[must_use]
+    pub const fn with_time_server(self, server: IpAddr) -> Self {
+        Self { time_server: Some(server), ..self }
+    }
+
+    /// With a name in the network, `NAME.local`, and these services under it (RFC 6762, RFC 6763); see [`crate::mdns`]. The
+    /// name is [`NetConfig::with_hostname`]'s, or without one made from the MAC address; it gets a number if somebody else
+    /// has it.
+    ///
+    /// # Panics
+    /// If there are more than [`MDNS_SERVICES`] services, or a type is not of two labels, 22 bytes at most.
+    #[cfg(feature = "mdns")]
+    #[must_use]
+    pub const fn with_mdns(self, services: &'static [Service]) -> Self {
+        assert!(services.len() <= MDNS_SERVICES, "so many services are not told of");
+        let mut index = 0;
+        while index < services.len() {
+            assert!(services[index].is_sound(), "a service's type is as `_echo._tcp`");
+            index += 1;
+        }
+        Self { mdns: Some(services), ..self }
     }
 
     /// With this next hop for IPv4 addresses outside the own prefix. It may be outside itself, but must be on the link. On a
@@ -163,8 +226,29 @@ impl NetConfig {
         self.dhcp
     }
 
-    /// The name for DHCP servers.
-    #[cfg(feature = "dhcp")]
+    /// The servers for names that were given.
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub fn dns_servers(&self) -> &[IpAddr] {
+        &self.dns[..usize::from(self.dns_len)]
+    }
+
+    /// The server for the time of day that was given.
+    #[cfg(feature = "sntp")]
+    #[must_use]
+    pub const fn time_server(&self) -> Option<IpAddr> {
+        self.time_server
+    }
+
+    /// The services that neighbours are told of. `None`: there is no multicast DNS.
+    #[cfg(feature = "mdns")]
+    #[must_use]
+    pub const fn mdns(&self) -> Option<&'static [Service]> {
+        self.mdns
+    }
+
+    /// The name for DHCP servers and multicast DNS.
+    #[cfg(any(feature = "dhcp", feature = "mdns"))]
     #[must_use]
     pub const fn hostname(&self) -> &Hostname {
         &self.hostname

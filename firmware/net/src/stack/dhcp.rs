@@ -1,7 +1,5 @@
 //! The stack's side of [`crate::dhcp`]: what comes from servers, what goes to them, and which address that makes ours.
 
-use core::net::{IpAddr, Ipv4Addr};
-
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
@@ -41,20 +39,11 @@ impl NetStack<'_> {
         self.config.ipv4().map(|_| origin)
     }
 
-    /// The servers for names that came with the lease.
-    pub fn dns_servers(&self) -> impl Iterator<Item = IpAddr> {
-        let servers = self.lease().map_or(&[][..], |lease| &lease.dns);
-        servers.iter().map(|&server: &Ipv4Addr| IpAddr::V4(server))
-    }
-
     /// What there is to say of the lease.
-    pub(super) fn lease_facts(&self) -> impl Iterator<Item = Fact> {
-        let lease = self.lease().map(|lease| {
-            let left =
-                if lease.expires > self.now { lease.expires - self.now } else { Duration::ZERO };
-            Fact::Lease(lease.server.into(), left.secs())
-        });
-        lease.into_iter().chain(self.dns_servers().map(Fact::Dns))
+    pub(super) fn lease_fact(&self) -> Option<Fact> {
+        let lease = self.lease()?;
+        let left = if lease.expires > self.now { lease.expires - self.now } else { Duration::ZERO };
+        Some(Fact::Lease(lease.server.into(), left.secs()))
     }
 
     /// Whether DHCP is on, and the link is one that it is for.

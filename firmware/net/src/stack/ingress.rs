@@ -136,6 +136,11 @@ impl NetStack<'_> {
             self.refuse(link, packet, ours || to_all, error, transmit);
             return;
         }
+        #[cfg(feature = "mdns")]
+        if self.is_for_mdns(packet, ours) {
+            self.take_mdns(packet, link, transmit);
+            return;
+        }
         let transport = matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp);
         if transport && !ours && !self.is_for_added(packet) {
             self.drop_not_ours();
@@ -152,6 +157,16 @@ impl NetStack<'_> {
                 return;
             }
             self.hear::<T>(packet, link.source);
+        }
+        #[cfg(feature = "dns")]
+        if ours && self.is_for_resolver(packet) {
+            self.take_name(packet);
+            return;
+        }
+        #[cfg(feature = "sntp")]
+        if ours && self.is_for_clock(packet) {
+            self.take_time(packet);
+            return;
         }
         match Segment::parse(packet) {
             Some(segment) if options::are_broken(&segment) => {

@@ -1,6 +1,6 @@
 //! Who a stack is on the network: its interface, its addresses and the way to others.
 
-#[cfg(feature = "multicast")]
+#[cfg(any(feature = "multicast", feature = "dhcp", feature = "dns"))]
 use core::net::IpAddr;
 use core::net::SocketAddr;
 
@@ -210,7 +210,25 @@ impl NetStack<'_> {
         }
         self.neighbors.clear();
         self.announce();
+        #[cfg(feature = "mdns")]
+        self.restart_mdns();
+        #[cfg(feature = "sntp")]
+        self.restart_clock();
         self.dirty = true;
+    }
+
+    /// The servers for names: those of the configuration, or else those that came with the lease.
+    #[cfg(any(feature = "dhcp", feature = "dns"))]
+    pub fn dns_servers(&self) -> impl Iterator<Item = IpAddr> {
+        #[cfg(feature = "dns")]
+        let given = self.config.dns_servers();
+        #[cfg(not(feature = "dns"))]
+        let given = &[];
+        #[cfg(feature = "dhcp")]
+        let leased = self.lease().filter(|_| given.is_empty()).map_or(&[][..], |lease| &lease.dns);
+        #[cfg(not(feature = "dhcp"))]
+        let leased: &[Ipv4Address] = &[];
+        given.iter().copied().chain(leased.iter().map(|&server| IpAddr::V4(server)))
     }
 
     /// smoltcp's interface, for what is not in front of it here. Addresses and routes are set by

@@ -6,6 +6,8 @@ use smoltcp::socket::tcp::State;
 
 use super::NetStack;
 use super::address::{to_ip_addr, to_socket_addr};
+#[cfg(feature = "sntp")]
+use crate::netstat::TimeOfDay;
 use crate::netstat::{Count, Fact, Introspect, Origin, Protocol, Row};
 use crate::tcp::Phase;
 
@@ -61,27 +63,56 @@ impl Introspect for NetStack<'_> {
     }
 
     fn fact(&self, index: usize) -> Option<Fact> {
-        let mac = self.mac().map(|mac| Fact::Mac(mac.0));
-        let addresses = self.interface.ip_addrs().iter().map(|cidr| {
+        let (mut left, mut found) = (index, None);
+        // Not a chain of iterators: that is several times as long.
+        let mut tell = |fact: Fact| {
+            if left == 0 {
+                found = Some(fact);
+            }
+            left = left.wrapping_sub(1);
+        };
+        if let Some(mac) = self.mac() {
+            tell(Fact::Mac(mac.0));
+        }
+        for cidr in self.interface.ip_addrs() {
             let address = to_ip_addr(cidr.address());
             #[cfg(feature = "dhcp")]
             let ipv4 = self.ipv4_origin();
             #[cfg(not(feature = "dhcp"))]
             let ipv4 = Some(Origin::Static);
-            Fact::Address(
-                address,
-                cidr.prefix_len(),
-                ipv4.filter(|_| address.is_ipv4()).unwrap_or_else(|| ipv6_origin(&address)),
-            )
-        });
-        let ipv4 = self.config.ipv4_gateway().map(|gateway| Fact::Gateway(gateway.into()));
-        let facts = mac.into_iter().chain(addresses).chain(ipv4);
+            let origin = ipv4.filter(|_| address.is_ipv4());
+            let origin = origin.unwrap_or_else(|| ipv6_origin(&address));
+            tell(Fact::Address(address, cidr.prefix_len(), origin));
+        }
+        if let Some(gateway) = self.config.ipv4_gateway() {
+            tell(Fact::Gateway(gateway.into()));
+        }
         #[cfg(feature = "ipv6")]
-        let facts =
-            facts.chain(self.config.ipv6_gateway().map(|gateway| Fact::Gateway(gateway.into())));
+        if let Some(gateway) = self.config.ipv6_gateway() {
+            tell(Fact::Gateway(gateway.into()));
+        }
         #[cfg(feature = "dhcp")]
-        let facts = facts.chain(self.lease_facts());
-        { facts }.nth(index)
+        if let Some(fact) = self.lease_fact() {
+            tell(fact);
+        }
+        #[cfg(feature = "mdns")]
+        if let Some(label) = self.mdns_label() {
+            tell(Fact::Name(label));
+        }
+        #[cfg(any(feature = "dhcp", feature = "dns"))]
+        for server in self.dns_servers() {
+            tell(Fact::Dns(server));
+        }
+        #[cfg(feature = "sntp")]
+        if let Some(server) = self.time_server() {
+            tell(Fact::Time(server));
+        }
+        found
+    }
+
+    #[cfg(feature = "sntp")]
+    fn time_of_day(&self) -> TimeOfDay {
+        self.time_of_day()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Neighbours ask for each of our IPv6 addresses by its solicited-node group (RFC 4861 7.2.1). A switch that looks into MLD passes
 //! that on only to those who have reported the group to the router that asks for it. So each is reported then; where nobody asks,
-//! nothing is held back (RFC 4541), and nothing is said. With the feature `multicast`, smoltcp does this together with the
+//! nothing is held back (RFC 4541), and nothing is said; but for the group of multicast DNS, which is reported when it is
+//! joined too. With the feature `multicast`, smoltcp does this together with the
 //! groups that were joined. Cost: 40 bytes.
 
 use smoltcp::phy::{Device, TxToken};
@@ -57,7 +58,7 @@ impl NetStack<'_> {
     #[inline(never)]
     pub(super) fn report_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         while let Some((_, index)) = self.membership.due.filter(|(at, _)| *at <= self.now) {
-            if index == self.interface.ip_addrs().len() {
+            if index > self.interface.ip_addrs().len() {
                 self.membership.due = None;
                 break;
             }
@@ -71,16 +72,41 @@ impl NetStack<'_> {
         false
     }
 
-    /// What is to be said of one address, if its group has not been reported with one before it.
+    /// What is to be said of one address, if its group has not been reported with one before it; behind them, of multicast
+    /// DNS's.
     fn report(&self, index: usize) -> Option<Report> {
         let all = self.interface.ip_addrs();
         // The link-local one comes last (`NetConfig::apply`) (RFC 3810 5.2.13).
         let (mac, IpAddress::Ipv6(own)) = (self.mac()?, all.last()?.address()) else { return None };
-        let group = group_of(&all[index])?;
-        let told = all[..index].iter().any(|other| group_of(other) == Some(group));
+        let group = match all.get(index) {
+            Some(own) => group_of(own)?,
+            None => self.mdns_group()?,
+        };
+        let told = all.iter().take(index).any(|other| group_of(other) == Some(group));
         let Membership { old, only, .. } = self.membership;
         let asked = only.is_none_or(|only| only == group);
         (!told && asked).then_some(Report { mac, own, group, old })
+    }
+
+    /// The group of multicast DNS, if that is on.
+    #[cfg_attr(not(feature = "mdns"), expect(clippy::unused_self, reason = "it never is"))]
+    const fn mdns_group(&self) -> Option<Ipv6Address> {
+        #[cfg(feature = "mdns")]
+        return match self.config.mdns() {
+            Some(_) => Some(super::datagram::MDNS_IPV6),
+            None => None,
+        };
+        #[cfg(not(feature = "mdns"))]
+        None
+    }
+
+    /// Reports the group of multicast DNS: it has been joined (RFC 3810 6.1).
+    #[cfg(feature = "mdns")]
+    pub(super) fn report_mdns(&mut self) {
+        if self.membership.due.is_none() {
+            let due = Some((self.now, self.interface.ip_addrs().len()));
+            self.membership = Membership { due, old: false, only: None };
+        }
     }
 
     /// Makes `next` no later than when a report is due.

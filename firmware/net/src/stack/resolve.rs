@@ -221,7 +221,7 @@ impl NetStack<'_> {
     }
 
     /// Notes that a frame to everybody leaves: what comes back of it is no conflict.
-    #[cfg(feature = "dhcp")]
+    #[cfg(any(feature = "dhcp", feature = "_datagram"))]
     pub(super) fn spoke(&mut self) {
         self.identity.spoken = Some(self.now);
     }
@@ -253,6 +253,10 @@ impl NetStack<'_> {
         }
         #[cfg(feature = "dhcp")]
         self.want_server();
+        #[cfg(feature = "dns")]
+        self.want_name_servers();
+        #[cfg(feature = "sntp")]
+        self.want_clock();
         let queued = if self.others_queued { self.udp_used } else { 0 };
         for index in 0..queued {
             if let Some(target) = self.udp_target(index) {
@@ -271,6 +275,18 @@ impl NetStack<'_> {
     /// Announces ourselves, and asks for those who are to be asked for now. Says whether the device refused.
     #[inline(never)]
     pub(super) fn discovery_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        #[cfg(feature = "dns")]
+        if self.dns_egress(device) {
+            return true;
+        }
+        #[cfg(feature = "mdns")]
+        if self.mdns_egress(device) {
+            return true;
+        }
+        #[cfg(feature = "sntp")]
+        if self.sntp_egress(device) {
+            return true;
+        }
         let Some(mac) = self.mac() else { return false };
         #[cfg(feature = "dhcp")]
         if self.dhcp_egress(device) {
@@ -330,6 +346,12 @@ impl NetStack<'_> {
 
     /// Makes `next` no later than when [`NetStack::discovery_egress`] has something to do.
     pub(super) fn ask_at(&mut self, next: &mut Option<Instant>) {
+        #[cfg(feature = "dns")]
+        self.dns_at(next);
+        #[cfg(feature = "mdns")]
+        self.mdns_at(next);
+        #[cfg(feature = "sntp")]
+        self.sntp_at(next);
         if self.mac().is_none() {
             return;
         }

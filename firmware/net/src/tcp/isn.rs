@@ -38,6 +38,14 @@ impl Secret {
         self.hash(&[purpose])
     }
 
+    /// The `count`th of 64 random bits that may be seen, all of them: neither the others nor anything of the secret follow.
+    #[cfg(any(feature = "dns", feature = "sntp"))]
+    pub(crate) fn draw(&self, count: u32) -> u64 {
+        let mut input = [0xff; 5];
+        input[1..].copy_from_slice(&count.to_be_bytes());
+        self.hash(&input)
+    }
+
     /// The sequence number of our SYN on a connection that begins at `now`; it is later than `last`, the last number of
     /// an earlier connection between the same ends.
     pub(crate) fn isn(

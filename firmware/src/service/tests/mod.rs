@@ -35,6 +35,7 @@ impl Bench {
     }
 
     fn with(name: &str, telemetry: Option<SocketAddr>) -> Self {
+        let telemetry = telemetry.map(Into::into);
         let config = ServiceConfig { name: name.try_into().unwrap(), telemetry };
         let now = Instant::from_secs(1000);
         Self {

@@ -98,7 +98,8 @@ fn stats_lists_the_counters_of_stack_and_services() {
 #[test]
 fn help_names_every_command() {
     let text = answer(b"help\n");
-    let commands = "help led temp uptime netstat ip stats reset exit quit";
+    let host = if cfg!(feature = "dns") { "host " } else { "" };
+    let commands = std::format!("help led temp uptime netstat ip {host}stats reset exit quit");
     for (line, name) in text.lines().zip(commands.split(' ')) {
         assert!(line.starts_with(name), "{line}");
         assert_eq!(line.as_bytes()[20], b' ', "{line}");
@@ -306,4 +307,32 @@ fn reset_does_not_wait_for_ever_for_a_client_that_vanished() {
     assert_eq!(bench.board.resets, 0);
     bench.pass(Duration::from_micros(1));
     assert_eq!(bench.board.resets, 1);
+}
+
+#[cfg(feature = "dns")]
+#[test]
+fn a_name_is_looked_up_and_what_is_typed_meanwhile_waits() {
+    use embedded_nal::nb;
+    use tapboard_net::LookupError;
+
+    let mut bench = Bench::new();
+    let peer = bench.client(PORT, b"host Desk.example\nled\n", true);
+    assert_eq!(peer.text(), std::format!("{GREETING}"));
+    assert!(!peer.is_closed());
+    bench.stack.address = Ok([192, 0, 2, 9].into());
+    bench.settle();
+    let text = peer.text();
+    assert_eq!(&text[GREETING.len()..], "address 192.0.2.9\r\n> led is off\r\n> \r\n");
+    assert!(bench.stack.looked_up.iter().all(|name| name == "Desk.example"));
+    for (error, said) in [
+        (LookupError::NotFound, "no such name\r\n> \r\n"),
+        (LookupError::NoServer, "no DNS server is known\r\n> \r\n"),
+        (LookupError::TimedOut, "no answer\r\n> \r\n"),
+    ] {
+        bench.stack.address = Err(nb::Error::Other(error));
+        let text = bench.client(PORT, b"host desk\n", true).text();
+        assert_eq!(&text[GREETING.len()..], said);
+    }
+    assert_eq!(answer(b"host\n"), "usage: host NAME\r\n> \r\n");
+    assert_eq!(answer(b"host a b\n"), "usage: host NAME\r\n> \r\n");
 }

@@ -218,3 +218,62 @@ fn without_a_server_in_the_configuration_there_is_no_telemetry() {
     assert_eq!(bench.pass(Duration::from_secs(60)), None);
     assert!(bench.stack.dialled.is_empty());
 }
+
+#[cfg(feature = "dns")]
+#[test]
+fn a_name_is_looked_up_for_each_connection() {
+    use embedded_nal::nb;
+    use tapboard_net::LookupError;
+
+    use crate::config::LOOKUP_RETRY;
+    use crate::service::Target;
+
+    let mut bench = Bench::new();
+    bench.services.telemetry =
+        Some(Telemetry::new(Target::named("desk.example", 9000).unwrap(), 1));
+    assert_eq!(bench.settle(), None, "the network has the word");
+    let trouble = |bench: &Bench| bench.services.telemetry().and_then(Telemetry::trouble);
+    for (error, longest) in [
+        (LookupError::NoServer, BACKOFF_FIRST),
+        (LookupError::NotFound, LOOKUP_RETRY),
+        (LookupError::NoAddress, LOOKUP_RETRY),
+    ] {
+        bench.stack.address = Err(nb::Error::Other(error));
+        let retry = bench.settle().unwrap();
+        assert_eq!(trouble(&bench), Some(error));
+        let wait = retry - bench.now;
+        assert!(longest / 2 <= wait && wait <= longest, "{error}: {wait}");
+        bench.now = retry;
+    }
+    assert!(bench.stack.dialled.is_empty());
+    for last in [9, 10] {
+        bench.stack.address = Ok([192, 0, 2, last].into());
+        bench.settle();
+        let peer = bench.stack.dialled.last().unwrap().clone();
+        assert_eq!(peer.pipe().remote, SocketAddr::from(([192, 0, 2, last], 9000)));
+        assert_eq!((lines(&peer).len(), trouble(&bench)), (1, None));
+        peer.pipe().fin = true;
+        bench.now = bench.settle().unwrap();
+    }
+    assert!(Target::named("192.0.2.1", 9000).is_none());
+}
+
+#[test]
+fn the_time_of_day_is_told_and_that_it_is_not_known() {
+    use tapboard_net::netstat::TimeOfDay;
+
+    for (time, end) in [
+        (TimeOfDay::NotAsked, "\"dropped\":0}\n"),
+        (TimeOfDay::Unknown, "\"dropped\":0,\"unix_ms\":null}\n"),
+        (
+            TimeOfDay::Unix(Duration::from_millis(1_795_816_800_123)),
+            "\"dropped\":0,\"unix_ms\":1795816800123}\n",
+        ),
+    ] {
+        let mut bench = bench("b");
+        bench.stack.time = time;
+        bench.settle();
+        let text = bench.stack.dialled[0].text();
+        assert!(text.ends_with(end), "{text}");
+    }
+}

@@ -1,9 +1,9 @@
-//! The name that a server is told.
+//! The host's own name, for servers and neighbours.
 
 /// Longest name kept, in bytes.
 const LEN: usize = 32;
 
-/// A host's name, as DHCP's option 12 has it (RFC 2132 3.14): letters, digits and hyphens (RFC 1123 2.1).
+/// A host's name, as DHCP's option 12 has it (RFC 2132 3.14), and its label in multicast DNS (RFC 6762): letters, digits and hyphens (RFC 1123 2.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hostname {
     bytes: [u8; LEN],

@@ -1,0 +1,270 @@
+//! Names of hosts become addresses: the client of DNS (RFC 1035, RFC 3596), and of its neighbours for names that end in
+//! `.local` (RFC 6762 5.1).
+//!
+//! A few names are looked up at a time, each by one question to one server: for an IPv4 address, and if there is none for
+//! an IPv6 one, or as the caller wants. Who does not answer is asked again, and the next server after it, in
+//! [`DNS_ROUNDS`](crate::limits::DNS_ROUNDS) rounds that take longer each time. Only who was asked last is heard, and only
+//! with the question's own number, to its own port: 30 bits that follow from the stack's secret (RFC 5452 9.2). What is found is
+//! kept for as long as the server says, and no longer than an hour.
+//!
+//! The calls are [`NetStack::resolve`](crate::NetStack::resolve), and `embedded-nal`'s `Dns`. Cost: 200 bytes a name; nothing
+//! else, for questions are written, and answers read, in the frame.
+//!
+//! Known gaps: no EDNS and no TCP, so of an answer that was cut only what is there counts, which for an address is nearly
+//! always enough; DNSSEC is left to the server.
+
+use core::net::IpAddr;
+
+use embedded_nal::AddrType;
+use heapless::Vec;
+use smoltcp::time::Instant;
+use smoltcp::wire::IpAddress;
+
+use crate::dns_message::{
+    A, AAAA, CNAME, HEADER, Header, IN, Labels, OPCODE, RCODE, RECURSION_DESIRED, RESPONSE, Reader,
+    TRUNCATED, Writer, same_name,
+};
+use crate::error::LookupError;
+use crate::limits::{DNS_ALIASES, HOST_NAME, LOOKUPS};
+
+/// Longest question: header, name, type, class.
+pub(crate) const QUESTION_SIZE: usize = HEADER + NAME_SIZE + 4;
+
+/// A name with its first length and its end.
+const NAME_SIZE: usize = HOST_NAME + 2;
+
+/// There is no such name (RFC 1035 4.1.1).
+const NO_NAME: u16 = 3;
+/// Class, without what multicast DNS has in its first bit (RFC 6762 10.2).
+const CLASS: u16 = 0x7fff;
+
+/// A name that is looked up, or was.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    /// As messages have it, in small letters or large ones; empty if the place is free.
+    pub(crate) name: Name,
+    pub(crate) family: AddrType,
+    pub(crate) asking: Asking,
+    /// What it came to, and until when that is good. `None`: it is being asked for.
+    pub(crate) done: Option<(Result<IpAddr, LookupError>, Instant)>,
+}
+
+/// A question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking {
+    /// Its number, and our port.
+    pub(crate) id: u16,
+    pub(crate) port: u16,
+    /// The type of record.
+    pub(crate) kind: u16,
+    /// Whether the other type is asked for if there is none of this one.
+    pub(crate) other: bool,
+    /// Who may answer: who was asked last.
+    pub(crate) server: Option<IpAddress>,
+    /// The next server of this round.
+    pub(crate) next: u8,
+    pub(crate) round: u8,
+    /// It is still to be sent.
+    pub(crate) unsent: bool,
+    /// When the next server's turn is.
+    pub(crate) at: Instant,
+    /// What it comes to if nobody knows better.
+    pub(crate) error: LookupError,
+}
+
+impl Asking {
+    const NONE: Self = Self {
+        id: 0,
+        port: 0,
+        kind: A,
+        other: false,
+        server: None,
+        next: 0,
+        round: 0,
+        unsent: false,
+        at: Instant::ZERO,
+        error: LookupError::TimedOut,
+    };
+
+    /// Asks for this type of record from the first server on, at once.
+    pub(crate) fn begin(&mut self, kind: u16, (id, port): (u16, u16), now: Instant) {
+        (self.id, self.port, self.kind, self.at) = (id, port, kind, now);
+        (self.server, self.next, self.round, self.unsent) = (None, 0, 0, false);
+    }
+}
+
+/// The names that are looked up.
+#[derive(Debug)]
+pub(crate) struct Resolver {
+    pub(crate) lookups: [Lookup; LOOKUPS],
+}
+
+impl Resolver {
+    pub(crate) const fn new() -> Self {
+        const FREE: Lookup =
+            Lookup { name: Vec::new(), family: AddrType::Either, asking: Asking::NONE, done: None };
+        Self { lookups: [FREE; LOOKUPS] }
+    }
+
+    /// Where `name` is looked up.
+    pub(crate) fn find(&self, name: &[u8], family: &AddrType) -> Option<usize> {
+        self.lookups
+            .iter()
+            .position(|lookup| lookup.name.eq_ignore_ascii_case(name) && lookup.family == *family)
+    }
+
+    /// A place for a new name: of none, or of the one that has been there for longest of those that are done.
+    pub(crate) fn place(&self) -> Option<usize> {
+        let free = |lookup: &Lookup| lookup.name.is_empty();
+        self.lookups.iter().position(free).or_else(|| {
+            let until = |(index, lookup): (usize, &Lookup)| Some((lookup.done?.1, index));
+            self.lookups.iter().enumerate().filter_map(until).min().map(|(_, index)| index)
+        })
+    }
+
+    /// The name that was asked for from this port.
+    pub(crate) fn on_port(&self, port: u16) -> Option<usize> {
+        self.lookups.iter().position(|lookup| lookup.is_asking() && lookup.asking.port == port)
+    }
+
+    /// Whether a question was sent from this port.
+    pub(crate) fn has_port(&self, port: u16) -> bool {
+        self.on_port(port).is_some()
+    }
+}
+
+impl Lookup {
+    /// Whether it is being asked for.
+    pub(crate) fn is_asking(&self) -> bool {
+        !self.name.is_empty() && self.done.is_none()
+    }
+
+    /// Whether its question is to be sent.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.is_asking() && self.asking.unsent
+    }
+
+    /// Whether neighbours are asked, and not servers (RFC 6762 3).
+    pub(crate) fn is_local(&self) -> bool {
+        const LOCAL: &[u8] = b"\x05local\0";
+        let end = self.name.len().checked_sub(LOCAL.len()).and_then(|at| self.name.get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(LOCAL))
+    }
+
+    /// Writes the question. Returns its length.
+    #[inline(never)]
+    pub(crate) fn write(&self, buffer: &mut [u8; QUESTION_SIZE]) -> usize {
+        let asking = &self.asking;
+        // RFC 6762 18.6: it means nothing to neighbours.
+        let flags = if self.is_local() { 0 } else { RECURSION_DESIRED };
+        let mut writer = Writer::new(buffer, asking.id, flags);
+        writer.put(&self.name);
+        writer.put_word(asking.kind);
+        writer.put_word(IN);
+        writer.count(0);
+        writer.len()
+    }
+}
+
+/// A name as messages have it.
+pub(crate) type Name = Vec<u8, NAME_SIZE>;
+
+/// A name in that form, if it is one that a host may have (RFC 1123 2.1, with the underscore that some have): not an
+/// address, of labels of letters, digits and hyphens. A dot at its end is nothing.
+#[inline(never)]
+pub(crate) fn encoded(name: &[u8]) -> Option<Name> {
+    let (mut encoded, mut number) = (Name::new(), false);
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    for label in name.split(|byte| *byte == b'.') {
+        let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let ends = [label.first()?, label.last()?];
+        if label.len() > 63 || !label.iter().all(good) || ends.contains(&&b'-') {
+            return None;
+        }
+        number = label.iter().all(u8::is_ascii_digit);
+        encoded.push(label.len() as u8).ok()?;
+        encoded.extend_from_slice(label).ok()?;
+    }
+    encoded.push(0).ok()?;
+    (!number).then_some(encoded)
+}
+
+/// Whether [`NetStack::resolve`](crate::NetStack::resolve) takes it for the name of a host.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    encoded(name.as_bytes()).is_some()
+}
+
+/// What a server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The address, and for how many seconds it is good.
+    Address(IpAddr, u32),
+    /// The name has none of this type.
+    NoAddress,
+    /// The server does not tell.
+    Failed(LookupError),
+    /// There is no such name.
+    NoName,
+}
+
+/// Reads the answer to a question of this number for the record `kind` of `name`. `None`: it is none.
+#[inline(never)]
+pub(crate) fn read(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Answer> {
+    let Header { id: answered, flags, counts } = Header::read(message)?;
+    if answered != id || flags & (RESPONSE | OPCODE) != RESPONSE || counts[0] != 1 {
+        return None;
+    }
+    let mut reader = Reader::new(message);
+    let question = reader.question()?;
+    if (question.kind, question.class & CLASS) != (kind, IN)
+        || !same_name(&mut Labels::new(message, question.name), &mut Labels::new(name, 0))
+    {
+        return None;
+    }
+    match flags & RCODE {
+        0 => {}
+        NO_NAME => return Some(Answer::NoName),
+        _ => return Some(Answer::Failed(LookupError::Refused)),
+    }
+    // The name whose record is looked for: the question's, or that for which it is an alias (RFC 1034 3.6.2).
+    let (mut wanted, mut good_for) = (question.name, u32::MAX);
+    'alias: for _ in 0..=DNS_ALIASES {
+        let mut answers = reader.clone();
+        for _ in 0..counts[1] {
+            let record = answers.record()?;
+            let named = record.class & CLASS == IN
+                && same_name(
+                    &mut Labels::new(message, record.name),
+                    &mut Labels::new(message, wanted),
+                );
+            if !named {
+                continue;
+            }
+            if record.kind == kind {
+                if let Some(address) = address(kind, record.data) {
+                    return Some(Answer::Address(address, good_for.min(record.ttl)));
+                }
+            } else if record.kind == CNAME {
+                good_for = good_for.min(record.ttl);
+                wanted = record.data_at;
+                continue 'alias;
+            }
+        }
+        break;
+    }
+    let cut = flags & TRUNCATED != 0;
+    Some(if cut { Answer::Failed(LookupError::Truncated) } else { Answer::NoAddress })
+}
+
+/// The address in a record, if it is one that a host may have on a network.
+fn address(kind: u16, data: &[u8]) -> Option<IpAddr> {
+    let address = match kind {
+        A => IpAddr::from(<[u8; 4]>::try_from(data).ok()?),
+        AAAA => IpAddr::from(<[u8; 16]>::try_from(data).ok()?),
+        _ => return None,
+    };
+    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    let host = !(address.is_unspecified() || address.is_multicast() || address.is_loopback());
+    (host && !broadcast).then_some(address)
+}

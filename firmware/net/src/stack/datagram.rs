@@ -1,0 +1,141 @@
+//! Datagrams of the stack's own, without a socket: written into the frame, and read where they came in.
+//!
+//! Names are asked for with them, and told. They need no buffers; what the device has no room for is written anew.
+
+use smoltcp::phy::{Device, TxToken};
+#[cfg(any(feature = "dns", feature = "mdns"))]
+use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{
+    EthernetAddress, IpAddress, IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr,
+};
+
+#[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
+use smoltcp::wire::Ipv6Address;
+
+use super::NetStack;
+use crate::frame::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
+
+/// The port of multicast DNS (RFC 6762 3).
+#[cfg(any(feature = "dns", feature = "mdns"))]
+pub(super) const MDNS_PORT: u16 = 5353;
+
+/// Its groups.
+#[cfg(any(feature = "dns", feature = "mdns"))]
+const MDNS_IPV4: Ipv4Address = Ipv4Address::new(224, 0, 0, 251);
+#[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
+pub(super) const MDNS_IPV6: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+
+/// A datagram to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing<'p> {
+    /// Our port.
+    pub(super) from: u16,
+    pub(super) to: IpEndpoint,
+    pub(super) hop_limit: u8,
+    pub(super) payload: &'p [u8],
+}
+
+impl NetStack<'_> {
+    /// The groups of multicast DNS that this stack has an address beside.
+    #[cfg(any(feature = "dns", feature = "mdns"))]
+    pub(super) fn mdns_groups(&self) -> impl Iterator<Item = IpAddress> {
+        let ipv4 = self.interface.ipv4_addr().map(|_| MDNS_IPV4.into());
+        #[cfg(feature = "ipv6")]
+        let ipv6 = self.config.ipv6().map(|_| MDNS_IPV6.into());
+        #[cfg(not(feature = "ipv6"))]
+        let ipv6 = None;
+        [ipv4, ipv6].into_iter().flatten()
+    }
+
+    /// Sends a datagram. `None`: it is not known where to; the caller asks for it with
+    /// [`NetStack::want`]. `Some(false)`: the device refused.
+    #[inline(never)]
+    pub(super) fn send_datagram<D: Device + ?Sized>(
+        &mut self,
+        device: &mut D,
+        datagram: &Outgoing<'_>,
+    ) -> Option<bool> {
+        let to = datagram.to.addr;
+        let mac = match self.mac() {
+            Some(_) => {
+                let hop = self.next_hop(&to);
+                Some(group_mac(&to).or_else(|| self.neighbors.mac(&hop?))?)
+            }
+            None => None,
+        };
+        let Some(token) = device.transmit(self.now) else { return Some(false) };
+        self.emit_datagram(token, datagram, mac);
+        Some(true)
+    }
+
+    /// Sends a datagram to `mac`, where the medium has some.
+    #[inline(never)]
+    pub(super) fn emit_datagram(
+        &mut self,
+        token: impl TxToken,
+        datagram: &Outgoing<'_>,
+        mac: Option<EthernetAddress>,
+    ) {
+        let &Outgoing { from, to, hop_limit, payload } = datagram;
+        let Some(source) = self.interface.get_source_address(&to.addr) else { return };
+        let link = self.mac().zip(mac);
+        let link = link.map(|(own, mac)| Link { source: own, destination: mac });
+        let ip = IpRepr::new(source, to.addr, IpProtocol::Udp, 8 + payload.len(), hop_limit);
+        let begin = if link.is_some() { ETHERNET_HEADER } else { 0 };
+        let (len, checksums) = (begin + ip.buffer_len(), &self.capabilities.checksum);
+        token.consume(len, |frame| {
+            if let Some(link) = link {
+                put_link(frame, link, ethertype(&to.addr));
+            }
+            let frame = &mut frame[begin..];
+            ip.emit(&mut *frame, checksums);
+            UdpRepr { src_port: from, dst_port: to.port }.emit(
+                &mut UdpPacket::new_unchecked(&mut frame[ip.header_len()..]),
+                &source,
+                &to.addr,
+                payload.len(),
+                |room| room.copy_from_slice(payload),
+                checksums,
+            );
+        });
+        self.counters.count_frame(len);
+        if to.addr.is_multicast() {
+            self.spoke();
+        }
+    }
+
+    /// The ports and the payload of a datagram that is whole. One that is not is counted.
+    #[inline(never)]
+    pub(super) fn open_datagram<'p>(
+        &mut self,
+        packet: &Packet<'p>,
+    ) -> Option<(u16, u16, &'p [u8])> {
+        let checksums = &self.capabilities.checksum;
+        let sound = packet.is_sound(checksums.ipv4.rx());
+        let datagram = UdpPacket::new_checked(packet.payload).ok().filter(|datagram| {
+            sound
+                && UdpRepr::parse(datagram, &packet.source, &packet.destination, checksums).is_ok()
+        });
+        let Some(datagram) = datagram else {
+            self.drop_malformed();
+            return None;
+        };
+        Some((datagram.src_port(), datagram.dst_port(), datagram.payload()))
+    }
+}
+
+/// Where a group is on Ethernet (RFC 1112 6.4, RFC 2464 7).
+fn group_mac(address: &IpAddress) -> Option<EthernetAddress> {
+    match address {
+        IpAddress::Ipv4(address) if address.is_multicast() => {
+            let [_, b, c, d] = address.octets();
+            Some(EthernetAddress([0x01, 0x00, 0x5e, b & 0x7f, c, d]))
+        }
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(address) if address.is_multicast() => {
+            let [.., a, b, c, d] = address.octets();
+            Some(EthernetAddress([0x33, 0x33, a, b, c, d]))
+        }
+        _ => None,
+    }
+}
