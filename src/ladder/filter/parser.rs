@@ -83,7 +83,9 @@ impl<'a> Parser<'a> {
     /// The next piece is wrong, or missing.
     fn wrong(&self, remedy: impl Into<String>) -> FilterError {
         let end = self.text.trim_end().len();
-        let gap = if end == 0 { 0 } else { end + usize::from(end < self.text.len()) };
+        // Behind one space, which may be any.
+        let space = self.text[end..].chars().next().map_or(0, char::len_utf8);
+        let gap = if end == 0 { 0 } else { end + space };
         let at = self.peek().map_or((gap, gap), |token| (token.at, token.at + token.text.len()));
         FilterError { text: self.text.to_string(), at, remedy: remedy.into() }
     }

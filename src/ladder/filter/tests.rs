@@ -168,6 +168,11 @@ fn what_is_wrong_is_pointed_at_with_what_would_be_right() {
 fn wide_characters_do_not_move_the_pointer() {
     let text = "tcp 接口 x".parse::<Filter>().unwrap_err().to_string();
     assert!(text.ends_with("\n  tcp 接口 x\n      ^^^^"), "{text}");
+    // What is missing is missed behind a space of any kind.
+    for space in ["", " ", "\u{a0}", "\u{3000}\u{3000}"] {
+        let error = format!("tcp and{space}").parse::<Filter>().unwrap_err();
+        assert_eq!(error.column(), if space.is_empty() { 8 } else { 9 }, "{error}");
+    }
 }
 
 #[test]
