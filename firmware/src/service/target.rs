@@ -1,7 +1,7 @@
 //! Where a client connects to: an address, or a host's name.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// A host and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,12 @@ impl Target {
             #[cfg(feature = "dns")]
             Self::Name(_, port) => *port,
         }
+    }
+}
+
+impl<I: Into<IpAddr>> From<(I, u16)> for Target {
+    fn from(end: (I, u16)) -> Self {
+        Self::Address(end.into())
     }
 }
 

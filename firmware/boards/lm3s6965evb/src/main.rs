@@ -45,7 +45,8 @@ fn start() -> Result<Port, &'static str> {
     let counter = SysTick::start(chip.syst);
     let hardware = Hardware::new(chip.led, chip.adc, chip.timer, chip.mac);
     let net = CONFIG.net(NAME, &hardware);
-    let fifo = Stellaris::new(chip.ethernet, net.mac(), cfg!(any(feature = "ipv6", feature = "mdns")));
+    let fifo =
+        Stellaris::new(chip.ethernet, net.mac(), cfg!(any(feature = "ipv6", feature = "mdns")));
     Ok(Parts {
         net,
         telemetry: CONFIG.telemetry,

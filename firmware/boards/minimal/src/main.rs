@@ -17,7 +17,6 @@ mod itm;
 mod mac;
 mod vectors;
 
-use core::net::SocketAddr;
 use core::panic::PanicInfo;
 
 use cortex_m::Peripherals;
@@ -87,7 +86,7 @@ fn boot(
             &NET,
             ServiceConfig {
                 name: "minimal".try_into().unwrap_or_default(),
-                telemetry: Some(SocketAddr::from(([192, 0, 2, 2], 9000)).into()),
+                telemetry: Some(([192, 0, 2, 2], 9000).into()),
             },
             Hardware::default(),
             mac,

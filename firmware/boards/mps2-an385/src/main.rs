@@ -43,8 +43,9 @@ fn start() -> Result<Port, &'static str> {
     let counter = SysTick::start(chip.syst);
     let hardware = Hardware::new(chip.leds, &mut chip.ethernet);
     let net = CONFIG.net(NAME, &hardware);
-    let fifo = Lan9118::new(chip.ethernet, net.mac(), cfg!(any(feature = "ipv6", feature = "mdns")))
-        .map_err(lan9118::Error::message)?;
+    let fifo =
+        Lan9118::new(chip.ethernet, net.mac(), cfg!(any(feature = "ipv6", feature = "mdns")))
+            .map_err(lan9118::Error::message)?;
     Ok(Parts {
         net,
         telemetry: CONFIG.telemetry,
