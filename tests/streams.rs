@@ -215,7 +215,7 @@ fn a_ladder_reads_standard_input_and_writes_documents_to_standard_output() {
     let empty = fed(plain(&["-"]), b"");
     assert_eq!(empty.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&empty.stderr);
-    assert!(errors.starts_with("tapboard: standard input: it is neither"), "{errors}");
+    assert!(errors.starts_with("tapboard: standard input: it is empty, "), "{errors}");
 }
 
 #[test]

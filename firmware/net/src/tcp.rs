@@ -281,7 +281,9 @@ impl<'a> Pool<'a> {
     /// (RFC 9293 3.10.7.3). smoltcp does not look at that if it has a FIN.
     pub(crate) fn is_stray(&self, index: usize, segment: &Segment<'_>) -> bool {
         let waits = self.socket(index).state() == State::SynSent;
-        let other = segment.ack.is_some() && segment.ack != self.slots[index].tcb.snd_max();
+        // Before our SYN has left, nobody can know of it: that is dropped.
+        let snd_max = self.slots[index].tcb.snd_max();
+        let other = snd_max.is_some() && segment.ack.is_some() && segment.ack != snd_max;
         waits && segment.fin && other
     }
 
