@@ -146,6 +146,8 @@ fn receive(
                 received = end;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            // A signal, such as a stop from a terminal.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(format!("after {received} bytes: {error}")),
         }
     }
