@@ -80,10 +80,11 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Whether its ends have ports.
+    /// Whether its ends have ports, and they are known: a frame may be cut before them.
     #[must_use]
     pub const fn has_ports(&self) -> bool {
-        matches!(self.protocol, Protocol::Ip(6 | 17))
+        let known = self.ends[0].port() != 0 || self.ends[1].port() != 0;
+        known && matches!(self.protocol, Protocol::Ip(6 | 17))
     }
 
     /// An end by name: with its port if it has one.

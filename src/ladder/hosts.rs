@@ -6,7 +6,7 @@
 //! loopback, where both ends have one address, each end of a conversation is a host. At most [`HOSTS_KNOWN_MAX`]
 //! are told apart. Which column a host has is told by [`Lanes`]; it is never moved, and the board's is the first.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use foldhash::{HashMap, HashMapExt};
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
@@ -63,10 +63,12 @@ struct Party {
     ip: Option<IpAddr>,
     /// Set if both ends have the same address.
     endpoint: Option<SocketAddr>,
+    /// One host and no group, whatever its address looks like: it sends, or a connection leads there.
+    single: bool,
 }
 
 impl Party {
-    const NOBODY: Self = Self { mac: None, ip: None, endpoint: None };
+    const NOBODY: Self = Self { mac: None, ip: None, endpoint: None, single: false };
 }
 
 /// The first host of a MAC address.
@@ -160,11 +162,12 @@ impl Hosts {
         let (source, destination) = addresses;
         let ports = endpoints(&packet.summary).filter(|(from, to)| from.ip() == to.ip());
         let (near, far) = ports.unzip();
-        let sender = Party { mac: packet.from, ip: source, endpoint: near };
+        let sender = Party { mac: packet.from, ip: source, endpoint: near, single: true };
         let receiver = Party {
             mac: packet.to.filter(EthernetAddress::is_unicast),
             ip: destination,
             endpoint: far,
+            single: matches!(packet.summary, PacketSummary::Tcp(_)),
         };
         let to_group = packet.to.is_some() && receiver.mac.is_none();
         match direction {
@@ -246,7 +249,7 @@ impl Hosts {
     /// Where a frame goes: to its receiver; of a group towards the address that is asked for, if it is known, or to
     /// the only other host, or else to all.
     fn receiver(&mut self, from: usize, end: Party, to_group: bool) -> Receiver {
-        let asked = end.ip.filter(|ip| !ip.is_multicast() && !is_broadcast(*ip));
+        let asked = end.ip.filter(|&ip| !self.is_group(ip, end));
         if end.mac.is_some() || (!to_group && asked.is_some()) {
             return Receiver::Host(self.find(end));
         }
@@ -265,10 +268,17 @@ impl Hosts {
         }
     }
 
+    /// Whether an end's address is that of a group, as far as can be told: a host of a network of less than 24 bits may have
+    /// one that ends like a broadcast's.
+    fn is_group(&self, ip: IpAddr, end: Party) -> bool {
+        let limited = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        let host = end.single || self.by_address.contains_key(&ip);
+        ip.is_multicast() || limited || (is_broadcast(ip) && !host)
+    }
+
     /// The host of an end that is not known to be the board.
     fn find(&mut self, end: Party) -> usize {
-        let no_host = |ip: &IpAddr| ip.is_unspecified() || ip.is_multicast() || is_broadcast(*ip);
-        let ip = end.ip.filter(|ip| !no_host(ip));
+        let ip = end.ip.filter(|&ip| !ip.is_unspecified() && !self.is_group(ip, end));
         let end = Party { ip, ..end };
         if let Some(endpoint) = end.endpoint {
             if let Some(&index) = self.by_endpoint.get(&endpoint) {
@@ -386,7 +396,8 @@ pub(super) fn group(summary: &PacketSummary) -> Option<IpAddr> {
     if matches!(summary, PacketSummary::Icmp { message: Icmp::WhoHas(_), .. }) {
         return None;
     }
-    addresses(summary).1.filter(|ip| ip.is_multicast() || is_broadcast(*ip))
+    let single = matches!(summary, PacketSummary::Tcp(_));
+    addresses(summary).1.filter(|ip| ip.is_multicast() || (is_broadcast(*ip) && !single))
 }
 
 /// Sender and receiver with their ports.

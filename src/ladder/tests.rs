@@ -51,6 +51,19 @@ fn packet(source: &str, destination: &str) -> PacketSummary {
     PacketSummary::Ip { source: ip(source), destination: ip(destination), protocol: 99 }
 }
 
+/// As a host of a network of 22 bits may have one; without MAC addresses, nothing else tells.
+#[test]
+fn an_address_that_ends_like_a_broadcast_may_be_a_hosts() {
+    let mut hosts = Hosts::default();
+    let mut ends = |from: &str, to: &str| ends(&mut hosts, None, &[], &packet(from, to));
+    assert_eq!(ends("10.1.3.4", "10.1.0.255"), (0, To::Nobody), "nobody has heard of it");
+    assert_eq!(ends("10.1.0.255", "10.1.3.4"), (1, To::Column(0)));
+    assert_eq!(ends("10.1.2.255", "10.1.3.4"), (2, To::Column(0)));
+    assert_eq!(ends("10.1.3.4", "10.1.0.255"), (0, To::Column(1)));
+    assert_ne!(ends("10.1.3.4", "255.255.255.255").1, To::Column(1));
+    assert_eq!(hosts.titles(), ["10.1.3.4", "10.1.0.255", "10.1.2.255"]);
+}
+
 #[test]
 fn the_board_is_left_whoever_speaks_first() {
     for to in [BOARD_NET.mac(), BROADCAST] {

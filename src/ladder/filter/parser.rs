@@ -18,6 +18,9 @@ const DEPTH_MAX: usize = 64;
 const TESTS: &str = "host, net, port, conversation, frame, time, vlan, a protocol as tcp, udp, icmp, arp or dns, \
                      marked, retransmission or dropped";
 
+/// What is left out most often, by those who know tcpdump's filters.
+const JOINED: &str = "; tests are joined, as tcp and port 80";
+
 /// Reads a whole filter.
 pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
     // A line that can be shown with what is wrong in it.
@@ -29,7 +32,9 @@ pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
         Some(Token { text: ")", .. }) => {
             Err(parser.wrong("there is no ( before this; leave it out"))
         }
-        Some(_) => Err(parser.wrong("and, or, or the end of the filter was to come here")),
+        Some(_) => {
+            Err(parser.wrong(format!("and, or, or the end of the filter was to come here{JOINED}")))
+        }
     }
 }
 
@@ -122,7 +127,7 @@ impl<'a> Parser<'a> {
         } else if self.take(&["("]).is_some() {
             let node = self.any()?;
             if self.take(&[")"]).is_none() {
-                return Err(self.wrong("and, or, or ) was to come here"));
+                return Err(self.wrong(format!("and, or, or ) was to come here{JOINED}")));
             }
             node
         } else {
@@ -153,7 +158,7 @@ impl<'a> Parser<'a> {
             return Ok(Test::Port(end, *ports.start() as u16..=*ports.end() as u16));
         }
         if end != End::Either {
-            return Err(self.wrong("host, net or port was to come here"));
+            return Err(self.wrong("host, net or port was to come here, as src host 192.0.2.1"));
         }
         if self.take(&["conversation"]).is_some() {
             let remedy = "a conversation is its number in --list, or a range of two as 3-5";
@@ -179,8 +184,10 @@ impl<'a> Parser<'a> {
         };
         let Some(test) = words::test(token.text) else {
             let like = like(token.text);
-            let like = like.map(|word| format!("did you mean {word}? ")).unwrap_or_default();
-            return Err(self.wrong(format!("{like}A test was to come here: {TESTS}")));
+            return Err(self.wrong(match like {
+                Some(word) => format!("did you mean {word}? A test was to come here: {TESTS}"),
+                None => format!("a test was to come here: {TESTS}"),
+            }));
         };
         self.at = token.at + token.text.len();
         Ok(test)
