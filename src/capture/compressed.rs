@@ -70,10 +70,19 @@ impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(from) => from.read(out),
-            Self::Gzip(from) => from.read(out),
+            Self::Gzip(from) => from.read(out).map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => damaged("gzip"),
+                _ => error,
+            }),
             Self::Zstd(from) => from.read(out),
         }
     }
+}
+
+/// The error of data that `program` has packed, and something has changed since. What was before that has been read.
+fn damaged(program: &str) -> io::Error {
+    let remedy = format!("its {program} data is damaged from here on; copy the file anew");
+    io::Error::new(io::ErrorKind::InvalidData, remedy)
 }
 
 /// One zstd frame after another. What was unpacked before a damage, or where the file was cut, comes before the error.
@@ -101,8 +110,11 @@ impl<R: BufRead> Zstd<R> {
     /// A file that is cut within a frame ends there, as one that is not compressed does.
     fn error(&mut self, error: &FrameDecoderError) -> io::Error {
         let cut = self.from.fill_buf().is_ok_and(<[u8]>::is_empty);
-        let kind = if cut { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
-        io::Error::new(kind, error.to_string())
+        if cut {
+            io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string())
+        } else {
+            damaged("zstd")
+        }
     }
 
     /// Begins the next frame; `false` at the end of the file.
