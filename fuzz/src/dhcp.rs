@@ -5,125 +5,64 @@
 //! - if the board says more than a few frames a second in the long run;
 //! - if it has no address an hour after everybody has fallen silent.
 
-use std::collections::VecDeque;
-
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, DhcpMessageType, DhcpOption, DhcpPacket, DhcpRepr,
     EthernetAddress, EthernetFrame, EthernetProtocol, Ipv4Address,
 };
 use tapboard_firmware::config::DATAGRAM_SIZE;
-use tapboard_firmware::netstat::{Introspect, Origin};
+use tapboard_firmware::netstat::Origin;
 use tapboard_firmware::{BOARD_NET, BoardSockets, NetStack};
 
-use super::frames::{Datagram, asked_for, endpoint, fix_checksums, neighbor_answer};
+use super::alone::{Alone, Rules};
+use super::frames::{Datagram, endpoint, fix_checksums};
 use super::input::Input;
 use super::memory::Memory;
 use super::nic::Nic;
 
 /// Frames a second in the long run: renewals at their fastest, probes, and questions for who is gone.
 const FRAMES_PER_S: u64 = 6;
-/// And at once.
+/// And at once, and for each frame that comes in.
 const BURST: u64 = 200;
+const FOR_EACH: u64 = 4;
 /// How long an address is probed at the longest.
 const PROBED: Duration = Duration::from_secs(8);
 /// How long it takes to choose an address at the longest, with ten conflicts before it, seconds.
 const SETTLED_S: u32 = 100;
 
+/// What holds at any time.
+fn check(stack: &NetStack<'_>, now: Instant) {
+    let config = stack.config();
+    let Some(own) = config.ipv4() else {
+        assert!(stack.lease().is_none());
+        return;
+    };
+    match stack.ipv4_origin() {
+        Some(Origin::Dhcp) => {
+            let lease = stack.lease().expect("an address in use is leased");
+            assert!(now < lease.expires && lease.address == own, "{own}: {lease:?}");
+        }
+        Some(Origin::LinkLocal) => assert!(own.address().is_link_local(), "{own}"),
+        origin => assert_eq!((origin, config.dhcp()), (Some(Origin::Static), false)),
+    }
+}
+
 /// The board and who answers it.
 struct World<'a> {
-    now: Instant,
-    stack: NetStack<'a>,
-    nic: Nic,
-    next: Option<Instant>,
-    /// The clients' last messages.
-    heard: VecDeque<Vec<u8>>,
-    /// Frames of the board until now.
-    sent: u64,
-    began: Instant,
-    /// Frames that came in, each of which may be answered.
-    given: u64,
+    board: Alone<'a>,
 }
 
 impl World<'_> {
-    /// Polls until the board has enough.
-    fn turn(&mut self) {
-        for round in 0.. {
-            assert!(round < 1000, "the board never has enough at {}", self.now);
-            let next = self.stack.poll(self.now, &mut self.nic);
-            assert!(next.is_none_or(|next| next >= self.now), "polled in the past");
-            self.next = next;
-            let sent = std::mem::take(&mut self.nic.from_board);
-            self.sent += sent.len() as u64;
-            for frame in sent {
-                // Whatever it sends is sound.
-                if let Some(datagram) = Datagram::parse(&frame) {
-                    if datagram.to.port == 67 {
-                        self.heard.push_back(datagram.payload);
-                    }
-                } else if let Some(address) = asked_for(&frame) {
-                    self.give(neighbor_answer(address));
-                }
-            }
-            while self.heard.len() > 4 {
-                self.heard.pop_front();
-            }
-            if self.nic.to_board.is_empty() && next.is_none_or(|next| next > self.now) {
-                break;
-            }
-        }
-        self.check();
-    }
-
-    fn give(&mut self, frame: Vec<u8>) {
-        self.given += 1;
-        self.nic.to_board.push_back(frame);
-    }
-
-    /// What holds at any time.
-    fn check(&self) {
-        let config = self.stack.config();
-        let elapsed = (self.now - self.began).secs();
-        let bound = BURST + elapsed * FRAMES_PER_S + 4 * self.given;
-        assert!(self.sent <= bound, "{} frames for {} and {elapsed} s", self.sent, self.given);
-        for index in (0..).take_while(|index| self.stack.fact(*index).is_some()) {
-            let _ = self.stack.fact(index).map(|fact| fact.to_string());
-        }
-        let Some(own) = config.ipv4() else {
-            assert!(self.stack.lease().is_none());
-            return;
-        };
-        match self.stack.ipv4_origin() {
-            Some(Origin::Dhcp) => {
-                let lease = self.stack.lease().expect("an address in use is leased");
-                assert!(self.now < lease.expires && lease.address == own, "{own}: {lease:?}");
-            }
-            Some(Origin::LinkLocal) => assert!(own.address().is_link_local(), "{own}"),
-            origin => assert_eq!((origin, config.dhcp()), (Some(Origin::Static), false)),
-        }
-    }
-
-    /// Lets time pass.
-    fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some(next) = self.next.filter(|next| *next <= end) {
-            self.now = next;
-            self.turn();
-        }
-        self.now = end;
-        self.turn();
-    }
-
     fn step(&mut self, input: &mut Input<'_>) {
         match input.below(16) {
             0..=6 => self.answer(input),
             7..=9 => {
                 let times = [1, 10, 1000, 3000, 9000, 20_000, 70_000, 600_000, 4_000_000];
-                self.pass(Duration::from_millis(input.pick(&times)));
+                self.board.pass(Duration::from_millis(input.pick(&times)));
             }
             10 => {
-                self.given += 1;
-                self.stack.link_up();
+                self.board.provoke();
+                self.board.stack.link_up();
             }
             11 | 12 => self.speak_of_an_address(input),
             13 => {
@@ -132,31 +71,33 @@ impl World<'_> {
                     to: endpoint("255.255.255.255:68"),
                     payload: input.take(300).to_vec(),
                 };
-                self.give(noise.frame());
+                self.board.give(noise.frame());
             }
-            14 => self.nic.room = input.one_in(2).then(|| input.below(3)),
+            14 => self.board.nic.room = input.one_in(2).then(|| input.below(3)),
             _ => {
-                let config = *self.stack.config();
+                let config = *self.board.stack.config();
                 let config = match input.below(8) {
                     0 => config.with_ipv4(BOARD_NET.ipv4().expect("it has one")),
                     1 => config.without_ipv4(),
                     _ => config.with_dhcp(),
                 };
                 // It announces its addresses and asks anew.
-                self.given += 1;
-                self.stack.reconfigure(&config);
+                self.board.provoke();
+                self.board.stack.reconfigure(&config);
             }
         }
-        self.turn();
+        self.board.turn();
     }
 
     /// A server's answer to one of the last messages.
     fn answer(&mut self, input: &mut Input<'_>) {
-        let number = input.below(self.heard.len().max(1));
-        let Some(message) = self.heard.get(self.heard.len().wrapping_sub(1 + number)) else {
+        let number = input.below(self.board.heard.len().max(1));
+        let Some(message) = self.board.heard.get(self.board.heard.len().wrapping_sub(1 + number))
+        else {
             return;
         };
-        let packet = DhcpPacket::new_checked(&message[..]).expect("its own message is whole");
+        let packet =
+            DhcpPacket::new_checked(&message.payload[..]).expect("its own message is whole");
         let request = DhcpRepr::parse(&packet).expect("and sound");
         let usual = match request.message_type {
             DhcpMessageType::Discover => DhcpMessageType::Offer,
@@ -234,12 +175,12 @@ impl World<'_> {
                 fix_checksums(&mut frame);
             }
         }
-        self.give(frame);
+        self.board.give(frame);
     }
 
     /// ARP about an address that the board has, wants, or may choose: an announcement or a probe.
     fn speak_of_an_address(&mut self, input: &mut Input<'_>) {
-        let own = self.stack.config().ipv4().map(|own| own.address());
+        let own = self.board.stack.config().ipv4().map(|own| own.address());
         let last = 50 + input.byte() % 4;
         let address = own.filter(|_| !input.one_in(2)).unwrap_or(Ipv4Address::new(192, 0, 2, last));
         let owner = if input.one_in(2) { address } else { Ipv4Address::UNSPECIFIED };
@@ -257,7 +198,7 @@ impl World<'_> {
         ethernet.set_dst_addr(EthernetAddress::BROADCAST);
         ethernet.set_ethertype(EthernetProtocol::Arp);
         arp.emit(&mut ArpPacket::new_unchecked(ethernet.payload_mut()));
-        self.give(frame);
+        self.board.give(frame);
     }
 }
 
@@ -275,34 +216,34 @@ pub fn run(program: &[u8]) -> bool {
     let config = BOARD_NET.with_dhcp().with_hostname("board");
     let entropy = u64::from(input.byte());
     let stack = NetStack::new(&config, &mut nic, now, entropy, memory.buffers(), &mut sockets);
-    let heard = VecDeque::new();
-    let mut world = World { now, stack, nic, next: None, heard, sent: 0, began: now, given: 0 };
+    let hears = |datagram: &Datagram| datagram.to.port == 67;
+    let rules = Rules { frames: [FRAMES_PER_S, BURST, FOR_EACH], hears, check };
+    let mut world = World { board: Alone::new(stack, nic, now, rules) };
     let mut leased = false;
-    world.turn();
     if !input.one_in(4) {
         // Behind the last byte of a program, all is as it should be.
         for _ in 0..2 {
             world.answer(&mut Input::new(&[]));
-            world.turn();
+            world.board.turn();
         }
-        world.pass(PROBED);
-        leased = world.stack.lease().is_some();
+        world.board.pass(PROBED);
+        leased = world.board.stack.lease().is_some();
         assert!(leased, "no lease from a good server");
     }
     while !input.is_empty() {
         world.step(&mut input);
-        leased |= world.stack.lease().is_some();
+        leased |= world.board.stack.lease().is_some();
     }
-    world.nic.room = None;
-    world.stack.reconfigure(&config);
-    world.turn();
-    world.pass(Duration::from_secs(3600));
+    world.board.nic.room = None;
+    world.board.stack.reconfigure(&config);
+    world.board.turn();
+    world.board.pass(Duration::from_secs(3600));
     // A long lease may have ended just now.
     for _ in 0..SETTLED_S {
-        if world.stack.config().ipv4().is_some() {
+        if world.board.stack.config().ipv4().is_some() {
             return leased;
         }
-        world.pass(Duration::from_secs(1));
+        world.board.pass(Duration::from_secs(1));
     }
     panic!("no address after an hour of silence");
 }

@@ -21,6 +21,7 @@
 //! [`NetStack`]: tapboard_firmware::NetStack
 
 mod address;
+mod alone;
 pub mod dhcp;
 mod edit;
 pub mod firmware;

@@ -5,24 +5,24 @@
 //! up when everybody has been silent for a minute.
 
 use core::net::IpAddr;
-use std::collections::VecDeque;
 
 use embedded_nal::{AddrType, nb};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use tapboard_firmware::config::DATAGRAM_SIZE;
 use tapboard_firmware::mdns::Service;
-use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{BOARD_NET, BoardSockets, NetConfig, NetStack};
 
-use super::frames::{Datagram, asked_for, endpoint, neighbor_answer};
+use super::alone::{Alone, Rules};
+use super::frames::{Datagram, endpoint};
 use super::input::Input;
 use super::memory::Memory;
 use super::nic::Nic;
 
-/// Frames a second in the long run, and at once.
+/// Frames a second in the long run, at once, and for each that comes in.
 const FRAMES_PER_S: u64 = 12;
 const BURST: u64 = 300;
+const FOR_EACH: u64 = 12;
 
 const NAMES: [&str; 4] = ["host.example", "desk.local", "b-2.example.", "board.local"];
 const SERVICES: &[Service] =
@@ -41,15 +41,7 @@ const OWN: [&str; 8] = [
 const TYPES: [u16; 8] = [1, 28, 12, 33, 16, 47, 255, 5];
 
 struct World<'a> {
-    now: Instant,
-    stack: NetStack<'a>,
-    nic: Nic,
-    next: Option<Instant>,
-    /// What the board asked last.
-    asked: VecDeque<Datagram>,
-    sent: u64,
-    began: Instant,
-    given: u64,
+    board: Alone<'a>,
     /// What was answered to what was asked for.
     found: bool,
 }
@@ -111,60 +103,9 @@ fn spoil(input: &mut Input<'_>, message: &mut Vec<u8>) {
 }
 
 impl World<'_> {
-    /// Polls until the board has enough.
-    fn turn(&mut self) {
-        for round in 0.. {
-            assert!(round < 1000, "the board never has enough at {}", self.now);
-            let next = self.stack.poll(self.now, &mut self.nic);
-            assert!(next.is_none_or(|next| next >= self.now), "polled in the past");
-            self.next = next;
-            let sent = std::mem::take(&mut self.nic.from_board);
-            self.sent += sent.len() as u64;
-            for frame in sent {
-                if let Some(datagram) = Datagram::parse(&frame) {
-                    // What is asked of neighbours needs no answer that fits.
-                    if datagram.from.port != 5353 {
-                        self.asked.push_back(datagram);
-                    }
-                } else if let Some(address) = asked_for(&frame) {
-                    self.give(neighbor_answer(address));
-                }
-            }
-            while self.asked.len() > 4 {
-                self.asked.pop_front();
-            }
-            if self.nic.to_board.is_empty() && next.is_none_or(|next| next > self.now) {
-                break;
-            }
-        }
-        let elapsed = (self.now - self.began).secs();
-        let bound = BURST + elapsed * FRAMES_PER_S + 12 * self.given;
-        assert!(self.sent <= bound, "{} frames for {} and {elapsed} s", self.sent, self.given);
-        for index in (0..).take_while(|index| self.stack.fact(*index).is_some()) {
-            let _ = self.stack.fact(index).map(|fact| fact.to_string());
-        }
-        let _ = self.stack.time_of_day();
-    }
-
-    fn give(&mut self, frame: Vec<u8>) {
-        self.given += 1;
-        self.nic.to_board.push_back(frame);
-    }
-
-    /// Lets time pass.
-    fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some(next) = self.next.filter(|next| *next <= end) {
-            self.now = next;
-            self.turn();
-        }
-        self.now = end;
-        self.turn();
-    }
-
     fn resolve(&mut self, name: &str) -> bool {
-        self.given += 1;
-        let result = self.stack.resolve(name, AddrType::Either);
+        self.board.provoke();
+        let result = self.board.stack.resolve(name, AddrType::Either);
         if let Ok(address) = result {
             self.found = true;
             let host = !address.is_unspecified() && !address.is_multicast();
@@ -179,36 +120,40 @@ impl World<'_> {
             5..=8 => self.speak(input),
             9 | 10 => {
                 let times = [0, 10, 100, 300, 1000, 2000, 9000, 70_000, 1_100_000];
-                self.pass(Duration::from_millis(input.pick(&times)));
+                self.board.pass(Duration::from_millis(input.pick(&times)));
             }
             11 | 12 => {
                 self.resolve(input.pick(&NAMES));
             }
             13 => {
-                self.given += 1;
+                self.board.provoke();
                 match input.below(4) {
-                    0 => self.stack.link_up(),
-                    1 => self.stack.withdraw(),
-                    2 => self.stack.reconfigure(&config()),
-                    _ => self.stack.reconfigure(&config().without_ipv4()),
+                    0 => self.board.stack.link_up(),
+                    1 => self.board.stack.withdraw(),
+                    2 => self.board.stack.reconfigure(&config()),
+                    _ => self.board.stack.reconfigure(&config().without_ipv4()),
                 }
             }
-            14 => self.nic.room = input.one_in(2).then(|| input.below(3)),
+            14 => self.board.nic.room = input.one_in(2).then(|| input.below(3)),
             _ => {
                 let payload = input.take(200).to_vec();
                 let to = input.pick(&["192.0.2.1:5353", "224.0.0.251:5353", "[ff02::fb]:5353"]);
                 let from =
                     if to.starts_with('[') { "[2001:db8::2]:5353" } else { "192.0.2.2:5353" };
-                self.give(Datagram { from: endpoint(from), to: endpoint(to), payload }.frame());
+                self.board
+                    .give(Datagram { from: endpoint(from), to: endpoint(to), payload }.frame());
             }
         }
-        self.turn();
+        self.board.turn();
     }
 
     /// An answer to one of the last questions.
     fn answer(&mut self, input: &mut Input<'_>) {
-        let number = input.below(self.asked.len().max(1));
-        let Some(asked) = self.asked.get(self.asked.len().wrapping_sub(1 + number)) else { return };
+        let number = input.below(self.board.heard.len().max(1));
+        let Some(asked) = self.board.heard.get(self.board.heard.len().wrapping_sub(1 + number))
+        else {
+            return;
+        };
         let (mut from, to, mut payload) = (asked.to, asked.from, asked.payload.clone());
         if from.addr.is_multicast() {
             from.addr = match from.addr {
@@ -251,7 +196,7 @@ impl World<'_> {
         if input.one_in(8) {
             spoil(input, &mut payload);
         }
-        self.give(Datagram { from, to, payload }.frame());
+        self.board.give(Datagram { from, to, payload }.frame());
     }
 
     /// A neighbour's question, or what it says of itself.
@@ -286,7 +231,7 @@ impl World<'_> {
             (host(2).into(), [group, host(1).into()])
         };
         let to = IpEndpoint::new(input.pick(&groups), 5353);
-        self.give(Datagram { from: IpEndpoint::new(from, port), to, payload }.frame());
+        self.board.give(Datagram { from: IpEndpoint::new(from, port), to, payload }.frame());
     }
 }
 
@@ -314,21 +259,29 @@ pub fn run(program: &[u8]) -> bool {
     let entropy = u64::from(input.byte());
     let buffers = memory.buffers();
     let stack = NetStack::new(&config(), &mut nic, now, entropy, buffers, &mut sockets);
-    let asked = VecDeque::new();
-    let mut world =
-        World { now, stack, nic, next: None, asked, sent: 0, began: now, given: 0, found: false };
-    world.turn();
+    let rules = Rules {
+        frames: [FRAMES_PER_S, BURST, FOR_EACH],
+        // What is asked of neighbours needs no answer that fits.
+        hears: |datagram| datagram.from.port != 5353,
+        check: |stack, _| {
+            let _ = stack.time_of_day();
+        },
+    };
+    let mut world = World { board: Alone::new(stack, nic, now, rules), found: false };
     while !input.is_empty() {
         world.step(&mut input);
     }
-    world.nic.room = None;
-    world.turn();
+    world.board.nic.room = None;
+    world.board.turn();
     for name in NAMES {
         // Two are looked up at a time, each for half a minute at the most, and those of before are done first.
-        let begun = world.now;
+        let begun = world.board.now;
         while !world.resolve(name) {
-            world.pass(Duration::from_secs(1));
-            assert!(world.now - begun < Duration::from_secs(150), "{name} is looked up still");
+            world.board.pass(Duration::from_secs(1));
+            assert!(
+                world.board.now - begun < Duration::from_secs(150),
+                "{name} is looked up still"
+            );
         }
     }
     world.found

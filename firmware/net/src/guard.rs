@@ -38,6 +38,15 @@ pub(crate) enum Verdict {
     Begin,
 }
 
+/// Whether a segment that is no SYN acknowledges something else than the SYN of a connection that waits for the answer, so
+/// that it is no connection's (RFC 9293 3.10.7.3). smoltcp does not look at that if it has a FIN.
+pub(crate) fn is_stray(tcb: &Tcb, segment: &Segment<'_>, state: State) -> bool {
+    // Before our SYN has left, nobody can know of it: that is dropped.
+    let snd_max = tcb.snd_max();
+    let other = snd_max.is_some() && segment.ack.is_some() && segment.ack != snd_max;
+    state == State::SynSent && segment.fin && other
+}
+
 /// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
 /// be dropped, whatever the verdict.
 pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) -> Verdict {

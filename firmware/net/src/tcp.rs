@@ -37,7 +37,7 @@ use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::TcpSeqNumber;
 
-use crate::frame::{FourTuple, Segment};
+use crate::frame::FourTuple;
 use crate::limits::{Limits, PROGRESS};
 #[cfg(feature = "async")]
 use crate::wake::TcpWaiters;
@@ -275,16 +275,6 @@ impl<'a> Pool<'a> {
     /// The live connection between these two ends.
     pub(crate) fn find(&self, ends: &FourTuple) -> Option<usize> {
         self.used().find(|&index| self.four_tuple(index).as_ref() == Some(ends))
-    }
-
-    /// Whether a segment that is no SYN acknowledges something else than the SYN of a connection that waits for the answer
-    /// (RFC 9293 3.10.7.3). smoltcp does not look at that if it has a FIN.
-    pub(crate) fn is_stray(&self, index: usize, segment: &Segment<'_>) -> bool {
-        let waits = self.socket(index).state() == State::SynSent;
-        // Before our SYN has left, nobody can know of it: that is dropped.
-        let snd_max = self.slots[index].tcb.snd_max();
-        let other = snd_max.is_some() && segment.ack.is_some() && segment.ack != snd_max;
-        waits && segment.fin && other
     }
 
     /// Whether some connection already uses `port` on this side.

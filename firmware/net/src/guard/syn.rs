@@ -4,7 +4,7 @@
 //! its congestion window in it: a peer that can take 65,535 bytes is never sent less after a loss. Without the option it uses 536
 //! bytes, which is right for IPv4 alone (MUST-15). So such a SYN is made anew, with the smaller of both.
 
-use smoltcp::wire::{IpAddress, TcpRepr};
+use smoltcp::wire::{IpAddress, TCP_HEADER_LEN, TcpRepr};
 
 use crate::frame::Segment;
 
@@ -12,9 +12,6 @@ use crate::frame::Segment;
 const DEFAULT_MSS: u16 = 536;
 #[cfg(feature = "ipv6")]
 const DEFAULT_MSS_IPV6: u16 = 1220;
-
-/// Length of a TCP header without options.
-const HEADER: usize = 20;
 
 /// What smoltcp is to be shown in the place of a SYN that is sound; `None`: the SYN itself. `ip_mtu` is the longest packet,
 /// with its IP header, that the device sends.
@@ -28,7 +25,7 @@ pub(crate) fn with_segment_size(syn: &Segment<'_>, ip_mtu: usize) -> Option<TcpR
         #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]
         _ => return None,
     };
-    let most = ip_mtu.saturating_sub(header + HEADER).min(u16::MAX.into()) as u16;
+    let most = ip_mtu.saturating_sub(header + TCP_HEADER_LEN).min(u16::MAX.into()) as u16;
     // As Linux, a size of nothing is none.
     let size = repr.max_seg_size.filter(|&size| size > 0).unwrap_or(default).min(most);
     if repr.max_seg_size == Some(size) {

@@ -1,152 +1,24 @@
 //! All that a stack can say of itself: its records, each a bit of a set; how they are written, and how they are found in
 //! others' messages.
 
+mod table;
+
+pub(crate) use table::{ANY, NSEC, Owner, PTR, SRV, Set, TXT};
+
 use smoltcp::wire::IpCidr;
 
 use super::Service;
 use crate::dns_message::{A, AAAA, IN, Labels, Reader, Record, Writer, same_name};
-use crate::limits::MDNS_SERVICES;
-
-pub(crate) const PTR: u16 = 12;
-pub(crate) const TXT: u16 = 16;
-pub(crate) const SRV: u16 = 33;
-pub(crate) const NSEC: u16 = 47;
-pub(crate) const ANY: u16 = 255;
+use table::{COUNT, EACH, NSEC_OF_HOST, SERVICES, TABLE, kind, owner, records, service, ttl};
 
 /// Nobody else has a record of this name and type; in a question, an answer to who asks alone will do (RFC 6762 10.2, 5.4).
 pub(crate) const FLUSH: u16 = 0x8000;
 
-/// How long records are good that have an address in them, or a host's name, and all others, seconds (RFC 6762 10).
-const HOST_TTL: u32 = 120;
-const TTL: u32 = 4500;
-/// And at the most for who does not know of multicast DNS (6.7).
+/// How long a record is good at the most for who does not know of multicast DNS (6.7).
 const LEGACY_TTL: u32 = 10;
 
 /// Longest name, label, type, domain, with what SRV has before it.
 const NAME: usize = 6 + 1 + super::LABEL + 24 + 7;
-
-/// The host's record that it has no others, behind those of its addresses.
-const NSEC_OF_HOST: u8 = 3;
-
-/// Where records of services begin, and how many each has.
-const SERVICES: u8 = 4;
-const EACH: u8 = 5;
-
-/// Names that records have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// `local`.
-    Domain,
-    /// The host.
-    Host,
-    /// All types of services (RFC 6763 9).
-    Types,
-    /// A type of service.
-    Type(u8),
-    /// The service of this host.
-    Instance(u8),
-}
-
-impl Owner {
-    const COUNT: usize = 3 + 2 * MDNS_SERVICES;
-
-    const fn index(self) -> usize {
-        match self {
-            Self::Domain => 0,
-            Self::Host => 1,
-            Self::Types => 2,
-            Self::Type(service) => 3 + service as usize,
-            Self::Instance(service) => 3 + MDNS_SERVICES + service as usize,
-        }
-    }
-
-    /// Whether nobody else may have it.
-    const fn is_unique(self) -> bool {
-        matches!(self, Self::Host | Self::Instance(_))
-    }
-}
-
-/// A set of records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Set(pub(crate) u32);
-
-impl Set {
-    pub(crate) const NONE: Self = Self(0);
-
-    pub(crate) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    fn add(&mut self, record: u8) {
-        self.0 |= 1 << record;
-    }
-
-    const fn has(self, record: u8) -> bool {
-        self.0 >> record & 1 == 1
-    }
-
-    /// Whether somebody else may have an answer as well: then ours waits (RFC 6762 6).
-    pub(crate) fn is_shared(self) -> bool {
-        records(self).any(|record| !owner(record).is_unique())
-    }
-}
-
-/// The records of a set.
-fn records(set: Set) -> impl Iterator<Item = u8> {
-    (0..COUNT).filter(move |record| set.has(*record))
-}
-
-/// How many records there can be.
-const COUNT: u8 = SERVICES + EACH * MDNS_SERVICES as u8;
-
-/// Whose each record is, and its type: three addresses of the host, and what else it has not; and of each service two
-/// pointers to it, where it is, its attributes, and what else it has not.
-const TABLE: [(Owner, u16); COUNT as usize] = {
-    let mut table = [(Owner::Host, 0); COUNT as usize];
-    let host = [A, AAAA, AAAA, NSEC];
-    let mut record = 0;
-    while record < SERVICES as usize {
-        table[record] = (Owner::Host, host[record]);
-        record += 1;
-    }
-    let mut service = 0;
-    while service < MDNS_SERVICES as u8 {
-        let instance = Owner::Instance(service);
-        let each = [
-            (Owner::Types, PTR),
-            (Owner::Type(service), PTR),
-            (instance, SRV),
-            (instance, TXT),
-            (instance, NSEC),
-        ];
-        let mut index = 0;
-        while index < EACH as usize {
-            table[record] = each[index];
-            (record, index) = (record + 1, index + 1);
-        }
-        service += 1;
-    }
-    table
-};
-
-/// Whose a record is.
-fn owner(record: u8) -> Owner {
-    TABLE[usize::from(record)].0
-}
-
-/// A record's type.
-fn kind(record: u8) -> u16 {
-    TABLE[usize::from(record)].1
-}
-
-/// The service that a record is about.
-const fn service(record: u8) -> u8 {
-    record.saturating_sub(SERVICES) / EACH
-}
-
-fn ttl(record: u8) -> u32 {
-    if matches!(kind(record), PTR | TXT) { TTL } else { HOST_TTL }
-}
 
 /// For whom records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -522,8 +394,6 @@ impl Records<'_> {
         any && !behind
     }
 }
-
-const _: () = assert!((SERVICES as usize) + (EACH as usize) * MDNS_SERVICES <= 32);
 
 #[cfg(test)]
 mod tests {

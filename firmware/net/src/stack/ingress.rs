@@ -14,6 +14,7 @@ use super::NetStack;
 use super::repair::{self, Before, Problem};
 use super::transmit::{MeteredToken, Sent};
 use crate::frame::{Content, FourTuple, Frame, Link, Packet, Segment};
+use crate::guard::is_stray;
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
 use crate::netstat::Count;
 use crate::tcp::Request;
@@ -238,7 +239,10 @@ impl NetStack<'_> {
                 }
             }
         } else {
-            self.pool.find(&ends).filter(|&index| !self.pool.is_stray(index, segment))
+            self.pool.find(&ends).filter(|&index| {
+                let (tcb, socket) = (&self.pool.slots[index].tcb, self.pool.socket(index));
+                !is_stray(tcb, segment, socket.state())
+            })
         };
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);

@@ -7,13 +7,11 @@
 use smoltcp::phy::Medium;
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::Ipv6Packet;
-use smoltcp::wire::{IpVersion, Ipv4Packet, TcpPacket, TcpSeqNumber};
+use smoltcp::wire::{IpVersion, Ipv4Packet, TCP_HEADER_LEN, TcpPacket, TcpSeqNumber};
 
 use super::replay::Draft;
 use crate::frame::{ETHERNET_HEADER, Frame};
-
-/// Length of a TCP header without options, of which smoltcp has no other than blocks here.
-const HEADER: usize = 20;
+use crate::seq::distance;
 
 /// As many as are told.
 const BLOCKS: u8 = 3;
@@ -34,7 +32,7 @@ pub(crate) type Earlier = [Option<Block>; REMEMBERED];
 pub(crate) const NONE_TOLD: Earlier = [None; REMEMBERED];
 
 /// What an acknowledgement tells.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
     /// What came in twice.
     pub(crate) duplicate: Option<Block>,
@@ -50,7 +48,8 @@ impl Report {
 
     /// Calls `tell` for each block of an acknowledgement of `ack`, of which the `newest` is remembered.
     fn tell(&mut self, ack: TcpSeqNumber, newest: Option<Block>, mut tell: impl FnMut(Block)) {
-        let ahead = |one: u32, other: u32| one.wrapping_sub(other).cast_signed() > 0;
+        let number = |number: u32| TcpSeqNumber(number.cast_signed());
+        let ahead = |one: u32, other: u32| distance(number(one), number(other)) > 0;
         let (earlier, mut kept, mut left) = (self.earlier, 0, BLOCKS);
         self.earlier = NONE_TOLD;
         let all = [self.duplicate, newest].into_iter().chain(earlier);
@@ -91,18 +90,19 @@ impl Draft {
         }
         let newest = segment.sack_ranges()[0];
         let begin = Self::BEGIN + segment.offset;
-        let mut end = begin + HEADER + 4;
+        // smoltcp has no other options here than the blocks.
+        let mut end = begin + TCP_HEADER_LEN + 4;
         report.tell(ack, newest, |(left, right)| {
             self.buffer[end..end + 4].copy_from_slice(&left.to_be_bytes());
             self.buffer[end + 4..end + 8].copy_from_slice(&right.to_be_bytes());
             end += 8;
         });
-        let option = (end - begin - HEADER - 2) as u8;
+        let option = (end - begin - TCP_HEADER_LEN - 2) as u8;
         if option == 2 {
             return;
         }
         // In front of it, two options that say nothing (RFC 2018, appendix A of RFC 7323).
-        self.buffer[begin + HEADER..][..4].copy_from_slice(&[1, 1, 5, option]);
+        self.buffer[begin + TCP_HEADER_LEN..][..4].copy_from_slice(&[1, 1, 5, option]);
         let mut tcp = TcpPacket::new_unchecked(&mut self.buffer[begin..end]);
         tcp.set_header_len((end - begin) as u8);
         if checksum {

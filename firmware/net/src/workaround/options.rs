@@ -4,7 +4,7 @@
 //! nowhere. So it is shown a copy in which such an option is room and nothing else. Cost: a look at each option; for a
 //! broken one, a copy of the frame on the call stack.
 
-use smoltcp::wire::{TcpOption, TcpPacket};
+use smoltcp::wire::{TCP_HEADER_LEN, TcpOption, TcpPacket};
 
 use crate::frame::Segment;
 use crate::limits::FRAME_SIZE;
@@ -12,9 +12,6 @@ use crate::limits::FRAME_SIZE;
 /// Kinds of options that only take room (RFC 9293 3.2).
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
-
-/// Length of a TCP header without options.
-const HEADER: usize = 20;
 
 /// Whether smoltcp could not read all options.
 pub(crate) fn are_broken(segment: &Segment<'_>) -> bool {
@@ -45,7 +42,7 @@ pub(crate) fn without_broken<'b>(
     copy.copy_from_slice(frame);
     let end = segment.offset + segment.packet().into_inner().len();
     let tcp = copy.get_mut(segment.offset..end)?;
-    let options = tcp.get_mut(HEADER..usize::from(segment.packet().header_len()))?;
+    let options = tcp.get_mut(TCP_HEADER_LEN..usize::from(segment.packet().header_len()))?;
     // Each turn takes two bytes of them at least.
     while let Some(begin) = first_broken(options) {
         let broken = &mut options[begin..];

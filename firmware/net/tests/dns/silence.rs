@@ -3,6 +3,17 @@
 use super::server::address;
 use super::*;
 
+/// A board that knows two servers, and both.
+fn two_servers() -> (World, Server, Server) {
+    let mut world = World::ethernet();
+    world.add(&board(&[2, 3]));
+    world.add(&config(2));
+    world.add(&config(3));
+    let first = Server::new(&mut world, 1, 53);
+    let second = Server::new(&mut world, 2, 53);
+    (world, first, second)
+}
+
 #[test]
 fn a_silent_server_is_asked_four_times() {
     let (mut world, mut server) = pair();
@@ -19,12 +30,7 @@ fn a_silent_server_is_asked_four_times() {
 #[test]
 fn the_next_server_is_asked_after_one_that_is_silent_or_cannot_tell() {
     for fails in [false, true] {
-        let mut world = World::ethernet();
-        world.add(&board(&[2, 3]));
-        world.add(&config(2));
-        world.add(&config(3));
-        let mut first = Server::new(&mut world, 1, 53);
-        let mut second = Server::new(&mut world, 2, 53);
+        let (mut world, mut first, mut second) = two_servers();
         let start = world.now;
         let mut turns = 0;
         let found = look_up(
@@ -49,12 +55,7 @@ fn the_next_server_is_asked_after_one_that_is_silent_or_cannot_tell() {
 
 #[test]
 fn one_lost_question_does_not_end_it_when_the_other_server_cannot_tell() {
-    let mut world = World::ethernet();
-    world.add(&board(&[2, 3]));
-    world.add(&config(2));
-    world.add(&config(3));
-    let mut first = Server::new(&mut world, 1, 53);
-    let mut second = Server::new(&mut world, 2, 53);
+    let (mut world, mut first, mut second) = two_servers();
     let mut turns = 0;
     let found = look_up(
         &mut world,
