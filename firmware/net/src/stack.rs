@@ -54,6 +54,8 @@ mod udp;
 #[cfg(feature = "async")]
 mod wake;
 
+use core::hint::black_box;
+
 use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
@@ -305,6 +307,21 @@ impl<'a> NetStack<'a> {
     /// `None`: only a frame gives it work. It is `now` if a budget ran out, a request that waited can have a slot now, or
     /// `application` asked for it.
     pub fn poll_with<D, F>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        application: F,
+    ) -> Option<Instant>
+    where
+        D: Device + ?Sized,
+        F: FnMut(&mut Self, Instant) -> Option<Instant>,
+    {
+        // Should it be a static, as on a board, the compiler need not know: it would write the address of each field into
+        // each function, eight bytes a time, in the place of one register.
+        black_box(self).poll_once(now, device, application)
+    }
+
+    fn poll_once<D, F>(
         &mut self,
         now: Instant,
         device: &mut D,
