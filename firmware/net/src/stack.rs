@@ -392,6 +392,7 @@ impl<'a> NetStack<'a> {
     }
 
     /// A random port of the ephemeral range that nothing on this side uses (RFC 6056 3.3.1).
+    #[inline(never)]
     fn ephemeral_port(&mut self) -> u16 {
         let count = u32::from(u16::MAX - EPHEMERAL_FIRST) + 1;
         loop {
