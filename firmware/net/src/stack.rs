@@ -173,7 +173,7 @@ impl<'a> NetStack<'a> {
         sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
     ) -> Self {
         config.limits().check();
-        let placed = sockets.place(buffers.into(), *config.limits());
+        let placed = sockets.place(buffers.into(), *config.limits(), now);
         Self::over(config, device, now, entropy, placed)
     }
 
@@ -258,7 +258,7 @@ impl<'a> NetStack<'a> {
         self.dirty = true;
         for index in self.pool.used() {
             if !matches!(self.pool.slots[index].phase, Phase::Free | Phase::Aborting) {
-                self.pool.abort(index, self.now);
+                self.pool.abort(index);
             }
         }
     }
@@ -336,7 +336,7 @@ impl<'a> NetStack<'a> {
                 slot.tcb.unpolled(now);
             }
         }
-        self.now = now;
+        (self.now, self.pool.now) = (now, now);
         #[cfg(feature = "async")]
         self.close_dropped();
         self.counters.polls = self.counters.polls.wrapping_add(1);
@@ -350,22 +350,22 @@ impl<'a> NetStack<'a> {
         }
         let more = self.ingress(device);
         self.neighbors.want_nobody();
-        self.pool.expire(now, false, &mut self.counters, &mut None);
+        self.pool.expire(false, &mut self.counters, &mut None);
         self.pool.app_wakeup = false;
         let mut wanted = application(self, now);
         #[cfg(feature = "async")]
         self.touch_waited();
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let mut abandoned = self.reclaim_udp();
-        self.pool.reclaim(now, &mut self.counters, &mut abandoned);
+        self.pool.reclaim(&mut self.counters, &mut abandoned);
         let mut egress = self.egress(device);
         let mut next = abandoned;
-        self.pool.expire(now, true, &mut self.counters, &mut next);
+        self.pool.expire(true, &mut self.counters, &mut next);
         if self.pool.app_wakeup {
             wanted = application(self, now);
             egress = self.egress(device);
             next = abandoned;
-            self.pool.expire(now, true, &mut self.counters, &mut next);
+            self.pool.expire(true, &mut self.counters, &mut next);
         }
         (self.dirty, self.lent) = (false, false);
         for at in [wanted, self.expire_udp()].into_iter().flatten() {
@@ -375,7 +375,7 @@ impl<'a> NetStack<'a> {
         self.next_egress(&egress, &mut next);
         // Last of all: slots may have become free, and a reset leaves with the next poll.
         for port in self.backlog.ports(now) {
-            if let Some(at) = self.pool.relieve(port, now, &mut self.counters) {
+            if let Some(at) = self.pool.relieve(port, &mut self.counters) {
                 sooner(&mut next, at);
             }
         }

@@ -7,6 +7,7 @@
 
 use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::tcp as smol_tcp;
+use smoltcp::time::Instant;
 
 #[cfg(feature = "dhcp")]
 use crate::dhcp::DhcpPlace;
@@ -185,6 +186,7 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
         &'a mut self,
         Buffers { tcp, udp, backlog }: Buffers<'a, BUFFER, DATAGRAMS>,
         limits: Limits,
+        now: Instant,
     ) -> Placed<'a> {
         const { assert!(BUFFER <= TCP_BUFFER_MAX, "a peer could send more than the buffer holds") };
         assert!(tcp.len() == TCP && udp.len() == UDP, "one pair of buffers for each socket");
@@ -198,7 +200,7 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             );
             Slot::new(place, socket)
         });
-        let pool = Pool::new(slots, self.listeners.lend(Listener::new), limits);
+        let pool = Pool::new(slots, self.listeners.lend(Listener::new), limits, now);
         let mut others = SocketSet::new(self.others.lend(SocketStorage::default));
         let udp = self.udp.lend(udp, &mut others);
         Placed {
