@@ -174,19 +174,18 @@ impl<'a> NetStack<'a> {
         slot.first.filter(|_| slot.open && waits())
     }
 
-    pub(super) fn udp_rows(&self) -> impl Iterator<Item = Row> + '_ {
-        let open = (0..self.udp_used).filter(|&index| self.udp[index].open);
-        open.map(|index| {
-            let socket = self.others.get::<udp::Socket<'_>>(self.udp_handle(index));
-            Row {
-                protocol: Protocol::Udp,
-                receive_queue: socket.recv_queue(),
-                send_queue: socket.send_queue(),
-                local_address: None,
-                local_port: socket.endpoint().port,
-                remote: self.udp[index].connected.map(to_socket_addr),
-                state: "",
-            }
+    /// A socket as `netstat` shows it, if it is open.
+    pub(super) fn udp_row(&self, index: usize) -> Option<Row> {
+        let slot = &self.udp[index];
+        let socket = self.others.get::<udp::Socket<'_>>(self.udp_handle(index));
+        slot.open.then(|| Row {
+            protocol: Protocol::Udp,
+            receive_queue: socket.recv_queue(),
+            send_queue: socket.send_queue(),
+            local_address: None,
+            local_port: socket.endpoint().port,
+            remote: slot.connected.map(to_socket_addr),
+            state: "",
         })
     }
 
