@@ -191,8 +191,8 @@ impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(address) => {
-                let [a, b, c, d] = address.octets().map(u32::from);
-                write!(f, "{a}.{b}.{c}.{d}")
+                let [first, second, third, last] = address.octets().map(u32::from);
+                write!(f, "{first}.{second}.{third}.{last}")
             }
             #[cfg(feature = "ipv6")]
             IpAddr::V6(address) => write_ipv6(f, address.segments()),

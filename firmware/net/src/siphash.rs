@@ -1,4 +1,4 @@
-//! `SipHash`-2-4 (Aumasson, Bernstein: *SipHash: a fast short-input PRF*, 2012): who does not know the key can tell
+//! `SipHash`-2-4 (Aumasson, Bernstein: "`SipHash`: a fast short-input PRF", 2012): who does not know the key can tell
 //! nothing of a hash from others.
 //!
 //! By itself and in loops, for it hashes once a connection: the crates unroll it, to 1.2 KiB on a Cortex-M3.
@@ -28,17 +28,17 @@ pub(crate) fn hash([first, second]: [u64; 2], input: &[u8]) -> u64 {
 }
 
 #[inline(never)]
-fn rounds([a, b, c, d]: &mut [u64; 4], count: usize) {
+fn rounds([v0, v1, v2, v3]: &mut [u64; 4], count: usize) {
     for _ in 0..count {
-        *a = a.wrapping_add(*b);
-        *c = c.wrapping_add(*d);
-        *b = b.rotate_left(13) ^ *a;
-        *d = d.rotate_left(16) ^ *c;
-        *a = a.rotate_left(32).wrapping_add(*d);
-        *c = c.wrapping_add(*b);
-        *b = b.rotate_left(17) ^ *c;
-        *d = d.rotate_left(21) ^ *a;
-        *c = c.rotate_left(32);
+        *v0 = v0.wrapping_add(*v1);
+        *v2 = v2.wrapping_add(*v3);
+        *v1 = v1.rotate_left(13) ^ *v0;
+        *v3 = v3.rotate_left(16) ^ *v2;
+        *v0 = v0.rotate_left(32).wrapping_add(*v3);
+        *v2 = v2.wrapping_add(*v1);
+        *v1 = v1.rotate_left(17) ^ *v2;
+        *v3 = v3.rotate_left(21) ^ *v0;
+        *v2 = v2.rotate_left(32);
     }
 }
 

@@ -90,10 +90,35 @@ pub use tcp::TcpSocket;
 pub use udp::UdpSocket;
 
 /// A TCP/IP stack with BSD-like sockets; see the module's documentation.
+// What is used most comes first, in this order: what is near the beginning of a struct takes shorter instructions.
+#[repr(C)]
 pub struct NetStack<'a> {
-    config: NetConfig,
-    interface: Interface,
+    pool: Pool<'a>,
+    now: Instant,
+    /// Some socket of `others` may have something to send.
+    others_queued: bool,
+    /// A call since the last poll may have left something to send.
+    dirty: bool,
+    /// A socket of the user's own was lent since the last poll.
+    lent: bool,
+    #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
+    udp: &'a mut [UdpSlot],
+    /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
+    udp_used: usize,
+    /// The slot that sends first in the next poll.
+    first: usize,
+    /// How many sockets there can be in `others`.
+    places: usize,
+    /// Those of them that the user has added.
+    added: usize,
+    counters: Counters,
     capabilities: DeviceCapabilities,
+    config: NetConfig,
+    rng: Rng,
+    /// For ICMP errors of our own.
+    errors: TokenBucket,
+    backlog: BacklogView<'a>,
+    interface: Interface,
     neighbors: Neighbors,
     identity: Identity,
     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
@@ -109,36 +134,13 @@ pub struct NetStack<'a> {
     /// Random numbers of the secret's that were drawn.
     #[cfg(any(feature = "dns", feature = "sntp"))]
     draws: u32,
-    pool: Pool<'a>,
-    backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
     others: SocketSet<'a>,
-    #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
-    udp: &'a mut [UdpSlot],
-    /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
-    udp_used: usize,
-    /// How many there can be of both.
-    places: usize,
-    /// Those that the user has added.
-    added: usize,
-    /// Some socket of `others` may have something to send.
-    others_queued: bool,
-    /// A call since the last poll may have left something to send.
-    dirty: bool,
-    /// A socket of the user's own was lent since the last poll.
-    lent: bool,
     #[cfg(feature = "multicast")]
     reports: Reports,
     #[cfg(feature = "async")]
     wake: crate::wake::Wake<'a>,
     secret: Secret,
-    /// The slot that sends first in the next poll.
-    first: usize,
-    /// For ICMP errors of our own.
-    errors: TokenBucket,
-    rng: Rng,
-    now: Instant,
-    counters: Counters,
 }
 
 impl core::fmt::Debug for NetStack<'_> {

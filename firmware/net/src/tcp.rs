@@ -211,19 +211,21 @@ pub(crate) enum Request {
 }
 
 #[derive(Debug)]
+// As with the stack, what is used most comes first.
+#[repr(C)]
 pub(crate) struct Pool<'a> {
     pub(crate) slots: &'a mut [Slot<'a>],
-    pub(crate) listeners: &'a mut [Listener],
-    pub(crate) limits: Limits,
     /// Slots from here on are free. The first free one is taken, so that a large pool costs little.
     used: usize,
-    queued: u32,
-    /// When a connection was last evicted, or long before.
-    evicted: Instant,
-    /// The time of this poll.
-    pub(crate) now: Instant,
     /// An `Open` connection ended since the application last ran.
     pub(crate) app_wakeup: bool,
+    /// The time of this poll.
+    pub(crate) now: Instant,
+    pub(crate) listeners: &'a mut [Listener],
+    queued: u32,
+    pub(crate) limits: Limits,
+    /// When a connection was last evicted, or long before.
+    evicted: Instant,
 }
 
 impl<'a> Pool<'a> {
