@@ -200,6 +200,7 @@ impl<'f> Segment<'f> {
     }
 
     /// Whether its checksum is right, or `verify` says that this is the device's to find out.
+    #[inline(never)]
     pub(crate) fn is_sound(&self, verify: bool) -> bool {
         !verify || self.packet().verify_checksum(&self.source.addr, &self.destination.addr)
     }

@@ -171,6 +171,7 @@ mod place;
 pub mod rng;
 mod seq;
 mod shared;
+mod siphash;
 #[cfg(feature = "sntp")]
 mod sntp;
 pub mod stack;

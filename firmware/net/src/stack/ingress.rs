@@ -222,13 +222,13 @@ impl NetStack<'_> {
             self.backlog.take_back(&ends, segment.seq);
             self.pool.find(&ends)
         } else if segment.is_request() {
-            match self.pool.request(&ends, segment.seq, self.now, &mut self.counters) {
+            match self.pool.request(&ends, segment.seq, &mut self.counters) {
                 // Two ends that open towards each other at once (RFC 9293 3.5).
                 Request::Pass => self.pool.find(&ends),
                 Request::Armed(index, last) => {
                     self.backlog.forget(&ends);
                     self.deliver_request(index, last, bytes, link, segment, transmit);
-                    self.pool.progress(self.now, &mut self.counters);
+                    self.pool.progress(&mut self.counters);
                     return;
                 }
                 Request::Drop => {
@@ -252,7 +252,7 @@ impl NetStack<'_> {
             self.reset_without_ack(segment, transmit);
         }
         if self.pool.shaking() {
-            self.pool.progress(self.now, &mut self.counters);
+            self.pool.progress(&mut self.counters);
         }
     }
 

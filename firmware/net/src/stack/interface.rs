@@ -315,15 +315,22 @@ impl NetStack<'_> {
         self.next_hop(address).is_some_and(|hop| same(&hop, address))
     }
 
-    /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
+    /// Where `address` is, if something can be sent there.
     pub(super) fn destination(&self, address: SocketAddr) -> Result<IpEndpoint, Error> {
         let endpoint = to_endpoint(address)?;
+        self.check_reachable(&endpoint.addr)?;
+        Ok(endpoint)
+    }
+
+    /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
+    #[inline(never)]
+    pub(super) fn check_reachable(&self, address: &IpAddress) -> Result<(), Error> {
         let mut own = self.interface.ip_addrs().iter();
-        if let Some(IpCidr::Ipv4(cidr)) = own.find(|cidr| cidr.contains_addr(&endpoint.addr))
-            && cidr.broadcast().map(IpAddress::Ipv4) == Some(endpoint.addr)
+        if let Some(IpCidr::Ipv4(cidr)) = own.find(|cidr| cidr.contains_addr(address))
+            && cidr.broadcast().map(IpAddress::Ipv4) == Some(*address)
         {
             return Err(Error::Unaddressable);
         }
-        self.next_hop(&endpoint.addr).map(|_| endpoint).ok_or(Error::Unaddressable)
+        self.next_hop(address).map(|_| ()).ok_or(Error::Unaddressable)
     }
 }
