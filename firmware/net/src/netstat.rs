@@ -91,6 +91,8 @@ pub enum Origin {
     Static,
     /// It is leased (RFC 2131).
     Dhcp,
+    /// It follows from what a router says (RFC 4862).
+    Slaac,
     /// It is good on this link only: of our own choice, as no server answers (RFC 3927), or an IPv6 one (RFC 4291).
     LinkLocal,
 }
@@ -101,6 +103,7 @@ impl Origin {
         match self {
             Self::Static => "static",
             Self::Dhcp => "dhcp",
+            Self::Slaac => "slaac",
             Self::LinkLocal => "link-local",
         }
     }
@@ -125,6 +128,13 @@ pub enum Fact {
     Mac([u8; 6]),
     /// An address with the length of its network's prefix, and where it is from.
     Address(IpAddr, u8, Origin),
+    /// Of the address before it: for how many seconds new connections are made with it, and for how many it is used at
+    /// all. `None`: for ever.
+    #[cfg(feature = "slaac")]
+    Lifetime(Option<u64>, Option<u64>),
+    /// An address that is not used, for somebody else has it.
+    #[cfg(feature = "slaac")]
+    Duplicate(IpAddr),
     /// The next hop for what is outside the own networks.
     Gateway(IpAddr),
     /// A server for names.
@@ -148,12 +158,32 @@ impl fmt::Display for Fact {
             Self::Address(address, len, origin) => {
                 write!(f, "address  {}/{len} {}", Plain(address), origin.name())
             }
+            #[cfg(feature = "slaac")]
+            Self::Lifetime(preferred, valid) => {
+                write!(f, "lifetime {} preferred, {} valid", Seconds(*preferred), Seconds(*valid))
+            }
+            #[cfg(feature = "slaac")]
+            Self::Duplicate(address) => write!(f, "not used {}, somebody has it", Plain(address)),
             Self::Gateway(address) => write!(f, "gateway  {}", Plain(address)),
             Self::Dns(address) => write!(f, "dns      {}", Plain(address)),
             #[cfg(feature = "mdns")]
             Self::Name(name) => write!(f, "name     {name}.local"),
             Self::Time(address) => write!(f, "ntp      {}", Plain(address)),
             Self::Lease(server, left) => write!(f, "lease    {left} s left, of {}", Plain(server)),
+        }
+    }
+}
+
+/// How long something is good.
+#[cfg(feature = "slaac")]
+struct Seconds(Option<u64>);
+
+#[cfg(feature = "slaac")]
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(seconds) => write!(f, "{seconds} s"),
+            None => f.write_str("for ever"),
         }
     }
 }

@@ -109,6 +109,12 @@ impl NetStack<'_> {
         }
     }
 
+    /// Reports the groups of all our addresses: some of them are new.
+    #[cfg(feature = "slaac")]
+    pub(super) fn report_all(&mut self) {
+        self.membership = Membership { due: Some((self.now, 0)), old: false, only: None };
+    }
+
     /// Makes `next` no later than when a report is due.
     pub(super) fn report_at(&self, next: &mut Option<Instant>) {
         if let (Some((at, _)), Some(_)) = (self.membership.due, self.mac()) {

@@ -204,14 +204,20 @@ impl<'a> NetStack<'a> {
     ) -> nb::Result<(), Error> {
         let endpoint = self.destination(remote)?;
         let headers = if remote.is_ipv4() { 14 + 20 + 8 } else { 14 + 40 + 8 };
+        #[cfg(feature = "slaac")]
+        let longest = self.link_mtu(&endpoint.addr).map_or(FRAME_SIZE, |mtu| 14 + usize::from(mtu));
+        #[cfg(not(feature = "slaac"))]
+        let longest = FRAME_SIZE;
         let slot = &self.udp[index];
         // RFC 1122 4.1.3.5: who asked one of our addresses is answered from it.
         let asked = slot.destination.filter(|_| slot.heard == Some(remote));
         let local_address = asked.and_then(|asked| to_address(asked).ok());
         let local_address = local_address.filter(|&asked| self.is_own(&asked));
+        #[cfg(feature = "slaac")]
+        let local_address = local_address.or_else(|| self.source_for(&endpoint.addr));
         let metadata = udp::UdpMetadata { local_address, ..endpoint.into() };
         let socket = self.udp_socket(index);
-        if buffer.len() > socket.payload_send_capacity().min(FRAME_SIZE - headers) {
+        if buffer.len() > socket.payload_send_capacity().min(longest - headers) {
             return Err(Error::MessageTooLong.into());
         }
         let first = socket.send_queue() == 0;
