@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn without_a_secret_it_is_the_mac_addresses() {
         let identifier = Identifier { mac: MAC, secret: None };
-        assert_eq!(identifier.address(PREFIX, 0), "2001:db8:0:1:0:5eff:fe00:7".parse().unwrap());
+        let expected = Ipv6Address::new(0x2001, 0xdb8, 0, 1, 0, 0x5eff, 0xfe00, 7);
+        assert_eq!(identifier.address(PREFIX, 0), expected);
         assert_eq!(identifier.address(PREFIX, 1), identifier.address(PREFIX, 0));
     }
 
