@@ -128,10 +128,10 @@ pub enum Fact {
     Mac([u8; 6]),
     /// An address with the length of its network's prefix, and where it is from.
     Address(IpAddr, u8, Origin),
-    /// Of the address before it: for how many seconds new connections are made with it, and for how many it is used at
-    /// all. `None`: for ever.
+    /// Of the address before it, unless it is for ever: for how many seconds new connections are made with it, and for how
+    /// many it is used at all.
     #[cfg(feature = "slaac")]
-    Lifetime(Option<u64>, Option<u64>),
+    Lifetime(u32, u32),
     /// An address that is not used, for somebody else has it.
     #[cfg(feature = "slaac")]
     Duplicate(IpAddr),
@@ -160,7 +160,7 @@ impl fmt::Display for Fact {
             }
             #[cfg(feature = "slaac")]
             Self::Lifetime(preferred, valid) => {
-                write!(f, "lifetime {} preferred, {} valid", Seconds(*preferred), Seconds(*valid))
+                write!(f, "lifetime {preferred} s preferred, {valid} s valid")
             }
             #[cfg(feature = "slaac")]
             Self::Duplicate(address) => write!(f, "not used {}, somebody has it", Plain(address)),
@@ -170,20 +170,6 @@ impl fmt::Display for Fact {
             Self::Name(name) => write!(f, "name     {name}.local"),
             Self::Time(address) => write!(f, "ntp      {}", Plain(address)),
             Self::Lease(server, left) => write!(f, "lease    {left} s left, of {}", Plain(server)),
-        }
-    }
-}
-
-/// How long something is good.
-#[cfg(feature = "slaac")]
-struct Seconds(Option<u64>);
-
-#[cfg(feature = "slaac")]
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(seconds) => write!(f, "{seconds} s"),
-            None => f.write_str("for ever"),
         }
     }
 }

@@ -21,8 +21,8 @@ pub(crate) mod address;
 pub(crate) mod routers;
 
 use heapless::Vec;
-use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv6Address, Ipv6Cidr};
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv6Address};
 
 use crate::frame::router::{Advertisement, Advice, Prefix};
 use crate::limits::{
@@ -30,15 +30,46 @@ use crate::limits::{
 };
 use crate::rng::Rng;
 use crate::time::sooner;
-use address::{Address, Identifier, Phase, after, is_over};
+use address::{Address, Identifier, Phase};
 use routers::{Routers, Solicit};
 
 /// A server for names that a router told of, and until when it is good.
 #[derive(Clone, Copy, Debug)]
 struct Server {
     address: Ipv6Address,
-    until: Option<Instant>,
+    until: Second,
     confirmed: bool,
+}
+
+/// The end of a lifetime, in seconds of the stack's own time. The last one never comes: it is the end of what is for ever
+/// (RFC 4861 4.6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Second(u32);
+
+impl Second {
+    /// After so many seconds, of which all ones are for ever. Never later than that.
+    #[inline(never)]
+    pub(crate) fn after(seconds: u32, now: Instant) -> Self {
+        Self((now.secs() as u32).saturating_add(seconds))
+    }
+
+    /// Whether it has come.
+    pub(crate) fn is_over(self, now: Instant) -> bool {
+        self <= Self::after(0, now)
+    }
+
+    /// Seconds until it comes. `None`: it does not.
+    pub(crate) fn left(self, now: Instant) -> Option<u32> {
+        (self.0 < u32::MAX).then(|| self.0.saturating_sub(Self::after(0, now).0))
+    }
+
+    /// Makes `next` no later than that.
+    #[inline(never)]
+    pub(crate) fn sooner(self, next: &mut Option<Instant>) {
+        if self.0 < u32::MAX {
+            sooner(next, Instant::from_secs(self.0));
+        }
+    }
 }
 
 /// What is known of the link, and made of it; see the module's documentation.
@@ -149,16 +180,11 @@ impl Slaac {
     ) {
         let known = self.addresses.iter_mut().find(|address| address.is_of(prefix));
         if let Some(address) = known {
-            address.preferred = after(prefix.preferred, now);
+            address.preferred = Second::after(prefix.preferred, now);
             // Who can send a frame can lengthen an address's life, but not cut it (5.5.3 e).
-            let valid = after(prefix.valid, now);
-            let two_hours = now + Duration::from_secs(VALID_MIN_S.into());
-            let longer = address.valid.zip(valid).is_some_and(|(old, new)| old < new);
-            if longer || prefix.valid > VALID_MIN_S {
-                address.valid = valid;
-            } else if address.valid.is_none_or(|old| old > two_hours) {
-                address.valid = Some(two_hours);
-            }
+            let valid = Second::after(prefix.valid, now);
+            let two_hours = Second::after(VALID_MIN_S, now);
+            address.valid = valid.max(address.valid.min(two_hours));
             address.confirmed = true;
             address.set_on_link(prefix.on_link);
             return;
@@ -169,7 +195,7 @@ impl Slaac {
         if self.addresses.is_full() {
             // One that is not to be used for new connections, nor has old ones, makes room.
             let free = |address: &Address| {
-                is_over(address.preferred, now) && !is_used(address.cidr.address())
+                address.preferred.is_over(now) && !is_used(address.cidr.address())
             };
             let Some(index) = self.addresses.iter().position(free) else { return };
             self.addresses.remove(index);
@@ -184,7 +210,7 @@ impl Slaac {
             let address = Ipv6Address::from(octets);
             let index = self.servers.iter().position(|server| server.address == address);
             let unicast = !address.is_multicast() && !address.is_unspecified();
-            let server = Server { address, until: after(lifetime, now), confirmed: true };
+            let server = Server { address, until: Second::after(lifetime, now), confirmed: true };
             match index {
                 Some(index) if lifetime == 0 => {
                     self.servers.remove(index);
@@ -214,17 +240,26 @@ impl Slaac {
             // There may be room now for what had none.
             self.solicit.resume(now);
         }
-        let mut first = true;
-        let addresses = self.addresses.len();
-        self.addresses.retain(|address| {
-            let stays = !is_over(address.valid, now) && (address.confirmed || !doubted);
-            core::mem::take(&mut first) || stays
-        });
-        self.changed |= self.addresses.len() < addresses;
-        for address in &mut self.addresses {
-            self.changed |= address.expire(now);
+        let mut index = 0;
+        while let Some(address) = self.addresses.get_mut(index) {
+            // The link-local one is nobody's to confirm.
+            let goes = address.valid.is_over(now) || (doubted && index > 0 && !address.confirmed);
+            let deprecated = address.preferred.is_over(now);
+            self.changed |= goes || address.expire(now) || deprecated != address.deprecated;
+            address.deprecated = deprecated;
+            if goes {
+                self.addresses.remove(index);
+            } else {
+                index += 1;
+            }
         }
-        self.servers.retain(|server| !is_over(server.until, now) && (server.confirmed || !doubted));
+        // Those for new connections first.
+        if let [_, one, other] = &mut *self.addresses
+            && one.deprecated > other.deprecated
+        {
+            core::mem::swap(one, other);
+        }
+        self.servers.retain(|server| !server.until.is_over(now) && (server.confirmed || !doubted));
         let had = self.routers.gateway().is_some();
         self.changed |= self.routers.expire(lost, doubted, now);
         if had && self.routers.gateway().is_none() {
@@ -236,9 +271,15 @@ impl Slaac {
     pub(crate) fn next(&self, next: &mut Option<Instant>) {
         for (index, address) in self.addresses.iter().enumerate() {
             address.next(index == 0 || self.link_local().is_some(), next);
+            if !address.deprecated {
+                address.preferred.sooner(next);
+            }
+            address.valid.sooner(next);
         }
-        let at = self.servers.iter().filter_map(|server| server.until);
-        at.chain(self.confirm_at).for_each(|at| sooner(next, at));
+        self.servers.iter().for_each(|server| server.until.sooner(next));
+        if let Some(at) = self.confirm_at {
+            sooner(next, at);
+        }
         self.routers.next(next);
         if let Some(at) = self.solicit.at().filter(|_| self.link_local().is_some()) {
             sooner(next, at);
@@ -281,19 +322,9 @@ impl Slaac {
     }
 
     /// The addresses that are ours, those for new connections first and the link-local one last.
-    pub(crate) fn in_use(&self, now: Instant) -> impl Iterator<Item = &Address> {
-        let ready = |wanted: bool| {
-            let all = self.addresses.iter().skip(1);
-            all.filter(move |own| own.is_ready() && is_over(own.preferred, now) != wanted)
-        };
-        let link_local = self.addresses.first().filter(|address| address.is_ready());
-        ready(true).chain(ready(false)).chain(link_local)
-    }
-
-    /// The address that others are told of: for new connections, and not the link-local one.
-    pub(crate) fn primary(&self, now: Instant) -> Option<Ipv6Cidr> {
-        let mut own = self.in_use(now).map(|own| own.cidr);
-        own.next().filter(|cidr| !cidr.address().is_unicast_link_local())
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = &Address> {
+        let (link_local, rest) = self.addresses.split_at(1.min(self.addresses.len()));
+        rest.iter().chain(link_local).filter(|address| address.is_ready())
     }
 
     /// The address that somebody else has.
@@ -306,9 +337,4 @@ impl Slaac {
     pub(crate) fn name_servers(&self) -> impl Iterator<Item = Ipv6Address> {
         self.servers.iter().map(|server| server.address)
     }
-}
-
-/// How long until `at`, in whole seconds. `None`: for ever.
-pub(crate) fn left_s(at: Option<Instant>, now: Instant) -> Option<u64> {
-    at.map(|at| if at > now { (at - now).secs() } else { 0 })
 }

@@ -1,12 +1,13 @@
 //! An address of one's own making: its interface identifier, whether somebody has it (RFC 4862 5.4), and how long it lives.
 
-use siphasher::sip::SipHasher24;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv6Address, Ipv6Cidr};
 
+use super::Second;
 use crate::frame::router::Prefix;
 use crate::limits::{DUPLICATE_RETRY, IDENTIFIER_RETRIES, NEIGHBOR_ASK, PROBE_DELAY_MS};
 use crate::rng::Rng;
+use crate::tcp::isn::Secret;
 use crate::time::sooner;
 
 /// What the last 64 bits of addresses are made of.
@@ -27,10 +28,9 @@ impl Identifier {
         let id = match self.secret {
             None => [a ^ 2, b, c, 0xff, 0xfe, d, e, f],
             Some(secret) => {
-                let hasher = SipHasher24::new_with_keys(secret, u64::from(taken));
-                let mut input = [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0];
-                input[6..].copy_from_slice(&prefix);
-                let hash = hasher.hash(&input);
+                let mut input = [a, b, c, d, e, f, taken, 0, 0, 0, 0, 0, 0, 0, 0];
+                input[7..].copy_from_slice(&prefix);
+                let hash = Secret::new(secret).hash(&input);
                 let free = if is_reserved(hash) { hash ^ 1 << 63 } else { hash };
                 free.to_be_bytes()
             }
@@ -64,13 +64,13 @@ pub(crate) struct Address {
     pub(crate) cidr: Ipv6Cidr,
     pub(crate) phase: Phase,
     /// Until when it is for new connections.
-    pub(crate) preferred: Option<Instant>,
+    pub(crate) preferred: Second,
     /// Until when it may be used at all.
-    pub(crate) valid: Option<Instant>,
+    pub(crate) valid: Second,
     /// A router has told of it since the link came up.
     pub(crate) confirmed: bool,
-    /// It was told of in `expire` that it is for no new connections.
-    deprecated: bool,
+    /// It was noticed that it is for no new connections any more.
+    pub(crate) deprecated: bool,
     /// How many addresses of this prefix somebody had.
     taken: u8,
 }
@@ -85,8 +85,8 @@ impl Address {
         let mut this = Self {
             cidr: Ipv6Cidr::new(identifier.address(prefix.bits, 0), 64),
             phase: Phase::Ready,
-            preferred: after(prefix.preferred, now),
-            valid: after(prefix.valid, now),
+            preferred: Second::after(prefix.preferred, now),
+            valid: Second::after(prefix.valid, now),
             confirmed: true,
             deprecated: false,
             taken: 0,
@@ -147,43 +147,30 @@ impl Address {
         }
     }
 
-    /// Notes what time has made of it. Says whether that is news.
+    /// Notes what time has made of its phase. Says whether it is ours from now on.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        let deprecated = is_over(self.preferred, now);
-        let mut news = core::mem::replace(&mut self.deprecated, deprecated) != deprecated;
         match self.phase {
             // Nobody has answered in time.
             Phase::Tentative { at, asked: true } if at <= now => {
-                (self.phase, news) = (Phase::Ready, true);
+                self.phase = Phase::Ready;
+                return true;
             }
             Phase::Duplicate { again } if again <= now => {
                 self.phase = Phase::Tentative { at: now, asked: false };
             }
             _ => {}
         }
-        news
+        false
     }
 
-    /// Makes `next` no later than when something is due; without its turn, it is not asked for.
+    /// Makes `next` no later than when its phase is over; without its turn, it is not asked for.
     pub(crate) fn next(&self, turn: bool, next: &mut Option<Instant>) {
-        let preferred = self.preferred.filter(|_| !self.deprecated);
-        let phase = match self.phase {
-            Phase::Tentative { asked: false, .. } if !turn => None,
-            Phase::Tentative { at, .. } | Phase::Duplicate { again: at } => Some(at),
-            Phase::Ready => None,
-        };
-        [preferred, self.valid, phase].into_iter().flatten().for_each(|at| sooner(next, at));
+        match self.phase {
+            Phase::Tentative { asked: false, .. } if !turn => {}
+            Phase::Tentative { at, .. } | Phase::Duplicate { again: at } => sooner(next, at),
+            Phase::Ready => {}
+        }
     }
-}
-
-/// The moment after so many seconds; all ones are for ever (RFC 4861 4.6.2).
-pub(crate) fn after(seconds: u32, now: Instant) -> Option<Instant> {
-    (seconds < u32::MAX).then(|| now + Duration::from_secs(seconds.into()))
-}
-
-/// Whether that moment has come.
-pub(crate) fn is_over(at: Option<Instant>, now: Instant) -> bool {
-    at.is_some_and(|at| at <= now)
 }
 
 #[cfg(test)]

@@ -5,16 +5,16 @@ use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv6Address;
 
+use super::Second;
 use crate::frame::router::Advertisement;
 use crate::limits::{ROUTERS, SOLICIT_FIRST_MS, SOLICIT_MAX_MS};
 use crate::rng::Rng;
-use crate::time::sooner;
 
 /// A router, for as long as it says to be one.
 #[derive(Clone, Copy, Debug)]
 struct Router {
     address: Ipv6Address,
-    until: Instant,
+    until: Second,
     preference: i8,
     /// It has told of itself since the link came up.
     confirmed: bool,
@@ -48,7 +48,7 @@ impl Routers {
     /// Takes in a router's word about itself.
     pub(crate) fn advertised(&mut self, advertisement: &Advertisement<'_>, now: Instant) {
         let &Advertisement { source, lifetime, preference, .. } = advertisement;
-        let until = now + Duration::from_secs(lifetime.into());
+        let until = Second::after(lifetime.into(), now);
         let known = self.all.iter().position(|router| router.address == source);
         match known {
             Some(index) if lifetime == 0 => {
@@ -87,7 +87,7 @@ impl Routers {
     /// Forgets who is no router any more, and chooses. `lost`: the one in use does not answer. `doubted`: nor is it one
     /// who was not heard since the link came up. Says whether another one was chosen.
     pub(crate) fn expire(&mut self, lost: bool, doubted: bool, now: Instant) -> bool {
-        self.all.retain(|router| router.until > now && (router.confirmed || !doubted));
+        self.all.retain(|router| !router.until.is_over(now) && (router.confirmed || !doubted));
         let gateway = self.gateway;
         let is_gateway = |router: &Router| Some(router.address) == gateway;
         if lost {
@@ -107,7 +107,7 @@ impl Routers {
 
     /// Makes `next` no later than when one ceases to be one.
     pub(crate) fn next(&self, next: &mut Option<Instant>) {
-        self.all.iter().for_each(|router| sooner(next, router.until));
+        self.all.iter().for_each(|router| router.until.sooner(next));
     }
 }
 

@@ -213,16 +213,17 @@ impl NetStack<'_> {
     /// Takes the addresses and gateways of `config`.
     #[inline(never)]
     pub(super) fn take_addresses(&mut self, config: &NetConfig) {
-        self.use_addresses(config);
+        let NetConfig { mac, limits, .. } = self.config;
+        self.config = config.with_mac(mac).with_limits(limits);
+        self.use_addresses();
         self.announce();
         #[cfg(feature = "sntp")]
         self.restart_clock();
     }
 
-    /// Likewise, without a word to the neighbours.
-    pub(super) fn use_addresses(&mut self, config: &NetConfig) {
-        let NetConfig { mac, limits, .. } = self.config;
-        self.config = config.with_mac(mac).with_limits(limits);
+    /// Gives smoltcp the addresses and gateways that there are now, without a word to the neighbours.
+    #[inline(never)]
+    pub(super) fn use_addresses(&mut self) {
         #[cfg(feature = "slaac")]
         let own = &self.autoconfigured();
         #[cfg(not(feature = "slaac"))]

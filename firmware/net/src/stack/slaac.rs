@@ -15,7 +15,6 @@ use crate::frame::{discovery::solicited_node, membership::Report};
 use crate::frame::router::{Advertisement, Solicitation};
 use crate::limits::SLAAC_PREFIXES;
 use crate::netstat::Fact;
-use crate::slaac::left_s;
 
 impl NetStack<'_> {
     /// Whether SLAAC is on, and the link is one that it is for.
@@ -50,25 +49,32 @@ impl NetStack<'_> {
     }
 
     /// The IPv6 addresses that are ours.
+    #[inline(never)]
     pub(super) fn autoconfigured(&self) -> Vec<IpCidr, { SLAAC_PREFIXES + 1 }> {
-        self.slaac.in_use(self.now).map(|own| IpCidr::Ipv6(own.cidr)).collect()
+        self.slaac.in_use().map(|own| IpCidr::Ipv6(own.cidr)).collect()
+    }
+
+    /// Those that the interface has.
+    fn ipv6_in_use(&self) -> &[IpCidr] {
+        match self.interface.ip_addrs() {
+            [IpCidr::Ipv4(_), ipv6 @ ..] => ipv6,
+            ipv6 => ipv6,
+        }
     }
 
     /// The address that a packet to `to` is sent from: of the same scope, and for new connections if there is one
     /// (RFC 6724 5, rules 2 and 3).
     pub(super) fn autoconfigured_source(&self, to: &Ipv6Address) -> Option<IpAddress> {
         let near = to.is_unicast_link_local() || matches!(to.octets(), [0xff, 0x02, ..]);
-        let mut own = self.slaac.in_use(self.now).map(|own| own.cidr.address());
-        let own = if near { own.last() } else { own.next() };
-        own.map(IpAddress::Ipv6)
+        let own = self.ipv6_in_use();
+        let own = if near { own.last() } else { own.first() };
+        own.map(IpCidr::address)
     }
 
     /// Whether an IPv6 packet comes before there is an address to answer it from: smoltcp would have that of loopback.
     pub(super) fn is_too_soon(&self, packet: &Packet<'_>) -> bool {
-        let is_ipv6 = |address: &IpAddress| matches!(address, IpAddress::Ipv6(_));
-        self.config.slaac()
-            && is_ipv6(&packet.source)
-            && !self.interface.ip_addrs().iter().any(|own| is_ipv6(&own.address()))
+        let is_ipv6 = matches!(packet.source, IpAddress::Ipv6(_));
+        is_ipv6 && self.config.slaac() && self.ipv6_in_use().is_empty()
     }
 
     /// Takes in what a router says.
@@ -151,17 +157,19 @@ impl NetStack<'_> {
     }
 
     /// Uses the addresses and the router that there are now.
+    #[inline(never)]
     fn follow(&mut self) {
-        let (ipv6, router) = (self.slaac.primary(self.now), self.slaac.routers.gateway());
-        let config = self.config.with_autoconf(ipv6, router);
-        let all = self.interface.ip_addrs().iter();
-        let known = all.filter(|own| matches!(own, IpCidr::Ipv6(_)));
-        if known.eq(self.autoconfigured().iter()) {
-            self.config = config;
-            config.apply_routes(&mut self.interface);
+        let own = self.autoconfigured();
+        self.config.ipv6_gateway = self.slaac.routers.gateway();
+        if self.ipv6_in_use() == own {
+            self.config.apply_routes(&mut self.interface);
             return;
         }
-        self.use_addresses(&config);
+        self.config.ipv6 = match own.first() {
+            Some(&IpCidr::Ipv6(own)) if !own.address().is_unicast_link_local() => Some(own),
+            _ => None,
+        };
+        self.use_addresses();
         #[cfg(not(feature = "multicast"))]
         self.report_all();
     }
@@ -188,8 +196,8 @@ impl NetStack<'_> {
 
     /// What there is to say of how long an address of ours, or the router, is good.
     pub(super) fn lifetime_fact(&self, address: &IpCidr) -> Option<Fact> {
-        let own = self.slaac.in_use(self.now).find(|own| IpCidr::Ipv6(own.cidr) == *address)?;
-        let left = |at| left_s(at, self.now);
-        (own.valid.is_some()).then(|| Fact::Lifetime(left(own.preferred), left(own.valid)))
+        let own = self.slaac.in_use().find(|own| IpCidr::Ipv6(own.cidr) == *address)?;
+        let left = own.preferred.left(self.now).zip(own.valid.left(self.now));
+        left.map(|(preferred, valid)| Fact::Lifetime(preferred, valid))
     }
 }

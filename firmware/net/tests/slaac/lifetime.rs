@@ -11,13 +11,12 @@ use super::router::{Prefix, Router, link_local, own, prefix};
 use super::{addresses, board, facts, pass, seconds, settle, until};
 use crate::common::{World, pattern};
 
-fn lifetimes(world: &mut World) -> (Option<u64>, Option<u64>) {
-    let all = facts(world, 0);
-    let found = all.iter().find_map(|fact| match fact {
-        Fact::Lifetime(preferred, valid) => Some((*preferred, *valid)),
+/// The only lifetimes, unless they are for ever.
+fn lifetimes(world: &mut World) -> Option<(u32, u32)> {
+    facts(world, 0).into_iter().find_map(|fact| match fact {
+        Fact::Lifetime(preferred, valid) => Some((preferred, valid)),
         _ => None,
-    });
-    found.unwrap_or((None, None))
+    })
 }
 
 /// A board with an address of these lifetimes, and its router that will say no more by itself.
@@ -48,7 +47,7 @@ fn an_address_is_deprecated_and_then_gone() {
     let (theirs, mine) = world.connect(1, target, (0, &listener));
     pass(&mut world, &mut [&mut router], seconds(50));
     assert_eq!(addresses(&mut world, 0), [own(1, 1), link_local(1)]);
-    assert_eq!(lifetimes(&mut world).0, Some(0));
+    assert_eq!(lifetimes(&mut world).unwrap().0, 0);
     // Connections go on while it is deprecated, and new ones come in.
     world.transfer((0, &mine), (1, &theirs), &pattern(5000));
     let (_more, _of) = world.connect(1, target, (0, &listener));
@@ -121,9 +120,8 @@ fn nobody_can_cut_the_life_of_an_address_below_two_hours() {
         router.advert.prefixes[0].valid = said;
         router.advertise(world.now);
         world.pass(seconds(1));
-        let (_, left) = lifetimes(&mut world);
-        let left = left.unwrap();
-        let range = u64::from(becomes) - 10..=u64::from(becomes);
+        let (_, left) = lifetimes(&mut world).unwrap();
+        let range = becomes - 10..=becomes;
         assert!(range.contains(&left), "{before}, {said}: {left}");
     }
 }
@@ -131,7 +129,7 @@ fn nobody_can_cut_the_life_of_an_address_below_two_hours() {
 #[test]
 fn for_ever_is_no_time() {
     let (mut world, mut router) = with_lifetimes(u32::MAX, u32::MAX);
-    assert_eq!(lifetimes(&mut world), (None, None));
+    assert_eq!(lifetimes(&mut world), None);
     router.alive = true;
     pass(&mut world, &mut [&mut router], seconds(100_000));
     assert_eq!(addresses(&mut world, 0), [own(1, 1), link_local(1)]);

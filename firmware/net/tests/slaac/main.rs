@@ -112,7 +112,7 @@ fn with_a_router_there_are_addresses_and_a_way_out() {
     ] {
         assert!(facts.contains(&fact), "{fact} in {facts:?}");
     }
-    let lifetime = |fact: &&Fact| matches!(fact, Fact::Lifetime(Some(1790..1800), Some(3590..3600)));
+    let lifetime = |fact: &&Fact| matches!(fact, Fact::Lifetime(1790..1800, 3590..3600));
     assert_eq!(facts.iter().filter(lifetime).count(), 1, "{facts:?}");
     // Nobody asks for routers any more.
     let asked = router.times(133).len();
