@@ -185,13 +185,9 @@ pub const RENEW_RETRY: Duration = Duration::from_secs(60);
 #[cfg(feature = "slaac")]
 pub const SLAAC_PREFIXES: usize = if smoltcp::config::IFACE_MAX_ADDR_COUNT > 3 { 2 } else { 1 };
 
-/// Routers that are remembered (RFC 4861 6.3.4: at least two).
+/// Routers that are remembered (RFC 4861 6.3.4: at least two), and servers for names that they told of.
 #[cfg(feature = "slaac")]
 pub const ROUTERS: usize = 2;
-
-/// Servers for names that routers told of.
-#[cfg(feature = "slaac")]
-pub const ROUTER_SERVERS: usize = 2;
 
 /// Longest wait before an address is asked for, milliseconds (RFC 4861 10, `MAX_RTR_SOLICITATION_DELAY`): boards that come up
 /// together, or hear the same advertisement, do not ask together.

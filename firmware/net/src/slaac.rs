@@ -26,20 +26,12 @@ use smoltcp::wire::{EthernetAddress, IpAddress, Ipv6Address};
 
 use crate::frame::router::{Advertisement, Advice, Prefix};
 use crate::limits::{
-    LINK_CONFIRM, LINK_MTU_MIN, ROUTER_SERVERS, SLAAC_PREFIXES, VALID_MIN_S,
+    LINK_CONFIRM, LINK_MTU_MIN, SLAAC_PREFIXES, VALID_MIN_S,
 };
 use crate::rng::Rng;
 use crate::time::sooner;
 use address::{Address, Identifier, Phase};
-use routers::{Routers, Solicit};
-
-/// A server for names that a router told of, and until when it is good.
-#[derive(Clone, Copy, Debug)]
-struct Server {
-    address: Ipv6Address,
-    until: Second,
-    confirmed: bool,
-}
+use routers::{Hosts, Solicit};
 
 /// The end of a lifetime, in seconds of the stack's own time. The last one never comes: it is the end of what is for ever
 /// (RFC 4861 4.6.2).
@@ -78,9 +70,12 @@ pub(crate) struct Slaac {
     identifier: Identifier,
     /// The link-local one first, and then one for each prefix.
     addresses: Vec<Address, { SLAAC_PREFIXES + 1 }>,
-    pub(crate) routers: Routers,
+    routers: Hosts,
+    /// The one in use.
+    pub(crate) gateway: Option<Ipv6Address>,
     pub(crate) solicit: Solicit,
-    servers: Vec<Server, ROUTER_SERVERS>,
+    /// For names.
+    servers: Hosts,
     /// Bytes of the longest packet on this link, if a router says that it is less than the device's; else 0.
     pub(crate) mtu: u16,
     /// What was known before the link came up, and nobody tells of since, is forgotten at this moment.
@@ -94,9 +89,10 @@ impl Slaac {
         Self {
             identifier: Identifier { mac, secret },
             addresses: Vec::new(),
-            routers: Routers::new(),
+            routers: Hosts::new(),
+            gateway: None,
             solicit: Solicit::new(),
-            servers: Vec::new(),
+            servers: Hosts::new(),
             mtu: 0,
             confirm_at: None,
             changed: false,
@@ -104,19 +100,26 @@ impl Slaac {
     }
 
     /// As at boot.
+    #[inline(never)]
     pub(crate) fn start(&mut self, now: Instant, rng: &mut Rng) {
-        let Identifier { mac, secret } = self.identifier;
-        *self = Self::new(mac, secret);
-        let link_local = [0xfe, 0x80, 0, 0, 0, 0, 0, 0];
-        let prefix =
-            Prefix { bits: link_local, on_link: true, valid: u32::MAX, preferred: u32::MAX };
+        self.stop();
+        self.solicit.start(now);
+        let prefix = Prefix {
+            bits: [0xfe, 0x80, 0, 0, 0, 0, 0, 0],
+            on_link: true,
+            valid: u32::MAX,
+            preferred: u32::MAX,
+        };
         let _ = self.addresses.push(Address::new(&prefix, &self.identifier, now, rng));
     }
 
     /// Without addresses.
+    #[inline(never)]
     pub(crate) fn stop(&mut self) {
-        let Identifier { mac, secret } = self.identifier;
-        *self = Self::new(mac, secret);
+        self.addresses.clear();
+        self.routers.clear();
+        self.servers.clear();
+        (self.gateway, self.mtu, self.confirm_at) = (None, 0, None);
     }
 
     /// The link is up again, and may be another one.
@@ -128,7 +131,7 @@ impl Slaac {
             }
         }
         self.routers.doubt();
-        self.servers.iter_mut().for_each(|server| server.confirmed = false);
+        self.servers.doubt();
         self.confirm_at = None;
         self.solicit.start(now);
     }
@@ -144,7 +147,8 @@ impl Slaac {
         rng: &mut Rng,
     ) {
         self.changed = true;
-        self.routers.advertised(advertisement, now);
+        let &Advertisement { source, lifetime, preference, .. } = advertisement;
+        self.routers.note(source, lifetime.into(), preference, now);
         for advice in advertisement.advice() {
             match advice {
                 Advice::Prefix(prefix) => self.prefix(&prefix, &is_used, now, rng),
@@ -155,10 +159,17 @@ impl Slaac {
                         self.mtu = if usize::from(mtu) < device_mtu { mtu } else { 0 };
                     }
                 }
-                Advice::Servers(addresses, lifetime) => self.servers(addresses, lifetime, now),
+                Advice::Servers(addresses, lifetime) => {
+                    for octets in addresses.chunks_exact(16).filter_map(<[u8]>::first_chunk::<16>) {
+                        let address = Ipv6Address::from(*octets);
+                        if !address.is_multicast() && !address.is_unspecified() {
+                            self.servers.note(address, lifetime, 0, now);
+                        }
+                    }
+                }
             }
         }
-        if advertisement.lifetime == 0 {
+        if lifetime == 0 {
             return;
         }
         if self.has_unconfirmed() {
@@ -198,37 +209,16 @@ impl Slaac {
                 address.preferred.is_over(now) && !is_used(address.cidr.address())
             };
             let Some(index) = self.addresses.iter().position(free) else { return };
-            self.addresses.remove(index);
+            self.addresses.swap_remove(index);
         }
         let _ = self.addresses.push(Address::new(prefix, &self.identifier, now, rng));
-    }
-
-    /// RFC 8106 5.3.1.
-    fn servers(&mut self, addresses: &[u8], lifetime: u32, now: Instant) {
-        for octets in addresses.chunks_exact(16) {
-            let Some(&octets) = octets.first_chunk::<16>() else { return };
-            let address = Ipv6Address::from(octets);
-            let index = self.servers.iter().position(|server| server.address == address);
-            let unicast = !address.is_multicast() && !address.is_unspecified();
-            let server = Server { address, until: Second::after(lifetime, now), confirmed: true };
-            match index {
-                Some(index) if lifetime == 0 => {
-                    self.servers.remove(index);
-                }
-                Some(index) => self.servers[index] = server,
-                None if lifetime > 0 && unicast => {
-                    let _ = self.servers.push(server);
-                }
-                None => {}
-            }
-        }
     }
 
     fn has_unconfirmed(&self) -> bool {
         // The link-local address is nobody's to confirm.
         self.addresses.iter().skip(1).any(|address| !address.confirmed)
             || self.routers.has_unconfirmed()
-            || self.servers.iter().any(|server| !server.confirmed)
+            || self.servers.has_unconfirmed()
     }
 
     /// Forgets what is over. `lost`: the router in use does not answer.
@@ -248,7 +238,8 @@ impl Slaac {
             self.changed |= goes || address.expire(now) || deprecated != address.deprecated;
             address.deprecated = deprecated;
             if goes {
-                self.addresses.remove(index);
+                // What is behind it comes in its place.
+                self.addresses.swap_remove(index);
             } else {
                 index += 1;
             }
@@ -259,12 +250,19 @@ impl Slaac {
         {
             core::mem::swap(one, other);
         }
-        self.servers.retain(|server| !server.until.is_over(now) && (server.confirmed || !doubted));
-        let had = self.routers.gateway().is_some();
-        self.changed |= self.routers.expire(lost, doubted, now);
-        if had && self.routers.gateway().is_none() {
+        self.servers.expire(doubted, now);
+        self.routers.expire(doubted, now);
+        let gateway = self.routers.choose(self.gateway, lost);
+        if gateway.is_none() && self.gateway.is_some() {
             self.solicit.resume(now);
         }
+        self.changed |= gateway != self.gateway;
+        self.gateway = gateway;
+    }
+
+    /// The router in use, if there is another one to turn to.
+    pub(crate) fn replaceable_gateway(&self) -> Option<Ipv6Address> {
+        self.gateway.filter(|_| self.routers.len() > 1)
     }
 
     /// Makes `next` no later than when something is due.
@@ -276,7 +274,7 @@ impl Slaac {
             }
             address.valid.sooner(next);
         }
-        self.servers.iter().for_each(|server| server.until.sooner(next));
+        self.servers.next(next);
         if let Some(at) = self.confirm_at {
             sooner(next, at);
         }
@@ -335,6 +333,6 @@ impl Slaac {
 
     /// The servers for names.
     pub(crate) fn name_servers(&self) -> impl Iterator<Item = Ipv6Address> {
-        self.servers.iter().map(|server| server.address)
+        self.servers.addresses()
     }
 }

@@ -29,8 +29,8 @@ pub(crate) struct Advertisement<'f> {
     pub(crate) source: Ipv6Address,
     /// How many seconds it is a default router. 0: it is none.
     pub(crate) lifetime: u16,
-    /// Whether it is to be preferred to others (RFC 4191 2.1): 1, or -1 if others are to it.
-    pub(crate) preference: i8,
+    /// Whether it is to be preferred to others (RFC 4191 2.1): usually 1, or 2, or 0 if others are to it.
+    pub(crate) preference: u8,
     options: &'f [u8],
 }
 
@@ -79,9 +79,9 @@ impl<'f> Advertisement<'f> {
             rest = split(rest)?.1;
         }
         let preference = match flags >> 3 & 3 {
-            1 => 1,
-            3 => -1,
-            _ => 0,
+            1 => 2,
+            3 => 0,
+            _ => 1,
         };
         let lifetime = u16::from_be_bytes([*high, *low]);
         Some(Self { source, lifetime, preference, options })

@@ -1,22 +1,22 @@
 //! The routers on the link: which of them is the way out (RFC 4861 6.3.6, RFC 4191 3.2), and the questions for them
-//! (RFC 7559).
+//! (RFC 7559). Servers for names are remembered in the same way (RFC 8106 5.3.1).
 
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv6Address;
 
 use super::Second;
-use crate::frame::router::Advertisement;
 use crate::limits::{ROUTERS, SOLICIT_FIRST_MS, SOLICIT_MAX_MS};
 use crate::rng::Rng;
 
-/// A router, for as long as it says to be one.
+/// A router or a server, for as long as it is said to be one.
 #[derive(Clone, Copy, Debug)]
-struct Router {
+struct Host {
     address: Ipv6Address,
     until: Second,
-    preference: i8,
-    /// It has told of itself since the link came up.
+    /// From 0 on; the highest is preferred.
+    preference: u8,
+    /// It was told of since the link came up.
     confirmed: bool,
     /// It was asked for its MAC address, and did not answer.
     silent: bool,
@@ -24,90 +24,100 @@ struct Router {
 
 /// Those that are remembered.
 #[derive(Debug)]
-pub(crate) struct Routers {
-    all: Vec<Router, ROUTERS>,
-    /// The one in use.
-    gateway: Option<Ipv6Address>,
-}
+pub(crate) struct Hosts(Vec<Host, ROUTERS>);
 
-impl Routers {
+impl Hosts {
     pub(crate) const fn new() -> Self {
-        Self { all: Vec::new(), gateway: None }
+        Self(Vec::new())
     }
 
-    /// The way out, if there is one.
-    pub(crate) const fn gateway(&self) -> Option<Ipv6Address> {
-        self.gateway
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 
-    /// Whether there is another one to turn to.
-    pub(crate) fn has_another(&self) -> bool {
-        self.all.len() > 1
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
-    /// Takes in a router's word about itself.
-    pub(crate) fn advertised(&mut self, advertisement: &Advertisement<'_>, now: Instant) {
-        let &Advertisement { source, lifetime, preference, .. } = advertisement;
-        let until = Second::after(lifetime.into(), now);
-        let known = self.all.iter().position(|router| router.address == source);
-        match known {
-            Some(index) if lifetime == 0 => {
-                self.all.remove(index);
+    /// Their addresses, first told first.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Ipv6Address> {
+        self.0.iter().map(|host| host.address)
+    }
+
+    /// Takes in that a host is one for so many seconds from now on.
+    #[inline(never)]
+    pub(crate) fn note(
+        &mut self,
+        address: Ipv6Address,
+        lifetime: u32,
+        preference: u8,
+        now: Instant,
+    ) {
+        let until = Second::after(lifetime, now);
+        let mut host = Host { address, until, preference, confirmed: true, silent: false };
+        let index = self.0.iter().position(|known| known.address == address);
+        if let Some(known) = index.and_then(|index| self.0.get_mut(index)) {
+            // It says that it is there, but has not answered.
+            host.silent = known.silent;
+            *known = host;
+        } else {
+            if self.0.is_full() {
+                // One that does not answer, or that is less preferred, makes room.
+                let goes = |known: &Host| known.silent || known.preference < preference;
+                let Some(index) = self.0.iter().position(goes) else { return };
+                self.0.remove(index);
             }
-            Some(index) => {
-                let router = &mut self.all[index];
-                (router.until, router.preference, router.confirmed) = (until, preference, true);
-            }
-            None if lifetime > 0 => {
-                if self.all.is_full() {
-                    // One that does not answer, or that is less preferred, makes room.
-                    let goes = |router: &Router| router.silent || router.preference < preference;
-                    let Some(index) = self.all.iter().position(goes) else { return };
-                    self.all.remove(index);
-                }
-                let router =
-                    Router { address: source, until, preference, confirmed: true, silent: false };
-                let _ = self.all.push(router);
-            }
-            None => {}
+            let _ = self.0.push(host);
         }
     }
 
     /// The link is up again: who is there has to say so again.
     pub(crate) fn doubt(&mut self) {
-        for router in &mut self.all {
-            (router.confirmed, router.silent) = (false, false);
+        for host in &mut self.0 {
+            (host.confirmed, host.silent) = (false, false);
         }
     }
 
     pub(crate) fn has_unconfirmed(&self) -> bool {
-        self.all.iter().any(|router| !router.confirmed)
+        self.0.iter().any(|host| !host.confirmed)
     }
 
-    /// Forgets who is no router any more, and chooses. `lost`: the one in use does not answer. `doubted`: nor is it one
-    /// who was not heard since the link came up. Says whether another one was chosen.
-    pub(crate) fn expire(&mut self, lost: bool, doubted: bool, now: Instant) -> bool {
-        self.all.retain(|router| !router.until.is_over(now) && (router.confirmed || !doubted));
-        let gateway = self.gateway;
-        let is_gateway = |router: &Router| Some(router.address) == gateway;
+    /// Forgets who is none any more, and `doubted`, who was not told of since the link came up.
+    #[inline(never)]
+    pub(crate) fn expire(&mut self, doubted: bool, now: Instant) {
+        let goes = |host: &Host| host.until.is_over(now) || (doubted && !host.confirmed);
+        while let Some(index) = self.0.iter().position(goes) {
+            self.0.remove(index);
+        }
+    }
+
+    /// The one to be used: the one in use as long as none is better. `lost`: it does not answer.
+    #[inline(never)]
+    pub(crate) fn choose(&mut self, current: Option<Ipv6Address>, lost: bool) -> Option<Ipv6Address> {
+        let is_current = |host: &Host| Some(host.address) == current;
         if lost {
-            for router in &mut self.all {
-                router.silent |= is_gateway(router);
-            }
-            if self.all.iter().all(|router| router.silent) {
-                // Each has its turn again, but for the one that has just had it.
-                self.all.iter_mut().for_each(|router| router.silent = is_gateway(router));
+            // If none answers, each has its turn again, but for the one that has just had it.
+            let none = self.0.iter().all(|host| host.silent || is_current(host));
+            for host in &mut self.0 {
+                host.silent = is_current(host) || (host.silent && !none);
             }
         }
-        let rank = |router: &&Router| (!router.silent, router.preference, is_gateway(router));
-        // Of equals the last one, which is the first that spoke.
-        self.gateway = self.all.iter().rev().max_by_key(rank).map(|router| router.address);
-        self.gateway != gateway
+        let (mut chosen, mut best) = (None, 0);
+        for host in &self.0 {
+            let rank = 1
+                + u8::from(is_current(host))
+                + 2 * host.preference
+                + 8 * u8::from(!host.silent);
+            if rank > best {
+                (chosen, best) = (Some(host.address), rank);
+            }
+        }
+        chosen
     }
 
     /// Makes `next` no later than when one ceases to be one.
     pub(crate) fn next(&self, next: &mut Option<Instant>) {
-        self.all.iter().for_each(|router| router.until.sooner(next));
+        self.0.iter().for_each(|host| host.until.sooner(next));
     }
 }
 

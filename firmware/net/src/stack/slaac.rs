@@ -120,7 +120,7 @@ impl NetStack<'_> {
     pub(super) fn slaac_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         let Some(mac) = self.mac().filter(|_| self.config.slaac()) else { return false };
         let now = self.now;
-        let gateway = self.slaac.routers.gateway().filter(|_| self.slaac.routers.has_another());
+        let gateway = self.slaac.replaceable_gateway();
         let lost = gateway.is_some_and(|router| self.neighbors.is_lost(&router.into()));
         self.slaac.expire(lost, now);
         if core::mem::take(&mut self.slaac.changed) {
@@ -160,7 +160,7 @@ impl NetStack<'_> {
     #[inline(never)]
     fn follow(&mut self) {
         let own = self.autoconfigured();
-        self.config.ipv6_gateway = self.slaac.routers.gateway();
+        self.config.ipv6_gateway = self.slaac.gateway;
         if self.ipv6_in_use() == own {
             self.config.apply_routes(&mut self.interface);
             return;
