@@ -1,26 +1,18 @@
-//! What routers and hosts say to each other: a router's advertisement and a host's solicitation (RFC 4861 4.1, 4.2), with the
-//! options that a host has a use for (RFC 4861 4.6, RFC 8106 5.1).
+//! A router's advertisement (RFC 4861 4.2), with the options that a host has a use for (RFC 4861 4.6, RFC 8106 5.1). The
+//! question for it is a [`Message`](super::discovery::Message).
 
-use smoltcp::wire::{
-    EthernetAddress, EthernetProtocol, Icmpv6Packet, IpAddress, IpProtocol, Ipv6Address,
-    Ipv6Packet, Ipv6Repr,
-};
+use smoltcp::wire::{Icmpv6Packet, IpAddress, Ipv6Address};
 
-use super::{ETHERNET_HEADER, Link, Packet, put_link};
+use super::Packet;
 
-const SOLICITATION: u8 = 133;
 pub(super) const ADVERTISEMENT: u8 = 134;
-/// Kinds of options: the sender's MAC address, a prefix, an MTU, servers for names.
-const SOURCE_LINK: u8 = 1;
+/// Kinds of options: a prefix, an MTU, servers for names.
 const PREFIX: u8 = 3;
 const MTU: u8 = 5;
 const SERVERS: u8 = 25;
 /// A prefix's flags: its addresses are on this link, and a host may make itself one of them.
 const ON_LINK: u8 = 1 << 7;
 const AUTONOMOUS: u8 = 1 << 6;
-
-/// RFC 4291 2.7.1.
-const ALL_ROUTERS: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 
 /// A router's advertisement that was found good.
 #[derive(Clone, Copy, Debug)]
@@ -132,37 +124,4 @@ impl Prefix {
 fn split(options: &[u8]) -> Option<(&[u8], &[u8])> {
     let len = usize::from(*options.get(1)?) * 8;
     options.split_at_checked(len).filter(|_| len > 0)
-}
-
-/// A question for the routers on the link, from the address `own` at `mac` (RFC 4861 4.1).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Solicitation {
-    pub(crate) mac: EthernetAddress,
-    pub(crate) own: Ipv6Address,
-}
-
-impl Solicitation {
-    /// Bytes of its frame.
-    pub(crate) const LEN: usize = ETHERNET_HEADER + 40 + 16;
-
-    /// Writes its frame of [`Solicitation::LEN`] bytes.
-    #[inline(never)]
-    pub(crate) fn emit(&self, frame: &mut [u8]) {
-        let destination = EthernetAddress([0x33, 0x33, 0, 0, 0, 2]);
-        put_link(frame, Link { source: self.mac, destination }, EthernetProtocol::Ipv6);
-        let ip = Ipv6Repr {
-            src_addr: self.own,
-            dst_addr: ALL_ROUTERS,
-            next_header: IpProtocol::Icmpv6,
-            payload_len: 16,
-            hop_limit: 255,
-        };
-        let mut packet = Ipv6Packet::new_unchecked(&mut frame[ETHERNET_HEADER..]);
-        ip.emit(&mut packet);
-        let icmp = packet.payload_mut();
-        icmp.fill(0);
-        (icmp[0], icmp[8], icmp[9]) = (SOLICITATION, SOURCE_LINK, 1);
-        icmp[10..].copy_from_slice(&self.mac.0);
-        Icmpv6Packet::new_unchecked(icmp).fill_checksum(&self.own, &ALL_ROUTERS);
-    }
 }

@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 use core::net::SocketAddr;
 
-use smoltcp::iface::{Config, Interface};
+use smoltcp::iface::{Config, Interface, Route};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
@@ -107,19 +107,17 @@ impl NetConfig {
 
     /// Gives `interface` these routes, and no others.
     pub(super) fn apply_routes(&self, interface: &mut Interface) {
-        let routes = interface.routes_mut();
-        routes.remove_default_ipv4_route();
-        if let Some((ipv4, gateway)) = self.ipv4.zip(self.ipv4_gateway) {
-            // The first of them has its place.
-            let _ = routes.add_default_ipv4_route(default_route(ipv4, gateway));
-        }
-        #[cfg(feature = "ipv6")]
-        {
-            routes.remove_default_ipv6_route();
-            if let Some(gateway) = self.ipv6_gateway {
-                let _ = routes.add_default_ipv6_route(gateway);
+        interface.routes_mut().update(|routes| {
+            routes.clear();
+            // Both have their place.
+            if let Some((ipv4, gateway)) = self.ipv4.zip(self.ipv4_gateway) {
+                let _ = routes.push(Route::new_ipv4_gateway(default_route(ipv4, gateway)));
             }
-        }
+            #[cfg(feature = "ipv6")]
+            if let Some(gateway) = self.ipv6_gateway {
+                let _ = routes.push(Route::new_ipv6_gateway(gateway));
+            }
+        });
     }
 }
 

@@ -64,12 +64,17 @@ impl NetStack<'_> {
             }
             if let Some(report) = self.report(index) {
                 let Some(token) = device.transmit(self.now) else { return true };
-                token.consume(report.len(), |buffer| report.emit(buffer));
-                self.counters.count_frame(report.len());
+                self.send_report(token, &report);
             }
             self.membership.due = Some((self.now, index + 1));
         }
         false
+    }
+
+    #[inline(never)]
+    pub(super) fn send_report(&mut self, token: impl TxToken, report: &Report) {
+        token.consume(report.len(), |buffer| report.emit(buffer));
+        self.counters.count_frame(report.len());
     }
 
     /// What is to be said of one address, if its group has not been reported with one before it; behind them, of multicast

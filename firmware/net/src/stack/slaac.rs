@@ -1,18 +1,18 @@
 //! IPv6 addresses by themselves: the stack's side of [`crate::slaac`].
 
 use heapless::Vec;
-use smoltcp::phy::{Device, TxToken};
+use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpAddress, IpCidr, Ipv6Address};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv6Address};
 
 use super::resolve::question;
 use super::{Conflict, NetConfig, NetStack};
 use crate::fmt::warning;
 use crate::frame::Packet;
-use crate::frame::discovery::{Kind, Received};
+use crate::frame::discovery::{ALL_ROUTERS, Kind, Message, Received};
 #[cfg(not(feature = "multicast"))]
 use crate::frame::{discovery::solicited_node, membership::Report};
-use crate::frame::router::{Advertisement, Solicitation};
+use crate::frame::router::Advertisement;
 use crate::limits::SLAAC_PREFIXES;
 use crate::netstat::Fact;
 
@@ -135,8 +135,7 @@ impl NetStack<'_> {
                 let Some(token) = device.transmit(now) else { return true };
                 let from = link_local.unwrap_or(Ipv6Address::UNSPECIFIED);
                 let report = Report { mac, own: from, group: solicited_node(own), old: false };
-                token.consume(report.len(), |frame| report.emit(frame));
-                self.counters.count_frame(report.len());
+                self.send_report(token, &report);
             }
             let Some(token) = device.transmit(now) else { return true };
             self.slaac.asked(own, now);
@@ -147,9 +146,9 @@ impl NetStack<'_> {
             && self.slaac.solicit.at().is_some_and(|at| at <= now)
         {
             let Some(token) = device.transmit(now) else { return true };
-            let solicitation = Solicitation { mac, own };
-            token.consume(Solicitation::LEN, |frame| solicitation.emit(frame));
-            self.counters.count_frame(Solicitation::LEN);
+            let (owner, target) = (own.into(), ALL_ROUTERS.into());
+            let to = EthernetAddress::BROADCAST;
+            self.transmit(token, &Message { kind: Kind::Solicitation, mac, owner, target, to });
             self.spoke();
             self.slaac.solicit.asked(now, &mut self.rng);
         }
