@@ -186,7 +186,7 @@ impl Driver {
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
             let mut booted =
-                Booted { firmware, telemetry: only, told: None, label: None, trouble: None };
+                Booted { firmware, telemetry: only, told: None, told_ipv6: None, label: None, trouble: None };
             if self.power_cycle(&mut booted, nic, &mut session)? == BootEnd::Stopped {
                 print_summary(&booted, nic);
                 return Ok(());
