@@ -145,6 +145,7 @@ mod tests {
             ("--write-plan x", "--seed N"),
             ("--plan x --write-plan y", "leave one of them out"),
             ("--plan x --faults off", "leave one of them out"),
+            ("--plan x --servers", "leave one of them out"),
             ("--plan x --seed 7", "leave one of them out"),
             (last.as_str(), "a number from 0 to 18446744073709551614"),
         ] {

@@ -60,6 +60,10 @@ pub fn command(options: &SimOptions) -> Result<(), String> {
     if options.takes_stdout() {
         output::leave_stdout();
     }
+    if options.servers && log::max_level() == log::LevelFilter::Warn {
+        // That somebody has an address is no news there.
+        log::set_max_level(log::LevelFilter::Error);
+    }
     let seeds = if options.plan.is_some() { 0..1 } else { options.seeds.clone() };
     let threads = options.threads().min(seeds.end - seeds.start);
     let clock = RealClock::new();

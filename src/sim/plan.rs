@@ -25,8 +25,8 @@
 //!   soon. A board sends nothing beyond a window, so nothing is relaxed: a stream that ends too soon is a failure.
 //! - *stream*: it gives a connection up after its user timeout, which is the firmware's own here; that needs a fault
 //!   to explain it, as with other peers.
-//! - *leak*: a connection counts until smoltcp has closed it and its last segment has left. Its listening sockets are
-//!   no connections.
+//! - *leak*: a connection counts until smoltcp has closed it; a reset that cannot leave, for nobody has the address of the
+//!   other end any more, it keeps for ever. Its listening sockets are no connections.
 //! - *deadline*, *spin*, *wake-ups*, *stalls*, *content* and *neighbour* look at boards alone. smoltcp asks to be
 //!   polled at once, over and over, while it waits for a neighbour; such a peer is polled each millisecond.
 

@@ -19,6 +19,8 @@ use crate::nic::wire::End;
 
 /// Time between two advertisements.
 const ADVERTISED: Duration = Duration::from_secs(5);
+/// What a lease without a time of its own is taken for.
+const USUAL_LEASE: Duration = Duration::from_secs(120);
 /// 2001:db8::/64, the one prefix.
 const PREFIX: [u8; 8] = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0];
 /// All hosts on the link (RFC 4291 2.7.1).
@@ -247,7 +249,9 @@ impl Server {
             bytes.truncate(self.rng.below(bytes.len() as u32) as usize);
         }
         if kind == DhcpMessageType::Ack {
-            self.told.push(Told::Address(mac, address, now + lease));
+            // Where the time was cut off, it is the usual one.
+            let until = now + if broken { lease.max(USUAL_LEASE) } else { lease };
+            self.told.push(Told::Address(mac, address, until));
         }
         let from = (self.config.mac(), own, DHCP_SERVER_PORT);
         let to = (EthernetAddress::BROADCAST, Ipv4Address::BROADCAST, DHCP_CLIENT_PORT);
