@@ -27,7 +27,8 @@ const TOOLS: &[(&str, &str)] = &[
 ];
 
 /// What a router says of a prefix: for an hour, of which half.
-const PREFIX: &str = "prefix 2001:db8:7::/64 { AdvValidLifetime 3600; AdvPreferredLifetime 1800; };";
+const PREFIX: &str =
+    "prefix 2001:db8:7::/64 { AdvValidLifetime 3600; AdvPreferredLifetime 1800; };";
 /// The board's addresses.
 const OWN: &str = "2001:db8:7::5eff:fe00:1";
 const NEAR: &str = "fe80::5eff:fe00:1";
@@ -62,7 +63,8 @@ impl Router {
 }
 
 fn write(files: &Scratch, interface: &str, says: &str) {
-    let times = "AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvDefaultLifetime 60;";
+    let times =
+        "AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvDefaultLifetime 60;";
     let text = format!("interface {interface} {{ {times} {says} }};\n");
     let path = files.path("radvd.conf");
     fs::write(&path, text).expect("it is ours");
@@ -90,7 +92,9 @@ const SETTLED: &str = "while ip -6 addr show | grep -q tentative; do sleep 0.05;
 #[test]
 fn radvd_gives_the_board_its_prefix_and_tools_find_it() {
     netns::run("radvd_gives_the_board_its_prefix_and_tools_find_it", TOOLS, || {
-        sh("ip tuntap add tap0 mode tap && ip addr add 192.0.2.2/24 dev tap0 && ip link set tap0 up");
+        sh(
+            "ip tuntap add tap0 mode tap && ip addr add 192.0.2.2/24 dev tap0 && ip link set tap0 up",
+        );
         sh("ip addr add 2001:db8:7::2/64 dev tap0 nodad");
         // Who is a router hears what is for all of them.
         sh("sysctl -qw net.ipv6.conf.all.forwarding=1");
@@ -129,10 +133,15 @@ fn radvd_gives_the_board_its_prefix_and_tools_find_it() {
 
 #[test]
 fn a_network_that_changes_its_prefix_keeps_its_connections_and_a_router_that_goes_says_so() {
-    let name = "a_network_that_changes_its_prefix_keeps_its_connections_and_a_router_that_goes_says_so";
+    let name =
+        "a_network_that_changes_its_prefix_keeps_its_connections_and_a_router_that_goes_says_so";
     netns::run(name, TOOLS, || {
-        sh("ip tuntap add tap0 mode tap && ip addr add 192.0.2.2/24 dev tap0 && ip link set tap0 up");
-        sh("ip addr add 2001:db8:7::2/64 dev tap0 nodad && ip addr add 2001:db8:8::2/64 dev tap0 nodad");
+        sh(
+            "ip tuntap add tap0 mode tap && ip addr add 192.0.2.2/24 dev tap0 && ip link set tap0 up",
+        );
+        sh(
+            "ip addr add 2001:db8:7::2/64 dev tap0 nodad && ip addr add 2001:db8:8::2/64 dev tap0 nodad",
+        );
         let mut board = board(&[]);
         let mut router = Router::new("tap0", PREFIX);
         board.prints(KNOWN);
@@ -167,7 +176,9 @@ fn a_network_that_changes_its_prefix_keeps_its_connections_and_a_router_that_goe
 #[test]
 fn an_address_that_the_machine_has_is_not_the_boards() {
     netns::run("an_address_that_the_machine_has_is_not_the_boards", TOOLS, || {
-        sh("ip tuntap add tap0 mode tap && ip addr add 192.0.2.2/24 dev tap0 && ip link set tap0 up");
+        sh(
+            "ip tuntap add tap0 mode tap && ip addr add 192.0.2.2/24 dev tap0 && ip link set tap0 up",
+        );
         sh(&format!("ip addr add {OWN}/64 dev tap0 nodad"));
         let board = board(&[]);
         let _router = Router::new("tap0", PREFIX);
@@ -218,10 +229,9 @@ fn two_boards_and_a_machine_on_a_bridge_get_all_they_need_from_dnsmasq() {
 
 #[test]
 fn what_routers_say_cannot_be_given_too() {
-    for (arguments, remedy) in [
-        (&["tap", "--ip6", "atuo"][..], "or auto"),
-        (&["tap", "--ip6", "auto/64"], "or auto"),
-    ] {
+    for (arguments, remedy) in
+        [(&["tap", "--ip6", "atuo"][..], "or auto"), (&["tap", "--ip6", "auto/64"], "or auto")]
+    {
         let output = finished(arguments);
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");

@@ -240,10 +240,15 @@ mod tests {
         for (seeds, threads) in [(0..3, 2), (u64::MAX - 3..u64::MAX, 5)] {
             let mut worlds = 0;
             // More than there are would be worlds without end.
-            all(seeds, threads, |seed| WorldPlan::draw(seed, false), |_| {
-                worlds += 1;
-                assert!(worlds <= 3);
-            });
+            all(
+                seeds,
+                threads,
+                |seed| WorldPlan::draw(seed, false),
+                |_| {
+                    worlds += 1;
+                    assert!(worlds <= 3);
+                },
+            );
             assert_eq!(worlds, 3);
         }
     }

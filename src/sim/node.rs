@@ -125,7 +125,8 @@ impl<'w> BoardNode<'w> {
         let telemetry =
             self.plan.telemetry.then_some(SocketAddr::from((self.collector, PORT)).into());
         let services = ServiceConfig { name, telemetry };
-        let config = if self.plan.asks { self.config.with_dhcp().with_slaac() } else { self.config };
+        let config =
+            if self.plan.asks { self.config.with_dhcp().with_slaac() } else { self.config };
         let hardware = Hardware { led: false, rng: Rng::new(entropy), reset: false };
         let sockets = memory.boards.next().expect("the plan counts the boots");
         let firmware = if self.plan.profile == Profile::Large {

@@ -131,7 +131,8 @@ impl Server {
                             && board
                             && ip.src_addr().is_unspecified();
                         let own = target == link_local(self.config.mac());
-                        (own || claims).then(|| self.claim(target, ip.src_addr(), ethernet.src_addr()))
+                        (own || claims)
+                            .then(|| self.claim(target, ip.src_addr(), ethernet.src_addr()))
                     }
                     _ => None,
                 }
@@ -153,8 +154,7 @@ impl Server {
         };
         let claims = self.conduct.lie == Some(Lie::Claims) && board && by.is_unspecified();
         let own = asked == self.config.ipv4_address();
-        (own || claims)
-            .then(|| arp_reply(&mut self.buffer, (self.config.mac(), asked), (mac, by)))
+        (own || claims).then(|| arp_reply(&mut self.buffer, (self.config.mac(), asked), (mac, by)))
     }
 
     /// Says to have an IPv6 address.
@@ -266,7 +266,9 @@ impl Server {
         let seconds = self.conduct.lease.secs() as u32;
         let prefix = match lie {
             Some(Lie::Elsewhere) => [0x20, 0x01, 0x0d, 0xb8, 0xba, 0xd0, 0, mac.0[5]],
-            Some(Lie::Another) => [0x20, 0x01, 0x0d, 0xb8, 0xba, 0xd0, 0xff, self.rng.below(4) as u8],
+            Some(Lie::Another) => {
+                [0x20, 0x01, 0x0d, 0xb8, 0xba, 0xd0, 0xff, self.rng.below(4) as u8]
+            }
             _ => PREFIX,
         };
         let [high, low] = if refuses { [0; 2] } else { (seconds as u16 * 3).to_be_bytes() };
@@ -287,11 +289,8 @@ impl Server {
             message.truncate(self.rng.below(message.len() as u32).max(4) as usize);
         }
         let hop_limit = if broken { 64 } else { 255 };
-        let source = if lie == Some(Lie::Impersonates) {
-            made(PREFIX, mac)
-        } else {
-            link_local(mac)
-        };
+        let source =
+            if lie == Some(Lie::Impersonates) { made(PREFIX, mac) } else { link_local(mac) };
         let to = EthernetAddress([0x33, 0x33, 0, 0, 0, 1]);
         icmpv6(&mut self.buffer, (mac, source, to, ALL_NODES), hop_limit, &mut message);
         self.told.push(Told::Prefix(prefix, now + Duration::from_secs(seconds.into())));

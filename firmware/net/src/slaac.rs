@@ -25,9 +25,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, Ipv6Address};
 
 use crate::frame::router::{Advertisement, Advice, Prefix};
-use crate::limits::{
-    LINK_CONFIRM, LINK_MTU_MIN, SLAAC_PREFIXES, VALID_MIN_S,
-};
+use crate::limits::{LINK_CONFIRM, LINK_MTU_MIN, SLAAC_PREFIXES, VALID_MIN_S};
 use crate::rng::Rng;
 use crate::time::sooner;
 use address::{Address, Identifier, Phase};
@@ -305,7 +303,12 @@ impl Slaac {
     }
 
     /// Notes that somebody else has, or wants, an address of ours. Says whether it was one.
-    pub(crate) fn taken(&mut self, address: &IpAddress, only_tentative: bool, now: Instant) -> bool {
+    pub(crate) fn taken(
+        &mut self,
+        address: &IpAddress,
+        only_tentative: bool,
+        now: Instant,
+    ) -> bool {
         let IpAddress::Ipv6(address) = *address else { return false };
         let is = |own: &&mut Address| {
             own.cidr.address() == address && !(only_tentative && !own.is_tentative())

@@ -91,7 +91,8 @@ impl WorldPlan {
         each("boards", &self.boards, board)?;
         each("boards", &self.boards, |board| {
             require(!board.asks || !self.servers.is_empty(), || {
-                "nobody gives it an address; have an element in `servers`, or leave `asks` out".into()
+                "nobody gives it an address; have an element in `servers`, or leave `asks` out"
+                    .into()
             })
         })?;
         each("jobs", &self.jobs, |job| self.job(job))?;

@@ -163,14 +163,18 @@ impl World<'_, '_> {
             IpCidr::Ipv4(own) => {
                 let own = own.address();
                 !own.is_link_local()
-                    && !told.iter().any(|told| matches!(*told, Told::Address(to, address, until)
-                        if (to, address) == (mac, own) && now <= until + ON_ITS_WAY))
+                    && !told.iter().any(|told| {
+                        matches!(*told, Told::Address(to, address, until)
+                        if (to, address) == (mac, own) && now <= until + ON_ITS_WAY)
+                    })
             }
             IpCidr::Ipv6(own) => {
                 let own = own.address();
                 !own.is_unicast_link_local()
-                    && !told.iter().any(|told| matches!(*told, Told::Prefix(prefix, until)
-                        if made(prefix, mac) == own && now <= until + ON_ITS_WAY))
+                    && !told.iter().any(|told| {
+                        matches!(*told, Told::Prefix(prefix, until)
+                        if made(prefix, mac) == own && now <= until + ON_ITS_WAY)
+                    })
             }
         });
         if let Some(bad) = bad {

@@ -65,8 +65,7 @@ impl<'f> Packet<'f> {
     /// A router's advertisement, whether well-formed or not.
     #[cfg(feature = "slaac")]
     pub(super) fn is_advertisement(&self) -> bool {
-        self.protocol == IpProtocol::Icmpv6
-            && self.payload.first() == Some(&router::ADVERTISEMENT)
+        self.protocol == IpProtocol::Icmpv6 && self.payload.first() == Some(&router::ADVERTISEMENT)
     }
 
     /// Neighbour discovery, whether well-formed or not.

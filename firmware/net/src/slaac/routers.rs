@@ -93,7 +93,11 @@ impl Hosts {
 
     /// The one to be used: the one in use as long as none is better. `lost`: it does not answer.
     #[inline(never)]
-    pub(crate) fn choose(&mut self, current: Option<Ipv6Address>, lost: bool) -> Option<Ipv6Address> {
+    pub(crate) fn choose(
+        &mut self,
+        current: Option<Ipv6Address>,
+        lost: bool,
+    ) -> Option<Ipv6Address> {
         let is_current = |host: &Host| Some(host.address) == current;
         if lost {
             // If none answers, each has its turn again, but for the one that has just had it.
@@ -104,10 +108,8 @@ impl Hosts {
         }
         let (mut chosen, mut best) = (None, 0);
         for host in &self.0 {
-            let rank = 1
-                + u8::from(is_current(host))
-                + 2 * host.preference
-                + 8 * u8::from(!host.silent);
+            let rank =
+                1 + u8::from(is_current(host)) + 2 * host.preference + 8 * u8::from(!host.silent);
             if rank > best {
                 (chosen, best) = (Some(host.address), rank);
             }

@@ -134,11 +134,6 @@ impl NetStack<'_> {
         if !self.is_clean(packet) {
             return;
         }
-        #[cfg(feature = "slaac")]
-        if self.is_too_soon(packet) {
-            self.drop_not_ours();
-            return;
-        }
         #[cfg(feature = "dhcp")]
         if problem.is_none() && self.is_from_server(packet) {
             self.take_answer(bytes, packet, transmit);

@@ -8,11 +8,10 @@ use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv6Address};
 use super::resolve::question;
 use super::{Conflict, NetConfig, NetStack};
 use crate::fmt::warning;
-use crate::frame::Packet;
 use crate::frame::discovery::{ALL_ROUTERS, Kind, Message, Received};
+use crate::frame::router::Advertisement;
 #[cfg(not(feature = "multicast"))]
 use crate::frame::{discovery::solicited_node, membership::Report};
-use crate::frame::router::Advertisement;
 use crate::limits::SLAAC_PREFIXES;
 use crate::netstat::Fact;
 
@@ -69,12 +68,6 @@ impl NetStack<'_> {
         let own = self.ipv6_in_use();
         let own = if near { own.last() } else { own.first() };
         own.map(IpCidr::address)
-    }
-
-    /// Whether an IPv6 packet comes before there is an address to answer it from: smoltcp would have that of loopback.
-    pub(super) fn is_too_soon(&self, packet: &Packet<'_>) -> bool {
-        let is_ipv6 = matches!(packet.source, IpAddress::Ipv6(_));
-        is_ipv6 && self.config.slaac() && self.ipv6_in_use().is_empty()
     }
 
     /// Takes in what a router says.

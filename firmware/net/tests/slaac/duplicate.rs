@@ -42,6 +42,10 @@ fn without_a_link_local_address_there_is_none() {
     pass(&mut world, &mut [&mut router], seconds(40));
     assert!(addresses(&mut world, 0).is_empty());
     assert_eq!(router.times(133).len(), 0, "nobody asks without an address");
+    // Nor is another address asked for, whatever wakes the board.
+    router.advertise(world.now);
+    pass(&mut world, &mut [&mut router], seconds(3));
+    assert!(addresses(&mut world, 0).is_empty());
     router.claims.clear();
     pass(&mut world, &mut [&mut router], seconds(30));
     assert_eq!(addresses(&mut world, 0), [own(1, 1), link_local(1)]);
@@ -62,6 +66,21 @@ fn two_who_ask_for_the_same_address_at_once_both_leave_it() {
         world.stack(0).link_up();
     }
     router.serve(world.now);
+}
+
+/// A switch or a loop may send back what is for all.
+#[test]
+fn its_own_question_is_nobody_elses() {
+    let mut world = World::ethernet();
+    let mut router = Router::new(&world, 9, 1);
+    world.add(&board(1));
+    until(&mut world, &mut [&mut router], seconds(3), |world| {
+        world.nodes[0].port.take_sent().iter().any(|frame| frame[14 + 40] == 135).then_some(())
+    });
+    Router::new(&world, 1, 1).probe(world.now, link_local(1));
+    settle(&mut world, &mut [&mut router]);
+    assert_eq!(addresses(&mut world, 0), [own(1, 1), link_local(1)]);
+    assert_eq!(world.stack(0).conflict(), None);
 }
 
 #[test]
@@ -85,8 +104,11 @@ fn with_a_secret_another_one_is_tried_up_to_three_times() {
     (router.claims_all, router.heard) = (true, Vec::new());
     world.add(&board(1).with_stable_secret(1));
     pass(&mut world, &mut [&mut router], seconds(50));
-    let asked: Vec<Ipv6Address> =
-        router.heard.iter().filter_map(|heard| heard.target.filter(|_| heard.kind == 135)).collect();
+    let asked: Vec<Ipv6Address> = router
+        .heard
+        .iter()
+        .filter_map(|heard| heard.target.filter(|_| heard.kind == 135))
+        .collect();
     assert_eq!(asked.len(), 4, "RFC 7217 6: {asked:?}");
     assert!(addresses(&mut world, 0).is_empty());
 }

@@ -144,7 +144,8 @@ fn servers_for_names_have_a_lifetime() {
     world.add(&board(1));
     settle(&mut world, &mut [&mut router]);
     let known = |world: &mut World| world.stack(0).dns_servers().collect::<Vec<_>>();
-    let of = |numbers: &[u8]| numbers.iter().map(|&last| server(last).into()).collect::<Vec<IpAddr>>();
+    let of =
+        |numbers: &[u8]| numbers.iter().map(|&last| server(last).into()).collect::<Vec<IpAddr>>();
     assert_eq!(known(&mut world), of(&[50, 51]));
     // Nobody's address, and an option that is cut.
     router.advert.servers = Some((100, vec![Ipv6Address::UNSPECIFIED, super::router::ALL_NODES]));

@@ -94,9 +94,8 @@ fn with_a_router_there_are_addresses_and_a_way_out() {
     router.advert.servers = Some((600, vec![own(1, 53)]));
     world.add(&board(1));
     let start = world.now;
-    let cidr = until(&mut world, &mut [&mut router], seconds(60), |world| {
-        world.stack(0).config().ipv6()
-    });
+    let cidr =
+        until(&mut world, &mut [&mut router], seconds(60), |world| world.stack(0).config().ipv6());
     assert_eq!(cidr, Ipv6Cidr::new(own(1, 1), 64));
     // Up to a second before each question whether an address is free, and one behind it (RFC 4862 5.4.2, RFC 4861 10).
     let took = since(start, &world);
@@ -165,15 +164,11 @@ fn before_there_is_an_address_nothing_is_answered() {
     world.pass(Duration::from_millis(1));
     let echo = vec![128, 0, 0, 0, 0, 1, 0, 1];
     for to in [router::ALL_NODES, link_local(1)] {
-        router.port.send(
-            world.now,
-            &router::frame(mac(9), (link_local(9), to), 64, echo.clone()),
-        );
+        router.port.send(world.now, &router::frame(mac(9), (link_local(9), to), 64, echo.clone()));
     }
     world.pass(Duration::from_millis(1));
     let frames = world.nodes[0].port.take_sent();
-    let answered = |frame: &Vec<u8>| frame.get(14 + 6) == Some(&58) && frame[14 + 40] == 129;
-    assert!(!frames.iter().any(answered), "{frames:02x?}");
+    assert!(frames.is_empty(), "{frames:02x?}");
 }
 
 #[test]
@@ -237,7 +232,8 @@ fn with_a_secret_addresses_are_stable_and_do_not_tell_the_mac_address() {
     };
     let all = [find(1, 1), find(1, 2), find(2, 1)];
     assert_eq!(all[0], find(1, 1));
-    let mut identifiers: Vec<_> = all.iter().flatten().map(|own| own.octets()[8..].to_vec()).collect();
+    let mut identifiers: Vec<_> =
+        all.iter().flatten().map(|own| own.octets()[8..].to_vec()).collect();
     identifiers.sort();
     identifiers.dedup();
     // The link-local one of one secret is the same twice.

@@ -96,7 +96,8 @@ fn one_that_does_not_answer_gives_way_to_one_that_may() {
     assert_eq!(syn[5], 9, "its MAC address");
     assert!(world.now - start < seconds(5));
     assert!(world.stack(0).tcp_connected(&mut socket).is_err());
-    // It says that it is there, which it does not prove: no change to and fro.
+    // It says that it is there, and the best, which it does not prove: no change to and fro.
+    first.advert.preference = 1;
     for _ in 0..20 {
         first.advertise(world.now);
         pass(&mut world, &mut [&mut first, &mut second], seconds(10));

@@ -92,8 +92,10 @@ fn world(seed: u64) {
             let net = u16::from_be_bytes([address.octets()[6], address.octets()[7]]);
             let net = prefix(net).address;
             assert_eq!(address.octets()[..8], net.octets()[..8], "{address} is of no prefix");
-            let told: Vec<_> =
-                routers.iter().filter_map(|router| router.told.borrow().get(&net).copied()).collect();
+            let told: Vec<_> = routers
+                .iter()
+                .filter_map(|router| router.told.borrow().get(&net).copied())
+                .collect();
             let now = world.now;
             let good = told.iter().any(|until| until.is_none_or(|until| now < until));
             assert!(good, "{address} is used after its time: {told:?}");
