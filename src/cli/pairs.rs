@@ -33,6 +33,7 @@ static SIM: &[Pair] = &[
     Pair("plan", "seed", PLAN),
     Pair("plan", "seeds", PLAN),
     Pair("plan", "faults", PLAN),
+    Pair("plan", "servers", PLAN),
     Pair("plan", "threads", "a single world runs on one thread"),
     Pair("plan", "write_plan", "what is read from a file is in one already"),
     Pair("ladder", "json", "standard output is for the drawing, or for JSON"),

@@ -110,6 +110,8 @@ pub enum Origin {
     Static,
     /// It is leased (RFC 2131).
     Dhcp,
+    /// It follows from what a router says (RFC 4862).
+    Slaac,
     /// It is good on this link only: of our own choice, as no server answers (RFC 3927), or an IPv6 one (RFC 4291).
     LinkLocal,
 }
@@ -120,6 +122,7 @@ impl Origin {
         match self {
             Self::Static => "static",
             Self::Dhcp => "dhcp",
+            Self::Slaac => "slaac",
             Self::LinkLocal => "link-local",
         }
     }
@@ -144,6 +147,13 @@ pub enum Fact {
     Mac([u8; 6]),
     /// An address with the length of its network's prefix, and where it is from.
     Address(IpAddr, u8, Origin),
+    /// Of the address before it, unless it is for ever: for how many seconds new connections are made with it, and for how
+    /// many it is used at all.
+    #[cfg(feature = "slaac")]
+    Lifetime(u32, u32),
+    /// An address that is not used, for somebody else has it.
+    #[cfg(feature = "slaac")]
+    Duplicate(IpAddr),
     /// The next hop for what is outside the own networks.
     Gateway(IpAddr),
     /// A server for names.
@@ -167,6 +177,14 @@ impl fmt::Display for Fact {
             Self::Address(address, ..) => ("address", address),
             Self::Gateway(address) => ("gateway", address),
             Self::Dns(address) => ("dns", address),
+            #[cfg(feature = "slaac")]
+            Self::Lifetime(preferred, valid) => {
+                return write!(f, "lifetime {preferred} s preferred, {valid} s valid");
+            }
+            #[cfg(feature = "slaac")]
+            Self::Duplicate(address) => {
+                return write!(f, "not used {}, somebody has it", Plain(address));
+            }
             #[cfg(feature = "mdns")]
             Self::Name(name) => return write!(f, "name     {name}.local"),
             Self::Time(address) => ("ntp", address),

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | what becomes of a frame that comes in | `ingress` |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
-//! | addresses, gateways, groups | `config`, `interface`, and `dhcp` with that feature |
+//! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
 //! | MAC addresses | `resolve` |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
@@ -45,6 +45,8 @@ mod others;
 mod refusal;
 mod repair;
 mod resolve;
+#[cfg(feature = "slaac")]
+mod slaac;
 #[cfg(feature = "sntp")]
 mod sntp;
 mod tcp;
@@ -125,6 +127,8 @@ pub struct NetStack<'a> {
     membership: mld::Membership,
     #[cfg(feature = "dhcp")]
     dhcp: crate::dhcp::Dhcp<'a>,
+    #[cfg(feature = "slaac")]
+    slaac: crate::slaac::Slaac,
     #[cfg(feature = "dns")]
     resolver: &'a mut crate::dns::Resolver,
     #[cfg(feature = "mdns")]
@@ -200,6 +204,8 @@ impl<'a> NetStack<'a> {
             membership: mld::Membership::new(),
             #[cfg(feature = "dhcp")]
             dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
+            #[cfg(feature = "slaac")]
+            slaac: crate::slaac::Slaac::new(config.mac(), config.stable_secret()),
             #[cfg(feature = "dns")]
             resolver: placed.resolver,
             #[cfg(feature = "sntp")]
@@ -273,6 +279,8 @@ impl<'a> NetStack<'a> {
         self.announce();
         #[cfg(feature = "dhcp")]
         self.dhcp_link_up();
+        #[cfg(feature = "slaac")]
+        self.slaac_link_up();
         #[cfg(feature = "mdns")]
         self.restart_mdns();
         #[cfg(feature = "sntp")]
@@ -349,6 +357,10 @@ impl<'a> NetStack<'a> {
         #[cfg(feature = "mdns")]
         if self.counters.polls == 1 {
             self.restart_mdns();
+        }
+        #[cfg(feature = "slaac")]
+        if self.counters.polls == 1 {
+            self.start_slaac();
         }
         let more = self.ingress(device);
         self.neighbors.want_nobody();

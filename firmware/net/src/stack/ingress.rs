@@ -92,16 +92,25 @@ impl NetStack<'_> {
             {
                 self.discover(&received, link.source, transmit.token);
             }
-            (Content::Discovery(_) | Content::OtherDiscovery, _) => {
-                let dropped = &mut self.counters.discovery_dropped;
-                *dropped = dropped.wrapping_add(1);
+            #[cfg(feature = "slaac")]
+            (Content::Advertisement(advertisement), Some(_))
+                if before.is_none_or(Before::may_be_discovery) =>
+            {
+                self.take_advertisement(&advertisement);
             }
+            #[cfg(feature = "slaac")]
+            (Content::Advertisement(_), _) => self.drop_discovery(),
+            (Content::Discovery(_) | Content::OtherDiscovery, _) => self.drop_discovery(),
             (Content::Fragment, _) => {
                 let dropped = &mut self.counters.fragments_dropped;
                 *dropped = dropped.wrapping_add(1);
             }
             (Content::Other, _) => self.pass(Recipient::Others, bytes, transmit),
         }
+    }
+
+    pub(super) fn drop_discovery(&mut self) {
+        self.counters.discovery_dropped = self.counters.discovery_dropped.wrapping_add(1);
     }
 
     fn drop_not_ours(&mut self) {

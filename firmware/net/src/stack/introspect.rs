@@ -88,8 +88,19 @@ impl Introspect for NetStack<'_> {
             #[cfg(not(feature = "dhcp"))]
             let ipv4 = Some(Origin::Static);
             let origin = ipv4.filter(|_| address.is_ipv4());
-            let origin = origin.unwrap_or_else(|| ipv6_origin(&address));
+            let given = Origin::Static;
+            #[cfg(feature = "slaac")]
+            let given = if self.config.slaac() { Origin::Slaac } else { given };
+            let origin = origin.unwrap_or_else(|| ipv6_origin(&address, given));
             tell(Fact::Address(address, cidr.prefix_len(), origin));
+            #[cfg(feature = "slaac")]
+            if let Some(fact) = self.lifetime_fact(cidr) {
+                tell(fact);
+            }
+        }
+        #[cfg(feature = "slaac")]
+        for address in self.slaac.duplicates() {
+            tell(Fact::Duplicate(address.into()));
         }
         if let Some(gateway) = self.config.ipv4_gateway() {
             tell(Fact::Gateway(gateway.into()));
@@ -106,7 +117,7 @@ impl Introspect for NetStack<'_> {
         if let Some(label) = self.mdns_label() {
             tell(Fact::Name(label));
         }
-        #[cfg(any(feature = "dhcp", feature = "dns"))]
+        #[cfg(any(feature = "dhcp", feature = "dns", feature = "slaac"))]
         for server in self.dns_servers() {
             tell(Fact::Dns(server));
         }
@@ -123,10 +134,10 @@ impl Introspect for NetStack<'_> {
     }
 }
 
-/// Where an IPv6 address is from: the link-local one comes with the MAC address.
-fn ipv6_origin(address: &IpAddr) -> Origin {
+/// Where an IPv6 address is from: the link-local one comes with the MAC address; others are `given`.
+fn ipv6_origin(address: &IpAddr, given: Origin) -> Origin {
     match address {
         IpAddr::V6(address) if address.is_unicast_link_local() => Origin::LinkLocal,
-        _ => Origin::Static,
+        _ => given,
     }
 }

@@ -204,16 +204,26 @@ impl<'a> NetStack<'a> {
         self.check_reachable(&remote.addr)?;
         let headers = match remote.addr {
             IpAddress::Ipv4(_) => 14 + 20 + 8,
-            #[allow(unreachable_patterns, reason = "without IPv6 there is no other kind")]
+            #[allow(
+                unreachable_patterns,
+                clippy::match_wildcard_for_single_variants,
+                reason = "without IPv6 there is no other kind"
+            )]
             _ => 14 + 40 + 8,
         };
+        #[cfg(feature = "slaac")]
+        let longest = self.link_mtu(&remote.addr).map_or(FRAME_SIZE, |mtu| 14 + usize::from(mtu));
+        #[cfg(not(feature = "slaac"))]
+        let longest = FRAME_SIZE;
         let slot = &self.udp[index];
         // RFC 1122 4.1.3.5: who asked one of our addresses is answered from it.
         let asked = slot.destination.filter(|_| slot.heard == Some(remote));
         let local_address = asked.filter(|asked| self.is_own(asked));
+        #[cfg(feature = "slaac")]
+        let local_address = local_address.or_else(|| self.source_for(&remote.addr));
         let metadata = udp::UdpMetadata { local_address, ..remote.into() };
         let socket = self.udp_socket(index);
-        if buffer.len() > socket.payload_send_capacity().min(FRAME_SIZE - headers) {
+        if buffer.len() > socket.payload_send_capacity().min(longest - headers) {
             return Err(Error::MessageTooLong.into());
         }
         let first = socket.send_queue() == 0;
