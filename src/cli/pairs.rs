@@ -21,6 +21,7 @@ static USER: &[Pair] = &[
     Pair("guest", "mac", GUEST),
     Pair("guest", "ip6", GUEST),
     Pair("guest", "board_name", GUEST),
+    Pair("guest", "settings", GUEST),
     Pair("no_telemetry", "telemetry", NO_TELEMETRY),
     Pair("no_telemetry", "allow", "the board opens no connection but for telemetry"),
 ];
