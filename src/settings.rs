@@ -26,6 +26,8 @@ pub struct SettingsOptions {
     pub decided: Vec<(&'static str, &'static str)>,
 }
 
+const REMEDY: &str = "mend it, or remove the file to begin without settings";
+
 /// The settings in a file.
 #[derive(Debug)]
 pub struct FileSettings {
@@ -42,7 +44,6 @@ impl FileSettings {
             Err(error) if error.kind() == ErrorKind::NotFound && has_directory(path) => Vec::new(),
             Err(error) => return Err(format!("cannot read the settings in {shown}: {error}")),
         };
-        const REMEDY: &str = "mend it, or remove the file to begin without settings";
         let table = Table::parse(&text)
             .map_err(|damage| format!("the settings in {shown} are damaged: {damage}; {REMEDY}"))?;
         if let Some((name, why)) = table.mistake() {

@@ -101,12 +101,13 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 41] = [
+    const VALUES: [(&str, &str); 42] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         ("guest", "udp:7100"),
         ("profile", "mcu"),
         ("telemetry", "192.0.2.77:9001"),
+        ("settings", "board.conf"),
         ("pcap", "run.pcapng"),
         ("script", "/dev/null"),
         ("id", "7"),
@@ -157,6 +158,7 @@ mod tests {
                 ("guest", "mac"),
                 ("guest", "no-telemetry"),
                 ("guest", "profile"),
+                ("guest", "settings"),
                 ("guest", "telemetry"),
                 ("no-telemetry", "telemetry"),
             ],
