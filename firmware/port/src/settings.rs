@@ -66,8 +66,8 @@ impl<F: NorFlash> FlashSettings<F> {
             Ok(Some(table)) => settings.table = table,
             Ok(None) => {}
             Err(Unreadable) => {
-                log::error!(
-                    "the settings are damaged, and those built in are in effect; save makes new ones"
+                log::warn!(
+                    "no settings can be read: what is built in is in effect, and save makes new ones"
                 );
                 settings.sound = false;
             }

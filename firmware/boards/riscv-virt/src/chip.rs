@@ -25,9 +25,17 @@ const CLINT: usize = 0x0200_0000;
 const PLIC: usize = 0x0c00_0000;
 #[cfg(feature = "log")]
 const UART: usize = 0x1000_0000;
+#[cfg(feature = "settings")]
+const FLASH: usize = 0x2200_0000;
 const VIRTIO_NET: usize = 0x1000_1000;
 const VIRTIO_RNG: usize = 0x1000_2000;
 const VIRTIO_SIZE: usize = 0x1000;
+
+/// Bytes of the flash, the second of the machine's, and of a block of it.
+#[cfg(feature = "settings")]
+pub(crate) const FLASH_SIZE: usize = 32 << 20;
+#[cfg(feature = "settings")]
+pub(crate) const FLASH_BLOCK: usize = 256 << 10;
 
 /// What the test device takes for a reset.
 const TEST_RESET: u32 = 0x7777;
@@ -38,6 +46,8 @@ pub(crate) struct Chip {
     pub(crate) plic: Block,
     #[cfg(feature = "log")]
     pub(crate) uart: Bytes,
+    #[cfg(feature = "settings")]
+    pub(crate) flash: Block,
     pub(crate) net: Result<MmioTransport<'static>, Error>,
     pub(crate) rng: Result<MmioTransport<'static>, Error>,
 }
@@ -57,6 +67,8 @@ impl Chip {
                 plic: Block::at(PLIC),
                 #[cfg(feature = "log")]
                 uart: Bytes::at(UART),
+                #[cfg(feature = "settings")]
+                flash: Block::at(FLASH),
                 net: virtio(VIRTIO_NET),
                 rng: virtio(VIRTIO_RNG),
             })
