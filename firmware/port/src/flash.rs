@@ -61,8 +61,8 @@ pub struct IntelFlash<R, const BLOCK: usize> {
 
 impl<R: Registers, const BLOCK: usize> IntelFlash<R, BLOCK> {
     /// The flash of `size` bytes at `registers`.
-    pub fn new(registers: R, size: usize) -> Self {
-        let mut flash = Self { registers, size };
+    pub fn new(registers: R, size: u32) -> Self {
+        let mut flash = Self { registers, size: size as usize };
         // A reset of the processor alone may have come in the midst of a command.
         flash.registers.write(0, READ_ARRAY);
         flash
@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn flash(model: &mut Model) -> IntelFlash<&mut Model, BLOCK> {
-        IntelFlash::new(model, SIZE)
+        IntelFlash::new(model, SIZE as u32)
     }
 
     #[test]

@@ -31,11 +31,15 @@ const VIRTIO_NET: usize = 0x1000_1000;
 const VIRTIO_RNG: usize = 0x1000_2000;
 const VIRTIO_SIZE: usize = 0x1000;
 
-/// Bytes of the flash, the second of the machine's, and of a block of it.
+/// Bytes of the flash, the second of the machine's.
 #[cfg(feature = "settings")]
-pub(crate) const FLASH_SIZE: usize = 32 << 20;
+pub(crate) const FLASH_SIZE: u32 = 32 << 20;
+/// Bytes of a block of it.
 #[cfg(feature = "settings")]
 pub(crate) const FLASH_BLOCK: usize = 256 << 10;
+/// Its last two blocks.
+#[cfg(feature = "settings")]
+pub(crate) const SETTINGS: core::ops::Range<u32> = FLASH_SIZE - (512 << 10)..FLASH_SIZE;
 
 /// What the test device takes for a reset.
 const TEST_RESET: u32 = 0x7777;

@@ -13,7 +13,7 @@ use tapboard_port::settings::FlashSettings;
 
 use crate::chip;
 #[cfg(feature = "settings")]
-use crate::chip::{FLASH_BLOCK, FLASH_SIZE};
+use crate::chip::{FLASH_BLOCK, FLASH_SIZE, SETTINGS};
 
 /// What there is.
 #[derive(Debug)]
@@ -27,19 +27,11 @@ pub(crate) struct Hardware {
 impl Hardware {
     /// With the entropy that a virtio device gave, and the settings in the last two blocks of the flash.
     pub(crate) fn new(entropy: u64, #[cfg(feature = "settings")] flash: Block) -> Self {
-        #[cfg(feature = "settings")]
-        let settings = {
-            let end = FLASH_SIZE as u32;
-            FlashSettings::open(
-                IntelFlash::new(flash, FLASH_SIZE),
-                end - 2 * FLASH_BLOCK as u32..end,
-            )
-        };
         Self {
             entropy: Some(entropy),
             lit: false,
             #[cfg(feature = "settings")]
-            settings,
+            settings: FlashSettings::open(IntelFlash::new(flash, FLASH_SIZE), SETTINGS),
         }
     }
 }
