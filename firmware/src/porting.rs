@@ -78,6 +78,11 @@
 //! addresses a board has; with the feature `dhcp`, a server's, with `mdns` a name too. With `dns`, telemetry may go to a
 //! name (`Target::Name`); with `sntp`, it has the time of day.
 //!
+//! Where the chip has flash to spare, [`Board::settings`](crate::Board::settings) keeps what a user chooses in the shell over a
+//! reset: `tapboard_port::settings::FlashSettings` over two pages and any driver with the traits of `embedded-storage`,
+//! as HALs have them (`boards/riscv-virt`, feature `settings`). Leave those pages out of `memory.x`. `boot` puts the settings in
+//! the place of what the product decided.
+//!
 //! *Done when* two boots show different ports in `netstat`, and `reset` in the shell restarts the board.
 //!
 //! # 5. Memory, and a loop that sleeps
