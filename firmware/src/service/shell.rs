@@ -81,7 +81,7 @@ impl<T, C> Shell<T, C> {
     /// Reads, executes and answers what has come in. See [`super`] for the contract.
     ///
     /// The command `reset` is answered and its session closed; when the peer has acknowledged both,
-    /// or after [`RESET_WAIT`], [`Board::reset`] is called.
+    /// or after [`RESET_WAIT`](crate::config::RESET_WAIT), [`Board::reset`] is called.
     pub fn poll<S, B>(
         &mut self,
         now: Instant,
