@@ -57,31 +57,45 @@ impl Counter for SysTick {
     }
 }
 
-/// Sleeps in `wfi`, with interrupts masked; `SysTick` and one interrupt of the chip wake it, until it is
+/// Sleeps in `wfi`, with interrupts masked; `SysTick` and some interrupts of the chip wake it, until it is
 /// dropped.
 #[derive(Debug)]
-pub struct Wfi<I: InterruptNumber>(I);
+pub struct Wfi<I: InterruptNumber, const N: usize = 1>([I; N]);
 
 impl<I: InterruptNumber> Wfi<I> {
     /// Masks all interrupts, and lets `interrupt` end a sleep.
     pub fn new(interrupt: I) -> Self {
-        cortex_m::interrupt::disable();
-        mmio::enable(interrupt);
-        Self(interrupt)
+        Self::of([interrupt])
     }
 }
 
-impl<I: InterruptNumber> Drop for Wfi<I> {
+impl<I: InterruptNumber, const N: usize> Wfi<I, N> {
+    /// As [`Wfi::new`], with several interrupts: the interface's, and those whose hardware the product looks at after each
+    /// turn of the superloop.
+    pub fn of(interrupts: [I; N]) -> Self {
+        cortex_m::interrupt::disable();
+        for interrupt in interrupts {
+            mmio::enable(interrupt);
+        }
+        Self(interrupts)
+    }
+}
+
+impl<I: InterruptNumber, const N: usize> Drop for Wfi<I, N> {
     /// An interrupt that nobody clears any more would let nobody sleep.
     fn drop(&mut self) {
-        NVIC::mask(self.0);
+        for interrupt in self.0 {
+            NVIC::mask(interrupt);
+        }
     }
 }
 
-impl<I: InterruptNumber> Sleeper for Wfi<I> {
+impl<I: InterruptNumber, const N: usize> Sleeper for Wfi<I, N> {
     fn clear(&mut self) {
         SCB::clear_pendst();
-        NVIC::unpend(self.0);
+        for interrupt in self.0 {
+            NVIC::unpend(interrupt);
+        }
     }
 
     fn sleep(&mut self) {
