@@ -60,7 +60,8 @@
 //! driver is a `Device` and a `Mac` over two of them, as `ethernet::smartfusion2`. Mind the four things that such a MAC
 //! does: it stops when it is full, and has to be started again where it stopped; it stops behind the last frame; its
 //! counters wrap; and it may reach only a part of the RAM, where the static of the buffers has to be. Where a cache lies
-//! between, the rings have to be in memory that is not cached.
+//! between, the rings are in memory that bypasses it, or are told of it (`Ring::with_cache`; `tapboard_port::cortex_m::DataCache`
+//! is that of a Cortex-M7).
 //!
 //! Write either over `tapboard_port::Registers`, with a model of the chip beside it, and `conformance!` tries it on the
 //! host (the feature `test-support`; `firmware/port/tests/outside.rs` is an example from the outside): every length,
@@ -103,7 +104,8 @@
 //! `tapboard_port::superloop::turn` is that, with the order that loses no wake-up: interrupts are masked, cleared,
 //! then the hardware is looked at, then the processor sleeps; one that comes after the look ends the sleep.
 //! It also tells the firmware how long that slept ([`Firmware::slept`](crate::Firmware::slept)), which the acceptance test
-//! reads in `stats`. `tapboard_port::boot::run` is all of this step: `main` hands it the parts of the four before. The processor's own
+//! reads in `stats`. It returns after each sleep, whatever has ended that: a product with work of its own in the loop names its
+//! interrupts too (`Wfi::of`, `Plic::of`), and does that work between two turns. `tapboard_port::boot::run` is all of this step: `main` hands it the parts of the four before. The processor's own
 //! side is there for Cortex-M and RISC-V (`tapboard_port::cortex_m`, `riscv`).
 //!
 //! *Done when* an idle board sleeps - in QEMU, below 3 % of a CPU - and `tapboard-host echo` measures less than a

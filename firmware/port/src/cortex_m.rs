@@ -7,6 +7,8 @@ use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{NVIC, SCB, SYST};
 
 use crate::clock::{Counter, ROUND};
+#[cfg(target_has_atomic = "ptr")]
+use crate::dma::Cache;
 use crate::mmio::cortex_m as mmio;
 use crate::superloop::Sleeper;
 
@@ -100,6 +102,23 @@ impl<I: InterruptNumber, const N: usize> Sleeper for Wfi<I, N> {
 
     fn sleep(&mut self) {
         cortex_m::asm::wfi();
+    }
+}
+
+/// The data cache of a Cortex-M7, which the program has enabled.
+#[cfg(target_has_atomic = "ptr")]
+#[derive(Clone, Copy, Debug)]
+pub struct DataCache;
+
+#[cfg(target_has_atomic = "ptr")]
+impl Cache for DataCache {
+    fn clean(&self, address: usize, length: usize) {
+        mmio::with_cache(|scb| scb.clean_dcache_by_address(address, length));
+    }
+
+    /// Cleans too: of a ring's memory there is nothing to clean, and of any other, nothing is lost.
+    fn invalidate(&self, address: usize, length: usize) {
+        mmio::with_cache(|scb| scb.clean_invalidate_dcache_by_address(address, length));
     }
 }
 
