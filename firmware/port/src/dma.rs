@@ -5,8 +5,9 @@
 //! word says which. [`Ring`] hands out a buffer only while its descriptor is the processor's, and gives it back with one
 //! write, which comes after all of the frame's. Both go round in the same order.
 //!
-//! What a MAC's descriptors look like is a [`Format`], a few constants. They are chained: each has the address of the
-//! next, and the last that of the first.
+//! What a MAC's descriptors look like is a [`Format`], a few constants. They are chained, each with the address of the next
+//! and the last with that of the first, as in `ethernet::smartfusion2`; or they are an array, whose last one says so, as in
+//! `ethernet::gem`.
 //!
 //! **Contract.** The device accesses memory by the descriptors of rings only, and those that are its own; that it is
 //! told of no other address is the driver's to see to. Buffers and descriptors are aligned to [`LINE`] bytes, and share no
@@ -35,8 +36,15 @@ pub const WORDS: usize = 4;
 
 /// How a kind of MAC lays out its descriptors, in one direction.
 pub trait Format {
-    /// The word that says whose a descriptor is, and how long its frame.
+    /// Bytes from one descriptor to the next: a multiple of 4, and [`LINE`] at most. A MAC whose descriptors are an array
+    /// says how large they are; behind a cache they have to be a whole line each.
+    const STRIDE: usize = LINE;
+
+    /// The word that says whose a descriptor is.
     const OWNER: usize;
+
+    /// The word that says how long the frame is.
+    const LENGTH: usize = Self::OWNER;
 
     /// That word for a descriptor that has never been the device's.
     const UNUSED: u32;
@@ -47,16 +55,35 @@ pub trait Format {
     /// Whether a descriptor with that word is the device's.
     fn is_given(word: u32) -> bool;
 
+    /// `word`, one of those, for a certain descriptor: of a MAC that has more in it than whose it is.
+    fn placed(word: u32, place: Place) -> u32 {
+        let _ = place;
+        word
+    }
+
     /// The bytes of the frame that the device has put into the buffer.
     fn length(word: u32) -> usize;
 
-    /// All words, for a buffer and a next descriptor at these addresses; the one that says whose it is does not count.
+    /// All words, for a buffer and a next descriptor at these addresses; the one that says whose it is does not count. Those
+    /// behind [`Format::STRIDE`] are not written.
     fn chain(buffer: u32, next: u32) -> [u32; WORDS];
+}
+
+/// A descriptor of a ring.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Where the device finds its buffer.
+    pub buffer: u32,
+    /// It is the last, and the first follows.
+    pub last: bool,
 }
 
 /// The cache between the processor and RAM that the device sees. Addresses and lengths are whole lines, of a ring's
 /// memory.
 pub trait Cache {
+    /// There is none.
+    const COHERENT: bool = false;
+
     /// Has RAM hold what the processor has written there.
     fn clean(&self, address: usize, length: usize);
 
@@ -69,13 +96,16 @@ pub trait Cache {
 pub struct Coherent;
 
 impl Cache for Coherent {
+    const COHERENT: bool = true;
+
     fn clean(&self, _address: usize, _length: usize) {}
 
     fn invalidate(&self, _address: usize, _length: usize) {}
 }
 
 #[repr(align(32))]
-struct Descriptor(UnsafeCell<[u32; WORDS]>);
+#[expect(dead_code, reason = "it is reached by its address, with those beside it")]
+struct Descriptor(UnsafeCell<[u32; LINE / 4]>);
 
 #[repr(align(32))]
 struct Buffer(UnsafeCell<[u8; BUFFER]>);
@@ -94,7 +124,7 @@ impl<const N: usize> Memory<N> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            descriptors: [const { Descriptor(UnsafeCell::new([0; WORDS])) }; N],
+            descriptors: [const { Descriptor(UnsafeCell::new([0; LINE / 4])) }; N],
             buffers: [const { Buffer(UnsafeCell::new([0; BUFFER])) }; N],
         }
     }
@@ -146,14 +176,21 @@ impl<F: Format, const N: usize> Ring<F, N> {
 impl<F: Format, const N: usize, C: Cache> Ring<F, N, C> {
     /// As [`Ring::new`], with a cache between the processor and the memory.
     pub fn with_cache(memory: &'static mut Memory<N>, origin: usize, cache: C) -> Self {
-        const { assert!(N > 0, "a ring has a descriptor") };
+        const {
+            assert!(N > 0, "a ring has a descriptor");
+            assert!(F::STRIDE.is_multiple_of(4) && F::STRIDE <= LINE, "whole words of a line");
+            assert!(C::COHERENT || F::STRIDE == LINE, "no two descriptors are in one line");
+            assert!(F::OWNER < WORDS && F::LENGTH < WORDS && F::OWNER * 4 < F::STRIDE);
+        };
         let ring = Self { memory, origin, next: 0, stale: true, cache, format: PhantomData };
         for index in 0..N {
-            let buffer = ring.bus_address(ring.memory.buffers[index].0.get().addr());
-            let mut words = F::chain(buffer, ring.address_of((index + 1) % N));
-            words[F::OWNER] = F::UNUSED;
-            // SAFETY: the ring is the only one to access its memory, and the device has been told of nothing yet.
-            unsafe { ring.memory.descriptors[index].0.get().write_volatile(words) };
+            let place = ring.place(index);
+            let mut words = F::chain(place.buffer, ring.address_of((index + 1) % N));
+            words[F::OWNER] = F::placed(F::UNUSED, place);
+            for (number, word) in words.into_iter().enumerate().take(F::STRIDE / 4) {
+                // SAFETY: the ring is the only one to access its memory, and the device has been told of nothing yet.
+                unsafe { ring.word(index, number).write_volatile(word) };
+            }
             ring.clean_descriptor(index);
         }
         ring
@@ -186,7 +223,9 @@ impl<F: Format, const N: usize, C: Cache> Ring<F, N, C> {
     #[must_use]
     pub fn length(&self) -> Option<usize> {
         let word = self.owner(self.next);
-        (!F::is_given(word)).then(|| F::length(word).min(BUFFER))
+        // SAFETY: a word of a descriptor that is the processor's, in memory to which there is no reference.
+        let length = || unsafe { self.word(self.next, F::LENGTH).read_volatile() };
+        (!F::is_given(word)).then(|| F::length(length()).min(BUFFER))
     }
 
     /// The next buffer, if it is the processor's.
@@ -210,13 +249,13 @@ impl<F: Format, const N: usize, C: Cache> Ring<F, N, C> {
     pub fn give(&mut self, length: usize) {
         let index = self.next;
         assert!(!F::is_given(self.owner(index)), "it is the device's already");
-        let words = self.memory.descriptors[index].0.get();
         // What is in the buffer is there before the device may look; and no line of it that the processor has written to is
         // left, to be written to RAM when the device has filled it.
         self.cache.clean(self.memory.buffers[index].0.get().addr(), BUFFER);
         fence(Ordering::SeqCst);
+        let word = F::placed(F::given(length.min(BUFFER)), self.place(index));
         // SAFETY: the word of a descriptor that is the processor's, in memory to which there is no reference.
-        unsafe { words.cast::<u32>().add(F::OWNER).write_volatile(F::given(length.min(BUFFER))) };
+        unsafe { self.word(index, F::OWNER).write_volatile(word) };
         self.clean_descriptor(index);
         // And this before a register tells it to.
         fence(Ordering::SeqCst);
@@ -225,22 +264,32 @@ impl<F: Format, const N: usize, C: Cache> Ring<F, N, C> {
     }
 
     fn clean_descriptor(&self, index: usize) {
-        self.cache.clean(self.memory.descriptors[index].0.get().addr(), size_of::<Descriptor>());
+        self.cache.clean(self.word(index, 0).addr(), LINE);
     }
 
     /// The word of a descriptor that says whose it is. What the device did before it wrote that is seen from here on.
     fn owner(&self, index: usize) -> u32 {
-        const { assert!(F::OWNER < WORDS, "a word of the descriptor") };
-        let words = self.memory.descriptors[index].0.get();
-        self.cache.invalidate(words.addr(), size_of::<Descriptor>());
+        self.cache.invalidate(self.word(index, 0).addr(), LINE);
         // SAFETY: a word of a descriptor, in memory to which there is no reference; the device may write it, whole.
-        let word = unsafe { words.cast::<u32>().add(F::OWNER).read_volatile() };
+        let word = unsafe { self.word(index, F::OWNER).read_volatile() };
         fence(Ordering::SeqCst);
         word
     }
 
+    /// A word of a descriptor: within the memory of all of them, as the assertions of `with_cache` have it.
+    fn word(&self, index: usize, number: usize) -> *mut u32 {
+        debug_assert!(index < N && number < LINE / 4);
+        let first = (&raw const self.memory.descriptors).cast::<u32>().cast_mut();
+        first.wrapping_add(index * (F::STRIDE / 4) + number)
+    }
+
+    fn place(&self, index: usize) -> Place {
+        let buffer = self.bus_address(self.memory.buffers[index].0.get().addr());
+        Place { buffer, last: index + 1 == N }
+    }
+
     fn address_of(&self, index: usize) -> u32 {
-        self.bus_address(self.memory.descriptors[index].0.get().addr())
+        self.bus_address(self.word(index, 0).addr())
     }
 
     fn bus_address(&self, address: usize) -> u32 {
