@@ -8,8 +8,10 @@
 //! |---|---|
 //! | a driver of embassy's (STM32, RP2040 and W5500, ESP32, nRF ...) | the crate `tapboard-embassy`: steps 4 and 5 only |
 //! | a MAC whose words the processor moves | `boards/lm3s6965evb`, or `boards/mps2-an385`, which asks its PHY |
-//! | a MAC that moves frames to and from RAM by itself | `boards/emcraft-sf2` |
-//! | another architecture, or buffers that are copied | `boards/riscv-virt` |
+//! | a MAC that moves frames to and from RAM by itself | `boards/emcraft-sf2` (chained descriptors), `boards/sifive-u` (an array of them) |
+//! | Cadence's GEM, as in the Zynq, SAM E5x and many others | `tapboard_port::ethernet::gem`; `boards/sifive-u` |
+//! | RISC-V of 32 bits, or buffers that are copied | `boards/riscv-virt` |
+//! | RISC-V with several cores | `boards/sifive-u`: the feature `rt-harts` in place of `rt`, and what the other cores do |
 //! | a HAL or PAC with vectors and handlers | `boards/beside-pac`: `tapboard-port` without its default features |
 //!
 //! # 1. A program that starts
@@ -18,6 +20,12 @@
 //! connect the pins: this is the one file with `unsafe`, which says where the registers are and which number an
 //! interrupt has. Then a serial line for log messages (`uart.rs`): it is how the next steps report, in a program that is
 //! built with `--no-default-features --features log`. Without the log, a board is silent, panics included.
+//!
+//! The other cores of a RISC-V begin where the first does. `riscv-rt` has them spin, unless the program has a `_mp_hook`; and
+//! `memory.x` says how many there are (`_max_hart_id`), and what of the stack is theirs (`_hart_stack_size`).
+//!
+//! For QEMU, add the machine to `boards/qemu`, which is the boards' runner, unless its name is the board's; it gives the
+//! machine its network.
 //!
 //! *Done when* such a board says that it is up, and a panic says where.
 //!
@@ -57,7 +65,9 @@
 //! end each sleep.
 //!
 //! For a MAC that moves frames by itself, `tapboard_port::dma::Ring` is the descriptors and buffers, without `unsafe`: a
-//! driver is a `Device` and a `Mac` over two of them, as `ethernet::smartfusion2`. Mind the four things that such a MAC
+//! driver is a `Device` and a `Mac` over two of them, as `ethernet::smartfusion2` and `ethernet::gem`. A `Format` for each
+//! direction says what the MAC's descriptors look like: chained or an array (`STRIDE`, `placed`), which word says whose one is, and
+//! which how long the frame is. Mind the four things that such a MAC
 //! does: it stops when it is full, and has to be started again where it stopped; it stops behind the last frame; its
 //! counters wrap; and it may reach only a part of the RAM, where the static of the buffers has to be. Where a cache lies
 //! between, the rings are in memory that bypasses it, or are told of it (`Ring::with_cache`; `tapboard_port::cortex_m::DataCache`
@@ -73,7 +83,8 @@
 //!
 //! [`Board`](crate::Board) is the hardware beside the network: LED, temperature, reset - and entropy, which
 //! matters most. It seeds what a stranger must not guess (RFC 6528), so it comes from a hardware random
-//! generator. A chip without one gathers noise (`tapboard_port::entropy`) and says `None` when there is none: the
+//! generator. A chip without one gathers noise (`tapboard_port::entropy`; two clocks that drift are a source, as in
+//! `boards/mps2-an385` and `boards/sifive-u`) and says `None` when there is none: the
 //! board then does not come up, and says why. A chip with a MAC address of its own, or a unique number to make one
 //! of, gives it in [`Board::mac`](crate::Board::mac). `tapboard_port::boot::Config` is where a product says which
 //! addresses a board has; with the feature `dhcp`, a server's, with `mdns` a name too. With `dns`, telemetry may go to a
