@@ -56,6 +56,7 @@ pub trait Format {
     fn is_given(word: u32) -> bool;
 
     /// `word`, one of those, for a certain descriptor: of a MAC that has more in it than whose it is.
+    #[must_use]
     fn placed(word: u32, place: Place) -> u32 {
         let _ = place;
         word

@@ -1,4 +1,5 @@
-//! Cadence's gigabit Ethernet MAC (GEM), which is in many chips: the Zynq, the U540, SAM E5x and V71 (as "GMAC"). It moves frames to and from RAM by itself: a [`Device`] over two rings.
+//! Cadence's gigabit Ethernet MAC (GEM), which is in many chips: the Zynq, the U540, SAM E5x and V71 (as "GMAC"). It moves
+//! frames to and from RAM by itself: a [`Device`] over two rings.
 //!
 //! Descriptors are arrays of two words each, whose last has a bit that says so. The receiver that finds no free buffer says
 //! so, and looks again for each frame that comes; some have to be told to. The transmitter stops behind the last frame.

@@ -196,7 +196,7 @@ fn a_receiver_that_stopped_goes_on_where_it_was() {
 
 #[test]
 fn what_is_no_whole_frame_makes_way_for_the_next() {
-    for status in [0, 64, 64 | 1 << 14, RX_WHOLE, RX_WHOLE | 13, RX_WHOLE | 1515, u32::MAX] {
+    for status in [0, 64, 64 + (1 << 14), RX_WHOLE, RX_WHOLE + 13, RX_WHOLE + 1515, u32::MAX] {
         let mut bench = Bench::new(open);
         let at = bench.shared.chip.borrow().rx_next;
         bench.arrive(&frame(64));
