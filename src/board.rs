@@ -1,10 +1,12 @@
 //! The simulated board's hardware: an LED and a reset line that show themselves, a temperature that
-//! drifts, and the operating system's entropy.
+//! drifts, the operating system's entropy, and perhaps a file for settings.
 
 use tapboard_firmware::Board;
 use tapboard_firmware::rng::Rng;
+use tapboard_firmware::settings::Settings;
 
 use crate::output::say;
+use crate::settings::FileSettings;
 
 /// The hardware of one boot.
 #[derive(Debug)]
@@ -13,6 +15,7 @@ pub struct SimBoard {
     temperature_mc: i32,
     drift: Rng,
     reset: bool,
+    settings: Option<FileSettings>,
 }
 
 impl SimBoard {
@@ -20,7 +23,13 @@ impl SimBoard {
     #[must_use]
     pub fn new() -> Self {
         let drift = Rng::new(getrandom::u64().unwrap_or_default());
-        Self { led: false, temperature_mc: 23_500, drift, reset: false }
+        Self { led: false, temperature_mc: 23_500, drift, reset: false, settings: None }
+    }
+
+    /// The same, which keeps these settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Option<FileSettings>) -> Self {
+        Self { settings, ..self }
     }
 
     /// Whether the firmware has pulled the reset line.
@@ -57,6 +66,10 @@ impl Board for SimBoard {
 
     fn entropy(&mut self) -> Option<u64> {
         getrandom::u64().ok()
+    }
+
+    fn settings(&mut self) -> Option<&mut dyn Settings> {
+        self.settings.as_mut().map(|settings| settings as _)
     }
 
     fn reset(&mut self) {

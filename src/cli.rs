@@ -210,7 +210,7 @@ mod tests {
         else {
             panic!("it is no tap");
         };
-        assert_eq!((tap.board.options().link.settings.len(), tap.board.who.id), (1, Some(3)));
+        assert_eq!((tap.board.options(&[]).link.settings.len(), tap.board.who.id), (1, Some(3)));
         let error = read("tapboard -p 8007:7 tap").unwrap_err().to_string();
         assert!(error.contains("'-p'") && error.contains("Usage: tapboard tap"), "{error}");
     }

@@ -96,6 +96,15 @@ impl Identity {
         self.ipv4
     }
 
+    /// The same board with the addresses of `net`, and with another name if one is given.
+    #[must_use]
+    pub fn with(&self, net: NetConfig, name: Option<Name>) -> Self {
+        let name = name.unwrap_or_else(|| self.name.clone());
+        let known = net.dhcp() || net.mdns().is_some();
+        let net = if known { net.with_hostname(&name) } else { net };
+        Self { net, name, ipv4: net.ipv4().unwrap_or(self.ipv4) }
+    }
+
     /// Its addresses but the link-local one.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let ipv6 = self.net.ipv6().map(|ipv6| IpAddr::V6(ipv6.address()));

@@ -38,7 +38,7 @@
 //! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
 //! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
-//! | [`console`], [`cli`], [`output`], [`clock`], [`board`] | what a user types and sees, time, the simulated hardware |
+//! | [`console`], [`cli`], [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
 
 pub mod board;
 pub mod capture;
@@ -54,6 +54,7 @@ pub mod nic;
 pub mod output;
 pub mod run;
 pub mod segment;
+pub mod settings;
 pub mod sim;
 #[cfg(target_os = "linux")]
 pub mod tap;

@@ -29,7 +29,7 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::NetStack;
 use tapboard_firmware::config::{LISTENERS, SERVICES, TCP_SLOTS};
 use tapboard_firmware::service::command::Commands;
-use tapboard_firmware::service::{Service, ServiceConfig, Services, Target};
+use tapboard_firmware::service::{Service, ServiceConfig, Services};
 
 use self::endpoint::Booted;
 pub use self::endpoint::Endpoint;
@@ -50,6 +50,7 @@ use crate::link::LinkOptions;
 use crate::nic::Offloads;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
+use crate::settings::Chosen;
 
 /// The loop in real time, with its clock: [`run`](Self::run) runs a board until Ctrl-C or SIGTERM, which it catches
 /// from its creation on.
@@ -169,9 +170,10 @@ impl Driver {
         C: Commands<SimBoard>,
         V: for<'a> Service<NetStack<'a>, SimBoard>,
     {
-        let telemetry = options.telemetry.destination(telemetry);
-        let address = telemetry.as_ref().and_then(Target::address);
-        let mut session = self.session(options, identity, address)?;
+        let choose = || Chosen::read(identity, options.telemetry, options.settings.as_ref());
+        let mut chosen = choose()?;
+        let address = chosen.telemetry.destination(telemetry).and_then(|to| to.address());
+        let mut session = self.session(options, &chosen.identity, address)?;
         session.offloads = options.offloads.complete();
         let who = |nic| if nic { "NIC" } else { "firmware" };
         log::info!("the {} does the checksums of TCP and UDP", who(session.offloads.checksum));
@@ -179,10 +181,14 @@ impl Driver {
         loop {
             let mut memory = BoardMemory::<SLOTS>::new(options.profile);
             let now = self.clock.now();
+            chosen.tell();
+            let Chosen { identity, settings, .. } = chosen;
+            let telemetry = chosen.telemetry.destination(telemetry);
             let config = ServiceConfig { name: identity.name.clone(), telemetry };
             let (commands, beside) = own();
             let services = (Services::with_commands(config, 0, now, commands), beside);
-            let firmware = memory.boot(identity, services, &mut session.mac(nic), now)?;
+            let board = SimBoard::new().with_settings(settings);
+            let firmware = memory.boot(&identity, board, services, &mut session.mac(nic), now)?;
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
             let mut booted = Booted {
@@ -197,6 +203,7 @@ impl Driver {
                 print_summary(&booted, nic);
                 return Ok(());
             }
+            chosen = choose()?;
         }
     }
 

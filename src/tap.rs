@@ -16,7 +16,8 @@ use crate::nic::tap::{
 };
 use crate::nic::{DeviceRef, KernelOffload, Offloads};
 use crate::output::{counted, say};
-use crate::run::{Driver, NIC, Nic, RunOptions};
+use crate::run::{Driver, NIC, Nic, Profile, RunOptions};
+use crate::settings::Chosen;
 
 /// How long to look for the next frame before sleeping, microseconds, unless told otherwise.
 const BUSY_POLL_US: u16 = 50;
@@ -122,7 +123,9 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
     }
     let mut driver = Driver::new()?;
     driver.busy_poll(busy_poll(options.busy_poll_us));
-    let identity = &options.identity;
+    let chosen =
+        Chosen::read(&options.identity, options.run.telemetry, options.run.settings.as_ref())?;
+    let identity = &chosen.identity;
     not_the_hosts(identity)?;
     let config = TapConfig {
         name: options.name.clone(),
@@ -141,7 +144,8 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
     for warning in tap.warnings() {
         log::warn!("{warning}");
     }
-    warn(options);
+    options.run.link.warn();
+    warn(identity);
     let calls = if tap.kernel().segmentation { "many segments" } else { "one frame" };
     log::info!("{}: {calls} in a system call", tap.name());
     let interest = Interest::READABLE | Interest::WRITABLE;
@@ -154,14 +158,20 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
     let collector = collector(identity, tap.host());
     // With those that the TAP brought.
     let own = machine_addresses().unwrap_or_default();
-    print_banner(identity, &tap, collector, &own, &options.run);
+    let telemetry = chosen.telemetry.destination(collector).and_then(|to| to.address());
+    print_banner(
+        identity,
+        &tap,
+        telemetry.filter(|to| own.contains(&to.ip())),
+        options.run.profile,
+    );
     let status = tap.status();
     let mut run = options.run.clone();
     if run.offloads.segmentation && !tap.kernel().segmentation {
         log::warn!("{} cannot segment; the firmware does that, and its checksums", tap.name());
         run.offloads = Offloads { segmentation: false, receive: false, ..run.offloads };
     }
-    driver.run(identity, &run, collector, &mut TapNic { tap, status })
+    driver.run(&options.identity, &run, collector, &mut TapNic { tap, status })
 }
 
 /// The host's IPv4 address in the network of `board`: number 2, or number 1 if that is the board's.
@@ -206,11 +216,11 @@ fn not_the_hosts(identity: &Identity) -> Result<(), String> {
 }
 
 /// Warns of what does not do what one might think.
-fn warn(options: &TapOptions) {
-    options.run.link.warn();
-    let Identity { net, .. } = &options.identity;
-    let network = options.identity.ipv4().network();
-    if let Some(gateway) = net.ipv4_gateway().filter(|gateway| !network.contains_addr(gateway)) {
+fn warn(identity: &Identity) {
+    let network = identity.ipv4().network();
+    if let Some(gateway) =
+        identity.net.ipv4_gateway().filter(|gateway| !network.contains_addr(gateway))
+    {
         log::warn!(
             "--gateway {gateway} is outside the board's network, {network}: that works only if it is on this cable \
              all the same; if not, name one inside, or give --ip a shorter prefix"
@@ -218,13 +228,8 @@ fn warn(options: &TapOptions) {
     }
 }
 
-fn print_banner(
-    identity: &Identity,
-    tap: &Tap,
-    collector: SocketAddr,
-    own: &[IpAddr],
-    options: &RunOptions,
-) {
+/// `telemetry` is where it goes to, if that is this machine.
+fn print_banner(identity: &Identity, tap: &Tap, telemetry: Option<SocketAddr>, profile: Profile) {
     let (net, name) = (identity.net, tap.name());
     // Until a server has spoken.
     let board = net.ipv4().map_or("ADDRESS".into(), |own| own.address().to_string());
@@ -239,7 +244,7 @@ fn print_banner(
     } else if net.slaac() {
         say!("  and the same at the IPv6 addresses that follow from what routers say");
     }
-    let (mac, profile) = (mac_text(net.mac()), options.profile);
+    let mac = mac_text(net.mac());
     say!("  It is {}, with the MAC address {mac}; {profile}.", identity.name);
     let HostSide { master, addresses, .. } = tap.host();
     let port = master.as_ref().map_or_else(String::new, |master| format!(", a port of {master}"));
@@ -256,9 +261,7 @@ fn print_banner(
     say!("  ping -c 3 {board}");
     say!("  printf hello | nc -N {board} 7");
     say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
-    let here = |telemetry: &SocketAddr| own.contains(&telemetry.ip());
-    let telemetry = options.telemetry.destination(collector).and_then(|to| to.address());
-    if let Some(telemetry) = telemetry.filter(here) {
+    if let Some(telemetry) = telemetry {
         let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
         say!("  {collect:<32} # telemetry");
     }

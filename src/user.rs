@@ -16,6 +16,7 @@ use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
 use crate::run::{Driver, Nic, RunOptions};
+use crate::settings::Chosen;
 
 /// The gateway's address, from where the board's connections go on to 127.0.0.1.
 const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(PEER_NET.ipv4_address()), 9000);
@@ -111,7 +112,10 @@ fn behind_gateway(
     run: impl FnOnce(Driver, &Identity, &mut UserNic<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut driver = Driver::new()?;
-    let UserOptions { identity, forwards, allowed, .. } = options;
+    let UserOptions { forwards, allowed, .. } = options;
+    let chosen =
+        Chosen::read(&options.identity, options.run.telemetry, options.run.settings.as_ref())?;
+    let identity = &chosen.identity;
     let mut wire = Wire::default();
     let mut memory = GatewayMemory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
@@ -131,13 +135,13 @@ fn behind_gateway(
         None => {
             // After what another board may have already, so that its capture is not replaced; before this one is up.
             driver.capture(&options.run)?;
-            print_banner(&nic.gateway, options);
-            run(driver, identity, &mut nic)
+            print_banner(&nic.gateway, options, &chosen);
+            run(driver, &options.identity, &mut nic)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
             driver.capture(&options.run)?;
-            print_banner(&nic.gateway, options);
+            print_banner(&nic.gateway, options, &chosen);
             driver.run_endpoint(&options.run, TELEMETRY, &mut guest, &mut nic)
         }
     }
@@ -166,8 +170,9 @@ fn reachable(to: Target, board: &NetConfig, allowed: &[u16]) -> Result<(), Strin
     Err(format!("port {port} is not allowed, add --allow {port}"))
 }
 
-fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
-    let UserOptions { identity, forwards, allowed, .. } = options;
+fn print_banner(gateway: &Gateway<'_>, options: &UserOptions, chosen: &Chosen) {
+    let UserOptions { forwards, allowed, .. } = options;
+    let identity = &chosen.identity;
     options.run.link.warn();
     let address = identity.ipv4().address();
     let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
@@ -209,7 +214,7 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
     if let Some(shell) = host(23) {
         say!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
     }
-    let telemetry = options.run.telemetry.destination(TELEMETRY);
+    let telemetry = chosen.telemetry.destination(TELEMETRY);
     match telemetry.map(|to| (reachable(to, &identity.net, allowed), to)) {
         Some((Ok(()), to)) => {
             say!("  nc -l 127.0.0.1 {:<14} # telemetry", to.port());

@@ -5,6 +5,8 @@
 
 pub use smoltcp::wire::EthernetAddress;
 
+use crate::settings::Settings;
+
 /// The hardware beside the network interface.
 pub trait Board {
     /// Switches the user LED.
@@ -26,6 +28,12 @@ pub trait Board {
     /// The chip's own MAC address: from its unique number, or written at manufacture. `None`, unless a board says
     /// otherwise: it has none, or none was written.
     fn mac(&self) -> Option<EthernetAddress> {
+        None
+    }
+
+    /// What a user chose about the board, with a place that keeps it over a reset. `None`, unless a board says
+    /// otherwise: there is no such place.
+    fn settings(&mut self) -> Option<&mut dyn Settings> {
         None
     }
 

@@ -106,6 +106,12 @@ pub const BOARD_NAME: usize = 32;
 /// Longest telemetry line: every byte of the name as `\u0000`, every number at its longest.
 pub const TELEMETRY_LINE: usize = if cfg!(feature = "sntp") { 384 } else { 352 };
 
+/// Bytes of all settings together, as text.
+pub const SETTINGS_SIZE: usize = 256;
+
+/// Longest name of telemetry's host among the settings, in bytes.
+pub const TARGET_NAME: usize = 64;
+
 /// First wait before telemetry connects again; doubled at each failure, with jitter.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 

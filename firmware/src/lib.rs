@@ -86,6 +86,7 @@
 //! | use the sockets | [`NetStack`], and [`tapboard_net`], the crate they are in |
 //! | write a service | [`service`], and [`service::server`] |
 //! | add a command to the shell | [`service::command`] |
+//! | keep an address and a name over a reset | [`settings`] |
 //! | size it | [`storage`] for the RAM, [`config`] for every limit |
 //! | bring it to a chip | [`porting`] |
 #![no_std]
@@ -101,6 +102,7 @@ pub mod firmware;
 pub mod porting;
 mod resolve;
 pub mod service;
+pub mod settings;
 pub mod storage;
 
 pub use board::{Board, EthernetAddress};
@@ -108,6 +110,7 @@ pub use buffer_access::BufferAccess;
 pub use config::{BOARD_NET, PEER_NET};
 pub use firmware::{BootError, Firmware};
 pub use resolve::Resolve;
+pub use settings::Settings;
 pub use storage::{
     BoardSockets, ChipStorage, LargeStorage, LargeStorageOf, McuStorage, McuStorageOf,
 };

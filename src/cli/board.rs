@@ -10,6 +10,7 @@ use super::identity::IdentityArgs;
 use crate::console::Script;
 use crate::nic::Offloads;
 use crate::run::{Profile, RunOptions, Telemetry};
+use crate::settings::SettingsOptions;
 use tapboard_firmware::service::Target;
 
 /// What every way of running the board has.
@@ -28,6 +29,10 @@ pub struct BoardArgs {
     /// Send no telemetry.
     #[arg(long, overrides_with = "no_telemetry")]
     no_telemetry: bool,
+    /// Keep the board's settings in this file: what `set` and `save` in its shell choose. It need not be there yet. What
+    /// an option gives stands, whatever the file says.
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
     /// Write every frame to this pcapng file, with what the cable did to it. With - to standard output, and
     /// all else to standard error: tapboard --pcap - | wireshark -k -i -
     #[arg(long, value_name = "FILE")]
@@ -59,9 +64,9 @@ impl BoardArgs {
         self.faults.check()
     }
 
-    /// What they come to.
+    /// What they come to. `decided` is the settings that more than these options decides, each with what does.
     #[must_use]
-    pub(super) fn options(&self) -> RunOptions {
+    pub(super) fn options(&self, decided: &[(&'static str, &'static str)]) -> RunOptions {
         RunOptions {
             profile: match self.profile {
                 ProfileArg::Mcu => Profile::Mcu,
@@ -72,6 +77,16 @@ impl BoardArgs {
                 Some(to) => Telemetry::To(to),
                 None => Telemetry::Usual,
             },
+            settings: self.settings.clone().map(|path| {
+                let own = [
+                    ("name", "--board-name is given", self.who.board_name.is_some()),
+                    ("telemetry", "--telemetry is given", self.telemetry.is_some()),
+                    ("telemetry", "--no-telemetry is given", self.no_telemetry),
+                ];
+                let own = own.into_iter().filter(|(.., given)| *given);
+                let own = own.map(|(name, why, _)| (name, why));
+                SettingsOptions { path, decided: own.chain(decided.iter().copied()).collect() }
+            }),
             offloads: Offloads { checksum: self.checksum_offload, ..Offloads::NONE },
             pcap: self.pcap.clone(),
             ladder: self.ladder,

@@ -21,6 +21,7 @@ static USER: &[Pair] = &[
     Pair("guest", "mac", GUEST),
     Pair("guest", "ip6", GUEST),
     Pair("guest", "board_name", GUEST),
+    Pair("guest", "settings", GUEST),
     Pair("no_telemetry", "telemetry", NO_TELEMETRY),
     Pair("no_telemetry", "allow", "the board opens no connection but for telemetry"),
 ];
@@ -101,12 +102,13 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 41] = [
+    const VALUES: [(&str, &str); 42] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         ("guest", "udp:7100"),
         ("profile", "mcu"),
         ("telemetry", "192.0.2.77:9001"),
+        ("settings", "board.conf"),
         ("pcap", "run.pcapng"),
         ("script", "/dev/null"),
         ("id", "7"),
@@ -157,6 +159,7 @@ mod tests {
                 ("guest", "mac"),
                 ("guest", "no-telemetry"),
                 ("guest", "profile"),
+                ("guest", "settings"),
                 ("guest", "telemetry"),
                 ("no-telemetry", "telemetry"),
             ],

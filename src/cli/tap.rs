@@ -112,7 +112,14 @@ impl TapArgs {
     #[cfg(target_os = "linux")]
     #[must_use]
     pub fn options(&self) -> TapOptions {
-        let mut run = self.board.options();
+        let given = [
+            ("ip", "--ip is given", self.ip.is_some()),
+            ("gateway", "--gateway is given", self.gateway.is_some()),
+            ("dns", "--dns is given", !self.dns.is_empty()),
+        ];
+        let given: Vec<_> = given.iter().filter(|(.., given)| *given).collect();
+        let given: Vec<_> = given.iter().map(|(name, why, _)| (*name, *why)).collect();
+        let mut run = self.board.options(&given);
         run.offloads.segmentation = self.segmentation_offload;
         run.offloads.receive = self.segmentation_offload;
         TapOptions {

@@ -11,6 +11,9 @@ use crate::gateway::Forward;
 use crate::identity::{Identity, mac_text};
 use crate::user::UserOptions;
 
+/// Why settings do not count.
+const GATEWAY: &str = "the gateway here knows the board by its address; use tapboard tap";
+
 /// Options of `tapboard user`.
 #[derive(Clone, Debug, Args)]
 pub struct UserArgs {
@@ -64,7 +67,7 @@ impl UserArgs {
             forwards: self.forwards(),
             allowed: self.allowed(),
             guest: self.guest,
-            run: self.board.options(),
+            run: self.board.options(&[("ip", GATEWAY), ("gateway", GATEWAY)]),
         }
     }
 

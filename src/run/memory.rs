@@ -24,15 +24,16 @@ impl<'a, const SLOTS: usize> BoardMemory<'a, SLOTS> {
         }
     }
 
-    /// Boots the firmware on `device`.
+    /// Boots the firmware on `device`, as part of `board`.
     pub(super) fn boot<D: Device, V: Service<NetStack<'a>, SimBoard>>(
         &'a mut self,
         identity: &Identity,
+        board: SimBoard,
         services: V,
         device: &mut D,
         now: Instant,
     ) -> Result<Firmware<'a, SimBoard, V>, String> {
-        let (net, board) = (&identity.net, SimBoard::new());
+        let net = &identity.net;
         match self {
             Self::Mcu(storage, sockets) => {
                 let storage = &mut **storage;

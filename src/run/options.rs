@@ -10,6 +10,7 @@ use crate::console::Script;
 use crate::link::LinkOptions;
 use crate::nic::Offloads;
 use crate::output::is_standard;
+use crate::settings::SettingsOptions;
 
 /// How to run the board, and what to show of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct RunOptions {
     pub profile: Profile,
     /// Where its telemetry goes.
     pub telemetry: Telemetry,
+    /// Where the board keeps its settings, if it does.
+    pub settings: Option<SettingsOptions>,
     /// What the firmware leaves to its MAC; the checksums, too, if it leaves anything else.
     pub offloads: Offloads,
     /// Write every frame to this pcapng file, or to standard output (`-`).

@@ -8,7 +8,12 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
+#[cfg(feature = "dns")]
+use static_cell::StaticCell;
+#[cfg(feature = "dns")]
+use tapboard_firmware::config::TARGET_NAME;
 use tapboard_firmware::service::{Service, ServiceConfig, Target};
+use tapboard_firmware::settings::TelemetrySetting;
 use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware, NetConfig, NetStack};
 
 use crate::clock::Timer;
@@ -19,7 +24,7 @@ use crate::superloop::{self, Sleeper};
 #[cfg(feature = "paint-stack")]
 use crate::watermark::Watermark;
 
-/// Who a board is to be: what a product decides.
+/// Who a board is to be: what a product decides, and what its settings change ([`tapboard_firmware::settings`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// The MAC address. `None`: the chip's own ([`Board::mac`]), or if it has none that of `ip`.
@@ -52,13 +57,23 @@ impl Config {
     #[cfg(feature = "dhcp")]
     pub const EXAMPLE: Self = Self { mac: None, ip: NET.with_dhcp(), telemetry: Some(COLLECTOR) };
 
-    /// What becomes of it on this hardware; servers, and with multicast DNS neighbours, know it as `name`.
-    pub fn net(&self, name: &str, hardware: &impl Board) -> NetConfig {
+    /// What becomes of it on this hardware, whose settings have the last word; servers, and with multicast DNS
+    /// neighbours, know it as `name`, or as the settings name it.
+    pub fn net(&self, name: &str, hardware: &mut impl Board) -> NetConfig {
         let mac = self.mac.or_else(|| hardware.mac()).unwrap_or(self.ip.mac());
         let net = self.ip.with_mac(mac);
-        #[cfg(any(feature = "dhcp", feature = "mdns"))]
-        let net = net.with_hostname(name);
-        #[cfg(not(any(feature = "dhcp", feature = "mdns")))]
+        let Some(settings) = hardware.settings() else { return known(net, name) };
+        let table = settings.table();
+        known(table.net(net), table.name().unwrap_or(name))
+    }
+}
+
+/// As `name` to servers and neighbours.
+fn known(net: NetConfig, name: &str) -> NetConfig {
+    #[cfg(any(feature = "dhcp", feature = "mdns"))]
+    return net.with_hostname(name);
+    #[cfg(not(any(feature = "dhcp", feature = "mdns")))]
+    {
         let _ = name;
         net
     }
@@ -69,7 +84,7 @@ impl Config {
 pub struct Parts<H, M, T, S> {
     /// Who the board is on the network: [`Config::net`].
     pub net: NetConfig,
-    /// Where telemetry goes, if anywhere; [`COLLECTOR`], or one's own.
+    /// Where telemetry goes, if anywhere and unless the settings say otherwise; [`COLLECTOR`], or one's own.
     pub telemetry: Option<Target>,
     /// LED, sensor, entropy, reset.
     pub hardware: H,
@@ -81,12 +96,16 @@ pub struct Parts<H, M, T, S> {
     pub sleeper: S,
 }
 
+/// The name of telemetry's host, which the settings have.
+#[cfg(feature = "dns")]
+static TARGET: StaticCell<heapless::String<TARGET_NAME>> = StaticCell::new();
+
 /// Where the examples' boards send their telemetry: port 9000 of the host at the other end of the wire.
 pub const COLLECTOR: Target =
     Target::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9000));
 
 /// Boots the firmware of the board `name` at `home`, with the stock services, and runs it for ever; an error is why
-/// there are no parts.
+/// there are no parts. Of the hardware's settings, name and telemetry's target are in the place of those given here.
 pub fn run<H, M, T, S>(
     name: &str,
     home: &'static Home<H>,
@@ -172,11 +191,12 @@ where
     S: Sleeper,
     V: Service<NetStack<'static>, H> + 'static,
 {
-    let Parts { net, telemetry, hardware, mut mac, mut clock, mut sleeper } = match parts {
+    let Parts { net, telemetry, mut hardware, mut mac, mut clock, mut sleeper } = match parts {
         Ok(parts) => parts,
         Err(error) => give_up(error),
     };
     let config = ServiceConfig { name: name.try_into().unwrap_or_default(), telemetry };
+    let config = chosen(config, &mut hardware);
     let firmware = match boot((&net, config), hardware, &mut mac, clock.now()) {
         Ok(firmware) => firmware,
         Err(error) => {
@@ -193,6 +213,28 @@ where
         #[cfg(feature = "paint-stack")]
         watermark.report(clock.now());
     }
+}
+
+/// What the settings make of `config`.
+fn chosen(mut config: ServiceConfig, hardware: &mut impl Board) -> ServiceConfig {
+    let Some(settings) = hardware.settings() else { return config };
+    let table = settings.table();
+    if let Some(name) = table.name().and_then(|name| name.try_into().ok()) {
+        config.name = name;
+    }
+    match table.telemetry() {
+        None => {}
+        Some(TelemetrySetting::Off) => config.telemetry = None,
+        Some(TelemetrySetting::Address(to)) => config.telemetry = Some(to.into()),
+        #[cfg(feature = "dns")]
+        Some(TelemetrySetting::Name(name, port)) => {
+            let name = TARGET.init(name.try_into().unwrap_or_default());
+            config.telemetry = Target::named(name, port);
+        }
+        #[cfg(not(feature = "dns"))]
+        Some(TelemetrySetting::Name(..)) => {}
+    }
+    config
 }
 
 fn give_up(error: impl Display) -> ! {

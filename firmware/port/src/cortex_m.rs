@@ -7,6 +7,8 @@ use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{NVIC, SCB, SYST};
 
 use crate::clock::{Counter, ROUND};
+#[cfg(target_has_atomic = "ptr")]
+use crate::dma::Cache;
 use crate::mmio::cortex_m as mmio;
 use crate::superloop::Sleeper;
 
@@ -57,35 +59,66 @@ impl Counter for SysTick {
     }
 }
 
-/// Sleeps in `wfi`, with interrupts masked; `SysTick` and one interrupt of the chip wake it, until it is
+/// Sleeps in `wfi`, with interrupts masked; `SysTick` and some interrupts of the chip wake it, until it is
 /// dropped.
 #[derive(Debug)]
-pub struct Wfi<I: InterruptNumber>(I);
+pub struct Wfi<I: InterruptNumber, const N: usize = 1>([I; N]);
 
 impl<I: InterruptNumber> Wfi<I> {
     /// Masks all interrupts, and lets `interrupt` end a sleep.
     pub fn new(interrupt: I) -> Self {
-        cortex_m::interrupt::disable();
-        mmio::enable(interrupt);
-        Self(interrupt)
+        Self::of([interrupt])
     }
 }
 
-impl<I: InterruptNumber> Drop for Wfi<I> {
+impl<I: InterruptNumber, const N: usize> Wfi<I, N> {
+    /// As [`Wfi::new`], with several interrupts: the interface's, and those whose hardware the product looks at after each
+    /// turn of the superloop.
+    pub fn of(interrupts: [I; N]) -> Self {
+        cortex_m::interrupt::disable();
+        for interrupt in interrupts {
+            mmio::enable(interrupt);
+        }
+        Self(interrupts)
+    }
+}
+
+impl<I: InterruptNumber, const N: usize> Drop for Wfi<I, N> {
     /// An interrupt that nobody clears any more would let nobody sleep.
     fn drop(&mut self) {
-        NVIC::mask(self.0);
+        for interrupt in self.0 {
+            NVIC::mask(interrupt);
+        }
     }
 }
 
-impl<I: InterruptNumber> Sleeper for Wfi<I> {
+impl<I: InterruptNumber, const N: usize> Sleeper for Wfi<I, N> {
     fn clear(&mut self) {
         SCB::clear_pendst();
-        NVIC::unpend(self.0);
+        for interrupt in self.0 {
+            NVIC::unpend(interrupt);
+        }
     }
 
     fn sleep(&mut self) {
         cortex_m::asm::wfi();
+    }
+}
+
+/// The data cache of a Cortex-M7, which the program has enabled.
+#[cfg(target_has_atomic = "ptr")]
+#[derive(Clone, Copy, Debug)]
+pub struct DataCache;
+
+#[cfg(target_has_atomic = "ptr")]
+impl Cache for DataCache {
+    fn clean(&self, address: usize, length: usize) {
+        mmio::with_cache(|scb| scb.clean_dcache_by_address(address, length));
+    }
+
+    /// Cleans too: of a ring's memory there is nothing to clean, and of any other, nothing is lost.
+    fn invalidate(&self, address: usize, length: usize) {
+        mmio::with_cache(|scb| scb.clean_invalidate_dcache_by_address(address, length));
     }
 }
 

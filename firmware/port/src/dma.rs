@@ -5,14 +5,17 @@
 //! word says which. [`Ring`] hands out a buffer only while its descriptor is the processor's, and gives it back with one
 //! write, which comes after all of the frame's. Both go round in the same order.
 //!
-//! What a MAC's descriptors look like is a [`Format`], a few constants. They are chained: each has the address of the
-//! next, and the last that of the first.
+//! What a MAC's descriptors look like is a [`Format`], a few constants. They are chained, each with the address of the next
+//! and the last with that of the first, as in `ethernet::smartfusion2`; or they are an array, whose last one says so, as in
+//! `ethernet::gem`.
 //!
 //! **Contract.** The device accesses memory by the descriptors of rings only, and those that are its own; that it is
-//! told of no other address is the driver's to see to. Buffers are aligned to 16 bytes, and so are descriptors. The
-//! device sees RAM as the processor does: there is no cache between them, and RAM lies where the bus has it (`origin`).
+//! told of no other address is the driver's to see to. Buffers and descriptors are aligned to [`LINE`] bytes, and share no
+//! line of a cache with anything. Where there is a cache between the device and the processor, and the rings are not in memory
+//! that bypasses it, the ring is told of it ([`Ring::with_cache`]): it cleans what it gives, and invalidates what it gets
+//! back. RAM lies where the bus has it (`origin`).
 //!
-//! **Cost.** 16 bytes a descriptor, [`BUFFER`] bytes a buffer; no copy.
+//! **Cost.** [`LINE`] bytes a descriptor, [`BUFFER`] bytes a buffer; no copy.
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
@@ -22,16 +25,26 @@ use core::sync::atomic::{Ordering, fence};
 
 use tapboard_firmware::config::FRAME_SIZE;
 
+/// Bytes of the longest line that a cache may have: that of a Cortex-M7.
+pub const LINE: usize = 32;
+
 /// Bytes of a buffer: a frame and its checksum.
-pub const BUFFER: usize = (FRAME_SIZE + 4).next_multiple_of(16);
+pub const BUFFER: usize = (FRAME_SIZE + 4).next_multiple_of(LINE);
 
 /// Words of a descriptor, those that a MAC does not look at included.
 pub const WORDS: usize = 4;
 
 /// How a kind of MAC lays out its descriptors, in one direction.
 pub trait Format {
-    /// The word that says whose a descriptor is, and how long its frame.
+    /// Bytes from one descriptor to the next: a multiple of 4, and [`LINE`] at most. A MAC whose descriptors are an array
+    /// says how large they are; behind a cache they have to be a whole line each.
+    const STRIDE: usize = LINE;
+
+    /// The word that says whose a descriptor is.
     const OWNER: usize;
+
+    /// The word that says how long the frame is.
+    const LENGTH: usize = Self::OWNER;
 
     /// That word for a descriptor that has never been the device's.
     const UNUSED: u32;
@@ -42,18 +55,63 @@ pub trait Format {
     /// Whether a descriptor with that word is the device's.
     fn is_given(word: u32) -> bool;
 
+    /// `word`, one of those, for a certain descriptor: of a MAC that has more in it than whose it is.
+    #[must_use]
+    fn placed(word: u32, place: Place) -> u32 {
+        let _ = place;
+        word
+    }
+
     /// The bytes of the frame that the device has put into the buffer.
     fn length(word: u32) -> usize;
 
-    /// All words, for a buffer and a next descriptor at these addresses; the one that says whose it is does not count.
+    /// All words, for a buffer and a next descriptor at these addresses; the one that says whose it is does not count. Those
+    /// behind [`Format::STRIDE`] are not written.
     fn chain(buffer: u32, next: u32) -> [u32; WORDS];
 }
 
-#[repr(align(16))]
-struct Descriptor(UnsafeCell<[u32; WORDS]>);
+/// A descriptor of a ring.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Where the device finds its buffer.
+    pub buffer: u32,
+    /// It is the last, and the first follows.
+    pub last: bool,
+}
 
-#[repr(align(16))]
+/// The cache between the processor and RAM that the device sees. Addresses and lengths are whole lines, of a ring's
+/// memory.
+pub trait Cache {
+    /// There is none.
+    const COHERENT: bool = false;
+
+    /// Has RAM hold what the processor has written there.
+    fn clean(&self, address: usize, length: usize);
+
+    /// Has the processor read what RAM holds there, which it has not written to since [`Cache::clean`].
+    fn invalidate(&self, address: usize, length: usize);
+}
+
+/// There is none, or the rings are in memory that bypasses it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Coherent;
+
+impl Cache for Coherent {
+    const COHERENT: bool = true;
+
+    fn clean(&self, _address: usize, _length: usize) {}
+
+    fn invalidate(&self, _address: usize, _length: usize) {}
+}
+
+#[repr(align(32))]
+#[expect(dead_code, reason = "it is reached by its address, with those beside it")]
+struct Descriptor(UnsafeCell<[u32; LINE / 4]>);
+
+#[repr(align(32))]
 struct Buffer(UnsafeCell<[u8; BUFFER]>);
+
+const _: () = assert!(align_of::<Descriptor>() == LINE && align_of::<Buffer>() == LINE);
 
 /// The RAM of a ring of `N`. Make it a static; where the device reaches RAM only in parts, in a section of it.
 #[repr(C)]
@@ -67,7 +125,7 @@ impl<const N: usize> Memory<N> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            descriptors: [const { Descriptor(UnsafeCell::new([0; WORDS])) }; N],
+            descriptors: [const { Descriptor(UnsafeCell::new([0; LINE / 4])) }; N],
             buffers: [const { Buffer(UnsafeCell::new([0; BUFFER])) }; N],
         }
     }
@@ -86,15 +144,18 @@ impl<const N: usize> fmt::Debug for Memory<N> {
 }
 
 /// A ring of `N` buffers in the format `F`; see the module's documentation.
-pub struct Ring<F, const N: usize> {
+pub struct Ring<F, const N: usize, C = Coherent> {
     memory: &'static Memory<N>,
     origin: usize,
     /// The descriptor that is the processor's next.
     next: usize,
+    /// The next buffer was the device's, and the processor may have an older one of it in its cache.
+    stale: bool,
+    cache: C,
     format: PhantomData<F>,
 }
 
-impl<F, const N: usize> fmt::Debug for Ring<F, N> {
+impl<F, const N: usize, C> fmt::Debug for Ring<F, N, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ring").field("next", &self.next).finish_non_exhaustive()
     }
@@ -104,25 +165,45 @@ impl<F: Format, const N: usize> Ring<F, N> {
     /// A ring whose buffers are all the processor's. `origin` is where the processor has what the device calls address
     /// 0; with most chips that is 0.
     pub fn new(memory: &'static mut Memory<N>, origin: usize) -> Self {
-        const { assert!(N > 0, "a ring has a descriptor") };
-        let ring = Self { memory, origin, next: 0, format: PhantomData };
-        for index in 0..N {
-            let buffer = ring.bus_address(ring.memory.buffers[index].0.get().addr());
-            let mut words = F::chain(buffer, ring.address_of((index + 1) % N));
-            words[F::OWNER] = F::UNUSED;
-            // SAFETY: the ring is the only one to access its memory, and the device has been told of nothing yet.
-            unsafe { ring.memory.descriptors[index].0.get().write_volatile(words) };
-        }
-        ring
+        Self::with_cache(memory, origin, Coherent)
     }
 
     /// As [`Ring::new`], with all buffers given to the device, to be filled.
     pub fn to_fill(memory: &'static mut Memory<N>, origin: usize) -> Self {
-        let mut ring = Self::new(memory, origin);
-        for _ in 0..N {
-            ring.give(BUFFER);
+        Self::new(memory, origin).given_to_fill()
+    }
+}
+
+impl<F: Format, const N: usize, C: Cache> Ring<F, N, C> {
+    /// As [`Ring::new`], with a cache between the processor and the memory.
+    pub fn with_cache(memory: &'static mut Memory<N>, origin: usize, cache: C) -> Self {
+        const {
+            assert!(N > 0, "a ring has a descriptor");
+            assert!(F::STRIDE.is_multiple_of(4) && F::STRIDE <= LINE, "whole words of a line");
+            assert!(C::COHERENT || F::STRIDE == LINE, "no two descriptors are in one line");
+            assert!(F::OWNER < WORDS && F::LENGTH < WORDS && F::OWNER * 4 < F::STRIDE);
+        };
+        let ring = Self { memory, origin, next: 0, stale: true, cache, format: PhantomData };
+        for index in 0..N {
+            let place = ring.place(index);
+            let mut words = F::chain(place.buffer, ring.address_of((index + 1) % N));
+            words[F::OWNER] = F::placed(F::UNUSED, place);
+            for (number, word) in words.into_iter().enumerate().take(F::STRIDE / 4) {
+                // SAFETY: the ring is the only one to access its memory, and the device has been told of nothing yet.
+                unsafe { ring.word(index, number).write_volatile(word) };
+            }
+            ring.clean_descriptor(index);
         }
         ring
+    }
+
+    /// With all buffers given to the device, to be filled.
+    #[must_use]
+    pub fn given_to_fill(mut self) -> Self {
+        for _ in 0..N {
+            self.give(BUFFER);
+        }
+        self
     }
 
     /// Where the device finds the descriptor that is the processor's next.
@@ -143,7 +224,9 @@ impl<F: Format, const N: usize> Ring<F, N> {
     #[must_use]
     pub fn length(&self) -> Option<usize> {
         let word = self.owner(self.next);
-        (!F::is_given(word)).then(|| F::length(word).min(BUFFER))
+        // SAFETY: a word of a descriptor that is the processor's, in memory to which there is no reference.
+        let length = || unsafe { self.word(self.next, F::LENGTH).read_volatile() };
+        (!F::is_given(word)).then(|| F::length(length()).min(BUFFER))
     }
 
     /// The next buffer, if it is the processor's.
@@ -151,9 +234,13 @@ impl<F: Format, const N: usize> Ring<F, N> {
         if F::is_given(self.owner(self.next)) {
             return None;
         }
+        let place = self.memory.buffers[self.next].0.get();
+        if core::mem::take(&mut self.stale) {
+            self.cache.invalidate(place.addr(), BUFFER);
+        }
         // SAFETY: the descriptor is the processor's, so that the device does not access the buffer, and this is the only
         // ring with this memory; it is borrowed for as long as the buffer is.
-        Some(unsafe { &mut *self.memory.buffers[self.next].0.get() })
+        Some(unsafe { &mut *place })
     }
 
     /// Gives the next buffer, which is the processor's, to the device: `length` bytes to be sent, or to be filled.
@@ -163,28 +250,47 @@ impl<F: Format, const N: usize> Ring<F, N> {
     pub fn give(&mut self, length: usize) {
         let index = self.next;
         assert!(!F::is_given(self.owner(index)), "it is the device's already");
-        let words = self.memory.descriptors[index].0.get();
-        // What is in the buffer is there before the device may look.
+        // What is in the buffer is there before the device may look; and no line of it that the processor has written to is
+        // left, to be written to RAM when the device has filled it.
+        self.cache.clean(self.memory.buffers[index].0.get().addr(), BUFFER);
         fence(Ordering::SeqCst);
+        let word = F::placed(F::given(length.min(BUFFER)), self.place(index));
         // SAFETY: the word of a descriptor that is the processor's, in memory to which there is no reference.
-        unsafe { words.cast::<u32>().add(F::OWNER).write_volatile(F::given(length.min(BUFFER))) };
+        unsafe { self.word(index, F::OWNER).write_volatile(word) };
+        self.clean_descriptor(index);
         // And this before a register tells it to.
         fence(Ordering::SeqCst);
         self.next = (index + 1) % N;
+        self.stale = true;
+    }
+
+    fn clean_descriptor(&self, index: usize) {
+        self.cache.clean(self.word(index, 0).addr(), LINE);
     }
 
     /// The word of a descriptor that says whose it is. What the device did before it wrote that is seen from here on.
     fn owner(&self, index: usize) -> u32 {
-        const { assert!(F::OWNER < WORDS, "a word of the descriptor") };
-        let words = self.memory.descriptors[index].0.get();
+        self.cache.invalidate(self.word(index, 0).addr(), LINE);
         // SAFETY: a word of a descriptor, in memory to which there is no reference; the device may write it, whole.
-        let word = unsafe { words.cast::<u32>().add(F::OWNER).read_volatile() };
+        let word = unsafe { self.word(index, F::OWNER).read_volatile() };
         fence(Ordering::SeqCst);
         word
     }
 
+    /// A word of a descriptor: within the memory of all of them, as the assertions of `with_cache` have it.
+    fn word(&self, index: usize, number: usize) -> *mut u32 {
+        debug_assert!(index < N && number < LINE / 4);
+        let first = (&raw const self.memory.descriptors).cast::<u32>().cast_mut();
+        first.wrapping_add(index * (F::STRIDE / 4) + number)
+    }
+
+    fn place(&self, index: usize) -> Place {
+        let buffer = self.bus_address(self.memory.buffers[index].0.get().addr());
+        Place { buffer, last: index + 1 == N }
+    }
+
     fn address_of(&self, index: usize) -> u32 {
-        self.bus_address(self.memory.descriptors[index].0.get().addr())
+        self.bus_address(self.word(index, 0).addr())
     }
 
     fn bus_address(&self, address: usize) -> u32 {
@@ -193,163 +299,4 @@ impl<F: Format, const N: usize> Ring<F, N> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::boxed::Box;
-    use std::vec;
-    use std::vec::Vec;
-
-    use super::*;
-
-    /// RAM as a model of a device has it on its bus: the rings' memory, and nothing else.
-    pub(crate) struct Bus {
-        start: *mut u8,
-        size: usize,
-    }
-
-    /// The address at which the device has the memory.
-    const BASE: usize = 0x2000_0000;
-
-    impl Bus {
-        /// A value of `T` for ever, the bus on which it is, and the bus's origin.
-        pub(crate) fn with<T>(memory: T) -> (&'static mut T, Self, usize) {
-            let start = Box::into_raw(Box::new(memory));
-            let bus = Self { start: start.cast(), size: size_of::<T>() };
-            // SAFETY: it was just made and never ends. What refers to it is cells, which the device accesses as well.
-            let memory = unsafe { &mut *start };
-            (memory, bus, start.addr().wrapping_sub(BASE))
-        }
-
-        fn at(&self, address: u32, length: usize) -> *mut u8 {
-            let offset = (address as usize).checked_sub(BASE).expect("below the rings' memory");
-            assert!(offset + length <= self.size, "beyond the rings' memory");
-            self.start.wrapping_add(offset)
-        }
-
-        pub(crate) fn read(&self, address: u32, length: usize) -> Vec<u8> {
-            let mut data = vec![0; length];
-            // SAFETY: within the memory, as `at` has seen, and no reference to it is in use while the device works.
-            unsafe { data.as_mut_ptr().copy_from(self.at(address, length), length) };
-            data
-        }
-
-        pub(crate) fn write(&self, address: u32, data: &[u8]) {
-            // SAFETY: as in `read`.
-            unsafe { self.at(address, data.len()).copy_from(data.as_ptr(), data.len()) };
-        }
-
-        pub(crate) fn words<const COUNT: usize>(&self, address: u32) -> [u32; COUNT] {
-            assert!(address.is_multiple_of(16), "a descriptor is aligned");
-            let bytes = self.read(address, COUNT * 4);
-            core::array::from_fn(|at| u32::from_ne_bytes(bytes.as_chunks().0[at]))
-        }
-
-        pub(crate) fn set_word(&self, address: u32, word: u32) {
-            self.write(address, &word.to_ne_bytes());
-        }
-    }
-
-    /// The second word: the highest bit for the device's, and the length.
-    #[derive(Debug)]
-    struct Plain;
-
-    impl Format for Plain {
-        const OWNER: usize = 1;
-        const UNUSED: u32 = 0;
-
-        fn given(length: usize) -> u32 {
-            1 << 31 | length as u32
-        }
-
-        fn is_given(word: u32) -> bool {
-            word >> 31 != 0
-        }
-
-        fn length(word: u32) -> usize {
-            word as usize
-        }
-
-        fn chain(buffer: u32, next: u32) -> [u32; WORDS] {
-            [buffer, 0, next, 0xdead_beef]
-        }
-    }
-
-    const N: usize = 3;
-
-    #[test]
-    fn descriptors_are_a_circle_of_aligned_buffers() {
-        let (memory, bus, origin) = Bus::with(Memory::<N>::new());
-        let ring = Ring::<Plain, N>::to_fill(memory, origin);
-        let first = ring.address();
-        let (mut at, mut buffers) = (first, Vec::new());
-        for _ in 0..N {
-            let [buffer, owner, next, last] = bus.words(at);
-            assert_eq!((owner, last), (1 << 31 | BUFFER as u32, 0xdead_beef));
-            assert!(buffer.is_multiple_of(16));
-            bus.write(buffer, &[0xaa; BUFFER]);
-            buffers.push(buffer);
-            at = next;
-        }
-        assert_eq!(at, first);
-        buffers.sort_unstable();
-        assert!(buffers.windows(2).all(|pair| pair[1] - pair[0] >= BUFFER as u32));
-        assert_eq!(ring.given(), Some(first), "and none of that has touched a descriptor");
-    }
-
-    /// A device that does nothing but go round, and what it has.
-    #[test]
-    fn each_buffer_is_somebodys_and_they_go_round_in_order() {
-        let (memory, bus, origin) = Bus::with(Memory::<N>::new());
-        let mut ring = Ring::<Plain, N>::to_fill(memory, origin);
-        let mut device = ring.address();
-        for round in 0..50_usize {
-            // As many as there are, and fewer, from each place.
-            let count = [1, 1, 2, 1, 3, 2, 2][round % 7];
-            for number in 0..count {
-                let [buffer, owner, next] = bus.words(device);
-                assert!(Plain::is_given(owner));
-                bus.write(buffer, &[(round + number) as u8; 100]);
-                bus.set_word(device + 4, 100 + number as u32);
-                device = next;
-            }
-            assert_eq!(ring.given(), (count < N).then_some(device), "where the device is");
-            for number in 0..count {
-                assert_eq!(ring.length(), Some(100 + number));
-                let buffer = ring.buffer().expect("it is ours");
-                assert_eq!(buffer[..100], [(round + number) as u8; 100]);
-                ring.give(BUFFER);
-            }
-            assert!(ring.length().is_none() && ring.buffer().is_none(), "the rest is the device's");
-        }
-    }
-
-    #[test]
-    fn a_length_that_cannot_be_is_that_of_the_buffer() {
-        let (memory, bus, origin) = Bus::with(Memory::<1>::new());
-        let ring = Ring::<Plain, 1>::to_fill(memory, origin);
-        bus.set_word(ring.address() + 4, BUFFER as u32 + 1);
-        assert_eq!(ring.length(), Some(BUFFER));
-    }
-
-    #[test]
-    #[should_panic(expected = "it is the device's already")]
-    fn what_is_the_devices_cannot_be_given() {
-        let (memory, _, origin) = Bus::with(Memory::<1>::new());
-        Ring::<Plain, 1>::to_fill(memory, origin).give(60);
-    }
-
-    #[test]
-    fn a_ring_to_send_begins_with_the_processor() {
-        let (memory, bus, origin) = Bus::with(Memory::<2>::new());
-        let mut ring = Ring::<Plain, 2>::new(memory, origin);
-        assert_eq!(ring.given(), None);
-        let first = ring.address();
-        for length in [60, 70] {
-            ring.buffer().expect("it is ours")[..length].fill(length as u8);
-            ring.give(length);
-        }
-        assert!(ring.buffer().is_none());
-        assert_eq!(ring.given(), Some(first));
-        let [buffer, owner, _] = bus.words(first);
-        assert_eq!((bus.read(buffer, 60), owner), (vec![60; 60], Plain::given(60)));
-    }
-}
+pub(crate) mod tests;

@@ -6,6 +6,7 @@
 //! - [`up`]: the same from a counter of up to 32 bits that counts up;
 //! - [`clint`], [`plic`]: the same from a RISC-V's timer, and the interrupts that wake it;
 //! - [`entropy`]: a seed from a noisy source;
+//! - `settings` (a feature): a board's settings in its flash; `flash`, a driver of one kind of that;
 //! - `virtio` (a feature): what a virtio device and its driver share, and one that gives entropy;
 //! - [`superloop`]: poll, arm, sleep;
 //! - `cortex_m` or `riscv`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them;
@@ -61,6 +62,8 @@ pub mod cortex_m;
 pub mod dma;
 pub mod entropy;
 pub mod ethernet;
+#[cfg(any(test, feature = "settings"))]
+pub mod flash;
 #[cfg(target_os = "none")]
 pub mod memory;
 #[cfg(target_os = "none")]
@@ -71,6 +74,8 @@ mod processor;
 mod registers;
 #[cfg(all(target_os = "none", target_arch = "riscv32"))]
 pub mod riscv;
+#[cfg(any(test, feature = "settings"))]
+pub mod settings;
 pub mod superloop;
 #[cfg(target_os = "none")]
 pub mod uart;

@@ -1,4 +1,4 @@
-//! RISC-V's platform-level interrupt controller (PLIC), for one interrupt that wakes and has no handler.
+//! RISC-V's platform-level interrupt controller (PLIC), for interrupts that wake and have no handler.
 //!
 //! The controller passes an interrupt on once, and again only after it was claimed and completed. Claimed
 //! as soon as it has woken, and completed right before the next sleep, it cannot end a sleep for a reason that
@@ -15,36 +15,55 @@ const THRESHOLD: usize = 0x20_0000;
 /// Reading claims, writing completes.
 const CLAIM: usize = 0x20_0004;
 
-/// The controller, with one of its interrupts let through to the first hart.
+/// The controller, with `N` of its interrupts let through to the first hart.
 #[derive(Debug)]
-pub struct Plic<R> {
+pub struct Plic<R, const N: usize = 1> {
     registers: R,
-    claimed: u32,
+    /// Those that were claimed; 0 is none.
+    claimed: [u32; N],
 }
 
 impl<R: Registers> Plic<R> {
     /// Lets the interrupt `source`, which is at least 1, through.
-    pub fn new(mut registers: R, source: usize) -> Self {
-        registers.write(source * PRIORITY, 1);
-        registers.write(ENABLE + source / 32 * 4, 1 << (source % 32));
+    pub fn new(registers: R, source: usize) -> Self {
+        Self::of(registers, [source])
+    }
+}
+
+impl<R: Registers, const N: usize> Plic<R, N> {
+    /// As [`Plic::new`], with several interrupts: the interface's, and those whose hardware the product looks at after each
+    /// turn of the superloop.
+    pub fn of(mut registers: R, sources: [usize; N]) -> Self {
+        for source in sources {
+            registers.write(source * PRIORITY, 1);
+            let place = ENABLE + source / 32 * 4;
+            let enabled = sources.iter().filter(|other| **other / 32 == source / 32);
+            registers.write(place, enabled.fold(0, |bits, other| bits | 1 << (other % 32)));
+        }
         registers.write(THRESHOLD, 0);
-        let mut plic = Self { registers, claimed: 0 };
         // A reset of the processor alone leaves one that was claimed claimed.
-        plic.claimed = source as u32;
+        let mut plic = Self { registers, claimed: sources.map(|source| source as u32) };
         plic.complete();
         plic
     }
 
     /// Takes what has come, so that the processor is not woken by it again.
     pub fn claim(&mut self) {
-        self.claimed = self.registers.read(CLAIM);
+        for claimed in &mut self.claimed {
+            *claimed = self.registers.read(CLAIM);
+            if *claimed == 0 {
+                break;
+            }
+        }
     }
 
     /// Lets what was claimed come again; at once, if its reason is still there.
     pub fn complete(&mut self) {
-        if self.claimed != 0 {
-            self.registers.write(CLAIM, self.claimed);
-            self.claimed = 0;
+        for claimed in &mut self.claimed {
+            if *claimed != 0 {
+                self.registers.write(CLAIM, *claimed);
+                *claimed = 0;
+            }
         }
     }
 }
@@ -160,9 +179,53 @@ mod tests {
         let model = Model::new(true);
         let mut plic = Plic::new(&model, SOURCE);
         plic.claim();
-        assert_eq!(plic.claimed, 0);
+        assert_eq!(plic.claimed, [0]);
         plic.complete();
         model.borrow().set(true);
         assert!(model.borrow().wakes());
+    }
+
+    /// Two sources beside each other in one word and one in another, as registers in a model have them.
+    #[derive(Default)]
+    struct Several {
+        words: std::collections::BTreeMap<usize, u32>,
+        pending: std::vec::Vec<u32>,
+        claimed: std::vec::Vec<u32>,
+    }
+
+    impl Registers for &RefCell<Several> {
+        fn read(&mut self, offset: usize) -> u32 {
+            assert_eq!(offset, CLAIM);
+            let mut model = self.borrow_mut();
+            let Some(source) = model.pending.pop() else { return 0 };
+            model.claimed.push(source);
+            source
+        }
+
+        fn write(&mut self, offset: usize, value: u32) {
+            let mut model = self.borrow_mut();
+            if offset == CLAIM {
+                model.claimed.retain(|&claimed| claimed != value);
+            } else {
+                model.words.insert(offset, value);
+            }
+        }
+    }
+
+    #[test]
+    fn several_are_let_through_and_all_that_have_come_are_claimed_and_completed() {
+        let model = RefCell::new(Several::default());
+        let mut plic = Plic::of(&model, [33, 2, 40]);
+        let enabled = |word: usize| model.borrow().words[&(ENABLE + 4 * word)];
+        assert_eq!((enabled(0), enabled(1)), (1 << 2, 1 << 1 | 1 << 8));
+        assert!([33, 2, 40].iter().all(|source| model.borrow().words[&(source * PRIORITY)] == 1));
+        for come in [&[2][..], &[33, 40], &[2, 33, 40], &[]] {
+            model.borrow_mut().pending.extend(come);
+            plic.claim();
+            assert!(model.borrow().pending.is_empty(), "each would end the next sleep");
+            assert_eq!(model.borrow().claimed.len(), come.len());
+            plic.complete();
+            assert!(model.borrow().claimed.is_empty());
+        }
     }
 }

@@ -11,28 +11,28 @@ use crate::plic::Plic;
 use crate::registers::Registers;
 use crate::superloop::Sleeper;
 
-/// Sleeps in `wfi`, with interrupts masked; the timer and one interrupt of the chip wake it, until it is
+/// Sleeps in `wfi`, with interrupts masked; the timer and some interrupts of the chip wake it, until it is
 /// dropped.
 #[derive(Debug)]
-pub struct Wfi<R>(Plic<R>);
+pub struct Wfi<R, const N: usize = 1>(Plic<R, N>);
 
-impl<R: Registers> Wfi<R> {
+impl<R: Registers, const N: usize> Wfi<R, N> {
     /// Masks all interrupts, and lets the timer's, and those that `plic` passes on, end a sleep.
-    pub fn new(plic: Plic<R>) -> Self {
+    pub fn new(plic: Plic<R, N>) -> Self {
         riscv::interrupt::disable();
         mmio::enable();
         Self(plic)
     }
 }
 
-impl<R> Drop for Wfi<R> {
+impl<R, const N: usize> Drop for Wfi<R, N> {
     /// An interrupt that nobody clears any more would let nobody sleep.
     fn drop(&mut self) {
         mmio::disable();
     }
 }
 
-impl<R: Registers> Sleeper for Wfi<R> {
+impl<R: Registers, const N: usize> Sleeper for Wfi<R, N> {
     /// Nothing is latched: the timer's interrupt ends when the next alarm is set, and of the others see [`Plic`].
     fn clear(&mut self) {}
 

@@ -106,6 +106,15 @@ pub(super) enum Command<'a> {
     /// The address of a name.
     #[cfg(feature = "dns")]
     Host(&'a [u8]),
+    /// Make a setting, or list them all: what follows the name of the command.
+    #[cfg(feature = "settings")]
+    Set(&'a [u8]),
+    /// Take a setting back.
+    #[cfg(feature = "settings")]
+    Unset(&'a [u8]),
+    /// Keep the settings.
+    #[cfg(feature = "settings")]
+    Save,
     /// The counters.
     Stats,
     /// Restart the board.
@@ -159,6 +168,12 @@ pub(super) static COMMANDS: &[Entry] = &[
     entry("ip", "", "addresses, gateway, lease", Command::Ip),
     #[cfg(feature = "dns")]
     entry("host", " NAME", "look up the address of a host", Command::Host(b"")),
+    #[cfg(feature = "settings")]
+    entry("set", " [NAME VALUE]", "make a setting, or list them", Command::Set(b"")),
+    #[cfg(feature = "settings")]
+    entry("unset", " NAME", "go back to what was built in", Command::Unset(b"")),
+    #[cfg(feature = "settings")]
+    entry("save", "", "keep the settings", Command::Save),
     entry("stats", "", "counters since boot", Command::Stats),
     entry("reset", "", "restart the board", Command::Reset),
     entry("exit", "", "end this session", Command::Exit),
@@ -182,10 +197,15 @@ pub(super) fn parse<'a>(
             #[cfg(not(feature = "suggest"))]
             return Err(Mistake::Unknown(None));
         };
-        let arguments = line.trim_ascii().get(name.len()..).unwrap_or_default();
-        return Ok(Some(Command::Further(help, arguments.trim_ascii_start())));
+        return Ok(Some(Command::Further(help, after(name, line))));
     };
     match (entry.command, words.next(), words.next()) {
+        #[cfg(feature = "settings")]
+        (Command::Set(_), ..) => Ok(Some(Command::Set(after(name, line)))),
+        #[cfg(feature = "settings")]
+        (Command::Unset(_), Some(name), None) => Ok(Some(Command::Unset(name))),
+        #[cfg(feature = "settings")]
+        (Command::Unset(_), None, _) => Err(Mistake::Usage(&entry.help)),
         #[cfg(feature = "dns")]
         (Command::Host(_), Some(name), None) => Ok(Some(Command::Host(name))),
         #[cfg(feature = "dns")]
@@ -200,6 +220,11 @@ pub(super) fn parse<'a>(
         }
         _ => Err(Mistake::Usage(&entry.help)),
     }
+}
+
+/// What follows the word `name`, with which `line` begins, without white space around it.
+fn after<'a>(name: &[u8], line: &'a [u8]) -> &'a [u8] {
+    line.trim_ascii().get(name.len()..).unwrap_or_default().trim_ascii_start()
 }
 
 /// The names of the shell's own commands and `further` ones.
@@ -219,6 +244,10 @@ mod tests {
             if matches!(entry.command, Command::Host(_)) {
                 continue;
             }
+            #[cfg(feature = "settings")]
+            if matches!(entry.command, Command::Unset(_)) {
+                continue;
+            }
             let line = std::format!(" {}\t", entry.help.name);
             assert_eq!(parse(line.as_bytes(), &[]), Ok(Some(entry.command)));
             assert_eq!(parse(line.to_uppercase().as_bytes(), &[]), Ok(Some(entry.command)));
@@ -228,6 +257,10 @@ mod tests {
         assert_eq!(parse(b"led off ", &[]), Ok(Some(Command::Led(Some(Switch::Off)))));
         #[cfg(feature = "dns")]
         assert_eq!(parse(b"HOST Desk.local", &[]), Ok(Some(Command::Host(b"Desk.local"))));
+        #[cfg(feature = "settings")]
+        assert_eq!(parse(b"Set name  a  b ", &[]), Ok(Some(Command::Set(b"name  a  b"))));
+        #[cfg(feature = "settings")]
+        assert_eq!(parse(b"unset ip", &[]), Ok(Some(Command::Unset(b"ip"))));
         assert_eq!(parse(b"  \t ", &[]), Ok(None));
         assert_eq!(parse(b"", &[]), Ok(None));
     }

@@ -17,25 +17,23 @@ use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
 use embedded_nal::TcpFullStack;
-#[cfg(feature = "dns")]
-use embedded_nal::nb;
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 use tapboard_net::earliest;
-#[cfg(feature = "dns")]
-use tapboard_net::netstat::Plain;
 use tapboard_net::netstat::{Introspect, Row};
 
 use super::about::About;
 use super::buffer::Buffer;
-use super::command::{COMMANDS, Command, Commands, Help, Mistake, Switch, parse};
+use super::command::{COMMANDS, Commands, Help, Mistake, parse};
 use super::server::{Connection, Server, Stop, drain};
 use super::telnet::{Key, Telnet};
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
-use crate::config::{
-    RESET_WAIT, SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_INPUT, SHELL_LINE, SHELL_OUTPUT,
-};
+use crate::config::{SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_INPUT, SHELL_LINE, SHELL_OUTPUT};
 use crate::resolve::Resolve;
+
+mod execute;
+#[cfg(feature = "settings")]
+mod settings;
 
 /// The port of RFC 854.
 pub const PORT: u16 = 23;
@@ -83,7 +81,7 @@ impl<T, C> Shell<T, C> {
     /// Reads, executes and answers what has come in. See [`super`] for the contract.
     ///
     /// The command `reset` is answered and its session closed; when the peer has acknowledged both,
-    /// or after [`RESET_WAIT`], [`Board::reset`] is called.
+    /// or after [`RESET_WAIT`](crate::config::RESET_WAIT), [`Board::reset`] is called.
     pub fn poll<S, B>(
         &mut self,
         now: Instant,
@@ -160,6 +158,8 @@ enum Answer {
     Fact(usize),
     StackCounter(usize),
     ServiceCounter(usize),
+    #[cfg(feature = "settings")]
+    Setting(usize),
 }
 
 /// One connection of the shell.
@@ -219,6 +219,11 @@ where
                 continue;
             }
             if let Some(answer) = self.answer.take() {
+                #[cfg(feature = "settings")]
+                if let Answer::Setting(index) = answer {
+                    self.print_setting(index, context.board);
+                    continue;
+                }
                 self.print(answer, stack, context.about, C::HELP);
             } else if self.ending {
                 let _ = drain(stack, socket);
@@ -298,6 +303,8 @@ impl Session {
                 self.say(format_args!("{name:<20} {value}"));
                 Answer::ServiceCounter(index + 1)
             }
+            #[cfg(feature = "settings")]
+            Answer::Setting(_) => return,
         };
         self.answer = Some(following);
     }
@@ -361,93 +368,5 @@ impl Session {
             Err(Mistake::Unknown(_)) => self.say(format_args!("unknown command; try help")),
             Err(Mistake::Usage(help)) => self.tell_usage(help),
         }
-    }
-
-    fn execute<B: Board, C: Commands<B>>(
-        &mut self,
-        command: Command<'_>,
-        context: &mut Context<'_, B, C>,
-    ) {
-        match command {
-            Command::Help => self.answer = Some(Answer::Help(0)),
-            Command::Netstat => self.answer = Some(Answer::Heading),
-            Command::Ip => self.answer = Some(Answer::Fact(0)),
-            #[cfg(feature = "dns")]
-            Command::Host(name) => {
-                // It is no longer than the line that it was in.
-                let _ = self.line.extend_from_slice(name);
-                self.looks_up = true;
-            }
-            Command::Stats => self.answer = Some(Answer::StackCounter(0)),
-            Command::Led(switch) => {
-                let board = &mut *context.board;
-                match switch {
-                    Some(Switch::On) => board.set_led(true),
-                    Some(Switch::Off) => board.set_led(false),
-                    Some(Switch::Toggle) => board.set_led(!board.led()),
-                    None => {}
-                }
-                let state = if board.led() { "on" } else { "off" };
-                self.say(format_args!("led is {state}"));
-            }
-            Command::Temp => {
-                let millis = context.board.temperature_mc();
-                let sign = if millis < 0 { "-" } else { "" };
-                let (whole, part) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
-                self.say(format_args!("{sign}{whole}.{part:03} C"));
-            }
-            Command::Uptime => self.tell_uptime(context.now - context.about.boot),
-            Command::Reset => {
-                self.say(format_args!("resetting"));
-                self.ending = true;
-                context.reset.get_or_insert(Reset {
-                    remote: self.remote,
-                    deadline: context.now + RESET_WAIT,
-                });
-            }
-            Command::Exit => {
-                self.say(format_args!("bye"));
-                self.ending = true;
-            }
-            Command::Further(help, arguments) => {
-                let Context { board, commands, .. } = context;
-                let mut answer = Cut(&mut self.output);
-                if commands.run(help.name, arguments, board, &mut answer).is_ok() {
-                    self.output.truncate(SHELL_OUTPUT - END.len());
-                    self.output.push(END);
-                } else {
-                    self.output.clear();
-                    self.tell_usage(help);
-                }
-            }
-        }
-    }
-
-    /// Says the address of the name in the line, or why there is none, once either is known.
-    #[cfg(feature = "dns")]
-    fn look_up<S: Resolve>(&mut self, stack: &mut S) -> ControlFlow<Stop> {
-        let found = stack.address_of(&self.line);
-        if matches!(found, Err(nb::Error::WouldBlock)) {
-            return ControlFlow::Break(Stop::Idle);
-        }
-        self.line.clear();
-        self.looks_up = false;
-        match found {
-            Ok(address) => self.say(format_args!("address {}", Plain(&address))),
-            Err(nb::Error::Other(error)) => self.say(format_args!("{error}")),
-            Err(nb::Error::WouldBlock) => {}
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn tell_usage(&mut self, help: &Help) {
-        self.say(format_args!("usage: {}{}", help.name, help.arguments));
-    }
-
-    fn tell_uptime(&mut self, uptime: Duration) {
-        let seconds = uptime.secs() as u32;
-        let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
-        let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
-        self.say(format_args!("up {days} d {hours:02}:{minutes:02}:{seconds:02}"));
     }
 }

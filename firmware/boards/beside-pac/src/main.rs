@@ -53,7 +53,7 @@ static HOME: Home<Hardware> = Home::new();
 #[entry]
 fn main() -> ! {
     let parts = cortex_m::Peripherals::take().ok_or("the chip was started before").map(|core| {
-        let net = Config::EXAMPLE.net(NAME, &Hardware);
+        let net = Config::EXAMPLE.net(NAME, &mut Hardware);
         // SAFETY: the address of the data sheet's memory map; the MAC does not access memory.
         let ethernet = unsafe { Block::at(0x4004_8000) };
         Parts {

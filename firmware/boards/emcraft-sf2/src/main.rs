@@ -48,8 +48,8 @@ fn start() -> Result<Port, &'static str> {
     #[cfg(feature = "log")]
     uart::install(chip.uart);
     let counter = SysTick::start(chip.syst);
-    let hardware = Hardware::new(chip.gpio);
-    let net = CONFIG.net(NAME, &hardware);
+    let mut hardware = Hardware::new(chip.gpio);
+    let net = CONFIG.net(NAME, &mut hardware);
     let registers = chip.ethernet;
     #[cfg(feature = "mutant")]
     let registers = MacRegisters::new(registers);

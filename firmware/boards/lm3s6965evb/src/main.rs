@@ -43,8 +43,8 @@ fn start() -> Result<Port, &'static str> {
     #[cfg(feature = "log")]
     uart::install(chip.uart);
     let counter = SysTick::start(chip.syst);
-    let hardware = Hardware::new(chip.led, chip.adc, chip.timer, chip.mac);
-    let net = CONFIG.net(NAME, &hardware);
+    let mut hardware = Hardware::new(chip.led, chip.adc, chip.timer, chip.mac);
+    let net = CONFIG.net(NAME, &mut hardware);
     let fifo =
         Stellaris::new(chip.ethernet, net.mac(), cfg!(any(feature = "ipv6", feature = "mdns")));
     Ok(Parts {

@@ -41,8 +41,8 @@ fn start() -> Result<Port, &'static str> {
     #[cfg(feature = "log")]
     uart::install(chip.uart);
     let counter = SysTick::start(chip.syst);
-    let hardware = Hardware::new(chip.leds, &mut chip.ethernet);
-    let net = CONFIG.net(NAME, &hardware);
+    let mut hardware = Hardware::new(chip.leds, &mut chip.ethernet);
+    let net = CONFIG.net(NAME, &mut hardware);
     let fifo =
         Lan9118::new(chip.ethernet, net.mac(), cfg!(any(feature = "ipv6", feature = "mdns")))
             .map_err(lan9118::Error::message)?;

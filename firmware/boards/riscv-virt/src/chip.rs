@@ -25,9 +25,21 @@ const CLINT: usize = 0x0200_0000;
 const PLIC: usize = 0x0c00_0000;
 #[cfg(feature = "log")]
 const UART: usize = 0x1000_0000;
+#[cfg(feature = "settings")]
+const FLASH: usize = 0x2200_0000;
 const VIRTIO_NET: usize = 0x1000_1000;
 const VIRTIO_RNG: usize = 0x1000_2000;
 const VIRTIO_SIZE: usize = 0x1000;
+
+/// Bytes of the flash, the second of the machine's.
+#[cfg(feature = "settings")]
+pub(crate) const FLASH_SIZE: u32 = 32 << 20;
+/// Bytes of a block of it.
+#[cfg(feature = "settings")]
+pub(crate) const FLASH_BLOCK: usize = 256 << 10;
+/// Its last two blocks.
+#[cfg(feature = "settings")]
+pub(crate) const SETTINGS: core::ops::Range<u32> = FLASH_SIZE - (512 << 10)..FLASH_SIZE;
 
 /// What the test device takes for a reset.
 const TEST_RESET: u32 = 0x7777;
@@ -38,6 +50,8 @@ pub(crate) struct Chip {
     pub(crate) plic: Block,
     #[cfg(feature = "log")]
     pub(crate) uart: Bytes,
+    #[cfg(feature = "settings")]
+    pub(crate) flash: Block,
     pub(crate) net: Result<MmioTransport<'static>, Error>,
     pub(crate) rng: Result<MmioTransport<'static>, Error>,
 }
@@ -57,6 +71,8 @@ impl Chip {
                 plic: Block::at(PLIC),
                 #[cfg(feature = "log")]
                 uart: Bytes::at(UART),
+                #[cfg(feature = "settings")]
+                flash: Block::at(FLASH),
                 net: virtio(VIRTIO_NET),
                 rng: virtio(VIRTIO_RNG),
             })

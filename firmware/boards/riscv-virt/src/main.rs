@@ -49,8 +49,12 @@ fn start() -> Result<Port, &'static str> {
     #[cfg(feature = "log")]
     uart::install(chip.uart);
     let random = chip.rng.and_then(|device| entropy::<Statics>(device, RANDOM.take()));
-    let hardware = Hardware::new(random.map_err(Error::message)?);
-    let net = CONFIG.net(NAME, &hardware);
+    let mut hardware = Hardware::new(
+        random.map_err(Error::message)?,
+        #[cfg(feature = "settings")]
+        chip.flash,
+    );
+    let net = CONFIG.net(NAME, &mut hardware);
     let device = chip.net.and_then(|device| VirtioNet::new(device, net.mac(), NET.take()));
     Ok(Parts {
         net,

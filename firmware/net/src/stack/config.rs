@@ -164,6 +164,13 @@ impl NetConfig {
         self
     }
 
+    /// Without a server for names; then DHCP's are asked.
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub const fn without_dns_servers(self) -> Self {
+        Self { dns_len: 0, dns: [IpAddr::V4(Ipv4Address::UNSPECIFIED); DNS_SERVERS], ..self }
+    }
+
     /// With this server for the time of day (RFC 4330), in place of DHCP's.
     #[cfg(feature = "sntp")]
     #[must_use]

@@ -1,5 +1,5 @@
 //! Ethernet MACs with a FIFO that the processor reads and writes word by word; one that is not of that kind, but can be
-//! used like them; and one that moves frames by itself ([`smartfusion2`]).
+//! used like them; and two that move frames by themselves ([`smartfusion2`], [`gem`]).
 //!
 //! A driver of the first kind is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of
 //! one frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers
@@ -13,6 +13,7 @@ use tapboard_firmware::config::FRAME_SIZE;
 
 #[cfg(any(test, feature = "test-support"))]
 pub mod conformance;
+pub mod gem;
 pub mod lan9118;
 pub mod smartfusion2;
 pub mod stellaris;

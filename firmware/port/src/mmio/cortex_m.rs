@@ -28,6 +28,13 @@ pub(crate) fn silence() {
     SCB::clear_pendst();
 }
 
+/// Has `operate` work on the cache.
+#[cfg(target_has_atomic = "ptr")]
+pub(crate) fn with_cache(operate: impl FnOnce(&mut SCB)) {
+    // SAFETY: the registers for that are only written to, and without state; nobody else's work is disturbed.
+    operate(&mut unsafe { cortex_m::Peripherals::steal() }.SCB);
+}
+
 /// The vectors behind those of the exceptions. No interrupt is ever taken, and the runtime's own table is
 /// for 240: it would be a kilobyte of flash. One is the least that the runtime takes.
 #[cfg(feature = "vectors")]

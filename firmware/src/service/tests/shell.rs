@@ -99,7 +99,9 @@ fn stats_lists_the_counters_of_stack_and_services() {
 fn help_names_every_command() {
     let text = answer(b"help\n");
     let host = if cfg!(feature = "dns") { "host " } else { "" };
-    let commands = std::format!("help led temp uptime netstat ip {host}stats reset exit quit");
+    let settings = if cfg!(feature = "settings") { "set unset save " } else { "" };
+    let commands =
+        std::format!("help led temp uptime netstat ip {host}{settings}stats reset exit quit");
     for (line, name) in text.lines().zip(commands.split(' ')) {
         assert!(line.starts_with(name), "{line}");
         assert_eq!(line.as_bytes()[20], b' ', "{line}");
