@@ -148,23 +148,29 @@ fn behind_gateway(
 }
 
 /// Whether the gateway lets the board reach `to`; the error says what would.
-fn reachable(to: Target, board: &NetConfig, allowed: &[HostPort]) -> Result<(), String> {
+fn reachable(to: Target, board: &NetConfig, gateway: &GatewayConfig) -> Result<(), String> {
     let peer = PEER_NET;
     // The board is told of no way out of its IPv6 network.
     let near = |ipv6: &Ipv6Cidr| board.ipv6().is_some_and(|own| own.contains_addr(&ipv6.address()));
     let ipv6 = peer.ipv6().filter(near).map(|ipv6| IpAddr::V6(ipv6.address()));
-    let port = to.port();
-    let Target::Address(to) = to else {
-        let host = peer.ipv4_address();
-        return Err(format!(
-            "nobody tells names here, use --telemetry {host}:{port} --allow {port}, or tapboard tap"
-        ));
-    };
-    if to.ip() != IpAddr::V4(peer.ipv4_address()) && Some(to.ip()) != ipv6 {
-        let host = peer.ipv4_address();
-        return Err(format!("only {host} is there, use --telemetry {host}:{port} --allow {port}"));
+    let (host, port) = (peer.ipv4_address(), to.port());
+    match to.address() {
+        Some(to) if to.ip() == IpAddr::V4(host) || Some(to.ip()) == ipv6 => {}
+        Some(_) => {
+            return Err(format!(
+                "only {host} is there, use --telemetry {host}:{port} --allow {port}"
+            ));
+        }
+        // Whose address it turns out to be shows then.
+        None if gateway.resolver.is_some() => {}
+        None => {
+            return Err(format!(
+                "nobody tells names here, use --allow-dns, or --telemetry {host}:{port} --allow {port}, \
+                 or tapboard tap"
+            ));
+        }
     }
-    if allowed.iter().any(|host| host.port == port && host.protocol.tcp()) {
+    if gateway.allowed.iter().any(|host| host.port == port && host.protocol.tcp()) {
         return Ok(());
     }
     Err(format!("port {port} is not allowed, add --allow {port}"))
@@ -232,7 +238,7 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
         say!("  nc {address} {shell}              # then: help, led on, netstat");
     }
     let telemetry = options.run.telemetry.destination(TELEMETRY);
-    match telemetry.map(|to| (reachable(to, &identity.net, allowed), to)) {
+    match telemetry.map(|to| (reachable(to, &identity.net, config), to)) {
         Some((Ok(()), to)) => {
             say!("  nc -l 127.0.0.1 {:<14} # telemetry", to.port());
         }

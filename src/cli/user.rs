@@ -1,6 +1,7 @@
 //! The options of `tapboard user`.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use clap::Args;
 use tapboard_firmware::{NetConfig, PEER_NET};
@@ -91,7 +92,13 @@ impl UserArgs {
 
     /// Who the board is.
     fn identity(&self) -> Identity {
-        self.board.who.identity(self.ip, false)
+        let mut identity = self.board.who.identity(self.ip, false);
+        // DHCP tells it by itself.
+        if self.allow_dns.is_some() && !identity.net.dhcp() {
+            let gateway = IpAddr::V4(PEER_NET.ipv4_address());
+            identity.net = identity.net.with_dns_server(gateway);
+        }
+        identity
     }
 
     /// The default forwards with the given ones put in their place.

@@ -224,7 +224,7 @@ impl Datagrams {
                 matches!(ends, Ends::Out { allowed, last, .. }
                     if *allowed == index && last.from == from)
             };
-            let last = Datagram { from, port: *port, len: count };
+            let last = Datagram { from, port: *port };
             let place = self.place(same, stack, registry, (now, *idle), |place, _| {
                 let mut kernel = net::UdpSocket::bind(any(remote)).ok()?;
                 kernel.connect(remote).ok()?;

@@ -1,7 +1,8 @@
 //! What the kernel says of a datagram that the board sent, told to the board as ICMP (RFC 792, RFC 4443 3.1).
 //!
-//! The kernel tells that there was an error, not which datagram it was about: that is the mapping's last one, whose
-//! header is made anew, without data. What the board refuses is not told to clients: nobody but the kernel can say
+//! The kernel tells that there was an error, not which datagram it was about: that is the mapping's last one. Its
+//! headers are made anew, as if it had had no data, for smoltcp sends no error that quotes less than all of a packet
+//! (socket/icmp.rs): who reads it finds the ports. What the board refuses is not told to clients: nobody but the kernel can say
 //! that to them.
 
 use std::io::ErrorKind;
@@ -28,8 +29,6 @@ pub(super) struct Datagram {
     pub(super) from: SocketAddr,
     /// Port of the gateway.
     pub(super) port: u16,
-    /// Bytes of data.
-    pub(super) len: usize,
 }
 
 /// The socket that sends the errors.
@@ -64,13 +63,12 @@ impl Unreachable {
 
 /// The error, with the header that it quotes.
 fn message(about: Datagram, error: ErrorKind) -> Option<Vec<u8>> {
-    let Datagram { from, port, len } = about;
+    let Datagram { from, port } = about;
     let mut quoted = [0; UDP_HEADER];
     let mut udp = UdpPacket::new_unchecked(&mut quoted[..]);
     udp.set_src_port(from.port());
     udp.set_dst_port(port);
-    udp.set_len((UDP_HEADER + len) as u16);
-    let payload_len = UDP_HEADER + len;
+    udp.set_len(UDP_HEADER as u16);
     let checksums = ChecksumCapabilities::default();
     match from.ip() {
         IpAddr::V4(board) => {
@@ -85,7 +83,7 @@ fn message(about: Datagram, error: ErrorKind) -> Option<Vec<u8>> {
                 src_addr: board,
                 dst_addr: own,
                 next_header: IpProtocol::Udp,
-                payload_len,
+                payload_len: UDP_HEADER,
                 hop_limit: 64,
             };
             let repr = Icmpv4Repr::DstUnreachable { reason, header, data: &quoted };
@@ -105,7 +103,7 @@ fn message(about: Datagram, error: ErrorKind) -> Option<Vec<u8>> {
                 src_addr: board,
                 dst_addr: own,
                 next_header: IpProtocol::Udp,
-                payload_len,
+                payload_len: UDP_HEADER,
                 hop_limit: 64,
             };
             let repr = Icmpv6Repr::DstUnreachable { reason, header, data: &quoted };
@@ -131,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_has_no_word_in_icmp_is_not_told() {
-        let about = Datagram { from: "192.0.2.1:4000".parse().unwrap(), port: 9000, len: 5 };
+        let about = Datagram { from: "192.0.2.1:4000".parse().unwrap(), port: 9000 };
         let kinds = [ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable];
         let codes = kinds.map(|kind| message(about, kind).unwrap()[..2].to_vec());
         assert_eq!(codes, [[3, 3], [3, 1]]);
