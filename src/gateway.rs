@@ -250,3 +250,6 @@ impl<'a> Gateway<'a> {
         self.flows.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

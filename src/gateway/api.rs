@@ -28,9 +28,17 @@ use super::slab::Slab;
 use super::source::EventSource;
 
 /// How long a client may take for its request, and for the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes read at a time.
 const CHUNK: usize = 4096;
+
+/// How much the API is used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ApiUse {
+    pub(super) clients: usize,
+    /// Requests that were answered with an error.
+    pub(super) refused: u64,
+}
 
 #[derive(Debug)]
 struct Client {
@@ -50,8 +58,7 @@ pub(super) struct Api {
     clients: Slab<Client>,
     hosts: Hosts,
     board: Ipv4Addr,
-    /// Requests that were answered with an error.
-    pub(super) refused: u64,
+    refused: u64,
 }
 
 impl Api {
@@ -72,8 +79,8 @@ impl Api {
         Ok(Self { listener, acceptable: true, clients, hosts, board, refused: 0 })
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.clients.len()
+    pub(super) fn used(&self) -> ApiUse {
+        ApiUse { clients: self.clients.len(), refused: self.refused }
     }
 
     /// Notes that somebody may want to connect.
@@ -94,17 +101,18 @@ impl Api {
         &mut self,
         now: Instant,
         registry: &Registry,
-        mut answer: impl FnMut(Call) -> Result<Value, String>,
+        mut answer: impl FnMut(Call, ApiUse) -> Result<Value, String>,
     ) -> Option<Instant> {
         self.accept(now, registry);
         let full = self.clients.vacant().is_none();
         let mut next: Option<Instant> = None;
         for index in self.clients.numbers() {
+            let used = self.used();
             let Some(client) = self.clients.get_mut(index) else { continue };
             let (hosts, board) = (self.hosts, self.board);
             let refused = &mut self.refused;
             let done = client.turn(now, |bytes| {
-                let reply = reply(bytes, hosts, board, &mut answer)?;
+                let reply = reply(bytes, hosts, board, |call| answer(call, used))?;
                 *refused += u64::from(!reply.is_ok());
                 Some(reply)
             });
@@ -146,7 +154,7 @@ fn reply(
     bytes: &[u8],
     hosts: Hosts,
     board: Ipv4Addr,
-    answer: &mut impl FnMut(Call) -> Result<Value, String>,
+    answer: impl FnOnce(Call) -> Result<Value, String>,
 ) -> Option<Reply> {
     let request = match Request::read(bytes, hosts) {
         Ok(request) => request?,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use smoltcp::time::Instant;
 
-use super::api::Call;
+use super::api::{Api, ApiUse, Call};
 use super::error::GatewayError;
 use super::host_port::{HostPort, Protocol};
 use super::limits::{ALLOWED, API_CLIENTS, DATAGRAM_FLOWS, FLOWS, FORWARDS, LEASES};
@@ -70,7 +70,10 @@ impl Gateway<'_> {
     /// What it counts, each limit beside its use.
     #[must_use]
     pub fn stats(&self) -> Vec<Stat> {
-        let api = self.api.as_ref();
+        self.stats_beside(self.api.as_ref().map(Api::used).unwrap_or_default())
+    }
+
+    fn stats_beside(&self, api: ApiUse) -> Vec<Stat> {
         let Self { flows, datagrams, dhcp, dns, unreachable, router, .. } = self;
         vec![
             Stat::used("gateway_flows", flows.len(), FLOWS),
@@ -79,7 +82,7 @@ impl Gateway<'_> {
             // The one for names is not among them.
             Stat::used("gateway_allowed", self.allowed.len() - 1, ALLOWED),
             Stat::used("gateway_leases", dhcp.leases.len(), LEASES),
-            Stat::used("gateway_api_clients", api.map_or(0, |api| api.len()), API_CLIENTS),
+            Stat::used("gateway_api_clients", api.clients, API_CLIENTS),
             Stat::count("udp_displaced", datagrams.displaced),
             Stat::count("udp_oversized", datagrams.oversized),
             Stat::count("icmp_unreachable_out", unreachable.sent),
@@ -88,29 +91,30 @@ impl Gateway<'_> {
             Stat::count("dns_forwarded", dns.forwarded),
             Stat::count("dns_refused", dns.refused),
             Stat::count("router_adverts_out", router.sent),
-            Stat::count("api_refused", api.map_or(0, |api| api.refused)),
+            Stat::count("api_refused", api.refused),
         ]
     }
 
     /// Gives the API its turn. Returns when it wants another.
     pub(super) fn poll_api(&mut self, now: Instant) -> Option<Instant> {
         let mut api = self.api.take()?;
-        // What is told of the API itself is what it was before this turn.
         let registry = self.registry.try_clone().ok();
         let next = registry.and_then(|registry| {
-            api.poll(now, &registry, |call| self.call(call).map_err(|error| error.text("forward")))
+            api.poll(now, &registry, |call, used| {
+                self.call(call, used).map_err(|error| error.text("forward"))
+            })
         });
         self.api = Some(api);
         next
     }
 
-    fn call(&mut self, call: Call) -> Result<Value, GatewayError> {
+    fn call(&mut self, call: Call, api: ApiUse) -> Result<Value, GatewayError> {
         match call {
             Call::All => Ok(self.forwards_json()),
             Call::Expose(forward) => self.add(forward).map(|()| json!({})),
             Call::Unexpose(host) => self.remove(host).map(|()| json!({})),
             Call::Leases => Ok(self.leases_json()),
-            Call::Stats => Ok(stats::to_json(&self.stats())),
+            Call::Stats => Ok(stats::to_json(&self.stats_beside(api))),
         }
     }
 
