@@ -19,7 +19,7 @@ use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
 use crate::run::{Driver, Nic, RunOptions};
 
-/// The gateway's address, from where the board's connections go on to 127.0.0.1.
+/// At the gateway's address, from where the board's connections go on to 127.0.0.1.
 const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(PEER_NET.ipv4_address()), 9000);
 
 /// Where a forwarded port is, unless it has an address.
@@ -133,10 +133,15 @@ fn behind_gateway(
     let mut nic = UserNic { wire, gateway };
     match options.guest {
         None => {
+            let mut board = identity.clone();
+            // DHCP tells it by itself.
+            if options.gateway.resolver.is_some() && !board.net.dhcp() {
+                board.net = board.net.with_dns_server(TELEMETRY.ip());
+            }
             // After what another board may have already, so that its capture is not replaced; before this one is up.
             driver.capture(&options.run)?;
             print_banner(&nic.gateway, options);
-            run(driver, identity, &mut nic)
+            run(driver, &board, &mut nic)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;

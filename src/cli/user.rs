@@ -1,7 +1,6 @@
 //! The options of `tapboard user`.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use clap::Args;
 use tapboard_firmware::{NetConfig, PEER_NET};
@@ -15,18 +14,20 @@ use crate::user::UserOptions;
 /// Options of `tapboard user`.
 #[derive(Clone, Debug, Args)]
 pub struct UserArgs {
-    /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of ::1, or of address ADDR alone, to the board's port
-    /// BOARD; TCP and UDP, unless one of them is named. Replaces the default forward of that board port (7007:7,
-    /// 7009:9, 7019:19, 7023:23), or adds one. May be repeated.
+    /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of ::1 to the board's port BOARD, TCP and UDP. With
+    /// tcp: or udp: before it that protocol alone, with an address of this machine before it there alone, e.g.
+    /// udp:127.0.0.1:8007:7. Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23), or
+    /// adds one. May be repeated.
     #[expect(
         clippy::doc_markdown,
         reason = "-h shows backticks as they are, and other addresses have none"
     )]
-    #[arg(short = 'p', long = "forward", value_name = "[tcp:|udp:][ADDR:]HOST:BOARD")]
+    #[arg(short = 'p', long = "forward", value_name = "HOST:BOARD")]
     forward: Vec<Forward>,
-    /// Let the board reach this port of 127.0.0.1, or of address ADDR, as 192.0.2.2:PORT; TCP and UDP, unless one of
-    /// them is named. May be repeated; 9000 unless given.
-    #[arg(long, value_name = "[tcp:|udp:][ADDR:]PORT", value_parser = allowed)]
+    /// Let the board reach this port of 127.0.0.1 (as 192.0.2.2:PORT), TCP and UDP. With tcp: or udp: before it that
+    /// protocol alone, with an address before it that host, e.g. udp:127.0.0.2:514. May be repeated; 9000 unless
+    /// given.
+    #[arg(long, value_name = "PORT", value_parser = allowed)]
     allow: Vec<HostPort>,
     /// Let the board ask for names at 192.0.2.2, which passes its questions on to this machine's resolver, or to the
     /// one at ADDR. Unless given, questions are refused.
@@ -92,13 +93,7 @@ impl UserArgs {
 
     /// Who the board is.
     fn identity(&self) -> Identity {
-        let mut identity = self.board.who.identity(self.ip, false);
-        // DHCP tells it by itself.
-        if self.allow_dns.is_some() && !identity.net.dhcp() {
-            let gateway = IpAddr::V4(PEER_NET.ipv4_address());
-            identity.net = identity.net.with_dns_server(gateway);
-        }
-        identity
+        self.board.who.identity(self.ip, false)
     }
 
     /// The default forwards with the given ones put in their place.
@@ -134,7 +129,9 @@ fn taken(what: &str, value: &impl fmt::Display, other: &str) -> String {
 /// A port that the board may reach.
 fn allowed(text: &str) -> Result<HostPort, String> {
     text.parse().map_err(|error| {
-        format!("{text:?} is not [tcp:|udp:][ADDR:]PORT, e.g. 9000 or udp:127.0.0.2:514: {error}")
+        format!(
+            "{text:?} is not a port that can be allowed, e.g. 9000 or udp:127.0.0.2:514: {error}"
+        )
     })
 }
 

@@ -37,9 +37,14 @@ impl std::str::FromStr for Forward {
             let board = board.parse().ok().filter(|&port| port != 0).ok_or(HostPortError::Port)?;
             Ok(Self { host: host.parse()?, board })
         };
-        text.rsplit_once(':').ok_or(HostPortError::Port).and_then(forward).map_err(|error| {
+        let read = text.rsplit_once(':').ok_or(HostPortError::Port).and_then(forward);
+        read.map_err(|error| {
+            let more = match error {
+                HostPortError::Port => String::new(),
+                error => format!("; {error}"),
+            };
             format!(
-                "{text:?} is not [tcp:|udp:][ADDR:]HOST:BOARD, e.g. 8007:7 or 'udp:[::1]:8007:7': {error}"
+                "{text:?} is not HOST:BOARD, two ports from 1 to 65535, e.g. 8007:7 or udp:127.0.0.1:8007:7{more}"
             )
         })
     }
