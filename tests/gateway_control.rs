@@ -15,6 +15,8 @@ use common::process::{PATIENCE, Process, connect, echo, finished, readable};
 use common::scratch::Scratch;
 use common::user::{Forwards, run};
 use serde_json::{Value, json};
+use smoltcp::time::Instant;
+use tapboard::clock::RealClock;
 
 fn up(options: &[&str]) -> Process {
     Process::with_console(&Forwards::free().arguments(&["user", "--no-telemetry"], options))
@@ -107,6 +109,42 @@ fn ports_are_forwarded_and_unforwarded_at_the_console() {
     drop(other);
     user.command("forward 7", "e.g. 8007:7");
     user.command("unforward x", "\"x\" is no port of this machine, e.g. 8080");
+}
+
+/// Asks for `stats` until the last ones have that line.
+fn stats_until(user: &mut Process, line: &str) {
+    const LAST: &str = "\napi_refused ";
+    let clock = RealClock::new();
+    loop {
+        let before = user.output().matches(LAST).count();
+        user.command("stats", "");
+        user.prints_until(|output| output.matches(LAST).count() > before);
+        let output = user.output();
+        if output[output.rfind("gateway_flows").expect("stats")..].contains(line) {
+            return;
+        }
+        assert!(clock.now() < Instant::ZERO + PATIENCE.into(), "{line:?} is not told");
+    }
+}
+
+/// What was known of a client of a port that leads elsewhere now is forgotten.
+#[test]
+fn datagrams_go_where_a_port_leads_now() {
+    let mut user = up(&[]);
+    let port = free_port();
+    let client = UdpSocket::bind(local(0)).unwrap();
+    client.connect(local(port)).unwrap();
+    user.command(&format!("forward udp:{port}:9"), "leads to board port 9 now\n");
+    client.send(b"discarded").unwrap();
+    stats_until(&mut user, "gateway_udp_mappings 1 of 64\n");
+    user.command(&format!("unforward udp:{port}"), "is not forwarded any more\n");
+    stats_until(&mut user, "gateway_udp_mappings 0 of 64\n");
+    user.command(&format!("forward udp:{port}:7"), "leads to board port 7 now\n");
+    client.send(b"echoed").unwrap();
+    let mut back = [0; 16];
+    assert!(readable(&client, PATIENCE));
+    let count = client.recv(&mut back).unwrap();
+    assert_eq!(&back[..count], b"echoed");
 }
 
 #[test]

@@ -29,6 +29,8 @@ use super::source::EventSource;
 
 /// How long a client may take for its request, and for the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How soon to ask again for a file descriptor, if there was none.
+const RETRY: Duration = Duration::from_millis(100);
 /// Bytes read at a time.
 const CHUNK: usize = 4096;
 
@@ -103,9 +105,8 @@ impl Api {
         registry: &Registry,
         mut answer: impl FnMut(Call, ApiUse) -> Result<Value, String>,
     ) -> Option<Instant> {
-        self.accept(now, registry);
+        let mut next = self.accept(now, registry);
         let full = self.clients.vacant().is_none();
-        let mut next: Option<Instant> = None;
         for index in self.clients.numbers() {
             let used = self.used();
             let Some(client) = self.clients.get_mut(index) else { continue };
@@ -126,17 +127,19 @@ impl Api {
         if vacancy { Some(now) } else { next }
     }
 
-    fn accept(&mut self, now: Instant, registry: &Registry) {
+    /// Takes clients while there is room for them. Returns when to try again if the system has none.
+    fn accept(&mut self, now: Instant, registry: &Registry) -> Option<Instant> {
         while self.acceptable
             && let Some(index) = self.clients.vacant()
         {
             let mut stream = match self.listener.accept() {
                 Ok(stream) => stream,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.acceptable = false;
-                    return;
+                    break;
                 }
+                Err(_) => return Some(now + RETRY),
             };
             // Who cannot be watched is dropped, and so closed.
             if stream.register(registry, EventSource::ApiClient(index).token()).is_ok() {
@@ -146,6 +149,7 @@ impl Api {
                 self.clients.put(index, client);
             }
         }
+        None
     }
 }
 

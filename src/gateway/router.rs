@@ -18,7 +18,7 @@ use tapboard_firmware::PEER_NET;
 use super::names::DOMAIN;
 use crate::identity::numbered_ipv6;
 
-/// MIN_DELAY_BETWEEN_RAS (RFC 4861 10): how long after what went to all the next such may follow.
+/// `MIN_DELAY_BETWEEN_RAS` (RFC 4861 10): how long after what went to all the next such may follow.
 const MIN_DELAY: Duration = Duration::from_secs(3);
 /// `MinRtrAdvInterval` and `MaxRtrAdvInterval` (RFC 4861 6.2.1), seconds.
 const INTERVAL_S: [u64; 2] = [200, 600];
@@ -41,16 +41,16 @@ const DNSSL: u8 = 31;
 
 /// The gateway's link-local address (RFC 4291 appendix A).
 pub(super) const fn link_local() -> Ipv6Address {
-    let EthernetAddress([a, b, c, d, e, f]) = PEER_NET.mac();
+    let mac = PEER_NET.mac().0;
     Ipv6Address::new(
         0xfe80,
         0,
         0,
         0,
-        u16::from_be_bytes([a ^ 2, b]),
-        u16::from_be_bytes([c, 0xff]),
-        u16::from_be_bytes([0xfe, d]),
-        u16::from_be_bytes([e, f]),
+        u16::from_be_bytes([mac[0] ^ 2, mac[1]]),
+        u16::from_be_bytes([mac[2], 0xff]),
+        u16::from_be_bytes([0xfe, mac[3]]),
+        u16::from_be_bytes([mac[4], mac[5]]),
     )
 }
 

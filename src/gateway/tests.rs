@@ -12,7 +12,7 @@ use super::*;
 use crate::nic::wire::{Side, Wire};
 
 /// Longest wait for the kernel's word.
-const PATIENCE: StdDuration = StdDuration::from_secs(60);
+const PATIENCE: StdDuration = StdDuration::from_mins(1);
 
 /// The gateway, the board and what is between them.
 struct World<'a> {
@@ -51,6 +51,18 @@ impl World<'_> {
         }
     }
 
+    /// Passes on what the kernel says until `done`, without time passing.
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        const WAIT: StdDuration = StdDuration::from_millis(20);
+        for _ in 0..PATIENCE.as_millis() / WAIT.as_millis() {
+            if done(self) {
+                return;
+            }
+            self.settle(WAIT);
+        }
+        panic!("not {what} within {PATIENCE:?}");
+    }
+
     /// Lets so much time pass.
     fn pass(&mut self, time: Duration) {
         self.now += time;
@@ -64,13 +76,15 @@ impl World<'_> {
     }
 }
 
-/// A socket of the board's, and what it sends to a port of the gateway.
-fn board_sends(world: &mut World<'_>, from: u16, to: u16, data: &[u8]) {
+/// Has the board send datagrams from one of its ports to a port of the gateway, at once.
+fn board_sends(world: &mut World<'_>, from: u16, to: u16, datagrams: &[&[u8]]) {
     let stack = &mut world.board;
     let mut socket = UdpClientStack::socket(stack).unwrap();
     UdpFullStack::bind(stack, &mut socket, from).unwrap();
     let gateway = SocketAddr::from((PEER_NET.ipv4_address(), to));
-    UdpFullStack::send_to(stack, &mut socket, gateway, data).unwrap();
+    for data in datagrams {
+        UdpFullStack::send_to(stack, &mut socket, gateway, data).unwrap();
+    }
     world.settle(StdDuration::ZERO);
     UdpClientStack::close(&mut world.board, socket).unwrap();
 }
@@ -92,7 +106,7 @@ fn a_mapping_lasts_two_minutes_after_its_last_datagram_and_a_question_ten_second
     };
     with_world(&config, |mut world| {
         let mut buffer = [0; 64];
-        board_sends(&mut world, 4000, at.port(), b"first");
+        board_sends(&mut world, 4000, at.port(), &[b"first"]);
         let (_, from) = server.recv_from(&mut buffer).unwrap();
         assert_eq!(world.stat("gateway_udp_mappings"), 1);
         world.pass(Duration::from_secs(119));
@@ -101,7 +115,7 @@ fn a_mapping_lasts_two_minutes_after_its_last_datagram_and_a_question_ten_second
         server.send_to(b"answer", from).unwrap();
         world.settle(PATIENCE);
         world.pass(Duration::from_secs(119));
-        board_sends(&mut world, 4000, at.port(), b"second");
+        board_sends(&mut world, 4000, at.port(), &[b"second"]);
         assert_eq!(server.recv_from(&mut buffer).unwrap(), (6, from), "the same mapping");
         // So is a datagram; and the gateway wakes when it ends.
         let end = world.now + Duration::from_secs(120);
@@ -109,7 +123,7 @@ fn a_mapping_lasts_two_minutes_after_its_last_datagram_and_a_question_ten_second
         world.pass(Duration::from_secs(120));
         assert_eq!((world.stat("gateway_udp_mappings"), world.now), (0, end));
         let question = b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01";
-        board_sends(&mut world, 4001, dns::PORT, question);
+        board_sends(&mut world, 4001, dns::PORT, &[question]);
         assert_eq!(resolver.recv(&mut buffer).unwrap(), question.len());
         assert_eq!(world.stat("gateway_udp_mappings"), 1);
         world.pass(Duration::from_secs(10));
@@ -127,15 +141,37 @@ fn the_longest_idle_mapping_makes_room() {
     with_world(&config, |mut world| {
         let mut buffer = [0; 8];
         for index in 0..=DATAGRAM_FLOWS as u16 {
-            board_sends(&mut world, 5000 + index, at.port(), b"x");
+            board_sends(&mut world, 5000 + index, at.port(), &[b"x"]);
             assert_eq!(server.recv(&mut buffer).unwrap(), 1);
             world.pass(Duration::from_millis(10));
         }
         assert_eq!(world.stat("gateway_udp_mappings"), DATAGRAM_FLOWS as u64);
         assert_eq!(world.stat("udp_displaced"), 1);
-        board_sends(&mut world, 5001, at.port(), b"x");
+        board_sends(&mut world, 5001, at.port(), &[b"x"]);
         assert_eq!(world.stat("udp_displaced"), 1, "the second is still there");
-        board_sends(&mut world, 5000, at.port(), b"x");
+        board_sends(&mut world, 5000, at.port(), &[b"x"]);
         assert_eq!(world.stat("udp_displaced"), 2, "and the first is not");
     });
+}
+
+#[test]
+fn an_error_of_one_datagram_does_not_cost_the_next() {
+    let at = SocketAddr::from(([127, 0, 0, 1], unused_port()));
+    let config = GatewayConfig {
+        allowed: vec![HostPort { address: Some(at.ip()), ..HostPort::new(at.port()) }],
+        ..GatewayConfig::default()
+    };
+    with_world(&config, |mut world| {
+        // The neighbours get to know each other, or the second would wait alone.
+        board_sends(&mut world, 4000, at.port(), &[b"zero"]);
+        world.until("told", |world| world.stat("icmp_unreachable_out") == 1);
+        // The kernel tells of the first as the second is sent, which it does not send then.
+        board_sends(&mut world, 4000, at.port(), &[b"one", b"two"]);
+        world.until("told of both", |world| world.stat("icmp_unreachable_out") == 3);
+    });
+}
+
+/// A port on which nobody is, for nobody else asks for one by its number.
+fn unused_port() -> u16 {
+    server().1.port()
 }

@@ -19,6 +19,12 @@ pub(in crate::gateway) enum Call {
     Stats,
 }
 
+const ALL: &str = "/services/forwarder/all";
+const EXPOSE: &str = "/services/forwarder/expose";
+const UNEXPOSE: &str = "/services/forwarder/unexpose";
+const LEASES: &str = "/services/dhcp/leases";
+const STATS: &str = "/stats";
+
 /// What is said of another path.
 const PATHS: &str = "there are GET /stats, /services/forwarder/all and /services/dhcp/leases, and \
                      POST /services/forwarder/expose and /services/forwarder/unexpose";
@@ -38,46 +44,45 @@ struct Body {
 impl Call {
     /// What a request asks for; the error is the answer. `board` is the board's address.
     pub(super) fn read(request: Request<'_>, board: Ipv4Addr) -> Result<Self, Reply> {
-        let (wanted, call): (_, fn(&[u8], Ipv4Addr) -> Result<Self, String>) = match request.path {
-            "/services/forwarder/all" => (Method::Get, |_, _| Ok(Self::All)),
-            "/services/dhcp/leases" => (Method::Get, |_, _| Ok(Self::Leases)),
-            "/stats" => (Method::Get, |_, _| Ok(Self::Stats)),
-            "/services/forwarder/expose" => (Method::Post, expose),
-            "/services/forwarder/unexpose" => (Method::Post, |body, _| {
-                let body: Body = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-                body.host().map(Self::Unexpose)
-            }),
-            _ => {
-                return Err(Reply::error(404, PATHS));
-            }
+        let Request { method, path, body } = request;
+        let (wanted, word) = match path {
+            ALL | LEASES | STATS => (Method::Get, "GET"),
+            EXPOSE | UNEXPOSE => (Method::Post, "POST"),
+            _ => return Err(Reply::error(404, PATHS)),
         };
-        if request.method != wanted {
-            let word = if wanted == Method::Get { "GET" } else { "POST" };
-            return Err(Reply::error(405, &format!("use {word} for {}", request.path)));
+        if method != wanted {
+            return Err(Reply::error(405, &format!("use {word} for {path}")));
         }
-        call(request.body, board).map_err(|error| Reply::error(400, &error))
+        let call = match path {
+            ALL => Ok(Self::All),
+            LEASES => Ok(Self::Leases),
+            STATS => Ok(Self::Stats),
+            EXPOSE => Body::read(body).and_then(|body| body.forward(board)).map(Self::Expose),
+            _ => Body::read(body).and_then(|body| body.host()).map(Self::Unexpose),
+        };
+        call.map_err(|error| Reply::error(400, &error))
     }
 }
 
-fn expose(body: &[u8], own: Ipv4Addr) -> Result<Call, String> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let host = body.host()?;
-    let remote = body.remote.as_deref().unwrap_or("");
-    let example = || format!("remote is {remote:?}, but has to be the board's, e.g. {own}:7");
-    let board = match remote.strip_prefix(':') {
-        Some(port) => port.parse().map_err(|_| example())?,
-        None => {
-            let remote: SocketAddr = remote.parse().map_err(|_| example())?;
-            if remote.ip() != own {
-                return Err(example());
-            }
-            remote.port()
-        }
-    };
-    if board == 0 { Err(example()) } else { Ok(Call::Expose(Forward { host, board })) }
-}
-
 impl Body {
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    }
+
+    fn forward(&self, own: Ipv4Addr) -> Result<Forward, String> {
+        let host = self.host()?;
+        let remote = self.remote.as_deref().unwrap_or("");
+        let example = || format!("remote is {remote:?}, but has to be the board's, e.g. {own}:7");
+        let port = remote.strip_prefix(':').map(str::parse);
+        let board = if let Some(port) = port {
+            port.map_err(|_| example())?
+        } else {
+            let remote: SocketAddr = remote.parse().map_err(|_| example())?;
+            if remote.ip() == own { remote.port() } else { 0 }
+        };
+        if board == 0 { Err(example()) } else { Ok(Forward { host, board }) }
+    }
+
     fn host(&self) -> Result<HostPort, String> {
         let protocol = match self.protocol.as_deref() {
             None | Some("tcp") => Protocol::Tcp,

@@ -15,21 +15,21 @@ use super::address::ApiAddress;
 pub(super) enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix {
-        listener: UnixListener,
-        _file: SocketFile,
-    },
+    Unix(NamedListener),
 }
 
-/// The name of a UNIX socket, taken away at the end.
+/// A UNIX socket, whose name is taken away at the end.
 #[cfg(unix)]
 #[derive(Debug)]
-pub(super) struct SocketFile(std::path::PathBuf);
+pub(super) struct NamedListener {
+    listener: UnixListener,
+    path: std::path::PathBuf,
+}
 
 #[cfg(unix)]
-impl Drop for SocketFile {
+impl Drop for NamedListener {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -45,9 +45,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.accept().map(|(stream, _)| Stream::Tcp(stream)),
             #[cfg(unix)]
-            Self::Unix { listener, .. } => {
-                listener.accept().map(|(stream, _)| Stream::Unix(stream))
-            }
+            Self::Unix(named) => named.listener.accept().map(|(stream, _)| Stream::Unix(stream)),
         }
     }
 
@@ -55,7 +53,7 @@ impl Listener {
         let source: &mut dyn Source = match self {
             Self::Tcp(listener) => listener,
             #[cfg(unix)]
-            Self::Unix { listener, .. } => listener,
+            Self::Unix(named) => &mut named.listener,
         };
         registry.register(source, token, Interest::READABLE)
     }
@@ -71,10 +69,9 @@ fn open_unix(path: &Path) -> io::Result<Listener> {
     if left && std::os::unix::net::UnixStream::connect(path).is_err() {
         let _ = fs::remove_file(path);
     }
-    let listener = UnixListener::bind(path)?;
-    let _file = SocketFile(path.into());
+    let named = NamedListener { listener: UnixListener::bind(path)?, path: path.into() };
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(Listener::Unix { listener, _file })
+    Ok(Listener::Unix(named))
 }
 
 #[cfg(not(unix))]

@@ -78,21 +78,19 @@ impl Leases {
         // The board's own comes back to it from a guest that was first.
         let from = self.known.iter().find(|(_, at)| Some(at.address) == free).map(|(mac, _)| *mac);
         let full = free.is_none() || (mac != board_mac && self.known.len() >= LEASES);
-        let (address, from) = match free.filter(|_| from.is_some() || !full) {
-            Some(address) => (address, from),
-            None => {
-                // The board's is kept for it.
-                let ended = |(other, lease): &(&EthernetAddress, &Lease)| {
-                    lease.until <= now && **other != board_mac
-                };
-                let ended = self.known.iter().filter(ended);
-                let first = ended.min_by_key(|(_, lease)| lease.until);
-                let Some((other, lease)) = first else {
-                    self.refused += 1;
-                    return None;
-                };
-                (free.unwrap_or(lease.address), Some(*other))
-            }
+        let (address, from) = if let Some(free) = free.filter(|_| from.is_some() || !full) {
+            (free, from)
+        } else {
+            // The board's is kept for it.
+            let ended = |(other, lease): &(&EthernetAddress, &Lease)| {
+                lease.until <= now && **other != board_mac
+            };
+            let first = self.known.iter().filter(ended).min_by_key(|(_, lease)| lease.until);
+            let Some((other, lease)) = first else {
+                self.refused += 1;
+                return None;
+            };
+            (free.unwrap_or(lease.address), Some(*other))
         };
         if let Some(other) = from {
             self.known.remove(&other);

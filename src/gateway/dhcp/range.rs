@@ -14,12 +14,13 @@ pub struct DhcpRange {
     last: Ipv4Address,
 }
 
+const _: () = assert!(LEASES == 100);
+
 impl Default for DhcpRange {
     /// As many as there are leases.
     fn default() -> Self {
         let [a, b, c, _] = PEER_NET.ipv4_address().octets();
         let at = |last| Ipv4Address::new(a, b, c, last);
-        const _: () = assert!(LEASES == 100);
         Self { first: at(100), last: at(199) }
     }
 }
