@@ -176,7 +176,7 @@ fn blocks_of_what_was_never_sent_are_not_believed() {
         flight.client.window -= 1;
         flight.acknowledge(&mut solo, 0, Some(block));
     }
-    solo.pass(TRIP / 2);
+    solo.pass(TRIP / 4);
     assert_eq!(flight.resent(&mut solo), []);
     flight.end(&mut solo);
 }

@@ -33,7 +33,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     // All of it; this is a part.
     (".ci/run", ".ci/run", "cargo test --workspace"),
     // Some programs, in place of an hour of them.
-    (".ci/fuzz 3600", ".ci/run", "step \"Fuzzing\" .ci/fuzz"),
+    (".ci/fuzz 3600", ".ci/run", "beside \"Fuzzing\" .ci/fuzz"),
     // The same tests, once.
     (".ci/repeat 30", ".ci/run", "cargo test --workspace"),
     (".ci/repeat 200 user/reset_power bench/resets_early", ".ci/run", "cargo test --workspace"),

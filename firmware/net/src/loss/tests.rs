@@ -95,7 +95,7 @@ impl Sender {
 fn towards_a_silent_peer_one_probe_is_sent_and_then_the_wait_doubles() {
     let mut sender = Sender::new();
     sender.send(3);
-    assert_eq!(sender.wait(), (200, Expiry::Probe));
+    assert_eq!(sender.wait(), (150, Expiry::Probe));
     assert_eq!(sender.send_again(), [2], "the last that was sent");
     for wait in [300, 600, 1200, 2400, 4800, 9600, 19_200, 38_400, 60_000, 60_000] {
         let (waited, expiry) = sender.wait();
@@ -145,6 +145,30 @@ fn what_is_late_by_less_than_a_quarter_of_a_round_trip_is_not_lost() {
     sender.hear(2, &[(3, 4)]);
     let (waited, _) = sender.wait();
     assert!(waited > 26, "{waited}");
+}
+
+#[test]
+fn patience_wears_off_while_what_is_sent_again_was_lost() {
+    let mut sender = Sender::new();
+    let mut recover = |unneeded: bool| {
+        let base = sender.nxt / SEGMENT;
+        sender.send(2);
+        sender.pass(TRIP);
+        sender.hear(base, &[(base + 1, base + 2)]);
+        sender.wait();
+        assert_eq!(sender.send_again(), [base]);
+        sender.pass(ms(10));
+        let twice = [(base, base + 1)];
+        sender.hear(base + 2, if unneeded { &twice } else { &[] });
+        // The next begins when the last trace of this one has gone.
+        sender.pass(TRIP);
+        sender.loss.patience
+    };
+    let more = [true, true, true].map(&mut recover);
+    assert_eq!(more, [2, 3, 4]);
+    // Whether one was needed shows when the next begins.
+    let less = [false; 5].map(&mut recover);
+    assert_eq!(less, [4, 3, 2, 1, 1]);
 }
 
 #[test]

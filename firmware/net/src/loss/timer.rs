@@ -35,15 +35,15 @@ impl Loss {
         let timeout = self.timeout();
         let quiet = self.recovery != Recovery::Timeout;
         if quiet && !self.probed && self.backoff == 0 && self.trip.smoothed() > Duration::ZERO {
-            let alone = self.board.len() <= self.segment();
-            // Most hold the answer to a single segment back for 40 ms at most. One that was found to do so for longer, by
-            // what it says to have twice, or cannot say so, has all the time that it may take.
-            let delay = match alone {
-                false => Duration::ZERO,
-                true if self.sack && self.unneeded_probes < 2 => ACK_DELAY_USUAL,
-                true => ACK_DELAY_MAX,
+            let smoothed = self.trip.smoothed();
+            // Every second segment is answered at once. Most hold the answer to a single one back for 40 ms at most; who was
+            // found to do so for longer, by what it says to have twice, or cannot say so, has all the time that it may take.
+            let probe = match self.board.len() <= self.segment() {
+                false => smoothed * 3 / 2,
+                true if self.sack && self.unneeded_probes < 2 => smoothed * 2 + ACK_DELAY_USUAL,
+                true => smoothed * 2 + ACK_DELAY_MAX,
             };
-            let probe = (self.trip.smoothed() * 2).max(PROBE_MIN) + delay;
+            let probe = probe.max(PROBE_MIN);
             if probe < timeout {
                 return (probe, true);
             }
