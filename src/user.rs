@@ -181,6 +181,16 @@ fn reachable(to: Target, board: &NetConfig, gateway: &GatewayConfig) -> Result<(
     Err(format!("port {port} is not allowed, add --allow {port}"))
 }
 
+/// What the board reaches.
+fn reached(allowed: &[HostPort]) -> String {
+    let ports = allowed.iter().map(HostPort::to_string).collect::<Vec<_>>().join(", ");
+    if allowed.iter().all(|host| host.address.is_none()) {
+        format!("127.0.0.1 only to port {ports}")
+    } else {
+        format!("only to {ports}; without an address, of 127.0.0.1")
+    }
+}
+
 fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
     let UserOptions { identity, gateway: config, .. } = options;
     let GatewayConfig { forwards, allowed, resolver, api, .. } = config;
@@ -217,11 +227,10 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
     if options.guest.is_none() && *identity != Identity::default() {
         say!("  It is {}, with the MAC address {}.", identity.name, mac_text(identity.net.mac()));
     }
-    let ports = allowed.iter().map(HostPort::to_string).collect::<Vec<_>>().join(", ");
     // A guest brings its own.
     let profile =
         options.guest.map_or_else(|| format!("; {}", options.run.profile), |_| String::new());
-    say!("  board -> 127.0.0.1 only to port {ports}{profile}");
+    say!("  board -> {}{profile}", reached(allowed));
     if resolver.is_some() {
         say!("  board -> names of others, which the host's resolver is asked for");
     }
