@@ -173,7 +173,6 @@ mod place;
 pub mod rng;
 mod seq;
 mod shared;
-mod siphash;
 #[cfg(feature = "slaac")]
 pub mod slaac;
 #[cfg(feature = "sntp")]

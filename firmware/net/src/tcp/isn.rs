@@ -6,13 +6,13 @@
 //! random numbers, which others see, follow from it through the same one-way function. smoltcp is given the number by
 //! [`crate::workaround::isn`]. Cost: five blocks of `SipHash` a connection.
 
+use siphasher::sip::SipHasher24;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpEndpoint, TcpSeqNumber};
 
 use crate::frame::FourTuple;
 use crate::rng::Rng;
 use crate::seq::distance;
-use crate::siphash;
 
 /// How far behind the last number of a connection in TIME-WAIT the next one of the same ends begins, should the timer not
 /// be there yet: more than any window that was ever open.
@@ -70,7 +70,8 @@ impl Secret {
     /// Which numbers follow from `input`, only who knows the secret can tell.
     #[inline(never)]
     pub(crate) fn hash(&self, input: &[u8]) -> u64 {
-        siphash::hash(self.key, input)
+        let [first, second] = self.key;
+        SipHasher24::new_with_keys(first, second).hash(input)
     }
 }
 
