@@ -202,11 +202,8 @@ impl<'a> NetStack<'a> {
         buffer: &[u8],
     ) -> nb::Result<(), Error> {
         self.check_reachable(&remote.addr)?;
-        let headers = match remote.addr {
-            IpAddress::Ipv4(_) => 14 + 20 + 8,
-            #[allow(unreachable_patterns, reason = "without IPv6 there is no other kind")]
-            _ => 14 + 40 + 8,
-        };
+        let ip = if matches!(remote.addr, IpAddress::Ipv4(_)) { 20 } else { 40 };
+        let headers = 14 + ip + 8;
         let slot = &self.udp[index];
         // RFC 1122 4.1.3.5: who asked one of our addresses is answered from it.
         let asked = slot.destination.filter(|_| slot.heard == Some(remote));
