@@ -103,7 +103,6 @@ pub struct NetStack<'a> {
     dirty: bool,
     /// A socket of the user's own was lent since the last poll.
     lent: bool,
-    #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
     udp: &'a mut [UdpSlot],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
     udp_used: usize,

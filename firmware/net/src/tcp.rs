@@ -35,12 +35,12 @@ use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::Socket;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
-use smoltcp::wire::TcpSeqNumber;
 
 use crate::frame::FourTuple;
 use crate::limits::{Limits, PROGRESS};
 #[cfg(feature = "async")]
 use crate::wake::TcpWaiters;
+pub(crate) use admission::Request;
 pub(crate) use listener::Listener;
 use tcb::{SocketSnapshot, Tcb};
 
@@ -196,18 +196,6 @@ fn clear(socket: &mut tcp::Socket<'_>) {
     socket.abort();
     socket.listen(1).expect("an aborted socket can listen");
     socket.close();
-}
-
-/// What to do with the frame of a connection request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
-    /// Pass it on; this slot is in LISTEN for it. The last sequence number of the connection that had these ends before, if
-    /// it was in TIME-WAIT.
-    Armed(usize, Option<TcpSeqNumber>),
-    /// Pass it on: it belongs to a live connection, or nobody registered the port.
-    Pass,
-    /// Drop it in silence: the port is registered, but no slot is free.
-    Drop,
 }
 
 #[derive(Debug)]

@@ -202,15 +202,8 @@ impl<'a> NetStack<'a> {
         buffer: &[u8],
     ) -> nb::Result<(), Error> {
         self.check_reachable(&remote.addr)?;
-        let headers = match remote.addr {
-            IpAddress::Ipv4(_) => 14 + 20 + 8,
-            #[allow(
-                unreachable_patterns,
-                clippy::match_wildcard_for_single_variants,
-                reason = "without IPv6 there is no other kind"
-            )]
-            _ => 14 + 40 + 8,
-        };
+        let ip = if matches!(remote.addr, IpAddress::Ipv4(_)) { 20 } else { 40 };
+        let headers = 14 + ip + 8;
         #[cfg(feature = "slaac")]
         let longest = self.link_mtu(&remote.addr).map_or(FRAME_SIZE, |mtu| 14 + usize::from(mtu));
         #[cfg(not(feature = "slaac"))]

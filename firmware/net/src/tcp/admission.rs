@@ -8,11 +8,23 @@ use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpListenEndpoint, TcpSeqNumber};
 
-use super::{Phase, Pool, Request, Slot, SlotOwner};
+use super::{Phase, Pool, Slot, SlotOwner};
 use crate::frame::FourTuple;
 use crate::limits::SYN_RECEIVED_EVICT;
 use crate::netstat::Counters;
 use crate::seq::distance;
+
+/// What to do with the frame of a connection request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Pass it on; this slot is in LISTEN for it. The last sequence number of the connection that had these ends before, if
+    /// it was in TIME-WAIT.
+    Armed(usize, Option<TcpSeqNumber>),
+    /// Pass it on: it belongs to a live connection, or nobody registered the port.
+    Pass,
+    /// Drop it in silence: the port is registered, but no slot is free.
+    Drop,
+}
 
 impl Pool<'_> {
     /// Slots on this owner. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
