@@ -180,7 +180,8 @@ mod tests {
                 None => cli.user,
                 other => panic!("{other:?}"),
             };
-            assert_eq!(user.options().allowed, [9001], "{words}");
+            let allowed = user.options().gateway.allowed;
+            assert_eq!(allowed, [crate::gateway::HostPort::new(9001)], "{words}");
         }
     }
 

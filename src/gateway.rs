@@ -1,51 +1,78 @@
 //! The rootless road from this machine's loopback to the board and back.
 //!
 //! The gateway is a second [`NetStack`] at the far end of the board's wire, and kernel sockets beside
-//! it. Inwards it listens on the forwarded ports of 127.0.0.1 and, on a machine with IPv6, of `::1`, and opens a
-//! connection to the board for each it accepts. Outwards the board reaches only the ports that were allowed, on 127.0.0.1: its SYN
-//! is held until the kernel has connected, and a refusal becomes a RST.
+//! it. Inwards it listens on the forwarded ports of 127.0.0.1 and, on a machine with IPv6, of `::1`, or of the addresses
+//! that were given, and opens a connection to the board for each it accepts. Outwards the board reaches only the ports
+//! that were allowed: its SYN is held until the kernel has connected, and a refusal becomes a RST, or for UDP an ICMP
+//! error.
 //!
 //! Half-close, reset and back-pressure pass through; the only buffers are the stack's and the kernel's,
-//! both bounded. A board that asks for its address gets it (`gateway/dhcp.rs`). At most [`FLOWS`] connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further
-//! connections wait in the kernel's backlog. Cost: a system call for each read and write, and a look at
-//! each flow a turn.
+//! both bounded. A board that asks for its address gets it (`gateway/dhcp.rs`), one that looks for a router finds it
+//! (`gateway/router.rs`), and questions for names are answered, refused or passed on (`gateway/dns.rs`). What is
+//! forwarded can change while it runs, through [`Gateway::forward`] and over HTTP (`gateway/api.rs`). At most [`FLOWS`]
+//! connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further connections wait in the kernel's backlog. Cost: a
+//! system call for each read and write, and a look at each flow a turn.
 
 mod allowed;
+mod api;
+mod config;
+mod control;
 mod datagrams;
 mod dhcp;
+mod dns;
 mod error;
 mod flows;
 mod forward;
+mod host_port;
 mod limits;
 mod listener;
+mod names;
+mod resolver;
+mod router;
 mod slab;
 mod source;
+mod stats;
+mod unreachable;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mio::Registry;
 use smoltcp::time::Instant;
-use tapboard_firmware::config::{LISTENERS, SUPERFRAME_DATA};
+use tapboard_firmware::config::SUPERFRAME_DATA;
 use tapboard_firmware::{Backlog, Buffers, NetStack, PEER_NET, Sockets};
 
 use self::allowed::Allowed;
-use self::datagrams::Datagrams;
+use self::api::Api;
+pub use self::api::ApiAddress;
+pub use self::config::GatewayConfig;
+pub use self::control::ForwardCommand;
+use self::datagrams::{BoardSide, Datagrams};
+pub use self::dhcp::DhcpRange;
 use self::dhcp::DhcpServer;
+use self::dns::Dns;
 pub use self::error::GatewayError;
 use self::flows::Flows;
 pub use self::forward::Forward;
-pub use self::limits::{ALLOWED, DATAGRAM_FLOWS, FLOWS};
-use self::listener::ForwardListener;
+pub use self::host_port::{HostPort, HostPortError, Protocol};
+pub use self::limits::{ALLOWED, DATAGRAM_FLOWS, FLOWS, FORWARDS};
+use self::listener::Forwards;
+use self::names::Names;
+pub use self::resolver::Resolver;
+use self::router::{Overheard, Router};
 use self::source::EventSource;
+pub use self::stats::Stat;
+use self::unreachable::Unreachable;
 use crate::identity::Identity;
 use crate::nic::mac::Mac;
 use crate::nic::wire::End;
 use crate::nic::{DeviceRef, Offloads};
 
 const TCP_SLOTS: usize = FLOWS + 8;
-const UDP_SLOTS: usize = DATAGRAM_FLOWS + ALLOWED;
-/// The DHCP server's socket, beside those.
-const OTHERS: usize = UDP_SLOTS + 1;
+/// The ports that are allowed, and the one for names.
+const LISTENERS: usize = ALLOWED + 1;
+const UDP_SLOTS: usize = DATAGRAM_FLOWS + LISTENERS;
+/// The DHCP server's socket and that of ICMP errors, beside those.
+const OTHERS: usize = UDP_SLOTS + 2;
 const BUFFER: usize = SUPERFRAME_DATA;
 const DATAGRAMS: usize = 16 * 1024;
 
@@ -87,13 +114,15 @@ fn loopbacks() -> Vec<IpAddr> {
 #[derive(Debug)]
 pub struct Gateway<'a> {
     stack: NetStack<'a>,
-    hosts: Vec<IpAddr>,
-    /// One for each address and port.
-    listeners: Vec<ForwardListener>,
+    forwards: Forwards,
     allowed: Vec<Allowed>,
     flows: Flows,
     datagrams: Datagrams,
     dhcp: DhcpServer,
+    dns: Dns,
+    router: Router,
+    unreachable: Unreachable,
+    api: Option<Api>,
     registry: Registry,
 }
 
@@ -104,59 +133,80 @@ fn mac<'e, 'w>(end: &'e mut End<'w>) -> Mac<DeviceRef<'e, End<'w>>> {
 }
 
 impl<'a> Gateway<'a> {
-    /// Opens the host ports, which lead to `board`, and takes the far end of the wire. `entropy` seeds the
+    /// Opens what `config` asks for, which leads to `board`, and takes the far end of the wire. `entropy` seeds the
     /// gateway's stack; `nic` is its end of the wire.
     pub fn open(
-        forwards: &[Forward],
-        allowed: &[u16],
+        config: &GatewayConfig,
         board: &Identity,
         registry: Registry,
         nic: &mut End<'_>,
         entropy: u64,
         memory: &'a mut GatewayMemory<'a>,
     ) -> Result<Self, GatewayError> {
-        if allowed.len() > ALLOWED {
-            return Err(GatewayError::TooManyAllowed(allowed.len()));
-        }
-        for (index, second) in forwards.iter().enumerate() {
-            if let Some(first) = forwards[..index].iter().find(|first| first.host == second.host) {
-                let boards = [first.board, second.board];
-                return Err(GatewayError::Twice { host: second.host, boards });
-            }
-        }
+        config.check()?;
+        let resolver = config.resolver.map(Resolver::address).transpose();
+        let resolver = resolver.map_err(GatewayError::Resolver)?;
         let GatewayMemory { tcp, udp, backlog, sockets } = memory;
         let buffers = Buffers { tcp, udp, backlog: backlog.into() };
         let net = PEER_NET;
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
-        let hosts = loopbacks();
-        let listeners =
-            ForwardListener::open_all(forwards, (board.ipv4().address(), &hosts), &registry)?;
-        let dhcp = DhcpServer::open(&mut stack, board);
-        let allowed = allowed.iter().map(|&port| Allowed::open(&mut stack, port)).collect();
-        let (flows, datagrams) = (Flows::new(), Datagrams::new());
-        Ok(Self { stack, hosts, listeners, allowed, flows, datagrams, dhcp, registry })
+        let address = board.ipv4().address();
+        let mut forwards = Forwards::new(loopbacks(), address);
+        forwards.add(&config.forwards, &registry)?;
+        let api = config.api.as_ref().map(|at| Api::open(at, address, &registry)).transpose()?;
+        let names = resolver.is_some();
+        let dhcp = DhcpServer::open(&mut stack, board, config.dhcp_range, names);
+        let unreachable = Unreachable::open(&mut stack);
+        let mut allowed: Vec<_> =
+            config.allowed.iter().map(|&host| Allowed::open(&mut stack, host)).collect();
+        allowed.push(Allowed::dns(&mut stack, resolver));
+        Ok(Self {
+            stack,
+            forwards,
+            allowed,
+            flows: Flows::new(),
+            datagrams: Datagrams::new(),
+            dhcp,
+            dns: Dns::new(Names::new(board), names),
+            router: Router::new(names),
+            unreachable,
+            api,
+            registry,
+        })
     }
 
     /// Notes that a kernel socket is ready.
     pub fn ready(&mut self, event: &mio::event::Event) {
         match EventSource::from_token(event.token()) {
-            Some(EventSource::ForwardTcp(index)) => self.listeners[index].acceptable = true,
-            Some(EventSource::ForwardUdp(index)) => self.listeners[index].readable = true,
+            Some(EventSource::ForwardTcp(index)) => {
+                self.forwards.get_mut(index).into_iter().for_each(|l| l.acceptable = true);
+            }
+            Some(EventSource::ForwardUdp(index)) => {
+                self.forwards.get_mut(index).into_iter().for_each(|l| l.readable = true);
+            }
             Some(EventSource::Flow(index)) => self.flows.ready(index, event),
             Some(EventSource::Datagram(index)) => self.datagrams.ready(index),
+            Some(EventSource::Api) => self.api.iter_mut().for_each(Api::ready),
+            Some(EventSource::ApiClient(index)) => {
+                self.api.iter_mut().for_each(|api| api.client_ready(index));
+            }
             None => {}
         }
     }
 
-    /// One turn: moves what can be moved between the kernel and the board. The result is
-    /// [`NetStack::poll_with`]'s.
+    /// One turn: moves what can be moved between the kernel and the board. Returns when the next has something to do,
+    /// as [`NetStack::poll_with`] does.
     pub fn poll(&mut self, now: Instant, nic: &mut End<'_>) -> Option<Instant> {
-        let Self { stack, listeners, allowed, flows, datagrams, dhcp, registry, .. } = self;
-        stack.poll_with(now, &mut mac(nic), |stack, now| {
-            dhcp.poll(stack);
+        let api = self.poll_api(now);
+        let Self { stack, forwards, allowed, flows, datagrams, dhcp, registry, .. } = self;
+        let Self { dns, router, unreachable, .. } = self;
+        let mut device = mac(nic);
+        let mut overheard = Overheard { device: DeviceRef(&mut device), router: &mut *router };
+        let next = stack.poll_with(now, &mut overheard, |stack, now| {
+            dhcp.poll(stack, &mut dns.names, now);
             let mut retry: Option<Instant> = None;
-            for listener in &mut *listeners {
+            for (_, listener) in forwards.iter_mut() {
                 let again = flows.accept_kernel(listener, stack, registry, now);
                 retry = [retry, again].into_iter().flatten().min();
             }
@@ -164,15 +214,23 @@ impl<'a> Gateway<'a> {
                 flows.accept_board(allowed, stack, registry);
             }
             let tcp = flows.poll(stack, now);
-            let udp = datagrams.poll(listeners, allowed, stack, registry, now);
+            let board = BoardSide {
+                stack,
+                allowed: &mut *allowed,
+                dns: &mut *dns,
+                unreachable: &mut *unreachable,
+            };
+            let udp = datagrams.poll(forwards, board, registry, now);
             [retry, tcp, udp].into_iter().flatten().min()
-        })
+        });
+        let advertised = router.poll(now, || stack.random(), &mut device);
+        [api, next, advertised].into_iter().flatten().min()
     }
 
-    /// Where the forwarded ports are: the loopback addresses of this machine.
+    /// Where the forwarded ports are unless an address was given: the loopback addresses of this machine.
     #[must_use]
     pub fn hosts(&self) -> &[IpAddr] {
-        &self.hosts
+        self.forwards.hosts()
     }
 
     /// The gateway's stack, for its counters.
@@ -192,3 +250,6 @@ impl<'a> Gateway<'a> {
         self.flows.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

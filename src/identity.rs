@@ -40,6 +40,8 @@ pub struct Given {
     pub ipv6: Option<Ipv6Cidr>,
     /// Its IPv4 address is a DHCP server's to give. What was given of it then is what a gateway of ours leases.
     pub dhcp: bool,
+    /// Its IPv6 addresses follow from what routers say.
+    pub slaac: bool,
     /// Neighbours find it by its name, and its services.
     pub mdns: bool,
     /// Its name.
@@ -80,7 +82,12 @@ impl Identity {
         let net = if given.dhcp { net.with_dhcp() } else { net };
         let net = if given.mdns { net.with_mdns(SERVICES) } else { net };
         let net = if given.dhcp || given.mdns { net.with_hostname(&name) } else { net };
-        Self { net: ipv6.map_or(net, |ipv6| net.with_ipv6(ipv6)), name, ipv4 }
+        let net = match ipv6 {
+            _ if given.slaac => net.with_slaac(),
+            Some(ipv6) => net.with_ipv6(ipv6),
+            None => net,
+        };
+        Self { net, name, ipv4 }
     }
 
     /// Its IPv4 address and prefix; with DHCP, the ones that a gateway of ours leases to it.

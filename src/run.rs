@@ -191,8 +191,14 @@ impl Driver {
             let firmware = memory.boot(&identity, board, services, &mut session.mac(nic), now)?;
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);
-            let mut booted =
-                Booted { firmware, telemetry: only, told: None, label: None, trouble: None };
+            let mut booted = Booted {
+                firmware,
+                telemetry: only,
+                told: None,
+                told_ipv6: None,
+                label: None,
+                trouble: None,
+            };
             if self.power_cycle(&mut booted, nic, &mut session)? == BootEnd::Stopped {
                 print_summary(&booted, nic);
                 return Ok(());

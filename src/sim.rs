@@ -23,6 +23,7 @@ mod options;
 mod plan;
 mod replay;
 mod run;
+mod server;
 mod switch;
 mod world;
 

@@ -241,6 +241,8 @@ fn print_banner(identity: &Identity, tap: &Tap, telemetry: Option<SocketAddr>, p
     say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
     if let Some(ipv6) = net.ipv6() {
         say!("  {:<15} the same", ipv6.address());
+    } else if net.slaac() {
+        say!("  and the same at the IPv6 addresses that follow from what routers say");
     }
     let mac = mac_text(net.mac());
     say!("  It is {}, with the MAC address {mac}; {profile}.", identity.name);

@@ -10,7 +10,9 @@ use tapboard_firmware::service::{Service, Target};
 use tapboard_firmware::{NetConfig, NetStack, PEER_NET};
 
 use crate::board::SimBoard;
-use crate::gateway::{Forward, Gateway, GatewayMemory};
+use crate::gateway::{
+    ApiAddress, Forward, ForwardCommand, Gateway, GatewayConfig, GatewayMemory, HostPort, Protocol,
+};
 use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
@@ -18,18 +20,19 @@ use crate::output::{counted, say};
 use crate::run::{Driver, Nic, RunOptions};
 use crate::settings::Chosen;
 
-/// The gateway's address, from where the board's connections go on to 127.0.0.1.
+/// At the gateway's address, from where the board's connections go on to 127.0.0.1.
 const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(PEER_NET.ipv4_address()), 9000);
+
+/// Where a forwarded port is, unless it has an address.
+const LOCALHOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// What `tapboard user` is told.
 #[derive(Clone, Debug)]
 pub struct UserOptions {
     /// Who the board is.
     pub identity: Identity,
-    /// The host's ports that lead to the board.
-    pub forwards: Vec<Forward>,
-    /// The ports of 127.0.0.1 that the board may reach, each once.
-    pub allowed: Vec<u16>,
+    /// What passes the gateway.
+    pub gateway: GatewayConfig,
     /// The UDP port of 127.0.0.1 to which a guest sends its frames, in place of the board in this process.
     pub guest: Option<u16>,
     /// How to run it.
@@ -74,6 +77,14 @@ impl Nic for UserNic<'_> {
         self.gateway.abort();
     }
 
+    fn forward(&mut self, command: ForwardCommand) -> Result<String, String> {
+        self.gateway.forward(command).map_err(|error| error.text("forward"))
+    }
+
+    fn stats(&self) -> Vec<String> {
+        self.gateway.stats().iter().map(ToString::to_string).collect()
+    }
+
     fn summary(&self) -> String {
         let counters = self.gateway.stack().counters();
         format!(
@@ -112,7 +123,7 @@ fn behind_gateway(
     run: impl FnOnce(Driver, &Identity, &mut UserNic<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut driver = Driver::new()?;
-    let UserOptions { forwards, allowed, .. } = options;
+    let gateway = &options.gateway;
     let chosen =
         Chosen::read(&options.identity, options.run.telemetry, options.run.settings.as_ref())?;
     let identity = &chosen.identity;
@@ -120,23 +131,22 @@ fn behind_gateway(
     let mut memory = GatewayMemory::default();
     let entropy = getrandom::u64().map_err(|error| format!("no entropy: {error}"))?;
     let mut end = wire.end(Side::Peer);
-    let gateway = Gateway::open(
-        forwards,
-        allowed,
-        identity,
-        driver.registry()?,
-        &mut end,
-        entropy,
-        &mut memory,
-    )
-    .map_err(|error| error.to_string())?;
+    let registry = driver.registry()?;
+    let gateway = Gateway::open(gateway, identity, registry, &mut end, entropy, &mut memory)
+        .map_err(|error| error.to_string())?;
     let mut nic = UserNic { wire, gateway };
     match options.guest {
         None => {
+            // Settings are read anew with each start.
+            let mut board = options.identity.clone();
+            // DHCP tells it by itself.
+            if options.gateway.resolver.is_some() && !board.net.dhcp() {
+                board.net = board.net.with_dns_server(TELEMETRY.ip());
+            }
             // After what another board may have already, so that its capture is not replaced; before this one is up.
             driver.capture(&options.run)?;
             print_banner(&nic.gateway, options, &chosen);
-            run(driver, &options.identity, &mut nic)
+            run(driver, &board, &mut nic)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
@@ -148,31 +158,47 @@ fn behind_gateway(
 }
 
 /// Whether the gateway lets the board reach `to`; the error says what would.
-fn reachable(to: Target, board: &NetConfig, allowed: &[u16]) -> Result<(), String> {
+fn reachable(to: Target, board: &NetConfig, gateway: &GatewayConfig) -> Result<(), String> {
     let peer = PEER_NET;
     // The board is told of no way out of its IPv6 network.
     let near = |ipv6: &Ipv6Cidr| board.ipv6().is_some_and(|own| own.contains_addr(&ipv6.address()));
     let ipv6 = peer.ipv6().filter(near).map(|ipv6| IpAddr::V6(ipv6.address()));
-    let port = to.port();
-    let Target::Address(to) = to else {
-        let host = peer.ipv4_address();
-        return Err(format!(
-            "nobody tells names here, use --telemetry {host}:{port} --allow {port}, or tapboard tap"
-        ));
-    };
-    if to.ip() != IpAddr::V4(peer.ipv4_address()) && Some(to.ip()) != ipv6 {
-        let host = peer.ipv4_address();
-        return Err(format!("only {host} is there, use --telemetry {host}:{port} --allow {port}"));
+    let (host, port) = (peer.ipv4_address(), to.port());
+    match to.address() {
+        Some(to) if to.ip() == IpAddr::V4(host) || Some(to.ip()) == ipv6 => {}
+        Some(_) => {
+            return Err(format!(
+                "only {host} is there, use --telemetry {host}:{port} --allow {port}"
+            ));
+        }
+        // Whose address it turns out to be shows then.
+        None if gateway.resolver.is_some() => {}
+        None => {
+            return Err(format!(
+                "nobody tells names here, use --allow-dns, or --telemetry {host}:{port} --allow {port}, \
+                 or tapboard tap"
+            ));
+        }
     }
-    if allowed.contains(&port) {
+    if gateway.allowed.iter().any(|host| host.port == port && host.protocol.tcp()) {
         return Ok(());
     }
     Err(format!("port {port} is not allowed, add --allow {port}"))
 }
 
+/// What the board reaches.
+fn reached(allowed: &[HostPort]) -> String {
+    let ports = allowed.iter().map(HostPort::to_string).collect::<Vec<_>>().join(", ");
+    if allowed.iter().all(|host| host.address.is_none()) {
+        format!("127.0.0.1 only to port {ports}")
+    } else {
+        format!("only to {ports}; without an address, of 127.0.0.1")
+    }
+}
+
 fn print_banner(gateway: &Gateway<'_>, options: &UserOptions, chosen: &Chosen) {
-    let UserOptions { forwards, allowed, .. } = options;
     let identity = &chosen.identity;
+    let GatewayConfig { forwards, allowed, resolver, api, .. } = &options.gateway;
     options.run.link.warn();
     let address = identity.ipv4().address();
     let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
@@ -188,34 +214,50 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions, chosen: &Chosen) {
             say!("Ethernet frames to UDP 127.0.0.1:{port}; reached through {hosts}.\n");
         }
     }
-    for forward in forwards {
-        let service = match forward.board {
-            7 => "echo (TCP and UDP)",
-            9 => "discard (TCP and UDP)",
-            19 => "chargen",
-            23 => "shell",
+    for Forward { host, board } in forwards {
+        let service = match (board, host.protocol) {
+            (7, Protocol::Both) => "echo (TCP and UDP)",
+            (9, Protocol::Both) => "discard (TCP and UDP)",
+            (7, Protocol::Tcp) => "echo (TCP)",
+            (9, Protocol::Tcp) => "discard (TCP)",
+            (7, Protocol::Udp) => "echo (UDP)",
+            (9, Protocol::Udp) => "discard (UDP)",
+            (19, _) => "chargen",
+            (23, _) => "shell",
             _ => "your own",
         };
-        say!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
+        let host = SocketAddr::new(host.address.unwrap_or(LOCALHOST), host.port).to_string();
+        say!("  {host:<15} -> board port {board:<5} {service}");
     }
     if options.guest.is_none() && *identity != Identity::default() {
         say!("  It is {}, with the MAC address {}.", identity.name, mac_text(identity.net.mac()));
     }
-    let ports = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     // A guest brings its own.
     let profile =
         options.guest.map_or_else(|| format!("; {}", options.run.profile), |_| String::new());
-    say!("  board -> 127.0.0.1 only to port {ports}{profile}");
-    say!("\nTry, in another terminal:");
-    let host = |board| forwards.iter().rev().find(|f| f.board == board).map(|f| f.host);
-    if let Some(echo) = host(7) {
-        say!("  printf hello | nc -N 127.0.0.1 {echo}");
+    say!("  board -> {}{profile}", reached(allowed));
+    if resolver.is_some() {
+        say!("  board -> names of others, which the host's resolver is asked for");
     }
-    if let Some(shell) = host(23) {
-        say!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
+    match api {
+        Some(ApiAddress::Tcp(at)) => say!("  ports are added and removed at http://{at}"),
+        Some(at @ ApiAddress::Unix(_)) => say!("  ports are added and removed at {at}"),
+        None => {}
+    }
+    say!("\nTry, in another terminal:");
+    let host = |board| {
+        let leads = |f: &&Forward| f.board == board && f.host.protocol.tcp();
+        let host = forwards.iter().rev().find(leads)?.host;
+        Some((host.address.unwrap_or(LOCALHOST), host.port))
+    };
+    if let Some((address, echo)) = host(7) {
+        say!("  printf hello | nc -N {address} {echo}");
+    }
+    if let Some((address, shell)) = host(23) {
+        say!("  nc {address} {shell}              # then: help, led on, netstat");
     }
     let telemetry = chosen.telemetry.destination(TELEMETRY);
-    match telemetry.map(|to| (reachable(to, &identity.net, allowed), to)) {
+    match telemetry.map(|to| (reachable(to, &identity.net, &options.gateway), to)) {
         Some((Ok(()), to)) => {
             say!("  nc -l 127.0.0.1 {:<14} # telemetry", to.port());
         }

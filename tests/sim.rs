@@ -64,6 +64,18 @@ fn a_slice_of_worlds_is_well() {
     assert!(seen[0] + seen[1] > Duration::from_secs(60 * SLICE), "{seen:?}");
 }
 
+/// DHCP servers and routers that vanish, lie and change; `tapboard sim --servers` runs as many as there is time for.
+#[test]
+fn a_slice_of_worlds_with_servers_is_well() {
+    let mut arena = Arena::new();
+    for seed in 0..SLICE {
+        let report = run(&WorldPlan::draw_with_servers(seed, true), &mut arena, None);
+        if let Some(failure) = report.failure {
+            panic!("seed {seed}: {}: {}\n{}", failure.oracle, failure.text, failure.netstat);
+        }
+    }
+}
+
 /// What each of these found is in tests/plans/README.md.
 #[test]
 fn worlds_that_found_faults_are_well() {

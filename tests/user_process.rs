@@ -38,7 +38,7 @@ fn nonsense_is_explained() {
         (&["-p", "0:7"], "is not HOST:BOARD"),
         (&["-p", "70000:7"], "two ports from 1 to 65535, e.g. 8007:7"),
         (&["user", "-p", "a:b"], "is not HOST:BOARD"),
-        (&["--allow", "0"], "0 is not in 1..=65535"),
+        (&["--allow", "0"], "a port is from 1 to 65535"),
         (&["--telemetry", "192.0.2.2"], "is not HOST:PORT"),
         (&["--telemetry", "192.0.2.2:0"], "is not HOST:PORT"),
         (&["--profile", "huge"], "possible values: mcu, large"),

@@ -1,14 +1,14 @@
-//! A board that asks for its address, and servers that answer as they should, nearly so, or not at all.
+//! A board that asks for its addresses, and servers and routers that answer as they should, nearly so, or not at all.
 //!
 //! It fails as [`sockets`](super::sockets) does, and
-//! - if an address is used that is neither leased, in time, nor link-local;
+//! - if an IPv4 address is used that is neither leased, in time, nor link-local, or an IPv6 one that it cannot have made;
 //! - if the board says more than a few frames a second in the long run;
 //! - if it has no address an hour after everybody has fallen silent.
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, DhcpMessageType, DhcpOption, DhcpPacket, DhcpRepr,
-    EthernetAddress, EthernetFrame, EthernetProtocol, Ipv4Address,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpCidr, Ipv4Address,
 };
 use tapboard_firmware::config::DATAGRAM_SIZE;
 use tapboard_firmware::netstat::Origin;
@@ -19,6 +19,7 @@ use super::frames::{Datagram, endpoint, fix_checksums};
 use super::input::Input;
 use super::memory::Memory;
 use super::nic::Nic;
+use super::router;
 
 /// Frames a second in the long run: renewals at their fastest, probes, and questions for who is gone.
 const FRAMES_PER_S: u64 = 6;
@@ -33,6 +34,17 @@ const SETTLED_S: u32 = 100;
 /// What holds at any time.
 fn check(stack: &NetStack<'_>, now: Instant) {
     let config = stack.config();
+    let all = stack.interface().ip_addrs().iter().filter_map(|own| match own {
+        IpCidr::Ipv6(own) => Some(own.address()),
+        IpCidr::Ipv4(_) => None,
+    });
+    for own in all.filter(|own| config.slaac() && !own.is_unicast_link_local()) {
+        let [first, .., a, b, c, d] = own.segments();
+        let made = (a, b, c, d) == (0, 0x5eff, 0xfe00, 1);
+        assert!(made && !own.is_multicast() && first & 0xffc0 != 0xfe80, "{own}");
+    }
+    let gateway = config.ipv6_gateway();
+    assert!(!config.slaac() || gateway.is_none_or(|router| router.is_unicast_link_local()));
     let Some(own) = config.ipv4() else {
         assert!(stack.lease().is_none());
         return;
@@ -54,8 +66,10 @@ struct World<'a> {
 
 impl World<'_> {
     fn step(&mut self, input: &mut Input<'_>) {
-        match input.below(16) {
+        match input.below(24) {
             0..=6 => self.answer(input),
+            16..=20 => self.board.give(router::advertisement(input)),
+            21 | 22 => self.board.give(router::neighbor(input)),
             7..=9 => {
                 let times = [1, 10, 1000, 3000, 9000, 20_000, 70_000, 600_000, 4_000_000];
                 self.board.pass(Duration::from_millis(input.pick(&times)));
@@ -79,7 +93,9 @@ impl World<'_> {
                 let config = match input.below(8) {
                     0 => config.with_ipv4(BOARD_NET.ipv4().expect("it has one")),
                     1 => config.without_ipv4(),
-                    _ => config.with_dhcp(),
+                    2 => config.without_ipv6(),
+                    3 => config.with_ipv6(BOARD_NET.ipv6().expect("it has one")),
+                    _ => config.with_dhcp().with_slaac(),
                 };
                 // It announces its addresses and asks anew.
                 self.board.provoke();
@@ -213,7 +229,7 @@ pub fn run(program: &[u8]) -> bool {
     let mut sockets = BoardSockets::new();
     let mut nic = Nic::new(input.below(8));
     let now = Instant::from_millis(i64::from(input.word()));
-    let config = BOARD_NET.with_dhcp().with_hostname("board");
+    let config = BOARD_NET.with_dhcp().with_slaac().with_hostname("board");
     let entropy = u64::from(input.byte());
     let stack = NetStack::new(&config, &mut nic, now, entropy, memory.buffers(), &mut sockets);
     let hears = |datagram: &Datagram| datagram.to.port == 67;

@@ -13,7 +13,7 @@
 //! - if a connection's socket is left in LISTEN, where a stranger's SYN would find it;
 //! - if a slot is still held when all peers have been silent for long enough.
 //!
-//! [`dhcp::run`] has a board that asks for its address; [`names::run`] one that looks up names, has one, and asks for the
+//! [`dhcp::run`] has a board that asks for its addresses, IPv4 and IPv6; [`names::run`] one that looks up names, has one, and asks for the
 //! time of day.
 //!
 //! Either of the first two returns in which [`states`] sockets were when segments met them.
@@ -35,6 +35,7 @@ mod network;
 mod nic;
 mod packet;
 mod peers;
+mod router;
 pub mod sockets;
 pub mod states;
 mod tcp;

@@ -26,9 +26,10 @@ pub struct IdentityArgs {
     /// The board's MAC address. The link-local IPv6 address and the name follow from it.
     #[arg(long, value_name = "ADDR", value_parser = mac)]
     pub(super) mac: Option<EthernetAddress>,
-    /// The board's IPv6 address and prefix length, 64 unless given.
-    #[arg(long, value_name = "ADDR[/PREFIX]", value_parser = ipv6)]
-    pub(super) ip6: Option<Ipv6Cidr>,
+    /// The board's IPv6 address and prefix length, 64 unless given. With auto its addresses follow from what routers
+    /// on its network say (SLAAC).
+    #[arg(long, value_name = "auto|ADDR[/PREFIX]", value_parser = ip6)]
+    pub(super) ip6: Option<Ip6Arg>,
     /// The board's name in its telemetry.
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub(super) board_name: Option<Name>,
@@ -43,7 +44,8 @@ impl IdentityArgs {
             ipv4: ip.and_then(IpArg::address),
             dhcp: ip == Some(IpArg::Dhcp),
             mdns,
-            ipv6: self.ip6,
+            ipv6: self.ip6.and_then(Ip6Arg::address),
+            slaac: self.ip6 == Some(Ip6Arg::Auto),
             name: self.board_name.clone(),
         })
     }
@@ -66,6 +68,33 @@ impl IpArg {
             Self::Static(address) => Some(address),
         }
     }
+}
+
+/// Where the board's IPv6 addresses are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ip6Arg {
+    /// What routers say.
+    Auto,
+    /// It is this one.
+    Static(Ipv6Cidr),
+}
+
+impl Ip6Arg {
+    /// The address that was given.
+    const fn address(self) -> Option<Ipv6Cidr> {
+        match self {
+            Self::Auto => None,
+            Self::Static(address) => Some(address),
+        }
+    }
+}
+
+/// `auto`, or a host's IPv6 address, with its prefix length unless that is 64.
+fn ip6(text: &str) -> Result<Ip6Arg, String> {
+    if text == "auto" {
+        return Ok(Ip6Arg::Auto);
+    }
+    ipv6(text).map(Ip6Arg::Static).map_err(|why| format!("{why}, or auto"))
 }
 
 /// `dhcp`, or a host's IPv4 address with its prefix length.
@@ -214,6 +243,9 @@ mod tests {
         assert_eq!(ip("dhcp"), Ok(IpArg::Dhcp));
         assert_eq!(ip("192.0.2.1/24"), ipv4("192.0.2.1/24").map(IpArg::Static));
         assert!(ip("DHCP!").unwrap_err().ends_with("e.g. 192.0.2.1/24, nor dhcp"));
+        assert_eq!(ip6("auto"), Ok(Ip6Arg::Auto));
+        assert_eq!(ip6("2001:db8::7"), ipv6("2001:db8::7/64").map(Ip6Arg::Static));
+        assert!(ip6("Auto").unwrap_err().ends_with("e.g. 2001:db8::7/64, or auto"));
         assert_eq!(only_dhcp("dhcp"), Ok(IpArg::Dhcp));
         assert!(only_dhcp("192.0.2.7/24").unwrap_err().contains("--id N"));
     }

@@ -34,6 +34,7 @@ static SIM: &[Pair] = &[
     Pair("plan", "seed", PLAN),
     Pair("plan", "seeds", PLAN),
     Pair("plan", "faults", PLAN),
+    Pair("plan", "servers", PLAN),
     Pair("plan", "threads", "a single world runs on one thread"),
     Pair("plan", "write_plan", "what is read from a file is in one already"),
     Pair("ladder", "json", "standard output is for the drawing, or for JSON"),
@@ -101,9 +102,13 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 42] = [
+    const VALUES: [(&str, &str); 45] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
+        // Its value may be missing, and so stands with it.
+        ("allow-dns", "=127.0.0.53"),
+        ("dhcp-range", "192.0.2.50-192.0.2.99"),
+        ("api", "127.0.0.1:7080"),
         ("guest", "udp:7100"),
         ("profile", "mcu"),
         ("telemetry", "192.0.2.77:9001"),
@@ -248,7 +253,13 @@ mod tests {
                     action.takes_values(),
                     "no value is known for --{long}"
                 );
-                [Some(format!("--{long}")), value.map(ToString::to_string)].into_iter().flatten()
+                let (joined, apart) = match value {
+                    Some(value) if value.starts_with('=') => (value, None),
+                    value => ("", value),
+                };
+                [Some(format!("--{long}{joined}")), apart.map(ToString::to_string)]
+                    .into_iter()
+                    .flatten()
             };
             let mut options: Vec<_> =
                 options.map(|option| (written(option), option.get_action())).collect();

@@ -35,6 +35,10 @@ pub struct SimArgs {
     /// Whether cables and power fail.
     #[arg(long, value_enum, default_value_t = OnOff::On)]
     faults: OnOff,
+    /// Have most boards ask for their addresses, by DHCP and SLAAC, of servers that vanish, lie and change until all
+    /// is well.
+    #[arg(long)]
+    servers: bool,
     /// Write every frame on the boards' cables to this pcapng file, with what the cable did to it; of one
     /// world, so with --seed or --plan. With - to standard output, and all else to standard error.
     #[arg(long, value_name = "FILE")]
@@ -96,6 +100,7 @@ impl SimArgs {
             threads: self.threads,
             json: self.json,
             faults: self.faults == OnOff::On,
+            servers: self.servers,
             pcap: self.pcap.clone(),
             ladder: self.ladder,
         }
@@ -140,6 +145,7 @@ mod tests {
             ("--write-plan x", "--seed N"),
             ("--plan x --write-plan y", "leave one of them out"),
             ("--plan x --faults off", "leave one of them out"),
+            ("--plan x --servers", "leave one of them out"),
             ("--plan x --seed 7", "leave one of them out"),
             (last.as_str(), "a number from 0 to 18446744073709551614"),
         ] {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use clap::{Args, ValueEnum};
 
 use super::board::BoardArgs;
-use super::identity::{self, IpArg};
+use super::identity::{self, Ip6Arg, IpArg};
 use crate::identity::Identity;
 #[cfg(target_os = "linux")]
 use crate::{nic::KernelOffload, tap::TapOptions};
@@ -150,7 +150,8 @@ impl TapArgs {
 
     /// Whether somebody tells the board the address of `name`, and if not, what would.
     fn knows(&self, name: &str) -> Result<(), String> {
-        let asked = !self.dns.is_empty() || self.ip == Some(IpArg::Dhcp);
+        let auto = self.board.who.ip6 == Some(Ip6Arg::Auto);
+        let asked = !self.dns.is_empty() || self.ip == Some(IpArg::Dhcp) || auto;
         if asked || name.trim_end_matches('.').to_ascii_lowercase().ends_with(".local") {
             return Ok(());
         }
@@ -177,7 +178,7 @@ impl TapArgs {
                 "the board has no way out of {}; give it one with --gateway ADDR, or --no-telemetry",
                 ipv4.network()
             )),
-            IpAddr::V6(to) if to.is_unicast_link_local() => Ok(()),
+            IpAddr::V6(to) if to.is_unicast_link_local() || net.slaac() => Ok(()),
             IpAddr::V6(to) if net.ipv6().is_some_and(|own| own.contains_addr(&to)) => Ok(()),
             IpAddr::V6(_) => Err(
                 "the board has no IPv6 gateway; put it into that network with --ip6 ADDR/PREFIX, or \

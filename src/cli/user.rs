@@ -7,7 +7,7 @@ use tapboard_firmware::{NetConfig, PEER_NET};
 
 use super::board::BoardArgs;
 use super::identity::{IpArg, only_dhcp};
-use crate::gateway::Forward;
+use crate::gateway::{ApiAddress, DhcpRange, Forward, GatewayConfig, HostPort, Resolver};
 use crate::identity::{Identity, mac_text};
 use crate::user::UserOptions;
 
@@ -17,19 +17,37 @@ const GATEWAY: &str = "the gateway here knows the board by its address; use tapb
 /// Options of `tapboard user`.
 #[derive(Clone, Debug, Args)]
 pub struct UserArgs {
-    /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of ::1 to the board's port BOARD, TCP and UDP.
-    /// Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23), or adds one. May be
-    /// repeated.
+    /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of ::1 to the board's port BOARD, TCP and UDP. With
+    /// tcp: or udp: before it that protocol alone, with an address of this machine before it there alone, e.g.
+    /// udp:127.0.0.1:8007:7. Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23), or
+    /// adds one. May be repeated.
     #[expect(
         clippy::doc_markdown,
         reason = "-h shows backticks as they are, and other addresses have none"
     )]
     #[arg(short = 'p', long = "forward", value_name = "HOST:BOARD")]
     forward: Vec<Forward>,
-    /// Let the board reach this port of 127.0.0.1 (as 192.0.2.2:PORT). May be repeated; 9000 unless
+    /// Let the board reach this port of 127.0.0.1 (as 192.0.2.2:PORT), TCP and UDP. With tcp: or udp: before it that
+    /// protocol alone, with an address before it that host, e.g. udp:127.0.0.2:514. May be repeated; 9000 unless
     /// given.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    allow: Vec<u16>,
+    #[arg(long, value_name = "PORT", value_parser = allowed)]
+    allow: Vec<HostPort>,
+    /// Let the board ask for names at 192.0.2.2, which passes its questions on to this machine's resolver, or to the
+    /// one at ADDR. Unless given, questions are refused.
+    #[arg(
+        long,
+        value_name = "ADDR[:PORT]",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ""
+    )]
+    allow_dns: Option<Resolver>,
+    /// The addresses that DHCP leases to who is not the board; 192.0.2.100-192.0.2.199 unless given.
+    #[arg(long, value_name = "FIRST-LAST")]
+    dhcp_range: Option<DhcpRange>,
+    /// Add and remove ports over HTTP while it runs, at this port or this UNIX socket.
+    #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
+    api: Option<ApiAddress>,
     /// Take the board that runs in another process, in place of the one in this: whoever sends Ethernet
     /// frames as UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`.
     #[arg(long, value_name = "udp:PORT", value_parser = guest)]
@@ -64,8 +82,13 @@ impl UserArgs {
     pub fn options(&self) -> UserOptions {
         UserOptions {
             identity: self.identity(),
-            forwards: self.forwards(),
-            allowed: self.allowed(),
+            gateway: GatewayConfig {
+                forwards: self.forwards(),
+                allowed: self.allowed(),
+                resolver: self.allow_dns,
+                dhcp_range: self.dhcp_range.unwrap_or_default(),
+                api: self.api.clone(),
+            },
             guest: self.guest,
             run: self.board.options(&[("ip", GATEWAY), ("gateway", GATEWAY)]),
         }
@@ -83,14 +106,18 @@ impl UserArgs {
         defaults.chain(self.forward.iter().copied()).collect()
     }
 
-    /// The ports the board may reach.
-    fn allowed(&self) -> Vec<u16> {
+    /// The ports the board may reach, each once.
+    fn allowed(&self) -> Vec<HostPort> {
         if self.allow.is_empty() {
-            return vec![9000];
+            return vec![HostPort::new(9000)];
         }
-        let mut allowed = self.allow.clone();
-        allowed.sort_unstable();
-        allowed.dedup();
+        let mut allowed: Vec<HostPort> = Vec::new();
+        for host in &self.allow {
+            if !allowed.contains(host) {
+                allowed.push(*host);
+            }
+        }
+        allowed.sort_by_key(|host| (host.port, host.address));
         allowed
     }
 }
@@ -100,6 +127,15 @@ fn taken(what: &str, value: &impl fmt::Display, other: &str) -> String {
     format!(
         "{value} is the {what} of the host at the other end of the wire; choose another, e.g. {other}"
     )
+}
+
+/// A port that the board may reach.
+fn allowed(text: &str) -> Result<HostPort, String> {
+    text.parse().map_err(|error| {
+        format!(
+            "{text:?} is not a port that can be allowed, e.g. 9000 or udp:127.0.0.2:514: {error}"
+        )
+    })
 }
 
 /// The UDP port of 127.0.0.1 that a guest sends its frames to.
@@ -122,12 +158,33 @@ mod tests {
     fn a_forward_replaces_the_default_of_its_board_port_or_adds_one() {
         let cli = read("tapboard -p 8007:7 -p 8080:80").unwrap();
         let forwards = cli.user.forwards();
-        assert!(!forwards.contains(&Forward { host: 7007, board: 7 }));
-        for expected in [(7023, 23), (8007, 7), (8080, 80)] {
-            assert!(forwards.contains(&Forward { host: expected.0, board: expected.1 }));
+        let forwards: Vec<_> = forwards.iter().map(ToString::to_string).collect();
+        assert_eq!(forwards, ["7009:9", "7019:19", "7023:23", "8007:7", "8080:80"]);
+        assert_eq!(cli.user.allowed(), [HostPort::new(9000)]);
+    }
+
+    #[test]
+    fn a_resolver_is_optional_in_two_ways() {
+        for (words, expected) in [
+            ("tapboard", None),
+            ("tapboard --allow-dns", Some(Resolver::Host)),
+            ("tapboard --allow-dns user", Some(Resolver::Host)),
+            ("tapboard --allow-dns=[::1]:5353", Some(Resolver::At("[::1]:5353".parse().unwrap()))),
+        ] {
+            let cli = read(words).unwrap();
+            let user = match cli.command {
+                Some(crate::cli::Subcommand::User(user)) => user,
+                _ => cli.user,
+            };
+            assert_eq!(user.options().gateway.resolver, expected, "{words}");
         }
-        assert_eq!(forwards.len(), 5);
-        assert_eq!(cli.user.allowed(), [9000]);
+    }
+
+    #[test]
+    fn a_port_that_is_allowed_twice_is_one() {
+        let cli = read("tapboard --allow udp:514 --allow 80 --allow udp:514").unwrap();
+        let allowed: Vec<_> = cli.user.allowed().iter().map(ToString::to_string).collect();
+        assert_eq!(allowed, ["80", "udp:514"]);
     }
 
     #[test]

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 
 use smoltcp::time::Duration;
 
+use crate::gateway::ForwardCommand;
 use crate::link::Side;
 use crate::link::{Setting, parse_duration};
 
 /// Characters of a user's word that an error repeats.
 const QUOTED_MAX: usize = 40;
-/// Characters of a fault's value; every sensible one is far shorter.
-const VALUE_MAX: usize = 40;
+/// Characters of a value; only a forward of an IPv6 address is nearly as long.
+const VALUE_MAX: usize = 64;
 
 /// What the driver is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub enum ConsoleCommand {
     CaptureStart(PathBuf),
     /// Close that file.
     CaptureStop,
+    /// Change which ports are forwarded, or list them.
+    Forward(ForwardCommand),
     /// End the simulator in order.
     Quit,
 }
@@ -64,6 +67,10 @@ enum Takes {
     Nothing(ConsoleCommand),
     File,
     Time,
+    /// A port of this machine and one of the board's.
+    Forward,
+    /// A port of this machine.
+    Port,
 }
 
 struct Entry {
@@ -83,7 +90,7 @@ const fn plain(
     Entry { name, also, takes: Takes::Nothing(command), help }
 }
 
-static COMMANDS: [Entry; 12] = [
+static COMMANDS: [Entry; 15] = [
     plain("unplug", "", ConsoleCommand::Unplug, "take the cable out"),
     plain("plug", "", ConsoleCommand::Plug, "put it in again"),
     plain("heal", "clear", ConsoleCommand::Heal, "take all faults away"),
@@ -103,6 +110,24 @@ static COMMANDS: [Entry; 12] = [
         help: "write every frame to this pcapng file",
     },
     plain("capture stop", "", ConsoleCommand::CaptureStop, "close that file"),
+    plain(
+        "forwards",
+        "",
+        ConsoleCommand::Forward(ForwardCommand::List),
+        "the ports that lead to the board",
+    ),
+    Entry {
+        name: "forward",
+        also: "",
+        takes: Takes::Forward,
+        help: "let a port of this machine lead to one of the board's",
+    },
+    Entry {
+        name: "unforward",
+        also: "",
+        takes: Takes::Port,
+        help: "let it lead there no more; connections go on",
+    },
     Entry { name: "sleep", also: "", takes: Takes::Time, help: "let what follows wait that long" },
     plain("help", "?", ConsoleCommand::Help, "this list"),
     plain("quit", "exit", ConsoleCommand::Quit, "close connections and end"),
@@ -213,6 +238,8 @@ impl Entry {
             Takes::Nothing(_) => self.name.to_string(),
             Takes::File => format!("{} FILE", self.name),
             Takes::Time => format!("{} 1.5s", self.name),
+            Takes::Forward => format!("{} 8080:80", self.name),
+            Takes::Port => format!("{} 8080", self.name),
         };
         if self.also.is_empty() {
             return (usage, self.help.to_string());
@@ -238,6 +265,16 @@ impl Entry {
                 Err(format!("`{0}` needs a time: `{0} 1.5s`", self.name))
             }
             Takes::Time => parse_duration(short(rest)?).map(Line::Sleep),
+            Takes::Forward => {
+                let forward = short(rest)?.parse()?;
+                Ok(Line::Command(ConsoleCommand::Forward(ForwardCommand::Add(forward))))
+            }
+            Takes::Port => {
+                let port = short(rest)?.parse().map_err(|error| {
+                    format!("{} is no port of this machine, e.g. 8080: {error}", quoted(rest))
+                })?;
+                Ok(Line::Command(ConsoleCommand::Forward(ForwardCommand::Remove(port))))
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The UDP mappings through the gateway.
 //!
 //! A mapping is a client's address and a port on the other side. It lives until it has been idle
-//! for [`IDLE`]; when all mappings are taken the longest idle one makes room.
+//! for [`IDLE`], or a question for a name for less; when all mappings are taken the longest idle one makes room.
+//! What the kernel says of a datagram of the board's goes back to it as ICMP.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use embedded_nal::{UdpClientStack, UdpFullStack};
 use mio::{Interest, Registry, net};
@@ -12,14 +13,14 @@ use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::DATAGRAM_SIZE;
 use tapboard_firmware::{NetStack, UdpSocket};
 
-use super::allowed::Allowed;
+use super::allowed::{Allowed, IDLE};
+use super::dns::{self, Dns, Screened};
 use super::limits::DATAGRAM_FLOWS;
-use super::listener::ForwardListener;
+use super::listener::{ForwardListener, Forwards};
 use super::slab::Slab;
 use super::source::EventSource;
+use super::unreachable::{Datagram, Unreachable};
 
-/// How long a mapping lasts without a datagram.
-const IDLE: Duration = Duration::from_secs(30);
 /// Datagrams moved for one socket in one turn.
 const BUDGET: usize = 64;
 
@@ -28,25 +29,42 @@ enum Ends {
     /// A kernel client of a listener; its own socket on the board's side.
     In { listener: usize, client: SocketAddr, board: UdpSocket },
     /// A port of the board; its own socket on the kernel's side.
-    Out { allowed: usize, from: SocketAddr, kernel: net::UdpSocket, readable: bool },
+    Out { allowed: usize, kernel: net::UdpSocket, readable: bool, last: Datagram },
 }
 
 #[derive(Debug)]
 struct UdpMapping {
     ends: Ends,
     last: Instant,
+    idle: Duration,
+}
+
+/// What is on the board's side of the mappings.
+pub(super) struct BoardSide<'g, 's> {
+    pub(super) stack: &'g mut NetStack<'s>,
+    pub(super) allowed: &'g mut [Allowed],
+    pub(super) dns: &'g mut Dns,
+    pub(super) unreachable: &'g mut Unreachable,
 }
 
 #[derive(Debug)]
 pub(super) struct Datagrams {
     mappings: Slab<UdpMapping>,
     scratch: [u8; DATAGRAM_SIZE + 1],
+    /// Mappings that made room for others.
+    pub(super) displaced: u64,
+    /// Datagrams that were too long for the wire.
+    pub(super) oversized: u64,
 }
 
 impl Datagrams {
     pub(super) fn new() -> Self {
         let mappings = Slab::new(DATAGRAM_FLOWS);
-        Self { mappings, scratch: [0; DATAGRAM_SIZE + 1] }
+        Self { mappings, scratch: [0; DATAGRAM_SIZE + 1], displaced: 0, oversized: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.mappings.len()
     }
 
     pub(super) fn ready(&mut self, index: usize) {
@@ -59,22 +77,36 @@ impl Datagrams {
 
     pub(super) fn poll(
         &mut self,
-        listeners: &mut [ForwardListener],
-        allowed: &mut [Allowed],
-        stack: &mut NetStack<'_>,
+        forwards: &mut Forwards,
+        mut board: BoardSide<'_, '_>,
         registry: &Registry,
         now: Instant,
     ) -> Option<Instant> {
         let mut more = false;
-        for (index, listener) in listeners.iter_mut().enumerate() {
-            more |= self.clients_to_board(index, listener, stack, registry, now);
+        for (index, listener) in forwards.iter_mut() {
+            more |= self.clients_to_board(index, listener, board.stack, registry, now);
         }
-        for (index, allowed) in allowed.iter_mut().enumerate() {
-            more |= self.board_to_kernel(index, allowed, stack, registry, now);
+        for index in 0..board.allowed.len() {
+            more |= self.board_to_kernel(index, &mut board, registry, now);
         }
-        more |= self.answers(listeners, allowed, stack, now);
-        let expired = self.expire(stack, registry, now);
+        more |= self.answers(forwards, &mut board, now);
+        let expired = self.expire(board.stack, registry, now);
         if more { Some(now) } else { expired }
+    }
+
+    /// Ends the mappings of a listener that is there no more.
+    pub(super) fn forget(
+        &mut self,
+        listener: usize,
+        stack: &mut NetStack<'_>,
+        registry: &Registry,
+    ) {
+        for index in self.mappings.numbers() {
+            let of_it = |mapping: &mut UdpMapping| matches!(mapping.ends, Ends::In { listener: known, .. } if known == listener);
+            if self.mappings.get_mut(index).is_some_and(of_it) {
+                self.end(index, stack, registry);
+            }
+        }
     }
 
     /// The number of a mapping, found by its client or made by `make`.
@@ -83,7 +115,7 @@ impl Datagrams {
         same: impl Fn(&Ends) -> bool,
         stack: &mut NetStack<'_>,
         registry: &Registry,
-        now: Instant,
+        (now, idle): (Instant, Duration),
         make: impl FnOnce(usize, &mut NetStack<'_>) -> Option<Ends>,
     ) -> Option<usize> {
         if let Some((index, _)) = self.mappings.iter().find(|(_, known)| same(&known.ends)) {
@@ -91,11 +123,12 @@ impl Datagrams {
         }
         let index = self.mappings.vacant().or_else(|| {
             let (index, _) = self.mappings.iter().min_by_key(|(_, known)| known.last)?;
+            self.displaced += 1;
             self.end(index, stack, registry);
             Some(index)
         })?;
         let ends = make(index, stack)?;
-        self.mappings.put(index, UdpMapping { ends, last: now });
+        self.mappings.put(index, UdpMapping { ends, last: now, idle });
         Some(index)
     }
 
@@ -119,11 +152,12 @@ impl Datagrams {
         registry: &Registry,
         now: Instant,
     ) -> bool {
+        let Some(udp) = &listener.udp else { return false };
         for _ in 0..BUDGET {
             if !listener.readable {
                 return false;
             }
-            let (count, client) = match listener.udp.recv_from(&mut self.scratch) {
+            let (count, client) = match udp.recv_from(&mut self.scratch) {
                 Ok(received) => received,
                 Err(error) => {
                     // Anything but "nothing there" reports an earlier answer that nobody wanted.
@@ -132,6 +166,7 @@ impl Datagrams {
                 }
             };
             if count > DATAGRAM_SIZE {
+                self.oversized += 1;
                 log::debug!(
                     "gateway: a datagram from {client} exceeds {DATAGRAM_SIZE} bytes, lost"
                 );
@@ -142,7 +177,7 @@ impl Datagrams {
                 matches!(ends, Ends::In { listener, client: known, .. }
                     if *listener == index && *known == client)
             };
-            let place = self.place(same, stack, registry, now, |_, stack| {
+            let place = self.place(same, stack, registry, (now, IDLE), |_, stack| {
                 let mut board = UdpClientStack::socket(stack).ok()?;
                 UdpClientStack::connect(stack, &mut board, remote).ok()?;
                 Some(Ends::In { listener: index, client, board })
@@ -162,36 +197,53 @@ impl Datagrams {
     fn board_to_kernel(
         &mut self,
         index: usize,
-        allowed: &mut Allowed,
-        stack: &mut NetStack<'_>,
+        board: &mut BoardSide<'_, '_>,
         registry: &Registry,
         now: Instant,
     ) -> bool {
+        let BoardSide { stack, allowed, dns, unreachable } = board;
+        let Allowed { port, kernel, udp: Some(udp), idle, .. } = &mut allowed[index] else {
+            return false;
+        };
         for _ in 0..BUDGET {
-            let Ok((count, from)) =
-                UdpClientStack::receive(stack, &mut allowed.udp, &mut self.scratch)
-            else {
+            let Ok((count, from)) = UdpClientStack::receive(*stack, udp, &mut self.scratch) else {
                 return false;
             };
-            let remote = allowed.kernel;
+            if *port == dns::PORT {
+                match dns.screen(&self.scratch[..count]) {
+                    Screened::Forward => {}
+                    Screened::Answer(answer) => {
+                        let _ = UdpFullStack::send_to(*stack, udp, from, &answer);
+                        continue;
+                    }
+                    Screened::Drop => continue,
+                }
+            }
+            let Some(remote) = *kernel else { continue };
             let same = |ends: &Ends| {
-                matches!(ends, Ends::Out { allowed, from: known, .. }
-                    if *allowed == index && *known == from)
+                matches!(ends, Ends::Out { allowed, last, .. }
+                    if *allowed == index && last.from == from)
             };
-            let place = self.place(same, stack, registry, now, |place, _| {
-                let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-                let mut kernel = net::UdpSocket::bind(any).ok()?;
+            let last = Datagram { from, port: *port };
+            let place = self.place(same, stack, registry, (now, *idle), |place, _| {
+                let mut kernel = net::UdpSocket::bind(any(remote)).ok()?;
                 kernel.connect(remote).ok()?;
                 let token = EventSource::Datagram(place).token();
                 registry.register(&mut kernel, token, Interest::READABLE).ok()?;
-                Some(Ends::Out { allowed: index, from, kernel, readable: true })
+                Some(Ends::Out { allowed: index, kernel, readable: true, last })
             });
             let Some(mapping) = place.and_then(|place| self.mappings.get_mut(place)) else {
                 continue;
             };
             mapping.last = now;
-            if let Ends::Out { kernel, .. } = &mapping.ends {
-                let _ = kernel.send(&self.scratch[..count]);
+            if let Ends::Out { kernel, last: known, .. } = &mut mapping.ends {
+                let data = &self.scratch[..count];
+                if let Err(error) = kernel.send(data) {
+                    // It is about an earlier datagram, and this one has not left.
+                    unreachable.tell(stack, *known, error.kind());
+                    let _ = kernel.send(data);
+                }
+                *known = last;
             }
         }
         true
@@ -200,23 +252,27 @@ impl Datagrams {
     /// Carries what came back. Returns whether there may be more.
     fn answers(
         &mut self,
-        listeners: &[ForwardListener],
-        allowed: &mut [Allowed],
-        stack: &mut NetStack<'_>,
+        forwards: &mut Forwards,
+        board: &mut BoardSide<'_, '_>,
         now: Instant,
     ) -> bool {
+        let BoardSide { stack, allowed, unreachable, .. } = board;
         let mut more = false;
-        for UdpMapping { ends, last } in self.mappings.iter_mut() {
+        for (_, UdpMapping { ends, last: used, .. }) in self.mappings.iter_mut() {
             match ends {
                 Ends::In { listener, client, board } => {
+                    let listener = forwards.get_mut(*listener);
+                    let Some(udp) = listener.and_then(|listener| listener.udp.as_ref()) else {
+                        continue;
+                    };
                     while let Ok((count, _)) =
-                        UdpClientStack::receive(stack, board, &mut self.scratch)
+                        UdpClientStack::receive(*stack, board, &mut self.scratch)
                     {
-                        *last = now;
-                        let _ = listeners[*listener].udp.send_to(&self.scratch[..count], *client);
+                        *used = now;
+                        let _ = udp.send_to(&self.scratch[..count], *client);
                     }
                 }
-                Ends::Out { allowed: index, from, kernel, readable } => {
+                Ends::Out { allowed: index, kernel, readable, last } => {
                     for _ in 0..BUDGET {
                         if !*readable {
                             break;
@@ -224,15 +280,25 @@ impl Datagrams {
                         let count = match kernel.recv(&mut self.scratch) {
                             Ok(count) => count,
                             Err(error) => {
-                                // Anything but "nothing there" reports an earlier datagram nobody wanted.
                                 *readable = error.kind() != ErrorKind::WouldBlock;
+                                unreachable.tell(stack, *last, error.kind());
                                 continue;
                             }
                         };
-                        *last = now;
-                        let udp = &mut allowed[*index].udp;
-                        // A full socket loses the datagram, as UDP may.
-                        let _ = UdpFullStack::send_to(stack, udp, *from, &self.scratch[..count]);
+                        *used = now;
+                        if count > DATAGRAM_SIZE {
+                            self.oversized += 1;
+                            continue;
+                        }
+                        if let Some(udp) = &mut allowed[*index].udp {
+                            // A full socket loses the datagram, as UDP may.
+                            let _ = UdpFullStack::send_to(
+                                *stack,
+                                udp,
+                                last.from,
+                                &self.scratch[..count],
+                            );
+                        }
                     }
                     more |= *readable;
                 }
@@ -252,7 +318,7 @@ impl Datagrams {
             let Some(mapping) = self.mappings.get_mut(index) else {
                 continue;
             };
-            let deadline = mapping.last + IDLE;
+            let deadline = mapping.last + mapping.idle;
             if now < deadline {
                 next = [next, Some(deadline)].into_iter().flatten().min();
             } else {
@@ -261,4 +327,13 @@ impl Datagrams {
         }
         next
     }
+}
+
+/// Any port, of any address of the remote one's kind.
+fn any(remote: SocketAddr) -> SocketAddr {
+    let address = match remote.ip() {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(address, 0)
 }

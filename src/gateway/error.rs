@@ -1,10 +1,13 @@
-//! Why a gateway cannot open, and what helps.
+//! Why a gateway cannot open, or do what it is told while it runs, and what helps.
 
+use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::{error, fmt, io};
 
+use super::api::ApiAddress;
 use super::forward::Forward;
-use super::limits::ALLOWED;
+use super::host_port::HostPort;
+use super::limits::{ALLOWED, FORWARDS};
 
 /// Why the gateway cannot open.
 #[derive(Debug)]
@@ -20,50 +23,115 @@ pub enum GatewayError {
     /// One host port is to lead to two board ports.
     Twice {
         /// The host port.
-        host: u16,
-        /// Where it would lead.
-        boards: [u16; 2],
+        host: SocketAddr,
+        /// What it was to be as well.
+        forward: Forward,
+        /// The board port to which it leads.
+        first: u16,
     },
+    /// More addresses and ports are to be listened on than the gateway can hold.
+    TooManyForwards(usize),
+    /// That port is not forwarded.
+    NotForwarded(HostPort),
     /// More ports are allowed than the gateway can hold.
     TooManyAllowed(usize),
+    /// Two hosts are allowed on one port, of which the board sees one.
+    AllowedTwice(HostPort, HostPort),
+    /// The port for names is allowed as any other.
+    NamesAllowed(HostPort),
+    /// There is no resolver.
+    Resolver(String),
+    /// The API cannot listen.
+    Api {
+        /// Where.
+        address: ApiAddress,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The system refuses to tell when sockets are ready.
     Register(io::Error),
 }
 
-impl fmt::Display for GatewayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl GatewayError {
+    /// The sentence for who names other ports by `option` and a forward.
+    #[must_use]
+    pub fn text(&self, option: &str) -> String {
         match self {
-            Self::Listen { forwards, error } => {
-                write!(f, "cannot listen on ")?;
-                for (index, &(address, forward)) in forwards.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{}", SocketAddr::new(address, forward.host))?;
-                }
-                write!(f, ": {error}; ")?;
-                if error.kind() == io::ErrorKind::AddrInUse {
-                    write!(f, "is another tapboard running? ")?;
-                }
-                write!(f, "choose another port with:")?;
-                for &(_, Forward { host, board }) in forwards {
-                    write!(f, " -p {}:{board}", other_port(host))?;
-                }
-                Ok(())
-            }
-            Self::Twice { host, boards: [first, second] } => write!(
-                f,
-                "127.0.0.1:{host} cannot lead to both board port {first} and board port {second}; \
-                 move one of them with: -p {}:{second}",
-                other_port(*host)
+            Self::Listen { forwards, error } => listen(forwards, error, option),
+            Self::Twice { host, forward, first } => format!(
+                "{host} cannot lead to both board port {first} and board port {}; \
+                 move one of them with: {option} {}",
+                forward.board,
+                elsewhere(forward)
             ),
-            Self::TooManyAllowed(count) => {
-                write!(f, "{count} ports are allowed, but the gateway holds {ALLOWED}; allow fewer")
+            Self::TooManyForwards(count) => format!(
+                "{count} addresses and ports would be forwarded, but the gateway holds {FORWARDS}; forward fewer"
+            ),
+            Self::NotForwarded(host) => {
+                format!("{host} is not forwarded; `forwards` lists what is")
             }
-            Self::Register(error) => write!(f, "cannot watch sockets: {error}"),
+            Self::TooManyAllowed(count) => {
+                format!("{count} ports are allowed, but the gateway holds {ALLOWED}; allow fewer")
+            }
+            Self::AllowedTwice(first, second) => format!(
+                "the board sees one port {}, which cannot lead to both {first} and {second}; allow one of them",
+                first.port
+            ),
+            Self::NamesAllowed(host) => {
+                let to = host.address.map_or_else(|| "127.0.0.1".into(), |to| to.to_string());
+                format!("port 53 is the gateway's own, for names; use --allow-dns={to}")
+            }
+            Self::Resolver(error) => error.clone(),
+            Self::Api { address, error } => {
+                let remedy = match address {
+                    ApiAddress::Tcp(address) => {
+                        let port = other_port(address.port());
+                        format!(
+                            "choose another port with: --api {}",
+                            SocketAddr::new(address.ip(), port)
+                        )
+                    }
+                    ApiAddress::Unix(_) => "choose another path".into(),
+                };
+                format!("cannot listen on {address} for the API: {error}; {remedy}")
+            }
+            Self::Register(error) => format!("cannot watch sockets: {error}"),
         }
     }
 }
 
+fn listen(forwards: &[(IpAddr, Forward)], error: &io::Error, option: &str) -> String {
+    let at = |&(address, forward): &(IpAddr, Forward)| {
+        SocketAddr::new(address, forward.host.port).to_string()
+    };
+    let all: Vec<_> = forwards.iter().map(at).collect();
+    let mut text = format!("cannot listen on {}: {error}; ", all.join(", "));
+    if error.kind() == io::ErrorKind::AddrInUse {
+        text += "is another tapboard running? ";
+    }
+    if error.kind() == io::ErrorKind::AddrNotAvailable {
+        return text + "`ip address` lists the addresses of this machine";
+    }
+    text += "choose another port with:";
+    for (_, forward) in forwards {
+        let _ = write!(text, " {option} {}", elsewhere(forward));
+    }
+    text
+}
+
+impl fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text("-p"))
+    }
+}
+
 impl error::Error for GatewayError {}
+
+/// The same from another port.
+fn elsewhere(forward: &Forward) -> Forward {
+    let host = HostPort { port: other_port(forward.host.port), ..forward.host };
+    Forward { host, ..*forward }
+}
 
 /// A port to propose in place of one that will not do.
 const fn other_port(port: u16) -> u16 {

@@ -73,7 +73,7 @@ impl Flows {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.flows.iter().count()
+        self.flows.len()
     }
 
     pub(super) fn ready(&mut self, index: usize, event: &mio::event::Event) {
@@ -132,8 +132,9 @@ impl Flows {
         if listener.retry_at.is_some_and(|at| now < at) {
             return listener.retry_at;
         }
+        let tcp = listener.tcp.as_ref()?;
         while listener.acceptable && self.flows.vacant().is_some() {
-            match listener.tcp.accept() {
+            match tcp.accept() {
                 Ok((kernel, client)) => {
                     log::debug!("gateway: {client} wants {}", listener.board);
                     let phase = Phase::Board { remote: listener.board, deadline: now + CONNECT };
@@ -170,14 +171,15 @@ impl Flows {
         stack: &mut NetStack<'_>,
         registry: &Registry,
     ) {
+        let (Some(tcp), Some(remote)) = (&allowed.tcp, allowed.kernel) else { return };
         while self.flows.vacant().is_some() {
-            let Ok((board, from)) = stack.accept_deferred(&allowed.tcp) else {
+            let Ok((board, from)) = stack.accept_deferred(tcp) else {
                 return;
             };
-            let refused = match TcpStream::connect(allowed.kernel) {
+            let refused = match TcpStream::connect(remote) {
                 Ok(kernel) => self.add(Phase::Kernel, kernel, board, registry).err(),
                 Err(error) => {
-                    log::debug!("gateway: {from} wants {}: {error}", allowed.kernel);
+                    log::debug!("gateway: {from} wants {remote}: {error}");
                     Some(board)
                 }
             };

@@ -26,9 +26,17 @@ impl<T> Slab<T> {
             .filter_map(|(number, entry)| Some((number, entry.as_ref()?)))
     }
 
-    /// What is there.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.entries.iter_mut().flatten()
+    /// What is there, with its number.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut T)> {
+        self.entries
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(number, entry)| Some((number, entry.as_mut()?)))
+    }
+
+    /// How many are there.
+    pub(super) fn len(&self) -> usize {
+        self.entries.iter().flatten().count()
     }
 
     pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut T> {

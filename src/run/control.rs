@@ -66,8 +66,12 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
         ConsoleCommand::Netstat => endpoint.netstat(),
         ConsoleCommand::Stats => {
             endpoint.stats();
+            nic.stats().iter().for_each(|line| lines(line));
             say!("{}", session.meter.look(now, endpoint.traffic()));
         }
+        ConsoleCommand::Forward(command) => match nic.forward(command) {
+            Ok(text) | Err(text) => lines(&text),
+        },
         ConsoleCommand::CaptureStart(path) if is_standard(&path) => {
             say!(
                 "standard output is a capture's from the start or not at all: --pcap -; here, name a file"

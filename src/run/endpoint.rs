@@ -2,7 +2,7 @@
 
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Cidr;
+use smoltcp::wire::{Ipv4Cidr, Ipv6Cidr};
 use tapboard_firmware::mdns::Label;
 use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::service::{Service, Services, Target};
@@ -70,6 +70,8 @@ pub(super) struct Booted<'a, C, V> {
     pub(super) telemetry: Option<Target>,
     /// The IPv4 address that was told of last, where that is to be told.
     pub(super) told: Option<Ipv4Cidr>,
+    /// Likewise the IPv6 address.
+    pub(super) told_ipv6: Option<Ipv6Cidr>,
     /// The name in the network that was told of last.
     pub(super) label: Option<Label>,
     /// What was told last of telemetry's name.
@@ -97,6 +99,21 @@ where
             (None, _) => say!("board: no address any more"),
         }
         self.told = own;
+    }
+
+    /// Says which address has followed from what a router says, or that there is none any more.
+    fn tell_ipv6(&mut self) {
+        let config = self.firmware.stack().config();
+        let own = config.ipv6();
+        if !config.slaac() || own == self.told_ipv6 {
+            return;
+        }
+        match (own, config.ipv6_gateway()) {
+            (Some(own), Some(router)) => say!("board: address {own}, by router {router}"),
+            (Some(own), None) => say!("board: address {own}, without a router"),
+            (None, _) => say!("board: no IPv6 address any more but the link-local one"),
+        }
+        self.told_ipv6 = own;
     }
 
     /// Says under which name neighbours find the board.
@@ -142,6 +159,7 @@ where
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
         let next = self.firmware.poll(now, device);
         self.tell_address();
+        self.tell_ipv6();
         self.tell_label();
         self.tell_trouble();
         next

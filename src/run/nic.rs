@@ -5,6 +5,7 @@ use mio::event::Event;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
+use crate::gateway::ForwardCommand;
 use crate::nic::Offloads;
 
 /// The token of signals and of the console.
@@ -60,6 +61,17 @@ pub trait Nic {
 
     /// Breaks off what stands behind the NIC, in a way that nobody can take for an orderly end.
     fn abort(&mut self) {}
+
+    /// Carries out a command about forwarded ports, and returns what is to be said.
+    fn forward(&mut self, _command: ForwardCommand) -> Result<String, String> {
+        Err("no ports are forwarded here: the board has an address of its own on this network"
+            .into())
+    }
+
+    /// What is counted behind the NIC, a line each.
+    fn stats(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What to print at the end, beside the board's counters.
     fn summary(&self) -> String;

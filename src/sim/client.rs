@@ -243,7 +243,9 @@ impl Client {
             Exchange::Lost(error) => {
                 stack.close(socket);
                 let fresh = self.received == 0;
-                if !history.explains(self.job.board, self.since, now, fresh) {
+                // Connects to a board that has no address may have left no slot to others.
+                let evicted = fresh && stack.has_evicted();
+                if !evicted && !history.explains(self.job.board, self.since, now, fresh) {
                     let since = self.since;
                     return Err(format!("{error}, without a reason since {since}"));
                 }

@@ -60,6 +60,10 @@ pub fn command(options: &SimOptions) -> Result<(), String> {
     if options.takes_stdout() {
         output::leave_stdout();
     }
+    if options.servers && log::max_level() == log::LevelFilter::Warn {
+        // That somebody has an address is no news there.
+        log::set_max_level(log::LevelFilter::Error);
+    }
     let seeds = if options.plan.is_some() { 0..1 } else { options.seeds.clone() };
     let threads = options.threads().min(seeds.end - seeds.start);
     let clock = RealClock::new();
@@ -81,7 +85,7 @@ pub fn command(options: &SimOptions) -> Result<(), String> {
     {
         done(&mut sum, replay(options)?);
     } else {
-        all(seeds, threads, options.faults, |report| done(&mut sum, report));
+        all(seeds, threads, |seed| options.draw(seed), |report| done(&mut sum, report));
     }
     bar.finish_and_clear();
     let seconds = clock.now().total_micros() as f64 / 1e6;
@@ -98,7 +102,13 @@ pub fn command(options: &SimOptions) -> Result<(), String> {
 }
 
 /// Runs every world once, and `done` with each one's report, in the order in which they end.
-fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(WorldReport)) {
+fn all(
+    seeds: Range<u64>,
+    threads: u64,
+    draw: impl Fn(u64) -> WorldPlan + Sync,
+    mut done: impl FnMut(WorldReport),
+) {
+    let draw = &draw;
     let next = AtomicU64::new(seeds.start);
     std::thread::scope(|scope| {
         let (sender, reports) = mpsc::sync_channel(1024);
@@ -106,7 +116,7 @@ fn all(seeds: Range<u64>, threads: u64, faults: bool, mut done: impl FnMut(World
             let (sender, next, end) = (sender.clone(), &next, seeds.end);
             scope.spawn(move || {
                 let mut arena = Arena::new();
-                let mut world = |seed| run(&WorldPlan::draw(seed, faults), &mut arena, None);
+                let mut world = |seed| run(&draw(seed), &mut arena, None);
                 // Not past the end, which may be the last number there is.
                 let take = |seed: u64| (seed < end).then(|| seed + 1);
                 while let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
@@ -153,7 +163,8 @@ fn world_words(seed: Option<u64>, options: &SimOptions) -> (String, String) {
     }
     let seed = seed.unwrap_or_default();
     let faults = if options.faults { "" } else { " --faults off" };
-    (format!("--seed {seed}{faults}"), format!("world-{seed}"))
+    let servers = if options.servers { " --servers" } else { "" };
+    (format!("--seed {seed}{faults}{servers}"), format!("world-{seed}"))
 }
 
 /// The command that shows what happened in it.
@@ -229,10 +240,15 @@ mod tests {
         for (seeds, threads) in [(0..3, 2), (u64::MAX - 3..u64::MAX, 5)] {
             let mut worlds = 0;
             // More than there are would be worlds without end.
-            all(seeds, threads, false, |_| {
-                worlds += 1;
-                assert!(worlds <= 3);
-            });
+            all(
+                seeds,
+                threads,
+                |seed| WorldPlan::draw(seed, false),
+                |_| {
+                    worlds += 1;
+                    assert!(worlds <= 3);
+                },
+            );
             assert_eq!(worlds, 3);
         }
     }

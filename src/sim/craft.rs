@@ -1,10 +1,10 @@
-//! Frames made by hand, for who has no stack: ARP, TCP and UDP over IPv4, with right checksums.
+//! Frames made by hand, for who has no stack: ARP, TCP and UDP over IPv4, `ICMPv6`, with right checksums.
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol,
-    Ipv4Address, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket,
-    UdpRepr,
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
+    Icmpv6Packet, IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr, Ipv6Address, Ipv6Packet, Ipv6Repr,
+    TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket, UdpRepr,
 };
 
 /// What a datagram says that must not be answered.
@@ -87,6 +87,28 @@ pub(super) fn arp_reply(
     };
     let arp = ethernet(buffer, own.0, to.0, EthernetProtocol::Arp, repr.buffer_len());
     repr.emit(&mut ArpPacket::new_unchecked(arp));
+}
+
+/// Makes `buffer` a frame with an `ICMPv6` message, whose checksum is made right: from whom, to whom.
+pub(super) fn icmpv6(
+    buffer: &mut Vec<u8>,
+    (mac, source, to, destination): (EthernetAddress, Ipv6Address, EthernetAddress, Ipv6Address),
+    hop_limit: u8,
+    message: &mut [u8],
+) {
+    Icmpv6Packet::new_unchecked(&mut *message).fill_checksum(&source, &destination);
+    let ip = Ipv6Repr {
+        src_addr: source,
+        dst_addr: destination,
+        next_header: IpProtocol::Icmpv6,
+        payload_len: message.len(),
+        hop_limit,
+    };
+    let len = ip.buffer_len() + message.len();
+    let packet = ethernet(buffer, mac, to, EthernetProtocol::Ipv6, len);
+    let mut packet = Ipv6Packet::new_unchecked(packet);
+    ip.emit(&mut packet);
+    packet.payload_mut().copy_from_slice(message);
 }
 
 fn ethernet(

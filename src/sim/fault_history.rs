@@ -63,6 +63,11 @@ impl FaultHistory {
         }
     }
 
+    /// Notes trouble of a moment.
+    pub(super) fn pulse(&mut self, node: usize, now: Instant) {
+        self.trouble[node] = self.trouble[node].max(Some(now + AFTERMATH));
+    }
+
     /// Notes that a node's cable is out.
     pub(super) fn unplug(&mut self, node: usize, now: Instant) {
         self.out[node].get_or_insert(now);

@@ -105,6 +105,11 @@ impl<'w> HostStack<'w> {
 }
 
 impl HostSockets<'_, '_> {
+    /// Whether it has ever ended a connection without progress, for others waited.
+    pub(super) fn has_evicted(&self) -> bool {
+        matches!(self, Self::Tapboard(stack) if stack.counters().evicted > 0)
+    }
+
     pub(super) fn tcp(&mut self) -> Result<HostTcp, SocketError> {
         Ok(match self {
             Self::Tapboard(stack) => HostTcp::Tapboard(TcpClientStack::socket(*stack)?),

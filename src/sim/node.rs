@@ -5,7 +5,7 @@
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 use std::net::SocketAddr;
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::ServiceConfig;
@@ -72,6 +72,8 @@ pub(super) struct BoardNode<'w> {
     pub(super) config: NetConfig,
     collector: Ipv4Address,
     pub(super) firmware: Option<Box<Firmware<'w, Hardware>>>,
+    /// Its addresses when they were last looked at.
+    pub(super) addresses: Vec<IpCidr>,
     /// When it booted, each time.
     pub(super) booted: Vec<Instant>,
     /// When its cable was last put in.
@@ -94,6 +96,7 @@ impl<'w> BoardNode<'w> {
             config,
             collector,
             firmware,
+            addresses: Vec::new(),
             booted,
             plugged: Instant::ZERO,
             late: Vec::new(),
@@ -102,6 +105,10 @@ impl<'w> BoardNode<'w> {
 
     pub(super) const fn telemetry(&self) -> bool {
         self.plan.telemetry
+    }
+
+    pub(super) const fn asks(&self) -> bool {
+        self.plan.asks
     }
 
     /// Powers it on with memory of its own.
@@ -118,14 +125,16 @@ impl<'w> BoardNode<'w> {
         let telemetry =
             self.plan.telemetry.then_some(SocketAddr::from((self.collector, PORT)).into());
         let services = ServiceConfig { name, telemetry };
+        let config =
+            if self.plan.asks { self.config.with_dhcp().with_slaac() } else { self.config };
         let hardware = Hardware { led: false, rng: Rng::new(entropy), reset: false };
         let sockets = memory.boards.next().expect("the plan counts the boots");
         let firmware = if self.plan.profile == Profile::Large {
             let buffers = memory.lent.large();
-            Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
+            Firmware::new(&config, services, hardware, device, now, buffers, sockets)
         } else {
             let buffers = memory.lent.mcu();
-            Firmware::new(&self.config, services, hardware, device, now, buffers, sockets)
+            Firmware::new(&config, services, hardware, device, now, buffers, sockets)
         };
         self.firmware = Some(Box::new(firmware.expect("the hardware has entropy")));
         self.booted.push(now);

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::plan::WorldPlan;
 use crate::output::is_standard;
 
 /// Which worlds to run, and how to show them.
@@ -20,6 +21,8 @@ pub struct SimOptions {
     pub json: bool,
     /// Whether cables and power fail.
     pub faults: bool,
+    /// Whether most boards have their addresses from servers.
+    pub servers: bool,
     /// Write every frame on the cables of the one world to this pcapng file, or to standard output (`-`).
     pub pcap: Option<PathBuf>,
     /// Draw every frame on the cables of the one world.
@@ -35,6 +38,12 @@ impl SimOptions {
     /// Whether frames or the plan go to standard output, which is then no place for anything else.
     pub(super) fn takes_stdout(&self) -> bool {
         self.captures_to_stdout() || self.write_plan.as_deref().is_some_and(is_standard)
+    }
+
+    /// The plan of a seed.
+    pub(super) fn draw(&self, seed: u64) -> WorldPlan {
+        let draw = if self.servers { WorldPlan::draw_with_servers } else { WorldPlan::draw };
+        draw(seed, self.faults)
     }
 
     /// How many worlds to run at a time.

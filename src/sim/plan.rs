@@ -9,6 +9,11 @@
 //! plan worth keeping is frozen: [`WorldPlan::to_text`] writes all of it as JSON that can be read and edited,
 //! and [`WorldPlan::from_text`] reads it.
 //!
+//! # Servers of addresses
+//! In a world with servers ([`WorldPlan::draw_with_servers`]), most boards ask for their addresses (DHCP, SLAAC). The servers
+//! vanish, lie and change until [`WorldPlan::heal`], and are honest then; a minute or two more is given for that. A
+//! connection may break whenever a board's addresses have changed.
+//!
 //! # Peers on bare smoltcp
 //! Some peers have no layer of ours over smoltcp, so that a fault which both ends of our own stack share shows
 //! ([`Stack::Smoltcp`]). smoltcp 0.14 has faults of its own, and each oracle was looked at for whether they make it
@@ -20,12 +25,13 @@
 //!   soon. A board sends nothing beyond a window, so nothing is relaxed: a stream that ends too soon is a failure.
 //! - *stream*: it gives a connection up after its user timeout, which is the firmware's own here; that needs a fault
 //!   to explain it, as with other peers.
-//! - *leak*: a connection counts until smoltcp has closed it and its last segment has left. Its listening sockets are
-//!   no connections.
+//! - *leak*: a connection counts until smoltcp has closed it; a reset that cannot leave, for nobody has the address of the
+//!   other end any more, it keeps for ever. Its listening sockets are no connections.
 //! - *deadline*, *spin*, *wake-ups*, *stalls*, *content* and *neighbour* look at boards alone. smoltcp asks to be
 //!   polled at once, over and over, while it waits for a neighbour; such a peer is polled each millisecond.
 
 mod attack;
+mod conduct;
 mod draw;
 mod file;
 mod text;
@@ -35,6 +41,7 @@ use serde::{Deserialize, Serialize};
 use smoltcp::time::{Duration, Instant};
 
 pub(super) use self::attack::{Attack, AttackWindow};
+pub(super) use self::conduct::{ADDRESSED, Conduct, Lie, ServerPlan};
 use crate::link::Setting;
 use crate::nic::wire::Side;
 
@@ -75,6 +82,9 @@ pub(super) struct BoardPlan {
     pub(super) cable: CablePlan,
     /// Of its first boot; each further boot has the next number.
     pub(super) entropy: u64,
+    /// It asks servers for its addresses. Else it knows them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) asks: bool,
 }
 
 /// What a peer's sockets are made of.
@@ -170,7 +180,7 @@ pub(super) struct Job {
     pub(super) work: Work,
 }
 
-/// What befalls the world from outside. Nodes are numbered boards first, then peers, then adversaries.
+/// What befalls the world from outside. Nodes are numbered boards first, then peers, then adversaries, then servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Event {
@@ -206,6 +216,11 @@ pub(super) enum Event {
         adversary: usize,
         window: AttackWindow,
     },
+    /// From now on a server conducts itself so.
+    Serve {
+        server: usize,
+        conduct: Conduct,
+    },
 }
 
 /// An event and its moment.
@@ -231,6 +246,9 @@ pub struct WorldPlan {
     pub(super) boards: Vec<BoardPlan>,
     pub(super) peers: Vec<PeerPlan>,
     pub(super) adversaries: Vec<AdversaryPlan>,
+    /// Of addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) servers: Vec<ServerPlan>,
     pub(super) jobs: Vec<Job>,
     /// In the order of time; what comes after the end of all faults does not happen.
     pub(super) events: Vec<TimedEvent>,
@@ -245,9 +263,16 @@ impl WorldPlan {
             version: VERSION,
             seed: None,
             heal: Instant::ZERO + duration,
-            boards: vec![BoardPlan { profile: Profile::Mcu, telemetry, cable, entropy: 1 }],
+            boards: vec![BoardPlan {
+                profile: Profile::Mcu,
+                telemetry,
+                cable,
+                entropy: 1,
+                asks: false,
+            }],
             peers: vec![PeerPlan { stack: Stack::Tapboard, cable, entropy: 2 }],
             adversaries: Vec::new(),
+            servers: Vec::new(),
             jobs: Vec::new(),
             events: Vec::new(),
         }
@@ -277,13 +302,20 @@ impl WorldPlan {
     }
 
     pub(super) const fn nodes(&self) -> usize {
-        self.boards.len() + self.peers.len() + self.adversaries.len()
+        self.boards.len() + self.peers.len() + self.adversaries.len() + self.servers.len()
+    }
+
+    /// How long everything well-behaved may take after the last fault.
+    pub(super) fn settle(&self) -> Duration {
+        if self.servers.is_empty() { SETTLE } else { SETTLE + ADDRESSED }
     }
 
     /// Each node's cable, in the order of the nodes.
     pub(super) fn cables(&self) -> impl Iterator<Item = CablePlan> {
         let boards = self.boards.iter().map(|board| board.cable);
         let peers = self.peers.iter().map(|peer| peer.cable);
-        boards.chain(peers).chain(self.adversaries.iter().map(|adversary| adversary.cable))
+        let adversaries = self.adversaries.iter().map(|adversary| adversary.cable);
+        let servers = self.servers.iter().map(|server| server.cable);
+        boards.chain(peers).chain(adversaries).chain(servers)
     }
 }

@@ -52,7 +52,7 @@ fn write_plan(path: &Path, plan: &WorldPlan) -> Result<(), String> {
 pub(super) fn replay(options: &SimOptions) -> Result<WorldReport, String> {
     let plan = match &options.plan {
         Some(path) => read_plan(path)?,
-        None => WorldPlan::draw(options.seeds.start, options.faults),
+        None => options.draw(options.seeds.start),
     };
     if let Some(path) = &options.write_plan {
         write_plan(path, &plan)?;

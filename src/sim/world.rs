@@ -9,7 +9,7 @@ mod events;
 mod oracles;
 
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::EthernetAddress;
+use smoltcp::wire::{EthernetAddress, Ipv6Cidr};
 use tapboard_firmware::{NetConfig, earliest};
 
 use super::adversary::Adversary;
@@ -17,6 +17,7 @@ use super::fault_history::FaultHistory;
 use super::host::netstat;
 use super::node::{BoardNode, BootMemory, PeerNode, net_config};
 use super::plan::{TimedEvent, WorldPlan};
+use super::server::{Server, slaac_address};
 use super::switch::{Observer, Port, Switch};
 use crate::nic::wire::Side;
 use crate::world::Step;
@@ -54,6 +55,7 @@ enum Node<'w> {
     Board(Box<BoardNode<'w>>, Wakeups),
     Peer(Box<PeerNode<'w>>, FaultHistory),
     Adversary(Adversary),
+    Server(Server),
 }
 
 /// How far a world is.
@@ -72,7 +74,11 @@ pub(super) struct World<'w, 'o> {
     memory: BootMemory<'w>,
     events: std::collections::VecDeque<TimedEvent>,
     boards: usize,
+    /// The last of the nodes.
+    servers: usize,
     heal: Instant,
+    /// When everything has to be done.
+    end: Instant,
     healed: bool,
     look: Instant,
     stage: Stage,
@@ -96,6 +102,8 @@ impl<'w, 'o> World<'w, 'o> {
             memory,
             events: plan.events.iter().copied().collect(),
             boards: plan.boards.len(),
+            servers: plan.servers.len(),
+            end: plan.heal + plan.settle(),
             heal: plan.heal,
             healed: false,
             look: plan.heal,
@@ -112,8 +120,12 @@ impl<'w, 'o> World<'w, 'o> {
     fn spawn_nodes(&mut self, plan: &WorldPlan) {
         let configs: Vec<NetConfig> = [1, 11, 12, 13]
             .into_iter()
-            .take(plan.boards.len())
-            .map(|number| net_config(number, 0))
+            .zip(&plan.boards)
+            .map(|(number, board)| {
+                let config = net_config(number, 0);
+                let made = Ipv6Cidr::new(slaac_address(config.mac()), 64);
+                if board.asks { config.with_ipv6(made) } else { config }
+            })
             .collect();
         let collector = net_config(2, 0).ipv4_address();
         for (number, (&board, &config)) in plan.boards.iter().zip(&configs).enumerate() {
@@ -135,6 +147,12 @@ impl<'w, 'o> World<'w, 'o> {
             let config = net_config(66 + number as u8, 0);
             let adversary = Adversary::new(config, configs.clone(), adversary.entropy);
             self.nodes.push(Node::Adversary(adversary));
+        }
+        let asking = configs.iter().zip(&plan.boards).filter(|(_, board)| board.asks);
+        let asking: Vec<NetConfig> = asking.map(|(&config, _)| config).collect();
+        for (number, server) in plan.servers.iter().enumerate() {
+            let config = net_config(201 + number as u8, 0);
+            self.nodes.push(Node::Server(Server::new(config, asking.clone(), server.cable.seed)));
         }
     }
 
@@ -206,6 +224,7 @@ impl<'w, 'o> World<'w, 'o> {
                 let polled = adversary.poll(now, &mut wire.end(Side::Board));
                 polled.map_err(|text| violation("answer", text))
             }
+            Node::Server(server) => Ok(server.poll(now, &mut wire.end(Side::Board))),
             Node::Peer(..) => self.poll_peer(index, now),
         };
         let next = match polled {
@@ -224,6 +243,7 @@ impl<'w, 'o> World<'w, 'o> {
         if !self.retired.is_empty() {
             self.check_neighbors(index);
         }
+        self.check_addresses(index, now);
         if self.violation.is_some() {
             return;
         }
@@ -271,7 +291,7 @@ impl<'w, 'o> World<'w, 'o> {
                     let name = format!("peer {index}, {}", peer.config.ipv4_address());
                     text += &peer.stack.netstat(&name);
                 }
-                Node::Adversary(_) => {}
+                Node::Adversary(_) | Node::Server(_) => {}
             }
         }
         text

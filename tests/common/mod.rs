@@ -35,6 +35,8 @@ pub(crate) mod traffic;
 pub(crate) mod transitions;
 #[cfg(target_os = "linux")]
 pub(crate) mod user;
+#[cfg(target_os = "linux")]
+pub(crate) mod wire_guest;
 
 /// What a call that does not block gave: `None` if it has to be repeated.
 #[track_caller]

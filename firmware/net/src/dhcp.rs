@@ -69,7 +69,7 @@ impl<'a> DhcpPlace<'a> {
         let mut socket = dhcpv4::Socket::new();
         socket.set_outgoing_options(options);
         socket.set_parameter_request_list(message::WANTED);
-        let mut set = SocketSet::new(self.socket.lend(|| SocketStorage::EMPTY));
+        let mut set = SocketSet::new(self.socket.lend(SocketStorage::default));
         let handle = set.add(socket);
         Dhcp {
             set,

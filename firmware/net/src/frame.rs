@@ -12,6 +12,8 @@ mod ip;
 #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
 pub(crate) mod membership;
 pub(crate) mod quote;
+#[cfg(feature = "slaac")]
+pub(crate) mod router;
 
 use core::ops::Range;
 
@@ -130,6 +132,11 @@ impl<'f> Frame<'f> {
             EthernetProtocol::Ipv4 => ip::parse_ipv4(payload, offset),
             #[cfg(feature = "ipv6")]
             EthernetProtocol::Ipv6 => match ip::parse_ipv6(payload, offset) {
+                #[cfg(feature = "slaac")]
+                Content::Packet(packet) if packet.is_advertisement() => {
+                    router::Advertisement::parse(&packet)
+                        .map_or(Content::OtherDiscovery, Content::Advertisement)
+                }
                 Content::Packet(packet) if packet.is_discovery() => {
                     Received::parse_ndisc(&packet, link.source)
                         .map_or(Content::OtherDiscovery, Content::Discovery)
@@ -200,6 +207,7 @@ impl<'f> Segment<'f> {
     }
 
     /// Whether its checksum is right, or `verify` says that this is the device's to find out.
+    #[inline(never)]
     pub(crate) fn is_sound(&self, verify: bool) -> bool {
         !verify || self.packet().verify_checksum(&self.source.addr, &self.destination.addr)
     }

@@ -102,6 +102,7 @@
 //! | crates that own their stack | [`Shared`] |
 //! | `async` code, and crates written for it | feature `async`: module `asynch` |
 //! | an address from a server, or of one's own choice | feature `dhcp`: `NetConfig::with_dhcp`, `NetStack::lease` |
+//! | IPv6 addresses and a router by themselves | feature `slaac`: `NetConfig::with_slaac` |
 //! | names of hosts | feature `dns`: `NetStack::resolve`, `embedded_nal::Dns` |
 //! | a name of one's own, services that are found | feature `mdns`: `NetConfig::with_mdns` |
 //! | the time of day | feature `sntp`: `NetConfig::with_time_server`, `NetStack::time_of_day` |
@@ -111,7 +112,7 @@
 //! | the end of a program | [`NetStack::abort_all`], [`idle`](NetStack::idle), [`free_slots`](NetStack::free_slots) |
 //! | who else has our address | [`NetStack::conflict`] |
 //! | what went wrong | [`Error`]; [`netstat`] for sockets and counters |
-//! | sources | `stack` (frames in and out), `tcp` (slots), `loss` (recovery), `dhcp`, `frame` (the parser of headers), `neighbors`, `workaround` (smoltcp's faults) |
+//! | sources | `stack` (frames in and out), `tcp` (slots), `loss` (recovery), `dhcp`, `slaac`, `frame` (the parser of headers), `neighbors`, `workaround` (smoltcp's faults) |
 //!
 //! # Features
 //!
@@ -123,6 +124,7 @@
 //! | `ipv6` | IPv6 addresses beside IPv4 ones, or alone |
 //! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
 //! | `dhcp` | an IPv4 address from a server (RFC 2131), or a link-local one (RFC 3927), each probed first (RFC 5227) |
+//! | `slaac` | IPv6 addresses from what routers say (RFC 4862), each probed first, and the routers (RFC 4861); brings `ipv6` |
 //! | `dns` | names become addresses (RFC 1035), those of `.local` too (RFC 6762) |
 //! | `mdns` | a name in the network, and services that are found (RFC 6762, RFC 6763) |
 //! | `sntp` | the time of day from a server (RFC 4330) |
@@ -171,6 +173,8 @@ mod place;
 pub mod rng;
 mod seq;
 mod shared;
+#[cfg(feature = "slaac")]
+pub mod slaac;
 #[cfg(feature = "sntp")]
 mod sntp;
 pub mod stack;

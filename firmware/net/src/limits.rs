@@ -180,6 +180,49 @@ pub const RENEW_STALL: Duration = Duration::from_secs(3);
 #[cfg(feature = "dhcp")]
 pub const RENEW_RETRY: Duration = Duration::from_secs(60);
 
+/// IPv6 prefixes in which the stack makes itself an address at a time: two, so that a network can change its own, or one if
+/// smoltcp has not places for four addresses (its feature `iface-max-addr-count-4`).
+#[cfg(feature = "slaac")]
+pub const SLAAC_PREFIXES: usize = if smoltcp::config::IFACE_MAX_ADDR_COUNT > 3 { 2 } else { 1 };
+
+/// Routers that are remembered (RFC 4861 6.3.4: at least two), and servers for names that they told of.
+#[cfg(feature = "slaac")]
+pub const ROUTERS: usize = 2;
+
+/// Longest wait before an address is asked for, milliseconds (RFC 4861 10, `MAX_RTR_SOLICITATION_DELAY`): boards that come up
+/// together, or hear the same advertisement, do not ask together.
+#[cfg(feature = "slaac")]
+pub const PROBE_DELAY_MS: u32 = 1000;
+
+/// Time until an address that somebody else has is tried again, if there is no other one.
+#[cfg(feature = "slaac")]
+pub const DUPLICATE_RETRY: Duration = Duration::from_secs(60);
+
+/// Addresses of a prefix that are tried one after another, with a secret (RFC 7217 7, `IDGEN_RETRIES`).
+#[cfg(feature = "slaac")]
+pub const IDENTIFIER_RETRIES: u8 = 3;
+
+/// Time between the first two questions for routers, milliseconds (RFC 7559 2.1); twice as long each time.
+#[cfg(feature = "slaac")]
+pub const SOLICIT_FIRST_MS: u32 = 4000;
+
+/// The longest that it becomes, milliseconds (RFC 7559 2.1).
+#[cfg(feature = "slaac")]
+pub const SOLICIT_MAX_MS: u32 = 3_600_000;
+
+/// How long after the first router's word, when the link has come up again, what nobody has told of is still taken for true:
+/// three questions.
+#[cfg(feature = "slaac")]
+pub const LINK_CONFIRM: Duration = Duration::from_secs(12);
+
+/// A router cannot cut the life of an address to fewer seconds (RFC 4862 5.5.3 e).
+#[cfg(feature = "slaac")]
+pub const VALID_MIN_S: u32 = 2 * 3600;
+
+/// Bytes of a packet that every link takes (RFC 8200 5).
+#[cfg(feature = "slaac")]
+pub const LINK_MTU_MIN: u16 = 1280;
+
 /// Longest name of a host that can be looked up, in bytes.
 #[cfg(feature = "dns")]
 pub const HOST_NAME: usize = 128;
@@ -312,6 +355,13 @@ const _: () = {
     assert!(DHCP_RETRY_FIRST_MS > 1000, "jitter is a second");
     assert!(DHCP_RETRY_FIRST_MS < DHCP_RETRY_MAX_MS);
     assert!(RENEW_STALL.total_micros() < RENEW_RETRY.total_micros());
+};
+
+#[cfg(feature = "slaac")]
+const _: () = {
+    assert!(SOLICIT_FIRST_MS < SOLICIT_MAX_MS);
+    assert!(SOLICIT_FIRST_MS as u64 * 3 <= LINK_CONFIRM.total_millis());
+    assert!(NEIGHBOR_ASK.total_micros() < DUPLICATE_RETRY.total_micros());
 };
 
 /// The limits that are a user's to choose. A builder: begin with [`Limits::new`].

@@ -282,6 +282,15 @@ impl Neighbors {
         entry.address
     }
 
+    /// Whether a neighbour was asked for as often as there is hope, and did not answer.
+    #[cfg(feature = "slaac")]
+    pub(crate) fn is_lost(&mut self, address: &IpAddress) -> bool {
+        self.find(address).is_some_and(|index| {
+            let entry = &self.entries[index];
+            entry.mac.is_none() && entry.asks >= NEIGHBOR_ASKS
+        })
+    }
+
     /// The entry that is to be asked for now, if one is; [`Neighbors::ask`] does so.
     pub(crate) fn due(&self, now: Instant) -> Option<usize> {
         self.entries.iter().position(|entry| entry.ask_at().is_some_and(|at| at <= now))

@@ -43,24 +43,45 @@ impl Row {
         "Proto Recv-Q Send-Q Local Address          Remote Address         State";
 }
 
-/// An endpoint padded to a column, written without an intermediate buffer.
+/// An endpoint padded to a column.
 struct Column<'a>(Option<IpAddr>, u16, &'a str);
+
+impl Column<'_> {
+    /// Characters, without the space behind it.
+    const WIDTH: usize = 22;
+}
 
 impl fmt::Display for Column<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = heapless::String::<48>::new();
         let Self(address, port, none) = self;
+        let mut column = Padded { f, missing: Self::WIDTH };
+        let port = u32::from(*port);
         match address {
-            _ if *port == 0 => line.write_str(none)?,
-            None => write!(line, "*:{port}")?,
-            Some(IpAddr::V4(address)) => write!(line, "{address}:{port}")?,
-            #[cfg(feature = "ipv6")]
-            Some(IpAddr::V6(address)) => write!(line, "[{address}]:{port}")?,
-            // How to write one takes more than a KiB.
-            #[cfg(not(feature = "ipv6"))]
-            Some(IpAddr::V6(_)) => return Err(fmt::Error),
+            _ if port == 0 => column.write_str(none)?,
+            None => write!(column, "*:{port}")?,
+            Some(address @ IpAddr::V4(_)) => write!(column, "{}:{port}", Plain(address))?,
+            Some(address @ IpAddr::V6(_)) => write!(column, "[{}]:{port}", Plain(address))?,
         }
-        f.pad(&line)
+        let Padded { f, missing } = column;
+        (0..missing).try_for_each(|_| f.write_char(' '))
+    }
+}
+
+/// Counts what is missing to a width, in ASCII.
+struct Padded<'f, 'b> {
+    f: &'f mut fmt::Formatter<'b>,
+    missing: usize,
+}
+
+impl Write for Padded<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.missing = self.missing.saturating_sub(text.len());
+        self.f.write_str(text)
+    }
+
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        self.missing = self.missing.saturating_sub(1);
+        self.f.write_char(character)
     }
 }
 
@@ -76,11 +97,9 @@ impl fmt::Display for Row {
             self.remote.map_or(0, |remote| remote.port()),
             "*",
         );
-        let (receive_queue, send_queue, state) = (self.receive_queue, self.send_queue, self.state);
-        write!(
-            f,
-            "{protocol:<5} {receive_queue:>6} {send_queue:>6} {local:<22} {remote:<22} {state}"
-        )
+        // All numbers are of one type, so that one way to write them is linked.
+        let queues = (self.receive_queue as u32, self.send_queue as u32);
+        write!(f, "{protocol:<5} {:>6} {:>6} {local} {remote} {}", queues.0, queues.1, self.state)
     }
 }
 
@@ -91,6 +110,8 @@ pub enum Origin {
     Static,
     /// It is leased (RFC 2131).
     Dhcp,
+    /// It follows from what a router says (RFC 4862).
+    Slaac,
     /// It is good on this link only: of our own choice, as no server answers (RFC 3927), or an IPv6 one (RFC 4291).
     LinkLocal,
 }
@@ -101,6 +122,7 @@ impl Origin {
         match self {
             Self::Static => "static",
             Self::Dhcp => "dhcp",
+            Self::Slaac => "slaac",
             Self::LinkLocal => "link-local",
         }
     }
@@ -125,6 +147,13 @@ pub enum Fact {
     Mac([u8; 6]),
     /// An address with the length of its network's prefix, and where it is from.
     Address(IpAddr, u8, Origin),
+    /// Of the address before it, unless it is for ever: for how many seconds new connections are made with it, and for how
+    /// many it is used at all.
+    #[cfg(feature = "slaac")]
+    Lifetime(u32, u32),
+    /// An address that is not used, for somebody else has it.
+    #[cfg(feature = "slaac")]
+    Duplicate(IpAddr),
     /// The next hop for what is outside the own networks.
     Gateway(IpAddr),
     /// A server for names.
@@ -140,38 +169,80 @@ pub enum Fact {
 
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        let (name, address) = match self {
             Self::Mac([first, rest @ ..]) => {
-                write!(f, "mac      {first:02x}")?;
-                rest.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
+                write!(f, "mac      {:02x}", u32::from(*first))?;
+                return rest.iter().try_for_each(|&byte| write!(f, ":{:02x}", u32::from(byte)));
             }
-            Self::Address(address, len, origin) => {
-                write!(f, "address  {}/{len} {}", Plain(address), origin.name())
+            Self::Address(address, ..) => ("address", address),
+            Self::Gateway(address) => ("gateway", address),
+            Self::Dns(address) => ("dns", address),
+            #[cfg(feature = "slaac")]
+            Self::Lifetime(preferred, valid) => {
+                return write!(f, "lifetime {preferred} s preferred, {valid} s valid");
             }
-            Self::Gateway(address) => write!(f, "gateway  {}", Plain(address)),
-            Self::Dns(address) => write!(f, "dns      {}", Plain(address)),
+            #[cfg(feature = "slaac")]
+            Self::Duplicate(address) => {
+                return write!(f, "not used {}, somebody has it", Plain(address));
+            }
             #[cfg(feature = "mdns")]
-            Self::Name(name) => write!(f, "name     {name}.local"),
-            Self::Time(address) => write!(f, "ntp      {}", Plain(address)),
-            Self::Lease(server, left) => write!(f, "lease    {left} s left, of {}", Plain(server)),
+            Self::Name(name) => return write!(f, "name     {name}.local"),
+            Self::Time(address) => ("ntp", address),
+            Self::Lease(server, left) => {
+                return write!(f, "lease    {left} s left, of {}", Plain(server));
+            }
+        };
+        write!(f, "{name:<8} {}", Plain(address))?;
+        if let Self::Address(_, len, origin) = self {
+            write!(f, "/{} {}", u32::from(*len), origin.name())?;
         }
+        Ok(())
     }
 }
 
-/// An address of a family that this stack has, to be shown; how to write an IPv6 one takes more than a KiB.
+/// An address of a family that this stack has, to be shown. Not by `core`, whose way takes more than a KiB, for it can
+/// pad; without IPv6, an address of that family is an error.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a>(pub &'a IpAddr);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V4(address) => {
+                let [first, second, third, last] = address.octets().map(u32::from);
+                write!(f, "{first}.{second}.{third}.{last}")
+            }
             #[cfg(feature = "ipv6")]
-            IpAddr::V6(address) => address.fmt(f),
+            IpAddr::V6(address) => write_ipv6(f, address.segments()),
             #[cfg(not(feature = "ipv6"))]
             IpAddr::V6(_) => Err(fmt::Error),
         }
     }
+}
+
+/// Writes an address as RFC 5952 4 has it: of the longest run of zeros, and the first of those, only two colons are left.
+#[cfg(feature = "ipv6")]
+fn write_ipv6(f: &mut fmt::Formatter<'_>, segments: [u16; 8]) -> fmt::Result {
+    // A single zero is written.
+    let (mut gap, mut len) = (segments.len(), 1);
+    for begin in 0..segments.len() {
+        let run = segments[begin..].iter().take_while(|segment| **segment == 0).count();
+        if run > len {
+            (gap, len) = (begin, run);
+        }
+    }
+    let mut parted = true;
+    for (index, segment) in segments.into_iter().enumerate() {
+        if index == gap {
+            f.write_str("::")?;
+            parted = true;
+        } else if !(gap..gap + len).contains(&index) {
+            let colon = if parted { "" } else { ":" };
+            write!(f, "{colon}{:x}", u32::from(segment))?;
+            parted = false;
+        }
+    }
+    Ok(())
 }
 
 /// What events and bytes are counted in. Wraps: on a chip, where 64 bits cost flash, after 4.3 GB; on a host never.
@@ -322,6 +393,25 @@ mod tests {
         }
         let listener = Row { local_address: None, remote: None, state: "LISTEN", ..row };
         assert!(listener.to_string().contains(" *:7  "), "{listener}");
+    }
+
+    #[test]
+    #[cfg(feature = "ipv6")]
+    fn addresses_are_written_as_core_does() {
+        use core::net::Ipv6Addr;
+
+        let mut rng = crate::rng::Rng::new(1);
+        for address in 0..=u8::MAX {
+            let zeros = |index: u32| address >> index & 1 == 0;
+            let segment = |index| if zeros(index as u32) { 0 } else { rng.next_u64() as u16 };
+            let address = IpAddr::V6(Ipv6Addr::from(core::array::from_fn::<u16, 8, _>(segment)));
+            // Nobody has the address of IPv4 that core finds in this one.
+            if !address.to_string().contains('.') {
+                assert_eq!(Plain(&address).to_string(), address.to_string());
+            }
+        }
+        let address = IpAddr::V4(Ipv4Addr::new(1, 20, 255, 0));
+        assert_eq!(Plain(&address).to_string(), address.to_string());
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | what becomes of a frame that comes in | `ingress` |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
-//! | addresses, gateways, groups | `config`, `interface`, and `dhcp` with that feature |
+//! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
 //! | MAC addresses | `resolve` |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
@@ -45,6 +45,8 @@ mod others;
 mod refusal;
 mod repair;
 mod resolve;
+#[cfg(feature = "slaac")]
+mod slaac;
 #[cfg(feature = "sntp")]
 mod sntp;
 mod tcp;
@@ -53,6 +55,8 @@ mod transmit;
 mod udp;
 #[cfg(feature = "async")]
 mod wake;
+
+use core::hint::black_box;
 
 use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities};
@@ -88,16 +92,43 @@ pub use tcp::TcpSocket;
 pub use udp::UdpSocket;
 
 /// A TCP/IP stack with BSD-like sockets; see the module's documentation.
+// What is used most comes first, in this order: what is near the beginning of a struct takes shorter instructions.
+#[repr(C)]
 pub struct NetStack<'a> {
-    config: NetConfig,
-    interface: Interface,
+    pool: Pool<'a>,
+    now: Instant,
+    /// Some socket of `others` may have something to send.
+    others_queued: bool,
+    /// A call since the last poll may have left something to send.
+    dirty: bool,
+    /// A socket of the user's own was lent since the last poll.
+    lent: bool,
+    #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
+    udp: &'a mut [UdpSlot],
+    /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
+    udp_used: usize,
+    /// The slot that sends first in the next poll.
+    first: usize,
+    /// How many sockets there can be in `others`.
+    places: usize,
+    /// Those of them that the user has added.
+    added: usize,
+    counters: Counters,
     capabilities: DeviceCapabilities,
+    config: NetConfig,
+    rng: Rng,
+    /// For ICMP errors of our own.
+    errors: TokenBucket,
+    backlog: BacklogView<'a>,
+    interface: Interface,
     neighbors: Neighbors,
     identity: Identity,
     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
     membership: mld::Membership,
     #[cfg(feature = "dhcp")]
     dhcp: crate::dhcp::Dhcp<'a>,
+    #[cfg(feature = "slaac")]
+    slaac: crate::slaac::Slaac,
     #[cfg(feature = "dns")]
     resolver: &'a mut crate::dns::Resolver,
     #[cfg(feature = "mdns")]
@@ -107,36 +138,13 @@ pub struct NetStack<'a> {
     /// Random numbers of the secret's that were drawn.
     #[cfg(any(feature = "dns", feature = "sntp"))]
     draws: u32,
-    pool: Pool<'a>,
-    backlog: BacklogView<'a>,
     /// The UDP sockets, and those of the user's own.
     others: SocketSet<'a>,
-    #[cfg_attr(not(feature = "udp"), expect(dead_code, reason = "there is none"))]
-    udp: &'a mut [UdpSlot],
-    /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
-    udp_used: usize,
-    /// How many there can be of both.
-    places: usize,
-    /// Those that the user has added.
-    added: usize,
-    /// Some socket of `others` may have something to send.
-    others_queued: bool,
-    /// A call since the last poll may have left something to send.
-    dirty: bool,
-    /// A socket of the user's own was lent since the last poll.
-    lent: bool,
     #[cfg(feature = "multicast")]
     reports: Reports,
     #[cfg(feature = "async")]
     wake: crate::wake::Wake<'a>,
     secret: Secret,
-    /// The slot that sends first in the next poll.
-    first: usize,
-    /// For ICMP errors of our own.
-    errors: TokenBucket,
-    rng: Rng,
-    now: Instant,
-    counters: Counters,
 }
 
 impl core::fmt::Debug for NetStack<'_> {
@@ -171,7 +179,7 @@ impl<'a> NetStack<'a> {
         sockets: &'a mut Sockets<'a, TCP, UDP, LISTENERS, OTHERS>,
     ) -> Self {
         config.limits().check();
-        let placed = sockets.place(buffers.into(), *config.limits());
+        let placed = sockets.place(buffers.into(), *config.limits(), now);
         Self::over(config, device, now, entropy, placed)
     }
 
@@ -196,6 +204,8 @@ impl<'a> NetStack<'a> {
             membership: mld::Membership::new(),
             #[cfg(feature = "dhcp")]
             dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
+            #[cfg(feature = "slaac")]
+            slaac: crate::slaac::Slaac::new(config.mac(), config.stable_secret()),
             #[cfg(feature = "dns")]
             resolver: placed.resolver,
             #[cfg(feature = "sntp")]
@@ -256,7 +266,7 @@ impl<'a> NetStack<'a> {
         self.dirty = true;
         for index in self.pool.used() {
             if !matches!(self.pool.slots[index].phase, Phase::Free | Phase::Aborting) {
-                self.pool.abort(index, self.now);
+                self.pool.abort(index);
             }
         }
     }
@@ -269,6 +279,8 @@ impl<'a> NetStack<'a> {
         self.announce();
         #[cfg(feature = "dhcp")]
         self.dhcp_link_up();
+        #[cfg(feature = "slaac")]
+        self.slaac_link_up();
         #[cfg(feature = "mdns")]
         self.restart_mdns();
         #[cfg(feature = "sntp")]
@@ -308,6 +320,21 @@ impl<'a> NetStack<'a> {
         &mut self,
         now: Instant,
         device: &mut D,
+        application: F,
+    ) -> Option<Instant>
+    where
+        D: Device + ?Sized,
+        F: FnMut(&mut Self, Instant) -> Option<Instant>,
+    {
+        // Should it be a static, as on a board, the compiler need not know: it would write the address of each field into
+        // each function, eight bytes a time, in the place of one register.
+        black_box(self).poll_once(now, device, application)
+    }
+
+    fn poll_once<D, F>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
         mut application: F,
     ) -> Option<Instant>
     where
@@ -319,7 +346,7 @@ impl<'a> NetStack<'a> {
                 slot.tcb.unpolled(now);
             }
         }
-        self.now = now;
+        (self.now, self.pool.now) = (now, now);
         #[cfg(feature = "async")]
         self.close_dropped();
         self.counters.polls = self.counters.polls.wrapping_add(1);
@@ -331,24 +358,28 @@ impl<'a> NetStack<'a> {
         if self.counters.polls == 1 {
             self.restart_mdns();
         }
+        #[cfg(feature = "slaac")]
+        if self.counters.polls == 1 {
+            self.start_slaac();
+        }
         let more = self.ingress(device);
         self.neighbors.want_nobody();
-        self.pool.expire(now, false, &mut self.counters, &mut None);
+        self.pool.expire(false, &mut self.counters, &mut None);
         self.pool.app_wakeup = false;
         let mut wanted = application(self, now);
         #[cfg(feature = "async")]
         self.touch_waited();
         // Right after it, so that only handles it truly forgot are old, and their RSTs still go out.
         let mut abandoned = self.reclaim_udp();
-        self.pool.reclaim(now, &mut self.counters, &mut abandoned);
+        self.pool.reclaim(&mut self.counters, &mut abandoned);
         let mut egress = self.egress(device);
         let mut next = abandoned;
-        self.pool.expire(now, true, &mut self.counters, &mut next);
+        self.pool.expire(true, &mut self.counters, &mut next);
         if self.pool.app_wakeup {
             wanted = application(self, now);
             egress = self.egress(device);
             next = abandoned;
-            self.pool.expire(now, true, &mut self.counters, &mut next);
+            self.pool.expire(true, &mut self.counters, &mut next);
         }
         (self.dirty, self.lent) = (false, false);
         for at in [wanted, self.expire_udp()].into_iter().flatten() {
@@ -358,7 +389,7 @@ impl<'a> NetStack<'a> {
         self.next_egress(&egress, &mut next);
         // Last of all: slots may have become free, and a reset leaves with the next poll.
         for port in self.backlog.ports(now) {
-            if let Some(at) = self.pool.relieve(port, now, &mut self.counters) {
+            if let Some(at) = self.pool.relieve(port, &mut self.counters) {
                 sooner(&mut next, at);
             }
         }
@@ -375,6 +406,7 @@ impl<'a> NetStack<'a> {
     }
 
     /// A random port of the ephemeral range that nothing on this side uses (RFC 6056 3.3.1).
+    #[inline(never)]
     fn ephemeral_port(&mut self) -> u16 {
         let count = u32::from(u16::MAX - EPHEMERAL_FIRST) + 1;
         loop {

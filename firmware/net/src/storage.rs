@@ -7,6 +7,7 @@
 
 use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::tcp as smol_tcp;
+use smoltcp::time::Instant;
 
 #[cfg(feature = "dhcp")]
 use crate::dhcp::DhcpPlace;
@@ -185,10 +186,11 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
         &'a mut self,
         Buffers { tcp, udp, backlog }: Buffers<'a, BUFFER, DATAGRAMS>,
         limits: Limits,
+        now: Instant,
     ) -> Placed<'a> {
         const { assert!(BUFFER <= TCP_BUFFER_MAX, "a peer could send more than the buffer holds") };
         assert!(tcp.len() == TCP && udp.len() == UDP, "one pair of buffers for each socket");
-        let places = self.tcp.lend(|| SocketStorage::EMPTY).chunks_exact_mut(1);
+        let places = self.tcp.lend(SocketStorage::default).chunks_exact_mut(1);
         let mut places = tcp.iter_mut().zip(places);
         let slots = self.tcp_slots.lend(|| {
             let ([rx, tx], place) = places.next().expect("a place for each slot");
@@ -198,8 +200,8 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             );
             Slot::new(place, socket)
         });
-        let pool = Pool::new(slots, self.listeners.lend(Listener::new), limits);
-        let mut others = SocketSet::new(self.others.lend(|| SocketStorage::EMPTY));
+        let pool = Pool::new(slots, self.listeners.lend(Listener::new), limits, now);
+        let mut others = SocketSet::new(self.others.lend(SocketStorage::default));
         let udp = self.udp.lend(udp, &mut others);
         Placed {
             pool,

@@ -211,17 +211,21 @@ pub(crate) enum Request {
 }
 
 #[derive(Debug)]
+// As with the stack, what is used most comes first.
+#[repr(C)]
 pub(crate) struct Pool<'a> {
     pub(crate) slots: &'a mut [Slot<'a>],
-    pub(crate) listeners: &'a mut [Listener],
-    pub(crate) limits: Limits,
     /// Slots from here on are free. The first free one is taken, so that a large pool costs little.
     used: usize,
-    queued: u32,
-    /// When a connection was last evicted, or long before.
-    evicted: Instant,
     /// An `Open` connection ended since the application last ran.
     pub(crate) app_wakeup: bool,
+    /// The time of this poll.
+    pub(crate) now: Instant,
+    pub(crate) listeners: &'a mut [Listener],
+    queued: u32,
+    pub(crate) limits: Limits,
+    /// When a connection was last evicted, or long before.
+    evicted: Instant,
 }
 
 impl<'a> Pool<'a> {
@@ -229,9 +233,10 @@ impl<'a> Pool<'a> {
         slots: &'a mut [Slot<'a>],
         listeners: &'a mut [Listener],
         limits: Limits,
+        now: Instant,
     ) -> Self {
         let evicted = Instant::from_micros_const(i64::MIN / 2);
-        Self { slots, listeners, limits, used: 0, queued: 0, evicted, app_wakeup: false }
+        Self { slots, listeners, limits, used: 0, queued: 0, evicted, now, app_wakeup: false }
     }
 
     /// All slots that are in use, and perhaps some that are not.
@@ -286,7 +291,7 @@ impl<'a> Pool<'a> {
     }
 
     /// The longest waiting connection of a listener becomes its owner's.
-    pub(crate) fn accept(&mut self, listener: u8, now: Instant) -> Option<usize> {
+    pub(crate) fn accept(&mut self, listener: u8) -> Option<usize> {
         let (mut longest, mut most) = (None, 0);
         for index in self.used() {
             let slot = &self.slots[index];
@@ -301,17 +306,17 @@ impl<'a> Pool<'a> {
             }
         }
         let index = longest?;
-        self.open(index, now);
+        self.open(index);
         Some(index)
     }
 
     /// A connection whose SYN-ACK waits for `admit`.
     #[cfg(feature = "deferred-accept")]
-    pub(crate) fn accept_deferred(&mut self, listener: u8, now: Instant) -> Option<usize> {
+    pub(crate) fn accept_deferred(&mut self, listener: u8) -> Option<usize> {
         let index = self.slots[self.used()].iter().position(|slot| {
             slot.phase == Phase::Handshake && slot.owner == SlotOwner::Listener(listener)
         })?;
-        self.open(index, now);
+        self.open(index);
         Some(index)
     }
 
@@ -327,10 +332,10 @@ impl<'a> Pool<'a> {
         })
     }
 
-    fn open(&mut self, index: usize, now: Instant) {
+    fn open(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         slot.phase = Phase::Open;
-        slot.touched = now;
+        slot.touched = self.now;
     }
 
     /// Frees a slot at once and without a word to the peer.
@@ -359,7 +364,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Resets the connection; the slot is free once the RST has left.
-    pub(crate) fn abort(&mut self, index: usize, now: Instant) {
+    pub(crate) fn abort(&mut self, index: usize) {
         let socket = self.socket_mut(index);
         // No reset for a connection that the peer never saw, or that both have finished with.
         let finished = socket.state() == State::TimeWait && socket.recv_queue() == 0;
@@ -374,7 +379,7 @@ impl<'a> Pool<'a> {
         }
         let slot = &mut self.slots[index];
         slot.generation = slot.generation.wrapping_add(1);
-        (slot.since, slot.unpolled) = (now, true);
+        (slot.since, slot.unpolled) = (self.now, true);
         slot.phase = Phase::Aborting;
     }
 
@@ -393,19 +398,19 @@ impl<'a> Pool<'a> {
 
     /// Closes an `Open` slot as its owner wishes: what was sent still goes out, then FIN. Data that the
     /// owner never read turns the FIN into a RST (RFC 9293 3.6, RFC 2525 2.17), as on other systems.
-    pub(crate) fn close(&mut self, index: usize, now: Instant) {
+    pub(crate) fn close(&mut self, index: usize) {
         let socket = self.socket_mut(index);
         match socket.state() {
             State::SynSent => self.recycle(index),
             // A FIN means nothing to a peer that has no connection yet, or to one just given up.
-            State::SynReceived | State::Closed => self.abort(index, now),
-            _ if socket.recv_queue() > 0 => self.abort(index, now),
+            State::SynReceived | State::Closed => self.abort(index),
+            _ if socket.recv_queue() > 0 => self.abort(index),
             _ => {
                 self.shut(index);
                 let slot = &mut self.slots[index];
                 slot.generation = slot.generation.wrapping_add(1);
                 slot.phase = Phase::Orphan;
-                (slot.since, slot.unpolled) = (now, true);
+                (slot.since, slot.unpolled) = (self.now, true);
             }
         }
     }
@@ -431,10 +436,10 @@ impl<'a> Pool<'a> {
     }
 
     /// Notes that the owner uses a slot, and so still knows the listener it came from.
-    pub(crate) fn touch(&mut self, index: usize, now: Instant) {
-        self.slots[index].touched = now;
+    pub(crate) fn touch(&mut self, index: usize) {
+        self.slots[index].touched = self.now;
         if let SlotOwner::Listener(listener) = self.slots[index].owner {
-            self.listeners[usize::from(listener)].touched = now;
+            self.listeners[usize::from(listener)].touched = self.now;
         }
     }
 

@@ -1,11 +1,9 @@
 //! What is kept of each UDP socket, and the room for it. The calls are in `stack::udp`.
 
-use core::net::{IpAddr, SocketAddr};
-
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
-use smoltcp::wire::IpAddress;
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use crate::limits::UDP_PACKETS;
 use crate::place::Place;
@@ -19,12 +17,12 @@ pub(crate) struct UdpSlot {
     pub(crate) generation: u16,
     pub(crate) open: bool,
     /// The only peer, if `connect` named one.
-    pub(crate) connected: Option<SocketAddr>,
+    pub(crate) connected: Option<IpEndpoint>,
     /// Where `send` goes: that peer, or whom `send_to` last wrote to.
-    pub(crate) last: Option<SocketAddr>,
+    pub(crate) last: Option<IpEndpoint>,
     /// Where the last datagram received was sent to, and by whom.
-    pub(crate) destination: Option<IpAddr>,
-    pub(crate) heard: Option<SocketAddr>,
+    pub(crate) destination: Option<IpAddress>,
+    pub(crate) heard: Option<IpEndpoint>,
     pub(crate) touched: Instant,
     /// Where the first datagram went that was queued while none was.
     pub(crate) first: Option<IpAddress>,

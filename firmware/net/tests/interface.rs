@@ -153,6 +153,26 @@ fn ipv6_alone() {
     }
 }
 
+/// What comes from a peer has no scope: that it was named with one is no reason to take nothing from it.
+#[cfg(feature = "ipv6")]
+#[test]
+fn a_udp_peer_that_is_named_with_a_scope_is_heard() {
+    let mut world = World::ethernet();
+    for last in [1, 2] {
+        let address = Ipv6Cidr::new(v6(0, u16::from(last)), 64);
+        world.add(&NetConfig::new(mac(last)).with_ipv6(address));
+    }
+    let server = world.stack(0).udp_bind(69).unwrap();
+    let named = core::net::SocketAddrV6::new(v6(0, 1), 69, 0, 3);
+    let client = world.stack(1).udp_connect(named.into()).unwrap();
+    world.stack(1).udp_send(&client, b"x").unwrap();
+    let (_, from) = world.wait(|world| world.stack(0).udp_receive(&server, &mut [0; 1])).unwrap();
+    world.stack(0).udp_send_to(&server, from, b"y").unwrap();
+    let (count, from) =
+        world.wait(|world| world.stack(1).udp_receive(&client, &mut [0; 1])).unwrap();
+    assert_eq!((count, from), (1, (v6(0, 1), 69).into()));
+}
+
 #[cfg(not(feature = "ipv6"))]
 #[test]
 fn without_the_feature_ipv6_is_unaddressable() {

@@ -29,17 +29,23 @@ use crate::watermark::Watermark;
 pub struct Config {
     /// The MAC address. `None`: the chip's own ([`Board::mac`]), or if it has none that of `ip`.
     pub mac: Option<EthernetAddress>,
-    /// The addresses: given ones, or with `NetConfig::with_dhcp` a server's to give.
+    /// The addresses: given ones, or with `NetConfig::with_dhcp` a server's to give, and with `NetConfig::with_slaac` those that
+    /// follow from what routers say.
     pub ip: NetConfig,
     /// Where telemetry goes, if anywhere: an address, or with the feature `dns` a name.
     pub telemetry: Option<Target>,
 }
 
-/// The examples' board; with the feature `mdns` under its name, with the stock services.
-#[cfg(feature = "mdns")]
-const NET: NetConfig = BOARD_NET.with_mdns(tapboard_firmware::service::SERVICES);
-#[cfg(not(feature = "mdns"))]
-const NET: NetConfig = BOARD_NET;
+/// The examples' board; with the feature `mdns` under its name, with the stock services, and with `slaac` at the IPv6
+/// addresses that follow from what routers say.
+const NET: NetConfig = {
+    let net = BOARD_NET;
+    #[cfg(feature = "mdns")]
+    let net = net.with_mdns(tapboard_firmware::service::SERVICES);
+    #[cfg(feature = "slaac")]
+    let net = net.with_slaac();
+    net
+};
 
 impl Config {
     /// The examples' board, at the other end of a wire from [`COLLECTOR`]. With the feature `dhcp`, under the chip's own

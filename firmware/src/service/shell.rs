@@ -355,8 +355,8 @@ impl Session {
         let line = core::mem::take(&mut self.line);
         self.answer = Some(Answer::Prompt);
         if core::mem::take(&mut self.overlong) {
-            return self
-                .say(format_args!("line ignored: longer than {SHELL_LINE} bytes; try help"));
+            let length = SHELL_LINE as u32;
+            return self.say(format_args!("line ignored: longer than {length} bytes; try help"));
         }
         match parse(&line, C::HELP) {
             Ok(None) => {}

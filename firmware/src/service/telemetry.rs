@@ -329,8 +329,11 @@ impl fmt::Display for JsonText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
             match character {
-                '"' | '\\' => write!(f, "\\{character}")?,
                 '\0'..' ' => write!(f, "\\u{:04x}", u32::from(character))?,
+                '"' | '\\' => {
+                    f.write_char('\\')?;
+                    f.write_char(character)?;
+                }
                 _ => f.write_char(character)?,
             }
         }

@@ -365,12 +365,18 @@ impl BareStack {
         self.sockets.remove(socket.handle);
     }
 
-    /// Connections that exist in any state, those among them that nobody has accepted.
+    /// Connections that exist in any state but CLOSED, those among them that nobody has accepted. smoltcp keeps one whose
+    /// reset cannot leave, for nobody has the other end's address any more, for ever.
     pub(super) fn connections(&self) -> usize {
         let listen = |&&handle: &&SocketHandle| {
             self.sockets.get::<tcp::Socket<'_>>(handle).state() != tcp::State::Listen
         };
-        self.connections.len() + self.listening.iter().filter(listen).count()
+        let open = |connection: &&Connection| {
+            let socket = self.sockets.get::<tcp::Socket<'_>>(connection.handle);
+            !connection.orphan || socket.state() != tcp::State::Closed
+        };
+        let open = self.connections.iter().filter(open).count();
+        open + self.listening.iter().filter(listen).count()
     }
 
     pub(super) fn netstat(&self, name: &str) -> String {

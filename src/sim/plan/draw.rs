@@ -13,27 +13,31 @@ use crate::sim::arena::{BOOTS, PEER_BOOTS};
 use crate::sim::check::SHELL;
 
 /// Random numbers in the shapes a plan needs.
-struct Draw(Rng);
+pub(super) struct Draw(Rng);
 
 impl Draw {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(Rng::new(seed))
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0.below(bound as u32) as usize
     }
 
-    fn between(&mut self, least: u32, most: u32) -> u32 {
+    pub(super) fn between(&mut self, least: u32, most: u32) -> u32 {
         least + self.0.below(most - least + 1)
     }
 
-    fn one_in(&mut self, n: u32) -> bool {
+    pub(super) fn one_in(&mut self, n: u32) -> bool {
         self.0.below(n) == 0
     }
 
-    fn millis(&mut self, least: u32, most: u32) -> Duration {
+    pub(super) fn millis(&mut self, least: u32, most: u32) -> Duration {
         Duration::from_millis(self.between(least, most).into())
     }
 
     /// A number of up to `bits` bits, each length being as likely as any other.
-    fn size(&mut self, bits: u32) -> u32 {
+    pub(super) fn size(&mut self, bits: u32) -> u32 {
         let bits = self.between(1, bits);
         self.between(1 << (bits - 1), (1 << bits) - 1)
     }
@@ -117,7 +121,7 @@ impl WorldPlan {
     /// The world of that seed; without `faults`, every cable and every board is well throughout.
     #[must_use]
     pub fn draw(seed: u64, faults: bool) -> Self {
-        let mut draw = Draw(Rng::new(seed));
+        let mut draw = Draw::new(seed);
         let heal = Instant::ZERO + draw.millis(15_000, 90_000);
         let boards = [1, 1, 1, 2, 2, 3][draw.below(6)];
         let boards: Vec<_> = (0..boards).map(|_| (draw.one_in(4), !draw.one_in(4))).collect();
@@ -148,6 +152,7 @@ impl WorldPlan {
                     telemetry,
                     cable: cable(),
                     entropy: number(),
+                    asks: false,
                 })
                 .collect(),
             peers: (0..peers)
@@ -156,6 +161,7 @@ impl WorldPlan {
             adversaries: (0..adversaries)
                 .map(|_| AdversaryPlan { cable: cable(), entropy: number() })
                 .collect(),
+            servers: Vec::new(),
             jobs: Vec::new(),
             events: Vec::new(),
         };

@@ -74,6 +74,8 @@ struct Raw<'t> {
     peers: Vec<&'t RawValue>,
     #[serde(borrow)]
     adversaries: Vec<&'t RawValue>,
+    #[serde(borrow, default)]
+    servers: Vec<&'t RawValue>,
     #[serde(borrow)]
     jobs: Vec<&'t RawValue>,
     #[serde(borrow)]
@@ -88,6 +90,7 @@ impl Fault {
             "boards" => raw.boards,
             "peers" => raw.peers,
             "adversaries" => raw.adversaries,
+            "servers" => raw.servers,
             "jobs" => raw.jobs,
             "events" => raw.events,
             _ => return None,
@@ -189,7 +192,8 @@ mod tests {
     #[test]
     fn a_plan_is_read_as_it_was_written() {
         for seed in 0..2000 {
-            let plan = WorldPlan::draw(seed, seed % 5 != 0);
+            let draw = [WorldPlan::draw, WorldPlan::draw_with_servers][seed as usize % 2];
+            let plan = draw(seed, seed % 5 != 0);
             let text = plan.to_text();
             assert_eq!(WorldPlan::from_text(&text).as_ref(), Ok(&plan), "seed {seed}: {text}");
         }

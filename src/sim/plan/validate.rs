@@ -10,6 +10,8 @@ use crate::sim::arena::{BOOTS, PEER_BOOTS};
 
 /// Boards at most: as many as there are addresses for.
 const BOARDS_MAX: usize = 4;
+/// Servers at most.
+const SERVERS_MAX: usize = 4;
 /// Adversaries at most.
 const ADVERSARIES_MAX: usize = 8;
 /// Bytes of a datagram: its number, and no more than a frame takes.
@@ -83,9 +85,16 @@ impl WorldPlan {
         field("boards", within("boards", self.boards.len(), 1, BOARDS_MAX))?;
         field("peers", within("peers", self.peers.len(), 1, PEER_BOOTS))?;
         field("adversaries", within("adversaries", self.adversaries.len(), 0, ADVERSARIES_MAX))?;
+        field("servers", within("servers", self.servers.len(), 0, SERVERS_MAX))?;
         let heal = (Instant::from_micros(1)..=HEAL_MAX).contains(&self.heal);
         field("heal", require(heal, || "write a time from 1 us to a day".into()))?;
         each("boards", &self.boards, board)?;
+        each("boards", &self.boards, |board| {
+            require(!board.asks || !self.servers.is_empty(), || {
+                "nobody gives it an address; have an element in `servers`, or leave `asks` out"
+                    .into()
+            })
+        })?;
         each("jobs", &self.jobs, |job| self.job(job))?;
         each("events", &self.events, |timed| self.event_at(timed))?;
         self.order()?;
@@ -133,6 +142,7 @@ impl WorldPlan {
                 exists("board", board, self.boards.len())
             }
             Event::Swap { peer } => exists("peer", peer, self.peers.len()),
+            Event::Serve { server, .. } => exists("server", server, self.servers.len()),
             Event::Attack { adversary, window } => {
                 exists("adversary", adversary, self.adversaries.len())?;
                 exists("board", window.board, self.boards.len())?;
@@ -203,7 +213,7 @@ fn board(board: &BoardPlan) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::plan::{Attack, AttackWindow};
+    use crate::sim::plan::{Attack, AttackWindow, Conduct};
 
     /// A plan with one thing changed, and what is said of it.
     fn found(change: impl FnOnce(&mut WorldPlan)) -> String {
@@ -256,6 +266,14 @@ mod tests {
             (found(|plan| timed(plan, &[corrupt(0), corrupt(1)])), "corrupt on one node alone"),
             (found(|plan| timed(plan, &[Event::Plug { node: 99 }])), "there is no node 99"),
             (found(|plan| timed(plan, &[attack(2, 5000)])), "there is no adversary 2"),
+            (
+                found(|plan| {
+                    let conduct = Conduct::HONEST;
+                    timed(plan, &[Event::Serve { server: 0, conduct }]);
+                }),
+                "there is no server 0; the plan has none",
+            ),
+            (found(|plan| plan.boards[0].asks = true), "have an element in `servers`"),
             (found(|plan| timed(plan, &[attack(0, 0)])), "write 1 ms or more"),
             (found(|plan| timed(plan, &[Event::PowerOff { board: 0 }; 7])), "have up to 6 of both"),
             (found(|plan| timed(plan, &[Event::Swap { peer: 0 }; 4])), "have up to 3"),

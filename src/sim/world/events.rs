@@ -6,7 +6,7 @@ use super::{Node, Wakeups, World};
 use crate::nic::wire::Side;
 use crate::sim::fault_history::FaultHistory;
 use crate::sim::node::net_config;
-use crate::sim::plan::Event;
+use crate::sim::plan::{Conduct, Event};
 
 impl World<'_, '_> {
     fn each_history(&mut self, note: impl Fn(&mut FaultHistory)) {
@@ -43,20 +43,32 @@ impl World<'_, '_> {
             Event::PowerOn { board } => self.power_on(board, now),
             Event::Swap { peer } => self.swap(self.boards + peer, now),
             Event::Attack { adversary, window } => {
-                let index = self.nodes.len() - 1 - adversary;
+                let index = self.nodes.len() - self.servers - 1 - adversary;
                 if let Node::Adversary(adversary) = &mut self.nodes[index] {
                     adversary.begin(window, now);
+                    self.deadlines[index] = Some(now);
+                }
+            }
+            Event::Serve { server, conduct } => {
+                let index = self.nodes.len() - self.servers + server;
+                if let Node::Server(server) = &mut self.nodes[index] {
+                    server.conduct(conduct, now);
                     self.deadlines[index] = Some(now);
                 }
             }
         }
     }
 
+    /// Notes that a board's addresses are others now.
+    pub(super) fn readdressed(&mut self, node: usize, now: Instant) {
+        self.each_history(|history| history.pulse(node, now));
+    }
+
     /// Notes the end of a node's trouble, unless its cable is out or its faults go on.
     fn settle(&mut self, node: usize, now: Instant) {
         let on = match &self.nodes[node] {
             Node::Board(board, _) => board.firmware.is_some(),
-            Node::Peer(..) | Node::Adversary(_) => true,
+            Node::Peer(..) | Node::Adversary(_) | Node::Server(_) => true,
         };
         if on && self.switch.ports[node].healthy() {
             self.trouble(node, Some(now));
@@ -78,7 +90,7 @@ impl World<'_, '_> {
                 }
             }
             Node::Peer(peer, _) => peer.stack.link_up(),
-            Node::Adversary(_) => {}
+            Node::Adversary(_) | Node::Server(_) => {}
         }
         self.deadlines[node] = Some(now);
         self.settle(node, now);
@@ -138,8 +150,13 @@ impl World<'_, '_> {
             }
             self.plug(node, now);
             self.settle(node, now);
-            if let Node::Adversary(adversary) = &mut self.nodes[node] {
-                adversary.stop();
+            match &mut self.nodes[node] {
+                Node::Adversary(adversary) => adversary.stop(),
+                Node::Server(server) => {
+                    server.conduct(Conduct::HONEST, now);
+                    self.deadlines[node] = Some(now);
+                }
+                _ => {}
             }
         }
     }

@@ -1,13 +1,14 @@
 //! What must hold in a world: at every poll of a board, and in the end.
 
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::EthernetFrame;
+use smoltcp::wire::{EthernetFrame, IpCidr};
 use tapboard_firmware::config::TCP_SLOTS;
 
 use super::{Node, Stage, World, violation};
 use crate::nic::wire::{InFlight, Side};
 use crate::output::counted;
-use crate::sim::plan::{Event, SETTLE, TimedEvent};
+use crate::sim::plan::{Event, TimedEvent};
+use crate::sim::server::{Told, made};
 
 /// How long a board that reset itself is off.
 const REBOOT: Duration = Duration::from_millis(50);
@@ -15,6 +16,10 @@ const REBOOT: Duration = Duration::from_millis(50);
 const FRESH: Duration = Duration::from_secs(4);
 /// How long closing takes at most: an orphan and its TIME-WAIT.
 const CLOSING: Duration = Duration::from_secs(60);
+/// How long a server's word takes to a board at the longest.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);
+/// Of how many polls one is followed by a look at a board's addresses though they are the same.
+const LOOK_AGAIN: u64 = 8;
 /// Polls of one board at one moment without any frame.
 const STILL: u32 = 16;
 /// Wake-ups of one board within a second of which nothing comes and for which nothing came.
@@ -131,6 +136,55 @@ impl World<'_, '_> {
         }
     }
 
+    /// A board that asks for its addresses uses what a server gave it, as long as it said, or what is good on the link alone.
+    pub(super) fn check_addresses(&mut self, index: usize, now: Instant) {
+        let Node::Board(board, _) = &mut self.nodes[index] else {
+            return;
+        };
+        let Some(firmware) = board.firmware.as_ref().filter(|_| board.asks()) else {
+            return;
+        };
+        let addresses = firmware.stack().interface().ip_addrs();
+        let mac = board.config.mac();
+        if *addresses == board.addresses[..] && !self.polls.is_multiple_of(LOOK_AGAIN) {
+            return;
+        }
+        let changed = *addresses != board.addresses[..];
+        board.addresses = addresses.to_vec();
+        let servers = self.nodes.iter().filter_map(|node| match node {
+            Node::Server(server) => Some(&server.told),
+            _ => None,
+        });
+        let told: Vec<Told> = servers.flatten().copied().collect();
+        let Node::Board(board, _) = &self.nodes[index] else {
+            return;
+        };
+        let bad = board.addresses.iter().find(|own| match own {
+            IpCidr::Ipv4(own) => {
+                let own = own.address();
+                !own.is_link_local()
+                    && !told.iter().any(|told| {
+                        matches!(*told, Told::Address(to, address, until)
+                        if (to, address) == (mac, own) && now <= until + ON_ITS_WAY)
+                    })
+            }
+            IpCidr::Ipv6(own) => {
+                let own = own.address();
+                !own.is_unicast_link_local()
+                    && !told.iter().any(|told| {
+                        matches!(*told, Told::Prefix(prefix, until)
+                        if made(prefix, mac) == own && now <= until + ON_ITS_WAY)
+                    })
+            }
+        });
+        if let Some(bad) = bad {
+            let text = format!("board {index} has {bad}, which nobody gave it, or no longer");
+            self.violation = Some(violation("address", text));
+        } else if changed {
+            self.readdressed(index, now);
+        }
+    }
+
     /// Whether the world has come to its end, or to a violation.
     pub(super) fn is_over(&mut self, now: Instant) -> bool {
         match (self.stage, self.unfinished(now)) {
@@ -138,8 +192,8 @@ impl World<'_, '_> {
                 self.close(now);
                 false
             }
-            (Stage::Running, Some(text)) if now > self.heal + SETTLE => {
-                let text = format!("{SETTLE} after the last fault: {text}");
+            (Stage::Running, Some(text)) if now > self.end => {
+                let text = format!("{} after the last fault: {text}", self.end - self.heal);
                 self.violation = Some(violation("completion", text));
                 true
             }
@@ -231,7 +285,7 @@ impl World<'_, '_> {
                         collector.shutdown(&mut peer.stack.sockets());
                     }
                 }
-                Node::Adversary(_) => {}
+                Node::Adversary(_) | Node::Server(_) => {}
             }
             *deadline = Some(now);
         }

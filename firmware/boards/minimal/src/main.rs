@@ -44,6 +44,8 @@ const NET: NetConfig = {
     let net = BOARD_NET;
     #[cfg(feature = "dhcp")]
     let net = net.with_dhcp().with_hostname("minimal");
+    #[cfg(feature = "slaac")]
+    let net = net.with_slaac();
     #[cfg(feature = "mdns")]
     let net = net.with_mdns(SERVICES);
     net

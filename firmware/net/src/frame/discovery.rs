@@ -12,6 +12,8 @@ use smoltcp::wire::{Icmpv6Packet, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr}
 #[cfg(feature = "ipv6")]
 use super::Packet;
 use super::{ETHERNET_HEADER, Link, put_link};
+#[cfg(feature = "slaac")]
+use ndisc::ROUTER_SOLICITATION;
 #[cfg(feature = "ipv6")]
 use ndisc::{ADVERTISEMENT, ICMPV6, OVERRIDE, SOLICITATION, SOLICITED, SOURCE_LINK, TARGET_LINK};
 
@@ -25,6 +27,9 @@ pub(crate) enum Kind {
     Question,
     /// It is at this MAC address.
     Answer,
+    /// Which routers are there? The target is all of them (RFC 4861 4.1).
+    #[cfg(feature = "slaac")]
+    Solicitation,
 }
 
 /// A question or an answer that was received, and found good.
@@ -118,11 +123,10 @@ impl Received {
             }
             options = rest;
         }
-        let contradicts = match kind {
-            Kind::Question => {
-                source.is_unspecified() && (told || *destination != solicited_node(target))
-            }
-            Kind::Answer => destination.is_multicast() && flags & SOLICITED != 0,
+        let contradicts = if kind == Kind::Question {
+            source.is_unspecified() && (told || *destination != solicited_node(target))
+        } else {
+            destination.is_multicast() && flags & SOLICITED != 0
         };
         if contradicts {
             return None;
@@ -147,6 +151,9 @@ impl Message {
             // Without the option: nobody may learn from a probe (RFC 4861 4.3).
             #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) if self.owner.is_unspecified() => MESSAGE_SIZE - 8,
+            // It is about nobody.
+            #[cfg(feature = "slaac")]
+            IpAddress::Ipv6(_) if self.kind == Kind::Solicitation => MESSAGE_SIZE - 16,
             // smoltcp's own features may be wider than ours when a workspace unifies them.
             #[allow(unreachable_patterns)]
             _ => MESSAGE_SIZE,
@@ -171,10 +178,8 @@ impl Message {
 
     fn emit_arp(&self, frame: &mut [u8], owner: Ipv4Address, target: Ipv4Address) {
         let (operation, to, target_mac) = match self.kind {
-            Kind::Question => {
-                (ArpOperation::Request, EthernetAddress::BROADCAST, EthernetAddress([0; 6]))
-            }
             Kind::Answer => (ArpOperation::Reply, self.to, self.to),
+            _ => (ArpOperation::Request, EthernetAddress::BROADCAST, EthernetAddress([0; 6])),
         };
         let link = Link { source: self.mac, destination: to };
         put_link(frame, link, EthernetProtocol::Arp);
@@ -197,6 +202,8 @@ impl Message {
                 (ADVERTISEMENT, TARGET_LINK, owner, OVERRIDE, &ALL_NODES)
             }
             Kind::Answer => (ADVERTISEMENT, TARGET_LINK, owner, OVERRIDE | SOLICITED, target),
+            #[cfg(feature = "slaac")]
+            Kind::Solicitation => (ROUTER_SOLICITATION, SOURCE_LINK, target, 0, target),
         };
         let octets = destination.octets();
         let to = if destination.is_multicast() {
@@ -217,8 +224,12 @@ impl Message {
         let icmp = packet.payload_mut();
         icmp.fill(0);
         (icmp[0], icmp[4]) = (name, flags);
-        icmp[8..24].copy_from_slice(&about.octets());
-        if let [kind, len, address @ ..] = &mut icmp[24..] {
+        let mut begin = 8;
+        if name >= SOLICITATION {
+            begin = 24;
+            icmp[8..begin].copy_from_slice(&about.octets());
+        }
+        if let [kind, len, address @ ..] = &mut icmp[begin..] {
             (*kind, *len) = (option, 1);
             address.copy_from_slice(&self.mac.0);
         }
@@ -231,6 +242,8 @@ impl Message {
 #[cfg(feature = "ipv6")]
 mod ndisc {
     pub(super) const ICMPV6: u8 = 58;
+    #[cfg(feature = "slaac")]
+    pub(super) const ROUTER_SOLICITATION: u8 = 133;
     pub(super) const SOLICITATION: u8 = 135;
     pub(super) const ADVERTISEMENT: u8 = 136;
     pub(super) const SOURCE_LINK: u8 = 1;
@@ -240,6 +253,8 @@ mod ndisc {
 }
 
 /// RFC 4291 2.7.1.
+#[cfg(feature = "slaac")]
+pub(crate) const ALL_ROUTERS: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 #[cfg(feature = "ipv6")]
 const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 

@@ -5,12 +5,17 @@ use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
 use crate::frame::discovery::Received;
+#[cfg(feature = "slaac")]
+use crate::frame::router::{self, Advertisement};
 
 /// What a frame carries.
 #[derive(Debug)]
 pub(crate) enum Content<'f> {
     /// A question for a MAC address, or the answer to one.
     Discovery(Received),
+    /// What a router says of the link.
+    #[cfg(feature = "slaac")]
+    Advertisement(Advertisement<'f>),
     /// ARP or neighbour discovery that is neither of those, or not a good one.
     OtherDiscovery,
     /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
@@ -55,6 +60,12 @@ impl<'f> Packet<'f> {
     pub(crate) fn is_sound(&self, verify: bool) -> bool {
         let has_checksum = matches!(self.source, IpAddress::Ipv4(_));
         !(verify && has_checksum) || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
+    }
+
+    /// A router's advertisement, whether well-formed or not.
+    #[cfg(feature = "slaac")]
+    pub(super) fn is_advertisement(&self) -> bool {
+        self.protocol == IpProtocol::Icmpv6 && self.payload.first() == Some(&router::ADVERTISEMENT)
     }
 
     /// Neighbour discovery, whether well-formed or not.

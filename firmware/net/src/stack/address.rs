@@ -6,6 +6,8 @@ use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
 use super::Error;
 
+// Not inlined where it is long.
+#[cfg_attr(feature = "ipv6", inline(never))]
 pub(super) fn to_socket_addr(endpoint: IpEndpoint) -> SocketAddr {
     SocketAddr::new(to_ip_addr(endpoint.addr), endpoint.port)
 }

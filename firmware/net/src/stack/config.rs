@@ -16,6 +16,8 @@ use crate::limits::DNS_SERVERS;
 use crate::limits::Limits;
 #[cfg(feature = "mdns")]
 use crate::limits::MDNS_SERVICES;
+#[cfg(feature = "slaac")]
+use crate::limits::SLAAC_PREFIXES;
 #[cfg(feature = "mdns")]
 use crate::mdns::Service;
 
@@ -49,6 +51,11 @@ pub struct NetConfig {
     dns_len: u8,
     #[cfg(feature = "sntp")]
     time_server: Option<IpAddr>,
+    /// The two of IPv6 are SLAAC's to set.
+    #[cfg(feature = "slaac")]
+    slaac: bool,
+    #[cfg(feature = "slaac")]
+    stable_secret: Option<u64>,
     #[cfg(feature = "ipv6")]
     pub(super) ipv6: Option<Ipv6Cidr>,
     #[cfg(feature = "ipv6")]
@@ -77,6 +84,10 @@ impl NetConfig {
             dns_len: 0,
             #[cfg(feature = "sntp")]
             time_server: None,
+            #[cfg(feature = "slaac")]
+            slaac: false,
+            #[cfg(feature = "slaac")]
+            stable_secret: None,
             #[cfg(feature = "ipv6")]
             ipv6: None,
             #[cfg(feature = "ipv6")]
@@ -197,14 +208,54 @@ impl NetConfig {
     #[cfg(feature = "ipv6")]
     #[must_use]
     pub const fn with_ipv6(self, address: Ipv6Cidr) -> Self {
-        Self { ipv6: Some(address), ..self }
+        let this = Self { ipv6: Some(address), ..self };
+        #[cfg(feature = "slaac")]
+        let this = Self { slaac: false, ..this };
+        this
     }
 
     /// Without an IPv6 address.
     #[cfg(feature = "ipv6")]
     #[must_use]
     pub const fn without_ipv6(self) -> Self {
-        Self { ipv6: None, ipv6_gateway: None, ..self }
+        let this = Self { ipv6: None, ipv6_gateway: None, ..self };
+        #[cfg(feature = "slaac")]
+        let this = Self { slaac: false, ..this };
+        this
+    }
+
+    /// With a link-local IPv6 address, the addresses that follow from what routers say (RFC 4862), and the router that is
+    /// there (RFC 4861 6.3); see [`crate::slaac`]. On a device without MAC addresses there are none.
+    ///
+    /// # Panics
+    /// If smoltcp has not places for three addresses: its features `iface-max-addr-count-*`, 2 by default.
+    #[cfg(feature = "slaac")]
+    #[must_use]
+    pub const fn with_slaac(self) -> Self {
+        assert!(
+            smoltcp::config::IFACE_MAX_ADDR_COUNT >= SLAAC_PREFIXES + 2,
+            "more addresses than places: enable smoltcp's iface-max-addr-count-4"
+        );
+        Self { ipv6: None, ipv6_gateway: None, slaac: true, ..self }
+    }
+
+    /// With addresses of SLAAC that do not have the MAC address in them, are others in each network, and the same again after
+    /// each boot with the same secret (RFC 7217). It is the one that [`NetStack::new`] is given;
+    /// [`NetStack::reconfigure`] does not change it. Without one, the MAC address is in them (RFC 4291 appendix A).
+    #[cfg(feature = "slaac")]
+    #[must_use]
+    pub const fn with_stable_secret(self, secret: u64) -> Self {
+        Self { stable_secret: Some(secret), ..self }
+    }
+
+    /// With what SLAAC says is ours for now.
+    #[cfg(feature = "slaac")]
+    pub(super) const fn with_autoconf(
+        self,
+        ipv6: Option<Ipv6Cidr>,
+        ipv6_gateway: Option<Ipv6Address>,
+    ) -> Self {
+        Self { ipv6, ipv6_gateway, ..self }
     }
 
     /// With this next hop for IPv6 addresses outside the own prefixes: a link-local address, or one inside them.
@@ -231,6 +282,19 @@ impl NetConfig {
     #[must_use]
     pub const fn dhcp(&self) -> bool {
         self.dhcp
+    }
+
+    /// Whether the IPv6 addresses are SLAAC's to set.
+    #[cfg(feature = "slaac")]
+    #[must_use]
+    pub const fn slaac(&self) -> bool {
+        self.slaac
+    }
+
+    /// The secret that they are made with.
+    #[cfg(feature = "slaac")]
+    pub(super) const fn stable_secret(&self) -> Option<u64> {
+        self.stable_secret
     }
 
     /// The servers for names that were given.

@@ -77,7 +77,7 @@ impl NetStack<'_> {
         mac: Option<EthernetAddress>,
     ) {
         let &Outgoing { from, to, hop_limit, payload } = datagram;
-        let Some(source) = self.interface.get_source_address(&to.addr) else { return };
+        let Some(source) = self.source_for(&to.addr) else { return };
         let link = self.mac().zip(mac);
         let link = link.map(|(own, mac)| Link { source: own, destination: mac });
         let ip = IpRepr::new(source, to.addr, IpProtocol::Udp, 8 + payload.len(), hop_limit);

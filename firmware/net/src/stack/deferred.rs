@@ -23,7 +23,7 @@ impl NetStack<'_> {
         socket: &TcpSocket,
     ) -> nb::Result<(TcpSocket, SocketAddr), Error> {
         let listener = self.listener(socket)?;
-        let Some(index) = self.pool.accept_deferred(listener, self.now) else {
+        let Some(index) = self.pool.accept_deferred(listener) else {
             return Err(nb::Error::WouldBlock);
         };
         let opened = self.opened(index);

@@ -169,6 +169,8 @@ impl NetStack<'_> {
             return true;
         }
         self.pool.shut_waiting(index);
+        #[cfg(feature = "slaac")]
+        self.narrow_to_link(index);
         let queue = self.pool.socket(index).send_queue();
         let user_timeout = self.pool.limits.user_timeout;
         let tcb = &mut self.pool.slots[index].tcb;

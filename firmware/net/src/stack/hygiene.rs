@@ -1,8 +1,6 @@
 //! What an IP packet must be like before anybody looks at what it carries (RFC 1122 3.2, RFC 8200). What is not goes no
 //! further, and is counted.
 
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::Ipv6Address;
 use smoltcp::wire::{IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv4Packet};
 
 use super::NetStack;
@@ -84,7 +82,8 @@ fn is_nobody(address: &IpAddress) -> bool {
         IpAddress::Ipv4(address) => matches!(Ipv4Address::octets(address)[0], 0 | 127 | 224..),
         #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(address) => {
-            let mapped = Ipv6Address::to_ipv4_mapped(address).is_some();
+            // Of IPv4, which has frames of its own.
+            let mapped = address.to_bits() >> 32 == 0xffff;
             address.is_multicast() || address.is_loopback() || mapped
         }
         #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]

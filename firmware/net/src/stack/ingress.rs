@@ -92,16 +92,25 @@ impl NetStack<'_> {
             {
                 self.discover(&received, link.source, transmit.token);
             }
-            (Content::Discovery(_) | Content::OtherDiscovery, _) => {
-                let dropped = &mut self.counters.discovery_dropped;
-                *dropped = dropped.wrapping_add(1);
+            #[cfg(feature = "slaac")]
+            (Content::Advertisement(advertisement), Some(_))
+                if before.is_none_or(Before::may_be_discovery) =>
+            {
+                self.take_advertisement(&advertisement);
             }
+            #[cfg(feature = "slaac")]
+            (Content::Advertisement(_), _) => self.drop_discovery(),
+            (Content::Discovery(_) | Content::OtherDiscovery, _) => self.drop_discovery(),
             (Content::Fragment, _) => {
                 let dropped = &mut self.counters.fragments_dropped;
                 *dropped = dropped.wrapping_add(1);
             }
             (Content::Other, _) => self.pass(Recipient::Others, bytes, transmit),
         }
+    }
+
+    pub(super) fn drop_discovery(&mut self) {
+        self.counters.discovery_dropped = self.counters.discovery_dropped.wrapping_add(1);
     }
 
     fn drop_not_ours(&mut self) {
@@ -222,13 +231,13 @@ impl NetStack<'_> {
             self.backlog.take_back(&ends, segment.seq);
             self.pool.find(&ends)
         } else if segment.is_request() {
-            match self.pool.request(&ends, segment.seq, self.now, &mut self.counters) {
+            match self.pool.request(&ends, segment.seq, &mut self.counters) {
                 // Two ends that open towards each other at once (RFC 9293 3.5).
                 Request::Pass => self.pool.find(&ends),
                 Request::Armed(index, last) => {
                     self.backlog.forget(&ends);
                     self.deliver_request(index, last, bytes, link, segment, transmit);
-                    self.pool.progress(self.now, &mut self.counters);
+                    self.pool.progress(&mut self.counters);
                     return;
                 }
                 Request::Drop => {
@@ -252,7 +261,7 @@ impl NetStack<'_> {
             self.reset_without_ack(segment, transmit);
         }
         if self.pool.shaking() {
-            self.pool.progress(self.now, &mut self.counters);
+            self.pool.progress(&mut self.counters);
         }
     }
 

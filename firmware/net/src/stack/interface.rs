@@ -1,10 +1,10 @@
 //! Who a stack is on the network: its interface, its addresses and the way to others.
 
-#[cfg(any(feature = "multicast", feature = "dhcp", feature = "dns"))]
+#[cfg(any(feature = "multicast", feature = "dhcp", feature = "dns", feature = "slaac"))]
 use core::net::IpAddr;
 use core::net::SocketAddr;
 
-use smoltcp::iface::{Config, Interface};
+use smoltcp::iface::{Config, Interface, Route};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
@@ -28,7 +28,7 @@ impl NetConfig {
         seed: u64,
     ) -> Interface {
         let mut interface = self.bare_interface(capabilities, now, seed);
-        self.apply(&mut interface, capabilities.medium);
+        self.apply(&mut interface, capabilities.medium, &[]);
         interface
     }
 
@@ -69,8 +69,8 @@ impl NetConfig {
         interface
     }
 
-    /// Gives `interface` these addresses and routes, and no others.
-    fn apply(&self, interface: &mut Interface, medium: Medium) {
+    /// Gives `interface` these addresses and routes, and no others; with SLAAC, of IPv6 the addresses `own`.
+    fn apply(&self, interface: &mut Interface, medium: Medium, own: &[IpCidr]) {
         #[cfg(feature = "ipv6")]
         let ethernet = medium == Medium::Ethernet;
         #[cfg(not(feature = "ipv6"))]
@@ -87,6 +87,13 @@ impl NetConfig {
             if let Some(ipv4) = self.ipv4 {
                 add(IpCidr::Ipv4(ipv4));
             }
+            #[cfg(feature = "slaac")]
+            if self.slaac() {
+                own.iter().copied().for_each(&mut add);
+                return;
+            }
+            #[cfg(not(feature = "slaac"))]
+            let _ = own;
             #[cfg(feature = "ipv6")]
             if let Some(ipv6) = self.ipv6 {
                 add(IpCidr::Ipv6(ipv6));
@@ -95,19 +102,22 @@ impl NetConfig {
                 }
             }
         });
-        let routes = interface.routes_mut();
-        routes.remove_default_ipv4_route();
-        if let Some((ipv4, gateway)) = self.ipv4.zip(self.ipv4_gateway) {
-            // The first of them has its place.
-            let _ = routes.add_default_ipv4_route(default_route(ipv4, gateway));
-        }
-        #[cfg(feature = "ipv6")]
-        {
-            routes.remove_default_ipv6_route();
-            if let Some(gateway) = self.ipv6_gateway {
-                let _ = routes.add_default_ipv6_route(gateway);
+        self.apply_routes(interface);
+    }
+
+    /// Gives `interface` these routes, and no others.
+    pub(super) fn apply_routes(&self, interface: &mut Interface) {
+        interface.routes_mut().update(|routes| {
+            routes.clear();
+            // Both have their place.
+            if let Some((ipv4, gateway)) = self.ipv4.zip(self.ipv4_gateway) {
+                let _ = routes.push(Route::new_ipv4_gateway(default_route(ipv4, gateway)));
             }
-        }
+            #[cfg(feature = "ipv6")]
+            if let Some(gateway) = self.ipv6_gateway {
+                let _ = routes.push(Route::new_ipv6_gateway(gateway));
+            }
+        });
     }
 }
 
@@ -193,6 +203,8 @@ impl NetStack<'_> {
     pub fn reconfigure(&mut self, config: &NetConfig) {
         #[cfg(feature = "dhcp")]
         let config = &self.adopt(config);
+        #[cfg(feature = "slaac")]
+        let config = &self.adopt_slaac(config);
         self.take_addresses(config);
     }
 
@@ -201,7 +213,20 @@ impl NetStack<'_> {
     pub(super) fn take_addresses(&mut self, config: &NetConfig) {
         let NetConfig { mac, limits, .. } = self.config;
         self.config = config.with_mac(mac).with_limits(limits);
-        self.config.apply(&mut self.interface, self.capabilities.medium);
+        self.use_addresses();
+        self.announce();
+        #[cfg(feature = "sntp")]
+        self.restart_clock();
+    }
+
+    /// Gives smoltcp the addresses and gateways that there are now, without a word to the neighbours.
+    #[inline(never)]
+    pub(super) fn use_addresses(&mut self) {
+        #[cfg(feature = "slaac")]
+        let own = &self.autoconfigured();
+        #[cfg(not(feature = "slaac"))]
+        let own = &[];
+        self.config.apply(&mut self.interface, self.capabilities.medium, own);
         for index in self.pool.used() {
             let local = self.pool.socket(index).local_endpoint();
             if local.is_some_and(|local| !self.is_own(&local.addr)) {
@@ -209,16 +234,14 @@ impl NetStack<'_> {
             }
         }
         self.neighbors.clear();
-        self.announce();
         #[cfg(feature = "mdns")]
         self.restart_mdns();
-        #[cfg(feature = "sntp")]
-        self.restart_clock();
         self.dirty = true;
     }
 
-    /// The servers for names: those of the configuration, or else those that came with the lease.
-    #[cfg(any(feature = "dhcp", feature = "dns"))]
+    /// The servers for names: those of the configuration, or else those that came with the lease and those that routers
+    /// told of.
+    #[cfg(any(feature = "dhcp", feature = "dns", feature = "slaac"))]
     pub fn dns_servers(&self) -> impl Iterator<Item = IpAddr> {
         #[cfg(feature = "dns")]
         let given = self.config.dns_servers();
@@ -228,7 +251,12 @@ impl NetStack<'_> {
         let leased = self.lease().filter(|_| given.is_empty()).map_or(&[][..], |lease| &lease.dns);
         #[cfg(not(feature = "dhcp"))]
         let leased: &[Ipv4Address] = &[];
-        given.iter().copied().chain(leased.iter().map(|&server| IpAddr::V4(server)))
+        let all = given.iter().copied().chain(leased.iter().map(|&server| IpAddr::V4(server)));
+        #[cfg(feature = "slaac")]
+        let told = self.slaac.name_servers().filter(|_| given.is_empty()).map(IpAddr::V6);
+        #[cfg(feature = "slaac")]
+        let all = all.chain(told);
+        all
     }
 
     /// smoltcp's interface, for what is not in front of it here. Addresses and routes are set by
@@ -278,6 +306,18 @@ impl NetStack<'_> {
         self.interface.ip_addrs().iter().any(|cidr| same(&cidr.address(), address))
     }
 
+    /// The address that a packet to `to` is sent from (RFC 6724 5).
+    pub(super) fn source_for(&self, to: &IpAddress) -> Option<IpAddress> {
+        // smoltcp prefers an address that is not for new connections, and has that of loopback if there is none.
+        #[cfg(feature = "slaac")]
+        if self.config.slaac()
+            && let IpAddress::Ipv6(to) = to
+        {
+            return self.autoconfigured_source(to);
+        }
+        self.interface.get_source_address(to)
+    }
+
     /// Our address on the same link as `address`.
     #[cfg_attr(feature = "ipv6", inline(never))]
     pub(super) fn own_beside(&self, address: &IpAddress) -> Option<IpAddress> {
@@ -315,15 +355,22 @@ impl NetStack<'_> {
         self.next_hop(address).is_some_and(|hop| same(&hop, address))
     }
 
-    /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
+    /// Where `address` is, if something can be sent there.
     pub(super) fn destination(&self, address: SocketAddr) -> Result<IpEndpoint, Error> {
         let endpoint = to_endpoint(address)?;
+        self.check_reachable(&endpoint.addr)?;
+        Ok(endpoint)
+    }
+
+    /// Checks that something can be sent to `address`: smoltcp would keep it for ever otherwise.
+    #[inline(never)]
+    pub(super) fn check_reachable(&self, address: &IpAddress) -> Result<(), Error> {
         let mut own = self.interface.ip_addrs().iter();
-        if let Some(IpCidr::Ipv4(cidr)) = own.find(|cidr| cidr.contains_addr(&endpoint.addr))
-            && cidr.broadcast().map(IpAddress::Ipv4) == Some(endpoint.addr)
+        if let Some(IpCidr::Ipv4(cidr)) = own.find(|cidr| cidr.contains_addr(address))
+            && cidr.broadcast().map(IpAddress::Ipv4) == Some(*address)
         {
             return Err(Error::Unaddressable);
         }
-        self.next_hop(&endpoint.addr).map(|_| endpoint).ok_or(Error::Unaddressable)
+        self.next_hop(address).map(|_| ()).ok_or(Error::Unaddressable)
     }
 }

@@ -30,22 +30,29 @@ pub(super) const fn state_name(state: State) -> &'static str {
 
 impl Introspect for NetStack<'_> {
     fn row(&self, index: usize) -> Option<Row> {
-        let listeners = self.pool.listeners.iter().filter(|listener| listener.port != 0);
-        let listeners = listeners.map(|listener| Row {
-            protocol: Protocol::Tcp,
-            receive_queue: 0,
-            send_queue: 0,
-            local_address: None,
-            local_port: listener.port,
-            remote: None,
-            state: if listener.listening { "LISTEN" } else { "BOUND" },
-        });
-        let slots =
-            self.pool.slots.iter().enumerate().filter(|(_, slot)| slot.phase != Phase::Free);
-        let connections = slots.map(|(index, _)| {
+        let mut before = index;
+        // Not a chain of iterators: that is several times as long.
+        let mut is_it = || {
+            before = before.wrapping_sub(1);
+            before == usize::MAX
+        };
+        let mut listeners = self.pool.listeners.iter();
+        if let Some(listener) = listeners.find(|listener| listener.port != 0 && is_it()) {
+            return Some(Row {
+                protocol: Protocol::Tcp,
+                receive_queue: 0,
+                send_queue: 0,
+                local_address: None,
+                local_port: listener.port,
+                remote: None,
+                state: if listener.listening { "LISTEN" } else { "BOUND" },
+            });
+        }
+        let is_used = |index: &usize| self.pool.slots[*index].phase != Phase::Free;
+        if let Some(index) = self.pool.used().find(|index| is_used(index) && is_it()) {
             let socket = self.pool.socket(index);
             let local = socket.local_endpoint();
-            Row {
+            return Some(Row {
                 protocol: Protocol::Tcp,
                 receive_queue: socket.recv_queue(),
                 send_queue: socket.send_queue(),
@@ -53,9 +60,9 @@ impl Introspect for NetStack<'_> {
                 local_port: local.map_or(0, |local| local.port),
                 remote: socket.remote_endpoint().map(to_socket_addr),
                 state: state_name(socket.state()),
-            }
-        });
-        listeners.chain(connections).chain(self.udp_rows()).nth(index)
+            });
+        }
+        (0..self.udp_used).filter_map(|index| self.udp_row(index)).find(|_| is_it())
     }
 
     fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
@@ -81,8 +88,19 @@ impl Introspect for NetStack<'_> {
             #[cfg(not(feature = "dhcp"))]
             let ipv4 = Some(Origin::Static);
             let origin = ipv4.filter(|_| address.is_ipv4());
-            let origin = origin.unwrap_or_else(|| ipv6_origin(&address));
+            let given = Origin::Static;
+            #[cfg(feature = "slaac")]
+            let given = if self.config.slaac() { Origin::Slaac } else { given };
+            let origin = origin.unwrap_or_else(|| ipv6_origin(&address, given));
             tell(Fact::Address(address, cidr.prefix_len(), origin));
+            #[cfg(feature = "slaac")]
+            if let Some(fact) = self.lifetime_fact(cidr) {
+                tell(fact);
+            }
+        }
+        #[cfg(feature = "slaac")]
+        for address in self.slaac.duplicates() {
+            tell(Fact::Duplicate(address.into()));
         }
         if let Some(gateway) = self.config.ipv4_gateway() {
             tell(Fact::Gateway(gateway.into()));
@@ -99,7 +117,7 @@ impl Introspect for NetStack<'_> {
         if let Some(label) = self.mdns_label() {
             tell(Fact::Name(label));
         }
-        #[cfg(any(feature = "dhcp", feature = "dns"))]
+        #[cfg(any(feature = "dhcp", feature = "dns", feature = "slaac"))]
         for server in self.dns_servers() {
             tell(Fact::Dns(server));
         }
@@ -116,10 +134,10 @@ impl Introspect for NetStack<'_> {
     }
 }
 
-/// Where an IPv6 address is from: the link-local one comes with the MAC address.
-fn ipv6_origin(address: &IpAddr) -> Origin {
+/// Where an IPv6 address is from: the link-local one comes with the MAC address; others are `given`.
+fn ipv6_origin(address: &IpAddr, given: Origin) -> Origin {
     match address {
         IpAddr::V6(address) if address.is_unicast_link_local() => Origin::LinkLocal,
-        _ => Origin::Static,
+        _ => given,
     }
 }

@@ -45,7 +45,7 @@ impl NetStack<'_> {
         port: u16,
         remote: IpEndpoint,
     ) -> Option<FourTuple> {
-        let addr = self.interface.get_source_address(&remote.addr)?;
+        let addr = self.source_for(&remote.addr)?;
         let ends = FourTuple { local: IpEndpoint::new(addr, port), remote };
         let isn = self.secret.isn(&ends, self.now, None);
         let mut other = self.secret.in_use.then(|| self.interface_with(isn, addr));

@@ -64,12 +64,17 @@ impl NetStack<'_> {
             }
             if let Some(report) = self.report(index) {
                 let Some(token) = device.transmit(self.now) else { return true };
-                token.consume(report.len(), |buffer| report.emit(buffer));
-                self.counters.count_frame(report.len());
+                self.send_report(token, &report);
             }
             self.membership.due = Some((self.now, index + 1));
         }
         false
+    }
+
+    #[inline(never)]
+    pub(super) fn send_report(&mut self, token: impl TxToken, report: &Report) {
+        token.consume(report.len(), |buffer| report.emit(buffer));
+        self.counters.count_frame(report.len());
     }
 
     /// What is to be said of one address, if its group has not been reported with one before it; behind them, of multicast
@@ -107,6 +112,12 @@ impl NetStack<'_> {
             let due = Some((self.now, self.interface.ip_addrs().len()));
             self.membership = Membership { due, old: false, only: None };
         }
+    }
+
+    /// Reports the groups of all our addresses: some of them are new.
+    #[cfg(feature = "slaac")]
+    pub(super) fn report_all(&mut self) {
+        self.membership = Membership { due: Some((self.now, 0)), old: false, only: None };
     }
 
     /// Makes `next` no later than when a report is due.

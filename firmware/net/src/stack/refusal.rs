@@ -95,7 +95,7 @@ impl NetStack<'_> {
         transmit: MeteredToken<'_, '_, T>,
     ) {
         let own = Some(packet.destination).filter(|&destination| self.is_own(&destination));
-        let own = own.or_else(|| self.interface.get_source_address(&packet.source));
+        let own = own.or_else(|| self.source_for(&packet.source));
         let Some(own) = own.filter(|_| allowed && self.errors.take(self.now)) else {
             self.counters.errors_unsent = self.counters.errors_unsent.wrapping_add(1);
             return;

@@ -67,6 +67,14 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Notes a conflict that is certain at once.
+    #[cfg(feature = "slaac")]
+    pub(super) const fn report(&mut self, conflict: Conflict, now: Instant) {
+        self.reported = Some((now, conflict));
+    }
+}
+
 impl NetStack<'_> {
     /// The conflict over one of our addresses that was noticed last (RFC 5227 2.4), and when.
     #[must_use]
@@ -146,6 +154,8 @@ impl NetStack<'_> {
         let Some(own) = self.mac() else { return };
         #[cfg(feature = "dhcp")]
         self.hear_of_candidate(received);
+        #[cfg(feature = "slaac")]
+        self.hear_of_tentative(received);
         let asked = kind == Kind::Question && self.is_own(target);
         if self.is_own(owner) && mac != own {
             self.conflicts(&Conflict { address: Some(*owner), mac });
@@ -218,10 +228,14 @@ impl NetStack<'_> {
         if news {
             self.give_way(conflict);
         }
+        #[cfg(feature = "slaac")]
+        if news {
+            self.give_way_slaac(conflict);
+        }
     }
 
     /// Notes that a frame to everybody leaves: what comes back of it is no conflict.
-    #[cfg(any(feature = "dhcp", feature = "_datagram"))]
+    #[cfg(any(feature = "dhcp", feature = "slaac", feature = "_datagram"))]
     pub(super) fn spoke(&mut self) {
         self.identity.spoken = Some(self.now);
     }
@@ -292,6 +306,10 @@ impl NetStack<'_> {
         if self.dhcp_egress(device) {
             return true;
         }
+        #[cfg(feature = "slaac")]
+        if self.slaac_egress(device) {
+            return true;
+        }
         while let Some((_, index)) = self.identity.announce.filter(|(at, _)| *at <= self.now) {
             let Some(message) = self.announcement(mac, index) else {
                 self.identity.announce = None;
@@ -357,6 +375,8 @@ impl NetStack<'_> {
         }
         #[cfg(feature = "dhcp")]
         self.dhcp_at(next);
+        #[cfg(feature = "slaac")]
+        self.slaac_at(next);
         self.neighbors.ask_at(next);
         #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
         self.report_at(next);

@@ -47,7 +47,7 @@ impl NetStack<'_> {
         if slot.phase != Phase::Open || slot.generation != generation {
             return Err(Error::ConnectionAborted);
         }
-        self.pool.touch(index, self.now);
+        self.pool.touch(index);
         Ok(index)
     }
 
@@ -120,7 +120,7 @@ impl NetStack<'_> {
     pub fn abort(&mut self, socket: TcpSocket) {
         self.dirty = true;
         if let Ok(index) = self.stream(&socket) {
-            self.pool.abort(index, self.now);
+            self.pool.abort(index);
         } else {
             self.tcp_close(socket);
         }
@@ -268,7 +268,7 @@ impl NetStack<'_> {
         if !self.pool.listeners[usize::from(listener)].listening {
             return Err(Error::InvalidState.into());
         }
-        let index = self.pool.accept(listener, self.now).ok_or(nb::Error::WouldBlock)?;
+        let index = self.pool.accept(listener).ok_or(nb::Error::WouldBlock)?;
         let Some(remote) = self.pool.socket(index).remote_endpoint() else {
             return Err(self.ended(index).unwrap_or(Error::InvalidState).into());
         };
@@ -283,8 +283,7 @@ impl NetStack<'_> {
     pub fn tcp_connect(&mut self, remote: SocketAddr) -> Result<TcpSocket, Error> {
         let remote = self.destination(remote)?;
         let port = self.ephemeral_port();
-        let index =
-            self.pool.take_client(self.now, &mut self.counters).ok_or(Error::NoBufferSpace)?;
+        let index = self.pool.take_client(&mut self.counters).ok_or(Error::NoBufferSpace)?;
         let Some(ends) = self.connect(index, port, remote) else {
             self.pool.recycle(index);
             return Err(Error::Unaddressable);
@@ -395,9 +394,9 @@ impl NetStack<'_> {
     pub fn tcp_close(&mut self, socket: TcpSocket) {
         self.dirty = true;
         if let Ok(index) = self.stream(&socket) {
-            self.pool.close(index, self.now);
+            self.pool.close(index);
         } else if let Ok(index) = self.listener(&socket) {
-            self.pool.unregister(index, self.now);
+            self.pool.unregister(index);
         }
         // What the stack itself ended before is closed already.
     }
@@ -428,7 +427,7 @@ impl NetStack<'_> {
         if self.pool.listeners.iter().any(|listener| listener.port == port) {
             return Err(Error::AddressInUse);
         }
-        let index = self.pool.register(port, self.now).ok_or(Error::NoBufferSpace)?;
+        let index = self.pool.register(port).ok_or(Error::NoBufferSpace)?;
         let generation = self.pool.listeners[usize::from(index)].generation;
         socket.0 = Kind::Listener { index, generation };
         Ok(())

@@ -12,9 +12,9 @@ use embedded_nal::nb;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
-use smoltcp::wire::IpAddress;
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
-use super::address::{to_address, to_ip_addr, to_socket_addr};
+use super::address::{to_endpoint, to_ip_addr, to_socket_addr};
 use super::{Error, NetStack};
 use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
 use crate::netstat::{Protocol, Row};
@@ -174,44 +174,56 @@ impl<'a> NetStack<'a> {
         slot.first.filter(|_| slot.open && waits())
     }
 
-    pub(super) fn udp_rows(&self) -> impl Iterator<Item = Row> + '_ {
-        let open = (0..self.udp_used).filter(|&index| self.udp[index].open);
-        open.map(|index| {
-            let socket = self.others.get::<udp::Socket<'_>>(self.udp_handle(index));
-            Row {
-                protocol: Protocol::Udp,
-                receive_queue: socket.recv_queue(),
-                send_queue: socket.send_queue(),
-                local_address: None,
-                local_port: socket.endpoint().port,
-                remote: self.udp[index].connected,
-                state: "",
-            }
+    /// A socket as `netstat` shows it, if it is open.
+    pub(super) fn udp_row(&self, index: usize) -> Option<Row> {
+        let slot = &self.udp[index];
+        let socket = self.others.get::<udp::Socket<'_>>(self.udp_handle(index));
+        slot.open.then(|| Row {
+            protocol: Protocol::Udp,
+            receive_queue: socket.recv_queue(),
+            send_queue: socket.send_queue(),
+            local_address: None,
+            local_port: socket.endpoint().port,
+            remote: slot.connected.map(to_socket_addr),
+            state: "",
         })
     }
 
     /// Own address that the datagram last received was sent to; `None` before the first.
     pub fn udp_destination(&mut self, socket: &UdpSocket) -> Result<Option<IpAddr>, Error> {
         let index = self.udp_index(socket)?;
-        Ok(self.udp[index].destination)
+        Ok(self.udp[index].destination.map(to_ip_addr))
     }
 
     fn udp_queue(
         &mut self,
         index: usize,
-        remote: SocketAddr,
+        remote: IpEndpoint,
         buffer: &[u8],
     ) -> nb::Result<(), Error> {
-        let endpoint = self.destination(remote)?;
-        let headers = if remote.is_ipv4() { 14 + 20 + 8 } else { 14 + 40 + 8 };
+        self.check_reachable(&remote.addr)?;
+        let headers = match remote.addr {
+            IpAddress::Ipv4(_) => 14 + 20 + 8,
+            #[allow(
+                unreachable_patterns,
+                clippy::match_wildcard_for_single_variants,
+                reason = "without IPv6 there is no other kind"
+            )]
+            _ => 14 + 40 + 8,
+        };
+        #[cfg(feature = "slaac")]
+        let longest = self.link_mtu(&remote.addr).map_or(FRAME_SIZE, |mtu| 14 + usize::from(mtu));
+        #[cfg(not(feature = "slaac"))]
+        let longest = FRAME_SIZE;
         let slot = &self.udp[index];
         // RFC 1122 4.1.3.5: who asked one of our addresses is answered from it.
         let asked = slot.destination.filter(|_| slot.heard == Some(remote));
-        let local_address = asked.and_then(|asked| to_address(asked).ok());
-        let local_address = local_address.filter(|&asked| self.is_own(&asked));
-        let metadata = udp::UdpMetadata { local_address, ..endpoint.into() };
+        let local_address = asked.filter(|asked| self.is_own(asked));
+        #[cfg(feature = "slaac")]
+        let local_address = local_address.or_else(|| self.source_for(&remote.addr));
+        let metadata = udp::UdpMetadata { local_address, ..remote.into() };
         let socket = self.udp_socket(index);
-        if buffer.len() > socket.payload_send_capacity().min(FRAME_SIZE - headers) {
+        if buffer.len() > socket.payload_send_capacity().min(longest - headers) {
             return Err(Error::MessageTooLong.into());
         }
         let first = socket.send_queue() == 0;
@@ -221,9 +233,9 @@ impl<'a> NetStack<'a> {
                 self.udp[index].sent_empty |= buffer.is_empty();
                 self.others_queued = true;
                 if first {
-                    self.udp[index].first = Some(endpoint.addr);
+                    self.udp[index].first = Some(remote.addr);
                 }
-                self.want(&endpoint.addr);
+                self.want(&remote.addr);
                 Ok(())
             }
             Err(udp::SendError::BufferFull) => Err(nb::Error::WouldBlock),
@@ -273,7 +285,7 @@ impl NetStack<'_> {
         socket: &mut UdpSocket,
         remote: SocketAddr,
     ) -> Result<(), Error> {
-        self.destination(remote)?;
+        let remote = self.destination(remote)?;
         let index = if matches!(socket.0, Kind::New) {
             let port = self.ephemeral_port();
             self.udp_open(socket, port)?
@@ -304,6 +316,7 @@ impl NetStack<'_> {
         payload: &[u8],
     ) -> nb::Result<(), Error> {
         let index = self.udp_index(socket)?;
+        let remote = to_endpoint(remote)?;
         self.udp_queue(index, remote, payload)?;
         self.udp[index].last = Some(remote);
         Ok(())
@@ -334,15 +347,15 @@ impl NetStack<'_> {
             let Ok((payload, metadata)) = udp.recv() else {
                 return Err(nb::Error::WouldBlock);
             };
-            let remote = to_socket_addr(metadata.endpoint);
+            let remote = metadata.endpoint;
             if connected.is_some_and(|peer| peer != remote) {
                 continue;
             }
             let count = payload.len().min(buffer.len());
             buffer[..count].copy_from_slice(&payload[..count]);
             let slot = &mut self.udp[index];
-            (slot.destination, slot.heard) = (metadata.local_address.map(to_ip_addr), Some(remote));
-            return Ok((payload.len(), remote));
+            (slot.destination, slot.heard) = (metadata.local_address, Some(remote));
+            return Ok((payload.len(), to_socket_addr(remote)));
         }
     }
 

@@ -77,12 +77,7 @@ impl Pool<'_> {
 
     /// Finds a slot that `owner` may have, evicting if it must. `None`: there is none yet; one may be
     /// on its way.
-    pub(crate) fn take(
-        &mut self,
-        owner: SlotOwner,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<usize> {
+    pub(crate) fn take(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<usize> {
         if self.has_room(owner) {
             let free = self.slots.iter().position(|slot| slot.phase == Phase::Free);
             return free.or_else(|| {
@@ -92,7 +87,7 @@ impl Pool<'_> {
                 Some(oldest)
             });
         }
-        self.evict(owner, now, counters)
+        self.evict(owner, counters)
     }
 
     /// The slot for which `since` says the earliest time, of those for which it says one.
@@ -110,10 +105,10 @@ impl Pool<'_> {
     }
 
     /// Makes room at the cost of a stale handshake, which can be replaced at once.
-    fn evict(&mut self, owner: SlotOwner, now: Instant, counters: &mut Counters) -> Option<usize> {
+    fn evict(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<usize> {
         let handshake = self.oldest(&|index| {
             let Slot { phase, since, .. } = self.slots[index];
-            let stale = phase == Phase::Handshake && now >= since + SYN_RECEIVED_EVICT;
+            let stale = phase == Phase::Handshake && self.now >= since + SYN_RECEIVED_EVICT;
             (stale && self.may_lose(index, owner)).then_some(since)
         });
         if let Some(index) = handshake {
@@ -127,12 +122,7 @@ impl Pool<'_> {
     /// Aborts the connection that has made no progress for longest, for somebody who waits; its slot is free once the RST
     /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
     #[inline(never)]
-    fn evict_connection(
-        &mut self,
-        owner: SlotOwner,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<Instant> {
+    fn evict_connection(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<Instant> {
         let soon = self.used().any(|index| match self.slots[index].phase {
             Phase::Aborting => true,
             // A flood of requests must not cost those who are in.
@@ -150,37 +140,32 @@ impl Pool<'_> {
         // One after the other: they come back, and each would only have that long.
         let since = stalled(self.oldest(&stalled)?)?.max(self.evicted);
         let due = since + self.limits.pressure_evict;
-        if now >= due {
+        if self.now >= due {
             // First of all who has closed, or never made any.
             let never = |index: usize| {
                 let moved = stalled(index)?;
-                let over = now >= moved + self.limits.pressure_evict;
+                let over = self.now >= moved + self.limits.pressure_evict;
                 (over && moved <= self.slots[index].since).then_some(moved)
             };
             let index = self.oldest(&never).or_else(|| self.oldest(&stalled))?;
             counters.evicted = counters.evicted.wrapping_add(1);
-            self.evicted = now;
+            self.evicted = self.now;
             self.app_wakeup |= self.slots[index].phase == Phase::Open;
-            self.abort(index, now);
+            self.abort(index);
         }
         Some(due)
     }
 
     /// Makes room for a request to `port` that waits; returns when to look again.
     #[inline(never)]
-    pub(crate) fn relieve(
-        &mut self,
-        port: u16,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<Instant> {
+    pub(crate) fn relieve(&mut self, port: u16, counters: &mut Counters) -> Option<Instant> {
         let owner = SlotOwner::Listener(self.listening(port)? as u8);
-        if self.has_room(owner) { None } else { self.evict_connection(owner, now, counters) }
+        if self.has_room(owner) { None } else { self.evict_connection(owner, counters) }
     }
 
     /// Gets a free slot's socket ready for a new connection: what smoltcp keeps from the last one, or
     /// does not do by default, is set anew.
-    fn prepare(&mut self, index: usize, owner: SlotOwner, now: Instant) {
+    fn prepare(&mut self, index: usize, owner: SlotOwner) {
         self.used = self.used.max(index + 1);
         let keep_alive = self.limits.keep_alive;
         let socket = self.socket_mut(index);
@@ -193,7 +178,7 @@ impl Pool<'_> {
         socket.set_timeout(None);
         #[cfg(feature = "deferred-accept")]
         socket.pause_synack(false);
-        self.slots[index].begin(owner, now);
+        self.slots[index].begin(owner, self.now);
     }
 
     /// A connection request between these ends, with initial sequence number `seq`: what becomes of its frame. Never inlined,
@@ -203,7 +188,6 @@ impl Pool<'_> {
         &mut self,
         ends: &FourTuple,
         seq: TcpSeqNumber,
-        now: Instant,
         counters: &mut Counters,
     ) -> Request {
         let Some(listener) = self.listening(ends.local.port) else {
@@ -220,11 +204,11 @@ impl Pool<'_> {
             self.recycle(index);
         }
         let owner = SlotOwner::Listener(listener as u8);
-        let Some(index) = self.take(owner, now, counters) else {
+        let Some(index) = self.take(owner, counters) else {
             counters.syn_unanswered = counters.syn_unanswered.wrapping_add(1);
             return Request::Drop;
         };
-        self.prepare(index, owner, now);
+        self.prepare(index, owner);
         let socket = self.socket_mut(index);
         let endpoint = IpListenEndpoint { addr: Some(ends.local.addr), port: ends.local.port };
         if socket.listen(endpoint).is_err() {
@@ -243,12 +227,12 @@ impl Pool<'_> {
     }
 
     /// A slot for an outgoing connection, prepared.
-    pub(crate) fn take_client(&mut self, now: Instant, counters: &mut Counters) -> Option<usize> {
-        let Some(index) = self.take(SlotOwner::Client, now, counters) else {
-            self.evict_connection(SlotOwner::Client, now, counters);
+    pub(crate) fn take_client(&mut self, counters: &mut Counters) -> Option<usize> {
+        let Some(index) = self.take(SlotOwner::Client, counters) else {
+            self.evict_connection(SlotOwner::Client, counters);
             return None;
         };
-        self.prepare(index, SlotOwner::Client, now);
+        self.prepare(index, SlotOwner::Client);
         self.slots[index].phase = Phase::Open;
         Some(index)
     }

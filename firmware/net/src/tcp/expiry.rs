@@ -26,7 +26,7 @@ impl Pool<'_> {
     }
 
     /// Moves handshakes on after a TCP segment came in.
-    pub(crate) fn progress(&mut self, now: Instant, counters: &mut Counters) {
+    pub(crate) fn progress(&mut self, counters: &mut Counters) {
         for index in self.used() {
             if self.slots[index].phase != Phase::Handshake {
                 continue;
@@ -39,10 +39,10 @@ impl Pool<'_> {
                     counters.passive_opens = counters.passive_opens.wrapping_add(1);
                     self.queued = self.queued.wrapping_add(1);
                     let slot = &mut self.slots[index];
-                    slot.tcb.established(now - slot.since);
+                    slot.tcb.established(self.now - slot.since);
                     slot.phase = Phase::Queued(self.queued);
-                    slot.since = now;
-                    slot.moved = now;
+                    slot.since = self.now;
+                    slot.moved = self.now;
                 }
             }
         }
@@ -53,7 +53,6 @@ impl Pool<'_> {
     /// poll would drop it untried.
     pub(crate) fn expire(
         &mut self,
-        now: Instant,
         tried: bool,
         counters: &mut Counters,
         next: &mut Option<Instant>,
@@ -61,14 +60,14 @@ impl Pool<'_> {
         for index in self.used() {
             let slot = &mut self.slots[index];
             if core::mem::take(&mut slot.unpolled) {
-                slot.since = now;
+                slot.since = self.now;
             }
             let deadline = match slot.phase {
                 Phase::Free => None,
-                Phase::Handshake => self.expire_handshake(index, now, counters),
-                Phase::Queued(_) | Phase::Open => self.expire_open(index, now, counters),
-                Phase::Orphan => self.expire_orphan(index, now, counters),
-                Phase::Aborting => self.expire_aborting(index, now, tried, counters),
+                Phase::Handshake => self.expire_handshake(index, counters),
+                Phase::Queued(_) | Phase::Open => self.expire_open(index, counters),
+                Phase::Orphan => self.expire_orphan(index, counters),
+                Phase::Aborting => self.expire_aborting(index, tried, counters),
             };
             if let Some(deadline) = deadline {
                 sooner(next, deadline);
@@ -78,14 +77,9 @@ impl Pool<'_> {
         self.used = last.map_or(0, |last| last + 1);
     }
 
-    fn expire_handshake(
-        &mut self,
-        index: usize,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<Instant> {
+    fn expire_handshake(&mut self, index: usize, counters: &mut Counters) -> Option<Instant> {
         let deadline = self.slots[index].since + SYN_RECEIVED;
-        if now < deadline {
+        if self.now < deadline {
             return Some(deadline);
         }
         counters.handshakes_expired = counters.handshakes_expired.wrapping_add(1);
@@ -93,12 +87,7 @@ impl Pool<'_> {
         None
     }
 
-    fn expire_open(
-        &mut self,
-        index: usize,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<Instant> {
+    fn expire_open(&mut self, index: usize, counters: &mut Counters) -> Option<Instant> {
         if self.slots[index].end.is_some() {
             return None;
         }
@@ -124,9 +113,9 @@ impl Pool<'_> {
                 if state == State::TimeWait {
                     return None;
                 }
-                let deadline = self.silence_ends(index, now);
-                if now < deadline {
-                    self.probe_more_often(index, now);
+                let deadline = self.silence_ends(index);
+                if self.now < deadline {
+                    self.probe_more_often(index);
                     return Some(deadline);
                 }
                 // Its RST leaves with the next egress.
@@ -135,7 +124,7 @@ impl Pool<'_> {
             }
         };
         if let Some(limit) = limit {
-            if now < since + limit {
+            if self.now < since + limit {
                 return Some(since + limit);
             }
             self.close_silently(index);
@@ -152,17 +141,12 @@ impl Pool<'_> {
             self.app_wakeup = true;
         } else {
             // Nobody knows of it yet, and there is nothing left to accept.
-            self.abort(index, now);
+            self.abort(index);
         }
         None
     }
 
-    fn expire_orphan(
-        &mut self,
-        index: usize,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> Option<Instant> {
+    fn expire_orphan(&mut self, index: usize, counters: &mut Counters) -> Option<Instant> {
         let socket = self.socket(index);
         let state = socket.state();
         match state {
@@ -172,14 +156,14 @@ impl Pool<'_> {
             }
             // Data for somebody who is gone.
             _ if socket.recv_queue() > 0 => {
-                self.abort(index, now);
-                return Some(now + RST_WAIT);
+                self.abort(index);
+                return Some(self.now + RST_WAIT);
             }
             // smoltcp's own 10 s, or the next SYN that needs the slot; but smoltcp waits for ever if its
             // last ACK cannot be sent.
             State::TimeWait => {
                 let deadline = self.slots[index].since + FIN_WAIT_2 + TIME_WAIT_MAX;
-                if now < deadline {
+                if self.now < deadline {
                     return Some(deadline);
                 }
                 self.recycle(index);
@@ -192,41 +176,40 @@ impl Pool<'_> {
             slot.since + FIN_WAIT_2
         } else {
             // Something of ours has not been acknowledged. The peer lives as long as it says so.
-            slot.since = now;
-            self.silence_ends(index, now)
+            slot.since = self.now;
+            self.silence_ends(index)
         };
-        if now < deadline {
+        if self.now < deadline {
             return Some(deadline);
         }
         counters.orphans_expired = counters.orphans_expired.wrapping_add(1);
-        self.abort(index, now);
-        Some(now + RST_WAIT)
+        self.abort(index);
+        Some(self.now + RST_WAIT)
     }
 
     /// Probes a peer four times as often once it has left one unanswered: a bad cable loses some in a row.
-    fn probe_more_often(&mut self, index: usize, now: Instant) {
+    fn probe_more_often(&mut self, index: usize) {
         let keep_alive = self.limits.keep_alive;
         // A second for the answer to the first.
-        let unanswered = now > self.slots[index].tcb.heard(now) + keep_alive + RST_WAIT;
+        let unanswered = self.now > self.slots[index].tcb.heard(self.now) + keep_alive + RST_WAIT;
         let interval = if unanswered { keep_alive / 4 } else { keep_alive };
         self.socket_mut(index).set_keep_alive(Some(interval));
     }
 
     /// When a connection is given up whose peer says nothing (RFC 9293 3.8.3, R2).
-    fn silence_ends(&self, index: usize, now: Instant) -> Instant {
-        self.slots[index].tcb.heard(now) + self.limits.user_timeout
+    fn silence_ends(&self, index: usize) -> Instant {
+        self.slots[index].tcb.heard(self.now) + self.limits.user_timeout
     }
 
     fn expire_aborting(
         &mut self,
         index: usize,
-        now: Instant,
         tried: bool,
         counters: &mut Counters,
     ) -> Option<Instant> {
         if self.socket(index).local_endpoint().is_some() {
             let deadline = self.slots[index].since + RST_WAIT;
-            if now < deadline || !tried {
+            if self.now < deadline || !tried {
                 return Some(deadline);
             }
             counters.resets_unsent = counters.resets_unsent.wrapping_add(1);
@@ -237,12 +220,7 @@ impl Pool<'_> {
 
     /// Takes back what an application dropped without `close`, if there is a limit for that; to be run right after its
     /// turn. Makes `next` no later than when another could be due.
-    pub(crate) fn reclaim(
-        &mut self,
-        now: Instant,
-        counters: &mut Counters,
-        next: &mut Option<Instant>,
-    ) {
+    pub(crate) fn reclaim(&mut self, counters: &mut Counters, next: &mut Option<Instant>) {
         let Some(unused) = self.limits.abandoned else { return };
         for index in self.used() {
             let slot = &self.slots[index];
@@ -250,11 +228,11 @@ impl Pool<'_> {
                 continue;
             }
             let deadline = slot.touched + unused;
-            if now < deadline {
+            if self.now < deadline {
                 sooner(next, deadline);
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
-                self.abort(index, now);
+                self.abort(index);
             }
         }
         for index in 0..self.listeners.len() {
@@ -263,11 +241,11 @@ impl Pool<'_> {
                 continue;
             }
             let deadline = listener.touched + unused;
-            if now < deadline {
+            if self.now < deadline {
                 sooner(next, deadline);
             } else {
                 counters.abandoned = counters.abandoned.wrapping_add(1);
-                self.unregister(index as u8, now);
+                self.unregister(index as u8);
             }
         }
     }

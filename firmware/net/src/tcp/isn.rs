@@ -67,8 +67,9 @@ impl Secret {
         }
     }
 
+    /// Which numbers follow from `input`, only who knows the secret can tell.
     #[inline(never)]
-    fn hash(&self, input: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, input: &[u8]) -> u64 {
         let [first, second] = self.key;
         SipHasher24::new_with_keys(first, second).hash(input)
     }

@@ -34,7 +34,7 @@ impl Listener {
 
 impl Pool<'_> {
     /// Registers `port`, which nobody has, and returns the listener's index.
-    pub(crate) fn register(&mut self, port: u16, now: Instant) -> Option<u8> {
+    pub(crate) fn register(&mut self, port: u16) -> Option<u8> {
         let registered = self.listeners.iter().filter(|listener| listener.port != 0).count();
         let reserve = usize::from(self.limits.reserve);
         if (registered + 1) * reserve + usize::from(self.limits.client_reserve) > self.slots.len() {
@@ -45,14 +45,14 @@ impl Pool<'_> {
         *listener = Listener {
             port,
             generation: listener.generation.wrapping_add(1),
-            touched: now,
+            touched: self.now,
             ..Listener::new()
         };
         Some(index as u8)
     }
 
     /// Forgets a port; connections that nobody accepted are reset.
-    pub(crate) fn unregister(&mut self, listener: u8, now: Instant) {
+    pub(crate) fn unregister(&mut self, listener: u8) {
         self.listeners[usize::from(listener)].port = 0;
         for index in self.used() {
             if self.slots[index].owner != SlotOwner::Listener(listener) {
@@ -60,7 +60,7 @@ impl Pool<'_> {
             }
             self.slots[index].owner = SlotOwner::Nobody;
             if matches!(self.slots[index].phase, Phase::Handshake | Phase::Queued(_)) {
-                self.abort(index, now);
+                self.abort(index);
             }
         }
     }

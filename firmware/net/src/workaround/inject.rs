@@ -69,6 +69,7 @@ impl InjectedSegment {
 }
 
 /// A segment of the remote end without payload or options.
+#[inline(never)]
 pub(crate) const fn bare(
     control: TcpControl,
     ends: &FourTuple,

@@ -208,7 +208,7 @@ impl NetStack<'_> {
                 }
             }
             if waits && slot.phase == Phase::Open {
-                self.pool.touch(index, self.now);
+                self.pool.touch(index);
             }
         }
         self.touch_waited_udp();

@@ -5,7 +5,7 @@ use core::task::Waker;
 
 use embedded_nal::nb;
 
-use super::{Error, Kind, NetStack, UdpSocket};
+use super::{Error, Kind, NetStack, UdpSocket, to_socket_addr};
 use crate::wake::{self, Dropped};
 
 impl UdpSocket {
@@ -57,7 +57,7 @@ impl NetStack<'_> {
     /// The only peer of a socket that is connected.
     pub(crate) fn udp_peer(&mut self, socket: &UdpSocket) -> Result<Option<SocketAddr>, Error> {
         let index = self.udp_index(socket)?;
-        Ok(self.udp[index].connected)
+        Ok(self.udp[index].connected.map(to_socket_addr))
     }
 
     /// Names the only peer of a socket.
