@@ -124,8 +124,9 @@ pub const LOOKUP_RETRY: Duration = Duration::from_secs(30);
 /// All the RAM of a chip's board but its call stack: storage, sockets, the firmware itself and [`BOARD_RAM`].
 pub const MCU_RAM: usize = 48 * 1024;
 
-/// What of that is the board's own: two frames for its driver, its hardware and its log.
-pub const BOARD_RAM: usize = 2 * (FRAME_SIZE + 2) + 128;
+/// What of that is the board's own: two frames for its driver, its hardware and its log, and its settings if it keeps any.
+pub const BOARD_RAM: usize =
+    2 * (FRAME_SIZE + 2) + 128 + if cfg!(feature = "settings") { SETTINGS_SIZE + 48 } else { 0 };
 
 const _: () = {
     LIMITS.check();

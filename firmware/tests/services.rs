@@ -221,7 +221,8 @@ fn the_shell_has_a_command_of_ones_own() {
     let mut net = Net::new(&mut memory, (services, shout()));
     let help = shell(&mut net, "help");
     assert_eq!(help.lines().last(), Some("relay [open|close]   switch the relay, or ask"));
-    assert_eq!(help.lines().count(), 11 + usize::from(cfg!(feature = "dns")), "{help}");
+    let more = usize::from(cfg!(feature = "dns")) + if cfg!(feature = "settings") { 3 } else { 0 };
+    assert_eq!(help.lines().count(), 11 + more, "{help}");
     for (line, answer) in [
         ("relay", "relay is open, switched 0 times"),
         (" RELAY  close ", "relay is closed, switched 1 times"),
