@@ -75,7 +75,7 @@
 //! generator. A chip without one gathers noise (`tapboard_port::entropy`) and says `None` when there is none: the
 //! board then does not come up, and says why. A chip with a MAC address of its own, or a unique number to make one
 //! of, gives it in [`Board::mac`](crate::Board::mac). `tapboard_port::boot::Config` is where a product says which
-//! addresses a board has; with the feature `dhcp`, a server's, with `mdns` a name too. With `dns`, telemetry may go to a
+//! addresses a board has; with the feature `dhcp`, a server's, with `slaac` those that follow from what routers say, with `mdns` a name too. With `dns`, telemetry may go to a
 //! name (`Target::Name`); with `sntp`, it has the time of day.
 //!
 //! *Done when* two boots show different ports in `netstat`, and `reset` in the shell restarts the board.
