@@ -87,7 +87,7 @@
 //! `boards/mps2-an385` and `boards/sifive-u`) and says `None` when there is none: the
 //! board then does not come up, and says why. A chip with a MAC address of its own, or a unique number to make one
 //! of, gives it in [`Board::mac`](crate::Board::mac). `tapboard_port::boot::Config` is where a product says which
-//! addresses a board has; with the feature `dhcp`, a server's, with `mdns` a name too. With `dns`, telemetry may go to a
+//! addresses a board has; with the feature `dhcp`, a server's, with `slaac` those that follow from what routers say, with `mdns` a name too. With `dns`, telemetry may go to a
 //! name (`Target::Name`); with `sntp`, it has the time of day.
 //!
 //! Where the chip has flash to spare, [`Board::settings`](crate::Board::settings) keeps what a user chooses in the shell over a

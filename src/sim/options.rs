@@ -8,6 +8,7 @@ use crate::output::is_standard;
 
 /// Which worlds to run, and how to show them.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the options of a command")]
 pub struct SimOptions {
     /// The seeds; the end is not among them. At least one.
     pub seeds: Range<u64>,

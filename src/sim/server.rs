@@ -21,17 +21,17 @@ use crate::nic::wire::End;
 const ADVERTISED: Duration = Duration::from_secs(5);
 /// What a lease without a time of its own is taken for.
 const USUAL_LEASE: Duration = Duration::from_secs(120);
-/// 2001:db8::/64, the one prefix.
+/// `2001:db8::/64`, the one prefix.
 const PREFIX: [u8; 8] = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0];
 /// All hosts on the link (RFC 4291 2.7.1).
 const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// A host's link-local address, and its one in `prefix`.
 pub(super) fn made(prefix: [u8; 8], mac: EthernetAddress) -> Ipv6Address {
-    let [a, b, c, d, e, f] = mac.0;
+    let mac = mac.0;
     let mut octets = [0; 16];
     octets[..8].copy_from_slice(&prefix);
-    octets[8..].copy_from_slice(&[a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
+    octets[8..].copy_from_slice(&[mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]]);
     octets.into()
 }
 
@@ -82,7 +82,7 @@ impl Server {
     }
 
     /// Reads what has come, and says what it has to say. Returns when it speaks next.
-    pub(super) fn poll(&mut self, now: Instant, end: &mut End<'_>) -> Option<Instant> {
+    pub(super) fn poll(&mut self, now: Instant, end: &mut End<'_>) -> Instant {
         while let Some((token, _)) = end.receive(now) {
             let frame = token.consume(<[u8]>::to_vec);
             let answered = self.conduct.answers && self.hear(now, &frame).is_some();
@@ -97,7 +97,7 @@ impl Server {
                 self.put(now, end);
             }
         }
-        Some(self.next)
+        self.next
     }
 
     fn put(&self, now: Instant, end: &mut End<'_>) {
@@ -124,7 +124,10 @@ impl Server {
                 let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
                 let icmp = (ip.next_header() == IpProtocol::Icmpv6).then(|| ip.payload())?;
                 match *icmp {
-                    [133, ..] => Some(self.advertise(now)),
+                    [133, ..] => {
+                        self.advertise(now);
+                        Some(())
+                    }
                     [135, _, _, _, _, _, _, _, ref rest @ ..] => {
                         let target = Ipv6Address::from(*rest.first_chunk::<16>()?);
                         let claims = self.conduct.lie == Some(Lie::Claims)

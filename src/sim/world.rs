@@ -224,7 +224,7 @@ impl<'w, 'o> World<'w, 'o> {
                 let polled = adversary.poll(now, &mut wire.end(Side::Board));
                 polled.map_err(|text| violation("answer", text))
             }
-            Node::Server(server) => Ok(server.poll(now, &mut wire.end(Side::Board))),
+            Node::Server(server) => Ok(Some(server.poll(now, &mut wire.end(Side::Board)))),
             Node::Peer(..) => self.poll_peer(index, now),
         };
         let next = match polled {

@@ -133,7 +133,7 @@
 //! | `log`, `defmt` | messages through either crate, smoltcp's too |
 //!
 //! With an IPv4 and an IPv6 address on Ethernet there is a third, link-local one: enable smoltcp's feature
-//! `iface-max-addr-count-3` in your own `Cargo.toml`.
+//! `iface-max-addr-count-3` in your own `Cargo.toml`; with `slaac`, `iface-max-addr-count-4`.
 //!
 //! # The pinned smoltcp
 //!

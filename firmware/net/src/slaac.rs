@@ -15,7 +15,7 @@
 //! comparisons.
 //!
 //! Known gaps: a prefix that is on the link without addresses of its own (RFC 4861 6.3.4) is reached through the router;
-//! redirects are not heeded; a router's hop limit and timers (RFC 4861 6.3.2) are not taken; there is no DHCPv6.
+//! redirects are not heeded; a router's hop limit and timers (RFC 4861 6.3.2) are not taken; there is no `DHCPv6`.
 
 pub(crate) mod address;
 pub(crate) mod routers;
@@ -244,7 +244,8 @@ impl Slaac {
         }
         // Those for new connections first.
         if let [_, one, other] = &mut *self.addresses
-            && one.deprecated > other.deprecated
+            && one.deprecated
+            && !other.deprecated
         {
             core::mem::swap(one, other);
         }
@@ -311,7 +312,7 @@ impl Slaac {
     ) -> bool {
         let IpAddress::Ipv6(address) = *address else { return false };
         let is = |own: &&mut Address| {
-            own.cidr.address() == address && !(only_tentative && !own.is_tentative())
+            own.cidr.address() == address && (!only_tentative || own.is_tentative())
         };
         let found = self.addresses.iter_mut().find(is);
         let taken = found.is_some();

@@ -177,9 +177,10 @@ impl Message {
     }
 
     fn emit_arp(&self, frame: &mut [u8], owner: Ipv4Address, target: Ipv4Address) {
-        let (operation, to, target_mac) = match self.kind {
-            Kind::Answer => (ArpOperation::Reply, self.to, self.to),
-            _ => (ArpOperation::Request, EthernetAddress::BROADCAST, EthernetAddress([0; 6])),
+        let (operation, to, target_mac) = if self.kind == Kind::Answer {
+            (ArpOperation::Reply, self.to, self.to)
+        } else {
+            (ArpOperation::Request, EthernetAddress::BROADCAST, EthernetAddress([0; 6]))
         };
         let link = Link { source: self.mac, destination: to };
         put_link(frame, link, EthernetProtocol::Arp);

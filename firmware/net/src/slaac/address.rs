@@ -24,11 +24,12 @@ pub(crate) struct Identifier {
 impl Identifier {
     /// The address in this prefix, after so many that somebody has.
     fn address(&self, prefix: [u8; 8], taken: u8) -> Ipv6Address {
-        let [a, b, c, d, e, f] = self.mac.0;
+        let mac = &self.mac.0;
         let id = match self.secret {
-            None => [a ^ 2, b, c, 0xff, 0xfe, d, e, f],
+            None => [mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]],
             Some(secret) => {
-                let mut input = [a, b, c, d, e, f, taken, 0, 0, 0, 0, 0, 0, 0, 0];
+                let mut input = [taken; 15];
+                input[..6].copy_from_slice(mac);
                 input[7..].copy_from_slice(&prefix);
                 let hash = Secret::new(secret).hash(&input);
                 let free = if is_reserved(hash) { hash ^ 1 << 63 } else { hash };
@@ -102,8 +103,9 @@ impl Address {
     }
 
     fn prefix(&self) -> [u8; 8] {
-        let [a, b, c, d, e, f, g, h, ..] = self.cidr.address().octets();
-        [a, b, c, d, e, f, g, h]
+        let mut prefix = [0; 8];
+        prefix.copy_from_slice(&self.cidr.address().octets()[..8]);
+        prefix
     }
 
     /// Whether others of the prefix are neighbours, or behind the router.

@@ -231,6 +231,7 @@ impl NetConfig {
     /// If smoltcp has not places for three addresses: its features `iface-max-addr-count-*`, 2 by default.
     #[cfg(feature = "slaac")]
     #[must_use]
+    #[allow(clippy::assertions_on_constants, reason = "who does not call it may have fewer places")]
     pub const fn with_slaac(self) -> Self {
         assert!(
             smoltcp::config::IFACE_MAX_ADDR_COUNT >= SLAAC_PREFIXES + 2,

@@ -55,10 +55,8 @@ impl NetStack<'_> {
 
     /// Those that the interface has.
     fn ipv6_in_use(&self) -> &[IpCidr] {
-        match self.interface.ip_addrs() {
-            [IpCidr::Ipv4(_), ipv6 @ ..] => ipv6,
-            ipv6 => ipv6,
-        }
+        let all = self.interface.ip_addrs();
+        &all[usize::from(matches!(all, [IpCidr::Ipv4(_), ..]))..]
     }
 
     /// The address that a packet to `to` is sent from: of the same scope, and for new connections if there is one

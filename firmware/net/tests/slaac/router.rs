@@ -34,7 +34,7 @@ pub(crate) struct Prefix {
     pub(crate) preferred: u32,
 }
 
-/// 2001:db8:0:`net`::/64, for an hour, of which half.
+/// The prefix of a net, for an hour, of which half.
 pub(crate) fn prefix(net: u16) -> Prefix {
     let address = Ipv6Address::new(0x2001, 0xdb8, 0, net, 0, 0, 0, 0);
     Prefix { address, len: 64, flags: 0xc0, valid: 3600, preferred: 1800 }
@@ -93,7 +93,7 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// A router at fe80::5eff:fe00:`number`, with the prefix 2001:db8:0:`net`::/64.
+    /// A router at its link-local address, with the prefix of a net.
     pub(crate) fn new(world: &World, number: u8, net: u16) -> Self {
         Self {
             port: world.probe.another(),
@@ -167,7 +167,9 @@ impl Router {
         if let Some((lifetime, servers)) = &advert.servers {
             icmp.extend([25, 1 + 2 * servers.len() as u8, 0, 0]);
             icmp.extend(lifetime.to_be_bytes());
-            servers.iter().for_each(|server| icmp.extend(server.octets()));
+            for server in servers {
+                icmp.extend(server.octets());
+            }
         }
         icmp.extend(&advert.rest);
         icmp.truncate(self.lies.cut.unwrap_or(icmp.len()));
@@ -207,7 +209,7 @@ impl Router {
     }
 }
 
-/// The frame of an ICMPv6 message.
+/// The frame of an `ICMPv6` message.
 pub(crate) fn frame(
     mac: EthernetAddress,
     (source, destination): (Ipv6Address, Ipv6Address),
