@@ -139,8 +139,9 @@ fn behind_gateway(
         None => {
             // Settings are read anew with each start.
             let mut board = options.identity.clone();
-            // DHCP tells it by itself.
-            if options.gateway.resolver.is_some() && !board.net.dhcp() {
+            // DHCP and router advertisements tell it by themselves.
+            let told = board.net.dhcp() || board.net.slaac();
+            if options.gateway.resolver.is_some() && !told {
                 board.net = board.net.with_dns_server(TELEMETRY.ip());
             }
             // After what another board may have already, so that its capture is not replaced; before this one is up.
@@ -162,7 +163,10 @@ fn reachable(to: Target, board: &NetConfig, gateway: &GatewayConfig) -> Result<(
     let peer = PEER_NET;
     // The board is told of no way out of its IPv6 network.
     let near = |ipv6: &Ipv6Cidr| board.ipv6().is_some_and(|own| own.contains_addr(&ipv6.address()));
-    let ipv6 = peer.ipv6().filter(near).map(|ipv6| IpAddr::V6(ipv6.address()));
+    let ipv6 = peer
+        .ipv6()
+        .filter(|ipv6| board.slaac() || near(ipv6))
+        .map(|ipv6| IpAddr::V6(ipv6.address()));
     let (host, port) = (peer.ipv4_address(), to.port());
     match to.address() {
         Some(to) if to.ip() == IpAddr::V4(host) || Some(to.ip()) == ipv6 => {}

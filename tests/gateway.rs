@@ -334,3 +334,21 @@ fn what_dhcp_leases_is_within_its_range() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("is the gateway's own; leave it out"), "{errors}");
 }
+
+#[test]
+fn the_board_makes_its_address_of_what_the_gateway_advertises() {
+    let port = free_port();
+    let (to, allow) = (format!("[2001:db8::2]:{port}"), port.to_string());
+    let collector = TcpListener::bind(local(port)).unwrap();
+    let options =
+        ["--ip6", "auto", "--allow-dns=127.0.0.1:9", "--telemetry", &to, "--allow", &allow];
+    let user = User::start(&options, common::process::tapboard);
+    user.process.prints("board: address 2001:db8::5eff:fe00:1/64, by router fe80::5eff:fe00:2\n");
+    let (mut telemetry, from) = collector.accept().unwrap();
+    assert!(from.ip().is_loopback());
+    telemetry.set_read_timeout(Some(PATIENCE)).unwrap();
+    telemetry.read_exact(&mut [0; 10]).unwrap();
+    let ip = user.shell().ask("ip");
+    assert!(ip.contains("dns      2001:db8::2\r\n"), "{ip}");
+    assert!(!user.process.output().contains("Telemetry cannot reach"));
+}
