@@ -165,10 +165,7 @@ fn a_network_that_changes_its_prefix_keeps_its_connections_and_a_router_that_goe
         router.process.signal("TERM");
         router.process.exit();
         let gone = || !Shell::new(connect(at(other, 23))).ask("ip").contains("gateway  fe80::");
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while !gone() {
-            assert!(std::time::Instant::now() < deadline, "the router is still there");
-        }
+        assert!((0..2000).any(|_| gone()), "the router is still there");
         assert!(carries(&mut client));
     });
 }
