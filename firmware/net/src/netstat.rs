@@ -186,6 +186,12 @@ pub trait Introspect {
     /// Row `index`, counted from 0, or `None` past the last.
     fn row(&self, index: usize) -> Option<Row>;
 
+    /// The smoothed round-trip time of the connection in row `index` (RFC 6298 2), or `None` if it was not measured yet,
+    /// or that row is none. A stack that is not its own does not know it.
+    fn round_trip(&self, _index: usize) -> Option<Duration> {
+        None
+    }
+
     /// Name and value of counter `index`, counted from 0, or `None` past the last.
     fn counter(&self, index: usize) -> Option<(&'static str, Count)>;
 

@@ -108,6 +108,9 @@ pub(super) enum Command<'a> {
     Host(&'a [u8]),
     /// The counters.
     Stats,
+    /// Say that one knows the token.
+    #[cfg(feature = "http")]
+    Login(&'a [u8]),
     /// Restart the board.
     Reset,
     /// End the session.
@@ -160,6 +163,8 @@ pub(super) static COMMANDS: &[Entry] = &[
     #[cfg(feature = "dns")]
     entry("host", " NAME", "look up the address of a host", Command::Host(b"")),
     entry("stats", "", "counters since boot", Command::Stats),
+    #[cfg(feature = "http")]
+    entry("login", " TOKEN", "before led and reset", Command::Login(b"")),
     entry("reset", "", "restart the board", Command::Reset),
     entry("exit", "", "end this session", Command::Exit),
     entry("quit", "", "the same", Command::Exit),
@@ -190,6 +195,10 @@ pub(super) fn parse<'a>(
         (Command::Host(_), Some(name), None) => Ok(Some(Command::Host(name))),
         #[cfg(feature = "dns")]
         (Command::Host(_), None, _) => Err(Mistake::Usage(&entry.help)),
+        #[cfg(feature = "http")]
+        (Command::Login(_), Some(guess), None) => Ok(Some(Command::Login(guess))),
+        #[cfg(feature = "http")]
+        (Command::Login(_), None, _) => Err(Mistake::Usage(&entry.help)),
         (command, None, _) => Ok(Some(command)),
         (Command::Led(None), Some(word), None) => {
             [(&b"on"[..], Switch::On), (b"off", Switch::Off), (b"toggle", Switch::Toggle)]
@@ -217,6 +226,10 @@ mod tests {
         for entry in COMMANDS {
             #[cfg(feature = "dns")]
             if matches!(entry.command, Command::Host(_)) {
+                continue;
+            }
+            #[cfg(feature = "http")]
+            if matches!(entry.command, Command::Login(_)) {
                 continue;
             }
             let line = std::format!(" {}\t", entry.help.name);

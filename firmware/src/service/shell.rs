@@ -9,8 +9,11 @@
 //! closes, what has been received is read away: closing a socket with unread data would send a RST,
 //! and the answer could be lost with it.
 //!
-//! Anybody who can reach the port can switch the LED and reset the board. It is a development
-//! board; keep it on a network where that is fine.
+//! Anybody who can reach the port can switch the LED and reset the board, unless it has a
+//! [token](super::Services): then `login` comes first. What is typed can be read on the way.
+
+#[cfg(feature = "http")]
+mod login;
 
 use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
@@ -25,7 +28,10 @@ use tapboard_net::earliest;
 use tapboard_net::netstat::Plain;
 use tapboard_net::netstat::{Introspect, Row};
 
+#[cfg(feature = "http")]
+use self::login::{Login, Outcome};
 use super::about::About;
+use super::access::Access;
 use super::buffer::Buffer;
 use super::command::{COMMANDS, Command, Commands, Help, Mistake, Switch, parse};
 use super::server::{Connection, Server, Stop, drain};
@@ -84,12 +90,13 @@ impl<T, C> Shell<T, C> {
     ///
     /// The command `reset` is answered and its session closed; when the peer has acknowledged both,
     /// or after [`RESET_WAIT`], [`Board::reset`] is called.
-    pub fn poll<S, B>(
+    pub(super) fn poll<S, B>(
         &mut self,
         now: Instant,
         stack: &mut S,
         board: &mut B,
         about: &About<'_>,
+        access: &mut Access,
     ) -> Option<Instant>
     where
         S: TcpFullStack<TcpSocket = T> + BufferAccess + Introspect + Resolve,
@@ -97,8 +104,10 @@ impl<T, C> Shell<T, C> {
         C: Commands<B>,
     {
         let commands = &mut self.commands;
-        let mut context = Context { now, board, about, commands, reset: self.reset };
+        let reset = self.reset;
+        let mut context = Context { now, board, about, access, commands, reset, deadline: None };
         let deadline = self.tcp.poll(now, stack, &mut context);
+        let deadline = earliest(deadline, context.deadline);
         self.reset = context.reset;
         let Some(reset) = self.reset else {
             return deadline;
@@ -145,8 +154,12 @@ struct Context<'a, B, C> {
     now: Instant,
     board: &'a mut B,
     about: &'a About<'a>,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "nothing is asked for"))]
+    access: &'a mut Access,
     commands: &'a mut C,
     reset: Option<Reset>,
+    /// When the first of the sessions wants its turn.
+    deadline: Option<Instant>,
 }
 
 /// What is to be printed next.
@@ -176,6 +189,8 @@ struct Session {
     /// The line is a name that is being looked up.
     #[cfg(feature = "dns")]
     looks_up: bool,
+    #[cfg(feature = "http")]
+    login: Login,
     /// No more input is taken: print what is due, then close.
     ending: bool,
 }
@@ -197,6 +212,8 @@ where
             answer: Some(Answer::Greeting),
             #[cfg(feature = "dns")]
             looks_up: false,
+            #[cfg(feature = "http")]
+            login: Login::default(),
             ending: false,
         }
     }
@@ -218,6 +235,8 @@ where
                 self.look_up(stack)?;
                 continue;
             }
+            #[cfg(feature = "http")]
+            self.log_in(context)?;
             if let Some(answer) = self.answer.take() {
                 self.print(answer, stack, context.about, C::HELP);
             } else if self.ending {
@@ -379,6 +398,16 @@ impl Session {
                 self.looks_up = true;
             }
             Command::Stats => self.answer = Some(Answer::StackCounter(0)),
+            #[cfg(feature = "http")]
+            Command::Login(guess) if context.access.asks() => {
+                self.login.offer(guess, context.access);
+            }
+            #[cfg(feature = "http")]
+            Command::Login(_) => self.say(format_args!("no login is needed")),
+            #[cfg(feature = "http")]
+            Command::Led(Some(_)) | Command::Reset if !self.login.may_change(context.access) => {
+                self.say(format_args!("login first: login TOKEN"));
+            }
             Command::Led(switch) => {
                 let board = &mut *context.board;
                 match switch {
@@ -436,6 +465,25 @@ impl Session {
             Ok(address) => self.say(format_args!("address {}", Plain(&address))),
             Err(nb::Error::Other(error)) => self.say(format_args!("{error}")),
             Err(nb::Error::WouldBlock) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Says what has come of a login, once it is known.
+    #[cfg(feature = "http")]
+    fn log_in<B, C>(&mut self, context: &mut Context<'_, B, C>) -> ControlFlow<Stop> {
+        match self.login.turn(context.now, context.access) {
+            Outcome::None => return ControlFlow::Continue(()),
+            Outcome::Wait(at) => {
+                context.deadline = earliest(context.deadline, Some(at));
+                return ControlFlow::Break(Stop::Idle);
+            }
+            Outcome::Admitted => self.say(format_args!("logged in")),
+            Outcome::Refused => self.say(format_args!("wrong token")),
+            Outcome::RefusedForGood => {
+                self.say(format_args!("wrong token; bye"));
+                self.ending = true;
+            }
         }
         ControlFlow::Continue(())
     }

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use smoltcp::socket::tcp::State;
+use smoltcp::time::Duration;
 
 use super::NetStack;
 use super::address::{to_ip_addr, to_socket_addr};
@@ -56,6 +57,13 @@ impl Introspect for NetStack<'_> {
             }
         });
         listeners.chain(connections).chain(self.udp_rows()).nth(index)
+    }
+
+    fn round_trip(&self, index: usize) -> Option<Duration> {
+        let listeners = self.pool.listeners.iter().filter(|listener| listener.port != 0).count();
+        let mut slots = self.pool.slots.iter().filter(|slot| slot.phase != Phase::Free);
+        let slot = slots.nth(index.checked_sub(listeners)?)?;
+        Some(slot.tcb.round_trip()).filter(|&time| time > Duration::ZERO)
     }
 
     fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
