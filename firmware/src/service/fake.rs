@@ -13,6 +13,7 @@ use std::vec::Vec;
 use embedded_nal::{
     TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
+use smoltcp::time::Duration;
 use tapboard_net::LookupError;
 use tapboard_net::netstat::{Count, Introspect, Protocol, Row, TimeOfDay};
 use tapboard_net::rng::Rng;
@@ -431,6 +432,11 @@ impl Introspect for Fake {
             Socket::Connected(port, peer) => row(Protocol::Tcp, *port, Some(peer), "ESTABLISHED"),
             Socket::Udp(port) => row(Protocol::Udp, port.unwrap_or(0), None, ""),
         })
+    }
+
+    fn round_trip(&self, index: usize) -> Option<Duration> {
+        let connected = |socket: &Socket| matches!(socket, Socket::Connected(..));
+        self.sockets.values().nth(index).is_some_and(connected).then(|| Duration::from_micros(1500))
     }
 
     fn counter(&self, index: usize) -> Option<(&'static str, Count)> {

@@ -25,11 +25,11 @@ pub(super) enum Format {
 enum Part {
     Name,
     Board,
-    StackCounter(u8),
-    ServiceCounter(u8),
+    StackCounter(u16),
+    ServiceCounter(u16),
     Sockets,
     /// A row of the socket table, or for metrics a state of TCP.
-    Socket(u8),
+    Socket(u16),
     End,
 }
 

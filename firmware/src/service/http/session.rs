@@ -180,7 +180,7 @@ impl Session {
             }
             // Its turn has come, or the next event's.
             Phase::Decide => {}
-            Phase::Event { report, .. } if report.is_complete() => {}
+            Phase::Event { report, .. } if report.is_complete() && self.output.is_empty() => {}
             _ => return ControlFlow::Break(Stop::Done),
         }
         ControlFlow::Continue(())

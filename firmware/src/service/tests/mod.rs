@@ -11,6 +11,8 @@ use super::fake_board::FakeBoard;
 use super::{Service, ServiceConfig, Services};
 
 mod faults;
+#[cfg(feature = "http")]
+mod http;
 mod shell;
 mod streams;
 mod telemetry;
