@@ -133,15 +133,15 @@ pub const HTTP_CONTENT: usize = 64;
 
 /// Bytes of input the HTTP server takes from its socket at a time.
 #[cfg(feature = "http")]
-pub const HTTP_INPUT: usize = 64;
+pub const HTTP_INPUT: usize = 32;
 
 /// Longest head of an answer, and longest chunk of one that is made on the way.
 #[cfg(feature = "http")]
-pub const HTTP_OUTPUT: usize = 384;
+pub const HTTP_OUTPUT: usize = 256;
 
 /// Longest part of such an answer.
 #[cfg(feature = "http")]
-pub const HTTP_PART: usize = 232;
+pub const HTTP_PART: usize = 216;
 
 /// How long a request may take from its first byte to its last.
 #[cfg(feature = "http")]

@@ -66,6 +66,31 @@ enum Persistence {
     Close,
 }
 
+/// Where it says to whom a request was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Addressed {
+    /// Nowhere yet.
+    #[default]
+    No,
+    /// In its target, whatever `Host` says (RFC 9112 3.2.2).
+    InTarget,
+    /// In `Host`.
+    InHost,
+}
+
+/// Whose page sent a request (RFC 6454 7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Origin {
+    /// None says so: it was no page, or one that was gone to.
+    #[default]
+    None,
+    /// It came before `Host`, and is to be compared with it.
+    Pending,
+    /// The host's that it was sent to.
+    Same,
+    Other,
+}
+
 /// What a request asks for.
 #[derive(Debug, Default)]
 pub(super) struct Request {
@@ -74,14 +99,12 @@ pub(super) struct Request {
     /// HTTP/1.1 or a later 1.x, and not 1.0.
     pub(super) modern: bool,
     persistence: Persistence,
-    /// `Host` has come.
-    hosted: bool,
     /// Bytes of content.
     pub(super) length: Option<usize>,
-    /// To whom it was sent.
-    host: Option<Authority>,
-    /// Whose page sent it (RFC 6454 7), without its scheme; empty if that is none of ours.
-    origin: Option<Authority>,
+    /// To whom it was sent. Until that is known, the origin, without its scheme, if it came before.
+    authority: Authority,
+    addressed: Addressed,
+    origin: Origin,
     pub(super) credentials: Credentials,
     /// Whether the client has the page that has this entity tag.
     pub(super) has_page: bool,
@@ -99,19 +122,44 @@ impl Request {
 
     /// Whether it may change something, as far as another web page is concerned: one that a browser shows of somebody
     /// else is of another origin, and one whose name was made to point here (DNS rebinding) asks for that name. `name`
-    /// is the board's.
+    /// is the board's. HTTP/1.0, which no browser speaks, need not say to whom it is sent.
     pub(super) fn is_of_this_board(&self, name: &str) -> bool {
-        let Some(host) = &self.host else {
-            // HTTP/1.0, which no browser speaks.
-            return self.origin.is_none();
+        let to_us = match self.addressed {
+            Addressed::No => !self.modern,
+            Addressed::InTarget | Addressed::InHost => is_ours(&self.authority, name),
         };
-        is_ours(host, name) && self.origin.as_ref().is_none_or(|origin| same(origin, host))
+        to_us && matches!(self.origin, Origin::None | Origin::Same)
+    }
+
+    /// It was sent to `host`.
+    fn address(&mut self, host: &[u8], by: Addressed) {
+        let host = authority(host);
+        if self.origin == Origin::Pending {
+            self.origin = compare(&self.authority, &host);
+        }
+        (self.authority, self.addressed) = (host, by);
+    }
+
+    /// It was sent by a page of `origin`, without the scheme, which is ours. Of two, neither counts.
+    fn come_from(&mut self, origin: &[u8]) {
+        self.origin = match (self.origin, self.addressed) {
+            (Origin::None, Addressed::No) => {
+                self.authority = authority(origin);
+                Origin::Pending
+            }
+            (Origin::None, _) => compare(&authority(origin), &self.authority),
+            _ => Origin::Other,
+        };
     }
 }
 
 /// Whether two authorities are the same; those that were too long are none.
-fn same(one: &Authority, other: &Authority) -> bool {
-    !one.is_empty() && one.eq_ignore_ascii_case(other)
+fn compare(origin: &Authority, host: &Authority) -> Origin {
+    if !origin.is_empty() && origin.eq_ignore_ascii_case(host) {
+        Origin::Same
+    } else {
+        Origin::Other
+    }
 }
 
 /// Whether `host` is an address, to which no name leads, or a name of the board's: `name`, alone or in `.local`, or
@@ -150,6 +198,7 @@ pub(super) enum Progress {
 
 /// Reads one head after another.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what has come, each by itself")]
 pub(super) struct Reader {
     pub(super) request: Request,
     line: Vec<u8, HTTP_LINE>,
@@ -159,6 +208,8 @@ pub(super) struct Reader {
     returned: bool,
     /// The request line has come.
     begun: bool,
+    /// `Host` has come.
+    hosted: bool,
     /// Bytes so far.
     size: usize,
 }
@@ -167,6 +218,17 @@ impl Reader {
     /// Whether no request has begun.
     pub(super) fn is_empty(&self) -> bool {
         !self.begun && self.line.is_empty()
+    }
+
+    /// Keeps a byte of content, which is behind the head.
+    pub(super) fn keep(&mut self, byte: u8) {
+        // There is room: longer ones were refused.
+        let _ = self.line.push(byte);
+    }
+
+    /// The content.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.line
     }
 
     /// Takes the next byte.
@@ -230,7 +292,7 @@ impl Reader {
             return self.header_field(&line, access).map(|()| false);
         }
         // RFC 9112 3.2.
-        if self.request.modern && self.request.host.is_none() {
+        if self.request.modern && !self.hosted {
             return Err(Status::BadRequest);
         }
         Ok(true)
@@ -268,7 +330,7 @@ impl Reader {
         {
             let end = rest.iter().position(|&byte| matches!(byte, b'/' | b'?'));
             let end = end.unwrap_or(rest.len());
-            self.request.host = Some(authority(&rest[..end]));
+            self.request.address(&rest[..end], Addressed::InTarget);
             path = if end == rest.len() { b"/" } else { &rest[end..] };
         }
         self.request.resource = Resource::at(path);
@@ -281,18 +343,18 @@ impl Reader {
         let request = &mut self.request;
         match Field::of(name) {
             Field::Host => {
-                // The target's own stands, and is no second one.
-                if core::mem::replace(&mut request.hosted, true) {
+                if core::mem::replace(&mut self.hosted, true) {
                     return Err(Status::BadRequest);
                 }
-                request.host.get_or_insert_with(|| authority(value));
+                // The target's own stands.
+                if request.addressed == Addressed::No {
+                    request.address(value, Addressed::InHost);
+                }
             }
             Field::Origin => {
-                let ours = value.get(..HTTP.len()).is_some_and(|v| v.eq_ignore_ascii_case(HTTP));
-                let origin = if ours { authority(&value[HTTP.len()..]) } else { Authority::new() };
-                // Of two, neither counts.
-                let origin = if request.origin.is_some() { Authority::new() } else { origin };
-                request.origin = Some(origin);
+                let (scheme, rest) = value.split_at_checked(HTTP.len()).unwrap_or_default();
+                // Another scheme is nobody's here, and the same as no host.
+                request.come_from(if scheme.eq_ignore_ascii_case(HTTP) { rest } else { b"" });
             }
             Field::ContentLength => {
                 let length = decimal(value).ok_or(Status::BadRequest)?;

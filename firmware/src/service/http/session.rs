@@ -53,7 +53,6 @@ enum Phase {
 pub(super) struct Session {
     phase: Phase,
     reader: Reader,
-    content: heapless::Vec<u8, HTTP_CONTENT>,
     input: Buffer<HTTP_INPUT>,
     output: Buffer<HTTP_OUTPUT>,
     /// When what is going on has to be over; until it is known, `None`.
@@ -75,7 +74,6 @@ where
         Self {
             phase: Phase::Head,
             reader: Reader::default(),
-            content: heapless::Vec::new(),
             input: Buffer::new(),
             output: Buffer::new(),
             deadline: None,
@@ -191,8 +189,7 @@ impl Session {
         if let Phase::Content(left) = &mut self.phase {
             *left -= 1;
             let done = *left == 0;
-            // There is room: longer ones were refused.
-            let _ = self.content.push(byte);
+            self.reader.keep(byte);
             if done {
                 self.phase = Phase::Decide;
             }
@@ -251,7 +248,7 @@ impl Session {
                 self.answer(Status::NoContent, context);
             }
             Verdict::Granted => {
-                let led = match self.content.trim_ascii() {
+                let led = match self.reader.content().trim_ascii() {
                     b"on" => true,
                     b"off" => false,
                     b"toggle" => !context.board.led(),
@@ -390,7 +387,6 @@ impl Session {
     fn go_on<B>(&mut self, context: &Context<'_, B>) {
         self.phase = Phase::Head;
         self.reader = Reader::default();
-        self.content.clear();
         self.deadline = Some(context.facts.now + HTTP_IDLE);
     }
 
