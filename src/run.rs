@@ -181,7 +181,9 @@ impl Driver {
             let now = self.clock.now();
             let config = ServiceConfig { name: identity.name.clone(), telemetry };
             let (commands, beside) = own();
-            let services = (Services::with_commands(config, 0, now, commands), beside);
+            let mut stock = Services::with_commands(config, 0, now, commands);
+            stock.set_token(options.token);
+            let services = (stock, beside);
             let firmware = memory.boot(identity, services, &mut session.mac(nic), now)?;
             // Services of one's own may connect too.
             let only = telemetry.filter(|_| alone);

@@ -233,7 +233,7 @@ fn print_banner(
     } else {
         say!("The board is up: {board} on {name}.\n");
     }
-    say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
+    say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell, 80 page");
     if let Some(ipv6) = net.ipv6() {
         say!("  {:<15} the same", ipv6.address());
     }
@@ -254,6 +254,7 @@ fn print_banner(
     say!("  ping -c 3 {board}");
     say!("  printf hello | nc -N {board} 7");
     say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
+    say!("  {:<32} # in a browser", format!("http://{board}/"));
     let here = |telemetry: &SocketAddr| own.contains(&telemetry.ip());
     let telemetry = options.telemetry.destination(collector).and_then(|to| to.address());
     if let Some(telemetry) = telemetry.filter(here) {

@@ -189,6 +189,7 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
             9 => "discard (TCP and UDP)",
             19 => "chargen",
             23 => "shell",
+            80 => "page (HTTP)",
             _ => "your own",
         };
         say!("  127.0.0.1:{:<5} -> board port {:<5} {service}", forward.host, forward.board);
@@ -208,6 +209,9 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions) {
     }
     if let Some(shell) = host(23) {
         say!("  nc 127.0.0.1 {shell}              # then: help, led on, netstat");
+    }
+    if let Some(page) = host(80) {
+        say!("  {:<30} # in a browser", format!("http://127.0.0.1:{page}/"));
     }
     let telemetry = options.run.telemetry.destination(TELEMETRY);
     match telemetry.map(|to| (reachable(to, &identity.net, allowed), to)) {

@@ -16,6 +16,7 @@ static USER: &[Pair] = &[
     Pair("guest", "profile", GUEST),
     Pair("guest", "telemetry", GUEST),
     Pair("guest", "no_telemetry", GUEST),
+    Pair("guest", "token", GUEST),
     Pair("guest", "checksum_offload", GUEST),
     Pair("guest", "id", GUEST),
     Pair("guest", "mac", GUEST),
@@ -100,11 +101,12 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 41] = [
+    const VALUES: [(&str, &str); 42] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         ("guest", "udp:7100"),
         ("profile", "mcu"),
+        ("token", "open-sesame"),
         ("telemetry", "192.0.2.77:9001"),
         ("pcap", "run.pcapng"),
         ("script", "/dev/null"),

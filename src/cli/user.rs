@@ -15,8 +15,8 @@ use crate::user::UserOptions;
 #[derive(Clone, Debug, Args)]
 pub struct UserArgs {
     /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of ::1 to the board's port BOARD, TCP and UDP.
-    /// Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23), or adds one. May be
-    /// repeated.
+    /// Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23, 7080:80), or adds
+    /// one. May be repeated.
     #[expect(
         clippy::doc_markdown,
         reason = "-h shows backticks as they are, and other addresses have none"
@@ -117,13 +117,13 @@ mod tests {
 
     #[test]
     fn a_forward_replaces_the_default_of_its_board_port_or_adds_one() {
-        let cli = read("tapboard -p 8007:7 -p 8080:80").unwrap();
+        let cli = read("tapboard -p 8007:7 -p 8080:80 -p 8777:777").unwrap();
         let forwards = cli.user.forwards();
         assert!(!forwards.contains(&Forward { host: 7007, board: 7 }));
-        for expected in [(7023, 23), (8007, 7), (8080, 80)] {
+        for expected in [(7023, 23), (8007, 7), (8080, 80), (8777, 777)] {
             assert!(forwards.contains(&Forward { host: expected.0, board: expected.1 }));
         }
-        assert_eq!(forwards.len(), 5);
+        assert_eq!(forwards.len(), 6);
         assert_eq!(cli.user.allowed(), [9000]);
     }
 
