@@ -1,4 +1,4 @@
-//! Chromium without a window, driven by the DevTools protocol over two pipes: no port, no web socket.
+//! Chromium without a window, driven by the protocol of its developer tools, over two pipes: no port, no web socket.
 //!
 //! Messages are JSON, ended by a NUL byte (`--remote-debugging-pipe`): file descriptor 3 is for commands, 4 for answers
 //! and events.

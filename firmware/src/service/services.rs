@@ -125,7 +125,7 @@ where
         deadline = earliest(deadline, self.discard.poll(now, stack, board));
         deadline = earliest(deadline, self.chargen.poll(now, stack, board));
         let access = &mut self.access;
-        deadline = earliest(deadline, self.shell.poll(now, stack, board, &about, access));
+        deadline = earliest(deadline, self.shell.poll_for(now, stack, board, &about, access));
         #[cfg(feature = "http")]
         {
             deadline = earliest(deadline, self.http.poll(now, stack, board, &about, access));

@@ -12,6 +12,7 @@
 //! Anybody who can reach the port can switch the LED and reset the board, unless it has a
 //! [token](super::Services): then `login` comes first. What is typed can be read on the way.
 
+mod answer;
 #[cfg(feature = "http")]
 mod login;
 
@@ -24,16 +25,17 @@ use embedded_nal::TcpFullStack;
 use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
 use tapboard_net::earliest;
+use tapboard_net::netstat::Introspect;
 #[cfg(feature = "dns")]
 use tapboard_net::netstat::Plain;
-use tapboard_net::netstat::{Introspect, Row};
 
+use self::answer::Answer;
 #[cfg(feature = "http")]
 use self::login::{Login, Outcome};
 use super::about::About;
 use super::access::Access;
 use super::buffer::Buffer;
-use super::command::{COMMANDS, Command, Commands, Help, Mistake, Switch, parse};
+use super::command::{Command, Commands, Help, Mistake, Switch, parse};
 use super::server::{Connection, Server, Stop, drain};
 use super::telnet::{Key, Telnet};
 use crate::board::Board;
@@ -90,7 +92,23 @@ impl<T, C> Shell<T, C> {
     ///
     /// The command `reset` is answered and its session closed; when the peer has acknowledged both,
     /// or after [`RESET_WAIT`], [`Board::reset`] is called.
-    pub(super) fn poll<S, B>(
+    pub fn poll<S, B>(
+        &mut self,
+        now: Instant,
+        stack: &mut S,
+        board: &mut B,
+        about: &About<'_>,
+    ) -> Option<Instant>
+    where
+        S: TcpFullStack<TcpSocket = T> + BufferAccess + Introspect + Resolve,
+        B: Board,
+        C: Commands<B>,
+    {
+        self.poll_for(now, stack, board, about, &mut Access::new())
+    }
+
+    /// As [`Shell::poll`], for those whom `access` admits.
+    pub(super) fn poll_for<S, B>(
         &mut self,
         now: Instant,
         stack: &mut S,
@@ -160,19 +178,6 @@ struct Context<'a, B, C> {
     reset: Option<Reset>,
     /// When the first of the sessions wants its turn.
     deadline: Option<Instant>,
-}
-
-/// What is to be printed next.
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    Greeting,
-    Prompt,
-    Help(usize),
-    Heading,
-    Netstat(usize),
-    Fact(usize),
-    StackCounter(usize),
-    ServiceCounter(usize),
 }
 
 /// One connection of the shell.
@@ -255,72 +260,6 @@ where
 }
 
 impl Session {
-    /// Appends one line to the output, which is empty, and says through `self.answer` what follows
-    /// it. `further` commands follow the shell's own in `help`.
-    fn print<S: Introspect>(
-        &mut self,
-        answer: Answer,
-        stack: &S,
-        about: &About<'_>,
-        further: &'static [Help],
-    ) {
-        let following = match answer {
-            Answer::Greeting => {
-                self.say(format_args!("{}, tapboard shell: try help", about.name));
-                Answer::Prompt
-            }
-            Answer::Prompt => {
-                if !self.ending {
-                    self.output.push(b"> ");
-                }
-                return;
-            }
-            Answer::Help(index) => {
-                let own = COMMANDS.get(index).map(|entry| &entry.help);
-                let help = own.or_else(|| further.get(index - COMMANDS.len()));
-                let Some(&Help { name, arguments, about: text }) = help else {
-                    return self.print(Answer::Prompt, stack, about, further);
-                };
-                let width = 20_usize.saturating_sub(name.len());
-                self.say(format_args!("{name}{arguments:<width$} {text}"));
-                Answer::Help(index + 1)
-            }
-            Answer::Heading => {
-                self.say(format_args!("{}", Row::HEADING));
-                Answer::Netstat(0)
-            }
-            Answer::Netstat(index) => {
-                let Some(row) = stack.row(index) else {
-                    return self.print(Answer::Prompt, stack, about, further);
-                };
-                self.say(format_args!("{row}"));
-                Answer::Netstat(index + 1)
-            }
-            Answer::Fact(index) => {
-                let Some(fact) = stack.fact(index) else {
-                    return self.print(Answer::Prompt, stack, about, further);
-                };
-                self.say(format_args!("{fact}"));
-                Answer::Fact(index + 1)
-            }
-            Answer::StackCounter(index) => {
-                let Some((name, value)) = stack.counter(index) else {
-                    return self.print(Answer::ServiceCounter(0), stack, about, further);
-                };
-                self.say(format_args!("{name:<20} {value}"));
-                Answer::StackCounter(index + 1)
-            }
-            Answer::ServiceCounter(index) => {
-                let Some(&(name, value)) = about.counters.get(index) else {
-                    return self.print(Answer::Prompt, stack, about, further);
-                };
-                self.say(format_args!("{name:<20} {value}"));
-                Answer::ServiceCounter(index + 1)
-            }
-        };
-        self.answer = Some(following);
-    }
-
     /// Appends a line to the output, which has room for it (see the assertion on [`SHELL_OUTPUT`]). Never inlined: it is
     /// in many places.
     #[inline(never)]
