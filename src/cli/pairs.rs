@@ -159,6 +159,7 @@ mod tests {
                 ("guest", "no-telemetry"),
                 ("guest", "profile"),
                 ("guest", "telemetry"),
+                ("guest", "token"),
                 ("no-telemetry", "telemetry"),
             ],
             // `--offload off` beside `--segmentation-offload` is refused later, by `tap::run`.
