@@ -155,9 +155,9 @@ pub const HTTP_ANSWER_TIME: Duration = Duration::from_secs(30);
 #[cfg(feature = "http")]
 pub const HTTP_IDLE: Duration = Duration::from_secs(5);
 
-/// How long it may while all [`HTTP_CONNECTIONS`] are taken and others may wait.
+/// How long it may after its first one while all [`HTTP_CONNECTIONS`] are taken, or somebody waits for a slot.
 #[cfg(feature = "http")]
-pub const HTTP_IDLE_FULL: Duration = Duration::from_millis(500);
+pub const HTTP_IDLE_FULL: Duration = Duration::from_millis(250);
 
 /// How long what is left of a refused request is read away, so that the refusal arrives (RFC 9112 9.6).
 #[cfg(feature = "http")]

@@ -192,6 +192,12 @@ pub trait Introspect {
         None
     }
 
+    /// Whether a client waits for a slot, to connect to `port`: what is idle there may make room. A stack that is not its
+    /// own does not know it.
+    fn is_awaited(&self, _port: u16) -> bool {
+        false
+    }
+
     /// Name and value of counter `index`, counted from 0, or `None` past the last.
     fn counter(&self, index: usize) -> Option<(&'static str, Count)>;
 

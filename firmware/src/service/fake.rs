@@ -139,6 +139,8 @@ pub(super) struct Fake {
     pub(super) looked_up: Vec<std::string::String>,
     /// Whether `listen` and the UDP `bind` fail.
     pub(super) deaf: bool,
+    /// Whether clients wait for slots.
+    pub(super) awaited: bool,
     /// Whether `send_to` blocks.
     pub(super) full: bool,
     /// Whether `send` says 0 where it should say that it would block.
@@ -168,6 +170,7 @@ impl Fake {
             address: Err(nb::Error::WouldBlock),
             looked_up: Vec::new(),
             deaf: false,
+            awaited: false,
             full: false,
             sends_nothing: false,
             dial: Dial::Accept,
@@ -437,6 +440,10 @@ impl Introspect for Fake {
     fn round_trip(&self, index: usize) -> Option<Duration> {
         let connected = |socket: &Socket| matches!(socket, Socket::Connected(..));
         self.sockets.values().nth(index).is_some_and(connected).then(|| Duration::from_micros(1500))
+    }
+
+    fn is_awaited(&self, _port: u16) -> bool {
+        self.awaited
     }
 
     fn counter(&self, index: usize) -> Option<(&'static str, Count)> {

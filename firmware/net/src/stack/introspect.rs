@@ -66,6 +66,10 @@ impl Introspect for NetStack<'_> {
         Some(slot.tcb.round_trip()).filter(|&time| time > Duration::ZERO)
     }
 
+    fn is_awaited(&self, port: u16) -> bool {
+        self.backlog.has(port, self.now)
+    }
+
     fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
         self.counters.get(index)
     }

@@ -81,6 +81,8 @@ struct Context<'a, B> {
     streams: &'a mut u8,
     /// All places are taken.
     full: bool,
+    /// Somebody waits for one of the stack's.
+    awaited: bool,
     /// When the first of the connections wants its turn.
     deadline: Option<Instant>,
 }
@@ -109,7 +111,8 @@ impl<T> Http<T> {
         let facts = Facts { about, now, login, link_ups: self.link_ups };
         let full = self.tcp.is_full();
         let streams = &mut self.streams;
-        let mut context = Context { facts, board, access, streams, full, deadline: None };
+        let awaited = stack.is_awaited(PORT);
+        let mut context = Context { facts, board, access, streams, full, awaited, deadline: None };
         let deadline = self.tcp.poll(now, stack, &mut context);
         earliest(deadline, context.deadline)
     }

@@ -160,10 +160,11 @@ impl Session {
     fn watch<B>(&mut self, context: &Context<'_, B>) -> ControlFlow<Stop> {
         let now = context.facts.now;
         let idle = matches!(self.phase, Phase::Head) && self.reader.is_empty();
-        let patience = if idle && context.full { HTTP_IDLE_FULL } else { HTTP_IDLE };
+        // Not less: who was not told that it ends may have sent its next request, and gets a reset.
+        let patience = if context.awaited || context.full { HTTP_IDLE_FULL } else { HTTP_IDLE };
         // There is none in the first turn.
-        let mut deadline = self.deadline.unwrap_or(now + patience);
-        if idle {
+        let mut deadline = self.deadline.unwrap_or(now + HTTP_IDLE);
+        if idle && self.requests > 0 {
             deadline = deadline.min(now + patience);
         }
         self.deadline = Some(deadline);
@@ -427,7 +428,8 @@ impl Session {
     ) {
         let request = &self.reader.request;
         self.requests += 1;
-        self.ends |= !request.persists() || self.requests >= HTTP_REQUESTS;
+        // Who is told to end its connection does so at once; who is not, when it pleases.
+        self.ends |= !request.persists() || self.requests >= HTTP_REQUESTS || context.awaited;
         self.deadline = Some(context.facts.now + HTTP_ANSWER_TIME);
         let connection = match (self.ends, request.modern) {
             (true, _) => "Connection: close\r\n",

@@ -344,6 +344,21 @@ fn a_connection_without_a_request_has_less_time_while_all_are_taken() {
 }
 
 #[test]
+fn who_has_been_answered_goes_while_somebody_waits_for_a_slot() {
+    let mut bench = Bench::new();
+    let idle = bench.client(PORT, GET.as_bytes(), false);
+    let fresh = bench.client(PORT, b"", false);
+    bench.stack.awaited = true;
+    assert_eq!(bench.settle(), Some(bench.now + HTTP_IDLE_FULL));
+    bench.pass(HTTP_IDLE_FULL);
+    assert!(idle.is_closed() && !fresh.is_closed(), "one that has just come has its turn");
+    fresh.send(GET.repeat(2).as_bytes());
+    bench.settle();
+    let answer = Answer::only(&fresh);
+    assert!(fresh.is_closed() && answer.field("Connection") == Some("close"), "{answer:?}");
+}
+
+#[test]
 fn who_does_not_read_its_answer_is_left() {
     for request in [GET.to_string(), GET.replace("/ ", "/metrics "), GET.replace("/ ", "/events ")]
     {
