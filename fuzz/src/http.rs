@@ -356,7 +356,7 @@ pub fn run(program: &[u8]) {
     assert!(known || !world.board.switched, "the LED was switched by a stranger");
     // They fall silent: what is read of a stream is all that may go on, and here nobody reads any more.
     for client in &mut world.stack.all {
-        client.room = client.room.min(1 << 14);
+        client.room = client.room.min(1 << 10);
     }
     let end = world.now + Duration::from_secs(3600);
     while let Some(next) = world.settle().filter(|&next| next < end) {
