@@ -3,4 +3,6 @@
 
 use tapboard_fuzz::http;
 
-libfuzzer_sys::fuzz_target!(|program: &[u8]| http::run(program));
+libfuzzer_sys::fuzz_target!(|program: &[u8]| {
+    let _ = http::run(program);
+});

@@ -17,7 +17,7 @@ use tapboard_firmware::netstat::{Count, Introspect, Row};
 use tapboard_firmware::service::{Service, ServiceConfig, Services, Token};
 use tapboard_firmware::{Board, BufferAccess, Resolve};
 
-use crate::input::Input;
+use super::input::Input;
 
 /// The port that clients connect to.
 const HTTP: u16 = 80;
@@ -335,8 +335,8 @@ impl World {
     }
 }
 
-/// Runs a program.
-pub fn run(program: &[u8]) {
+/// Runs a program. Returns how many answers clients got.
+pub fn run(program: &[u8]) -> usize {
     let config = ServiceConfig { name: "board".try_into().expect("short"), telemetry: None };
     let mut stack = Clients::default();
     stack.all.resize_with(CLIENTS, || Client { room: 64, ..Client::default() });
@@ -362,21 +362,27 @@ pub fn run(program: &[u8]) {
     while let Some(next) = world.settle().filter(|&next| next < end) {
         world.now = next;
     }
+    let mut answers = 0;
     for client in &world.stack.all {
         assert!(client.closed, "held for ever: {client:?}");
-        check(&client.from_board);
+        answers += count(&client.from_board);
     }
+    answers
 }
 
-/// Looks at what a client got.
-fn check(mut bytes: &[u8]) {
+/// How many answers a client got, the last perhaps in part.
+fn count(mut bytes: &[u8]) -> usize {
+    let mut answers = 0;
     while !bytes.is_empty() {
+        answers += 1;
         assert!(
             bytes.starts_with(&b"HTTP/1.1 "[..bytes.len().min(9)]),
             "no answer: {}",
             text(bytes)
         );
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return };
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return answers;
+        };
         let head = text(&bytes[..end]);
         bytes = &bytes[end + 4..];
         let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
@@ -388,13 +394,14 @@ fn check(mut bytes: &[u8]) {
             let length: usize = length.parse().expect("a length");
             bytes = bytes.get(length..).unwrap_or_default();
         } else if value("Transfer-Encoding: chunked").is_some() {
-            let Some(rest) = behind_chunks(bytes) else { return };
+            let Some(rest) = behind_chunks(bytes) else { return answers };
             bytes = rest;
         } else {
             assert!(value("Connection: close").is_some(), "where does it end? {head}");
-            return;
+            return answers;
         }
     }
+    answers
 }
 
 /// What is behind the last chunk, or `None` if that did not come.
