@@ -43,6 +43,7 @@ enum Handle {
 
 /// One client, as both sides see it.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what has become of it, each by itself")]
 struct Client {
     to_board: VecDeque<u8>,
     /// All that it has said.
