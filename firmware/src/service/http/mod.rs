@@ -20,6 +20,8 @@
 //! others. No head is kept, nor any content but a short one: RAM is one line of input and
 //! [`HTTP_OUTPUT`](crate::config::HTTP_OUTPUT) bytes of output a connection.
 
+mod answer;
+mod field;
 mod page;
 mod report;
 mod request;

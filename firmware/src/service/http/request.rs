@@ -6,6 +6,7 @@
 
 use heapless::Vec;
 
+use super::field::{Field, decimal, field, is_token};
 use super::status::Status;
 use crate::config::{HTTP_AUTHORITY, HTTP_HEAD, HTTP_LINE};
 use crate::service::access::{Access, Credentials};
@@ -404,60 +405,7 @@ const HTTP: &[u8] = b"http://";
 /// What begins credentials (RFC 6750 2.1).
 const BEARER: &[u8] = b"Bearer ";
 
-/// A header field that this server has a use for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    Host,
-    Origin,
-    ContentLength,
-    TransferEncoding,
-    Connection,
-    Authorization,
-    IfNoneMatch,
-    Other,
-}
-
-impl Field {
-    fn of(name: &[u8]) -> Self {
-        const NAMES: [(&str, Field); 7] = [
-            ("host", Field::Host),
-            ("origin", Field::Origin),
-            ("content-length", Field::ContentLength),
-            ("transfer-encoding", Field::TransferEncoding),
-            ("connection", Field::Connection),
-            ("authorization", Field::Authorization),
-            ("if-none-match", Field::IfNoneMatch),
-        ];
-        let known = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
-        known.map_or(Self::Other, |&(_, field)| field)
-    }
-}
-
-/// Name and value of a line.
-fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Status> {
-    let colon = line.iter().position(|&byte| byte == b':').ok_or(Status::BadRequest)?;
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    if is_token(name) { Ok((name, value.trim_ascii())) } else { Err(Status::BadRequest) }
-}
-
-/// RFC 9110 5.6.2.
-fn is_token(text: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(is_tchar)
-}
-
 /// A host of too many bytes is none of ours, and empty.
 fn authority(text: &[u8]) -> Authority {
     Authority::from_slice(text).unwrap_or_default()
-}
-
-/// A number of digits alone; a larger one than can be is as large as can be.
-fn decimal(text: &[u8]) -> Option<usize> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0_usize, |number, &byte| {
-        let digit = byte.is_ascii_digit().then(|| usize::from(byte - b'0'))?;
-        Some(number.saturating_mul(10).saturating_add(digit))
-    })
 }

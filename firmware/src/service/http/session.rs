@@ -1,6 +1,5 @@
 //! One connection: from request to answer, and on to the next.
 
-use core::fmt::Write as _;
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 
@@ -18,8 +17,8 @@ use crate::board::Board;
 use crate::buffer_access::BufferAccess;
 use crate::config::{
     HTTP_ANSWER_TIME, HTTP_CONTENT, HTTP_EVENT_INTERVAL, HTTP_IDLE, HTTP_IDLE_FULL, HTTP_INPUT,
-    HTTP_LINGER, HTTP_OUTPUT, HTTP_PART, HTTP_REQUEST_TIME, HTTP_REQUESTS, HTTP_STREAMS,
-    LOGIN_DELAY, LOGIN_FAILURES, SERVICE_BUDGET,
+    HTTP_LINGER, HTTP_OUTPUT, HTTP_PART, HTTP_REQUEST_TIME, HTTP_STREAMS, LOGIN_DELAY,
+    LOGIN_FAILURES, SERVICE_BUDGET,
 };
 use crate::service::access::Verdict;
 use crate::service::buffer::{Buffer, send};
@@ -27,7 +26,7 @@ use crate::service::server::{Connection, Stop, drain};
 
 /// What a connection is about.
 #[derive(Clone, Copy, Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// A request's head is read.
     Head,
     /// Its content is, so many more bytes.
@@ -51,17 +50,17 @@ enum Phase {
 /// One connection of the server.
 #[derive(Debug)]
 pub(super) struct Session {
-    phase: Phase,
-    reader: Reader,
+    pub(super) phase: Phase,
+    pub(super) reader: Reader,
     input: Buffer<HTTP_INPUT>,
-    output: Buffer<HTTP_OUTPUT>,
+    pub(super) output: Buffer<HTTP_OUTPUT>,
     /// When what is going on has to be over; until it is known, `None`.
-    deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
     /// The connection ends with this answer,
-    ends: bool,
+    pub(super) ends: bool,
     /// and what the peer may still send of its request is read away.
     lingers: bool,
-    requests: u8,
+    pub(super) requests: u8,
     failures: u8,
 }
 
@@ -395,59 +394,6 @@ impl Session {
     fn fail<B>(&mut self, status: Status, context: &Context<'_, B>) {
         (self.ends, self.lingers) = (true, true);
         self.answer(status, context);
-    }
-
-    /// An answer that is but its status.
-    fn answer<B>(&mut self, status: Status, context: &Context<'_, B>) {
-        let request = &self.reader.request;
-        let head_only = request.method == Method::Head;
-        let more = match status {
-            Status::Unauthorized => "WWW-Authenticate: Bearer\r\n",
-            Status::MethodNotAllowed if request.resource.takes_post() => "Allow: POST\r\n",
-            Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
-            Status::ServiceUnavailable => "Retry-After: 5\r\n",
-            _ => "",
-        };
-        let text = if status.is_bare() { "" } else { status.line() };
-        let (kind, length) =
-            if status.is_bare() { ("", None) } else { ("text/plain", Some(text.len())) };
-        self.head(status, kind, length, more, context);
-        self.phase = Phase::Bytes(if head_only { b"" } else { text.as_bytes() });
-    }
-
-    /// Writes an answer's head; its content has the type `kind`, unless that is empty, and if that is known a length.
-    /// `more` are further fields, each with its end of line.
-    #[inline(never)]
-    fn head<B>(
-        &mut self,
-        status: Status,
-        kind: &str,
-        length: Option<usize>,
-        more: &str,
-        context: &Context<'_, B>,
-    ) {
-        let request = &self.reader.request;
-        self.requests += 1;
-        // Who is told to end its connection does so at once; who is not, when it pleases.
-        self.ends |= !request.persists() || self.requests >= HTTP_REQUESTS || context.awaited;
-        self.deadline = Some(context.facts.now + HTTP_ANSWER_TIME);
-        let connection = match (self.ends, request.modern) {
-            (true, _) => "Connection: close\r\n",
-            (false, true) => "",
-            (false, false) => "Connection: keep-alive\r\n",
-        };
-        let mut written = write!(self.output, "HTTP/1.1 {}\r\n{connection}{more}", status.line());
-        if !kind.is_empty() {
-            let text = format_args!("Content-Type: {kind}\r\nX-Content-Type-Options: nosniff\r\n");
-            written = written.and(self.output.write_fmt(text));
-        }
-        if let Some(length) = length {
-            written = written.and(write!(self.output, "Content-Length: {length}\r\n"));
-        }
-        // What the page brings itself is kept, and asked about.
-        let cache = if more == PAGE_FIELDS { "no-cache" } else { "no-store" };
-        written = written.and(write!(self.output, "Cache-Control: {cache}\r\n\r\n"));
-        debug_assert!(written.is_ok(), "HTTP_OUTPUT holds the longest head");
     }
 }
 
