@@ -13,6 +13,7 @@ use embedded_nal::TcpClientStack;
 use smoltcp::time::{Duration, Instant};
 use tapboard::link::{Link, Setting};
 use tapboard::testbed::{Testbed, TestbedMemory, at};
+use tapboard_firmware::config::TCP_SLOTS;
 use tapboard_firmware::service::Service;
 use tapboard_firmware::service::echo::{self, Echo};
 
@@ -49,7 +50,7 @@ fn transfer(seed: u64, data: &[u8], capture: Option<&Path>) -> Instant {
     let done = net.now();
     net.host.close(socket).expect("an open handle");
     net.pass(Duration::from_secs(30));
-    assert_eq!(net.board.free_slots(), 8, "seed {seed}: a slot is lost\n{}", net.netstat());
+    assert_eq!(net.board.free_slots(), TCP_SLOTS, "seed {seed}: a slot is lost\n{}", net.netstat());
     done
 }
 

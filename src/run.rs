@@ -186,7 +186,9 @@ impl Driver {
             let telemetry = chosen.telemetry.destination(telemetry);
             let config = ServiceConfig { name: identity.name.clone(), telemetry };
             let (commands, beside) = own();
-            let services = (Services::with_commands(config, 0, now, commands), beside);
+            let mut stock = Services::with_commands(config, 0, now, commands);
+            stock.set_token(options.token);
+            let services = (stock, beside);
             let board = SimBoard::new().with_settings(settings);
             let firmware = memory.boot(&identity, board, services, &mut session.mac(nic), now)?;
             // Services of one's own may connect too.

@@ -238,7 +238,7 @@ fn print_banner(identity: &Identity, tap: &Tap, telemetry: Option<SocketAddr>, p
     } else {
         say!("The board is up: {board} on {name}.\n");
     }
-    say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell");
+    say!("  {board:<15} 7 echo, 9 discard (TCP and UDP), 19 chargen, 23 shell, 80 page");
     if let Some(ipv6) = net.ipv6() {
         say!("  {:<15} the same", ipv6.address());
     } else if net.slaac() {
@@ -261,6 +261,7 @@ fn print_banner(identity: &Identity, tap: &Tap, telemetry: Option<SocketAddr>, p
     say!("  ping -c 3 {board}");
     say!("  printf hello | nc -N {board} 7");
     say!("  {:<32} # then: help, led on, netstat", format!("nc {board} 23"));
+    say!("  {:<32} # in a browser", format!("http://{board}/"));
     if let Some(telemetry) = telemetry {
         let collect = format!("nc -l {} {}", telemetry.ip(), telemetry.port());
         say!("  {collect:<32} # telemetry");

@@ -228,6 +228,7 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions, chosen: &Chosen) {
             (9, Protocol::Udp) => "discard (UDP)",
             (19, _) => "chargen",
             (23, _) => "shell",
+            (80, _) => "page (HTTP)",
             _ => "your own",
         };
         let host = SocketAddr::new(host.address.unwrap_or(LOCALHOST), host.port).to_string();
@@ -259,6 +260,10 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions, chosen: &Chosen) {
     }
     if let Some((address, shell)) = host(23) {
         say!("  nc {address} {shell}              # then: help, led on, netstat");
+    }
+    if let Some((address, page)) = host(80) {
+        let page = SocketAddr::new(address, page);
+        say!("  {:<30} # in a browser", format!("http://{page}/"));
     }
     let telemetry = chosen.telemetry.destination(TELEMETRY);
     match telemetry.map(|to| (reachable(to, &identity.net, &options.gateway), to)) {

@@ -239,7 +239,7 @@ fn an_abort_sends_its_reset_before_the_slot_is_used_again() {
     let mut listener = tcp::listener(&mut solo.board, 7);
     let mut clients = Vec::new();
     let mut sockets = Vec::new();
-    for port in 1000..1007 {
+    for port in 1000..999 + SLOTS {
         let mut client = Client::new(&format!("192.0.2.2:{port}"), 7);
         client.open(&mut solo);
         clients.push(client);

@@ -189,7 +189,7 @@ fn the_progress_of_worlds_leaves_nothing_behind() {
 #[test]
 fn the_consoles_tables_are_readable_at_any_width() {
     for columns in WIDTHS {
-        let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+        let forwards = [7, 9, 19, 23, 80].map(|board| format!("-p{}:{board}", free_port()));
         let forwards = forwards.each_ref().map(String::as_str);
         let options = ["--no-telemetry", "--id", "7", "--delay", "5ms", "--jitter", "1ms"];
         let command = tapboard(&[&options[..], &forwards[..]].concat());
@@ -208,7 +208,7 @@ fn the_consoles_tables_are_readable_at_any_width() {
 #[test]
 fn a_warning_goes_on_between_two_words() {
     for columns in WIDTHS {
-        let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+        let forwards = [7, 9, 19, 23, 80].map(|board| format!("-p{}:{board}", free_port()));
         let forwards = forwards.each_ref().map(String::as_str);
         let options = ["--no-telemetry", "--partition", "in:on", "--loss", "in:5%"];
         let command = tapboard(&[&options[..], &forwards[..]].concat());
@@ -224,7 +224,7 @@ fn a_warning_goes_on_between_two_words() {
 /// What runs on a pipe is for a program, whatever `COLUMNS` says.
 #[test]
 fn lines_on_a_pipe_stay_whole() {
-    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = [7, 9, 19, 23, 80].map(|board| format!("-p{}:{board}", free_port()));
     let forwards = forwards.each_ref().map(String::as_str);
     let mut command = tapboard(&[&["--no-telemetry"], &forwards[..]].concat());
     command.env("COLUMNS", "40");

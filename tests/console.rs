@@ -61,7 +61,7 @@ fn seeds(out: &str) -> Vec<&str> {
 fn scripted(script: &str, options: &[&str]) -> String {
     let scratch = Scratch::new();
     let script = scratch.file("seed", script);
-    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = [7, 9, 19, 23, 80].map(|board| format!("-p{}:{board}", free_port()));
     let forwards = forwards.each_ref().map(String::as_str);
     let fixed = ["--no-telemetry", "--script", &script];
     let output = finished(&[&fixed[..], &forwards[..], options].concat());
@@ -121,7 +121,7 @@ fn rates(out: &str) -> [f64; 2] {
 
 #[test]
 fn stats_tell_how_much_passes_a_second_since_the_last_time() {
-    let forwards = [7, 9, 19, 23].map(|board| (free_port(), board));
+    let forwards = [7, 9, 19, 23, 80].map(|board| (free_port(), board));
     let options = forwards.map(|(host, board)| format!("-p{host}:{board}"));
     let options = options.each_ref().map(String::as_str);
     let mut board = Process::with_console(&[&["--no-telemetry"], &options[..]].concat());

@@ -359,6 +359,19 @@ fn whatever_is_said_of_names_and_times_nothing_panics_or_goes_on_for_ever() {
     assert!(found > 10, "{found} found a name");
 }
 
+/// Clients that ask for the page, and for what there is not.
+#[test]
+fn whatever_clients_ask_of_the_page_they_get_answers_and_are_not_held() {
+    let mut rng = Rng::new(5);
+    let mut answers = 0;
+    for number in 0..500 {
+        let program: Vec<u8> = (0..200).map(|_| rng.below(256) as u8).collect();
+        let got = catch_unwind(|| driver::http::run(&program));
+        answers += got.unwrap_or_else(|_| panic!("program {number}: {program:?}"));
+    }
+    assert!(answers > 500, "{answers} answers");
+}
+
 /// The services and telemetry, then the calls of an application in any order. Every state, of connections that the
 /// board accepts and that it makes, is met by segments that fit and by ones that do not.
 #[test]

@@ -55,7 +55,7 @@ fn fed(mut command: Command, input: &[u8]) -> Output {
 
 /// A board whose frames go to standard output, the pipe that they come from, and where it echoes.
 fn streaming(options: &[&str]) -> (Process, PipeReader, std::net::SocketAddr) {
-    let ports = [7, 9, 19, 23].map(|board| (free_port(), board));
+    let ports = [7, 9, 19, 23, 80].map(|board| (free_port(), board));
     let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
     let forwards = forwards.each_ref().map(String::as_str);
     let (reader, writer) = std::io::pipe().expect("a pipe");
@@ -121,7 +121,7 @@ fn a_terminal_is_no_place_for_frames() {
     rustix::pty::unlockpt(&controller).unwrap();
     let name = rustix::pty::ptsname(&controller, Vec::new()).unwrap();
     let terminal = fs::File::options().write(true).open(name.to_str().unwrap()).unwrap();
-    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = [7, 9, 19, 23, 80].map(|board| format!("-p{}:{board}", free_port()));
     let forwards = forwards.each_ref().map(String::as_str);
     let command = tapboard(&[&["--pcap", "-"], &forwards[..]].concat());
     let mut board = Process::spawn(command, Some(file(terminal.into())));
@@ -133,7 +133,7 @@ fn a_terminal_is_no_place_for_frames() {
 /// Likewise a disk that is full, or a directory that is not there: nothing was up before.
 #[test]
 fn a_capture_that_cannot_be_written_is_an_error_before_anything_is_up() {
-    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = [7, 9, 19, 23, 80].map(|board| format!("-p{}:{board}", free_port()));
     let forwards = forwards.each_ref().map(String::as_str);
     let refused = |options: &[&str]| {
         let output = finished(&[options, &["--pcap", "/nonexistent/x"]].concat());
@@ -167,7 +167,7 @@ fn a_board_that_does_not_come_up_replaces_no_capture() {
 
 #[test]
 fn a_script_comes_from_standard_input() {
-    let forwards = [7, 9, 19, 23].map(|board| format!("-p{}:{board}", free_port()));
+    let forwards = [7, 9, 19, 23, 80].map(|board| format!("-p{}:{board}", free_port()));
     let forwards = forwards.each_ref().map(String::as_str);
     let command = || tapboard(&[&["--no-telemetry", "--script", "-"], &forwards[..]].concat());
     let output = fed(command(), b"@50ms unplug\n@100ms quit\n");

@@ -65,7 +65,7 @@ fn the_board_is_a_host_like_any_other() {
 fn closed_ports_are_refused_at_once() {
     netns::run("closed_ports_are_refused_at_once", &[], || {
         let _tap = quiet(&[]);
-        for address in [board(80), "[2001:db8::1]:80".parse().unwrap()] {
+        for address in [board(81), "[2001:db8::1]:81".parse().unwrap()] {
             let error = TcpStream::connect_timeout(&address, PATIENCE).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "TCP {address}");
             let any: SocketAddr =

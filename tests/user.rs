@@ -27,7 +27,7 @@ fn nc_gets_its_echo() {
 fn nc_gets_the_socket_table() {
     let user = User::quiet(&[]);
     let table = run(&format!("printf 'netstat\\n' | nc -N 127.0.0.1 {}", user.shell.port()));
-    for port in [7, 9, 19, 23] {
+    for port in [7, 9, 19, 23, 80] {
         let listens = |line: &str| line.contains(&format!("*:{port} ")) && line.ends_with("LISTEN");
         assert!(table.lines().any(listens), "{table}");
     }
@@ -244,12 +244,12 @@ fn waiting_for_a_slot_costs_nothing() {
 #[test]
 fn a_board_port_nobody_listens_on_is_a_connection_that_is_reset() {
     let port = free_port();
-    let user = User::quiet(&["-p", &format!("{port}:80")]);
+    let user = User::quiet(&["-p", &format!("{port}:777")]);
     let mut client = connect(local(port));
     let error = client.read(&mut [0; 16]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let banner = user.process.output();
-    let forward = format!("  127.0.0.1:{port:<5} -> board port 80    your own\n");
+    let forward = format!("  127.0.0.1:{port:<5} -> board port 777   your own\n");
     assert!(banner.contains(&forward), "{banner}");
 }
 
@@ -257,7 +257,7 @@ fn a_board_port_nobody_listens_on_is_a_connection_that_is_reset() {
 #[test]
 fn a_crowd_larger_than_the_gateway_is_refused_to_the_last() {
     let port = free_port();
-    let user = User::quiet(&["-p", &format!("{port}:80")]);
+    let user = User::quiet(&["-p", &format!("{port}:777")]);
     // These stay, so that fewer are refused in a turn than would bring on another by themselves; nor
     // does anything else, when no timer of theirs runs any more.
     let holders: Vec<_> = (0..4).map(|_| connect(user.echo)).collect();

@@ -89,7 +89,7 @@ fn all_taken_ports_are_named_in_one_remedy() {
     assert!(SERVICES.iter().all(|port| said.contains(&(offset + port).to_string())), "{said}");
     assert!(said.contains("is another tapboard running?"), "{said}");
     let remedy: Vec<_> = remedy.split_whitespace().collect();
-    assert_eq!(remedy.len(), 8, "{remedy:?}");
+    assert_eq!(remedy.len(), 10, "{remedy:?}");
     Process::up(&[&["--no-telemetry"], &remedy[..]].concat());
 }
 

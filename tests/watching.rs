@@ -108,7 +108,7 @@ fn the_ladder_and_the_log_are_quiet_while_nobody_listens_for_telemetry() {
     let file = scratch.path("refused.pcapng");
     let (port, closed) = (free_port(), free_port());
     let (to, port_text) = (format!("192.0.2.2:{port}"), port.to_string());
-    let forward = format!("-p{closed}:80");
+    let forward = format!("-p{closed}:777");
     let mut options = vec!["--telemetry", &to, "--allow", &port_text, &forward];
     options.extend(["--ladder", "--pcap", &file]);
     let user = User::start(&options, tapboard);
@@ -126,7 +126,7 @@ fn the_ladder_and_the_log_are_quiet_while_nobody_listens_for_telemetry() {
     user.process.prints("FIN ACK");
     let out = user.process.output();
     assert_eq!(out.matches(&format!("nobody listens at {to}: ")).count(), 1, "{out}");
-    assert_eq!((rungs(&out, 80, "SYN seq"), rungs(&out, 80, "RST")), (2, 2), "{out}");
+    assert_eq!((rungs(&out, 777, "SYN seq"), rungs(&out, 777, "RST")), (2, 2), "{out}");
     // The first attempt, and the one that came to something.
     assert_eq!((rungs(&out, port, " RST"), rungs(&out, port, " SYN seq")), (1, 2), "{out}");
     assert_eq!(rungs(&out, port, "SYN ACK"), 1, "{out}");

@@ -49,7 +49,7 @@ pub const ABANDONED: Duration = Duration::from_secs(600);
 pub const SERVICE_BUDGET: usize = 64 * 1024;
 
 /// Ports that the firmware's own services listen on. A further service raises it, and the slots follow.
-pub const SERVICES: usize = 4;
+pub const SERVICES: usize = if cfg!(feature = "http") { 5 } else { 4 };
 
 /// Connections that one service can hold at once, while the others and the client side hold none.
 pub const CONNECTIONS: usize = 4;
@@ -90,6 +90,82 @@ pub const SHELL_INPUT: usize = 32;
 
 /// Bytes of a telnet subnegotiation skipped before the shell takes what follows for text again.
 pub const TELNET_SUBNEGOTIATION: u8 = 128;
+
+/// Longest token that a change may ask for, in bytes.
+#[cfg(feature = "http")]
+pub const TOKEN: usize = 64;
+
+/// How long the answer to a wrong token takes, and until any other is judged.
+#[cfg(feature = "http")]
+pub const LOGIN_DELAY: Duration = Duration::from_secs(1);
+
+/// Wrong tokens after which a connection is closed.
+#[cfg(feature = "http")]
+pub const LOGIN_FAILURES: u8 = 3;
+
+/// HTTP connections at most; further ones wait in the backlog.
+#[cfg(feature = "http")]
+pub const HTTP_CONNECTIONS: usize = CONNECTIONS;
+
+/// Those of them that are streams of events at most, so that others are served beside.
+#[cfg(feature = "http")]
+pub const HTTP_STREAMS: u8 = 2;
+
+/// Requests after which a connection is closed, so that others have their turn.
+#[cfg(feature = "http")]
+pub const HTTP_REQUESTS: u8 = 100;
+
+/// Longest request line, and longest field that something is asked of.
+#[cfg(feature = "http")]
+pub const HTTP_LINE: usize = 128;
+
+/// Longest head of a request.
+#[cfg(feature = "http")]
+pub const HTTP_HEAD: usize = 8192;
+
+/// Longest `Host`: an IPv6 address in brackets with a port, or [`BOARD_NAME`] with `.local` and a port.
+#[cfg(feature = "http")]
+pub const HTTP_AUTHORITY: usize = 48;
+
+/// Longest content of a request.
+#[cfg(feature = "http")]
+pub const HTTP_CONTENT: usize = 64;
+
+/// Bytes of input the HTTP server takes from its socket at a time.
+#[cfg(feature = "http")]
+pub const HTTP_INPUT: usize = 32;
+
+/// Longest head of an answer, and longest chunk of one that is made on the way.
+#[cfg(feature = "http")]
+pub const HTTP_OUTPUT: usize = 256;
+
+/// Longest part of such an answer.
+#[cfg(feature = "http")]
+pub const HTTP_PART: usize = 216;
+
+/// How long a request may take from its first byte to its last.
+#[cfg(feature = "http")]
+pub const HTTP_REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// How long an answer may take, or one event of a stream.
+#[cfg(feature = "http")]
+pub const HTTP_ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// How long a connection may stay without a request.
+#[cfg(feature = "http")]
+pub const HTTP_IDLE: Duration = Duration::from_secs(5);
+
+/// How long it may after its first one while all [`HTTP_CONNECTIONS`] are taken, or somebody waits for a slot.
+#[cfg(feature = "http")]
+pub const HTTP_IDLE_FULL: Duration = Duration::from_millis(250);
+
+/// How long what is left of a refused request is read away, so that the refusal arrives (RFC 9112 9.6).
+#[cfg(feature = "http")]
+pub const HTTP_LINGER: Duration = Duration::from_secs(2);
+
+/// Time between two events of a stream.
+#[cfg(feature = "http")]
+pub const HTTP_EVENT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the answer to the shell's `reset` may take to reach the peer before the board resets.
 pub const RESET_WAIT: Duration = Duration::from_secs(1);
@@ -139,5 +215,16 @@ const _: () = {
     assert!(SCRATCH <= SERVICE_BUDGET && ECHO_CARRY <= SERVICE_BUDGET);
     assert!(LISTEN_RETRY.total_micros() > 0 && TELEMETRY_INTERVAL.total_micros() > 0);
     assert!(BACKOFF_MAX.total_micros() <= u32::MAX as u64, "jitter is drawn from 32 bits");
-    assert!(TCP_SLOTS <= u8::MAX as usize && LISTENERS <= u8::MAX as usize);
+    assert!(TCP_SLOTS <= u8::MAX as usize);
+    assert!(LISTENERS <= u8::MAX as usize);
+};
+
+#[cfg(feature = "http")]
+const _: () = {
+    assert!(HTTP_STREAMS as usize <= HTTP_CONNECTIONS / 2, "a page is served beside the streams");
+    assert!("Authorization: Bearer ".len() + TOKEN <= HTTP_LINE);
+    assert!(HTTP_CONTENT <= HTTP_LINE && HTTP_LINE < HTTP_HEAD && HTTP_INPUT <= SERVICE_BUDGET);
+    assert!(BOARD_NAME + ".local:65535".len() <= HTTP_AUTHORITY);
+    assert!(HTTP_IDLE_FULL.total_micros() < HTTP_IDLE.total_micros());
+    assert!(LOGIN_DELAY.total_micros() < HTTP_REQUEST_TIME.total_micros());
 };

@@ -13,8 +13,8 @@
 //! - if a connection's socket is left in LISTEN, where a stranger's SYN would find it;
 //! - if a slot is still held when all peers have been silent for long enough.
 //!
-//! [`dhcp::run`] has a board that asks for its addresses, IPv4 and IPv6; [`names::run`] one that looks up names, has one, and asks for the
-//! time of day.
+//! [`dhcp::run`] has a board that asks for its addresses, IPv4 and IPv6; [`names::run`] one that looks up names, has one, and
+//! asks for the time of day; [`http::run`] one whose page is asked for.
 //!
 //! Either of the first two returns in which [`states`] sockets were when segments met them.
 //!
@@ -28,6 +28,7 @@ pub mod firmware;
 #[allow(dead_code, reason = "tests use the rest")]
 #[path = "../../tests/common/frames.rs"]
 mod frames;
+pub mod http;
 mod input;
 mod memory;
 pub mod names;

@@ -133,7 +133,7 @@ impl Application<'_> {
             return;
         }
         if call == 0 {
-            return self.listen_on(input.pick(&[7, 9, 19, 23]));
+            return self.listen_on(input.pick(&[7, 9, 19, 23, 80]));
         }
         let Ok(mut socket) = TcpClientStack::socket(&mut self.stack) else { return };
         if call < 3 {

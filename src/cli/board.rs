@@ -11,7 +11,8 @@ use crate::console::Script;
 use crate::nic::Offloads;
 use crate::run::{Profile, RunOptions, Telemetry};
 use crate::settings::SettingsOptions;
-use tapboard_firmware::service::Target;
+use tapboard_firmware::config::TOKEN;
+use tapboard_firmware::service::{Target, Token};
 
 /// What every way of running the board has.
 #[derive(Clone, Debug, Args)]
@@ -22,6 +23,11 @@ pub struct BoardArgs {
     /// Where telemetry goes; port 9000 of the host's side of the wire unless given. A name is looked up by the board.
     #[arg(long, value_name = "HOST:PORT", value_parser = destination)]
     pub(super) telemetry: Option<Target>,
+    /// Let only those who know TOKEN switch the LED and reset the board: in the shell by `login TOKEN`, over HTTP by
+    /// the page's form or as `Authorization: Bearer TOKEN`. With @FILE it is the first line of that file, where other
+    /// users do not see it. Unless given, the shell asks for none, and over HTTP nothing can be changed.
+    #[arg(long, value_name = "TOKEN|@FILE", value_parser = token)]
+    token: Option<Token>,
     /// Leave the checksums of TCP and UDP to the NIC, as the firmware of a chip with checksum offload does;
     /// without this the firmware computes and verifies them all.
     #[arg(long, overrides_with = "checksum_offload")]
@@ -87,6 +93,7 @@ impl BoardArgs {
                 let own = own.map(|(name, why, _)| (name, why));
                 SettingsOptions { path, decided: own.chain(decided.iter().copied()).collect() }
             }),
+            token: self.token,
             offloads: Offloads { checksum: self.checksum_offload, ..Offloads::NONE },
             pcap: self.pcap.clone(),
             ladder: self.ladder,
@@ -99,9 +106,9 @@ impl BoardArgs {
 /// Memory profile of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ProfileArg {
-    /// 8 connections of 2 KiB each way.
+    /// 9 connections of 2 KiB each way.
     Mcu,
-    /// 8 connections of 64 KiB each way.
+    /// 9 connections of 64 KiB each way.
     Large,
 }
 
@@ -122,6 +129,25 @@ fn destination(text: &str) -> Result<Target, String> {
         format!(
             "{text:?} is not HOST:PORT, e.g. 192.0.2.2:9000, [2001:db8::2]:9000, or desk.example:9000"
         )
+    })
+}
+
+/// A token, or the file that it is in.
+fn token(text: &str) -> Result<Token, String> {
+    let (line, whose) = match text.strip_prefix('@') {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("cannot read the token from {path}: {error}"))?;
+            (
+                text.lines().next().unwrap_or_default().to_owned(),
+                format!("the first line of {path}"),
+            )
+        }
+        // Errors are for logs, and this is not.
+        None => (text.to_owned(), "it".to_owned()),
+    };
+    Token::new(&line).ok_or_else(|| {
+        format!("{whose} is no token: 1 to {TOKEN} visible ASCII characters, without spaces")
     })
 }
 

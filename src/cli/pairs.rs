@@ -16,6 +16,7 @@ static USER: &[Pair] = &[
     Pair("guest", "profile", GUEST),
     Pair("guest", "telemetry", GUEST),
     Pair("guest", "no_telemetry", GUEST),
+    Pair("guest", "token", GUEST),
     Pair("guest", "checksum_offload", GUEST),
     Pair("guest", "id", GUEST),
     Pair("guest", "mac", GUEST),
@@ -102,7 +103,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 45] = [
+    const VALUES: [(&str, &str); 46] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         // Its value may be missing, and so stands with it.
@@ -111,6 +112,7 @@ mod tests {
         ("api", "127.0.0.1:7080"),
         ("guest", "udp:7100"),
         ("profile", "mcu"),
+        ("token", "open-sesame"),
         ("telemetry", "192.0.2.77:9001"),
         ("settings", "board.conf"),
         ("pcap", "run.pcapng"),
@@ -165,6 +167,7 @@ mod tests {
                 ("guest", "profile"),
                 ("guest", "settings"),
                 ("guest", "telemetry"),
+                ("guest", "token"),
                 ("no-telemetry", "telemetry"),
             ],
             // `--offload off` beside `--segmentation-offload` is refused later, by `tap::run`.

@@ -19,8 +19,8 @@ const GATEWAY: &str = "the gateway here knows the board by its address; use tapb
 pub struct UserArgs {
     /// Forward port HOST of 127.0.0.1 and, where there is IPv6, of ::1 to the board's port BOARD, TCP and UDP. With
     /// tcp: or udp: before it that protocol alone, with an address of this machine before it there alone, e.g.
-    /// udp:127.0.0.1:8007:7. Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23), or
-    /// adds one. May be repeated.
+    /// udp:127.0.0.1:8007:7. Replaces the default forward of that board port (7007:7, 7009:9, 7019:19, 7023:23,
+    /// 7080:80), or adds one. May be repeated.
     #[expect(
         clippy::doc_markdown,
         reason = "-h shows backticks as they are, and other addresses have none"
@@ -156,10 +156,10 @@ mod tests {
 
     #[test]
     fn a_forward_replaces_the_default_of_its_board_port_or_adds_one() {
-        let cli = read("tapboard -p 8007:7 -p 8080:80").unwrap();
+        let cli = read("tapboard -p 8007:7 -p 8080:80 -p 8777:777").unwrap();
         let forwards = cli.user.forwards();
         let forwards: Vec<_> = forwards.iter().map(ToString::to_string).collect();
-        assert_eq!(forwards, ["7009:9", "7019:19", "7023:23", "8007:7", "8080:80"]);
+        assert_eq!(forwards, ["7009:9", "7019:19", "7023:23", "8007:7", "8080:80", "8777:777"]);
         assert_eq!(cli.user.allowed(), [HostPort::new(9000)]);
     }
 

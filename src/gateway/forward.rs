@@ -15,7 +15,8 @@ pub struct Forward {
 
 impl Forward {
     /// What is forwarded unless told otherwise: the board's services, 7000 higher.
-    pub const DEFAULT: [Self; 4] = [Self::high(7), Self::high(9), Self::high(19), Self::high(23)];
+    pub const DEFAULT: [Self; 5] =
+        [Self::high(7), Self::high(9), Self::high(19), Self::high(23), Self::high(80)];
 
     const fn high(board: u16) -> Self {
         Self { host: HostPort::new(7000 + board), board }

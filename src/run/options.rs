@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tapboard_firmware::service::Target;
+use tapboard_firmware::service::{Target, Token};
 
 use crate::console::Script;
 use crate::link::LinkOptions;
@@ -21,6 +21,8 @@ pub struct RunOptions {
     pub telemetry: Telemetry,
     /// Where the board keeps its settings, if it does.
     pub settings: Option<SettingsOptions>,
+    /// What a change over the network asks for.
+    pub token: Option<Token>,
     /// What the firmware leaves to its MAC; the checksums, too, if it leaves anything else.
     pub offloads: Offloads,
     /// Write every frame to this pcapng file, or to standard output (`-`).
@@ -44,9 +46,9 @@ impl RunOptions {
 /// Memory profile of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// 8 connections of 2 KiB each way.
+    /// 9 connections of 2 KiB each way.
     Mcu,
-    /// 8 connections of 64 KiB each way.
+    /// 9 connections of 64 KiB each way.
     Large,
 }
 

@@ -9,6 +9,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl, TcpSeqNumber};
 use tapboard_firmware::NetConfig;
 use tapboard_firmware::rng::Rng;
+use tapboard_firmware::service::http;
 
 use super::craft::{ParsedFrame, Segment, UNANSWERABLE, arp_reply, datagram, dress, read};
 use super::plan::{Attack, AttackWindow};
@@ -18,8 +19,8 @@ use crate::nic::wire::End;
 const FLOWS: usize = 32;
 /// From this port on come segments that must not be answered, for their checksums are wrong.
 const BROKEN_PORTS: u16 = 60_000;
-/// The services' ports.
-const PORTS: [u16; 4] = [7, 9, 19, 23];
+/// The services' ports. The last is the page's, which only a scan of all ports comes to.
+const PORTS: [u16; 5] = [7, 9, 19, 23, http::PORT];
 
 /// A connection of which only the numbers are known.
 #[derive(Clone, Copy, Debug)]

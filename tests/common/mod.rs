@@ -5,6 +5,8 @@ use embedded_nal::nb;
 use tapboard_firmware::netstat::Introspect;
 use tapboard_firmware::{Error, NetStack};
 
+#[cfg(target_os = "linux")]
+pub(crate) mod browser;
 pub(crate) mod conversation;
 #[cfg(target_os = "linux")]
 pub(crate) mod drawn;

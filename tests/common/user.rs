@@ -14,7 +14,7 @@ use super::ports::{free_offset, local};
 use super::process::{PATIENCE, Process, connect, readable, tapboard};
 
 /// The ports of the board's services.
-pub(crate) const SERVICES: [u16; 4] = [7, 9, 19, 23];
+pub(crate) const SERVICES: [u16; 5] = [7, 9, 19, 23, 80];
 
 /// The options that forward ports of the test's own to all services: port 7 at the first of these, and so on.
 pub(crate) struct Forwards {
@@ -22,6 +22,7 @@ pub(crate) struct Forwards {
     pub(crate) discard: SocketAddr,
     pub(crate) chargen: SocketAddr,
     pub(crate) shell: SocketAddr,
+    pub(crate) http: SocketAddr,
     options: Vec<String>,
 }
 
@@ -33,9 +34,9 @@ impl Forwards {
 
     /// From ports that are the services' and `offset`.
     pub(crate) fn at(offset: u16) -> Self {
-        let [echo, discard, chargen, shell] = SERVICES.map(|port| local(offset + port));
+        let [echo, discard, chargen, shell, http] = SERVICES.map(|port| local(offset + port));
         let options = SERVICES.map(|port| format!("-p{}:{port}", offset + port)).into();
-        Self { echo, discard, chargen, shell, options }
+        Self { echo, discard, chargen, shell, http, options }
     }
 
     /// Arguments for `tapboard`: `before`, the forwards, and what follows them.
@@ -52,6 +53,7 @@ pub(crate) struct User {
     pub(crate) discard: SocketAddr,
     pub(crate) chargen: SocketAddr,
     pub(crate) shell: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
 impl User {
@@ -79,8 +81,8 @@ impl User {
     ) -> Self {
         let process = Process::spawn(command(&forwards.arguments(&[], options)), None);
         assert!(process.is_up(), "tapboard does not come up: {}", process.errors());
-        let &Forwards { echo, discard, chargen, shell, .. } = forwards;
-        Self { process, echo, discard, chargen, shell }
+        let &Forwards { echo, discard, chargen, shell, http, .. } = forwards;
+        Self { process, echo, discard, chargen, shell, http }
     }
 
     /// A shell session, past its greeting.

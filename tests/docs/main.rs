@@ -79,6 +79,7 @@ pages! {
     guest "docs/guest.md",
     host "docs/host.md",
     no_answer "docs/no-answer.md",
+    page "docs/page.md",
     service "docs/service.md",
     sim "docs/sim.md",
     sizes "docs/sizes.md",

@@ -160,6 +160,11 @@ impl Loss {
         u32::from(self.longest).max(1)
     }
 
+    /// The smoothed round-trip time; 0 if nothing has been measured.
+    pub(crate) const fn round_trip(&self) -> Duration {
+        self.trip.smoothed()
+    }
+
     /// The shortest round trip, in ticks.
     #[inline(never)]
     fn shortest(&self) -> u16 {

@@ -257,6 +257,18 @@ pub trait Introspect {
     /// Row `index`, counted from 0, or `None` past the last.
     fn row(&self, index: usize) -> Option<Row>;
 
+    /// The smoothed round-trip time of the connection in row `index` (RFC 6298 2), or `None` if it was not measured yet,
+    /// or that row is none. A stack that is not its own does not know it.
+    fn round_trip(&self, _index: usize) -> Option<Duration> {
+        None
+    }
+
+    /// Whether a client waits for a slot, to connect to `port`: what is idle there may make room. A stack that is not its
+    /// own does not know it.
+    fn is_awaited(&self, _port: u16) -> bool {
+        false
+    }
+
     /// Name and value of counter `index`, counted from 0, or `None` past the last.
     fn counter(&self, index: usize) -> Option<(&'static str, Count)>;
 

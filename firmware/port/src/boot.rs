@@ -12,6 +12,8 @@ use smoltcp::wire::EthernetAddress;
 use static_cell::StaticCell;
 #[cfg(feature = "dns")]
 use tapboard_firmware::config::TARGET_NAME;
+#[cfg(feature = "http")]
+use tapboard_firmware::service::Token;
 use tapboard_firmware::service::{Service, ServiceConfig, Target};
 use tapboard_firmware::settings::TelemetrySetting;
 use tapboard_firmware::{BOARD_NET, Board, BootError, Firmware, NetConfig, NetStack};
@@ -34,6 +36,9 @@ pub struct Config {
     pub ip: NetConfig,
     /// Where telemetry goes, if anywhere: an address, or with the feature `dns` a name.
     pub telemetry: Option<Target>,
+    /// What a change over the network asks for. `None`: the shell asks for nothing, and over HTTP nothing is changed.
+    #[cfg(feature = "http")]
+    pub token: Option<Token>,
 }
 
 /// The examples' board; with the feature `mdns` under its name, with the stock services, and with `slaac` at the IPv6
@@ -51,11 +56,22 @@ impl Config {
     /// The examples' board, at the other end of a wire from [`COLLECTOR`]. With the feature `dhcp`, under the chip's own
     /// MAC address and at the IPv4 address that a server gives it.
     #[cfg(not(feature = "dhcp"))]
-    pub const EXAMPLE: Self =
-        Self { mac: Some(BOARD_NET.mac()), ip: NET, telemetry: Some(COLLECTOR) };
+    pub const EXAMPLE: Self = Self {
+        mac: Some(BOARD_NET.mac()),
+        ip: NET,
+        telemetry: Some(COLLECTOR),
+        #[cfg(feature = "http")]
+        token: None,
+    };
     /// The examples' board, under the chip's own MAC address and at the IPv4 address that a server gives it.
     #[cfg(feature = "dhcp")]
-    pub const EXAMPLE: Self = Self { mac: None, ip: NET.with_dhcp(), telemetry: Some(COLLECTOR) };
+    pub const EXAMPLE: Self = Self {
+        mac: None,
+        ip: NET.with_dhcp(),
+        telemetry: Some(COLLECTOR),
+        #[cfg(feature = "http")]
+        token: None,
+    };
 
     /// What becomes of it on this hardware, whose settings have the last word; servers, and with multicast DNS
     /// neighbours, know it as `name`, or as the settings name it.
@@ -86,6 +102,9 @@ pub struct Parts<H, M, T, S> {
     pub net: NetConfig,
     /// Where telemetry goes, if anywhere and unless the settings say otherwise; [`COLLECTOR`], or one's own.
     pub telemetry: Option<Target>,
+    /// What a change over the network asks for: [`Config::token`].
+    #[cfg(feature = "http")]
+    pub token: Option<Token>,
     /// LED, sensor, entropy, reset.
     pub hardware: H,
     /// The network interface, under the MAC address of `net`.
@@ -117,12 +136,21 @@ where
     T: Timer,
     S: Sleeper,
 {
-    drive(name, parts, |who, hardware, mac, now| boot(who, home, hardware, mac, now))
+    #[cfg(feature = "http")]
+    let token = parts.as_ref().ok().and_then(|parts| parts.token);
+    drive(name, parts, |who, hardware, mac, now| {
+        let firmware = boot(who, home, hardware, mac, now);
+        #[cfg(feature = "http")]
+        if let Ok(firmware) = firmware {
+            firmware.services_mut().set_token(token);
+        }
+        firmware
+    })
 }
 
 /// As [`run`], with the services that `services` makes at the moment it is given: one's own, or a tuple of the stock
 /// ones and those. Each further port keeps a slot in reserve of those that all ports share; the call stack is
-/// deeper at boot by the services' size.
+/// deeper at boot by the services' size. With the feature `http`, a token is for `services` to set.
 pub fn run_with<H, M, T, S, V>(
     name: &str,
     home: &'static Home<H, V>,
@@ -191,7 +219,7 @@ where
     S: Sleeper,
     V: Service<NetStack<'static>, H> + 'static,
 {
-    let Parts { net, telemetry, mut hardware, mut mac, mut clock, mut sleeper } = match parts {
+    let Parts { net, telemetry, mut hardware, mut mac, mut clock, mut sleeper, .. } = match parts {
         Ok(parts) => parts,
         Err(error) => give_up(error),
     };

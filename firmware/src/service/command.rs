@@ -117,12 +117,28 @@ pub(super) enum Command<'a> {
     Save,
     /// The counters.
     Stats,
+    /// Say that one knows the token.
+    #[cfg(feature = "http")]
+    Login(&'a [u8]),
     /// Restart the board.
     Reset,
     /// End the session.
     Exit,
     /// One of [`Commands::HELP`], with its arguments.
     Further(&'static Help, &'a [u8]),
+}
+
+#[cfg(feature = "http")]
+impl Command<'_> {
+    /// Whether it changes something, so that it is for those alone who know the token.
+    pub(super) const fn changes(&self) -> bool {
+        match self {
+            Self::Led(Some(_)) | Self::Reset => true,
+            #[cfg(feature = "settings")]
+            Self::Set(_) | Self::Unset(_) | Self::Save => true,
+            _ => false,
+        }
+    }
 }
 
 /// What to do with the LED.
@@ -175,6 +191,8 @@ pub(super) static COMMANDS: &[Entry] = &[
     #[cfg(feature = "settings")]
     entry("save", "", "keep the settings", Command::Save),
     entry("stats", "", "counters since boot", Command::Stats),
+    #[cfg(feature = "http")]
+    entry("login", " TOKEN", "before what changes something", Command::Login(b"")),
     entry("reset", "", "restart the board", Command::Reset),
     entry("exit", "", "end this session", Command::Exit),
     entry("quit", "", "the same", Command::Exit),
@@ -210,6 +228,10 @@ pub(super) fn parse<'a>(
         (Command::Host(_), Some(name), None) => Ok(Some(Command::Host(name))),
         #[cfg(feature = "dns")]
         (Command::Host(_), None, _) => Err(Mistake::Usage(&entry.help)),
+        #[cfg(feature = "http")]
+        (Command::Login(_), Some(guess), None) => Ok(Some(Command::Login(guess))),
+        #[cfg(feature = "http")]
+        (Command::Login(_), None, _) => Err(Mistake::Usage(&entry.help)),
         (command, None, _) => Ok(Some(command)),
         (Command::Led(None), Some(word), None) => {
             [(&b"on"[..], Switch::On), (b"off", Switch::Off), (b"toggle", Switch::Toggle)]
@@ -246,6 +268,10 @@ mod tests {
             }
             #[cfg(feature = "settings")]
             if matches!(entry.command, Command::Unset(_)) {
+                continue;
+            }
+            #[cfg(feature = "http")]
+            if matches!(entry.command, Command::Login(_)) {
                 continue;
             }
             let line = std::format!(" {}\t", entry.help.name);

@@ -4,6 +4,8 @@
 //! The test holds the other end of each connection as a [`Peer`]. Handles are counted: whatever a
 //! service does, [`Fake::open`] must be 0 after its `shutdown`.
 
+mod introspect;
+
 use core::net::{IpAddr, SocketAddr};
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
@@ -14,7 +16,7 @@ use embedded_nal::{
     TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
 use tapboard_net::LookupError;
-use tapboard_net::netstat::{Count, Introspect, Protocol, Row, TimeOfDay};
+use tapboard_net::netstat::TimeOfDay;
 use tapboard_net::rng::Rng;
 
 use crate::buffer_access::BufferAccess;
@@ -123,6 +125,7 @@ pub(super) type Datagram = (SocketAddr, Vec<u8>);
 
 /// The stack.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a test's to set")]
 pub(super) struct Fake {
     sockets: BTreeMap<usize, Socket>,
     created: usize,
@@ -138,6 +141,8 @@ pub(super) struct Fake {
     pub(super) looked_up: Vec<std::string::String>,
     /// Whether `listen` and the UDP `bind` fail.
     pub(super) deaf: bool,
+    /// Whether clients wait for slots.
+    pub(super) awaited: bool,
     /// Whether `send_to` blocks.
     pub(super) full: bool,
     /// Whether `send` says 0 where it should say that it would block.
@@ -167,6 +172,7 @@ impl Fake {
             address: Err(nb::Error::WouldBlock),
             looked_up: Vec::new(),
             deaf: false,
+            awaited: false,
             full: false,
             sends_nothing: false,
             dial: Dial::Accept,
@@ -408,44 +414,5 @@ impl Resolve for Fake {
     fn address_of(&mut self, name: &[u8]) -> nb::Result<IpAddr, LookupError> {
         self.looked_up.push(std::string::String::from_utf8_lossy(name).into());
         self.address
-    }
-}
-
-impl Introspect for Fake {
-    fn time_of_day(&self) -> TimeOfDay {
-        self.time
-    }
-
-    fn row(&self, index: usize) -> Option<Row> {
-        let Some(socket) = self.sockets.values().nth(index) else {
-            let (port, peer) = self.orphans.get(index - self.sockets.len())?;
-            let acknowledged = peer.pipe().acknowledged;
-            let state = if acknowledged { "FIN-WAIT-2" } else { "FIN-WAIT-1" };
-            return Some(row(Protocol::Tcp, *port, Some(peer), state));
-        };
-        Some(match socket {
-            Socket::Fresh => row(Protocol::Tcp, 0, None, "CLOSED"),
-            Socket::Bound(port) => row(Protocol::Tcp, *port, None, "CLOSED"),
-            Socket::Listening(port) => row(Protocol::Tcp, *port, None, "LISTEN"),
-            Socket::Dialling(peer) => row(Protocol::Tcp, 0, Some(peer), "SYN-SENT"),
-            Socket::Connected(port, peer) => row(Protocol::Tcp, *port, Some(peer), "ESTABLISHED"),
-            Socket::Udp(port) => row(Protocol::Udp, port.unwrap_or(0), None, ""),
-        })
-    }
-
-    fn counter(&self, index: usize) -> Option<(&'static str, Count)> {
-        [("frames_in", 17), ("stalls", Count::MAX)].get(index).copied()
-    }
-}
-
-fn row(protocol: Protocol, local_port: u16, peer: Option<&Peer>, state: &'static str) -> Row {
-    Row {
-        protocol,
-        receive_queue: 0,
-        send_queue: 0,
-        local_address: None,
-        local_port,
-        remote: peer.map(|peer| peer.pipe().remote),
-        state,
     }
 }

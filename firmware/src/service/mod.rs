@@ -11,6 +11,7 @@
 //! | 9 | [`discard`] | [`discard`] |
 //! | 19 | [`chargen`] | - |
 //! | 23 | [`shell`] | - |
+//! | 80, with the feature `http` | `http` | - |
 //! | client | [`telemetry`] | - |
 //!
 //! [`Services`] is all of them.
@@ -75,6 +76,8 @@
 //! `docs/service.md` has the rest: how to test it on a bad cable, and how to talk to it.
 
 pub use self::about::About;
+#[cfg(feature = "http")]
+pub use self::access::Token;
 pub use self::contract::Service;
 pub use self::datagram::answers_by_itself;
 pub use self::services::{ServiceConfig, Services};
@@ -88,6 +91,7 @@ pub const SERVICES: &[tapboard_net::mdns::Service] = &[
 ];
 
 mod about;
+mod access;
 pub mod buffer;
 pub mod chargen;
 pub mod command;
@@ -100,6 +104,8 @@ pub mod echo;
 mod fake;
 #[cfg(test)]
 mod fake_board;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod server;
 mod services;
 pub mod shell;

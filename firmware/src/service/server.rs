@@ -115,6 +115,12 @@ impl<H, C, const N: usize> Server<H, C, N> {
         earliest(again.then_some(now), self.listener.retry_at)
     }
 
+    /// Whether there is no place for another connection.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.connections.is_full() && self.connections.iter().all(Option::is_some)
+    }
+
     /// Gives every handle back. Data that was accepted by `send` is still delivered by the stack.
     pub fn close<S: TcpClientStack<TcpSocket = H>>(&mut self, stack: &mut S) {
         let connections = self.connections.iter_mut().filter_map(Option::take);

@@ -8,11 +8,16 @@ use tapboard_net::earliest;
 use tapboard_net::netstat::{Count, Introspect};
 
 use super::about::About;
+use super::access::Access;
+#[cfg(feature = "http")]
+use super::access::Token;
 use super::chargen::Chargen;
 use super::command::Commands;
 use super::contract::Service;
 use super::discard::Discard;
 use super::echo::Echo;
+#[cfg(feature = "http")]
+use super::http::Http;
 use super::shell::Shell;
 use super::target::Target;
 use super::telemetry::Telemetry;
@@ -42,6 +47,10 @@ pub struct Services<S: TcpFullStack + UdpFullStack, C = ()> {
     chargen: Chargen<S::TcpSocket>,
     shell: Shell<S::TcpSocket, C>,
     pub(super) telemetry: Option<Telemetry<S::TcpSocket>>,
+    #[cfg(feature = "http")]
+    http: Http<S::TcpSocket>,
+    /// Who may change something.
+    access: Access,
 }
 
 impl<S: TcpFullStack + UdpFullStack, C> fmt::Debug for Services<S, C> {
@@ -74,11 +83,21 @@ impl<S: TcpFullStack + UdpFullStack, C> Services<S, C> {
             chargen: Chargen::new(),
             shell: Shell::with_commands(commands),
             telemetry: config.telemetry.map(|target| Telemetry::new(target, seed)),
+            #[cfg(feature = "http")]
+            http: Http::new(),
+            access: Access::new(),
         }
     }
 }
 
 impl<S: TcpFullStack + UdpFullStack, C> Services<S, C> {
+    /// From now on whoever switches the LED or resets the board has to know `token`; with `None`, the shell asks for none,
+    /// and over HTTP nothing is changed.
+    #[cfg(feature = "http")]
+    pub const fn set_token(&mut self, token: Option<Token>) {
+        self.access.token = token;
+    }
+
     /// The telemetry client, if there is one.
     #[must_use]
     pub const fn telemetry(&self) -> Option<&Telemetry<S::TcpSocket>> {
@@ -105,7 +124,12 @@ where
         let mut deadline = self.echo.poll(now, stack, board);
         deadline = earliest(deadline, self.discard.poll(now, stack, board));
         deadline = earliest(deadline, self.chargen.poll(now, stack, board));
-        deadline = earliest(deadline, self.shell.poll(now, stack, board, &about));
+        let access = &mut self.access;
+        deadline = earliest(deadline, self.shell.poll_for(now, stack, board, &about, access));
+        #[cfg(feature = "http")]
+        {
+            deadline = earliest(deadline, self.http.poll(now, stack, board, &about, access));
+        }
         if let Some(telemetry) = &mut self.telemetry {
             deadline = earliest(deadline, telemetry.poll(now, stack, board, &about));
         }
@@ -119,6 +143,8 @@ where
     }
 
     fn link_up(&mut self, _stack: &mut S, _board: &mut B) {
+        #[cfg(feature = "http")]
+        self.http.link_up();
         if let Some(telemetry) = &mut self.telemetry {
             telemetry.retry_now();
         }
@@ -133,6 +159,8 @@ where
         self.discard.shutdown(stack, board);
         self.chargen.shutdown(stack, board);
         self.shell.close(stack);
+        #[cfg(feature = "http")]
+        self.http.close(stack);
         if let Some(telemetry) = &mut self.telemetry {
             telemetry.close(stack);
         }

@@ -9,8 +9,15 @@
 //! closes, what has been received is read away: closing a socket with unread data would send a RST,
 //! and the answer could be lost with it.
 //!
-//! Anybody who can reach the port can switch the LED and reset the board. It is a development
-//! board; keep it on a network where that is fine.
+//! Anybody who can reach the port can switch the LED and reset the board, unless it has a
+//! [token](super::Services): then `login` comes first. What is typed can be read on the way.
+
+mod answer;
+mod execute;
+#[cfg(feature = "http")]
+mod login;
+#[cfg(feature = "settings")]
+mod settings;
 
 use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
@@ -19,21 +26,21 @@ use core::ops::ControlFlow;
 use embedded_nal::TcpFullStack;
 use smoltcp::time::Instant;
 use tapboard_net::earliest;
-use tapboard_net::netstat::{Introspect, Row};
+use tapboard_net::netstat::Introspect;
 
+use self::answer::Answer;
+#[cfg(feature = "http")]
+use self::login::Login;
 use super::about::About;
+use super::access::Access;
 use super::buffer::Buffer;
-use super::command::{COMMANDS, Commands, Help, Mistake, parse};
+use super::command::{Commands, Mistake, parse};
 use super::server::{Connection, Server, Stop, drain};
 use super::telnet::{Key, Telnet};
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
 use crate::config::{SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_INPUT, SHELL_LINE, SHELL_OUTPUT};
 use crate::resolve::Resolve;
-
-mod execute;
-#[cfg(feature = "settings")]
-mod settings;
 
 /// The port of RFC 854.
 pub const PORT: u16 = 23;
@@ -94,9 +101,28 @@ impl<T, C> Shell<T, C> {
         B: Board,
         C: Commands<B>,
     {
+        self.poll_for(now, stack, board, about, &mut Access::new())
+    }
+
+    /// As [`Shell::poll`], for those whom `access` admits.
+    pub(super) fn poll_for<S, B>(
+        &mut self,
+        now: Instant,
+        stack: &mut S,
+        board: &mut B,
+        about: &About<'_>,
+        access: &mut Access,
+    ) -> Option<Instant>
+    where
+        S: TcpFullStack<TcpSocket = T> + BufferAccess + Introspect + Resolve,
+        B: Board,
+        C: Commands<B>,
+    {
         let commands = &mut self.commands;
-        let mut context = Context { now, board, about, commands, reset: self.reset };
+        let reset = self.reset;
+        let mut context = Context { now, board, about, access, commands, reset, deadline: None };
         let deadline = self.tcp.poll(now, stack, &mut context);
+        let deadline = earliest(deadline, context.deadline);
         self.reset = context.reset;
         let Some(reset) = self.reset else {
             return deadline;
@@ -143,23 +169,12 @@ struct Context<'a, B, C> {
     now: Instant,
     board: &'a mut B,
     about: &'a About<'a>,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "nothing is asked for"))]
+    access: &'a mut Access,
     commands: &'a mut C,
     reset: Option<Reset>,
-}
-
-/// What is to be printed next.
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    Greeting,
-    Prompt,
-    Help(usize),
-    Heading,
-    Netstat(usize),
-    Fact(usize),
-    StackCounter(usize),
-    ServiceCounter(usize),
-    #[cfg(feature = "settings")]
-    Setting(usize),
+    /// When the first of the sessions wants its turn.
+    deadline: Option<Instant>,
 }
 
 /// One connection of the shell.
@@ -176,6 +191,8 @@ struct Session {
     /// The line is a name that is being looked up.
     #[cfg(feature = "dns")]
     looks_up: bool,
+    #[cfg(feature = "http")]
+    login: Login,
     /// No more input is taken: print what is due, then close.
     ending: bool,
 }
@@ -197,6 +214,8 @@ where
             answer: Some(Answer::Greeting),
             #[cfg(feature = "dns")]
             looks_up: false,
+            #[cfg(feature = "http")]
+            login: Login::default(),
             ending: false,
         }
     }
@@ -218,6 +237,8 @@ where
                 self.look_up(stack)?;
                 continue;
             }
+            #[cfg(feature = "http")]
+            self.log_in(context)?;
             if let Some(answer) = self.answer.take() {
                 #[cfg(feature = "settings")]
                 if let Answer::Setting(index) = answer {
@@ -241,74 +262,6 @@ where
 }
 
 impl Session {
-    /// Appends one line to the output, which is empty, and says through `self.answer` what follows
-    /// it. `further` commands follow the shell's own in `help`.
-    fn print<S: Introspect>(
-        &mut self,
-        answer: Answer,
-        stack: &S,
-        about: &About<'_>,
-        further: &'static [Help],
-    ) {
-        let following = match answer {
-            Answer::Greeting => {
-                self.say(format_args!("{}, tapboard shell: try help", about.name));
-                Answer::Prompt
-            }
-            Answer::Prompt => {
-                if !self.ending {
-                    self.output.push(b"> ");
-                }
-                return;
-            }
-            Answer::Help(index) => {
-                let own = COMMANDS.get(index).map(|entry| &entry.help);
-                let help = own.or_else(|| further.get(index - COMMANDS.len()));
-                let Some(&Help { name, arguments, about: text }) = help else {
-                    return self.print(Answer::Prompt, stack, about, further);
-                };
-                let width = 20_usize.saturating_sub(name.len());
-                self.say(format_args!("{name}{arguments:<width$} {text}"));
-                Answer::Help(index + 1)
-            }
-            Answer::Heading => {
-                self.say(format_args!("{}", Row::HEADING));
-                Answer::Netstat(0)
-            }
-            Answer::Netstat(index) => {
-                let Some(row) = stack.row(index) else {
-                    return self.print(Answer::Prompt, stack, about, further);
-                };
-                self.say(format_args!("{row}"));
-                Answer::Netstat(index + 1)
-            }
-            Answer::Fact(index) => {
-                let Some(fact) = stack.fact(index) else {
-                    return self.print(Answer::Prompt, stack, about, further);
-                };
-                self.say(format_args!("{fact}"));
-                Answer::Fact(index + 1)
-            }
-            Answer::StackCounter(index) => {
-                let Some((name, value)) = stack.counter(index) else {
-                    return self.print(Answer::ServiceCounter(0), stack, about, further);
-                };
-                self.say(format_args!("{name:<20} {value}"));
-                Answer::StackCounter(index + 1)
-            }
-            Answer::ServiceCounter(index) => {
-                let Some(&(name, value)) = about.counters.get(index) else {
-                    return self.print(Answer::Prompt, stack, about, further);
-                };
-                self.say(format_args!("{name:<20} {value}"));
-                Answer::ServiceCounter(index + 1)
-            }
-            #[cfg(feature = "settings")]
-            Answer::Setting(_) => return,
-        };
-        self.answer = Some(following);
-    }
-
     /// Appends a line to the output, which has room for it (see the assertion on [`SHELL_OUTPUT`]). Never inlined: it is
     /// in many places.
     #[inline(never)]

@@ -323,7 +323,7 @@ impl fmt::Display for Time {
 }
 
 /// Text as it stands between the quotes of a JSON string (RFC 8259 7).
-struct JsonText<'a>(&'a str);
+pub(super) struct JsonText<'a>(pub(super) &'a str);
 
 impl fmt::Display for JsonText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

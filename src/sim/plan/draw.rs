@@ -2,6 +2,7 @@
 
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
+use tapboard_firmware::service::http;
 
 use super::{
     AdversaryPlan, Attack, AttackWindow, BoardPlan, CablePlan, Ending, Event, Job, Pace, PeerPlan,
@@ -92,7 +93,10 @@ impl Draw {
                 count: self.between(1, 5) as u16,
                 size: self.between(2, 1400) as u16,
             },
-            14 => Work::Refused { port: self.between(24, 65_000) as u16 },
+            14 => match self.between(24, 65_000) as u16 {
+                http::PORT => Work::Refused { port: http::PORT + 1 },
+                port => Work::Refused { port },
+            },
             _ => Work::Idle { hold: self.millis(100, 40_000) },
         }
     }

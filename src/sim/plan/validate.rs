@@ -17,7 +17,7 @@ const ADVERSARIES_MAX: usize = 8;
 /// Bytes of a datagram: its number, and no more than a frame takes.
 const DATAGRAM: std::ops::RangeInclusive<u16> = 2..=1400;
 /// Ports that the services have.
-const SERVICES: [u16; 4] = [7, 9, 19, 23];
+const SERVICES: [u16; 5] = [7, 9, 19, 23, 80];
 /// The end of all faults comes no later: virtual time has an end, and so has patience.
 const HEAL_MAX: Instant = Instant::from_micros_const(86_400_000_000);
 

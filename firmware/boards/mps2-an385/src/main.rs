@@ -49,6 +49,8 @@ fn start() -> Result<Port, &'static str> {
     Ok(Parts {
         net,
         telemetry: CONFIG.telemetry,
+        #[cfg(feature = "http")]
+        token: CONFIG.token,
         hardware,
         mac: Ethernet::new(fifo, frames()),
         clock: Clock::new(counter, CORE_HZ),

@@ -59,6 +59,8 @@ fn start() -> Result<Port, &'static str> {
     Ok(Parts {
         net,
         telemetry: CONFIG.telemetry,
+        #[cfg(feature = "http")]
+        token: CONFIG.token,
         hardware,
         mac: Ethernet::new(device.map_err(Error::message)?, frames()),
         clock: Clint::new(chip.clint, TIMER_HZ),

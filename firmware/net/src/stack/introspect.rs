@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use smoltcp::socket::tcp::State;
+use smoltcp::time::Duration;
 
 use super::NetStack;
 use super::address::{to_ip_addr, to_socket_addr};
@@ -63,6 +64,17 @@ impl Introspect for NetStack<'_> {
             });
         }
         (0..self.udp_used).filter_map(|index| self.udp_row(index)).find(|_| is_it())
+    }
+
+    fn round_trip(&self, index: usize) -> Option<Duration> {
+        let listeners = self.pool.listeners.iter().filter(|listener| listener.port != 0).count();
+        let mut slots = self.pool.slots.iter().filter(|slot| slot.phase != Phase::Free);
+        let slot = slots.nth(index.checked_sub(listeners)?)?;
+        Some(slot.tcb.round_trip()).filter(|&time| time > Duration::ZERO)
+    }
+
+    fn is_awaited(&self, port: u16) -> bool {
+        self.backlog.has(port, self.now)
     }
 
     fn counter(&self, index: usize) -> Option<(&'static str, Count)> {

@@ -149,6 +149,12 @@ impl BacklogView<'_> {
         self.held.iter().filter(waits).map(|held| held.ends.local.port)
     }
 
+    /// Whether somebody waits for `port`, be it for the first time.
+    pub(crate) fn has(&self, port: u16, now: Instant) -> bool {
+        let now = clock(now);
+        self.held.iter().any(|held| held.ends.local.port == port && held.is_fresh(now))
+    }
+
     /// The oldest request for a port that `has_slot` says has a slot; first of all of those who have asked again.
     pub(crate) fn ready(&self, now: Instant, has_slot: impl Fn(u16) -> bool) -> Option<usize> {
         let now = clock(now);

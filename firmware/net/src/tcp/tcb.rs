@@ -112,6 +112,11 @@ pub(crate) struct Tcb {
 }
 
 impl Tcb {
+    /// The smoothed round-trip time; 0 if nothing has been measured.
+    pub(crate) const fn round_trip(&self) -> Duration {
+        self.loss.round_trip()
+    }
+
     /// That of no connection.
     pub(crate) const fn new() -> Self {
         const ZERO: TcpSeqNumber = TcpSeqNumber(0);

@@ -24,6 +24,10 @@ impl Session {
         command: Command<'_>,
         context: &mut Context<'_, B, C>,
     ) {
+        #[cfg(feature = "http")]
+        if command.changes() && !self.login.may_change(context.access) {
+            return self.say(format_args!("login first: login TOKEN"));
+        }
         match command {
             Command::Help => self.answer = Some(Answer::Help(0)),
             Command::Netstat => self.answer = Some(Answer::Heading),
@@ -41,6 +45,12 @@ impl Session {
             #[cfg(feature = "settings")]
             Command::Save => self.save(context.board),
             Command::Stats => self.answer = Some(Answer::StackCounter(0)),
+            #[cfg(feature = "http")]
+            Command::Login(guess) if context.access.asks() => {
+                self.login.offer(guess, context.access);
+            }
+            #[cfg(feature = "http")]
+            Command::Login(_) => self.say(format_args!("no login is needed")),
             Command::Led(switch) => {
                 let board = &mut *context.board;
                 match switch {

@@ -12,6 +12,8 @@ use tapboard_net::rng::Rng;
 use super::Bench;
 use crate::config::{BACKOFF_MAX, LISTEN_RETRY, TELEMETRY_INTERVAL};
 use crate::service::fake::{Fault, Peer};
+#[cfg(feature = "http")]
+use crate::service::http;
 use crate::service::{Service, chargen, discard, echo, shell};
 
 const STEP: Duration = Duration::from_millis(200);
@@ -22,6 +24,8 @@ struct Clients {
     discard: Peer,
     chargen: Peer,
     shell: Peer,
+    #[cfg(feature = "http")]
+    http: Peer,
 }
 
 impl Clients {
@@ -31,7 +35,13 @@ impl Clients {
             discard: bench.stack.client(discard::PORT),
             chargen: bench.stack.client(chargen::PORT),
             shell: bench.stack.client(shell::PORT),
+            #[cfg(feature = "http")]
+            http: bench.stack.client(http::PORT),
         };
+        #[cfg(feature = "http")]
+        clients
+            .http
+            .send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /api/status HTTP/1.0\r\nHost: a\r\n\r\n");
         clients.echo.send(b"echo");
         clients.discard.send(b"discard");
         clients.chargen.pipe().room = 300;
@@ -56,6 +66,8 @@ impl Clients {
         assert_eq!(self.chargen.pipe().output.len(), 300);
         let text = self.shell.text();
         assert!(text.contains("led is ") && text.ends_with("bye\r\n"), "{text}");
+        #[cfg(feature = "http")]
+        assert!(self.http.text().ends_with("]}") && self.http.is_closed(), "{}", self.http.text());
         assert!(self.all().iter().all(|peer| peer.is_closed()));
     }
 }

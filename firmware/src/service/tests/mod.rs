@@ -11,6 +11,8 @@ use super::fake_board::FakeBoard;
 use super::{Service, ServiceConfig, Services};
 
 mod faults;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "settings")]
 mod settings;
 mod shell;

@@ -7,7 +7,7 @@ use smoltcp::time::Duration;
 use tapboard_net::netstat::{Introspect, Row};
 
 use super::Bench;
-use crate::config::{RESET_WAIT, SERVICE_BUDGET, SHELL_CONNECTIONS, SHELL_LINE};
+use crate::config::{RESET_WAIT, SERVICE_BUDGET, SERVICES, SHELL_CONNECTIONS, SHELL_LINE};
 use crate::service::shell::PORT;
 
 const GREETING: &str = "bench, tapboard shell: try help\r\n> ";
@@ -75,9 +75,9 @@ fn netstat_has_a_line_for_each_socket() {
     assert_eq!(lines[1], std::format!("> {}", Row::HEADING));
     let rows: Vec<String> =
         (0..).map_while(|index| bench.stack.row(index)).map(|row| std::format!("{row}")).collect();
-    assert_eq!(rows.len(), 7, "four listeners, two UDP ports, one connection");
-    assert_eq!(lines[2..9], rows);
-    assert_eq!(lines[9..], ["> "]);
+    assert_eq!(rows.len(), SERVICES + 3, "listeners, two UDP ports, one connection");
+    assert_eq!(lines[2..5 + SERVICES], rows);
+    assert_eq!(lines[5 + SERVICES..], ["> "]);
 }
 
 #[test]
@@ -98,10 +98,12 @@ fn stats_lists_the_counters_of_stack_and_services() {
 #[test]
 fn help_names_every_command() {
     let text = answer(b"help\n");
+    let login = if cfg!(feature = "http") { "login " } else { "" };
     let host = if cfg!(feature = "dns") { "host " } else { "" };
     let settings = if cfg!(feature = "settings") { "set unset save " } else { "" };
-    let commands =
-        std::format!("help led temp uptime netstat ip {host}{settings}stats reset exit quit");
+    let commands = std::format!(
+        "help led temp uptime netstat ip {host}{settings}stats {login}reset exit quit"
+    );
     for (line, name) in text.lines().zip(commands.split(' ')) {
         assert!(line.starts_with(name), "{line}");
         assert_eq!(line.as_bytes()[20], b' ', "{line}");

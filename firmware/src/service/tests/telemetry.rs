@@ -7,7 +7,7 @@ use serde_json::Value;
 use smoltcp::time::{Duration, Instant};
 
 use super::Bench;
-use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, SERVICE_BUDGET, TELEMETRY_INTERVAL};
+use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, SERVICE_BUDGET, SERVICES, TELEMETRY_INTERVAL};
 use crate::service::fake::{Dial, Fault, Peer};
 use crate::service::{echo, telemetry::Telemetry};
 
@@ -197,7 +197,7 @@ fn the_back_off_starts_over_only_after_a_line_was_sent() {
 /// Which call of an idle poll of all services, counted from 1, is telemetry's `name` when it
 /// connects.
 fn call_in_a_poll(name: &str) -> usize {
-    let servers = 6; // UDP receive twice, accept four times.
+    let servers = 2 + SERVICES; // UDP receive twice, accept for each.
     let order = ["socket", "connect", "receive", "send"];
     servers + 1 + order.iter().position(|&call| call == name).unwrap()
 }

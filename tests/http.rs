@@ -1,0 +1,191 @@
+//! HTTP with the clients that people have: `curl` and `ab`, through the gateway and on a TAP. What no such client sends is in
+//! `firmware/src/service/tests/http.rs`.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use common::netns;
+use common::process::{Process, connect, tapboard};
+use common::scratch::Scratch;
+use common::user::{User, run};
+use serde_json::Value;
+
+const TOKEN: &str = "open-sesame";
+const CLIENTS: &[(&str, &str)] = &[("curl", "curl"), ("ab", "apache2-utils")];
+
+/// What `curl` prints for these arguments.
+fn curl(arguments: &str) -> String {
+    run(&format!("curl -sS -m 30 {arguments}"))
+}
+
+/// Everything at `url`, for a board whose token is [`TOKEN`].
+fn is_all_there(url: &str) {
+    let scratch = Scratch::new();
+    let page = scratch.path("page");
+    curl(&format!("--compressed -o {page} {url}/"));
+    let source = fs::read("firmware/src/service/http/page.html").expect("the source");
+    assert!(fs::read(page).expect("the page") == source, "another page");
+
+    let status: Value = serde_json::from_str(&curl(&format!("{url}/api/status"))).expect("JSON");
+    assert_eq!((&status["led"], &status["login"]), (&false.into(), &true.into()));
+    assert!(status["counters"]["frames_in"].as_u64() > Some(0));
+    // Of the handshake, that of this connection was measured.
+    let sockets = status["sockets"].as_array().expect("a list").iter();
+    assert!(sockets.clone().any(|socket| socket["rtt_us"].as_u64() > Some(0)), "{status}");
+
+    let code = |rest: &str| curl(&format!("-o /dev/null -w '%{{http_code}}' {rest}"));
+    for (expected, request) in [
+        ("200", format!("-I {url}/metrics")),
+        ("404", format!("{url}/nothing")),
+        ("405", format!("-X DELETE {url}/")),
+        ("414", format!("{url}/{}", "x".repeat(2000))),
+        ("431", format!("-H 'X: {}' {url}/", "x".repeat(9000))),
+        ("413", format!("-d '{}' {url}/api/led", "x".repeat(5000))),
+        ("401", format!("-d on {url}/api/led")),
+        ("403", format!("-d on -H 'Origin: http://evil.example' {url}/api/led")),
+        ("403", format!("-d on -H 'Host: evil.example' {url}/api/led")),
+        ("401", format!("-d on -H 'Authorization: Bearer nonsense' {url}/api/led")),
+    ] {
+        assert_eq!(code(&request), expected, "{request}");
+    }
+    let switched = curl(&format!("-d on -H 'Authorization: Bearer {TOKEN}' {url}/api/led"));
+    assert_eq!(switched, "{\"led\":true}\n");
+    let two = run(&format!("curl -sSN -m 30 {url}/events 2>/dev/null | grep -m 2 '^data: '"));
+    assert_eq!(two.matches("\"led\":true").count(), 2, "{two}");
+
+    // One connection for many requests, and more at once than there are places.
+    let connects = curl(&format!("-o /dev/null -w '%{{num_connects}} ' '{url}/?[1-20]'"));
+    assert_eq!(connects.split_whitespace().filter(|count| *count != "0").count(), 1, "{connects}");
+    let many = curl(&format!(
+        "-Z --parallel-immediate --parallel-max 6 -o /dev/null -w '%{{http_code}} ' '{url}/?[1-60]'"
+    ));
+    assert_eq!(many, "200 ".repeat(60));
+}
+
+/// No request fails, with a connection for each and without.
+fn is_served(url: &str, requests: u32) {
+    for options in ["", "-k "] {
+        let report = run(&format!("ab -q -n {requests} -c 8 {options}{url}/ 2>&1"));
+        for line in [&format!("Complete requests:      {requests}"), "Failed requests:        0"] {
+            assert!(report.contains(line), "{options}: {report}");
+        }
+        assert!(!report.contains("Non-2xx"), "{options}: {report}");
+    }
+}
+
+#[test]
+fn clients_are_served_through_the_gateway() {
+    if !CLIENTS.iter().all(|(program, _)| netns::succeeds("which", &[program])) {
+        return netns::skip("clients_are_served_through_the_gateway", "no curl or no ab");
+    }
+    let user = User::start(&["--no-telemetry", "--token", TOKEN], tapboard);
+    let url = format!("http://{}", user.http);
+    is_all_there(&url);
+    is_served(&url, 1000);
+}
+
+#[test]
+fn clients_are_served_on_a_tap() {
+    netns::run("clients_are_served_on_a_tap", CLIENTS, || {
+        let scratch = Scratch::new();
+        let token = format!("@{}", scratch.file("token", &format!("{TOKEN}\nnot this\n")));
+        let _board = Process::up(&["tap", "--no-telemetry", "--token", &token]);
+        is_all_there("http://192.0.2.1");
+        is_served("http://192.0.2.1", 3000);
+        let shell = run("printf 'led off\\nlogin open-sesame\\nled off\\n' | nc -N 192.0.2.1 23");
+        assert!(shell.contains("> login first: login TOKEN"), "{shell}");
+        assert!(shell.contains("> logged in\r\n> led is off"), "{shell}");
+    });
+}
+
+#[test]
+fn what_is_no_token_is_explained() {
+    let scratch = Scratch::new();
+    let (empty, nowhere) = (scratch.file("empty", "\n"), scratch.path("nowhere"));
+    for (token, why) in [
+        ("two words".into(), "it is no token: 1 to 64 visible ASCII characters, without spaces"),
+        (format!("@{empty}"), "the first line of "),
+        (format!("@{nowhere}"), "cannot read the token from "),
+    ] {
+        let output = common::process::finished(&["--token", &token]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && errors.contains(why), "{errors}");
+    }
+}
+
+/// The same page on the kernel's sockets, a thread for each connection, which goes on until the client ends it.
+fn kernel_server(address: SocketAddr) {
+    let page = fs::read("firmware/src/service/http/page.html.gz").expect("the page");
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Type: text/html; charset=utf-8\r\n\
+         Content-Length: {}\r\n",
+        page.len()
+    );
+    let listener = TcpListener::bind(address).expect("the port is free");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (page, head) = (page.clone(), head.clone());
+            thread::spawn(move || answer(stream.expect("a connection"), &head, &page));
+        }
+    });
+}
+
+fn answer(mut stream: TcpStream, head: &str, page: &[u8]) {
+    let (mut request, mut length) = ([0; 4096], 0);
+    stream.set_nodelay(true).expect("TCP");
+    while let Ok(count @ 1..) = stream.read(&mut request[length..]) {
+        length += count;
+        if !request[..length].ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        // As `ab` asks.
+        let old = request[..length].windows(8).any(|eight| eight == b"HTTP/1.0");
+        let kept = !old || request[..length].windows(10).any(|ten| ten == b"Keep-Alive");
+        let connection = if old && kept { "Connection: keep-alive\r\n\r\n" } else { "\r\n" };
+        let whole = [head.as_bytes(), connection.as_bytes(), page].concat();
+        if stream.write_all(&whole).is_err() || !kept {
+            return;
+        }
+        length = 0;
+    }
+}
+
+/// `cargo test --release --test http -- --ignored --nocapture`: requests a second, and how long 99 of 100 take.
+#[test]
+#[ignore = "figures to look at"]
+fn figures() {
+    netns::run("figures", &[("wrk", "wrk"), ("ab", "apache2-utils")], || {
+        let _board = Process::up(&["tap", "--no-telemetry"]);
+        kernel_server(([192, 0, 2, 2], 8080).into());
+        drop(connect(([192, 0, 2, 2], 8080).into()));
+        let urls = [("board", "http://192.0.2.1/"), ("kernel", "http://192.0.2.2:8080/")];
+        for tool in [
+            "wrk -t 1 -c 4 -d 5s --latency",
+            "wrk -t 1 -c 8 -d 5s --latency",
+            "ab -q -k -n 100000 -c 8",
+            "ab -q -n 100000 -c 8",
+        ] {
+            for (who, url) in urls {
+                let report = netns::sh(&format!("{tool} {url} 2>&1"));
+                let told = [
+                    "Requests/sec",
+                    "Requests per second",
+                    "99%",
+                    "Failed requests",
+                    "Socket errors",
+                    "Non-2xx",
+                ];
+                let lines =
+                    report.lines().filter(|line| told.iter().any(|word| line.contains(word)));
+                let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+                eprintln!("{who}: {tool}: {}", words.collect::<Vec<_>>().join("; "));
+            }
+        }
+    });
+}
