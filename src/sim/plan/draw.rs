@@ -40,7 +40,7 @@ impl Draw {
     /// A number of up to `bits` bits, each length being as likely as any other.
     pub(super) fn size(&mut self, bits: u32) -> u32 {
         let bits = self.between(1, bits);
-        self.between(1 << (bits - 1), (1 << bits) - 1)
+        self.between(1 << (bits - 1), u32::MAX >> (32 - bits))
     }
 
     fn percent(&mut self, most: u32) -> Chance {

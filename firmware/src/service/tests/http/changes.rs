@@ -218,6 +218,17 @@ fn the_shell_asks_for_the_token_too() {
     );
 }
 
+#[cfg(feature = "settings")]
+#[test]
+fn settings_ask_for_the_token_too() {
+    let mut bench = board();
+    bench.board.settings = Some(crate::service::fake_board::FakeSettings::default());
+    let lines = b"set name x\nunset name\nsave\nlogin open-sesame\nset name x\n";
+    let peer = bench.client(crate::service::shell::PORT, lines, false);
+    assert_eq!(peer.text().matches("login first: login TOKEN").count(), 3, "{}", peer.text());
+    assert!(peer.text().contains("> logged in\r\n> name is x, after save"), "{}", peer.text());
+}
+
 #[test]
 fn without_a_token_the_shell_asks_for_none() {
     let mut bench = Bench::new();
