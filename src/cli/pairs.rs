@@ -109,7 +109,7 @@ mod tests {
         // Its value may be missing, and so stands with it.
         ("allow-dns", "=127.0.0.53"),
         ("dhcp-range", "192.0.2.50-192.0.2.99"),
-        ("api", "127.0.0.1:7080"),
+        ("api", "127.0.0.1:7070"),
         ("guest", "udp:7100"),
         ("profile", "mcu"),
         ("token", "open-sesame"),

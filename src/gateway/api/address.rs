@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// A port of a loopback address, or the path of a UNIX socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiAddress {
-    /// `127.0.0.1:7080`
+    /// `127.0.0.1:7070`
     Tcp(SocketAddr),
     /// `unix:/run/user/1000/tapboard.sock`
     Unix(PathBuf),
@@ -32,7 +32,7 @@ impl FromStr for ApiAddress {
             return Ok(Self::Unix(path.into()));
         }
         let address: SocketAddr = text.parse().map_err(|_| {
-            format!("{text:?} is neither an address and a port nor unix:PATH, e.g. 127.0.0.1:7080")
+            format!("{text:?} is neither an address and a port nor unix:PATH, e.g. 127.0.0.1:7070")
         })?;
         if !address.ip().is_loopback() {
             return Err(format!(
@@ -41,7 +41,7 @@ impl FromStr for ApiAddress {
             ));
         }
         if address.port() == 0 {
-            return Err(format!("{text:?} has no port from 1 to 65535, e.g. 127.0.0.1:7080"));
+            return Err(format!("{text:?} has no port from 1 to 65535, e.g. 127.0.0.1:7070"));
         }
         Ok(Self::Tcp(address))
     }
@@ -53,14 +53,14 @@ mod tests {
 
     #[test]
     fn the_api_is_on_this_machine_alone() {
-        for text in ["127.0.0.1:7080", "[::1]:7080", "unix:/tmp/a.sock", "unix:b"] {
+        for text in ["127.0.0.1:7070", "[::1]:7070", "unix:/tmp/a.sock", "unix:b"] {
             assert_eq!(text.parse::<ApiAddress>().unwrap().to_string(), text);
         }
         for (bad, remedy) in [
-            ("0.0.0.0:7080", "use 127.0.0.1:7080"),
+            ("0.0.0.0:7070", "use 127.0.0.1:7070"),
             ("192.0.2.2:80", "use 127.0.0.1:80"),
             ("127.0.0.1:0", "e.g."),
-            ("7080", "e.g. 127.0.0.1:7080"),
+            ("7070", "e.g. 127.0.0.1:7070"),
             ("unix:", "unix:PATH"),
         ] {
             let error = bad.parse::<ApiAddress>().unwrap_err();

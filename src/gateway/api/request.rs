@@ -107,7 +107,7 @@ impl<'b> Request<'b> {
 mod tests {
     use super::*;
 
-    const HOSTS: Hosts = Hosts::Loopback(7080);
+    const HOSTS: Hosts = Hosts::Loopback(7070);
 
     fn status(text: &str) -> u16 {
         Request::read(text.as_bytes(), HOSTS).unwrap_err().status()
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_request_is_read_when_all_of_it_is_there() {
-        let text = "POST /a HTTP/1.1\r\nHost: localhost:7080\r\nContent-Type: application/json; charset=utf-8\r\n\
+        let text = "POST /a HTTP/1.1\r\nHost: localhost:7070\r\nContent-Type: application/json; charset=utf-8\r\n\
                     Content-Length: 2\r\n\r\n{}";
         for len in 0..text.len() {
             assert_eq!(Request::read(&text.as_bytes()[..len], HOSTS), Ok(None), "{len}");
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn pages_of_other_sites_are_refused() {
         let get = |more: &str| format!("GET / HTTP/1.1\r\n{more}\r\n");
-        for host in ["127.0.0.1:7080", "localhost:7080", "[::1]:7080"] {
+        for host in ["127.0.0.1:7070", "localhost:7070", "[::1]:7070"] {
             let own = get(&format!("Host: {host}\r\nOrigin: http://{host}\r\n"));
             assert!(Request::read(own.as_bytes(), HOSTS).unwrap().is_some(), "{host}");
             let other = get(&format!("Host: {host}\r\nOrigin: http://example.com\r\n"));
@@ -135,17 +135,17 @@ mod tests {
         }
         for more in [
             "",
-            "Host: example.com:7080\r\n",
+            "Host: example.com:7070\r\n",
             "Host: 127.0.0.1\r\n",
             "Host: 127.0.0.1:7081\r\n",
-            "Host: 127.0.0.1:7080\r\nOrigin: null\r\n",
+            "Host: 127.0.0.1:7070\r\nOrigin: null\r\n",
         ] {
             assert_eq!(status(&get(more)), 403, "{more}");
         }
-        let twice = get("Host: 127.0.0.1:7080\r\nHost: 127.0.0.1:7080\r\n");
+        let twice = get("Host: 127.0.0.1:7070\r\nHost: 127.0.0.1:7070\r\n");
         assert_eq!(status(&twice), 400);
         let post = |kind: &str| {
-            format!("POST / HTTP/1.1\r\nHost: [::1]:7080\r\nContent-Length: 0\r\n{kind}\r\n")
+            format!("POST / HTTP/1.1\r\nHost: [::1]:7070\r\nContent-Length: 0\r\n{kind}\r\n")
         };
         assert_eq!(status(&post("Content-Type: text/plain\r\n")), 415);
         assert_eq!(status(&post("")), 415);
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_or_no_http_is_refused() {
-        let line = "Host: 127.0.0.1:7080\r\n";
+        let line = "Host: 127.0.0.1:7070\r\n";
         assert_eq!(status("hello\r\n\r\n"), 400);
         assert_eq!(status(&format!("PUT / HTTP/1.1\r\n{line}\r\n")), 405);
         assert_eq!(status(&format!("POST / HTTP/1.1\r\n{line}\r\n")), 411);
