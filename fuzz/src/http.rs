@@ -337,6 +337,7 @@ impl World {
 }
 
 /// Runs a program. Returns how many answers clients got.
+#[must_use]
 pub fn run(program: &[u8]) -> usize {
     let config = ServiceConfig { name: "board".try_into().expect("short"), telemetry: None };
     let mut stack = Clients::default();

@@ -4,7 +4,7 @@
 //! routers three times and then never again, sees one prefix of each advertisement, takes any lifetime for true and forgets
 //! that an address can be deprecated, and has no place to judge who speaks; so all of it is here.
 //!
-//! The link-local address comes first, and is the first in [`Slaac::addresses`]; then routers are asked for. Each address is probed before it
+//! The link-local address comes first, and is the first in the list; then routers are asked for. Each address is probed before it
 //! is used (`address`), and given up if somebody has it. A router may lengthen an address's life as it likes, and
 //! deprecate it, but not end it within two hours (RFC 4862 5.5.3): who can send a frame cannot cut connections. Two prefixes
 //! and two routers are remembered, whoever comes first; a router that does not answer gives way to another (`routers`).
