@@ -74,7 +74,7 @@ impl Api {
             .map_err(|error| GatewayError::Api { address: address.clone(), error })?;
         listener.register(registry, EventSource::Api.token()).map_err(GatewayError::Register)?;
         let hosts = match address {
-            ApiAddress::Tcp(address) => Hosts::Loopback(address.port()),
+            ApiAddress::Tcp(address) => Hosts::Loopback(*address),
             ApiAddress::Unix(_) => Hosts::Any,
         };
         let clients = Slab::new(API_CLIENTS);

@@ -93,6 +93,14 @@ impl Dns {
                 self.forwarded += 1;
                 return Screened::Forward;
             }
+            // Top-level domains are none of the wire's: only that they have no address is told.
+            Found::Nothing if !question.name.contains('.') => {
+                if !matches!(kind, A | AAAA | ANY) {
+                    self.forwarded += 1;
+                    return Screened::Forward;
+                }
+                (Rcode::NoError, Vec::new())
+            }
             Found::Nothing => (Rcode::NxDomain, Vec::new()),
             Found::Addresses(addresses) => {
                 let asked = |address: &IpAddr| {
@@ -262,10 +270,14 @@ mod tests {
         assert_eq!(answer(&mut dns, &query("gateway", 15)).1, 0, "it has no mail server");
         let (rcode, _, name) = answer(&mut dns, &query("2.2.0.192.in-addr.arpa", PTR));
         assert!(rcode == 0 && name.ends_with(&written("gateway.tapboard.internal")));
-        for unknown in ["nobody", "nobody.tapboard.internal", "99.2.0.192.in-addr.arpa"] {
+        for unknown in ["nobody.tapboard.internal", "99.2.0.192.in-addr.arpa"] {
             assert_eq!(answer(&mut dns, &query(unknown, A)).0, Rcode::NxDomain as u16, "{unknown}");
         }
-        assert_eq!(dns.forwarded, 0);
+        // Were there no "com", there would be nothing below it (RFC 8020).
+        let (rcode, count, _) = answer(&mut dns, &query("com", AAAA));
+        assert_eq!((rcode, count, dns.forwarded), (0, 0, 0));
+        assert_eq!(dns.screen(&query("com", 43)), Screened::Forward, "its signer's key");
+        dns.forwarded = 0;
         for elsewhere in ["example.com", "gateway.example", "1.0.0.127.in-addr.arpa"] {
             assert_eq!(dns.screen(&query(elsewhere, A)), Screened::Forward, "{elsewhere}");
         }

@@ -66,7 +66,7 @@ impl<F: NorFlash> FlashSettings<F> {
         match settings.read() {
             Ok(Some(table)) => settings.table = table,
             Ok(None) => {}
-            Err(Unreadable) => {
+            Err(_) => {
                 log::warn!(
                     "no settings can be read: what is built in is in effect, and save makes new ones"
                 );
@@ -79,8 +79,12 @@ impl<F: NorFlash> FlashSettings<F> {
     /// What is in the flash, if there is anything.
     fn read(&mut self) -> Result<Option<Table>, Unreadable> {
         let mut item = Item::EMPTY;
-        let found = now(self.map.fetch_item::<&[u8]>(&mut item.0, &KEY)).map_err(|_| Unreadable)?;
-        found.map(|text| Table::parse(text).map_err(|_| Unreadable)).transpose()
+        let found =
+            now(self.map.fetch_item::<&[u8]>(&mut item.0, &KEY)).map_err(|error| match error {
+                Error::Storage { .. } => Unreadable::Failed,
+                _ => Unreadable::Damaged,
+            })?;
+        found.map(|text| Table::parse(text).map_err(|_| Unreadable::Damaged)).transpose()
     }
 
     /// Puts the table behind what is in the flash.
@@ -97,10 +101,24 @@ impl<F: NorFlash> Settings for FlashSettings<F> {
 
     fn save(&mut self) -> Result<(), SaveError> {
         if !self.sound {
-            now(self.map.erase_all()).map_err(|_| SaveError)?;
+            // Only what is damaged is erased: a read that failed once says nothing of what is there.
+            match self.read() {
+                Err(Unreadable::Damaged) => now(self.map.erase_all()).map_err(|_| SaveError)?,
+                Err(Unreadable::Failed) => {
+                    log::warn!("the flash with the settings cannot be read");
+                    return Err(SaveError);
+                }
+                Ok(_) => {
+                    log::warn!(
+                        "what was saved can be read again: reset first, or it would be lost"
+                    );
+                    return Err(SaveError);
+                }
+            }
             self.sound = true;
         }
         if self.append().is_err() {
+            log::warn!("the flash does not take the settings");
             self.sound = self.read().is_ok();
             return Err(SaveError);
         }
@@ -109,9 +127,14 @@ impl<F: NorFlash> Settings for FlashSettings<F> {
     }
 }
 
-/// What is in the flash is no table.
+/// Why there is no table.
 #[derive(Debug)]
-struct Unreadable;
+enum Unreadable {
+    /// What is in the flash is none.
+    Damaged,
+    /// The flash cannot be read, which says nothing of what is in it.
+    Failed,
+}
 
 impl Item {
     const EMPTY: Self = Self([0; size_of::<Self>()]);

@@ -133,7 +133,8 @@ impl Command<'_> {
     /// Whether it changes something, so that it is for those alone who know the token.
     pub(super) const fn changes(&self) -> bool {
         match self {
-            Self::Led(Some(_)) | Self::Reset => true,
+            // What a command of somebody else's does is not known here.
+            Self::Led(Some(_)) | Self::Reset | Self::Further(..) => true,
             #[cfg(feature = "settings")]
             Self::Set(_) | Self::Unset(_) | Self::Save => true,
             _ => false,

@@ -311,6 +311,11 @@ impl Session {
             let length = SHELL_LINE as u32;
             return self.say(format_args!("line ignored: longer than {length} bytes; try help"));
         }
+        if line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0") {
+            // A page that a browser has from elsewhere may send this, with commands behind it.
+            self.ending = true;
+            return self.say(format_args!("this is no HTTP server; bye"));
+        }
         match parse(&line, C::HELP) {
             Ok(None) => {}
             Ok(Some(command)) => self.execute(command, context),

@@ -4,6 +4,8 @@
 //! whose name was made to lead here (DNS rebinding) could read the answers; an `Origin` has to be the same; and a body
 //! has to be declared as JSON, which a page cannot do elsewhere without asking first.
 
+use std::net::SocketAddr;
+
 use super::reply::Reply;
 
 /// Longest request line and headers, bytes.
@@ -28,16 +30,20 @@ pub(super) struct Request<'b> {
     pub(super) body: &'b [u8],
 }
 
-/// Who may be named as the host: port of the loopback addresses; anybody where no browser comes.
+/// Who may be named as the host: this address, or a loopback name with its port; anybody where no browser comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hosts {
-    Loopback(u16),
+    Loopback(SocketAddr),
     Any,
 }
 
 impl Hosts {
     fn has(self, host: &str) -> bool {
-        let Self::Loopback(port) = self else { return true };
+        let Self::Loopback(own) = self else { return true };
+        let port = own.port();
+        if host == own.to_string() {
+            return true;
+        }
         let name = host.strip_suffix(&format!(":{port}")).or_else(|| (port == 80).then_some(host));
         name.is_some_and(|name| {
             ["127.0.0.1", "[::1]"].contains(&name) || name.eq_ignore_ascii_case("localhost")
@@ -106,8 +112,10 @@ impl<'b> Request<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
 
-    const HOSTS: Hosts = Hosts::Loopback(7070);
+    const HOSTS: Hosts =
+        Hosts::Loopback(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 7070));
 
     fn status(text: &str) -> u16 {
         Request::read(text.as_bytes(), HOSTS).unwrap_err().status()
@@ -127,7 +135,7 @@ mod tests {
     #[test]
     fn pages_of_other_sites_are_refused() {
         let get = |more: &str| format!("GET / HTTP/1.1\r\n{more}\r\n");
-        for host in ["127.0.0.1:7070", "localhost:7070", "[::1]:7070"] {
+        for host in ["127.0.0.1:7070", "localhost:7070", "[::1]:7070", "127.0.0.2:7070"] {
             let own = get(&format!("Host: {host}\r\nOrigin: http://{host}\r\n"));
             assert!(Request::read(own.as_bytes(), HOSTS).unwrap().is_some(), "{host}");
             let other = get(&format!("Host: {host}\r\nOrigin: http://example.com\r\n"));

@@ -53,9 +53,14 @@ impl Hosts {
         preference: u8,
         now: Instant,
     ) {
+        let index = self.0.iter().position(|known| known.address == address);
+        if lifetime == 0 {
+            // Its preference says nothing then (RFC 4191 2.2), and nobody makes room for it.
+            index.map(|index| self.0.remove(index));
+            return;
+        }
         let until = Second::after(lifetime, now);
         let mut host = Host { address, until, preference, confirmed: true, silent: false };
-        let index = self.0.iter().position(|known| known.address == address);
         if let Some(known) = index.and_then(|index| self.0.get_mut(index)) {
             // It says that it is there, but has not answered.
             host.silent = known.silent;

@@ -115,3 +115,33 @@ fn one_who_says_again_and_again_that_nobody_is_a_router_does_not_make_the_board_
     let asked = router.times(133).len() - before;
     assert!((8..=12).contains(&asked), "{asked} in 40 s");
 }
+
+/// RFC 4191 2.2: the preference of who is no router says nothing.
+#[test]
+fn who_is_no_router_pushes_no_router_out() {
+    let mut world = World::ethernet();
+    let mut routers = [1, 2, 3].map(|number| Router::new(&world, 8 + number, number.into()));
+    world.add(&board(1));
+    let [first, second, none] = &mut routers;
+    none.alive = false;
+    settle(&mut world, &mut [first, second]);
+    let gateway = world.stack(0).config().ipv6_gateway();
+    assert!(gateway.is_some());
+    (first.alive, second.alive) = (false, false);
+    (none.advert.lifetime, none.advert.preference) = (0, 1);
+    none.advertise(world.now);
+    settle(&mut world, &mut [first, second, none]);
+    assert_eq!(world.stack(0).config().ipv6_gateway(), gateway);
+    // Of the two, both are still known: when the one in use goes, there is the other.
+    let one = usize::from(gateway != Some(link_local(9)));
+    let routers = [first, second];
+    let other = routers[1 - one].number;
+    routers.into_iter().enumerate().for_each(|(index, router)| {
+        if index == one {
+            router.advert.lifetime = 0;
+            router.advertise(world.now);
+        }
+    });
+    settle(&mut world, &mut []);
+    assert_eq!(world.stack(0).config().ipv6_gateway(), Some(link_local(other)));
+}

@@ -233,6 +233,21 @@ fn flash_that_holds_something_else_is_no_table_and_can_become_one() {
 }
 
 #[test]
+fn a_read_that_fails_costs_nothing_of_what_was_saved() {
+    let flash = Nor::<4>::new(2);
+    let (text, saved) = save(&flash, 1);
+    assert!(saved);
+    flash.borrow_mut().power = Some(0);
+    let mut settings = open(&flash);
+    settings.table().choose("name", "greenhouse").unwrap();
+    assert_eq!(settings.save(), Err(SaveError), "it cannot be read still");
+    flash.borrow_mut().power = None;
+    assert_eq!(settings.save(), Err(SaveError), "it can, and is more than what would be saved");
+    assert_eq!(found(&flash), text);
+    assert_eq!(flash.borrow().erasures, [0, 0]);
+}
+
+#[test]
 fn flash_wears_evenly() {
     let flash = Nor::<4>::new(4);
     for number in 0..1000 {

@@ -221,6 +221,11 @@ impl Reader {
         !self.begun && self.line.is_empty()
     }
 
+    /// Bytes so far, those of blank lines before the request among them.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Keeps a byte of content, which is behind the head.
     pub(super) fn keep(&mut self, byte: u8) {
         // There is room: longer ones were refused.

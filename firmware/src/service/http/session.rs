@@ -195,7 +195,7 @@ impl Session {
             }
             return;
         }
-        if self.reader.is_empty() {
+        if self.reader.size() == 0 {
             self.deadline = Some(context.facts.now + HTTP_REQUEST_TIME);
         }
         match self.reader.feed(byte, context.access) {

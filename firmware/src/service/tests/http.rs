@@ -299,6 +299,20 @@ fn http_1_0_ends_with_its_answer_unless_it_asks_to_go_on() {
 }
 
 #[test]
+fn blank_lines_before_a_request_give_it_no_more_time() {
+    let mut bench = Bench::new();
+    let peer = bench.client(PORT, b"\r\n", false);
+    let deadline = bench.now + HTTP_REQUEST_TIME;
+    for _ in 0..9 {
+        bench.pass(HTTP_REQUEST_TIME / 10);
+        peer.send(b"\n");
+        assert_eq!(bench.settle(), Some(deadline));
+    }
+    bench.pass(HTTP_REQUEST_TIME / 10);
+    assert!(peer.is_closed(), "{}", peer.text());
+}
+
+#[test]
 fn a_request_has_its_time() {
     let tick = Duration::from_millis(100);
     for begun in

@@ -229,6 +229,18 @@ fn settings_ask_for_the_token_too() {
     assert!(peer.text().contains("> logged in\r\n> name is x, after save"), "{}", peer.text());
 }
 
+/// As a page from elsewhere sends it to the shell's forwarded port, which no browser knows to be one.
+#[test]
+fn the_shell_does_not_take_commands_from_a_browser() {
+    let mut bench = Bench::new();
+    for first in ["POST / HTTP/1.1\r\n", "GET /x HTTP/1.0\n"] {
+        let request = [first, "Host: 127.0.0.1:7023\r\n\r\nled on\nreset\n"].concat();
+        let peer = bench.client(crate::service::shell::PORT, request.as_bytes(), false);
+        assert!(peer.is_closed() && peer.text().ends_with("> this is no HTTP server; bye\r\n"));
+        assert!(!bench.board.led && bench.board.resets == 0);
+    }
+}
+
 #[test]
 fn without_a_token_the_shell_asks_for_none() {
     let mut bench = Bench::new();
