@@ -286,7 +286,7 @@ fn questions_for_names_go_to_the_resolver_if_they_are_allowed() {
     // What is of the wire does not leave it.
     guest.send(socket, (GATEWAY, 53), &question("gateway.tapboard.internal", 1));
     assert!(guest.receive(socket).ends_with(&[0, 4, 192, 0, 2, 2]));
-    guest.send(socket, (GATEWAY, 53), &question("nobody", 1));
+    guest.send(socket, (GATEWAY, 53), &question("nobody.tapboard.internal", 1));
     assert_eq!(guest.receive(socket)[3] & 15, 3, "NXDOMAIN");
     let asked = question("example.com", 1);
     guest.send(socket, (GATEWAY, 53), &asked);
