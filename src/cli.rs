@@ -241,6 +241,9 @@ mod tests {
             ("user --ip6 2001:db8::2", "choose another, e.g. --ip6 2001:db8::7"),
             ("--mac 02:00:5e:00:00:02", "choose another, e.g. --mac 02:00:5e:00:00:07"),
             ("tap --id 2", "the host's own number"),
+            ("tap --dns 192.0.2.2 --dns 192.0.2.3 --dns 192.0.2.4", "asks 2 servers at most"),
+            #[cfg(unix)]
+            ("tap --token @/dev/zero", "no token: 1 to"),
             ("--script /nonexistent/x", "cannot read the script /nonexistent/x"),
         ] {
             let error = read(&format!("tapboard {words}")).unwrap_err();

@@ -5,7 +5,7 @@
 //! the new one. What an option on the command line gives stands, whatever the file says, and that is said.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tapboard_firmware::service::Target;
@@ -26,6 +26,9 @@ pub struct SettingsOptions {
     pub decided: Vec<(&'static str, &'static str)>,
 }
 
+/// Bytes of a file that are looked at: more than any table has, however it is written.
+const FILE_MAX: u64 = 1 << 16;
+
 const REMEDY: &str = "mend it, or remove the file to begin without settings";
 
 /// The settings in a file.
@@ -39,8 +42,10 @@ impl FileSettings {
     /// Those in the file at `path`, none if there is no file. The error has a remedy.
     pub fn open(path: &Path) -> Result<Self, String> {
         let shown = path.display();
-        let text = match fs::read(path) {
-            Ok(text) => text,
+        let mut text = Vec::new();
+        let file = File::open(path);
+        let text = match file.and_then(|file| file.take(FILE_MAX).read_to_end(&mut text)) {
+            Ok(_) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && has_directory(path) => Vec::new(),
             Err(error) => return Err(format!("cannot read the settings in {shown}: {error}")),
         };

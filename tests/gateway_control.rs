@@ -93,6 +93,8 @@ fn ports_are_forwarded_and_unforwarded_at_the_console() {
         port + 1000
     );
     user.command(&format!("forward {port}:9"), &error);
+    let same = format!("127.0.0.1:{port} leads to board port 7 already; leave it at that\n");
+    user.command(&format!("forward {port}:7"), &same);
     user.command(&format!("unforward udp:{port}"), "is not forwarded any more");
     assert!(!echoes(local(port)) && !echoes(local6(port)));
     assert_eq!(echo(&connect(local6(port)), b"still").unwrap(), b"still");
@@ -222,7 +224,7 @@ fn ports_are_exposed_and_unexposed_over_http() {
     assert!(status == 200 && list.as_array().unwrap().contains(&row), "{list}");
     let (status, error) = api.post("expose", &body);
     let text = error["error"].as_str().unwrap();
-    assert!(status == 409 && text.contains("cannot lead to both"), "{error}");
+    assert!(status == 409 && text.contains("leads to board port 7 already"), "{error}");
     let gone = json!({ "local": local_port });
     assert_eq!(api.post("unexpose", &gone), (200, json!({})));
     assert!(refused(local(port)));

@@ -1,5 +1,6 @@
 //! The options that `tapboard user` and `tapboard tap` share.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -132,11 +133,16 @@ fn destination(text: &str) -> Result<Target, String> {
     })
 }
 
+/// Bytes that are read of a file with a token in its first line.
+const TOKEN_FILE_MAX: u64 = 4096;
+
 /// A token, or the file that it is in.
 fn token(text: &str) -> Result<Token, String> {
     let (line, whose) = match text.strip_prefix('@') {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
+            let mut text = String::new();
+            std::fs::File::open(path)
+                .and_then(|file| file.take(TOKEN_FILE_MAX).read_to_string(&mut text))
                 .map_err(|error| format!("cannot read the token from {path}: {error}"))?;
             (
                 text.lines().next().unwrap_or_default().to_owned(),

@@ -64,6 +64,11 @@ impl TapArgs {
             return Err("--id has nothing left to give, beside --mac, --ip, --ip6 and --board-name; leave it out"
                 .into());
         }
+        if self.dns.len() > DNS_SERVERS {
+            return Err(format!(
+                "--dns: the board asks {DNS_SERVERS} servers at most; leave the others out"
+            ));
+        }
         let net = self.identity().ipv4();
         if let (Some(gateway), Some(IpArg::Dhcp)) = (gateway, ip) {
             return Err(format!(
@@ -83,11 +88,6 @@ impl TapArgs {
                     net.network()
                 ));
             }
-        }
-        if self.dns.len() > DNS_SERVERS {
-            return Err(format!(
-                "--dns: the board asks {DNS_SERVERS} servers at most; leave the others out"
-            ));
         }
         for server in &self.dns {
             self.reaches(*server).map_err(|why| format!("--dns {server}: {why}"))?;

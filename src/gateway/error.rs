@@ -58,6 +58,9 @@ impl GatewayError {
     pub fn text(&self, option: &str) -> String {
         match self {
             Self::Listen { forwards, error } => listen(forwards, error, option),
+            Self::Twice { host, forward, first } if forward.board == *first => {
+                format!("{host} leads to board port {first} already; leave it at that")
+            }
             Self::Twice { host, forward, first } => format!(
                 "{host} cannot lead to both board port {first} and board port {}; \
                  move one of them with: {option} {}",
