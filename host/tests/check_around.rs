@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use tapboard_host::check::report::Outcome;
@@ -95,7 +96,13 @@ fn a_board_that_a_burst_silences_fails() {
             TAKEN.fetch_add(1, Ordering::SeqCst);
             false
         })
-        .udp(7, |_| TAKEN.load(Ordering::SeqCst) < 10);
+        .udp(7, |data| {
+            // The ports are two threads': what was sent first is to be taken first.
+            while data == b"is it still there?" && TAKEN.load(Ordering::SeqCst) < 10 {
+                thread::yield_now();
+            }
+            TAKEN.load(Ordering::SeqCst) < 10
+        });
     let seen = fails_in_time(board, "burst");
     assert!(seen.starts_with("no answer after 2"), "{seen}");
 }
