@@ -7,13 +7,14 @@
 //! Clocks, pins and the PHY are left as whoever started the chip has made them: full duplex, at 100 Mbit/s. The rings are
 //! in RAM that the MAC sees as the processor does: descriptors of 8 bytes share the lines of a cache.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
-use tapboard_firmware::config::FRAME_SIZE;
 
-use super::Mac;
-use crate::dma::{BUFFER, Format, Memory, Place, Ring, WORDS};
+pub use super::ring::{Buffers, RECEIVE};
+use super::ring::{RxToken, TRANSMIT, received};
+use super::{Mac, capabilities};
+use crate::dma::{BUFFER, Format, Place, Ring, WORDS};
 use crate::registers::Registers;
 
 const CONTROL: usize = 0x000;
@@ -48,11 +49,6 @@ const IRQ_RECEIVED: u32 = 1 << 1 | 1 << 2;
 /// A frame was sent.
 const IRQ_SENT: u32 = 1 << 7;
 
-const HEADER: usize = 14;
-/// Buffers to receive in, and to send from.
-pub const RECEIVE: usize = 4;
-const TRANSMIT: usize = 1;
-
 /// Of the first word of a descriptor to receive: the buffer holds a frame, and the descriptor is the last.
 const RX_USED: u32 = 1 << 0;
 const RX_WRAP: u32 = 1 << 1;
@@ -71,7 +67,7 @@ const STRIDE: usize = 8;
 
 /// A free buffer is the receiver's.
 #[derive(Debug)]
-enum Receive {}
+pub enum Receive {}
 
 impl Format for Receive {
     const STRIDE: usize = STRIDE;
@@ -131,21 +127,6 @@ impl Format for Transmit {
     }
 }
 
-/// The buffers of one MAC. Make it a static.
-#[derive(Debug, Default)]
-pub struct Buffers {
-    receive: Memory<RECEIVE>,
-    transmit: Memory<TRANSMIT>,
-}
-
-impl Buffers {
-    /// Empty ones.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { receive: Memory::new(), transmit: Memory::new() }
-    }
-}
-
 /// The MAC behind `R`.
 #[derive(Debug)]
 pub struct Gem<R> {
@@ -201,18 +182,6 @@ impl<R: Registers> Gem<R> {
     fn has_room(&self) -> bool {
         self.transmit.given().is_none()
     }
-
-    /// The length of the next frame that is fit to pass on. Those before it that are not make way.
-    fn received(&mut self) -> Option<usize> {
-        for _ in 0..RECEIVE {
-            let length = self.receive.length()?;
-            if (HEADER..=FRAME_SIZE).contains(&length) {
-                return Some(length);
-            }
-            self.receive.give(BUFFER);
-        }
-        None
-    }
 }
 
 impl<R: Registers> Mac for Gem<R> {
@@ -242,7 +211,7 @@ impl<R: Registers> Mac for Gem<R> {
 
 impl<R: Registers> Device for Gem<R> {
     type RxToken<'a>
-        = RxToken<'a>
+        = RxToken<'a, Receive>
     where
         Self: 'a;
     type TxToken<'a>
@@ -251,12 +220,12 @@ impl<R: Registers> Device for Gem<R> {
         Self: 'a;
 
     /// A frame, if there is also room for the answer.
-    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, R>)> {
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_, Receive>, TxToken<'_, R>)> {
         self.resume();
         if !self.has_room() {
             return None;
         }
-        let Some(length) = self.received() else {
+        let Some(length) = received(&mut self.receive) else {
             self.resume();
             return None;
         };
@@ -271,31 +240,7 @@ impl<R: Registers> Device for Gem<R> {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME_SIZE;
-        capabilities.max_burst_size = Some(1);
-        capabilities
-    }
-}
-
-/// A received frame, whose buffer goes back to the MAC.
-#[derive(Debug)]
-pub struct RxToken<'a> {
-    ring: &'a mut Ring<Receive, RECEIVE>,
-    length: usize,
-}
-
-impl phy::RxToken for RxToken<'_> {
-    fn consume<T, F: FnOnce(&[u8]) -> T>(self, f: F) -> T {
-        let frame = self.ring.buffer().map_or(&[][..], |buffer| &buffer[..self.length]);
-        f(frame)
-    }
-}
-
-impl Drop for RxToken<'_> {
-    fn drop(&mut self) {
-        self.ring.give(BUFFER);
+        capabilities()
     }
 }
 

@@ -11,7 +11,7 @@
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::{Fifo, Frame, PAD};
+use super::{Fifo, Frame, HEADER, PAD};
 use crate::registers::Registers;
 
 const RX_DATA: usize = 0x00;
@@ -85,7 +85,6 @@ const STATUS_ERROR: u32 = 1 << 15;
 /// Command A: the frame is one piece, and begins late.
 const COMMAND_WHOLE: u32 = 1 << 13 | 1 << 12 | (PAD as u32) << 16;
 
-const HEADER: usize = 14;
 const CRC: usize = 4;
 /// More than its FIFO of results can tell of at once.
 const FRAMES: usize = 32;

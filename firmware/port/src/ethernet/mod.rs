@@ -4,7 +4,7 @@
 //! A driver of the first kind is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of
 //! one frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers
 //! from its user, who decides where they live. One of the last kind is a [`Device`] and a [`Mac`] over
-//! [`dma::Ring`](crate::dma::Ring)s, and copies nothing. A frame that is longer than smoltcp takes, or that the
+//! [`dma::Ring`](crate::dma::Ring)s, and copies nothing ([`ring`]). A frame that is longer than smoltcp takes, or that the
 //! chip calls bad, never gets out of it.
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
@@ -15,10 +15,14 @@ use tapboard_firmware::config::FRAME_SIZE;
 pub mod conformance;
 pub mod gem;
 pub mod lan9118;
+pub mod ring;
 pub mod smartfusion2;
 pub mod stellaris;
 #[cfg(any(test, feature = "virtio"))]
 pub mod virtio;
+
+/// Bytes of the header of Ethernet: no frame is shorter.
+const HEADER: usize = 14;
 
 /// What the superloop asks of a network interface besides frames.
 ///
@@ -138,12 +142,17 @@ impl<F: Fifo> Device for Ethernet<'_, F> {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME_SIZE;
-        capabilities.max_burst_size = Some(1);
-        capabilities
+        capabilities()
     }
+}
+
+/// One frame at a time, of up to [`FRAME_SIZE`] bytes.
+fn capabilities() -> DeviceCapabilities {
+    let mut capabilities = DeviceCapabilities::default();
+    capabilities.medium = Medium::Ethernet;
+    capabilities.max_transmission_unit = FRAME_SIZE;
+    capabilities.max_burst_size = Some(1);
+    capabilities
 }
 
 /// Bytes before a frame in its buffer: with them, the IP header behind the 14 bytes of Ethernet starts

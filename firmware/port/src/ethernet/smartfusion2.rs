@@ -9,13 +9,15 @@
 //! Clocks, pins and the PHY are left as whoever started the chip has made them: full duplex, at 10 or 100 Mbit/s. The
 //! rings are on the chip's own RAM, which the MAC has where the processor has it.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::Mac;
-use crate::dma::{BUFFER, Format, Memory, Ring, WORDS};
+pub use super::ring::{Buffers, RECEIVE};
+use super::ring::{RxToken, TRANSMIT, received};
+use super::{Mac, capabilities};
+use crate::dma::{Format, Ring, WORDS};
 use crate::registers::Registers;
 
 const CFG1: usize = 0x000;
@@ -66,18 +68,13 @@ const _: () = assert!(COUNT_LIMIT + (RECEIVE as u32) < COUNT_MAX);
 const EMPTY: u32 = 1 << 31;
 const LENGTH: u32 = 0x7ff;
 
-const HEADER: usize = 14;
-/// Buffers to receive in, and to send from.
-pub const RECEIVE: usize = 4;
-const TRANSMIT: usize = 1;
-
 fn chain(buffer: u32, next: u32) -> [u32; WORDS] {
     [buffer, 0, next, 0]
 }
 
 /// An empty buffer is the receiver's.
 #[derive(Debug)]
-enum Receive {}
+pub enum Receive {}
 
 impl Format for Receive {
     const OWNER: usize = 1;
@@ -122,21 +119,6 @@ impl Format for Transmit {
 
     fn chain(buffer: u32, next: u32) -> [u32; WORDS] {
         chain(buffer, next)
-    }
-}
-
-/// The buffers of one MAC. Make it a static.
-#[derive(Debug, Default)]
-pub struct Buffers {
-    receive: Memory<RECEIVE>,
-    transmit: Memory<TRANSMIT>,
-}
-
-impl Buffers {
-    /// Empty ones.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { receive: Memory::new(), transmit: Memory::new() }
     }
 }
 
@@ -226,18 +208,6 @@ impl<R: Registers> SmartFusion2<R> {
     fn has_room(&mut self) -> bool {
         self.transmit.given().is_none() && self.registers.read(TX_CTL) & ENABLE == 0
     }
-
-    /// The length of the next frame that is fit to pass on. Those before it that are not make way.
-    fn received(&mut self) -> Option<usize> {
-        for _ in 0..RECEIVE {
-            let length = self.receive.length()?;
-            if (HEADER..=FRAME_SIZE).contains(&length) {
-                return Some(length);
-            }
-            self.receive.give(BUFFER);
-        }
-        None
-    }
 }
 
 impl<R: Registers> Mac for SmartFusion2<R> {
@@ -261,7 +231,7 @@ impl<R: Registers> Mac for SmartFusion2<R> {
 
 impl<R: Registers> Device for SmartFusion2<R> {
     type RxToken<'a>
-        = RxToken<'a>
+        = RxToken<'a, Receive>
     where
         Self: 'a;
     type TxToken<'a>
@@ -270,12 +240,12 @@ impl<R: Registers> Device for SmartFusion2<R> {
         Self: 'a;
 
     /// A frame, if there is also room for the answer.
-    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_, R>)> {
+    fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_, Receive>, TxToken<'_, R>)> {
         self.start_receiver();
         if !self.has_room() {
             return None;
         }
-        let Some(length) = self.received() else {
+        let Some(length) = received(&mut self.receive) else {
             self.start_receiver();
             return None;
         };
@@ -292,31 +262,7 @@ impl<R: Registers> Device for SmartFusion2<R> {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME_SIZE;
-        capabilities.max_burst_size = Some(1);
-        capabilities
-    }
-}
-
-/// A received frame, whose buffer goes back to the MAC.
-#[derive(Debug)]
-pub struct RxToken<'a> {
-    ring: &'a mut Ring<Receive, RECEIVE>,
-    length: usize,
-}
-
-impl phy::RxToken for RxToken<'_> {
-    fn consume<T, F: FnOnce(&[u8]) -> T>(self, f: F) -> T {
-        let frame = self.ring.buffer().map_or(&[][..], |buffer| &buffer[..self.length]);
-        f(frame)
-    }
-}
-
-impl Drop for RxToken<'_> {
-    fn drop(&mut self) {
-        self.ring.give(BUFFER);
+        capabilities()
     }
 }
 

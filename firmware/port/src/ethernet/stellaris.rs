@@ -10,7 +10,7 @@
 use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
-use super::{Fifo, Frame, PAD};
+use super::{Fifo, Frame, HEADER, PAD};
 use crate::registers::Registers;
 
 /// Raw interrupt status; a 1 that is written clears a bit.
@@ -44,7 +44,6 @@ const THR_WHOLE_FRAME: u32 = 0x3f;
 /// Written, it starts a transmission; read, one is under way.
 const TR_NEW: u32 = 1 << 0;
 
-const HEADER: usize = 14;
 const CRC: usize = 4;
 /// Bytes of the receive FIFO, and frames that it can hold.
 const FIFO_SIZE: usize = 2048;

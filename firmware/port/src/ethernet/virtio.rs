@@ -14,7 +14,7 @@ use tapboard_firmware::config::FRAME_SIZE;
 use virtio_drivers::Hal;
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
 
-use super::{Fifo, Frame, PAD};
+use super::{Fifo, Frame, HEADER, PAD};
 use crate::virtio::{Error, Ring, Writer, begin};
 
 const FEATURE_MAC: u64 = 1 << 5;
@@ -31,7 +31,6 @@ const STATUS_LINK: u16 = 1 << 0;
 
 /// What is before a frame: flags, segmentation, checksum, number of buffers.
 const NET_HEADER: usize = 12;
-const HEADER: usize = 14;
 
 /// What the device sees of a buffer.
 const BUFFER: usize = NET_HEADER + FRAME_SIZE;

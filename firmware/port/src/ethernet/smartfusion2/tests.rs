@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::vec::Vec;
 
+use super::super::HEADER;
 use super::super::conformance::{ADDRESS, Bench, Chip, Shared, frame};
 use super::*;
 use crate::dma::tests::Bus;
