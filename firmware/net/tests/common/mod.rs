@@ -210,6 +210,23 @@ impl World {
         }
     }
 
+    /// Lets time pass with others, who have their turn (`serve`) before each round of polls.
+    pub(crate) fn pass_with(&mut self, time: Duration, mut serve: impl FnMut(Instant)) {
+        let end = self.now + time;
+        let mut rounds = 0;
+        while self.now < end {
+            serve(self.now);
+            if self.poll_due() {
+                rounds += 1;
+                assert!(rounds < 10_000, "busy at {}", self.now);
+                continue;
+            }
+            rounds = 0;
+            let next = self.next_event().filter(|at| *at <= end);
+            self.now = next.map_or(end, |at| at.max(self.now));
+        }
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;

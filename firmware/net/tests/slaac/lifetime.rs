@@ -8,7 +8,7 @@ use tapboard_net::netstat::Fact;
 use tapboard_net::smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 use super::router::{Prefix, Router, link_local, own, prefix};
-use super::{addresses, board, facts, pass, seconds, settle, until};
+use super::{addresses, board, connected, facts, pass, seconds, settle, until};
 use crate::common::{World, pattern};
 
 /// The only lifetimes, unless they are for ever.
@@ -88,11 +88,7 @@ fn new_connections_are_made_with_the_address_that_is_preferred() {
 fn a_deprecated_address_with_a_connection_makes_no_room() {
     let mut world = World::ethernet();
     let mut router = Router::new(&world, 9, 1);
-    world.add(&board(1));
-    world.add(&board(2));
-    settle(&mut world, &mut [&mut router]);
-    let listener = world.stack(1).tcp_listen(7).unwrap();
-    let (mine, theirs) = world.connect(0, (IpAddr::from(own(1, 2)), 7).into(), (1, &listener));
+    let (mine, theirs) = connected(&mut world, &mut router);
     router.advert.prefixes = vec![Prefix { preferred: 0, ..prefix(1) }, prefix(2), prefix(3)];
     router.advertise(world.now);
     settle(&mut world, &mut [&mut router]);

@@ -1,20 +1,14 @@
 //! The cable comes in again, in the same network or in another one.
 
-use std::net::IpAddr;
-
 use super::router::{Router, link_local, own};
-use super::{addresses, board, pass, seconds, settle, until};
+use super::{addresses, board, connected, pass, seconds, settle, until};
 use crate::common::{World, pattern};
 
 #[test]
 fn in_the_same_network_addresses_stay_and_connections_go_on() {
     let mut world = World::ethernet();
     let mut router = Router::new(&world, 9, 1);
-    world.add(&board(1));
-    world.add(&board(2));
-    settle(&mut world, &mut [&mut router]);
-    let listener = world.stack(1).tcp_listen(7).unwrap();
-    let (mine, theirs) = world.connect(0, (IpAddr::from(own(1, 2)), 7).into(), (1, &listener));
+    let (mine, theirs) = connected(&mut world, &mut router);
     router.heard.clear();
     world.stack(0).link_up();
     pass(&mut world, &mut [&mut router], seconds(1));
@@ -34,11 +28,7 @@ fn in_another_network_there_are_other_addresses_and_the_old_ones_go() {
     let mut world = World::ethernet();
     let mut router = Router::new(&world, 9, 1);
     router.advert.servers = Some((u32::MAX, vec![own(1, 53)]));
-    world.add(&board(1));
-    world.add(&board(2));
-    settle(&mut world, &mut [&mut router]);
-    let listener = world.stack(1).tcp_listen(7).unwrap();
-    let (mine, _) = world.connect(0, (IpAddr::from(own(1, 2)), 7).into(), (1, &listener));
+    let (mine, _) = connected(&mut world, &mut router);
     let mut other = Router::new(&world, 8, 2);
     router.alive = false;
     world.stack(0).link_up();
