@@ -40,18 +40,11 @@ const RDNSS: u8 = 25;
 const DNSSL: u8 = 31;
 
 /// The gateway's link-local address (RFC 4291 appendix A).
-pub(super) const fn link_local() -> Ipv6Address {
-    let mac = PEER_NET.mac().0;
-    Ipv6Address::new(
-        0xfe80,
-        0,
-        0,
-        0,
-        u16::from_be_bytes([mac[0] ^ 2, mac[1]]),
-        u16::from_be_bytes([mac[2], 0xff]),
-        u16::from_be_bytes([0xfe, mac[3]]),
-        u16::from_be_bytes([mac[4], mac[5]]),
-    )
+pub(super) fn link_local() -> Ipv6Address {
+    let mut octets = [0; 16];
+    octets[..2].copy_from_slice(&[0xfe, 0x80]);
+    octets[8..].copy_from_slice(&PEER_NET.mac().as_eui_64().expect("each MAC address has one"));
+    octets.into()
 }
 
 /// A solicitation's sender.

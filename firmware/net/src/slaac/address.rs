@@ -24,12 +24,11 @@ pub(crate) struct Identifier {
 impl Identifier {
     /// The address in this prefix, after so many that somebody has.
     fn address(&self, prefix: [u8; 8], taken: u8) -> Ipv6Address {
-        let mac = &self.mac.0;
         let id = match self.secret {
-            None => [mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]],
+            None => self.mac.as_eui_64().unwrap_or_default(),
             Some(secret) => {
                 let mut input = [taken; 15];
-                input[..6].copy_from_slice(mac);
+                input[..6].copy_from_slice(&self.mac.0);
                 input[7..].copy_from_slice(&prefix);
                 let hash = Secret::new(secret).hash(&input);
                 let free = if is_reserved(hash) { hash ^ 1 << 63 } else { hash };

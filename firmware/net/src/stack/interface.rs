@@ -130,10 +130,9 @@ fn default_route(net: Ipv4Cidr, gateway: Ipv4Address) -> Ipv4Address {
 /// The link-local address that belongs to a MAC address (RFC 4291 appendix A).
 #[cfg(feature = "ipv6")]
 fn link_local(mac: EthernetAddress) -> Ipv6Cidr {
-    let mac = mac.0;
-    let mut octets =
-        [0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, 0, 0, 0];
-    octets[13..].copy_from_slice(&mac[3..]);
+    let mut octets = [0; 16];
+    octets[..2].copy_from_slice(&[0xfe, 0x80]);
+    octets[8..].copy_from_slice(&mac.as_eui_64().unwrap_or_default());
     Ipv6Cidr::new(Ipv6Address::from(octets), 64)
 }
 
