@@ -16,6 +16,7 @@ mod options;
 mod power_cycle;
 mod session;
 mod sleep;
+mod snapshot;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
 mod traffic;
@@ -40,14 +41,16 @@ pub use self::options::{Profile, RunOptions, Telemetry};
 use self::power_cycle::{BootEnd, PowerCycle};
 use self::session::Session;
 use self::sleep::Sleeper;
-use self::traffic::Meter;
+pub use self::snapshot::{
+    BoardKind, BoardSnapshot, CableSnapshot, DirectionSnapshot, NicSnapshot, Snapshot,
+    SocketSnapshot, Work,
+};
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::clock::RealClock;
 use crate::console::{self, CommandSource, Console};
 use crate::identity::Identity;
 use crate::link::LinkOptions;
-use crate::nic::Offloads;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
 use crate::settings::Chosen;
@@ -246,8 +249,9 @@ impl Driver {
         }
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
-        let meter = Meter::new(self.clock.now());
-        Ok(Session { impairment, console, offloads: Offloads::NONE, seed_shown, meter })
+        let mut session = Session::new(impairment, console, self.clock.now());
+        session.seed_shown = seed_shown;
+        Ok(session)
     }
 
     /// Runs one boot of `endpoint` to its end.

@@ -15,6 +15,7 @@ use crate::gateway::{
 };
 use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
+use crate::nic::Stat;
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
 use crate::run::{Driver, Nic, RunOptions};
@@ -81,8 +82,8 @@ impl Nic for UserNic<'_> {
         self.gateway.forward(command).map_err(|error| error.text("forward"))
     }
 
-    fn stats(&self) -> Vec<String> {
-        self.gateway.stats().iter().map(ToString::to_string).collect()
+    fn stats(&self) -> Vec<Stat> {
+        self.gateway.stats()
     }
 
     fn summary(&self) -> String {

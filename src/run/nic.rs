@@ -6,7 +6,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use crate::gateway::ForwardCommand;
-use crate::nic::Offloads;
+use crate::nic::{Offloads, Stat};
 
 /// The token of signals and of the console.
 pub(super) const WAKE: Token = Token(0);
@@ -68,8 +68,8 @@ pub trait Nic {
             .into())
     }
 
-    /// What is counted behind the NIC, a line each.
-    fn stats(&self) -> Vec<String> {
+    /// What the NIC, and what stands behind it, counts.
+    fn stats(&self) -> Vec<Stat> {
         Vec::new()
     }
 
