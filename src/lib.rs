@@ -47,6 +47,7 @@ pub mod clock;
 pub mod console;
 pub mod gateway;
 pub mod guest;
+mod http;
 pub mod identity;
 pub mod ladder;
 pub mod link;
@@ -56,6 +57,7 @@ pub mod run;
 pub mod segment;
 pub mod settings;
 pub mod sim;
+mod slab;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod testbed;

@@ -93,6 +93,10 @@ impl Nic for TapNic {
         self.tap.set_concurrent(concurrent);
     }
 
+    fn kind(&self) -> &'static str {
+        "tap"
+    }
+
     fn stats(&self) -> Vec<Stat> {
         self.tap.counters().stats()
     }

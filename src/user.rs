@@ -82,6 +82,10 @@ impl Nic for UserNic<'_> {
         self.gateway.forward(command).map_err(|error| error.text("forward"))
     }
 
+    fn kind(&self) -> &'static str {
+        "gateway"
+    }
+
     fn stats(&self) -> Vec<Stat> {
         self.gateway.stats()
     }

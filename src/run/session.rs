@@ -73,6 +73,7 @@ impl Session {
             work: self.work,
             cable: CableSnapshot::of(self.impairment.link(), now),
             nic: NicSnapshot {
+                kind: nic.kind(),
                 up: nic.link(),
                 offloaded: self.offloads,
                 offloads: self.nic_offloads,

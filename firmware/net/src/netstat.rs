@@ -300,6 +300,13 @@ macro_rules! counters {
                 let values = [$(self.$name),+];
                 Some((NAMES.get(index)?, *values.get(index)?))
             }
+
+            /// What counter `index` is of, as documented; each line of it begins with a space.
+            #[must_use]
+            pub fn help(index: usize) -> Option<&'static str> {
+                const HELP: &[&str] = &[$(concat!($($doc),+)),+];
+                HELP.get(index).copied()
+            }
         }
     };
 }
