@@ -38,6 +38,7 @@
 //! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
 //! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
+//! | [`metrics`] | all that is counted, for Prometheus |
 //! | [`console`], [`cli`], [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
 
 pub mod board;
@@ -51,6 +52,7 @@ mod http;
 pub mod identity;
 pub mod ladder;
 pub mod link;
+pub mod metrics;
 pub mod nic;
 pub mod output;
 pub mod run;

@@ -7,6 +7,7 @@ use super::nic::Nic;
 use super::snapshot::{CableSnapshot, NicSnapshot, Snapshot, Work};
 use super::traffic::Meter;
 use crate::console::Console;
+use crate::metrics::Metrics;
 use crate::nic::Offloads;
 use crate::nic::impairment::{ImpairedDevice, Impairment};
 use crate::nic::mac::Mac;
@@ -25,6 +26,8 @@ pub(super) struct Session {
     pub(super) meter: Meter,
     /// What the driver has done.
     pub(super) work: Work,
+    /// Who asks for metrics.
+    pub(super) metrics: Option<Metrics>,
 }
 
 impl Session {
@@ -38,6 +41,7 @@ impl Session {
             seed_shown: false,
             meter: Meter::new(now),
             work: Work::default(),
+            metrics: None,
         }
     }
 
@@ -81,6 +85,19 @@ impl Session {
             },
             board: endpoint.snapshot(),
         }
+    }
+
+    /// Answers who asks for metrics. Returns when to be asked again.
+    pub(super) fn answer_scrapes<E: Endpoint, N: Nic>(
+        &mut self,
+        now: Instant,
+        endpoint: &E,
+        nic: &N,
+    ) -> Option<Instant> {
+        let mut metrics = self.metrics.take()?;
+        let next = metrics.poll(now, || self.snapshot(now, endpoint, nic));
+        self.metrics = Some(metrics);
+        next
     }
 
     /// Passes on to the NIC what the board leaves to its MAC, but for the checksums while the cable changes or shows
