@@ -42,6 +42,7 @@
 
 pub mod board;
 pub mod capture;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod console;
@@ -52,6 +53,8 @@ pub mod ladder;
 pub mod link;
 pub mod nic;
 pub mod output;
+#[cfg_attr(not(feature = "cli"), path = "no_progress.rs")]
+mod progress;
 pub mod run;
 pub mod segment;
 pub mod settings;
