@@ -48,6 +48,7 @@ pub mod clock;
 pub mod console;
 pub mod gateway;
 pub mod guest;
+pub mod harness;
 pub mod identity;
 pub mod ladder;
 pub mod link;
