@@ -56,7 +56,7 @@ use self::flight::Flight;
 pub use self::network::Network;
 pub use self::nic::{Nic, RxToken, TxToken};
 pub use crate::link::{Link, Setting, Side};
-use crate::testbed::{Testbed, TestbedMemory};
+use crate::testbed::{StackBoard, Testbed, TestbedMemory};
 
 /// What a test returns: an error is a failure, as a panic is.
 pub type TestResult = Result<(), Box<dyn Error>>;
@@ -138,7 +138,7 @@ impl Run {
         &self,
         memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
         application: A,
-    ) -> Testbed<'a, A>
+    ) -> Testbed<'a, StackBoard<'a, A>>
     where
         A: FnMut(Instant, &mut NetStack<'a>) -> Option<Instant>,
     {

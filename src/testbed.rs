@@ -8,6 +8,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use embedded_nal::{TcpClientStack, nb};
@@ -91,20 +92,73 @@ impl<'a, const BUFFER: usize> EndMemory<'a, BUFFER> {
     }
 }
 
+/// What runs at the board's end of a [`Testbed`]: the firmware's stack with an application, or anybody's stack. A
+/// closure is one too.
+pub trait BoardEnd {
+    /// Takes what has arrived at `nic`, does what is due, and returns when it wants to be polled again though nothing
+    /// arrives.
+    fn poll(&mut self, now: Instant, nic: &mut Nic) -> Option<Instant>;
+
+    /// Its sockets, for who has to find out why a test failed.
+    fn netstat(&self) -> String {
+        String::new()
+    }
+}
+
+impl<F: FnMut(Instant, &mut Nic) -> Option<Instant>> BoardEnd for F {
+    fn poll(&mut self, now: Instant, nic: &mut Nic) -> Option<Instant> {
+        self(now, nic)
+    }
+}
+
+/// The firmware's stack, and what its superloop runs. It is used as the stack that it is.
+#[derive(Debug)]
+pub struct StackBoard<'a, A> {
+    stack: NetStack<'a>,
+    application: A,
+}
+
+impl<'a, A> Deref for StackBoard<'a, A> {
+    type Target = NetStack<'a>;
+
+    fn deref(&self) -> &NetStack<'a> {
+        &self.stack
+    }
+}
+
+impl<'a, A> DerefMut for StackBoard<'a, A> {
+    fn deref_mut(&mut self) -> &mut NetStack<'a> {
+        &mut self.stack
+    }
+}
+
+impl<'a, A> BoardEnd for StackBoard<'a, A>
+where
+    A: FnMut(Instant, &mut NetStack<'a>) -> Option<Instant>,
+{
+    fn poll(&mut self, now: Instant, nic: &mut Nic) -> Option<Instant> {
+        let application = &mut self.application;
+        self.stack.poll_with(now, nic, |stack, now| application(now, stack))
+    }
+
+    fn netstat(&self) -> String {
+        netstat(&self.stack)
+    }
+}
+
 /// A board with an application, a host, and the cable between them; see the module's documentation.
 #[derive(Debug)]
-pub struct Testbed<'a, A> {
+pub struct Testbed<'a, B: BoardEnd> {
     /// The board, 192.0.2.1.
-    pub board: NetStack<'a>,
+    pub board: B,
     /// The host, 192.0.2.2.
     pub host: NetStack<'a>,
-    application: A,
     /// The board's interface and the host's.
     nics: [Nic; 2],
     network: Network,
 }
 
-impl<'a, A> Testbed<'a, A>
+impl<'a, A> Testbed<'a, StackBoard<'a, A>>
 where
     A: FnMut(Instant, &mut NetStack<'a>) -> Option<Instant>,
 {
@@ -118,18 +172,39 @@ where
         Self::on(memory, Network::new(link), application)
     }
 
-    /// As [`new`](Self::new), on a network of its own, such as a [`Run`](crate::harness::Run)'s.
+    /// As [`new`](Self::new), on a network that there is, such as a [`Run`](crate::harness::Run)'s.
     pub fn on<const BOARD: usize, const HOST: usize>(
         memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
         network: Network,
         application: A,
     ) -> Self {
-        let mut nics = [Side::Board, Side::Peer].map(|side| network.nic(side));
+        let TestbedMemory { board, host } = memory;
         // Any constants: the same run gives the same sequence numbers and ports.
-        let board = memory.board.stack(&BOARD_NET, &mut nics[0], 1);
-        let host = memory.host.stack(&PEER_NET, &mut nics[1], 2);
-        let mut testbed = Self { board, host, application, nics, network };
-        // The application opens its ports.
+        let stack = board.stack(&BOARD_NET, &mut network.nic(Side::Board), 1);
+        Self::with_host(host, network, StackBoard { stack, application })
+    }
+}
+
+impl<'a, B: BoardEnd> Testbed<'a, B> {
+    /// Anybody's stack as the board, and the firmware's as the host; `board` is to have the board's address and any MAC
+    /// address but the host's. Of the memory, the host's half is used.
+    pub fn of<const BOARD: usize, const HOST: usize>(
+        memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
+        network: Network,
+        board: B,
+    ) -> Self {
+        Self::with_host(&mut memory.host, network, board)
+    }
+
+    fn with_host<const HOST: usize>(
+        memory: &'a mut EndMemory<'a, HOST>,
+        network: Network,
+        board: B,
+    ) -> Self {
+        let mut nics = [Side::Board, Side::Peer].map(|side| network.nic(side));
+        let host = memory.stack(&PEER_NET, &mut nics[1], 2);
+        let mut testbed = Self { board, host, nics, network };
+        // The board opens its ports.
         testbed.poll(testbed.now());
         testbed
     }
@@ -138,6 +213,12 @@ where
     #[must_use]
     pub fn cable(&self) -> Cable {
         self.network.cable()
+    }
+
+    /// The network, for its frames and notes.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.network
     }
 
     /// The virtual time.
@@ -222,36 +303,34 @@ where
     fn poll(&mut self, now: Instant) -> Option<Instant> {
         let [board_nic, host_nic] = &mut self.nics;
         let host = self.host.poll_with(now, host_nic, |_, _| None);
-        let application = &mut self.application;
-        let board = self.board.poll_with(now, board_nic, |stack, now| application(now, stack));
-        earliest(host, board)
+        earliest(host, self.board.poll(now, board_nic))
     }
-}
 
-impl<A> Testbed<'_, A> {
     /// Both ends' sockets, and their counters that are not 0.
     #[must_use]
     pub fn netstat(&self) -> String {
-        let mut text = String::new();
-        for (name, stack) in [("board", &self.board), ("host", &self.host)] {
-            let _ = writeln!(text, "-- {name}\n{}", Row::HEADING);
-            for row in (0..).map_while(|index| stack.row(index)) {
-                let _ = writeln!(text, "{row}");
-            }
-            let counters = (0..).map_while(|index| stack.counter(index));
-            for (name, value) in counters.filter(|&(_, value)| value != 0) {
-                let _ = writeln!(text, "{name} {value}");
-            }
-        }
-        text
+        format!("-- board\n{}-- host\n{}", self.board.netstat(), netstat(&self.host))
     }
 }
 
-impl<A> Drop for Testbed<'_, A> {
+impl<B: BoardEnd> Drop for Testbed<'_, B> {
     /// Leaves the sockets as they are at the end beside the capture, should the test fail.
     fn drop(&mut self) {
         self.network.note("netstat", self.netstat());
     }
+}
+
+/// A stack's sockets, and its counters that are not 0.
+fn netstat(stack: &NetStack<'_>) -> String {
+    let mut text = format!("{}\n", Row::HEADING);
+    for row in (0..).map_while(|index| stack.row(index)) {
+        let _ = writeln!(text, "{row}");
+    }
+    let counters = (0..).map_while(|index| stack.counter(index));
+    for (name, value) in counters.filter(|&(_, value)| value != 0) {
+        let _ = writeln!(text, "{name} {value}");
+    }
+    text
 }
 
 #[cfg(test)]
