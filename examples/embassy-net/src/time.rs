@@ -53,7 +53,7 @@ pub(crate) fn advance_to(now: Instant) {
 
 /// The current time, as the network has it.
 pub(crate) fn now() -> Instant {
-    Instant::from_micros(NOW.get() as i64)
+    Instant::from_micros(NOW.get().cast_signed())
 }
 
 /// When the next timer is due.
