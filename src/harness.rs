@@ -70,7 +70,8 @@ pub type TestResult = Result<(), Box<dyn Error>>;
 pub fn check(seeds: impl IntoIterator<Item = u64>, mut test: impl FnMut(&Run) -> TestResult) {
     let name = artifacts::test_name();
     let mut once = |seed| {
-        let run = Run::new(&name, seed);
+        let mut run = Run::new(&name, seed);
+        run.tested = true;
         if let Err(error) = test(&run) {
             panic!("{}", run.write(&error.to_string()));
         }
@@ -92,6 +93,8 @@ pub struct Run {
     /// All that is known was written.
     written: Cell<bool>,
     directory: PathBuf,
+    /// A test runner knows it by its name.
+    tested: bool,
 }
 
 impl Run {
@@ -99,7 +102,8 @@ impl Run {
     #[must_use]
     pub fn new(name: &str, seed: u64) -> Self {
         let (flights, written) = (RefCell::default(), Cell::new(false));
-        Self { name: name.into(), seed, flights, written, directory: artifacts::directory() }
+        let (name, directory) = (name.into(), artifacts::directory());
+        Self { name, seed, flights, written, directory, tested: false }
     }
 
     /// With artifacts in that directory.
@@ -148,7 +152,8 @@ impl Run {
     /// Writes all that is known so far, as for a failure, because of `what`: a finding. Returns the report.
     pub fn write(&self, what: &str) -> String {
         self.written.set(true);
-        let failure = Failure { name: &self.name, seed: Some(self.seed), what };
+        let (name, seed) = (&self.name, Some(self.seed));
+        let failure = Failure { name, seed, what, tested: self.tested };
         failure.write(&self.directory, &self.flights.borrow())
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Failure<'a> {
     pub(super) name: &'a str,
     pub(super) seed: Option<u64>,
     pub(super) what: &'a str,
+    /// It is a test's: a command runs it again.
+    pub(super) tested: bool,
 }
 
 impl Failure<'_> {
@@ -36,7 +38,10 @@ impl Failure<'_> {
         if let Err(error) = Self::write_all(&directory, flights, &mut report) {
             let _ = writeln!(report, "cannot write {}: {error}", directory.display());
         }
-        let _ = write!(report, "  again    {}", self.command());
+        if self.tested {
+            let _ = writeln!(report, "  again    {}", self.command());
+        }
+        report.truncate(report.trim_end().len());
         // The report's own file is the last: it has all of it.
         let _ = fs::write(directory.join("report.txt"), format!("{report}\n"));
         report
@@ -111,8 +116,12 @@ pub(super) fn directory() -> PathBuf {
     if let Some(directory) = env::var_os(ARTIFACTS).filter(|value| !value.is_empty()) {
         return directory.into();
     }
-    // target/PROFILE/{deps,examples}/PROGRAM
-    let target = env::current_exe().ok().and_then(|exe| Some(exe.ancestors().nth(3)?.to_owned()));
+    // target/PROFILE/PROGRAM, or target/PROFILE/{deps,examples}/PROGRAM
+    let target = env::current_exe().ok().and_then(|exe| {
+        let below =
+            exe.parent()?.file_name().is_some_and(|name| name == "deps" || name == "examples");
+        Some(exe.ancestors().nth(if below { 3 } else { 2 })?.to_owned())
+    });
     target.unwrap_or_else(|| "target".into()).join("tapboard")
 }
 

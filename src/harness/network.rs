@@ -125,8 +125,8 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.flight.borrow().owned {
-            let failure =
-                Failure { name: &artifacts::test_name(), seed: None, what: "it panicked" };
+            let name = &artifacts::test_name();
+            let failure = Failure { name, seed: None, what: "it panicked", tested: true };
             eprintln!("{}", failure.write(&artifacts::directory(), &[Rc::clone(&self.flight)]));
         }
     }
