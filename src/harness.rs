@@ -37,6 +37,7 @@
 
 mod artifacts;
 mod cable;
+mod core;
 mod flight;
 mod network;
 mod nic;

@@ -3,18 +3,18 @@
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
+use super::core::Core;
 use crate::link::{Link, Setting, Side};
-use crate::nic::impairment::Impairment;
 
 /// The cable of a [`Network`](super::Network), to be changed at any time. Clones are the same cable.
 #[derive(Clone, Debug)]
-pub struct Cable(pub(super) Rc<RefCell<Impairment>>);
+pub struct Cable(pub(super) Rc<RefCell<Core>>);
 
 impl Cable {
     /// The model itself. It is borrowed as by a [`RefCell`]: not while the network is driven.
     #[must_use]
     pub fn link(&self) -> RefMut<'_, Link> {
-        RefMut::map(self.0.borrow_mut(), Impairment::link_mut)
+        RefMut::map(self.0.borrow_mut(), |core| core.impairment.link_mut())
     }
 
     /// Sets one fault of both directions, as at the console: `loss 5%`, `delay 40ms`. It stays.

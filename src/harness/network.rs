@@ -9,6 +9,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::artifacts::{self, Failure};
 use super::cable::Cable;
+use super::core::Core;
 use super::flight::{Flight, Recorder};
 use super::nic::Nic;
 use crate::capture::{Capture, CaptureError};
@@ -39,7 +40,7 @@ impl Network {
         let flight = Rc::new(RefCell::new(Flight::default()));
         let mut impairment = Impairment::new(link);
         impairment.watch(Watch::Flight, Some(Box::new(Recorder(Rc::clone(&flight)))));
-        let cable = Cable(Rc::new(RefCell::new(impairment)));
+        let cable = Cable(Rc::new(RefCell::new(Core::new(impairment))));
         Self { cable, clock: VirtualClock::new(), flight }
     }
 
@@ -82,25 +83,21 @@ impl Network {
     /// the steps.
     pub(crate) fn or_arrival(&self, step: Step, now: Instant, before: &mut Option<State>) -> Step {
         let Step::Next(next) = step else { return Step::Done };
-        let state = (now, self.flight.borrow().progress, self.cable.link().under_way());
+        let core = &mut *self.cable.0.borrow_mut();
+        core.pump(now);
+        let state = (now, self.flight.borrow().progress, core.waiting());
         let moved = before.replace(state) != Some(state);
-        let arrivals = [Side::Board, Side::Peer].map(|side| self.arrival(side, now, moved));
+        let arrivals = [Side::Board, Side::Peer].map(|side| {
+            core.next_arrival(side).filter(|&at| at > now || moved).map(|at| at.max(now))
+        });
         Step::Next(arrivals.into_iter().flatten().chain(next).min())
-    }
-
-    /// When there is something for that side; now, only if something has `moved`.
-    fn arrival(&self, side: Side, now: Instant, moved: bool) -> Option<Instant> {
-        match self.cable.link().next_arrival(side)? {
-            at if at > now => Some(at),
-            _ => moved.then_some(now),
-        }
     }
 
     /// Writes every frame from now on to this pcapng file, with what the cable did to it. Its time begins in
     /// 1970, so that the same run writes the same bytes.
     pub fn capture(&mut self, path: &Path) -> Result<(), CaptureError> {
         let capture = Capture::create(path, "board", StdDuration::ZERO)?;
-        self.cable.0.borrow_mut().watch(Watch::Capture, Some(Box::new(ToFile(capture))));
+        self.cable.0.borrow_mut().impairment.watch(Watch::Capture, Some(Box::new(ToFile(capture))));
         Ok(())
     }
 

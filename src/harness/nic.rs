@@ -25,18 +25,18 @@ impl Nic {
     /// The next frame that has arrived by `now`.
     #[must_use]
     pub fn take(&mut self, now: Instant) -> Option<Vec<u8>> {
-        self.cable.link().take(self.side, now)
+        self.cable.0.borrow_mut().take(self.side, now)
     }
 
     /// Sends a frame.
     pub fn send(&mut self, now: Instant, frame: &[u8]) {
-        self.cable.0.borrow_mut().offer(self.side.other(), now, frame);
+        self.cable.0.borrow_mut().send(self.side, now, frame);
     }
 
-    /// When the next frame arrives here.
+    /// When the next frame arrives here; a moment in the past, if one has arrived.
     #[must_use]
     pub fn next_arrival(&self) -> Option<Instant> {
-        self.cable.link().next_arrival(self.side)
+        self.cable.0.borrow().next_arrival(self.side)
     }
 }
 
