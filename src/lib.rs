@@ -52,6 +52,7 @@ pub mod harness;
 pub mod identity;
 pub mod ladder;
 pub mod link;
+mod local_socket;
 pub mod nic;
 pub mod output;
 #[cfg_attr(not(feature = "cli"), path = "no_progress.rs")]

@@ -2,12 +2,14 @@
 //! so that the firmware cannot tell them apart, but for a NIC that it leaves segmentation to.
 
 pub mod dgram;
+pub mod frame_socket;
 mod header_layout;
 pub mod impairment;
 pub mod loopback;
 pub mod mac;
 mod offloads;
 mod segmenter;
+pub mod stream;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;
