@@ -68,6 +68,11 @@ pub trait Nic {
             .into())
     }
 
+    /// The ports that are forwarded, as a command names them.
+    fn forwarded(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What is counted behind the NIC, a line each.
     fn stats(&self) -> Vec<String> {
         Vec::new()
