@@ -35,9 +35,7 @@ pub(super) fn complete(typed: &str, forwarded: &[String]) -> Completion {
     match follows {
         Follows::Nothing => Completion::default(),
         Follows::OneOf(values) => Completion::of(typed, rest, values.iter().copied()),
-        Follows::Forwarded => {
-            Completion::of(typed, rest, forwarded.iter().map(String::as_str))
-        }
+        Follows::Forwarded => Completion::of(typed, rest, forwarded.iter().map(String::as_str)),
         Follows::File => files(typed, rest),
         Follows::Fault(example) => match rest.split_once(char::is_whitespace) {
             None => Completion::of(typed, rest, ["in", "out", example, "off"]),
@@ -98,11 +96,13 @@ fn files(typed: &str, begun: &str) -> Completion {
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let found = entry.file_name().into_string().ok()?;
-            if found.contains(char::is_control) || found.starts_with('.') > name.starts_with('.') {
+            let hidden = found.starts_with('.') && !name.starts_with('.');
+            if hidden || found.contains(char::is_control) {
                 return None;
             }
             // Through a symbolic link.
-            let slash = if fs::metadata(entry.path()).is_ok_and(|it| it.is_dir()) { "/" } else { "" };
+            let slash =
+                if fs::metadata(entry.path()).is_ok_and(|it| it.is_dir()) { "/" } else { "" };
             Some(format!("{directory}{found}{slash}"))
         })
         .collect();

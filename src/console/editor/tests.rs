@@ -65,10 +65,7 @@ fn history_comes_back_and_the_new_line_is_kept_meanwhile() {
     let up = "\x1b[A";
     let down = "\x1b[B";
     let recall = |editor: &mut Editor, keys: String| typed(editor, &keys).pop();
-    assert_eq!(
-        recall(&mut editor, format!("ne{up}{up}{up}\r")),
-        Some(Action::Line("one".into()))
-    );
+    assert_eq!(recall(&mut editor, format!("ne{up}{up}{up}\r")), Some(Action::Line("one".into())));
     assert_eq!(
         recall(&mut editor, format!("new{up}{up}{down}{down}{down}!\r")),
         Some(Action::Line("new!".into()))
@@ -105,15 +102,15 @@ fn no_bytes_break_it_and_none_reach_the_terminal_raw() {
     for _ in 0..50_000 {
         let byte = match rng.next_u64() % 3 {
             0 => rng.next_u64() as u8,
-            1 => {
-                *b"\x1b[OABCDHF1;5~3\x7f\t\x12\x07".get((rng.next_u64() % 18) as usize).unwrap_or(&b' ')
-            }
+            1 => *b"\x1b[OABCDHF1;5~3\x7f\t\x12\x07"
+                .get((rng.next_u64() % 18) as usize)
+                .unwrap_or(&b' '),
             _ => b'a' + (rng.next_u64() % 26) as u8,
         };
         if let Some(Action::Line(line)) = editor.key(byte) {
             assert!(line.len() <= LINE_MAX && !line.contains(char::is_control), "{line:?}");
         }
-    
+
         assert!(editor.partial.len() <= 4);
     }
     typed(&mut editor, &"x".repeat(2 * LINE_MAX));

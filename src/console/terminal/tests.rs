@@ -45,7 +45,8 @@ impl Pty {
         let wake = self.wake.clone();
         let wake = move || wake.send(()).unwrap_or_default();
         let (input, output) = (self.terminal.try_clone(), self.terminal.try_clone());
-        let terminal = Terminal::on(input.unwrap(), output.unwrap(), History::default(), wake).unwrap();
+        let terminal =
+            Terminal::on(input.unwrap(), output.unwrap(), History::default(), wake).unwrap();
         Console::from(Input::Terminal(terminal))
     }
 
@@ -190,7 +191,9 @@ fn a_second_prompt_is_refused_and_leaves_the_first() {
     let mut pty = Pty::new();
     let mut console = pty.console();
     let (input, output) = (pty.terminal.try_clone().unwrap(), pty.terminal.try_clone().unwrap());
-    assert!(Terminal::on(input, output, History::default(), || {}).unwrap_err().contains("already"));
+    assert!(
+        Terminal::on(input, output, History::default(), || {}).unwrap_err().contains("already")
+    );
     pty.press("plug\r");
     assert_eq!(pty.next(&mut console), Next::Command(ConsoleCommand::Plug));
 }
