@@ -206,6 +206,9 @@ impl Driver {
                 return Ok(());
             }
             chosen = choose()?;
+            if chosen.identity != identity {
+                nic.moved(&chosen.identity);
+            }
         }
     }
 

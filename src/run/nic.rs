@@ -6,6 +6,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use crate::gateway::ForwardCommand;
+use crate::identity::Identity;
 use crate::nic::Offloads;
 
 /// The token of signals and of the console.
@@ -50,6 +51,9 @@ pub trait Nic {
     fn unplugged(&self) -> Option<&'static str> {
         None
     }
+
+    /// Learns that the board boots as another than before: says what no longer works as one might think.
+    fn moved(&self, _identity: &Identity) {}
 
     /// Learns whether the other end works at the same time as we do, on another core.
     fn set_concurrent(&mut self, _concurrent: bool) {}
