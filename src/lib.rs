@@ -59,6 +59,7 @@ pub mod sim;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod testbed;
+mod tui;
 pub mod user;
 pub mod walk;
 pub mod world;

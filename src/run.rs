@@ -16,6 +16,7 @@ mod options;
 mod power_cycle;
 mod session;
 mod sleep;
+mod sockets;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
 mod traffic;
@@ -40,7 +41,10 @@ pub use self::options::{Profile, RunOptions, Telemetry};
 use self::power_cycle::{BootEnd, PowerCycle};
 use self::session::Session;
 use self::sleep::Sleeper;
+pub use self::sockets::SocketRow;
+pub(crate) use self::sockets::socket_rows;
 use self::traffic::Meter;
+pub(crate) use self::traffic::Quantity;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::clock::RealClock;
@@ -51,6 +55,7 @@ use crate::nic::Offloads;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
 use crate::settings::Chosen;
+use crate::tui::{self, Dashboard};
 
 /// The loop in real time, with its clock: [`run`](Self::run) runs a board until Ctrl-C or SIGTERM, which it catches
 /// from its creation on.
@@ -78,6 +83,7 @@ impl Driver {
         let flag = Arc::clone(&stop);
         let handler = move || {
             if flag.swap(true, Ordering::SeqCst) {
+                tui::restore();
                 console::restore();
                 // 128 + SIGINT, as a shell reports it.
                 std::process::exit(130);
@@ -93,9 +99,13 @@ impl Driver {
         self.sleeper.busy_poll(limit);
     }
 
-    /// Opens the capture that the options ask for: before anything is up, for it may fail. One on standard
-    /// output that nobody reads any more ends the run in order.
+    /// Opens the capture that the options ask for, and sees that there is a terminal for their dashboard: before
+    /// anything is up, for either may fail. A capture on standard output that nobody reads any more ends the run in
+    /// order.
     pub fn capture(&mut self, options: &RunOptions) -> Result<(), String> {
+        if options.dashboard {
+            tui::prepare()?;
+        }
         let Some(path) = &options.pcap else { return Ok(()) };
         let epoch = self.clock.epoch();
         self.capture = Some(if options.captures_to_stdout() {
@@ -173,7 +183,8 @@ impl Driver {
         let choose = || Chosen::read(identity, options.telemetry, options.settings.as_ref());
         let mut chosen = choose()?;
         let address = chosen.telemetry.destination(telemetry).and_then(|to| to.address());
-        let mut session = self.session(options, &chosen.identity, address)?;
+        let name = format!("{} {}", chosen.identity.name, chosen.identity.ipv4().address());
+        let mut session = self.session(options, name, &chosen.identity, address)?;
         session.offloads = options.offloads.complete();
         let who = |nic| if nic { "NIC" } else { "firmware" };
         log::info!("the {} does the checksums of TCP and UDP", who(session.offloads.checksum));
@@ -202,6 +213,7 @@ impl Driver {
                 trouble: None,
             };
             if self.power_cycle(&mut booted, nic, &mut session)? == BootEnd::Stopped {
+                session.dashboard = None;
                 print_summary(&booted, nic);
                 return Ok(());
             }
@@ -217,17 +229,20 @@ impl Driver {
         endpoint: &mut E,
         nic: &mut N,
     ) -> Result<(), String> {
-        let mut session = self.session(options, &Identity::default(), Some(telemetry))?;
+        let identity = Identity::default();
+        let mut session = self.session(options, "guest".into(), &identity, Some(telemetry))?;
         self.power_cycle(endpoint, nic, &mut session)?;
+        session.dashboard = None;
         print_summary(endpoint, nic);
         Ok(())
     }
 
-    /// The cable that the options ask for, with what watches it, and the console. `identity` is who is drawn as
-    /// the board.
+    /// The cable that the options ask for, with what watches it, and the console or the dashboard. `identity` is who
+    /// is drawn as the board, `name` what it is called.
     fn session(
         &mut self,
         options: &RunOptions,
+        name: String,
         identity: &Identity,
         telemetry: Option<SocketAddr>,
     ) -> Result<Session, String> {
@@ -237,7 +252,9 @@ impl Driver {
         if options.ladder {
             impairment.watch(Watch::Ladder, Some(control::ladder(identity, telemetry)));
         }
-        let source = options.script.clone().map_or(CommandSource::Stdin, CommandSource::Script);
+        // The dashboard has the keys.
+        let typed = if options.dashboard { CommandSource::None } else { CommandSource::Stdin };
+        let source = options.script.clone().map_or(typed, CommandSource::Script);
         match source {
             CommandSource::Stdin => {
                 say!("\nHere, `unplug` pulls the cable and `help` lists the rest; Ctrl-C ends it.");
@@ -245,9 +262,18 @@ impl Driver {
             CommandSource::Script(_) | CommandSource::None => say!("\nCtrl-C ends it."),
         }
         let waker = Arc::clone(&self.waker);
-        let console = Console::open(&source, move || drop(waker.wake()))?;
-        let meter = Meter::new(self.clock.now());
-        Ok(Session { impairment, console, offloads: Offloads::NONE, seed_shown, meter })
+        let wake = move || drop(waker.wake());
+        let console = Console::open(&source, wake.clone())?;
+        let now = self.clock.now();
+        let dashboard = if options.dashboard {
+            let dashboard = Dashboard::open(name, identity.addresses(), now, wake)?;
+            impairment.watch(Watch::Dashboard, Some(dashboard.observer()));
+            Some(dashboard)
+        } else {
+            None
+        };
+        let (offloads, meter) = (Offloads::NONE, Meter::new(now));
+        Ok(Session { impairment, console, dashboard, offloads, seed_shown, meter })
     }
 
     /// Runs one boot of `endpoint` to its end.

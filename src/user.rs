@@ -17,7 +17,7 @@ use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{Driver, Nic, RunOptions};
+use crate::run::{Driver, Nic, RunOptions, SocketRow, socket_rows};
 use crate::settings::Chosen;
 
 /// At the gateway's address, from where the board's connections go on to 127.0.0.1.
@@ -83,6 +83,10 @@ impl Nic for UserNic<'_> {
 
     fn stats(&self) -> Vec<String> {
         self.gateway.stats().iter().map(ToString::to_string).collect()
+    }
+
+    fn sockets(&self) -> Vec<SocketRow> {
+        socket_rows(self.gateway.stack())
     }
 
     fn summary(&self) -> String {

@@ -22,6 +22,13 @@ impl Chance {
         Self(((most as u64) << 32) / 100_000)
     }
 
+    /// From 0 to 1.
+    #[must_use]
+    pub fn ratio(self) -> f64 {
+        // Both are exact in 53 bits.
+        self.0 as f64 / Self::ALWAYS.0 as f64
+    }
+
     /// Draws whether it happens; draws nothing if it never does.
     pub fn happens(self, rng: &mut Rng) -> bool {
         self != Self::NEVER && (rng.next_u64() >> 32) < self.0

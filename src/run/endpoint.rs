@@ -8,6 +8,7 @@ use tapboard_firmware::netstat::{Counters, Introspect, Row};
 use tapboard_firmware::service::{Service, Services, Target};
 use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 
+use super::sockets::{SocketRow, socket_rows};
 use super::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::output::{counted, say};
@@ -52,6 +53,11 @@ pub trait Endpoint {
 
     /// Prints the counters.
     fn stats(&self);
+
+    /// The board's sockets, if they are known here.
+    fn sockets(&self) -> Option<Vec<SocketRow>> {
+        None
+    }
 
     /// What passed since the start.
     fn traffic(&self) -> Traffic;
@@ -198,6 +204,10 @@ where
         for row in (0..).map_while(|index| self.firmware.stack().row(index)) {
             say!("{row}");
         }
+    }
+
+    fn sockets(&self) -> Option<Vec<SocketRow>> {
+        Some(socket_rows(self.firmware.stack()))
     }
 
     fn stats(&self) {

@@ -5,6 +5,7 @@ use mio::event::Event;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
+use super::sockets::SocketRow;
 use crate::gateway::ForwardCommand;
 use crate::nic::Offloads;
 
@@ -70,6 +71,11 @@ pub trait Nic {
 
     /// What is counted behind the NIC, a line each.
     fn stats(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Sockets behind the NIC.
+    fn sockets(&self) -> Vec<SocketRow> {
         Vec::new()
     }
 

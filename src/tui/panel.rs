@@ -1,0 +1,57 @@
+//! The dashboard's panels, each a title above what it shows.
+
+pub(super) mod cable;
+pub(super) mod graphs;
+pub(super) mod ladder;
+pub(super) mod sockets;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::layout::below_title;
+use super::look::{Ink, Look};
+use super::model::Model;
+use crate::output::wrapped;
+
+/// Draws a panel's title, with a line up to its right end.
+fn title(look: Look, text: &str, focus: bool, panel: Rect, buffer: &mut Buffer) {
+    let ink = if focus { Ink::Focus } else { Ink::Title };
+    let rest = usize::from(panel.width).saturating_sub(text.chars().count() + 1);
+    let line = Line::from(vec![
+        Span::styled(text.to_owned(), look.style(ink)),
+        Span::raw(" "),
+        Span::styled(look.rule().repeat(rest), look.style(Ink::Faint)),
+    ]);
+    line.render(panel, buffer);
+}
+
+/// A time in a few characters: `431 us`, `41.5 ms`, `1.25 s`.
+fn time(micros: u64) -> String {
+    match micros {
+        0..1000 => format!("{micros} us"),
+        1000..10_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        10_000..1_000_000 => format!("{} ms", micros / 1000),
+        _ => format!("{:.1} s", micros as f64 / 1e6),
+    }
+}
+
+/// Draws the log: its end.
+pub(super) fn log(model: &Model, panel: Rect, buffer: &mut Buffer) {
+    title(model.look, "log", false, panel, buffer);
+    let area = below_title(panel);
+    let room = usize::from(area.height);
+    let mut lines = Vec::new();
+    for line in model.log.iter().rev() {
+        if lines.len() >= room {
+            break;
+        }
+        let text = wrapped(line, area.width.into());
+        lines.extend(text.lines().rev().map(ToOwned::to_owned));
+    }
+    lines.truncate(room);
+    for (line, row) in lines.into_iter().rev().zip(area.rows()) {
+        Line::raw(line).render(row, buffer);
+    }
+}
