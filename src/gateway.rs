@@ -60,7 +60,6 @@ use self::names::Names;
 pub use self::resolver::Resolver;
 use self::router::{Overheard, Router};
 use self::source::EventSource;
-pub use self::stats::Stat;
 use self::unreachable::Unreachable;
 use crate::identity::Identity;
 use crate::nic::mac::Mac;

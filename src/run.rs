@@ -16,7 +16,7 @@ mod options;
 mod power_cycle;
 mod session;
 mod sleep;
-mod sockets;
+mod snapshot;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
 mod traffic;
@@ -41,9 +41,11 @@ pub use self::options::{Profile, RunOptions, Telemetry};
 use self::power_cycle::{BootEnd, PowerCycle};
 use self::session::Session;
 use self::sleep::Sleeper;
-pub use self::sockets::SocketRow;
-pub(crate) use self::sockets::socket_rows;
-use self::traffic::Meter;
+pub use self::snapshot::{
+    BoardKind, BoardSnapshot, CableSnapshot, DirectionSnapshot, NicSnapshot, Snapshot,
+    SocketSnapshot, Work,
+};
+pub(crate) use self::snapshot::socket_snapshots;
 pub(crate) use self::traffic::Quantity;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
@@ -51,7 +53,6 @@ use crate::clock::RealClock;
 use crate::console::{self, CommandSource, Console};
 use crate::identity::Identity;
 use crate::link::LinkOptions;
-use crate::nic::Offloads;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
 use crate::settings::Chosen;
@@ -265,15 +266,14 @@ impl Driver {
         let wake = move || drop(waker.wake());
         let console = Console::open(&source, wake.clone())?;
         let now = self.clock.now();
-        let dashboard = if options.dashboard {
+        let mut session = Session::new(impairment, console, now);
+        session.seed_shown = seed_shown;
+        if options.dashboard {
             let dashboard = Dashboard::open(name, identity.addresses(), now, wake)?;
-            impairment.watch(Watch::Dashboard, Some(dashboard.observer()));
-            Some(dashboard)
-        } else {
-            None
-        };
-        let (offloads, meter) = (Offloads::NONE, Meter::new(now));
-        Ok(Session { impairment, console, dashboard, offloads, seed_shown, meter })
+            session.impairment.watch(Watch::Dashboard, Some(dashboard.observer()));
+            session.dashboard = Some(dashboard);
+        }
+        Ok(session)
     }
 
     /// Runs one boot of `endpoint` to its end.

@@ -14,7 +14,7 @@ use crate::identity::{Identity, mac_text, numbered_ipv4, numbered_ipv6};
 use crate::nic::tap::{
     HostSide, LinkStatus, Tap, TapConfig, TapError, TapWarning, machine_addresses,
 };
-use crate::nic::{DeviceRef, KernelOffload, Offloads};
+use crate::nic::{DeviceRef, KernelOffload, Offloads, Stat};
 use crate::output::{counted, say};
 use crate::run::{Driver, NIC, Nic, Profile, RunOptions};
 use crate::settings::Chosen;
@@ -91,6 +91,10 @@ impl Nic for TapNic {
 
     fn set_concurrent(&mut self, concurrent: bool) {
         self.tap.set_concurrent(concurrent);
+    }
+
+    fn stats(&self) -> Vec<Stat> {
+        self.tap.counters().stats()
     }
 
     fn summary(&self) -> String {

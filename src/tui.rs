@@ -163,8 +163,8 @@ impl Dashboard {
         }
     }
 
-    /// Draws, if it is time to; `view` says how things are. Returns when to be asked again.
-    pub(crate) fn draw(&mut self, now: Instant, view: impl FnOnce() -> View) -> Instant {
+    /// When the next picture is due, as things are `now`.
+    pub(crate) fn due(&mut self, now: Instant) -> Instant {
         let lines = pane::taken();
         self.news |= !lines.is_empty() || self.seen.borrow().passed.frames != self.frames;
         lines.into_iter().for_each(|line| self.model.note(line));
@@ -178,13 +178,14 @@ impl Dashboard {
         } else {
             self.model.next_sample()
         };
-        let due = due.min(self.model.next_sample());
-        if now < due {
-            return due;
-        }
+        due.min(self.model.next_sample()).max(now)
+    }
+
+    /// Draws how things are. Returns when the next picture is due, if nothing happens.
+    pub(crate) fn draw(&mut self, now: Instant, view: View) -> Instant {
         let seen = Rc::clone(&self.seen);
         let seen = seen.borrow();
-        self.model.view = view();
+        self.model.view = view.into();
         self.model.sample(now, seen.passed);
         self.frames = seen.passed.frames;
         self.news = false;

@@ -15,9 +15,10 @@ use crate::gateway::{
 };
 use crate::guest::Guest;
 use crate::identity::{Identity, mac_text};
+use crate::nic::Stat;
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{Driver, Nic, RunOptions, SocketRow, socket_rows};
+use crate::run::{Driver, Nic, RunOptions, SocketSnapshot, socket_snapshots};
 use crate::settings::Chosen;
 
 /// At the gateway's address, from where the board's connections go on to 127.0.0.1.
@@ -81,12 +82,12 @@ impl Nic for UserNic<'_> {
         self.gateway.forward(command).map_err(|error| error.text("forward"))
     }
 
-    fn stats(&self) -> Vec<String> {
-        self.gateway.stats().iter().map(ToString::to_string).collect()
+    fn stats(&self) -> Vec<Stat> {
+        self.gateway.stats()
     }
 
-    fn sockets(&self) -> Vec<SocketRow> {
-        socket_rows(self.gateway.stack())
+    fn sockets(&self) -> Vec<SocketSnapshot> {
+        socket_snapshots(self.gateway.stack())
     }
 
     fn summary(&self) -> String {

@@ -9,9 +9,10 @@ use super::api::{Api, ApiUse, Call};
 use super::error::GatewayError;
 use super::host_port::{HostPort, Protocol};
 use super::limits::{ALLOWED, API_CLIENTS, DATAGRAM_FLOWS, FLOWS, FORWARDS, LEASES};
-use super::stats::{self, Stat};
+use super::stats;
 use super::{Forward, Gateway};
 use crate::identity::mac_text;
+use crate::nic::Stat;
 
 /// What is to change of the forwarded ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

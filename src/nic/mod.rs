@@ -8,11 +8,13 @@ pub mod loopback;
 pub mod mac;
 mod offloads;
 mod segmenter;
+mod stat;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;
 
 pub use self::offloads::Offloads;
+pub use self::stat::Stat;
 
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;

@@ -4,11 +4,11 @@ use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Cidr, Ipv6Cidr};
 use tapboard_firmware::mdns::Label;
-use tapboard_firmware::netstat::{Counters, Introspect, Row};
+use tapboard_firmware::netstat::{Counters, Introspect};
 use tapboard_firmware::service::{Service, Services, Target};
 use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 
-use super::sockets::{SocketRow, socket_rows};
+use super::snapshot::{BoardKind, BoardSnapshot, socket_snapshots};
 use super::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::output::{counted, say};
@@ -48,19 +48,8 @@ pub trait Endpoint {
         false
     }
 
-    /// Prints the sockets, or says where they are to be seen.
-    fn netstat(&self);
-
-    /// Prints the counters.
-    fn stats(&self);
-
-    /// The board's sockets, if they are known here.
-    fn sockets(&self) -> Option<Vec<SocketRow>> {
-        None
-    }
-
-    /// What passed since the start.
-    fn traffic(&self) -> Traffic;
+    /// What can be told of it now.
+    fn snapshot(&self) -> BoardSnapshot;
 
     /// What to print at the end.
     fn summary(&self) -> String;
@@ -199,30 +188,17 @@ where
         self.firmware.board().reset_requested()
     }
 
-    fn netstat(&self) {
-        say!("{}", Row::HEADING);
-        for row in (0..).map_while(|index| self.firmware.stack().row(index)) {
-            say!("{row}");
+    fn snapshot(&self) -> BoardSnapshot {
+        let (stack, board) = (self.firmware.stack(), self.firmware.board());
+        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } = stack.counters();
+        BoardSnapshot {
+            kind: BoardKind::Firmware,
+            traffic: Traffic { frames_in, bytes_in, frames_out, bytes_out },
+            counters: (0..).map_while(|index| stack.counter(index)).collect(),
+            sockets: socket_snapshots(stack),
+            led: Some(board.led()),
+            notes: self.unheard().into_iter().collect(),
         }
-    }
-
-    fn sockets(&self) -> Option<Vec<SocketRow>> {
-        Some(socket_rows(self.firmware.stack()))
-    }
-
-    fn stats(&self) {
-        for (name, value) in (0..).map_while(|index| self.firmware.stack().counter(index)) {
-            say!("{name:<20} {value}");
-        }
-        if let Some(unheard) = self.unheard() {
-            say!("{unheard}");
-        }
-    }
-
-    fn traffic(&self) -> Traffic {
-        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } =
-            self.firmware.stack().counters();
-        Traffic { frames_in, bytes_in, frames_out, bytes_out }
     }
 
     fn summary(&self) -> String {

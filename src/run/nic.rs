@@ -5,9 +5,9 @@ use mio::event::Event;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
-use super::sockets::SocketRow;
+use super::snapshot::SocketSnapshot;
 use crate::gateway::ForwardCommand;
-use crate::nic::Offloads;
+use crate::nic::{Offloads, Stat};
 
 /// The token of signals and of the console.
 pub(super) const WAKE: Token = Token(0);
@@ -69,13 +69,13 @@ pub trait Nic {
             .into())
     }
 
-    /// What is counted behind the NIC, a line each.
-    fn stats(&self) -> Vec<String> {
+    /// What the NIC, and what stands behind it, counts.
+    fn stats(&self) -> Vec<Stat> {
         Vec::new()
     }
 
     /// Sockets behind the NIC.
-    fn sockets(&self) -> Vec<SocketRow> {
+    fn sockets(&self) -> Vec<SocketSnapshot> {
         Vec::new()
     }
 

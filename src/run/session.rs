@@ -4,9 +4,9 @@ use smoltcp::time::Instant;
 
 use super::endpoint::Endpoint;
 use super::nic::Nic;
+use super::snapshot::{CableSnapshot, NicSnapshot, Snapshot, Work};
 use super::traffic::Meter;
 use crate::console::{Console, Next};
-use crate::link::Side;
 use crate::nic::Offloads;
 use crate::nic::impairment::{ImpairedDevice, Impairment, Watch};
 use crate::nic::mac::Mac;
@@ -20,13 +20,31 @@ pub(super) struct Session {
     pub(super) dashboard: Option<Dashboard>,
     /// What the board leaves to its MAC.
     pub(super) offloads: Offloads,
+    /// What of that the NIC does, as of the last poll.
+    nic_offloads: Offloads,
     /// The cable's seed was printed.
     pub(super) seed_shown: bool,
     /// Of the traffic since the board's boot.
     pub(super) meter: Meter,
+    /// What the driver has done.
+    pub(super) work: Work,
 }
 
 impl Session {
+    /// A session that begins `now`, in which the board leaves nothing to its MAC.
+    pub(super) fn new(impairment: Impairment, console: Console, now: Instant) -> Self {
+        Self {
+            impairment,
+            console,
+            dashboard: None,
+            offloads: Offloads::NONE,
+            nic_offloads: Offloads::NONE,
+            seed_shown: false,
+            meter: Meter::new(now),
+            work: Work::default(),
+        }
+    }
+
     /// What to do in this turn: what the user asked for at the dashboard, or what the console says.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         match self.dashboard.as_mut().map_or(Next::Idle, Dashboard::next) {
@@ -42,20 +60,14 @@ impl Session {
         endpoint: &E,
         nic: &N,
     ) -> Option<Instant> {
-        let impairment = &self.impairment;
-        let link = impairment.link();
-        let view = || {
-            let (whose, sockets) = match endpoint.sockets() {
-                Some(sockets) => ("board", sockets),
-                None => ("gateway", nic.sockets()),
-            };
-            View {
-                plugged: link.plugged(),
-                faults: [*link.faults(Side::Board), *link.faults(Side::Peer)],
-                capture: impairment.is_watched(Watch::Capture),
-                whose,
-                sockets,
-            }
+        let at = self.dashboard.as_mut()?.due(now);
+        if now < at {
+            return Some(at);
+        }
+        let view = View {
+            capture: self.impairment.is_watched(Watch::Capture),
+            gateway: nic.sockets(),
+            snapshot: self.snapshot(now, endpoint, nic),
         };
         self.dashboard.as_mut().map(|dashboard| dashboard.draw(now, view))
     }
@@ -74,9 +86,31 @@ impl Session {
         poll: impl FnOnce(&mut Mac<ImpairedDevice<'_, N::Device<'_>>>) -> R,
     ) -> R {
         let done = self.set_offloads(nic);
+        self.nic_offloads = done;
         let mut device = self.impairment.behind(nic.device());
         device.pump(now);
         poll(&mut Mac::new(device, self.offloads, done))
+    }
+
+    /// All that can be told `now`.
+    pub(super) fn snapshot<E: Endpoint, N: Nic>(
+        &self,
+        now: Instant,
+        endpoint: &E,
+        nic: &N,
+    ) -> Snapshot {
+        Snapshot {
+            at: now,
+            work: self.work,
+            cable: CableSnapshot::of(self.impairment.link(), now),
+            nic: NicSnapshot {
+                up: nic.link(),
+                offloaded: self.offloads,
+                offloads: self.nic_offloads,
+                stats: nic.stats(),
+            },
+            board: endpoint.snapshot(),
+        }
     }
 
     /// Passes on to the NIC what the board leaves to its MAC, but for the checksums while the cable changes or shows

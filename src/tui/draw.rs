@@ -88,12 +88,18 @@ fn header(model: &Model, area: Rect, buffer: &mut Buffer) {
     let cable = if model.view.plugged { ("cable in", Ink::Good) } else { ("CABLE OUT", Ink::Bad) };
     let capture =
         if model.view.capture { ("capture on", Ink::Mark) } else { ("capture off", Ink::Plain) };
+    let led = match model.view.led {
+        None => "",
+        Some(true) => "  LED on",
+        Some(false) => "  LED off",
+    };
     let line = Line::from(vec![
         Span::styled(model.board.clone(), look.style(Ink::Title)),
         Span::raw(format!("  {}:{:02}:{:02}  ", up / 3600, up / 60 % 60, up % 60)),
         Span::styled(cable.0, look.style(cable.1)),
         Span::raw("  "),
         Span::styled(capture.0, look.style(capture.1)),
+        Span::raw(format!("  boot {}{led}", model.view.boots)),
     ]);
     line.render(area, buffer);
 }

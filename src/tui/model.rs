@@ -12,7 +12,7 @@ use super::sliders::Slider;
 use super::watcher::Passed;
 use crate::link::{Faults, Side};
 use crate::output::pane::LINES_MAX;
-use crate::run::SocketRow;
+use crate::run::{BoardKind, Snapshot, SocketSnapshot};
 
 /// Samples of a graph that are kept: more than a terminal has columns.
 const SAMPLES_MAX: usize = 500;
@@ -20,24 +20,59 @@ const SAMPLES_MAX: usize = 500;
 pub(super) const SAMPLE: Duration = Duration::from_secs(1);
 
 /// How a session is at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct View {
-    /// The cable is in.
-    pub(crate) plugged: bool,
-    /// What is wrong with it, to the board and from it.
-    pub(crate) faults: [Faults; 2],
+    /// All that is told of it.
+    pub(crate) snapshot: Snapshot,
     /// Frames go to a file.
     pub(crate) capture: bool,
-    /// Whose sockets these are: `board`, or `gateway` where the board is another process.
-    pub(crate) whose: &'static str,
-    /// All of them.
-    pub(crate) sockets: Vec<SocketRow>,
+    /// The gateway's sockets, shown where those of the board are not known.
+    pub(crate) gateway: Vec<SocketSnapshot>,
 }
 
-impl Default for View {
+/// What of that is shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// The cable is in.
+    pub(super) plugged: bool,
+    /// What is wrong with it, to the board and from it.
+    pub(super) faults: [Faults; 2],
+    /// Frames go to a file.
+    pub(super) capture: bool,
+    /// Whose sockets these are.
+    pub(super) whose: &'static str,
+    /// Connections, then sockets that wait for some.
+    pub(super) sockets: Vec<SocketSnapshot>,
+    pub(super) led: Option<bool>,
+    /// Boots of the board.
+    pub(super) boots: u64,
+}
+
+impl Default for Shown {
     fn default() -> Self {
         let faults = [Faults::NONE; 2];
-        Self { plugged: true, faults, capture: false, whose: "board", sockets: Vec::new() }
+        let sockets = Vec::new();
+        Self { plugged: true, faults, capture: false, whose: "board", sockets, led: None, boots: 1 }
+    }
+}
+
+impl From<View> for Shown {
+    fn from(view: View) -> Self {
+        let View { snapshot: Snapshot { work, cable, board, .. }, capture, gateway } = view;
+        let (whose, mut sockets) = match board.kind {
+            BoardKind::Firmware => ("board", board.sockets),
+            BoardKind::Guest => ("gateway", gateway),
+        };
+        sockets.sort_by_key(|socket| socket.row.remote.is_none());
+        Self {
+            plugged: cable.plugged,
+            faults: [cable.to_board.faults, cable.from_board.faults],
+            capture,
+            whose,
+            sockets,
+            led: board.led,
+            boots: work.boots,
+        }
     }
 }
 
@@ -120,7 +155,7 @@ pub(super) struct Model {
     pub(super) look: Look,
     /// Who the board is.
     pub(super) board: String,
-    pub(super) view: View,
+    pub(super) view: Shown,
     pub(super) histories: Histories,
     /// The sample that is next: when, and what had passed at the one before.
     next: Instant,
@@ -147,7 +182,7 @@ impl Model {
         Self {
             look,
             board,
-            view: View::default(),
+            view: Shown::default(),
             histories: Histories::default(),
             next: now,
             before: Passed::default(),
@@ -198,7 +233,7 @@ impl Model {
 
     /// That of the selected connection, or else the longest of all.
     fn round_trip(&self) -> Option<Duration> {
-        let chosen = |socket: &&SocketRow| {
+        let chosen = |socket: &&SocketSnapshot| {
             self.selected.is_none_or(|ends| ends_of(&socket.row) == Some(ends))
         };
         self.view.sockets.iter().filter(chosen).filter_map(|socket| socket.round_trip).max()
@@ -212,16 +247,9 @@ impl Model {
         self.log.push_back(line);
     }
 
-    /// The sockets in the order in which they are shown: connections, then those that wait for some.
-    pub(super) fn sockets(&self) -> Vec<SocketRow> {
-        let mut sockets = self.view.sockets.clone();
-        sockets.sort_by_key(|socket| socket.row.remote.is_none());
-        sockets
-    }
-
-    /// The connections among them.
+    /// The connections among the sockets, in the order in which they are shown.
     pub(super) fn connections(&self) -> Vec<Ends> {
-        self.sockets().iter().filter_map(|socket| ends_of(&socket.row)).collect()
+        self.view.sockets.iter().filter_map(|socket| ends_of(&socket.row)).collect()
     }
 
     /// The faults by which a slider stands: those to the board, unless only the others are changed.

@@ -17,7 +17,7 @@ use super::incoming::{Incoming, Loss};
 use super::read_backoff::ReadBackoff;
 use super::sys;
 use super::virtio::HEADER_LEN;
-use crate::nic::Offloads;
+use crate::nic::{Offloads, Stat};
 
 /// Frames not fit for the board that one `read` skips; more are left to the next one.
 const SKIPPED_MAX: usize = 16;
@@ -63,6 +63,28 @@ pub struct TapCounters {
     pub dropped_out_no_room: u64,
     /// Frames lost because a write failed in another way.
     pub dropped_out_error: u64,
+}
+
+impl TapCounters {
+    /// All of them by their names.
+    #[must_use]
+    pub fn stats(&self) -> Vec<Stat> {
+        vec![
+            Stat::count("tap_frames_in", self.frames_in),
+            Stat::count("tap_bytes_in", self.bytes_in),
+            Stat::count("tap_reads", self.reads),
+            Stat::count("tap_in_too_long", self.dropped_in_too_long),
+            Stat::count("tap_in_malformed", self.dropped_in_malformed),
+            Stat::count("tap_in_checksum", self.dropped_in_checksum),
+            Stat::count("tap_in_errors", self.errors_in),
+            Stat::count("tap_frames_out", self.frames_out),
+            Stat::count("tap_bytes_out", self.bytes_out),
+            Stat::count("tap_writes", self.writes),
+            Stat::count("tap_out_link", self.dropped_out_link),
+            Stat::count("tap_out_no_room", self.dropped_out_no_room),
+            Stat::count("tap_out_errors", self.dropped_out_error),
+        ]
+    }
 }
 
 /// The open file, tied to its interface.

@@ -7,7 +7,7 @@ use ratatui::widgets::Widget;
 use tapboard_firmware::netstat::Protocol;
 
 use crate::output::counted;
-use crate::run::SocketRow;
+use crate::run::SocketSnapshot;
 use crate::tui::layout::{below_title, row_at};
 use crate::tui::look::Ink;
 use crate::tui::model::{Focus, Model, ends_of};
@@ -17,7 +17,7 @@ const WIDE: u16 = 64;
 
 /// Draws them.
 pub(in crate::tui) fn draw(model: &Model, panel: Rect, buffer: &mut Buffer) {
-    let sockets = model.sockets();
+    let sockets = &model.view.sockets;
     let connections = model.connections().len();
     let title = format!("{}: {}", model.view.whose, counted(connections as u64, "connection"));
     super::title(model.look, &title, model.focus == Focus::Sockets, panel, buffer);
@@ -48,7 +48,7 @@ fn first(model: &Model, area: Rect) -> usize {
     place.map_or(0, |place| (place + 1).saturating_sub(room))
 }
 
-fn text(socket: &SocketRow, wide: bool) -> String {
+fn text(socket: &SocketSnapshot, wide: bool) -> String {
     let row = &socket.row;
     let protocol = match row.protocol {
         Protocol::Tcp => "tcp",
