@@ -41,11 +41,11 @@ pub use self::options::{Profile, RunOptions, Telemetry};
 use self::power_cycle::{BootEnd, PowerCycle};
 use self::session::Session;
 use self::sleep::Sleeper;
+pub(crate) use self::snapshot::socket_snapshots;
 pub use self::snapshot::{
     BoardKind, BoardSnapshot, CableSnapshot, DirectionSnapshot, NicSnapshot, Snapshot,
     SocketSnapshot, Work,
 };
-pub(crate) use self::snapshot::socket_snapshots;
 pub(crate) use self::traffic::Quantity;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;

@@ -204,3 +204,6 @@ fn free_name() -> Option<PathBuf> {
     let names = (1..=CAPTURES_MAX).map(|number| PathBuf::from(format!("tapboard-{number}.pcapng")));
     names.into_iter().find(|path| !path.exists())
 }
+
+#[cfg(test)]
+mod tests;

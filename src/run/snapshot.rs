@@ -130,7 +130,8 @@ pub struct SocketSnapshot {
 
 /// All sockets of a stack.
 pub(crate) fn socket_snapshots(stack: &NetStack<'_>) -> Vec<SocketSnapshot> {
-    let socket =
-        |index| Some(SocketSnapshot { row: stack.row(index)?, round_trip: stack.round_trip(index) });
+    let socket = |index| {
+        Some(SocketSnapshot { row: stack.row(index)?, round_trip: stack.round_trip(index) })
+    };
     (0..).map_while(socket).collect()
 }

@@ -27,18 +27,18 @@ pub(super) const FOOTER: [(char, &str); 8] = [
 ];
 
 const HELP: &str = "\
-c      pull the cable, put it in
+c        pull the cable, put it in
 l d j r  loss, delay, jitter, rate: then + - or left, right; 0 is off
-x      cut the wire, in the directions that are to change
-t      which directions that is
-h      heal: take all faults away
-p      power-cycle the board
-w      write a capture, end it
-s n    counters and sockets, in the log
-:      any command of the console; `help` lists them
-Tab    from the cable to the sockets and back; up, down, Enter
-Esc    the ladder of all connections
-q      quit; Ctrl-Z stops
+x        cut the wire, in the directions that are to change
+t        which directions that is
+h        heal: take all faults away
+p        power-cycle the board
+w        write a capture, end it
+s n      counters and sockets, in the log
+:        any command of the console; `help` lists them
+Tab      from the cable to the sockets and back; up, down, Enter
+Esc      the ladder of all connections
+q        quit; Ctrl-Z stops
 The mouse: switches, sliders (the wheel too), sockets, the keys below.";
 
 /// Draws it. The model learns how large the screen is.

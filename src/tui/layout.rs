@@ -7,7 +7,7 @@ use super::model::CABLE_ROWS;
 /// The least columns and rows that a dashboard has room in; tmux takes one of a terminal's 24.
 pub(super) const LEAST: (u16, u16) = (70, 18);
 /// Columns of the cable's panel.
-const CABLE: u16 = 32;
+const CABLE: u16 = 30;
 /// Rows of the graphs, their titles included.
 const GRAPHS: u16 = 3;
 

@@ -27,7 +27,7 @@ fn title(look: Look, text: &str, focus: bool, panel: Rect, buffer: &mut Buffer) 
     line.render(panel, buffer);
 }
 
-/// A time in a few characters: `431 us`, `41.5 ms`, `1.25 s`.
+/// A time in a few characters: `431 us`, `4.1 ms`, `41 ms`, `1.2 s`.
 fn time(micros: u64) -> String {
     match micros {
         0..1000 => format!("{micros} us"),

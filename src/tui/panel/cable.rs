@@ -12,7 +12,7 @@ use crate::tui::model::{CableRow, Focus, Model};
 use crate::tui::sliders::STOPS;
 
 /// Columns of a row's name and the space after it.
-const NAME: u16 = 10;
+const NAME: u16 = 7;
 
 /// Draws it.
 pub(in crate::tui) fn draw(model: &Model, panel: Rect, buffer: &mut Buffer) {
@@ -23,7 +23,7 @@ pub(in crate::tui) fn draw(model: &Model, panel: Rect, buffer: &mut Buffer) {
         let chosen = focus && index == model.cable_row;
         let name = if chosen { Ink::Selected } else { Ink::Plain };
         let mut spans = vec![
-            Span::styled(format!("{:<9}", name_of(row)), model.look.style(name)),
+            Span::styled(format!("{:<6}", name_of(row)), model.look.style(name)),
             Span::raw(" "),
         ];
         spans.extend(value(model, row));
@@ -34,9 +34,9 @@ pub(in crate::tui) fn draw(model: &Model, panel: Rect, buffer: &mut Buffer) {
 const fn name_of(row: CableRow) -> &'static str {
     match row {
         CableRow::Plug => "cable",
-        CableRow::Partition => "partition",
+        CableRow::Partition => "cut",
         CableRow::Slider(slider) => slider.name(),
-        CableRow::Way => "to change",
+        CableRow::Way => "change",
     }
 }
 
@@ -57,7 +57,7 @@ fn value(model: &Model, row: CableRow) -> Vec<Span<'static>> {
         }
         CableRow::Partition => {
             let text = match (to.partition, from.partition) {
-                (false, false) => "none",
+                (false, false) => "no",
                 (true, true) => "both ways",
                 (true, false) => "to the board",
                 (false, true) => "from the board",

@@ -26,8 +26,8 @@ pub(in crate::tui) fn draw(
     buffer: &mut Buffer,
 ) {
     let title = match model.selected {
-        None => "ladder: all".to_owned(),
-        Some((local, remote)) => format!("ladder: {local} - {remote}"),
+        None => "ladder, the board at the left: all".to_owned(),
+        Some((local, remote)) => format!("ladder, the board at the left: {local} - {remote}"),
     };
     super::title(model.look, &title, false, panel, buffer);
     let area = below_title(panel);

@@ -24,7 +24,7 @@ pub(in crate::tui) fn draw(model: &Model, panel: Rect, buffer: &mut Buffer) {
     let area = below_title(panel);
     let wide = area.width >= WIDE;
     let queues = if wide { " Recv-Q Send-Q" } else { "" };
-    let heading = format!("{:<9} {:<21} {:<11}{queues} {:>6}", "Local", "Remote", "State", "RTT");
+    let heading = format!("{:<9} {:<19} {:<12}{queues} {:>6}", "Local", "Remote", "State", "RTT");
     Line::styled(clipped(&heading, area.width), model.look.style(Ink::Faint)).render(area, buffer);
     for (socket, row) in sockets[first(model, area)..].iter().zip(area.rows().skip(1)) {
         let ends = ends_of(&socket.row);
@@ -63,7 +63,7 @@ fn text(socket: &SocketSnapshot, wide: bool) -> String {
     } else {
         String::new()
     };
-    format!("{local:<9} {remote:<21} {:<11}{queues} {round_trip:>6}", row.state)
+    format!("{local:<9} {remote:<19} {:<12}{queues} {round_trip:>6}", row.state)
 }
 
 fn clipped(text: &str, width: u16) -> String {

@@ -1,0 +1,231 @@
+//! The dashboard on a real terminal: keys pressed, the mouse moved, the screen read, and how the terminal is given back.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::process::Stdio;
+
+use common::ports::free_port;
+use common::process::{Process, connect, finished, tapboard};
+use common::tmux::Tmux;
+use common::user::Forwards;
+use embedded_nal::TcpClientStack;
+use tapboard::cli::Cli;
+use tapboard_firmware::service::server::{Connection, Server, Stop};
+
+/// The port of the service that panics.
+const PANICS: u16 = 777;
+/// Where that is forwarded, in the process that has it.
+const PANICS_AT: &str = "TAPBOARD_TEST_PANICS_AT";
+
+/// A terminal in which `command` runs, with a shell around it that knows how the terminal was before.
+struct Shown {
+    tmux: Tmux,
+    forwards: Forwards,
+}
+
+impl Shown {
+    /// `tapboard --tui` without telemetry, with further options.
+    fn start((columns, rows): (u16, u16), term: &str, options: &[&str]) -> Self {
+        let forwards = Forwards::free();
+        let command = [env!("CARGO_BIN_EXE_tapboard"), "--tui", "--no-telemetry"];
+        let command = forwards.arguments(&command, options).join(" ");
+        Self { tmux: Self::run((columns, rows), term, &command), forwards }
+    }
+
+    fn run((columns, rows): (u16, u16), term: &str, command: &str) -> Tmux {
+        let tmux = Tmux::start(columns, rows, term);
+        tmux.line("stty -g >before; clear");
+        tmux.line(&format!("sh -c 'echo $$ >pid; exec {command}'; echo \"status $?\""));
+        tmux.shows("q quit");
+        assert_eq!(tmux.modes(), ["alternate screen", "no cursor", "mouse"]);
+        tmux
+    }
+
+    fn pid(&self) -> u32 {
+        let pid = std::fs::read_to_string(self.tmux.scratch().path("pid")).unwrap();
+        pid.trim().parse().unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        common::netns::sh(&format!("kill -{name} {}", self.pid()));
+    }
+}
+
+/// Waits for the end of the program, and sees that the terminal is as it was.
+#[track_caller]
+fn given_back(tmux: &Tmux, status: i32) -> String {
+    let screen = tmux.shows(&format!("status {status}\n"));
+    assert_eq!(tmux.modes(), [""; 0]);
+    tmux.line("stty -g >after; cmp before after && echo as it was");
+    tmux.shows("\nas it was");
+    screen
+}
+
+#[test]
+fn keys_pull_the_cable_and_all_is_on_the_screen() {
+    let shown = Shown::start((80, 24), "screen-256color", &["--seed", "7"]);
+    let tmux = &shown.tmux;
+    let screen = tmux.shows("cable in");
+    assert!(!screen.contains("status") && screen.contains("tcp 7 "), "{screen}");
+    // A client comes, and the cable is pulled under it.
+    let client = connect(shown.forwards.echo);
+    tmux.until("a connection", |screen| screen.contains("ESTABLISHED"));
+    tmux.keys(&["c"]);
+    let screen = tmux.shows("CABLE OUT");
+    assert!(screen.contains("[ ] out"), "{screen}");
+    tmux.shows("\nthe cable is out\n");
+    assert_eq!(std::io::Write::write(&mut (&client), b"hello").unwrap(), 5);
+    tmux.until("loss", |screen| screen.contains("dropped"));
+    tmux.keys(&["c"]);
+    tmux.shows("cable in");
+    let mut back = [0; 5];
+    std::io::Read::read_exact(&mut (&client), &mut back).unwrap();
+    assert_eq!(&back, b"hello");
+    // Its ladder alone: what is sent again is there.
+    tmux.keys(&["Tab", "Down"]);
+    let screen = tmux.shows("left: 192.0.2.1:7 - 192.0.2.2:");
+    assert!(screen.contains("len=5") && screen.contains("retransmission"), "{screen}");
+    // Sliders, by keys and by the mouse, and a command that is typed.
+    tmux.keys(&["l", "+", "+", "Right"]);
+    tmux.shows("] 1%");
+    tmux.types(":delay in 7ms");
+    tmux.shows("\n: delay in 7ms");
+    tmux.keys(&["Enter"]);
+    let screen = tmux.shows("] 7ms/off");
+    let row = screen.lines().position(|line| line.contains("7ms/off")).unwrap();
+    let column = screen.lines().nth(row).unwrap().chars().position(|c| c == ']').unwrap();
+    // The last place of the slider, from 1, pressed.
+    tmux.types(&format!("\x1b[<0;{column};{}M", row + 1));
+    tmux.shows("] 1s");
+    tmux.keys(&["h"]);
+    tmux.until("a good cable", |screen| screen.matches("] off").count() == 4);
+    // A capture in a file of its own.
+    tmux.keys(&["w"]);
+    tmux.shows("capture on");
+    tmux.keys(&["w"]);
+    tmux.shows("capture off");
+    assert!(std::fs::metadata(tmux.scratch().path("tapboard-1.pcapng")).unwrap().len() > 0);
+    tmux.keys(&["p"]);
+    tmux.shows("boot 2");
+    // Whatever size the terminal has.
+    tmux.resize(50, 10);
+    tmux.shows("50x10 is too small");
+    tmux.resize(120, 40);
+    let screen = tmux.shows("Recv-Q");
+    assert_eq!(screen.lines().last().unwrap().split_whitespace().next(), Some("c"), "{screen}");
+    tmux.resize(80, 24);
+    tmux.until("the old size", |screen| !screen.contains("Recv-Q") && screen.contains("q quit"));
+    tmux.keys(&["q"]);
+    let screen = given_back(tmux, 0);
+    assert!(screen.contains("gateway: 1 connection to the board"), "{screen}");
+}
+
+#[test]
+fn the_terminal_is_given_back_by_signals_and_taken_again() {
+    let shown = Shown::start((80, 23), "xterm-mono", &[]);
+    let tmux = &shown.tmux;
+    // Ctrl-Z, and a stop from elsewhere.
+    for stop in ["key", "signal"] {
+        if stop == "key" {
+            tmux.keys(&["C-z"])
+        } else {
+            shown.signal("TSTP")
+        }
+        tmux.until("a stopped program", |screen| screen.contains("Stopped"));
+        assert_eq!(tmux.modes(), [""; 0], "{stop}");
+        tmux.line("clear; stty -g | cmp - before && fg");
+        tmux.shows("q quit");
+        assert_eq!(tmux.modes(), ["alternate screen", "no cursor", "mouse"]);
+    }
+    shown.signal("TERM");
+    given_back(tmux, 0);
+    // Again in the same terminal, ended by Ctrl-C.
+    tmux.line("clear");
+    let again = shown.forwards.arguments(&[env!("CARGO_BIN_EXE_tapboard"), "--tui"], &[]).join(" ");
+    tmux.line(&format!("{again}; echo \"status $?\""));
+    tmux.shows("q quit");
+    tmux.keys(&["C-c"]);
+    given_back(tmux, 0);
+}
+
+/// Two connections that nobody closes take half a second to end: meanwhile the second Ctrl-C ends all at once.
+#[test]
+fn the_second_ctrl_c_gives_the_terminal_back_too() {
+    let shown = Shown::start((80, 24), "screen", &[]);
+    let _client = connect(shown.forwards.shell);
+    shown.tmux.shows("ESTABLISHED");
+    // What is sent in vain keeps the connection from closing.
+    shown.tmux.keys(&["c", "C-c", "C-c"]);
+    given_back(&shown.tmux, 130);
+}
+
+/// A client that panics the board when it is served.
+#[derive(Debug)]
+struct Panics;
+
+impl<S: TcpClientStack, B> Connection<S, B> for Panics {
+    fn new(_client: SocketAddr) -> Self {
+        Self
+    }
+
+    fn serve(&mut self, _: &mut S, _: &mut S::TcpSocket, _: &mut B) -> ControlFlow<Stop> {
+        panic!("a service of the test's")
+    }
+}
+
+/// Not a test: the program that the next one runs.
+#[test]
+#[ignore = "run by the test below, in a terminal"]
+fn a_board_that_panics() {
+    let at = std::env::var(PANICS_AT).expect("it is run by the test below");
+    let forwards = Forwards::free();
+    let own = format!("-p{at}:{PANICS}");
+    let arguments = forwards.arguments(&["tapboard", "--tui", "--no-telemetry", &own], &[]);
+    let cli = Cli::read(arguments.iter().map(Into::into)).unwrap();
+    let own = || ((), Server::<_, Panics, 1>::new(PANICS));
+    tapboard::user::run_with(&cli.user.options(), own).unwrap();
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_is_told_of() {
+    let port = free_port();
+    let program = std::env::current_exe().unwrap();
+    let command = format!(
+        "env {PANICS_AT}={port} {} --ignored --exact --nocapture a_board_that_panics",
+        program.display()
+    );
+    let tmux = Shown::run((80, 24), "screen", &command);
+    let _client = connect(common::ports::local(port));
+    let screen = given_back(&tmux, 101);
+    assert!(screen.contains("a service of the test's"), "{screen}");
+}
+
+#[test]
+fn without_a_terminal_it_says_so() {
+    let output = finished(&["--tui"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        error,
+        "tapboard: --tui needs a terminal, and standard input is none: run it on one, or leave --tui out\n"
+    );
+    assert!(output.stdout.is_empty(), "nothing was up");
+    for (other, remedy) in [
+        (&["--pcap", "-"][..], "standard output is the dashboard's; name a file"),
+        (&["--script", "-"], "standard input is the dashboard's; name a file"),
+        (&["--ladder"], "the dashboard has the ladder in it; leave one of them out"),
+    ] {
+        let mut process =
+            Process::spawn(tapboard(&[&["--tui"], other].concat()), Some(Stdio::null()));
+        assert_eq!(process.exit(), Some(2));
+        assert!(process.errors().contains(remedy), "{}", process.errors());
+    }
+    let tmux = Tmux::start(80, 24, "dumb");
+    tmux.line(&format!("{} --tui; echo \"status $?\"", env!("CARGO_BIN_EXE_tapboard")));
+    let screen = tmux.shows("status 1");
+    assert!(screen.contains("TERM is dumb"), "{screen}");
+}
