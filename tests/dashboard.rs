@@ -79,7 +79,7 @@ fn keys_pull_the_cable_and_all_is_on_the_screen() {
     assert!(screen.contains("[ ] out"), "{screen}");
     tmux.shows("\nthe cable is out\n");
     assert_eq!(std::io::Write::write(&mut (&client), b"hello").unwrap(), 5);
-    tmux.until("loss", |screen| screen.contains("dropped"));
+    tmux.until("loss", |screen| screen.contains("dropped: the cable"));
     tmux.keys(&["c"]);
     tmux.shows("cable in");
     let mut back = [0; 5];
@@ -88,7 +88,7 @@ fn keys_pull_the_cable_and_all_is_on_the_screen() {
     // Its ladder alone: what is sent again is there.
     tmux.keys(&["Tab", "Down"]);
     let screen = tmux.shows("left: 192.0.2.1:7 - 192.0.2.2:");
-    assert!(screen.contains("len=5") && screen.contains("retransmission"), "{screen}");
+    assert!(screen.contains(" 5 bytes") && screen.contains("retransmission"), "{screen}");
     // Sliders, by keys and by the mouse, and a command that is typed.
     tmux.keys(&["l", "+", "+", "Right"]);
     tmux.shows("] 1%");
@@ -137,7 +137,7 @@ fn the_terminal_is_given_back_by_signals_and_taken_again() {
         }
         tmux.until("a stopped program", |screen| screen.contains("Stopped"));
         assert_eq!(tmux.modes(), [""; 0], "{stop}");
-        tmux.line("clear; stty -g | cmp - before && fg");
+        tmux.line("clear; stty -g | cmp - before && fg; echo \"status $?\"");
         tmux.shows("q quit");
         assert_eq!(tmux.modes(), ["alternate screen", "no cursor", "mouse"]);
     }
@@ -152,14 +152,46 @@ fn the_terminal_is_given_back_by_signals_and_taken_again() {
     given_back(tmux, 0);
 }
 
-/// Two connections that nobody closes take half a second to end: meanwhile the second Ctrl-C ends all at once.
+/// Nothing happens but that a second passes: a picture of it, and what wakes up for that.
 #[test]
-fn the_second_ctrl_c_gives_the_terminal_back_too() {
+fn with_nothing_to_do_it_sleeps() {
+    let shown = Shown::start((120, 40), "screen-256color", &[]);
+    shown.tmux.shows("boot 1");
+    let before = spent(shown.pid());
+    shown.tmux.shows("0:00:03");
+    let (wakeups, ticks) = spent(shown.pid());
+    let (wakeups, ticks) = (wakeups - before.0, ticks - before.1);
+    // Three pictures, of some wake-ups each if the terminal is slow; two hundredths of the time is six ticks.
+    assert!(wakeups <= 40 && ticks <= 6, "{wakeups} wake-ups, {ticks} ticks of 10 ms");
+}
+
+/// Voluntary context switches of a process's threads, and ticks of CPU time.
+fn spent(pid: u32) -> (u64, u64) {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let switches = tasks.map(|task| {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    });
+    let switches = switches.sum();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // After the name, in brackets, the fields are from the third on; these are the 14th and 15th.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<_> = fields.split(' ').collect();
+    let ticks = [11, 12].map(|field| fields[field].parse::<u64>().unwrap());
+    (switches, ticks.iter().sum())
+}
+
+/// What is sent in vain keeps a connection from closing for half a second: meanwhile the second signal ends all at once.
+#[test]
+fn the_second_signal_gives_the_terminal_back_too() {
     let shown = Shown::start((80, 24), "screen", &[]);
     let _client = connect(shown.forwards.shell);
     shown.tmux.shows("ESTABLISHED");
-    // What is sent in vain keeps the connection from closing.
-    shown.tmux.keys(&["c", "C-c", "C-c"]);
+    shown.tmux.keys(&["c"]);
+    shown.tmux.shows("CABLE OUT");
+    let pid = shown.pid();
+    common::netns::sh(&format!("kill -INT {pid}; kill -TERM {pid}"));
     given_back(&shown.tmux, 130);
 }
 
@@ -195,7 +227,7 @@ fn a_panic_gives_the_terminal_back_before_it_is_told_of() {
     let port = free_port();
     let program = std::env::current_exe().unwrap();
     let command = format!(
-        "env {PANICS_AT}={port} {} --ignored --exact --nocapture a_board_that_panics",
+        "env -u RUST_BACKTRACE RUST_MIN_STACK=16777216 {PANICS_AT}={port} {} --ignored --exact --nocapture a_board_that_panics",
         program.display()
     );
     let tmux = Shown::run((80, 24), "screen", &command);

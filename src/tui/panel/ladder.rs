@@ -15,7 +15,7 @@ use crate::tui::model::{Ends, Model};
 /// Columns of the time.
 const TIME: usize = 9;
 /// The lanes' share of the rest, and what they take at most.
-const LANES: (usize, usize) = (3, 5);
+const LANES: (usize, usize) = (7, 10);
 const LANES_MAX: usize = 70;
 
 /// Draws it.
