@@ -8,6 +8,7 @@ use mio::Registry;
 use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::Instant;
 
+use crate::nic::Stat;
 use crate::nic::dgram::Dgram;
 use crate::output::{counted, say};
 use crate::run::{BoardKind, BoardSnapshot, ENDPOINT, Endpoint, Traffic};
@@ -88,16 +89,36 @@ impl Endpoint for Guest {
                 bytes_out: c.bytes_in,
             },
             counters: vec![
-                ("frames_in", c.frames_in),
-                ("bytes_in", c.bytes_in),
-                ("frames_out", c.frames_out),
-                ("bytes_out", c.bytes_out),
-                ("dropped_in_size", c.dropped_in_size),
-                ("dropped_in_stranger", c.dropped_in_stranger),
-                ("errors_in", c.errors_in),
-                ("dropped_out_absent", c.dropped_out_absent),
-                ("dropped_out_no_room", c.dropped_out_no_room),
-                ("dropped_out_error", c.dropped_out_error),
+                Stat::count("frames_in", "Frames from the guest.", c.frames_in),
+                Stat::count("bytes_in", "Bytes of the frames from the guest.", c.bytes_in),
+                Stat::count("frames_out", "Frames to the guest.", c.frames_out),
+                Stat::count("bytes_out", "Bytes of the frames to the guest.", c.bytes_out),
+                Stat::count(
+                    "dropped_in_size",
+                    "Datagrams shorter than an Ethernet header or longer than a frame.",
+                    c.dropped_in_size,
+                ),
+                Stat::count(
+                    "dropped_in_stranger",
+                    "Datagrams from another than the guest.",
+                    c.dropped_in_stranger,
+                ),
+                Stat::count("errors_in", "Reads that failed.", c.errors_in),
+                Stat::count(
+                    "dropped_out_absent",
+                    "Frames sent while there was no guest.",
+                    c.dropped_out_absent,
+                ),
+                Stat::count(
+                    "dropped_out_no_room",
+                    "Frames sent when the kernel had no room.",
+                    c.dropped_out_no_room,
+                ),
+                Stat::count(
+                    "dropped_out_error",
+                    "Frames sent, and refused by the kernel.",
+                    c.dropped_out_error,
+                ),
             ],
             sockets: Vec::new(),
             led: None,

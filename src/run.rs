@@ -53,6 +53,7 @@ use crate::clock::RealClock;
 use crate::console::{self, CommandSource, Console};
 use crate::identity::Identity;
 use crate::link::LinkOptions;
+use crate::metrics::Metrics;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
 use crate::settings::Chosen;
@@ -68,6 +69,7 @@ pub struct Driver {
     clock: RealClock,
     /// Sees every frame, once it runs.
     capture: Option<Box<dyn Observer>>,
+    metrics: Option<Metrics>,
 }
 
 impl Driver {
@@ -92,7 +94,7 @@ impl Driver {
             let _ = wake.wake();
         };
         ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
-        Ok(Self { sleeper, waker, stop, clock, capture: None })
+        Ok(Self { sleeper, waker, stop, clock, capture: None, metrics: None })
     }
 
     /// In the midst of traffic, looks for the next event for up to `limit` before it sleeps.
@@ -100,13 +102,20 @@ impl Driver {
         self.sleeper.busy_poll(limit);
     }
 
-    /// Opens the capture that the options ask for, and sees that there is a terminal for their dashboard: before
-    /// anything is up, for either may fail. A capture on standard output that nobody reads any more ends the run in
-    /// order.
-    pub fn capture(&mut self, options: &RunOptions) -> Result<(), String> {
+    /// Opens the capture that the options ask for, listens for who wants metrics, and sees that there is a terminal
+    /// for a dashboard: before anything is up, for all may fail.
+    pub fn open(&mut self, options: &RunOptions) -> Result<(), String> {
         if options.dashboard {
             tui::prepare()?;
         }
+        // Before the capture, so that no file is replaced in vain.
+        let open = |address| Metrics::open(address, self.registry()?);
+        self.metrics = options.metrics.map(open).transpose()?;
+        self.capture(options)
+    }
+
+    /// Opens the capture. One on standard output that nobody reads any more ends the run in order.
+    fn capture(&mut self, options: &RunOptions) -> Result<(), String> {
         let Some(path) = &options.pcap else { return Ok(()) };
         let epoch = self.clock.epoch();
         self.capture = Some(if options.captures_to_stdout() {
@@ -247,6 +256,9 @@ impl Driver {
         identity: &Identity,
         telemetry: Option<SocketAddr>,
     ) -> Result<Session, String> {
+        if let Some(url) = self.metrics.as_ref().and_then(Metrics::url) {
+            say!("  curl {url:<25} # what is counted, for Prometheus");
+        }
         let mut impairment = impairment(&options.link)?;
         let seed_shown = control::show_seed(impairment.link());
         impairment.watch(Watch::Capture, self.capture.take());
@@ -267,6 +279,7 @@ impl Driver {
         let console = Console::open(&source, wake.clone())?;
         let now = self.clock.now();
         let mut session = Session::new(impairment, console, now);
+        session.metrics = self.metrics.take();
         session.seed_shown = seed_shown;
         if options.dashboard {
             let dashboard = Dashboard::open(name, identity.addresses(), now, wake)?;

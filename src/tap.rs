@@ -93,6 +93,10 @@ impl Nic for TapNic {
         self.tap.set_concurrent(concurrent);
     }
 
+    fn kind(&self) -> &'static str {
+        "tap"
+    }
+
     fn stats(&self) -> Vec<Stat> {
         self.tap.counters().stats()
     }
@@ -158,7 +162,7 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
         .register(&mut SourceFd(&tap.as_raw_fd()), NIC, interest)
         .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
     // After what another board may have already, so that its capture is not replaced; before this one is up.
-    driver.capture(&options.run)?;
+    driver.open(&options.run)?;
     let collector = collector(identity, tap.host());
     // With those that the TAP brought.
     let own = machine_addresses().unwrap_or_default();

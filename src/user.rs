@@ -82,6 +82,10 @@ impl Nic for UserNic<'_> {
         self.gateway.forward(command).map_err(|error| error.text("forward"))
     }
 
+    fn kind(&self) -> &'static str {
+        "gateway"
+    }
+
     fn stats(&self) -> Vec<Stat> {
         self.gateway.stats()
     }
@@ -150,13 +154,13 @@ fn behind_gateway(
                 board.net = board.net.with_dns_server(TELEMETRY.ip());
             }
             // After what another board may have already, so that its capture is not replaced; before this one is up.
-            driver.capture(&options.run)?;
+            driver.open(&options.run)?;
             print_banner(&nic.gateway, options, &chosen);
             run(driver, &board, &mut nic)
         }
         Some(port) => {
             let mut guest = Guest::open(port, &driver.registry()?)?;
-            driver.capture(&options.run)?;
+            driver.open(&options.run)?;
             print_banner(&nic.gateway, options, &chosen);
             driver.run_endpoint(&options.run, TELEMETRY, &mut guest, &mut nic)
         }

@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn a_limit_stands_beside_its_use() {
-        let stats = [Stat::used("gateway_flows", 3, 32), Stat::count("gateway_resets", 7)];
+        let stats = [Stat::used("gateway_flows", "", 3, 32), Stat::count("gateway_resets", "", 7)];
         assert_eq!(stats[0].to_string(), "gateway_flows        3 of 32");
         assert_eq!(stats[1].to_string(), "gateway_resets       7");
         let expected = json!({ "gateway_flows": { "used": 3, "limit": 32 }, "gateway_resets": 7 });

@@ -109,8 +109,8 @@ fn netstat(board: &BoardSnapshot) {
 
 /// Prints the counters.
 fn stats(board: &BoardSnapshot, nic: &NicSnapshot) {
-    for (name, value) in &board.counters {
-        say!("{name:<20} {value}");
+    for counter in &board.counters {
+        say!("{counter}");
     }
     for note in &board.notes {
         say!("{note}");

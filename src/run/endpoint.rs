@@ -11,6 +11,7 @@ use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 use super::snapshot::{BoardKind, BoardSnapshot, socket_snapshots};
 use super::traffic::Traffic;
 use crate::board::SimBoard;
+use crate::nic::Stat;
 use crate::output::{counted, say};
 
 /// An endpoint that the driver polls; see [`Driver::run_endpoint`](super::Driver::run_endpoint).
@@ -191,10 +192,14 @@ where
     fn snapshot(&self) -> BoardSnapshot {
         let (stack, board) = (self.firmware.stack(), self.firmware.board());
         let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } = stack.counters();
+        let counters = (0..).map_while(|index| {
+            let (name, value) = stack.counter(index)?;
+            Some(Stat::count(name, Counters::help(index)?, value))
+        });
         BoardSnapshot {
             kind: BoardKind::Firmware,
             traffic: Traffic { frames_in, bytes_in, frames_out, bytes_out },
-            counters: (0..).map_while(|index| stack.counter(index)).collect(),
+            counters: counters.collect(),
             sockets: socket_snapshots(stack),
             led: Some(board.led()),
             notes: self.unheard().into_iter().collect(),

@@ -69,6 +69,11 @@ pub trait Nic {
             .into())
     }
 
+    /// What kind of NIC it is, in a word for the names of metrics.
+    fn kind(&self) -> &'static str {
+        "nic"
+    }
+
     /// What the NIC, and what stands behind it, counts.
     fn stats(&self) -> Vec<Stat> {
         Vec::new()

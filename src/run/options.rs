@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub dashboard: bool,
     /// Take commands from this script, in place of standard input.
     pub script: Option<Script>,
+    /// Serve metrics here.
+    pub metrics: Option<SocketAddr>,
     /// What is wrong with the cable.
     pub link: LinkOptions,
 }

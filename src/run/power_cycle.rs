@@ -77,6 +77,7 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             link = self.tell_of_link(link);
             let board = self.poll_board(now);
             let behind = self.nic.turn(now)?;
+            let scrapes = self.session.answer_scrapes(now, self.endpoint, self.nic);
             let in_flight = self.session.impairment.next_event(now);
             if self.endpoint.reset_requested() {
                 return Ok(BootEnd::Reset);
@@ -87,7 +88,8 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             };
             closing = next;
             let drawn = self.session.draw(now, self.endpoint, self.nic);
-            let coarse = [board, behind, limit, console, drawn].into_iter().flatten().min();
+            let next = [board, behind, limit, console, scrapes, drawn];
+            let coarse = next.into_iter().flatten().min();
             self.sleep(&mut events, now, Until { exact: in_flight, coarse })?;
             let slept = self.sleeper.take_slept();
             self.session.work.asleep += slept;
@@ -160,6 +162,9 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             .map_err(|error| format!("cannot wait for events: {error}"))?;
         self.nic.set_concurrent(self.sleeper.concurrent());
         for event in &*events {
+            if self.session.metrics.as_mut().is_some_and(|metrics| metrics.ready(event.token())) {
+                continue;
+            }
             match event.token() {
                 WAKE | TIMER => {}
                 ENDPOINT => self.endpoint.ready(),

@@ -7,6 +7,7 @@ use super::nic::Nic;
 use super::snapshot::{CableSnapshot, NicSnapshot, Snapshot, Work};
 use super::traffic::Meter;
 use crate::console::{Console, Next};
+use crate::metrics::Metrics;
 use crate::nic::Offloads;
 use crate::nic::impairment::{ImpairedDevice, Impairment, Watch};
 use crate::nic::mac::Mac;
@@ -28,6 +29,8 @@ pub(super) struct Session {
     pub(super) meter: Meter,
     /// What the driver has done.
     pub(super) work: Work,
+    /// Who asks for metrics.
+    pub(super) metrics: Option<Metrics>,
 }
 
 impl Session {
@@ -42,6 +45,7 @@ impl Session {
             seed_shown: false,
             meter: Meter::new(now),
             work: Work::default(),
+            metrics: None,
         }
     }
 
@@ -104,6 +108,7 @@ impl Session {
             work: self.work,
             cable: CableSnapshot::of(self.impairment.link(), now),
             nic: NicSnapshot {
+                kind: nic.kind(),
                 up: nic.link(),
                 offloaded: self.offloads,
                 offloads: self.nic_offloads,
@@ -111,6 +116,19 @@ impl Session {
             },
             board: endpoint.snapshot(),
         }
+    }
+
+    /// Answers who asks for metrics. Returns when to be asked again.
+    pub(super) fn answer_scrapes<E: Endpoint, N: Nic>(
+        &mut self,
+        now: Instant,
+        endpoint: &E,
+        nic: &N,
+    ) -> Option<Instant> {
+        let mut metrics = self.metrics.take()?;
+        let next = metrics.poll(now, || self.snapshot(now, endpoint, nic));
+        self.metrics = Some(metrics);
+        next
     }
 
     /// Passes on to the NIC what the board leaves to its MAC, but for the checksums while the cable changes or shows

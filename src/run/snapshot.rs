@@ -5,7 +5,7 @@
 
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::NetStack;
-use tapboard_firmware::netstat::{Count, Introspect, Row};
+use tapboard_firmware::netstat::{Introspect, Row};
 
 use super::traffic::Traffic;
 use crate::link::{Faults, Link, LinkCounters, Side};
@@ -83,6 +83,8 @@ impl CableSnapshot {
 /// The NIC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NicSnapshot {
+    /// What kind of NIC it is: `gateway`, `tap`.
+    pub kind: &'static str,
     /// It is up.
     pub up: bool,
     /// What the board leaves to its MAC.
@@ -110,7 +112,7 @@ pub struct BoardSnapshot {
     /// What passed its wire since its boot.
     pub traffic: Traffic,
     /// Its counters since its boot, or those of a guest's wire, in which `in` is from the guest.
-    pub counters: Vec<(&'static str, Count)>,
+    pub counters: Vec<Stat>,
     /// Its sockets; none of a guest are known.
     pub sockets: Vec<SocketSnapshot>,
     /// Whether its LED is lit, if that is known.

@@ -300,6 +300,13 @@ macro_rules! counters {
                 let values = [$(self.$name),+];
                 Some((NAMES.get(index)?, *values.get(index)?))
             }
+
+            /// What counter `index` is of, as documented; each line of it begins with a space.
+            #[must_use]
+            pub fn help(index: usize) -> Option<&'static str> {
+                const HELP: &[&str] = &[$(concat!($($doc),+)),+];
+                HELP.get(index).copied()
+            }
         }
     };
 }
@@ -309,11 +316,11 @@ counters! {
     polls,
     /// Frames taken from the device.
     frames_in,
-    /// Bytes in those frames.
+    /// Bytes in the frames taken from the device.
     bytes_in,
     /// Frames handed to the device.
     frames_out,
-    /// Bytes in those frames.
+    /// Bytes in the frames handed to the device.
     bytes_out,
     /// Times the device refused a frame.
     tx_refused,
@@ -329,7 +336,7 @@ counters! {
     errors_unsent,
     /// ICMP errors that were believed: about a segment of ours that was not acknowledged yet (RFC 5927 4.1).
     errors_believed,
-    /// ICMP errors that were not: about a segment that we cannot have sent, or that has arrived.
+    /// ICMP errors that were not believed: about a segment that we cannot have sent, or that has arrived.
     errors_disbelieved,
     /// ARP packets and neighbour discovery messages that are not well-formed, or of a kind that this stack has no use for.
     discovery_dropped,
@@ -337,7 +344,7 @@ counters! {
     fragments_dropped,
     /// SYNs for a registered port not answered because no slot was free.
     syn_unanswered,
-    /// Remembered ones among them that had to make room for newer ones, or were broken.
+    /// SYNs remembered until a slot is free that had to make room for newer ones, or were broken.
     syn_dropped,
     /// Connections established by a peer.
     passive_opens,

@@ -1,6 +1,7 @@
-//! The API's sockets, TCP or UNIX.
+//! A server's sockets, TCP or UNIX.
 
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use mio::event::Source;
@@ -9,7 +10,13 @@ use mio::net::{TcpListener, TcpStream};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 
-use super::address::ApiAddress;
+/// Where a server listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    Tcp(SocketAddr),
+    /// The path of a UNIX socket.
+    Unix(&'a Path),
+}
 
 #[derive(Debug)]
 pub(super) enum Listener {
@@ -34,10 +41,19 @@ impl Drop for NamedListener {
 }
 
 impl Listener {
-    pub(super) fn open(address: &ApiAddress) -> io::Result<Self> {
-        match address {
-            ApiAddress::Tcp(address) => TcpListener::bind(*address).map(Self::Tcp),
-            ApiAddress::Unix(path) => open_unix(path),
+    pub(super) fn open(place: Place<'_>) -> io::Result<Self> {
+        match place {
+            Place::Tcp(address) => TcpListener::bind(address).map(Self::Tcp),
+            Place::Unix(path) => open_unix(path),
+        }
+    }
+
+    /// Its address, if it is one of IP.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
         }
     }
 
