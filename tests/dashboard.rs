@@ -4,22 +4,33 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::ControlFlow;
 use std::process::Stdio;
+use std::thread;
 
 use common::ports::free_port;
-use common::process::{Process, connect, finished, tapboard};
+use common::process::{PATIENCE, Process, connect, finished, tapboard};
 use common::tmux::Tmux;
 use common::user::Forwards;
 use embedded_nal::TcpClientStack;
+use rustix::event::{Timespec, poll};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use smoltcp::time::Instant;
 use tapboard::cli::Cli;
+use tapboard::clock::RealClock;
 use tapboard_firmware::service::server::{Connection, Server, Stop};
 
 /// The port of the service that panics.
 const PANICS: u16 = 777;
 /// Where that is forwarded, in the process that has it.
 const PANICS_AT: &str = "TAPBOARD_TEST_PANICS_AT";
+
+/// What is unusual of a terminal that the dashboard has.
+const TAKEN: [&str; 3] = ["alternate screen", "no cursor", "mouse"];
 
 /// A terminal in which `command` runs, with a shell around it that knows how the terminal was before.
 struct Shown {
@@ -41,7 +52,7 @@ impl Shown {
         tmux.line("stty -g >before; clear");
         tmux.line(&format!("sh -c 'echo $$ >pid; exec {command}'; echo \"status $?\""));
         tmux.shows("q quit");
-        assert_eq!(tmux.modes(), ["alternate screen", "no cursor", "mouse"]);
+        assert_eq!(tmux.modes(), TAKEN);
         tmux
     }
 
@@ -69,26 +80,23 @@ fn given_back(tmux: &Tmux, status: i32) -> String {
 fn keys_pull_the_cable_and_all_is_on_the_screen() {
     let shown = Shown::start((80, 24), "screen-256color", &["--seed", "7"]);
     let tmux = &shown.tmux;
-    let screen = tmux.shows("cable in");
-    assert!(!screen.contains("status") && screen.contains("tcp 7 "), "{screen}");
+    // A picture comes in pieces.
+    tmux.shows_all(&["cable in", "tcp 7 "]);
     // A client comes, and the cable is pulled under it.
     let client = connect(shown.forwards.echo);
     tmux.until("a connection", |screen| screen.contains("ESTABLISHED"));
     tmux.keys(&["c"]);
-    let screen = tmux.shows("CABLE OUT");
-    assert!(screen.contains("[ ] out"), "{screen}");
-    tmux.shows("\nthe cable is out\n");
-    assert_eq!(std::io::Write::write(&mut (&client), b"hello").unwrap(), 5);
+    tmux.shows_all(&["CABLE OUT", "[ ] out", "\nthe cable is out\n"]);
+    assert_eq!((&client).write(b"hello").unwrap(), 5);
     tmux.until("loss", |screen| screen.contains("dropped: the cable"));
     tmux.keys(&["c"]);
     tmux.shows("cable in");
     let mut back = [0; 5];
-    std::io::Read::read_exact(&mut (&client), &mut back).unwrap();
+    (&client).read_exact(&mut back).unwrap();
     assert_eq!(&back, b"hello");
     // Its ladder alone: what is sent again is there.
     tmux.keys(&["Tab", "Down"]);
-    let screen = tmux.shows("left: 192.0.2.1:7 - 192.0.2.2:");
-    assert!(screen.contains(" 5 bytes") && screen.contains("retransmission"), "{screen}");
+    tmux.shows_all(&["left: 192.0.2.1:7 - 192.0.2.2:", " 5 bytes", "retransmission"]);
     // Sliders, by keys and by the mouse, and a command that is typed.
     tmux.keys(&["l", "+", "+", "Right"]);
     tmux.shows("] 1%");
@@ -115,8 +123,10 @@ fn keys_pull_the_cable_and_all_is_on_the_screen() {
     tmux.resize(50, 10);
     tmux.shows("50x10 is too small");
     tmux.resize(120, 40);
-    let screen = tmux.shows("Recv-Q");
-    assert_eq!(screen.lines().last().unwrap().split_whitespace().next(), Some("c"), "{screen}");
+    tmux.until("a larger picture", |screen| {
+        let last = screen.lines().last().unwrap_or_default();
+        screen.contains("Recv-Q") && last.starts_with("c cable")
+    });
     tmux.resize(80, 24);
     tmux.until("the old size", |screen| !screen.contains("Recv-Q") && screen.contains("q quit"));
     tmux.keys(&["q"]);
@@ -139,7 +149,7 @@ fn the_terminal_is_given_back_by_signals_and_taken_again() {
         assert_eq!(tmux.modes(), [""; 0], "{stop}");
         tmux.line("clear; stty -g | cmp - before && fg; echo \"status $?\"");
         tmux.shows("q quit");
-        assert_eq!(tmux.modes(), ["alternate screen", "no cursor", "mouse"]);
+        assert_eq!(tmux.modes(), TAKEN);
     }
     shown.signal("TERM");
     given_back(tmux, 0);
@@ -260,4 +270,61 @@ fn without_a_terminal_it_says_so() {
     tmux.line(&format!("{} --tui; echo \"status $?\"", env!("CARGO_BIN_EXE_tapboard")));
     let screen = tmux.shows("status 1");
     assert!(screen.contains("TERM is dumb"), "{screen}");
+}
+
+/// The board answers all the same; nothing of the screen is read until it has.
+#[test]
+fn a_terminal_that_takes_nothing_does_not_hold_up_the_board() {
+    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&controller).unwrap();
+    unlockpt(&controller).unwrap();
+    let name = ptsname(&controller, Vec::new()).unwrap();
+    let size = Winsize { ws_row: 100, ws_col: 300, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&controller, size).unwrap();
+    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let forwards = Forwards::free();
+    let mut command = tapboard(&forwards.arguments(&["--tui", "--no-telemetry"], &[]));
+    command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8").stdin(terminal.try_clone().unwrap());
+    let mut child = command.stdout(terminal).spawn().unwrap();
+    // Has the terminal open too.
+    drop(command);
+    let client = connect_to(forwards.echo);
+    // Longer than it takes to fill what the kernel holds of a terminal's output, a picture each tenth of a second.
+    let clock = RealClock::new();
+    let mut rounds = 0;
+    while clock.now() < Instant::from_millis(2500) {
+        (&client).write_all(b"hello").unwrap();
+        let mut back = [0; 5];
+        (&client).read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"hello");
+        rounds += 1;
+    }
+    assert!(rounds > 100, "{rounds}");
+    // Who reads then gets it all, and what takes it away.
+    common::netns::sh(&format!("kill -TERM {}", child.id()));
+    let mut reader = File::from(controller);
+    let read = thread::spawn(move || {
+        let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+        // A terminal that nobody has open any more is an error.
+        while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            all.extend_from_slice(&buffer[..count]);
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    });
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let all = read.join().unwrap();
+    let (_, after) = all.split_once("\x1b[?1049l").expect("the way back");
+    assert!(after.contains("board: "), "{after}");
+}
+
+/// A client of a board that may not be up yet.
+fn connect_to(address: SocketAddr) -> TcpStream {
+    let clock = RealClock::new();
+    loop {
+        match TcpStream::connect(address) {
+            Ok(_) => return connect(address),
+            Err(error) => assert!(clock.now() < Instant::ZERO + PATIENCE.into(), "{error}"),
+        }
+        let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 }));
+    }
 }

@@ -115,6 +115,12 @@ impl Tmux {
         self.until(text, |screen| screen.contains(text))
     }
 
+    /// Waits until the screen shows all of `texts` at once.
+    #[track_caller]
+    pub(crate) fn shows_all(&self, texts: &[&str]) {
+        self.until(&format!("{texts:?}"), |screen| texts.iter().all(|text| screen.contains(text)));
+    }
+
     /// Which of its states are not those of a terminal with a shell: another screen, no cursor, the mouse.
     pub(crate) fn modes(&self) -> Vec<&'static str> {
         let modes = self.tmux(&[
