@@ -167,7 +167,9 @@ impl Dashboard {
     pub(crate) fn due(&mut self, now: Instant) -> Instant {
         let lines = pane::taken();
         self.news |= !lines.is_empty() || self.seen.borrow().passed.frames != self.frames;
-        lines.into_iter().for_each(|line| self.model.note(line));
+        for line in lines {
+            self.model.note(line);
+        }
         self.touched |= self.screen.is_stale();
         let due = if self.full {
             self.drawn + AFTER_FULL

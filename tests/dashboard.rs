@@ -168,10 +168,10 @@ fn with_nothing_to_do_it_sleeps() {
     let shown = Shown::start((120, 40), "screen-256color", &[]);
     shown.tmux.shows("boot 1");
     let before = spent(shown.pid());
-    shown.tmux.shows("0:00:03");
+    shown.tmux.shows("0:00:02");
     let (wakeups, ticks) = spent(shown.pid());
     let (wakeups, ticks) = (wakeups - before.0, ticks - before.1);
-    // Three pictures, of some wake-ups each if the terminal is slow; two hundredths of the time is six ticks.
+    // Two pictures or three, of some wake-ups each if the terminal is slow; two hundredths of the time is six ticks.
     assert!(wakeups <= 40 && ticks <= 6, "{wakeups} wake-ups, {ticks} ticks of 10 ms");
 }
 
@@ -292,14 +292,14 @@ fn a_terminal_that_takes_nothing_does_not_hold_up_the_board() {
     // Longer than it takes to fill what the kernel holds of a terminal's output, a picture each tenth of a second.
     let clock = RealClock::new();
     let mut rounds = 0;
-    while clock.now() < Instant::from_millis(2500) {
+    while clock.now() < Instant::from_millis(1500) {
         (&client).write_all(b"hello").unwrap();
         let mut back = [0; 5];
         (&client).read_exact(&mut back).unwrap();
         assert_eq!(&back, b"hello");
         rounds += 1;
     }
-    assert!(rounds > 100, "{rounds}");
+    assert!(rounds > 50, "{rounds}");
     // Who reads then gets it all, and what takes it away.
     common::netns::sh(&format!("kill -TERM {}", child.id()));
     let mut reader = File::from(controller);

@@ -19,6 +19,7 @@ use tapboard_firmware::service::{Target, Token};
 
 /// What every way of running the board has.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 pub struct BoardArgs {
     /// Buffers of the board: `mcu` fits a chip (2 KiB each way), `large` a fast network (64 KiB).
     #[arg(long, value_enum, default_value_t = ProfileArg::Large)]

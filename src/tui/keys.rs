@@ -185,15 +185,12 @@ fn clicked(model: &mut Model, mouse: MouseEvent) -> Option<Action> {
     match (mouse.kind, hit.row) {
         (MouseEventKind::ScrollUp | MouseEventKind::ScrollDown, CableRow::Slider(slider)) => {
             let worse = mouse.kind == MouseEventKind::ScrollUp;
-            set(model, slider.moved(model.faults(), worse))
+            Some(set(model, slider.moved(model.faults(), worse)))
         }
-        (_, CableRow::Slider(slider)) => hit.stop.and_then(|stop| {
-            if slider.stop(model.faults()) == stop {
-                None
-            } else {
-                set(model, slider.setting(stop))
-            }
-        }),
+        (_, CableRow::Slider(slider)) => {
+            let stop = hit.stop.filter(|stop| slider.stop(model.faults()) != *stop)?;
+            Some(set(model, slider.setting(stop)))
+        }
         (_, row) if left => switch(model, row),
         _ => None,
     }
@@ -239,7 +236,7 @@ fn switch(model: &mut Model, row: CableRow) -> Option<Action> {
     match row {
         CableRow::Plug if model.view.plugged => Some(Action::Command(ConsoleCommand::Unplug)),
         CableRow::Plug => Some(Action::Command(ConsoleCommand::Plug)),
-        CableRow::Partition => set(model, Setting::Partition(!model.faults().partition)),
+        CableRow::Partition => Some(set(model, Setting::Partition(!model.faults().partition))),
         CableRow::Way => {
             next_way(model);
             None
@@ -251,18 +248,18 @@ fn switch(model: &mut Model, row: CableRow) -> Option<Action> {
 /// Moves the slider that the keys are for.
 fn moved(model: &Model, worse: bool) -> Option<Action> {
     match CableRow::ALL[model.cable_row] {
-        CableRow::Slider(slider) => set(model, slider.moved(model.faults(), worse)),
+        CableRow::Slider(slider) => Some(set(model, slider.moved(model.faults(), worse))),
         _ => None,
     }
 }
 
 fn slider_set(model: &Model, stop: usize) -> Option<Action> {
     match CableRow::ALL[model.cable_row] {
-        CableRow::Slider(slider) => set(model, slider.setting(stop)),
+        CableRow::Slider(slider) => Some(set(model, slider.setting(stop))),
         _ => None,
     }
 }
 
-fn set(model: &Model, setting: Setting) -> Option<Action> {
-    Some(Action::Command(ConsoleCommand::Fault { to: model.way, setting }))
+fn set(model: &Model, setting: Setting) -> Action {
+    Action::Command(ConsoleCommand::Fault { to: model.way, setting })
 }

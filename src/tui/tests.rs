@@ -97,7 +97,7 @@ fn model(look: Look) -> Model {
     model.view = view;
     let mut passed = Passed::default();
     for second in 0..60_u64 {
-        model.sample(Instant::from_secs(second as i64), passed);
+        model.sample(Instant::from_secs(second.cast_signed()), passed);
         passed.frames += 40;
         passed.bytes += 2000 + second % 7 * 900;
         passed.lost += second % 5;
@@ -119,7 +119,7 @@ fn text(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width);
     let mut text = String::new();
     for row in buffer.content.chunks(width) {
-        let line: String = row.iter().map(|cell| cell.symbol()).collect();
+        let line: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
         text += line.trim_end();
         text.push('\n');
     }

@@ -31,9 +31,8 @@ pub(in crate::tui) fn draw(model: &Model, panel: Rect, buffer: &mut Buffer) {
         let selected = ends.is_some() && ends == model.selected;
         let ink = match socket.row.state {
             _ if selected => Ink::Selected,
-            "LISTEN" => Ink::Faint,
             "ESTABLISHED" => Ink::Good,
-            "" => Ink::Faint,
+            "LISTEN" | "" => Ink::Faint,
             _ => Ink::Mark,
         };
         let text = clipped(&text(socket, wide), area.width);
