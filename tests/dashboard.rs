@@ -141,9 +141,9 @@ fn the_terminal_is_given_back_by_signals_and_taken_again() {
     // Ctrl-Z, and a stop from elsewhere.
     for stop in ["key", "signal"] {
         if stop == "key" {
-            tmux.keys(&["C-z"])
+            tmux.keys(&["C-z"]);
         } else {
-            shown.signal("TSTP")
+            shown.signal("TSTP");
         }
         tmux.until("a stopped program", |screen| screen.contains("Stopped"));
         assert_eq!(tmux.modes(), [""; 0], "{stop}");
