@@ -26,6 +26,7 @@ pub(super) const FOOTER: [(char, &str); 8] = [
     ('q', "quit"),
 ];
 
+/// What `?` shows, within the least number of rows.
 const HELP: &str = "\
 c        pull the cable, put it in
 l d j r  loss, delay, jitter, rate: then + - or left, right; 0 is off
@@ -38,6 +39,8 @@ s n      counters and sockets, in the log
 :        any command of the console; `help` lists them
 Tab      from the cable to the sockets and back; up, down, Enter
 Esc      the ladder of all connections
+f        hold the ladder, let it go on
+PgUp PgDn  the log, further up and down
 q        quit; Ctrl-Z stops
 The mouse: switches, sliders (the wheel too), sockets, the keys below.";
 
@@ -45,6 +48,7 @@ The mouse: switches, sliders (the wheel too), sockets, the keys below.";
 pub(super) fn draw(model: &mut Model, rungs: &VecDeque<Rung>, frame: &mut Frame<'_>) {
     let area = frame.area();
     model.size = area.as_size();
+    model.frames = rungs.back().map_or(0, |rung| rung.number);
     let Some(panels) = Panels::of(area) else {
         too_small(area, frame.buffer_mut());
         return;

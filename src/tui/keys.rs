@@ -85,6 +85,10 @@ fn pressed(model: &mut Model, key: KeyEvent) -> Option<Action> {
                 next_way(model);
                 None
             }
+            'f' => {
+                model.held = if model.held.is_some() { None } else { Some(model.frames) };
+                None
+            }
             'x' => switch(model, CableRow::Partition),
             '+' | '=' => moved(model, true),
             '-' | '_' => moved(model, false),
@@ -115,8 +119,12 @@ fn pressed(model: &mut Model, key: KeyEvent) -> Option<Action> {
             }
             None
         }
+        KeyCode::PageUp | KeyCode::PageDown => {
+            scroll(model, key.code == KeyCode::PageUp);
+            None
+        }
         KeyCode::Esc => {
-            model.selected = None;
+            (model.selected, model.held) = (None, None);
             None
         }
         _ => None,
@@ -165,6 +173,12 @@ fn clicked(model: &mut Model, mouse: MouseEvent) -> Option<Action> {
             .filter(|_| left && model.prompt.is_none())
             .and_then(|place| command(model, FOOTER[place].0));
     }
+    if panels.log.contains(at) {
+        if !left {
+            scroll(model, mouse.kind == MouseEventKind::ScrollUp);
+        }
+        return None;
+    }
     if panels.sockets.contains(at) {
         match mouse.kind {
             MouseEventKind::ScrollUp => select(model, false),
@@ -194,6 +208,13 @@ fn clicked(model: &mut Model, mouse: MouseEvent) -> Option<Action> {
         (_, row) if left => switch(model, row),
         _ => None,
     }
+}
+
+/// Moves the log by two lines, which are in any pane.
+fn scroll(model: &mut Model, up: bool) {
+    let below = model.log_below;
+    // Drawing finds where it begins.
+    model.log_below = if up { below + 2 } else { below.saturating_sub(2) };
 }
 
 /// Chooses the next or the previous connection; before the first one is none.

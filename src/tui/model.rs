@@ -164,6 +164,10 @@ pub(super) struct Model {
     pub(super) up: Duration,
     start: Instant,
     pub(super) log: VecDeque<String>,
+    /// Lines of the log below those that are shown.
+    pub(super) log_below: usize,
+    /// The last frame of the ladder, if that is held.
+    pub(super) held: Option<u64>,
     pub(super) focus: Focus,
     /// The row of the cable's panel that the keys are for.
     pub(super) cable_row: usize,
@@ -173,6 +177,8 @@ pub(super) struct Model {
     /// A command that is being typed.
     pub(super) prompt: Option<String>,
     pub(super) help: bool,
+    /// Frames so far, as they were drawn last.
+    pub(super) frames: u64,
     /// The screen, as it was drawn last.
     pub(super) size: Size,
 }
@@ -189,12 +195,15 @@ impl Model {
             up: Duration::ZERO,
             start: now,
             log: VecDeque::new(),
+            log_below: 0,
+            held: None,
             focus: Focus::Cable,
             cable_row: 0,
             way: None,
             selected: None,
             prompt: None,
             help: false,
+            frames: 0,
             size: Size::default(),
         }
     }

@@ -13,7 +13,7 @@ use ratatui::widgets::Widget;
 use super::layout::below_title;
 use super::look::{Ink, Look};
 use super::model::Model;
-use crate::output::wrapped;
+use crate::output::{counted, wrapped};
 
 /// Draws a panel's title, with a line up to its right end.
 fn title(look: Look, text: &str, focus: bool, panel: Rect, buffer: &mut Buffer) {
@@ -37,21 +37,27 @@ fn time(micros: u64) -> String {
     }
 }
 
-/// Draws the log: its end.
-pub(super) fn log(model: &Model, panel: Rect, buffer: &mut Buffer) {
-    title(model.look, "log", false, panel, buffer);
+/// Draws the log: its end, or what is further up.
+pub(super) fn log(model: &mut Model, panel: Rect, buffer: &mut Buffer) {
     let area = below_title(panel);
     let room = usize::from(area.height);
     let mut lines = Vec::new();
     for line in model.log.iter().rev() {
-        if lines.len() >= room {
+        if lines.len() >= room + model.log_below {
             break;
         }
         let text = wrapped(line, area.width.into());
         lines.extend(text.lines().rev().map(ToOwned::to_owned));
     }
-    lines.truncate(room);
-    for (line, row) in lines.into_iter().rev().zip(area.rows()) {
+    // No further than to the first line.
+    model.log_below = model.log_below.min(lines.len().saturating_sub(room));
+    let text = match model.log_below {
+        0 => "log".to_owned(),
+        below => format!("log: {} below, PgDn", counted(below as u64, "line")),
+    };
+    title(model.look, &text, false, panel, buffer);
+    let shown = lines.into_iter().skip(model.log_below).take(room).collect::<Vec<_>>();
+    for (line, row) in shown.into_iter().rev().zip(area.rows()) {
         Line::raw(line).render(row, buffer);
     }
 }

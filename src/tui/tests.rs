@@ -192,7 +192,7 @@ fn no_size_is_a_panic_and_a_small_one_is_said_to_be() {
     let mut model = model(BEST);
     model.note("x".repeat(1000));
     model.board = "n".repeat(300);
-    for width in 1..130 {
+    for width in [1, 2, 10, 22, 35, 69, 70, 71, 80, 99, 129] {
         for height in [1, 2, 5, 17, 18, 19, 24, 60] {
             for help in [true, false] {
                 model.help = help;
@@ -221,7 +221,7 @@ fn without_colours_and_beyond_ascii_nothing_is_lost() {
     }
     let screen = text(&buffer);
     for part in
-        ["CABLE OUT", "[ ] out", "loss   [#######..] 20%/5%", "x-----", "#", "retransmission"]
+        ["CABLE OUT", "[ ] out", "loss   [#######..] 20%/5%", "x---", "#", "retransmission"]
     {
         assert!(screen.contains(part), "no {part:?} in\n{screen}");
     }
@@ -263,6 +263,34 @@ fn the_ladder_is_that_of_the_selected_connection() {
     let (column, row) = place(&screen, "LISTEN");
     mouse(&mut model, down, column, row);
     assert_eq!(model.selected, None, "what listens has no ladder");
+}
+
+#[test]
+fn the_log_goes_up_and_the_ladder_stands() {
+    let mut model = model(BEST);
+    (0..50).for_each(|number| model.note(format!("line {number}.")));
+    let ends_with = |screen: &str, number| screen.contains(&format!("\nline {number}.\nc cable"));
+    assert!(ends_with(&text(&drawn(&mut model, 80, 24)), 49));
+    key(&mut model, KeyCode::PageUp);
+    let screen = text(&drawn(&mut model, 80, 24));
+    assert!(ends_with(&screen, 47) && screen.contains("log: 2 lines below"), "{screen}");
+    let (column, row) = place(&screen, "line 47.");
+    mouse(&mut model, MouseEventKind::ScrollUp, column, row);
+    assert!(ends_with(&text(&drawn(&mut model, 80, 24)), 45));
+    (0..60).for_each(|_| drop(key(&mut model, KeyCode::PageUp)));
+    let top = text(&drawn(&mut model, 80, 24));
+    assert!(top.contains("\nthe cable is in; to the board: loss 20%"), "{top}");
+    key(&mut model, KeyCode::PageDown);
+    assert!(text(&drawn(&mut model, 80, 24)) != top, "no way back from further than the top");
+    (0..60).for_each(|_| drop(key(&mut model, KeyCode::PageDown)));
+    assert!(ends_with(&text(&drawn(&mut model, 80, 24)), 49));
+    // What was drawn last stays, whatever comes.
+    model.frames = 4;
+    press(&mut model, 'f');
+    let screen = text(&drawn(&mut model, 80, 24));
+    assert!(screen.contains("ladder, held,") && !screen.contains("retransmission"), "{screen}");
+    press(&mut model, 'f');
+    assert!(text(&drawn(&mut model, 80, 24)).contains("retransmission"));
 }
 
 #[test]

@@ -25,14 +25,17 @@ pub(in crate::tui) fn draw(
     panel: Rect,
     buffer: &mut Buffer,
 ) {
-    let title = match model.selected {
-        None => "ladder, the board at the left: all".to_owned(),
-        Some((local, remote)) => format!("ladder, the board at the left: {local} - {remote}"),
-    };
+    let held = if model.held.is_some() { "held, " } else { "" };
+    let whose = model.selected.map(|(local, remote)| format!("{local} - {remote}"));
+    let whose = whose.as_deref().unwrap_or("all");
+    let title = format!("ladder, {held}the board at the left: {whose}");
     super::title(model.look, &title, false, panel, buffer);
     let area = below_title(panel);
     let room = usize::from(area.height);
-    let chosen = |rung: &&Rung| model.selected.is_none_or(|ends| is_of(rung, ends));
+    let chosen = |rung: &&Rung| {
+        model.held.is_none_or(|last| rung.number <= last)
+            && model.selected.is_none_or(|ends| is_of(rung, ends))
+    };
     let mut shown: Vec<_> = rungs.iter().rev().filter(chosen).take(room).collect();
     shown.reverse();
     for (rung, row) in shown.into_iter().zip(area.rows()) {
