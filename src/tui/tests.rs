@@ -71,10 +71,10 @@ fn rungs() -> VecDeque<Rung> {
     VecDeque::from([
         rung(1, ECHO, false, "SYN seq=0", None),
         rung(2, ECHO, true, "SYN ACK seq=0 ack=1", None),
-        rung(3, ECHO, false, "ACK seq=1 ack=1 len=1000", None),
-        rung(4, TELEMETRY, true, "PSH ACK seq=1 ack=1 len=116", None),
-        rung(5, ECHO, false, "ACK seq=1 ack=1 len=1000", Some(Mark::Retransmission)),
-        rung(6, ECHO, true, "PSH ACK seq=1 ack=1001 len=1000", None),
+        rung(3, ECHO, false, "ACK seq=1 ack=1 1000 bytes", None),
+        rung(4, TELEMETRY, true, "PSH ACK seq=1 ack=1 116 bytes", None),
+        rung(5, ECHO, false, "ACK seq=1 ack=1 1000 bytes", Some(Mark::Retransmission)),
+        rung(6, ECHO, true, "PSH ACK seq=1 ack=1001 1000 bytes", None),
     ])
 }
 
@@ -247,11 +247,11 @@ fn the_ladder_is_that_of_the_selected_connection() {
         5,
         "{screen}"
     );
-    assert!(!screen.contains("len=116"), "{screen}");
+    assert!(!screen.contains("116 bytes"), "{screen}");
     key(&mut model, KeyCode::Down);
     key(&mut model, KeyCode::Down);
     assert_eq!(model.selected, Some(ends(TELEMETRY)));
-    assert!(text(&drawn(&mut model, 80, 24)).contains("len=116"));
+    assert!(text(&drawn(&mut model, 80, 24)).contains("116 bytes"));
     key(&mut model, KeyCode::Esc);
     assert_eq!(model.selected, None);
     // The mouse likewise.
