@@ -54,7 +54,9 @@ impl Metrics {
     /// Notes an event. Returns whether it was one of its own.
     pub(crate) fn ready(&mut self, token: Token) -> bool {
         let index = token.0.checked_sub(FIRST).filter(|&index| index <= SCRAPERS);
-        index.into_iter().for_each(|index| self.server.ready(index));
+        if let Some(index) = index {
+            self.server.ready(index);
+        }
         index.is_some()
     }
 

@@ -1,5 +1,10 @@
 //! The simulator's metrics, read as Prometheus does: their format, what they tell of each part, and who may ask.
 
+#![expect(
+    clippy::float_cmp,
+    reason = "each is a number of few digits, which is read as it was written"
+)]
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
