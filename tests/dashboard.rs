@@ -288,24 +288,27 @@ fn a_terminal_that_takes_nothing_does_not_hold_up_the_board() {
     let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
     let forwards = Forwards::free();
     let mut command = tapboard(&forwards.arguments(&["--tui", "--no-telemetry"], &[]));
-    command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8").stdin(terminal.try_clone().unwrap());
-    let mut child = command.stdout(terminal).spawn().unwrap();
-    // Has the terminal open too.
-    drop(command);
+    command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
+    let mut board = Process::on_terminal(command, terminal);
     let client = connect_to(forwards.echo);
     // Longer than it takes to fill what the kernel holds of a terminal's output, a picture each tenth of a second.
-    let clock = RealClock::new();
-    let mut rounds = 0;
-    while clock.now() < Instant::from_millis(1500) {
+    let round = || {
         (&client).write_all(b"hello").unwrap();
         let mut back = [0; 5];
         (&client).read_exact(&mut back).unwrap();
         assert_eq!(&back, b"hello");
+    };
+    // Once it is up, whatever that took.
+    round();
+    let clock = RealClock::new();
+    let mut rounds = 0;
+    while clock.now() < Instant::from_millis(1500) {
+        round();
         rounds += 1;
     }
     assert!(rounds > 50, "{rounds}");
     // Who reads then gets it all, and what takes it away.
-    common::netns::sh(&format!("kill -TERM {}", child.id()));
+    board.signal("TERM");
     let mut reader = File::from(controller);
     let read = thread::spawn(move || {
         let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
@@ -315,7 +318,7 @@ fn a_terminal_that_takes_nothing_does_not_hold_up_the_board() {
         }
         String::from_utf8_lossy(&all).into_owned()
     });
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(board.exit(), Some(0));
     let all = read.join().unwrap();
     let (_, after) = all.split_once("\x1b[?1049l").expect("the way back");
     assert!(after.contains("board: "), "{after}");
