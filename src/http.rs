@@ -7,12 +7,10 @@
 mod reply;
 mod request;
 mod server;
-mod stream;
 
 pub(crate) use self::reply::Reply;
 pub(crate) use self::request::{Method, Request};
 pub(crate) use self::server::{Server, ServerUse};
-pub(crate) use self::stream::Place;
 
 /// A port to propose in place of one that will not do.
 pub(crate) const fn other_port(port: u16) -> u16 {

@@ -43,18 +43,24 @@
 
 pub mod board;
 pub mod capture;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod console;
 pub mod gateway;
 pub mod guest;
+pub mod harness;
 mod http;
 pub mod identity;
 pub mod ladder;
 pub mod link;
+mod local_socket;
+#[cfg_attr(not(feature = "cli"), path = "no_metrics.rs")]
 pub mod metrics;
 pub mod nic;
 pub mod output;
+#[cfg_attr(not(feature = "cli"), path = "no_progress.rs")]
+mod progress;
 pub mod run;
 pub mod segment;
 pub mod settings;
@@ -63,6 +69,7 @@ mod slab;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod testbed;
+#[cfg_attr(not(feature = "cli"), path = "no_dashboard.rs")]
 mod tui;
 pub mod user;
 pub mod walk;

@@ -15,7 +15,8 @@ use mio::{Registry, Token};
 use smoltcp::time::Instant;
 
 pub use self::address::metrics_address;
-use crate::http::{Method, Place, Reply, Server, ServerUse, other_port};
+use crate::http::{Method, Reply, Server, ServerUse, other_port};
+use crate::local_socket::Listener;
 use crate::run::Snapshot;
 
 /// Clients at once at most.
@@ -35,13 +36,13 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Listens at `address`, or at a free port of it for port 0.
     pub(crate) fn open(address: SocketAddr, registry: Registry) -> Result<Self, String> {
-        let server = Server::open(Place::Tcp(address), SCRAPERS, Token(FIRST), &registry)
-            .map_err(|error| {
-                let other = SocketAddr::new(address.ip(), other_port(address.port()));
-                format!(
-                    "cannot listen on {address} for metrics: {error}; choose another with: --metrics {other}"
-                )
-            })?
+        let listener = Listener::tcp(address).map_err(|error| {
+            let other = SocketAddr::new(address.ip(), other_port(address.port()));
+            format!(
+                "cannot listen on {address} for metrics: {error}; choose another with: --metrics {other}"
+            )
+        })?;
+        let server = Server::open(listener, SCRAPERS, Token(FIRST), &registry)
             .map_err(|error| format!("cannot watch sockets: {error}"))?;
         Ok(Self { server, registry })
     }

@@ -10,6 +10,7 @@
 //! longer than the terminal is wide goes on in the next one, between two words.
 //! While a dashboard has the terminal, lines are its log pane's ([`pane`]).
 
+#[cfg(feature = "cli")]
 pub(crate) mod pane;
 
 use std::fmt;
@@ -74,6 +75,7 @@ pub fn stream() -> Box<dyn Write> {
 
 /// Prints a line, if anybody takes it.
 pub fn line(text: fmt::Arguments<'_>) {
+    #[cfg(feature = "cli")]
     if pane::take(text) {
         return;
     }
@@ -87,6 +89,7 @@ pub fn line(text: fmt::Arguments<'_>) {
 }
 
 /// Gives what is logged to the dashboard, if one has the terminal; says whether one took it.
+#[cfg(feature = "cli")]
 #[must_use]
 pub fn logged(text: fmt::Arguments<'_>) -> bool {
     pane::take(text)

@@ -17,7 +17,7 @@ pub(super) use self::call::Call;
 use super::error::GatewayError;
 use super::limits::API_CLIENTS;
 use super::source::EventSource;
-use crate::http::{Place, Reply, Server, ServerUse};
+use crate::http::{Reply, Server, ServerUse};
 
 /// The server.
 #[derive(Debug)]
@@ -33,12 +33,10 @@ impl Api {
         board: Ipv4Addr,
         registry: &Registry,
     ) -> Result<Self, GatewayError> {
-        let place = match address {
-            ApiAddress::Tcp(address) => Place::Tcp(*address),
-            ApiAddress::Unix(path) => Place::Unix(path),
-        };
-        let server = Server::open(place, API_CLIENTS, EventSource::Api(0).token(), registry)
-            .map_err(|error| GatewayError::Api { address: address.clone(), error })?
+        let listener = address
+            .listen()
+            .map_err(|error| GatewayError::Api { address: address.clone(), error })?;
+        let server = Server::open(listener, API_CLIENTS, EventSource::Api(0).token(), registry)
             .map_err(GatewayError::Register)?;
         Ok(Self { server, board })
     }

@@ -12,6 +12,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// 200, with text of that kind.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "metrics alone are such"))]
     pub(crate) const fn text(content_type: &'static str, body: String) -> Self {
         Self { status: 200, content_type, body }
     }

@@ -8,7 +8,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::reply::Reply;
 use super::request::{Hosts, Request};
-use super::stream::{Listener, Place, Stream};
+use crate::local_socket::{Listener, Stream};
 use crate::slab::Slab;
 
 /// How long a client may take for its request, and for the answer.
@@ -53,33 +53,26 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens, for so many clients at once. Its events come under the token `first` and as many after it; that they
-    /// cannot be had is the inner error.
+    /// Serves so many clients at once of those who connect to `listener`. Its events come under the token `first` and as
+    /// many after it.
     pub(crate) fn open(
-        place: Place<'_>,
+        mut listener: Listener,
         clients: usize,
         first: Token,
         registry: &Registry,
-    ) -> io::Result<io::Result<Self>> {
-        let mut listener = Listener::open(place)?;
+    ) -> io::Result<Self> {
         let hosts = match listener.address() {
             Some(address) if address.ip().is_loopback() => Hosts::Loopback(address),
             _ => Hosts::Any,
         };
         let clients = Slab::new(clients);
-        let registered = listener.register(registry, first);
-        Ok(registered.map(|()| Self {
-            listener,
-            acceptable: true,
-            clients,
-            hosts,
-            first,
-            answered: 0,
-            refused: 0,
-        }))
+        listener.register(registry, first)?;
+        let (acceptable, answered, refused) = (true, 0, 0);
+        Ok(Self { listener, acceptable, clients, hosts, first, answered, refused })
     }
 
     /// Its address, if it is one of IP.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "metrics alone tell it"))]
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.listener.address()
     }

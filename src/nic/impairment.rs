@@ -35,6 +35,8 @@ pub enum Watch {
     Capture,
     /// Frames are drawn.
     Ladder,
+    /// Frames are kept, for what is written when a test fails.
+    Flight,
     /// Frames are counted, and drawn, by the dashboard.
     Dashboard,
 }
@@ -42,7 +44,7 @@ pub enum Watch {
 /// A link with its observers.
 pub struct Impairment {
     link: Link,
-    observers: [Option<Box<dyn Observer>>; 3],
+    observers: [Option<Box<dyn Observer>>; 4],
     /// A frame that is due could not be sent.
     refused: bool,
     /// The NIC may hold more than was taken from it.
@@ -61,7 +63,7 @@ impl Impairment {
     #[must_use]
     pub fn new(link: Link) -> Self {
         let scratch = Vec::new();
-        Self { link, observers: [const { None }; 3], refused: false, unread: false, scratch }
+        Self { link, observers: [const { None }; 4], refused: false, unread: false, scratch }
     }
 
     /// The link.
@@ -112,7 +114,8 @@ impl Impairment {
         !self.watched() && self.link.transparent()
     }
 
-    fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) {
+    /// A frame is sent to that side, past the observers.
+    pub fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) {
         let events = self.link.offer(to, now, frame);
         if !self.watched() {
             return;

@@ -32,6 +32,7 @@ pub(crate) fn keep() {
 }
 
 /// Whether the dashboard has the terminal from now on: if not, lines are only printed.
+#[cfg(unix)]
 pub(crate) fn show(shown: bool) {
     STATE.store(if shown { SHOWN } else { OFF }, Ordering::SeqCst);
 }

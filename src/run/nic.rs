@@ -7,6 +7,7 @@ use smoltcp::time::Instant;
 
 use super::snapshot::SocketSnapshot;
 use crate::gateway::ForwardCommand;
+use crate::identity::Identity;
 use crate::nic::{Offloads, Stat};
 
 /// The token of signals and of the console.
@@ -52,6 +53,9 @@ pub trait Nic {
         None
     }
 
+    /// Learns that the board boots as another than before: says what no longer works as one might think.
+    fn moved(&self, _identity: &Identity) {}
+
     /// Learns whether the other end works at the same time as we do, on another core.
     fn set_concurrent(&mut self, _concurrent: bool) {}
 
@@ -67,6 +71,11 @@ pub trait Nic {
     fn forward(&mut self, _command: ForwardCommand) -> Result<String, String> {
         Err("no ports are forwarded here: the board has an address of its own on this network"
             .into())
+    }
+
+    /// The ports that are forwarded, as a command names them.
+    fn forwarded(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What kind of NIC it is, in a word for the names of metrics.
