@@ -8,7 +8,7 @@
 //!
 //! Where standard output carries a capture, lines go to standard error ([`leave_stdout`]). A line that is
 //! longer than the terminal is wide goes on in the next one, between two words.
-//! While a dashboard has the terminal, lines are its log pane's ([`pane`]).
+//! While a dashboard has the terminal, lines are its log pane's.
 
 #[cfg(feature = "cli")]
 pub(crate) mod pane;
