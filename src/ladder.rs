@@ -34,6 +34,8 @@ pub use self::refused::Refused;
 pub use self::roundtrip::RoundTrip;
 pub use self::rung::{Frame, Rung, Rungs};
 pub use self::text::{Ladder, Style};
+#[cfg(feature = "cli")]
+pub(crate) use self::text::{arrow, named};
 pub use self::time::TimeFormat;
 
 #[cfg(test)]

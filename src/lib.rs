@@ -69,6 +69,8 @@ mod slab;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod testbed;
+#[cfg_attr(not(feature = "cli"), path = "no_dashboard.rs")]
+mod tui;
 pub mod user;
 pub mod walk;
 pub mod world;

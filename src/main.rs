@@ -19,8 +19,10 @@ impl log::Log for Aside {
         if self.enabled(record.metadata()) {
             // As the logger itself would, but in lines for the terminal.
             let (level, target) = (record.level(), record.target());
-            let line = format!("{level:<5} [{target}] {}\n", record.args());
-            output::aside(|| complain(&line));
+            let line = format!("{level:<5} [{target}] {}", record.args());
+            if !output::logged(format_args!("{line}")) {
+                output::aside(|| complain(&format!("{line}\n")));
+            }
         }
     }
 

@@ -8,6 +8,10 @@
 //!
 //! Where standard output carries a capture, lines go to standard error ([`leave_stdout`]). A line that is
 //! longer than the terminal is wide goes on in the next one, between two words.
+//! While a dashboard has the terminal, lines are its log pane's.
+
+#[cfg(feature = "cli")]
+pub(crate) mod pane;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -71,6 +75,10 @@ pub fn stream() -> Box<dyn Write> {
 
 /// Prints a line, if anybody takes it.
 pub fn line(text: fmt::Arguments<'_>) {
+    #[cfg(feature = "cli")]
+    if pane::take(text) {
+        return;
+    }
     aside(|| {
         if ELSEWHERE.load(Ordering::Relaxed) {
             print(&mut io::stderr().lock(), text);
@@ -78,6 +86,13 @@ pub fn line(text: fmt::Arguments<'_>) {
             print(&mut io::stdout().lock(), text);
         }
     });
+}
+
+/// Gives what is logged to the dashboard, if one has the terminal; says whether one took it.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn logged(text: fmt::Arguments<'_>) -> bool {
+    pane::take(text)
 }
 
 /// Whether `path` stands for standard input or output.

@@ -41,10 +41,13 @@ pub use self::options::{Profile, RunOptions, Telemetry};
 use self::power_cycle::{BootEnd, PowerCycle};
 use self::session::Session;
 use self::sleep::Sleeper;
+pub(crate) use self::snapshot::socket_snapshots;
 pub use self::snapshot::{
     BoardKind, BoardSnapshot, CableSnapshot, DirectionSnapshot, NicSnapshot, Snapshot,
     SocketSnapshot, Work,
 };
+#[cfg(feature = "cli")]
+pub(crate) use self::traffic::Quantity;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::clock::RealClock;
@@ -55,6 +58,7 @@ use crate::metrics::Metrics;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
 use crate::settings::Chosen;
+use crate::tui::{self, Dashboard};
 
 /// The loop in real time, with its clock: [`run`](Self::run) runs a board until Ctrl-C or SIGTERM, which it catches
 /// from its creation on.
@@ -79,6 +83,7 @@ impl Driver {
             let handle = driver.stop_handle();
             let handler = move || {
                 if handle.is_stopped() {
+                    tui::restore();
                     crate::console::restore();
                     // 128 + SIGINT, as a shell reports it.
                     std::process::exit(130);
@@ -114,10 +119,13 @@ impl Driver {
         self.sleeper.busy_poll(limit);
     }
 
-    /// Opens the capture that the options ask for, and listens for who wants metrics: before anything is up, for both
-    /// may fail.
+    /// Opens the capture that the options ask for, listens for who wants metrics, and sees that there is a terminal
+    /// for a dashboard: before anything is up, for all may fail.
     pub fn open(&mut self, options: &RunOptions) -> Result<(), String> {
-        // First, so that no file is replaced in vain.
+        if options.dashboard {
+            tui::prepare()?;
+        }
+        // Before the capture, so that no file is replaced in vain.
         let open = |address| Metrics::open(address, self.registry()?);
         self.metrics = options.metrics.map(open).transpose()?;
         self.capture(options)
@@ -199,7 +207,8 @@ impl Driver {
         let choose = || Chosen::read(identity, options.telemetry, options.settings.as_ref());
         let mut chosen = choose()?;
         let address = chosen.telemetry.destination(telemetry).and_then(|to| to.address());
-        let mut session = self.session(options, &chosen.identity, address)?;
+        let name = format!("{} {}", chosen.identity.name, chosen.identity.ipv4().address());
+        let mut session = self.session(options, name, &chosen.identity, address)?;
         session.offloads = options.offloads.complete();
         let who = |nic| if nic { "NIC" } else { "firmware" };
         log::info!("the {} does the checksums of TCP and UDP", who(session.offloads.checksum));
@@ -228,6 +237,7 @@ impl Driver {
                 trouble: None,
             };
             if self.power_cycle(&mut booted, nic, &mut session)? == BootEnd::Stopped {
+                session.dashboard = None;
                 print_summary(&booted, nic);
                 return Ok(());
             }
@@ -246,17 +256,20 @@ impl Driver {
         endpoint: &mut E,
         nic: &mut N,
     ) -> Result<(), String> {
-        let mut session = self.session(options, &Identity::default(), Some(telemetry))?;
+        let identity = Identity::default();
+        let mut session = self.session(options, "guest".into(), &identity, Some(telemetry))?;
         self.power_cycle(endpoint, nic, &mut session)?;
+        session.dashboard = None;
         print_summary(endpoint, nic);
         Ok(())
     }
 
-    /// The cable that the options ask for, with what watches it, and the console. `identity` is who is drawn as
-    /// the board.
+    /// The cable that the options ask for, with what watches it, and the console or the dashboard. `identity` is who
+    /// is drawn as the board, `name` what it is called.
     fn session(
         &mut self,
         options: &RunOptions,
+        name: String,
         identity: &Identity,
         telemetry: Option<SocketAddr>,
     ) -> Result<Session, String> {
@@ -269,7 +282,9 @@ impl Driver {
         if options.ladder {
             impairment.watch(Watch::Ladder, Some(control::ladder(identity, telemetry)));
         }
-        let source = options.script.clone().map_or(CommandSource::Stdin, CommandSource::Script);
+        // The dashboard has the keys.
+        let typed = if options.dashboard { CommandSource::None } else { CommandSource::Stdin };
+        let source = options.script.clone().map_or(typed, CommandSource::Script);
         match source {
             CommandSource::Stdin => {
                 say!("\nHere, `unplug` pulls the cable and `help` lists the rest; Ctrl-C ends it.");
@@ -277,10 +292,17 @@ impl Driver {
             CommandSource::Script(_) | CommandSource::None => say!("\nCtrl-C ends it."),
         }
         let waker = Arc::clone(&self.waker);
-        let console = Console::open(&source, move || drop(waker.wake()))?;
-        let mut session = Session::new(impairment, console, self.clock.now());
+        let wake = move || drop(waker.wake());
+        let console = Console::open(&source, wake.clone())?;
+        let now = self.clock.now();
+        let mut session = Session::new(impairment, console, now);
         session.metrics = self.metrics.take();
         session.seed_shown = seed_shown;
+        if options.dashboard {
+            let dashboard = Dashboard::open(name, identity.addresses(), now, wake)?;
+            session.impairment.watch(Watch::Dashboard, Some(dashboard.observer()));
+            session.dashboard = Some(dashboard);
+        }
         Ok(session)
     }
 

@@ -18,7 +18,7 @@ use crate::identity::{Identity, mac_text};
 use crate::nic::Stat;
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{Driver, Nic, RunOptions};
+use crate::run::{Driver, Nic, RunOptions, SocketSnapshot, socket_snapshots};
 use crate::settings::Chosen;
 
 /// At the gateway's address, from where the board's connections go on to 127.0.0.1.
@@ -92,6 +92,10 @@ impl Nic for UserNic<'_> {
 
     fn stats(&self) -> Vec<Stat> {
         self.gateway.stats()
+    }
+
+    fn sockets(&self) -> Vec<SocketSnapshot> {
+        socket_snapshots(self.gateway.stack())
     }
 
     fn summary(&self) -> String {

@@ -11,6 +11,7 @@ use super::identity::IdentityArgs;
 use crate::console::Script;
 use crate::metrics::metrics_address;
 use crate::nic::Offloads;
+use crate::output::is_standard;
 use crate::run::{Profile, RunOptions, Telemetry};
 use crate::settings::SettingsOptions;
 use tapboard_firmware::config::TOKEN;
@@ -18,6 +19,7 @@ use tapboard_firmware::service::{Target, Token};
 
 /// What every way of running the board has.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 pub struct BoardArgs {
     /// Buffers of the board: `mcu` fits a chip (2 KiB each way), `large` a fast network (64 KiB).
     #[arg(long, value_enum, default_value_t = ProfileArg::Large)]
@@ -48,6 +50,11 @@ pub struct BoardArgs {
     /// Draw every frame as it is sent; of the attempts to connect for telemetry while nobody listens, the first.
     #[arg(long, overrides_with = "ladder")]
     ladder: bool,
+    /// Show a dashboard in place of lines: sockets, switches and sliders of the cable, graphs, the ladder of a
+    /// connection, the log. Keys are at its bottom, `?` has the rest; the mouse works too. Needs a terminal of
+    /// 70x18 characters at least.
+    #[arg(long, overrides_with = "tui")]
+    tui: bool,
     /// Take commands from this file, with times (`@2.5s unplug`), in place of standard input; `help` at
     /// the console lists them. With - from standard input, all of which is read first.
     #[arg(long = "script", value_name = "FILE")]
@@ -70,6 +77,12 @@ pub struct BoardArgs {
 impl BoardArgs {
     /// Reads the script, and looks at what is without effect.
     pub(super) fn check(&mut self) -> Result<(), String> {
+        if self.tui && self.pcap.as_deref().is_some_and(is_standard) {
+            return Err("--tui and --pcap - do not go together: standard output is the dashboard's; name a file".into());
+        }
+        if self.tui && self.script_file.as_deref().is_some_and(is_standard) {
+            return Err("--tui and --script - do not go together: standard input is the dashboard's; name a file".into());
+        }
         if let Some(path) = &self.script_file {
             self.script = Some(Script::read(path)?);
         }
@@ -103,6 +116,7 @@ impl BoardArgs {
             offloads: Offloads { checksum: self.checksum_offload, ..Offloads::NONE },
             pcap: self.pcap.clone(),
             ladder: self.ladder,
+            dashboard: self.tui,
             script: self.script.clone(),
             metrics: self.metrics,
             link: self.faults.options(),

@@ -24,10 +24,12 @@ static USER: &[Pair] = &[
     Pair("guest", "board_name", GUEST),
     Pair("guest", "settings", GUEST),
     Pair("no_telemetry", "telemetry", NO_TELEMETRY),
+    Pair("ladder", "tui", TUI),
     Pair("no_telemetry", "allow", "the board opens no connection but for telemetry"),
 ];
 /// Pairs of `tapboard tap`.
-static TAP: &[Pair] = &[Pair("no_telemetry", "telemetry", NO_TELEMETRY)];
+static TAP: &[Pair] =
+    &[Pair("no_telemetry", "telemetry", NO_TELEMETRY), Pair("ladder", "tui", TUI)];
 /// Pairs of `tapboard sim`.
 static SIM: &[Pair] = &[
     Pair("seed", "seeds", "one is for a single world, the other for many"),
@@ -66,6 +68,7 @@ static LADDER: &[Pair] = &[
 const DRAWN: &str = "one is a drawing, the other is none";
 const NO_COLUMNS: &str = "nothing is drawn";
 const PLAN: &str = "a plan says all of a world by itself";
+const TUI: &str = "the dashboard has the ladder in it";
 const NO_TELEMETRY: &str = "one says where it goes, the other that there is none";
 
 /// The pairs of a command, by its name.
@@ -169,10 +172,11 @@ mod tests {
                 ("guest", "settings"),
                 ("guest", "telemetry"),
                 ("guest", "token"),
+                ("ladder", "tui"),
                 ("no-telemetry", "telemetry"),
             ],
             // `--offload off` beside `--segmentation-offload` is refused later, by `tap::run`.
-            "tap" => &[("no-telemetry", "telemetry")],
+            "tap" => &[("ladder", "tui"), ("no-telemetry", "telemetry")],
             "sim" => &[
                 ("json", "ladder"),
                 // Frames are shown of one world.

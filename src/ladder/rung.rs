@@ -1,7 +1,7 @@
 //! Rungs: what is to be said of each frame, and between which columns.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::time::Instant;
 
@@ -69,6 +69,8 @@ pub struct Rung {
     pub to: To,
     /// Port of the sender and of the receiver.
     pub ports: Option<(u16, u16)>,
+    /// Sender and receiver, if they have ports.
+    pub ends: Option<(SocketAddr, SocketAddr)>,
     /// What the frame says, a SYN's options at the end.
     pub label: String,
     /// Bytes of the label without those options.
@@ -201,7 +203,8 @@ impl Rungs {
         if let PacketSummary::Tcp(segment) = &packet.summary {
             label.push_str(&segment.syn_options());
         }
-        let ports = endpoints(&packet.summary).map(|(from, to)| (from.port(), to.port()));
+        let ends = endpoints(&packet.summary);
+        let ports = ends.map(|(from, to)| (from.port(), to.port()));
         notes.extend(packet.remarks.iter().map(ToString::to_string));
         if !frame.notes.is_empty() {
             notes.push(frame.notes.to_string());
@@ -214,6 +217,7 @@ impl Rungs {
             from,
             to,
             ports,
+            ends,
             label,
             brief_len,
             marks: analysed.marks.clone(),

@@ -15,7 +15,8 @@ use std::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use self::arrow::{arrow, named, to_all};
+use self::arrow::to_all;
+pub(crate) use self::arrow::{arrow, named};
 use super::hosts::To;
 use super::lanes::HOSTS_MAX;
 use super::rung::{Frame, Rung, Rungs};

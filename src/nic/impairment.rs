@@ -37,12 +37,14 @@ pub enum Watch {
     Ladder,
     /// Frames are kept, for what is written when a test fails.
     Flight,
+    /// Frames are counted, and drawn, by the dashboard.
+    Dashboard,
 }
 
 /// A link with its observers.
 pub struct Impairment {
     link: Link,
-    observers: [Option<Box<dyn Observer>>; 3],
+    observers: [Option<Box<dyn Observer>>; 4],
     /// A frame that is due could not be sent.
     refused: bool,
     /// The NIC may hold more than was taken from it.
@@ -61,7 +63,7 @@ impl Impairment {
     #[must_use]
     pub fn new(link: Link) -> Self {
         let scratch = Vec::new();
-        Self { link, observers: [None, None, None], refused: false, unread: false, scratch }
+        Self { link, observers: [const { None }; 4], refused: false, unread: false, scratch }
     }
 
     /// The link.
@@ -78,6 +80,12 @@ impl Impairment {
     /// From now on `observer` sees every frame, in place of the one there was. Says whether there was one.
     pub fn watch(&mut self, watch: Watch, observer: Option<Box<dyn Observer>>) -> bool {
         std::mem::replace(&mut self.observers[watch as usize], observer).is_some()
+    }
+
+    /// Whether there is such an observer.
+    #[must_use]
+    pub fn is_watched(&self, watch: Watch) -> bool {
+        self.observers[watch as usize].is_some()
     }
 
     fn watched(&self) -> bool {

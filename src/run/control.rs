@@ -1,4 +1,4 @@
-//! What the console's commands do to a running board.
+//! What the console's commands, and the dashboard's, do to a running board.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
     nic: &mut N,
     (now, epoch): (Instant, StdDuration),
 ) -> ConsoleStep {
-    let command = match session.console.next(now) {
+    let command = match session.next(now) {
         Next::Command(command) => command,
         Next::Bad(text) => {
             say!("{text}");

@@ -8,7 +8,7 @@ use tapboard_firmware::netstat::{Counters, Introspect};
 use tapboard_firmware::service::{Service, Services, Target};
 use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 
-use super::snapshot::{BoardKind, BoardSnapshot, SocketSnapshot};
+use super::snapshot::{BoardKind, BoardSnapshot, socket_snapshots};
 use super::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::nic::Stat;
@@ -196,12 +196,11 @@ where
             let (name, value) = stack.counter(index)?;
             Some(Stat::count(name, Counters::help(index)?, value))
         });
-        let rows = (0..).map_while(|index| Some((stack.row(index)?, stack.round_trip(index))));
         BoardSnapshot {
             kind: BoardKind::Firmware,
             traffic: Traffic { frames_in, bytes_in, frames_out, bytes_out },
             counters: counters.collect(),
-            sockets: rows.map(|(row, round_trip)| SocketSnapshot { row, round_trip }).collect(),
+            sockets: socket_snapshots(stack),
             led: Some(board.led()),
             notes: self.unheard().into_iter().collect(),
         }

@@ -5,6 +5,7 @@ use mio::event::Event;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
+use super::snapshot::SocketSnapshot;
 use crate::gateway::ForwardCommand;
 use crate::identity::Identity;
 use crate::nic::{Offloads, Stat};
@@ -84,6 +85,11 @@ pub trait Nic {
 
     /// What the NIC, and what stands behind it, counts.
     fn stats(&self) -> Vec<Stat> {
+        Vec::new()
+    }
+
+    /// Sockets behind the NIC.
+    fn sockets(&self) -> Vec<SocketSnapshot> {
         Vec::new()
     }
 

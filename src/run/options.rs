@@ -29,6 +29,8 @@ pub struct RunOptions {
     pub pcap: Option<PathBuf>,
     /// Draw every frame as it is sent.
     pub ladder: bool,
+    /// Show a dashboard on the terminal, whose keys are the commands.
+    pub dashboard: bool,
     /// Take commands from this script, in place of standard input.
     pub script: Option<Script>,
     /// Serve metrics here.

@@ -1,7 +1,7 @@
 //! One boot of the board, from its first turn to its reset or to the end of the run.
 //!
-//! A turn of [`PowerCycle::run`] carries out what the console says, polls the board, has what stands behind the NIC
-//! do its part, and sleeps until the earliest deadline or the next event.
+//! A turn of [`PowerCycle::run`] carries out what the console or the dashboard says, polls the board, has what stands
+//! behind the NIC do its part, shows how things are, and sleeps until the earliest deadline or the next event.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -87,7 +87,9 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
                 return Ok(BootEnd::Stopped);
             };
             closing = next;
-            let coarse = [board, behind, limit, console, scrapes].into_iter().flatten().min();
+            let drawn = self.session.draw(now, self.endpoint, self.nic);
+            let next = [board, behind, limit, console, scrapes, drawn];
+            let coarse = next.into_iter().flatten().min();
             self.sleep(&mut events, now, Until { exact: in_flight, coarse })?;
             let slept = self.sleeper.take_slept();
             self.session.work.asleep += slept;

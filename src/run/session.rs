@@ -1,4 +1,4 @@
-//! What the user has a hand on while the board runs: the cable, the console, the traffic's meter.
+//! What the user has a hand on while the board runs: the cable, the console or the dashboard, the traffic's meter.
 
 use smoltcp::time::Instant;
 
@@ -6,16 +6,19 @@ use super::endpoint::Endpoint;
 use super::nic::Nic;
 use super::snapshot::{CableSnapshot, NicSnapshot, Snapshot, Work};
 use super::traffic::Meter;
-use crate::console::Console;
+use crate::console::{Console, Next};
 use crate::metrics::Metrics;
 use crate::nic::Offloads;
-use crate::nic::impairment::{ImpairedDevice, Impairment};
+use crate::nic::impairment::{ImpairedDevice, Impairment, Watch};
 use crate::nic::mac::Mac;
+use crate::tui::{Dashboard, View};
 
 /// See the module's documentation.
 pub(super) struct Session {
     pub(super) impairment: Impairment,
     pub(super) console: Console,
+    /// The terminal, if the user sees the board there.
+    pub(super) dashboard: Option<Dashboard>,
     /// What the board leaves to its MAC.
     pub(super) offloads: Offloads,
     /// What of that the NIC does, as of the last poll.
@@ -36,6 +39,7 @@ impl Session {
         Self {
             impairment,
             console,
+            dashboard: None,
             offloads: Offloads::NONE,
             nic_offloads: Offloads::NONE,
             seed_shown: false,
@@ -43,6 +47,33 @@ impl Session {
             work: Work::default(),
             metrics: None,
         }
+    }
+
+    /// What to do in this turn: what the user asked for at the dashboard, or what the console says.
+    pub(super) fn next(&mut self, now: Instant) -> Next {
+        match self.dashboard.as_mut().map_or(Next::Idle, Dashboard::next) {
+            Next::Idle => self.console.next(now),
+            next => next,
+        }
+    }
+
+    /// Shows the user how things are, if there is a dashboard and it is time to. Returns when it is again.
+    pub(super) fn draw<E: Endpoint, N: Nic>(
+        &mut self,
+        now: Instant,
+        endpoint: &E,
+        nic: &N,
+    ) -> Option<Instant> {
+        let at = self.dashboard.as_mut()?.due(now);
+        if now < at {
+            return Some(at);
+        }
+        let view = View {
+            capture: self.impairment.is_watched(Watch::Capture),
+            gateway: nic.sockets(),
+            snapshot: self.snapshot(now, endpoint, nic),
+        };
+        self.dashboard.as_mut().map(|dashboard| dashboard.draw(now, view))
     }
 
     /// The board's MAC at its NIC without the cable, where a boot only asks what the device can do.

@@ -4,7 +4,8 @@
 //! numbers. Nothing of it changes afterwards, and it may go to another thread.
 
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::netstat::Row;
+use tapboard_firmware::NetStack;
+use tapboard_firmware::netstat::{Introspect, Row};
 
 use super::traffic::Traffic;
 use crate::link::{Faults, Link, LinkCounters, Side};
@@ -120,11 +121,19 @@ pub struct BoardSnapshot {
     pub notes: Vec<String>,
 }
 
-/// A socket of the board.
+/// A socket of the board, or of what is behind its NIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketSnapshot {
     /// As `netstat` shows it.
     pub row: Row,
     /// The smoothed round-trip time (RFC 6298 2), once it was measured.
     pub round_trip: Option<Duration>,
+}
+
+/// All sockets of a stack.
+pub(crate) fn socket_snapshots(stack: &NetStack<'_>) -> Vec<SocketSnapshot> {
+    let socket = |index| {
+        Some(SocketSnapshot { row: stack.row(index)?, round_trip: stack.round_trip(index) })
+    };
+    (0..).map_while(socket).collect()
 }

@@ -79,7 +79,7 @@ impl fmt::Display for Rates {
 }
 
 /// A number with its unit, in three digits or so: `0 B/s`, `12.3 kB/s`.
-struct Quantity(f64, &'static str);
+pub(crate) struct Quantity(pub(crate) f64, pub(crate) &'static str);
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

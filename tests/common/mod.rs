@@ -37,6 +37,8 @@ pub(crate) mod solo;
 pub(crate) mod tcp;
 #[cfg(target_os = "linux")]
 pub(crate) mod terminal;
+#[cfg(target_os = "linux")]
+pub(crate) mod tmux;
 pub(crate) mod traffic;
 pub(crate) mod transitions;
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
@@ -95,6 +96,12 @@ impl Process {
     /// Starts `command` with its output collected; its standard output too unless `stdout` says where.
     pub(crate) fn spawn(command: Command, stdout: Option<Stdio>) -> Self {
         Self::start(command, stdout, Stdio::null())
+    }
+
+    /// Starts `command` on a terminal, its standard input and output.
+    pub(crate) fn on_terminal(command: Command, terminal: File) -> Self {
+        let input = terminal.try_clone().expect("a second handle");
+        Self::start(command, Some(terminal.into()), input.into())
     }
 
     fn start(mut command: Command, stdout: Option<Stdio>, stdin: Stdio) -> Self {

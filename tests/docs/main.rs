@@ -76,6 +76,7 @@ pages! {
     captures "docs/captures.md",
     ci "docs/ci.md",
     conformance "docs/conformance.md",
+    dashboard "docs/dashboard.md",
     design "docs/design.md",
     guest "docs/guest.md",
     host "docs/host.md",

@@ -10,7 +10,7 @@ const SHAFT: usize = 2;
 const SHORT: usize = 5;
 
 /// A rung's arrow of that many columns, and what had no room on it.
-pub(super) fn arrow(rung: &Rung, len: usize, rightward: bool) -> (String, String) {
+pub(crate) fn arrow(rung: &Rung, len: usize, rightward: bool) -> (String, String) {
     let ports = rung.ports.map_or_else(Default::default, |(from, to)| {
         let (left, right) = if rightward { (from, to) } else { (to, from) };
         (left.to_string(), right.to_string())
@@ -36,7 +36,7 @@ pub(super) fn arrow(rung: &Rung, len: usize, rightward: bool) -> (String, String
 }
 
 /// A rung's label with its ports, which a label that names its ends has already.
-pub(super) fn named(rung: &Rung) -> String {
+pub(crate) fn named(rung: &Rung) -> String {
     match rung.ports {
         Some((from, to)) if rung.to != To::Same => format!("{from}>{to} {}", rung.label),
         _ => rung.label.clone(),
