@@ -26,8 +26,12 @@ pub const DATAGRAM_SIZE: usize = 1472;
 /// Frames taken from the device in one poll before the application gets its turn.
 pub const INGRESS_BUDGET: usize = 64;
 
-/// Rounds over all sockets in one poll's egress; a round sends at most one segment a socket.
+/// Segments that one socket sends in one poll at most.
 pub const EGRESS_BUDGET: usize = 64;
+
+/// Segments that one socket sends in a row while others have some too. What joins consecutive segments of a connection -
+/// an interface that segments, a kernel that receives - has more to join than if they took turns.
+pub const EGRESS_BURST: usize = 8;
 
 /// Datagrams that one UDP socket can queue each way, as far as their bytes together fit its buffer.
 pub const UDP_PACKETS: usize = 4;

@@ -7,7 +7,7 @@ use super::page::FIELDS as PAGE_FIELDS;
 use super::request::Method;
 use super::session::{Phase, Session};
 use super::status::Status;
-use crate::config::{HTTP_ANSWER_TIME, HTTP_REQUESTS};
+use crate::config::{HTTP_ANSWER_TIME, HTTP_REQUESTS, HTTP_TURN};
 
 impl Session {
     /// An answer that is but its status.
@@ -42,8 +42,10 @@ impl Session {
         let request = &self.reader.request;
         self.requests += 1;
         // Who is told to end its connection does so at once; who is not, when it pleases.
-        self.ends |= !request.persists() || self.requests >= HTTP_REQUESTS || context.awaited;
-        self.deadline = Some(context.facts.now + HTTP_ANSWER_TIME);
+        let now = context.facts.now;
+        let others_turn = context.awaited && now >= self.since + HTTP_TURN;
+        self.ends |= !request.persists() || self.requests >= HTTP_REQUESTS || others_turn;
+        self.deadline = Some(now + HTTP_ANSWER_TIME);
         let connection = match (self.ends, request.modern) {
             (true, _) => "Connection: close\r\n",
             (false, true) => "",

@@ -54,6 +54,8 @@ pub(super) struct Session {
     pub(super) reader: Reader,
     input: Buffer<HTTP_INPUT>,
     pub(super) output: Buffer<HTTP_OUTPUT>,
+    /// Its first turn.
+    pub(super) since: Instant,
     /// When what is going on has to be over; until it is known, `None`.
     pub(super) deadline: Option<Instant>,
     /// The connection ends with this answer,
@@ -75,6 +77,7 @@ where
             reader: Reader::default(),
             input: Buffer::new(),
             output: Buffer::new(),
+            since: Instant::ZERO,
             deadline: None,
             ends: false,
             lingers: false,
@@ -162,6 +165,9 @@ impl Session {
         // Not less: who was not told that it ends may have sent its next request, and gets a reset.
         let patience = if context.awaited || context.full { HTTP_IDLE_FULL } else { HTTP_IDLE };
         // There is none in the first turn.
+        if self.deadline.is_none() {
+            self.since = now;
+        }
         let mut deadline = self.deadline.unwrap_or(now + HTTP_IDLE);
         if idle && self.requests > 0 {
             deadline = deadline.min(now + patience);
