@@ -99,6 +99,10 @@ pub const TOKEN: usize = 64;
 #[cfg(feature = "http")]
 pub const LOGIN_DELAY: Duration = Duration::from_secs(1);
 
+/// Addresses whose wrong tokens make nobody else wait, and one for those of all others.
+#[cfg(feature = "http")]
+pub const LOGIN_GATES: usize = 4;
+
 /// Wrong tokens after which a connection is closed.
 #[cfg(feature = "http")]
 pub const LOGIN_FAILURES: u8 = 3;
@@ -231,6 +235,10 @@ const _: () = {
     assert!(HTTP_CONTENT <= HTTP_LINE && HTTP_LINE < HTTP_HEAD && HTTP_INPUT <= SERVICE_BUDGET);
     assert!(BOARD_NAME + ".local:65535".len() <= HTTP_AUTHORITY);
     assert!(HTTP_IDLE_FULL.total_micros() < HTTP_IDLE.total_micros());
-    assert!(HTTP_TURN.total_micros() <= HTTP_IDLE_FULL.total_micros(), "who asks has no more than who does not");
+    assert!(
+        HTTP_TURN.total_micros() <= HTTP_IDLE_FULL.total_micros(),
+        "who asks has no more than who does not"
+    );
     assert!(LOGIN_DELAY.total_micros() < HTTP_REQUEST_TIME.total_micros());
+    assert!(LOGIN_GATES > 1);
 };

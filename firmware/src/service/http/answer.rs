@@ -12,6 +12,16 @@ use crate::config::{HTTP_ANSWER_TIME, HTTP_REQUESTS, HTTP_TURN};
 impl Session {
     /// An answer that is but its status.
     pub(super) fn answer<B>(&mut self, status: Status, context: &Context<'_, B>) {
+        self.refuse(status, status.line(), context);
+    }
+
+    /// An answer that says why there is no other.
+    pub(super) fn refuse<B>(
+        &mut self,
+        status: Status,
+        text: &'static str,
+        context: &Context<'_, B>,
+    ) {
         let request = &self.reader.request;
         let head_only = request.method == Method::Head;
         let more = match status {
@@ -21,7 +31,7 @@ impl Session {
             Status::ServiceUnavailable => "Retry-After: 5\r\n",
             _ => "",
         };
-        let text = if status.is_bare() { "" } else { status.line() };
+        let text = if status.is_bare() { "" } else { text };
         let (kind, length) =
             if status.is_bare() { ("", None) } else { ("text/plain", Some(text.len())) };
         self.head(status, kind, length, more, context);
