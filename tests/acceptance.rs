@@ -19,10 +19,13 @@ use tapboard_host::check::plan::CheckPlan;
 use tapboard_host::check::report::{Finding, Outcome};
 use tapboard_host::check::table::CHECKS;
 use tapboard_host::check::{CheckEvent, check};
+use tapboard_host::token::Token;
 
 const TAP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const TAP_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 const USER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Some of the boards here ask for it; the others need none.
+const TOKEN: &str = "open-sesame";
 const USER_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 /// Checks the board at `address`: none of the checks may fail, and exactly `skipped` are not done. Why they are not.
@@ -46,6 +49,7 @@ fn accept_within(
         idle: Duration::from_millis(500),
         round_trip: None,
         reset: true,
+        token: Some(Token::parse(TOKEN).expect("a token")),
         listen: None,
         timeout,
     };
@@ -72,7 +76,7 @@ fn accept_within(
 fn the_board_on_a_tap_is_a_good_one() {
     netns::run_within(120, "the_board_on_a_tap_is_a_good_one", &[], || {
         for profile in ["mcu", "large"] {
-            let _tap = Process::up(&["tap", "--profile", profile]);
+            let _tap = Process::up(&["tap", "--profile", profile, "--token", TOKEN]);
             // It reports over IPv4, whichever way it is asked.
             accept(TAP, 0, &[]);
             accept(TAP_IPV6, 0, &[]);

@@ -55,6 +55,33 @@ fn before_an_acknowledgement_no_more_than_four_short_segments_are_under_way() {
     }
 }
 
+/// Or what joins a connection's segments, on an interface that segments or in the kernel, would have nothing to join.
+#[test]
+fn what_a_connection_has_to_send_leaves_in_a_row() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::listener(&mut solo.board, 7);
+    let open = |own: &str, solo: &mut Solo<'_>, listener: &mut TcpSocket| {
+        let client = Client::new(own, 7).opened(solo);
+        (client, tcp::accept(&mut solo.board, listener).expect("established"))
+    };
+    let (_, mut first) = open("192.0.2.2:1000", &mut solo, &mut listener);
+    let (other, mut second) = open("192.0.2.2:1001", &mut solo, &mut listener);
+    solo.said();
+    for socket in [&mut first, &mut second] {
+        assert_eq!(tcp::send(&mut solo.board, socket, &[b'x'; 1500]), Ok(1500));
+    }
+    solo.turn();
+    let said = solo.said();
+    let (to, each): (Vec<_>, _) = (said.iter().map(|said| said.to.port).collect(), said.len() / 2);
+    assert!(each > 1, "{to:?}");
+    assert!(to[..each].iter().all(|port| *port == to[0]), "{to:?}");
+    assert!(to[each..].iter().all(|port| *port != to[0]), "{to:?}");
+    solo.send(other.rst());
+    tcp::close(&mut solo.board, second);
+    solo.end(first, listener);
+}
+
 /// RFC 9293 3.8.6.2.1, MUST-38.
 #[test]
 fn a_window_that_is_not_worth_a_segment_waits_for_more_or_for_the_timer() {

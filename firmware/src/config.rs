@@ -99,6 +99,10 @@ pub const TOKEN: usize = 64;
 #[cfg(feature = "http")]
 pub const LOGIN_DELAY: Duration = Duration::from_secs(1);
 
+/// Addresses whose wrong tokens make nobody else wait, and one for those of all others.
+#[cfg(feature = "http")]
+pub const LOGIN_GATES: usize = 4;
+
 /// Wrong tokens after which a connection is closed.
 #[cfg(feature = "http")]
 pub const LOGIN_FAILURES: u8 = 3;
@@ -158,6 +162,11 @@ pub const HTTP_IDLE: Duration = Duration::from_secs(5);
 /// How long it may after its first one while all [`HTTP_CONNECTIONS`] are taken, or somebody waits for a slot.
 #[cfg(feature = "http")]
 pub const HTTP_IDLE_FULL: Duration = Duration::from_millis(250);
+
+/// How long a connection may go on from request to request while somebody waits for a slot. So a crowd that keeps its
+/// connections takes turns, and does not make a new one for each request.
+#[cfg(feature = "http")]
+pub const HTTP_TURN: Duration = Duration::from_millis(250);
 
 /// How long what is left of a refused request is read away, so that the refusal arrives (RFC 9112 9.6).
 #[cfg(feature = "http")]
@@ -226,5 +235,10 @@ const _: () = {
     assert!(HTTP_CONTENT <= HTTP_LINE && HTTP_LINE < HTTP_HEAD && HTTP_INPUT <= SERVICE_BUDGET);
     assert!(BOARD_NAME + ".local:65535".len() <= HTTP_AUTHORITY);
     assert!(HTTP_IDLE_FULL.total_micros() < HTTP_IDLE.total_micros());
+    assert!(
+        HTTP_TURN.total_micros() <= HTTP_IDLE_FULL.total_micros(),
+        "who asks has no more than who does not"
+    );
     assert!(LOGIN_DELAY.total_micros() < HTTP_REQUEST_TIME.total_micros());
+    assert!(LOGIN_GATES > 1);
 };

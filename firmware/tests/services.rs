@@ -183,6 +183,18 @@ fn it_answers_in_capitals_beside_the_stock_services() {
     assert_eq!(net.ask(shout::PORT, &long, "\n"), long.to_uppercase());
 }
 
+#[cfg(feature = "http")]
+#[test]
+fn a_boards_token_is_given_to_all_its_services() {
+    use tapboard_firmware::service::Token;
+    let mut memory = memory();
+    let mut net = Net::new(&mut memory, (shout(), Services::new(config(), 0, Instant::ZERO)));
+    assert_eq!(shell(&mut net, "led on"), "led is on\r\n");
+    // As a board's boot does, whatever its services are.
+    Service::<NetStack<'_>, Led>::set_token(net.board.services_mut(), Token::new("open-sesame"));
+    assert_eq!(shell(&mut net, "led off"), "login first: login TOKEN\r\n");
+}
+
 #[test]
 fn it_answers_in_place_of_the_stock_services() {
     let mut memory = memory();

@@ -84,6 +84,7 @@ pub mod serve;
 pub mod signal;
 pub mod stats;
 pub mod telemetry;
+pub mod token;
 pub mod units;
 
 /// Runs one command line to its end and says how the process should exit.

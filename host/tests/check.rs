@@ -10,7 +10,7 @@ use tapboard_host::check::table::CHECKS;
 mod common;
 use common::board::{Board, chargen, ignore, shell};
 use common::echo;
-use common::judge::{HIDDEN, fails, fails_in_time, judged, those};
+use common::judge::{HIDDEN, fails, fails_in_time, fails_last, judged, those};
 
 /// The connections to port 7, in the order of the checks. The first is the tool's look for a board.
 const ECHO: usize = 1;
@@ -138,6 +138,15 @@ fn a_shell_with_a_wrong_answer_fails() {
     let board = Board::good().tcp(23, |_, stream| shell(stream, "led is off", || {}));
     let seen = fails(board, "shell");
     assert!(seen.contains("`led on` is not answered with `led is on`"), "{seen}");
+}
+
+#[test]
+fn a_shell_that_asks_for_a_token_says_which_option_gives_it() {
+    let board = || Board::good().tcp(23, |_, stream| shell(stream, "login first: login T", || {}));
+    let seen = fails_in_time(board(), "shell");
+    assert!(seen.contains("`led on` asks for the board's token: see --token"), "{seen}");
+    let seen = fails_last(board(), &["shell"], &["--token", "open-sesame"]);
+    assert!(seen.contains("`login` with the token of --token is answered with `"), "{seen}");
 }
 
 #[test]

@@ -26,8 +26,12 @@ pub const DATAGRAM_SIZE: usize = 1472;
 /// Frames taken from the device in one poll before the application gets its turn.
 pub const INGRESS_BUDGET: usize = 64;
 
-/// Rounds over all sockets in one poll's egress; a round sends at most one segment a socket.
+/// Segments that one socket sends in one poll at most.
 pub const EGRESS_BUDGET: usize = 64;
+
+/// Segments that one socket sends in a row while others have some too. What joins consecutive segments of a connection -
+/// an interface that segments, a kernel that receives - has more to join than if they took turns.
+pub const EGRESS_BURST: usize = 8;
 
 /// Datagrams that one UDP socket can queue each way, as far as their bytes together fit its buffer.
 pub const UDP_PACKETS: usize = 4;
@@ -38,6 +42,10 @@ pub const SYN_RECEIVED: Duration = Duration::from_secs(63);
 
 /// With no slot free, a handshake may be evicted from this age on.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
+
+/// With no slot free, one whose connection has ended but for its peer's FIN is given to the next request this long after the
+/// peer has acknowledged everything: a client with a pool of connections may not look at them for long.
+pub const FIN_WAIT_2_EVICT: Duration = Duration::from_millis(500);
 
 /// Bytes of data, both ways together, that are progress of a connection: who says a byte now and then makes none.
 pub const PROGRESS: usize = 64;
@@ -345,6 +353,7 @@ const _: () = {
     assert!(SYN_HELD.total_micros() < SYN_HELD_MAX.total_micros());
     assert!(RTO_MIN.total_micros() < RTO_INITIAL.total_micros());
     assert!(RST_WAIT.total_micros() < FIN_WAIT_2.total_micros());
+    assert!(FIN_WAIT_2_EVICT.total_micros() < FIN_WAIT_2.total_micros());
     Limits::new().check();
 };
 

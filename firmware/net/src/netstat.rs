@@ -4,10 +4,17 @@
 //! time and go on later. A snapshot costs nothing until it is read; a row may appear or vanish between
 //! two reads.
 
+mod plain;
+mod state;
+
 use core::fmt::{self, Write};
 use core::net::{IpAddr, SocketAddr};
 
 use smoltcp::time::Duration;
+
+pub use self::plain::Plain;
+pub use self::state::STATES;
+pub(crate) use self::state::state_name;
 
 /// Transport protocol of a [`Row`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +40,7 @@ pub struct Row {
     pub local_port: u16,
     /// The peer, if there is one.
     pub remote: Option<SocketAddr>,
-    /// State by its RFC 9293 name; empty for UDP.
+    /// State by its RFC 9293 name, one of [`STATES`], or `BOUND`; empty for UDP.
     pub state: &'static str,
 }
 
@@ -198,51 +205,6 @@ impl fmt::Display for Fact {
         }
         Ok(())
     }
-}
-
-/// An address of a family that this stack has, to be shown. Not by `core`, whose way takes more than a KiB, for it can
-/// pad; without IPv6, an address of that family is an error.
-#[derive(Clone, Copy, Debug)]
-pub struct Plain<'a>(pub &'a IpAddr);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(address) => {
-                let [first, second, third, last] = address.octets().map(u32::from);
-                write!(f, "{first}.{second}.{third}.{last}")
-            }
-            #[cfg(feature = "ipv6")]
-            IpAddr::V6(address) => write_ipv6(f, address.segments()),
-            #[cfg(not(feature = "ipv6"))]
-            IpAddr::V6(_) => Err(fmt::Error),
-        }
-    }
-}
-
-/// Writes an address as RFC 5952 4 has it: of the longest run of zeros, and the first of those, only two colons are left.
-#[cfg(feature = "ipv6")]
-fn write_ipv6(f: &mut fmt::Formatter<'_>, segments: [u16; 8]) -> fmt::Result {
-    // A single zero is written.
-    let (mut gap, mut len) = (segments.len(), 1);
-    for begin in 0..segments.len() {
-        let run = segments[begin..].iter().take_while(|segment| **segment == 0).count();
-        if run > len {
-            (gap, len) = (begin, run);
-        }
-    }
-    let mut parted = true;
-    for (index, segment) in segments.into_iter().enumerate() {
-        if index == gap {
-            f.write_str("::")?;
-            parted = true;
-        } else if !(gap..gap + len).contains(&index) {
-            let colon = if parted { "" } else { ":" };
-            write!(f, "{colon}{:x}", u32::from(segment))?;
-            parted = false;
-        }
-    }
-    Ok(())
 }
 
 /// What events and bytes are counted in. Wraps: on a chip, where 64 bits cost flash, after 4.3 GB; on a host never.

@@ -136,21 +136,13 @@ where
     T: Timer,
     S: Sleeper,
 {
-    #[cfg(feature = "http")]
-    let token = parts.as_ref().ok().and_then(|parts| parts.token);
-    drive(name, parts, |who, hardware, mac, now| {
-        let firmware = boot(who, home, hardware, mac, now);
-        #[cfg(feature = "http")]
-        if let Ok(firmware) = firmware {
-            firmware.services_mut().set_token(token);
-        }
-        firmware
-    })
+    drive(name, parts, |who, hardware, mac, now| boot(who, home, hardware, mac, now))
 }
 
 /// As [`run`], with the services that `services` makes at the moment it is given: one's own, or a tuple of the stock
 /// ones and those. Each further port keeps a slot in reserve of those that all ports share; the call stack is
-/// deeper at boot by the services' size. With the feature `http`, a token is for `services` to set.
+/// deeper at boot by the services' size. With the feature `http`, the token of `parts` is given to them
+/// ([`Service::set_token`]).
 pub fn run_with<H, M, T, S, V>(
     name: &str,
     home: &'static Home<H, V>,
@@ -219,10 +211,13 @@ where
     S: Sleeper,
     V: Service<NetStack<'static>, H> + 'static,
 {
-    let Parts { net, telemetry, mut hardware, mut mac, mut clock, mut sleeper, .. } = match parts {
+    let parts = match parts {
         Ok(parts) => parts,
         Err(error) => give_up(error),
     };
+    #[cfg(feature = "http")]
+    let token = parts.token;
+    let Parts { net, telemetry, mut hardware, mut mac, mut clock, mut sleeper, .. } = parts;
     let config = ServiceConfig { name: name.try_into().unwrap_or_default(), telemetry };
     let config = chosen(config, &mut hardware);
     let firmware = match boot((&net, config), hardware, &mut mac, clock.now()) {
@@ -233,6 +228,8 @@ where
             give_up(error)
         }
     };
+    #[cfg(feature = "http")]
+    firmware.services_mut().set_token(token);
     log::info!("{name} is up");
     #[cfg(feature = "paint-stack")]
     let mut watermark = Watermark::new();

@@ -3,6 +3,9 @@
 use smoltcp::time::{Duration, Instant};
 use tapboard_net::earliest;
 
+#[cfg(feature = "http")]
+use super::access::Token;
+
 /// A service on the stack `S` of the board `B`: what [`Firmware`](crate::Firmware) gives its turn.
 ///
 /// Implement it for every `S` with the `embedded-nal` traits that it needs, and it runs on any stack that has them;
@@ -31,6 +34,13 @@ pub trait Service<S, B> {
     /// The cable is in again: what waits for an answer of the network need not wait longer.
     fn link_up(&mut self, stack: &mut S, board: &mut B) {
         let _ = (stack, board);
+    }
+
+    /// From now on who changes something over the network has to know `token`; with `None`, there is none. By default that
+    /// is of no account.
+    #[cfg(feature = "http")]
+    fn set_token(&mut self, token: Option<Token>) {
+        let _ = token;
     }
 
     /// The processor has slept for `time` since the last poll: whoever drives the firmware says so. By default that is
@@ -70,6 +80,12 @@ macro_rules! tuple {
             fn link_up(&mut self, stack: &mut S, board: &mut B) {
                 let _ = (&stack, &board);
                 $(self.$index.link_up(stack, board);)*
+            }
+
+            #[cfg(feature = "http")]
+            fn set_token(&mut self, token: Option<Token>) {
+                let _ = token;
+                $(self.$index.set_token(token);)*
             }
 
             fn slept(&mut self, time: Duration) {

@@ -191,8 +191,13 @@ impl Fake {
 
     /// A client's connection to `port`, established and waiting to be accepted.
     pub(super) fn client(&mut self, port: u16) -> Peer {
+        self.client_at([192, 0, 2, 2], port)
+    }
+
+    /// One from another address.
+    pub(super) fn client_at(&mut self, address: [u8; 4], port: u16) -> Peer {
         self.created += 1;
-        let remote = SocketAddr::from(([192, 0, 2, 2], 50_000 + self.created as u16));
+        let remote = SocketAddr::from((address, 50_000 + self.created as u16));
         let peer = Peer::new(remote);
         self.backlogs.entry(port).or_default().push_back(peer.clone());
         peer

@@ -125,6 +125,7 @@ where
         deadline = earliest(deadline, self.discard.poll(now, stack, board));
         deadline = earliest(deadline, self.chargen.poll(now, stack, board));
         let access = &mut self.access;
+        access.begin_round();
         deadline = earliest(deadline, self.shell.poll_for(now, stack, board, &about, access));
         #[cfg(feature = "http")]
         {
@@ -148,6 +149,11 @@ where
         if let Some(telemetry) = &mut self.telemetry {
             telemetry.retry_now();
         }
+    }
+
+    #[cfg(feature = "http")]
+    fn set_token(&mut self, token: Option<Token>) {
+        Self::set_token(self, token);
     }
 
     fn slept(&mut self, time: Duration) {

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::token::Token;
+
 /// Echo (RFC 862).
 pub const ECHO: u16 = 7;
 /// Discard (RFC 863).
@@ -37,6 +39,8 @@ pub struct CheckPlan {
     pub round_trip: Option<Duration>,
     /// Whether the board may be reset.
     pub reset: bool,
+    /// What it asks for before its shell changes something, if it does.
+    pub token: Option<Token>,
     /// Where telemetry arrives, if not on [`TELEMETRY`] of the address towards the board, or of any with the other
     /// version of IP.
     pub listen: Option<SocketAddr>,

@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use crate::check::failure::{CheckFailure, Seen};
-use crate::check::plan::{CheckPlan, ECHO, SHELL};
-use crate::check::shell::answer;
+use crate::check::plan::{CheckPlan, ECHO};
+use crate::check::shell::session;
 use crate::check::tcp::{self, trip};
 use crate::check::telemetry::{Collector, reports};
 use crate::check::wire::{Wire, deadline, is_timeout, lost};
@@ -31,8 +31,7 @@ pub(super) fn reset(plan: &CheckPlan) -> Seen {
     let mut old = Wire::connect(plan, ECHO, deadline)?;
     trip(&mut old, STREAM, 0)?;
 
-    let mut shell = Wire::connect(plan, SHELL, deadline)?;
-    answer(&mut shell, "the greeting")?;
+    let mut shell = session(plan, deadline)?;
     let asked = clock::now();
     shell.write_all(b"reset\n")?;
     end(&mut shell).map_err(|seen| format!("after `reset`, the shell's connection: {seen}"))?;

@@ -10,6 +10,7 @@ use crate::check::plan::CheckPlan;
 use crate::check::table;
 use crate::net::Host;
 use crate::output::Error;
+use crate::token::Token;
 use crate::units::{bytes_within, parse_seconds};
 
 /// Bytes of the large echo at most.
@@ -44,6 +45,7 @@ fn help() -> String {
          Examples:\n  \
          tapboard-host check\n  \
          tapboard-host check 192.0.2.1 --reset\n  \
+         tapboard-host check 192.0.2.1 --reset --token @token\n  \
          tapboard-host check 192.0.2.1 --skip telemetry --bytes 10M --timeout 60\n  \
          tapboard-host check 2001:db8::1\n  \
          tapboard-host check 192.0.2.1 --listen 192.0.2.2:9001\n  \
@@ -82,6 +84,11 @@ pub struct CheckArgs {
     #[arg(long)]
     pub reset: bool,
 
+    /// What the board asks for before its shell switches the LED or resets it, if it has a token. With @FILE it is the first
+    /// line of that file, where other users do not see it
+    #[arg(long, value_name = "TOKEN|@FILE", value_parser = Token::parse)]
+    pub token: Option<Token>,
+
     /// Where the board's telemetry arrives. Unless given: port 9000 of this machine's address towards it, and with
     /// the other version of IP of all addresses, or of loopback alone if ADDR is that. It has to come from ADDR;
     /// with the other version of IP, from anywhere
@@ -116,6 +123,7 @@ impl CheckArgs {
             idle: self.idle,
             round_trip: self.round_trip,
             reset: self.reset,
+            token: self.token.clone(),
             listen: self.listen,
             timeout: self.timeout,
         })

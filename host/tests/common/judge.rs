@@ -83,6 +83,7 @@ pub fn direct(board: Board, name: &str) -> Outcome {
         idle: Duration::from_millis(1),
         round_trip: None,
         reset: false,
+        token: None,
         listen: None,
         timeout: Duration::from_secs(IN_VAIN_S),
     };

@@ -10,7 +10,7 @@ use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::{Metered, MeteredToken, Sent};
 use crate::frame::Link;
-use crate::limits::{EGRESS_BUDGET, STALL_RETRY, TX_RETRY};
+use crate::limits::{EGRESS_BUDGET, EGRESS_BURST, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
 use crate::seq::distance;
 use crate::tcp::Phase;
@@ -88,16 +88,17 @@ impl NetStack<'_> {
         self.first = if self.first + 1 < slots.end { self.first + 1 } else { 0 };
         // With them smoltcp sends what it reports of groups.
         let mut others = self.others_queued || self.added > 0 || cfg!(feature = "multicast");
-        for _ in 0..EGRESS_BUDGET {
+        for _ in 0..EGRESS_BUDGET / EGRESS_BURST {
             let mut more = false;
             for index in (self.first..slots.end).chain(0..self.first.min(slots.end)) {
-                if self.pool.slots[index].sends {
-                    let refused = self.send_slot(index, device, &mut asked);
-                    more |= self.pool.slots[index].sends;
-                    if refused {
+                let mut left = EGRESS_BURST;
+                while self.pool.slots[index].sends && left > 0 {
+                    left -= 1;
+                    if self.send_slot(index, device, &mut asked) {
                         return (Egress::Refused, asked);
                     }
                 }
+                more |= self.pool.slots[index].sends;
             }
             if others {
                 let sent = Sent::new(&self.capabilities, self.now);

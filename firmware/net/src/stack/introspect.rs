@@ -2,32 +2,14 @@
 
 use core::net::IpAddr;
 
-use smoltcp::socket::tcp::State;
 use smoltcp::time::Duration;
 
 use super::NetStack;
 use super::address::{to_ip_addr, to_socket_addr};
 #[cfg(feature = "sntp")]
 use crate::netstat::TimeOfDay;
-use crate::netstat::{Count, Fact, Introspect, Origin, Protocol, Row};
+use crate::netstat::{Count, Fact, Introspect, Origin, Protocol, Row, state_name};
 use crate::tcp::Phase;
-
-/// The state's name in RFC 9293.
-pub(super) const fn state_name(state: State) -> &'static str {
-    match state {
-        State::Closed => "CLOSED",
-        State::Listen => "LISTEN",
-        State::SynSent => "SYN-SENT",
-        State::SynReceived => "SYN-RECEIVED",
-        State::Established => "ESTABLISHED",
-        State::FinWait1 => "FIN-WAIT-1",
-        State::FinWait2 => "FIN-WAIT-2",
-        State::CloseWait => "CLOSE-WAIT",
-        State::Closing => "CLOSING",
-        State::LastAck => "LAST-ACK",
-        State::TimeWait => "TIME-WAIT",
-    }
-}
 
 impl Introspect for NetStack<'_> {
     fn row(&self, index: usize) -> Option<Row> {

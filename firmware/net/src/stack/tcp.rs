@@ -9,8 +9,8 @@ use embedded_nal::nb;
 use smoltcp::socket::tcp::State;
 
 use super::address::to_socket_addr;
-use super::introspect::state_name;
 use super::{Error, NetStack};
+use crate::netstat::state_name;
 use crate::tcp::{End, Phase};
 
 /// A TCP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `tcp_close` or `abort`, also when its

@@ -7,11 +7,21 @@ use super::page::FIELDS as PAGE_FIELDS;
 use super::request::Method;
 use super::session::{Phase, Session};
 use super::status::Status;
-use crate::config::{HTTP_ANSWER_TIME, HTTP_REQUESTS};
+use crate::config::{HTTP_ANSWER_TIME, HTTP_REQUESTS, HTTP_TURN};
 
 impl Session {
     /// An answer that is but its status.
     pub(super) fn answer<B>(&mut self, status: Status, context: &Context<'_, B>) {
+        self.refuse(status, status.line(), context);
+    }
+
+    /// An answer that says why there is no other.
+    pub(super) fn refuse<B>(
+        &mut self,
+        status: Status,
+        text: &'static str,
+        context: &Context<'_, B>,
+    ) {
         let request = &self.reader.request;
         let head_only = request.method == Method::Head;
         let more = match status {
@@ -21,7 +31,7 @@ impl Session {
             Status::ServiceUnavailable => "Retry-After: 5\r\n",
             _ => "",
         };
-        let text = if status.is_bare() { "" } else { status.line() };
+        let text = if status.is_bare() { "" } else { text };
         let (kind, length) =
             if status.is_bare() { ("", None) } else { ("text/plain", Some(text.len())) };
         self.head(status, kind, length, more, context);
@@ -42,8 +52,10 @@ impl Session {
         let request = &self.reader.request;
         self.requests += 1;
         // Who is told to end its connection does so at once; who is not, when it pleases.
-        self.ends |= !request.persists() || self.requests >= HTTP_REQUESTS || context.awaited;
-        self.deadline = Some(context.facts.now + HTTP_ANSWER_TIME);
+        let now = context.facts.now;
+        let others_turn = context.awaited && now >= self.since + HTTP_TURN;
+        self.ends |= !request.persists() || self.requests >= HTTP_REQUESTS || others_turn;
+        self.deadline = Some(now + HTTP_ANSWER_TIME);
         let connection = match (self.ends, request.modern) {
             (true, _) => "Connection: close\r\n",
             (false, true) => "",

@@ -9,9 +9,9 @@
 //! | `/api/led` | POST | `on`, `off` or `toggle` switches the LED |
 //! | `/api/login` | POST | whether the token is right |
 //!
-//! Whoever can reach the port can read. What is a POST needs the board's [token](super::Token) in
-//! `Authorization: Bearer`, and comes from no other web page: `Host` has to be an address or a name of the board's, and
-//! `Origin`, if it is there, the same. A board without a token changes nothing over HTTP.
+//! Whoever can reach the port can read, but for other web pages in somebody's browser: `Host` has to be an address or a
+//! name of the board's, and `Origin`, if it is there, the same. What is a POST needs the board's [token](super::Token) in
+//! `Authorization: Bearer`. A board without a token changes nothing over HTTP.
 //!
 //! A connection takes its requests one by one, as they come: split anywhere, or many at once. It has so much time for each
 //! step - [`HTTP_REQUEST_TIME`](crate::config::HTTP_REQUEST_TIME) for a request,
@@ -21,6 +21,7 @@
 //! [`HTTP_OUTPUT`](crate::config::HTTP_OUTPUT) bytes of output a connection.
 
 mod answer;
+mod authority;
 mod field;
 mod page;
 mod report;

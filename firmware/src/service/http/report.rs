@@ -5,7 +5,7 @@
 use core::fmt::{self, Write};
 use core::net::{IpAddr, SocketAddr};
 
-use tapboard_net::netstat::{Count, Introspect, Plain, Protocol, Row};
+use tapboard_net::netstat::{Count, Introspect, Plain, Protocol, Row, STATES};
 
 use super::Facts;
 use crate::board::Board;
@@ -133,20 +133,6 @@ fn json<S: Introspect, B: Board>(
         Part::End => (Ok(()), Part::End),
     }
 }
-
-/// States of TCP, as [`Row::state`] has them.
-const STATES: [&str; 10] = [
-    "LISTEN",
-    "SYN-SENT",
-    "SYN-RECEIVED",
-    "ESTABLISHED",
-    "FIN-WAIT-1",
-    "FIN-WAIT-2",
-    "CLOSE-WAIT",
-    "CLOSING",
-    "LAST-ACK",
-    "TIME-WAIT",
-];
 
 /// A metric with its two lines of comment.
 fn metric(

@@ -5,10 +5,12 @@
 //! of RAM for heads of up to [`HTTP_HEAD`] bytes.
 
 use heapless::Vec;
+use tapboard_net::netstat::Introspect;
 
+use super::authority::{Authority, authority, is_ours};
 use super::field::{Field, decimal, field, is_token};
 use super::status::Status;
-use crate::config::{HTTP_AUTHORITY, HTTP_HEAD, HTTP_LINE};
+use crate::config::{HTTP_HEAD, HTTP_LINE};
 use crate::service::access::{Access, Credentials};
 
 /// What is to be done (RFC 9110 9).
@@ -53,9 +55,6 @@ impl Resource {
         matches!(self, Self::Led | Self::Login)
     }
 }
-
-/// A host and perhaps a port (RFC 3986 3.2), as far as it fits.
-type Authority = Vec<u8, HTTP_AUTHORITY>;
 
 /// What becomes of the connection (RFC 9112 9.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,15 +120,24 @@ impl Request {
         }
     }
 
-    /// Whether it may change something, as far as another web page is concerned: one that a browser shows of somebody
-    /// else is of another origin, and one whose name was made to point here (DNS rebinding) asks for that name. `name`
-    /// is the board's. HTTP/1.0, which no browser speaks, need not say to whom it is sent.
-    pub(super) fn is_of_this_board(&self, name: &str) -> bool {
+    /// Whether it is for this board, or why not, as far as another web page is concerned: one that a browser shows of
+    /// somebody else is of another origin, and one whose name was made to point here (DNS rebinding) asks for that name, and
+    /// could read all that the board answers. `name` is the board's, and `stack` may know another. HTTP/1.0, which no
+    /// browser speaks, need not say to whom it is sent.
+    pub(super) fn is_of_this_board(
+        &self,
+        name: &str,
+        stack: &impl Introspect,
+    ) -> Result<(), &'static str> {
         let to_us = match self.addressed {
             Addressed::No => !self.modern,
-            Addressed::InTarget | Addressed::InHost => is_ours(&self.authority, name),
+            Addressed::InTarget | Addressed::InHost => is_ours(&self.authority, name, stack),
         };
-        to_us && matches!(self.origin, Origin::None | Origin::Same)
+        match self.origin {
+            _ if !to_us => Err(OTHER_HOST),
+            Origin::None | Origin::Same => Ok(()),
+            Origin::Pending | Origin::Other => Err(OTHER_ORIGIN),
+        }
     }
 
     /// It was sent to `host`.
@@ -163,28 +171,11 @@ fn compare(origin: &Authority, host: &Authority) -> Origin {
     }
 }
 
-/// Whether `host` is an address, to which no name leads, or a name of the board's: `name`, alone or in `.local`, or
-/// `localhost`.
-fn is_ours(host: &[u8], name: &str) -> bool {
-    let without_port = match host.iter().rposition(|&byte| byte == b':') {
-        Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => &host[..colon],
-        _ => host,
-    };
-    if without_port.is_empty() {
-        return false;
-    }
-    let is_ipv4 = without_port.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    // Not `[x]:80]`, for the port was cut off; what is between the brackets can be no name.
-    let is_ipv6 = without_port.starts_with(b"[") && without_port.ends_with(b"]");
-    let label = match without_port.len().checked_sub(".local".len()) {
-        Some(at) if without_port[at..].eq_ignore_ascii_case(b".local") => &without_port[..at],
-        _ => without_port,
-    };
-    is_ipv4
-        || is_ipv6
-        || without_port.eq_ignore_ascii_case(b"localhost")
-        || label.eq_ignore_ascii_case(name.as_bytes())
-}
+/// Why a request to another name is refused,
+const OTHER_HOST: &str = "Host is no address, and no name of this board's\n";
+
+/// and one of another page.
+const OTHER_ORIGIN: &str = "another web page asks (Origin)\n";
 
 /// What has come of a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -409,8 +400,3 @@ const HTTP: &[u8] = b"http://";
 
 /// What begins credentials (RFC 6750 2.1).
 const BEARER: &[u8] = b"Bearer ";
-
-/// A host of too many bytes is none of ours, and empty.
-fn authority(text: &[u8]) -> Authority {
-    Authority::from_slice(text).unwrap_or_default()
-}

@@ -1,6 +1,6 @@
 //! One connection: from request to answer, and on to the next.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::ops::ControlFlow;
 
 use embedded_nal::TcpFullStack;
@@ -20,7 +20,7 @@ use crate::config::{
     HTTP_LINGER, HTTP_OUTPUT, HTTP_PART, HTTP_REQUEST_TIME, HTTP_STREAMS, LOGIN_DELAY,
     LOGIN_FAILURES, SERVICE_BUDGET,
 };
-use crate::service::access::Verdict;
+use crate::service::access::{Attempt, Verdict};
 use crate::service::buffer::{Buffer, send};
 use crate::service::server::{Connection, Stop, drain};
 
@@ -31,8 +31,8 @@ pub(super) enum Phase {
     Head,
     /// Its content is, so many more bytes.
     Content(usize),
-    /// It is complete, and what comes of it is to be decided.
-    Decide,
+    /// It is complete since then, and what comes of it is to be decided.
+    Decide(Instant),
     /// Its token was wrong, which is said at the deadline.
     Refuse,
     /// Bytes that are there already are sent.
@@ -54,6 +54,8 @@ pub(super) struct Session {
     pub(super) reader: Reader,
     input: Buffer<HTTP_INPUT>,
     pub(super) output: Buffer<HTTP_OUTPUT>,
+    /// Its first turn.
+    pub(super) since: Instant,
     /// When what is going on has to be over; until it is known, `None`.
     pub(super) deadline: Option<Instant>,
     /// The connection ends with this answer,
@@ -62,6 +64,8 @@ pub(super) struct Session {
     lingers: bool,
     pub(super) requests: u8,
     failures: u8,
+    /// Whose it is.
+    address: IpAddr,
 }
 
 impl<S, B> Connection<S, Context<'_, B>> for Session
@@ -69,17 +73,19 @@ where
     S: TcpFullStack + BufferAccess + Introspect,
     B: Board,
 {
-    fn new(_remote: SocketAddr) -> Self {
+    fn new(remote: SocketAddr) -> Self {
         Self {
             phase: Phase::Head,
             reader: Reader::default(),
             input: Buffer::new(),
             output: Buffer::new(),
+            since: Instant::ZERO,
             deadline: None,
             ends: false,
             lingers: false,
             requests: 0,
             failures: 0,
+            address: remote.ip(),
         }
     }
 
@@ -130,7 +136,10 @@ impl Session {
                         return ControlFlow::Break(Stop::Done);
                     }
                 }
-                Phase::Decide => self.decide(context)?,
+                Phase::Decide(since) => {
+                    let since = *since;
+                    self.decide(since, stack, context)?;
+                }
                 Phase::Refuse => return ControlFlow::Break(Stop::Idle),
                 Phase::Bytes([]) => self.phase = Phase::Answered,
                 Phase::Bytes(bytes) => {
@@ -162,6 +171,9 @@ impl Session {
         // Not less: who was not told that it ends may have sent its next request, and gets a reset.
         let patience = if context.awaited || context.full { HTTP_IDLE_FULL } else { HTTP_IDLE };
         // There is none in the first turn.
+        if self.deadline.is_none() {
+            self.since = now;
+        }
         let mut deadline = self.deadline.unwrap_or(now + HTTP_IDLE);
         if idle && self.requests > 0 {
             deadline = deadline.min(now + patience);
@@ -177,7 +189,7 @@ impl Session {
                 self.answer(Status::Unauthorized, context);
             }
             // Its turn has come, or the next event's.
-            Phase::Decide => {}
+            Phase::Decide(_) => {}
             Phase::Event { report, .. } if report.is_complete() && self.output.is_empty() => {}
             _ => return ControlFlow::Break(Stop::Done),
         }
@@ -191,7 +203,7 @@ impl Session {
             let done = *left == 0;
             self.reader.keep(byte);
             if done {
-                self.phase = Phase::Decide;
+                self.phase = Phase::Decide(context.facts.now);
             }
             return;
         }
@@ -202,19 +214,30 @@ impl Session {
             Progress::Partial => {}
             Progress::Invalid(status) => self.fail(status, context),
             Progress::Complete => match self.reader.request.length {
-                None | Some(0) => self.phase = Phase::Decide,
+                None | Some(0) => self.phase = Phase::Decide(context.facts.now),
                 Some(length) if length <= HTTP_CONTENT => self.phase = Phase::Content(length),
                 Some(_) => self.fail(Status::ContentTooLarge, context),
             },
         }
     }
 
-    /// Answers a request that is complete, or waits until it may be.
-    fn decide<B: Board>(&mut self, context: &mut Context<'_, B>) -> ControlFlow<Stop> {
+    /// Answers a request that is complete since `since`, or waits until it may be.
+    fn decide<S: Introspect, B: Board>(
+        &mut self,
+        since: Instant,
+        stack: &S,
+        context: &mut Context<'_, B>,
+    ) -> ControlFlow<Stop> {
         let request = &self.reader.request;
+        if let Err(why) = request.is_of_this_board(context.facts.about.name, stack) {
+            self.refuse(Status::Forbidden, why, context);
+            return ControlFlow::Continue(());
+        }
         let status = match (request.resource, request.method) {
             (Resource::Unknown, _) => Status::NotFound,
-            (resource, Method::Post) if resource.takes_post() => return self.change(context),
+            (resource, Method::Post) if resource.takes_post() => {
+                return self.change(since, context);
+            }
             (resource, Method::Get | Method::Head) if !resource.takes_post() => {
                 self.read(resource, context);
                 return ControlFlow::Continue(());
@@ -226,14 +249,19 @@ impl Session {
     }
 
     /// Answers a request that changes something.
-    fn change<B: Board>(&mut self, context: &mut Context<'_, B>) -> ControlFlow<Stop> {
+    fn change<B: Board>(
+        &mut self,
+        made: Instant,
+        context: &mut Context<'_, B>,
+    ) -> ControlFlow<Stop> {
         let request = &self.reader.request;
         let now = context.facts.now;
-        if !context.facts.login || !request.is_of_this_board(context.facts.about.name) {
-            self.answer(Status::Forbidden, context);
+        if !context.facts.login {
+            self.refuse(Status::Forbidden, NO_TOKEN, context);
             return ControlFlow::Continue(());
         }
-        match context.access.judge(request.credentials, now) {
+        let attempt = Attempt { address: self.address, made };
+        match context.access.judge(request.credentials, attempt, now) {
             Verdict::Wait(at) => {
                 self.deadline = Some(at);
                 return ControlFlow::Break(Stop::Idle);
@@ -282,7 +310,7 @@ impl Session {
                 }
             }
             Resource::Events if *context.streams >= HTTP_STREAMS && !head_only => {
-                return self.answer(Status::ServiceUnavailable, context);
+                return self.refuse(Status::ServiceUnavailable, TAKEN, context);
             }
             Resource::Events => {
                 // It ends when the connection does.
@@ -396,6 +424,12 @@ impl Session {
         self.answer(status, context);
     }
 }
+
+/// Why nothing is changed,
+const NO_TOKEN: &str = "the board has no token: nothing is changed over HTTP\n";
+
+/// and why there are no events.
+const TAKEN: &str = "others have all streams of events; /api/status is for all\n";
 
 /// The size of a chunk, which is not known yet (RFC 9112 7.1).
 const SIZE: &[u8] = b"000\r\n";

@@ -47,7 +47,7 @@ impl Session {
             Command::Stats => self.answer = Some(Answer::StackCounter(0)),
             #[cfg(feature = "http")]
             Command::Login(guess) if context.access.asks() => {
-                self.login.offer(guess, context.access);
+                self.login.offer(guess, context.access, context.now);
             }
             #[cfg(feature = "http")]
             Command::Login(_) => self.say(format_args!("no login is needed")),

@@ -1,5 +1,6 @@
 //! `login`: whether a session may change something.
 
+use core::net::IpAddr;
 use core::ops::ControlFlow;
 
 use smoltcp::time::Instant;
@@ -7,7 +8,7 @@ use tapboard_net::earliest;
 
 use super::{Context, Session};
 use crate::config::{LOGIN_DELAY, LOGIN_FAILURES};
-use crate::service::access::{Access, Credentials, Verdict};
+use crate::service::access::{Access, Attempt, Credentials, Verdict};
 use crate::service::server::Stop;
 
 /// How far a session is with it.
@@ -15,8 +16,8 @@ use crate::service::server::Stop;
 pub(super) struct Login {
     admitted: bool,
     failures: u8,
-    /// What was offered and is not judged yet.
-    offered: Credentials,
+    /// What was offered and is not judged yet, and when.
+    offered: Option<(Credentials, Instant)>,
     /// When to say that it was wrong.
     refuse_at: Option<Instant>,
 }
@@ -41,12 +42,12 @@ impl Login {
     }
 
     /// The client says that the token is `guess`.
-    pub(super) fn offer(&mut self, guess: &[u8], access: &Access) {
-        self.offered = access.examine(guess);
+    pub(super) fn offer(&mut self, guess: &[u8], access: &Access, now: Instant) {
+        self.offered = Some((access.examine(guess), now));
     }
 
-    /// Goes on with what was offered.
-    fn turn(&mut self, now: Instant, access: &mut Access) -> Outcome {
+    /// Goes on with what was offered, from `address`.
+    fn turn(&mut self, address: IpAddr, now: Instant, access: &mut Access) -> Outcome {
         if let Some(at) = self.refuse_at {
             if now < at {
                 return Outcome::Wait(at);
@@ -56,11 +57,12 @@ impl Login {
             let last = self.failures >= LOGIN_FAILURES;
             return if last { Outcome::RefusedForGood } else { Outcome::Refused };
         }
-        let verdict = access.judge(self.offered, now);
+        let Some((credentials, made)) = self.offered else { return Outcome::None };
+        let verdict = access.judge(credentials, Attempt { address, made }, now);
         if let Verdict::Wait(at) = verdict {
             return Outcome::Wait(at);
         }
-        self.offered = Credentials::None;
+        self.offered = None;
         match verdict {
             Verdict::Granted => {
                 self.admitted = true;
@@ -79,7 +81,7 @@ impl Login {
 impl Session {
     /// Says what has come of a login, once it is known.
     pub(super) fn log_in<B, C>(&mut self, context: &mut Context<'_, B, C>) -> ControlFlow<Stop> {
-        match self.login.turn(context.now, context.access) {
+        match self.login.turn(self.remote.ip(), context.now, context.access) {
             Outcome::None => return ControlFlow::Continue(()),
             Outcome::Wait(at) => {
                 context.deadline = earliest(context.deadline, Some(at));

@@ -41,7 +41,7 @@ impl Clients {
         #[cfg(feature = "http")]
         clients
             .http
-            .send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /api/status HTTP/1.0\r\nHost: a\r\n\r\n");
+            .send(b"GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\nGET /api/status HTTP/1.0\r\nHost: 192.0.2.1\r\n\r\n");
         clients.echo.send(b"echo");
         clients.discard.send(b"discard");
         clients.chargen.pipe().room = 300;

@@ -8,7 +8,7 @@ use smoltcp::time::Duration;
 use super::Bench;
 use crate::config::{
     HTTP_ANSWER_TIME, HTTP_CONNECTIONS, HTTP_CONTENT, HTTP_HEAD, HTTP_IDLE, HTTP_IDLE_FULL,
-    HTTP_LINE, HTTP_LINGER, HTTP_REQUEST_TIME, HTTP_REQUESTS,
+    HTTP_LINE, HTTP_LINGER, HTTP_REQUEST_TIME, HTTP_REQUESTS, HTTP_TURN,
 };
 use crate::service::fake::Peer;
 use crate::service::http::PORT;
@@ -153,7 +153,8 @@ fn a_request_may_be_split_at_each_byte() {
 #[test]
 fn pipelined_requests_are_answered_in_order_up_to_a_limit() {
     let mut bench = Bench::new();
-    let requests = ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"];
+    let requests =
+        ["GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", "GET /x HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"];
     let peer = bench.client(PORT, requests.concat().repeat(60).as_bytes(), false);
     let answers = Answer::all(&peer);
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
@@ -165,15 +166,16 @@ fn pipelined_requests_are_answered_in_order_up_to_a_limit() {
 
 #[test]
 fn what_is_no_request_is_told_so() {
-    let host = "Host: a\r\n";
+    let host = "Host: 192.0.2.1\r\n";
     let get = "GET / HTTP/1.1\r\n";
     for (request, expected) in [
-        ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".into(), 200),
+        ("\r\n\r\nGET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".into(), 200),
         ("GET http://192.0.2.1/ HTTP/1.1\r\nHost: other\r\n\r\n".into(), 200),
-        ("GET HTTP://192.0.2.1?q HTTP/1.1\r\nHost: a\r\n\r\n".into(), 404),
-        ("GET http://192.0.2.1 HTTP/1.1\r\nHost: a\r\n\r\n".into(), 200),
+        ("GET http://other/ HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".into(), 403),
+        ("GET HTTP://192.0.2.1?q HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".into(), 404),
+        ("GET http://192.0.2.1 HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".into(), 200),
         ("GET / HTTP/1.0\r\n\r\n".into(), 200),
-        ("GET / HTTP/1.9\r\nHost: a\r\n\r\n".into(), 200),
+        ("GET / HTTP/1.9\r\nHost: 192.0.2.1\r\n\r\n".into(), 200),
         ("GET / HTTP/2.0\r\n".into(), 505),
         ("GET /\r\n".into(), 400),
         ("GET  / HTTP/1.1\r\n".into(), 400),
@@ -200,8 +202,8 @@ fn what_is_no_request_is_told_so() {
         (std::format!("{get}{host}Content-Length: {}\r\n\r\n", HTTP_CONTENT + 1), 413),
         (std::format!("{get}{host}Content-Length: {}\r\n\r\n", u128::MAX), 413),
         (std::format!("{get}{host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 501),
-        ("GET /other HTTP/1.1\r\nHost: a\r\n\r\n".into(), 404),
-        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n".into(), 404),
+        ("GET /other HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".into(), 404),
+        ("OPTIONS * HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n".into(), 404),
     ] {
         let mut bench = Bench::new();
         let peer = bench.client(PORT, request.as_bytes(), false);
@@ -217,13 +219,14 @@ fn what_is_no_request_is_told_so() {
 
 #[test]
 fn what_is_too_long_is_told_so() {
-    let target = |length| std::format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(length));
+    let target =
+        |length| std::format!("GET /{} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", "x".repeat(length));
     let around = "GET / HTTP/1.1".len();
     assert_eq!(answer(&target(HTTP_LINE - around)).status, 404);
     assert_eq!(answer(&target(HTTP_LINE - around + 1)).status, 414);
     let head = |field: &str, length| {
         let field = std::format!("{field}: {}", "x".repeat(length));
-        std::format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n")
+        std::format!("GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n{field}\r\n\r\n")
     };
     let room = HTTP_HEAD - head("Cookie", 0).len();
     assert_eq!(answer(&head("Cookie", room)).status, 200);
@@ -253,7 +256,7 @@ fn target_of(length: usize) -> String {
 #[test]
 fn methods_are_those_of_the_resource() {
     let ask = |method: &str, path: &str| {
-        answer(&std::format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+        answer(&std::format!("{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"))
     };
     for path in ["/", "/api/status", "/events", "/metrics"] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "get"] {
@@ -273,7 +276,8 @@ fn methods_are_those_of_the_resource() {
 fn head_is_get_without_content() {
     for path in ["/", "/api/status", "/metrics", "/events", "/other", "/api/led"] {
         let mut bench = Bench::new();
-        let ask = |method: &str| std::format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let ask =
+            |method: &str| std::format!("{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
         let get = bench.client(PORT, ask("GET").as_bytes(), false);
         let head = bench.client(PORT, ask("HEAD").as_bytes(), false);
         let (of_get, content) = (get.text(), head.text());
@@ -294,7 +298,7 @@ fn http_1_0_ends_with_its_answer_unless_it_asks_to_go_on() {
     let ask = b"GET /metrics HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     let peer = bench.client(PORT, ask, false);
     assert!(peer.is_closed() && peer.text().contains("\r\n\r\n# HELP tapboard_"));
-    let ask = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Close\r\n\r\n";
+    let ask = b"GET / HTTP/1.1\r\nHost: 192.0.2.1\r\nConnection: keep-alive, Close\r\n\r\n";
     assert!(bench.client(PORT, ask, false).is_closed());
 }
 
@@ -315,9 +319,11 @@ fn blank_lines_before_a_request_give_it_no_more_time() {
 #[test]
 fn a_request_has_its_time() {
     let tick = Duration::from_millis(100);
-    for begun in
-        ["G", "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"]
-    {
+    for begun in [
+        "G",
+        "GET / HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 9\r\n\r\nx",
+    ] {
         let mut bench = Bench::new();
         let peer = bench.client(PORT, begun.as_bytes(), false);
         let mut deadline = bench.now + HTTP_REQUEST_TIME;
@@ -370,6 +376,26 @@ fn who_has_been_answered_goes_while_somebody_waits_for_a_slot() {
     bench.settle();
     let answer = Answer::only(&fresh);
     assert!(fresh.is_closed() && answer.field("Connection") == Some("close"), "{answer:?}");
+}
+
+#[test]
+fn who_asks_on_has_its_turn_while_somebody_waits_for_a_slot() {
+    let mut bench = Bench::new();
+    let busy = bench.client(PORT, GET.as_bytes(), false);
+    bench.stack.awaited = true;
+    // Not one answer a connection, or a crowd would do nothing but connect.
+    let step = HTTP_TURN / 10;
+    for answers in 2..=10 {
+        bench.pass(step);
+        busy.send(GET.as_bytes());
+        bench.settle();
+        assert!(!busy.is_closed() && Answer::all(&busy).len() == answers, "{answers}");
+    }
+    bench.pass(step);
+    busy.send(GET.as_bytes());
+    bench.settle();
+    let last = Answer::all(&busy).pop().expect("an answer");
+    assert!(busy.is_closed() && last.field("Connection") == Some("close"), "{last:?}");
 }
 
 #[test]

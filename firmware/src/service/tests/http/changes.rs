@@ -112,6 +112,67 @@ fn guesses_of_all_connections_wait_for_each_other() {
 }
 
 #[test]
+fn whoever_guesses_keeps_nobody_out() {
+    let mut bench = board();
+    let wrong = post("on", &[HOST, WRONG].concat());
+    let right = post("on", &[HOST, RIGHT].concat());
+    // One after the other, on all places but one; each of them asks again at once.
+    let mut guesses: Vec<Peer> =
+        (1..HTTP_CONNECTIONS).map(|_| bench.client(PORT, wrong.as_bytes(), false)).collect();
+    let mut guess_on = |bench: &mut Bench, time| {
+        bench.pass(time);
+        for peer in &mut guesses {
+            if peer.is_closed() {
+                *peer = bench.stack.client(PORT);
+            }
+            if peer.pipe().input.is_empty() {
+                peer.send(wrong.as_bytes());
+            }
+        }
+        bench.settle();
+    };
+    guess_on(&mut bench, LOGIN_DELAY * 3 / 2);
+    let honest = bench.client(PORT, right.as_bytes(), false);
+    let shell = bench.client(crate::service::shell::PORT, b"login open-sesame\n", false);
+    assert!(honest.text().is_empty() && !shell.text().contains("logged in"));
+    // After one guess of each connection that was before.
+    for _ in 0..HTTP_CONNECTIONS * 10 {
+        guess_on(&mut bench, LOGIN_DELAY / 10);
+    }
+    assert_eq!(Answer::only(&honest).status, 200);
+    assert!(shell.text().contains("logged in"), "{}", shell.text());
+}
+
+#[test]
+fn who_comes_from_elsewhere_waits_for_no_guess() {
+    let mut bench = board();
+    let wrong = bench.client(PORT, post("on", &[HOST, WRONG].concat()).as_bytes(), false);
+    let right = bench.stack.client_at([192, 0, 2, 3], PORT);
+    right.send(post("on", &[HOST, RIGHT].concat()).as_bytes());
+    bench.settle();
+    assert!(Answer::only(&right).status == 200 && wrong.text().is_empty());
+}
+
+#[test]
+fn what_is_refused_is_told_why() {
+    let mut bench = board();
+    for (fields, why) in [
+        ("Host: evil.example\r\n", "Host is no address, and no name of this board's"),
+        ("Host: bench\r\nOrigin: http://evil.example\r\n", "another web page asks (Origin)"),
+    ] {
+        let answer = led(&mut bench, "on", &[fields, RIGHT].concat());
+        assert!(answer.status == 403 && answer.text().contains(why), "{answer:?}");
+        for path in ["/", "/api/status", "/events", "/metrics", "/other"] {
+            let request = std::format!("GET {path} HTTP/1.1\r\n{fields}\r\n");
+            let answer = Answer::only(&bench.client(PORT, request.as_bytes(), true));
+            assert!(answer.status == 403 && answer.text().contains(why), "{path}: {answer:?}");
+        }
+    }
+    let answer = led(&mut Bench::new(), "on", HOST);
+    assert!(answer.text().contains("the board has no token"), "{answer:?}");
+}
+
+#[test]
 fn a_request_is_one_guess() {
     let mut bench = board();
     for fields in [[HOST, WRONG, RIGHT].concat(), [HOST, RIGHT, WRONG].concat()] {
@@ -140,6 +201,9 @@ fn another_web_page_changes_nothing() {
         ("Host: LocalHost\r\n", true),
         ("Host: bench\r\n", true),
         ("Host: Bench.local:80\r\nOrigin: http://bench.local:80\r\n", true),
+        ("Host: bench.LAN\r\n", true),
+        ("Host: bench.home.arpa\r\n", true),
+        ("Host: bench.internal:80\r\n", true),
         // A page of somebody else.
         ("Host: 192.0.2.1\r\nOrigin: http://evil.example\r\n", false),
         ("Origin: http://evil.example\r\nHost: 192.0.2.1\r\n", false),
@@ -154,6 +218,9 @@ fn another_web_page_changes_nothing() {
         ("Host: evil.example\r\nOrigin: http://evil.example\r\n", false),
         ("Host: bench.evil.example\r\n", false),
         ("Host: evil.local\r\n", false),
+        ("Host: bench.arpa\r\n", false),
+        ("Host: bench.local.example\r\n", false),
+        ("Host: evil.bench.local\r\n", false),
         ("Host: bench.localhost\r\n", false),
         ("Host: 192.0.2.1.evil.example\r\n", false),
         ("Host: [::1].evil.example\r\n", false),

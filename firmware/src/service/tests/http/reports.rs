@@ -16,7 +16,11 @@ use crate::service::tests::Bench;
 use crate::service::{Service, Token};
 
 fn get(bench: &mut Bench, path: &str) -> Peer {
-    bench.client(PORT, std::format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), false)
+    bench.client(
+        PORT,
+        std::format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n").as_bytes(),
+        false,
+    )
 }
 
 fn json(bench: &mut Bench) -> Value {
@@ -140,7 +144,7 @@ fn who_reads_slowly_gets_fewer_events_and_each_of_them_whole() {
     let peer = bench.stack.client(PORT);
     // That is the head, and a part of an event.
     peer.pipe().room = 250;
-    peer.send(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+    peer.send(b"GET /events HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     for _ in 0..5 {
         bench.pass(HTTP_EVENT_INTERVAL);
     }
@@ -160,6 +164,7 @@ fn streams_leave_room_for_others() {
         more.pipe().fin = true;
         let more = Answer::only(&more);
         assert_eq!((more.status, more.field("Retry-After")), (503, Some("5")));
+        assert!(more.text().contains("others have all streams of events"), "{}", more.text());
     }
     bench.pass(HTTP_EVENT_INTERVAL);
     let page = get(&mut bench, "/");
