@@ -78,6 +78,7 @@ pages! {
     conformance "docs/conformance.md",
     design "docs/design.md",
     guest "docs/guest.md",
+    harness "docs/harness.md",
     host "docs/host.md",
     no_answer "docs/no-answer.md",
     page "docs/page.md",
