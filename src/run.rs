@@ -219,6 +219,9 @@ impl Driver {
                 return Ok(());
             }
             chosen = choose()?;
+            if chosen.identity != identity {
+                nic.moved(&chosen.identity);
+            }
         }
     }
 

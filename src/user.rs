@@ -81,6 +81,10 @@ impl Nic for UserNic<'_> {
         self.gateway.forward(command).map_err(|error| error.text("forward"))
     }
 
+    fn forwarded(&self) -> Vec<String> {
+        self.gateway.forwarded().iter().map(ToString::to_string).collect()
+    }
+
     fn stats(&self) -> Vec<String> {
         self.gateway.stats().iter().map(ToString::to_string).collect()
     }
