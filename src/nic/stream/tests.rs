@@ -45,7 +45,8 @@ fn wait(
             return None;
         }
         if !wire.unread() {
-            poll.poll(&mut events, Some(Duration::from_mins(1))).unwrap();
+            poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+            assert!(!events.is_empty(), "nothing comes: {wire:?}");
             wire.ready();
         }
     }
