@@ -45,26 +45,27 @@ fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use embedded_nal::TcpClientStack;
-    use tapboard::link::{Link, Setting};
-    use tapboard::testbed::{Testbed, TestbedMemory, at};
+    use tapboard::harness;
+    use tapboard::testbed::{TestbedMemory, at};
 
     use super::shout::{PORT, shout};
 
     #[test]
     fn it_answers_in_capitals_on_a_bad_cable_too() {
-        for seed in 0..20 {
-            let mut cable = Link::new(seed);
-            cable.set(None, Setting::parse("loss", "20%").unwrap());
-            let mut service = shout();
-            let mut memory = TestbedMemory::default();
-            let mut net =
-                Testbed::new(&mut memory, cable, |now, board| service.poll(now, board, &mut ()));
-            let mut socket = net.host.socket().unwrap();
-            net.until(|host| host.connect(&mut socket, at(PORT))).unwrap();
-            net.send_all(&mut socket, b"hello").unwrap();
+        harness::check(0..20, |run| {
+            let (mut memory, mut service) = (TestbedMemory::default(), shout());
+            let mut net = run.testbed(&mut memory, |now, board| service.poll(now, board, &mut ()));
+            net.cable().set("loss 20%")?;
+            let mut socket = net.host.socket()?;
+            net.until(|host| host.connect(&mut socket, at(PORT)))?;
+            let cable_is_out = net.cable().unplugged();
+            net.send_all(&mut socket, b"hello")?;
+            net.pass_secs(3);
+            drop(cable_is_out);
             let mut buffer = [0; 64];
-            let count = net.until(|host| host.receive(&mut socket, &mut buffer)).unwrap();
-            assert_eq!(&buffer[..count], b"HELLO", "seed {seed}");
-        }
+            let count = net.until(|host| host.receive(&mut socket, &mut buffer))?;
+            assert_eq!(&buffer[..count], b"HELLO");
+            Ok(())
+        });
     }
 }

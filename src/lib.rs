@@ -31,15 +31,19 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`testbed`] | a board and a host on one cable, in virtual time, for tests |
+//! | [`harness`] | seeds, networks and faults for tests, and what is left of one that failed |
+//! | [`testbed`] | a board, or anybody's stack, and a host on one cable, in virtual time |
 //! | [`link`](mod@link) | the bad cable: faults, each from a seed |
-//! | [`nic`] | network interfaces: a wire in memory, a loopback, a TAP, datagrams |
+//! | [`nic`] | network interfaces: a wire in memory, a loopback, a TAP, sockets |
 //! | [`run`], [`user`], `tap`, [`guest`] | the board in real time, and what is at the other end of its cable |
 //! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
 //! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
-//! | [`metrics`] | all that is counted, for Prometheus |
-//! | [`console`], [`cli`], [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
+//! | `metrics`, `tui` | all that is counted, for Prometheus; the dashboard |
+//! | [`console`], `cli`, [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
+//!
+//! Without the feature `cli`, which is on by default, there is no command line, and nothing catches Ctrl-C, shows progress
+//! or logs: what a test of one's own depends on, with `default-features = false`.
 
 pub mod board;
 pub mod capture;

@@ -4,7 +4,8 @@
 //! plays the host, call by call. The cable is a [`Link`], so that a seed and some faults replay exactly, at
 //! no cost in real time: an hour of retransmissions takes milliseconds. Nothing leaves the process.
 //!
-//! The crate's front page has an example; `examples/own_service.rs` and `examples/bad_cable.rs` are tests to copy.
+//! The crate's front page has an example; `examples/own_service.rs` and `examples/bad_cable.rs` are tests to copy. The
+//! board may be anybody's stack ([`Testbed::of`]); [`crate::harness`] runs a test for many seeds.
 
 use std::fmt::Write;
 use std::net::SocketAddr;

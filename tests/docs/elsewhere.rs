@@ -22,6 +22,12 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("sudo apt-get install -y netcat-openbsd", ".ci/run", "netcat-openbsd"),
     // The same tests, from a file that includes them.
     ("cargo test --example own_service", "tests/examples.rs", "mod own_service;"),
+    // The same tests, by their manifest.
+    (
+        "cd examples/embassy-net && cargo test",
+        ".ci/run",
+        "cargo test --manifest-path examples/embassy-net/Cargo.toml",
+    ),
     // A directory that is not in the repository.
     (
         "PACKETDRILL_SCRIPTS=/path cargo test --test packetdrill -- --ignored --nocapture",

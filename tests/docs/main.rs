@@ -79,6 +79,7 @@ pages! {
     dashboard "docs/dashboard.md",
     design "docs/design.md",
     guest "docs/guest.md",
+    harness "docs/harness.md",
     host "docs/host.md",
     no_answer "docs/no-answer.md",
     page "docs/page.md",
