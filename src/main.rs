@@ -45,13 +45,17 @@ fn main() -> ExitCode {
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
     }
+    let mut status = 1;
     let result = match cli.command.unwrap_or(Subcommand::User(cli.user)) {
         Subcommand::User(args) => tapboard::user::run(&args.options()),
         #[cfg(target_os = "linux")]
         Subcommand::Tap(args) => tapboard::tap::run(&args.options()),
         #[cfg(not(target_os = "linux"))]
         Subcommand::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
-        Subcommand::Sim(args) => tapboard::sim::command(&args.options()),
+        Subcommand::Sim(args) => tapboard::sim::command(&args.options()).map_err(|error| {
+            status = error.status();
+            error.to_string()
+        }),
         Subcommand::Ladder(args) => tapboard::ladder::run(&args.options()),
         Subcommand::Loopback => {
             tapboard::walk::run_within(std::io::stdout().lock(), output::columns())
@@ -61,7 +65,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("tapboard: {error}\n"));
-            ExitCode::FAILURE
+            ExitCode::from(status)
         }
     }
 }

@@ -41,6 +41,20 @@ static SIM: &[Pair] = &[
     Pair("plan", "threads", "a single world runs on one thread"),
     Pair("plan", "write_plan", "what is read from a file is in one already"),
     Pair("ladder", "json", "standard output is for the drawing, or for JSON"),
+    Pair("shard", "json", RECORD),
+    Pair("shard", "seed", "a single world has no parts"),
+    Pair("shard", "plan", "a single world has no parts"),
+    Pair("resume", "json", RECORD),
+    Pair("resume", "seed", "a single world is run at once"),
+    Pair("resume", "plan", "a single world is run at once"),
+    Pair("merge", "seeds", MERGE),
+    Pair("merge", "seed", MERGE),
+    Pair("merge", "plan", MERGE),
+    Pair("merge", "threads", MERGE),
+    Pair("merge", "faults", MERGE),
+    Pair("merge", "servers", MERGE),
+    Pair("merge", "shard", MERGE),
+    Pair("merge", "resume", MERGE),
 ];
 /// Pairs of `tapboard ladder`.
 static LADDER: &[Pair] = &[
@@ -67,6 +81,8 @@ static LADDER: &[Pair] = &[
 
 const DRAWN: &str = "one is a drawing, the other is none";
 const NO_COLUMNS: &str = "nothing is drawn";
+const RECORD: &str = "a record is JSON by itself, and the end of a run is text";
+const MERGE: &str = "records are added up, and no world is run";
 const PLAN: &str = "a plan says all of a world by itself";
 const TUI: &str = "the dashboard has the ladder in it";
 const NO_TELEMETRY: &str = "one says where it goes, the other that there is none";
@@ -106,7 +122,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 47] = [
+    const VALUES: [(&str, &str); 50] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         // Its value may be missing, and so stands with it.
@@ -149,6 +165,9 @@ mod tests {
         ("seed", "7"),
         ("threads", "2"),
         ("faults", "off"),
+        ("shard", "2/10"),
+        ("resume", "shard.jsonl"),
+        ("merge", "shard.jsonl"),
         ("svg", "out.svg"),
         ("graph", "stevens:back"),
         ("hosts", "192.0.2.1,02:00:5e:00:00:01"),
@@ -208,6 +227,30 @@ mod tests {
                 ("seeds", "write-plan"),
                 ("threads", "write-plan"),
                 ("verbose", "write-plan"),
+                // A record is of many worlds, and what is added up is records.
+                ("json", "resume"),
+                ("json", "shard"),
+                ("ladder", "resume"),
+                ("ladder", "shard"),
+                ("pcap", "resume"),
+                ("pcap", "shard"),
+                ("plan", "resume"),
+                ("plan", "shard"),
+                ("resume", "seed"),
+                ("resume", "write-plan"),
+                ("seed", "shard"),
+                ("shard", "write-plan"),
+                ("faults", "merge"),
+                ("ladder", "merge"),
+                ("merge", "pcap"),
+                ("merge", "plan"),
+                ("merge", "resume"),
+                ("merge", "seed"),
+                ("merge", "seeds"),
+                ("merge", "servers"),
+                ("merge", "shard"),
+                ("merge", "threads"),
+                ("merge", "write-plan"),
             ],
             "ladder" => &[
                 ("color", "graph"),

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::seed::seed;
 use crate::output::is_standard;
-use crate::sim::SimOptions;
+use crate::sim::{Shard, SimOptions};
 
 /// Options of `tapboard sim`.
 #[derive(Clone, Debug, Args)]
@@ -46,6 +46,17 @@ pub struct SimArgs {
     /// Draw every frame on the boards' cables as it is sent; of one world, so with --seed or --plan.
     #[arg(long)]
     ladder: bool,
+    /// Run one of N parts of the seeds, counted from 0 to N-1, and print a record of it on standard output: a line of
+    /// JSON for each range of seeds that has been run, and for each world that failed. All else goes to standard error.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Keep the record in this file. If it is there, only what it does not have is run: so a command that was killed
+    /// is run again as it is.
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Add up the records of shards, print what failed, and say what is missing. With - of standard input.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    merge: Vec<PathBuf>,
 }
 
 /// On or off.
@@ -60,6 +71,9 @@ enum OnOff {
 impl SimArgs {
     /// Looks at what is without effect.
     pub(super) fn check(&self) -> Result<(), String> {
+        if self.resume.as_deref().is_some_and(is_standard) {
+            return Err("--resume keeps a record in a file; name one, or have it printed by --shard I/N alone".into());
+        }
         let frames = [("--pcap", self.pcap.is_some()), ("--ladder", self.ladder)];
         let one = self.seed.is_some() || self.plan.is_some();
         if let Some((option, _)) = frames.iter().find(|(_, given)| *given && !one) {
@@ -103,6 +117,9 @@ impl SimArgs {
             servers: self.servers,
             pcap: self.pcap.clone(),
             ladder: self.ladder,
+            shard: self.shard,
+            resume: self.resume.clone(),
+            merge: self.merge.clone(),
         }
     }
 }

@@ -21,7 +21,8 @@ pub(super) const PEER_UDP: usize = 4;
 const MCU: usize = 2048;
 const LARGE: usize = SUPERFRAME_DATA;
 const LARGE_DATAGRAMS: usize = 16 * 1024;
-const PEER: usize = 16 * 1024;
+/// Bytes of each buffer of a peer's connection.
+pub(super) const PEER: usize = 16 * 1024;
 const PEER_DATAGRAMS: usize = 2048;
 
 /// The sockets of a peer's boot.

@@ -4,20 +4,25 @@
 //! it is, and prints failures as they come, the first [`IN_FULL`] with everything known. A failure names
 //! the command that replays it. The result does not depend on the number of threads.
 
+use std::cell::OnceCell;
 use std::io::Write;
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
-use serde_json::{Value, json};
+use serde_json::json;
+use smoltcp::time::Instant;
 
 use super::arena::Arena;
 use super::options::SimOptions;
 use super::plan::WorldPlan;
 use super::replay::replay;
-use super::run::{Failure, WorldReport, run};
+use super::report::{Sum, findings, print, show, summary, summary_json, totals_json};
+use super::run::{WorldReport, run};
+use super::shard::merge::Merged;
+use super::shard::record::FailureResult;
+use super::shard::{Shard, run_shard};
+use super::totals::Totals;
 use crate::clock::RealClock;
-use crate::output::{self, counted, wrapped};
+use crate::output::{self, counted};
 use crate::progress::Progress;
 
 /// Failures that are shown with the socket tables.
@@ -25,36 +30,51 @@ const IN_FULL: usize = 10;
 /// Failures that are kept for `--json`.
 const KEPT: usize = 1000;
 
-/// What all worlds came to.
-#[derive(Debug, Default)]
-struct Sum {
-    worlds: u64,
-    failed: u64,
-    virtual_us: u64,
-    frames: u64,
-    polls: u64,
-    failures: Vec<Failure>,
+/// Why the command did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// So much failed, of so much.
+    Failed(String),
+    /// It is not known whether all is well, and why.
+    Unknown(String),
 }
 
-impl Sum {
-    /// Counts a world, and returns what failed in it unless that is too much to keep.
-    fn add(&mut self, report: WorldReport) -> Option<&Failure> {
-        self.worlds += 1;
-        self.virtual_us += report.elapsed.total_micros();
-        self.frames += report.frames;
-        self.polls += report.polls;
-        let failure = report.failure?;
-        self.failed += 1;
-        if self.failures.len() < KEPT {
-            self.failures.push(failure);
-            return self.failures.last();
+impl CommandError {
+    /// The status that a process ends with: 1 if worlds failed, 2 if it is not known.
+    #[must_use]
+    pub const fn status(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Unknown(_) => 2,
         }
-        None
+    }
+
+    /// That so many worlds failed; that none did is no error.
+    fn of(totals: &Totals) -> Result<(), Self> {
+        if totals.failed == 0 {
+            return Ok(());
+        }
+        let worlds = counted(totals.worlds, "world");
+        Err(Self::Failed(format!("{} of {worlds} failed", totals.failed)))
     }
 }
 
-/// Runs the worlds that the options name. An error says how many of them failed.
-pub fn command(options: &SimOptions) -> Result<(), String> {
+impl std::fmt::Display for CommandError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Failed(text) | Self::Unknown(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl From<String> for CommandError {
+    fn from(text: String) -> Self {
+        Self::Unknown(text)
+    }
+}
+
+/// Runs the worlds that the options name, or adds up what others ran. An error says how many of them failed, or why that
+/// is not known.
+pub fn command(options: &SimOptions) -> Result<(), CommandError> {
     if options.takes_stdout() {
         output::leave_stdout();
     }
@@ -62,156 +82,180 @@ pub fn command(options: &SimOptions) -> Result<(), String> {
         // That somebody has an address is no news there.
         log::set_max_level(log::LevelFilter::Error);
     }
+    if !options.merge.is_empty() {
+        return merge(options);
+    }
+    if options.shard.is_some() || options.resume.is_some() {
+        return shard(options);
+    }
     let seeds = if options.plan.is_some() { 0..1 } else { options.seeds.clone() };
     let threads = options.threads().min(seeds.end - seeds.start);
     let clock = RealClock::new();
     let bar = Progress::of_worlds(seeds.end - seeds.start, options.json);
-    let done = |sum: &mut Sum, report| {
-        let in_full = sum.failures.len() < IN_FULL;
-        if let Some(failure) = sum.add(report)
-            && !options.json
+    let mut sum = Sum::default();
+    let mut done = |seed: Option<u64>, report: WorldReport| {
+        sum.totals.add(seed, &report);
+        // More than that is too much to keep.
+        if let Some(failure) = report.failure
+            && sum.failures.len() < KEPT
         {
-            bar.suspend(|| show(failure, options, in_full));
+            if !options.json {
+                bar.suspend(|| show(&failure, options, sum.failures.len() < IN_FULL));
+            }
+            sum.failures.push(failure);
         }
         bar.inc(1);
     };
-    let mut sum = Sum::default();
     if options.plan.is_some()
         || options.write_plan.is_some()
         || options.pcap.is_some()
         || options.ladder
     {
-        done(&mut sum, replay(options)?);
+        let seed = options.plan.is_none().then_some(options.seeds.start);
+        done(seed, replay(options)?);
     } else {
-        all(seeds, threads, |seed| options.draw(seed), |report| done(&mut sum, report));
+        all(
+            seeds,
+            threads,
+            |seed| options.draw(seed),
+            |seed, report| {
+                done(Some(seed), report);
+                true
+            },
+        );
     }
     bar.finish_and_clear();
     let seconds = clock.now().total_micros() as f64 / 1e6;
     if options.json {
+        sum.failures.sort_by_key(|failure| failure.seed);
         let json = format!("{:#}\n", summary_json(&sum, options, threads, seconds));
         let _ = output::stream().write_all(json.as_bytes());
     } else {
-        print(&summary(&sum, threads, seconds));
+        print(&summary(&sum.totals, threads, seconds));
     }
-    match sum.failed {
+    CommandError::of(&sum.totals)
+}
+
+/// Runs what is left of a shard.
+fn shard(options: &SimOptions) -> Result<(), CommandError> {
+    let clock = RealClock::new();
+    // How many worlds are left, the record says.
+    let progress = OnceCell::new();
+    let bar = || progress.get_or_init(|| Progress::of_worlds(0, true));
+    let mut shown = 0;
+    let totals = run_shard(
+        options,
+        |worlds| {
+            let _ = progress.set(Progress::of_worlds(worlds, options.resume.is_none()));
+        },
+        |blocks, done| {
+            let seeds = blocks.into_iter().flatten();
+            all(
+                seeds,
+                options.threads(),
+                |seed| options.draw(seed),
+                |seed, report| {
+                    bar().inc(1);
+                    done(seed, report)
+                },
+            );
+        },
+        |failure| {
+            shown += 1;
+            if shown <= KEPT {
+                bar().suspend(|| show(failure, options, shown <= IN_FULL));
+            }
+        },
+    )?;
+    bar().finish_and_clear();
+    let seconds = clock.now().total_micros() as f64 / 1e6;
+    print(&format!(
+        "shard {}: {} in {seconds:.1} s\n",
+        options.shard.unwrap_or(Shard::WHOLE),
+        findings(&totals)
+    ));
+    CommandError::of(&totals)
+}
+
+/// Adds up what others ran.
+fn merge(options: &SimOptions) -> Result<(), CommandError> {
+    let merged = Merged::read(&options.merge)?;
+    let Merged { totals, failures, missing, doubled, torn, .. } = &merged;
+    if options.json {
+        let mut json = totals_json(totals);
+        json["failures"] = json!(failures.values().take(KEPT).collect::<Vec<_>>());
+        json["missing"] =
+            json!(missing.iter().map(|part| [part.start, part.end]).collect::<Vec<_>>());
+        json["doubled"] =
+            json!(doubled.iter().map(|part| [part.start, part.end]).collect::<Vec<_>>());
+        let _ = output::stream().write_all(format!("{json:#}\n").as_bytes());
+    } else {
+        for FailureResult { seed, at_us, oracle, text, replay, freeze } in
+            failures.values().take(KEPT)
+        {
+            let at = Instant::from_micros(*at_us);
+            let freeze =
+                freeze.as_ref().map_or_else(String::new, |line| format!("freeze: {line}\n"));
+            print(&format!("seed {seed} at {at}: {oracle}: {text}\nreplay: {replay}\n{freeze}"));
+        }
+        if failures.len() > KEPT {
+            print(&format!("and {} failures more\n", failures.len() - KEPT));
+        }
+        for path in torn {
+            print(&format!(
+                "torn: the last line of {}, which counts for nothing\n",
+                path.display()
+            ));
+        }
+        for part in doubled {
+            print(&format!("twice: seeds {}..{}, with the same result\n", part.start, part.end));
+        }
+        print(&merged.remedies());
+        print(&format!("{}\n", findings(totals)));
+    }
+    CommandError::of(totals)?;
+    if let Some(failure) = failures.values().next() {
+        return Err(CommandError::Failed(format!("the world of seed {} failed", failure.seed)));
+    }
+    match missing.iter().map(|part| part.end - part.start).sum() {
         0 => Ok(()),
-        failed => Err(format!("{failed} of {} failed", counted(sum.worlds, "world"))),
+        seeds => Err(CommandError::Unknown(format!(
+            "{} missing",
+            if seeds == 1 { "1 seed is".into() } else { format!("{seeds} seeds are") }
+        ))),
     }
 }
 
-/// Runs every world once, and `done` with each one's report, in the order in which they end.
+/// Runs the world of every seed once, and calls `done` with each one's report, in the order in which they end, until all
+/// have or it returns `false`.
 fn all(
-    seeds: Range<u64>,
+    seeds: impl IntoIterator<Item = u64, IntoIter: Send>,
     threads: u64,
     draw: impl Fn(u64) -> WorldPlan + Sync,
-    mut done: impl FnMut(WorldReport),
+    mut done: impl FnMut(u64, WorldReport) -> bool,
 ) {
     let draw = &draw;
-    let next = AtomicU64::new(seeds.start);
+    let seeds = Mutex::new(seeds.into_iter());
+    let next = || seeds.lock().ok().and_then(|mut seeds| seeds.next());
     std::thread::scope(|scope| {
         let (sender, reports) = mpsc::sync_channel(1024);
         for _ in 0..threads {
-            let (sender, next, end) = (sender.clone(), &next, seeds.end);
+            let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 let mut arena = Arena::new();
-                let mut world = |seed| run(&draw(seed), &mut arena, None);
-                // Not past the end, which may be the last number there is.
-                let take = |seed: u64| (seed < end).then(|| seed + 1);
-                while let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-                    && sender.send(world(seed)).is_ok()
-                {}
+                while let Some(seed) = next()
+                    && sender.send((seed, run(&draw(seed), &mut arena, None))).is_ok()
+                {
+                }
             });
         }
         drop(sender);
-        for report in reports {
-            done(report);
+        for (seed, report) in reports {
+            if !done(seed, report) {
+                break;
+            }
         }
     });
-}
-
-/// The commit that this was built from, for whoever has to find the code again.
-const COMMIT: &str = env!("TAPBOARD_COMMIT");
-
-/// Prints, if anybody reads it: one that has gone is no reason to panic.
-fn print(text: &str) {
-    let text = output::columns().map_or_else(|| text.into(), |columns| wrapped(text, columns));
-    let _ = output::stream().write_all(text.as_bytes());
-}
-
-/// The words that name the world of a failure again, and a name for its files.
-fn world_words(seed: Option<u64>, options: &SimOptions) -> (String, String) {
-    if let Some(path) = &options.plan {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        return (format!("--plan {}", path.display()), name.into_owned());
-    }
-    let seed = seed.unwrap_or_default();
-    let faults = if options.faults { "" } else { " --faults off" };
-    let servers = if options.servers { " --servers" } else { "" };
-    (format!("--seed {seed}{faults}{servers}"), format!("world-{seed}"))
-}
-
-/// The command that shows what happened in it.
-fn replay_command(seed: Option<u64>, options: &SimOptions) -> String {
-    let (words, name) = world_words(seed, options);
-    format!("tapboard sim {words} --pcap {name}.pcapng --ladder")
-}
-
-/// The command that keeps its plan for good, unless that has been done.
-fn freeze_command(seed: Option<u64>, options: &SimOptions) -> Option<String> {
-    let (words, name) = world_words(seed, options);
-    options.plan.is_none().then(|| format!("tapboard sim {words} --write-plan {name}.json"))
-}
-
-fn show(failure: &Failure, options: &SimOptions, netstat: bool) {
-    let Failure { seed, at, oracle, text, .. } = failure;
-    let more =
-        if netstat { format!("{}commit {}\n", failure.netstat, COMMIT) } else { String::new() };
-    let world = match (&options.plan, seed) {
-        (Some(path), _) => format!("plan {}", path.display()),
-        (None, seed) => format!("seed {}", seed.unwrap_or_default()),
-    };
-    let replay = replay_command(*seed, options);
-    let freeze = freeze_command(*seed, options);
-    let freeze = freeze.map_or_else(String::new, |command| format!("freeze: {command}\n"));
-    print(&format!("{world} at {at}: {oracle}: {text}\n{more}replay: {replay}\n{freeze}"));
-}
-
-fn summary(sum: &Sum, threads: u64, seconds: f64) -> String {
-    let Sum { worlds, failed, frames, .. } = sum;
-    let hours = sum.virtual_us as f64 / 3.6e9;
-    let rate = *frames as f64 / seconds / threads as f64;
-    format!(
-        "{}, {failed} failed: {hours:.1} virtual hours and {} in {seconds:.1} s on {}, \
-         {rate:.0} frames a second and thread\n",
-        counted(*worlds, "world"),
-        counted(*frames, "frame"),
-        counted(threads, "thread"),
-    )
-}
-
-fn summary_json(sum: &Sum, options: &SimOptions, threads: u64, seconds: f64) -> Value {
-    let failures = sum.failures.iter().map(|failure| {
-        json!({
-            "seed": failure.seed,
-            "at_us": failure.at.total_micros(),
-            "oracle": failure.oracle,
-            "text": failure.text,
-            "netstat": failure.netstat,
-            "commit": COMMIT,
-            "replay": replay_command(failure.seed, options),
-            "freeze": freeze_command(failure.seed, options),
-        })
-    });
-    json!({
-        "worlds": sum.worlds,
-        "failed": sum.failed,
-        "virtual_hours": sum.virtual_us as f64 / 3.6e9,
-        "frames": sum.frames,
-        "polls": sum.polls,
-        "seconds": seconds,
-        "threads": threads,
-        "failures": failures.collect::<Vec<_>>(),
-    })
 }
 
 #[cfg(test)]
@@ -227,9 +271,10 @@ mod tests {
                 seeds,
                 threads,
                 |seed| WorldPlan::draw(seed, false),
-                |_| {
+                |_, _| {
                     worlds += 1;
                     assert!(worlds <= 3);
+                    true
                 },
             );
             assert_eq!(worlds, 3);

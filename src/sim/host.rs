@@ -14,7 +14,7 @@ use smoltcp::time::Instant;
 use tapboard_firmware::NetStack;
 use tapboard_firmware::netstat::Introspect;
 
-pub(super) use self::bare::BareStack;
+pub(super) use self::bare::{BUFFER as BARE_BUFFER, BareStack};
 pub(super) use self::error::SocketError;
 use self::error::{Call, nb_error};
 use super::arena::PEER_SLOTS;

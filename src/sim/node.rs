@@ -16,7 +16,7 @@ use super::client::{Client, SCRATCH, Scratch};
 use super::collector::{Collector, PORT};
 use super::fault_history::FaultHistory;
 use super::host::{BareStack, HostStack};
-use super::plan::{BoardPlan, Job, PeerPlan, Profile, Stack};
+use super::plan::{BoardPlan, Job, NicPlan, PeerPlan, Profile, Stack};
 
 /// A board's hardware, all of whose randomness comes from the world's seed.
 #[derive(Debug)]
@@ -103,6 +103,10 @@ impl<'w> BoardNode<'w> {
         }
     }
 
+    pub(super) const fn nic(&self) -> NicPlan {
+        self.plan.nic
+    }
+
     pub(super) const fn telemetry(&self) -> bool {
         self.plan.telemetry
     }
@@ -177,6 +181,10 @@ impl<'w> PeerNode<'w> {
         }
     }
 
+    pub(super) const fn nic(&self) -> NicPlan {
+        self.plan.nic
+    }
+
     /// Another machine takes its place.
     pub(super) fn swap(
         &mut self,
@@ -243,7 +251,7 @@ fn boot_peer<'w>(
     let entropy = boot_entropy(plan.entropy, boot);
     match plan.stack {
         Stack::Smoltcp => {
-            HostStack::Smoltcp(Box::new(BareStack::new(config, now, device, entropy)))
+            HostStack::Smoltcp(Box::new(BareStack::new(config, now, device, entropy, plan.window)))
         }
         Stack::Tapboard => {
             let sockets = memory.peers.next().expect("the plan counts the boots");

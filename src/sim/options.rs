@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::plan::WorldPlan;
+use super::shard::Shard;
 use crate::output::is_standard;
 
 /// Which worlds to run, and how to show them.
@@ -28,6 +29,12 @@ pub struct SimOptions {
     pub pcap: Option<PathBuf>,
     /// Draw every frame on the cables of the one world.
     pub ladder: bool,
+    /// Run this part of the seeds alone, and print a record of it.
+    pub shard: Option<Shard>,
+    /// Run what this record does not have yet, and write it there; all seeds, if no shard is given.
+    pub resume: Option<PathBuf>,
+    /// Add these records up in place of running anything.
+    pub merge: Vec<PathBuf>,
 }
 
 impl SimOptions {

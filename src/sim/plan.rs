@@ -34,7 +34,9 @@ mod attack;
 mod conduct;
 mod draw;
 mod file;
+mod hardware;
 mod text;
+mod transfer;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,7 @@ use smoltcp::time::{Duration, Instant};
 
 pub(super) use self::attack::{Attack, AttackWindow};
 pub(super) use self::conduct::{ADDRESSED, Conduct, Lie, ServerPlan};
+pub(super) use self::hardware::{NicPlan, Offload};
 use crate::link::Setting;
 use crate::nic::wire::Side;
 
@@ -85,6 +88,8 @@ pub(super) struct BoardPlan {
     /// It asks servers for its addresses. Else it knows them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) asks: bool,
+    #[serde(default, skip_serializing_if = "NicPlan::is_plain")]
+    pub(super) nic: NicPlan,
 }
 
 /// What a peer's sockets are made of.
@@ -105,6 +110,11 @@ pub(super) struct PeerPlan {
     pub(super) cable: CablePlan,
     /// As a board's.
     pub(super) entropy: u64,
+    #[serde(default, skip_serializing_if = "NicPlan::is_plain")]
+    pub(super) nic: NicPlan,
+    /// Bytes that each connection it opens has room for, on bare smoltcp; as many as with others unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) window: Option<u16>,
 }
 
 /// A host that misbehaves when an event says so.
@@ -178,6 +188,9 @@ pub(super) struct Job {
     /// Makes its stream another one than other clients'.
     pub(super) salt: u8,
     pub(super) work: Work,
+    /// It has to be as fast as its cables let it; see the oracle *goodput*.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) bounded: bool,
 }
 
 /// What befalls the world from outside. Nodes are numbered boards first, then peers, then adversaries, then servers.
@@ -269,8 +282,15 @@ impl WorldPlan {
                 cable,
                 entropy: 1,
                 asks: false,
+                nic: NicPlan::default(),
             }],
-            peers: vec![PeerPlan { stack: Stack::Tapboard, cable, entropy: 2 }],
+            peers: vec![PeerPlan {
+                stack: Stack::Tapboard,
+                cable,
+                entropy: 2,
+                nic: NicPlan::default(),
+                window: None,
+            }],
             adversaries: Vec::new(),
             servers: Vec::new(),
             jobs: Vec::new(),
@@ -282,7 +302,8 @@ impl WorldPlan {
     #[must_use]
     pub fn busy(bytes: u32) -> Self {
         let work = Work::Echo { bytes, pace: None, ending: Ending::Fin };
-        let job = Job { at: Instant::ZERO, peer: 0, board: 0, ipv6: false, salt: 0, work };
+        let (ipv6, bounded) = (false, false);
+        let job = Job { at: Instant::ZERO, peer: 0, board: 0, ipv6, salt: 0, work, bounded };
         let mut plan = Self::idle(false, Duration::from_micros(1));
         plan.boards[0].profile = Profile::Large;
         plan.jobs = (0..4).map(|salt| Job { salt, ..job }).collect();

@@ -11,6 +11,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tapboard_firmware::earliest;
 
+use super::world::Goodput;
 use crate::link::{Faults, Link, LinkEvents, Setting};
 use crate::nic::wire::{InFlight, Side, Wire};
 
@@ -62,6 +63,8 @@ pub(super) struct Switch<'o> {
     pub(super) ports: Vec<Port>,
     table: VecDeque<(EthernetAddress, usize)>,
     observer: Option<&'o mut Observer<'o>>,
+    /// The transfer whose cable may lose: every frame in its world is its own, but for those that look for addresses.
+    pub(super) transfer: Option<Goodput>,
     /// Before this moment no link has anything to take.
     due: Option<Instant>,
     /// Frames that nodes sent.
@@ -69,8 +72,12 @@ pub(super) struct Switch<'o> {
 }
 
 impl<'o> Switch<'o> {
-    pub(super) fn new(ports: Vec<Port>, observer: Option<&'o mut Observer<'o>>) -> Self {
-        Self { ports, table: VecDeque::new(), observer, due: None, frames: 0 }
+    pub(super) fn new(
+        ports: Vec<Port>,
+        observer: Option<&'o mut Observer<'o>>,
+        transfer: Option<Goodput>,
+    ) -> Self {
+        Self { ports, table: VecDeque::new(), observer, transfer, due: None, frames: 0 }
     }
 
     /// Takes what `node` has sent. Returns how many frames that were.
@@ -122,6 +129,9 @@ impl<'o> Switch<'o> {
             return Some(frame);
         }
         let notes = port.link.offer(to, now, &frame);
+        if let Some(transfer) = &mut self.transfer {
+            transfer.sent(now, node, to, notes.dropped());
+        }
         if let Some(observer) = &mut self.observer {
             observer(now, node, to, &frame, &notes);
         }

@@ -6,15 +6,18 @@
 //! plan decides every byte.
 
 mod events;
+mod goodput;
 mod oracles;
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv6Cidr};
 use tapboard_firmware::{NetConfig, earliest};
 
+pub(super) use self::goodput::Goodput;
 use super::adversary::Adversary;
 use super::fault_history::FaultHistory;
 use super::host::netstat;
+use super::nic::Nic;
 use super::node::{BoardNode, BootMemory, PeerNode, net_config};
 use super::plan::{TimedEvent, WorldPlan};
 use super::server::{Server, slaac_address};
@@ -94,9 +97,10 @@ impl<'w, 'o> World<'w, 'o> {
         memory: BootMemory<'w>,
         observer: Option<&'o mut Observer<'o>>,
     ) -> Self {
+        let transfer = Goodput::of(plan);
         let ports = plan.cables().map(|cable| Port::new(cable.seed, cable.delay));
         let mut world = Self {
-            switch: Switch::new(ports.collect(), observer),
+            switch: Switch::new(ports.collect(), observer, transfer),
             nodes: Vec::new(),
             deadlines: vec![Some(Instant::ZERO); plan.nodes()],
             memory,
@@ -130,7 +134,8 @@ impl<'w, 'o> World<'w, 'o> {
         let collector = net_config(2, 0).ipv4_address();
         for (number, (&board, &config)) in plan.boards.iter().zip(&configs).enumerate() {
             let mut board = BoardNode::new(board, number, config, collector);
-            let end = &mut self.switch.ports[number].wire.end(Side::Board);
+            let end = self.switch.ports[number].wire.end(Side::Board);
+            let end = &mut Nic::new(end, board.nic());
             board.boot(Instant::ZERO, &mut self.memory, end);
             self.nodes.push(Node::Board(Box::new(board), Wakeups::default()));
         }
@@ -138,7 +143,8 @@ impl<'w, 'o> World<'w, 'o> {
             let node = self.nodes.len();
             let config = net_config(2 + number as u8, 0);
             let jobs = plan.jobs.iter().copied().filter(|job| job.peer == number);
-            let end = &mut self.switch.ports[node].wire.end(Side::Board);
+            let end = self.switch.ports[node].wire.end(Side::Board);
+            let end = &mut Nic::new(end, peer.nic);
             let peer = PeerNode::new(peer, config, jobs, number == 0, &mut self.memory, end);
             let history = FaultHistory::new(node, configs.clone(), plan.nodes());
             self.nodes.push(Node::Peer(Box::new(peer), history));
@@ -213,8 +219,9 @@ impl<'w, 'o> World<'w, 'o> {
         let wire = &mut self.switch.ports[index].wire;
         let polled = match &mut self.nodes[index] {
             Node::Board(board, _) => {
+                let nic = board.nic();
                 if let Some(firmware) = &mut board.firmware {
-                    Ok(firmware.poll(now, &mut wire.end(Side::Board)))
+                    Ok(firmware.poll(now, &mut Nic::new(wire.end(Side::Board), nic)))
                 } else {
                     wire.in_flight(Side::Board).clear();
                     Ok(None)
@@ -266,9 +273,12 @@ impl<'w, 'o> World<'w, 'o> {
         let Node::Peer(peer, history) = &mut others[index - self.boards] else {
             return Ok(None);
         };
-        let mut end = self.switch.ports[index].wire.end(Side::Board);
-        let polled = peer.poll(now, &mut end, history, &booted);
-        polled.map_err(|text| violation("stream", text))
+        let end = self.switch.ports[index].wire.end(Side::Board);
+        let polled = peer.poll(now, &mut Nic::new(end, peer.nic()), history, &booted);
+        let polled = polled.map_err(|text| violation("stream", text))?;
+        let transfer = self.switch.transfer.as_mut().filter(|transfer| transfer.peer == index);
+        let late = transfer.and_then(|transfer| transfer.check(now, &peer.clients));
+        late.map_or(Ok(polled), Err)
     }
 
     /// Every machine's sockets and counters.

@@ -396,7 +396,7 @@ impl<'a> NetStack<'a> {
         {
             next = earliest(next, self.reports.next(now));
         }
-        let waiting = self.backlog.ready(now, |port| self.pool.would_serve(port)).is_some();
+        let waiting = self.backlog.ready(now, self.pool.would_serve()).is_some();
         if more || (waiting && !matches!(egress, Egress::Refused)) {
             Some(now)
         } else {

@@ -232,28 +232,28 @@ impl<'a> Pool<'a> {
         0..self.used
     }
 
-    /// A slot's socket. Never inlined, as what follows: they are in many places.
-    #[inline(never)]
+    /// A slot's socket. On a chip never inlined, as what follows: they are in many places.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn socket(&self, index: usize) -> &tcp::Socket<'a> {
         let slot = &self.slots[index];
         slot.set.get(slot.handle)
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn socket_mut(&mut self, index: usize) -> &mut tcp::Socket<'a> {
         let slot = &mut self.slots[index];
         slot.set.get_mut(slot.handle)
     }
 
     /// The ends of a slot's connection, as smoltcp has them.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn four_tuple(&self, index: usize) -> Option<FourTuple> {
         let socket = self.socket(index);
         Some(FourTuple { local: socket.local_endpoint()?, remote: socket.remote_endpoint()? })
     }
 
     /// What a slot's connection looks like now.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn snapshot(&self, index: usize) -> SocketSnapshot {
         let socket = self.socket(index);
         let unread = socket.recv_queue();

@@ -22,7 +22,7 @@ use tapboard_firmware::{NetConfig, earliest};
 use super::error::{Call, SocketError};
 
 /// Bytes of each TCP buffer.
-const BUFFER: usize = 8 * 1024;
+pub(in crate::sim) const BUFFER: usize = 8 * 1024;
 /// Sockets that listen on a port: connections that may begin between two turns.
 const LISTENING: usize = 6;
 /// The first of the ports that connections begin from.
@@ -70,11 +70,13 @@ pub(in crate::sim) struct BareStack {
     listening: Vec<SocketHandle>,
     listen_port: Option<u16>,
     next_port: u16,
+    /// Bytes of the receive buffer of a connection that begins here.
+    window: usize,
 }
 
-fn new_tcp() -> tcp::Socket<'static> {
-    let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
-    let mut socket = tcp::Socket::new(buffer(), buffer());
+fn new_tcp(window: usize) -> tcp::Socket<'static> {
+    let buffer = |bytes| tcp::SocketBuffer::new(vec![0; bytes]);
+    let mut socket = tcp::Socket::new(buffer(window), buffer(BUFFER));
     // A feature of smoltcp that somebody else asks for would turn it on.
     socket.set_congestion_control(tcp::CongestionControl::None);
     socket.set_keep_alive(Some(KEEP_ALIVE));
@@ -88,6 +90,7 @@ impl BareStack {
         now: Instant,
         device: &mut (impl Device + ?Sized),
         entropy: u64,
+        window: Option<u16>,
     ) -> Self {
         let mut rng = Rng::new(entropy);
         let mut options = Config::new(config.mac().into());
@@ -103,6 +106,7 @@ impl BareStack {
             connections: Vec::new(),
             listening: Vec::new(),
             listen_port: None,
+            window: window.map_or(BUFFER, Into::into),
             next_port: PORTS + rng.below((u16::MAX - PORTS).into()) as u16,
         }
     }
@@ -209,7 +213,7 @@ impl BareStack {
             TcpSocket::Connection(handle) => handle,
             TcpSocket::Listener => return Err(nb::Error::Other(SocketError::Refused)),
             TcpSocket::New => {
-                let (mut new, port) = (new_tcp(), self.port());
+                let (mut new, port) = (new_tcp(self.window), self.port());
                 new.connect(self.interface.context(), remote, port)
                     .map_err(|_| nb::Error::Other(SocketError::TimedOut))?;
                 let handle = self.sockets.add(new);
@@ -324,7 +328,7 @@ impl BareStack {
         let ready = self.listening.iter().position(|&handle| begun(state(handle)));
         let accepted = ready.map(|index| self.listening.swap_remove(index));
         while self.listening.len() < LISTENING {
-            let mut socket = new_tcp();
+            let mut socket = new_tcp(BUFFER);
             socket.listen(port).expect("a new socket listens on a port that is not 0");
             self.listening.push(self.sockets.add(socket));
         }

@@ -69,10 +69,13 @@ impl Lie {
 
 impl WorldPlan {
     /// The world of that seed, in which most boards have their addresses from servers that vanish, lie and change; all
-    /// else is as in [`WorldPlan::draw`].
+    /// else is as in [`WorldPlan::draw`], and so are worlds of one transfer.
     #[must_use]
     pub fn draw_with_servers(seed: u64, faults: bool) -> Self {
         let mut plan = Self::draw(seed, faults);
+        if plan.transfer().is_some() {
+            return plan;
+        }
         let mut draw = Draw::new(seed ^ 0xadd2_e55e);
         for board in &mut plan.boards {
             board.asks = !draw.one_in(4);

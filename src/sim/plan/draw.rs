@@ -5,8 +5,8 @@ use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::http;
 
 use super::{
-    AdversaryPlan, Attack, AttackWindow, BoardPlan, CablePlan, Ending, Event, Job, Pace, PeerPlan,
-    Profile, Stack, TimedEvent, VERSION, Work, WorldPlan,
+    AdversaryPlan, Attack, AttackWindow, BoardPlan, CablePlan, Ending, Event, Job, NicPlan, Pace,
+    PeerPlan, Profile, Stack, TimedEvent, VERSION, Work, WorldPlan,
 };
 use crate::link::{Burst, Chance, Setting};
 use crate::nic::wire::Side;
@@ -125,6 +125,9 @@ impl WorldPlan {
     /// The world of that seed; without `faults`, every cable and every board is well throughout.
     #[must_use]
     pub fn draw(seed: u64, faults: bool) -> Self {
+        if let Some(plan) = Self::draw_transfer(seed, faults) {
+            return plan;
+        }
         let mut draw = Draw::new(seed);
         let heal = Instant::ZERO + draw.millis(15_000, 90_000);
         let boards = [1, 1, 1, 2, 2, 3][draw.below(6)];
@@ -157,10 +160,17 @@ impl WorldPlan {
                     cable: cable(),
                     entropy: number(),
                     asks: false,
+                    nic: NicPlan::default(),
                 })
                 .collect(),
             peers: (0..peers)
-                .map(|_| PeerPlan { stack: Stack::Tapboard, cable: cable(), entropy: number() })
+                .map(|_| PeerPlan {
+                    stack: Stack::Tapboard,
+                    cable: cable(),
+                    entropy: number(),
+                    nic: NicPlan::default(),
+                    window: None,
+                })
                 .collect(),
             adversaries: (0..adversaries)
                 .map(|_| AdversaryPlan { cable: cable(), entropy: number() })
@@ -180,6 +190,7 @@ impl WorldPlan {
                 peer.stack = Stack::Smoltcp;
             }
         }
+        plan.draw_hardware(seed);
         // Stable: events of one moment stay as they were drawn.
         plan.events.sort_by_key(|timed| timed.at);
         plan
@@ -206,7 +217,7 @@ impl WorldPlan {
             let at = draw.moment(self.heal);
             let board = draw.below(self.boards.len());
             let (ipv6, salt, work) = (false, 0, Work::Reset);
-            self.jobs.push(Job { at, peer: 0, board, ipv6, salt, work });
+            self.jobs.push(Job { at, peer: 0, board, ipv6, salt, work, bounded: false });
         }
     }
 
@@ -216,7 +227,8 @@ impl WorldPlan {
         let (at, board) = fixed.unwrap_or((at, board));
         let peer = draw.below(self.peers.len());
         let (ipv6, salt) = (draw.one_in(4), draw.below(256) as u8);
-        self.jobs.push(Job { at, peer, board, ipv6, salt, work: draw.work() });
+        let work = draw.work();
+        self.jobs.push(Job { at, peer, board, ipv6, salt, work, bounded: false });
     }
 
     fn draw_attacks(&mut self, draw: &mut Draw) {

@@ -4,7 +4,8 @@ use std::fmt;
 
 use smoltcp::time::{Duration, Instant};
 
-use super::{BoardPlan, Event, Job, TimedEvent, Work, WorldPlan};
+use super::hardware::{MTU, WINDOW};
+use super::{BoardPlan, Ending, Event, Job, Stack, TimedEvent, Work, WorldPlan};
 use crate::link::{Chance, Setting};
 use crate::sim::arena::{BOOTS, PEER_BOOTS};
 
@@ -95,6 +96,15 @@ impl WorldPlan {
                     .into()
             })
         })?;
+        each("peers", &self.peers, |peer| nic(peer.nic.mtu))?;
+        each("peers", &self.peers, |peer| {
+            let good = peer
+                .window
+                .is_none_or(|window| peer.stack == Stack::Smoltcp && WINDOW.contains(&window));
+            require(good, || {
+                "write a `window` of 1 byte or more, of a peer whose `stack` is \"smoltcp\"".into()
+            })
+        })?;
         each("jobs", &self.jobs, |job| self.job(job))?;
         each("events", &self.events, |timed| self.event_at(timed))?;
         self.order()?;
@@ -109,6 +119,15 @@ impl WorldPlan {
                 "it begins at {}, long after the end of all faults at {}; begin it before, or end them later",
                 job.at, self.heal
             )
+        })?;
+        let streams = matches!(
+            job.work,
+            Work::Discard { .. } | Work::Chargen { pace: None, ending: Ending::Abort(_), .. }
+        );
+        require(!job.bounded || self.jobs.len() == 1 && streams, || {
+            "a `bounded` job is the only one, and is `discard`, or `chargen` without a pace that ends in `abort`; \
+             leave `bounded` out"
+                .into()
         })?;
         match job.work {
             Work::Datagrams { count, size } => {
@@ -205,8 +224,15 @@ impl WorldPlan {
 
 /// A board's frames take some time, or a stream without end would come to no end in no time.
 fn board(board: &BoardPlan) -> Result<(), String> {
+    nic(board.nic.mtu)?;
     require(board.cable.delay > Duration::ZERO, || {
         "write a `delay` above 0 us for a board's cable".into()
+    })
+}
+
+fn nic(mtu: Option<u16>) -> Result<(), String> {
+    require(mtu.is_none_or(|mtu| MTU.contains(&mtu)), || {
+        format!("write an `mtu` from {} to {} bytes", MTU.start(), MTU.end())
     })
 }
 
@@ -258,6 +284,14 @@ mod tests {
             ),
             (found(|plan| plan.jobs[0].at = plan.heal + Duration::from_secs(9)), "begin it before"),
             (found(|plan| plan.jobs[0].work = Work::Refused { port: 7 }), "e.g. 81"),
+            (found(|plan| plan.jobs[0].bounded = true), "leave `bounded` out"),
+            (found(|plan| plan.peers[0].nic.mtu = Some(127)), "an `mtu` from 128 to 1500"),
+            (
+                found(|plan| {
+                    (plan.peers[0].stack, plan.peers[0].window) = (Stack::Tapboard, Some(9));
+                }),
+                "whose `stack` is \"smoltcp\"",
+            ),
             (
                 found(|plan| plan.jobs[0].work = Work::Datagrams { count: 1, size: 1401 }),
                 "2 to 1400",

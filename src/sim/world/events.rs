@@ -5,6 +5,7 @@ use smoltcp::time::Instant;
 use super::{Node, Wakeups, World};
 use crate::nic::wire::Side;
 use crate::sim::fault_history::FaultHistory;
+use crate::sim::nic::Nic;
 use crate::sim::node::net_config;
 use crate::sim::plan::{Conduct, Event};
 
@@ -111,7 +112,8 @@ impl World<'_, '_> {
         {
             let wire = &mut self.switch.ports[index].wire;
             wire.in_flight(Side::Board).clear();
-            board.boot(now, &mut self.memory, &mut wire.end(Side::Board));
+            let nic = board.nic();
+            board.boot(now, &mut self.memory, &mut Nic::new(wire.end(Side::Board), nic));
             board.plugged = now;
             board.late.clear();
             *wakeups = Wakeups::default();
@@ -132,7 +134,7 @@ impl World<'_, '_> {
             self.retired.push((peer.config.mac(), now));
             let number = peer.config.mac().0[5];
             let config = net_config(number, self.retired.len() as u8);
-            let end = &mut port.wire.end(Side::Board);
+            let end = &mut Nic::new(port.wire.end(Side::Board), peer.nic());
             peer.swap(config, now, &mut self.memory, end);
         }
         self.deadlines[index] = Some(now);

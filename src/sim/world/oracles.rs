@@ -7,6 +7,7 @@ use tapboard_firmware::config::TCP_SLOTS;
 use super::{Node, Stage, World, violation};
 use crate::nic::wire::{InFlight, Side};
 use crate::output::counted;
+use crate::sim::nic::Nic;
 use crate::sim::plan::{Event, TimedEvent};
 use crate::sim::server::{Told, made};
 
@@ -86,13 +87,14 @@ impl World<'_, '_> {
             return;
         };
         let wire = &mut self.switch.ports[index].wire;
+        let nic = board.nic();
         let Some(firmware) = &mut board.firmware else {
             return;
         };
         if next == Some(now) || wire.next_arrival(Side::Board).is_some() {
             return;
         }
-        let again = firmware.poll(now, &mut wire.end(Side::Board));
+        let again = firmware.poll(now, &mut Nic::new(wire.end(Side::Board), nic));
         let frames = wire.in_flight(Side::Peer).len();
         if again != next || frames > 0 {
             let text = format!(

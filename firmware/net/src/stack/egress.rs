@@ -34,8 +34,7 @@ impl NetStack<'_> {
     #[inline(never)]
     fn serve_backlog<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         for _ in 0..self.backlog.capacity() {
-            let ready = |port| self.pool.would_serve(port);
-            let Some(index) = self.backlog.ready(self.now, ready) else {
+            let Some(index) = self.backlog.ready(self.now, self.pool.would_serve()) else {
                 return false;
             };
             // The request itself needs no answer, but smoltcp wants to be able to give one.

@@ -4,6 +4,8 @@
 //! for the owners that hold none yet. When there are too few, TIME-WAIT goes first, then the oldest
 //! handshake or what has ended but for the peer's FIN, then the connection that has made no progress for longest.
 
+use core::cell::OnceCell;
+
 use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpListenEndpoint, TcpSeqNumber};
@@ -26,15 +28,22 @@ pub(crate) enum Request {
     Drop,
 }
 
+/// How many slots nobody has, or only in TIME-WAIT, and how many of them are kept free for owners that hold none yet.
+struct Room {
+    unused: usize,
+    reserved: usize,
+}
+
 impl Pool<'_> {
-    /// Slots on this owner. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
+    /// Slots on this owner, counted no further than `most`. One in TIME-WAIT is anybody's, so it is not this owner's reserve.
     #[inline(never)]
-    fn held(&self, owner: SlotOwner) -> usize {
+    fn held(&self, owner: SlotOwner, most: usize) -> usize {
         self.used()
             .filter(|&index| {
                 let slot = &self.slots[index];
-                slot.phase != Phase::Free && slot.owner == owner && !self.is_time_wait(index)
+                slot.owner == owner && slot.phase != Phase::Free && !self.is_time_wait(index)
             })
+            .take(most)
             .count()
     }
 
@@ -47,33 +56,41 @@ impl Pool<'_> {
         }
     }
 
-    /// Slots that `other` has not taken yet, but must be able to, if it is not `owner`.
+    /// Slots that an owner has not taken yet, but must be able to.
     #[inline(never)]
-    fn missing(&self, other: SlotOwner, owner: SlotOwner) -> usize {
-        if other == owner { 0 } else { self.reserve(other).saturating_sub(self.held(other)) }
+    fn missing(&self, owner: SlotOwner) -> usize {
+        let reserve = self.reserve(owner);
+        reserve - self.held(owner, reserve)
     }
 
-    /// Slots that other owners have not taken yet, but must be able to.
-    fn reserved_for_others(&self, owner: SlotOwner) -> usize {
-        let mut reserved = self.missing(SlotOwner::Client, owner);
+    /// What there is, and what of it is kept for those who hold none yet.
+    #[inline(never)]
+    fn room(&self) -> Room {
+        let unused =
+            |index: &usize| self.slots[*index].phase == Phase::Free || self.is_time_wait(*index);
+        let unused = self.slots.len() - self.used + self.used().filter(unused).count();
+        let mut reserved = self.missing(SlotOwner::Client);
         for (index, listener) in self.listeners.iter().enumerate() {
             if listener.port != 0 {
-                reserved += self.missing(SlotOwner::Listener(index as u8), owner);
+                reserved += self.missing(SlotOwner::Listener(index as u8));
             }
         }
-        reserved
+        Room { unused, reserved }
     }
 
     pub(super) fn is_time_wait(&self, index: usize) -> bool {
         self.slots[index].phase == Phase::Orphan && self.socket(index).state() == State::TimeWait
     }
 
+    /// Whether `owner` may have a slot of `room` at nobody's cost: what is kept for itself is not kept from it.
+    fn fits(&self, owner: SlotOwner, &Room { unused, reserved }: &Room) -> bool {
+        let at_most = reserved < unused + self.reserve(owner);
+        unused > 0 && at_most && (unused > reserved || reserved < unused + self.missing(owner))
+    }
+
     /// Whether `owner` may have a slot at nobody's cost.
     fn has_room(&self, owner: SlotOwner) -> bool {
-        let unused =
-            |index: &usize| self.slots[*index].phase == Phase::Free || self.is_time_wait(*index);
-        let unused = self.slots.len() - self.used + self.used().filter(unused).count();
-        unused > 0 && unused > self.reserved_for_others(owner)
+        self.fits(owner, &self.room())
     }
 
     #[inline(never)]
@@ -81,10 +98,16 @@ impl Pool<'_> {
         self.listeners.iter().position(|listener| listener.listening && listener.port == port)
     }
 
-    /// Whether a connection request to `port` would find a slot at nobody's cost.
-    pub(crate) fn would_serve(&self, port: u16) -> bool {
-        let owner = |listener| SlotOwner::Listener(listener as u8);
-        self.listening(port).is_some_and(|listener| self.has_room(owner(listener)))
+    /// Whether a connection request to a port would find a slot at nobody's cost. There may be many to be asked about, so
+    /// the slots are counted once, and not if there is none.
+    pub(crate) fn would_serve(&self) -> impl Fn(u16) -> bool {
+        let room = OnceCell::new();
+        move |port| {
+            self.listening(port).is_some_and(|listener| {
+                let owner = SlotOwner::Listener(listener as u8);
+                self.fits(owner, room.get_or_init(|| self.room()))
+            })
+        }
     }
 
     /// Finds a slot that `owner` may have, evicting if it must. `None`: there is none yet; one may be
@@ -113,7 +136,10 @@ impl Pool<'_> {
     #[inline(never)]
     fn may_lose(&self, index: usize, owner: SlotOwner) -> bool {
         let loser = self.slots[index].owner;
-        loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
+        loser == owner || loser == SlotOwner::Nobody || {
+            let reserve = self.reserve(loser);
+            self.held(loser, reserve + 1) > reserve
+        }
     }
 
     /// Makes room at the cost of a stale handshake, or of a connection of which but the peer's FIN is missing: they can be

@@ -110,8 +110,9 @@ impl Tcb {
             return self.loss.persist(now);
         }
         let end = self.heard(now) + user_timeout;
+        // The probe is something new, unless there is nothing, or what fits the window is too little to be sent.
         if self.loss.expire(self.snd_una, self.snd_nxt, end, now) == Expiry::Probe
-            && self.unsent(queue) == 0
+            && (self.unsent(queue) == 0 || self.is_silly(queue))
         {
             self.loss.probe_again();
         }
