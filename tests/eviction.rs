@@ -82,6 +82,47 @@ fn the_longest_idle_connection_gives_way_to_who_waits() {
     solo.assert_clean();
 }
 
+/// The board has closed, and its peers, who have a pool of connections, do not look at them.
+#[test]
+fn who_has_only_not_closed_gives_way_to_who_waits() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::listener(&mut solo.board, 7);
+    let mut clients = Vec::new();
+    for port in 1000..1000 + ONE_PORT {
+        let mut client = Client::new(&format!("192.0.2.2:{port}"), 7).opened(&mut solo);
+        let socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+        tcp::close(&mut solo.board, socket);
+        solo.turn();
+        client.ack += 1;
+        solo.send(client.ack());
+        clients.push(client);
+    }
+    solo.pass(Duration::from_secs(30));
+    let waiting = |solo: &Solo<'_>| solo.netstat().matches("FIN-WAIT-2").count();
+    assert_eq!(waiting(&solo), usize::from(ONE_PORT), "while nobody waits, they may");
+    solo.said();
+    let late = Client::new("192.0.2.3:1000", 7);
+    solo.send(late.syn());
+    solo.pass(Duration::from_secs(1));
+    assert_eq!(solo.said().len(), 0, "who asks but once may be nobody");
+    solo.send(late.syn());
+    let syn_ack = solo.said_one();
+    assert!(syn_ack.is_syn_ack() && syn_ack.to == late.own, "{syn_ack:?}");
+    assert_eq!(solo.board.counters().evicted, 1);
+    // Whose it was closes at last.
+    let fin = clients[0].fin();
+    solo.send(fin);
+    assert!(solo.said_one().is_rst());
+    solo.send(late.rst());
+    for client in &clients[1..] {
+        solo.send(client.rst());
+    }
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.assert_clean();
+}
+
 /// What somebody does who holds a connection and makes no use of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Squatter {

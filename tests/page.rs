@@ -50,9 +50,9 @@ fn at_the_page(board: &mut Process, url: &str, shell: &str) {
     browser.until("document.getElementById('name').textContent.startsWith('tapboard-')");
     browser.until("/^2\\d\\.\\d\\d \\u00b0C$/.test(document.getElementById('temp').textContent)");
     browser.until("document.querySelectorAll('#sockets tr').length > 5");
-    let points = "document.querySelector('polyline').getAttribute('points')";
-    let before = browser.value(points);
-    browser.until(&format!("{points} !== {before} && {points}.split(' ').length > 2"));
+    let line = "document.getElementById('line').getAttribute('d')";
+    let before = browser.value(line);
+    browser.until(&format!("{line} !== {before} && {line}.split('L').length > 2"));
 
     // With the keyboard alone. Without the token it asks for it, and nothing is switched.
     browser.press("Tab", 9, "");
@@ -75,11 +75,17 @@ fn at_the_page(board: &mut Process, url: &str, shell: &str) {
     pictures(&mut browser);
 
     // A cable that is out for three seconds.
+    let lines = format!("{line}.split('M').length");
+    let one = browser.value(&lines);
     board.command("unplug", "the cable is out");
     browser.until("document.getElementById('state').textContent === 'no answer for 3 s'");
+    let ups = "document.getElementById('link-ups').textContent";
+    assert_eq!(browser.value(ups), "unplugged, or off");
+    browser.show_as((320, 640), "light");
+    fits(&mut browser, "of a small phone, without an answer");
     board.command("plug", "the cable is in");
     browser.until("document.getElementById('state').textContent === 'live'");
-    let ups = "document.getElementById('link-ups').textContent";
+    browser.until(&format!("{lines} > {one}"));
     browser.until(&format!("{ups} === 'plugged in 1\\u00d7'"));
 
     // A board that forgets all.
@@ -93,14 +99,23 @@ fn at_the_page(board: &mut Process, url: &str, shell: &str) {
     assert_eq!(browser.complaints(true), [""; 0]);
 }
 
+/// Nothing is beside the screen, and no text beside its tile.
+fn fits(browser: &mut Browser, screen: &str) {
+    for wide in [
+        "document.documentElement.scrollWidth > innerWidth",
+        "[...document.querySelectorAll('.tile')].some(tile => tile.scrollWidth > tile.clientWidth)",
+    ] {
+        assert_eq!(browser.value(wide), false, "{screen}: {wide}");
+    }
+}
+
 /// Files for somebody to look at, if `TAPBOARD_PICTURES` names a directory.
 fn pictures(browser: &mut Browser) {
     let Some(directory) = std::env::var_os("TAPBOARD_PICTURES") else { return };
-    for (name, size) in [("phone", (390, 844)), ("desktop", (1100, 720))] {
+    for (name, size) in [("small", (320, 640)), ("phone", (390, 844)), ("desktop", (1100, 720))] {
         for scheme in ["light", "dark"] {
             browser.show_as(size, scheme);
-            let wide = "document.documentElement.scrollWidth > innerWidth";
-            assert_eq!(browser.value(wide), false, "{name}: nothing is beside the screen");
+            fits(browser, name);
             let path = std::path::Path::new(&directory).join(format!("{name}-{scheme}.base64"));
             fs::write(path, browser.picture()).expect("it can be written");
         }

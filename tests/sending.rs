@@ -66,7 +66,7 @@ fn what_a_connection_has_to_send_leaves_in_a_row() {
         (client, tcp::accept(&mut solo.board, listener).expect("established"))
     };
     let (_, mut first) = open("192.0.2.2:1000", &mut solo, &mut listener);
-    let (_, mut second) = open("192.0.2.2:1001", &mut solo, &mut listener);
+    let (other, mut second) = open("192.0.2.2:1001", &mut solo, &mut listener);
     solo.said();
     for socket in [&mut first, &mut second] {
         assert_eq!(tcp::send(&mut solo.board, socket, &[b'x'; 1500]), Ok(1500));
@@ -77,6 +77,7 @@ fn what_a_connection_has_to_send_leaves_in_a_row() {
     assert!(each > 1, "{to:?}");
     assert!(to[..each].iter().all(|port| *port == to[0]), "{to:?}");
     assert!(to[each..].iter().all(|port| *port != to[0]), "{to:?}");
+    solo.send(other.rst());
     tcp::close(&mut solo.board, second);
     solo.end(first, listener);
 }

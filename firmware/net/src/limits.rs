@@ -43,6 +43,10 @@ pub const SYN_RECEIVED: Duration = Duration::from_secs(63);
 /// With no slot free, a handshake may be evicted from this age on.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
+/// While somebody waits for a slot, one whose connection has ended but for its peer's FIN gives way this long after the peer
+/// has acknowledged everything: a client with a pool of connections may not look for long.
+pub const FIN_WAIT_2_EVICT: Duration = Duration::from_millis(500);
+
 /// Bytes of data, both ways together, that are progress of a connection: who says a byte now and then makes none.
 pub const PROGRESS: usize = 64;
 
@@ -349,6 +353,7 @@ const _: () = {
     assert!(SYN_HELD.total_micros() < SYN_HELD_MAX.total_micros());
     assert!(RTO_MIN.total_micros() < RTO_INITIAL.total_micros());
     assert!(RST_WAIT.total_micros() < FIN_WAIT_2.total_micros());
+    assert!(FIN_WAIT_2_EVICT.total_micros() < FIN_WAIT_2.total_micros());
     Limits::new().check();
 };
 

@@ -2,7 +2,7 @@
 //!
 //! Each listening port, and the client side, is an owner of slots. A slot is given as long as enough stay free
 //! for the owners that hold none yet. When there are too few, TIME-WAIT goes first, then the oldest
-//! handshake, then the connection that has made no progress for longest.
+//! handshake, then who has ended but for the peer's FIN, then the connection that has made no progress for longest.
 
 use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
@@ -10,7 +10,7 @@ use smoltcp::wire::{IpListenEndpoint, TcpSeqNumber};
 
 use super::{Phase, Pool, Slot, SlotOwner};
 use crate::frame::FourTuple;
-use crate::limits::SYN_RECEIVED_EVICT;
+use crate::limits::{FIN_WAIT_2_EVICT, SYN_RECEIVED_EVICT};
 use crate::netstat::Counters;
 use crate::seq::distance;
 
@@ -135,6 +135,20 @@ impl Pool<'_> {
     /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
     #[inline(never)]
     fn evict_connection(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<Instant> {
+        // Nobody reads what would still come; who sends it, or his FIN, is told by a reset.
+        let ended = |index: usize| {
+            let Slot { phase, since, .. } = self.slots[index];
+            let ended = phase == Phase::Orphan && self.socket(index).state() == State::FinWait2;
+            (ended && self.may_lose(index, owner)).then_some(since)
+        };
+        if let Some(index) = self.oldest(&ended) {
+            let due = self.slots[index].since + FIN_WAIT_2_EVICT;
+            if self.now >= due {
+                counters.evicted = counters.evicted.wrapping_add(1);
+                self.recycle(index);
+            }
+            return Some(due);
+        }
         let soon = self.used().any(|index| match self.slots[index].phase {
             Phase::Aborting => true,
             // A flood of requests must not cost those who are in.
