@@ -8,6 +8,7 @@ use std::thread;
 use tapboard_host::bench::cyclic_pattern::CyclicPattern;
 use tapboard_host::bench::plan::Test;
 
+use crate::http;
 use crate::lossy::limit;
 use crate::namespace::{run, send_unpaced};
 use crate::peer::{PREFIX, peer_address};
@@ -33,14 +34,19 @@ pub(crate) fn serve(device: &str, subnet: u8, control: &str) -> Result<(), Strin
     if control != UNPACED {
         limit(device, subnet, address, control)?;
     }
-    let listen = |test: Test, service: fn(&TcpStream) -> rustix::io::Result<()>| {
-        let address = SocketAddr::new(address.into(), test.service().port);
+    let listen = |port: u16, service: fn(&TcpStream) -> rustix::io::Result<()>| {
+        let address = SocketAddr::new(address.into(), port);
         let listener = TcpListener::bind(address)
             .map_err(|error| format!("cannot listen on {address}: {error}"))?;
         Ok::<_, String>(thread::spawn(move || accept(&listener, service)))
     };
-    let threads =
-        [listen(Test::To, discard)?, listen(Test::From, chargen)?, listen(Test::Duplex, echo)?];
+    let port = |test: Test| test.service().port;
+    let threads = [
+        listen(port(Test::To), discard)?,
+        listen(port(Test::From), chargen)?,
+        listen(port(Test::Duplex), echo)?,
+        listen(http::PORT, http::serve)?,
+    ];
     say_up();
     for thread in threads {
         thread.join().map_err(|_| "a service has panicked".to_owned())??;

@@ -3,7 +3,7 @@
 //! One run measures, in turns, `tapboard tap` with the firmware's checksums and with the NIC's, a plain
 //! smoltcp on its own `TunTapInterface` ([`plain`]), the kernel across a veth ([`kernel`]) and `tapboard
 //! user`, with the client on the same core and on another one ([`speed`]); `-- lossy` measures how long
-//! it takes through bad links ([`lossy`]). The client is `tapboard-host bench`, which verifies what it measures.
+//! it takes through bad links ([`lossy`]), and `-- http` how often the page is served ([`http`]). The client is `tapboard-host bench`, which verifies what it measures.
 //!
 //! All of it happens in a user and network namespace of its own, as root in there ([`namespace`]), and
 //! ends with this process, however that ends. Every wait has a limit. Ratios travel from one machine to
@@ -13,6 +13,8 @@
 mod bridge;
 #[cfg(target_os = "linux")]
 mod client;
+#[cfg(target_os = "linux")]
+mod http;
 #[cfg(target_os = "linux")]
 mod kernel;
 #[cfg(target_os = "linux")]
@@ -66,6 +68,7 @@ fn main() -> std::process::ExitCode {
         namespace::enter(&arguments).and_then(|()| match options.scenario {
             options::Scenario::Speed => speed::run(&options),
             options::Scenario::Lossy => lossy::run(&options),
+            options::Scenario::Http => http::run(&options),
         })
     };
     result.unwrap_or_else(|error| {

@@ -54,6 +54,8 @@ pub(crate) enum Scenario {
     Speed,
     /// How long it takes through links that lose, reorder and delay.
     Lossy,
+    /// How often the page is served, to `wrk` and `ab`.
+    Http,
 }
 
 impl Options {
