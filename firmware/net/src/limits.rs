@@ -43,8 +43,8 @@ pub const SYN_RECEIVED: Duration = Duration::from_secs(63);
 /// With no slot free, a handshake may be evicted from this age on.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
-/// While somebody waits for a slot, one whose connection has ended but for its peer's FIN gives way this long after the peer
-/// has acknowledged everything: a client with a pool of connections may not look for long.
+/// With no slot free, one whose connection has ended but for its peer's FIN is given to the next request this long after the
+/// peer has acknowledged everything: a client with a pool of connections may not look at them for long.
 pub const FIN_WAIT_2_EVICT: Duration = Duration::from_millis(500);
 
 /// Bytes of data, both ways together, that are progress of a connection: who says a byte now and then makes none.

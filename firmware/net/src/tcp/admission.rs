@@ -2,7 +2,7 @@
 //!
 //! Each listening port, and the client side, is an owner of slots. A slot is given as long as enough stay free
 //! for the owners that hold none yet. When there are too few, TIME-WAIT goes first, then the oldest
-//! handshake, then who has ended but for the peer's FIN, then the connection that has made no progress for longest.
+//! handshake or what has ended but for the peer's FIN, then the connection that has made no progress for longest.
 
 use smoltcp::socket::tcp::{CongestionControl, State};
 use smoltcp::time::Instant;
@@ -116,14 +116,19 @@ impl Pool<'_> {
         loser == owner || loser == SlotOwner::Nobody || self.held(loser) > self.reserve(loser)
     }
 
-    /// Makes room at the cost of a stale handshake, which can be replaced at once.
+    /// Makes room at the cost of a stale handshake, or of a connection of which but the peer's FIN is missing: they can be
+    /// replaced at once. Nobody reads what such a peer would still send; it is told so by a reset.
     fn evict(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<usize> {
-        let handshake = self.oldest(&|index| {
+        let stale = self.oldest(&|index| {
             let Slot { phase, since, .. } = self.slots[index];
-            let stale = phase == Phase::Handshake && self.now >= since + SYN_RECEIVED_EVICT;
-            (stale && self.may_lose(index, owner)).then_some(since)
+            let patience = match phase {
+                Phase::Handshake => SYN_RECEIVED_EVICT,
+                Phase::Orphan if self.socket(index).state() == State::FinWait2 => FIN_WAIT_2_EVICT,
+                _ => return None,
+            };
+            (self.now >= since + patience && self.may_lose(index, owner)).then_some(since)
         });
-        if let Some(index) = handshake {
+        if let Some(index) = stale {
             counters.evicted = counters.evicted.wrapping_add(1);
             self.recycle(index);
             return Some(index);
@@ -135,20 +140,6 @@ impl Pool<'_> {
     /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
     #[inline(never)]
     fn evict_connection(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<Instant> {
-        // Nobody reads what would still come; who sends it, or his FIN, is told by a reset.
-        let ended = |index: usize| {
-            let Slot { phase, since, .. } = self.slots[index];
-            let ended = phase == Phase::Orphan && self.socket(index).state() == State::FinWait2;
-            (ended && self.may_lose(index, owner)).then_some(since)
-        };
-        if let Some(index) = self.oldest(&ended) {
-            let due = self.slots[index].since + FIN_WAIT_2_EVICT;
-            if self.now >= due {
-                counters.evicted = counters.evicted.wrapping_add(1);
-                self.recycle(index);
-            }
-            return Some(due);
-        }
         let soon = self.used().any(|index| match self.slots[index].phase {
             Phase::Aborting => true,
             // A flood of requests must not cost those who are in.

@@ -20,6 +20,7 @@ const DOMAINS: [&[u8]; 4] = [b".local", b".lan", b".home.arpa", b".internal"];
 
 /// Whether `host` is an address, to which no name leads, or a name of the board's: `name`, or that by which its neighbours
 /// know it, alone or in a network's own domain, or `localhost`.
+#[inline(never)]
 pub(super) fn is_ours(host: &[u8], name: &str, stack: &impl Introspect) -> bool {
     let host = match host.iter().rposition(|&byte| byte == b':') {
         Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => &host[..colon],
@@ -31,11 +32,14 @@ pub(super) fn is_ours(host: &[u8], name: &str, stack: &impl Introspect) -> bool 
     let is_ipv4 = host.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     // Not `[x]:80]`, for the port was cut off; what is between the brackets can be no name.
     let is_ipv6 = host.starts_with(b"[") && host.ends_with(b"]");
-    let label = DOMAINS.iter().find_map(|domain| {
-        let (label, end) = host.split_at_checked(host.len().checked_sub(domain.len())?)?;
-        end.eq_ignore_ascii_case(domain).then_some(label)
-    });
-    let label = label.unwrap_or(host);
+    let mut label = host;
+    for domain in DOMAINS {
+        if let Some((name, end)) = host.split_at_checked(host.len().wrapping_sub(domain.len()))
+            && end.eq_ignore_ascii_case(domain)
+        {
+            label = name;
+        }
+    }
     is_ipv4
         || is_ipv6
         || host.eq_ignore_ascii_case(b"localhost")

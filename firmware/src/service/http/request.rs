@@ -172,10 +172,10 @@ fn compare(origin: &Authority, host: &Authority) -> Origin {
 }
 
 /// Why a request to another name is refused,
-const OTHER_HOST: &str = "403 Forbidden: Host is no address, and no name of this board's\n";
+const OTHER_HOST: &str = "Host is no address, and no name of this board's\n";
 
 /// and one of another page.
-const OTHER_ORIGIN: &str = "403 Forbidden: another web page asks (Origin)\n";
+const OTHER_ORIGIN: &str = "another web page asks (Origin)\n";
 
 /// What has come of a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -426,11 +426,10 @@ impl Session {
 }
 
 /// Why nothing is changed,
-const NO_TOKEN: &str = "403 Forbidden: the board has no token, so nothing is changed over HTTP\n";
+const NO_TOKEN: &str = "the board has no token: nothing is changed over HTTP\n";
 
 /// and why there are no events.
-const TAKEN: &str =
-    "503 Service Unavailable: others have all streams of events; /api/status is for all\n";
+const TAKEN: &str = "others have all streams of events; /api/status is for all\n";
 
 /// The size of a chunk, which is not known yet (RFC 9112 7.1).
 const SIZE: &[u8] = b"000\r\n";
