@@ -57,6 +57,8 @@ fn start() -> Result<Port, &'static str> {
     Ok(Parts {
         net,
         telemetry: CONFIG.telemetry,
+        #[cfg(feature = "http")]
+        token: CONFIG.token,
         hardware,
         // The MAC has RAM where the processor has it.
         mac: SmartFusion2::new(registers, net.mac(), multicast, BUFFERS.take(), 0),
