@@ -6,12 +6,9 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread;
 
 use common::netns;
-use common::process::{Process, connect, tapboard};
+use common::process::{Process, tapboard};
 use common::scratch::Scratch;
 use common::user::{User, run};
 use serde_json::Value;
@@ -50,6 +47,7 @@ fn is_all_there(url: &str) {
         ("401", format!("-d on {url}/api/led")),
         ("403", format!("-d on -H 'Origin: http://evil.example' {url}/api/led")),
         ("403", format!("-d on -H 'Host: evil.example' {url}/api/led")),
+        ("403", format!("-H 'Host: evil.example' {url}/")),
         ("401", format!("-d on -H 'Authorization: Bearer nonsense' {url}/api/led")),
     ] {
         assert_eq!(code(&request), expected, "{request}");
@@ -129,75 +127,4 @@ fn what_is_no_token_is_explained() {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && errors.contains(why), "{errors}");
     }
-}
-
-/// The same page on the kernel's sockets, a thread for each connection, which goes on until the client ends it.
-fn kernel_server(address: SocketAddr) {
-    let page = fs::read("firmware/src/service/http/page.html.gz").expect("the page");
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Type: text/html; charset=utf-8\r\n\
-         Content-Length: {}\r\n",
-        page.len()
-    );
-    let listener = TcpListener::bind(address).expect("the port is free");
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (page, head) = (page.clone(), head.clone());
-            thread::spawn(move || answer(stream.expect("a connection"), &head, &page));
-        }
-    });
-}
-
-fn answer(mut stream: TcpStream, head: &str, page: &[u8]) {
-    let (mut request, mut length) = ([0; 4096], 0);
-    stream.set_nodelay(true).expect("TCP");
-    while let Ok(count @ 1..) = stream.read(&mut request[length..]) {
-        length += count;
-        if !request[..length].ends_with(b"\r\n\r\n") {
-            continue;
-        }
-        // As `ab` asks.
-        let old = request[..length].windows(8).any(|eight| eight == b"HTTP/1.0");
-        let kept = !old || request[..length].windows(10).any(|ten| ten == b"Keep-Alive");
-        let connection = if old && kept { "Connection: keep-alive\r\n\r\n" } else { "\r\n" };
-        let whole = [head.as_bytes(), connection.as_bytes(), page].concat();
-        if stream.write_all(&whole).is_err() || !kept {
-            return;
-        }
-        length = 0;
-    }
-}
-
-/// `cargo test --release --test http -- --ignored --nocapture`: requests a second, and how long 99 of 100 take.
-#[test]
-#[ignore = "figures to look at"]
-fn figures() {
-    netns::run("figures", &[("wrk", "wrk"), ("ab", "apache2-utils")], || {
-        let _board = Process::up(&["tap", "--no-telemetry"]);
-        kernel_server(([192, 0, 2, 2], 8080).into());
-        drop(connect(([192, 0, 2, 2], 8080).into()));
-        let urls = [("board", "http://192.0.2.1/"), ("kernel", "http://192.0.2.2:8080/")];
-        for tool in [
-            "wrk -t 1 -c 4 -d 5s --latency",
-            "wrk -t 1 -c 8 -d 5s --latency",
-            "ab -q -k -n 100000 -c 8",
-            "ab -q -n 100000 -c 8",
-        ] {
-            for (who, url) in urls {
-                let report = netns::sh(&format!("{tool} {url} 2>&1"));
-                let told = [
-                    "Requests/sec",
-                    "Requests per second",
-                    "99%",
-                    "Failed requests",
-                    "Socket errors",
-                    "Non-2xx",
-                ];
-                let lines =
-                    report.lines().filter(|line| told.iter().any(|word| line.contains(word)));
-                let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-                eprintln!("{who}: {tool}: {}", words.collect::<Vec<_>>().join("; "));
-            }
-        }
-    });
 }

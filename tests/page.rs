@@ -72,7 +72,7 @@ fn at_the_page(board: &mut Process, url: &str, shell: &str) {
     browser.until(&format!("{checked} === 'true'"));
     assert!(lit(), "the board's LED is the one that was switched");
     assert_eq!(browser.complaints(false), [""; 0]);
-    pictures(&mut browser);
+    pictures(&mut browser, "live");
 
     // A cable that is out for three seconds.
     let lines = format!("{line}.split('M').length");
@@ -83,6 +83,7 @@ fn at_the_page(board: &mut Process, url: &str, shell: &str) {
     assert_eq!(browser.value(ups), "unplugged, or off");
     browser.show_as((320, 640), "light");
     fits(&mut browser, "of a small phone, without an answer");
+    pictures(&mut browser, "away");
     board.command("plug", "the cable is in");
     browser.until("document.getElementById('state').textContent === 'live'");
     browser.until(&format!("{lines} > {one}"));
@@ -110,13 +111,14 @@ fn fits(browser: &mut Browser, screen: &str) {
 }
 
 /// Files for somebody to look at, if `TAPBOARD_PICTURES` names a directory.
-fn pictures(browser: &mut Browser) {
+fn pictures(browser: &mut Browser, what: &str) {
     let Some(directory) = std::env::var_os("TAPBOARD_PICTURES") else { return };
     for (name, size) in [("small", (320, 640)), ("phone", (390, 844)), ("desktop", (1100, 720))] {
         for scheme in ["light", "dark"] {
             browser.show_as(size, scheme);
             fits(browser, name);
-            let path = std::path::Path::new(&directory).join(format!("{name}-{scheme}.base64"));
+            let path =
+                std::path::Path::new(&directory).join(format!("{what}-{name}-{scheme}.base64"));
             fs::write(path, browser.picture()).expect("it can be written");
         }
     }

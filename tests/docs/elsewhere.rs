@@ -49,6 +49,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         ".ci/run",
         "cargo bench --bench nic --profile dev -- --quick --rows 10% lossy",
     ),
+    (
+        "cargo bench --bench nic -- http",
+        ".ci/run",
+        "cargo bench --bench nic --profile dev -- --quick http",
+    ),
     // The boards are built for their targets, and run in QEMU by the runner that cargo starts.
     (
         "rustup target add thumbv7m-none-eabi && sudo apt-get install qemu-system-arm",
