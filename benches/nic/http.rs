@@ -5,7 +5,6 @@
 //! in one call ([`serve`]), and all its threads have one core, as the board has. Peers have their turns as in
 //! [`speed`](crate::speed), and ratios are medians of those round by round.
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, ExitCode};
 
@@ -222,7 +221,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The same page by the kernel: a head is read, the page is written.
-pub(crate) fn serve(mut stream: &TcpStream) -> rustix::io::Result<()> {
+pub(crate) fn serve(stream: &TcpStream) -> rustix::io::Result<()> {
     const PAGE: &[u8] = include_bytes!("../../firmware/src/service/http/page.html.gz");
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX-Frame-Options: DENY\r\n\
@@ -231,8 +230,11 @@ pub(crate) fn serve(mut stream: &TcpStream) -> rustix::io::Result<()> {
         PAGE.len()
     );
     let (mut request, mut length) = ([0; 4096], 0);
-    while let Ok(count @ 1..) = stream.read(&mut request[length..]) {
-        length += count;
+    loop {
+        match rustix::io::read(stream, &mut request[length..])? {
+            0 => return Ok(()),
+            count => length += count,
+        }
         if !request[..length].ends_with(b"\r\n\r\n") {
             continue;
         }
@@ -245,10 +247,13 @@ pub(crate) fn serve(mut stream: &TcpStream) -> rustix::io::Result<()> {
             (false, _) => "\r\n",
         };
         let whole = [head.as_bytes(), connection.as_bytes(), PAGE].concat();
-        if stream.write_all(&whole).is_err() || (old && !asked) {
-            break;
+        let mut sent = 0;
+        while sent < whole.len() {
+            sent += rustix::io::write(stream, &whole[sent..])?;
+        }
+        if old && !asked {
+            return Ok(());
         }
         length = 0;
     }
-    Ok(())
 }

@@ -158,13 +158,11 @@ impl Access {
         attempt: Attempt,
         now: Instant,
     ) -> Verdict {
-        match credentials {
-            Credentials::None => Verdict::Asked,
-            _ => {
-                let right = credentials == Credentials::Right;
-                self.gate(attempt.address, now).judge(attempt, right, now)
-            }
+        if credentials == Credentials::None {
+            return Verdict::Asked;
         }
+        let right = credentials == Credentials::Right;
+        self.gate(attempt.address, now).judge(attempt, right, now)
     }
 
     /// Where who comes from `address` waits: the last gate is of all for whom there is no other.
