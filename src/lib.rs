@@ -39,7 +39,7 @@
 //! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
 //! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
-//! | `metrics`, `tui` | all that is counted, for Prometheus; the dashboard |
+//! | [`metrics`], `tui` | all that is counted, for Prometheus; the dashboard |
 //! | [`console`], `cli`, [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
 //!
 //! Without the feature `cli`, which is on by default, there is no command line, and nothing catches Ctrl-C, shows progress
