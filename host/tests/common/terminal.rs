@@ -12,7 +12,8 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 /// A pseudo-terminal of so many columns: the end that shows what is written to it, and the one that a program has.
 pub fn open(columns: u16) -> (File, OwnedFd) {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    // Not for the program: who holds our end does not see that we are gone.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let screen = openpt(flags).expect("a pseudo-terminal");
     grantpt(&screen).expect("it is ours");
     unlockpt(&screen).expect("it is ours");
