@@ -5,6 +5,8 @@
 //! nothing but whether a header is whole: checksums are verified where it matters ([`Segment::is_sound`]), addresses by
 //! the stack. Cost: some hundred instructions a frame, no copy.
 
+#[cfg(any(feature = "dhcp", feature = "_datagram"))]
+pub(crate) mod datagram;
 pub(crate) mod discovery;
 #[cfg(feature = "ipv6")]
 pub(crate) mod extension;

@@ -164,6 +164,10 @@ pub const DHCP_RETRY_MAX_MS: u32 = 64_000;
 #[cfg(feature = "dhcp")]
 pub const REBOOT_ASKS: u8 = 2;
 
+/// Servers for names that are kept of what comes with a lease.
+#[cfg(feature = "dhcp")]
+pub const NAME_SERVERS_MAX: usize = 3;
+
 /// A lease of fewer seconds is none: it would be renewed all the time.
 #[cfg(feature = "dhcp")]
 pub const LEASE_MIN_S: u32 = 20;

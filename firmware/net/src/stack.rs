@@ -125,7 +125,7 @@ pub struct NetStack<'a> {
     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
     membership: mld::Membership,
     #[cfg(feature = "dhcp")]
-    dhcp: crate::dhcp::Dhcp<'a>,
+    dhcp: crate::dhcp::Dhcp,
     #[cfg(feature = "slaac")]
     slaac: crate::slaac::Slaac,
     #[cfg(feature = "dns")]
@@ -202,7 +202,7 @@ impl<'a> NetStack<'a> {
             #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
             membership: mld::Membership::new(),
             #[cfg(feature = "dhcp")]
-            dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
+            dhcp: crate::dhcp::Dhcp::new(config.mac(), now),
             #[cfg(feature = "slaac")]
             slaac: crate::slaac::Slaac::new(config.mac(), config.stable_secret()),
             #[cfg(feature = "dns")]

@@ -9,8 +9,6 @@ use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::tcp as smol_tcp;
 use smoltcp::time::Instant;
 
-#[cfg(feature = "dhcp")]
-use crate::dhcp::DhcpPlace;
 #[cfg(feature = "dns")]
 use crate::dns::Resolver;
 use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX};
@@ -125,8 +123,6 @@ pub struct Sockets<
     tcp_slots: Place<Slot<'a>, TCP>,
     listeners: Place<Listener, LISTENERS>,
     udp: UdpPlaces<UDP>,
-    #[cfg(feature = "dhcp")]
-    dhcp: DhcpPlace<'a>,
     #[cfg(feature = "dns")]
     resolver: Place<Resolver, 1>,
     #[cfg(feature = "async")]
@@ -149,8 +145,6 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             tcp_slots: Place::new(),
             listeners: Place::new(),
             udp: UdpPlaces::new(),
-            #[cfg(feature = "dhcp")]
-            dhcp: DhcpPlace::new(),
             #[cfg(feature = "dns")]
             resolver: Place::new(),
             #[cfg(feature = "async")]
@@ -168,8 +162,6 @@ pub(crate) struct Placed<'a> {
     /// How many sockets those can be.
     pub(crate) places: usize,
     pub(crate) udp: &'a mut [UdpSlot],
-    #[cfg(feature = "dhcp")]
-    pub(crate) dhcp: &'a mut DhcpPlace<'a>,
     /// Names that are looked up. Not in the stack itself, which at boot is made on the call stack.
     #[cfg(feature = "dns")]
     pub(crate) resolver: &'a mut Resolver,
@@ -209,8 +201,6 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             others,
             places: OTHERS,
             udp,
-            #[cfg(feature = "dhcp")]
-            dhcp: &mut self.dhcp,
             #[cfg(feature = "dns")]
             resolver: &mut self.resolver.lend(Resolver::new)[0],
             #[cfg(feature = "async")]

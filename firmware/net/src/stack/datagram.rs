@@ -5,15 +5,14 @@
 use smoltcp::phy::{Device, TxToken};
 #[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::Ipv4Address;
-use smoltcp::wire::{
-    EthernetAddress, IpAddress, IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr,
-};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, UdpPacket, UdpRepr};
 
 #[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
 use smoltcp::wire::Ipv6Address;
 
 use super::NetStack;
-use crate::frame::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
+use crate::frame::datagram::Datagram;
+use crate::frame::{Link, Packet};
 
 /// The port of multicast DNS (RFC 6762 3).
 #[cfg(any(feature = "dns", feature = "mdns"))]
@@ -80,24 +79,10 @@ impl NetStack<'_> {
         let Some(source) = self.source_for(&to.addr) else { return };
         let link = self.mac().zip(mac);
         let link = link.map(|(own, mac)| Link { source: own, destination: mac });
-        let ip = IpRepr::new(source, to.addr, IpProtocol::Udp, 8 + payload.len(), hop_limit);
-        let begin = if link.is_some() { ETHERNET_HEADER } else { 0 };
-        let (len, checksums) = (begin + ip.buffer_len(), &self.capabilities.checksum);
-        token.consume(len, |frame| {
-            if let Some(link) = link {
-                put_link(frame, link, ethertype(&to.addr));
-            }
-            let frame = &mut frame[begin..];
-            ip.emit(&mut *frame, checksums);
-            UdpRepr { src_port: from, dst_port: to.port }.emit(
-                &mut UdpPacket::new_unchecked(&mut frame[ip.header_len()..]),
-                &source,
-                &to.addr,
-                payload.len(),
-                |room| room.copy_from_slice(payload),
-                checksums,
-            );
-        });
+        let from = IpEndpoint::new(source, from);
+        let datagram = Datagram { link, from, to, hop_limit, payload };
+        let (len, checksums) = (datagram.len(), &self.capabilities.checksum);
+        token.consume(len, |frame| datagram.emit(frame, checksums));
         self.counters.count_frame(len);
         if to.addr.is_multicast() {
             self.spoke();

@@ -30,8 +30,6 @@ pub(super) enum Recipient {
     Nobody,
     /// Any but TCP's.
     Others,
-    #[cfg(feature = "dhcp")]
-    Dhcp,
 }
 
 impl NetStack<'_> {
@@ -136,7 +134,7 @@ impl NetStack<'_> {
         }
         #[cfg(feature = "dhcp")]
         if problem.is_none() && self.is_from_server(packet) {
-            self.take_answer(bytes, packet, transmit);
+            self.take_answer(packet);
             return;
         }
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
@@ -300,8 +298,6 @@ impl NetStack<'_> {
             Recipient::Slot(index) => &mut self.pool.slots[index].set,
             Recipient::Nobody => &mut SocketSet::new(&mut [][..]),
             Recipient::Others => &mut self.others,
-            #[cfg(feature = "dhcp")]
-            Recipient::Dhcp => &mut self.dhcp.set,
         };
         self.interface.poll_ingress_single(self.now, &mut device, set);
     }

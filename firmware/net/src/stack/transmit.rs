@@ -9,8 +9,6 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
 
 use super::NetStack;
-#[cfg(feature = "dhcp")]
-use crate::dhcp::exchange::Departed;
 use crate::frame::discovery::{Kind, MESSAGE_SIZE};
 use crate::frame::{Content, FourTuple, Frame, Segment};
 use crate::netstat::{Count, Counters};
@@ -41,12 +39,6 @@ pub(crate) struct Sent<'s> {
     tcb: Option<&'s mut Tcb>,
     /// For an answer of the one connection that there may be one of: what is in flight.
     flight: Option<Flight>,
-    /// Look for a message of smoltcp's DHCP client.
-    #[cfg(feature = "dhcp")]
-    pub(crate) watch: bool,
-    /// It left.
-    #[cfg(feature = "dhcp")]
-    pub(crate) departed: Option<Departed>,
     medium: Medium,
     /// Checksums of TCP are ours to compute.
     checksum: bool,
@@ -75,10 +67,6 @@ impl<'s> Sent<'s> {
             medium: capabilities.medium,
             checksum: capabilities.checksum.tcp.tx(),
             report: None,
-            #[cfg(feature = "dhcp")]
-            watch: false,
-            #[cfg(feature = "dhcp")]
-            departed: None,
             now,
         }
     }
@@ -113,10 +101,6 @@ impl<'s> Sent<'s> {
                     packet.fill_checksum(&ends.local.addr, &ends.remote.addr);
                 }
             }
-        }
-        #[cfg(feature = "dhcp")]
-        if self.watch {
-            self.departed = Departed::read(bytes);
         }
         self.frames += 1;
         self.bytes += bytes.len() as Count;
