@@ -18,8 +18,9 @@ pub(crate) mod link_local;
 pub(crate) mod message;
 pub(crate) mod probe;
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 pub use lease::Lease;
 

@@ -1,7 +1,8 @@
 //! Which answers of servers are taken: those to the last question, from whom it went to, about what it was about.
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, Ipv4Address};
+use smoltcp::wire::Ipv4Address;
 
 use super::lease::{Lease, is_unicast};
 use super::message::{self, Received};

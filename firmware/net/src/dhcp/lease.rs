@@ -68,9 +68,7 @@ impl Lease {
             router: ack.address(message::ROUTERS).filter(good),
             dns: servers.filter(|server| is_unicast(*server)).take(NAME_SERVERS_MAX).collect(),
             #[cfg(feature = "sntp")]
-            time_server: ack
-                .address(message::TIME_SERVERS)
-                .filter(|server| is_unicast(*server)),
+            time_server: ack.address(message::TIME_SERVERS).filter(|server| is_unicast(*server)),
             server,
             renews: after(t1.min(t2)),
             rebinds: after(t2),

@@ -1,6 +1,7 @@
 //! DHCP's messages (RFC 2131 2) and their options (RFC 2132): a server's is read, a client's written.
 
-use smoltcp::wire::{EthernetAddress, Ipv4Address};
+use crate::ethernet::EthernetAddress;
+use smoltcp::wire::Ipv4Address;
 
 /// Kinds of messages (RFC 2132 9.6).
 pub(crate) const DISCOVER: u8 = 1;
@@ -121,8 +122,9 @@ impl Message {
         header[CHADDR..CHADDR + 6].copy_from_slice(&mac.0);
         header[COOKIE..OPTIONS].copy_from_slice(&MAGIC);
         this.option(MESSAGE_TYPE, &[kind]);
-        let [a, b, c, d, e, f] = mac.0;
-        this.option(CLIENT, &[REQUEST_HEADER[1], a, b, c, d, e, f]);
+        let mut client = [REQUEST_HEADER[1]; 7];
+        client[1..].copy_from_slice(&mac.0);
+        this.option(CLIENT, &client);
         this
     }
 
@@ -132,7 +134,7 @@ impl Message {
     }
 
     /// It is for this server alone.
-    pub(crate) fn to_server(&mut self, server: Ipv4Address) {
+    pub(crate) fn name_server(&mut self, server: Ipv4Address) {
         self.option(SERVER, &server.octets());
     }
 

@@ -2,10 +2,11 @@
 //!
 //! Names are asked for with them, and told. They need no buffers; what the device has no room for is written anew.
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
 #[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::Ipv4Address;
-use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, UdpPacket, UdpRepr};
+use smoltcp::wire::{IpAddress, IpEndpoint, UdpPacket, UdpRepr};
 
 #[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
 use smoltcp::wire::Ipv6Address;
@@ -54,14 +55,7 @@ impl NetStack<'_> {
         device: &mut D,
         datagram: &Outgoing<'_>,
     ) -> Option<bool> {
-        let to = datagram.to.addr;
-        let mac = match self.mac() {
-            Some(_) => {
-                let hop = self.next_hop(&to);
-                Some(group_mac(&to).or_else(|| self.neighbors.mac(&hop?))?)
-            }
-            None => None,
-        };
+        let mac = Some(self.way_to(&datagram.to.addr)?);
         let Some(token) = device.transmit(self.now) else { return Some(false) };
         self.emit_datagram(token, datagram, mac);
         Some(true)
@@ -106,21 +100,5 @@ impl NetStack<'_> {
             return None;
         };
         Some((datagram.src_port(), datagram.dst_port(), datagram.payload()))
-    }
-}
-
-/// Where a group is on Ethernet (RFC 1112 6.4, RFC 2464 7).
-fn group_mac(address: &IpAddress) -> Option<EthernetAddress> {
-    match address {
-        IpAddress::Ipv4(address) if address.is_multicast() => {
-            let [_, b, c, d] = address.octets();
-            Some(EthernetAddress([0x01, 0x00, 0x5e, b & 0x7f, c, d]))
-        }
-        #[cfg(feature = "ipv6")]
-        IpAddress::Ipv6(address) if address.is_multicast() => {
-            let [.., a, b, c, d] = address.octets();
-            Some(EthernetAddress([0x33, 0x33, a, b, c, d]))
-        }
-        _ => None,
     }
 }

@@ -1,10 +1,9 @@
 //! The stack's side of [`crate::dhcp`]: what comes from servers, what goes to them, and which address that makes ours.
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{
-    EthernetAddress, IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Cidr, UdpPacket, UdpRepr,
-};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Cidr, UdpPacket, UdpRepr};
 
 use super::resolve::question;
 use super::{Conflict, NetConfig, NetStack};
@@ -76,9 +75,8 @@ impl NetStack<'_> {
     /// Whether a packet is from a DHCP server to its clients.
     pub(super) fn is_from_server(&self, packet: &Packet<'_>) -> bool {
         let ports = || UdpPacket::new_checked(packet.payload);
-        let ours = |udp: UdpPacket<&[u8]>| {
-            (udp.src_port(), udp.dst_port()) == (SERVER_PORT, CLIENT_PORT)
-        };
+        let ours =
+            |udp: UdpPacket<&[u8]>| (udp.src_port(), udp.dst_port()) == (SERVER_PORT, CLIENT_PORT);
         packet.protocol == IpProtocol::Udp && self.has_dhcp() && ports().is_ok_and(ours)
     }
 
@@ -238,7 +236,7 @@ impl NetStack<'_> {
             let xid = self.rng.next_u64() as u32;
             let mut message = Message::new(message::DECLINE, xid, mac, Ipv4Address::UNSPECIFIED);
             message.about(address);
-            message.to_server(server);
+            message.name_server(server);
             self.say(token, &mut message, None);
         }
         let reboot = self.dhcp.reboot.as_ref().filter(|reboot| reboot.at <= now);
@@ -300,8 +298,7 @@ impl NetStack<'_> {
         let lease = self.dhcp.lease.as_ref().map(|lease| (lease.address.address(), lease.from));
         let client = match (question, lease) {
             (Question::Renew, Some((client, server))) => {
-                let hop = self.next_hop(&server.into());
-                let Some(mac) = hop.and_then(|hop| self.neighbors.mac(&hop)) else {
+                let Some(mac) = self.way_to(&server.into()) else {
                     self.stall();
                     return false;
                 };
@@ -326,7 +323,7 @@ impl NetStack<'_> {
         let mut message = Message::new(kind, xid, mac, client);
         if let Some(offer) = offer {
             message.about(offer.address);
-            message.to_server(offer.server);
+            message.name_server(offer.server);
         }
         message.ask(self.config.hostname().as_bytes());
         self.say(token, &mut message, to);
