@@ -348,8 +348,12 @@ impl NetStack<'_> {
             return;
         }
         self.dhcp.next(self.config.ipv4().is_none(), self.now, next);
+        let at = match self.dhcp.stalled {
+            // Its server's answer is a frame.
+            Some(since) => since + RENEW_STALL,
+            None => self.dhcp.at,
+        };
         // What is due still could not leave.
-        let at = self.dhcp.at;
         sooner(next, if at > self.now { at } else { self.now + STALL_RETRY });
     }
 }

@@ -126,7 +126,7 @@ impl NetStack<'_> {
             return !room;
         }
         let to = self.way_of(index);
-        if to.is_none() {
+        if to.is_none() && !self.only_ends(index) {
             // It waits for the answer of its next hop.
             self.pool.slots[index].sends = false;
             return false;
@@ -139,6 +139,11 @@ impl NetStack<'_> {
         slot.sends = result != PollResult::None && !sent.refused;
         self.counters.count_sent(&sent);
         sent.refused
+    }
+
+    /// Whether a slot's connection has nothing to send, and is over in its time.
+    fn only_ends(&self, index: usize) -> bool {
+        self.pool.socket(index).state() == State::TimeWait
     }
 
     /// Where what a slot's connection sends goes on the link, if that is known.
@@ -291,7 +296,7 @@ impl NetStack<'_> {
         let mut next = None;
         for index in self.pool.used() {
             // It would say "now", for what has to wait.
-            if self.waits(index) || self.way_of(index).is_none() {
+            if self.waits(index) || (self.way_of(index).is_none() && !self.only_ends(index)) {
                 continue;
             }
             if let Some(at) = self.interface.poll_at(self.now, &self.pool.slots[index].set) {
