@@ -29,7 +29,6 @@ mod listener;
 mod names;
 mod resolver;
 mod router;
-mod slab;
 mod source;
 mod stats;
 mod unreachable;
@@ -60,7 +59,6 @@ use self::names::Names;
 pub use self::resolver::Resolver;
 use self::router::{Overheard, Router};
 use self::source::EventSource;
-pub use self::stats::Stat;
 use self::unreachable::Unreachable;
 use crate::identity::Identity;
 use crate::nic::mac::Mac;
@@ -187,9 +185,8 @@ impl<'a> Gateway<'a> {
             }
             Some(EventSource::Flow(index)) => self.flows.ready(index, event),
             Some(EventSource::Datagram(index)) => self.datagrams.ready(index),
-            Some(EventSource::Api) => self.api.iter_mut().for_each(Api::ready),
-            Some(EventSource::ApiClient(index)) => {
-                self.api.iter_mut().for_each(|api| api.client_ready(index));
+            Some(EventSource::Api(index)) => {
+                self.api.iter_mut().for_each(|api| api.ready(index));
             }
             None => {}
         }

@@ -14,11 +14,12 @@ use smoltcp::time::Instant;
 
 pub use self::address::GuestAddress;
 use crate::local_socket::Listener;
+use crate::nic::Stat;
 use crate::nic::dgram::Dgram;
 use crate::nic::frame_socket::FrameSocket;
 use crate::nic::stream::FrameStream;
 use crate::output::{counted, say};
-use crate::run::{ENDPOINT, Endpoint, Traffic};
+use crate::run::{BoardKind, BoardSnapshot, ENDPOINT, Endpoint, Traffic};
 
 /// Frames each way a turn: as many of full size as a receive buffer of the kernel has room for, or so.
 const BURST: usize = 64;
@@ -105,37 +106,54 @@ impl Endpoint for Guest {
         say!("the board is a guest: `reset` in its own shell does it, or start it again");
     }
 
-    fn netstat(&self) {
-        say!("the board is a guest: `netstat` in its own shell shows its sockets");
-    }
-
-    fn stats(&self) {
-        let c = self.nic.counters();
-        for (name, value) in [
-            ("frames_in", c.frames_in),
-            ("bytes_in", c.bytes_in),
-            ("frames_out", c.frames_out),
-            ("bytes_out", c.bytes_out),
-            ("dropped_in_size", c.dropped_in_size),
-            ("dropped_in_stranger", c.dropped_in_stranger),
-            ("errors_in", c.errors_in),
-            ("dropped_out_absent", c.dropped_out_absent),
-            ("dropped_out_no_room", c.dropped_out_no_room),
-            ("dropped_out_error", c.dropped_out_error),
-        ] {
-            say!("{name:<20} {value}");
-        }
-        say!("these are of its wire; `stats` in its own shell shows the board's");
-    }
-
     /// What comes from the guest is in here and out there.
-    fn traffic(&self) -> Traffic {
+    fn snapshot(&self) -> BoardSnapshot {
         let c = self.nic.counters();
-        Traffic {
-            frames_in: c.frames_out,
-            bytes_in: c.bytes_out,
-            frames_out: c.frames_in,
-            bytes_out: c.bytes_in,
+        BoardSnapshot {
+            kind: BoardKind::Guest,
+            traffic: Traffic {
+                frames_in: c.frames_out,
+                bytes_in: c.bytes_out,
+                frames_out: c.frames_in,
+                bytes_out: c.bytes_in,
+            },
+            counters: vec![
+                Stat::count("frames_in", "Frames from the guest.", c.frames_in),
+                Stat::count("bytes_in", "Bytes of the frames from the guest.", c.bytes_in),
+                Stat::count("frames_out", "Frames to the guest.", c.frames_out),
+                Stat::count("bytes_out", "Bytes of the frames to the guest.", c.bytes_out),
+                Stat::count(
+                    "dropped_in_size",
+                    "Datagrams shorter than an Ethernet header or longer than a frame.",
+                    c.dropped_in_size,
+                ),
+                Stat::count(
+                    "dropped_in_stranger",
+                    "Datagrams from another than the guest.",
+                    c.dropped_in_stranger,
+                ),
+                Stat::count("errors_in", "Reads that failed.", c.errors_in),
+                Stat::count(
+                    "dropped_out_absent",
+                    "Frames sent while there was no guest.",
+                    c.dropped_out_absent,
+                ),
+                Stat::count(
+                    "dropped_out_no_room",
+                    "Frames sent when the kernel had no room.",
+                    c.dropped_out_no_room,
+                ),
+                Stat::count(
+                    "dropped_out_error",
+                    "Frames sent, and refused by the kernel.",
+                    c.dropped_out_error,
+                ),
+            ],
+            sockets: Vec::new(),
+            led: None,
+            notes: vec![
+                "these are of its wire; `stats` in its own shell shows the board's".to_owned(),
+            ],
         }
     }
 

@@ -38,6 +38,7 @@
 //! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
 //! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
+//! | [`metrics`] | all that is counted, for Prometheus |
 //! | [`console`], [`cli`], [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
 
 pub mod board;
@@ -49,10 +50,13 @@ pub mod console;
 pub mod gateway;
 pub mod guest;
 pub mod harness;
+mod http;
 pub mod identity;
 pub mod ladder;
 pub mod link;
 mod local_socket;
+#[cfg_attr(not(feature = "cli"), path = "no_metrics.rs")]
+pub mod metrics;
 pub mod nic;
 pub mod output;
 #[cfg_attr(not(feature = "cli"), path = "no_progress.rs")]
@@ -61,6 +65,7 @@ pub mod run;
 pub mod segment;
 pub mod settings;
 pub mod sim;
+mod slab;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod testbed;

@@ -12,6 +12,7 @@
 //! have changed, or the cable was out, later frames do not wait for it.
 
 mod chance;
+mod counters;
 mod describe;
 mod event;
 mod faults;
@@ -21,6 +22,7 @@ mod setting;
 mod side;
 
 pub use self::chance::Chance;
+pub use self::counters::{Dropped, LinkCounters};
 pub use self::event::{HELD_MAX, LinkEvent, LinkEvents};
 pub use self::faults::{Burst, Faults};
 pub use self::model::Link;

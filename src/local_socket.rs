@@ -44,6 +44,15 @@ impl Listener {
         open_unix(path)
     }
 
+    /// Its address, if it is one of IP.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
     /// The next client.
     pub(crate) fn accept(&self) -> io::Result<Stream> {
         match self {

@@ -16,6 +16,7 @@ mod options;
 mod power_cycle;
 mod session;
 mod sleep;
+mod snapshot;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
 mod traffic;
@@ -40,14 +41,17 @@ pub use self::options::{Profile, RunOptions, Telemetry};
 use self::power_cycle::{BootEnd, PowerCycle};
 use self::session::Session;
 use self::sleep::Sleeper;
-use self::traffic::Meter;
+pub use self::snapshot::{
+    BoardKind, BoardSnapshot, CableSnapshot, DirectionSnapshot, NicSnapshot, Snapshot,
+    SocketSnapshot, Work,
+};
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::clock::RealClock;
 use crate::console::{CommandSource, Console};
 use crate::identity::Identity;
 use crate::link::LinkOptions;
-use crate::nic::Offloads;
+use crate::metrics::Metrics;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
 use crate::settings::Chosen;
@@ -62,6 +66,7 @@ pub struct Driver {
     clock: RealClock,
     /// Sees every frame, once it runs.
     capture: Option<Box<dyn Observer>>,
+    metrics: Option<Metrics>,
 }
 
 impl Driver {
@@ -95,7 +100,7 @@ impl Driver {
             .map_err(|error| format!("cannot wait for signals: {error}"))?;
         let waker = Arc::new(waker);
         let stop = Arc::new(AtomicBool::new(false));
-        Ok(Self { sleeper, waker, stop, clock, capture: None })
+        Ok(Self { sleeper, waker, stop, clock, capture: None, metrics: None })
     }
 
     /// What ends the run from another thread.
@@ -109,9 +114,17 @@ impl Driver {
         self.sleeper.busy_poll(limit);
     }
 
-    /// Opens the capture that the options ask for: before anything is up, for it may fail. One on standard
-    /// output that nobody reads any more ends the run in order.
-    pub fn capture(&mut self, options: &RunOptions) -> Result<(), String> {
+    /// Opens the capture that the options ask for, and listens for who wants metrics: before anything is up, for both
+    /// may fail.
+    pub fn open(&mut self, options: &RunOptions) -> Result<(), String> {
+        // First, so that no file is replaced in vain.
+        let open = |address| Metrics::open(address, self.registry()?);
+        self.metrics = options.metrics.map(open).transpose()?;
+        self.capture(options)
+    }
+
+    /// Opens the capture. One on standard output that nobody reads any more ends the run in order.
+    fn capture(&mut self, options: &RunOptions) -> Result<(), String> {
         let Some(path) = &options.pcap else { return Ok(()) };
         let epoch = self.clock.epoch();
         self.capture = Some(if options.captures_to_stdout() {
@@ -247,6 +260,9 @@ impl Driver {
         identity: &Identity,
         telemetry: Option<SocketAddr>,
     ) -> Result<Session, String> {
+        if let Some(url) = self.metrics.as_ref().and_then(Metrics::url) {
+            say!("  curl {url:<25} # what is counted, for Prometheus");
+        }
         let mut impairment = impairment(&options.link)?;
         let seed_shown = control::show_seed(impairment.link());
         impairment.watch(Watch::Capture, self.capture.take());
@@ -262,8 +278,10 @@ impl Driver {
         }
         let waker = Arc::clone(&self.waker);
         let console = Console::open(&source, move || drop(waker.wake()))?;
-        let meter = Meter::new(self.clock.now());
-        Ok(Session { impairment, console, offloads: Offloads::NONE, seed_shown, meter })
+        let mut session = Session::new(impairment, console, self.clock.now());
+        session.metrics = self.metrics.take();
+        session.seed_shown = seed_shown;
+        Ok(session)
     }
 
     /// Runs one boot of `endpoint` to its end.

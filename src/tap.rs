@@ -14,7 +14,7 @@ use crate::identity::{Identity, mac_text, numbered_ipv4, numbered_ipv6};
 use crate::nic::tap::{
     HostSide, LinkStatus, Tap, TapConfig, TapError, TapWarning, machine_addresses,
 };
-use crate::nic::{DeviceRef, KernelOffload, Offloads};
+use crate::nic::{DeviceRef, KernelOffload, Offloads, Stat};
 use crate::output::{counted, say};
 use crate::run::{Driver, NIC, Nic, Profile, RunOptions};
 use crate::settings::Chosen;
@@ -100,6 +100,14 @@ impl Nic for TapNic {
         self.tap.set_concurrent(concurrent);
     }
 
+    fn kind(&self) -> &'static str {
+        "tap"
+    }
+
+    fn stats(&self) -> Vec<Stat> {
+        self.tap.counters().stats()
+    }
+
     fn summary(&self) -> String {
         let counters = self.tap.counters();
         let lost = counters.dropped_out_link
@@ -161,7 +169,7 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
         .register(&mut SourceFd(&tap.as_raw_fd()), NIC, interest)
         .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
     // After what another board may have already, so that its capture is not replaced; before this one is up.
-    driver.capture(&options.run)?;
+    driver.open(&options.run)?;
     let collector = collector(identity, tap.host());
     // With those that the TAP brought.
     let own = machine_addresses().unwrap_or_default();

@@ -15,6 +15,7 @@ use crate::gateway::{
 };
 use crate::guest::{Guest, GuestAddress};
 use crate::identity::{Identity, mac_text};
+use crate::nic::Stat;
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
 use crate::run::{Driver, Nic, RunOptions};
@@ -85,8 +86,12 @@ impl Nic for UserNic<'_> {
         self.gateway.forwarded().iter().map(ToString::to_string).collect()
     }
 
-    fn stats(&self) -> Vec<String> {
-        self.gateway.stats().iter().map(ToString::to_string).collect()
+    fn kind(&self) -> &'static str {
+        "gateway"
+    }
+
+    fn stats(&self) -> Vec<Stat> {
+        self.gateway.stats()
     }
 
     fn summary(&self) -> String {
@@ -149,13 +154,13 @@ fn behind_gateway(
                 board.net = board.net.with_dns_server(TELEMETRY.ip());
             }
             // After what another board may have already, so that its capture is not replaced; before this one is up.
-            driver.capture(&options.run)?;
+            driver.open(&options.run)?;
             print_banner(&nic.gateway, options, &chosen);
             run(driver, &board, &mut nic)
         }
         Some(at) => {
             let mut guest = Guest::open(at, &driver.registry()?)?;
-            driver.capture(&options.run)?;
+            driver.open(&options.run)?;
             print_banner(&nic.gateway, options, &chosen);
             driver.run_endpoint(&options.run, TELEMETRY, &mut guest, &mut nic)
         }

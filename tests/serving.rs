@@ -21,6 +21,7 @@ fn hears(test: &str, board: &[&str]) {
             max_boards: 64,
             silence: std::time::Duration::from_secs(10),
             count: Some(2),
+            lines: true,
             json: true,
         };
         assert_eq!(run(&options), Ok(Verdict::Passed));

@@ -1,9 +1,11 @@
 //! A running board watched: every frame of its cable in a capture and drawn, over a gateway and on a TAP with whatever
-//! the NIC does for the board.
+//! the NIC does for the board; and its metrics.
 
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "watching/metrics.rs"]
+mod metrics;
 
 use std::io::Read;
 use std::net::UdpSocket;

@@ -10,7 +10,7 @@
 //! | [`telemetry`], [`lines`] | a report, the history of a board, a line of bounded length |
 //! | [`pattern`], [`stats`], [`units`] | test data by offset, percentiles, quantities as people write them |
 //! | [`net`], [`listen`] | addresses and their errors, listening on several |
-//! | [`output`], [`layout`], [`progress`] | standard output, lines for a terminal, how far a command is |
+//! | [`output`], [`layout`], [`live`], [`progress`] | standard output, lines for a terminal, lines that change, how far a command is |
 //! | [`signal`], [`clock`] | Ctrl-C, time |
 //!
 //! A subcommand is a module with a `run`, which takes a plan or options; [`cli`] makes these of words, and nothing
@@ -75,6 +75,7 @@ pub mod echo;
 pub mod layout;
 pub mod lines;
 pub mod listen;
+pub mod live;
 pub mod net;
 pub mod output;
 pub mod pattern;

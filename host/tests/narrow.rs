@@ -126,7 +126,7 @@ fn echo_and_bench_leave_nothing_of_their_progress() {
 #[test]
 fn the_reports_of_serve_are_readable() {
     for columns in WIDTHS {
-        let arguments = ["serve", "--count", "1", "--listen", "127.0.0.1:0"];
+        let arguments = ["serve", "--lines", "--count", "1", "--listen", "127.0.0.1:0"];
         let mut serve = OnTerminal::start(columns, &arguments);
         let listening = serve.until("telemetry;");
         let address = words(&listening)[2].to_owned();

@@ -275,3 +275,50 @@ fn a_closed_standard_output_ends_it_quietly() {
     let finished = finish(serve);
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
 }
+
+/// A table in place of lines, which is drawn anew until the end, and leaves what is printed below it in order.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_a_table_shows_who_is_there() {
+    use common::terminal::{OnTerminal, Screen};
+
+    fn rows(screen: &Screen, name: &str) -> usize {
+        screen.lines.iter().filter(|line| line.starts_with(name)).count()
+    }
+    let mut serve = OnTerminal::start(100, &["serve", "--listen", "127.0.0.1:0"]);
+    let listening = serve.until("telemetry;");
+    let address = listening.split(' ').nth(2).expect("an address").to_owned();
+    let boards = ["attic", "shed"].map(|name| {
+        let board = TcpStream::connect(&address).expect("it listens");
+        send(&board, &line(name, 5, 5000));
+        board
+    });
+    serve.shows(|screen| rows(screen, "attic") == 1 && rows(screen, "shed") == 1);
+    // A gap and a reboot are told above, and counted.
+    send(&boards[1], &line("shed", 8, 8000));
+    send(&boards[1], &line("shed", 0, 1));
+    let screen = serve.shows(|screen| {
+        let row = screen.lines.iter().rfind(|line| line.starts_with("shed"));
+        row.is_some_and(|row| row.ends_with("  2         1"))
+    });
+    let heading = screen.lines.iter().position(|line| line.starts_with("BOARD ")).expect("one");
+    let above = screen.lines[..heading].join("\n");
+    assert!(above.contains("board shed lost 2 reports") && above.contains("board shed rebooted"));
+    assert_eq!(screen.lines.iter().filter(|line| line.starts_with("BOARD ")).count(), 1);
+    assert!(!above.contains("seq 5"), "a report has no line: {above}");
+    // In a terminal of three lines: the heading, how many there are, and the cursor.
+    serve.resize(100, 3);
+    serve.shows(|screen| screen.lines.iter().any(|line| line == "and 2 boards more"));
+    serve.resize(100, 24);
+    let [attic, _shed] = boards;
+    reset(attic);
+    serve.shows(|screen| screen.lines.iter().any(|line| line.ends_with("  gone")));
+    signal("TERM", serve.id());
+    let (text, screen) = serve.finish();
+    assert_eq!(screen.broken, 0, "{screen:#?}");
+    let [.., shed, attic, totals, rest] = &screen.lines[..] else { panic!("{screen:#?}") };
+    assert!(shed.starts_with("shed") && attic.starts_with("attic"), "{screen:#?}");
+    assert!(totals.starts_with("4 reports on 2 connections in ") && rest.is_empty(), "{screen:#?}");
+    // Neither another screen nor a hidden cursor, which somebody would have to undo.
+    assert!(!text.contains("\u{1b}[?"), "{text:?}");
+}

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::faults::FaultArgs;
 use super::identity::IdentityArgs;
 use crate::console::Script;
+use crate::metrics::metrics_address;
 use crate::nic::Offloads;
 use crate::run::{Profile, RunOptions, Telemetry};
 use crate::settings::SettingsOptions;
@@ -54,6 +55,10 @@ pub struct BoardArgs {
     /// The commands of that file.
     #[arg(skip)]
     script: Option<Script>,
+    /// Serve what cable, gateway or TAP, and board count to Prometheus at http://ADDR:PORT/metrics, ADDR being 127.0.0.1
+    /// unless given. Whoever reaches it may read it.
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = metrics_address)]
+    metrics: Option<SocketAddr>,
     /// Who the board is.
     #[command(flatten)]
     pub(super) who: IdentityArgs,
@@ -99,6 +104,7 @@ impl BoardArgs {
             pcap: self.pcap.clone(),
             ladder: self.ladder,
             script: self.script.clone(),
+            metrics: self.metrics,
             link: self.faults.options(),
         }
     }

@@ -103,7 +103,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 46] = [
+    const VALUES: [(&str, &str); 47] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         // Its value may be missing, and so stands with it.
@@ -117,6 +117,7 @@ mod tests {
         ("settings", "board.conf"),
         ("pcap", "run.pcapng"),
         ("script", "/dev/null"),
+        ("metrics", "9100"),
         ("id", "7"),
         ("mac", "06:00:00:00:00:09"),
         ("ip6", "2001:db8::9"),

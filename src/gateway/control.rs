@@ -6,13 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde_json::{Value, json};
 use smoltcp::time::Instant;
 
-use super::api::{Api, ApiUse, Call};
+use super::api::{Api, Call};
 use super::error::GatewayError;
 use super::host_port::{HostPort, Protocol};
 use super::limits::{ALLOWED, API_CLIENTS, DATAGRAM_FLOWS, FLOWS, FORWARDS, LEASES};
-use super::stats::{self, Stat};
+use super::stats;
 use super::{Forward, Gateway};
+use crate::http::ServerUse;
 use crate::identity::mac_text;
+use crate::nic::Stat;
 
 /// What is to change of the forwarded ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,25 +89,78 @@ impl Gateway<'_> {
         self.stats_beside(self.api.as_ref().map(Api::used).unwrap_or_default())
     }
 
-    fn stats_beside(&self, api: ApiUse) -> Vec<Stat> {
+    fn stats_beside(&self, api: ServerUse) -> Vec<Stat> {
         let Self { flows, datagrams, dhcp, dns, unreachable, router, .. } = self;
         vec![
-            Stat::used("gateway_flows", flows.len(), FLOWS),
-            Stat::used("gateway_udp_mappings", datagrams.len(), DATAGRAM_FLOWS),
-            Stat::used("gateway_forwards", self.forwards.len(), FORWARDS),
+            Stat::used("gateway_flows", "TCP connections through the gateway.", flows.len(), FLOWS),
+            Stat::used(
+                "gateway_udp_mappings",
+                "UDP mappings through the gateway, of which the longest idle makes room.",
+                datagrams.len(),
+                DATAGRAM_FLOWS,
+            ),
+            Stat::used(
+                "gateway_forwards",
+                "Addresses and ports of this machine that lead to the board.",
+                self.forwards.len(),
+                FORWARDS,
+            ),
             // The one for names is not among them.
-            Stat::used("gateway_allowed", self.allowed.len() - 1, ALLOWED),
-            Stat::used("gateway_leases", dhcp.leases.len(), LEASES),
-            Stat::used("gateway_api_clients", api.clients, API_CLIENTS),
-            Stat::count("udp_displaced", datagrams.displaced),
-            Stat::count("udp_oversized", datagrams.oversized),
-            Stat::count("icmp_unreachable_out", unreachable.sent),
-            Stat::count("dhcp_unanswered", dhcp.leases.refused),
-            Stat::count("dns_answered", dns.answered),
-            Stat::count("dns_forwarded", dns.forwarded),
-            Stat::count("dns_refused", dns.refused),
-            Stat::count("router_adverts_out", router.sent),
-            Stat::count("api_refused", api.refused),
+            Stat::used(
+                "gateway_allowed",
+                "Ports that the board may reach.",
+                self.allowed.len() - 1,
+                ALLOWED,
+            ),
+            Stat::used(
+                "gateway_leases",
+                "Addresses that DHCP has leased.",
+                dhcp.leases.len(),
+                LEASES,
+            ),
+            Stat::used(
+                "gateway_api_clients",
+                "Clients of the API that are connected.",
+                api.clients,
+                API_CLIENTS,
+            ),
+            Stat::count(
+                "udp_displaced",
+                "UDP mappings that made room for others.",
+                datagrams.displaced,
+            ),
+            Stat::count(
+                "udp_oversized",
+                "Datagrams too long for the board's wire.",
+                datagrams.oversized,
+            ),
+            Stat::count(
+                "icmp_unreachable_out",
+                "ICMP errors to the board, of datagrams that nobody took.",
+                unreachable.sent,
+            ),
+            Stat::count(
+                "dhcp_unanswered",
+                "DHCP requests that no address was left for.",
+                dhcp.leases.refused,
+            ),
+            Stat::count(
+                "dns_answered",
+                "Questions for names that the gateway answered itself.",
+                dns.answered,
+            ),
+            Stat::count(
+                "dns_forwarded",
+                "Questions for names that were passed on to the resolver.",
+                dns.forwarded,
+            ),
+            Stat::count("dns_refused", "Questions for names that were refused.", dns.refused),
+            Stat::count("router_adverts_out", "Router advertisements sent.", router.sent),
+            Stat::count(
+                "api_refused",
+                "Requests to the API that were answered with an error.",
+                api.refused,
+            ),
         ]
     }
 
@@ -122,7 +177,7 @@ impl Gateway<'_> {
         next
     }
 
-    fn call(&mut self, call: Call, api: ApiUse) -> Result<Value, GatewayError> {
+    fn call(&mut self, call: Call, api: ServerUse) -> Result<Value, GatewayError> {
         match call {
             Call::All => Ok(self.forwards_json()),
             Call::Expose(forward) => self.add(forward).map(|()| json!({})),

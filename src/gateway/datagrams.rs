@@ -17,9 +17,9 @@ use super::allowed::{Allowed, IDLE};
 use super::dns::{self, Dns, Screened};
 use super::limits::DATAGRAM_FLOWS;
 use super::listener::{ForwardListener, Forwards};
-use super::slab::Slab;
 use super::source::EventSource;
 use super::unreachable::{Datagram, Unreachable};
+use crate::slab::Slab;
 
 /// Datagrams moved for one socket in one turn.
 const BUDGET: usize = 64;

@@ -8,6 +8,7 @@ use super::api::ApiAddress;
 use super::forward::Forward;
 use super::host_port::HostPort;
 use super::limits::{ALLOWED, FORWARDS};
+use crate::http::other_port;
 
 /// Why the gateway cannot open.
 #[derive(Debug)]
@@ -134,9 +135,4 @@ impl error::Error for GatewayError {}
 fn elsewhere(forward: &Forward) -> Forward {
     let host = HostPort { port: other_port(forward.host.port), ..forward.host };
     Forward { host, ..*forward }
-}
-
-/// A port to propose in place of one that will not do.
-const fn other_port(port: u16) -> u16 {
-    if port < 64_000 { port + 1000 } else { port - 1000 }
 }

@@ -13,8 +13,8 @@ use tapboard_firmware::{Error, NetStack, TcpSocket};
 use super::allowed::Allowed;
 use super::limits::FLOWS;
 use super::listener::ForwardListener;
-use super::slab::Slab;
 use super::source::EventSource;
+use crate::slab::Slab;
 
 /// How long a client waits for the board to take its connection, as long as Linux tries a SYN.
 const CONNECT: Duration = Duration::from_secs(120);

@@ -11,8 +11,8 @@ use super::error::GatewayError;
 use super::forward::Forward;
 use super::host_port::{HostPort, Protocol};
 use super::limits::FORWARDS;
-use super::slab::Slab;
 use super::source::EventSource;
+use crate::slab::Slab;
 
 /// The kernel sockets of one address and port that take what is for the board.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ pub(super) enum EventSource {
     ForwardUdp(usize),
     Flow(usize),
     Datagram(usize),
-    Api,
-    ApiClient(usize),
+    /// The API's listener is number 0; its clients follow.
+    Api(usize),
 }
 
 impl EventSource {
@@ -22,8 +22,7 @@ impl EventSource {
             Self::ForwardUdp(index) => 2 * Self::STRIDE + index,
             Self::Flow(index) => 3 * Self::STRIDE + index,
             Self::Datagram(index) => 4 * Self::STRIDE + index,
-            Self::Api => 5 * Self::STRIDE,
-            Self::ApiClient(index) => 6 * Self::STRIDE + index,
+            Self::Api(index) => 5 * Self::STRIDE + index,
         })
     }
 
@@ -34,8 +33,7 @@ impl EventSource {
             2 => Some(Self::ForwardUdp(index)),
             3 => Some(Self::Flow(index)),
             4 => Some(Self::Datagram(index)),
-            5 => Some(Self::Api),
-            6 => Some(Self::ApiClient(index)),
+            5 => Some(Self::Api(index)),
             _ => None,
         }
     }
@@ -52,8 +50,8 @@ mod tests {
             EventSource::ForwardUdp(3),
             EventSource::Flow(63),
             EventSource::Datagram(17),
-            EventSource::Api,
-            EventSource::ApiClient(7),
+            EventSource::Api(0),
+            EventSource::Api(7),
         ] {
             assert_eq!(EventSource::from_token(source.token()), Some(source));
         }

@@ -22,6 +22,12 @@ impl Chance {
         Self(((most as u64) << 32) / 100_000)
     }
 
+    /// From 0 to 1, to the thousandth of a percent.
+    #[must_use]
+    pub fn ratio(self) -> f64 {
+        (self.0 as f64 * 100_000.0 / Self::ALWAYS.0 as f64).round() / 100_000.0
+    }
+
     /// Draws whether it happens; draws nothing if it never does.
     pub fn happens(self, rng: &mut Rng) -> bool {
         self != Self::NEVER && (rng.next_u64() >> 32) < self.0
@@ -30,7 +36,7 @@ impl Chance {
 
 impl fmt::Display for Chance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = (self.0 as f64 * 100_000.0 / 4_294_967_296.0).round() / 1000.0;
+        let percent = (self.ratio() * 100_000.0).round() / 1000.0;
         write!(f, "{percent}%")
     }
 }

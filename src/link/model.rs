@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::rng::Rng;
 
+use super::counters::LinkCounters;
 use super::event::{HELD_MAX, LinkEvent, LinkEvents};
 use super::faults::{Burst, Faults};
 use super::setting::Setting;
@@ -67,6 +68,7 @@ pub(super) struct Channel {
     pub(super) held: BinaryHeap<Reverse<Held>>,
     number: u64,
     spare: Vec<Vec<u8>>,
+    counters: LinkCounters,
 }
 
 impl Channel {
@@ -80,6 +82,7 @@ impl Channel {
             held: BinaryHeap::new(),
             number: 0,
             spare: Vec::new(),
+            counters: LinkCounters::default(),
         }
     }
 
@@ -94,6 +97,7 @@ impl Channel {
 
     /// Loses what is under way.
     fn cut(&mut self) {
+        self.counters.dropped.unplugged += self.held.len() as u64;
         self.held.clear();
         self.forget_turns();
     }
@@ -163,6 +167,13 @@ impl Channel {
     }
 
     fn offer(&mut self, plugged: bool, now: Instant, frame: &[u8]) -> LinkEvents {
+        let events = self.befall(plugged, now, frame);
+        self.counters.count(frame.len(), &events);
+        events
+    }
+
+    /// Holds the frame, unless it is lost. Returns what befell it.
+    fn befall(&mut self, plugged: bool, now: Instant, frame: &[u8]) -> LinkEvents {
         let mut events = LinkEvents::default();
         if let Some(event) = self.lost(plugged, now, frame.len()) {
             events.add(event);
@@ -336,6 +347,29 @@ impl Link {
         let spare = &mut self.channel(to).spare;
         if spare.len() < 64 {
             spare.push(frame);
+        }
+    }
+
+    /// What the direction to that side has done so far.
+    #[must_use]
+    pub const fn counters(&self, to: Side) -> &LinkCounters {
+        match to {
+            Side::Board => &self.to_board.counters,
+            Side::Peer => &self.to_peer.counters,
+        }
+    }
+
+    /// Those of both directions, to the board and to the peer, for frames that pass without the link's being asked.
+    pub(crate) const fn counters_mut(&mut self) -> [&mut LinkCounters; 2] {
+        [&mut self.to_board.counters, &mut self.to_peer.counters]
+    }
+
+    /// Frames under way to that side.
+    #[must_use]
+    pub fn held(&self, to: Side) -> usize {
+        match to {
+            Side::Board => self.to_board.held.len(),
+            Side::Peer => self.to_peer.held.len(),
         }
     }
 

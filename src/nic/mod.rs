@@ -14,12 +14,14 @@ pub mod mac;
 mod offloads;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a part of it is the TAP's alone"))]
 mod segmenter;
+mod stat;
 pub mod stream;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;
 
 pub use self::offloads::Offloads;
+pub use self::stat::Stat;
 
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;

@@ -6,10 +6,12 @@ use std::path::Path;
 use std::time::Duration as StdDuration;
 
 use smoltcp::time::Instant;
+use tapboard_firmware::netstat::Row;
 
 use super::endpoint::Endpoint;
 use super::nic::Nic;
 use super::session::Session;
+use super::snapshot::{BoardKind, BoardSnapshot, NicSnapshot, Snapshot, SocketSnapshot};
 use crate::capture::Capture;
 use crate::console::{ConsoleCommand, Next, help};
 use crate::identity::Identity;
@@ -67,11 +69,11 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
             show_seed(impairment.link());
         }
         ConsoleCommand::Reset => endpoint.reset(),
-        ConsoleCommand::Netstat => endpoint.netstat(),
+        ConsoleCommand::Netstat => netstat(&endpoint.snapshot()),
         ConsoleCommand::Stats => {
-            endpoint.stats();
-            nic.stats().iter().for_each(|line| lines(line));
-            say!("{}", session.meter.look(now, endpoint.traffic()));
+            let Snapshot { board, nic, .. } = session.snapshot(now, endpoint, nic);
+            stats(&board, &nic);
+            say!("{}", session.meter.look(now, board.traffic));
         }
         ConsoleCommand::Forward(command) => match nic.forward(command) {
             Ok(text) | Err(text) => lines(&text),
@@ -95,6 +97,31 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
         ConsoleCommand::Quit => return ConsoleStep::Quit,
     }
     ConsoleStep::Next(Some(now))
+}
+
+/// Prints the sockets, or says where they are to be seen.
+fn netstat(board: &BoardSnapshot) {
+    if board.kind == BoardKind::Guest {
+        say!("the board is a guest: `netstat` in its own shell shows its sockets");
+        return;
+    }
+    say!("{}", Row::HEADING);
+    for SocketSnapshot { row, .. } in &board.sockets {
+        say!("{row}");
+    }
+}
+
+/// Prints the counters.
+fn stats(board: &BoardSnapshot, nic: &NicSnapshot) {
+    for counter in &board.counters {
+        say!("{counter}");
+    }
+    for note in &board.notes {
+        say!("{note}");
+    }
+    for stat in &nic.stats {
+        say!("{stat}");
+    }
 }
 
 fn lines(text: &str) {

@@ -4,12 +4,14 @@ use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{Ipv4Cidr, Ipv6Cidr};
 use tapboard_firmware::mdns::Label;
-use tapboard_firmware::netstat::{Counters, Introspect, Row};
+use tapboard_firmware::netstat::{Counters, Introspect};
 use tapboard_firmware::service::{Service, Services, Target};
 use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 
+use super::snapshot::{BoardKind, BoardSnapshot, SocketSnapshot};
 use super::traffic::Traffic;
 use crate::board::SimBoard;
+use crate::nic::Stat;
 use crate::output::{counted, say};
 
 /// An endpoint that the driver polls; see [`Driver::run_endpoint`](super::Driver::run_endpoint).
@@ -47,14 +49,8 @@ pub trait Endpoint {
         false
     }
 
-    /// Prints the sockets, or says where they are to be seen.
-    fn netstat(&self);
-
-    /// Prints the counters.
-    fn stats(&self);
-
-    /// What passed since the start.
-    fn traffic(&self) -> Traffic;
+    /// What can be told of it now.
+    fn snapshot(&self) -> BoardSnapshot;
 
     /// What to print at the end.
     fn summary(&self) -> String;
@@ -193,26 +189,22 @@ where
         self.firmware.board().reset_requested()
     }
 
-    fn netstat(&self) {
-        say!("{}", Row::HEADING);
-        for row in (0..).map_while(|index| self.firmware.stack().row(index)) {
-            say!("{row}");
+    fn snapshot(&self) -> BoardSnapshot {
+        let (stack, board) = (self.firmware.stack(), self.firmware.board());
+        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } = stack.counters();
+        let counters = (0..).map_while(|index| {
+            let (name, value) = stack.counter(index)?;
+            Some(Stat::count(name, Counters::help(index)?, value))
+        });
+        let rows = (0..).map_while(|index| Some((stack.row(index)?, stack.round_trip(index))));
+        BoardSnapshot {
+            kind: BoardKind::Firmware,
+            traffic: Traffic { frames_in, bytes_in, frames_out, bytes_out },
+            counters: counters.collect(),
+            sockets: rows.map(|(row, round_trip)| SocketSnapshot { row, round_trip }).collect(),
+            led: Some(board.led()),
+            notes: self.unheard().into_iter().collect(),
         }
-    }
-
-    fn stats(&self) {
-        for (name, value) in (0..).map_while(|index| self.firmware.stack().counter(index)) {
-            say!("{name:<20} {value}");
-        }
-        if let Some(unheard) = self.unheard() {
-            say!("{unheard}");
-        }
-    }
-
-    fn traffic(&self) -> Traffic {
-        let &Counters { frames_in, bytes_in, frames_out, bytes_out, .. } =
-            self.firmware.stack().counters();
-        Traffic { frames_in, bytes_in, frames_out, bytes_out }
     }
 
     fn summary(&self) -> String {

@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 
 use crate::gateway::ForwardCommand;
 use crate::identity::Identity;
-use crate::nic::Offloads;
+use crate::nic::{Offloads, Stat};
 
 /// The token of signals and of the console.
 pub(super) const WAKE: Token = Token(0);
@@ -77,8 +77,13 @@ pub trait Nic {
         Vec::new()
     }
 
-    /// What is counted behind the NIC, a line each.
-    fn stats(&self) -> Vec<String> {
+    /// What kind of NIC it is, in a word for the names of metrics.
+    fn kind(&self) -> &'static str {
+        "nic"
+    }
+
+    /// What the NIC, and what stands behind it, counts.
+    fn stats(&self) -> Vec<Stat> {
         Vec::new()
     }
 

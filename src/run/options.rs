@@ -31,6 +31,8 @@ pub struct RunOptions {
     pub ladder: bool,
     /// Take commands from this script, in place of standard input.
     pub script: Option<Script>,
+    /// Serve metrics here.
+    pub metrics: Option<SocketAddr>,
     /// What is wrong with the cable.
     pub link: LinkOptions,
 }

@@ -64,8 +64,10 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
         let mut closing = Closing::No;
         let mut link = true;
         self.session.meter = Meter::new(self.clock.now());
+        self.session.work.boots += 1;
         loop {
             let now = self.clock.now();
+            self.session.work.turns += 1;
             closing = self.begin_to_close(now, closing);
             let console = self.ask_console(now);
             // At once: what has its power cut answers nobody any more.
@@ -75,6 +77,7 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             link = self.tell_of_link(link);
             let board = self.poll_board(now);
             let behind = self.nic.turn(now)?;
+            let scrapes = self.session.answer_scrapes(now, self.endpoint, self.nic);
             let in_flight = self.session.impairment.next_event(now);
             if self.endpoint.reset_requested() {
                 return Ok(BootEnd::Reset);
@@ -84,9 +87,11 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
                 return Ok(BootEnd::Stopped);
             };
             closing = next;
-            let coarse = [board, behind, limit, console].into_iter().flatten().min();
+            let coarse = [board, behind, limit, console, scrapes].into_iter().flatten().min();
             self.sleep(&mut events, now, Until { exact: in_flight, coarse })?;
-            self.endpoint.slept(self.sleeper.take_slept());
+            let slept = self.sleeper.take_slept();
+            self.session.work.asleep += slept;
+            self.endpoint.slept(slept);
         }
     }
 
@@ -155,6 +160,9 @@ impl<E: Endpoint, N: Nic> PowerCycle<'_, E, N> {
             .map_err(|error| format!("cannot wait for events: {error}"))?;
         self.nic.set_concurrent(self.sleeper.concurrent());
         for event in &*events {
+            if self.session.metrics.as_mut().is_some_and(|metrics| metrics.ready(event.token())) {
+                continue;
+            }
             match event.token() {
                 WAKE | TIMER => {}
                 ENDPOINT => self.endpoint.ready(),
@@ -170,11 +178,10 @@ mod tests {
     use mio::event::Event;
     use smoltcp::phy::Device;
 
-    use super::super::traffic::Traffic;
+    use super::super::snapshot::BoardSnapshot;
     use super::*;
     use crate::console::{CommandSource, Console};
     use crate::link::{Link, Side};
-    use crate::nic::Offloads;
     use crate::nic::impairment::Impairment;
     use crate::nic::wire::{End, Wire};
 
@@ -256,12 +263,8 @@ mod tests {
             self.reset_at == Some(self.turns)
         }
 
-        fn netstat(&self) {}
-
-        fn stats(&self) {}
-
-        fn traffic(&self) -> Traffic {
-            Traffic::default()
+        fn snapshot(&self) -> BoardSnapshot {
+            unreachable!("nobody asks")
         }
 
         fn summary(&self) -> String {
@@ -273,13 +276,9 @@ mod tests {
     fn run(endpoint: &mut Told, nic: &mut Flapping, stop: bool) -> (Duration, BootEnd) {
         let clock = RealClock::new();
         let mut sleeper = Sleeper::new(clock).unwrap();
-        let mut session = Session {
-            impairment: Impairment::new(Link::new(1)),
-            console: Console::open(&CommandSource::None, || ()).unwrap(),
-            offloads: Offloads::NONE,
-            seed_shown: false,
-            meter: Meter::new(clock.now()),
-        };
+        let impairment = Impairment::new(Link::new(1));
+        let console = Console::open(&CommandSource::None, || ()).unwrap();
+        let mut session = Session::new(impairment, console, clock.now());
         let stop = AtomicBool::new(stop);
         let (sleeper, session, from) = (&mut sleeper, &mut session, clock.now());
         let boot = PowerCycle { sleeper, clock, stop: &stop, session, endpoint, nic };

@@ -2,9 +2,12 @@
 
 use smoltcp::time::Instant;
 
+use super::endpoint::Endpoint;
 use super::nic::Nic;
+use super::snapshot::{CableSnapshot, NicSnapshot, Snapshot, Work};
 use super::traffic::Meter;
 use crate::console::Console;
+use crate::metrics::Metrics;
 use crate::nic::Offloads;
 use crate::nic::impairment::{ImpairedDevice, Impairment};
 use crate::nic::mac::Mac;
@@ -15,13 +18,33 @@ pub(super) struct Session {
     pub(super) console: Console,
     /// What the board leaves to its MAC.
     pub(super) offloads: Offloads,
+    /// What of that the NIC does, as of the last poll.
+    nic_offloads: Offloads,
     /// The cable's seed was printed.
     pub(super) seed_shown: bool,
     /// Of the traffic since the board's boot.
     pub(super) meter: Meter,
+    /// What the driver has done.
+    pub(super) work: Work,
+    /// Who asks for metrics.
+    pub(super) metrics: Option<Metrics>,
 }
 
 impl Session {
+    /// A session that begins `now`, in which the board leaves nothing to its MAC.
+    pub(super) fn new(impairment: Impairment, console: Console, now: Instant) -> Self {
+        Self {
+            impairment,
+            console,
+            offloads: Offloads::NONE,
+            nic_offloads: Offloads::NONE,
+            seed_shown: false,
+            meter: Meter::new(now),
+            work: Work::default(),
+            metrics: None,
+        }
+    }
+
     /// The board's MAC at its NIC without the cable, where a boot only asks what the device can do.
     pub(super) fn mac<'n, N: Nic>(&self, nic: &'n mut N) -> Mac<N::Device<'n>> {
         let done = self.set_offloads(nic);
@@ -36,9 +59,45 @@ impl Session {
         poll: impl FnOnce(&mut Mac<ImpairedDevice<'_, N::Device<'_>>>) -> R,
     ) -> R {
         let done = self.set_offloads(nic);
+        self.nic_offloads = done;
         let mut device = self.impairment.behind(nic.device());
         device.pump(now);
         poll(&mut Mac::new(device, self.offloads, done))
+    }
+
+    /// All that can be told `now`.
+    pub(super) fn snapshot<E: Endpoint, N: Nic>(
+        &self,
+        now: Instant,
+        endpoint: &E,
+        nic: &N,
+    ) -> Snapshot {
+        Snapshot {
+            at: now,
+            work: self.work,
+            cable: CableSnapshot::of(self.impairment.link(), now),
+            nic: NicSnapshot {
+                kind: nic.kind(),
+                up: nic.link(),
+                offloaded: self.offloads,
+                offloads: self.nic_offloads,
+                stats: nic.stats(),
+            },
+            board: endpoint.snapshot(),
+        }
+    }
+
+    /// Answers who asks for metrics. Returns when to be asked again.
+    pub(super) fn answer_scrapes<E: Endpoint, N: Nic>(
+        &mut self,
+        now: Instant,
+        endpoint: &E,
+        nic: &N,
+    ) -> Option<Instant> {
+        let mut metrics = self.metrics.take()?;
+        let next = metrics.poll(now, || self.snapshot(now, endpoint, nic));
+        self.metrics = Some(metrics);
+        next
     }
 
     /// Passes on to the NIC what the board leaves to its MAC, but for the checksums while the cable changes or shows

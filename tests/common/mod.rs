@@ -11,6 +11,8 @@ pub(crate) mod conversation;
 #[cfg(target_os = "linux")]
 pub(crate) mod drawn;
 pub(crate) mod echo;
+#[cfg(target_os = "linux")]
+pub(crate) mod exposition;
 pub(crate) mod frames;
 pub(crate) mod hosts;
 pub(crate) mod kernel_stack;

@@ -12,7 +12,9 @@ use crate::units::parse_seconds;
 pub(super) const ABOUT: &str = "\
     Listens for boards, reads the JSON lines they send, and prints one line for each \
     report: time since the start, peer, name, and the fields of the report, all of which \
-    are optional. It listens on all addresses of this machine, for a board knows it by \
+    are optional. On a terminal it draws a table in place of these: of each board its name and \
+    address, how long ago it was heard, reports a second, reports that are missing by their \
+    numbers, and restarts. It listens on all addresses of this machine, for a board knows it by \
     one of them: 192.0.2.2 on a TAP, 127.0.0.1 behind `tapboard` in user mode. It sends \
     nothing.\n\n\
     It says when a board vanishes and why, when one is silent and when it is back, when \
@@ -51,6 +53,10 @@ pub struct ServeArgs {
     /// Prints one JSON object for each report and event
     #[arg(long)]
     pub json: bool,
+
+    /// Prints one line for each report on a terminal too, in place of a table of boards
+    #[arg(long, conflicts_with = "json")]
+    pub lines: bool,
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {
@@ -65,7 +71,7 @@ impl ServeArgs {
     /// What they come to.
     #[must_use]
     pub const fn options(&self) -> ServeOptions {
-        let Self { listen, max_boards, silence, count, json } = *self;
-        ServeOptions { listen, max_boards, silence, count, json }
+        let Self { listen, max_boards, silence, count, json, lines } = *self;
+        ServeOptions { listen, max_boards, silence, count, json, lines }
     }
 }

@@ -1,8 +1,8 @@
 //! `serve`: the telemetry server that boards report to, a JSON line each second.
 //!
 //! One thread, one poll: it sleeps until a board speaks, connects or vanishes, until one has been silent
-//! for too long, or until Ctrl-C. [`collector`] knows what it all means, [`event`] how to say it; this file
-//! owns the sockets. No board can harm the others: lines and connections are limited, each turn reads a
+//! for too long, or until Ctrl-C. [`collector`] knows what it all means, [`event`] how to say it, and [`table`] how to
+//! show it on a terminal; this file owns the sockets. No board can harm the others: lines and connections are limited, each turn reads a
 //! bounded amount, and what is malformed is reported once and skipped.
 
 use std::collections::BTreeMap;
@@ -22,10 +22,13 @@ use crate::signal::Interrupt;
 use crate::telemetry::LINE_MAX;
 
 use self::collector::{Collector, Key};
-use self::event::Event;
+use self::event::{Event, EventKind};
+use self::screen::Screen;
 
 pub mod collector;
 pub mod event;
+mod screen;
+pub mod table;
 pub mod totals;
 
 /// Size of one read at most, in bytes.
@@ -60,6 +63,8 @@ pub struct ServeOptions {
     pub count: Option<u64>,
     /// Prints JSON objects.
     pub json: bool,
+    /// Prints lines on a terminal too, and no table.
+    pub lines: bool,
 }
 
 /// One board's connection.
@@ -87,6 +92,8 @@ struct Server {
     places: usize,
     collector: Collector,
     output: Output,
+    /// Where standard output is a terminal that shows a table.
+    screen: Option<Screen>,
     start: Instant,
     count: Option<u64>,
 }
@@ -112,6 +119,7 @@ pub fn run(options: &ServeOptions) -> Result<Verdict, Error> {
         places: usize::from(options.max_boards),
         collector: Collector::new(options.silence),
         output: Output::new(options.json),
+        screen: Screen::open().filter(|_| !options.json && !options.lines),
         start: clock::now(),
         count: options.count,
     };
@@ -170,6 +178,9 @@ impl Server {
     }
 
     fn finish(&mut self) -> Result<Verdict, Error> {
+        if let Some(screen) = &mut self.screen {
+            screen.draw(clock::now())?;
+        }
         let (totals, after) = (self.collector.totals(), clock::now() - self.start);
         if self.output.is_json() {
             self.output.object(&totals.object(after))?;
@@ -189,8 +200,9 @@ impl Server {
         if may_accept || self.sessions.values().any(|session| session.readable) {
             return Some(Duration::ZERO);
         }
-        let deadline =
-            [self.collector.deadline(), self.accept_again].into_iter().flatten().min()?;
+        let screen = self.screen.as_ref().and_then(Screen::deadline);
+        let deadlines = [self.collector.deadline(), self.accept_again, screen];
+        let deadline = deadlines.into_iter().flatten().min()?;
         Some(deadline.saturating_duration_since(clock::now()))
     }
 
@@ -212,16 +224,25 @@ impl Server {
         for key in self.collector.expire(clock::now(), &mut events) {
             self.close(key, "the board reports on a newer connection".to_owned(), &mut events);
         }
-        self.print(&mut events)
+        self.print(&mut events)?;
+        self.screen.as_mut().map_or(Ok(()), |screen| screen.turn(clock::now()))
     }
 
     fn print(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
-        let at = clock::now() - self.start;
+        let now = clock::now();
+        let at = now - self.start;
         for event in events.drain(..) {
             if self.output.is_json() {
                 self.output.object(&event.object(at))?;
-            } else {
-                self.output.line(format_args!("{:>9.3} s  {}", at.as_secs_f64(), event.text()))?;
+                continue;
+            }
+            let line = || format!("{:>9.3} s  {}", at.as_secs_f64(), event.text());
+            match &mut self.screen {
+                None => self.output.line(line())?,
+                Some(screen) => {
+                    let news = !matches!(event.kind, EventKind::Report(_));
+                    screen.note(&event, news.then(line), now);
+                }
             }
         }
         Ok(())

@@ -4,9 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use super::reply::Reply;
-use super::request::{Method, Request};
 use crate::gateway::{Forward, HostPort, Protocol};
+use crate::http::{Method, Reply, Request};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +43,7 @@ struct Body {
 impl Call {
     /// What a request asks for; the error is the answer. `board` is the board's address.
     pub(super) fn read(request: Request<'_>, board: Ipv4Addr) -> Result<Self, Reply> {
-        let Request { method, path, body } = request;
+        let Request { method, path, body, .. } = request;
         let (wanted, word) = match path {
             ALL | LEASES | STATS => (Method::Get, "GET"),
             EXPOSE | UNEXPOSE => (Method::Post, "POST"),
@@ -104,7 +103,11 @@ mod tests {
     use super::*;
 
     fn post(path: &'static str, body: &'static str) -> Result<Call, Reply> {
-        let request = Request { method: Method::Post, path, body: body.as_bytes() };
+        read(Method::Post, path, body)
+    }
+
+    fn read(method: Method, path: &'static str, body: &'static str) -> Result<Call, Reply> {
+        let request = Request { method, head: false, path, accept: "", body: body.as_bytes() };
         Call::read(request, Ipv4Addr::new(192, 0, 2, 1))
     }
 
@@ -144,7 +147,6 @@ mod tests {
     fn paths_have_their_method() {
         assert_eq!(post("/stats", "").unwrap_err().status(), 405);
         assert_eq!(post("/", "").unwrap_err().status(), 404);
-        let get = Request { method: Method::Get, path: "/stats", body: b"" };
-        assert_eq!(Call::read(get, Ipv4Addr::LOCALHOST), Ok(Call::Stats));
+        assert_eq!(read(Method::Get, "/stats", ""), Ok(Call::Stats));
     }
 }

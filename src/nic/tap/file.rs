@@ -17,7 +17,7 @@ use super::incoming::{Incoming, Loss};
 use super::read_backoff::ReadBackoff;
 use super::sys;
 use super::virtio::HEADER_LEN;
-use crate::nic::Offloads;
+use crate::nic::{Offloads, Stat};
 
 /// Frames not fit for the board that one `read` skips; more are left to the next one.
 const SKIPPED_MAX: usize = 16;
@@ -63,6 +63,64 @@ pub struct TapCounters {
     pub dropped_out_no_room: u64,
     /// Frames lost because a write failed in another way.
     pub dropped_out_error: u64,
+}
+
+impl TapCounters {
+    /// All of them by their names.
+    #[must_use]
+    pub fn stats(&self) -> Vec<Stat> {
+        vec![
+            Stat::count("tap_frames_in", "Frames read from the TAP.", self.frames_in),
+            Stat::count("tap_bytes_in", "Bytes of the frames read.", self.bytes_in),
+            Stat::count(
+                "tap_reads",
+                "Reads that brought something, whether one frame or many.",
+                self.reads,
+            ),
+            Stat::count(
+                "tap_in_too_long",
+                "Frames read and dropped for being too long.",
+                self.dropped_in_too_long,
+            ),
+            Stat::count(
+                "tap_in_malformed",
+                "Reads dropped because what the kernel says of a frame is not so.",
+                self.dropped_in_malformed,
+            ),
+            Stat::count(
+                "tap_in_checksum",
+                "Reads dropped because a checksum is wrong that the board leaves to its NIC.",
+                self.dropped_in_checksum,
+            ),
+            Stat::count(
+                "tap_in_errors",
+                "Reads that failed while the interface was up.",
+                self.errors_in,
+            ),
+            Stat::count("tap_frames_out", "Frames written to the TAP.", self.frames_out),
+            Stat::count("tap_bytes_out", "Bytes of the frames written.", self.bytes_out),
+            Stat::count(
+                "tap_writes",
+                "Writes that took something, whether one frame or many.",
+                self.writes,
+            ),
+            Stat::count(
+                "tap_out_link",
+                "Frames lost because the interface was down or gone.",
+                self.dropped_out_link,
+            ),
+            Stat::count(
+                "tap_out_no_room",
+                "Frames lost because the kernel had no room.",
+                self.dropped_out_no_room,
+            ),
+            Stat::count(
+                "tap_out_errors",
+                "Frames lost because a write failed in another way.",
+                self.dropped_out_error,
+            ),
+        ]
+    }
 }
 
 /// The open file, tied to its interface.

@@ -3,23 +3,23 @@
 /// So many places at most. The first vacant one is filled, and vacant ones at the end are cut off, so that
 /// going through them costs what is there, not what there could be.
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     entries: Vec<Option<T>>,
     limit: usize,
 }
 
 impl<T> Slab<T> {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { entries: Vec::with_capacity(limit), limit }
     }
 
     /// All numbers in use, and perhaps some that are not.
-    pub(super) fn numbers(&self) -> std::ops::Range<usize> {
+    pub(crate) fn numbers(&self) -> std::ops::Range<usize> {
         0..self.entries.len()
     }
 
     /// What is there, with its number.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
         self.entries
             .iter()
             .enumerate()
@@ -27,7 +27,7 @@ impl<T> Slab<T> {
     }
 
     /// What is there, with its number.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut T)> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut T)> {
         self.entries
             .iter_mut()
             .enumerate()
@@ -35,29 +35,29 @@ impl<T> Slab<T> {
     }
 
     /// How many are there.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.iter().flatten().count()
     }
 
-    pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
         self.entries.get_mut(number)?.as_mut()
     }
 
     /// The number that the next one is to have.
-    pub(super) fn vacant(&self) -> Option<usize> {
+    pub(crate) fn vacant(&self) -> Option<usize> {
         let gap = self.entries.iter().position(Option::is_none);
         gap.or_else(|| (self.entries.len() < self.limit).then_some(self.entries.len()))
     }
 
     /// Fills an entry that [`Slab::vacant`] named, or that was just taken.
-    pub(super) fn put(&mut self, number: usize, value: T) {
+    pub(crate) fn put(&mut self, number: usize, value: T) {
         if number == self.entries.len() {
             self.entries.push(None);
         }
         self.entries[number] = Some(value);
     }
 
-    pub(super) fn take(&mut self, number: usize) -> Option<T> {
+    pub(crate) fn take(&mut self, number: usize) -> Option<T> {
         let taken = self.entries.get_mut(number)?.take();
         let last = self.entries.iter().rposition(Option::is_some);
         self.entries.truncate(last.map_or(0, |last| last + 1));

@@ -1,4 +1,4 @@
-//! A request to the API (RFC 9112), and whether it may be one of a page in a browser.
+//! A request (RFC 9112), and whether it may be one of a page in a browser.
 //!
 //! A page of any site can have a browser send requests to 127.0.0.1. So `Host` has to name this machine, or a page
 //! whose name was made to lead here (DNS rebinding) could read the answers; an `Origin` has to be the same; and a body
@@ -17,22 +17,26 @@ const HEADERS_MAX: usize = 32;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     Get,
     Post,
 }
 
 /// A request that may be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Request<'b> {
-    pub(super) method: Method,
-    pub(super) path: &'b str,
-    pub(super) body: &'b [u8],
+pub(crate) struct Request<'b> {
+    pub(crate) method: Method,
+    /// Only the head of the answer is asked for.
+    pub(crate) head: bool,
+    pub(crate) path: &'b str,
+    /// What kinds of content are understood, as `Accept` has them; empty unless it is there once.
+    pub(crate) accept: &'b str,
+    pub(crate) body: &'b [u8],
 }
 
 /// Who may be named as the host: this address, or a loopback name with its port; anybody where no browser comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hosts {
+pub(crate) enum Hosts {
     Loopback(SocketAddr),
     Any,
 }
@@ -49,11 +53,20 @@ impl Hosts {
             ["127.0.0.1", "[::1]"].contains(&name) || name.eq_ignore_ascii_case("localhost")
         })
     }
+
+    /// The answer to who names another.
+    fn refusal(self) -> Reply {
+        let text = match self {
+            Self::Loopback(own) => &format!("Host does not name this machine: use {own}"),
+            Self::Any => "Host is missing",
+        };
+        Reply::error(403, text)
+    }
 }
 
 impl<'b> Request<'b> {
     /// Reads what has come. `None`: more is to come; an error is the answer.
-    pub(super) fn read(bytes: &'b [u8], hosts: Hosts) -> Result<Option<Self>, Reply> {
+    pub(crate) fn read(bytes: &'b [u8], hosts: Hosts) -> Result<Option<Self>, Reply> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Request::new(&mut headers);
         let body = match head.parse(bytes) {
@@ -72,17 +85,12 @@ impl<'b> Request<'b> {
             }
             Ok(first.and_then(Result::ok))
         };
-        let host = one("Host")?.filter(|host| hosts.has(host)).ok_or_else(|| {
-            Reply::error(
-                403,
-                "Host does not name this machine: use the address that --api was given",
-            )
-        })?;
+        let host = one("Host")?.filter(|host| hosts.has(host)).ok_or_else(|| hosts.refusal())?;
         if one("Origin")?.is_some_and(|origin| origin.strip_prefix("http://") != Some(host)) {
             return Err(Reply::error(403, "pages of other sites may not use this"));
         }
         let method = match head.method {
-            Some("GET") => Method::Get,
+            Some("GET" | "HEAD") => Method::Get,
             Some("POST") => Method::Post,
             _ => return Err(Reply::error(405, "use GET or POST")),
         };
@@ -104,8 +112,9 @@ impl<'b> Request<'b> {
         if method == Method::Post && !one("Content-Type")?.is_some_and(json) {
             return Err(Reply::error(415, "a POST needs Content-Type: application/json"));
         }
-        let path = head.path.unwrap_or("/");
-        Ok(body.get(..len).map(|body| Self { method, path, body }))
+        let accept = one("Accept").ok().flatten().unwrap_or_default();
+        let (path, head) = (head.path.unwrap_or("/"), head.method == Some("HEAD"));
+        Ok(body.get(..len).map(|body| Self { method, head, path, accept, body }))
     }
 }
 
@@ -128,8 +137,21 @@ mod tests {
         for len in 0..text.len() {
             assert_eq!(Request::read(&text.as_bytes()[..len], HOSTS), Ok(None), "{len}");
         }
-        let request = Request { method: Method::Post, path: "/a", body: b"{}" };
+        let request =
+            Request { method: Method::Post, head: false, path: "/a", accept: "", body: b"{}" };
         assert_eq!(Request::read(text.as_bytes(), HOSTS), Ok(Some(request)));
+    }
+
+    #[test]
+    fn what_is_understood_is_told_and_a_head_alone_is_asked_for_by_its_method() {
+        let read = |text: &'static str| Request::read(text.as_bytes(), HOSTS).unwrap().unwrap();
+        let host = "HTTP/1.1\r\nHost: localhost:7070\r\n";
+        let get = format!("GET /m {host}Accept: text/plain, */*\r\n\r\n").leak();
+        let get = read(get);
+        assert_eq!((get.method, get.head, get.accept), (Method::Get, false, "text/plain, */*"));
+        let head = format!("HEAD /m {host}Accept: a/b\r\nAccept: c/d\r\n\r\n").leak();
+        let head = read(head);
+        assert_eq!((head.method, head.head, head.accept), (Method::Get, true, ""));
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! All that can be told of a run at one moment, as plain data: what the console prints, metrics and a dashboard show.
+//!
+//! A snapshot is made in the driver's loop when somebody asks, and costs nothing until then: a copy of some hundred
+//! numbers. Nothing of it changes afterwards, and it may go to another thread.
+
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::netstat::Row;
+
+use super::traffic::Traffic;
+use crate::link::{Faults, Link, LinkCounters, Side};
+use crate::nic::{Offloads, Stat};
+
+/// See the module's documentation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// When it was made, since the start of the program.
+    pub at: Instant,
+    /// What the driver has done.
+    pub work: Work,
+    /// The cable.
+    pub cable: CableSnapshot,
+    /// The NIC at the far end of it, and what is behind that.
+    pub nic: NicSnapshot,
+    /// The board.
+    pub board: BoardSnapshot,
+}
+
+/// What the driver has done since the start of the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Boots of the board, the first included.
+    pub boots: u64,
+    /// Turns of the loop, in each of which the board is polled once.
+    pub turns: u64,
+    /// Time asleep in the kernel, between turns.
+    pub asleep: Duration,
+}
+
+/// The cable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CableSnapshot {
+    /// It is in.
+    pub plugged: bool,
+    /// What its faults follow from.
+    pub seed: u64,
+    /// The direction to the board.
+    pub to_board: DirectionSnapshot,
+    /// The direction from the board.
+    pub from_board: DirectionSnapshot,
+}
+
+/// One direction of the cable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectionSnapshot {
+    /// What is wrong with it.
+    pub faults: Faults,
+    /// What it has done.
+    pub counters: LinkCounters,
+    /// Frames under way.
+    pub held: usize,
+    /// Bytes that wait for the rate limit.
+    pub queued: usize,
+}
+
+impl CableSnapshot {
+    pub(super) fn of(link: &Link, now: Instant) -> Self {
+        let direction = |to| DirectionSnapshot {
+            faults: *link.faults(to),
+            counters: *link.counters(to),
+            held: link.held(to),
+            queued: link.queued(to, now),
+        };
+        Self {
+            plugged: link.plugged(),
+            seed: link.seed(),
+            to_board: direction(Side::Board),
+            from_board: direction(Side::Peer),
+        }
+    }
+}
+
+/// The NIC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NicSnapshot {
+    /// What kind of NIC it is: `gateway`, `tap`.
+    pub kind: &'static str,
+    /// It is up.
+    pub up: bool,
+    /// What the board leaves to its MAC.
+    pub offloaded: Offloads,
+    /// What of that the NIC does; the MAC does the rest.
+    pub offloads: Offloads,
+    /// What is counted there: of the gateway, or of the TAP.
+    pub stats: Vec<Stat>,
+}
+
+/// Where the board is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoardKind {
+    /// In this process.
+    Firmware,
+    /// In another, of which only the wire is known.
+    Guest,
+}
+
+/// The board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoardSnapshot {
+    /// Where it is.
+    pub kind: BoardKind,
+    /// What passed its wire since its boot.
+    pub traffic: Traffic,
+    /// Its counters since its boot, or those of a guest's wire, in which `in` is from the guest.
+    pub counters: Vec<Stat>,
+    /// Its sockets; none of a guest are known.
+    pub sockets: Vec<SocketSnapshot>,
+    /// Whether its LED is lit, if that is known.
+    pub led: Option<bool>,
+    /// What is to be said beside the counters, a line each.
+    pub notes: Vec<String>,
+}
+
+/// A socket of the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketSnapshot {
+    /// As `netstat` shows it.
+    pub row: Row,
+    /// The smoothed round-trip time (RFC 6298 2), once it was measured.
+    pub round_trip: Option<Duration>,
+}
