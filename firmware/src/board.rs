@@ -3,7 +3,7 @@
 //! A port to a new chip implements [`Board`] and a [`smoltcp::phy::Device`]; everything else in this
 //! crate stays as it is.
 
-pub use smoltcp::wire::EthernetAddress;
+pub use tapboard_net::EthernetAddress;
 
 use crate::settings::Settings;
 

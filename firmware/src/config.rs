@@ -5,9 +5,10 @@
 //! in bytes unless the name says otherwise.
 
 use smoltcp::time::Duration;
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
+use tapboard_net::EthernetAddress;
 use tapboard_net::NetConfig;
 
 pub use tapboard_net::limits::*;

@@ -3,9 +3,9 @@
 use core::task::{Context, Waker};
 
 use embassy_net_driver::{Checksum, Driver, HardwareAddress};
+use tapboard_net::EthernetAddress;
 use tapboard_net::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use tapboard_net::smoltcp::time::Instant;
-use tapboard_net::smoltcp::wire::EthernetAddress;
 
 /// A driver, for as long as one poll takes: what it has no frame or no room for now, it wakes the task of `context` for.
 #[derive(Debug)]

@@ -1,17 +1,16 @@
 //! The stack's own IPv4 address, from a server (RFC 2131) or, if nobody answers, of its own choice (RFC 3927).
 //!
-//! smoltcp's client keeps the timetable: DISCOVER, REQUEST, renewal, rebinding. What it does not do stands in front of it
-//! here. It takes an answer from anybody, so `exchange` lets through only what answers the last question, from the server
-//! that it went to, about the address that it was about. It begins anew at once whatever happened, so it is held back after
-//! a refusal, and between two leases. It knows no conflict, so an address is probed before its use (`probe`, RFC 5227)
+//! The client is RFC 2131's (4.4, figure 5): DISCOVER, REQUEST, renewal, rebinding, each again when nobody answers. An
+//! answer is taken only if it answers the last question, from the server that it went to, about the address that it was
+//! about (`exchange`). A refusal is not asked about again at once. An address is probed before its use (`probe`, RFC 5227)
 //! and declined if somebody has it. When the cable comes in again, the server is asked whether the lease still holds
-//! (INIT-REBOOT, `message`), while connections go on.
+//! (INIT-REBOOT), while connections go on.
 //!
-//! It begins with [`NetConfig::with_dhcp`](crate::NetConfig::with_dhcp). Cost: a socket's place and some 200 bytes; an idle
-//! turn is a few comparisons.
+//! It begins with [`NetConfig::with_dhcp`](crate::NetConfig::with_dhcp). Cost: some 200 bytes; an idle turn is a few
+//! comparisons.
 //!
 //! Known gaps: the first DISCOVER is not delayed at random (RFC 2131 4.4.1), nothing is released at the end, and after a
-//! rebinding smoltcp asks the first server for the next renewal, and everybody again at T2.
+//! rebinding the first server is asked for the next renewal, and everybody again at T2.
 
 pub(crate) mod exchange;
 mod lease;
@@ -19,77 +18,34 @@ pub(crate) mod link_local;
 pub(crate) mod message;
 pub(crate) mod probe;
 
-use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
-use smoltcp::socket::dhcpv4;
+use crate::ethernet::EthernetAddress;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{DhcpOption, EthernetAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
-use crate::hostname::Hostname;
 pub use lease::Lease;
 
 use crate::limits::{
     DECLINE_WAIT, DHCP_ALONE, DHCP_RETRY_FIRST_MS, DHCP_RETRY_MAX_MS, PROBE_CONFLICTS,
-    PROBE_RATE_LIMIT,
+    PROBE_RATE_LIMIT, RENEW_MIN, RENEW_RETRY,
 };
 use crate::netstat::Origin;
-use crate::place::Place;
 use crate::time::sooner;
-use exchange::Exchange;
+use exchange::{Exchange, Question};
 use link_local::LinkLocal;
 use probe::Probe;
 
-/// Option 12, the client's name (RFC 2132 3.14).
-const HOST_NAME: u8 = 12;
+/// REQUESTs for an address that was offered, before others are asked for one.
+const REQUESTS: u8 = 4;
 
-/// Room for smoltcp's client and what it says.
-#[derive(Debug, Default)]
-pub(crate) struct DhcpPlace<'a> {
-    socket: Place<SocketStorage<'a>, 1>,
-    name: Place<Hostname, 1>,
-    options: Place<DhcpOption<'a>, 1>,
-}
-
-impl<'a> DhcpPlace<'a> {
-    pub(crate) const fn new() -> Self {
-        Self { socket: Place::new(), name: Place::new(), options: Place::new() }
-    }
-
-    /// Makes the client, which says that it is `hostname`, at `mac`.
-    #[inline(never)]
-    pub(crate) fn lend(
-        &'a mut self,
-        hostname: Hostname,
-        mac: EthernetAddress,
-        now: Instant,
-    ) -> Dhcp<'a> {
-        let names = &*self.name.lend(|| hostname);
-        let data = names[0].as_bytes();
-        let options = &*self.options.lend(|| DhcpOption { kind: HOST_NAME, data });
-        let options = if data.is_empty() { &[] } else { options };
-        let mut socket = dhcpv4::Socket::new();
-        socket.set_outgoing_options(options);
-        socket.set_parameter_request_list(message::WANTED);
-        let mut set = SocketSet::new(self.socket.lend(SocketStorage::default));
-        let handle = set.add(socket);
-        Dhcp {
-            set,
-            handle,
-            options,
-            exchange: Exchange::default(),
-            lease: None,
-            origin: Origin::Static,
-            candidate: None,
-            reboot: None,
-            decline: None,
-            hold: now,
-            alone_at: now + DHCP_ALONE,
-            link_local: LinkLocal::new(mac),
-            failures: 0,
-            discovers: 0,
-            conflicts: 0,
-            stalled: None,
-        }
-    }
+/// Where the client stands (RFC 2131 4.4), and so what it says next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It looks for servers.
+    Selecting,
+    /// It has an offer, and has asked for it so often.
+    Requesting(u8),
+    /// It has a lease.
+    Bound,
 }
 
 /// An address that is probed before it is used.
@@ -110,11 +66,10 @@ pub(crate) struct Reboot {
 
 /// The client; see the module's documentation.
 #[derive(Debug)]
-pub(crate) struct Dhcp<'a> {
-    /// smoltcp's client, alone.
-    pub(crate) set: SocketSet<'a>,
-    handle: SocketHandle,
-    pub(crate) options: &'a [DhcpOption<'a>],
+pub(crate) struct Dhcp {
+    pub(crate) state: State,
+    /// When it speaks next.
+    pub(crate) at: Instant,
     pub(crate) exchange: Exchange,
     /// What a server has given, whether it is in use yet or not.
     pub(crate) lease: Option<Lease>,
@@ -124,8 +79,6 @@ pub(crate) struct Dhcp<'a> {
     pub(crate) reboot: Option<Reboot>,
     /// An address that is to be given back because somebody has it, and the server that gave it.
     pub(crate) decline: Option<(Ipv4Address, Ipv4Address)>,
-    /// smoltcp's client is not asked before.
-    pub(crate) hold: Instant,
     /// Without any address, a link-local one is tried from here on.
     pub(crate) alone_at: Instant,
     pub(crate) link_local: LinkLocal,
@@ -139,20 +92,34 @@ pub(crate) struct Dhcp<'a> {
     pub(crate) stalled: Option<Instant>,
 }
 
-impl<'a> Dhcp<'a> {
-    pub(crate) fn socket(&mut self) -> &mut dhcpv4::Socket<'a> {
-        self.set.get_mut(self.handle)
+impl Dhcp {
+    pub(crate) fn new(mac: EthernetAddress, now: Instant) -> Self {
+        Self {
+            state: State::Selecting,
+            at: now,
+            exchange: Exchange::default(),
+            lease: None,
+            origin: Origin::Static,
+            candidate: None,
+            reboot: None,
+            decline: None,
+            alone_at: now + DHCP_ALONE,
+            link_local: LinkLocal::new(mac),
+            failures: 0,
+            discovers: 0,
+            conflicts: 0,
+            stalled: None,
+        }
     }
 
     /// Begins anew with a DISCOVER, `wait` from now. Whatever address is in use stays so.
     pub(crate) fn start_over(&mut self, now: Instant, wait: Duration) {
-        self.socket().reset();
+        (self.state, self.at) = (State::Selecting, now + wait);
         self.exchange = Exchange::default();
         (self.lease, self.reboot, self.stalled) = (None, None, None);
         if self.candidate.as_ref().is_some_and(|candidate| candidate.origin == Origin::Dhcp) {
             self.candidate = None;
         }
-        self.hold = now + wait;
         self.discovers = 0;
     }
 
@@ -206,20 +173,66 @@ impl<'a> Dhcp<'a> {
         }
     }
 
-    /// Tells smoltcp how long to wait for an answer to the next DISCOVER: RFC 2131 4.1, with `jitter_ms` from 0 to 2000.
-    pub(crate) fn set_retry(&mut self, jitter_ms: u32) {
-        let wait = backoff_ms(self.discovers) - 1000 + jitter_ms;
-        let socket = self.socket();
-        let mut retry = socket.get_retry_config();
-        retry.discover_timeout = Duration::from_millis(wait.into());
-        retry.initial_request_timeout = Duration::from_millis(DHCP_RETRY_FIRST_MS.into());
-        retry.request_retries = 4;
-        socket.set_retry_config(retry);
+    /// The question that is due, if one is.
+    pub(crate) fn due(&mut self, now: Instant) -> Option<Question> {
+        if self.at > now {
+            return None;
+        }
+        if self.state == State::Requesting(REQUESTS) {
+            self.state = State::Selecting;
+        }
+        Some(match (self.state, &self.lease) {
+            (State::Requesting(_), _) => Question::Request,
+            (State::Bound, Some(lease)) if now >= lease.rebinds => Question::Rebind,
+            (State::Bound, Some(_)) => Question::Renew,
+            _ => Question::Discover,
+        })
     }
 
-    /// Notes a DISCOVER.
-    pub(crate) fn discovered(&mut self) {
-        self.discovers = self.discovers.saturating_add(1);
+    /// Notes that a question has left, and when it is asked again. `jitter_ms` is from 0 to 2000.
+    pub(crate) fn asked(&mut self, question: Question, xid: u32, jitter_ms: u32, now: Instant) {
+        self.exchange.asked(question, xid);
+        self.stalled = None;
+        let wait = match (question, self.state) {
+            (Question::Request, State::Requesting(asked)) => {
+                self.state = State::Requesting(asked + 1);
+                DHCP_RETRY_FIRST_MS << (asked / 2)
+            }
+            (Question::Renew | Question::Rebind, _) => {
+                self.renew_later(now);
+                return;
+            }
+            _ => {
+                self.exchange.offer = None;
+                self.discovers = self.discovers.saturating_add(1);
+                // RFC 2131 4.1, give or take a second.
+                backoff_ms(self.discovers - 1) - 1000 + jitter_ms
+            }
+        };
+        self.at = now + Duration::from_millis(wait.into());
+    }
+
+    /// Nobody has renewed the lease yet: asks again after half of the time until T2, and behind that of the time until its
+    /// end (RFC 2131 4.4.5).
+    pub(crate) fn renew_later(&mut self, now: Instant) {
+        let Some(lease) = &self.lease else { return };
+        let renews = now < lease.rebinds;
+        let end = if renews { lease.rebinds } else { lease.expires };
+        let half = Duration::from_micros((end - now).total_micros() / 2);
+        let at = now + half.max(RENEW_RETRY);
+        self.at = if renews { at.min(end) } else { at };
+    }
+
+    /// A server has offered an address, which is asked for now.
+    pub(crate) fn offered(&mut self, now: Instant) {
+        (self.state, self.at) = (State::Requesting(0), now);
+    }
+
+    /// A server has given a lease. Returns what there was before.
+    pub(crate) fn granted(&mut self, lease: Lease, now: Instant) -> Option<Lease> {
+        (self.state, self.at) = (State::Bound, lease.renews.max(now + RENEW_MIN));
+        (self.reboot, self.stalled) = (None, None);
+        self.lease.replace(lease)
     }
 
     /// Makes `next` no later than when something of ours is due; `idle`: there is no address.

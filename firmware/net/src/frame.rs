@@ -5,6 +5,8 @@
 //! nothing but whether a header is whole: checksums are verified where it matters ([`Segment::is_sound`]), addresses by
 //! the stack. Cost: some hundred instructions a frame, no copy.
 
+#[cfg(any(feature = "dhcp", feature = "_datagram"))]
+pub(crate) mod datagram;
 pub(crate) mod discovery;
 #[cfg(feature = "ipv6")]
 pub(crate) mod extension;
@@ -17,14 +19,23 @@ pub(crate) mod router;
 
 use core::ops::Range;
 
-use smoltcp::phy::{ChecksumCapabilities, Medium};
+use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol,
-    TCP_HEADER_LEN, TcpPacket, TcpRepr, TcpSeqNumber,
+    IpAddress, IpEndpoint, IpProtocol, TCP_HEADER_LEN, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
+use crate::ethernet::EthernetAddress;
 use discovery::Received;
 pub(crate) use ip::{Content, Packet};
+
+/// What a device carries. smoltcp has only IP packets to do with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// Ethernet frames.
+    Ethernet,
+    /// IP packets.
+    Ip,
+}
 
 /// A frame's headers.
 #[derive(Debug)]
@@ -42,23 +53,55 @@ pub(crate) struct Link {
 }
 
 /// Length of an Ethernet header.
-pub(crate) const ETHERNET_HEADER: usize = EthernetFrame::<&[u8]>::header_len();
+pub(crate) const ETHERNET_HEADER: usize = 14;
+
+/// What a frame carries (IEEE 802.3 3.2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EtherType(u16);
+
+impl EtherType {
+    pub(crate) const IPV4: Self = Self(0x0800);
+    pub(crate) const ARP: Self = Self(0x0806);
+    pub(crate) const IPV6: Self = Self(0x86dd);
+}
 
 /// Writes the Ethernet header of a frame. Never inlined: it is in many places.
 #[inline(never)]
-pub(crate) fn put_link(frame: &mut [u8], link: Link, ethertype: EthernetProtocol) {
-    let mut ethernet = EthernetFrame::new_unchecked(frame);
-    ethernet.set_src_addr(link.source);
-    ethernet.set_dst_addr(link.destination);
-    ethernet.set_ethertype(ethertype);
+pub(crate) fn put_link(frame: &mut [u8], link: Link, EtherType(ethertype): EtherType) {
+    if let Some(header) = frame.first_chunk_mut::<ETHERNET_HEADER>() {
+        header[..6].copy_from_slice(&link.destination.0);
+        header[6..12].copy_from_slice(&link.source.0);
+        header[12..].copy_from_slice(&ethertype.to_be_bytes());
+    }
 }
 
 /// What a frame with a packet of this address carries.
-pub(crate) const fn ethertype(address: &IpAddress) -> EthernetProtocol {
-    if matches!(address, IpAddress::Ipv4(_)) {
-        EthernetProtocol::Ipv4
+pub(crate) const fn ethertype(address: &IpAddress) -> EtherType {
+    if matches!(address, IpAddress::Ipv4(_)) { EtherType::IPV4 } else { EtherType::IPV6 }
+}
+
+/// What a frame with this packet carries.
+pub(crate) fn ethertype_of(packet: &[u8]) -> EtherType {
+    if packet.first().is_some_and(|first| first >> 4 == 4) {
+        EtherType::IPV4
     } else {
-        EthernetProtocol::Ipv6
+        EtherType::IPV6
+    }
+}
+
+/// Where a group is on Ethernet (RFC 1112 6.4, RFC 2464 7).
+pub(crate) fn group_mac(address: &IpAddress) -> Option<EthernetAddress> {
+    match address {
+        IpAddress::Ipv4(address) if address.is_multicast() => {
+            let [_, b, c, d] = address.octets();
+            Some(EthernetAddress([0x01, 0x00, 0x5e, b & 0x7f, c, d]))
+        }
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(address) if address.is_multicast() => {
+            let [.., a, b, c, d] = address.octets();
+            Some(EthernetAddress([0x33, 0x33, a, b, c, d]))
+        }
+        _ => None,
     }
 }
 
@@ -86,7 +129,7 @@ pub(crate) fn same(one: &IpAddress, other: &IpAddress) -> bool {
 /// The header of a TCP segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment<'f> {
-    /// Where in the frame it begins.
+    /// Where in the packet it begins.
     pub(crate) offset: usize,
     pub(crate) source: IpEndpoint,
     pub(crate) destination: IpEndpoint,
@@ -111,27 +154,23 @@ impl<'f> Frame<'f> {
         if medium == Medium::Ethernet {
             return Self::parse_ethernet(frame);
         }
-        let content = match frame.first()? >> 4 {
-            4 => ip::parse_ipv4(frame, 0),
-            #[cfg(feature = "ipv6")]
-            6 => ip::parse_ipv6(frame, 0),
-            _ => Content::Other,
-        };
-        Some(Self { link: None, content })
+        frame.first()?;
+        Some(Self { link: None, content: Content::read(frame) })
     }
 
     fn parse_ethernet(frame: &'f [u8]) -> Option<Self> {
-        let ethernet = EthernetFrame::new_checked(frame).ok()?;
-        let link = Link { source: ethernet.src_addr(), destination: ethernet.dst_addr() };
-        let payload = ethernet.payload();
-        let offset = ETHERNET_HEADER;
-        let content = match ethernet.ethertype() {
-            EthernetProtocol::Arp => {
+        let (header, payload) = frame.split_first_chunk::<ETHERNET_HEADER>()?;
+        let (&destination, rest) = header.split_first_chunk::<6>()?;
+        let (&source, &[high, low]) = rest.split_first_chunk::<6>()? else { return None };
+        let link =
+            Link { source: EthernetAddress(source), destination: EthernetAddress(destination) };
+        let content = match EtherType(u16::from_be_bytes([high, low])) {
+            EtherType::ARP => {
                 Received::parse_arp(payload).map_or(Content::OtherDiscovery, Content::Discovery)
             }
-            EthernetProtocol::Ipv4 => ip::parse_ipv4(payload, offset),
+            EtherType::IPV4 => ip::parse_ipv4(payload),
             #[cfg(feature = "ipv6")]
-            EthernetProtocol::Ipv6 => match ip::parse_ipv6(payload, offset) {
+            EtherType::IPV6 => match ip::parse_ipv6(payload) {
                 #[cfg(feature = "slaac")]
                 Content::Packet(packet) if packet.is_advertisement() => {
                     router::Advertisement::parse(&packet)
@@ -149,11 +188,9 @@ impl<'f> Frame<'f> {
     }
 
     /// The TCP segment in it, if there is one.
+    #[cfg(test)]
     pub(crate) fn segment(&self) -> Option<Segment<'f>> {
-        match &self.content {
-            Content::Packet(packet) => Segment::parse(packet),
-            _ => None,
-        }
+        self.content.segment()
     }
 }
 
@@ -201,7 +238,7 @@ impl<'f> Segment<'f> {
         FourTuple { local: self.source, remote: self.destination }
     }
 
-    /// Its bytes' place in the frame.
+    /// Its bytes' place in the packet.
     pub(crate) const fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.bytes.len()
     }

@@ -44,7 +44,8 @@
 //! ```
 //! use tapboard_net::smoltcp::phy::{Loopback, Medium};
 //! use tapboard_net::smoltcp::time::{Duration, Instant};
-//! use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+//! use tapboard_net::EthernetAddress;
+//! use tapboard_net::smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 //! use tapboard_net::{NetConfig, NetStack, Sockets, Storage, TcpSocket};
 //!
 //! // 4 TCP connections of 2 KiB each way and 1 UDP socket.
@@ -116,10 +117,11 @@
 //!
 //! # Features
 //!
-//! Only `udp` is on by default; none changes what is there without it.
+//! Only `medium-ethernet` and `udp` are on by default; none changes what is there without it.
 //!
 //! | feature | |
 //! |---|---|
+//! | `medium-ethernet` | smoltcp's medium Ethernet, for devices that name it, and its own type of a MAC address as `EthernetAddress`; the stack needs neither, and is smaller without, 7 KiB with `ipv6` |
 //! | `udp` | UDP sockets of the stack; a server of TCP alone saves flash without them |
 //! | `ipv6` | IPv6 addresses beside IPv4 ones, or alone |
 //! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
@@ -158,6 +160,7 @@ pub mod dns;
 #[cfg(any(feature = "dns", feature = "mdns"))]
 mod dns_message;
 mod error;
+mod ethernet;
 mod fmt;
 mod frame;
 mod guard;
@@ -200,6 +203,7 @@ pub mod prelude {
 }
 
 pub use error::{Error, LookupError};
+pub use ethernet::EthernetAddress;
 #[cfg(any(feature = "dhcp", feature = "mdns"))]
 pub use hostname::Hostname;
 pub use limits::Limits;

@@ -93,8 +93,8 @@ pub const TIME_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How long the RST of an aborted connection may wait for the wire before the slot is taken back.
 pub const RST_WAIT: Duration = Duration::from_secs(1);
 
-/// Neighbours on the link whose MAC address is remembered: as many as in smoltcp's own cache, which must never choose
-/// what it forgets. Its features `iface-neighbor-cache-count-*` set both; more than the peers of all slots are good.
+/// Neighbours on the link whose MAC address is remembered. smoltcp's features `iface-neighbor-cache-count-*` set it; more
+/// than the peers of all slots are good.
 pub const NEIGHBORS: usize = smoltcp::config::IFACE_NEIGHBOR_CACHE_COUNT;
 
 /// Time between two questions for the same neighbour (RFC 1122 2.3.2.1, RFC 4861 10).
@@ -105,9 +105,6 @@ pub const NEIGHBOR_ASKS: u8 = 3;
 
 /// How long a MAC address is good after its neighbour was last heard of (RFC 4861 10: 30 s).
 pub const NEIGHBOR_FRESH: Duration = Duration::from_secs(30);
-
-/// How long smoltcp may rely on what it was told; its own limit is 60 s.
-pub const NEIGHBOR_TOLD: Duration = Duration::from_secs(40);
 
 /// How soon after another a conflict over an address is reported, and answered by an announcement, again
 /// (RFC 5227 2.4).
@@ -171,6 +168,10 @@ pub const DHCP_RETRY_MAX_MS: u32 = 64_000;
 /// How often a server is asked whether a lease still holds before a new one is looked for, while the old one is kept.
 #[cfg(feature = "dhcp")]
 pub const REBOOT_ASKS: u8 = 2;
+
+/// Servers for names that are kept of what comes with a lease.
+#[cfg(feature = "dhcp")]
+pub const NAME_SERVERS_MAX: usize = 3;
 
 /// A lease of fewer seconds is none: it would be renewed all the time.
 #[cfg(feature = "dhcp")]
@@ -325,6 +326,10 @@ pub const SNTP_JITTER_MS: u32 = 2000;
 /// it wait too.
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);
 
+/// Bytes of a packet of a socket of the user's own that waits for its neighbour's MAC address. There is one at a time, the
+/// latest (RFC 1122 2.3.2.2); longer ones do not wait.
+pub const HELD_SIZE: usize = 128;
+
 /// ICMP errors of our own that may leave at once (RFC 4443 2.4 f: a token bucket).
 pub const ICMP_ERROR_BURST: u8 = 10;
 
@@ -344,7 +349,6 @@ const _: () = {
     assert!(DATAGRAM_SIZE + 14 + 20 + 8 == FRAME_SIZE);
     assert!(SEGMENT_SIZE + 14 + 20 + 20 == FRAME_SIZE);
     assert!(SYN_RECEIVED_EVICT.total_micros() < SYN_RECEIVED.total_micros());
-    assert!(NEIGHBOR_TOLD.total_micros() < 60_000_000, "smoltcp's ENTRY_LIFETIME");
     assert!(NEIGHBOR_ASK.total_micros() < DATAGRAM_WAIT.total_micros());
     assert!(
         SYN_HELD.total_micros() < SYN_RECEIVED.total_micros(),

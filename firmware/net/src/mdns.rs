@@ -18,8 +18,8 @@ pub(crate) mod records;
 
 use core::fmt::Write;
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::EthernetAddress;
 
 use crate::hostname::Hostname;
 use crate::limits::{MDNS_ANNOUNCEMENTS, MDNS_INTERVAL, MDNS_PROBE_MS};

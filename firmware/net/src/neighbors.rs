@@ -1,10 +1,7 @@
 //! The neighbour cache: who on the link has which MAC address, and whom to ask for (RFC 826, RFC 4861 7).
 //!
-//! smoltcp's own cache asks for one neighbour a second, all together, so that one absent host keeps every
-//! other waiting; any nine that ask for the board put a live connection's peer out; and an answer to somebody it
-//! does not know is lost. So this cache stands in front of it. It learns from whatever comes in, it asks for each
-//! destination by itself, once a second (RFC 1122 2.3.2.1), and smoltcp is told what is known by an answer of the
-//! stack's own making, before it needs it. What smoltcp asks itself does not leave; here it counts as a wish.
+//! It learns from whatever comes in, and asks for each destination by itself, once a second (RFC 1122 2.3.2.1). smoltcp
+//! sends packets, and has no cache of its own.
 //!
 //! A MAC address is believed as far as what tells it goes. One seen as the source of a packet is good enough to
 //! answer that packet, and gives way to the next one seen. One that has answered the board's own question, or
@@ -16,15 +13,14 @@
 //!
 //! It fails no call: a connect to somebody who does not answer ends by its own limit (`tcp/expiry.rs`).
 //!
-//! smoltcp must never choose what it forgets, or the two would differ: its cache has as many entries as this one,
-//! and is emptied when an entry here makes room for another.
 //! Cost: 48 bytes an entry, 32 with IPv4 alone, and one comparison for a frame from the same neighbour as the last.
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress};
+use smoltcp::wire::IpAddress;
 
 use crate::frame::same;
-use crate::limits::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBOR_TOLD, NEIGHBORS};
+use crate::limits::{NEIGHBOR_ASK, NEIGHBOR_ASKS, NEIGHBOR_FRESH, NEIGHBORS};
 use crate::time::sooner;
 
 /// Questions that a confirmed neighbour may leave unanswered before somebody is believed who says to be it, and one for
@@ -38,8 +34,6 @@ struct Neighbor {
     mac: Option<EthernetAddress>,
     /// It has answered a question of ours, or completed a handshake.
     confirmed: bool,
-    /// smoltcp's cache has it.
-    told: bool,
     /// Questions since it was last heard of.
     asks: u8,
     asked: Instant,
@@ -57,7 +51,6 @@ impl Neighbor {
             address,
             mac: None,
             confirmed: false,
-            told: false,
             asks: 0,
             asked: now,
             heard: now,
@@ -109,15 +102,11 @@ pub(crate) struct Neighbors {
     entries: heapless::Vec<Neighbor, NEIGHBORS>,
     /// The entry found last.
     last: usize,
-    /// Since when smoltcp has had the oldest of what it was told, or longer.
-    told_since: Instant,
-    /// smoltcp's cache has what is no longer here.
-    stale: bool,
 }
 
 impl Neighbors {
     pub(crate) const fn new() -> Self {
-        Self { entries: heapless::Vec::new(), last: 0, told_since: Instant::ZERO, stale: false }
+        Self { entries: heapless::Vec::new(), last: 0 }
     }
 
     fn find(&mut self, address: &IpAddress) -> Option<usize> {
@@ -128,24 +117,24 @@ impl Neighbors {
         Some(self.last)
     }
 
-    /// Notes a packet from `address`, or if it is `routed` from beyond it, sent by `mac`. `None` if that is news, which
-    /// [`Neighbors::learn`] is for; else whether smoltcp knows it.
+    /// Notes a packet from `address`, or if it is `routed` from beyond it, sent by `mac`. Returns whether that is known; if
+    /// not, [`Neighbors::learn`] is for it.
     pub(crate) fn hear(
         &mut self,
         address: &IpAddress,
         mac: EthernetAddress,
         routed: bool,
         now: Instant,
-    ) -> Option<bool> {
-        let index = self.find(address)?;
+    ) -> bool {
+        let Some(index) = self.find(address) else { return false };
         let entry = &mut self.entries[index];
         if entry.mac != Some(mac) {
-            return None;
+            return false;
         }
         if entry.confirmed || !routed {
             (entry.heard, entry.asks) = (now, 0);
         }
-        Some(entry.told && now < self.told_since + NEIGHBOR_TOLD)
+        true
     }
 
     /// Takes in that `address` is at `mac`. Returns whether it is, as far as is known now.
@@ -183,7 +172,6 @@ impl Neighbors {
             return false;
         } else {
             entry.mac = Some(mac);
-            entry.told = false;
             entry.confirmed = entry.asks > 0 && !matches!(source, Source::Packet | Source::Routed);
         }
         if source == Source::Routed {
@@ -235,39 +223,10 @@ impl Neighbors {
                 }
             }
             self.entries.swap_remove(least?);
-            self.stale = true;
         }
         let _ = self.entries.push(Neighbor::new(*address, now));
         self.last = self.entries.len() - 1;
         Some(self.last)
-    }
-
-    /// A neighbour that smoltcp is to be told of now; to be asked until there is none. `only`: this one, if it is to
-    /// be told of.
-    pub(crate) fn tell(
-        &mut self,
-        only: Option<&IpAddress>,
-        now: Instant,
-    ) -> Option<(&IpAddress, EthernetAddress)> {
-        if now >= self.told_since + NEIGHBOR_TOLD {
-            self.told_since = now;
-            self.entries.iter_mut().for_each(|entry| entry.told = false);
-        }
-        let due = |entry: &&mut Neighbor| {
-            !entry.told && entry.mac.is_some() && only.is_none_or(|only| same(only, &entry.address))
-        };
-        let entry = self.entries.iter_mut().find(due)?;
-        entry.told = true;
-        Some((&entry.address, entry.mac?))
-    }
-
-    /// Whether smoltcp has to forget all that it was told.
-    pub(crate) fn forget_told(&mut self) -> bool {
-        let stale = core::mem::take(&mut self.stale);
-        if stale {
-            self.entries.iter_mut().for_each(|entry| entry.told = false);
-        }
-        stale
     }
 
     /// Notes that an entry is asked for now, and says whom it is about.
@@ -275,7 +234,6 @@ impl Neighbors {
         let entry = &mut self.entries[index];
         if entry.asks >= NEIGHBOR_ASKS && entry.mac.is_some() {
             (entry.mac, entry.confirmed) = (None, false);
-            self.stale = true;
         }
         entry.asks = entry.asks.saturating_add(1);
         entry.asked = now;
@@ -306,6 +264,5 @@ impl Neighbors {
     /// Forgets everybody.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
-        self.stale = true;
     }
 }

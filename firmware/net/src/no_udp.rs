@@ -1,26 +1,28 @@
 //! In place of `udp` without that feature: there is no UDP socket.
 
-use smoltcp::iface::SocketSet;
+use core::marker::PhantomData;
+
+use smoltcp::iface::SocketStorage;
 
 /// A socket that there is not.
 #[derive(Debug)]
-pub(crate) enum UdpSlot {}
+pub(crate) struct UdpSlot<'a>(PhantomData<&'a ()>);
 
 /// Room for none.
 #[derive(Debug, Default)]
-pub(crate) struct UdpPlaces<const UDP: usize>;
+pub(crate) struct UdpPlaces<'a, const UDP: usize>(PhantomData<&'a ()>);
 
-impl<const UDP: usize> UdpPlaces<UDP> {
+impl<'a, const UDP: usize> UdpPlaces<'a, UDP> {
     pub(crate) const fn new() -> Self {
-        Self
+        Self(PhantomData)
     }
 
     #[expect(clippy::unused_self, reason = "as with UDP")]
-    pub(crate) const fn lend<'a, const DATAGRAMS: usize>(
+    pub(crate) const fn lend<const DATAGRAMS: usize>(
         &'a mut self,
         _buffers: &'a mut [[[u8; DATAGRAMS]; 2]],
-        _set: &mut SocketSet<'a>,
-    ) -> &'a mut [UdpSlot] {
+        _places: &'a mut [SocketStorage<'a>],
+    ) -> &'a mut [UdpSlot<'a>] {
         &mut []
     }
 }

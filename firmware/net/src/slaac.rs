@@ -20,9 +20,10 @@
 pub(crate) mod address;
 pub(crate) mod routers;
 
+use crate::ethernet::EthernetAddress;
 use heapless::Vec;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv6Address};
+use smoltcp::wire::{IpAddress, Ipv6Address};
 
 use crate::frame::router::{Advertisement, Advice, Prefix};
 use crate::limits::{LINK_CONFIRM, LINK_MTU_MIN, SLAAC_PREFIXES, VALID_MIN_S};

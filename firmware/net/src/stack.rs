@@ -14,7 +14,7 @@
 //! | what becomes of a frame that comes in | `ingress` |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
 //! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
-//! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets |
+//! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets, and `held` for what those send |
 //! | MAC addresses | `resolve` |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
 
@@ -30,6 +30,7 @@ mod dhcp;
 #[cfg(feature = "dns")]
 mod dns;
 mod egress;
+mod held;
 mod hygiene;
 mod icmp;
 mod ingress;
@@ -63,6 +64,7 @@ use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 
 use crate::error::Error;
+use crate::frame::Medium;
 use crate::limits::EPHEMERAL_FIRST;
 #[cfg(doc)]
 use crate::limits::Limits;
@@ -84,6 +86,7 @@ use crate::workaround::report::Reports;
 
 pub use config::NetConfig;
 use egress::Egress;
+pub(crate) use interface::host_interface;
 use refusal::TokenBucket;
 pub use resolve::Conflict;
 use resolve::Identity;
@@ -97,22 +100,24 @@ pub use udp::UdpSocket;
 pub struct NetStack<'a> {
     pool: Pool<'a>,
     now: Instant,
-    /// Some socket of `others` may have something to send.
-    others_queued: bool,
+    /// Some UDP socket has something to send.
+    udp_queued: bool,
     /// A call since the last poll may have left something to send.
     dirty: bool,
     /// A socket of the user's own was lent since the last poll.
     lent: bool,
-    udp: &'a mut [UdpSlot],
+    udp: &'a mut [UdpSlot<'a>],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
     udp_used: usize,
     /// The slot that sends first in the next poll.
     first: usize,
-    /// How many sockets there can be in `others`.
+    /// How many sockets of the user's own there can be.
     places: usize,
-    /// Those of them that the user has added.
+    /// How many there are.
     added: usize,
     counters: Counters,
+    medium: Medium,
+    /// Of the device, as one that carries packets.
     capabilities: DeviceCapabilities,
     config: NetConfig,
     rng: Rng,
@@ -125,7 +130,7 @@ pub struct NetStack<'a> {
     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
     membership: mld::Membership,
     #[cfg(feature = "dhcp")]
-    dhcp: crate::dhcp::Dhcp<'a>,
+    dhcp: crate::dhcp::Dhcp,
     #[cfg(feature = "slaac")]
     slaac: crate::slaac::Slaac,
     #[cfg(feature = "dns")]
@@ -137,8 +142,9 @@ pub struct NetStack<'a> {
     /// Random numbers of the secret's that were drawn.
     #[cfg(any(feature = "dns", feature = "sntp"))]
     draws: u32,
-    /// The UDP sockets, and those of the user's own.
+    /// The sockets of the user's own.
     others: SocketSet<'a>,
+    held: held::Held,
     #[cfg(feature = "multicast")]
     reports: Reports,
     #[cfg(feature = "async")]
@@ -193,16 +199,19 @@ impl<'a> NetStack<'a> {
     ) -> Self {
         let secret = Secret::new(entropy);
         let capabilities = device.capabilities();
+        let medium = config.medium(&capabilities);
+        let capabilities = config.packets(capabilities);
         Self {
             config: *config,
-            interface: config.interface(&capabilities, now, secret.derive(0)),
+            interface: config.interface(&capabilities, medium, now, secret.derive(0)),
+            medium,
             capabilities,
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
             #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
             membership: mld::Membership::new(),
             #[cfg(feature = "dhcp")]
-            dhcp: placed.dhcp.lend(*config.hostname(), config.mac(), now),
+            dhcp: crate::dhcp::Dhcp::new(config.mac(), now),
             #[cfg(feature = "slaac")]
             slaac: crate::slaac::Slaac::new(config.mac(), config.stable_secret()),
             #[cfg(feature = "dns")]
@@ -220,7 +229,8 @@ impl<'a> NetStack<'a> {
             udp: placed.udp,
             udp_used: 0,
             added: 0,
-            others_queued: false,
+            udp_queued: false,
+            held: held::Held::NOTHING,
             dirty: false,
             lent: false,
             #[cfg(feature = "multicast")]

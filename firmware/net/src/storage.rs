@@ -9,8 +9,6 @@ use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::tcp as smol_tcp;
 use smoltcp::time::Instant;
 
-#[cfg(feature = "dhcp")]
-use crate::dhcp::DhcpPlace;
 #[cfg(feature = "dns")]
 use crate::dns::Resolver;
 use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX};
@@ -124,9 +122,7 @@ pub struct Sockets<
     others: Place<SocketStorage<'a>, OTHERS>,
     tcp_slots: Place<Slot<'a>, TCP>,
     listeners: Place<Listener, LISTENERS>,
-    udp: UdpPlaces<UDP>,
-    #[cfg(feature = "dhcp")]
-    dhcp: DhcpPlace<'a>,
+    udp: UdpPlaces<'a, UDP>,
     #[cfg(feature = "dns")]
     resolver: Place<Resolver, 1>,
     #[cfg(feature = "async")]
@@ -149,8 +145,6 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             tcp_slots: Place::new(),
             listeners: Place::new(),
             udp: UdpPlaces::new(),
-            #[cfg(feature = "dhcp")]
-            dhcp: DhcpPlace::new(),
             #[cfg(feature = "dns")]
             resolver: Place::new(),
             #[cfg(feature = "async")]
@@ -165,11 +159,9 @@ pub(crate) struct Placed<'a> {
     pub(crate) pool: Pool<'a>,
     pub(crate) backlog: BacklogView<'a>,
     pub(crate) others: SocketSet<'a>,
-    /// How many sockets those can be.
+    /// How many sockets of the user's own there can be.
     pub(crate) places: usize,
-    pub(crate) udp: &'a mut [UdpSlot],
-    #[cfg(feature = "dhcp")]
-    pub(crate) dhcp: &'a mut DhcpPlace<'a>,
+    pub(crate) udp: &'a mut [UdpSlot<'a>],
     /// Names that are looked up. Not in the stack itself, which at boot is made on the call stack.
     #[cfg(feature = "dns")]
     pub(crate) resolver: &'a mut Resolver,
@@ -201,16 +193,14 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             Slot::new(place, socket)
         });
         let pool = Pool::new(slots, self.listeners.lend(Listener::new), limits, now);
-        let mut others = SocketSet::new(self.others.lend(SocketStorage::default));
-        let udp = self.udp.lend(udp, &mut others);
+        let (places, others) = self.others.lend(SocketStorage::default).split_at_mut(UDP);
+        let udp = self.udp.lend(udp, places);
         Placed {
             pool,
             backlog,
-            others,
-            places: OTHERS,
+            others: SocketSet::new(others),
+            places: OTHERS - UDP,
             udp,
-            #[cfg(feature = "dhcp")]
-            dhcp: &mut self.dhcp,
             #[cfg(feature = "dns")]
             resolver: &mut self.resolver.lend(Resolver::new)[0],
             #[cfg(feature = "async")]

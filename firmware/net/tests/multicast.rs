@@ -231,3 +231,33 @@ fn mld_query(limit: Duration) -> Vec<u8> {
     query.emit(&source, &all, &mut icmp, &ChecksumCapabilities::default());
     frame
 }
+
+/// Neighbours ask for each address in its solicited-node group (RFC 4861 7.2.1): it is reported when the address comes and
+/// when it goes, and an address that stays says nothing.
+#[cfg(feature = "ipv6")]
+#[test]
+fn the_groups_in_which_neighbours_ask_are_reported() {
+    use tapboard_net::NetConfig;
+    use tapboard_net::smoltcp::wire::Ipv6Address;
+
+    let address = |last| Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0x12, last);
+    let config = |last| NetConfig::new(common::mac(1)).with_ipv6(Ipv6Cidr::new(address(last), 64));
+    let mut world = World::ethernet();
+    world.add(&config(0x3456));
+    // Which of the two groups are in reports to all routers, as they must be (RFC 3810 5.2.14).
+    let reported = |world: &mut World| {
+        world.pass(Duration::from_secs(3));
+        let sent = world.nodes[0].port.take_sent();
+        let all: Vec<_> =
+            sent.iter().filter(|frame| frame[..6] == [0x33, 0x33, 0, 0, 0, 0x16]).collect();
+        [[0x12, 0x34, 0x56], [0x12, 0x34, 0x57]].map(|last| {
+            let group = [&[0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff][..], &last].concat();
+            all.iter().filter(|frame| frame.windows(16).any(|window| window == group)).count()
+        })
+    };
+    assert_eq!(reported(&mut world), [1, 0]);
+    world.stack(0).reconfigure(&config(0x3456));
+    assert_eq!(reported(&mut world), [0, 0]);
+    world.stack(0).reconfigure(&config(0x3457));
+    assert_eq!(reported(&mut world), [1, 1], "one is left, one is joined");
+}

@@ -1,4 +1,4 @@
-//! smoltcp sockets of the user's own on the stack's interface: DHCP, DNS, ICMP, raw, and UDP for broadcasts.
+//! smoltcp sockets of the user's own on the stack's interface: DNS, ICMP, raw, and UDP for broadcasts.
 
 #![cfg(feature = "udp")]
 
@@ -6,16 +6,15 @@ mod common;
 
 use std::net::{IpAddr, SocketAddr};
 
-use common::{SOON, World, at, config, mac, pattern, v4};
-use tapboard_net::smoltcp::iface::SocketHandle;
+use common::{SOON, World, config, v4};
+use tapboard_net::Error;
 use tapboard_net::smoltcp::phy::ChecksumCapabilities;
 use tapboard_net::smoltcp::socket::{dhcpv4, dns, icmp, raw, tcp, udp};
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::{
-    DHCP_MAX_DNS_SERVER_COUNT, DhcpMessageType, DhcpPacket, DhcpRepr, DnsQueryType, Icmpv4Packet,
-    Icmpv4Repr, IpAddress, IpProtocol, IpVersion, Ipv4Address, Ipv4Packet, Ipv4Repr,
+    DnsQueryType, Icmpv4Packet, Icmpv4Repr, IpAddress, IpProtocol, IpVersion, Ipv4Address,
+    Ipv4Packet, Ipv4Repr,
 };
-use tapboard_net::{Error, NetConfig, NetStack};
 
 fn udp_socket(port: u16) -> udp::Socket<'static> {
     let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 2048]);
@@ -24,99 +23,14 @@ fn udp_socket(port: u16) -> udp::Socket<'static> {
     socket
 }
 
-/// Answers a request of a DHCP client (RFC 2131) with the address 192.0.2.50/24, for two minutes.
-fn dhcp_answer(request: &[u8], server: Ipv4Address) -> Option<Vec<u8>> {
-    let packet = DhcpPacket::new_checked(request).ok()?;
-    let request = DhcpRepr::parse(&packet).ok()?;
-    let message_type = match request.message_type {
-        DhcpMessageType::Discover => DhcpMessageType::Offer,
-        DhcpMessageType::Request => DhcpMessageType::Ack,
-        _ => return None,
-    };
-    let mut servers = heapless::Vec::<_, DHCP_MAX_DNS_SERVER_COUNT>::new();
-    servers.push(server).ok()?;
-    let answer = DhcpRepr {
-        message_type,
-        your_ip: v4(50),
-        server_ip: server,
-        router: Some(server),
-        subnet_mask: Some(Ipv4Address::new(255, 255, 255, 0)),
-        server_identifier: Some(server),
-        dns_servers: Some(servers),
-        lease_duration: Some(120),
-        requested_ip: None,
-        client_identifier: None,
-        parameter_request_list: None,
-        max_size: None,
-        ..request
-    };
-    let mut bytes = vec![0; answer.buffer_len()];
-    answer.emit(&mut DhcpPacket::new_unchecked(&mut bytes[..])).ok()?;
-    Some(bytes)
-}
-
-/// A turn of the server, over a socket that was added to node `index`.
-fn serve_dhcp(world: &mut World, index: usize, handle: SocketHandle) {
-    let stack = world.stack(index);
-    let server = stack.ipv4().expect("a server has an address");
-    let socket = stack.added_socket_mut::<udp::Socket<'_>>(handle);
-    while let Ok((request, from)) = socket.recv() {
-        let Some(answer) = dhcp_answer(request, server) else { continue };
-        let broadcast = from.endpoint.addr.is_unspecified();
-        let to = if broadcast { Ipv4Address::BROADCAST.into() } else { from.endpoint.addr };
-        socket.send_slice(&answer, (to, 68)).unwrap();
-    }
-}
-
-/// A turn of the client, as a user writes it: the lease goes through `reconfigure`.
-fn follow_dhcp(stack: &mut NetStack<'_>, handle: SocketHandle) {
-    let config = *stack.config();
-    let next = match stack.added_socket_mut::<dhcpv4::Socket<'_>>(handle).poll() {
-        None => return,
-        Some(dhcpv4::Event::Configured(lease)) => {
-            let config = config.with_ipv4(lease.address);
-            lease.router.map_or(config, |router| config.with_ipv4_gateway(router))
-        }
-        Some(dhcpv4::Event::Deconfigured) => config.without_ipv4(),
-    };
-    stack.reconfigure(&next);
-}
-
 #[test]
-fn dhcp() {
+fn smoltcps_dhcp_client_is_refused() {
     let mut world = World::ethernet();
     world.add(&config(1));
-    world.add(&NetConfig::new(mac(2)));
-    let server = world.stack(0).add_socket(udp_socket(67)).unwrap();
-    let listener = world.stack(0).tcp_listen(7).unwrap();
-    let client = world.stack(1).add_socket(dhcpv4::Socket::new()).unwrap();
-    let run = |world: &mut World, limit, mut done: Box<dyn FnMut(&mut World) -> bool>| {
-        world.until(limit, |world| {
-            serve_dhcp(world, 0, server);
-            follow_dhcp(world.stack(1), client);
-            done(world).then_some(())
-        });
-    };
-    run(&mut world, SOON, Box::new(|world| world.stack(1).ipv4().is_some()));
-    let config = *world.stack(1).config();
-    assert_eq!(config.ipv4().unwrap().to_string(), "192.0.2.50/24");
-    assert_eq!((config.ipv4_gateway(), config.mac()), (Some(v4(1)), mac(2)));
-    let (mine, theirs) = world.connect(1, at(1, 7), (0, &listener));
-    world.transfer((1, &mine), (0, &theirs), &pattern(5000));
-
-    // It is renewed in its time, which costs no connection, ...
-    let renewed = world.now + Duration::from_secs(400);
-    run(&mut world, SOON * 10, Box::new(move |world| world.now >= renewed));
-    world.transfer((1, &mine), (0, &theirs), &pattern(5000));
-    let polls = world.stack(1).counters().polls;
-    assert!(polls < 500, "{polls} polls in 400 s: a client that is looked at is not a busy one");
-    // ... and when the server is gone, so is the address, and what had it.
-    world.until(SOON * 5, |world| {
-        follow_dhcp(world.stack(1), client);
-        world.stack(1).ipv4().is_none().then_some(())
-    });
-    let error = world.wait(|world| world.stack(1).tcp_receive(&mine, &mut [0; 1])).unwrap_err();
-    assert_eq!(error, Error::ConnectionReset);
+    let stack = world.stack(0);
+    let refused = stack.add_socket(dhcpv4::Socket::new());
+    assert_eq!(refused, Err(Error::InvalidState), "it would panic");
+    stack.add_socket(udp_socket(1)).expect("its place is free");
 }
 
 /// Answers a question for a name with one address record.
@@ -268,4 +182,52 @@ fn places_are_as_many_as_their_parameter_says_and_tcp_is_the_stacks_own() {
     for port in [1, 3] {
         let _ = stack.udp_bind(port).unwrap();
     }
+}
+
+/// What goes to a neighbour that is asked for waits for it, the latest packet of all; what goes elsewhere does not.
+#[test]
+fn a_packet_for_an_absent_neighbour_holds_up_nobody_and_ends() {
+    let mut world = World::pair();
+    let receiver = world.stack(0).udp_bind(69).unwrap();
+    let handles = [8, 9].map(|port| world.stack(1).add_socket(udp_socket(port)).unwrap());
+    let send = |world: &mut World, which: usize, last, bytes: &[u8]| {
+        let socket = world.stack(1).added_socket_mut::<udp::Socket<'_>>(handles[which]);
+        socket.send_slice(bytes, (v4(last), 69)).unwrap();
+    };
+    let heard = |world: &mut World| {
+        let mut buffer = [0; 200];
+        let received = world.stack(0).udp_receive(&receiver, &mut buffer);
+        received.ok().map(|(count, _)| buffer[..count].to_vec())
+    };
+    // The way is not known yet, and there is room for the question's time.
+    send(&mut world, 0, 1, b"first");
+    assert_eq!(world.until(SOON, heard), b"first");
+    send(&mut world, 0, 99, b"to nobody");
+    send(&mut world, 1, 1, b"to somebody");
+    let start = world.now;
+    assert_eq!(world.until(SOON, heard), b"to somebody");
+    assert!(world.now - start < Duration::from_millis(100), "{}", world.now - start);
+    let unsent = |world: &mut World| world.stack(1).counters().datagrams_unsent;
+    assert_eq!(unsent(&mut world), 0);
+    // The latest takes the place of what waits, and one that is too long for it is lost at once.
+    send(&mut world, 0, 98, b"to nobody either");
+    world.pass(Duration::from_millis(1));
+    assert_eq!(unsent(&mut world), 1);
+    send(&mut world, 0, 97, &[0; 150]);
+    world.pass(Duration::from_millis(1));
+    assert_eq!(unsent(&mut world), 2);
+    send(&mut world, 0, 99, b"to nobody");
+    world.pass(Duration::from_secs(4));
+    assert_eq!(unsent(&mut world), 4);
+    // One whose socket is gone ends too, and costs no busy loop.
+    send(&mut world, 0, 99, b"to nobody");
+    world.pass(Duration::from_millis(1));
+    for handle in handles {
+        world.stack(1).remove_socket(handle);
+    }
+    let polls = world.stack(1).counters().polls;
+    world.pass(Duration::from_secs(10));
+    assert_eq!(unsent(&mut world), 5);
+    let polls = world.stack(1).counters().polls - polls;
+    assert!(polls < 100, "{polls} polls in 10 s");
 }

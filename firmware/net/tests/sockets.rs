@@ -292,3 +292,42 @@ fn an_idle_stack_is_not_polled() {
     assert_eq!(world.stack(2).state_name(&client), "ESTABLISHED");
     drop(server);
 }
+
+#[test]
+fn a_datagram_for_somebody_who_is_not_there_takes_nothing_with_it() {
+    let mut world = World::pair();
+    let receiver = world.stack(0).udp_bind(69).unwrap();
+    let sender = world.stack(1).udp_bind(9).unwrap();
+    let other = world.stack(1).udp_bind(10).unwrap();
+    // It is not read before all is over.
+    world.stack(0).udp_send_to(&receiver, at(2, 9), b"in").unwrap();
+    world.pass(SOON / 10);
+    world.stack(1).udp_send_to(&sender, at(99, 69), b"lost").unwrap();
+    world.stack(1).udp_send_to(&sender, at(1, 69), b"behind").unwrap();
+    world.stack(1).udp_send_to(&other, at(1, 69), b"beside").unwrap();
+    let (start, mut buffer) = (world.now, [0; 16]);
+    let mut next = |world: &mut World| {
+        let result = world.wait(|world| world.stack(0).udp_receive(&receiver, &mut buffer));
+        let (count, _) = result.unwrap();
+        (buffer[..count].to_vec(), world.now - start)
+    };
+    let (first, at_once) = next(&mut world);
+    assert_eq!(first, b"beside");
+    assert!(at_once < Duration::from_millis(100), "another socket waits for nothing: {at_once}");
+    let (second, later) = next(&mut world);
+    assert_eq!(second, b"behind");
+    assert!((Duration::from_secs(3)..Duration::from_secs(4)).contains(&later), "{later}");
+    assert_eq!(world.stack(1).counters().datagrams_unsent, 1);
+    let unread = world.stack(1).udp_receive(&sender, &mut [0; 16]);
+    assert_eq!(unread.map(|(count, _)| count), Ok(2), "what came in is there still");
+}
+
+#[test]
+fn what_begins_a_connection_waits_for_its_neighbours_answer_and_no_longer() {
+    let mut world = World::pair();
+    let listener = world.stack(0).tcp_listen(7).unwrap();
+    let start = world.now;
+    let _ = world.connect(1, at(1, 7), (0, &listener));
+    let took = world.now - start;
+    assert!(took < Duration::from_millis(500), "it left once, and was not lost: {took}");
+}

@@ -7,9 +7,9 @@ use core::fmt::Display;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use smoltcp::time::Instant;
-use smoltcp::wire::EthernetAddress;
 #[cfg(feature = "dns")]
 use static_cell::StaticCell;
+use tapboard_firmware::EthernetAddress;
 #[cfg(feature = "dns")]
 use tapboard_firmware::config::TARGET_NAME;
 #[cfg(feature = "http")]

@@ -5,7 +5,7 @@
 
 use core::hint::black_box;
 
-use smoltcp::phy::{self, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, DeviceCapabilities};
 use smoltcp::time::Instant;
 
 use crate::FRAME_SIZE;
@@ -48,7 +48,6 @@ impl phy::Device for Mac {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = FRAME_SIZE;
         capabilities.max_burst_size = Some(1);
         capabilities

@@ -2,16 +2,12 @@
 
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{DHCP_MAX_DNS_SERVER_COUNT, DhcpPacket, DhcpRepr, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
-use crate::limits::LEASE_MIN_S;
+use super::message::{self, Received};
+use crate::limits::{LEASE_MIN_S, NAME_SERVERS_MAX};
 
-/// Option 3, the routers (RFC 2132 3.5).
-const ROUTER: u8 = 3;
-/// Option 42, servers of NTP (RFC 2132 8.3).
-#[cfg(feature = "sntp")]
-const TIME_SERVERS: u8 = 42;
-/// The lease of a server that does not say how long, seconds; smoltcp's.
+/// The lease of a server that does not say how long, seconds.
 const LEASE_DEFAULT_S: u32 = 120;
 
 /// What a DHCP server has given.
@@ -23,7 +19,7 @@ pub struct Lease {
     /// The first router, if there is one.
     pub router: Option<Ipv4Address>,
     /// The servers for names.
-    pub dns: Vec<Ipv4Address, DHCP_MAX_DNS_SERVER_COUNT>,
+    pub dns: Vec<Ipv4Address, NAME_SERVERS_MAX>,
     /// The first server for the time of day.
     #[cfg(feature = "sntp")]
     pub time_server: Option<Ipv4Address>,
@@ -35,6 +31,8 @@ pub struct Lease {
     pub expires: Instant,
     /// Where renewals go.
     pub(crate) from: Ipv4Address,
+    /// When its server is asked for a renewal.
+    pub(crate) renews: Instant,
 }
 
 impl Lease {
@@ -42,40 +40,37 @@ impl Lease {
     /// nothing else than to renew it.
     #[inline(never)]
     pub(super) fn granted(
-        packet: &DhcpPacket<&[u8]>,
-        repr: &DhcpRepr<'_>,
+        ack: &Received<'_>,
+        server: Ipv4Address,
         from: Ipv4Address,
         now: Instant,
     ) -> Option<Self> {
-        let address = Ipv4Cidr::from_netmask(repr.your_ip, repr.subnet_mask?).ok()?;
-        let length = repr.lease_duration.unwrap_or(LEASE_DEFAULT_S);
+        let mask = ack.address(message::SUBNET_MASK)?;
+        let address = Ipv4Cidr::from_netmask(ack.address, mask).ok()?;
+        let length = ack.number(message::LEASE_TIME).unwrap_or(LEASE_DEFAULT_S);
         if !is_host(address) || length < LEASE_MIN_S {
             return None;
         }
         let own = address.address();
-        // smoltcp has a router only if there is one alone.
-        let routers = packet.options().find(|option| option.kind == ROUTER);
-        let router = routers.and_then(|routers| routers.data.first_chunk::<4>().copied());
-        #[cfg(feature = "sntp")]
-        let time = packet.options().find(|option| option.kind == TIME_SERVERS);
-        #[cfg(feature = "sntp")]
-        let time = time.and_then(|time| time.data.first_chunk::<4>().copied());
         let good = |other: &Ipv4Address| is_unicast(*other) && *other != own;
-        // As smoltcp has it: between T1 and the end, or the usual.
-        let t2 = match (repr.renew_duration, repr.rebind_duration) {
-            (Some(t1), None) if t1 < length => length - (length - t1) / 4,
-            (t1, Some(t2)) if t1.is_none_or(|t1| t1 < t2) && t2 < length => t2,
-            _ => length - length / 8,
-        };
+        // RFC 2131 4.4.5: T1 is half of the lease, T2 seven eighths. What the server says of them is taken if one comes
+        // before the other, and before the end.
+        let t1 = ack.number(message::RENEWAL_TIME).filter(|t1| *t1 < length);
+        let t2 = ack.number(message::REBINDING_TIME);
+        let t2 = t2.filter(|t2| *t2 < length && t1.is_none_or(|t1| t1 < *t2));
+        let t1 = t1.unwrap_or(length / 2);
+        let t2 = t2.unwrap_or(length - (length - t1) / 4);
         let after = |seconds: u32| now + Duration::from_secs(seconds.into());
-        let servers = repr.dns_servers.iter().flatten();
+        let servers = ack.option(message::NAME_SERVERS).unwrap_or_default().chunks_exact(4);
+        let servers = servers.filter_map(|server| Some((*server.first_chunk::<4>()?).into()));
         Some(Self {
             address,
-            router: router.map(Ipv4Address::from).filter(good),
-            dns: servers.copied().filter(|server| is_unicast(*server)).collect(),
+            router: ack.address(message::ROUTERS).filter(good),
+            dns: servers.filter(|server| is_unicast(*server)).take(NAME_SERVERS_MAX).collect(),
             #[cfg(feature = "sntp")]
-            time_server: time.map(Ipv4Address::from).filter(|server| is_unicast(*server)),
-            server: repr.server_identifier?,
+            time_server: ack.address(message::TIME_SERVERS).filter(|server| is_unicast(*server)),
+            server,
+            renews: after(t1.min(t2)),
             rebinds: after(t2),
             expires: after(length),
             from,

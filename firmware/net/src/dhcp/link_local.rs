@@ -1,6 +1,7 @@
 //! An address of one's own choice, 169.254.1.0 to 169.254.254.255 (RFC 3927 2.1).
 
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use crate::ethernet::EthernetAddress;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::rng::Rng;
 

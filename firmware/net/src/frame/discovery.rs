@@ -3,15 +3,14 @@
 //! A [`Message`] is a question for an address or the answer to one, as a whole Ethernet frame. One made by a
 //! neighbour's name is what smoltcp is told of it.
 
-use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetProtocol, IpAddress, Ipv4Address,
-};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Icmpv6Packet, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr};
+use smoltcp::wire::{IpAddress, Ipv4Address};
 
 #[cfg(feature = "ipv6")]
 use super::Packet;
-use super::{ETHERNET_HEADER, Link, put_link};
+use super::{ETHERNET_HEADER, EtherType, Link, put_link};
+use crate::ethernet::EthernetAddress;
 #[cfg(feature = "slaac")]
 use ndisc::ROUTER_SOLICITATION;
 #[cfg(feature = "ipv6")]
@@ -19,6 +18,9 @@ use ndisc::{ADVERTISEMENT, ICMPV6, OVERRIDE, SOLICITATION, SOLICITED, SOURCE_LIN
 
 /// The longest: 14 bytes of Ethernet, 40 of IPv6, 24 of `ICMPv6` and 8 for an option with a MAC address.
 pub(crate) const MESSAGE_SIZE: usize = 14 + 40 + 24 + 8;
+
+/// Of an ARP packet: Ethernet and IPv4, and how long the addresses of both are (RFC 826).
+const ARP: [u8; 6] = [0, 1, 8, 0, 6, 4];
 
 /// A question or an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,21 +66,17 @@ impl Received {
     /// Reads an ARP packet. `None`: it is neither a question nor an answer, or not a good one.
     #[inline(never)]
     pub(super) fn parse_arp(packet: &[u8]) -> Option<Self> {
-        let ArpRepr::EthernetIpv4 {
-            operation,
-            source_hardware_addr: mac,
-            source_protocol_addr: owner,
-            target_protocol_addr: target,
-            ..
-        } = ArpRepr::parse(&ArpPacket::new_checked(packet).ok()?).ok()?
-        else {
-            return None;
+        let (kind, rest) = packet.strip_prefix(&ARP)?.split_first_chunk::<2>()?;
+        let kind = match kind {
+            [0, 1] => Kind::Question,
+            [0, 2] => Kind::Answer,
+            _ => return None,
         };
-        let kind = match operation {
-            ArpOperation::Request => Kind::Question,
-            ArpOperation::Reply => Kind::Answer,
-            ArpOperation::Unknown(_) => return None,
-        };
+        let (&mac, rest) = rest.split_first_chunk::<6>()?;
+        let (&owner, rest) = rest.split_first_chunk::<4>()?;
+        let &target = rest.get(6..)?.first_chunk::<4>()?;
+        let (mac, owner, target) =
+            (EthernetAddress(mac), Ipv4Address::from(owner), Ipv4Address::from(target));
         let named = !owner.is_broadcast() && !owner.is_multicast() && !owner.is_loopback();
         (mac.is_unicast() && named).then_some(Self {
             kind,
@@ -178,20 +176,20 @@ impl Message {
 
     fn emit_arp(&self, frame: &mut [u8], owner: Ipv4Address, target: Ipv4Address) {
         let (operation, to, target_mac) = if self.kind == Kind::Answer {
-            (ArpOperation::Reply, self.to, self.to)
+            (2, self.to, self.to)
         } else {
-            (ArpOperation::Request, EthernetAddress::BROADCAST, EthernetAddress([0; 6]))
+            (1, EthernetAddress::BROADCAST, EthernetAddress([0; 6]))
         };
-        let link = Link { source: self.mac, destination: to };
-        put_link(frame, link, EthernetProtocol::Arp);
-        let repr = ArpRepr::EthernetIpv4 {
-            operation,
-            source_hardware_addr: self.mac,
-            source_protocol_addr: owner,
-            target_hardware_addr: target_mac,
-            target_protocol_addr: target,
+        put_link(frame, Link { source: self.mac, destination: to }, EtherType::ARP);
+        let [_, _, _, _, _, _, zero, kind, rest @ ..] = &mut frame[ETHERNET_HEADER..] else {
+            return;
         };
-        repr.emit(&mut ArpPacket::new_unchecked(&mut frame[ETHERNET_HEADER..]));
+        (*zero, *kind) = (0, operation);
+        rest[..6].copy_from_slice(&self.mac.0);
+        rest[6..10].copy_from_slice(&owner.octets());
+        rest[10..16].copy_from_slice(&target_mac.0);
+        rest[16..].copy_from_slice(&target.octets());
+        frame[ETHERNET_HEADER..][..ARP.len()].copy_from_slice(&ARP);
     }
 
     #[cfg(feature = "ipv6")]
@@ -212,7 +210,7 @@ impl Message {
         } else {
             self.to
         };
-        put_link(frame, Link { source: self.mac, destination: to }, EthernetProtocol::Ipv6);
+        put_link(frame, Link { source: self.mac, destination: to }, EtherType::IPV6);
         let ip = Ipv6Repr {
             src_addr: *owner,
             dst_addr: *destination,

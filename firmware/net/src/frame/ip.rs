@@ -4,6 +4,7 @@
 use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
+use super::Segment;
 use crate::frame::discovery::Received;
 #[cfg(feature = "slaac")]
 use crate::frame::router::{self, Advertisement};
@@ -23,7 +24,7 @@ pub(crate) enum Content<'f> {
     Fragment,
     /// An IP packet.
     Packet(Packet<'f>),
-    /// Anything else; smoltcp validates it.
+    /// Anything else, which is of no use.
     Other,
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct Packet<'f> {
     pub(crate) protocol: IpProtocol,
     /// The packet from its IP header on.
     pub(crate) bytes: &'f [u8],
-    /// Where in the frame the payload begins.
+    /// Where in it the payload begins.
     pub(crate) offset: usize,
     /// Of the length that the IP header says, behind options.
     pub(crate) payload: &'f [u8],
@@ -77,12 +78,51 @@ impl<'f> Packet<'f> {
     }
 }
 
-/// Reads the IPv4 packet that begins at `header` of its frame.
+impl<'f> Content<'f> {
+    /// Reads a packet by itself.
+    pub(crate) fn parse(packet: &'f [u8]) -> Self {
+        #[cfg(test)]
+        super::once::parsed(super::once::Layer::Frame);
+        Self::read(packet)
+    }
+
+    pub(super) fn read(packet: &'f [u8]) -> Self {
+        match packet.first().map_or(0, |first| first >> 4) {
+            4 => parse_ipv4(packet),
+            #[cfg(feature = "ipv6")]
+            6 => parse_ipv6(packet),
+            _ => Self::Other,
+        }
+    }
+
+    /// The TCP segment in it, if there is one.
+    pub(crate) fn segment(&self) -> Option<Segment<'f>> {
+        match self {
+            Self::Packet(packet) => Segment::parse(packet),
+            _ => None,
+        }
+    }
+
+    /// Where a packet of smoltcp's goes.
+    pub(crate) fn destination(packet: &[u8]) -> Option<IpAddress> {
+        match packet.first()? >> 4 {
+            4 => Some(IpAddress::Ipv4((*packet.get(16..)?.first_chunk::<4>()?).into())),
+            #[cfg(feature = "ipv6")]
+            6 => Some(IpAddress::Ipv6((*packet.get(24..)?.first_chunk::<16>()?).into())),
+            _ => None,
+        }
+    }
+}
+
+/// Reads an IPv4 packet.
 #[cfg_attr(feature = "ipv6", inline(never))]
-pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
+pub(super) fn parse_ipv4(bytes: &[u8]) -> Content<'_> {
     #[cfg(test)]
     super::once::parsed(super::once::Layer::Network);
-    let Ok(ip) = Ipv4Packet::new_checked(bytes) else { return Content::Other };
+    // smoltcp goes by the version alone, whatever the link says.
+    let Some(ip) = Ipv4Packet::new_checked(bytes).ok().filter(|ip| ip.version() == 4) else {
+        return Content::Other;
+    };
     if ip.more_frags() || ip.frag_offset() != 0 {
         return Content::Fragment;
     }
@@ -91,20 +131,21 @@ pub(super) fn parse_ipv4(bytes: &[u8], header: usize) -> Content<'_> {
         destination: ip.dst_addr().into(),
         protocol: ip.next_header(),
         bytes,
-        offset: header + usize::from(ip.header_len()),
+        offset: ip.header_len().into(),
         payload: ip.payload(),
         named_at: 9,
     })
 }
 
-/// Reads the IPv6 packet that begins at `header` of its frame. It must be without extension headers
-/// ([`crate::frame::extension`]).
+/// Reads an IPv6 packet. It must be without extension headers ([`crate::frame::extension`]).
 #[cfg(feature = "ipv6")]
 #[inline(never)]
-pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
+pub(super) fn parse_ipv6(bytes: &[u8]) -> Content<'_> {
     #[cfg(test)]
     super::once::parsed(super::once::Layer::Network);
-    let Ok(ip) = Ipv6Packet::new_checked(bytes) else { return Content::Other };
+    let Some(ip) = Ipv6Packet::new_checked(bytes).ok().filter(|ip| ip.version() == 6) else {
+        return Content::Other;
+    };
     let protocol = ip.next_header();
     if protocol == IpProtocol::Ipv6Frag {
         return Content::Fragment;
@@ -114,7 +155,7 @@ pub(super) fn parse_ipv6(bytes: &[u8], header: usize) -> Content<'_> {
         destination: ip.dst_addr().into(),
         protocol,
         bytes,
-        offset: header + ip.header_len(),
+        offset: ip.header_len(),
         payload: ip.payload(),
         named_at: 6,
     })

@@ -1,11 +1,9 @@
 //! Multicast listener discovery: a router's question, and a report of one group (RFC 2710 3, RFC 3810 5).
 
-use smoltcp::wire::{
-    EthernetAddress, EthernetProtocol, Icmpv6Packet, IpAddress, IpProtocol, Ipv6Address,
-    Ipv6Packet, Ipv6Repr,
-};
+use smoltcp::wire::{Icmpv6Packet, IpAddress, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr};
 
-use crate::frame::{ETHERNET_HEADER, Link, Packet, put_link};
+use crate::ethernet::EthernetAddress;
+use crate::frame::{ETHERNET_HEADER, EtherType, Link, Packet, put_link};
 
 const QUERY: u8 = 130;
 const REPORT_OLD: u8 = 131;
@@ -84,7 +82,7 @@ impl Report {
         let [.., a, b, c, d] = to.octets();
         let destination = EthernetAddress([0x33, 0x33, a, b, c, d]);
         let link = Link { source: self.mac, destination };
-        put_link(buffer, link, EthernetProtocol::Ipv6);
+        put_link(buffer, link, EtherType::IPV6);
         let ip = Ipv6Repr {
             src_addr: self.own,
             dst_addr: to,

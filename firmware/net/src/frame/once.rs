@@ -12,9 +12,10 @@ use std::string::String;
 use std::vec::Vec;
 use std::{fs, vec};
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use crate::ethernet::EthernetAddress;
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 use crate::netstat::Count;
 use crate::{NetConfig, NetStack, Sockets, Storage};
@@ -80,7 +81,6 @@ impl Device for Port {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = 1514;
         capabilities
     }

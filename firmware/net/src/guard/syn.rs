@@ -37,10 +37,7 @@ pub(crate) fn with_segment_size(syn: &Segment<'_>, ip_mtu: usize) -> Option<TcpR
 
 #[cfg(test)]
 mod tests {
-    use smoltcp::phy::Medium;
-    use smoltcp::wire::{
-        EthernetAddress, IpEndpoint, Ipv4Address, TcpControl, TcpSeqNumber, TcpTimestampRepr,
-    };
+    use smoltcp::wire::{IpEndpoint, Ipv4Address, TcpControl, TcpSeqNumber, TcpTimestampRepr};
 
     use super::*;
     use crate::frame::FourTuple;
@@ -48,7 +45,6 @@ mod tests {
 
     #[test]
     fn a_size_is_never_more_than_can_be_sent_and_all_else_stays() {
-        let mac = EthernetAddress([2, 0, 0, 0, 0, 1]);
         let end = |last, port| IpEndpoint::new(Ipv4Address::new(192, 0, 2, last).into(), port);
         let ends = FourTuple { local: end(1, 7), remote: end(2, 50_000) };
         for (given, shown) in [
@@ -67,8 +63,8 @@ mod tests {
                     timestamp: Some(TcpTimestampRepr { tsval: 1, tsecr: 2 }),
                     ..bare(TcpControl::Syn, &ends, TcpSeqNumber(-7), ack, 1000)
                 };
-                let frame = InjectedSegment::new(&syn, &ends, Some(mac));
-                let segment = frame.segment(Medium::Ethernet).unwrap();
+                let frame = InjectedSegment::new(&syn, &ends);
+                let segment = frame.segment().unwrap();
                 let copy = with_segment_size(&segment, 1500);
                 assert_eq!(copy.is_some(), shown.is_some(), "{given:?}");
                 let Some(copy) = copy else { continue };

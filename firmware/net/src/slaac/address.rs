@@ -1,7 +1,8 @@
 //! An address of one's own making: its interface identifier, whether somebody has it (RFC 4862 5.4), and how long it lives.
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 use super::Second;
 use crate::frame::router::Prefix;

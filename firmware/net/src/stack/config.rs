@@ -3,7 +3,8 @@
 #[cfg(any(feature = "dns", feature = "sntp"))]
 use core::net::IpAddr;
 
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use crate::ethernet::EthernetAddress;
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
@@ -25,7 +26,8 @@ use crate::mdns::Service;
 ///
 /// ```
 /// use tapboard_net::NetConfig;
-/// use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+/// use tapboard_net::EthernetAddress;
+/// use tapboard_net::smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 ///
 /// const NET: NetConfig = NetConfig::new(EthernetAddress([0x02, 0, 0x5e, 0, 0, 1]))
 ///     .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24))
@@ -35,6 +37,7 @@ use crate::mdns::Service;
 #[non_exhaustive]
 pub struct NetConfig {
     pub(super) mac: EthernetAddress,
+    pub(super) medium_ip: bool,
     pub(super) limits: Limits,
     pub(super) ipv4: Option<Ipv4Cidr>,
     pub(super) ipv4_gateway: Option<Ipv4Address>,
@@ -63,12 +66,13 @@ pub struct NetConfig {
 }
 
 impl NetConfig {
-    /// A station with this unicast MAC address and no IP address yet. On a device without MAC addresses
-    /// (`Medium::Ip`) it is not used.
+    /// A station with this unicast MAC address and no IP address yet. On a device that says that it carries no Ethernet
+    /// (`Medium::Ip`, with the feature `medium-ethernet`), or of which [`NetConfig::with_medium_ip`] does, it is not used.
     #[must_use]
     pub const fn new(mac: EthernetAddress) -> Self {
         Self {
             mac,
+            medium_ip: false,
             limits: Limits::new(),
             ipv4: None,
             ipv4_gateway: None,
@@ -99,6 +103,12 @@ impl NetConfig {
     #[must_use]
     pub const fn with_mac(self, mac: EthernetAddress) -> Self {
         Self { mac, ..self }
+    }
+
+    /// On a device that carries IP packets without Ethernet (TUN, PPP), whatever its capabilities say.
+    #[must_use]
+    pub const fn with_medium_ip(self) -> Self {
+        Self { medium_ip: true, ..self }
     }
 
     /// With other limits than [`Limits::new`] has.

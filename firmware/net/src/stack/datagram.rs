@@ -2,18 +2,18 @@
 //!
 //! Names are asked for with them, and told. They need no buffers; what the device has no room for is written anew.
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
 #[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::Ipv4Address;
-use smoltcp::wire::{
-    EthernetAddress, IpAddress, IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr,
-};
+use smoltcp::wire::{IpAddress, IpEndpoint, UdpPacket, UdpRepr};
 
 #[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
 use smoltcp::wire::Ipv6Address;
 
 use super::NetStack;
-use crate::frame::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
+use crate::frame::datagram::Datagram;
+use crate::frame::{Link, Packet};
 
 /// The port of multicast DNS (RFC 6762 3).
 #[cfg(any(feature = "dns", feature = "mdns"))]
@@ -55,14 +55,7 @@ impl NetStack<'_> {
         device: &mut D,
         datagram: &Outgoing<'_>,
     ) -> Option<bool> {
-        let to = datagram.to.addr;
-        let mac = match self.mac() {
-            Some(_) => {
-                let hop = self.next_hop(&to);
-                Some(group_mac(&to).or_else(|| self.neighbors.mac(&hop?))?)
-            }
-            None => None,
-        };
+        let mac = Some(self.way_to(&datagram.to.addr)?);
         let Some(token) = device.transmit(self.now) else { return Some(false) };
         self.emit_datagram(token, datagram, mac);
         Some(true)
@@ -80,24 +73,10 @@ impl NetStack<'_> {
         let Some(source) = self.source_for(&to.addr) else { return };
         let link = self.mac().zip(mac);
         let link = link.map(|(own, mac)| Link { source: own, destination: mac });
-        let ip = IpRepr::new(source, to.addr, IpProtocol::Udp, 8 + payload.len(), hop_limit);
-        let begin = if link.is_some() { ETHERNET_HEADER } else { 0 };
-        let (len, checksums) = (begin + ip.buffer_len(), &self.capabilities.checksum);
-        token.consume(len, |frame| {
-            if let Some(link) = link {
-                put_link(frame, link, ethertype(&to.addr));
-            }
-            let frame = &mut frame[begin..];
-            ip.emit(&mut *frame, checksums);
-            UdpRepr { src_port: from, dst_port: to.port }.emit(
-                &mut UdpPacket::new_unchecked(&mut frame[ip.header_len()..]),
-                &source,
-                &to.addr,
-                payload.len(),
-                |room| room.copy_from_slice(payload),
-                checksums,
-            );
-        });
+        let from = IpEndpoint::new(source, from);
+        let datagram = Datagram { link, from, to, hop_limit, payload };
+        let (len, checksums) = (datagram.len(), &self.capabilities.checksum);
+        token.consume(len, |frame| datagram.emit(frame, checksums));
         self.counters.count_frame(len);
         if to.addr.is_multicast() {
             self.spoke();
@@ -121,21 +100,5 @@ impl NetStack<'_> {
             return None;
         };
         Some((datagram.src_port(), datagram.dst_port(), datagram.payload()))
-    }
-}
-
-/// Where a group is on Ethernet (RFC 1112 6.4, RFC 2464 7).
-fn group_mac(address: &IpAddress) -> Option<EthernetAddress> {
-    match address {
-        IpAddress::Ipv4(address) if address.is_multicast() => {
-            let [_, b, c, d] = address.octets();
-            Some(EthernetAddress([0x01, 0x00, 0x5e, b & 0x7f, c, d]))
-        }
-        #[cfg(feature = "ipv6")]
-        IpAddress::Ipv6(address) if address.is_multicast() => {
-            let [.., a, b, c, d] = address.octets();
-            Some(EthernetAddress([0x33, 0x33, a, b, c, d]))
-        }
-        _ => None,
     }
 }

@@ -6,7 +6,7 @@ use smoltcp::wire::{TcpControl, TcpRepr};
 use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::MeteredToken;
-use crate::frame::{FourTuple, Frame, Link, Segment};
+use crate::frame::{Content, FourTuple, Link, Segment};
 use crate::guard::{Verdict, judge, mend, with_segment_size};
 use crate::limits::FRAME_SIZE;
 use crate::tcp::tcb::SocketSnapshot;
@@ -60,7 +60,6 @@ impl NetStack<'_> {
     ) {
         let before = self.pool.snapshot(index);
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
-        let medium = self.capabilities.medium;
         let anew = match verdict {
             Verdict::Challenge | Verdict::Hold if sound => {
                 if verdict == Verdict::Hold {
@@ -75,8 +74,7 @@ impl NetStack<'_> {
             Verdict::Begin if sound => with_segment_size(segment, self.capabilities.ip_mtu()),
             _ => None,
         };
-        let injected =
-            anew.map(|anew| InjectedSegment::new(&anew, &segment.received_on(), self.mac()));
+        let injected = anew.map(|anew| InjectedSegment::new(&anew, &segment.received_on()));
         let mut buffer;
         let shown = match (&injected, verdict) {
             (Some(injected), _) => Some(injected.bytes()),
@@ -89,8 +87,8 @@ impl NetStack<'_> {
             }
             _ => None,
         };
-        let frame = shown.and_then(|shown| Some((shown, Frame::parse(shown, medium)?.segment()?)));
-        if let Some((bytes, segment)) = frame {
+        let shown = shown.and_then(|shown| Some((shown, Content::parse(shown).segment()?)));
+        if let Some((bytes, segment)) = shown {
             self.give(index, before, bytes, link, &segment, transmit);
         } else {
             self.drop_unacceptable();
@@ -149,7 +147,7 @@ impl NetStack<'_> {
         ends: &FourTuple,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let segment = InjectedSegment::new(repr, ends, self.mac());
+        let segment = InjectedSegment::new(repr, ends);
         self.pass(recipient, segment.bytes(), transmit);
     }
 

@@ -1,28 +1,26 @@
 //! The stack's side of [`crate::dhcp`]: what comes from servers, what goes to them, and which address that makes ours.
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{
-    DHCP_CLIENT_PORT, DHCP_SERVER_PORT, IpAddress, IpProtocol, Ipv4Address, Ipv4Cidr, UdpPacket,
-    UdpRepr,
-};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Cidr, UdpPacket, UdpRepr};
 
-use super::ingress::Recipient;
 use super::resolve::question;
-use super::transmit::{Metered, MeteredToken, Sent};
 use super::{Conflict, NetConfig, NetStack};
 use crate::dhcp::exchange::{Answer, Question};
-use crate::dhcp::message::Message;
+use crate::dhcp::message::{self, Message};
 use crate::dhcp::probe::Probe;
-use crate::dhcp::{Candidate, Lease, Reboot, backoff_ms};
-use crate::frame::Packet;
+use crate::dhcp::{Candidate, Lease, Reboot, State, backoff_ms};
+use crate::frame::datagram::Datagram;
 use crate::frame::discovery::Received;
-use crate::limits::{DHCP_ALONE, REBOOT_ASKS, RENEW_MIN, RENEW_RETRY, RENEW_STALL, STALL_RETRY};
-use crate::netstat::{Count, Fact, Origin};
+use crate::frame::{Link, Packet};
+use crate::limits::{DHCP_ALONE, REBOOT_ASKS, RENEW_STALL, STALL_RETRY};
+use crate::netstat::{Fact, Origin};
 use crate::time::sooner;
 
-/// Messages of smoltcp's client in one poll: a REQUEST that it gives up becomes a DISCOVER at once.
-const BUDGET: usize = 4;
+/// The ports of servers and clients (RFC 2131 4.1).
+const SERVER_PORT: u16 = 67;
+const CLIENT_PORT: u16 = 68;
 
 impl NetStack<'_> {
     /// The lease under which the address in use stands. `None`: there is no address yet, or it is not from a server.
@@ -77,20 +75,14 @@ impl NetStack<'_> {
     /// Whether a packet is from a DHCP server to its clients.
     pub(super) fn is_from_server(&self, packet: &Packet<'_>) -> bool {
         let ports = || UdpPacket::new_checked(packet.payload);
-        let ours = |udp: UdpPacket<&[u8]>| {
-            (udp.src_port(), udp.dst_port()) == (DHCP_SERVER_PORT, DHCP_CLIENT_PORT)
-        };
+        let ours =
+            |udp: UdpPacket<&[u8]>| (udp.src_port(), udp.dst_port()) == (SERVER_PORT, CLIENT_PORT);
         packet.protocol == IpProtocol::Udp && self.has_dhcp() && ports().is_ok_and(ours)
     }
 
     /// Takes in what a server says.
     #[inline(never)]
-    pub(super) fn take_answer<T: TxToken>(
-        &mut self,
-        bytes: &[u8],
-        packet: &Packet<'_>,
-        transmit: MeteredToken<'_, '_, T>,
-    ) {
+    pub(super) fn take_answer(&mut self, packet: &Packet<'_>) {
         let checksums = &self.capabilities.checksum;
         let datagram = UdpPacket::new_checked(packet.payload).ok().filter(|datagram| {
             UdpRepr::parse(datagram, &packet.source, &packet.destination, checksums).is_ok()
@@ -105,11 +97,8 @@ impl NetStack<'_> {
             Answer::Ignore => {
                 self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
             }
-            Answer::Offer => self.pass(Recipient::Dhcp, bytes, transmit),
-            Answer::Lease(lease) => {
-                self.pass(Recipient::Dhcp, bytes, transmit);
-                self.take(lease);
-            }
+            Answer::Offer => self.dhcp.offered(self.now),
+            Answer::Lease(lease) => self.take(lease),
             Answer::Nak => {
                 self.drop_address(Origin::Dhcp);
                 self.dhcp.refused(self.now);
@@ -121,9 +110,7 @@ impl NetStack<'_> {
     fn take(&mut self, lease: Lease) {
         let (address, router) = (lease.address, lease.router);
         let dhcp = &mut self.dhcp;
-        dhcp.hold = self.now + RENEW_MIN;
-        (dhcp.reboot, dhcp.stalled) = (None, None);
-        let known = dhcp.lease.replace(lease);
+        let known = dhcp.granted(lease, self.now);
         if dhcp.origin == Origin::Dhcp
             && self.config.ipv4().is_some_and(|own| own.address() == address.address())
         {
@@ -197,30 +184,19 @@ impl NetStack<'_> {
 
     /// Notes that the server is to be reached, if a renewal is due.
     pub(super) fn want_server(&mut self) {
-        if self.lease().is_none() || !self.is_client_due() {
-            return;
-        }
-        if let Some(lease) = self.dhcp.lease.as_ref().filter(|lease| self.now < lease.rebinds) {
-            let server = lease.from.into();
+        let renews = self.dhcp.state == State::Bound && self.dhcp.at <= self.now;
+        let lease = self.lease().filter(|lease| renews && self.now < lease.rebinds);
+        if let Some(server) = lease.map(|lease| lease.from.into()) {
             self.want(&server);
         }
     }
 
-    fn client_at(&mut self) -> Option<Instant> {
-        let at = self.interface.poll_at(self.now, &self.dhcp.set)?;
-        Some(at.max(self.dhcp.hold))
-    }
-
-    fn is_client_due(&mut self) -> bool {
-        self.client_at().is_some_and(|at| at <= self.now)
-    }
-
     /// Does what is due, and says whether the device refused.
     pub(super) fn dhcp_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
-        self.has_dhcp() && (self.speak(device) || self.serve_client(device))
+        self.has_dhcp() && (self.speak(device) || self.ask_server(device))
     }
 
-    /// What is due of ours: the end of a lease, probes, and the messages that smoltcp does not have.
+    /// What is due beside the client's timetable: the end of a lease, probes, a refusal, the question at a link's return.
     #[inline(never)]
     fn speak<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         let now = self.now;
@@ -258,7 +234,10 @@ impl NetStack<'_> {
             let Some(token) = device.transmit(now) else { return true };
             self.dhcp.decline = None;
             let xid = self.rng.next_u64() as u32;
-            self.say(token, &Message::decline(mac, xid, address, server));
+            let mut message = Message::new(message::DECLINE, xid, mac, Ipv4Address::UNSPECIFIED);
+            message.about(address);
+            message.name_server(server);
+            self.say(token, &mut message, None);
         }
         let reboot = self.dhcp.reboot.as_ref().filter(|reboot| reboot.at <= now);
         if let (Some(reboot), Some(xid), Some(lease)) =
@@ -268,8 +247,10 @@ impl NetStack<'_> {
             let (asked, address) = (reboot.asked + 1, lease.address.address());
             let Some(token) = device.transmit(now) else { return true };
             self.dhcp.reboot = Some(Reboot { at: now + wait, asked });
-            let options = self.dhcp.options;
-            self.say(token, &Message::reboot(mac, xid, address, options));
+            let mut message = Message::new(message::REQUEST, xid, mac, Ipv4Address::UNSPECIFIED);
+            message.about(address);
+            message.ask(self.config.hostname().as_bytes());
+            self.say(token, &mut message, None);
         }
         false
     }
@@ -282,57 +263,81 @@ impl NetStack<'_> {
         self.dhcp.lease = lease;
     }
 
-    fn say(&mut self, token: impl TxToken, message: &Message<'_>) {
-        let len = message.len();
-        let checksums = &self.capabilities.checksum;
-        token.consume(len, |frame| message.emit(frame, checksums));
-        let counters = &mut self.counters;
-        counters.frames_out = counters.frames_out.wrapping_add(1);
-        counters.bytes_out = counters.bytes_out.wrapping_add(len as Count);
-        self.spoke();
+    /// Sends a message in the name of nobody to everybody, or of `client` to whom is given.
+    fn say(
+        &mut self,
+        token: impl TxToken,
+        message: &mut Message,
+        to: Option<(Ipv4Address, Ipv4Address, EthernetAddress)>,
+    ) {
+        let Some(mac) = self.mac() else { return };
+        let everybody =
+            (Ipv4Address::UNSPECIFIED, Ipv4Address::BROADCAST, EthernetAddress::BROADCAST);
+        let (client, to, destination) = to.unwrap_or(everybody);
+        let datagram = Datagram {
+            link: Some(Link { source: mac, destination }),
+            from: IpEndpoint::new(client.into(), CLIENT_PORT),
+            to: IpEndpoint::new(to.into(), SERVER_PORT),
+            hop_limit: 64,
+            payload: message.end(),
+        };
+        let (len, checksums) = (datagram.len(), &self.capabilities.checksum);
+        token.consume(len, |frame| datagram.emit(frame, checksums));
+        self.counters.count_frame(len);
+        if to.is_broadcast() {
+            self.spoke();
+        }
     }
 
-    /// Lets smoltcp's client send what is due.
+    /// Asks what is due by the client's timetable.
     #[inline(never)]
-    fn serve_client<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
-        for _ in 0..BUDGET {
-            if !self.is_client_due() {
-                break;
+    fn ask_server<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
+        let (now, nobody) = (self.now, Ipv4Address::UNSPECIFIED);
+        let (Some(question), Some(mac)) = (self.dhcp.due(now), self.mac()) else { return false };
+        let mut to = None;
+        let lease = self.dhcp.lease.as_ref().map(|lease| (lease.address.address(), lease.from));
+        let client = match (question, lease) {
+            (Question::Renew, Some((client, server))) => {
+                let Some(mac) = self.way_to(&server.into()) else {
+                    self.stall();
+                    return false;
+                };
+                to = Some((client, server, mac));
+                client
             }
-            let jitter = self.rng.below(2001);
-            self.dhcp.set_retry(jitter);
-            let mut sent = Sent::new(&self.capabilities, self.now);
-            sent.watch = true;
-            let mut metered = Metered { device: &mut *device, sent };
-            self.interface.poll_egress(self.now, &mut metered, &mut self.dhcp.set);
-            let Sent { refused, departed, .. } = metered.sent;
-            self.counters.count_sent(&metered.sent);
-            if refused {
-                return true;
+            (Question::Rebind, Some((client, _))) => {
+                to = Some((client, Ipv4Address::BROADCAST, EthernetAddress::BROADCAST));
+                client
             }
-            if let Some(departed) = departed {
-                self.spoke();
-                self.dhcp.stalled = None;
-                self.dhcp.exchange.asked(departed);
-                if departed.question == Question::Discover {
-                    self.dhcp.discovered();
-                }
-            } else {
-                self.stall();
-            }
+            _ => nobody,
+        };
+        let Some(token) = device.transmit(now) else { return true };
+        let offer = self.dhcp.exchange.offer.filter(|_| question == Question::Request);
+        // A REQUEST belongs to the DISCOVER before it.
+        let xid = match offer {
+            Some(_) => self.dhcp.exchange.xid,
+            None => self.rng.next_u64() as u32,
+        };
+        let kind =
+            if question == Question::Discover { message::DISCOVER } else { message::REQUEST };
+        let mut message = Message::new(kind, xid, mac, client);
+        if let Some(offer) = offer {
+            message.about(offer.address);
+            message.name_server(offer.server);
         }
+        message.ask(self.config.hostname().as_bytes());
+        self.say(token, &mut message, to);
+        let jitter = self.rng.below(2001);
+        self.dhcp.asked(question, xid, jitter, now);
         false
     }
 
     /// A renewal could not leave, for its server's MAC address is not known. After a while that is an answer too.
     fn stall(&mut self) {
         let (now, dhcp) = (self.now, &mut self.dhcp);
-        let Some(lease) = dhcp.lease.as_ref().filter(|lease| now < lease.rebinds) else { return };
         let since = *dhcp.stalled.get_or_insert(now);
         if now >= since + RENEW_STALL {
-            let wait =
-                RENEW_RETRY.max(Duration::from_micros((lease.rebinds - now).total_micros() / 2));
-            dhcp.hold = (now + wait).min(lease.rebinds);
+            dhcp.renew_later(now);
             dhcp.stalled = None;
         }
     }
@@ -343,9 +348,12 @@ impl NetStack<'_> {
             return;
         }
         self.dhcp.next(self.config.ipv4().is_none(), self.now, next);
-        if let Some(at) = self.client_at() {
-            // It was asked in this poll; see `next_of_smoltcp`.
-            sooner(next, if at > self.now { at } else { self.now + STALL_RETRY });
-        }
+        let at = match self.dhcp.stalled {
+            // Its server's answer is a frame.
+            Some(since) => since + RENEW_STALL,
+            None => self.dhcp.at,
+        };
+        // What is due still could not leave.
+        sooner(next, if at > self.now { at } else { self.now + STALL_RETRY });
     }
 }

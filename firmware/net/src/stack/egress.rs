@@ -1,15 +1,16 @@
 //! The way out: what is sent in a poll, and when there will be something to send again.
 
 use smoltcp::iface::PollResult;
-use smoltcp::phy::{Device, Medium, TxToken};
+use smoltcp::phy::{Device, TxToken};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpAddress, TcpControl};
+use smoltcp::wire::TcpControl;
 
 use super::NetStack;
 use super::ingress::Recipient;
 use super::transmit::{Metered, MeteredToken, Sent};
-use crate::frame::Link;
+use crate::ethernet::EthernetAddress;
+use crate::frame::Content;
 use crate::limits::{EGRESS_BUDGET, EGRESS_BURST, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
 use crate::seq::distance;
@@ -41,9 +42,11 @@ impl NetStack<'_> {
             let Some(token) = device.transmit(self.now) else {
                 return true;
             };
-            let frame = self.backlog.take(index, self.mac(), self.now);
-            let mut sent = Sent::new(&self.capabilities, self.now);
-            self.frame(frame.bytes(), MeteredToken { token: Some(token), sent: &mut sent });
+            let request = self.backlog.take(index, self.now);
+            let Content::Packet(packet) = Content::parse(request.bytes()) else { continue };
+            let mut sent = self.nothing_sent(None);
+            let token = MeteredToken { token: Some(token), sent: &mut sent };
+            self.packet(packet.bytes, None, &packet, None, token);
             self.count_answer(&sent);
         }
         false
@@ -52,80 +55,63 @@ impl NetStack<'_> {
     pub(super) fn egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Egress {
         let refused = self.serve_backlog(device);
         self.look_up();
-        self.tell::<D::TxToken<'_>>(None);
         // Before all else, or a transfer that fills the device would keep others waiting for a MAC address.
         let refused = refused || self.discovery_egress(device);
-        let (outcome, asked) = self.send_due(device, refused);
+        let outcome = self.send_due(device, refused);
         // What has left wants nobody any more.
         self.neighbors.want_nobody();
         self.look_up();
-        if let Some(address) = asked {
-            self.want(&address);
-        }
         if self.discovery_egress(device) { Egress::Refused } else { outcome }
     }
 
-    /// Lets smoltcp send what is due, and says whom it wants to ask for. Never inlined: the way in, which is deep, needs no
-    /// room for this one.
+    /// Lets smoltcp send what is due. Never inlined: the way in, which is deep, needs no room for this one.
     #[inline(never)]
-    fn send_due<D: Device + ?Sized>(
-        &mut self,
-        device: &mut D,
-        refused: bool,
-    ) -> (Egress, Option<IpAddress>) {
+    fn send_due<D: Device + ?Sized>(&mut self, device: &mut D, refused: bool) -> Egress {
         if refused {
-            return (Egress::Refused, None);
+            return Egress::Refused;
         }
-        let (slots, mut asked) = (self.pool.used(), None);
+        let slots = self.pool.used();
         for index in slots.clone() {
             if !self.send_again(index, device) {
-                return (Egress::Refused, asked);
+                return Egress::Refused;
             }
             self.pool.slots[index].sends = true;
         }
         // Each poll begins with another, or on a device with few places those behind it would wait for ever.
         self.first = if self.first + 1 < slots.end { self.first + 1 } else { 0 };
         // With them smoltcp sends what it reports of groups.
-        let mut others = self.others_queued || self.added > 0 || cfg!(feature = "multicast");
+        let mut others =
+            self.added > 0 || self.held.target().is_some() || cfg!(feature = "multicast");
+        let mut datagrams = self.udp_queued;
         for _ in 0..EGRESS_BUDGET / EGRESS_BURST {
             let mut more = false;
             for index in (self.first..slots.end).chain(0..self.first.min(slots.end)) {
                 let mut left = EGRESS_BURST;
                 while self.pool.slots[index].sends && left > 0 {
                     left -= 1;
-                    if self.send_slot(index, device, &mut asked) {
-                        return (Egress::Refused, asked);
+                    if self.send_slot(index, device) {
+                        return Egress::Refused;
                     }
                 }
                 more |= self.pool.slots[index].sends;
             }
-            if others {
-                let sent = Sent::new(&self.capabilities, self.now);
-                let mut metered = Metered { device: &mut *device, sent };
-                let result = self.interface.poll_egress(self.now, &mut metered, &mut self.others);
-                others = result != PollResult::None;
-                more |= others;
-                let sent = metered.sent;
-                asked = sent.asked.or(asked);
-                self.counters.count_sent(&sent);
-                if sent.refused {
-                    return (Egress::Refused, asked);
-                }
+            if datagrams {
+                let Some(sent) = self.udp_egress(device) else { return Egress::Refused };
+                datagrams = sent;
             }
-            if !more {
-                return (Egress::Done, asked);
+            if others {
+                let Some(sent) = self.send_others(device) else { return Egress::Refused };
+                others = sent;
+            }
+            if !more && !datagrams && !others {
+                return Egress::Done;
             }
         }
-        (Egress::Budget, asked)
+        Egress::Budget
     }
 
     /// Lets a slot send one segment, and notes whether it may have more. Returns whether the device refused it.
-    fn send_slot<D: Device + ?Sized>(
-        &mut self,
-        index: usize,
-        device: &mut D,
-        asked: &mut Option<IpAddress>,
-    ) -> bool {
+    fn send_slot<D: Device + ?Sized>(&mut self, index: usize, device: &mut D) -> bool {
         if self.waits(index) {
             self.pool.slots[index].sends = false;
             return !self.acknowledge(index, device);
@@ -139,15 +125,31 @@ impl NetStack<'_> {
             self.pool.slots[index].sends |= self.counters.frames_out != sent;
             return !room;
         }
+        let to = self.way_of(index);
+        if to.is_none() && !self.only_ends(index) {
+            // It waits for the answer of its next hop.
+            self.pool.slots[index].sends = false;
+            return false;
+        }
+        let sent = self.nothing_sent(to);
         let slot = &mut self.pool.slots[index];
-        let sent = Sent::of(&mut slot.tcb, &self.capabilities, self.now);
-        let mut metered = Metered { device, sent };
+        let mut metered = Metered { device, sent: sent.of(&mut slot.tcb) };
         let result = self.interface.poll_egress(self.now, &mut metered, &mut slot.set);
         let sent = metered.sent;
         slot.sends = result != PollResult::None && !sent.refused;
-        *asked = sent.asked.or(*asked);
         self.counters.count_sent(&sent);
         sent.refused
+    }
+
+    /// Whether a slot's connection has nothing to send, and is over in its time.
+    fn only_ends(&self, index: usize) -> bool {
+        self.pool.socket(index).state() == State::TimeWait
+    }
+
+    /// Where what a slot's connection sends goes on the link, if that is known.
+    fn way_of(&mut self, index: usize) -> Option<EthernetAddress> {
+        let remote = self.pool.socket(index).remote_endpoint()?;
+        self.way_to(&remote.addr)
     }
 
     /// Whether a slot has data that must not be sent now: for the window is closed, or as much under way as may be.
@@ -207,14 +209,15 @@ impl NetStack<'_> {
     #[inline(never)]
     fn acknowledge<D: Device + ?Sized>(&mut self, index: usize, device: &mut D) -> bool {
         let snapshot = self.pool.snapshot(index);
-        let tcb = &self.pool.slots[index].tcb;
-        if !tcb.owes_ack(snapshot) {
+        if !self.pool.slots[index].tcb.owes_ack(snapshot) {
             return true;
         }
+        let to = self.way_of(index);
+        let tcb = &self.pool.slots[index].tcb;
         let Some(ends) = self.pool.four_tuple(index) else { return true };
         let Some(probe) = tcb.probe(&ends, snapshot) else { return true };
         let Some(token) = device.transmit(self.now) else { return false };
-        let mut sent = Sent::new(&self.capabilities, self.now);
+        let mut sent = Sent::new(&self.capabilities, self.mac(), to, self.now);
         sent.answer_of(tcb);
         let token = MeteredToken { token: Some(token), sent: &mut sent };
         self.show(Recipient::Slot(index), &probe, &ends, token);
@@ -227,24 +230,17 @@ impl NetStack<'_> {
     #[inline(never)]
     fn replay<D: Device + ?Sized>(&mut self, index: usize, rewinds: bool, device: &mut D) -> bool {
         let Some(ends) = self.pool.four_tuple(index) else { return true };
-        let hop = self.next_hop(&ends.remote.addr);
-        let hop = hop.and_then(|hop| self.neighbors.mac(&hop));
+        let to = self.way_to(&ends.remote.addr);
+        let sent = self.nothing_sent(to);
         let slot = &mut self.pool.slots[index];
         let at = if rewinds { slot.tcb.rewind(self.now) } else { self.now };
         let (una, behind) = (slot.tcb.snd_una(), slot.tcb.snd_nxt());
         let (own, mtu) = (ends.local.addr, slot.tcb.path_mtu());
-        let mut interface = replay::interface(own, &self.config, &self.capabilities, mtu, at);
-        let ethernet = self.capabilities.medium == Medium::Ethernet;
+        let mut interface = replay::interface(own, &self.capabilities, mtu, at);
         let checksums = &self.capabilities.checksum;
-        let mut sent = Sent::of(&mut slot.tcb, &self.capabilities, self.now);
-        sent.replay = Some(Replay {
-            link: hop
-                .filter(|_| ethernet)
-                .map(|hop| Link { source: self.config.mac(), destination: hop }),
-            unreachable: ethernet && hop.is_none(),
-            checksums: (checksums.ipv4.tx(), checksums.tcp.tx()),
-            end: una,
-        });
+        let mut sent = sent.of(&mut slot.tcb);
+        sent.replay =
+            Some(Replay { checksums: (checksums.ipv4.tx(), checksums.tcp.tx()), end: una });
         let mut metered = Metered { device, sent };
         let mut end = una;
         // Each step emits a segment. Where the window has been smaller for a while, smoltcp has some of those outstanding
@@ -258,7 +254,7 @@ impl NetStack<'_> {
         }
         let Sent { frames, retransmitted, refused, .. } = metered.sent;
         self.counters.count_sent(&metered.sent);
-        let acted = retransmitted > 0 || (ethernet && hop.is_none());
+        let acted = retransmitted > 0 || to.is_none();
         self.counters.recoveries = self.counters.recoveries.wrapping_add(Count::from(acted));
         slot.tcb.taken_for_sent(end, self.now);
         slot.sends &= rewinds || frames > 0;
@@ -286,6 +282,7 @@ impl NetStack<'_> {
             Egress::Refused => self.now + TX_RETRY,
             Egress::Done => {
                 self.ask_at(next);
+                self.held.next(next);
                 match self.next_of_smoltcp() {
                     Some(at) => at,
                     None => return,
@@ -299,14 +296,14 @@ impl NetStack<'_> {
         let mut next = None;
         for index in self.pool.used() {
             // It would say "now", for what has to wait.
-            if self.waits(index) {
+            if self.waits(index) || (self.way_of(index).is_none() && !self.only_ends(index)) {
                 continue;
             }
             if let Some(at) = self.interface.poll_at(self.now, &self.pool.slots[index].set) {
                 sooner(&mut next, at);
             }
         }
-        if (self.others_queued || self.added > 0)
+        if self.added > 0
             && let Some(at) = self.interface.poll_at(self.now, &self.others)
         {
             sooner(&mut next, at);

@@ -2,7 +2,7 @@
 //!
 //! smoltcp gives a segment to the first socket in its set that would take it, a listener before a live
 //! connection. So the stack keeps no socket in LISTEN; a connection request puts one there for exactly that frame.
-//! [`OneFrame`] is the device through which the frame then goes on, in place, with the transmit token for the answer:
+//! [`OnePacket`] is the device through which the packet then goes on, in place, with the transmit token for the answer:
 //! no copy, no queue.
 
 use smoltcp::iface::SocketSet;
@@ -12,8 +12,8 @@ use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
 
 use super::NetStack;
 use super::repair::{self, Before, Problem};
-use super::transmit::{MeteredToken, Sent};
-use crate::frame::{Content, FourTuple, Frame, Link, Packet, Segment};
+use super::transmit::MeteredToken;
+use crate::frame::{Content, ETHERNET_HEADER, FourTuple, Frame, Link, Packet, Segment};
 use crate::guard::is_stray;
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
 use crate::netstat::Count;
@@ -28,10 +28,11 @@ pub(super) enum Recipient {
     Slot(usize),
     /// None: a segment of no connection.
     Nobody,
-    /// Any but TCP's.
+    /// The stack's UDP socket of this place.
+    #[cfg(feature = "udp")]
+    Udp(usize),
+    /// Those of the user's own, and ICMP.
     Others,
-    #[cfg(feature = "dhcp")]
-    Dhcp,
 }
 
 impl NetStack<'_> {
@@ -41,7 +42,7 @@ impl NetStack<'_> {
             let Some((rx, token)) = device.receive(self.now) else {
                 return false;
             };
-            let mut sent = Sent::new(&self.capabilities, self.now);
+            let mut sent = self.nothing_sent(None);
             rx.consume(|frame| {
                 self.frame(frame, MeteredToken { token: Some(token), sent: &mut sent });
             });
@@ -55,7 +56,7 @@ impl NetStack<'_> {
         let counters = &mut self.counters;
         counters.frames_in = counters.frames_in.wrapping_add(1);
         counters.bytes_in = counters.bytes_in.wrapping_add(bytes.len() as Count);
-        if repair::is_needed(bytes, self.capabilities.medium) {
+        if repair::is_needed(bytes, self.medium) {
             self.repaired_frame(bytes, transmit);
         } else {
             self.plain_frame(bytes, None, transmit);
@@ -69,7 +70,7 @@ impl NetStack<'_> {
         before: Option<&Before<'_>>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let Some(frame) = Frame::parse(bytes, self.capabilities.medium) else { return };
+        let Some(frame) = Frame::parse(bytes, self.medium) else { return };
         if let Some(link) = frame.link {
             let to_one = link.destination.is_unicast();
             if !to_one && self.is_own_mac(link.source) {
@@ -82,6 +83,7 @@ impl NetStack<'_> {
         }
         match (frame.content, frame.link) {
             (Content::Packet(mut packet), link) => {
+                let bytes = packet.bytes;
                 if let Some(before) = before {
                     (packet.bytes, packet.named_at) = (before.packet, before.named_at);
                 }
@@ -105,7 +107,7 @@ impl NetStack<'_> {
                 let dropped = &mut self.counters.fragments_dropped;
                 *dropped = dropped.wrapping_add(1);
             }
-            (Content::Other, _) => self.pass(Recipient::Others, bytes, transmit),
+            (Content::Other, _) => {}
         }
     }
 
@@ -123,7 +125,7 @@ impl NetStack<'_> {
 
     /// Looks at an IP packet. Never inlined: the packet would be taken to pieces first.
     #[inline(never)]
-    fn packet<T: TxToken>(
+    pub(super) fn packet<T: TxToken>(
         &mut self,
         bytes: &[u8],
         link: Option<Link>,
@@ -136,9 +138,10 @@ impl NetStack<'_> {
         }
         #[cfg(feature = "dhcp")]
         if problem.is_none() && self.is_from_server(packet) {
-            self.take_answer(bytes, packet, transmit);
+            self.take_answer(packet);
             return;
         }
+        transmit.sent.to = link.map(|link| link.source);
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
         let ours = to_us && self.is_own(&packet.destination);
         if let Some(Problem { error, to_all }) = problem {
@@ -166,7 +169,7 @@ impl NetStack<'_> {
                 self.drop_not_ours();
                 return;
             }
-            self.hear::<T>(packet, link.source);
+            transmit.sent.to = self.hear(packet, link.source);
         }
         #[cfg(feature = "dns")]
         if ours && self.is_for_resolver(packet) {
@@ -191,7 +194,10 @@ impl NetStack<'_> {
                     }
                     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
                     self.hear_query(packet);
-                    self.pass(Recipient::Others, bytes, transmit);
+                    // A long answer that cannot leave has no room to be written.
+                    if !transmit.sent.is_lost() || bytes.len() <= FRAME_SIZE - ETHERNET_HEADER {
+                        self.pass(Recipient::Others, bytes, transmit);
+                    }
                 }
                 _ => self.offer(bytes, link, packet, ours, transmit),
             },
@@ -211,8 +217,7 @@ impl NetStack<'_> {
         let mut buffer = [0; FRAME_SIZE];
         let sound = segment.is_sound(self.capabilities.checksum.tcp.rx());
         let mended = options::without_broken(segment, bytes, &mut buffer).filter(|_| sound);
-        let frame = mended.and_then(|bytes| Frame::parse(bytes, self.capabilities.medium));
-        match (mended, frame.and_then(|frame| frame.segment())) {
+        match (mended, mended.and_then(|bytes| Content::parse(bytes).segment())) {
             (Some(bytes), Some(segment)) => self.segment(bytes, link, &segment, transmit),
             _ => self.drop_malformed(),
         }
@@ -277,57 +282,57 @@ impl NetStack<'_> {
         window: u16,
     ) {
         let repr = bare(control, ends, seq, ack, window);
-        let segment = InjectedSegment::new(&repr, ends, self.mac());
+        let segment = InjectedSegment::new(&repr, ends);
         self.inject::<T>(Recipient::Slot(index), &segment);
     }
 
-    /// Gives smoltcp a frame of our own making; what it answers does not leave.
-    pub(super) fn inject<T: TxToken>(&mut self, recipient: Recipient, frame: &InjectedSegment) {
-        let mut sent = Sent::new(&self.capabilities, self.now);
+    /// Gives smoltcp a segment of our own making; what it answers does not leave.
+    pub(super) fn inject<T: TxToken>(&mut self, recipient: Recipient, segment: &InjectedSegment) {
+        let mut sent = self.nothing_sent(None);
         let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
-        self.pass(recipient, frame.bytes(), swallow);
+        self.pass(recipient, segment.bytes(), swallow);
     }
 
-    /// Gives one frame to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
+    /// Gives one packet to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
     #[inline(never)]
-    pub(super) fn pass(&mut self, recipient: Recipient, frame: &[u8], answer: impl TxToken) {
-        let mut device = OneFrame {
-            frame: Some(frame),
+    pub(super) fn pass(&mut self, recipient: Recipient, packet: &[u8], answer: impl TxToken) {
+        let mut device = OnePacket {
+            packet: Some(packet),
             transmit: Some(answer),
             capabilities: &self.capabilities,
         };
         let set = match recipient {
             Recipient::Slot(index) => &mut self.pool.slots[index].set,
             Recipient::Nobody => &mut SocketSet::new(&mut [][..]),
+            #[cfg(feature = "udp")]
+            Recipient::Udp(index) => &mut self.udp[index].set,
             Recipient::Others => &mut self.others,
-            #[cfg(feature = "dhcp")]
-            Recipient::Dhcp => &mut self.dhcp.set,
         };
         self.interface.poll_ingress_single(self.now, &mut device, set);
     }
 }
 
-/// A device that holds one received frame and, until it is used, one transmit token.
+/// A device that holds one received packet and, until it is used, one transmit token.
 #[derive(Debug)]
-struct OneFrame<'f, T> {
-    frame: Option<&'f [u8]>,
+struct OnePacket<'f, T> {
+    packet: Option<&'f [u8]>,
     transmit: Option<T>,
     capabilities: &'f DeviceCapabilities,
 }
 
-/// The received frame, in place.
+/// The received packet, in place.
 #[derive(Debug)]
-struct FrameToken<'f>(&'f [u8]);
+struct PacketToken<'f>(&'f [u8]);
 
-impl RxToken for FrameToken<'_> {
+impl RxToken for PacketToken<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
         f(self.0)
     }
 }
 
-impl<T: TxToken> Device for OneFrame<'_, T> {
+impl<T: TxToken> Device for OnePacket<'_, T> {
     type RxToken<'a>
-        = FrameToken<'a>
+        = PacketToken<'a>
     where
         Self: 'a;
     type TxToken<'a>
@@ -335,8 +340,8 @@ impl<T: TxToken> Device for OneFrame<'_, T> {
     where
         Self: 'a;
 
-    fn receive(&mut self, _now: Instant) -> Option<(FrameToken<'_>, T)> {
-        Some((FrameToken(self.frame.take()?), self.transmit.take()?))
+    fn receive(&mut self, _now: Instant) -> Option<(PacketToken<'_>, T)> {
+        Some((PacketToken(self.packet.take()?), self.transmit.take()?))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<T> {

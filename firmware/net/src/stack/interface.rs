@@ -4,12 +4,11 @@
 use core::net::IpAddr;
 use core::net::SocketAddr;
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::iface::{Config, Interface, Route};
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{self, Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr,
-};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
@@ -17,56 +16,39 @@ use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 use super::address::to_address;
 use super::address::to_endpoint;
 use super::{Error, NetConfig, NetStack};
-use crate::frame::same;
+#[cfg(all(feature = "ipv6", feature = "multicast"))]
+use crate::frame::discovery::solicited_node;
+use crate::frame::{ETHERNET_HEADER, Medium, same};
 
 impl NetConfig {
     /// The interface over a device of these capabilities. `seed` feeds smoltcp's own generator.
     pub(super) fn interface(
         &self,
         capabilities: &DeviceCapabilities,
+        medium: Medium,
         now: Instant,
         seed: u64,
     ) -> Interface {
-        let mut interface = self.bare_interface(capabilities, now, seed);
-        self.apply(&mut interface, capabilities.medium, &[]);
+        let mut interface = bare_interface(capabilities, now, seed);
+        self.apply(&mut interface, medium, &[]);
         interface
     }
 
-    /// Likewise, without addresses.
-    #[inline(never)]
-    fn bare_interface(
-        &self,
-        capabilities: &DeviceCapabilities,
-        now: Instant,
-        seed: u64,
-    ) -> Interface {
-        let hardware = match capabilities.medium {
-            Medium::Ethernet => HardwareAddress::Ethernet(self.mac),
-            Medium::Ip => HardwareAddress::Ip,
-            // smoltcp's own features may be wider than ours when a workspace unifies them.
-            #[allow(unreachable_patterns)]
-            medium => panic!("{medium:?} is not among the features of tapboard-net"),
-        };
-        let mut config = Config::new(hardware);
-        config.random_seed = seed;
-        Interface::new(config, &mut Mute(capabilities), now)
+    /// What a device of these capabilities carries.
+    pub(super) fn medium(&self, capabilities: &DeviceCapabilities) -> Medium {
+        // Without smoltcp's medium Ethernet, a device has no other to name.
+        let named = cfg!(feature = "medium-ethernet") && capabilities.medium == phy::Medium::Ip;
+        if self.medium_ip || named { Medium::Ip } else { Medium::Ethernet }
     }
 
-    /// Likewise, with the address `own` alone, and everybody beside it.
-    #[inline(never)]
-    pub(crate) fn host_interface(
-        &self,
-        own: IpAddress,
-        capabilities: &DeviceCapabilities,
-        now: Instant,
-        seed: u64,
-    ) -> Interface {
-        let mut interface = self.bare_interface(capabilities, now, seed);
-        interface.update_ip_addrs(|addresses| {
-            // The first of them has its place. To smoltcp, who is not on the link and behind no gateway is nowhere.
-            let _ = addresses.push(IpCidr::new(own, 0));
-        });
-        interface
+    /// What smoltcp is told of that device: it carries packets, and they are as long as they are.
+    pub(super) fn packets(&self, mut capabilities: DeviceCapabilities) -> DeviceCapabilities {
+        if self.medium(&capabilities) == Medium::Ethernet {
+            let mtu = &mut capabilities.max_transmission_unit;
+            *mtu = mtu.saturating_sub(ETHERNET_HEADER);
+        }
+        capabilities.medium = phy::Medium::Ip;
+        capabilities
     }
 
     /// Gives `interface` these addresses and routes, and no others; with SLAAC, of IPv6 the addresses `own`.
@@ -75,6 +57,10 @@ impl NetConfig {
         let ethernet = medium == Medium::Ethernet;
         #[cfg(not(feature = "ipv6"))]
         let _ = medium;
+        #[cfg(all(feature = "ipv6", feature = "multicast"))]
+        solicited_node_groups(interface, |interface, group| {
+            let _ = interface.leave_multicast_group(group);
+        });
         interface.update_ip_addrs(|addresses| {
             addresses.clear();
             let mut add = |cidr| {
@@ -102,6 +88,13 @@ impl NetConfig {
                 }
             }
         });
+        // Neighbours ask for us in these groups. Those that are left and joined again were never left.
+        #[cfg(all(feature = "ipv6", feature = "multicast"))]
+        if ethernet {
+            solicited_node_groups(interface, |interface, group| {
+                let _ = interface.join_multicast_group(group);
+            });
+        }
         self.apply_routes(interface);
     }
 
@@ -110,8 +103,8 @@ impl NetConfig {
         interface.routes_mut().update(|routes| {
             routes.clear();
             // Both have their place.
-            if let Some((ipv4, gateway)) = self.ipv4.zip(self.ipv4_gateway) {
-                let _ = routes.push(Route::new_ipv4_gateway(default_route(ipv4, gateway)));
+            if let Some(gateway) = self.ipv4_gateway.filter(|_| self.ipv4.is_some()) {
+                let _ = routes.push(Route::new_ipv4_gateway(gateway));
             }
             #[cfg(feature = "ipv6")]
             if let Some(gateway) = self.ipv6_gateway {
@@ -121,10 +114,41 @@ impl NetConfig {
     }
 }
 
-/// smoltcp's next hop to what is outside `net`: the gateway, or if that is outside too, our own address. smoltcp takes
-/// in nobody's MAC address from outside, and has no other use for one of ours.
-fn default_route(net: Ipv4Cidr, gateway: Ipv4Address) -> Ipv4Address {
-    if net.contains_addr(&gateway) { gateway } else { net.address() }
+/// An interface over packets, without addresses.
+#[inline(never)]
+fn bare_interface(capabilities: &DeviceCapabilities, now: Instant, seed: u64) -> Interface {
+    let mut config = Config::new(HardwareAddress::Ip);
+    config.random_seed = seed;
+    Interface::new(config, &mut Mute(capabilities), now)
+}
+
+/// Likewise, with the address `own` alone, and everybody beside it.
+#[inline(never)]
+pub(crate) fn host_interface(
+    own: IpAddress,
+    capabilities: &DeviceCapabilities,
+    now: Instant,
+    seed: u64,
+) -> Interface {
+    let mut interface = bare_interface(capabilities, now, seed);
+    interface.update_ip_addrs(|addresses| {
+        // The first of them has its place. To smoltcp, who is not on the link and behind no gateway is nowhere.
+        let _ = addresses.push(IpCidr::new(own, 0));
+    });
+    interface
+}
+
+/// Does something about the groups in which neighbours ask for our addresses (RFC 4861 7.2.1).
+#[cfg(all(feature = "ipv6", feature = "multicast"))]
+fn solicited_node_groups(
+    interface: &mut Interface,
+    mut f: impl FnMut(&mut Interface, Ipv6Address),
+) {
+    for index in 0..interface.ip_addrs().len() {
+        if let IpAddress::Ipv6(own) = interface.ip_addrs()[index].address() {
+            f(interface, solicited_node(own));
+        }
+    }
 }
 
 /// The link-local address that belongs to a MAC address (RFC 4291 appendix A).
@@ -225,7 +249,7 @@ impl NetStack<'_> {
         let own = &self.autoconfigured();
         #[cfg(not(feature = "slaac"))]
         let own = &[];
-        self.config.apply(&mut self.interface, self.capabilities.medium, own);
+        self.config.apply(&mut self.interface, self.medium, own);
         for index in self.pool.used() {
             let local = self.pool.socket(index).local_endpoint();
             if local.is_some_and(|local| !self.is_own(&local.addr)) {
@@ -259,7 +283,8 @@ impl NetStack<'_> {
     }
 
     /// smoltcp's interface, for what is not in front of it here. Addresses and routes are set by
-    /// [`NetStack::reconfigure`].
+    /// [`NetStack::reconfigure`]. It carries packets (`Medium::Ip`): a MAC address, of which there is one in
+    /// [`NetConfig::mac`], it has none.
     #[must_use]
     pub const fn interface(&self) -> &Interface {
         &self.interface
@@ -289,8 +314,7 @@ impl NetStack<'_> {
 
     /// The MAC address, where the medium has some.
     pub(super) fn mac(&self) -> Option<EthernetAddress> {
-        // smoltcp panics when asked for it on another medium.
-        (self.capabilities.medium == Medium::Ethernet).then_some(self.config.mac)
+        (self.medium == Medium::Ethernet).then_some(self.config.mac)
     }
 
     /// Whether `mac` is ours.

@@ -55,7 +55,7 @@ impl NetStack<'_> {
     }
 
     fn interface_with(&self, isn: TcpSeqNumber, own: IpAddress) -> Interface {
-        isn::interface(isn, own, &self.config, &self.capabilities, self.now)
+        isn::interface(isn, own, &self.capabilities, self.now)
     }
 
     /// Finds out whether smoltcp uses the sequence numbers that it is given: one of its sockets connects, and takes an
@@ -93,9 +93,9 @@ impl NetStack<'_> {
 mod tests {
     use std::vec::Vec;
 
-    use smoltcp::phy::{DeviceCapabilities, Medium};
+    use crate::ethernet::EthernetAddress;
+    use smoltcp::phy::DeviceCapabilities;
     use smoltcp::time::Instant;
-    use smoltcp::wire::EthernetAddress;
 
     use super::*;
     use crate::stack::interface::{Mute, NoToken};
@@ -105,7 +105,6 @@ mod tests {
     fn smoltcp_uses_each_number_it_is_given() {
         let config = NetConfig::new(EthernetAddress([2, 0, 0, 0, 0, 1]));
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = 1514;
         let mut storage = Storage::<2, 1072, 1, 1472>::new();
         let mut sockets = Sockets::<2, 1>::new();

@@ -1,9 +1,12 @@
 //! In place of `udp` without that feature: there is no UDP socket.
 
+use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
 use super::NetStack;
+use super::ingress::Recipient;
+use crate::frame::Packet;
 use crate::netstat::Row;
 
 #[expect(clippy::unused_self, reason = "as with UDP")]
@@ -18,6 +21,15 @@ impl NetStack<'_> {
 
     pub(super) const fn expire_udp(&mut self) -> Option<Instant> {
         None
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as with UDP")]
+    pub(super) const fn udp_egress<D: Device + ?Sized>(&mut self, _device: &mut D) -> Option<bool> {
+        Some(false)
+    }
+
+    pub(super) const fn recipient(&self, _packet: &Packet<'_>) -> Recipient {
+        Recipient::Others
     }
 
     pub(super) const fn udp_target(&self, _index: usize) -> Option<IpAddress> {

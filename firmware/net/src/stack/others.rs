@@ -1,4 +1,4 @@
-//! smoltcp sockets of the user's own, on the same interface: DHCP, DNS, ICMP, raw, or UDP for groups.
+//! smoltcp sockets of the user's own, on the same interface: DNS, ICMP, raw, or UDP for groups.
 //!
 //! They need places (`OTHERS` of [`Sockets`](crate::Sockets)) and smoltcp's feature for their kind. A UDP socket of the
 //! user's own gets what is sent to broadcast and multicast addresses too. TCP sockets are the stack's alone.
@@ -12,13 +12,18 @@ use crate::error::Error;
 use crate::frame::Packet;
 
 impl<'a> NetStack<'a> {
-    /// Takes a socket in. [`Error::NoBufferSpace`] if there is no place for it; [`Error::InvalidState`] for a TCP socket.
+    /// Takes a socket in. [`Error::NoBufferSpace`] if there is no place for it; [`Error::InvalidState`] for a TCP socket, and
+    /// for smoltcp's DHCP client, which serves an interface of Ethernet alone: the feature `dhcp` is in its place.
     ///
     /// The stack polls its interface and all sockets each time; a socket of the user's own is served as soon as
     /// [`NetStack::poll`] is called, so poll again after a call that gives it something to send.
     pub fn add_socket<T: AnySocket<'a>>(&mut self, socket: T) -> Result<SocketHandle, Error> {
         if self.others.iter().count() >= self.places {
             return Err(Error::NoBufferSpace);
+        }
+        // smoltcp panics when it is served. Its variant of `Socket` is there only with a feature of smoltcp's.
+        if core::any::type_name::<T>().contains("dhcpv4") {
+            return Err(Error::InvalidState);
         }
         let handle = self.others.add(socket);
         let is_tcp = self

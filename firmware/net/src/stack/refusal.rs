@@ -13,7 +13,7 @@ use smoltcp::wire::{Icmpv4Packet, IpAddress, IpProtocol, IpRepr};
 
 use super::NetStack;
 use super::ingress::Recipient;
-use super::transmit::{MeteredToken, Sent};
+use super::transmit::MeteredToken;
 use crate::frame::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
 use crate::limits::{ICMP_ERROR_BURST, ICMP_ERROR_INTERVAL};
 
@@ -65,10 +65,12 @@ impl NetStack<'_> {
         ours: bool,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let mut sent = Sent::new(&self.capabilities, self.now);
-        let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
-        self.pass(Recipient::Others, bytes, swallow);
-        if !sent.swallowed {
+        let recipient = self.recipient(packet);
+        // A raw socket of the user's own sees what is for others too.
+        if self.added > 0 && !matches!(recipient, Recipient::Others) {
+            self.swallows::<T>(Recipient::Others, bytes);
+        }
+        if !self.swallows::<T>(recipient, bytes) {
             return;
         }
         let error = match (packet.protocol, packet.source) {
@@ -82,6 +84,14 @@ impl NetStack<'_> {
             _ => return,
         };
         self.refuse(link, packet, ours, error, transmit);
+    }
+
+    /// Gives smoltcp a packet. Returns whether it would have answered: nobody wants it.
+    fn swallows<T: TxToken>(&mut self, recipient: Recipient, bytes: &[u8]) -> bool {
+        let mut sent = self.nothing_sent(None);
+        let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
+        self.pass(recipient, bytes, swallow);
+        sent.swallowed
     }
 
     /// Sends an ICMP error for a packet, if that is `allowed`.

@@ -1,13 +1,14 @@
 //! Frames that smoltcp 0.14 cannot read, but that are good, are copied without what it does not know: a VLAN tag that only
 //! tells a priority (IEEE 802.1Q 9.6), IPv6 extension headers. Cost: a frame on the call stack, for those alone.
 
-use smoltcp::phy::{Medium, TxToken};
+use smoltcp::phy::TxToken;
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::IpProtocol;
 
 use super::NetStack;
 use super::refusal::IcmpError;
 use super::transmit::MeteredToken;
+use crate::frame::Medium;
 #[cfg(feature = "ipv6")]
 use crate::frame::extension::{self, Chain};
 use crate::limits::FRAME_SIZE;
@@ -88,7 +89,7 @@ impl NetStack<'_> {
         bytes: &[u8],
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let begin = if self.capabilities.medium == Medium::Ethernet { HEADER } else { 0 };
+        let begin = if self.medium == Medium::Ethernet { HEADER } else { 0 };
         let tag = if begin > 0 && is_priority_tagged(bytes) { TAG_LEN } else { 0 };
         let mut buffer = [0; FRAME_SIZE];
         let (addresses, rest) = bytes.split_at(if tag > 0 { TYPE } else { 0 });

@@ -1,20 +1,19 @@
 //! Next hops and their MAC addresses: the stack's side of [`crate::neighbors`], and conflicts over our own addresses.
 
+use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
+use smoltcp::wire::{IpAddress, Ipv4Address};
 
 use super::NetStack;
-use super::ingress::Recipient;
 use crate::fmt::warning;
 use crate::frame::discovery::{Kind, Message, Received};
-use crate::frame::{Packet, same};
+use crate::frame::{Packet, group_mac, same};
 use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
 use crate::neighbors::Source;
 use crate::tcp::Phase;
 use crate::time::sooner;
-use crate::workaround::inject::InjectedSegment;
 
 /// Somebody else on the network uses an address of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,57 +81,42 @@ impl NetStack<'_> {
         self.identity.reported
     }
 
-    /// Learns from a packet who its sender is, so that it can be answered, and tells smoltcp.
-    pub(super) fn hear<T: TxToken>(&mut self, packet: &Packet<'_>, mac: EthernetAddress) {
+    /// Learns from a packet who its sender is. Returns where an answer goes: to where its sender is known to be, or else to
+    /// who sent it. `None`: no route leads there.
+    pub(super) fn hear(
+        &mut self,
+        packet: &Packet<'_>,
+        mac: EthernetAddress,
+    ) -> Option<EthernetAddress> {
         let source = &packet.source;
         if self.is_own_mac(mac) && !self.is_own(source) {
             // Of our own making.
-            return;
+            return Some(mac);
         }
-        let Some(hop) = self.next_hop(source) else { return };
+        let hop = self.next_hop(source)?;
         let routed = !same(&hop, source);
-        let known = self.neighbors.hear(&hop, mac, routed, self.now);
-        if known.is_none() {
-            let sound = packet.is_sound(self.capabilities.checksum.ipv4.rx());
-            if sound && mac.is_unicast() && source.is_unicast() {
-                let learned = if routed { Source::Routed } else { Source::Packet };
-                self.neighbors.learn(&hop, mac, learned, self.now);
-            }
+        if self.neighbors.hear(&hop, mac, routed, self.now) {
+            return Some(mac);
         }
-        if known != Some(true) {
-            self.tell::<T>(Some(&hop));
+        let sound = packet.is_sound(self.capabilities.checksum.ipv4.rx());
+        if sound && mac.is_unicast() && source.is_unicast() {
+            let learned = if routed { Source::Routed } else { Source::Packet };
+            self.neighbors.learn(&hop, mac, learned, self.now);
         }
+        self.neighbors.mac(&hop).or(Some(mac))
     }
 
-    /// Tells smoltcp of one neighbour, or of all that are known, with answers of our own making.
+    /// Where a packet to `address` goes on the link, as far as is known. On a medium without MAC addresses any will do.
     #[inline(never)]
-    pub(super) fn tell<T: TxToken>(&mut self, only: Option<&IpAddress>) {
-        if self.neighbors.forget_told() {
-            // The only way to empty smoltcp's cache.
-            self.interface.update_ip_addrs(|_| {});
-        }
+    pub(super) fn way_to(&mut self, address: &IpAddress) -> Option<EthernetAddress> {
         if self.mac().is_none() {
-            return;
+            return Some(EthernetAddress::BROADCAST);
         }
-        while let Some((&address, mac)) = self.neighbors.tell(only, self.now) {
-            self.tell_of::<T>(&address, mac);
+        if let Some(group) = group_mac(address) {
+            return Some(group);
         }
-    }
-
-    /// Tells smoltcp that `address` is at `mac`.
-    #[inline(never)]
-    pub(super) fn tell_of<T: TxToken>(&mut self, address: &IpAddress, mac: EthernetAddress) {
-        let Some(to) = self.mac() else { return };
-        let mut answer = Message { kind: Kind::Answer, mac, owner: *address, target: *address, to };
-        if let Some(own) = self.own_beside(&answer.owner) {
-            answer.target = own;
-        } else {
-            // To smoltcp, a gateway outside our prefix has our own address; see `default_route`.
-            let Some(own) = self.ipv4() else { return };
-            (answer.owner, answer.target) = (own.into(), own.into());
-        }
-        let answer = InjectedSegment::message(&answer);
-        self.inject::<T>(Recipient::Others, &answer);
+        let hop = self.next_hop(address)?;
+        self.neighbors.mac(&hop)
     }
 
     /// Notes that the peer of a packet from `source` has received what was sent to it.
@@ -271,11 +255,14 @@ impl NetStack<'_> {
         self.want_name_servers();
         #[cfg(feature = "sntp")]
         self.want_clock();
-        let queued = if self.others_queued { self.udp_used } else { 0 };
+        let queued = if self.udp_queued { self.udp_used } else { 0 };
         for index in 0..queued {
             if let Some(target) = self.udp_target(index) {
                 self.want(&target);
             }
+        }
+        if let Some(target) = self.held.target() {
+            self.want(&target);
         }
     }
 

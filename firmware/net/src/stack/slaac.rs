@@ -1,9 +1,10 @@
 //! IPv6 addresses by themselves: the stack's side of [`crate::slaac`].
 
+use crate::ethernet::EthernetAddress;
 use heapless::Vec;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv6Address};
+use smoltcp::wire::{IpAddress, IpCidr, Ipv6Address};
 
 use super::resolve::question;
 use super::{Conflict, NetConfig, NetStack};

@@ -1,18 +1,18 @@
 //! Every frame's way out: counted, and what of a TCP stream it carries noted in its connection's
 //! [`Tcb`](crate::tcp::tcb::Tcb).
 //!
-//! smoltcp does not tell what it has sent. So each frame is looked at once it is in the device's buffer:
-//! a few dozen instructions.
+//! smoltcp sends packets, and knows of no Ethernet: the header is put before each here. Nor does it tell what it has sent.
+//! So each packet is looked at once it is in the device's buffer: a few dozen instructions.
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpAddress, TcpPacket, TcpSeqNumber};
+use smoltcp::wire::{TcpPacket, TcpSeqNumber};
 
 use super::NetStack;
-#[cfg(feature = "dhcp")]
-use crate::dhcp::exchange::Departed;
-use crate::frame::discovery::{Kind, MESSAGE_SIZE};
-use crate::frame::{Content, FourTuple, Frame, Segment};
+use crate::ethernet::EthernetAddress;
+#[cfg(feature = "multicast")]
+use crate::frame::group_mac;
+use crate::frame::{Content, ETHERNET_HEADER, FourTuple, Link, Segment, ethertype_of, put_link};
 use crate::netstat::{Count, Counters};
 use crate::seq::distance;
 use crate::tcp::tcb::Tcb;
@@ -21,7 +21,6 @@ use crate::workaround::replay::{Draft, Replay};
 
 /// What left, and what of it has to be noted where.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is by itself")]
 pub(crate) struct Sent<'s> {
     pub(crate) frames: Count,
     pub(crate) bytes: Count,
@@ -29,25 +28,22 @@ pub(crate) struct Sent<'s> {
     pub(crate) retransmitted: Count,
     /// The device had no room for a frame.
     pub(crate) refused: bool,
-    /// Whom smoltcp asked for last. That question has not left: the stack asks itself, see [`crate::neighbors`].
-    pub(crate) asked: Option<IpAddress>,
-    /// A frame was swallowed: it had no token.
+    /// A packet was swallowed: it had no token, or nowhere to go.
     pub(crate) swallowed: bool,
     /// The acknowledgement and window in an answer, and whose they were.
     pub(crate) answered: Option<(FourTuple, TcpSeqNumber, u16)>,
     /// What smoltcp sends is replayed; see [`crate::workaround::replay`].
     pub(crate) replay: Option<Replay>,
+    /// Our MAC address; `None` where the medium has none.
+    mac: Option<EthernetAddress>,
+    /// That of the next hop. Without it, on Ethernet, nothing leaves.
+    pub(crate) to: Option<EthernetAddress>,
+    /// What smoltcp sends is written there once, and does not leave.
+    pub(crate) draft: Option<&'s mut Draft>,
     /// Of the connection whose turn it is.
     tcb: Option<&'s mut Tcb>,
     /// For an answer of the one connection that there may be one of: what is in flight.
     flight: Option<Flight>,
-    /// Look for a message of smoltcp's DHCP client.
-    #[cfg(feature = "dhcp")]
-    pub(crate) watch: bool,
-    /// It left.
-    #[cfg(feature = "dhcp")]
-    pub(crate) departed: Option<Departed>,
-    medium: Medium,
     /// Checksums of TCP are ours to compute.
     checksum: bool,
     /// What is to be told with the answer, of a peer's data.
@@ -59,33 +55,35 @@ pub(crate) struct Sent<'s> {
 pub(crate) type Flight = (TcpSeqNumber, TcpSeqNumber);
 
 impl<'s> Sent<'s> {
-    /// Nothing yet, of no connection.
-    pub(crate) fn new(capabilities: &DeviceCapabilities, now: Instant) -> Self {
+    /// Nothing yet, of no connection, from this MAC address to that one.
+    pub(crate) fn new(
+        capabilities: &DeviceCapabilities,
+        mac: Option<EthernetAddress>,
+        to: Option<EthernetAddress>,
+        now: Instant,
+    ) -> Self {
         Self {
             frames: 0,
             bytes: 0,
             retransmitted: 0,
             refused: false,
-            asked: None,
             swallowed: false,
             answered: None,
             replay: None,
+            mac,
+            to,
+            draft: None,
             tcb: None,
             flight: None,
-            medium: capabilities.medium,
             checksum: capabilities.checksum.tcp.tx(),
             report: None,
-            #[cfg(feature = "dhcp")]
-            watch: false,
-            #[cfg(feature = "dhcp")]
-            departed: None,
             now,
         }
     }
 
-    /// Nothing yet; segments are those of this connection.
-    pub(crate) fn of(tcb: &'s mut Tcb, capabilities: &DeviceCapabilities, now: Instant) -> Self {
-        Self { tcb: Some(tcb), ..Self::new(capabilities, now) }
+    /// Segments are those of this connection.
+    pub(crate) const fn of(self, tcb: &'s mut Tcb) -> Self {
+        Self { tcb: Some(tcb), ..self }
     }
 
     /// What is to be sent is an answer of this connection.
@@ -93,34 +91,51 @@ impl<'s> Sent<'s> {
         self.flight = tcb.in_flight_range();
     }
 
-    /// Notes a frame of smoltcp's, and says whether it is to leave: a question for a MAC address is not.
+    /// Bytes before a packet.
+    const fn begin(&self) -> usize {
+        if self.mac.is_some() { ETHERNET_HEADER } else { 0 }
+    }
+
+    /// The header before a packet, if there is to be one.
+    fn link(&self, packet: &[u8]) -> Option<Link> {
+        let to = self.to;
+        // smoltcp reports groups whoever's turn it is.
+        #[cfg(feature = "multicast")]
+        let to = Content::destination(packet).and_then(|to| group_mac(&to)).or(to);
+        #[cfg(not(feature = "multicast"))]
+        let _ = packet;
+        self.mac.zip(to).map(|(source, destination)| Link { source, destination })
+    }
+
+    /// Whether an ordinary packet has nowhere to go.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.mac.is_some() && self.to.is_none()
+    }
+
+    /// Puts the header before a packet of smoltcp's, and notes that.
     #[inline(never)]
-    fn note(&mut self, bytes: &mut [u8]) -> bool {
-        let frame = Frame::parse(bytes, self.medium);
-        if let (true, Some(Content::Discovery(received))) =
-            (may_ask(bytes.len()), frame.as_ref().map(|frame| &frame.content))
-            && received.kind == Kind::Question
-        {
-            self.asked = Some(received.target);
-            return false;
-        }
-        if let Some(segment) = frame.and_then(|frame| frame.segment()) {
-            let (range, ends) = (segment.range(), segment.sent_on());
-            if let Some(seq) = self.segment(&segment) {
-                let mut packet = TcpPacket::new_unchecked(&mut bytes[range]);
-                packet.set_seq_number(seq);
-                if self.checksum {
-                    packet.fill_checksum(&ends.local.addr, &ends.remote.addr);
-                }
-            }
-        }
-        #[cfg(feature = "dhcp")]
-        if self.watch {
-            self.departed = Departed::read(bytes);
+    fn finish(&mut self, frame: &mut [u8]) {
+        let begin = self.begin();
+        let Some(packet) = frame.get_mut(begin..) else { return };
+        self.note(packet);
+        if let Some(link) = self.link(packet) {
+            let ethertype = ethertype_of(packet);
+            put_link(frame, link, ethertype);
         }
         self.frames += 1;
-        self.bytes += bytes.len() as Count;
-        true
+        self.bytes += frame.len() as Count;
+    }
+
+    fn note(&mut self, packet: &mut [u8]) {
+        let Some(segment) = Content::parse(packet).segment() else { return };
+        let (range, ends) = (segment.range(), segment.sent_on());
+        if let Some(seq) = self.segment(&segment) {
+            let mut tcp = TcpPacket::new_unchecked(&mut packet[range]);
+            tcp.set_seq_number(seq);
+            if self.checksum {
+                tcp.fill_checksum(&ends.local.addr, &ends.remote.addr);
+            }
+        }
     }
 
     /// Notes a segment in its connection. Returns the number that it is to have, if it is another.
@@ -164,6 +179,11 @@ impl Counters {
 }
 
 impl NetStack<'_> {
+    /// Nothing sent yet, with this MAC address of the next hop.
+    pub(super) fn nothing_sent<'s>(&self, to: Option<EthernetAddress>) -> Sent<'s> {
+        Sent::new(&self.capabilities, self.mac(), to, self.now)
+    }
+
     /// Counts an answer that has left, and notes what it says to its connection.
     pub(super) fn count_answer(&mut self, sent: &Sent<'_>) {
         self.counters.count_sent(sent);
@@ -180,11 +200,6 @@ impl NetStack<'_> {
     }
 }
 
-/// Whether a frame of this length may be a question for a MAC address: an ARP packet, or a neighbour solicitation.
-const fn may_ask(len: usize) -> bool {
-    len == 14 + 28 || len == MESSAGE_SIZE
-}
-
 /// A device whose frames are noted as they leave.
 #[derive(Debug)]
 pub(crate) struct Metered<'d, D: ?Sized> {
@@ -192,15 +207,15 @@ pub(crate) struct Metered<'d, D: ?Sized> {
     pub(crate) sent: Sent<'d>,
 }
 
-/// A transmit token whose frame is noted; `None` swallows it. One type for all that smoltcp sends, so that
-/// its way out is there once.
+/// A transmit token for packets, before which the link's header is put, and which are noted; `None` swallows them. One
+/// type for all that smoltcp sends, so that its way out is there once.
 #[derive(Debug)]
 pub(crate) struct MeteredToken<'t, 's, T> {
     pub(crate) token: Option<T>,
     pub(crate) sent: &'t mut Sent<'s>,
 }
 
-/// Lets a frame be written that may not leave. Never inlined: all else needs no room for it on the call stack.
+/// Lets a packet be written that may not leave. Never inlined: all else needs no room for it on the call stack.
 #[inline(never)]
 fn aside<T: TxToken, R>(
     len: usize,
@@ -214,32 +229,36 @@ fn aside<T: TxToken, R>(
 }
 
 impl Sent<'_> {
-    /// Whether a frame of this length is not written to the device at once: it may not leave, or not as smoltcp makes it.
+    /// Whether a packet of this length is not written to the device at once: it may not leave, or not as smoltcp makes it.
     const fn stops(&self, len: usize) -> bool {
         let told = self.report.is_some() && len <= ACKNOWLEDGEMENT;
-        self.replay.is_some() || may_ask(len) || told
+        self.replay.is_some() || told || self.is_lost()
     }
 
-    /// Lets a packet leave that was replayed, if it is wanted, or a frame that is no question for a MAC address.
+    /// Lets a packet leave that was replayed, if it is wanted, or any other that has somewhere to go.
     #[inline(never)]
     fn leave<T: TxToken>(&mut self, packet: &mut Draft, token: Option<T>) {
+        if let Some(draft) = &mut self.draft {
+            draft.copy(packet);
+            return;
+        }
         let (Some(replay), Some(tcb)) = (&mut self.replay, &mut self.tcb) else {
-            match token {
+            let lost = self.mac.is_some() && self.link(packet.written()).is_none();
+            match token.filter(|_| !lost) {
                 Some(token) => {
                     if let Some(report) = &mut self.report {
-                        packet.report(report, self.medium, self.checksum);
+                        packet.report(report, self.checksum);
                     }
-                    let frame = packet.written();
-                    if self.note(frame) {
-                        token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
-                    }
+                    let frame = packet.frame(self.begin());
+                    self.finish(frame);
+                    token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
                 }
                 None => self.swallowed = true,
             }
             return;
         };
         let Some(segment) = packet.segment() else { return };
-        if !replay.wants(&segment, tcb) {
+        if !replay.wants(&segment, tcb) || (self.mac.is_some() && self.to.is_none()) {
             return;
         }
         let Some(token) = token else {
@@ -249,7 +268,13 @@ impl Sent<'_> {
         self.retransmitted += Count::from(tcb.sent(&segment, self.now));
         let (source, destination) = (segment.source.addr, segment.destination.addr);
         let range = segment.range();
-        let frame = replay.complete(packet, range, &source, &destination);
+        replay.complete(packet, range, &source, &destination);
+        let link = self.mac.zip(self.to);
+        let frame = packet.frame(self.begin());
+        if let Some((source, destination)) = link {
+            let ethertype = ethertype_of(&frame[ETHERNET_HEADER..]);
+            put_link(frame, Link { source, destination }, ethertype);
+        }
         token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
         self.frames += 1;
         self.bytes += frame.len() as Count;
@@ -260,11 +285,14 @@ impl<T: TxToken> TxToken for MeteredToken<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Self { token, sent } = self;
         match token {
-            Some(token) if !sent.stops(len) => token.consume(len, |buffer| {
-                let result = f(buffer);
-                sent.note(buffer);
-                result
-            }),
+            Some(token) if !sent.stops(len) => {
+                let begin = sent.begin();
+                token.consume(begin + len, |frame| {
+                    let result = f(&mut frame[begin..]);
+                    sent.finish(frame);
+                    result
+                })
+            }
             token => aside(len, f, token, sent),
         }
     }
@@ -292,6 +320,9 @@ impl<'d, D: Device + ?Sized> Device for Metered<'d, D> {
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        if self.sent.draft.as_ref().is_some_and(|draft| !draft.is_empty()) {
+            return None;
+        }
         let replays = self.sent.replay.is_some();
         // Its time is not the device's.
         let token = self.device.transmit(if replays { self.sent.now } else { now });

@@ -9,17 +9,19 @@ mod wake;
 use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::nb;
-use smoltcp::iface::SocketHandle;
+use smoltcp::phy::Device;
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpAddress, IpEndpoint};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
 
 use super::address::{to_endpoint, to_ip_addr, to_socket_addr};
+use super::ingress::Recipient;
+use super::transmit::Metered;
 use super::{Error, NetStack};
+use crate::frame::Packet;
 use crate::limits::{DATAGRAM_WAIT, FRAME_SIZE};
 use crate::netstat::{Protocol, Row};
 use crate::time::earliest;
-use crate::udp::UdpSlot;
 
 /// A UDP socket of a [`NetStack`]: four bytes, not copyable, to be given back with `close`.
 #[derive(Debug)]
@@ -44,14 +46,14 @@ enum Kind {
 const _: () = assert!(size_of::<UdpSocket>() == 4);
 
 impl<'a> NetStack<'a> {
-    fn udp_handle(&self, index: usize) -> SocketHandle {
-        self.udp[index].handle.expect("every slot was given its socket in new()")
+    fn udp_socket(&mut self, index: usize) -> &mut udp::Socket<'a> {
+        let slot = &mut self.udp[index];
+        slot.set.get_mut(slot.handle)
     }
 
-    #[inline(never)]
-    fn udp_socket(&mut self, index: usize) -> &mut udp::Socket<'a> {
-        let handle = self.udp_handle(index);
-        self.others.get_mut(handle)
+    fn udp_socket_ref(&self, index: usize) -> &udp::Socket<'a> {
+        let slot = &self.udp[index];
+        slot.set.get(slot.handle)
     }
 
     fn udp_index(&mut self, socket: &UdpSocket) -> Result<usize, Error> {
@@ -66,10 +68,21 @@ impl<'a> NetStack<'a> {
         Ok(usize::from(index))
     }
 
+    /// The socket that is bound to a port.
+    fn udp_find(&self, port: u16) -> Option<usize> {
+        (0..self.udp_used).find(|&index| self.udp_socket_ref(index).endpoint().port == port)
+    }
+
     pub(super) fn udp_port_in_use(&self, port: u16) -> bool {
-        (0..self.udp_used).any(|index| {
-            self.others.get::<udp::Socket<'_>>(self.udp_handle(index)).endpoint().port == port
-        })
+        self.udp_find(port).is_some()
+    }
+
+    /// Whom a packet is for that is no TCP.
+    pub(super) fn recipient(&self, packet: &Packet<'_>) -> Recipient {
+        let udp = UdpPacket::new_checked(packet.payload);
+        let udp = udp.ok().filter(|_| packet.protocol == IpProtocol::Udp);
+        let index = udp.and_then(|udp| self.udp_find(udp.dst_port()));
+        index.map_or(Recipient::Others, Recipient::Udp)
     }
 
     fn udp_open(&mut self, socket: &mut UdpSocket, port: u16) -> Result<usize, Error> {
@@ -80,22 +93,20 @@ impl<'a> NetStack<'a> {
         self.udp_socket(index).bind(port).map_err(|_| Error::Unaddressable)?;
         self.udp_used = self.udp_used.max(index + 1);
         let slot = &mut self.udp[index];
-        *slot = UdpSlot {
-            handle: slot.handle,
-            generation: slot.generation.wrapping_add(1),
-            open: true,
-            touched: self.now,
-            #[cfg(feature = "async")]
-            waiters: core::mem::take(&mut slot.waiters),
-            ..UdpSlot::new()
-        };
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.open = true;
+        slot.touched = self.now;
+        (slot.connected, slot.last, slot.destination, slot.heard) = (None, None, None, None);
         socket.0 = Kind::Open { index: index as u8, generation: slot.generation };
         Ok(index)
     }
 
     fn udp_free(&mut self, index: usize) {
         self.udp_socket(index).close();
-        self.udp[index].open = false;
+        let slot = &mut self.udp[index];
+        slot.open = false;
+        slot.targets.clear();
+        slot.waits = None;
         let last = self.udp[..self.udp_used].iter().rposition(|slot| slot.open);
         self.udp_used = last.map_or(0, |last| last + 1);
     }
@@ -120,64 +131,57 @@ impl<'a> NetStack<'a> {
         next
     }
 
-    /// Drops what waits for a neighbour that does not answer: smoltcp would keep it, and all behind it, for
-    /// ever, so that one datagram with a forged source could silence a service. smoltcp empties a socket
-    /// only as a whole: what was received and not read yet goes too. Notes whether anything waits still. To be run
-    /// after egress. Returns when the next could be due.
+    /// Lets each socket send a datagram, if where it goes is known; one that has waited for that too long is dropped, or a
+    /// forged source could silence a service. Returns whether there may be more; `None`: the device refused.
+    #[inline(never)]
+    pub(super) fn udp_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> Option<bool> {
+        let (now, mut more) = (self.now, false);
+        for index in 0..self.udp_used {
+            let Some(target) = self.udp_target(index) else { continue };
+            let to = self.way_to(&target);
+            let mut sent = self.nothing_sent(to);
+            let slot = &mut self.udp[index];
+            if to.is_none() && now < *slot.waits.get_or_insert(now) + DATAGRAM_WAIT {
+                continue;
+            }
+            let mut metered = Metered { device: &mut *device, sent };
+            self.interface.poll_egress(now, &mut metered, &mut slot.set);
+            sent = metered.sent;
+            self.counters.count_sent(&sent);
+            if sent.refused {
+                return None;
+            }
+            slot.targets.pop_front();
+            slot.waits = None;
+            more |= !slot.targets.is_empty();
+            let unsent = &mut self.counters.datagrams_unsent;
+            *unsent = unsent.wrapping_add(sent.swallowed.into());
+        }
+        Some(more)
+    }
+
+    /// Notes whether any datagram waits still. To be run after egress. Returns when the next has waited too long.
     pub(super) fn expire_udp(&mut self) -> Option<Instant> {
-        let (now, mut next) = (self.now, None);
-        if !core::mem::take(&mut self.others_queued) {
+        let mut next = None;
+        if !core::mem::take(&mut self.udp_queued) {
             return None;
         }
-        for index in 0..self.udp_used {
-            if !self.udp[index].open {
-                continue;
-            }
-            let socket = self.udp_socket(index);
-            let (queue, unread) = (socket.send_queue(), socket.can_recv());
-            let slot = &mut self.udp[index];
-            let mut since = match slot.unsent {
-                _ if queue == 0 && !slot.sent_empty => {
-                    slot.unsent = None;
-                    continue;
-                }
-                Some((since, before)) if queue >= before => since,
-                _ => now,
-            };
-            // Only empty ones were queued, which most likely have left: not worth what was received.
-            if now >= since + DATAGRAM_WAIT && queue == 0 && unread {
-                since = now;
-            }
-            slot.unsent = Some((since, queue));
-            if now < since + DATAGRAM_WAIT {
-                self.others_queued = true;
-                next = earliest(next, Some(since + DATAGRAM_WAIT));
-                continue;
-            }
-            (slot.unsent, slot.sent_empty) = (None, false);
-            if queue > 0 {
-                self.counters.datagrams_unsent = self.counters.datagrams_unsent.wrapping_add(1);
-            }
-            let socket = self.udp_socket(index);
-            let port = socket.endpoint().port;
-            socket.close();
-            socket.bind(port).expect("the port it had");
+        for slot in &self.udp[..self.udp_used] {
+            self.udp_queued |= !slot.targets.is_empty();
+            next = earliest(next, slot.waits.map(|since| since + DATAGRAM_WAIT));
         }
         next
     }
 
-    /// Whom the first datagram of a socket's queue is for, as far as that is known. Should that have left, smoltcp asks
-    /// for the next by itself.
+    /// Whom the first datagram of a socket's queue is for.
     pub(super) fn udp_target(&self, index: usize) -> Option<IpAddress> {
-        let (slot, handle) = (&self.udp[index], self.udp_handle(index));
-        let waits = || self.others.get::<udp::Socket<'_>>(handle).send_queue() > 0;
-        slot.first.filter(|_| slot.open && waits())
+        self.udp[index].targets.front().copied()
     }
 
     /// A socket as `netstat` shows it, if it is open.
     pub(super) fn udp_row(&self, index: usize) -> Option<Row> {
         let slot = &self.udp[index];
-        let socket = self.others.get::<udp::Socket<'_>>(self.udp_handle(index));
+        let socket = self.udp_socket_ref(index);
         slot.open.then(|| Row {
             protocol: Protocol::Udp,
             receive_queue: socket.recv_queue(),
@@ -219,15 +223,12 @@ impl<'a> NetStack<'a> {
         if buffer.len() > socket.payload_send_capacity().min(longest - headers) {
             return Err(Error::MessageTooLong.into());
         }
-        let first = socket.send_queue() == 0;
         match socket.send_slice(buffer, metadata) {
             Ok(()) => {
                 self.dirty = true;
-                self.udp[index].sent_empty |= buffer.is_empty();
-                self.others_queued = true;
-                if first {
-                    self.udp[index].first = Some(remote.addr);
-                }
+                self.udp_queued = true;
+                // There are as many places as in the socket.
+                let _ = self.udp[index].targets.push_back(remote.addr);
                 self.want(&remote.addr);
                 Ok(())
             }
@@ -333,10 +334,10 @@ impl NetStack<'_> {
     ) -> nb::Result<(usize, SocketAddr), Error> {
         let index = self.udp_index(socket)?;
         let connected = self.udp[index].connected;
-        let handle = self.udp_handle(index);
         // Bounded by what the socket can queue.
         loop {
-            let udp = self.others.get_mut::<udp::Socket<'_>>(handle);
+            let slot = &mut self.udp[index];
+            let udp = slot.set.get_mut::<udp::Socket<'_>>(slot.handle);
             let Ok((payload, metadata)) = udp.recv() else {
                 return Err(nb::Error::WouldBlock);
             };
@@ -346,7 +347,6 @@ impl NetStack<'_> {
             }
             let count = payload.len().min(buffer.len());
             buffer[..count].copy_from_slice(&payload[..count]);
-            let slot = &mut self.udp[index];
             (slot.destination, slot.heard) = (metadata.local_address, Some(remote));
             return Ok((payload.len(), to_socket_addr(remote)));
         }

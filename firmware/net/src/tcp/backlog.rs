@@ -11,7 +11,7 @@ use core::num::{NonZeroU8, NonZeroU16};
 use heapless::VecView;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, TcpControl, TcpRepr, TcpSeqNumber};
+use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
 
 use crate::frame::{FourTuple, Segment};
 use crate::limits::{SYN_HELD, SYN_HELD_MAX};
@@ -170,21 +170,15 @@ impl BacklogView<'_> {
         first
     }
 
-    /// Takes a request out, as a frame to `mac`, and from it: where the sender is may have changed. Those that have become
-    /// too old go with it.
+    /// Takes a request out. Those that have become too old go with it.
     #[inline(never)]
-    pub(crate) fn take(
-        &mut self,
-        index: usize,
-        mac: Option<EthernetAddress>,
-        now: Instant,
-    ) -> InjectedSegment {
+    pub(crate) fn take(&mut self, index: usize, now: Instant) -> InjectedSegment {
         let now = clock(now);
         let held = self.remove(index);
         while let Some(stale) = self.held.iter().position(|held| !held.is_fresh(now)) {
             self.remove(stale);
         }
-        write(&held, mac)
+        write(&held)
     }
 }
 
@@ -210,7 +204,7 @@ fn read(syn: &Segment<'_>, now: Instant, checksums: &ChecksumCapabilities) -> Op
     })
 }
 
-fn write(held: &Held, mac: Option<EthernetAddress>) -> InjectedSegment {
+fn write(held: &Held) -> InjectedSegment {
     let tcp = TcpRepr {
         src_port: held.ends.remote.port,
         dst_port: held.ends.local.port,
@@ -225,22 +219,20 @@ fn write(held: &Held, mac: Option<EthernetAddress>) -> InjectedSegment {
         timestamp: None,
         payload: &[],
     };
-    InjectedSegment::new(&tcp, &held.ends, mac)
+    InjectedSegment::new(&tcp, &held.ends)
 }
 
 #[cfg(test)]
 mod tests {
     use std::vec::Vec;
 
-    use smoltcp::phy::Medium;
     use smoltcp::time::Duration;
     use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
     use super::*;
-    use crate::frame::Frame;
+    use crate::frame::Content;
     use crate::workaround::inject::bare;
 
-    const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
     const SIZE: usize = 32;
 
     fn ends(remote_port: u16) -> FourTuple {
@@ -262,11 +254,11 @@ mod tests {
             sack_permitted: true,
             repeats: 0,
         };
-        write(&held, Some(MAC)).bytes().to_vec()
+        write(&held).bytes().to_vec()
     }
 
     fn parse(frame: &[u8]) -> Segment<'_> {
-        Frame::parse(frame, Medium::Ethernet).unwrap().segment().unwrap()
+        Content::parse(frame).segment().unwrap()
     }
 
     fn hold(backlog: &mut BacklogView<'_>, frame: &[u8]) -> bool {
@@ -279,7 +271,7 @@ mod tests {
         has_slot: impl Fn(u16) -> bool,
     ) -> Option<InjectedSegment> {
         let index = backlog.ready(now, has_slot)?;
-        Some(backlog.take(index, Some(MAC), now))
+        Some(backlog.take(index, now))
     }
 
     fn next(backlog: &mut BacklogView<'_>) -> Option<InjectedSegment> {
@@ -300,15 +292,15 @@ mod tests {
 
     #[test]
     fn the_padding_of_a_short_frame_is_no_part_of_a_request() {
-        // With the MSS as its only option it has 58 bytes, and Ethernet carries 60 at least.
+        // With the MSS as its only option it has 44 bytes, and Ethernet carries 46 at least.
         let mut frame = syn(50_000);
         let mut held =
             read(&parse(&frame), Instant::ZERO, &ChecksumCapabilities::default()).unwrap();
         (held.window_scale, held.sack_permitted) = (None, false);
-        frame = write(&held, Some(MAC)).bytes().to_vec();
-        assert_eq!(frame.len(), 58);
+        frame = write(&held).bytes().to_vec();
+        assert_eq!(frame.len(), 44);
         let short = frame.clone();
-        frame.resize(60, 0);
+        frame.resize(46, 0);
         let mut memory = Backlog::<SIZE>::new();
         let mut backlog = BacklogView::from(&mut memory);
         assert!(hold(&mut backlog, &frame));
@@ -331,7 +323,7 @@ mod tests {
                 control: TcpControl::Syn,
                 ..bare(TcpControl::None, &ends, TcpSeqNumber(7), None, 1000)
             };
-            let frame = InjectedSegment::new(&tcp, &ends, Some(MAC));
+            let frame = InjectedSegment::new(&tcp, &ends);
             let mut memory = Backlog::<SIZE>::new();
             let mut backlog = BacklogView::from(&mut memory);
             let held = hold(&mut backlog, frame.bytes());

@@ -4,20 +4,18 @@
 //! acknowledgement the sender would lose it. So those before it follow it here, and what came in twice goes first. Cost: a
 //! copy of the acknowledgement on the call stack while there is a hole.
 
-use smoltcp::phy::Medium;
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{IpVersion, Ipv4Packet, TCP_HEADER_LEN, TcpPacket, TcpSeqNumber};
 
 use super::replay::Draft;
-use crate::frame::{ETHERNET_HEADER, Frame};
 use crate::seq::distance;
 
 /// As many as are told.
 const BLOCKS: u8 = 3;
 
-/// The longest frame that is taken for an acknowledgement.
-pub(crate) const ACKNOWLEDGEMENT: usize = ETHERNET_HEADER + 40 + 60;
+/// The longest packet that is taken for an acknowledgement.
+pub(crate) const ACKNOWLEDGEMENT: usize = 40 + 60;
 
 /// From a number to behind another.
 pub(crate) type Block = (u32, u32);
@@ -79,10 +77,9 @@ impl Draft {
     /// Puts all that is to be told into an acknowledgement; all else stays as it is. `checksum`: that of TCP is ours to
     /// compute.
     #[inline(never)]
-    pub(crate) fn report(&mut self, report: &mut Report, medium: Medium, checksum: bool) {
-        let ip = Self::BEGIN + if medium == Medium::Ethernet { ETHERNET_HEADER } else { 0 };
-        let frame = Frame::parse(self.written(), medium);
-        let Some(segment) = frame.and_then(|frame| frame.segment()) else { return };
+    pub(crate) fn report(&mut self, report: &mut Report, checksum: bool) {
+        let ip = Self::BEGIN;
+        let Some(segment) = self.segment() else { return };
         let (source, destination) = (segment.source.addr, segment.destination.addr);
         let Some(ack) = segment.ack else { return };
         if segment.len > 0 || segment.syn || segment.fin || segment.rst {

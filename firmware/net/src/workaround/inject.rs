@@ -1,66 +1,38 @@
-//! Frames as a peer would have sent them, for the stack to show to smoltcp: TCP segments, and answers of neighbours.
+//! Segments as a peer would have sent them, for the stack to show to smoltcp.
 //!
 //! smoltcp 0.14 has no call for what they bring about: to send again what is lost (its fast retransmit, socket/tcp.rs
-//! `process`, needs three duplicate acknowledgements), to take a connection request that was remembered, to know a
-//! neighbour's MAC address (iface/neighbor.rs, `fill`, is private to it).
+//! `process`, needs three duplicate acknowledgements), to take a connection request that was remembered.
 
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{
-    EthernetAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
-};
+use smoltcp::wire::{IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
-use crate::frame::discovery::{MESSAGE_SIZE, Message};
-use crate::frame::{ETHERNET_HEADER, FourTuple, Link, ethertype, put_link};
+use crate::frame::FourTuple;
 use crate::limits::SYN_SIZE;
 
-const _: () = assert!(MESSAGE_SIZE <= SYN_SIZE);
-
-/// A segment without payload, or a neighbour's message, as a whole frame.
+/// A segment without payload, as a whole packet.
 pub(crate) struct InjectedSegment {
     buffer: [u8; SYN_SIZE],
     len: usize,
 }
 
 impl InjectedSegment {
-    /// The segment `tcp` of the remote end, to and from this MAC address, if the medium has any.
+    /// The segment `tcp` of the remote end.
     #[inline(never)]
-    pub(crate) fn new(
-        tcp: &TcpRepr<'_>,
-        &FourTuple { local, remote }: &FourTuple,
-        mac: Option<EthernetAddress>,
-    ) -> Self {
+    pub(crate) fn new(tcp: &TcpRepr<'_>, &FourTuple { local, remote }: &FourTuple) -> Self {
         let ip = IpRepr::new(remote.addr, local.addr, IpProtocol::Tcp, tcp.buffer_len(), 64);
-        let mut frame = Self { buffer: [0; SYN_SIZE], len: 0 };
-        let begin = if let Some(mac) = mac {
-            let link = Link { source: mac, destination: mac };
-            put_link(&mut frame.buffer, link, ethertype(&remote.addr));
-            ETHERNET_HEADER
-        } else {
-            0
-        };
-        frame.len = begin + ip.buffer_len();
+        let mut this = Self { buffer: [0; SYN_SIZE], len: ip.buffer_len() };
         let checksums = ChecksumCapabilities::default();
-        let packet = &mut frame.buffer[begin..frame.len];
+        let packet = &mut this.buffer[..this.len];
         ip.emit(&mut *packet, &checksums);
         let mut segment = TcpPacket::new_unchecked(&mut packet[ip.header_len()..]);
         tcp.emit(&mut segment, &remote.addr, &local.addr, &checksums);
-        frame
-    }
-
-    /// The frame of a neighbour's message.
-    pub(crate) fn message(message: &Message) -> Self {
-        let mut frame = Self { buffer: [0; SYN_SIZE], len: message.len() };
-        message.emit(&mut frame.buffer[..frame.len]);
-        frame
+        this
     }
 
     /// What the parser says of it.
     #[cfg(test)]
-    pub(crate) fn segment(
-        &self,
-        medium: smoltcp::phy::Medium,
-    ) -> Option<crate::frame::Segment<'_>> {
-        crate::frame::Frame::parse(self.bytes(), medium)?.segment()
+    pub(crate) fn segment(&self) -> Option<crate::frame::Segment<'_>> {
+        crate::frame::Content::parse(self.bytes()).segment()
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

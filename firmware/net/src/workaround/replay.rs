@@ -8,20 +8,19 @@
 //! then stands in that future. Nothing else of a socket remembers that time: its timeout is off, and a round trip that it
 //! might take from it only moves a timer which never acts.
 //!
-//! The interface has no MAC addresses (`Medium::Ip`): it asks nobody, and the header is put before the packet here. Cost: a
-//! frame and an interface on the call stack, and smoltcp's work for all that is outstanding.
+//! Cost: a frame and an interface on the call stack, and smoltcp's work for all that is outstanding.
 
 use core::ops::Range;
 
 use smoltcp::iface::Interface;
-use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, Medium};
+use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpVersion, Ipv4Packet, TcpPacket, TcpSeqNumber};
 
-use crate::frame::{ETHERNET_HEADER as HEADER, Frame, Link, Segment, ethertype, put_link};
+use crate::frame::{Content, ETHERNET_HEADER as HEADER, Segment};
 use crate::limits::FRAME_SIZE;
 use crate::seq::distance;
-use crate::stack::NetConfig;
+use crate::stack::host_interface;
 use crate::tcp::tcb::Tcb;
 
 /// The interface, with the address `own` and this time. Its device can do as little as any: ordinary packets without
@@ -30,26 +29,21 @@ use crate::tcp::tcb::Tcb;
 #[inline(never)]
 pub(crate) fn interface(
     own: IpAddress,
-    config: &NetConfig,
     capabilities: &DeviceCapabilities,
     path_mtu: Option<usize>,
     at: Instant,
 ) -> Interface {
     let mut plain = DeviceCapabilities::default();
-    plain.medium = Medium::Ip;
+    plain.medium = capabilities.medium;
     let mtu = capabilities.ip_mtu().min(FRAME_SIZE - HEADER);
     plain.max_transmission_unit = path_mtu.unwrap_or(mtu).min(mtu);
     plain.checksum = ChecksumCapabilities::ignored();
-    config.host_interface(own, &plain, at, 0)
+    host_interface(own, &plain, at, 0)
 }
 
 /// What smoltcp emits through that interface, and what is put into it.
 #[derive(Debug)]
 pub(crate) struct Replay {
-    /// From our MAC address to the next hop's, if there are any.
-    pub(crate) link: Option<Link>,
-    /// Nothing can leave: the next hop's MAC address is not known.
-    pub(crate) unreachable: bool,
     /// The checksums of IPv4 and TCP are ours to compute.
     pub(crate) checksums: (bool, bool),
     /// Behind all that was emitted.
@@ -57,6 +51,7 @@ pub(crate) struct Replay {
 }
 
 /// A packet that is written before it is known whether it leaves, behind room for an Ethernet header.
+#[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) buffer: [u8; FRAME_SIZE],
     len: usize,
@@ -71,6 +66,24 @@ impl Draft {
         self.len = end;
     }
 
+    /// Nothing is written yet. All zeros, which take no place in flash.
+    pub(crate) const EMPTY: Self = Self { buffer: [0; FRAME_SIZE], len: 0 };
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Takes what is written elsewhere.
+    pub(crate) fn copy(&mut self, other: &mut Self) {
+        self.buffer[..other.len].copy_from_slice(&other.buffer[..other.len]);
+        self.len = other.len;
+    }
+
+    /// It, with so many bytes of the room before it.
+    pub(crate) fn frame(&mut self, header: usize) -> &mut [u8] {
+        &mut self.buffer[Self::BEGIN - header..self.len]
+    }
+
     /// One of `len` bytes, as `write` writes it.
     pub(crate) fn new<R>(len: usize, write: impl FnOnce(&mut [u8]) -> R) -> (Self, R) {
         let len = (HEADER + len).min(FRAME_SIZE);
@@ -81,12 +94,12 @@ impl Draft {
 
     /// It, as it was written.
     pub(crate) fn written(&mut self) -> &mut [u8] {
-        &mut self.buffer[HEADER..self.len]
+        self.buffer.get_mut(HEADER..self.len).unwrap_or_default()
     }
 
     /// The segment in it.
     pub(crate) fn segment(&self) -> Option<Segment<'_>> {
-        Frame::parse(&self.buffer[HEADER..self.len], Medium::Ip)?.segment()
+        Content::parse(&self.buffer[HEADER..self.len]).segment()
     }
 }
 
@@ -97,18 +110,18 @@ impl Replay {
         if distance(end, self.end) > 0 {
             self.end = end;
         }
-        !self.unreachable && tcb.wants(segment)
+        tcb.wants(segment)
     }
 
-    /// The whole frame of a packet with this segment, of `source` and `destination`.
+    /// Completes a packet with this segment, of `source` and `destination`.
     #[inline(never)]
-    pub(crate) fn complete<'p>(
+    pub(crate) fn complete(
         &self,
-        packet: &'p mut Draft,
+        packet: &mut Draft,
         segment: Range<usize>,
         source: &IpAddress,
         destination: &IpAddress,
-    ) -> &'p [u8] {
+    ) {
         let frame = &mut packet.buffer[..packet.len];
         let (ipv4, tcp) = self.checksums;
         if tcp {
@@ -118,8 +131,5 @@ impl Replay {
         if ipv4 && source.version() == IpVersion::Ipv4 {
             Ipv4Packet::new_unchecked(&mut frame[HEADER..]).fill_checksum();
         }
-        let Some(link) = self.link else { return &frame[HEADER..] };
-        put_link(frame, link, ethertype(source));
-        frame
     }
 }

@@ -14,7 +14,7 @@ use std::{format, vec};
 
 use smoltcp::phy::{RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
 use super::{Ethernet, Fifo, Mac};

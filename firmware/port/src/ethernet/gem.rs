@@ -9,7 +9,7 @@
 
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
-use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::EthernetAddress;
 
 pub use super::ring::{Buffers, RECEIVE};
 use super::ring::{RxToken, TRANSMIT, received};

@@ -8,7 +8,7 @@
 //! The controller is used as 32 bits wide, in full duplex; its PHY negotiates by itself, and interrupts when it
 //! has: the cable is in.
 
-use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
 use super::{Fifo, Frame, HEADER, PAD};

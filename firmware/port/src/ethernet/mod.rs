@@ -7,7 +7,7 @@
 //! [`dma::Ring`](crate::dma::Ring)s, and copies nothing ([`ring`]). A frame that is longer than smoltcp takes, or that the
 //! chip calls bad, never gets out of it.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use tapboard_firmware::config::FRAME_SIZE;
 
@@ -146,10 +146,9 @@ impl<F: Fifo> Device for Ethernet<'_, F> {
     }
 }
 
-/// One frame at a time, of up to [`FRAME_SIZE`] bytes.
+/// One frame at a time, of up to [`FRAME_SIZE`] bytes; of Ethernet, as is the default, wherever smoltcp knows of that.
 fn capabilities() -> DeviceCapabilities {
     let mut capabilities = DeviceCapabilities::default();
-    capabilities.medium = Medium::Ethernet;
     capabilities.max_transmission_unit = FRAME_SIZE;
     capabilities.max_burst_size = Some(1);
     capabilities

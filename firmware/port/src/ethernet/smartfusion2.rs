@@ -11,7 +11,7 @@
 
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
-use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
 pub use super::ring::{Buffers, RECEIVE};

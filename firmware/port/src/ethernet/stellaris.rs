@@ -7,7 +7,7 @@
 //!
 //! The PHY is left as reset made it, negotiating by itself; the MAC is set to full duplex.
 
-use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
 use super::{Fifo, Frame, HEADER, PAD};

@@ -9,7 +9,7 @@
 
 use core::fmt;
 
-use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 use virtio_drivers::Hal;
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};

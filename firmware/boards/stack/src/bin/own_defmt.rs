@@ -19,10 +19,10 @@ use defmt_rtt as _;
 use static_cell::{ConstStaticCell, StaticCell};
 use tapboard_net::embedded_nal::nb;
 use tapboard_net::limits::FRAME_SIZE;
-use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use tapboard_net::smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 #[cfg(feature = "ipv6")]
 use tapboard_net::smoltcp::wire::{Ipv6Address, Ipv6Cidr};
-use tapboard_net::{Limits, NetConfig, NetStack, Sockets, Storage, TcpSocket};
+use tapboard_net::{EthernetAddress, Limits, NetConfig, NetStack, Sockets, Storage, TcpSocket};
 
 use crate::clock::Clock;
 use crate::mac::Mac;

@@ -1,11 +1,7 @@
-use smoltcp::phy::Medium;
-use smoltcp::wire::{EthernetAddress, IpEndpoint, Ipv4Address, TcpControl, TcpRepr};
+use smoltcp::wire::{IpEndpoint, Ipv4Address, TcpControl, TcpRepr};
 
 use super::*;
-use crate::frame::Frame;
 use crate::workaround::inject::{InjectedSegment, bare};
-
-const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 
 fn ends() -> FourTuple {
     let end = |last, port| IpEndpoint::new(Ipv4Address::new(192, 0, 2, last).into(), port);
@@ -16,7 +12,7 @@ fn ends() -> FourTuple {
 fn ack(number: i32, window: u16) -> InjectedSegment {
     let ack = Some(TcpSeqNumber(number));
     let repr = bare(TcpControl::None, &ends(), TcpSeqNumber(100), ack, window);
-    InjectedSegment::new(&repr, &ends(), Some(MAC))
+    InjectedSegment::new(&repr, &ends())
 }
 
 /// So many bytes of ours.
@@ -25,11 +21,11 @@ fn data(number: i32, len: usize) -> InjectedSegment {
     let ack = Some(TcpSeqNumber(100));
     let repr = bare(TcpControl::None, &ends, TcpSeqNumber(number), ack, 1000);
     let repr = TcpRepr { payload: &[0; 8][..len], ..repr };
-    InjectedSegment::new(&repr, &ends, Some(MAC))
+    InjectedSegment::new(&repr, &ends)
 }
 
 fn parse(segment: &InjectedSegment) -> Segment<'_> {
-    Frame::parse(segment.bytes(), Medium::Ethernet).unwrap().segment().unwrap()
+    segment.segment().unwrap()
 }
 
 #[test]
