@@ -45,6 +45,7 @@ pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod console;
+pub mod fleet;
 pub mod gateway;
 pub mod guest;
 pub mod identity;

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         Subcommand::Tap(args) => tapboard::tap::run(&args.options()),
         #[cfg(not(target_os = "linux"))]
         Subcommand::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
+        Subcommand::Fleet(args) => tapboard::fleet::run(&args.options()),
         Subcommand::Sim(args) => tapboard::sim::command(&args.options()),
         Subcommand::Ladder(args) => tapboard::ladder::run(&args.options()),
         Subcommand::Loopback => {

@@ -106,7 +106,7 @@ impl BoardArgs {
 
 /// Memory profile of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ProfileArg {
+pub(super) enum ProfileArg {
     /// 9 connections of 2 KiB each way.
     Mcu,
     /// 9 connections of 64 KiB each way.
@@ -137,7 +137,7 @@ fn destination(text: &str) -> Result<Target, String> {
 const TOKEN_FILE_MAX: u64 = 4096;
 
 /// A token, or the file that it is in.
-fn token(text: &str) -> Result<Token, String> {
+pub(super) fn token(text: &str) -> Result<Token, String> {
     let (line, whose) = match text.strip_prefix('@') {
         Some(path) => {
             let mut text = String::new();

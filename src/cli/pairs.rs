@@ -28,6 +28,17 @@ static USER: &[Pair] = &[
 ];
 /// Pairs of `tapboard tap`.
 static TAP: &[Pair] = &[Pair("no_telemetry", "telemetry", NO_TELEMETRY)];
+/// Pairs of `tapboard fleet`.
+static FLEET: &[Pair] = &[
+    Pair("no_telemetry", "telemetry", NO_TELEMETRY),
+    Pair("name", "join", "the network is a TAP's, or another fleet's"),
+    Pair("virtual_time", "name", VIRTUAL),
+    Pair("virtual_time", "join", VIRTUAL),
+    Pair("virtual_time", "listen", VIRTUAL),
+    Pair("virtual_time", "telemetry", VIRTUAL),
+    Pair("virtual_time", "pcap", VIRTUAL),
+    Pair("virtual_time", "ladder", VIRTUAL),
+];
 /// Pairs of `tapboard sim`.
 static SIM: &[Pair] = &[
     Pair("seed", "seeds", "one is for a single world, the other for many"),
@@ -66,6 +77,7 @@ static LADDER: &[Pair] = &[
 const DRAWN: &str = "one is a drawing, the other is none";
 const NO_COLUMNS: &str = "nothing is drawn";
 const PLAN: &str = "a plan says all of a world by itself";
+const VIRTUAL: &str = "in virtual time nothing is outside of the switch";
 const NO_TELEMETRY: &str = "one says where it goes, the other that there is none";
 
 /// The pairs of a command, by its name.
@@ -73,6 +85,7 @@ fn pairs(command: &str) -> &'static [Pair] {
     match command {
         "user" => USER,
         "tap" => TAP,
+        "fleet" => FLEET,
         "sim" => SIM,
         "ladder" => LADDER,
         _ => &[],
@@ -81,7 +94,7 @@ fn pairs(command: &str) -> &'static [Pair] {
 
 /// An option as it is written.
 fn written(id: &str) -> String {
-    format!("--{}", id.replace('_', "-"))
+    format!("--{}", id.strip_suffix("_time").unwrap_or(id).replace('_', "-"))
 }
 
 /// Looks for two options of `command` that were given and do not go together.

@@ -45,7 +45,10 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
     };
     let impairment = &mut session.impairment;
     match command {
-        ConsoleCommand::Help => lines(&help()),
+        ConsoleCommand::Help => {
+            lines(&help());
+            lines(&endpoint.help());
+        }
         ConsoleCommand::Unplug | ConsoleCommand::Plug => {
             plug(command == ConsoleCommand::Plug, nic, impairment);
         }
@@ -63,6 +66,7 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
             show_seed(impairment.link());
         }
         ConsoleCommand::Reset => endpoint.reset(),
+        ConsoleCommand::Boards(command) => endpoint.boards(&command),
         ConsoleCommand::Netstat => endpoint.netstat(),
         ConsoleCommand::Stats => {
             endpoint.stats();

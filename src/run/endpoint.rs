@@ -10,6 +10,7 @@ use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 
 use super::traffic::Traffic;
 use crate::board::SimBoard;
+use crate::fleet::BoardsCommand;
 use crate::output::{counted, say};
 
 /// An endpoint that the driver polls; see [`Driver::run_endpoint`](super::Driver::run_endpoint).
@@ -45,6 +46,17 @@ pub trait Endpoint {
     /// Whether the reset line was pulled: the endpoint is to be polled no more.
     fn reset_requested(&self) -> bool {
         false
+    }
+
+    /// The commands that it has beside the console's own, a line each.
+    fn help(&self) -> String {
+        String::new()
+    }
+
+    /// Does something to some of its boards, if it is many.
+    fn boards(&mut self, command: &BoardsCommand) {
+        let _ = command;
+        say!("here is one board, and no command names any; `tapboard fleet` has many");
     }
 
     /// Prints the sockets, or says where they are to be seen.
