@@ -138,10 +138,13 @@ impl FleetArgs {
 
 /// A network of at least two hosts.
 fn network(text: &str) -> Result<Ipv4Cidr, String> {
-    let error = || format!("{text:?} is not NETWORK/PREFIX with a prefix of 8 to 30, e.g. 198.18.0.0/15");
+    let error =
+        || format!("{text:?} is not NETWORK/PREFIX with a prefix of 8 to 30, e.g. 198.18.0.0/15");
     let cidr: Ipv4Cidr = text.parse().map_err(|()| error())?;
     let network = cidr.network();
-    if !(8..=30).contains(&cidr.prefix_len()) || identity::host_ipv4(&cidr.address().to_string()).is_err() {
+    if !(8..=30).contains(&cidr.prefix_len())
+        || identity::host_ipv4(&cidr.address().to_string()).is_err()
+    {
         return Err(error());
     }
     Ok(network)
@@ -150,11 +153,16 @@ fn network(text: &str) -> Result<Ipv4Cidr, String> {
 /// `unix:` and a path.
 fn unix(text: &str) -> Result<PathBuf, String> {
     let path = text.strip_prefix("unix:").filter(|path| !path.is_empty());
-    path.map(Into::into).ok_or_else(|| format!("{text:?} is not unix:PATH, e.g. unix:/tmp/fleet.sock"))
+    path.map(Into::into)
+        .ok_or_else(|| format!("{text:?} is not unix:PATH, e.g. unix:/tmp/fleet.sock"))
 }
 
 /// A time that is more than none.
 fn virtual_time(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text)?;
-    if time == Duration::ZERO { Err("nothing happens in no time, e.g. 60s".into()) } else { Ok(time) }
+    if time == Duration::ZERO {
+        Err("nothing happens in no time, e.g. 60s".into())
+    } else {
+        Ok(time)
+    }
 }

@@ -48,8 +48,9 @@ const HELP: [(&str, &str); 6] = [
 /// The list of these commands, a line each.
 #[must_use]
 pub fn help() -> String {
-    let mut lines =
-        vec!["Of a fleet's boards, here as 1-300, 1-10,21, 30% (always the same) or all:".to_owned()];
+    let mut lines = vec![
+        "Of a fleet's boards, here as 1-300, 1-10,21, 30% (always the same) or all:".to_owned(),
+    ];
     lines.extend(HELP.iter().map(|(usage, help)| format!("  {usage:<18}  {help}")));
     lines.join("\n")
 }
@@ -72,7 +73,11 @@ pub fn parse(line: &str) -> Option<Result<BoardsCommand, String>> {
     match words[..] {
         [] => None,
         // What can be no boards may be a mistake of another kind, which the console's own list tells.
-        [boards, ..] if !boards.starts_with(|first: char| first.is_ascii_digit()) && boards != "all" => None,
+        [boards, ..]
+            if !boards.starts_with(|first: char| first.is_ascii_digit()) && boards != "all" =>
+        {
+            None
+        }
         [boards] => Some(boards.parse().map(|boards| BoardsCommand { boards, action })),
         _ => Some(Err(format!("`{name}` takes boards and no more: `{name} 1-300`"))),
     }
@@ -101,7 +106,10 @@ fn fault(name: &str, words: &[&str]) -> Option<Result<BoardsCommand, String>> {
         _ => return Some(Err(format!("`{name}` takes boards and a value: `{name} 1-300 5%`"))),
     };
     let setting = Setting::parse(name, value);
-    Some(setting.map(|setting| BoardsCommand { boards, action: BoardsAction::Fault { to, setting } }))
+    Some(
+        setting
+            .map(|setting| BoardsCommand { boards, action: BoardsAction::Fault { to, setting } }),
+    )
 }
 
 #[cfg(test)]
@@ -136,7 +144,17 @@ mod tests {
 
     #[test]
     fn what_names_no_boards_is_not_for_a_fleet() {
-        for line in ["unplug", "reset", "heal", "loss 5%", "loss in 5%", "help", "netstat 7", "unplug now", ""] {
+        for line in [
+            "unplug",
+            "reset",
+            "heal",
+            "loss 5%",
+            "loss in 5%",
+            "help",
+            "netstat 7",
+            "unplug now",
+            "",
+        ] {
             assert_eq!(parse(line), None, "{line}");
         }
     }

@@ -121,11 +121,9 @@ pub(super) fn board(
         Profile::Mcu => {
             Running::new(boot::<MCU, DATAGRAM_SIZE>(identity, config, entropy, mailbox))
         }
-        Profile::Large => {
-            Running::new(boot::<SUPERFRAME_DATA, LARGE_DATAGRAMS>(
-                identity, config, entropy, mailbox,
-            ))
-        }
+        Profile::Large => Running::new(boot::<SUPERFRAME_DATA, LARGE_DATAGRAMS>(
+            identity, config, entropy, mailbox,
+        )),
     }
 }
 
@@ -138,8 +136,11 @@ async fn boot<const BUFFER: usize, const DATAGRAMS: usize>(
     let mut tcp = vec![[[0; BUFFER]; 2]; TCP_SLOTS];
     let mut udp = vec![[[0; DATAGRAMS]; 2]; UDP_SLOTS];
     let (mut backlog, mut sockets) = (Backlog::<REQUESTS>::new(), BoardSockets::new());
-    let buffers =
-        Buffers { tcp: tcp.as_mut_slice(), udp: udp.as_mut_slice(), backlog: (&mut backlog).into() };
+    let buffers = Buffers {
+        tcp: tcp.as_mut_slice(),
+        udp: udp.as_mut_slice(),
+        backlog: (&mut backlog).into(),
+    };
     let now = mailbox.now.get();
     let services = ServiceConfig { name: identity.name.clone(), telemetry: config.telemetry };
     let mut services = Services::new(services, 0, now);
@@ -147,7 +148,15 @@ async fn boot<const BUFFER: usize, const DATAGRAMS: usize>(
     let hardware = Hardware::new(entropy);
     let firmware = {
         let device = &mut *mailbox.nic.borrow_mut();
-        Firmware::with_services(&identity.net, services, hardware, device, now, buffers, &mut sockets)
+        Firmware::with_services(
+            &identity.net,
+            services,
+            hardware,
+            device,
+            now,
+            buffers,
+            &mut sockets,
+        )
     };
     let mut firmware = firmware.expect("the hardware has entropy");
     loop {

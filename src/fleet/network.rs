@@ -106,7 +106,11 @@ impl Network {
         }
         self.send_to_uplink(now, uplink);
         self.trunks.flush();
-        if more || !self.ready.is_empty() || self.trunks.unread() { Some(now) } else { self.next_due() }
+        if more || !self.ready.is_empty() || self.trunks.unread() {
+            Some(now)
+        } else {
+            self.next_due()
+        }
     }
 
     /// The earliest deadline.
@@ -287,7 +291,8 @@ impl Network {
         if self.agenda.len() > 4 * self.nodes.len() {
             // Most of it is of the past.
             let nodes = self.nodes.iter().enumerate();
-            self.agenda = nodes.filter_map(|(index, node)| Some(Reverse((node.due?, index)))).collect();
+            self.agenda =
+                nodes.filter_map(|(index, node)| Some(Reverse((node.due?, index)))).collect();
         } else {
             self.agenda.push(Reverse((at, index)));
         }

@@ -24,8 +24,7 @@ pub(super) struct Spare(Rc<RefCell<Vec<Vec<u8>>>>);
 impl Spare {
     /// A buffer of `len` bytes, whose contents are left from before.
     pub(super) fn take(&self, len: usize) -> Vec<u8> {
-        let mut frame =
-            self.0.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(FRAME_SIZE));
+        let mut frame = self.0.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(FRAME_SIZE));
         frame.resize(len, 0);
         frame
     }

@@ -156,7 +156,9 @@ fn open(options: &FleetOptions, name: &str, registry: &Registry) -> Result<Tap, 
 /// Where telemetry goes unless told otherwise: to the host's address within the boards' network.
 fn collector(options: &FleetOptions, tap: &Tap) -> SocketAddr {
     let near = |address: smoltcp::wire::IpAddress| match address {
-        smoltcp::wire::IpAddress::Ipv4(address) if options.net.contains_addr(&address) => Some(address),
+        smoltcp::wire::IpAddress::Ipv4(address) if options.net.contains_addr(&address) => {
+            Some(address)
+        }
         _ => None,
     };
     let found = tap.host().addresses.iter().find_map(|own| near(own.address()));
@@ -196,7 +198,8 @@ fn start<N: Nic>(
         token: options.run.token,
     };
     let others = |_, _| unreachable!("boards alone");
-    let mut fleet = Fleet::new(options, move |_| config, seed, driver.now(), std::iter::empty(), others);
+    let mut fleet =
+        Fleet::new(options, move |_| config, seed, driver.now(), std::iter::empty(), others);
     if let Some(path) = &options.listen {
         fleet.network.trunks = Trunks::listen(path, driver.registry()?, ENDPOINT)?;
     }
@@ -211,14 +214,27 @@ fn banner(options: &FleetOptions, at: &str, seed: u64, config: BoardConfig) {
     if options.boards > 0 {
         let (one, other) = (options.board(first), options.board(last));
         let addresses = (one.ipv4().address(), other.ipv4().address());
-        say!("  {} to {}: 7 echo, 9 discard, 19 chargen, 23 shell, 80 page", addresses.0, addresses.1);
-        say!("  They are boards {first} to {last}, {} to {}; {}.", one.name, other.name, config.profile);
+        say!(
+            "  {} to {}: 7 echo, 9 discard, 19 chargen, 23 shell, 80 page",
+            addresses.0,
+            addresses.1
+        );
+        say!(
+            "  They are boards {first} to {last}, {} to {}; {}.",
+            one.name,
+            other.name,
+            config.profile
+        );
     }
     if let Some(to) = config.telemetry {
         say!("  Their telemetry goes to {to}.");
     }
     if let Some(path) = &options.listen {
-        say!("  Others join with: tapboard fleet --join unix:{} --first {}", path.display(), last + 1);
+        say!(
+            "  Others join with: tapboard fleet --join unix:{} --first {}",
+            path.display(),
+            last + 1
+        );
     }
     if options.faults.link(0).random() {
         say!("  Chance decides what befalls which frame; the same again with: --seed {seed}");

@@ -33,7 +33,8 @@ impl FromStr for BoardSet {
         let short: String = text.chars().take(QUOTED_MAX).collect();
         let error = || format!("{short:?} names no boards, as 7, 1-300, 1-10,21, 30% or all do");
         if let Some(percent) = text.strip_suffix('%') {
-            let percent = percent.parse().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0);
+            let percent =
+                percent.parse().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0);
             return percent.map(|percent: f64| Self::Share(percent / 100.0)).ok_or_else(error);
         }
         let number = |text: &str| {
@@ -126,7 +127,9 @@ mod tests {
 
     #[test]
     fn what_names_no_boards_is_refused() {
-        for bad in ["", "x", "-1", "1-", "9-7", "1,,2", "0%", "101%", "%", "+1", "in", "1.5", "NaN%"] {
+        for bad in
+            ["", "x", "-1", "1-", "9-7", "1,,2", "0%", "101%", "%", "+1", "in", "1.5", "NaN%"]
+        {
             let error = bad.parse::<BoardSet>().unwrap_err();
             assert!(error.contains("1-300"), "{bad}: {error}");
         }

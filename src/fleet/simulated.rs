@@ -73,7 +73,9 @@ impl Simulation {
         };
         let notes = |host: usize| {
             let of = host * visitor::BOARDS..((host + 1) * visitor::BOARDS).min(boards);
-            Rc::new(RefCell::new(of.map(|index| Seen::new(&options.board(options.first + index as u32))).collect()))
+            Rc::new(RefCell::new(
+                of.map(|index| Seen::new(&options.board(options.first + index as u32))).collect(),
+            ))
         };
         let notes: Vec<Notes> = (0..hosts.len()).map(notes).collect();
         let cables = hosts.iter().map(|_| Link::new(seed));
@@ -125,7 +127,9 @@ impl Simulation {
             ConsoleCommand::Boards(command) => self.fleet.boards(command),
             ConsoleCommand::Reset => self.fleet.reset(),
             ConsoleCommand::Stats => self.fleet.stats(),
-            _ => say!("in virtual time a script can only name boards, `reset`, `stats`, `sleep` or `quit`"),
+            _ => say!(
+                "in virtual time a script can only name boards, `reset`, `stats`, `sleep` or `quit`"
+            ),
         }
     }
 

@@ -213,11 +213,14 @@ mod tests {
     fn a_frame_goes_to_whom_it_is_for() {
         let mut switch = switch();
         let one = |port| Destination::One(port);
-        let from_machine = |switch: &mut Switch, to| {
-            switch.destination(Port::Machine(0), &plain(mac(0), to))
-        };
+        let from_machine =
+            |switch: &mut Switch, to| switch.destination(Port::Machine(0), &plain(mac(0), to));
         assert_eq!(from_machine(&mut switch, mac(2)), one(Port::Machine(2)));
-        assert_eq!(from_machine(&mut switch, HOST), Destination::Outside, "nobody has heard it yet");
+        assert_eq!(
+            from_machine(&mut switch, HOST),
+            Destination::Outside,
+            "nobody has heard it yet"
+        );
         let heard = switch.destination(Port::Trunk(1), &plain(HOST, mac(1)));
         assert_eq!(heard, one(Port::Machine(1)));
         assert_eq!(from_machine(&mut switch, HOST), one(Port::Trunk(1)));

@@ -65,7 +65,11 @@ impl Trunk {
         Self::new(UnixStream::from_std(stream), registry, token).map_err(error)
     }
 
-    pub(super) fn new(mut stream: UnixStream, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub(super) fn new(
+        mut stream: UnixStream,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self {
             stream,

@@ -104,8 +104,11 @@ async fn run(net: NetConfig, entropy: u64, notes: Notes, mailbox: Rc<Mailbox>) {
     let mut tcp = vec![[[0; BUFFER]; 2]; SLOTS];
     let mut udp = vec![[[0; DATAGRAM_SIZE]; 2]; 1];
     let (mut backlog, mut sockets) = (Backlog::<BOARDS>::new(), Sockets::<SLOTS, 1>::new());
-    let buffers =
-        Buffers { tcp: tcp.as_mut_slice(), udp: udp.as_mut_slice(), backlog: (&mut backlog).into() };
+    let buffers = Buffers {
+        tcp: tcp.as_mut_slice(),
+        udp: udp.as_mut_slice(),
+        backlog: (&mut backlog).into(),
+    };
     let mut stack = {
         let device = &mut *mailbox.nic.borrow_mut();
         NetStack::new(&net, device, mailbox.now.get(), entropy, buffers, &mut sockets)
@@ -133,7 +136,14 @@ async fn run(net: NetConfig, entropy: u64, notes: Notes, mailbox: Rc<Mailbox>) {
                     {
                         let until = now + PATIENCE;
                         let (connected, sent, back) = (false, 0, 0);
-                        visits.push(Visit { socket, board: next_board, until, connected, sent, back });
+                        visits.push(Visit {
+                            socket,
+                            board: next_board,
+                            until,
+                            connected,
+                            sent,
+                            back,
+                        });
                         next_board = (next_board + 1) % notes.len();
                     }
                     next_visit = now + ROUND / notes.len() as u32;
