@@ -150,17 +150,24 @@ impl Fleet {
         }
     }
 
+    /// Notes that something is done to them now.
+    fn change(&mut self, boards: &[usize]) {
+        for &index in boards {
+            self.changed[index] = self.now;
+        }
+    }
+
     fn reset_boards(&mut self, boards: &[usize]) {
         self.power_off(boards);
         self.power_on(boards);
-        boards.iter().for_each(|&index| self.changed[index] = self.now);
+        self.change(boards);
     }
 
     /// Does that to those boards; returns what is to be said.
     pub(super) fn carry_out(&mut self, command: &BoardsCommand) -> Result<String, String> {
         let BoardsCommand { boards: set, action } = command;
         let boards = set.of(self.first, &self.drawn)?;
-        boards.iter().for_each(|&index| self.changed[index] = self.now);
+        self.change(&boards);
         let done = match action {
             BoardsAction::Power(true) => {
                 self.power_on(&boards);
@@ -192,7 +199,9 @@ impl Fleet {
                 format!("have {setting} on their cables")
             }
             BoardsAction::Heal => {
-                boards.iter().for_each(|&index| self.network.link_mut(index).heal());
+                for &index in &boards {
+                    self.network.link_mut(index).heal();
+                }
                 "have healthy cables".to_owned()
             }
         };

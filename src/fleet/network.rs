@@ -370,3 +370,6 @@ impl Network {
 pub(super) fn spread(now: Instant, index: usize, count: usize) -> Instant {
     now + Duration::from_micros(1_000_000 * index as u64 / count.max(1) as u64)
 }
+
+#[cfg(test)]
+mod tests;

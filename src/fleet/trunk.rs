@@ -34,7 +34,7 @@ const DROPS: usize = 64;
 #[derive(Debug)]
 pub struct Trunk {
     stream: UnixStream,
-    inbox: Box<[u8; INBOX]>,
+    inbox: Vec<u8>,
     /// The bytes of `inbox` that were read and not looked at.
     unread: Range<usize>,
     /// Bytes of a frame too long for us that are still to come.
@@ -73,7 +73,7 @@ impl Trunk {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self {
             stream,
-            inbox: Box::new([0; INBOX]),
+            inbox: vec![0; INBOX],
             unread: 0..0,
             skip: 0,
             outbox: Vec::new(),
@@ -237,5 +237,111 @@ pub struct TxToken<'a>(&'a mut Trunk);
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         self.0.send(len, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Poll;
+
+    use super::*;
+
+    /// A trunk, the other end of its socket, and what watches it.
+    fn pair() -> (Trunk, std_net::UnixStream, Poll) {
+        let (ours, theirs) = std_net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let poll = Poll::new().unwrap();
+        let trunk = Trunk::new(UnixStream::from_std(ours), poll.registry(), Token(0)).unwrap();
+        (trunk, theirs, poll)
+    }
+
+    fn framed(len: usize, byte: u8) -> Vec<u8> {
+        let mut bytes = (len as u32).to_be_bytes().to_vec();
+        bytes.resize(HEADER + len, byte);
+        bytes
+    }
+
+    /// All frames that have arrived.
+    fn frames(trunk: &mut Trunk) -> Vec<Vec<u8>> {
+        trunk.ready();
+        std::iter::from_fn(|| trunk.frame().map(<[u8]>::to_vec)).collect()
+    }
+
+    #[test]
+    fn frames_pass_both_ways_however_the_stream_is_cut() {
+        let (mut trunk, mut other, _poll) = pair();
+        let sent: Vec<_> = [FRAME_LEN_MIN, 60, FRAME_SIZE].map(|len| vec![len as u8; len]).into();
+        let bytes: Vec<u8> = sent.iter().flat_map(|frame| framed(frame.len(), frame[0])).collect();
+        let mut arrived = Vec::new();
+        for piece in bytes.chunks(7) {
+            other.write_all(piece).unwrap();
+            arrived.extend(frames(&mut trunk));
+        }
+        assert_eq!(arrived, sent);
+        for frame in &sent {
+            trunk.send(frame.len(), |buffer| buffer.copy_from_slice(frame));
+        }
+        trunk.flush();
+        let mut back = vec![0; bytes.len()];
+        other.read_exact(&mut back).unwrap();
+        assert_eq!(back, bytes);
+        // Many more than the inbox has room for.
+        for _ in 0..3 * INBOX / FRAME_SIZE {
+            other.write_all(&framed(FRAME_SIZE, 9)).unwrap();
+            assert_eq!(frames(&mut trunk), [vec![9; FRAME_SIZE]]);
+        }
+        assert_eq!((trunk.dropped(), trunk.gone()), (0, None));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_skipped_and_does_not_hold_the_driver() {
+        let (mut trunk, mut other, _poll) = pair();
+        for len in [0, FRAME_LEN_MIN - 1, FRAME_SIZE + 1, 9000] {
+            other.write_all(&framed(len, 1)).unwrap();
+        }
+        other.write_all(&framed(60, 2)).unwrap();
+        assert_eq!(frames(&mut trunk), [vec![2; 60]]);
+        assert_eq!(trunk.dropped(), 4);
+        for _ in 0..=DROPS {
+            other.write_all(&framed(0, 0)).unwrap();
+        }
+        trunk.ready();
+        assert!(trunk.frame().is_none() && trunk.unread(), "it would hold the driver");
+        assert_eq!(trunk.dropped(), 4 + DROPS as u64);
+        assert!(trunk.frame().is_none() && !trunk.unread());
+    }
+
+    #[test]
+    fn another_protocol_and_an_end_are_told_apart() {
+        let (mut trunk, mut other, _poll) = pair();
+        other.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+        assert!(frames(&mut trunk).is_empty());
+        assert_eq!(trunk.gone(), Some("what it sends are no frames with their length"));
+        let (mut trunk, other, _poll) = pair();
+        drop(other);
+        assert!(frames(&mut trunk).is_empty());
+        assert_eq!(trunk.gone(), Some("it has closed the connection"));
+        assert!(!trunk.unread() && trunk.transmit(Instant::ZERO).is_none());
+    }
+
+    #[test]
+    fn who_does_not_read_loses_frames_and_no_memory_is_taken_for_them() {
+        let (mut trunk, mut other, _poll) = pair();
+        let many = 4 * OUTBOX / FRAME_SIZE;
+        for _ in 0..many {
+            trunk.send(FRAME_SIZE, |buffer| buffer.fill(3));
+            trunk.flush();
+        }
+        assert!(trunk.dropped() > 0 && trunk.outbox.len() <= OUTBOX);
+        // What is left are whole frames.
+        let mut arrived = 0;
+        let mut frame = framed(FRAME_SIZE, 0);
+        while arrived + trunk.dropped() < many as u64 {
+            trunk.ready();
+            trunk.flush();
+            other.read_exact(&mut frame).unwrap();
+            assert_eq!(frame, framed(FRAME_SIZE, 3));
+            arrived += 1;
+        }
     }
 }

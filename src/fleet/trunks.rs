@@ -21,7 +21,7 @@ const TRUNKS: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Trunks {
     hub: Option<Hub>,
-    trunks: Vec<Option<Trunk>>,
+    joined: Vec<Option<Trunk>>,
     /// Who is asked first for frames.
     first: usize,
     /// Frames that found no room in trunks that are over.
@@ -79,14 +79,14 @@ impl Trunks {
         if let Some(hub) = &mut self.hub {
             hub.readable = true;
         }
-        self.trunks.iter_mut().flatten().for_each(Trunk::ready);
+        self.joined.iter_mut().flatten().for_each(Trunk::ready);
     }
 
     /// Takes in who has come. Returns the ports of those that are gone.
     pub(super) fn look(&mut self) -> Vec<usize> {
         let mut gone = Vec::new();
-        self.first = (self.first + 1) % self.trunks.len().max(1);
-        for (port, place) in self.trunks.iter_mut().enumerate() {
+        self.first = (self.first + 1) % self.joined.len().max(1);
+        for (port, place) in self.joined.iter_mut().enumerate() {
             let over = place.as_ref().and_then(|trunk| trunk.gone().map(str::to_owned));
             if let Some(why) = over {
                 self.dropped += place.take().map_or(0, |trunk| trunk.dropped());
@@ -97,15 +97,15 @@ impl Trunks {
         while let Some(hub) = self.hub.as_mut().filter(|hub| hub.readable) {
             match hub.listener.accept() {
                 Ok((stream, _)) => {
-                    let free = self.trunks.iter().position(Option::is_none);
-                    let port = free.unwrap_or(self.trunks.len());
+                    let free = self.joined.iter().position(Option::is_none);
+                    let port = free.unwrap_or(self.joined.len());
                     if port == TRUNKS {
                         log::warn!("{TRUNKS} processes have joined; another is turned away");
                         continue;
                     }
                     match Trunk::new(stream, &hub.registry, hub.token) {
-                        Ok(trunk) if port < self.trunks.len() => self.trunks[port] = Some(trunk),
-                        Ok(trunk) => self.trunks.push(Some(trunk)),
+                        Ok(trunk) if port < self.joined.len() => self.joined[port] = Some(trunk),
+                        Ok(trunk) => self.joined.push(Some(trunk)),
                         Err(error) => {
                             log::warn!("cannot watch a process that joins: {error}");
                             continue;
@@ -127,8 +127,8 @@ impl Trunks {
     /// The next frame of any of them, and its port.
     pub(super) fn receive(&mut self) -> Option<(usize, &[u8])> {
         // A trunk gives what it has before the next is asked; another is the first in each turn.
-        let first = self.first.min(self.trunks.len());
-        let (last, first) = self.trunks.split_at_mut(first);
+        let first = self.first.min(self.joined.len());
+        let (last, first) = self.joined.split_at_mut(first);
         let offset = last.len();
         let first = first.iter_mut().enumerate().map(|(port, trunk)| (offset + port, trunk));
         let mut ports = first.chain(last.iter_mut().enumerate());
@@ -137,29 +137,29 @@ impl Trunks {
 
     /// Who has joined.
     pub(super) fn ports(&self) -> impl Iterator<Item = usize> + use<> {
-        let joined = self.trunks.iter().enumerate().filter(|(_, trunk)| trunk.is_some());
+        let joined = self.joined.iter().enumerate().filter(|(_, trunk)| trunk.is_some());
         joined.map(|(port, _)| port).collect::<Vec<_>>().into_iter()
     }
 
     /// Sends a frame there.
     pub(super) fn send(&mut self, port: usize, frame: &[u8]) {
-        if let Some(Some(trunk)) = self.trunks.get_mut(port) {
+        if let Some(Some(trunk)) = self.joined.get_mut(port) {
             trunk.send(frame.len(), |buffer| buffer.copy_from_slice(frame));
         }
     }
 
     /// Writes what waits.
     pub(super) fn flush(&mut self) {
-        self.trunks.iter_mut().flatten().for_each(Trunk::flush);
+        self.joined.iter_mut().flatten().for_each(Trunk::flush);
     }
 
     /// Whether there may be more to receive although no event will tell of it.
     pub(super) fn unread(&self) -> bool {
-        self.trunks.iter().flatten().any(Trunk::unread)
+        self.joined.iter().flatten().any(Trunk::unread)
     }
 
     /// Frames that found no room.
     pub(super) fn dropped(&self) -> u64 {
-        self.dropped + self.trunks.iter().flatten().map(Trunk::dropped).sum::<u64>()
+        self.dropped + self.joined.iter().flatten().map(Trunk::dropped).sum::<u64>()
     }
 }

@@ -176,10 +176,9 @@ fn read(now: Instant, stack: &mut NetStack<'_>, report: &mut Report, seen: &mut 
     let mut buffer = [0; READ];
     loop {
         let count = match stack.tcp_receive(&report.socket, &mut buffer) {
-            Ok(0) => return false,
-            Ok(count) => count,
             Err(nb::Error::WouldBlock) => return true,
-            Err(nb::Error::Other(_)) => return false,
+            Ok(0) | Err(nb::Error::Other(_)) => return false,
+            Ok(count) => count,
         };
         for &byte in &buffer[..count] {
             if byte != b'\n' {
@@ -251,7 +250,8 @@ fn go_on(stack: &mut NetStack<'_>, visit: &mut Visit) -> Result<bool, Option<Str
     }
     let mut buffer = [0; PAYLOAD];
     match stack.tcp_receive(&visit.socket, &mut buffer) {
-        Ok(0) => Err(None),
+        Err(nb::Error::WouldBlock) => Ok(false),
+        Ok(0) | Err(nb::Error::Other(_)) => Err(None),
         Ok(count) => {
             let due = bytes.get(visit.back..visit.back + count);
             if due != Some(&buffer[..count]) {
@@ -260,7 +260,5 @@ fn go_on(stack: &mut NetStack<'_>, visit: &mut Visit) -> Result<bool, Option<Str
             visit.back += count;
             Ok(visit.back == PAYLOAD)
         }
-        Err(nb::Error::WouldBlock) => Ok(false),
-        Err(nb::Error::Other(_)) => Err(None),
     }
 }
