@@ -114,7 +114,7 @@ pub(super) enum ProfileArg {
 }
 
 /// Where a connection can go.
-fn destination(text: &str) -> Result<Target, String> {
+pub(super) fn destination(text: &str) -> Result<Target, String> {
     let host = |address: &SocketAddr| {
         address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
     };

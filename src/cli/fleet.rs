@@ -1,6 +1,6 @@
 //! The options of `tapboard fleet`.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +8,7 @@ use smoltcp::time::Duration;
 use smoltcp::wire::Ipv4Cidr;
 use tapboard_firmware::service::{Target, Token};
 
-use super::board::{ProfileArg, token};
+use super::board::{ProfileArg, destination, token};
 use super::faults::FaultArgs;
 use super::identity;
 use crate::console::Script;
@@ -50,8 +50,8 @@ pub struct FleetArgs {
     #[arg(long, value_enum, default_value_t = ProfileArg::Mcu)]
     profile: ProfileArg,
     /// Where telemetry goes; port 9000 of the host unless given.
-    #[arg(long, value_name = "ADDR:PORT")]
-    telemetry: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR:PORT", value_parser = telemetry)]
+    telemetry: Option<SocketAddrV4>,
     /// Send no telemetry.
     #[arg(long, overrides_with = "no_telemetry")]
     no_telemetry: bool,
@@ -97,6 +97,20 @@ impl FleetArgs {
         if self.boards == 0 && self.listen.is_none() {
             return Err("--boards 0 is a switch alone, for others to join: add --listen unix:PATH, or have boards".into());
         }
+        if let Some(to) = self.telemetry {
+            let number = to.ip().to_bits() & !self.net.netmask().to_bits();
+            let why = if !self.net.contains_addr(to.ip()) {
+                format!(
+                    "the boards have no way out of {}; name a host's address in there",
+                    self.net
+                )
+            } else if (self.first..self.first.saturating_add(self.boards)).contains(&number) {
+                format!("that is board {number} itself; name another host's address")
+            } else {
+                return Ok(());
+            };
+            return Err(format!("--telemetry {to}: {why}"));
+        }
         Ok(())
     }
 
@@ -121,7 +135,7 @@ impl FleetArgs {
                 },
                 telemetry: match self.telemetry {
                     _ if self.no_telemetry => Telemetry::Off,
-                    Some(to) => Telemetry::To(Target::Address(to)),
+                    Some(to) => Telemetry::To(Target::Address(to.into())),
                     None => Telemetry::Usual,
                 },
                 settings: None,
@@ -150,6 +164,16 @@ fn network(text: &str) -> Result<Ipv4Cidr, String> {
     Ok(network)
 }
 
+/// Where telemetry can go.
+fn telemetry(text: &str) -> Result<SocketAddrV4, String> {
+    match destination(text) {
+        Ok(Target::Address(SocketAddr::V4(to))) => Ok(to),
+        _ => Err(format!(
+            "{text:?} is not ADDRESS:PORT of a host with IPv4, e.g. 198.19.255.254:9000"
+        )),
+    }
+}
+
 /// `unix:` and a path.
 fn unix(text: &str) -> Result<PathBuf, String> {
     let path = text.strip_prefix("unix:").filter(|path| !path.is_empty());
@@ -164,5 +188,67 @@ fn virtual_time(text: &str) -> Result<Duration, String> {
         Err("nothing happens in no time, e.g. 60s".into())
     } else {
         Ok(time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Subcommand};
+
+    fn read(words: &str) -> Result<FleetOptions, String> {
+        let line = format!("tapboard fleet {words}");
+        let cli = Cli::read(line.split_whitespace().map(Into::into));
+        match cli.map_err(|error| error.to_string())?.command {
+            Some(Subcommand::Fleet(fleet)) => Ok(fleet.options()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_board_follows_from_its_number_and_the_network() {
+        let options = read("").unwrap();
+        let board = options.board(300);
+        assert_eq!(board.ipv4().to_string(), "198.18.1.44/15");
+        assert_eq!(board.net.mac().0, [2, 0, 0x5e, 0, 1, 44]);
+        assert_eq!(board.name, "tapboard-02005e00012c");
+        assert_eq!(board.net.ipv6().map(|ipv6| ipv6.to_string()), Some("2001:db8::12c/64".into()));
+        let ten = read("--net 10.1.0.0/16 --first 7 --loss 5% --seed 3").unwrap();
+        assert_eq!((ten.board(7).ipv4().to_string(), ten.boards), ("10.1.0.7/16".into(), 100));
+        // Each has it on its own cable, and the uplink none.
+        assert_eq!((ten.faults.settings.len(), ten.run.link.settings.len()), (1, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_remedy() {
+        for (words, remedy) in [
+            ("--boards 100001", "100000"),
+            ("--first 0", "1.."),
+            ("--net 10.0.0.0/24 --boards 254", "has room for 253 boards"),
+            ("--net 10.0.0.0/24 --first 200", "a shorter prefix with --net"),
+            ("--net 10.0.0.0/24 --boards 250 --virtual 1s", "has room for 253 boards"),
+            ("--net 127.0.0.0/8", "e.g. 198.18.0.0/15"),
+            ("--net 10.0.0.0", "e.g. 198.18.0.0/15"),
+            ("--net 10.0.0.0/31", "e.g. 198.18.0.0/15"),
+            ("--boards 0", "--listen unix:PATH"),
+            ("--join /tmp/x", "e.g. unix:/tmp/fleet.sock"),
+            ("--listen unix:", "e.g. unix:/tmp/fleet.sock"),
+            ("--virtual 0s", "e.g. 60s"),
+            ("--virtual 60s --name tap1", "leave one of them out"),
+            ("--telemetry desk.example:9000", "e.g. 198.19.255.254:9000"),
+            ("--telemetry 192.0.2.2:9000", "no way out of 198.18.0.0/15"),
+            ("--telemetry 198.18.0.7:9000", "board 7 itself"),
+        ] {
+            let error = read(words).unwrap_err();
+            assert!(error.contains(remedy), "{words}: {error}");
+        }
+        for words in [
+            "--boards 0 --listen unix:/tmp/x",
+            "--boards 253 --net 10.0.0.0/24",
+            "--telemetry 198.18.0.101:9000",
+            "--boards 100000 --virtual 1s",
+        ] {
+            assert!(read(words).is_ok(), "{words}");
+        }
     }
 }

@@ -116,7 +116,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 46] = [
+    const VALUES: [(&str, &str); 52] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         // Its value may be missing, and so stands with it.
@@ -152,6 +152,12 @@ mod tests {
         ("ntp", "192.0.2.53"),
         ("offload", "off"),
         ("busy-poll", "10"),
+        ("boards", "5"),
+        ("first", "7"),
+        ("net", "192.0.2.0/24"),
+        ("join", "unix:/tmp/fleet.sock"),
+        ("listen", "unix:/tmp/other.sock"),
+        ("virtual", "60s"),
         ("plan", "world.json"),
         ("write-plan", "world.json"),
         ("seeds", "0..5"),
@@ -185,6 +191,16 @@ mod tests {
             ],
             // `--offload off` beside `--segmentation-offload` is refused later, by `tap::run`.
             "tap" => &[("no-telemetry", "telemetry")],
+            "fleet" => &[
+                ("join", "name"),
+                ("join", "virtual"),
+                ("ladder", "virtual"),
+                ("listen", "virtual"),
+                ("name", "virtual"),
+                ("no-telemetry", "telemetry"),
+                ("pcap", "virtual"),
+                ("telemetry", "virtual"),
+            ],
             "sim" => &[
                 ("json", "ladder"),
                 // Frames are shown of one world.
@@ -246,7 +262,13 @@ mod tests {
     fn beside(command: &str, pair: [&str; 2]) -> &'static [&'static str] {
         match command {
             "ladder" => &["run.pcapng"],
-            "user" | "tap" if pair.contains(&"queue") && !pair.contains(&"rate") => {
+            "fleet" if pair == ["boards", "telemetry"] => &["--net", "192.0.2.0/24"],
+            "fleet" if pair == ["net", "telemetry"] => &["--boards", "5"],
+            "fleet" if pair == ["queue", "telemetry"] => {
+                &["--rate", "2mbit", "--net", "192.0.2.0/24", "--boards", "5"]
+            }
+            "fleet" if pair.contains(&"telemetry") => &["--net", "192.0.2.0/24", "--boards", "5"],
+            "user" | "tap" | "fleet" if pair.contains(&"queue") && !pair.contains(&"rate") => {
                 &["--rate", "2mbit"]
             }
             _ => &[],

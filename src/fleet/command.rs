@@ -98,10 +98,16 @@ fn fault(name: &str, words: &[&str]) -> Option<Result<BoardsCommand, String>> {
     if words.len() < 2 || !Setting::NAMES.iter().any(|(known, _)| *known == name) {
         return None;
     }
+    // `loss 10 %` is a value with a blank in it.
+    if Setting::parse(name, &words.join(" ")).is_ok() {
+        return None;
+    }
     let boards = words[0].parse().ok()?;
     let (to, value) = match words[1..] {
         ["in", value] => (Some(Side::Board), value),
         ["out", value] => (Some(Side::Peer), value),
+        // The direction behind the value, which the console's own list explains.
+        ["in" | "out" | "both"] => return None,
         ["both", value] | [value] => (None, value),
         _ => return Some(Err(format!("`{name}` takes boards and a value: `{name} 1-300 5%`"))),
     };
@@ -153,6 +159,8 @@ mod tests {
             "help",
             "netstat 7",
             "unplug now",
+            "loss 10 %",
+            "loss 5% in",
             "",
         ] {
             assert_eq!(parse(line), None, "{line}");
