@@ -35,6 +35,7 @@
 //! | [`link`](mod@link) | the bad cable: faults, each from a seed |
 //! | [`nic`] | network interfaces: a wire in memory, a loopback, a TAP, datagrams |
 //! | [`run`], [`user`], `tap`, [`guest`] | the board in real time, and what is at the other end of its cable |
+//! | [`fleet`] | many boards on one switch, in real and in virtual time |
 //! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
 //! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |

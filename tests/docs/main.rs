@@ -76,6 +76,7 @@ pages! {
     ci "docs/ci.md",
     conformance "docs/conformance.md",
     design "docs/design.md",
+    fleet "docs/fleet.md",
     guest "docs/guest.md",
     host "docs/host.md",
     no_answer "docs/no-answer.md",

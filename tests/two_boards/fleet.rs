@@ -6,8 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::Duration as StdDuration;
 
@@ -147,6 +149,8 @@ fn a_fleet_answers_reports_and_comes_back_after_a_power_cut() {
         all_report(served, count);
         all_answer_pings(1..=count);
         all_echo(1..=count);
+        // One connection of each.
+        fleet.command("stats", &format!("passive_opens        {count}\n"));
         let each = (fleet.resident() - alone) / u64::from(count - 1);
         assert!(each <= BOARD_KIB, "{each} KiB a board");
 
@@ -203,6 +207,12 @@ fn boards_have_cables_of_their_own() {
         fleet.command("heal 1-10", "boards 1-10 (10 of 10) have healthy cables");
         all_answer_pings(1..=10);
         fleet.command("help", "power off 1-300");
+        // One pulls its own reset line.
+        let mut shell = connect((address(7), 23).into());
+        shell.write_all(b"reset\n").expect("the shell listens");
+        let mut rest = Vec::new();
+        let _ = shell.read_to_end(&mut rest);
+        fleet.command("stats", "11 boots, 1 power cut;");
     });
 }
 
@@ -212,6 +222,8 @@ fn fleets_join_over_a_socket() {
     beside_serve(test, &[], |served| {
         let scratch = Scratch::new();
         let at = format!("unix:{}", scratch.path("fleet.sock"));
+        // Left by one that was killed.
+        drop(UnixListener::bind(scratch.path("fleet.sock")).expect("a path of ours"));
         let mut first = Process::up(&["fleet", "--boards", "5", "--listen", &at]);
         let mut second = Process::up(&["fleet", "--boards", "5", "--first", "6", "--join", &at]);
         let third = Process::up(&["fleet", "--boards", "5", "--first", "11", "--join", &at]);

@@ -119,3 +119,10 @@ fn a_flood_holds_nobody_up_and_is_bounded() {
     assert_eq!(next, Some(Instant::ZERO), "there is more");
     assert_eq!(network.overrun(), QUEUE as u64);
 }
+
+#[test]
+fn those_that_get_power_together_get_it_within_a_second_and_not_at_once() {
+    let times: Vec<_> = (0..4).map(|index| spread(SECOND, index, 4).total_millis()).collect();
+    assert_eq!(times, [1000, 1250, 1500, 1750]);
+    assert_eq!(spread(SECOND, 0, 1), SECOND);
+}
