@@ -122,6 +122,9 @@ impl Fleet {
         if resets.is_empty() {
             return next;
         }
+        for &index in &resets {
+            say!("fleet: board {} resets itself", self.number(index));
+        }
         self.reset_boards(&resets);
         Some(now)
     }

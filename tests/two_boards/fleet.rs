@@ -212,6 +212,7 @@ fn boards_have_cables_of_their_own() {
         shell.write_all(b"reset\n").expect("the shell listens");
         let mut rest = Vec::new();
         let _ = shell.read_to_end(&mut rest);
+        fleet.prints("board 7 resets itself");
         fleet.command("stats", "11 boots, 1 power cut;");
     });
 }
