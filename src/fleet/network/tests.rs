@@ -87,6 +87,9 @@ fn deadlines_that_move_leave_nothing_behind() {
 fn a_power_cut_takes_what_was_there_and_hears_nothing() {
     let mut network = echoes(2);
     turn(&mut network, Instant::ZERO, &[]);
+    // It takes one a turn.
+    let three = vec![frame(9, mac(0)); 3];
+    assert_eq!(turn(&mut network, Instant::ZERO, &three).1, [0]);
     network.power_off(0);
     assert_eq!((network.is_up(0), network.is_up(1)), (false, true));
     let both = [frame(9, mac(0)), frame(9, mac(1))];
