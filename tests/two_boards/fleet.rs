@@ -174,6 +174,12 @@ fn a_fleet_answers_reports_and_comes_back_after_a_power_cut() {
         println!("{cut} boards back after {back}");
         assert!(back < BACK, "{back}");
         each_echoes(1..=cut);
+        let later = (fleet.resident() - alone) / u64::from(count - 1);
+        println!("{later} KiB a board later");
+        assert!(
+            later <= each + each / 8,
+            "{later} KiB a board, {each} before: a boot is not freed"
+        );
 
         fleet.command("power off 0", "there is no board 0; there are 1 to");
         fleet.command("quit", "power cuts");
