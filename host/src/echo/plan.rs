@@ -42,3 +42,28 @@ impl EchoPlan {
         self.ping_bytes() + self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_take_turns() {
+        let services: Vec<Vec<SocketAddr>> =
+            (1..=3).map(|last| vec![([127, 0, 0, last], 7).into()]).collect();
+        let timeout = Duration::from_secs(1);
+        let (seed, pings, bytes) = (1, 0, 0);
+        let (connect_timeout, stall_timeout) = (timeout, timeout);
+        let plan = EchoPlan {
+            services: services.clone(),
+            seed,
+            pings,
+            bytes,
+            connect_timeout,
+            stall_timeout,
+        };
+        for stream in 0..7 {
+            assert_eq!(plan.addresses(stream), services[stream as usize % 3]);
+        }
+    }
+}
