@@ -76,9 +76,9 @@ impl Cli {
     pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let args = command_first(args.into_iter().collect());
         let mut command = Self::command();
-        let matches = match command.try_get_matches_from_mut(args) {
+        let matches = match command.try_get_matches_from_mut(&args) {
             Ok(matches) => matches,
-            Err(error) => return Err(misplaced::explained(error, &command)),
+            Err(error) => return Err(misplaced::explained(error, &command, &args)),
         };
         let mut cli =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
@@ -236,7 +236,14 @@ mod tests {
                 "tap --telemetry 192.0.2.255:9000",
                 "no host's address in 192.0.2.0/24; name a host's",
             ),
-            ("tap --telemetry 198.51.100.1:9000", "give it one with --gateway ADDR"),
+            (
+                "tap --telemetry 198.51.100.1:9000",
+                "give it one with --gateway ADDR, or --no-telemetry",
+            ),
+            (
+                "tap --no-telemetry --dns 198.51.100.1",
+                "give it one with --gateway ADDR, or name a server inside",
+            ),
             ("tap --telemetry [2001:db8:1::2]:9000", "--ip6 ADDR/PREFIX"),
             ("tap --ip 10.0.0.1/8 --telemetry 192.0.2.2:9000", "no way out of 10.0.0.0/8"),
             (

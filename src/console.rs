@@ -18,7 +18,13 @@
 
 mod command;
 #[cfg(unix)]
+mod completion;
+#[cfg(unix)]
 mod editor;
+#[cfg(unix)]
+mod history;
+#[cfg(unix)]
+mod line_buffer;
 mod reader;
 mod script;
 #[cfg_attr(not(unix), path = "console/no_terminal.rs")]
@@ -58,6 +64,8 @@ pub enum Next {
     Command(ConsoleCommand),
     /// Print this line, and ask again in the next turn, at once.
     Bad(String),
+    /// Call [`Console::forwarded`] for who is typing, and ask again in the next turn, at once.
+    Forwarded,
     /// Nothing before this time, which may be `now`.
     At(Instant),
     /// Nothing before the console wakes the driver.
@@ -133,6 +141,9 @@ impl Console {
         if let Input::Terminal(terminal) = &mut self.input {
             // Also while it sleeps: who types sees it.
             more_keys = terminal.pump();
+            if terminal.asking() {
+                return Next::Forwarded;
+            }
         }
         for _ in 0..LINES_MAX {
             if let Some(until) = self.hold.filter(|until| *until > now) {
@@ -161,6 +172,13 @@ impl Console {
             }
         }
         Next::At(now)
+    }
+
+    /// Answers [`Next::Forwarded`]: the ports that are forwarded, as they are written.
+    pub fn forwarded(&mut self, ports: &[String]) {
+        if let Input::Terminal(terminal) = &mut self.input {
+            terminal.answer(ports);
+        }
     }
 
     fn bad(&mut self, error: String) -> String {

@@ -1,14 +1,22 @@
-//! A board in another process at the board's end of the cable: its frames come and go as datagrams.
+//! A board in another process at the board's end of the cable: its frames come and go through a socket.
 //!
 //! [`Guest`] passes frames between the guest's wire and the cable, at most `BURST` each way a turn; what is
 //! more waits where it was. It knows nothing of what runs in the guest: that has a reset line, sockets and
 //! counters of its own.
 
+mod address;
+
+use std::io;
+
 use mio::Registry;
 use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::Instant;
 
+pub use self::address::GuestAddress;
+use crate::local_socket::Listener;
 use crate::nic::dgram::Dgram;
+use crate::nic::frame_socket::FrameSocket;
+use crate::nic::stream::FrameStream;
 use crate::output::{counted, say};
 use crate::run::{ENDPOINT, Endpoint, Traffic};
 
@@ -18,20 +26,18 @@ const BURST: usize = 64;
 /// The guest, as the driver sees it.
 #[derive(Debug)]
 pub struct Guest {
-    nic: Dgram,
+    nic: Box<dyn FrameSocket>,
 }
 
 impl Guest {
-    /// Waits for a guest on that UDP port of 127.0.0.1.
-    pub fn open(port: u16, registry: &Registry) -> Result<Self, String> {
-        let at = format!("UDP 127.0.0.1:{port}");
-        let mut nic = Dgram::bind(port).map_err(|error| {
-            let other = if port < 64_000 { port + 1000 } else { port - 1000 };
+    /// Waits for a guest there.
+    pub fn open(at: &GuestAddress, registry: &Registry) -> Result<Self, String> {
+        let nic = open(at, registry).map_err(|error| {
+            let (where_, other) = (at.described(), at.other());
             format!(
-                "cannot listen on {at} for the guest: {error}\nchoose another port, for both, with: --guest udp:{other}"
+                "cannot listen on {where_} for the guest: {error}\nchoose another, for both, with: --guest {other}"
             )
         })?;
-        nic.register(registry, ENDPOINT).map_err(|error| format!("cannot watch {at}: {error}"))?;
         Ok(Self { nic })
     }
 
@@ -41,8 +47,8 @@ impl Guest {
             // First of all room for it: the next frame can wait, one that was received cannot. Who makes room
             // has its turn before ours comes again.
             let Some(tx) = cable.transmit(now) else { break };
-            let Some((rx, _)) = self.nic.receive(now) else { break };
-            rx.consume(|frame| tx.consume(frame.len(), |buffer| buffer.copy_from_slice(frame)));
+            let Some(frame) = self.nic.receive(now) else { break };
+            tx.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
         }
         self.nic.unread()
     }
@@ -51,19 +57,42 @@ impl Guest {
     fn give<D: Device>(&mut self, now: Instant, cable: &mut D) -> bool {
         for _ in 0..BURST {
             let Some((rx, _)) = cable.receive(now) else { return false };
-            let Some(tx) = self.nic.transmit(now) else { return false };
-            rx.consume(|frame| tx.consume(frame.len(), |buffer| buffer.copy_from_slice(frame)));
+            rx.consume(|frame| self.nic.send(frame));
         }
         true
     }
 }
 
+fn open(at: &GuestAddress, registry: &Registry) -> io::Result<Box<dyn FrameSocket>> {
+    let listener = match at {
+        GuestAddress::Udp(port) => return datagrams(Dgram::bind(*port)?, registry),
+        #[cfg(unix)]
+        GuestAddress::Unix(path) => return datagrams(Dgram::bind_unix(path)?, registry),
+        #[cfg(not(unix))]
+        GuestAddress::Unix(_) => {
+            return Err(io::Error::other("there are no UNIX sockets on this system"));
+        }
+        GuestAddress::Tcp(port) => Listener::tcp(GuestAddress::tcp(*port))?,
+        GuestAddress::UnixStream(path) => Listener::unix(path)?,
+    };
+    let stream = FrameStream::new(listener, at.to_string(), registry.try_clone()?, ENDPOINT)?;
+    Ok(Box::new(stream))
+}
+
+fn datagrams(mut nic: Dgram, registry: &Registry) -> io::Result<Box<dyn FrameSocket>> {
+    nic.register(registry, ENDPOINT)?;
+    Ok(Box::new(nic))
+}
+
 impl Endpoint for Guest {
     fn poll<D: Device>(&mut self, now: Instant, device: &mut D) -> Option<Instant> {
-        let before = self.nic.guest();
+        let before = self.nic.changes();
         let more = self.take(now, device) | self.give(now, device);
-        if let Some(guest) = self.nic.guest().filter(|&guest| before != Some(guest)) {
-            say!("guest: it is at {guest}");
+        if self.nic.changes() != before {
+            match self.nic.guest() {
+                Some(guest) => say!("guest: it is at {guest}"),
+                None => say!("guest: it is gone"),
+            }
         }
         more.then_some(now)
     }
@@ -134,9 +163,10 @@ mod tests {
 
     fn pair() -> (Guest, UdpSocket, mio::Poll) {
         let poll = mio::Poll::new().unwrap();
-        let guest = Guest::open(0, poll.registry()).unwrap();
+        let nic = Dgram::bind(0).unwrap();
         let board = UdpSocket::bind("127.0.0.1:0").unwrap();
-        board.connect(guest.nic.local_addr().unwrap()).unwrap();
+        board.connect(nic.local_addr().unwrap().to_string()).unwrap();
+        let guest = Guest { nic: datagrams(nic, poll.registry()).unwrap() };
         board.set_nonblocking(true).unwrap();
         (guest, board, poll)
     }

@@ -43,17 +43,22 @@
 
 pub mod board;
 pub mod capture;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod console;
 pub mod fleet;
 pub mod gateway;
 pub mod guest;
+pub mod harness;
 pub mod identity;
 pub mod ladder;
 pub mod link;
+mod local_socket;
 pub mod nic;
 pub mod output;
+#[cfg_attr(not(feature = "cli"), path = "no_progress.rs")]
+mod progress;
 pub mod run;
 pub mod segment;
 pub mod settings;

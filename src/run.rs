@@ -44,7 +44,7 @@ use self::traffic::Meter;
 pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::clock::RealClock;
-use crate::console::{self, CommandSource, Console};
+use crate::console::{CommandSource, Console};
 use crate::identity::Identity;
 use crate::link::LinkOptions;
 use crate::nic::Offloads;
@@ -65,27 +65,43 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver that listens for signals from now on.
+    /// A driver that listens for Ctrl-C and SIGTERM from now on, of which a process has one. Without the feature `cli`
+    /// it does not: see [`stop_handle`](Self::stop_handle).
     pub fn new() -> Result<Self, String> {
+        let driver = Self::without_signals()?;
+        #[cfg(feature = "cli")]
+        {
+            let handle = driver.stop_handle();
+            let handler = move || {
+                if handle.is_stopped() {
+                    crate::console::restore();
+                    // 128 + SIGINT, as a shell reports it.
+                    std::process::exit(130);
+                }
+                handle.stop();
+            };
+            ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
+        }
+        Ok(driver)
+    }
+
+    /// A driver that leaves signals alone, of which a process may have many: a test's. Its
+    /// [`stop_handle`](Self::stop_handle), or `quit` in a script, ends it.
+    pub fn without_signals() -> Result<Self, String> {
         let clock = RealClock::new();
         let sleeper =
             Sleeper::new(clock).map_err(|error| format!("cannot wait for events: {error}"))?;
         let waker = Waker::new(sleeper.registry(), WAKE)
             .map_err(|error| format!("cannot wait for signals: {error}"))?;
         let waker = Arc::new(waker);
-        let wake = Arc::clone(&waker);
         let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        let handler = move || {
-            if flag.swap(true, Ordering::SeqCst) {
-                console::restore();
-                // 128 + SIGINT, as a shell reports it.
-                std::process::exit(130);
-            }
-            let _ = wake.wake();
-        };
-        ctrlc::set_handler(handler).map_err(|error| format!("cannot catch Ctrl-C: {error}"))?;
         Ok(Self { sleeper, waker, stop, clock, capture: None })
+    }
+
+    /// What ends the run from another thread.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle { waker: Arc::clone(&self.waker), stop: Arc::clone(&self.stop) }
     }
 
     /// In the midst of traffic, looks for the next event for up to `limit` before it sleeps.
@@ -99,11 +115,8 @@ impl Driver {
         let Some(path) = &options.pcap else { return Ok(()) };
         let epoch = self.clock.epoch();
         self.capture = Some(if options.captures_to_stdout() {
-            let (stop, waker) = (Arc::clone(&self.stop), Arc::clone(&self.waker));
-            control::capture_to_stdout(epoch, move || {
-                stop.store(true, Ordering::SeqCst);
-                let _ = waker.wake();
-            })?
+            let handle = self.stop_handle();
+            control::capture_to_stdout(epoch, move || handle.stop())?
         } else {
             control::capture(path, epoch)?
         });
@@ -206,6 +219,9 @@ impl Driver {
                 return Ok(());
             }
             chosen = choose()?;
+            if chosen.identity != identity {
+                nic.moved(&chosen.identity);
+            }
         }
     }
 
@@ -259,6 +275,27 @@ impl Driver {
     ) -> Result<BootEnd, String> {
         let Self { sleeper, clock, stop, .. } = self;
         PowerCycle { sleeper, clock: *clock, stop, session, endpoint, nic }.run()
+    }
+}
+
+/// Ends a [`Driver`]'s run in order, as Ctrl-C does, from any thread.
+#[derive(Clone, Debug)]
+pub struct StopHandle {
+    waker: Arc<Waker>,
+    stop: Arc<AtomicBool>,
+}
+
+impl StopHandle {
+    /// Lets the run end: it closes every connection, for at most half a second, and returns.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = self.waker.wake();
+    }
+
+    /// Whether somebody has stopped it.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
     }
 }
 

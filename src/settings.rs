@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tapboard_firmware::service::Target;
 use tapboard_firmware::settings::{
-    Refusal, SETTINGS, SaveError, Settings, Table, TelemetrySetting,
+    Damage, Refusal, SETTINGS, SaveError, Settings, Table, TelemetrySetting,
 };
 
 use crate::identity::{Identity, Name};
@@ -49,8 +49,10 @@ impl FileSettings {
             Err(error) if error.kind() == ErrorKind::NotFound && has_directory(path) => Vec::new(),
             Err(error) => return Err(format!("cannot read the settings in {shown}: {error}")),
         };
-        let table = Table::parse(&text)
-            .map_err(|damage| format!("the settings in {shown} are damaged: {damage}; {REMEDY}"))?;
+        let table = Table::parse(&text).map_err(|damage| {
+            let why = line_of(damage, &text).unwrap_or_else(|| damage.to_string());
+            format!("the settings in {shown} are damaged: {why}; {REMEDY}")
+        })?;
         if let Some((name, why)) = table.mistake() {
             let why = match why {
                 Refusal::Unknown => {
@@ -97,6 +99,21 @@ impl Settings for FileSettings {
         say!("board: settings saved in {path}");
         Ok(())
     }
+}
+
+/// What is wrong with a line, more exactly than the board can say it.
+fn line_of(damage: Damage, text: &[u8]) -> Option<String> {
+    let Damage::Line(number) = damage else { return None };
+    let text = std::str::from_utf8(text).ok()?;
+    let line = text.lines().nth(number.checked_sub(1)?)?.trim();
+    if line.starts_with(['#', ';']) {
+        return Some(format!(
+            "line {number} is a comment, and there are none: `save` would lose it"
+        ));
+    }
+    let name = line.strip_suffix('=')?.trim();
+    let known = SETTINGS.iter().any(|setting| setting.name == name);
+    known.then(|| format!("line {number} gives {name} no value: without that line it is as built"))
 }
 
 fn directory(path: &Path) -> &Path {
@@ -250,6 +267,9 @@ mod tests {
         let scratch = Scratch::new();
         for (text, why) in [
             ("ip", "line 1 is not NAME=VALUE"),
+            ("name=x\n\n # the shed\n", "line 3 is a comment, and there are none: `save` would"),
+            ("ip=dhcp\nname = \n", "line 2 gives name no value: without that line it is as built"),
+            ("nmae=", "line 1 is not NAME=VALUE"),
             ("name=x\nname=y\n", "line 2 has a name that was there before"),
             ("nmae=x", "there is none of that name, but ip, gateway, name, telemetry, dns"),
             ("ip=192.0.2.0/24", "e.g. 192.0.2.7/24"),

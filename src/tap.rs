@@ -89,6 +89,13 @@ impl Nic for TapNic {
         }
     }
 
+    fn moved(&self, identity: &Identity) {
+        warn(identity);
+        if let Some(warning) = apart(identity, self.tap.name(), self.tap.host()) {
+            log::warn!("{warning}");
+        }
+    }
+
     fn set_concurrent(&mut self, concurrent: bool) {
         self.tap.set_concurrent(concurrent);
     }
@@ -228,6 +235,39 @@ fn warn(identity: &Identity) {
     }
 }
 
+/// What to say if a board that was given another address since is out of reach of the addresses that the host has on
+/// the TAP `name`, or on what that is a port of.
+fn apart(identity: &Identity, name: &str, host: &HostSide) -> Option<String> {
+    let board = identity.net.ipv4()?;
+    let mut own = host.addresses.iter().filter_map(|own| match own {
+        IpCidr::Ipv4(own) => Some(own),
+        IpCidr::Ipv6(_) => None,
+    });
+    let near =
+        |own: &Ipv4Cidr| own.contains_addr(&board.address()) && board.contains_addr(&own.address());
+    let first = own.clone().next()?;
+    (!own.any(near)).then(|| {
+        format!(
+            "the board is {board} now, and this host is {first} on {name}: neither reaches the other without a router; \
+             start tapboard again, or give {name} an address in {}",
+            board.network()
+        )
+    })
+}
+
+/// The addresses that the host was given, as ` A and B for this host`, without that which each interface has.
+fn given(host: &HostSide) -> String {
+    let link_local =
+        |own: &IpCidr| matches!(own, IpCidr::Ipv6(own) if own.address().is_unicast_link_local());
+    let own = host.addresses.iter().filter(|own| !link_local(own)).map(ToString::to_string);
+    let own: Vec<_> = own.collect();
+    if own.is_empty() {
+        "out an address".into()
+    } else {
+        format!(" {} for this host", own.join(" and "))
+    }
+}
+
 /// `telemetry` is where it goes to, if that is this machine.
 fn print_banner(identity: &Identity, tap: &Tap, telemetry: Option<SocketAddr>, profile: Profile) {
     let (net, name) = (identity.net, tap.name());
@@ -246,16 +286,13 @@ fn print_banner(identity: &Identity, tap: &Tap, telemetry: Option<SocketAddr>, p
     }
     let mac = mac_text(net.mac());
     say!("  It is {}, with the MAC address {mac}; {profile}.", identity.name);
-    let HostSide { master, addresses, .. } = tap.host();
+    let HostSide { master, .. } = tap.host();
     let port = master.as_ref().map_or_else(String::new, |master| format!(", a port of {master}"));
-    match addresses.iter().find(|own| matches!(own, IpCidr::Ipv4(_))) {
-        Some(host) if tap.created() => {
-            say!("  {name} was created with {host} for this host, and goes when this ends.");
-        }
-        None if tap.created() => {
-            say!("  {name} was created without an address, and goes when this ends.");
-        }
-        _ => say!("  {name} was there{port}; its addresses stay as they are."),
+    if tap.created() {
+        let given = given(tap.host());
+        say!("  {name} was created with{given}, and goes when this ends.");
+    } else {
+        say!("  {name} was there{port}; its addresses stay as they are.");
     }
     say!("\nTry, in another terminal:");
     say!("  ping -c 3 {board}");
@@ -284,6 +321,43 @@ mod tests {
         let ipv6 = |board: &str| host_ipv6(board.parse().unwrap()).to_string();
         assert_eq!(ipv6("2001:db8::1/64"), "2001:db8::2/64");
         assert_eq!(ipv6("2001:db8:1::2/64"), "2001:db8:1::1/64");
+    }
+
+    #[test]
+    fn a_board_that_moved_away_from_the_host_is_told_of() {
+        let apart = |board: &str, addresses: &[&str]| {
+            let ipv4 = board.parse().ok();
+            let identity = Identity::new(&Given { ipv4, ..Given::default() });
+            let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            apart(&identity, "tap0", &HostSide { addresses, ..HostSide::default() })
+        };
+        let both = ["192.0.2.2/24", "2001:db8::2/64"];
+        let text = apart("198.51.100.9/24", &both).unwrap();
+        assert!(
+            text.contains("192.0.2.2/24 on tap0") && text.contains("198.51.100.0/24"),
+            "{text}"
+        );
+        assert!(apart("192.0.2.9/28", &["192.0.2.66/24"]).is_some(), "it would not answer");
+        for (board, own) in [
+            ("192.0.2.9/24", &both[..]),
+            ("198.51.100.9/24", &["192.0.2.2/24", "198.51.100.1/24"]),
+            // Who bridges it to others has none there.
+            ("198.51.100.9/24", &[]),
+            ("198.51.100.9/24", &["2001:db8::2/64"]),
+        ] {
+            assert_eq!(apart(board, own), None, "{board} {own:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_host_was_given_is_named() {
+        let named = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            given(&HostSide { addresses, ..HostSide::default() })
+        };
+        let all = ["192.0.2.2/24", "2001:db8::2/64", "fe80::1/64"];
+        assert_eq!(named(&all), " 192.0.2.2/24 and 2001:db8::2/64 for this host");
+        assert_eq!(named(&["fe80::1/64"]), "out an address");
     }
 
     #[test]

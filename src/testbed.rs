@@ -8,8 +8,8 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::time::Duration as StdDuration;
 
 use embedded_nal::{TcpClientStack, nb};
 use smoltcp::time::{Duration, Instant};
@@ -17,13 +17,12 @@ use tapboard_firmware::config::{DATAGRAM_SIZE, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::netstat::{Introspect, Row};
 use tapboard_firmware::{
     BOARD_NET, Backlog, BoardSockets, Buffers, Error, NetConfig, NetStack, PEER_NET, TcpSocket,
+    earliest,
 };
 
-use crate::capture::{Capture, CaptureError};
-use crate::clock::VirtualClock;
-use crate::link::{Link, LinkEvents};
-use crate::nic::impairment::{Impairment, Observer, Watch};
-use crate::nic::wire::{Side, Wire};
+use crate::capture::CaptureError;
+use crate::harness::{Cable, Network, Nic};
+use crate::link::{Link, Side};
 use crate::world::{Step, drive};
 
 /// How long one call may take, in virtual time, before the test has failed.
@@ -86,33 +85,80 @@ impl<const BUFFER: usize> EndMemory<'_, BUFFER> {
 
 impl<'a, const BUFFER: usize> EndMemory<'a, BUFFER> {
     /// The stack of one end, with a seed for its sequence numbers and ports.
-    fn stack(
-        &'a mut self,
-        net: &NetConfig,
-        wire: &mut Wire,
-        side: Side,
-        seed: u64,
-    ) -> NetStack<'a> {
+    fn stack(&'a mut self, net: &NetConfig, nic: &mut Nic, seed: u64) -> NetStack<'a> {
         let Self { tcp, udp, backlog, sockets } = self;
         let buffers = Buffers { tcp, udp, backlog: backlog.into() };
-        NetStack::new(net, &mut wire.end(side), Instant::ZERO, seed, buffers, sockets)
+        NetStack::new(net, nic, Instant::ZERO, seed, buffers, sockets)
+    }
+}
+
+/// What runs at the board's end of a [`Testbed`]: the firmware's stack with an application, or anybody's stack. A
+/// closure is one too.
+pub trait BoardEnd {
+    /// Takes what has arrived at `nic`, does what is due, and returns when it wants to be polled again though nothing
+    /// arrives.
+    fn poll(&mut self, now: Instant, nic: &mut Nic) -> Option<Instant>;
+
+    /// Its sockets, for who has to find out why a test failed.
+    fn netstat(&self) -> String {
+        String::new()
+    }
+}
+
+impl<F: FnMut(Instant, &mut Nic) -> Option<Instant>> BoardEnd for F {
+    fn poll(&mut self, now: Instant, nic: &mut Nic) -> Option<Instant> {
+        self(now, nic)
+    }
+}
+
+/// The firmware's stack, and what its superloop runs. It is used as the stack that it is.
+#[derive(Debug)]
+pub struct StackBoard<'a, A> {
+    stack: NetStack<'a>,
+    application: A,
+}
+
+impl<'a, A> Deref for StackBoard<'a, A> {
+    type Target = NetStack<'a>;
+
+    fn deref(&self) -> &NetStack<'a> {
+        &self.stack
+    }
+}
+
+impl<'a, A> DerefMut for StackBoard<'a, A> {
+    fn deref_mut(&mut self) -> &mut NetStack<'a> {
+        &mut self.stack
+    }
+}
+
+impl<'a, A> BoardEnd for StackBoard<'a, A>
+where
+    A: FnMut(Instant, &mut NetStack<'a>) -> Option<Instant>,
+{
+    fn poll(&mut self, now: Instant, nic: &mut Nic) -> Option<Instant> {
+        let application = &mut self.application;
+        self.stack.poll_with(now, nic, |stack, now| application(now, stack))
+    }
+
+    fn netstat(&self) -> String {
+        netstat(&self.stack)
     }
 }
 
 /// A board with an application, a host, and the cable between them; see the module's documentation.
 #[derive(Debug)]
-pub struct Testbed<'a, A> {
+pub struct Testbed<'a, B: BoardEnd> {
     /// The board, 192.0.2.1.
-    pub board: NetStack<'a>,
+    pub board: B,
     /// The host, 192.0.2.2.
     pub host: NetStack<'a>,
-    application: A,
-    cable: Impairment,
-    wire: Wire,
-    clock: VirtualClock,
+    /// The board's interface and the host's.
+    nics: [Nic; 2],
+    network: Network,
 }
 
-impl<'a, A> Testbed<'a, A>
+impl<'a, A> Testbed<'a, StackBoard<'a, A>>
 where
     A: FnMut(Instant, &mut NetStack<'a>) -> Option<Instant>,
 {
@@ -123,34 +169,67 @@ where
         link: Link,
         application: A,
     ) -> Self {
-        let (mut wire, now) = (Wire::default(), Instant::ZERO);
+        Self::on(memory, Network::new(link), application)
+    }
+
+    /// As [`new`](Self::new), on a network that there is, such as a [`Run`](crate::harness::Run)'s.
+    pub fn on<const BOARD: usize, const HOST: usize>(
+        memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
+        network: Network,
+        application: A,
+    ) -> Self {
+        let TestbedMemory { board, host } = memory;
         // Any constants: the same run gives the same sequence numbers and ports.
-        let board = memory.board.stack(&BOARD_NET, &mut wire, Side::Board, 1);
-        let host = memory.host.stack(&PEER_NET, &mut wire, Side::Peer, 2);
-        let (cable, clock) = (Impairment::new(link), VirtualClock::new());
-        let mut testbed = Self { board, host, application, cable, wire, clock };
-        // The application opens its ports.
-        testbed.poll(now);
+        let stack = board.stack(&BOARD_NET, &mut network.nic(Side::Board), 1);
+        Self::with_host(host, network, StackBoard { stack, application })
+    }
+}
+
+impl<'a, B: BoardEnd> Testbed<'a, B> {
+    /// Anybody's stack as the board, and the firmware's as the host; `board` is to have the board's address and any MAC
+    /// address but the host's. Of the memory, the host's half is used.
+    pub fn of<const BOARD: usize, const HOST: usize>(
+        memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
+        network: Network,
+        board: B,
+    ) -> Self {
+        Self::with_host(&mut memory.host, network, board)
+    }
+
+    fn with_host<const HOST: usize>(
+        memory: &'a mut EndMemory<'a, HOST>,
+        network: Network,
+        board: B,
+    ) -> Self {
+        let mut nics = [Side::Board, Side::Peer].map(|side| network.nic(side));
+        let host = memory.stack(&PEER_NET, &mut nics[1], 2);
+        let mut testbed = Self { board, host, nics, network };
+        // The board opens its ports.
+        testbed.poll(testbed.now());
         testbed
     }
 
     /// The cable, to be changed at any time.
-    pub const fn link(&mut self) -> &mut Link {
-        self.cable.link_mut()
+    #[must_use]
+    pub fn cable(&self) -> Cable {
+        self.network.cable()
+    }
+
+    /// The network, for its frames and notes.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.network
     }
 
     /// The virtual time.
     #[must_use]
     pub const fn now(&self) -> Instant {
-        self.clock.now()
+        self.network.now()
     }
 
-    /// Writes every frame from now on to this pcapng file, with what the cable did to it. Its time begins in
-    /// 1970, so that the same run writes the same bytes.
+    /// Writes every frame from now on to this pcapng file; see [`Network::capture`].
     pub fn capture(&mut self, path: &Path) -> Result<(), CaptureError> {
-        let capture = Capture::create(path, "board", StdDuration::ZERO)?;
-        self.cable.watch(Watch::Capture, Some(Box::new(Recorder(capture))));
-        Ok(())
+        self.network.capture(path)
     }
 
     /// Lets time pass until a call of the host has a result other than `WouldBlock`.
@@ -162,26 +241,23 @@ where
         &mut self,
         mut call: impl FnMut(&mut NetStack<'a>) -> nb::Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut clock = self.clock;
-        let limit = clock.now() + PATIENCE;
         let mut result = None;
-        drive(&mut clock, limit, |now| {
+        self.drive(PATIENCE, |this, now| {
             // Twice: the call may send what the board answers at once, or be answered by what has just arrived.
             let mut next = None;
             for _ in 0..2 {
-                match call(&mut self.host) {
+                match call(&mut this.host) {
                     Err(nb::Error::WouldBlock) => {}
                     Err(nb::Error::Other(error)) => result = Some(Err(error)),
                     Ok(value) => result = Some(Ok(value)),
                 }
-                next = self.poll(now);
+                next = this.poll(now);
                 if result.is_some() {
                     return Step::Done;
                 }
             }
             Step::Next(next)
         });
-        self.clock = clock;
         match result {
             Some(result) => result,
             None => panic!("nothing happened for {PATIENCE}\n{}", self.netstat()),
@@ -204,49 +280,57 @@ where
 
     /// Lets that much time pass, without a call.
     pub fn pass(&mut self, duration: Duration) {
-        let mut clock = self.clock;
+        self.drive(duration, |this, now| Step::Next(this.poll(now)));
+    }
+
+    /// Lets that many seconds pass.
+    pub fn pass_secs(&mut self, seconds: u64) {
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    fn drive(&mut self, duration: Duration, mut step: impl FnMut(&mut Self, Instant) -> Step) {
+        let mut clock = self.network.clock;
         let limit = clock.now() + duration;
-        drive(&mut clock, limit, |now| Step::Next(self.poll(now)));
-        self.clock = clock;
+        let mut before = None;
+        drive(&mut clock, limit, |now| {
+            let step = step(self, now);
+            self.network.or_arrival(step, now, &mut before)
+        });
+        self.network.clock = clock;
+    }
+
+    /// Polls both ends once and returns when one of them wants to be polled again.
+    fn poll(&mut self, now: Instant) -> Option<Instant> {
+        let [board_nic, host_nic] = &mut self.nics;
+        let host = self.host.poll_with(now, host_nic, |_, _| None);
+        earliest(host, self.board.poll(now, board_nic))
     }
 
     /// Both ends' sockets, and their counters that are not 0.
     #[must_use]
     pub fn netstat(&self) -> String {
-        let mut text = String::new();
-        for (name, stack) in [("board", &self.board), ("host", &self.host)] {
-            let _ = writeln!(text, "-- {name}\n{}", Row::HEADING);
-            for row in (0..).map_while(|index| stack.row(index)) {
-                let _ = writeln!(text, "{row}");
-            }
-            let counters = (0..).map_while(|index| stack.counter(index));
-            for (name, value) in counters.filter(|&(_, value)| value != 0) {
-                let _ = writeln!(text, "{name} {value}");
-            }
-        }
-        text
-    }
-
-    /// Polls both ends once and returns when the next thing happens.
-    fn poll(&mut self, now: Instant) -> Option<Instant> {
-        let host = self.host.poll_with(now, &mut self.wire.end(Side::Peer), |_, _| None);
-        let mut linked = self.cable.behind(self.wire.end(Side::Board));
-        linked.pump(now);
-        let application = &mut self.application;
-        let board = self.board.poll_with(now, &mut linked, |stack, now| application(now, stack));
-        let arrival = self.wire.next_arrival(Side::Peer).map(|at| at.max(now));
-        [host, board, arrival, self.cable.next_event(now)].into_iter().flatten().min()
+        format!("-- board\n{}-- host\n{}", self.board.netstat(), netstat(&self.host))
     }
 }
 
-/// Writes every frame to a file.
-struct Recorder(Capture);
-
-impl Observer for Recorder {
-    fn frame(&mut self, now: Instant, to: Side, frame: &[u8], events: &LinkEvents) {
-        let written = self.0.record(now, to.into(), frame, &events.to_string());
-        written.expect("a file that can be written to its end");
+impl<B: BoardEnd> Drop for Testbed<'_, B> {
+    /// Leaves the sockets as they are at the end beside the capture, should the test fail.
+    fn drop(&mut self) {
+        self.network.note("netstat", self.netstat());
     }
+}
+
+/// A stack's sockets, and its counters that are not 0.
+fn netstat(stack: &NetStack<'_>) -> String {
+    let mut text = format!("{}\n", Row::HEADING);
+    for row in (0..).map_while(|index| stack.row(index)) {
+        let _ = writeln!(text, "{row}");
+    }
+    let counters = (0..).map_while(|index| stack.counter(index));
+    for (name, value) in counters.filter(|&(_, value)| value != 0) {
+        let _ = writeln!(text, "{name} {value}");
+    }
+    text
 }
 
 #[cfg(test)]

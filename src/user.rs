@@ -13,7 +13,7 @@ use crate::board::SimBoard;
 use crate::gateway::{
     ApiAddress, Forward, ForwardCommand, Gateway, GatewayConfig, GatewayMemory, HostPort, Protocol,
 };
-use crate::guest::Guest;
+use crate::guest::{Guest, GuestAddress};
 use crate::identity::{Identity, mac_text};
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
@@ -33,8 +33,8 @@ pub struct UserOptions {
     pub identity: Identity,
     /// What passes the gateway.
     pub gateway: GatewayConfig,
-    /// The UDP port of 127.0.0.1 to which a guest sends its frames, in place of the board in this process.
-    pub guest: Option<u16>,
+    /// Where a guest sends its frames, in place of the board in this process.
+    pub guest: Option<GuestAddress>,
     /// How to run it.
     pub run: RunOptions,
 }
@@ -79,6 +79,10 @@ impl Nic for UserNic<'_> {
 
     fn forward(&mut self, command: ForwardCommand) -> Result<String, String> {
         self.gateway.forward(command).map_err(|error| error.text("forward"))
+    }
+
+    fn forwarded(&self) -> Vec<String> {
+        self.gateway.forwarded().iter().map(ToString::to_string).collect()
     }
 
     fn stats(&self) -> Vec<String> {
@@ -135,7 +139,7 @@ fn behind_gateway(
     let gateway = Gateway::open(gateway, identity, registry, &mut end, entropy, &mut memory)
         .map_err(|error| error.to_string())?;
     let mut nic = UserNic { wire, gateway };
-    match options.guest {
+    match &options.guest {
         None => {
             // Settings are read anew with each start.
             let mut board = options.identity.clone();
@@ -149,8 +153,8 @@ fn behind_gateway(
             print_banner(&nic.gateway, options, &chosen);
             run(driver, &board, &mut nic)
         }
-        Some(port) => {
-            let mut guest = Guest::open(port, &driver.registry()?)?;
+        Some(at) => {
+            let mut guest = Guest::open(at, &driver.registry()?)?;
             driver.capture(&options.run)?;
             print_banner(&nic.gateway, options, &chosen);
             driver.run_endpoint(&options.run, TELEMETRY, &mut guest, &mut nic)
@@ -206,16 +210,16 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions, chosen: &Chosen) {
     options.run.link.warn();
     let address = identity.ipv4().address();
     let hosts = gateway.hosts().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ");
-    match options.guest {
+    match &options.guest {
         None if identity.net.dhcp() => {
             say!(
                 "The board is up, and asks for its address on a virtual wire, reached through {hosts}.\n"
             );
         }
         None => say!("The board is up: {address} on a virtual wire, reached through {hosts}.\n"),
-        Some(port) => {
+        Some(at) => {
             say!("The wire is up, for a board with {address} in another process that sends its");
-            say!("Ethernet frames to UDP 127.0.0.1:{port}; reached through {hosts}.\n");
+            say!("Ethernet frames to {}; reached through {hosts}.\n", at.described());
         }
     }
     for Forward { host, board } in forwards {
@@ -239,7 +243,7 @@ fn print_banner(gateway: &Gateway<'_>, options: &UserOptions, chosen: &Chosen) {
     }
     // A guest brings its own.
     let profile =
-        options.guest.map_or_else(|| format!("; {}", options.run.profile), |_| String::new());
+        if options.guest.is_none() { format!("; {}", options.run.profile) } else { String::new() };
     say!("  board -> {}{profile}", reached(allowed));
     if resolver.is_some() {
         say!("  board -> names of others, which the host's resolver is asked for");

@@ -4,20 +4,16 @@
 
 mod common;
 
-use std::fs::File;
-use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use common::conversation::conversation;
 use common::netns;
 use common::ports::free_port;
-use common::process::{PATIENCE, Process, readable, tapboard};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use common::process::{Process, tapboard};
+use common::terminal::Terminal;
 use tapboard::ladder::{Ladder, Style};
 
 const WIDTHS: [usize; 2] = [40, 200];
-const PROMPT: &str = "tapboard> ";
 
 /// What the program prints on a pipe when `COLUMNS` says how wide that is.
 fn printed(arguments: &[&str], columns: usize) -> String {
@@ -100,61 +96,6 @@ fn a_summary_of_worlds_has_room() {
         assert_fits(&text, columns);
         let text = words(&text).join(" ");
         assert!(text.starts_with("2 worlds, 0 failed: ") && text.ends_with("a second and thread"));
-    }
-}
-
-/// A terminal of that many columns: what was printed on it, and what types there.
-struct Terminal {
-    controller: File,
-    name: String,
-}
-
-impl Terminal {
-    fn new(columns: u16) -> Self {
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-        grantpt(&controller).expect("it is ours");
-        unlockpt(&controller).expect("it is ours");
-        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&controller, size).expect("it has a size");
-        let name = ptsname(&controller, Vec::new()).expect("it has a name");
-        Self { controller: controller.into(), name: name.into_string().expect("UTF-8") }
-    }
-
-    fn end(&self) -> Stdio {
-        File::options().read(true).write(true).open(&self.name).expect("its other end").into()
-    }
-
-    /// Runs the program on it, types `lines` at its prompt, and returns all that it printed.
-    fn run(mut self, mut command: Command, lines: &[&str]) -> String {
-        command.env_remove("COLUMNS").env("TERM", "vt100").env_remove("NO_COLOR");
-        let mut child = command
-            .stdin(self.end())
-            .stdout(self.end())
-            .stderr(self.end())
-            .spawn()
-            .expect("the program starts");
-        // Or else this process keeps the terminal's other end open.
-        drop(command);
-        let mut said = String::new();
-        let mut buffer = [0; 4096];
-        let mut typed = false;
-        while readable(&self.controller, PATIENCE) {
-            // An error is the end of the last who had it open.
-            let Ok(count @ 1..) = self.controller.read(&mut buffer) else {
-                assert!(child.wait().expect("it ends").success(), "{said}");
-                return said;
-            };
-            said.push_str(&String::from_utf8_lossy(&buffer[..count]));
-            if said.contains(PROMPT) && !typed {
-                typed = true;
-                for line in lines {
-                    writeln!(self.controller, "{line}").expect("it is typed");
-                }
-            }
-        }
-        let _ = child.kill();
-        let _ = child.wait();
-        panic!("it neither goes on nor ends: {said}");
     }
 }
 

@@ -4,12 +4,15 @@
 
 mod common;
 
+use std::fs;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::Stdio;
 
 use common::ports::{free_port, local};
 use common::process::{Process, connect, echo, finished, pattern, tapboard};
 use common::scratch::Scratch;
+use common::terminal::Terminal;
 use common::user::Forwards;
 
 #[test]
@@ -139,4 +142,32 @@ fn stats_tell_how_much_passes_a_second_since_the_last_time() {
     // A board that boots starts anew.
     board.command("reset\nstats\nhelp", "Commands:");
     assert_eq!(board.output().matches("since the start: ").count(), 2, "{}", board.output());
+}
+
+#[test]
+fn a_prompt_completes_and_remembers() {
+    let scratch = Scratch::new();
+    let state = |name: &str| scratch.path(name);
+    let ports = [7, 9, 19, 23, 80].map(|board| (free_port(), board));
+    let forwards = ports.map(|(host, board)| format!("-p{host}:{board}"));
+    let forwards = forwards.each_ref().map(String::as_str);
+    let type_at = |state: &str, variable: Option<&str>, lines: &[&str]| {
+        let mut command = tapboard(&[&["--no-telemetry"], &forwards[..]].concat());
+        command.env_remove("TAPBOARD_HISTORY").env("XDG_STATE_HOME", state);
+        command.envs(variable.map(|value| ("TAPBOARD_HISTORY", value)));
+        Terminal::new(200).run(command, lines)
+    };
+    // Once more, if their first digits are the same.
+    let said = type_at(&state("a"), None, &["unforward \t\t\x15delay 5ms", "heal", "quit"]);
+    let mut known = ports.map(|(host, _)| host.to_string());
+    known.sort();
+    assert!(said.contains(&known.join("  ")), "no {known:?} in {said}");
+    // In the next run.
+    let said = type_at(&state("a"), None, &["\x1b[A\x1b[A\x1b[A", "quit"]);
+    assert!(said.contains("delay 5 ms"), "{said}");
+    let history = fs::read_to_string(state("a/tapboard/history")).unwrap();
+    assert_eq!(history, "delay 5ms\nheal\nquit\ndelay 5ms\nquit\n");
+    // Nowhere, if told so.
+    type_at(&state("b"), Some(""), &["quit"]);
+    assert!(!Path::new(&state("b")).exists());
 }

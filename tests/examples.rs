@@ -9,3 +9,5 @@ mod bad_cable;
 mod line_service;
 #[path = "../examples/own_service.rs"]
 mod own_service;
+#[path = "../examples/plain_smoltcp.rs"]
+mod plain_smoltcp;

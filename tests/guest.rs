@@ -1,12 +1,13 @@
 //! `tapboard user --guest`: a board outside the process, on our wire. Here it is the firmware in the test's
-//! own process, its NIC a UDP socket as QEMU's `-netdev dgram` is; `.ci/boards` does it with QEMU.
+//! own process, its NIC a socket as QEMU's `-netdev dgram` or `-netdev stream` is; `.ci/boards` does it with QEMU.
 
 #![cfg(target_os = "linux")]
 
 mod common;
 
-use std::io::Write;
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -29,7 +30,7 @@ const NAP: Duration = Duration::from_millis(10);
 
 /// A board in a thread of its own; its power is cut when this is dropped.
 struct Guest {
-    address: SocketAddr,
+    address: String,
     off: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -38,13 +39,83 @@ impl Guest {
     /// A board whose frames go to that UDP port, from a free one.
     fn boot(to: u16) -> Self {
         let socket = UdpSocket::bind(local(0)).expect("a free port");
-        let address = socket.local_addr().expect("it is bound");
+        let address = socket.local_addr().expect("it is bound").to_string();
+        socket.connect(local(to)).expect("a loopback address");
+        Self::on(socket, address)
+    }
+
+    /// A board whose frames go through that socket of its own.
+    fn on(mut carrier: impl Carrier + 'static, address: String) -> Self {
         let off = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&off);
-        let thread = thread::spawn(move || superloop(&socket, local(to), &flag));
+        let thread = thread::spawn(move || superloop(&mut carrier, &flag));
         Self { address, off, thread: Some(thread) }
     }
 }
+
+/// A socket that carries frames.
+trait Carrier: Send {
+    /// Sends one. It may be lost, as on any cable.
+    fn send_frame(&mut self, frame: &[u8]);
+
+    /// Waits for one, for not longer than that; without a time, not at all.
+    fn receive_frame(&mut self, wait: Option<Duration>) -> Option<Vec<u8>>;
+}
+
+macro_rules! datagrams {
+    ($($socket:ty),+) => {$(
+        impl Carrier for $socket {
+            fn send_frame(&mut self, frame: &[u8]) {
+                let _ = self.send(frame);
+            }
+
+            fn receive_frame(&mut self, wait: Option<Duration>) -> Option<Vec<u8>> {
+                self.set_nonblocking(wait.is_none()).expect("a socket can do either");
+                self.set_read_timeout(wait).expect("not zero");
+                let mut frame = [0; 2000];
+                self.recv(&mut frame).ok().map(|count| frame[..count].to_vec())
+            }
+        }
+    )+};
+}
+
+datagrams!(UdpSocket, UnixDatagram);
+
+/// A connection, in which each frame follows its length, and what was read of it.
+struct Stream<S>(S, Vec<u8>);
+
+macro_rules! streams {
+    ($($socket:ty),+) => {$(
+        impl Carrier for Stream<$socket> {
+            fn send_frame(&mut self, frame: &[u8]) {
+                self.0.set_nonblocking(false).expect("a socket can wait");
+                let prefixed = [&(frame.len() as u32).to_be_bytes(), frame].concat();
+                let _ = self.0.write_all(&prefixed);
+            }
+
+            fn receive_frame(&mut self, wait: Option<Duration>) -> Option<Vec<u8>> {
+                self.0.set_nonblocking(wait.is_none()).expect("a socket can do either");
+                self.0.set_read_timeout(wait).expect("not zero");
+                let mut chunk = [0; 4096];
+                loop {
+                    if let Some((prefix, rest)) = self.1.split_first_chunk::<4>()
+                        && let Some(frame) = rest.get(..u32::from_be_bytes(*prefix) as usize)
+                    {
+                        let frame = frame.to_vec();
+                        self.1.drain(..4 + frame.len());
+                        return Some(frame);
+                    }
+                    match self.0.read(&mut chunk) {
+                        Ok(count @ 1..) => self.1.extend_from_slice(&chunk[..count]),
+                        _ => return None,
+                    }
+                }
+            }
+        }
+    )+};
+}
+
+streams!(TcpStream, UnixStream);
 
 impl Drop for Guest {
     fn drop(&mut self) {
@@ -54,7 +125,7 @@ impl Drop for Guest {
     }
 }
 
-fn superloop(socket: &UdpSocket, to: SocketAddr, off: &AtomicBool) {
+fn superloop(carrier: &mut impl Carrier, off: &AtomicBool) {
     let (clock, mut wire) = (RealClock::new(), Wire::default());
     let (mut storage, mut sockets) = (Box::<McuStorage>::default(), BoardSockets::new());
     // It speaks unasked, as the boards do: nobody else could tell where it is.
@@ -74,28 +145,23 @@ fn superloop(socket: &UdpSocket, to: SocketAddr, off: &AtomicBool) {
         let now = clock.now();
         let next = board.poll(now, &mut wire.end(Side::Board));
         for sent in wire.in_flight(Side::Peer).drain(..) {
-            // It may be lost, as on any cable.
-            let _ = socket.send_to(&sent.frame, to);
+            carrier.send_frame(&sent.frame);
         }
-        receive(socket, &mut wire, now, next);
+        receive(carrier, &mut wire, now, next);
     }
 }
 
 /// Waits for frames until `next`, but not for long, and takes those that are there.
-fn receive(socket: &UdpSocket, wire: &mut Wire, now: Instant, next: Option<Instant>) {
+fn receive(carrier: &mut impl Carrier, wire: &mut Wire, now: Instant, next: Option<Instant>) {
     let wait = match next {
         Some(next) if next > now => (next - now).into(),
         // Zero would be for ever.
         Some(_) => Duration::from_micros(1),
         None => NAP,
     };
-    socket.set_nonblocking(false).expect("a socket can wait");
-    socket.set_read_timeout(Some(wait.min(NAP))).expect("not zero");
-    let mut frame = [0; 2000];
-    while let Ok(count) = socket.recv(&mut frame) {
-        let frame = frame[..count].to_vec();
+    let mut wait = Some(wait.min(NAP));
+    while let Some(frame) = carrier.receive_frame(wait.take()) {
         wire.in_flight(Side::Board).push_back(InFlight { at: now, frame });
-        socket.set_nonblocking(true).expect("a socket need not wait");
     }
 }
 
@@ -114,9 +180,13 @@ impl Host {
     }
 
     fn at(wire: u16, options: &[&str]) -> Self {
-        let forwards = Forwards::free();
-        let (guest, allowed) = (format!("udp:{wire}"), free_port().to_string());
-        let own = ["user", "--guest", &guest, "--allow", &allowed];
+        Self::of(&format!("udp:{wire}"), wire, options)
+    }
+
+    /// A wire on that socket.
+    fn of(guest: &str, wire: u16, options: &[&str]) -> Self {
+        let (forwards, allowed) = (Forwards::free(), free_port().to_string());
+        let own = ["user", "--guest", guest, "--allow", &allowed];
         let process = Process::with_console(&forwards.arguments(&own, options));
         let Forwards { echo, shell, .. } = forwards;
         Self { process, wire, echo, shell }
@@ -144,6 +214,48 @@ fn a_guest_has_what_the_board_in_the_process_has_whichever_comes_first() {
         host.process.command("stats", "dropped_out_absent");
         host.process.command("quit", " lost at its wire\n");
         assert_eq!(host.process.exit(), Some(0));
+    }
+}
+
+/// A board on each kind of socket, two one after the other.
+#[test]
+fn a_guest_may_be_on_a_socket_of_any_kind() {
+    let scratch = Scratch::new();
+    let (name, own) = (scratch.path("wire"), scratch.path("guest"));
+    let port = free_port();
+    let kinds: [(String, &str, &dyn Fn() -> Guest); 3] = [
+        (format!("unix:{name}"), "the datagram socket", &|| {
+            let _ = std::fs::remove_file(&own);
+            let socket = UnixDatagram::bind(&own).expect("a free name");
+            socket.connect(&name).expect("the wire is there");
+            Guest::on(socket, own.clone())
+        }),
+        (format!("stream:{port}"), "TCP 127.0.0.1", &|| {
+            let stream = TcpStream::connect(local(port)).expect("the wire is there");
+            let address = stream.local_addr().expect("it is connected").to_string();
+            Guest::on(Stream(stream, Vec::new()), address)
+        }),
+        (format!("stream:unix:{name}"), "the stream socket", &|| {
+            let stream = UnixStream::connect(&name).expect("the wire is there");
+            Guest::on(Stream(stream, Vec::new()), format!("stream:unix:{name}"))
+        }),
+    ];
+    for (wire, described, boot) in kinds {
+        let mut host = Host::of(&wire, port, &["--loss=1%", "--seed=1"]);
+        assert!(host.process.output().contains(described), "{}", host.process.output());
+        let data = pattern(1, 100_000);
+        for _ in 0..2 {
+            let guest = boot();
+            host.finds(&guest);
+            assert!(echo(&connect(host.echo), &data).unwrap() == data, "not a byte more or less");
+            drop(guest);
+            if wire.starts_with("stream") {
+                host.process.prints("guest: it is gone\n");
+            }
+        }
+        host.process.command("quit", " lost at its wire\n");
+        assert_eq!(host.process.exit(), Some(0));
+        assert!(!std::path::Path::new(&name).exists(), "its name is left behind");
     }
 }
 

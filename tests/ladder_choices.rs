@@ -271,6 +271,14 @@ fn chosen_hosts_stand_in_the_order_in_which_they_were_named() {
 }
 
 #[test]
+fn a_host_that_is_not_there_is_told_of() {
+    let drawn = draw_with(&many(), 100, &["--hosts", "10.0.0.3,192.0.2.77", "host 10.0.0.3"]);
+    assert_eq!(drawn.code, Some(0), "{}", drawn.errors);
+    assert_eq!(drawn.errors.matches("its column is empty").count(), 1, "{}", drawn.errors);
+    assert!(drawn.errors.contains("of 192.0.2.77, which --hosts asks for"), "{}", drawn.errors);
+}
+
+#[test]
 fn as_many_hosts_as_there_are_columns_share_none() {
     let pairs = [(1, 2), (3, 4), (5, 6)];
     let frames: Vec<_> = pairs.map(|(from, to)| datagram(from, to)).to_vec();

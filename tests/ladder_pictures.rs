@@ -60,6 +60,7 @@ fn a_filter_chooses_what_a_graph_is_of_and_where_there_is_none_it_is_said() {
     assert!(drawn.contains("; 3 segments<"), "{drawn}");
     for (arguments, error) in [
         (["--graph", "rtt", "udp"], "passes the filter"),
+        (["--graph", "rtt", "frame 1"], "/capture: no round trip can be measured: nothing"),
         (["--graph", "stevens:forth", "tcp"], "there are stevens, throughput, rtt, in-flight"),
         (["--graph", "rtt", "--list"], "do not go together"),
     ] {
@@ -70,7 +71,8 @@ fn a_filter_chooses_what_a_graph_is_of_and_where_there_is_none_it_is_said() {
     let datagrams = [ethernet(IPV4, &udp("10.0.0.1", "10.0.0.2", (1, 2), b"hi"))];
     let drawn = draw_with(&pcap(ETHERNET, &datagrams), 100, &["--graph", "stevens"]);
     assert_eq!((drawn.code, &*drawn.text), (Some(1), ""));
-    assert!(drawn.errors.contains("it has no TCP connection"), "{}", drawn.errors);
+    let why = "/capture: of what is in it no graph can be drawn: it has no TCP connection";
+    assert!(drawn.errors.contains(why), "{}", drawn.errors);
 }
 
 #[test]

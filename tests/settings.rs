@@ -105,7 +105,14 @@ fn an_address_is_the_boards_after_the_next_reset() {
         let mut shell = Shell::new(connect(([192, 0, 2, 9], 23).into()));
         let ip = shell.ask("ip");
         assert!(ip.contains("192.0.2.9/24") && ip.contains("192.0.2.2"), "{ip}");
+        // To where the host is not.
+        shell.ask("set ip 198.51.100.9/24");
+        shell.ask("set gateway 198.51.100.1");
+        shell.ask("save");
+        run("printf 'reset\\n' | nc -N 192.0.2.9 23");
+        board.complains("the board is 198.51.100.9/24 now, and this host is 192.0.2.2/24 on tap0");
         drop(board);
+        fs::write(&path, "ip=192.0.2.9/24\n").unwrap();
         // The interface was the program's; the next one has the host's addresses for the board's new one.
         let board = Process::up(&["tap", "--no-telemetry", "--settings", &path]);
         assert!(board.output().starts_with("The board is up: 192.0.2.9 on tap0."));

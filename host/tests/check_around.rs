@@ -1,10 +1,10 @@
 //! `check` against boards that are bad in one way each, and exactly that check fails: refusals, UDP, telemetry, resets.
 #![cfg(unix)] // Signals are those of Unix.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -129,6 +129,9 @@ fn telemetry_with_a_gap_or_of_no_json_or_cut_off_fails() {
 #[cfg(target_os = "linux")]
 #[test]
 fn telemetry_of_a_stranger_is_not_the_boards() {
+    use std::io::Read;
+    use std::sync::Mutex;
+
     let board = Board::good();
     let said = Arc::new(Mutex::new(Vec::new()));
     let seen_by_stranger = Arc::clone(&said);

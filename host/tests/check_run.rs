@@ -1,7 +1,6 @@
 //! `check` as a command: its line, what it shows and when it ends.
 #![cfg(unix)] // Signals are those of Unix.
 
-use std::io::Read;
 use std::sync::mpsc::{self, Receiver};
 
 mod common;
@@ -85,6 +84,8 @@ fn the_table_says_what_was_seen_and_of_a_failure_what_was_expected_and_where_to_
 #[cfg(target_os = "linux")]
 #[test]
 fn a_slow_check_is_shown_on_a_terminal_while_it_runs() {
+    use std::io::Read;
+
     let (screen, terminal) = common::terminal::open(80);
 
     let (board, under_way) = stuck();

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 
 use super::block::Block;
 use super::direction::Direction;
@@ -14,8 +14,6 @@ use crate::output::{self, counted};
 /// Bytes of the pipe to who reads along: what is sent in a fraction of a second of bulk.
 #[cfg(target_os = "linux")]
 const PIPE_LEN: usize = 1 << 20;
-/// How often a capture looks whether its file still has a name.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A capture being written.
 #[derive(Debug)]
@@ -216,7 +214,8 @@ fn is_fifo(_path: &Path) -> bool {
 #[cfg(unix)]
 fn look(file: &File, looked: &mut Option<Instant>, now: Instant) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
-    if looked.is_some_and(|looked| now < looked + LOOK_EVERY) {
+    const EVERY: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(1);
+    if looked.is_some_and(|looked| now < looked + EVERY) {
         return Ok(());
     }
     *looked = Some(now);

@@ -40,37 +40,37 @@ impl Fault {
 pub struct FaultArgs {
     /// Lose frames at random, e.g. 5%. This and what follows is for both directions, and with in: before it
     /// for what goes to the board alone, with out: for what comes from it; each may be given for both.
-    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("loss"))]
+    #[arg(long, value_name = "CHANCE", allow_hyphen_values = true, value_parser = Fault::parser("loss"))]
     loss: Vec<Fault>,
     /// Lose frames in bursts: the chances to begin and to end one, e.g. 1%/30%.
-    #[arg(long, value_name = "ENTER/LEAVE", value_parser = Fault::parser("burst"))]
+    #[arg(long, value_name = "ENTER/LEAVE", allow_hyphen_values = true, value_parser = Fault::parser("burst"))]
     burst: Vec<Fault>,
     /// Flip one bit of a frame.
-    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("corrupt"))]
+    #[arg(long, value_name = "CHANCE", allow_hyphen_values = true, value_parser = Fault::parser("corrupt"))]
     corrupt: Vec<Fault>,
     /// Deliver a frame twice.
-    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("duplicate"))]
+    #[arg(long, value_name = "CHANCE", allow_hyphen_values = true, value_parser = Fault::parser("duplicate"))]
     duplicate: Vec<Fault>,
     /// Let later frames overtake one.
-    #[arg(long, value_name = "CHANCE", value_parser = Fault::parser("reorder"))]
+    #[arg(long, value_name = "CHANCE", allow_hyphen_values = true, value_parser = Fault::parser("reorder"))]
     reorder: Vec<Fault>,
     /// Delay every frame, e.g. by 40ms.
-    #[arg(long, value_name = "TIME", value_parser = Fault::parser("delay"))]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = Fault::parser("delay"))]
     delay: Vec<Fault>,
     /// Vary the delay by up to this much either way.
-    #[arg(long, value_name = "TIME", value_parser = Fault::parser("jitter"))]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = Fault::parser("jitter"))]
     jitter: Vec<Fault>,
     /// Limit the rate, e.g. to 1mbit or 100k: bits a second, with k = 1000 and Ki = 1024.
-    #[arg(long, value_name = "RATE", value_parser = Fault::parser("rate"))]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = Fault::parser("rate"))]
     rate: Vec<Fault>,
     /// Bytes that may wait for the rate, with k = 1000 and Ki = 1024; 64Ki unless given.
-    #[arg(long, value_name = "BYTES", value_parser = Fault::parser("queue"))]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, value_parser = Fault::parser("queue"))]
     queue: Vec<Fault>,
     /// Lose packets of more bytes than this. Nothing tells the sender, so that bulk transfers stall.
-    #[arg(long, value_name = "BYTES", value_parser = Fault::parser("mtu"))]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, value_parser = Fault::parser("mtu"))]
     mtu: Vec<Fault>,
     /// Let nothing through, with `on`, `in:on` or `out:on`.
-    #[arg(long, value_name = "ON", value_parser = Fault::parser("partition"))]
+    #[arg(long, value_name = "ON", allow_hyphen_values = true, value_parser = Fault::parser("partition"))]
     partition: Vec<Fault>,
     /// Decides what befalls which frame, as far as chance does; drawn unless given, and printed when it matters,
     /// here or at the console.
@@ -163,9 +163,20 @@ mod tests {
         assert_eq!(to_board.loss, to_peer.loss);
         assert_eq!((to_board.delay.total_millis(), to_peer.delay.total_millis()), (40, 10));
         assert_eq!((to_board.partition, to_peer.partition), (true, false));
-        for bad in ["--loss 500%", "--loss up:5%", "--delay 40", "--rate fast"] {
+        for (bad, remedy) in [
+            ("--loss 500%", "from 0% to 100%, e.g. 5%"),
+            ("--loss -1%", "\"-1%\" is not a chance from 0% to 100%, e.g. 5%"),
+            ("--delay -5ms", "\"-5ms\" is not a time of up to a day"),
+            ("--mtu -1", "from 68 to 1500"),
+            ("--loss up:5%", "is no direction"),
+            ("--delay 40", "e.g. 40ms"),
+            ("--rate fast", "e.g. 1mbit"),
+            ("--loss --ladder", "is not a chance"),
+        ] {
             let error = Cli::try_parse_from(["tapboard"].into_iter().chain(bad.split(' ')));
-            assert_eq!(error.unwrap_err().exit_code(), 2, "{bad}");
+            let error = error.unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{bad}");
+            assert!(error.to_string().contains(remedy), "{bad}: {error}");
         }
     }
 

@@ -1,17 +1,22 @@
-//! An option that is another command's.
+//! A word that is no option, or no value, where it stands.
+
+use std::ffi::OsString;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error};
 
-/// `error`, with the commands whose option it is that was given elsewhere, in place of a guess at one that is
-/// spelt alike.
-pub(super) fn explained(mut error: Error, command: &Command) -> Error {
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
-        return error;
+/// `error` about the command line `args`, with the commands whose option it is that was given elsewhere, or what was
+/// meant by a word that is no option, in place of a guess at one that is spelt alike.
+pub(super) fn explained(error: Error, command: &Command, args: &[OsString]) -> Error {
+    let word = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => return error,
     };
-    if error.kind() != ErrorKind::UnknownArgument {
-        return error;
+    let Some(ContextValue::String(option)) = error.get(word) else { return error };
+    if let Some(tip) = meant(option, args) {
+        return with_tip(error, &tip);
     }
     let commands: Vec<_> = command
         .get_subcommands()
@@ -22,11 +27,28 @@ pub(super) fn explained(mut error: Error, command: &Command) -> Error {
         return error;
     }
     let tip = format!("'{option}' is an option of {}", commands.join(", "));
+    with_tip(error, &tip)
+}
+
+/// What `word` of `args`, which is no option, is likely to be.
+fn meant(word: &str, args: &[OsString]) -> Option<String> {
+    let mut pairs = args.windows(2).map(|pair| (&pair[0], &pair[1]));
+    if pairs.any(|(before, after)| *before == *"--allow-dns" && *after == *word) {
+        return Some(format!(
+            "the address follows --allow-dns without a blank: --allow-dns={word}"
+        ));
+    }
+    let number = word.strip_prefix('-')?.starts_with(|first: char| first.is_ascii_digit());
+    number.then(|| format!("'{word}' is no option, and no option here takes a negative value"))
+}
+
+fn with_tip(mut error: Error, tip: &str) -> Error {
     if error.remove(ContextKind::SuggestedArg).is_some() {
         // Of what was guessed.
         error.remove(ContextKind::Usage);
     }
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    let tip = StyledStr::from(tip.to_owned());
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     error
 }
 
@@ -63,6 +85,15 @@ mod tests {
             let error = error.to_string();
             assert!(error.contains(tip) && error.matches("tip:").count() == 1, "{error}");
             assert!(!error.contains("--ip6"), "{error}");
+        }
+        for (words, tip) in [
+            ("--allow-dns 127.0.0.1:53", "without a blank: --allow-dns=127.0.0.1:53\n"),
+            ("user --allow-dns 127.0.0.1", "without a blank: --allow-dns=127.0.0.1\n"),
+            ("--id -1", "'-1' is no option, and no option here takes a negative value\n"),
+        ] {
+            let line = format!("tapboard {words}");
+            let error = Cli::read(line.split(' ').map(Into::into)).unwrap_err().to_string();
+            assert!(error.contains(tip) && error.matches("tip:").count() == 1, "{error}");
         }
         // One that nobody has is still guessed at.
         let error = Cli::read(["tapboard", "--los"].map(Into::into)).unwrap_err().to_string();

@@ -90,14 +90,14 @@ impl TapArgs {
             }
         }
         for server in &self.dns {
-            self.reaches(*server).map_err(|why| format!("--dns {server}: {why}"))?;
+            self.reaches(*server, SERVER).map_err(|why| format!("--dns {server}: {why}"))?;
         }
         if let Some(server) = self.ntp {
-            self.reaches(server).map_err(|why| format!("--ntp {server}: {why}"))?;
+            self.reaches(server, SERVER).map_err(|why| format!("--ntp {server}: {why}"))?;
         }
         let reached = match telemetry {
             None => Ok(()),
-            Some(Target::Address(to)) => self.reaches(to.ip()),
+            Some(Target::Address(to)) => self.reaches(to.ip(), "--no-telemetry"),
             Some(Target::Name(name, _)) => self.knows(name),
         };
         reached.map_err(|why| {
@@ -158,8 +158,8 @@ impl TapArgs {
         Err("no DNS server is known to the board; name one with --dns ADDR, or have --ip dhcp find one".into())
     }
 
-    /// Whether the board has a way to `address`, and if not, what gives it one.
-    fn reaches(&self, address: IpAddr) -> Result<(), String> {
+    /// Whether the board has a way to `address`, and if not, what gives it one; `or` needs none.
+    fn reaches(&self, address: IpAddr, or: &str) -> Result<(), String> {
         let (net, ipv4) = (self.identity().net, self.identity().ipv4());
         if self.identity().addresses().any(|own| own == address) {
             return Err("that is the board itself; name another host's address".into());
@@ -175,19 +175,20 @@ impl TapArgs {
             }
             IpAddr::V4(_) if net.ipv4_gateway().is_some() => Ok(()),
             IpAddr::V4(_) => Err(format!(
-                "the board has no way out of {}; give it one with --gateway ADDR, or --no-telemetry",
+                "the board has no way out of {}; give it one with --gateway ADDR, or {or}",
                 ipv4.network()
             )),
             IpAddr::V6(to) if to.is_unicast_link_local() || net.slaac() => Ok(()),
             IpAddr::V6(to) if net.ipv6().is_some_and(|own| own.contains_addr(&to)) => Ok(()),
-            IpAddr::V6(_) => Err(
-                "the board has no IPv6 gateway; put it into that network with --ip6 ADDR/PREFIX, or \
-                 --no-telemetry"
-                    .into(),
-            ),
+            IpAddr::V6(_) => Err(format!(
+                "the board has no IPv6 gateway; put it into that network with --ip6 ADDR/PREFIX, or {or}"
+            )),
         }
     }
 }
+
+/// What needs no way out to a server.
+const SERVER: &str = "name a server inside";
 
 /// The address of a host.
 fn server(text: &str, kind: &str) -> Result<IpAddr, String> {

@@ -8,6 +8,7 @@ use tapboard_firmware::{NetConfig, PEER_NET};
 use super::board::BoardArgs;
 use super::identity::{IpArg, only_dhcp};
 use crate::gateway::{ApiAddress, DhcpRange, Forward, GatewayConfig, HostPort, Resolver};
+use crate::guest::GuestAddress;
 use crate::identity::{Identity, mac_text};
 use crate::user::UserOptions;
 
@@ -48,10 +49,11 @@ pub struct UserArgs {
     /// Add and remove ports over HTTP while it runs, at this port or this UNIX socket.
     #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
     api: Option<ApiAddress>,
-    /// Take the board that runs in another process, in place of the one in this: whoever sends Ethernet
-    /// frames as UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`.
-    #[arg(long, value_name = "udp:PORT", value_parser = guest)]
-    guest: Option<u16>,
+    /// Take the board that runs in another process, in place of the one in this: whoever sends Ethernet frames as
+    /// UDP datagrams to this port of 127.0.0.1, as QEMU does with `-netdev dgram`; or to this UNIX socket (unix:PATH);
+    /// or over a connection (stream:PORT, stream:unix:PATH), each after its length, as QEMU does with `-netdev stream`.
+    #[arg(long, value_name = "udp:PORT")]
+    guest: Option<GuestAddress>,
     /// With dhcp, the board asks the gateway for its IPv4 address, in place of knowing it. It gets the same one.
     #[arg(long, value_name = "dhcp", value_parser = only_dhcp)]
     ip: Option<IpArg>,
@@ -89,7 +91,7 @@ impl UserArgs {
                 dhcp_range: self.dhcp_range.unwrap_or_default(),
                 api: self.api.clone(),
             },
-            guest: self.guest,
+            guest: self.guest.clone(),
             run: self.board.options(&[("ip", GATEWAY), ("gateway", GATEWAY)]),
         }
     }
@@ -138,13 +140,6 @@ fn allowed(text: &str) -> Result<HostPort, String> {
     })
 }
 
-/// The UDP port of 127.0.0.1 that a guest sends its frames to.
-fn guest(text: &str) -> Result<u16, String> {
-    let port = text.strip_prefix("udp:").and_then(|port| port.parse().ok());
-    port.filter(|&port| port != 0)
-        .ok_or_else(|| format!("{text:?} is not udp: and a port from 1 to 65535, e.g. udp:7100"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,11 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_is_a_port() {
-        assert_eq!(read("tapboard --guest udp:7100 --loss 5%").unwrap().user.guest, Some(7100));
-        for bad in ["7100", "udp:0", "udp:", "udp:70000", "tcp:7100"] {
-            let error = read(&format!("tapboard --guest {bad}")).unwrap_err().to_string();
-            assert!(error.contains("e.g. udp:7100"), "{error}");
-        }
+    fn a_guest_is_a_socket() {
+        let cli = read("tapboard --guest udp:7100 --loss 5%").unwrap();
+        assert_eq!(cli.user.guest, Some(GuestAddress::Udp(7100)));
+        let error = read("tapboard --guest tcp:7100").unwrap_err().to_string();
+        assert!(error.contains("e.g. udp:7100"), "{error}");
     }
 }

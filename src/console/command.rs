@@ -318,6 +318,41 @@ fn fault(name: &str, example: &str, rest: &str) -> Result<ConsoleCommand, String
     Ok(ConsoleCommand::Fault { to, setting })
 }
 
+/// What follows the name of a command or a fault, for who completes it.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// Nothing.
+    Nothing,
+    /// One of these.
+    OneOf(&'static [&'static str]),
+    /// A file.
+    File,
+    /// A forwarded port.
+    Forwarded,
+    /// A fault's value, such as this one, or a direction before it.
+    Fault(&'static str),
+}
+
+/// What follows the name that begins `line`, and as far as it is there already: the name is over only with a blank.
+#[cfg(unix)]
+pub(super) fn begun(line: &str) -> Option<(Follows, &str)> {
+    let blank = line.ends_with(char::is_whitespace);
+    let rest = |name: &str| after(line, name).filter(|rest| !rest.is_empty() || blank);
+    let entry = COMMANDS.iter().find_map(|entry| {
+        let follows = match entry.takes {
+            Takes::Nothing(_) => Follows::Nothing,
+            Takes::File => Follows::File,
+            Takes::Time => Follows::OneOf(&["1.5s"]),
+            Takes::Forward => Follows::OneOf(&["8080:80"]),
+            Takes::Port => Follows::Forwarded,
+        };
+        Some((follows, rest(entry.name)?))
+    });
+    let fault = |(name, example)| Some((Follows::Fault(example), rest(name)?));
+    entry.or_else(|| Setting::NAMES.into_iter().find_map(fault))
+}
+
 /// All names of commands and faults.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let commands = COMMANDS.iter().flat_map(|entry| [entry.name, entry.also]);

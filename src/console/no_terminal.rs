@@ -32,6 +32,14 @@ impl Terminal {
         match self.0 {}
     }
 
+    pub(super) fn asking(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(super) fn answer(&mut self, _forwarded: &[String]) {
+        match self.0 {}
+    }
+
     pub(super) fn next(&mut self) -> Option<Typed> {
         match self.0 {}
     }

@@ -20,9 +20,11 @@ use rustix::termios::{
     tcsetattr,
 };
 
+use super::completion::needs_forwarded;
 use super::editor::{Action, ERASE, Editor};
+use super::history::History;
 use super::reader::Bytes;
-use crate::output::set_prompt;
+use crate::output::{set_prompt, wrapped_at};
 
 /// Lines typed ahead, while the console sleeps.
 const TYPED_MAX: usize = 64;
@@ -135,10 +137,24 @@ impl Prompt {
         }
     }
 
+    fn columns(&self) -> usize {
+        let columns = tcgetwinsize(&self.output).map_or(0, |size| size.ws_col);
+        if columns == 0 { 80 } else { columns.into() }
+    }
+
     fn draw(&self) {
         if Self::shown() {
-            let columns = tcgetwinsize(&self.output).map_or(0, |size| size.ws_col);
-            self.write(&self.editor.draw(if columns == 0 { 80 } else { columns.into() }));
+            self.write(&self.editor.draw(self.columns()));
+        }
+    }
+
+    /// Completes what is typed, or lists above it what can follow.
+    fn complete(&mut self, forwarded: &[String]) {
+        if let Some(list) = self.editor.complete(forwarded)
+            && Self::shown()
+        {
+            self.erase();
+            self.write(&format!("{}\n", wrapped_at(&list, self.columns(), 0)));
         }
     }
 
@@ -166,6 +182,8 @@ pub(super) enum Typed {
 pub(super) struct Terminal {
     bytes: Bytes,
     typed: VecDeque<Typed>,
+    /// What is forwarded has to be known before the next key is taken.
+    asking: bool,
 }
 
 impl Terminal {
@@ -182,10 +200,15 @@ impl Terminal {
         stdin()
             .and_then(|input| Ok((input, File::from(io::stdout().as_fd().try_clone_to_owned()?))))
             .map_err(|error| error.to_string())
-            .and_then(|(input, output)| Self::on(input, output, wake))
+            .and_then(|(input, output)| Self::on(input, output, History::of_user(), wake))
     }
 
-    fn on(input: File, output: File, wake: impl Fn() + Send + 'static) -> Result<Self, String> {
+    fn on(
+        input: File,
+        output: File,
+        history: History,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Self, String> {
         let failed = |error: io::Error| format!("cannot use the terminal: {error}");
         let reader = input.try_clone().map_err(failed)?;
         let mut slot = lock(&PROMPT);
@@ -194,8 +217,8 @@ impl Terminal {
         }
         let bytes = Bytes::new(move |buffer| read(&reader, buffer), wake)?;
         lock(&MODES).last = false;
-        let prompt = slot.insert(Prompt { input, output, editor: Editor::new() });
-        let terminal = Self { bytes, typed: VecDeque::new() };
+        let prompt = slot.insert(Prompt { input, output, editor: Editor::new(history) });
+        let terminal = Self { bytes, typed: VecDeque::new(), asking: false };
         if let Err(error) = prompt.enter() {
             // Dropping the terminal gives the mode back, and needs the lock.
             drop(slot);
@@ -211,7 +234,7 @@ impl Terminal {
         let mut slot = lock(&PROMPT);
         let Some(prompt) = slot.as_mut() else { return false };
         let mut keys = 0;
-        while keys < KEYS_MAX && self.typed.len() < TYPED_MAX {
+        while keys < KEYS_MAX && self.typed.len() < TYPED_MAX && !self.asking {
             let Some(byte) = self.bytes.next() else { break };
             keys += 1;
             if keys == 1 {
@@ -221,6 +244,10 @@ impl Terminal {
             match prompt.editor.key(byte) {
                 None => {}
                 Some(Action::Suspend) => prompt.suspend(),
+                Some(Action::Complete) if needs_forwarded(&prompt.editor.typed()) => {
+                    self.asking = true;
+                }
+                Some(Action::Complete) => prompt.complete(&[]),
                 Some(Action::Quit) => self.typed.push_back(Typed::Quit),
                 Some(Action::Line(line)) => {
                     prompt.erase();
@@ -233,6 +260,20 @@ impl Terminal {
             prompt.draw();
         }
         keys == KEYS_MAX
+    }
+
+    /// Whether [`Self::answer`] is to be called before anything else is done.
+    pub(super) fn asking(&self) -> bool {
+        self.asking
+    }
+
+    /// Completes a port of those that are forwarded.
+    pub(super) fn answer(&mut self, forwarded: &[String]) {
+        self.asking = false;
+        if let Some(prompt) = lock(&PROMPT).as_mut() {
+            prompt.complete(forwarded);
+            prompt.draw();
+        }
     }
 
     /// The next line that was typed.

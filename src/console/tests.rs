@@ -35,6 +35,7 @@ fn run(
                 assert!(until >= now, "a time in the past");
                 now = until;
             }
+            Next::Forwarded => panic!("nobody types here"),
             Next::Idle => woken(),
             Next::Ended => {
                 assert_eq!(console.next(now), Next::Ended);

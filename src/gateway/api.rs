@@ -8,7 +8,6 @@ mod address;
 mod call;
 mod reply;
 mod request;
-mod stream;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Ipv4Addr;
@@ -21,11 +20,11 @@ pub use self::address::ApiAddress;
 pub(super) use self::call::Call;
 use self::reply::Reply;
 use self::request::{Hosts, Request};
-use self::stream::{Listener, Stream};
 use super::error::GatewayError;
 use super::limits::API_CLIENTS;
 use super::slab::Slab;
 use super::source::EventSource;
+use crate::local_socket::{Listener, Stream};
 
 /// How long a client may take for its request, and for the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -70,7 +69,8 @@ impl Api {
         board: Ipv4Addr,
         registry: &Registry,
     ) -> Result<Self, GatewayError> {
-        let mut listener = Listener::open(address)
+        let mut listener = address
+            .listen()
             .map_err(|error| GatewayError::Api { address: address.clone(), error })?;
         listener.register(registry, EventSource::Api.token()).map_err(GatewayError::Register)?;
         let hosts = match address {

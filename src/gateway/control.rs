@@ -1,6 +1,7 @@
 //! What is asked of a gateway while it runs, at the console or over HTTP.
 
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 use smoltcp::time::Instant;
@@ -50,6 +51,19 @@ impl Gateway<'_> {
             self.datagrams.forget(listener, &mut self.stack, &self.registry);
         }
         Ok(())
+    }
+
+    /// The ports that are forwarded, in order; those of the loopback addresses without address.
+    #[must_use]
+    pub fn forwarded(&self) -> Vec<HostPort> {
+        let short = |(host, _): (HostPort, _)| {
+            let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+            let address = host.address.filter(|address| !loopback.contains(address));
+            HostPort { address, ..host }
+        };
+        let mut ports: Vec<_> = self.forwards.list().into_iter().map(short).collect();
+        ports.dedup();
+        ports
     }
 
     fn list(&self) -> String {

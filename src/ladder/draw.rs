@@ -58,7 +58,7 @@ pub fn run(options: &LadderOptions) -> Result<(), String> {
     let rungs = survey.rungs(options, columns);
     let mut drawn = Drawn { survey, damage: None };
     let rungs = match options.document() {
-        Some(path) => drawn.document(path, rungs, &mut reader, options)?,
+        Some(path) => drawn.document((path, &name), rungs, &mut reader, options)?,
         None if options.json => drawn.json(rungs, &mut reader, options)?,
         None if options.list => drawn.list(rungs, &mut reader)?,
         None => drawn.lines(rungs, &mut reader, style, options)?,
@@ -66,7 +66,11 @@ pub fn run(options: &LadderOptions) -> Result<(), String> {
     if let Some(error) = drawn.damage {
         return Err(named(error));
     }
-    tally::report(&name, &rungs, &reader, options.list)
+    tally::report(&name, &rungs, &reader, options.list)?;
+    if let Some(HostChoice::These(_)) = options.hosts {
+        tally::absent(&name, &rungs);
+    }
+    Ok(())
 }
 
 /// What is known of the capture before it is drawn, and in what way it is damaged after that.
@@ -164,10 +168,10 @@ impl Drawn {
         Ok(rungs)
     }
 
-    /// Draws a document, unless nothing can be drawn.
+    /// Draws a document, unless nothing can be drawn; of what is called `name`.
     fn document(
         &mut self,
-        path: &Path,
+        (path, name): (&Path, &str),
         rungs: Rungs,
         reader: &mut Reader<Input>,
         options: &LadderOptions,
@@ -180,7 +184,7 @@ impl Drawn {
             document.add(frame);
             Ok(())
         })?;
-        document.write(path)
+        document.write(path, name)
     }
 }
 

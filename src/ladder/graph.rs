@@ -15,7 +15,7 @@ mod round_trips;
 mod stevens;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::net::SocketAddr;
 
 use self::axis::Quantity;
@@ -61,6 +61,38 @@ impl Graph {
             Self::Throughput => "Throughput",
             Self::Rtt => "Round-trip time",
             Self::InFlight => "Bytes in flight",
+        }
+    }
+}
+
+/// Why there is no graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GraphError {
+    /// There is no TCP connection with a time.
+    NoConnection,
+    /// No round trip of this direction can be measured.
+    NoRoundTrip {
+        /// One of the other direction can, with `:back` or without it.
+        other: Option<bool>,
+    },
+}
+
+impl fmt::Display for GraphError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConnection => f.write_str(
+                "of what is in it no graph can be drawn: it has no TCP connection whose frames have times",
+            ),
+            Self::NoRoundTrip { other } => {
+                f.write_str(
+                    "no round trip can be measured: nothing that was sent once in this direction is acknowledged",
+                )?;
+                match other {
+                    Some(true) => f.write_str("; there are some of the other one, --graph rtt:back"),
+                    Some(false) => f.write_str("; there are some of the other one, --graph rtt"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -149,23 +181,27 @@ impl Plot {
         self.left_out
     }
 
-    /// The document. `None` if there is no TCP connection with a time.
-    #[must_use]
-    pub fn finish(&self) -> Option<String> {
+    /// The document.
+    pub fn finish(&self) -> Result<String, GraphError> {
         // The first of those with the most data.
         let most = |one: &Connection, other: &Connection| other.bytes > one.bytes;
         let mut all = self.connections.iter();
-        let first = all.next()?;
+        let first = all.next().ok_or(GraphError::NoConnection)?;
         let (number, connection) =
             all.fold(first, |best, next| if most(best.1, next.1) { next } else { best });
         let [there, back] = [true, false].map(|way| Direction::new(&connection.events, way));
         let forward = (there.sent() >= back.sent()) != self.reversed;
-        let direction = if forward { there } else { back };
-        let times = direction.times()?;
+        let (direction, other) = if forward { (there, back) } else { (back, there) };
+        let times = direction.times().ok_or(GraphError::NoConnection)?;
+        let typical = round_trips::typical(&direction);
+        if self.graph == Graph::Rtt && typical.is_none() {
+            let other = round_trips::typical(&other).map(|_| !self.reversed);
+            return Err(GraphError::NoRoundTrip { other });
+        }
         let [from, to] = connection.ends;
         let (from, to) = if forward { (from, to) } else { (to, from) };
         let mut summary = vec![format!("conversation {number}: {}", amounts(&direction, times))];
-        summary.extend(round_trips::typical(&direction).map(|(min, median)| {
+        summary.extend(typical.map(|(min, median)| {
             let [min, median] = [min, median].map(|micros| Quantity::Time.shown(micros));
             format!("round trip: median {median}, shortest {min}")
         }));
@@ -181,7 +217,7 @@ impl Plot {
             Graph::Rtt => round_trips::chart(&direction, times),
             Graph::InFlight => in_flight::chart(&direction, times),
         };
-        Some(chart.finish(&format!("{}: {from} > {to}", self.graph.title()), &summary))
+        Ok(chart.finish(&format!("{}: {from} > {to}", self.graph.title()), &summary))
     }
 }
 

@@ -189,6 +189,11 @@ impl Hosts {
         }
     }
 
+    /// Hosts that were asked for and of which no frame was.
+    pub(super) fn absent(&self) -> Vec<HostName> {
+        self.lanes.absent().collect()
+    }
+
     /// Whether more hosts than one share the column.
     pub(super) fn is_shared(&self, lane: usize) -> bool {
         self.lanes.is_shared(lane)

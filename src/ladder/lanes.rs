@@ -144,6 +144,12 @@ impl Lanes {
         self.hosts.get(lane).copied().flatten()
     }
 
+    /// The names of columns that were chosen and that no host has taken.
+    pub(super) fn absent(&self) -> impl Iterator<Item = HostName> {
+        let names = self.chosen.iter().flat_map(|chosen| chosen.names.iter().copied().enumerate());
+        names.filter(|(lane, _)| self.host(*lane).is_none()).map(|(_, name)| name)
+    }
+
     /// The name that a column was chosen by.
     pub(super) fn name(&self, lane: usize) -> Option<HostName> {
         self.chosen.as_ref()?.names.get(lane).copied()

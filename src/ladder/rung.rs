@@ -254,6 +254,12 @@ impl Rungs {
     pub fn titles(&self) -> Vec<String> {
         self.hosts.titles()
     }
+
+    /// Hosts that [`Self::of_hosts`] named, and of which no frame was.
+    #[must_use]
+    pub fn absent_hosts(&self) -> Vec<HostName> {
+        self.hosts.absent()
+    }
 }
 
 /// Who sends and who receives, where a column does not say it: it is shared, or the receiver is a group.

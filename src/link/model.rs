@@ -348,6 +348,12 @@ impl Link {
         }
     }
 
+    /// Frames that were sent and not taken yet, both ways.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.to_board.held.len() + self.to_peer.held.len()
+    }
+
     /// When the next frame arrives at that side.
     #[must_use]
     pub fn next_arrival(&self, to: Side) -> Option<Instant> {

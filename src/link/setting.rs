@@ -246,6 +246,24 @@ impl Faults {
             Setting::Partition(partition) => self.partition = partition,
         }
     }
+
+    /// The value that these have of the fault that `like` changes: what takes the change back.
+    #[must_use]
+    pub const fn get(&self, like: Setting) -> Setting {
+        match like {
+            Setting::Loss(_) => Setting::Loss(self.loss),
+            Setting::Burst(_) => Setting::Burst(self.burst),
+            Setting::Corrupt(_) => Setting::Corrupt(self.corrupt),
+            Setting::Duplicate(_) => Setting::Duplicate(self.duplicate),
+            Setting::Reorder(_) => Setting::Reorder(self.reorder),
+            Setting::Delay(_) => Setting::Delay(self.delay),
+            Setting::Jitter(_) => Setting::Jitter(self.jitter),
+            Setting::Rate(_) => Setting::Rate(self.rate),
+            Setting::Queue(_) => Setting::Queue(self.queue),
+            Setting::Mtu(_) => Setting::Mtu(self.mtu),
+            Setting::Partition(_) => Setting::Partition(self.partition),
+        }
+    }
 }
 
 #[cfg(test)]

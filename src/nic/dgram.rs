@@ -1,5 +1,5 @@
-//! Ethernet frames as UDP datagrams of 127.0.0.1: the wire to a board that runs in another process, its
-//! guest, such as QEMU with `-netdev dgram`.
+//! Ethernet frames as datagrams, of UDP on 127.0.0.1 or of a UNIX socket: the wire to a board that runs in another
+//! process, its guest, such as QEMU with `-netdev dgram`.
 //!
 //! **Contract.** Each datagram is one frame, without checksum, of 14 to 1514 bytes; any other is dropped. The
 //! guest is who sends the first frame, and frames go to where its came from. Another takes its place once it has
@@ -10,67 +10,46 @@
 //!
 //! **Cost.** One system call and one copy a frame; two buffers of one frame. What waits is in the kernel's
 //! receive buffers, the guest's and ours, which are bounded; it drops what exceeds them. What this end loses is
-//! counted in [`DgramCounters`], with the reason.
+//! counted in [`FrameCounters`], with the reason.
+
+mod socket;
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(unix)]
+use std::path::Path;
 
-use mio::event::Source;
-use mio::net::UdpSocket;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::FRAME_SIZE;
 
+use self::socket::Socket;
+use super::frame_socket::{FRAME_LEN_MIN, FrameCounters, FrameSocket};
 use super::wire::ethernet_capabilities;
+
+pub use self::socket::GuestAt;
 
 /// How long a guest must be silent before another takes its place.
 pub const HOLD: Duration = Duration::from_secs(1);
-/// An Ethernet header: the least that can be a frame, bytes.
-const FRAME_LEN_MIN: usize = 14;
 /// Datagrams that are no frames, dropped in a row before the driver looks at something else.
 const DROPS: usize = 64;
 
-/// Frames that passed, and those that were lost here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DgramCounters {
-    /// From the guest.
-    pub frames_in: u64,
-    /// Bytes of these.
-    pub bytes_in: u64,
-    /// To the guest.
-    pub frames_out: u64,
-    /// Bytes of these.
-    pub bytes_out: u64,
-    /// Datagrams shorter than an Ethernet header or longer than a frame.
-    pub dropped_in_size: u64,
-    /// From another than the guest.
-    pub dropped_in_stranger: u64,
-    /// Reads that failed.
-    pub errors_in: u64,
-    /// Sent while there was no guest.
-    pub dropped_out_absent: u64,
-    /// Sent when the kernel had no room.
-    pub dropped_out_no_room: u64,
-    /// Sent, and refused by the kernel.
-    pub dropped_out_error: u64,
-}
-
 /// Who is at the other end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Peer {
-    address: SocketAddr,
+    address: GuestAt,
     heard: Instant,
 }
 
 /// Everything but the buffers, which tokens borrow beside it.
 #[derive(Debug)]
 struct DgramSocket {
-    socket: UdpSocket,
+    socket: Socket,
     guest: Option<Peer>,
+    changes: u64,
     /// The kernel said there is something, and has not said yet that there is nothing more.
     readable: bool,
-    counters: DgramCounters,
+    counters: FrameCounters,
 }
 
 /// The NIC at our end of the wire.
@@ -85,29 +64,38 @@ pub struct Dgram {
 impl Dgram {
     /// Takes that UDP port of 127.0.0.1.
     pub fn bind(port: u16) -> io::Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port).into())?;
-        let counters = DgramCounters::default();
-        Ok(Self {
-            port: DgramSocket { socket, guest: None, readable: true, counters },
+        Socket::udp(port).map(Self::on)
+    }
+
+    /// Takes that name for a UNIX socket. One of that name that a killed run has left is replaced.
+    #[cfg(unix)]
+    pub fn bind_unix(path: &Path) -> io::Result<Self> {
+        Socket::unix(path).map(Self::on)
+    }
+
+    fn on(socket: Socket) -> Self {
+        let counters = FrameCounters::default();
+        Self {
+            port: DgramSocket { socket, guest: None, changes: 0, readable: true, counters },
             inbox: Box::new([0; FRAME_SIZE + 1]),
             outbox: Box::new([0; FRAME_SIZE]),
-        })
+        }
     }
 
     /// The address that the guest sends its frames to.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<GuestAt> {
         self.port.socket.local_addr()
     }
 
     /// Where the guest is, if one has been heard.
     #[must_use]
-    pub fn guest(&self) -> Option<SocketAddr> {
-        self.port.guest.map(|guest| guest.address)
+    pub fn guest(&self) -> Option<&GuestAt> {
+        self.port.guest.as_ref().map(|guest| &guest.address)
     }
 
     /// Frames and losses so far.
     #[must_use]
-    pub const fn counters(&self) -> DgramCounters {
+    pub const fn counters(&self) -> FrameCounters {
         self.port.counters
     }
 
@@ -124,7 +112,7 @@ impl Dgram {
 
     /// Lets `registry` tell of frames, under `token`.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.port.socket.register(registry, token, Interest::READABLE)
+        self.port.socket.register(registry, token)
     }
 }
 
@@ -136,8 +124,11 @@ impl DgramSocket {
                 return None;
             }
             match self.socket.recv_from(buffer) {
-                Ok((len, from)) if self.admits(len, from, now) => return Some(len),
-                Ok(_) => {}
+                Ok((len, from)) => {
+                    if self.admits(len, from, now) {
+                        return Some(len);
+                    }
+                }
                 Err(error) => self.failed(error.kind()),
             }
         }
@@ -162,29 +153,37 @@ impl DgramSocket {
     }
 
     /// Whether a datagram is a frame of the guest's, who may have moved.
-    fn admits(&mut self, len: usize, from: SocketAddr, now: Instant) -> bool {
+    fn admits(&mut self, len: usize, from: Option<GuestAt>, now: Instant) -> bool {
         if !(FRAME_LEN_MIN..=FRAME_SIZE).contains(&len) {
             self.counters.dropped_in_size += 1;
             return false;
         }
-        let taken =
-            self.guest.is_some_and(|guest| guest.address != from && now < guest.heard + HOLD);
-        if taken || !from.ip().is_loopback() {
-            self.counters.dropped_in_stranger += 1;
-            return false;
+        match (&mut self.guest, from) {
+            (Some(guest), Some(address)) if guest.address == address => guest.heard = now,
+            (Some(guest), _) if now < guest.heard + HOLD => {
+                self.counters.dropped_in_stranger += 1;
+                return false;
+            }
+            (_, None) => {
+                self.counters.dropped_in_stranger += 1;
+                return false;
+            }
+            (guest, Some(address)) => {
+                *guest = Some(Peer { address, heard: now });
+                self.changes += 1;
+            }
         }
-        self.guest = Some(Peer { address: from, heard: now });
         self.counters.frames_in += 1;
         self.counters.bytes_in += len as u64;
         true
     }
 
     fn send(&mut self, frame: &[u8]) {
-        let Some(guest) = self.guest else {
+        let Some(guest) = &self.guest else {
             self.counters.dropped_out_absent += 1;
             return;
         };
-        let count = match self.socket.send_to(frame, guest.address) {
+        let count = match self.socket.send_to(frame, &guest.address) {
             Ok(_) => {
                 self.counters.bytes_out += frame.len() as u64;
                 &mut self.counters.frames_out
@@ -195,6 +194,36 @@ impl DgramSocket {
             Err(_) => &mut self.counters.dropped_out_error,
         };
         *count += 1;
+    }
+}
+
+impl FrameSocket for Dgram {
+    fn receive(&mut self, now: Instant) -> Option<&[u8]> {
+        self.port.receive(&mut self.inbox[..], now).map(|len| &self.inbox[..len])
+    }
+
+    fn send(&mut self, frame: &[u8]) {
+        self.port.send(frame);
+    }
+
+    fn ready(&mut self) {
+        Self::ready(self);
+    }
+
+    fn unread(&self) -> bool {
+        Self::unread(self)
+    }
+
+    fn guest(&self) -> Option<String> {
+        Self::guest(self).map(ToString::to_string)
+    }
+
+    fn changes(&self) -> u64 {
+        self.port.changes
+    }
+
+    fn counters(&self) -> FrameCounters {
+        Self::counters(self)
     }
 }
 
@@ -246,150 +275,4 @@ impl phy::TxToken for TxToken<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::UdpSocket as Kernel;
-
-    use smoltcp::phy::{RxToken as _, TxToken as _};
-
-    use super::*;
-    use crate::ports::{free_port, local};
-
-    const LIMIT: std::time::Duration = std::time::Duration::from_mins(1);
-
-    /// A NIC, and a guest on a port of its own that knows it.
-    fn pair() -> (Dgram, Kernel) {
-        let nic = Dgram::bind(0).unwrap();
-        let guest = guest_of(&nic);
-        (nic, guest)
-    }
-
-    fn guest_of(nic: &Dgram) -> Kernel {
-        // A port that nobody else takes while the guest is away.
-        let guest = Kernel::bind(local(free_port())).unwrap();
-        guest.connect(nic.local_addr().unwrap()).unwrap();
-        guest.set_read_timeout(Some(LIMIT)).unwrap();
-        guest
-    }
-
-    /// What a driver does at an event: on 127.0.0.1, what was sent is there.
-    fn receive(nic: &mut Dgram, now: Instant) -> Option<Vec<u8>> {
-        nic.ready();
-        let frame = nic.receive(now).map(|(rx, _)| rx.consume(<[u8]>::to_vec));
-        assert!(frame.is_some() || !nic.unread(), "it would be asked for ever");
-        frame
-    }
-
-    fn send(nic: &mut Dgram, frame: &[u8]) {
-        let token = nic.transmit(Instant::ZERO).expect("it takes every frame");
-        token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
-    }
-
-    fn arrived(guest: &Kernel) -> Vec<u8> {
-        let mut buffer = [0; 2000];
-        let count = guest.recv(&mut buffer).expect("a frame");
-        buffer[..count].to_vec()
-    }
-
-    #[test]
-    fn frames_of_every_size_pass_both_ways() {
-        let (mut nic, guest) = pair();
-        for len in [FRAME_LEN_MIN, 60, FRAME_SIZE] {
-            guest.send(&vec![1; len]).unwrap();
-            assert_eq!(receive(&mut nic, Instant::ZERO), Some(vec![1; len]));
-            send(&mut nic, &vec![2; len]);
-            assert_eq!(arrived(&guest), vec![2; len]);
-        }
-        assert_eq!(nic.guest(), guest.local_addr().ok());
-        assert_eq!(receive(&mut nic, Instant::ZERO), None);
-        let bytes = (FRAME_LEN_MIN + 60 + FRAME_SIZE) as u64;
-        let passed = DgramCounters {
-            frames_in: 3,
-            bytes_in: bytes,
-            frames_out: 3,
-            bytes_out: bytes,
-            ..DgramCounters::default()
-        };
-        assert_eq!(nic.counters(), passed);
-    }
-
-    #[test]
-    fn what_is_no_frame_is_dropped_and_makes_nobody_the_guest() {
-        let (mut nic, guest) = pair();
-        for len in [0, FRAME_LEN_MIN - 1, FRAME_SIZE + 1, 9000] {
-            guest.send(&vec![1; len]).unwrap();
-        }
-        assert_eq!(receive(&mut nic, Instant::ZERO), None);
-        assert_eq!((nic.counters().dropped_in_size, nic.guest()), (4, None));
-        guest.send(&[1; 60]).unwrap();
-        assert_eq!(receive(&mut nic, Instant::ZERO), Some(vec![1; 60]));
-    }
-
-    #[test]
-    fn a_flood_of_what_is_no_frame_does_not_hold_the_driver() {
-        let (mut nic, guest) = pair();
-        for _ in 0..=DROPS {
-            guest.send(&[]).unwrap();
-        }
-        assert!(nic.receive(Instant::ZERO).is_none());
-        let dropped = nic.counters().dropped_in_size;
-        assert!(nic.unread() && dropped == DROPS as u64, "{dropped} at once");
-        assert_eq!(receive(&mut nic, Instant::ZERO), None);
-    }
-
-    #[test]
-    fn a_guest_that_restarts_on_another_port_is_followed() {
-        let (mut nic, first) = pair();
-        first.send(&[1; 60]).unwrap();
-        assert!(receive(&mut nic, Instant::ZERO).is_some());
-        drop(first);
-        let second = guest_of(&nic);
-        second.send(&[2; 60]).unwrap();
-        assert_eq!(receive(&mut nic, Instant::ZERO + HOLD), Some(vec![2; 60]));
-        send(&mut nic, &[3; 60]);
-        assert_eq!(arrived(&second), [3; 60]);
-    }
-
-    #[test]
-    fn a_second_guest_at_once_is_kept_out() {
-        let (mut nic, first) = pair();
-        let second = guest_of(&nic);
-        first.send(&[1; 60]).unwrap();
-        second.send(&[2; 60]).unwrap();
-        assert_eq!(receive(&mut nic, Instant::ZERO), Some(vec![1; 60]));
-        assert_eq!(receive(&mut nic, Instant::ZERO), None);
-        assert_eq!((nic.counters().dropped_in_stranger, nic.guest()), (1, first.local_addr().ok()));
-    }
-
-    #[test]
-    fn a_refusal_hides_no_frame_and_no_error_is_asked_for_in_a_loop() {
-        let (mut nic, _guest) = pair();
-        for (kind, readable, errors) in [
-            (ErrorKind::ConnectionRefused, true, 1),
-            (ErrorKind::ConnectionReset, true, 2),
-            (ErrorKind::Interrupted, true, 2),
-            (ErrorKind::OutOfMemory, false, 3),
-            (ErrorKind::WouldBlock, false, 3),
-        ] {
-            nic.ready();
-            nic.port.failed(kind);
-            assert_eq!((nic.unread(), nic.counters().errors_in), (readable, errors), "{kind}");
-        }
-    }
-
-    #[test]
-    fn without_a_guest_frames_are_lost_and_it_may_come_late_or_go() {
-        let (mut nic, guest) = pair();
-        send(&mut nic, &[0; 60]);
-        assert_eq!(nic.counters().dropped_out_absent, 1);
-        guest.send(&[1; 60]).unwrap();
-        assert!(receive(&mut nic, Instant::ZERO).is_some());
-        let address = guest.local_addr().unwrap();
-        drop(guest);
-        send(&mut nic, &[2; 60]);
-        assert_eq!(receive(&mut nic, Instant::ZERO), None);
-        let again = Kernel::bind(address).unwrap();
-        again.set_read_timeout(Some(LIMIT)).unwrap();
-        send(&mut nic, &[3; 60]);
-        assert_eq!(arrived(&again), [3; 60]);
-    }
-}
+mod tests;

@@ -35,12 +35,14 @@ pub enum Watch {
     Capture,
     /// Frames are drawn.
     Ladder,
+    /// Frames are kept, for what is written when a test fails.
+    Flight,
 }
 
 /// A link with its observers.
 pub struct Impairment {
     link: Link,
-    observers: [Option<Box<dyn Observer>>; 2],
+    observers: [Option<Box<dyn Observer>>; 3],
     /// A frame that is due could not be sent.
     refused: bool,
     /// The NIC may hold more than was taken from it.
@@ -59,7 +61,7 @@ impl Impairment {
     #[must_use]
     pub fn new(link: Link) -> Self {
         let scratch = Vec::new();
-        Self { link, observers: [None, None], refused: false, unread: false, scratch }
+        Self { link, observers: [None, None, None], refused: false, unread: false, scratch }
     }
 
     /// The link.
@@ -104,7 +106,8 @@ impl Impairment {
         !self.watched() && self.link.transparent()
     }
 
-    fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) {
+    /// A frame is sent to that side, past the observers.
+    pub fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) {
         let events = self.link.offer(to, now, frame);
         if !self.watched() {
             return;

@@ -2,12 +2,19 @@
 //! so that the firmware cannot tell them apart, but for a NIC that it leaves segmentation to.
 
 pub mod dgram;
+pub mod frame_socket;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, unreachable_pub, reason = "a part of it is the TAP's alone")
+)]
 mod header_layout;
 pub mod impairment;
 pub mod loopback;
 pub mod mac;
 mod offloads;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a part of it is the TAP's alone"))]
 mod segmenter;
+pub mod stream;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod wire;

@@ -138,7 +138,7 @@ impl Device for End<'_> {
 }
 
 /// What every NIC here can do: 1514-byte Ethernet frames, all checksums in software.
-pub(super) fn ethernet_capabilities() -> DeviceCapabilities {
+pub(crate) fn ethernet_capabilities() -> DeviceCapabilities {
     let mut capabilities = DeviceCapabilities::default();
     capabilities.medium = Medium::Ethernet;
     capabilities.max_transmission_unit = FRAME_SIZE;

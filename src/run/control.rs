@@ -40,6 +40,10 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
             say!("{text}");
             return ConsoleStep::Next(Some(now));
         }
+        Next::Forwarded => {
+            session.console.forwarded(&nic.forwarded());
+            return ConsoleStep::Next(Some(now));
+        }
         Next::At(at) => return ConsoleStep::Next(Some(at)),
         Next::Idle | Next::Ended => return ConsoleStep::Next(None),
     };

@@ -6,6 +6,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use crate::gateway::ForwardCommand;
+use crate::identity::Identity;
 use crate::nic::Offloads;
 
 /// The token of signals and of the console.
@@ -51,6 +52,9 @@ pub trait Nic {
         None
     }
 
+    /// Learns that the board boots as another than before: says what no longer works as one might think.
+    fn moved(&self, _identity: &Identity) {}
+
     /// Learns whether the other end works at the same time as we do, on another core.
     fn set_concurrent(&mut self, _concurrent: bool) {}
 
@@ -66,6 +70,11 @@ pub trait Nic {
     fn forward(&mut self, _command: ForwardCommand) -> Result<String, String> {
         Err("no ports are forwarded here: the board has an address of its own on this network"
             .into())
+    }
+
+    /// The ports that are forwarded, as a command names them.
+    fn forwarded(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What is counted behind the NIC, a line each.

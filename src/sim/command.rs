@@ -4,12 +4,11 @@
 //! it is, and prints failures as they come, the first [`IN_FULL`] with everything known. A failure names
 //! the command that replays it. The result does not depend on the number of threads.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::arena::Arena;
@@ -19,13 +18,12 @@ use super::replay::replay;
 use super::run::{Failure, WorldReport, run};
 use crate::clock::RealClock;
 use crate::output::{self, counted, wrapped};
+use crate::progress::Progress;
 
 /// Failures that are shown with the socket tables.
 const IN_FULL: usize = 10;
 /// Failures that are kept for `--json`.
 const KEPT: usize = 1000;
-/// Columns that the progress bar needs beside twice the number of worlds.
-const WIDE: usize = 70;
 
 /// What all worlds came to.
 #[derive(Debug, Default)]
@@ -67,7 +65,7 @@ pub fn command(options: &SimOptions) -> Result<(), String> {
     let seeds = if options.plan.is_some() { 0..1 } else { options.seeds.clone() };
     let threads = options.threads().min(seeds.end - seeds.start);
     let clock = RealClock::new();
-    let bar = bar(seeds.end - seeds.start, options.json);
+    let bar = Progress::of_worlds(seeds.end - seeds.start, options.json);
     let done = |sum: &mut Sum, report| {
         let in_full = sum.failures.len() < IN_FULL;
         if let Some(failure) = sum.add(report)
@@ -129,21 +127,6 @@ fn all(
             done(report);
         }
     });
-}
-
-/// How far it is, never wider than the terminal: what goes on in a second line is not taken away again.
-fn bar(worlds: u64, json: bool) -> ProgressBar {
-    if json || worlds < 2 || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let wide = WIDE + 2 * worlds.to_string().len();
-    let template = if output::columns().is_some_and(|columns| columns < wide) {
-        "{percent:>3} %, {eta} left"
-    } else {
-        "{bar:30} {pos}/{len} worlds, {per_sec}, {eta} left"
-    };
-    let style = ProgressStyle::with_template(template);
-    ProgressBar::new(worlds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// The commit that this was built from, for whoever has to find the code again.

@@ -33,6 +33,8 @@ pub(crate) mod script;
 pub(crate) mod snapshot;
 pub(crate) mod solo;
 pub(crate) mod tcp;
+#[cfg(target_os = "linux")]
+pub(crate) mod terminal;
 pub(crate) mod traffic;
 pub(crate) mod transitions;
 #[cfg(target_os = "linux")]

@@ -45,6 +45,7 @@ fn carry_out(test: &str, path: &str) {
         "examples/bad_cable",
         "examples/slow_transfer",
         "examples/echo",
+        "examples/plain_smoltcp",
     ];
     if let Some(program) = needed.iter().find(|program| !built().join(program).is_file()) {
         return netns::skip(test, &format!("{program} is not built; run `cargo test --workspace`"));

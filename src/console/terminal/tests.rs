@@ -45,7 +45,8 @@ impl Pty {
         let wake = self.wake.clone();
         let wake = move || wake.send(()).unwrap_or_default();
         let (input, output) = (self.terminal.try_clone(), self.terminal.try_clone());
-        let terminal = Terminal::on(input.unwrap(), output.unwrap(), wake).unwrap();
+        let terminal =
+            Terminal::on(input.unwrap(), output.unwrap(), History::default(), wake).unwrap();
         Console::from(Input::Terminal(terminal))
     }
 
@@ -128,6 +129,22 @@ fn a_line_is_typed_while_the_board_prints() {
 }
 
 #[test]
+fn what_can_follow_stands_above_the_line() {
+    let _turn = lock(&TURN);
+    let mut pty = Pty::new();
+    let mut console = pty.console();
+    pty.until(EMPTY);
+    pty.type_until(&mut console, "par\t", "\r\x1b[Ktapboard> partition \r\x1b[20C");
+    let list = "\r\x1b[Kin  off  on  out\r\n\r\x1b[Ktapboard> partition \r\x1b[20C";
+    pty.type_until(&mut console, "\t", list);
+    // What is forwarded the driver knows.
+    pty.press("\x15unforward 70\t");
+    assert_eq!(pty.next(&mut console), Next::Forwarded);
+    console.forwarded(&["7007".into(), "8007".into()]);
+    pty.type_until(&mut console, "7\x7f", "\r\x1b[Ktapboard> unforward 7007 \r\x1b[25C");
+}
+
+#[test]
 fn the_mode_is_given_back_however_it_ends() {
     let _turn = lock(&TURN);
     let mut pty = Pty::new();
@@ -174,7 +191,9 @@ fn a_second_prompt_is_refused_and_leaves_the_first() {
     let mut pty = Pty::new();
     let mut console = pty.console();
     let (input, output) = (pty.terminal.try_clone().unwrap(), pty.terminal.try_clone().unwrap());
-    assert!(Terminal::on(input, output, || {}).unwrap_err().contains("already"));
+    assert!(
+        Terminal::on(input, output, History::default(), || {}).unwrap_err().contains("already")
+    );
     pty.press("plug\r");
     assert_eq!(pty.next(&mut console), Next::Command(ConsoleCommand::Plug));
 }
@@ -184,7 +203,9 @@ fn a_terminal_that_hangs_up_ends_the_console() {
     let _turn = lock(&TURN);
     let Pty { keyboard, terminal, woken, wake, .. } = Pty::new();
     let output = terminal.try_clone().unwrap();
-    let terminal = Terminal::on(terminal, output, move || wake.send(()).unwrap_or_default());
+    let terminal = Terminal::on(terminal, output, History::default(), move || {
+        wake.send(()).unwrap_or_default();
+    });
     let mut console = Console::from(Input::Terminal(terminal.unwrap()));
     drop(keyboard);
     loop {

@@ -1,9 +1,12 @@
 //! Where the API is.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use crate::local_socket::Listener;
 
 /// A port of a loopback address, or the path of a UNIX socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +15,16 @@ pub enum ApiAddress {
     Tcp(SocketAddr),
     /// `unix:/run/user/1000/tapboard.sock`
     Unix(PathBuf),
+}
+
+impl ApiAddress {
+    /// Listens there.
+    pub(super) fn listen(&self) -> io::Result<Listener> {
+        match self {
+            Self::Tcp(address) => Listener::tcp(*address),
+            Self::Unix(path) => Listener::unix(path),
+        }
+    }
 }
 
 /// As it is read.

@@ -36,7 +36,7 @@ impl Document {
     }
 
     /// Writes it, unless there is nothing to be seen.
-    pub(super) fn write(self, path: &Path) -> Result<Rungs, String> {
+    pub(super) fn write(self, path: &Path, name: &str) -> Result<Rungs, String> {
         let (left_out, max) = match &self {
             Self::Ladder(drawing) => (drawing.left_out(), svg::RUNGS_MAX),
             Self::Graph(plot) => (plot.left_out(), graph::SEGMENTS_MAX),
@@ -49,14 +49,10 @@ impl Document {
                 drawing.into_rungs()
             }
             Self::Graph(plot) => {
-                if let Some(text) = plot.finish() {
-                    write(path, |out| out.write_all(text.as_bytes()))?;
-                } else if !plot.is_empty() {
-                    return Err(
-                        "of what is in it no graph can be drawn: it has no TCP connection \
-                                whose frames have times"
-                            .into(),
-                    );
+                match plot.finish() {
+                    Ok(text) => write(path, |out| out.write_all(text.as_bytes()))?,
+                    Err(error) if !plot.is_empty() => return Err(format!("{name}: {error}")),
+                    Err(_) => {}
                 }
                 plot.into_rungs()
             }

@@ -4,10 +4,9 @@ use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use crate::capture::{CaptureError, Reader};
 use crate::output::is_standard;
+use crate::progress::Progress;
 
 /// Bytes that are read at a time.
 const PIECE: usize = 256 << 10;
@@ -27,7 +26,7 @@ pub(super) fn open(path: &Path, what: Option<&'static str>) -> Result<Reader<Inp
         let file = opened.map_err(|error| CaptureError::Open { path: path.into(), error })?;
         let len = file.metadata().ok().filter(Metadata::is_file).map_or(0, |data| data.len());
         match what.filter(|_| len >= LONG) {
-            Some(what) => Box::new(Watched { file, bar: bar(len, what) }),
+            Some(what) => Box::new(Watched { file, bar: Progress::of_bytes(len, what) }),
             None => Box::new(file),
         }
     };
@@ -37,7 +36,7 @@ pub(super) fn open(path: &Path, what: Option<&'static str>) -> Result<Reader<Inp
 /// A file that shows how far it was read. The bar is gone with it.
 struct Watched {
     file: File,
-    bar: ProgressBar,
+    bar: Progress,
 }
 
 impl Read for Watched {
@@ -52,13 +51,4 @@ impl Drop for Watched {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
-}
-
-/// A bar on standard error, if that is a terminal.
-fn bar(len: u64, what: &'static str) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg} [{bar:30}] {bytes} of {total_bytes}, {eta} to go");
-    let bar = ProgressBar::new(len).with_message(what);
-    bar.set_style(style.expect("the template is right").progress_chars("=> "));
-    bar
 }

@@ -43,6 +43,16 @@ pub(super) fn report<R: Read>(
     Ok(())
 }
 
+/// Says which hosts have a column in vain.
+pub(super) fn absent(name: &str, rungs: &Rungs) {
+    for host in rungs.absent_hosts() {
+        log::warn!(
+            "{name}: nothing that is drawn is of {host}, which --hosts asks for: its column is empty; without \
+             --hosts, who is there has one"
+        );
+    }
+}
+
 /// Frames and blocks that are not drawn, by type.
 fn left_out<R: Read>(analysis: &Analysis, reader: &Reader<R>) -> Option<String> {
     let others = analysis.not_read().iter();

@@ -237,9 +237,9 @@ fn a_graph_has_a_size_whatever_the_transfer_has() {
 #[test]
 fn the_connection_with_the_most_data_is_drawn_and_nothing_of_none() {
     let mut plot = Plot::new(Graph::Stevens);
-    assert!(plot.finish().is_none() && plot.is_empty());
+    assert!(plot.finish().is_err() && plot.is_empty());
     plot.add(&Frame::sent(Instant::ZERO, None, &[0; 60], ""));
-    assert!(plot.finish().is_none() && !plot.is_empty());
+    assert!(plot.finish().is_err() && !plot.is_empty());
     for graph in Graph::ALL {
         assert!(!graph.name().contains(' '));
     }

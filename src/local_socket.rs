@@ -1,6 +1,7 @@
-//! The API's sockets, TCP or UNIX.
+//! Stream sockets of this machine, TCP or UNIX.
 
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use mio::event::Source;
@@ -9,10 +10,9 @@ use mio::net::{TcpListener, TcpStream};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 
-use super::address::ApiAddress;
-
+/// What listens.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(NamedListener),
@@ -21,7 +21,7 @@ pub(super) enum Listener {
 /// A UNIX socket, whose name is taken away at the end.
 #[cfg(unix)]
 #[derive(Debug)]
-pub(super) struct NamedListener {
+pub(crate) struct NamedListener {
     listener: UnixListener,
     path: std::path::PathBuf,
 }
@@ -34,14 +34,18 @@ impl Drop for NamedListener {
 }
 
 impl Listener {
-    pub(super) fn open(address: &ApiAddress) -> io::Result<Self> {
-        match address {
-            ApiAddress::Tcp(address) => TcpListener::bind(*address).map(Self::Tcp),
-            ApiAddress::Unix(path) => open_unix(path),
-        }
+    /// Listens on that address.
+    pub(crate) fn tcp(address: SocketAddr) -> io::Result<Self> {
+        TcpListener::bind(address).map(Self::Tcp)
     }
 
-    pub(super) fn accept(&self) -> io::Result<Stream> {
+    /// Listens on a socket of that name, for the user who runs this alone.
+    pub(crate) fn unix(path: &Path) -> io::Result<Self> {
+        open_unix(path)
+    }
+
+    /// The next client.
+    pub(crate) fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => listener.accept().map(|(stream, _)| Stream::Tcp(stream)),
             #[cfg(unix)]
@@ -49,7 +53,21 @@ impl Listener {
         }
     }
 
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    /// Likewise, with the client's address where it has one. What is sent to it leaves at once.
+    pub(crate) fn accept_named(&self) -> io::Result<(Stream, Option<String>)> {
+        let stream = self.accept()?;
+        let name = match &stream {
+            Stream::Tcp(stream) => {
+                stream.set_nodelay(true)?;
+                Some(stream.peer_addr()?.to_string())
+            }
+            #[cfg(unix)]
+            Stream::Unix(_) => None,
+        };
+        Ok((stream, name))
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let source: &mut dyn Source = match self {
             Self::Tcp(listener) => listener,
             #[cfg(unix)]
@@ -59,16 +77,22 @@ impl Listener {
     }
 }
 
-/// A socket for the user who runs this alone.
+/// Takes away a socket of that name on which nobody is, left from a run that was killed; `is_alive` looks.
+#[cfg(unix)]
+pub(crate) fn remove_left_behind(path: &Path, is_alive: impl FnOnce() -> bool) {
+    use std::fs;
+    use std::os::unix::fs::FileTypeExt;
+    let left = fs::symlink_metadata(path).is_ok_and(|known| known.file_type().is_socket());
+    if left && !is_alive() {
+        let _ = fs::remove_file(path);
+    }
+}
+
 #[cfg(unix)]
 fn open_unix(path: &Path) -> io::Result<Listener> {
     use std::fs;
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-    let left = fs::symlink_metadata(path).is_ok_and(|known| known.file_type().is_socket());
-    // One that nobody listens on is left from a run that was killed.
-    if left && std::os::unix::net::UnixStream::connect(path).is_err() {
-        let _ = fs::remove_file(path);
-    }
+    use std::os::unix::fs::PermissionsExt;
+    remove_left_behind(path, || std::os::unix::net::UnixStream::connect(path).is_ok());
     let named = NamedListener { listener: UnixListener::bind(path)?, path: path.into() };
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(Listener::Unix(named))
@@ -79,8 +103,9 @@ fn open_unix(_path: &Path) -> io::Result<Listener> {
     Err(io::Error::other("there are no UNIX sockets on this system"))
 }
 
+/// A connection.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
@@ -95,7 +120,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(self.source(), token, Interest::READABLE | Interest::WRITABLE)
     }
 }

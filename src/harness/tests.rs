@@ -1,0 +1,161 @@
+//! The harness itself: faults that end, artifacts of what fails, and the same run again.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use embedded_nal::TcpClientStack;
+use smoltcp::phy::{Device, RxToken as _, TxToken as _};
+use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::service::Service;
+use tapboard_firmware::service::echo::Echo;
+
+use super::*;
+use crate::capture::read;
+use crate::link::Chance;
+use crate::scratch::Scratch;
+use crate::testbed::at;
+use crate::world::{Outcome, Step};
+
+/// Has the board echo 3000 bytes over a bad cable.
+fn echoed(run: &Run) -> TestResult {
+    let (mut memory, mut echo) = (TestbedMemory::default(), Echo::new());
+    let mut net = run.testbed(&mut memory, |now, board| echo.poll(now, board, &mut ()));
+    net.cable().set("loss 10%")?;
+    net.cable().set("reorder 5%")?;
+    let mut socket = net.host.socket()?;
+    net.until(|host| host.connect(&mut socket, at(7)))?;
+    net.send_all(&mut socket, &[b'x'; 1500])?;
+    let (mut count, mut buffer) = (0, [0; 2000]);
+    while count < 1500 {
+        count += net.until(|host| host.receive(&mut socket, &mut buffer))?;
+    }
+    Ok(())
+}
+
+/// The capture of such a run.
+fn captured(seed: u64) -> Vec<u8> {
+    let scratch = Scratch::new();
+    let run = Run::new("captured", seed).with_directory(scratch.directory());
+    echoed(&run).unwrap();
+    run.write("for its capture");
+    fs::read(scratch.path(&format!("captured-seed-{seed}/capture.pcapng"))).unwrap()
+}
+
+#[test]
+fn the_same_seed_is_the_same_frames_byte_by_byte() {
+    let first = captured(3);
+    assert!(first.len() > 3000, "{} bytes", first.len());
+    assert!(captured(3) == first, "another run");
+    assert!((4..8).all(|seed| captured(seed) != first), "the seed decides nothing");
+}
+
+#[test]
+fn faults_end_with_their_guards_and_leave_the_others_alone() {
+    let network = Network::new(Link::new(1));
+    let cable = network.cable();
+    cable.set("loss 5%").unwrap();
+    let delay = |to| cable.link().faults(to).delay;
+    let loss = |to| cable.link().faults(to).loss;
+    let outer = cable.fault(None, Setting::Loss(Chance::ALWAYS));
+    let inner = cable.fault(Some(Side::Peer), Setting::Delay(Duration::from_millis(7)));
+    // Set meanwhile: it stays.
+    cable.set("rate 1mbit").unwrap();
+    assert_eq!((delay(Side::Board), delay(Side::Peer)), (Duration::ZERO, Duration::from_millis(7)));
+    assert_eq!(loss(Side::Board), Chance::ALWAYS);
+    drop((inner, outer));
+    assert_eq!(delay(Side::Peer), Duration::ZERO);
+    assert_eq!(loss(Side::Board), "5%".parse().unwrap());
+    assert_eq!(cable.link().faults(Side::Peer).rate, Some(1_000_000));
+    {
+        let _out = cable.unplugged();
+        assert!(!cable.link().plugged());
+        drop(cable.unplugged());
+        assert!(!cable.link().plugged(), "the outer one holds");
+        let _cut = cable.partitioned(Some(Side::Board));
+        assert!(cable.link().faults(Side::Board).partition);
+    }
+    assert!(cable.link().plugged() && !cable.link().faults(Side::Board).partition);
+    assert!(cable.set("colour blue").is_err());
+}
+
+#[test]
+fn a_frame_wakes_both_ends_and_one_that_nobody_takes_does_not_spin() {
+    let mut network = Network::new(Link::new(1));
+    network.cable().set("delay 5ms").unwrap();
+    let [mut board, mut peer] = [Side::Board, Side::Peer].map(|side| network.nic(side));
+    peer.send(Instant::ZERO, &[1; 60]);
+    let mut heard = Vec::new();
+    let outcome = network.drive(Duration::from_secs(1), |now| {
+        if let Some((rx, tx)) = Device::receive(&mut board, now) {
+            let frame = rx.consume(<[u8]>::to_vec);
+            tx.consume(frame.len(), |buffer| buffer.copy_from_slice(&frame));
+            heard.push(now.total_millis());
+        }
+        Step::Next(None)
+    });
+    // The answer is there, and waits.
+    assert_eq!((outcome, heard), (Outcome::Quiet, vec![5]));
+    assert_eq!(network.now(), Instant::from_secs(1));
+    assert_eq!(peer.take(network.now()).as_deref(), Some(&[1; 60][..]));
+    assert_eq!(network.ladder().matches("delayed 5 ms").count(), 2, "{}", network.ladder());
+}
+
+/// Fails on purpose where it is told to, for the tests below.
+const FAILS: &str = "TAPBOARD_TEST_FAILS";
+
+#[test]
+fn fails_for_seeds_from_2_on_if_it_is_told_to() {
+    let Ok(how) = std::env::var(FAILS) else { return };
+    check(0..4, |run| {
+        echoed(run)?;
+        match (&*how, run.seed()) {
+            (_, 0 | 1) => Ok(()),
+            ("panic", _) => panic!("as it was told to"),
+            (_, seed) => Err(format!("seed {seed} it is").into()),
+        }
+    });
+}
+
+/// That test in a process of its own.
+fn failing(how: &str, directory: &Path, seed: Option<&str>) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["harness::tests::fails_for_seeds_from_2_on_if_it_is_told_to", "--exact"]);
+    // More threads than one, so that the test has one of its own, which has its name.
+    command.arg("--test-threads=2").env_remove(SEED);
+    command.env(FAILS, how).env(artifacts::ARTIFACTS, directory);
+    command.envs(seed.map(|seed| (SEED, seed)));
+    command.output().unwrap()
+}
+
+#[test]
+fn what_fails_leaves_capture_ladder_and_sockets_and_the_command_that_runs_it_again() {
+    for how in ["panic", "error"] {
+        let scratch = Scratch::new();
+        let directory = scratch.directory();
+        let output = failing(how, directory, None);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{said}");
+        let again = "TAPBOARD_SEED=2 cargo test --package tapboard \
+                     harness::tests::fails_for_seeds_from_2_on_if_it_is_told_to -- --exact";
+        assert!(said.contains(again), "{said}");
+        let name = "harness-tests-fails_for_seeds_from_2_on_if_it_is_told_to-seed-2";
+        let file = |file: &str| scratch.path(&format!("{name}/{file}"));
+        let capture = fs::read(file("capture.pcapng")).unwrap();
+        let frames = read(file("capture.pcapng").as_ref()).unwrap().count();
+        assert!(said.contains(&format!("capture.pcapng ({frames} frames)")), "{said}");
+        let ladder = fs::read_to_string(file("ladder.txt")).unwrap();
+        assert!(ladder.contains("SYN") && ladder.contains("dropped by loss 10%"), "{ladder}");
+        let netstat = fs::read_to_string(file("netstat.txt")).unwrap();
+        assert!(netstat.contains("-- board") && netstat.contains(":7 "), "{netstat}");
+        let report = fs::read_to_string(file("report.txt")).unwrap();
+        assert!(said.contains(report.trim_end()), "{report}");
+        // The first that failed is the last that ran, and it is the same run again.
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 1);
+        fs::remove_dir_all(scratch.path(name)).unwrap();
+        assert!(!failing(how, directory, Some("2")).status.success());
+        assert!(fs::read(file("capture.pcapng")).unwrap() == capture, "another run");
+        assert!(failing(how, directory, Some("1")).status.success());
+    }
+}
