@@ -23,9 +23,9 @@ mod real;
 mod set;
 mod simulated;
 mod switch;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub mod trunk;
-#[cfg_attr(not(unix), path = "fleet/no_trunks.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "fleet/no_trunks.rs")]
 mod trunks;
 mod visitor;
 

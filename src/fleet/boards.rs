@@ -258,7 +258,7 @@ impl Endpoint for Fleet {
     }
 
     fn ready(&mut self) {
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         self.network.trunks.ready();
     }
 

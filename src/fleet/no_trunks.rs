@@ -1,4 +1,4 @@
-//! A system without UNIX sockets: nobody joins.
+//! Where a fleet runs in virtual time only: nobody joins.
 
 /// Nobody.
 #[derive(Debug, Default)]

@@ -111,7 +111,8 @@ impl Simulation {
                     next = Some(now);
                 }
                 Next::At(at) => next = Some(at),
-                Next::Idle | Next::Ended => {}
+                // A script does not type.
+                Next::Forwarded | Next::Idle | Next::Ended => {}
             }
             let due = self.fleet.turn(now, &mut nowhere.end(Side::Board));
             Step::Next(earliest(due, next))
