@@ -30,10 +30,8 @@ mod trunks;
 mod visitor;
 
 pub use self::command::{BoardsAction, BoardsCommand};
-pub(crate) use self::options::room;
-pub use self::options::{BOARDS_MAX, FleetOptions, Uplink};
+pub use self::options::{BOARDS_MAX, BOARDS_PER_HOST, FleetOptions, Uplink, room};
 pub use self::set::BoardSet;
-pub(crate) use self::visitor::BOARDS as BOARDS_PER_HOST;
 
 /// Runs a fleet until a signal, `quit` or, in virtual time, its end.
 pub fn run(options: &FleetOptions) -> Result<(), String> {

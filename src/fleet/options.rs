@@ -12,6 +12,9 @@ use crate::run::RunOptions;
 /// Boards of a fleet at most.
 pub const BOARDS_MAX: u32 = 100_000;
 
+/// Boards that one host looks after in virtual time.
+pub const BOARDS_PER_HOST: usize = 12;
+
 /// What the switch's uplink is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uplink {
@@ -72,7 +75,8 @@ fn host(net: Ipv4Cidr) -> Ipv4Cidr {
 }
 
 /// How many boards a network has numbers for, beside the host's.
-pub(crate) fn room(net: Ipv4Cidr) -> u32 {
+#[must_use]
+pub fn room(net: Ipv4Cidr) -> u32 {
     (!net.netmask().to_bits()).saturating_sub(2)
 }
 

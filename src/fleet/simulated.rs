@@ -1,6 +1,6 @@
 //! A fleet in virtual time: nothing is outside of its switch, and an hour takes as long as its frames do.
 //!
-//! Hosts on the same switch, one for every [`visitor::BOARDS`] boards, collect their telemetry and ask them for echoes. At
+//! Hosts on the same switch, one for every [`BOARDS_PER_HOST`] boards, collect their telemetry and ask them for echoes. At
 //! the end each board that has had power and a healthy cable for [`SETTLED`] has to have been heard and to have echoed
 //! lately. The same options, script and seed are the same run, frame for frame.
 
@@ -13,7 +13,7 @@ use tapboard_firmware::rng::Rng;
 
 use super::boards::Fleet;
 use super::machine::BoardConfig;
-use super::options::FleetOptions;
+use super::options::{BOARDS_PER_HOST, FleetOptions};
 use super::visitor::{self, Notes, Seen};
 use crate::clock::{RealClock, VirtualClock};
 use crate::console::{CommandSource, Console, ConsoleCommand, Next};
@@ -59,7 +59,7 @@ impl Simulation {
     fn new(options: &FleetOptions) -> Result<Self, String> {
         let seed = options.faults.seed.unwrap_or(SEED);
         let boards = options.boards as usize;
-        let hosts = boards.div_ceil(visitor::BOARDS);
+        let hosts = boards.div_ceil(BOARDS_PER_HOST);
         let telemetry = options.run.telemetry != Telemetry::Off;
         // From the last address of the network downwards.
         let last = options.host().address().to_bits() & !options.net.netmask().to_bits();
@@ -67,12 +67,12 @@ impl Simulation {
         let addresses: Vec<_> = hosts.iter().map(|host| host.ipv4().address()).collect();
         let (profile, token) = (options.run.profile, options.run.token);
         let config = move |index: usize| {
-            let to = (addresses[index / visitor::BOARDS], visitor::TELEMETRY);
+            let to = (addresses[index / BOARDS_PER_HOST], visitor::TELEMETRY);
             let telemetry = telemetry.then(|| std::net::SocketAddr::from(to).into());
             BoardConfig { profile, telemetry, token }
         };
         let notes = |host: usize| {
-            let of = host * visitor::BOARDS..((host + 1) * visitor::BOARDS).min(boards);
+            let of = host * BOARDS_PER_HOST..((host + 1) * BOARDS_PER_HOST).min(boards);
             Rc::new(RefCell::new(
                 of.map(|index| Seen::new(&options.board(options.first + index as u32))).collect(),
             ))

@@ -15,10 +15,9 @@ use tapboard_firmware::{Backlog, Buffers, NetConfig, NetStack, Sockets, TcpSocke
 use crate::identity::Identity;
 
 use super::machine::{Ask, Mailbox, Running, next_turn};
+use super::options::BOARDS_PER_HOST as BOARDS;
 
-/// Boards that one host looks after.
-pub(crate) const BOARDS: usize = 12;
-const _: () = assert!(BOARDS <= NEIGHBORS, "its stack remembers them all");
+const _: () = assert!(BOARDS <= NEIGHBORS, "its stack remembers all its boards");
 /// TCP slots of a host: for its boards, for as many connections whose board lost its power, and for visits.
 const SLOTS: usize = 2 * BOARDS + 2 * VISITS;
 /// Visits at a time.
