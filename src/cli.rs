@@ -5,6 +5,7 @@
 
 mod board;
 mod faults;
+mod fleet;
 mod identity;
 mod ladder;
 mod misplaced;
@@ -21,6 +22,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 pub use self::board::BoardArgs;
 pub use self::faults::FaultArgs;
+pub use self::fleet::FleetArgs;
 pub use self::identity::IdentityArgs;
 pub use self::ladder::LadderArgs;
 pub use self::sim::SimArgs;
@@ -56,6 +58,9 @@ pub enum Subcommand {
     /// Run the board as a host of its own, 192.0.2.1, on a Linux TAP interface. Several boards share a
     /// network over a bridge of their TAPs, each with an --id of its own.
     Tap(TapArgs),
+    /// Run many boards on one TAP, or a thousand of them without: each with its own addresses, name and cable on one
+    /// switch. Fleets of several processes join to one network.
+    Fleet(FleetArgs),
     /// Walk through a connection's life on a loopback, step by step, in virtual time.
     Loopback,
     /// Run whole networks in virtual time, each drawn from a seed, and check what must hold in them.
@@ -92,6 +97,7 @@ impl Cli {
             None => self.user.check(),
             Some(Subcommand::User(user)) => user.check(),
             Some(Subcommand::Tap(tap)) => tap.check(),
+            Some(Subcommand::Fleet(fleet)) => fleet.check(),
             Some(Subcommand::Sim(sim)) => sim.check(),
             Some(Subcommand::Ladder(ladder)) => ladder.check(),
             Some(Subcommand::Loopback) => Ok(()),
@@ -157,7 +163,7 @@ mod tests {
     /// What is an option of all commands stands among the others, with every help under one heading.
     #[test]
     fn help_has_every_heading_once_and_no_backticks_around_addresses() {
-        for command in ["", " user", " tap", " loopback", " sim", " ladder"] {
+        for command in ["", " user", " tap", " fleet", " loopback", " sim", " ladder"] {
             for help in ["-h", "--help"] {
                 let text = read(&format!("tapboard{command} {help}")).unwrap_err().to_string();
                 assert_eq!(text.lines().filter(|line| *line == "Options:").count(), 1, "{text}");

@@ -34,7 +34,8 @@ use std::collections::VecDeque;
 
 use smoltcp::time::Instant;
 
-pub use self::command::{ConsoleCommand, Line, help, parse};
+pub(crate) use self::command::boards::help as boards_help;
+pub use self::command::{BoardSet, BoardsAction, BoardsCommand, ConsoleCommand, Line, help, parse};
 use self::reader::{Bytes, Found, Lines};
 pub use self::script::Script;
 use self::script::ScriptStep;

@@ -36,6 +36,7 @@
 //! | [`link`](mod@link) | the bad cable: faults, each from a seed |
 //! | [`nic`] | network interfaces: a wire in memory, a loopback, a TAP, sockets |
 //! | [`run`], [`user`], `tap`, [`guest`] | the board in real time, and what is at the other end of its cable |
+//! | [`fleet`] | many boards on one switch, in real and in virtual time |
 //! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
 //! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
@@ -51,6 +52,7 @@ pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod console;
+pub mod fleet;
 pub mod gateway;
 pub mod guest;
 pub mod harness;

@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         Subcommand::Tap(args) => tapboard::tap::run(&args.options()),
         #[cfg(not(target_os = "linux"))]
         Subcommand::Tap(_) => Err("a TAP needs Linux; `tapboard user` runs everywhere".into()),
+        Subcommand::Fleet(args) => tapboard::fleet::run(&args.options()),
         Subcommand::Sim(args) => tapboard::sim::command(&args.options()).map_err(|error| {
             status = error.status();
             error.to_string()

@@ -1,9 +1,11 @@
 //! Boards side by side: each with addresses and a name of its own, on one bridge, and what is said of a TAP
-//! that leads nowhere. Each test in a namespace of its own.
+//! that leads nowhere; and fleets of them. Each test in a namespace of its own.
 
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "two_boards/fleet.rs"]
+mod fleet;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

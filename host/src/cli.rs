@@ -139,8 +139,8 @@ mod tests {
         let joined = |words: &str| {
             let words: Vec<_> = words.split(' ').map(OsString::from).collect();
             match Cli::joined(&words)?.command {
-                HostCommand::Connect(ConnectArgs { target, .. })
-                | HostCommand::Echo(EchoArgs { target, .. }) => Some(target.to_string()),
+                HostCommand::Connect(ConnectArgs { target, .. }) => Some(target.to_string()),
+                HostCommand::Echo(EchoArgs { target, .. }) => Some(target.to_string()),
                 other => panic!("{other:?}"),
             }
         };

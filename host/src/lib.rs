@@ -43,7 +43,7 @@
 //! #     }
 //! # });
 //! let plan = EchoPlan {
-//!     addresses: vec![address],
+//!     services: vec![vec![address]],
 //!     seed: 1,
 //!     pings: 100,
 //!     bytes: 10_000,
@@ -91,6 +91,7 @@ pub mod units;
 #[must_use]
 pub fn run(cli: &Cli) -> ExitCode {
     start_logging(cli.verbose);
+    raise_file_limit();
     let (result, json) = match &cli.command {
         HostCommand::Bench(args) => {
             (args.plan().and_then(|plan| bench::run(&plan, args.json)), args.json)
@@ -117,6 +118,18 @@ pub fn run(cli: &Cli) -> ExitCode {
             }
             output::complain(&message);
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Lets as many files be open as the system allows on request: each connection is one. Systems begin with 256 or 1024.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            log::info!("the limit of open files stays: {error}");
         }
     }
 }

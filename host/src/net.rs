@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -81,6 +82,62 @@ impl Target {
         }
         log::debug!("{name} is {addresses:?}");
         Ok(addresses)
+    }
+}
+
+/// Addresses of a range at most.
+const RANGE_MAX: u32 = 16_384;
+
+/// One host's port, or the same port of each IPv4 address of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// `127.0.0.1:7007`.
+    One(Target),
+    /// `198.18.0.1-198.18.3.232:7`.
+    Range(RangeInclusive<Ipv4Addr>, u16),
+}
+
+impl fmt::Display for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(target) => target.fmt(f),
+            Self::Range(range, port) => write!(f, "{}-{}:{port}", range.start(), range.end()),
+        }
+    }
+}
+
+impl FromStr for Targets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('-').and_then(|(first, rest)| {
+            let (last, port) = rest.rsplit_once(':')?;
+            Some((first.parse::<Ipv4Addr>().ok()?, last, port))
+        });
+        // A name may have a hyphen too.
+        let Some((first, last, port)) = parts else { return text.parse().map(Self::One) };
+        let last = last.parse::<Ipv4Addr>().ok().filter(|last| *last >= first);
+        let port = port.parse::<u16>().ok().filter(|port| *port > 0);
+        let (Some(last), Some(port)) = (last, port) else {
+            return Err(format!("`{text}` is not FIRST-LAST:PORT, like 198.18.0.1-198.18.3.232:7"));
+        };
+        let count = u64::from(last.to_bits() - first.to_bits()) + 1;
+        if count > RANGE_MAX.into() {
+            return Err(format!("`{text}` has {count} addresses; {RANGE_MAX} at most"));
+        }
+        Ok(Self::Range(first..=last, port))
+    }
+}
+
+impl Targets {
+    /// Of each target the addresses to try, in order; at least one.
+    pub fn resolve(&self) -> Result<Vec<Vec<SocketAddr>>, Error> {
+        Ok(match self {
+            Self::One(target) => vec![target.resolve()?],
+            Self::Range(range, port) => (range.start().to_bits()..=range.end().to_bits())
+                .map(|bits| vec![SocketAddr::from((Ipv4Addr::from_bits(bits), *port))])
+                .collect(),
+        })
     }
 }
 
@@ -248,6 +305,25 @@ mod tests {
         assert_eq!("[::1]:7".parse::<Target>().map(|t| t.to_string()), Ok("[::1]:7".to_owned()));
         assert_eq!("board:7".parse(), Ok(Target::Name("board".to_owned(), 7)));
         assert!(ECHO_DEFAULT.parse::<Target>().is_ok());
+    }
+
+    #[test]
+    fn a_range_is_the_same_port_of_each_address() {
+        let range = "198.18.0.255-198.18.1.1:7".parse::<Targets>().unwrap();
+        assert_eq!(range.to_string(), "198.18.0.255-198.18.1.1:7");
+        let services = range.resolve().unwrap();
+        let expected = [[198, 18, 0, 255], [198, 18, 1, 0], [198, 18, 1, 1]];
+        assert_eq!(services, expected.map(|address| vec![SocketAddr::from((address, 7))]));
+        assert!(matches!("my-board:7".parse(), Ok(Targets::One(Target::Name(..)))));
+        for (bad, why) in [
+            ("10.0.0.2-10.0.0.1:7", "FIRST-LAST:PORT"),
+            ("10.0.0.1-x:7", "FIRST-LAST:PORT"),
+            ("10.0.0.1-10.0.0.2:0", "FIRST-LAST:PORT"),
+            ("0.0.0.0-255.255.255.255:7", "16384 at most"),
+        ] {
+            let error = bad.parse::<Targets>().unwrap_err();
+            assert!(error.contains(why), "{bad}: {error}");
+        }
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl BoardArgs {
 
 /// Memory profile of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ProfileArg {
+pub(super) enum ProfileArg {
     /// 9 connections of 2 KiB each way.
     Mcu,
     /// 9 connections of 64 KiB each way.
@@ -134,7 +134,7 @@ enum ProfileArg {
 }
 
 /// Where a connection can go.
-fn destination(text: &str) -> Result<Target, String> {
+pub(super) fn destination(text: &str) -> Result<Target, String> {
     let host = |address: &SocketAddr| {
         address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
     };
@@ -157,7 +157,7 @@ fn destination(text: &str) -> Result<Target, String> {
 const TOKEN_FILE_MAX: u64 = 4096;
 
 /// A token, or the file that it is in.
-fn token(text: &str) -> Result<Token, String> {
+pub(super) fn token(text: &str) -> Result<Token, String> {
     let (line, whose) = match text.strip_prefix('@') {
         Some(path) => {
             let mut text = String::new();

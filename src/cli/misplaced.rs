@@ -70,13 +70,13 @@ mod tests {
     fn an_option_of_another_command_is_said_to_be_one() {
         for (words, tip) in [
             ("--busy-poll 1", "'--busy-poll' is an option of `tapboard tap`\n"),
-            ("user --name tap1", "'--name' is an option of `tapboard tap`\n"),
+            ("user --name tap1", "'--name' is an option of `tapboard tap`, `tapboard fleet`\n"),
             ("tap --allow 9001", "'--allow' is an option of `tapboard user`\n"),
             ("tap -p 8007:7", "'-p' is an option of `tapboard user`\n"),
             ("--seeds 0..5", "'--seeds' is an option of `tapboard sim`\n"),
             (
                 "loopback --pcap x",
-                "'--pcap' is an option of `tapboard user`, `tapboard tap`, `tapboard sim`\n",
+                "'--pcap' is an option of `tapboard user`, `tapboard tap`, `tapboard fleet`, `tapboard sim`\n",
             ),
         ] {
             let line = format!("tapboard {words}");

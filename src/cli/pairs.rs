@@ -30,6 +30,17 @@ static USER: &[Pair] = &[
 /// Pairs of `tapboard tap`.
 static TAP: &[Pair] =
     &[Pair("no_telemetry", "telemetry", NO_TELEMETRY), Pair("ladder", "tui", TUI)];
+/// Pairs of `tapboard fleet`.
+static FLEET: &[Pair] = &[
+    Pair("no_telemetry", "telemetry", NO_TELEMETRY),
+    Pair("name", "join", "the network is a TAP's, or another fleet's"),
+    Pair("virtual_time", "name", VIRTUAL),
+    Pair("virtual_time", "join", VIRTUAL),
+    Pair("virtual_time", "listen", VIRTUAL),
+    Pair("virtual_time", "telemetry", VIRTUAL),
+    Pair("virtual_time", "pcap", VIRTUAL),
+    Pair("virtual_time", "ladder", VIRTUAL),
+];
 /// Pairs of `tapboard sim`.
 static SIM: &[Pair] = &[
     Pair("seed", "seeds", "one is for a single world, the other for many"),
@@ -85,6 +96,7 @@ const RECORD: &str = "a record is JSON by itself, and the end of a run is text";
 const MERGE: &str = "records are added up, and no world is run";
 const PLAN: &str = "a plan says all of a world by itself";
 const TUI: &str = "the dashboard has the ladder in it";
+const VIRTUAL: &str = "in virtual time nothing is outside of the switch";
 const NO_TELEMETRY: &str = "one says where it goes, the other that there is none";
 
 /// The pairs of a command, by its name.
@@ -92,6 +104,7 @@ fn pairs(command: &str) -> &'static [Pair] {
     match command {
         "user" => USER,
         "tap" => TAP,
+        "fleet" => FLEET,
         "sim" => SIM,
         "ladder" => LADDER,
         _ => &[],
@@ -100,7 +113,7 @@ fn pairs(command: &str) -> &'static [Pair] {
 
 /// An option as it is written.
 fn written(id: &str) -> String {
-    format!("--{}", id.replace('_', "-"))
+    format!("--{}", id.strip_suffix("_time").unwrap_or(id).replace('_', "-"))
 }
 
 /// Looks for two options of `command` that were given and do not go together.
@@ -122,7 +135,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 50] = [
+    const VALUES: [(&str, &str); 53] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         // Its value may be missing, and so stands with it.
@@ -159,6 +172,12 @@ mod tests {
         ("ntp", "192.0.2.53"),
         ("offload", "off"),
         ("busy-poll", "10"),
+        ("boards", "5"),
+        ("first", "7"),
+        ("net", "192.0.2.0/24"),
+        ("join", "unix:/tmp/fleet.sock"),
+        ("listen", "unix:/tmp/other.sock"),
+        ("virtual", "60s"),
         ("plan", "world.json"),
         ("write-plan", "world.json"),
         ("seeds", "0..5"),
@@ -196,6 +215,16 @@ mod tests {
             ],
             // `--offload off` beside `--segmentation-offload` is refused later, by `tap::run`.
             "tap" => &[("ladder", "tui"), ("no-telemetry", "telemetry")],
+            "fleet" => &[
+                ("join", "name"),
+                ("join", "virtual"),
+                ("ladder", "virtual"),
+                ("listen", "virtual"),
+                ("name", "virtual"),
+                ("no-telemetry", "telemetry"),
+                ("pcap", "virtual"),
+                ("telemetry", "virtual"),
+            ],
             "sim" => &[
                 ("json", "ladder"),
                 // Frames are shown of one world.
@@ -281,7 +310,13 @@ mod tests {
     fn beside(command: &str, pair: [&str; 2]) -> &'static [&'static str] {
         match command {
             "ladder" => &["run.pcapng"],
-            "user" | "tap" if pair.contains(&"queue") && !pair.contains(&"rate") => {
+            "fleet" if pair == ["boards", "telemetry"] => &["--net", "192.0.2.0/24"],
+            "fleet" if pair == ["net", "telemetry"] => &["--boards", "5"],
+            "fleet" if pair == ["queue", "telemetry"] => {
+                &["--rate", "2mbit", "--net", "192.0.2.0/24", "--boards", "5"]
+            }
+            "fleet" if pair.contains(&"telemetry") => &["--net", "192.0.2.0/24", "--boards", "5"],
+            "user" | "tap" | "fleet" if pair.contains(&"queue") && !pair.contains(&"rate") => {
                 &["--rate", "2mbit"]
             }
             _ => &[],

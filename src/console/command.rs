@@ -4,10 +4,15 @@
 //! comment. A line that is neither gets one sentence that names what would do instead. Cost: a walk
 //! over the list.
 
+mod board_set;
+pub(crate) mod boards;
+
 use std::path::PathBuf;
 
 use smoltcp::time::Duration;
 
+pub use self::board_set::BoardSet;
+pub use self::boards::{BoardsAction, BoardsCommand};
 use crate::gateway::ForwardCommand;
 use crate::link::Side;
 use crate::link::{Setting, parse_duration};
@@ -39,6 +44,8 @@ pub enum ConsoleCommand {
     Link,
     /// Power-cycle the board.
     Reset,
+    /// Do something to some boards of a fleet.
+    Boards(BoardsCommand),
     /// Print the board's sockets.
     Netstat,
     /// Print the counters.
@@ -216,6 +223,9 @@ pub fn parse(line: &str) -> Result<Option<Line>, String> {
     }
     if line.starts_with('@') {
         return Err("only a --script file has times such as @2.5s; here, `sleep 2.5s`".into());
+    }
+    if let Some(command) = boards::parse(line) {
+        return command.map(|command| Some(Line::Command(ConsoleCommand::Boards(command))));
     }
     for entry in &COMMANDS {
         let also = (!entry.also.is_empty()).then(|| after(line, entry.also)).flatten();

@@ -209,9 +209,10 @@ fn board(families: &mut Families<'_>, board: &BoardSnapshot) -> fmt::Result {
     let prefix = match board.kind {
         BoardKind::Firmware => "board",
         BoardKind::Guest => "guest",
+        BoardKind::Fleet => "fleet",
     };
     board.counters.iter().try_for_each(|counter| families.stat(prefix, counter))?;
-    if board.kind == BoardKind::Guest {
+    if board.kind != BoardKind::Firmware {
         return Ok(());
     }
     let led = board.led.map(|led| ([], u32::from(led)));

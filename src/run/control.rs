@@ -51,7 +51,10 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
     };
     let impairment = &mut session.impairment;
     match command {
-        ConsoleCommand::Help => lines(&help()),
+        ConsoleCommand::Help => {
+            lines(&help());
+            lines(&endpoint.help());
+        }
         ConsoleCommand::Unplug | ConsoleCommand::Plug => {
             plug(command == ConsoleCommand::Plug, nic, impairment);
         }
@@ -69,6 +72,7 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
             show_seed(impairment.link());
         }
         ConsoleCommand::Reset => endpoint.reset(),
+        ConsoleCommand::Boards(command) => endpoint.boards(&command),
         ConsoleCommand::Netstat => netstat(&endpoint.snapshot()),
         ConsoleCommand::Stats => {
             let Snapshot { board, nic, .. } = session.snapshot(now, endpoint, nic);
@@ -101,9 +105,16 @@ pub(super) fn turn<N: Nic, S: Endpoint>(
 
 /// Prints the sockets, or says where they are to be seen.
 fn netstat(board: &BoardSnapshot) {
-    if board.kind == BoardKind::Guest {
-        say!("the board is a guest: `netstat` in its own shell shows its sockets");
-        return;
+    match board.kind {
+        BoardKind::Firmware => {}
+        BoardKind::Guest => {
+            say!("the board is a guest: `netstat` in its own shell shows its sockets");
+            return;
+        }
+        BoardKind::Fleet => {
+            say!("there are many boards: `netstat` in the shell of one of them shows its sockets");
+            return;
+        }
     }
     say!("{}", Row::HEADING);
     for SocketSnapshot { row, .. } in &board.sockets {

@@ -11,6 +11,7 @@ use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 use super::snapshot::{BoardKind, BoardSnapshot, socket_snapshots};
 use super::traffic::Traffic;
 use crate::board::SimBoard;
+use crate::console::BoardsCommand;
 use crate::nic::Stat;
 use crate::output::{counted, say};
 
@@ -47,6 +48,17 @@ pub trait Endpoint {
     /// Whether the reset line was pulled: the endpoint is to be polled no more.
     fn reset_requested(&self) -> bool {
         false
+    }
+
+    /// The commands that it has beside the console's own, a line each.
+    fn help(&self) -> String {
+        String::new()
+    }
+
+    /// Does something to some of its boards, if it is many.
+    fn boards(&mut self, command: &BoardsCommand) {
+        let _ = command;
+        say!("here is one board, and no command names any; `tapboard fleet` has many");
     }
 
     /// What can be told of it now.

@@ -102,6 +102,8 @@ pub enum BoardKind {
     Firmware,
     /// In another, of which only the wire is known.
     Guest,
+    /// Here, and many: what is counted is of all of them.
+    Fleet,
 }
 
 /// The board.

@@ -62,6 +62,7 @@ impl From<View> for Shown {
         let (whose, mut sockets) = match board.kind {
             BoardKind::Firmware => ("board", board.sockets),
             BoardKind::Guest => ("gateway", gateway),
+            BoardKind::Fleet => ("fleet", board.sockets),
         };
         sockets.sort_by_key(|socket| socket.row.remote.is_none());
         Self {

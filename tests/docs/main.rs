@@ -78,6 +78,7 @@ pages! {
     conformance "docs/conformance.md",
     dashboard "docs/dashboard.md",
     design "docs/design.md",
+    fleet "docs/fleet.md",
     guest "docs/guest.md",
     harness "docs/harness.md",
     host "docs/host.md",

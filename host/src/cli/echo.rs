@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::echo::plan::EchoPlan;
-use crate::net::{ECHO_DEFAULT, Target};
+use crate::net::{ECHO_DEFAULT, Targets};
 use crate::output::Error;
 use crate::units::{bytes_within, parse_seconds};
 
-/// Connections at most; below the usual limit of 1024 open files with room for our own.
+/// Connections to one service at most.
 const CONNECTIONS_MAX: i64 = 1000;
 
 /// Bulk bytes of one connection at most: a pebibyte, so that sums over all connections stay exact.
@@ -40,13 +40,15 @@ pub(super) const ABOUT: &str = "\
                        tapboard-host echo\n  \
                        tapboard-host echo 127.0.0.1:7007 --connections 32 --bytes 1M\n  \
                        tapboard-host echo 192.0.2.1:7 --bytes 10M --chunk 100 --seed 7\n  \
+                       tapboard-host echo 198.18.0.1-198.18.3.232:7 --bytes 1k --pings 1\n  \
                        tapboard-host echo --json | jq 'select(.event == \"summary\")'")]
 pub struct EchoArgs {
-    /// The echo service: address or name, and port; an IPv6 address in brackets
+    /// The echo service: address or name, and port; an IPv6 address in brackets. FIRST-LAST:PORT is that port of
+    /// each IPv4 address from the first to the last
     #[arg(value_name = "ADDR:PORT", default_value = ECHO_DEFAULT)]
-    pub target: Target,
+    pub target: Targets,
 
-    /// Connections at once
+    /// Connections at once, to each address of a range
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=CONNECTIONS_MAX))]
     pub connections: u16,
@@ -87,7 +89,7 @@ impl EchoArgs {
     /// The plan that these options make, once the name is resolved.
     pub fn plan(&self) -> Result<EchoPlan, Error> {
         Ok(EchoPlan {
-            addresses: self.target.resolve()?,
+            services: self.target.resolve()?,
             seed: self.seed,
             pings: self.pings,
             bytes: self.bytes,

@@ -39,7 +39,7 @@ pub struct ServeArgs {
     pub listen: Option<SocketAddr>,
 
     /// Connections at once
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=20_000))]
     pub max_boards: u16,
 
     /// Reports a board as silent when it is not heard for this time

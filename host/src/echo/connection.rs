@@ -81,8 +81,8 @@ impl Connection {
         let now = clock::now();
         let mut connection = Self {
             state: State::Over(Outcome::Unfinished),
-            untried: plan.addresses.iter().copied().collect(),
-            peer: plan.addresses[0],
+            untried: plan.addresses(stream).iter().copied().collect(),
+            peer: plan.addresses(stream)[0],
             pattern: Pattern::new(plan.seed, stream),
             readable: false,
             writable: false,

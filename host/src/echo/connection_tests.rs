@@ -10,7 +10,14 @@ mod ports;
 fn plan(addresses: Vec<SocketAddr>) -> EchoPlan {
     let timeout = Duration::from_mins(1);
     let (connect_timeout, stall_timeout) = (timeout, timeout);
-    EchoPlan { addresses, seed: 1, pings: 0, bytes: 0, connect_timeout, stall_timeout }
+    EchoPlan {
+        services: vec![addresses],
+        seed: 1,
+        pings: 0,
+        bytes: 0,
+        connect_timeout,
+        stall_timeout,
+    }
 }
 
 #[test]
@@ -18,7 +25,14 @@ fn a_connection_in_the_queue_waits_for_the_others_and_then_stalls() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (connect_timeout, stall_timeout) = (Duration::from_mins(1), Duration::from_secs(30));
     let addresses = vec![listener.local_addr().unwrap()];
-    let plan = EchoPlan { addresses, seed: 1, pings: 1, bytes: 1, connect_timeout, stall_timeout };
+    let plan = EchoPlan {
+        services: vec![addresses],
+        seed: 1,
+        pings: 1,
+        bytes: 1,
+        connect_timeout,
+        stall_timeout,
+    };
     let poll = mio::Poll::new().unwrap();
     let mut connection = Connection::start(&plan, 0, poll.registry(), Token(0));
     let others_moved = connection.started + Duration::from_secs(7);
@@ -61,7 +75,7 @@ fn an_address_that_refuses_is_followed_by_the_next() {
         }
         assert_eq!(connection.handshake_time.is_some(), connects);
         assert_eq!(matches!(connection.outcome(), Some(Outcome::Refused(_))), !connects);
-        assert_eq!(connection.peer(), plan.addresses[1]);
+        assert_eq!(connection.peer(), plan.addresses(0)[1]);
     }
 }
 

@@ -40,13 +40,14 @@ const PROGRESS: Form = Form {
     narrow: "{wide_bar} {percent:>3} %, {eta} left",
 };
 
-/// Runs the check on `count` connections at once, with writes of at most `chunk` bytes, and prints its report, as JSON
+/// Runs the check on `count` connections to each service at once, with writes of at most `chunk` bytes, and prints its report, as JSON
 /// objects if `json`. Passes if every connection was verified.
 pub fn run(plan: &EchoPlan, count: usize, chunk: usize, json: bool) -> Result<Verdict, Error> {
     let failed = |error| Error::Failed(format!("cannot watch sockets: {error}"));
     let mut poll = Poll::new().map_err(failed)?;
     let waker = Waker::new(poll.registry(), WAKE).map_err(failed)?;
     let interrupt = Interrupt::install(waker)?;
+    let count = count * plan.services.len();
     let bar = progress::line(PROGRESS, json);
     bar.set_length(plan.bytes * count as u64);
 

@@ -9,8 +9,8 @@ pub const PING: u64 = 64;
 /// What every connection does.
 #[derive(Clone, Debug)]
 pub struct EchoPlan {
-    /// Where to connect, in the order of trying; at least one.
-    pub addresses: Vec<SocketAddr>,
+    /// The services, at least one; of each the addresses in the order of trying, at least one too.
+    pub services: Vec<Vec<SocketAddr>>,
     /// Seed of the patterns.
     pub seed: u64,
     /// Pings before the bulk.
@@ -24,6 +24,12 @@ pub struct EchoPlan {
 }
 
 impl EchoPlan {
+    /// The addresses that this connection tries in turn: services take turns.
+    #[must_use]
+    pub fn addresses(&self, stream: u64) -> &[SocketAddr] {
+        &self.services[(stream % self.services.len() as u64) as usize]
+    }
+
     /// Bytes of all pings: the offset of the first byte of the bulk.
     #[must_use]
     pub fn ping_bytes(&self) -> u64 {
@@ -34,5 +40,30 @@ impl EchoPlan {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.ping_bytes() + self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_take_turns() {
+        let services: Vec<Vec<SocketAddr>> =
+            (1..=3).map(|last| vec![([127, 0, 0, last], 7).into()]).collect();
+        let timeout = Duration::from_secs(1);
+        let (seed, pings, bytes) = (1, 0, 0);
+        let (connect_timeout, stall_timeout) = (timeout, timeout);
+        let plan = EchoPlan {
+            services: services.clone(),
+            seed,
+            pings,
+            bytes,
+            connect_timeout,
+            stall_timeout,
+        };
+        for stream in 0..7 {
+            assert_eq!(plan.addresses(stream), services[stream as usize % 3]);
+        }
     }
 }

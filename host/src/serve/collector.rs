@@ -14,7 +14,7 @@ use crate::serve::totals::Totals;
 use crate::telemetry::{Finding, History, Report};
 
 /// Boards without a connection whose history is kept; beyond that the one gone longest is forgotten.
-pub const REMEMBERED_MAX: usize = 1024;
+pub const REMEMBERED_MAX: usize = 4096;
 
 /// Key of a connection, chosen by the caller.
 pub type Key = usize;

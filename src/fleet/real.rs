@@ -1,0 +1,242 @@
+//! A fleet in real time: its uplink is a TAP, or the fleet of another process.
+//!
+//! The loop is that of one board ([`Driver::run_endpoint`]): the fleet is what it polls, at the end of the uplink's cable,
+//! which the console, `--pcap` and `--ladder` look at. Deadlines of boards and of frames on their own cables are met to
+//! the millisecond, late.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry};
+use smoltcp::time::Instant;
+
+use super::boards::Fleet;
+use super::machine::BoardConfig;
+use super::options::{FleetOptions, Uplink};
+use super::trunk::Trunk;
+use super::trunks::Trunks;
+use crate::nic::tap::{LinkStatus, Tap, TapConfig, TapError, machine_addresses};
+use crate::nic::{DeviceRef, KernelOffload};
+use crate::output::{counted, say};
+use crate::run::{Driver, ENDPOINT, NIC, Nic};
+
+/// The TAP.
+struct TapUplink(Tap);
+
+impl Nic for TapUplink {
+    type Device<'a> = DeviceRef<'a, Tap>;
+
+    fn device(&mut self) -> DeviceRef<'_, Tap> {
+        DeviceRef(&mut self.0)
+    }
+
+    /// An interface that is up is writable; anything else is looked into.
+    fn ready(&mut self, event: &Event) {
+        if event.is_error() || !event.is_writable() || self.0.link() != LinkStatus::Up {
+            self.0.status();
+        }
+    }
+
+    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
+        let frames = self.0.end_poll();
+        if self.0.link() == LinkStatus::Gone {
+            return Err(TapError::Gone { name: self.0.name().into() }.to_string());
+        }
+        Ok((frames || self.0.unread()).then_some(now))
+    }
+
+    fn link(&self) -> bool {
+        self.0.link() == LinkStatus::Up
+    }
+
+    fn plug(&mut self, plugged: bool) {
+        if let Err(error) = self.0.set_carrier(plugged) {
+            log::warn!("{} cannot show that to the host: {error}", self.0.name());
+        }
+    }
+
+    fn summary(&self) -> String {
+        let counters = self.0.counters();
+        let lost = counters.dropped_out_link
+            + counters.dropped_out_no_room
+            + counters.dropped_out_error
+            + counters.dropped_in_too_long
+            + counters.dropped_in_malformed
+            + counters.dropped_in_checksum
+            + counters.errors_in;
+        format!("{}: {} lost", self.0.name(), counted(lost, "frame"))
+    }
+}
+
+/// The way to another process's switch.
+struct TrunkUplink(Trunk);
+
+impl Nic for TrunkUplink {
+    type Device<'a> = DeviceRef<'a, Trunk>;
+
+    fn device(&mut self) -> DeviceRef<'_, Trunk> {
+        DeviceRef(&mut self.0)
+    }
+
+    fn ready(&mut self, _event: &Event) {
+        self.0.ready();
+    }
+
+    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
+        self.0.flush();
+        match self.0.gone() {
+            Some(why) => Err(format!("the fleet that this one had joined is gone: {why}")),
+            None => Ok(self.0.unread().then_some(now)),
+        }
+    }
+
+    fn summary(&self) -> String {
+        format!("trunk: {} lost", counted(self.0.dropped(), "frame"))
+    }
+}
+
+/// Runs the fleet until a signal or `quit` ends it.
+pub(super) fn run(options: &FleetOptions, uplink: &Uplink) -> Result<(), String> {
+    let mut driver = Driver::new()?;
+    let registry = driver.registry()?;
+    match uplink {
+        Uplink::Tap { name } => {
+            let tap = open(options, name, &registry)?;
+            let collector = collector(options, &tap);
+            driver.capture(&options.run)?;
+            let at = format!("on {name}");
+            start(options, driver, &at, collector, &mut TapUplink(tap))
+        }
+        Uplink::Join { path } => {
+            let trunk = Trunk::connect(path, &registry, NIC)?;
+            let collector = (options.host().address(), 9000).into();
+            driver.capture(&options.run)?;
+            let at = format!("joined to {}", path.display());
+            start(options, driver, &at, collector, &mut TrunkUplink(trunk))
+        }
+        Uplink::None { .. } => unreachable!("that is not in real time"),
+    }
+}
+
+/// Opens the TAP, with the host's address if it has to be made.
+fn open(options: &FleetOptions, name: &str, registry: &Registry) -> Result<Tap, String> {
+    let own = machine_addresses()
+        .map_err(|error| format!("cannot look up this machine's addresses: {error}"))?;
+    for number in options.first..options.first + options.boards {
+        let address = IpAddr::from(options.board(number).ipv4().address());
+        if own.contains(&address) {
+            return Err(format!(
+                "{address}, board {number}'s, is an address of this machine; choose other numbers with --first, or \
+                 another network with --net"
+            ));
+        }
+    }
+    let config = TapConfig {
+        name: name.to_owned(),
+        host_ipv4: options.host(),
+        host_ipv6: None,
+        // Hardly two segments in a row are of one connection.
+        offload: KernelOffload::Off,
+    };
+    let mut tap = Tap::open(&config).map_err(|error| error.to_string())?;
+    for warning in tap.warnings() {
+        log::warn!("{warning}");
+    }
+    registry
+        .register(&mut SourceFd(&tap.as_raw_fd()), NIC, Interest::READABLE | Interest::WRITABLE)
+        .map_err(|error| format!("cannot watch {name}: {error}"))?;
+    tap.status();
+    warn_of_neighbors(options.boards);
+    Ok(tap)
+}
+
+/// Where telemetry goes unless told otherwise: to the host's address within the boards' network.
+fn collector(options: &FleetOptions, tap: &Tap) -> SocketAddr {
+    let near = |address: smoltcp::wire::IpAddress| match address {
+        smoltcp::wire::IpAddress::Ipv4(address) if options.net.contains_addr(&address) => {
+            Some(address)
+        }
+        _ => None,
+    };
+    let found = tap.host().addresses.iter().find_map(|own| near(own.address()));
+    (found.unwrap_or(options.host().address()), 9000).into()
+}
+
+/// The file with how many neighbours the kernel remembers at most; not in every namespace.
+const NEIGHBORS_MAX: &str = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
+
+/// The kernel forgets neighbours, and then asks for each again and again, if there are more than it has room for.
+fn warn_of_neighbors(boards: u32) {
+    let read = std::fs::read_to_string(Path::new(NEIGHBORS_MAX));
+    let room = read.ok().and_then(|text| text.trim().parse::<u32>().ok());
+    if let Some(room) = room.filter(|room| *room < boards.saturating_add(16)) {
+        log::warn!(
+            "the kernel remembers {room} neighbours at most; for {boards} boards: \
+             sudo sysctl net.ipv4.neigh.default.gc_thresh3={0} net.ipv4.neigh.default.gc_thresh2={0}",
+            boards.saturating_mul(2)
+        );
+    }
+}
+
+fn start<N: Nic>(
+    options: &FleetOptions,
+    driver: Driver,
+    at: &str,
+    collector: SocketAddr,
+    nic: &mut N,
+) -> Result<(), String> {
+    let seed = match options.faults.seed {
+        Some(seed) => seed,
+        None => getrandom::u64().map_err(|error| format!("no entropy: {error}"))?,
+    };
+    let config = BoardConfig {
+        profile: options.run.profile,
+        telemetry: options.run.telemetry.destination(collector),
+        token: options.run.token,
+    };
+    let others = |_, _| unreachable!("boards alone");
+    let mut fleet =
+        Fleet::new(options, move |_| config, seed, driver.now(), std::iter::empty(), others);
+    if let Some(path) = &options.listen {
+        fleet.network.trunks = Trunks::listen(path, driver.registry()?, ENDPOINT)?;
+    }
+    banner(options, at, seed, config);
+    driver.run_endpoint(&options.run, collector, &mut fleet, nic)
+}
+
+fn banner(options: &FleetOptions, at: &str, seed: u64, config: BoardConfig) {
+    let (first, last) = (options.first, options.first + options.boards.max(1) - 1);
+    let count = counted(u64::from(options.boards), "board");
+    say!("The fleet is up {at}: {count}, power comes within a second.\n");
+    if options.boards > 0 {
+        let (one, other) = (options.board(first), options.board(last));
+        let addresses = (one.ipv4().address(), other.ipv4().address());
+        say!(
+            "  {} to {}: 7 echo, 9 discard, 19 chargen, 23 shell, 80 page",
+            addresses.0,
+            addresses.1
+        );
+        say!(
+            "  They are boards {first} to {last}, {} to {}; {}.",
+            one.name,
+            other.name,
+            config.profile
+        );
+    }
+    if let Some(to) = config.telemetry {
+        say!("  Their telemetry goes to {to}.");
+    }
+    if let Some(path) = &options.listen {
+        say!(
+            "  Others join with: tapboard fleet --join unix:{} --first {}",
+            path.display(),
+            last + 1
+        );
+    }
+    if options.faults.link(0).random() {
+        say!("  Chance decides what befalls which frame; the same again with: --seed {seed}");
+    }
+}
