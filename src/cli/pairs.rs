@@ -135,7 +135,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 53] = [
+    const VALUES: [(&str, &str); 56] = [
         ("forward", "8007:7"),
         ("allow", "9001"),
         // Its value may be missing, and so stands with it.

@@ -15,8 +15,8 @@ use super::options::FleetOptions;
 use crate::console::{self, BoardSet, BoardsAction, BoardsCommand};
 use crate::identity::Identity;
 use crate::link::Link;
-use crate::output::{counted, say};
 use crate::nic::Stat;
+use crate::output::{counted, say};
 use crate::run::{BoardKind, BoardSnapshot, Endpoint, Traffic};
 
 /// A fleet. Machines of the network from the number of boards on are others: hosts in virtual time.

@@ -106,14 +106,14 @@ pub(super) fn run(options: &FleetOptions, uplink: &Uplink) -> Result<(), String>
         Uplink::Tap { name } => {
             let tap = open(options, name, &registry)?;
             let collector = collector(options, &tap);
-            driver.capture(&options.run)?;
+            driver.open(&options.run)?;
             let at = format!("on {name}");
             start(options, driver, &at, collector, &mut TapUplink(tap))
         }
         Uplink::Join { path } => {
             let trunk = Trunk::connect(path, &registry, NIC)?;
             let collector = (options.host().address(), 9000).into();
-            driver.capture(&options.run)?;
+            driver.open(&options.run)?;
             let at = format!("joined to {}", path.display());
             start(options, driver, &at, collector, &mut TrunkUplink(trunk))
         }

@@ -129,8 +129,12 @@ impl Simulation {
             ConsoleCommand::Reset => self.fleet.reset(),
             ConsoleCommand::Stats => {
                 let BoardSnapshot { counters, notes, .. } = self.fleet.snapshot();
-                counters.iter().for_each(|counter| say!("{counter}"));
-                notes.iter().for_each(|note| say!("{note}"));
+                for counter in counters {
+                    say!("{counter}");
+                }
+                for note in notes {
+                    say!("{note}");
+                }
             }
             _ => say!(
                 "in virtual time a script can only name boards, `reset`, `stats`, `sleep` or `quit`"

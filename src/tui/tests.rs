@@ -220,7 +220,8 @@ fn without_colours_and_beyond_ascii_nothing_is_lost() {
         assert!(cell.symbol().is_ascii(), "{cell:?}");
     }
     let screen = text(&buffer);
-    for part in ["CABLE OUT", "[ ] out", "loss   [#######..] 20%/5%", "x-- ACK", "#", "retransmission"]
+    for part in
+        ["CABLE OUT", "[ ] out", "loss   [#######..] 20%/5%", "x-- ACK", "#", "retransmission"]
     {
         assert!(screen.contains(part), "no {part:?} in\n{screen}");
     }

@@ -73,7 +73,7 @@ impl fmt::Display for BoardSet {
 impl BoardSet {
     /// The boards of a fleet whose numbers begin with `first`, counted from 0, in order. `drawn` is all of them in the
     /// order in which a share takes them. A number that no board has is an error.
-    pub(super) fn of(&self, first: u32, drawn: &[usize]) -> Result<Vec<usize>, String> {
+    pub(crate) fn of(&self, first: u32, drawn: &[usize]) -> Result<Vec<usize>, String> {
         let last = first + (drawn.len().max(1) - 1) as u32;
         let mut boards = match self {
             Self::All => (0..drawn.len()).collect(),

@@ -46,8 +46,7 @@ const HELP: [(&str, &str); 6] = [
 ];
 
 /// The list of these commands, a line each.
-#[must_use]
-pub fn help() -> String {
+pub(crate) fn help() -> String {
     let mut lines = vec![
         "Of a fleet's boards, here as 1-300, 1-10,21, 30% (always the same) or all:".to_owned(),
     ];
@@ -56,8 +55,7 @@ pub fn help() -> String {
 }
 
 /// Reads a line if it names boards; `None` for one that is for somebody else.
-#[must_use]
-pub fn parse(line: &str) -> Option<Result<BoardsCommand, String>> {
+pub(crate) fn parse(line: &str) -> Option<Result<BoardsCommand, String>> {
     let mut words = line.split_whitespace();
     let name = words.next()?;
     let words: Vec<_> = words.collect();
