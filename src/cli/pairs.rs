@@ -196,6 +196,7 @@ mod tests {
     ];
 
     /// Every pair of options of a command that is refused, the first by the alphabet first.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn expected(command: &str) -> &'static [(&'static str, &'static str)] {
         match command {
             "user" => &[
