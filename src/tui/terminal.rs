@@ -41,6 +41,8 @@ const PIECE: usize = 128;
 const LEAVE_PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// How often a process in the background looks whether it is in the foreground again, while somebody types.
 const BACKGROUND: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// How long crossterm may wait for what there is: with no time at all it does not look.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(1);
 /// Events that wait for the driver; who types more is held back.
 const EVENTS_MAX: usize = 64;
 
@@ -272,7 +274,7 @@ fn read(input: &File, sender: &SyncSender<Event>, wake: &impl Fn()) {
             let _ = poll(&mut [], Some(&BACKGROUND));
             continue;
         }
-        while event::poll(std::time::Duration::ZERO).unwrap_or(false) {
+        while event::poll(LOOK).unwrap_or(false) {
             let Ok(event) = event::read() else { return };
             match control(&event) {
                 Some('c') => drop(kill_process(getpid(), Signal::INT)),
