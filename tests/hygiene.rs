@@ -49,6 +49,24 @@ fn nobody_is_answered_who_cannot_be() {
     }
 }
 
+/// An answer to a group's MAC address would go to everybody (RFC 1122 3.3.6).
+#[test]
+fn a_group_sends_nothing() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    let groups = [[0xff; 6], [0x01, 0x00, 0x5e, 0, 0, 9], [0x33, 0x33, 0, 0, 0, 9]];
+    for (from, to) in [("192.0.2.77:5000", BOARD), ("[2001:db8::77]:5000", BOARD6)] {
+        for group in groups {
+            for mut frame in all_kinds(from, to) {
+                frame[6..12].copy_from_slice(&group);
+                let dropped = echo.solo.board.counters().malformed_dropped;
+                echo.refuses(from, frame);
+                assert_eq!(echo.solo.board.counters().malformed_dropped, dropped + 1);
+            }
+        }
+    }
+}
+
 #[test]
 fn nobody_on_a_wire_speaks_to_a_loopback_address() {
     let mut memory = SoloMemory::new();

@@ -12,26 +12,12 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::netstat::Protocol;
+use tapboard_firmware::netstat::{Protocol, STATES};
 
 use super::{SCRAPERS, cable};
 use crate::http::ServerUse;
 use crate::nic::{Offloads, Stat};
 use crate::run::{BoardKind, BoardSnapshot, NicSnapshot, Snapshot, Work};
-
-/// States of TCP, as [`Row::state`](tapboard_firmware::netstat::Row::state) has them: each is told, even if no socket is in it.
-const STATES: [&str; 10] = [
-    "LISTEN",
-    "SYN-SENT",
-    "SYN-RECEIVED",
-    "ESTABLISHED",
-    "FIN-WAIT-1",
-    "FIN-WAIT-2",
-    "CLOSE-WAIT",
-    "CLOSING",
-    "LAST-ACK",
-    "TIME-WAIT",
-];
 
 /// A form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@
 //! comparisons.
 //!
 //! Known gaps: the first DISCOVER is not delayed at random (RFC 2131 4.4.1), nothing is released at the end, and after a
-//! rebinding the first server is asked for the next renewal, and everybody again at T2.
+//! rebinding the first server is asked for the next renewal, and everybody again at T2. Options in the fields of names
+//! (option overload, RFC 2132 9.3) are not read.
 
 pub(crate) mod exchange;
 mod lease;

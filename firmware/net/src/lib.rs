@@ -117,7 +117,7 @@
 //!
 //! # Features
 //!
-//! Only `medium-ethernet` and `udp` are on by default; none changes what is there without it.
+//! Only `medium-ethernet` and `udp` are on by default; none but the first changes what is there without it.
 //!
 //! | feature | |
 //! |---|---|

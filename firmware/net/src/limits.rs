@@ -26,7 +26,7 @@ pub const DATAGRAM_SIZE: usize = 1472;
 /// Frames taken from the device in one poll before the application gets its turn.
 pub const INGRESS_BUDGET: usize = 64;
 
-/// Segments that one socket sends in one poll at most.
+/// Segments that one connection sends in one poll at most.
 pub const EGRESS_BUDGET: usize = 64;
 
 /// Segments that one socket sends in a row while others have some too. What joins consecutive segments of a connection -
@@ -327,7 +327,7 @@ pub const SNTP_JITTER_MS: u32 = 2000;
 pub const DATAGRAM_WAIT: Duration = Duration::from_secs(3);
 
 /// Bytes of a packet of a socket of the user's own that waits for its neighbour's MAC address. There is one at a time, the
-/// latest (RFC 1122 2.3.2.2); longer ones do not wait.
+/// latest (RFC 1122 2.3.2.2); longer ones are lost while it is asked for.
 pub const HELD_SIZE: usize = 128;
 
 /// ICMP errors of our own that may leave at once (RFC 4443 2.4 f: a token bucket).
@@ -348,6 +348,7 @@ pub const EPHEMERAL_FIRST: u16 = 49152;
 const _: () = {
     assert!(DATAGRAM_SIZE + 14 + 20 + 8 == FRAME_SIZE);
     assert!(SEGMENT_SIZE + 14 + 20 + 20 == FRAME_SIZE);
+    assert!(EGRESS_BURST <= EGRESS_BUDGET);
     assert!(SYN_RECEIVED_EVICT.total_micros() < SYN_RECEIVED.total_micros());
     assert!(NEIGHBOR_ASK.total_micros() < DATAGRAM_WAIT.total_micros());
     assert!(

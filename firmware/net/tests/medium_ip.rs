@@ -5,15 +5,25 @@
 mod common;
 
 use common::{SOON, World, at, config, pattern};
+use tapboard_net::NetConfig;
 use tapboard_net::smoltcp::phy::Medium;
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::{IpVersion, Ipv4Address, Ipv4Cidr, Ipv4Packet};
 
 #[test]
 fn tcp_and_udp_without_a_link_layer() {
-    let mut world = World::new(Medium::Ip);
-    world.add(&config(1));
-    world.add(&config(2));
+    talk(World::new(Medium::Ip), &[config(1), config(2)]);
+}
+
+#[test]
+fn what_a_device_says_of_its_medium_is_overruled() {
+    talk(World::ethernet(), &[1, 2].map(|last| config(last).with_medium_ip()));
+}
+
+fn talk(mut world: World, configs: &[NetConfig; 2]) {
+    for config in configs {
+        world.add(config);
+    }
     world.probe.set_delay(Duration::from_millis(10));
     world.probe.set_loss(5, 7);
     let listener = world.stack(0).tcp_listen(7).unwrap();
@@ -39,13 +49,12 @@ fn tcp_and_udp_without_a_link_layer() {
 #[cfg(feature = "ipv6")]
 #[test]
 fn ipv6_without_a_link_layer() {
-    use tapboard_net::NetConfig;
     use tapboard_net::smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
     let address = |last| Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last);
     let mut world = World::new(Medium::Ip);
     for last in [1, 2] {
-        world.add(&NetConfig::new(common::mac(9)).with_ipv6(Ipv6Cidr::new(address(last), 64)));
+        world.add(&NetConfig::new(common::own_mac(9)).with_ipv6(Ipv6Cidr::new(address(last), 64)));
     }
     let listener = world.stack(0).tcp_listen(7).unwrap();
     let (client, server) = world.connect(1, (address(1), 7).into(), (0, &listener));

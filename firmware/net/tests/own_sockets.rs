@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use common::{SOON, World, config, v4};
 use tapboard_net::Error;
-use tapboard_net::smoltcp::phy::ChecksumCapabilities;
-use tapboard_net::smoltcp::socket::{dhcpv4, dns, icmp, raw, tcp, udp};
+use tapboard_net::smoltcp::phy::{ChecksumCapabilities, Medium};
+use tapboard_net::smoltcp::socket::{Socket, dhcpv4, dns, icmp, raw, tcp, udp};
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::{
     DnsQueryType, Icmpv4Packet, Icmpv4Repr, IpAddress, IpProtocol, IpVersion, Ipv4Address,
@@ -30,6 +30,9 @@ fn smoltcps_dhcp_client_is_refused() {
     let stack = world.stack(0);
     let refused = stack.add_socket(dhcpv4::Socket::new());
     assert_eq!(refused, Err(Error::InvalidState), "it would panic");
+    for socket in [Socket::Dhcpv4(dhcpv4::Socket::new()), Socket::Udp(udp_socket(1))] {
+        assert_eq!(stack.add_socket(socket), Err(Error::InvalidState), "it may be that");
+    }
     stack.add_socket(udp_socket(1)).expect("its place is free");
 }
 
@@ -184,6 +187,40 @@ fn places_are_as_many_as_their_parameter_says_and_tcp_is_the_stacks_own() {
     }
 }
 
+/// smoltcp makes what its device takes, and there is no room here for more than a frame.
+#[test]
+fn a_device_of_long_frames_gets_no_longer_ones() {
+    for medium in [Medium::Ethernet, Medium::Ip] {
+        let mut world = World::new(medium);
+        world.probe.set_mtu(9014);
+        world.add(&config(1));
+        world.add(&config(2));
+        let receiver = world.stack(0).udp_bind(69).unwrap();
+        let buffer =
+            || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 20_000]);
+        let mut socket = udp::Socket::new(buffer(), buffer());
+        socket.bind(8).unwrap();
+        let handle = world.stack(1).add_socket(socket).unwrap();
+        for len in [1473, 8900, 1472] {
+            let socket = world.stack(1).added_socket_mut::<udp::Socket<'_>>(handle);
+            socket.send_slice(&vec![7; len], (v4(1), 69)).unwrap();
+            world.pass(Duration::from_millis(50));
+            // What is longer than a place to wait is lost while its neighbour is asked for.
+            let socket = world.stack(1).added_socket_mut::<udp::Socket<'_>>(handle);
+            socket.send_slice(&vec![7; len], (v4(1), 69)).unwrap();
+            world.pass(Duration::from_millis(50));
+            let received = world.stack(0).udp_receive(&receiver, &mut [0; 9000]);
+            assert_eq!(received.ok().map(|(count, _)| count), (len == 1472).then_some(len));
+        }
+        let listener = world.stack(0).tcp_listen(7).unwrap();
+        let (client, server) = world.connect(1, common::at(1, 7), (0, &listener));
+        world.probe.set_loss(5, 7);
+        world.transfer((1, &client), (0, &server), &common::pattern(50_000));
+        let longest = world.nodes[1].port.take_sent().iter().map(Vec::len).max();
+        assert_eq!(longest, Some(if medium == Medium::Ethernet { 1514 } else { 1500 }));
+    }
+}
+
 /// What goes to a neighbour that is asked for waits for it, the latest packet of all; what goes elsewhere does not.
 #[test]
 fn a_packet_for_an_absent_neighbour_holds_up_nobody_and_ends() {
@@ -215,7 +252,7 @@ fn a_packet_for_an_absent_neighbour_holds_up_nobody_and_ends() {
     assert_eq!(unsent(&mut world), 1);
     send(&mut world, 0, 97, &[0; 150]);
     world.pass(Duration::from_millis(1));
-    assert_eq!(unsent(&mut world), 2);
+    assert_eq!(unsent(&mut world), 3);
     send(&mut world, 0, 99, b"to nobody");
     world.pass(Duration::from_secs(4));
     assert_eq!(unsent(&mut world), 4);

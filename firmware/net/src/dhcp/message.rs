@@ -46,6 +46,8 @@ const MAGIC: [u8; 4] = [99, 130, 83, 99];
 
 /// The longest of ours: its kind, who we are, which address, whose, what we want, how long an answer may be, our name.
 const LEN: usize = OPTIONS + 3 + 9 + 6 + 6 + 6 + 4 + 34 + 1;
+/// The shortest that relays pass on (RFC 1542 2.1); what is not used of it is zero, which is padding.
+const LEN_MIN: usize = 300;
 /// What every client has room for (RFC 2131 2), and we have more: Ethernet's packets without the largest IPv4 header.
 const ANSWER_MAX: u16 = 1500 - 60 - 8;
 
@@ -162,9 +164,9 @@ impl Message {
         }
     }
 
-    /// All of it. It has no more options.
+    /// All of it, as long as relays want it. It has no more options.
     pub(crate) fn end(&mut self) -> &[u8] {
         self.bytes[self.len] = END;
-        &self.bytes[..=self.len]
+        &self.bytes[..(self.len + 1).max(LEN_MIN)]
     }
 }

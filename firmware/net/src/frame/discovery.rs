@@ -1,7 +1,6 @@
 //! What neighbours ask and answer: ARP (RFC 826) and neighbour discovery (RFC 4861), in the words of both.
 //!
-//! A [`Message`] is a question for an address or the answer to one, as a whole Ethernet frame. One made by a
-//! neighbour's name is what smoltcp is told of it.
+//! A [`Message`] is a question for an address or the answer to one, as a whole Ethernet frame.
 
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Icmpv6Packet, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr};
@@ -9,6 +8,8 @@ use smoltcp::wire::{IpAddress, Ipv4Address};
 
 #[cfg(feature = "ipv6")]
 use super::Packet;
+#[cfg(feature = "ipv6")]
+use super::group_mac;
 use super::{ETHERNET_HEADER, EtherType, Link, put_link};
 use crate::ethernet::EthernetAddress;
 #[cfg(feature = "slaac")]
@@ -204,12 +205,7 @@ impl Message {
             #[cfg(feature = "slaac")]
             Kind::Solicitation => (ROUTER_SOLICITATION, SOURCE_LINK, target, 0, target),
         };
-        let octets = destination.octets();
-        let to = if destination.is_multicast() {
-            EthernetAddress([0x33, 0x33, octets[12], octets[13], octets[14], octets[15]])
-        } else {
-            self.to
-        };
+        let to = group_mac(&(*destination).into()).unwrap_or(self.to);
         put_link(frame, Link { source: self.mac, destination: to }, EtherType::IPV6);
         let ip = Ipv6Repr {
             src_addr: *owner,

@@ -3,7 +3,7 @@
 use smoltcp::wire::{Icmpv6Packet, IpAddress, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr};
 
 use crate::ethernet::EthernetAddress;
-use crate::frame::{ETHERNET_HEADER, EtherType, Link, Packet, put_link};
+use crate::frame::{ETHERNET_HEADER, EtherType, Link, Packet, group_mac, put_link};
 
 const QUERY: u8 = 130;
 const REPORT_OLD: u8 = 131;
@@ -79,8 +79,7 @@ impl Report {
     #[inline(never)]
     pub(crate) fn emit(&self, buffer: &mut [u8]) {
         let to = if self.old { self.group } else { ALL_ROUTERS };
-        let [.., a, b, c, d] = to.octets();
-        let destination = EthernetAddress([0x33, 0x33, a, b, c, d]);
+        let destination = group_mac(&to.into()).unwrap_or(EthernetAddress::BROADCAST);
         let link = Link { source: self.mac, destination };
         put_link(buffer, link, EtherType::IPV6);
         let ip = Ipv6Repr {

@@ -4,9 +4,11 @@
 
 use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
+#[cfg(feature = "mdns")]
+use smoltcp::wire::IpAddress;
 #[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::Ipv4Address;
-use smoltcp::wire::{IpAddress, IpEndpoint, UdpPacket, UdpRepr};
+use smoltcp::wire::{IpEndpoint, UdpPacket, UdpRepr};
 
 #[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
 use smoltcp::wire::Ipv6Address;

@@ -1,7 +1,7 @@
 //! What smoltcp sends of the user's own sockets, and of groups: where it goes is known only once it is written.
 //!
 //! So it is written aside, and leaves if the way is known. Else it waits for that, one packet at a time, the latest
-//! (RFC 1122 2.3.2.2). Cost: the room for it; and a frame on the call stack, only with sockets of the user's own or groups.
+//! (RFC 1122 2.3.2.2). Cost: the room for it; and two frames on the call stack, only with sockets of the user's own or groups.
 
 use smoltcp::iface::PollResult;
 use smoltcp::phy::{Device, TxToken};
@@ -21,11 +21,14 @@ use super::transmit::Metered;
 #[derive(Debug)]
 pub(super) struct Held {
     bytes: heapless::Vec<u8, HELD_SIZE>,
+    /// It was longer, and is lost: its neighbour is asked for, so that the next one is not.
+    cut: bool,
     since: Instant,
 }
 
 impl Held {
-    pub(super) const NOTHING: Self = Self { bytes: heapless::Vec::new(), since: Instant::ZERO };
+    pub(super) const NOTHING: Self =
+        Self { bytes: heapless::Vec::new(), cut: false, since: Instant::ZERO };
 
     /// Where it goes.
     pub(super) fn target(&self) -> Option<IpAddress> {
@@ -58,13 +61,18 @@ impl NetStack<'_> {
     #[inline(never)]
     fn send_aside<D: Device + ?Sized>(&mut self, device: &mut D) -> Option<bool> {
         if let Some(target) = self.held.target() {
-            if let Some(to) = self.way_out(&target) {
-                let token = device.transmit(self.now)?;
+            let way = self.way_out(&target);
+            if self.held.cut && way.is_some() {
+                self.held.bytes.clear();
+            } else if let Some(to) = way {
+                let Some(token) = device.transmit(self.now) else {
+                    self.counters.count(0, 0, 0, true);
+                    return None;
+                };
                 let bytes = core::mem::take(&mut self.held.bytes);
                 self.send_packet(token, to, &bytes);
             } else if self.now >= self.held.since + DATAGRAM_WAIT {
-                self.held.bytes.clear();
-                self.count_unsent();
+                self.forget_held();
             }
         }
         let mut draft = Draft::EMPTY;
@@ -112,16 +120,23 @@ impl NetStack<'_> {
         self.counters.count_frame(len);
     }
 
-    /// Keeps a packet, if there is room for it, in the place of what waited before.
+    /// Keeps a packet, or of a longer one where it goes, in the place of what waited before.
     fn hold(&mut self, packet: &[u8]) {
-        if let Ok(bytes) = heapless::Vec::from_slice(packet) {
-            let before = core::mem::replace(&mut self.held.bytes, bytes);
-            self.held.since = self.now;
-            if before.is_empty() {
-                return;
-            }
+        self.forget_held();
+        let kept = packet.len().min(HELD_SIZE);
+        let _ = self.held.bytes.extend_from_slice(&packet[..kept]);
+        (self.held.cut, self.held.since) = (kept < packet.len(), self.now);
+        if self.held.cut {
+            self.count_unsent();
         }
-        self.count_unsent();
+    }
+
+    /// Drops what waits: it may be from an address that is no longer ours.
+    pub(super) fn forget_held(&mut self) {
+        if !self.held.bytes.is_empty() && !self.held.cut {
+            self.count_unsent();
+        }
+        self.held.bytes.clear();
     }
 
     fn count_unsent(&mut self) {

@@ -73,6 +73,11 @@ impl NetStack<'_> {
         let Some(frame) = Frame::parse(bytes, self.medium) else { return };
         if let Some(link) = frame.link {
             let to_one = link.destination.is_unicast();
+            // Nobody is a group: who answered would answer everybody (RFC 1122 3.3.6).
+            if !link.source.is_unicast() {
+                self.drop_malformed();
+                return;
+            }
             if !to_one && self.is_own_mac(link.source) {
                 self.own_frame();
             }

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use core::net::SocketAddr;
 
 use crate::ethernet::EthernetAddress;
+use crate::limits::FRAME_SIZE;
 use smoltcp::iface::{Config, Interface, Route};
 use smoltcp::phy::{self, Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
@@ -43,10 +44,11 @@ impl NetConfig {
 
     /// What smoltcp is told of that device: it carries packets, and they are as long as they are.
     pub(super) fn packets(&self, mut capabilities: DeviceCapabilities) -> DeviceCapabilities {
-        if self.medium(&capabilities) == Medium::Ethernet {
-            let mtu = &mut capabilities.max_transmission_unit;
-            *mtu = mtu.saturating_sub(ETHERNET_HEADER);
-        }
+        let ethernet = self.medium(&capabilities) == Medium::Ethernet;
+        let mtu = &mut capabilities.max_transmission_unit;
+        *mtu = mtu.saturating_sub(if ethernet { ETHERNET_HEADER } else { 0 });
+        // What is written aside is no longer.
+        *mtu = (*mtu).min(FRAME_SIZE - ETHERNET_HEADER);
         capabilities.medium = phy::Medium::Ip;
         capabilities
     }
@@ -257,6 +259,7 @@ impl NetStack<'_> {
             }
         }
         self.neighbors.clear();
+        self.forget_held();
         #[cfg(feature = "mdns")]
         self.restart_mdns();
         self.dirty = true;

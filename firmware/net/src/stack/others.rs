@@ -3,6 +3,8 @@
 //! They need places (`OTHERS` of [`Sockets`](crate::Sockets)) and smoltcp's feature for their kind. A UDP socket of the
 //! user's own gets what is sent to broadcast and multicast addresses too. TCP sockets are the stack's alone.
 
+use core::any::type_name;
+
 use smoltcp::iface::{Context, SocketHandle};
 use smoltcp::socket::{AnySocket, Socket};
 use smoltcp::wire::{IpProtocol, UdpPacket};
@@ -13,7 +15,8 @@ use crate::frame::Packet;
 
 impl<'a> NetStack<'a> {
     /// Takes a socket in. [`Error::NoBufferSpace`] if there is no place for it; [`Error::InvalidState`] for a TCP socket, and
-    /// for smoltcp's DHCP client, which serves an interface of Ethernet alone: the feature `dhcp` is in its place.
+    /// for smoltcp's DHCP client, which serves an interface of Ethernet alone: the feature `dhcp` is in its place. So is a
+    /// [`Socket`] of any kind, which may be that: take the one in it out.
     ///
     /// The stack polls its interface and all sockets each time; a socket of the user's own is served as soon as
     /// [`NetStack::poll`] is called, so poll again after a call that gives it something to send.
@@ -21,8 +24,10 @@ impl<'a> NetStack<'a> {
         if self.others.iter().count() >= self.places {
             return Err(Error::NoBufferSpace);
         }
-        // smoltcp panics when it is served. Its variant of `Socket` is there only with a feature of smoltcp's.
-        if core::any::type_name::<T>().contains("dhcpv4") {
+        // smoltcp panics when it is served. Its variant of `Socket` is there only with a feature of smoltcp's, and so cannot
+        // be looked for in one.
+        let name = type_name::<T>();
+        if name.contains("dhcpv4") || name == type_name::<Socket<'a>>() {
             return Err(Error::InvalidState);
         }
         let handle = self.others.add(socket);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tapboard_net::smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use tapboard_net::smoltcp::time::{Duration, Instant};
-use tapboard_net::smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use tapboard_net::smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 use tapboard_net::{Async, Limits, NetConfig, NetStack, Sockets, Storage, earliest};
 
 use crate::executor::Executor;
@@ -94,7 +94,7 @@ pub(crate) struct Board {
 
 impl Board {
     fn new(number: u8, seed: u64, limits: Limits, mut end: End) -> Self {
-        let config = NetConfig::new(EthernetAddress([2, 0, 0x5e, 0, 0, number]))
+        let config = NetConfig::new(tapboard_net::EthernetAddress([2, 0, 0x5e, 0, 0, number]))
             .with_limits(limits)
             .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, number), 24));
         let storage = Box::leak(Box::new(Storage::<SLOTS, BUFFER, UDP, 2048>::new()));

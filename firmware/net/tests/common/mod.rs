@@ -10,6 +10,7 @@ mod wire;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use tapboard_net::EthernetAddress as OwnAddress;
 use tapboard_net::embedded_nal::nb;
 use tapboard_net::netstat::Introspect;
 use tapboard_net::smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
@@ -30,13 +31,18 @@ pub(crate) fn mac(last: u8) -> EthernetAddress {
     EthernetAddress([2, 0, 0x5e, 0, 0, last])
 }
 
+/// The MAC address in the stack's own type, which is smoltcp's with the feature `medium-ethernet` alone.
+pub(crate) fn own_mac(last: u8) -> OwnAddress {
+    OwnAddress(mac(last).0)
+}
+
 pub(crate) fn v4(last: u8) -> Ipv4Address {
     Ipv4Address::new(192, 0, 2, last)
 }
 
 /// 192.0.2.`last`/24.
 pub(crate) fn config(last: u8) -> NetConfig {
-    NetConfig::new(mac(last)).with_ipv4(Ipv4Cidr::new(v4(last), 24))
+    NetConfig::new(own_mac(last)).with_ipv4(Ipv4Cidr::new(v4(last), 24))
 }
 
 /// 192.0.2.`last`:`port`.

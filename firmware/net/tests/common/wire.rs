@@ -24,6 +24,8 @@ pub(crate) struct Port {
     wire: Rc<RefCell<Wire>>,
     index: usize,
     medium: Medium,
+    /// The longest frame, bytes.
+    mtu: usize,
 }
 
 impl Port {
@@ -36,7 +38,13 @@ impl Port {
             rng: Rng::new(1),
             sent: Vec::new(),
         };
-        Self { wire: Rc::new(RefCell::new(wire)), index: 0, medium }
+        let mtu = if medium == Medium::Ethernet { 1514 } else { 1500 };
+        Self { wire: Rc::new(RefCell::new(wire)), index: 0, medium, mtu }
+    }
+
+    /// From now on further ports take frames of so many bytes.
+    pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        self.mtu = mtu;
     }
 
     /// A further port of the same wire.
@@ -131,8 +139,7 @@ impl phy::Device for Port {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = self.medium;
-        capabilities.max_transmission_unit =
-            if self.medium == Medium::Ethernet { 1514 } else { 1500 };
+        capabilities.max_transmission_unit = self.mtu;
         capabilities
     }
 }

@@ -131,7 +131,7 @@ fn a_choice_that_somebody_has_is_not_ours() {
     let first = world.add(&client(2));
     let taken = address(&mut world, &mut [], first);
     let mut world = World::ethernet();
-    world.add(&tapboard_net::NetConfig::new(mac(7)).with_ipv4(taken));
+    world.add(&tapboard_net::NetConfig::new(crate::common::own_mac(7)).with_ipv4(taken));
     let second = world.add(&client(2));
     let other = address(&mut world, &mut [], second);
     assert!(other.address().is_link_local());

@@ -10,7 +10,7 @@ mod link;
 mod server;
 mod worlds;
 
-use common::{World, mac};
+use common::World;
 use server::Server;
 use tapboard_net::NetConfig;
 use tapboard_net::smoltcp::time::{Duration, Instant};
@@ -25,7 +25,7 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A board that asks for its address.
 fn client(last: u8) -> NetConfig {
-    NetConfig::new(mac(last)).with_dhcp().with_hostname("Tap board")
+    NetConfig::new(common::own_mac(last)).with_dhcp().with_hostname("Tap board")
 }
 
 /// Runs a world with servers until `done` has a result.

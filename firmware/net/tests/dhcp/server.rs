@@ -129,6 +129,8 @@ impl Server {
         }
         let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
         UdpRepr::parse(&udp, &source, &destination, &ChecksumCapabilities::default()).ok()?;
+        // RFC 1542 2.1: a relay may drop it else.
+        assert!(udp.payload().len() >= 300, "{} bytes", udp.payload().len());
         let packet = DhcpPacket::new_checked(udp.payload()).ok()?;
         let request = DhcpRepr::parse(&packet).ok()?;
         let name = packet.options().find(|option| option.kind == 12);

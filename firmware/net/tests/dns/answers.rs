@@ -7,7 +7,7 @@ use super::server::{A, CNAME, address, name, record};
 use super::server::{AAAA, Server};
 use super::*;
 #[cfg(feature = "ipv6")]
-use crate::common::mac;
+use crate::common::own_mac;
 
 #[test]
 fn a_name_is_asked_for_and_its_address_kept_as_long_as_it_is_good() {
@@ -175,7 +175,8 @@ fn a_server_is_asked_over_ipv6() {
 
     let v6 = |last| Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last);
     let mut world = World::ethernet();
-    let config = |last: u8| NetConfig::new(mac(last)).with_ipv6(Ipv6Cidr::new(v6(last.into()), 64));
+    let config =
+        |last: u8| NetConfig::new(own_mac(last)).with_ipv6(Ipv6Cidr::new(v6(last.into()), 64));
     world.add(&config(1).with_dns_server(v6(2).into()));
     world.add(&config(2));
     let mut server = Server::new(&mut world, 1, 53);

@@ -2,7 +2,7 @@
 
 use super::message::{ANY, question};
 use super::*;
-use crate::common::{mac, v4};
+use crate::common::{own_mac, v4};
 
 /// All that there is to say of the board at 192.0.2.1.
 const ALL: [&str; 9] = [
@@ -83,7 +83,7 @@ fn another_address_and_another_network_begin_anew() {
     assert_eq!(again(&mut world), "board.local 1 192.0.2.7");
     world.stack(0).reconfigure(&other.without_ipv4());
     assert!(heard(&mut world, 0, Duration::from_secs(60)).is_empty());
-    assert_eq!(world.nodes[0].stack.config().mac(), mac(1));
+    assert_eq!(world.nodes[0].stack.config().mac(), own_mac(1));
 }
 
 #[test]

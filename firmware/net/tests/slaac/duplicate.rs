@@ -7,7 +7,7 @@ use tapboard_net::smoltcp::wire::Ipv6Address;
 
 use super::router::{Router, link_local, own};
 use super::{addresses, board, facts, pass, seconds, settle, until};
-use crate::common::{World, mac};
+use crate::common::{World, own_mac};
 
 #[test]
 fn an_address_that_somebody_has_is_not_used_and_that_is_said() {
@@ -18,7 +18,7 @@ fn an_address_that_somebody_has_is_not_used_and_that_is_said() {
     settle(&mut world, &mut [&mut router]);
     assert_eq!(addresses(&mut world, 0), [link_local(1)]);
     let (_, conflict) = world.stack(0).conflict().expect("it is reported");
-    assert_eq!(conflict, Conflict { address: Some(own(1, 1).into()), mac: mac(9) });
+    assert_eq!(conflict, Conflict { address: Some(own(1, 1).into()), mac: own_mac(9) });
     assert!(facts(&mut world, 0).contains(&Fact::Duplicate(own(1, 1).into())));
     // It is tried again, seldom, and used once it is free.
     let asked = router.times(135).len();

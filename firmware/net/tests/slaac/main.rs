@@ -26,7 +26,7 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A board that makes itself its IPv6 addresses.
 fn board(last: u8) -> NetConfig {
-    NetConfig::new(mac(last)).with_slaac()
+    NetConfig::new(common::own_mac(last)).with_slaac()
 }
 
 /// The IPv6 addresses of node `index`.
