@@ -76,3 +76,27 @@ impl core::fmt::Display for EthernetAddress {
         Ok(())
     }
 }
+
+#[cfg(all(test, not(feature = "medium-ethernet")))]
+mod tests {
+    extern crate std;
+    use std::string::ToString;
+
+    use super::*;
+
+    /// As smoltcp has it, which the tests link with its medium.
+    #[test]
+    fn it_is_as_smoltcps() {
+        for bytes in [[0x02, 0, 0x5e, 0, 0, 0xab], [0xff; 6], [0x33, 0x33, 0, 0, 0, 1], [0; 6]] {
+            let (own, other) =
+                (EthernetAddress(bytes), smoltcp::wire::EthernetAddress::from_bytes(&bytes));
+            assert_eq!(own, EthernetAddress::from_bytes(own.as_bytes()));
+            assert_eq!(own.to_string(), other.to_string());
+            assert_eq!(own.as_eui_64(), other.as_eui_64());
+            assert_eq!(
+                (own.is_unicast(), own.is_broadcast(), own.is_multicast(), own.is_local()),
+                (other.is_unicast(), other.is_broadcast(), other.is_multicast(), other.is_local())
+            );
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! A device that carries IP packets without Ethernet: in memory, and a TUN with the kernel at its other end.
 
-#![cfg(feature = "udp")]
+#![cfg(all(feature = "udp", feature = "medium-ethernet"))] // Else a device cannot say that it is none.
 
 mod common;
 
