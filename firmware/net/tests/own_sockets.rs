@@ -193,8 +193,9 @@ fn a_device_of_long_frames_gets_no_longer_ones() {
     for medium in [Medium::Ethernet, Medium::Ip] {
         let mut world = World::new(medium);
         world.probe.set_mtu(9014);
-        world.add(&config(1));
-        world.add(&config(2));
+        for config in [1, 2].map(config) {
+            world.add(&if medium == Medium::Ip { config.with_medium_ip() } else { config });
+        }
         let receiver = world.stack(0).udp_bind(69).unwrap();
         let buffer =
             || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 20_000]);
