@@ -114,9 +114,9 @@ fn what_must_not_be_skipped_is_told_at_its_place() {
 fn what_is_for_many_is_told_only_if_its_option_wants_that() {
     let mut memory = SoloMemory::new();
     let mut echo = Echo::new(&mut memory);
-    let to_all = |kind: u8| {
-        let (from, to) = (endpoint(PEER6).addr, endpoint("[ff02::1]:7").addr);
-        let frame = ip_frame(from, to, IpProtocol::Unknown(253), 8, |payload| payload.fill(1));
+    let to_all = |from, protocol, kind: u8| {
+        let (from, to) = (endpoint(from).addr, endpoint("[ff02::1]:7").addr);
+        let frame = ip_frame(from, to, protocol, 8, |payload| payload.fill(1));
         let mut frame = behind(&frame, &[(OPTIONS, &[0, kind, 4, 0, 0, 0, 0])]);
         let all = EthernetAddress([0x33, 0x33, 0, 0, 0, 1]);
         EthernetFrame::new_unchecked(&mut frame).set_dst_addr(all);
@@ -124,8 +124,14 @@ fn what_is_for_many_is_told_only_if_its_option_wants_that() {
     };
     for (kind, told) in [(0x1e, 0), (0x5e, 0), (0xde, 0), (0x9e, 1)] {
         echo.answers();
-        echo.send(to_all(kind));
+        echo.send(to_all(PEER6, IpProtocol::Unknown(253), kind));
         assert_eq!(problems(&mut echo).len(), told, "{kind:#x}");
+    }
+    // Nobody is told (RFC 4443 2.4 e.6): who looks for an address of its own has none.
+    for protocol in [IpProtocol::Icmpv6, IpProtocol::Udp, IpProtocol::Unknown(253)] {
+        echo.answers();
+        echo.send(to_all("[::]:7", protocol, 0x9e));
+        assert!(problems(&mut echo).is_empty(), "{protocol}");
     }
 }
 

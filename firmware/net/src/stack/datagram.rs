@@ -4,7 +4,7 @@
 
 use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
-#[cfg(feature = "mdns")]
+#[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::IpAddress;
 #[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::Ipv4Address;

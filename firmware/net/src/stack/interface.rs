@@ -334,6 +334,10 @@ impl NetStack<'_> {
 
     /// The address that a packet to `to` is sent from (RFC 6724 5).
     pub(super) fn source_for(&self, to: &IpAddress) -> Option<IpAddress> {
+        // Nobody is there, and smoltcp panics if it is asked who would speak to nobody.
+        if to.is_unspecified() {
+            return None;
+        }
         // smoltcp prefers an address that is not for new connections, and has that of loopback if there is none.
         #[cfg(feature = "slaac")]
         if self.config.slaac()
