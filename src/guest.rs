@@ -95,7 +95,7 @@ impl Endpoint for Guest {
                 None => say!("guest: it is gone"),
             }
         }
-        more.then_some(now)
+        if more { Some(now) } else { self.nic.retry_at() }
     }
 
     fn ready(&mut self) {
@@ -124,12 +124,12 @@ impl Endpoint for Guest {
                 Stat::count("bytes_out", "Bytes of the frames to the guest.", c.bytes_out),
                 Stat::count(
                     "dropped_in_size",
-                    "Datagrams shorter than an Ethernet header or longer than a frame.",
+                    "What came and was shorter than an Ethernet header or longer than a frame.",
                     c.dropped_in_size,
                 ),
                 Stat::count(
                     "dropped_in_stranger",
-                    "Datagrams from another than the guest.",
+                    "Datagrams, or connections, from another than the guest.",
                     c.dropped_in_stranger,
                 ),
                 Stat::count("errors_in", "Reads that failed.", c.errors_in),
@@ -140,7 +140,7 @@ impl Endpoint for Guest {
                 ),
                 Stat::count(
                     "dropped_out_no_room",
-                    "Frames sent when the kernel had no room.",
+                    "Frames sent when there was no room for more to wait.",
                     c.dropped_out_no_room,
                 ),
                 Stat::count(
