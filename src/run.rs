@@ -257,8 +257,11 @@ impl Driver {
         nic: &mut N,
     ) -> Result<(), String> {
         let identity = Identity::default();
-        let name = endpoint.snapshot().kind.name().to_owned();
-        let mut session = self.session(options, name, &identity, Some(telemetry))?;
+        let kind = endpoint.snapshot().kind;
+        let mut session = self.session(options, kind.name().into(), &identity, Some(telemetry))?;
+        if kind == BoardKind::Fleet {
+            session.console.completes_boards();
+        }
         self.power_cycle(endpoint, nic, &mut session)?;
         session.dashboard = None;
         print_summary(endpoint, nic);
