@@ -174,6 +174,7 @@ mod tests {
     use std::net::UdpSocket;
 
     use super::*;
+    use crate::nic::frame_socket::FrameCounters;
     use crate::nic::wire::{InFlight, QUEUE, Side, Wire};
 
     /// More than a turn takes.
@@ -200,6 +201,47 @@ mod tests {
         assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), BURST);
         assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
         assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), MANY - BURST);
+    }
+
+    /// A wire whose client the system has no room for.
+    #[derive(Debug)]
+    struct Later(Instant);
+
+    impl FrameSocket for Later {
+        fn receive(&mut self, _now: Instant) -> Option<&[u8]> {
+            None
+        }
+
+        fn send(&mut self, _frame: &[u8]) {}
+
+        fn ready(&mut self) {}
+
+        fn unread(&self) -> bool {
+            false
+        }
+
+        fn retry_at(&self) -> Option<Instant> {
+            Some(self.0)
+        }
+
+        fn guest(&self) -> Option<String> {
+            None
+        }
+
+        fn changes(&self) -> u64 {
+            0
+        }
+
+        fn counters(&self) -> FrameCounters {
+            FrameCounters::default()
+        }
+    }
+
+    #[test]
+    fn a_wire_that_no_event_will_tell_of_is_asked_again() {
+        let (mut wire, later) = (Wire::default(), Instant::from_millis(100));
+        let mut guest = Guest { nic: Box::new(Later(later)) };
+        assert_eq!(guest.poll(Instant::ZERO, &mut wire.end(Side::Board)), Some(later));
     }
 
     #[test]

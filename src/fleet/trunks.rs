@@ -156,6 +156,7 @@ mod tests {
     use std::io::Read;
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     use mio::Poll;
 
@@ -204,6 +205,7 @@ mod tests {
         look(&mut trunks);
         assert!(trunks.ports().eq(0..TRUNKS));
         let mut late = join();
+        late.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         look(&mut trunks);
         assert_eq!((late.read(&mut [0; 9]).unwrap(), trunks.ports().count()), (0, TRUNKS));
         // One goes, and the next gets its place.
