@@ -175,6 +175,13 @@ impl Console {
         Next::At(now)
     }
 
+    /// Completes, for who is typing, commands for some boards of a fleet too.
+    pub(crate) fn completes_boards(&mut self) {
+        if let Input::Terminal(terminal) = &mut self.input {
+            terminal.completes_boards();
+        }
+    }
+
     /// Answers [`Next::Forwarded`]: the ports that are forwarded, as they are written.
     pub fn forwarded(&mut self, ports: &[String]) {
         if let Input::Terminal(terminal) = &mut self.input {

@@ -95,7 +95,7 @@ impl Endpoint for Guest {
                 None => say!("guest: it is gone"),
             }
         }
-        more.then_some(now)
+        if more { Some(now) } else { self.nic.retry_at() }
     }
 
     fn ready(&mut self) {
@@ -124,12 +124,12 @@ impl Endpoint for Guest {
                 Stat::count("bytes_out", "Bytes of the frames to the guest.", c.bytes_out),
                 Stat::count(
                     "dropped_in_size",
-                    "Datagrams shorter than an Ethernet header or longer than a frame.",
+                    "What came and was shorter than an Ethernet header or longer than a frame.",
                     c.dropped_in_size,
                 ),
                 Stat::count(
                     "dropped_in_stranger",
-                    "Datagrams from another than the guest.",
+                    "Datagrams, or connections, from another than the guest.",
                     c.dropped_in_stranger,
                 ),
                 Stat::count("errors_in", "Reads that failed.", c.errors_in),
@@ -140,7 +140,7 @@ impl Endpoint for Guest {
                 ),
                 Stat::count(
                     "dropped_out_no_room",
-                    "Frames sent when the kernel had no room.",
+                    "Frames sent when there was no room for more to wait.",
                     c.dropped_out_no_room,
                 ),
                 Stat::count(
@@ -174,6 +174,7 @@ mod tests {
     use std::net::UdpSocket;
 
     use super::*;
+    use crate::nic::frame_socket::FrameCounters;
     use crate::nic::wire::{InFlight, QUEUE, Side, Wire};
 
     /// More than a turn takes.
@@ -200,6 +201,47 @@ mod tests {
         assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), BURST);
         assert_eq!(guest.poll(now, &mut wire.end(Side::Board)), None);
         assert_eq!(wire.in_flight(Side::Peer).drain(..).count(), MANY - BURST);
+    }
+
+    /// A wire whose client the system has no room for.
+    #[derive(Debug)]
+    struct Later(Instant);
+
+    impl FrameSocket for Later {
+        fn receive(&mut self, _now: Instant) -> Option<&[u8]> {
+            None
+        }
+
+        fn send(&mut self, _frame: &[u8]) {}
+
+        fn ready(&mut self) {}
+
+        fn unread(&self) -> bool {
+            false
+        }
+
+        fn retry_at(&self) -> Option<Instant> {
+            Some(self.0)
+        }
+
+        fn guest(&self) -> Option<String> {
+            None
+        }
+
+        fn changes(&self) -> u64 {
+            0
+        }
+
+        fn counters(&self) -> FrameCounters {
+            FrameCounters::default()
+        }
+    }
+
+    #[test]
+    fn a_wire_that_no_event_will_tell_of_is_asked_again() {
+        let (mut wire, later) = (Wire::default(), Instant::from_millis(100));
+        let mut guest = Guest { nic: Box::new(Later(later)) };
+        assert_eq!(guest.poll(Instant::ZERO, &mut wire.end(Side::Board)), Some(later));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Stream sockets of this machine, TCP or UNIX.
 
-use std::io::{self, Read, Write};
+mod backlog;
+
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -9,6 +11,8 @@ use mio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
+
+pub(crate) use self::backlog::{Backlog, RETRY};
 
 /// What listens.
 #[derive(Debug)]
@@ -67,8 +71,9 @@ impl Listener {
         let stream = self.accept()?;
         let name = match &stream {
             Stream::Tcp(stream) => {
-                stream.set_nodelay(true)?;
-                Some(stream.peer_addr()?.to_string())
+                let peer = stream.set_nodelay(true).and_then(|()| stream.peer_addr());
+                // Who has reset the connection meanwhile has no address any more.
+                Some(peer.map_err(|_| ErrorKind::ConnectionAborted)?.to_string())
             }
             #[cfg(unix)]
             Stream::Unix(_) => None,

@@ -1,7 +1,7 @@
 //! The real-time driver: polls the board, then sleeps until its deadline or until something is ready.
 //!
-//! There is one loop for every NIC, and for every [`Endpoint`]: the firmware here, or a board in another
-//! process. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
+//! There is one loop for every NIC, and for every [`Endpoint`]: the firmware here, a board in another process, or a fleet
+//! of boards. With nothing to do it sleeps in the kernel, and what wakes it is a frame, a kernel socket, a
 //! signal or a timer that some part named. In the midst of traffic it may look for the next event for some
 //! microseconds before it sleeps: see `sleep` and `busy_poll`.
 //! The first Ctrl-C or SIGTERM closes every connection in order, for at most half a second, then resets what
@@ -257,7 +257,11 @@ impl Driver {
         nic: &mut N,
     ) -> Result<(), String> {
         let identity = Identity::default();
-        let mut session = self.session(options, "guest".into(), &identity, Some(telemetry))?;
+        let kind = endpoint.snapshot().kind;
+        let mut session = self.session(options, kind.name().into(), &identity, Some(telemetry))?;
+        if kind == BoardKind::Fleet {
+            session.console.completes_boards();
+        }
         self.power_cycle(endpoint, nic, &mut session)?;
         session.dashboard = None;
         print_summary(endpoint, nic);

@@ -1,22 +1,19 @@
 //! `tapboard tap`: the board on a Linux TAP, a host of its own beside the kernel's network stack.
 
+mod nic;
+
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
 use std::thread::available_parallelism;
 
-use mio::Interest;
-use mio::event::Event;
-use mio::unix::SourceFd;
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Duration;
 use smoltcp::wire::{IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
 
+pub(crate) use self::nic::TapNic;
 use crate::identity::{Identity, mac_text, numbered_ipv4, numbered_ipv6};
-use crate::nic::tap::{
-    HostSide, LinkStatus, Tap, TapConfig, TapError, TapWarning, machine_addresses,
-};
-use crate::nic::{DeviceRef, KernelOffload, Offloads, Stat};
-use crate::output::{counted, say};
-use crate::run::{Driver, NIC, Nic, Profile, RunOptions};
+use crate::nic::tap::{HostSide, Tap, TapConfig, machine_addresses};
+use crate::nic::{KernelOffload, Offloads};
+use crate::output::say;
+use crate::run::{Driver, Profile, RunOptions};
 use crate::settings::Chosen;
 
 /// How long to look for the next frame before sleeping, microseconds, unless told otherwise.
@@ -35,91 +32,6 @@ pub struct TapOptions {
     pub busy_poll_us: Option<u16>,
     /// How to run it.
     pub run: RunOptions,
-}
-
-struct TapNic {
-    tap: Tap,
-    status: LinkStatus,
-}
-
-impl Nic for TapNic {
-    type Device<'a> = DeviceRef<'a, Tap>;
-
-    fn device(&mut self) -> DeviceRef<'_, Tap> {
-        DeviceRef(&mut self.tap)
-    }
-
-    /// An interface that is up is writable; anything else is looked into.
-    fn ready(&mut self, event: &Event) {
-        if event.is_error() || !event.is_writable() || self.tap.link() != LinkStatus::Up {
-            self.tap.status();
-        }
-    }
-
-    /// Lets go what the board sent, and tells of each change of the interface; the device itself refuses
-    /// frames meanwhile.
-    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
-        let frames = self.tap.end_poll();
-        let status = self.tap.link();
-        let name = self.tap.name();
-        match status {
-            LinkStatus::Gone => return Err(TapError::Gone { name: name.into() }.to_string()),
-            LinkStatus::Down if self.status == LinkStatus::Up => {
-                log::warn!("{}", TapWarning::Down { name: name.into(), host: None });
-            }
-            LinkStatus::Up if self.status == LinkStatus::Down => log::warn!("{name} is up again"),
-            LinkStatus::Up | LinkStatus::Down => {}
-        }
-        self.status = status;
-        Ok((frames || self.tap.unread()).then_some(now))
-    }
-
-    fn set_offloads(&mut self, offloads: Offloads) -> Offloads {
-        self.tap.set_offloads(offloads)
-    }
-
-    fn link(&self) -> bool {
-        self.status == LinkStatus::Up
-    }
-
-    fn plug(&mut self, plugged: bool) {
-        if let Err(error) = self.tap.set_carrier(plugged) {
-            let name = self.tap.name();
-            log::warn!("{name} cannot show that to the host ({error}); its frames are dropped");
-        }
-    }
-
-    fn moved(&self, identity: &Identity) {
-        warn(identity);
-        if let Some(warning) = apart(identity, self.tap.name(), self.tap.host()) {
-            log::warn!("{warning}");
-        }
-    }
-
-    fn set_concurrent(&mut self, concurrent: bool) {
-        self.tap.set_concurrent(concurrent);
-    }
-
-    fn kind(&self) -> &'static str {
-        "tap"
-    }
-
-    fn stats(&self) -> Vec<Stat> {
-        self.tap.counters().stats()
-    }
-
-    fn summary(&self) -> String {
-        let counters = self.tap.counters();
-        let lost = counters.dropped_out_link
-            + counters.dropped_out_no_room
-            + counters.dropped_out_error
-            + counters.dropped_in_too_long
-            + counters.dropped_in_malformed
-            + counters.dropped_in_checksum
-            + counters.errors_in;
-        let fate = if self.tap.created() { "removed" } else { "left as it was" };
-        format!("{}: {} lost; {fate}", self.tap.name(), counted(lost, "frame"))
-    }
 }
 
 /// How long to look for the next frame before sleeping. With one processor, who sends it could not.
@@ -148,7 +60,7 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
         host_ipv6: identity.net.ipv6().map(host_ipv6),
         offload: options.offload,
     };
-    let mut tap = Tap::open(&config).map_err(|error| error.to_string())?;
+    let tap = Tap::open(&config).map_err(|error| error.to_string())?;
     let mac = identity.net.mac();
     if tap.host().macs.contains(&mac) {
         let name = tap.name();
@@ -163,30 +75,28 @@ pub fn run(options: &TapOptions) -> Result<(), String> {
     warn(identity);
     let calls = if tap.kernel().segmentation { "many segments" } else { "one frame" };
     log::info!("{}: {calls} in a system call", tap.name());
-    let interest = Interest::READABLE | Interest::WRITABLE;
-    driver
-        .registry()?
-        .register(&mut SourceFd(&tap.as_raw_fd()), NIC, interest)
-        .map_err(|error| format!("cannot watch {}: {error}", tap.name()))?;
+    let mut nic = TapNic::watched(tap, &driver.registry()?)?;
     // After what another board may have already, so that its capture is not replaced; before this one is up.
     driver.open(&options.run)?;
-    let collector = collector(identity, tap.host());
+    let collector = collector(identity, nic.tap().host());
     // With those that the TAP brought.
     let own = machine_addresses().unwrap_or_default();
     let telemetry = chosen.telemetry.destination(collector).and_then(|to| to.address());
     print_banner(
         identity,
-        &tap,
+        nic.tap(),
         telemetry.filter(|to| own.contains(&to.ip())),
         options.run.profile,
     );
-    let status = tap.status();
     let mut run = options.run.clone();
-    if run.offloads.segmentation && !tap.kernel().segmentation {
-        log::warn!("{} cannot segment; the firmware does that, and its checksums", tap.name());
+    if run.offloads.segmentation && !nic.tap().kernel().segmentation {
+        log::warn!(
+            "{} cannot segment; the firmware does that, and its checksums",
+            nic.tap().name()
+        );
         run.offloads = Offloads { segmentation: false, receive: false, ..run.offloads };
     }
-    driver.run(&options.identity, &run, collector, &mut TapNic { tap, status })
+    driver.run(&options.identity, &run, collector, &mut nic)
 }
 
 /// The host's IPv4 address in the network of `board`: number 2, or number 1 if that is the board's.

@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::command::{self, Follows};
+use super::command::boards::{POWER, SETS, WAYS, takes_boards};
+use super::command::{self, BoardSet, Follows};
 
 /// Entries of a directory that are looked at.
 const ENTRIES_MAX: usize = 1000;
@@ -44,6 +45,38 @@ pub(super) fn complete(typed: &str, forwarded: &[String]) -> Completion {
             }
             Some(_) => Completion::default(),
         },
+    }
+}
+
+/// What can follow where commands may name boards.
+pub(super) fn complete_with_boards(typed: &str, forwarded: &[String]) -> Completion {
+    let line = typed.trim_start();
+    let Some((name, rest)) = line.split_once(char::is_whitespace) else {
+        return Completion::of(typed, line, command::names().chain([POWER]));
+    };
+    let rest = rest.trim_start();
+    let words = rest.split_once(char::is_whitespace);
+    match (command::begun(line), words) {
+        _ if takes_boards(name) => Completion::of(typed, rest, SETS),
+        _ if name == POWER => match words {
+            None => Completion::of(typed, rest, WAYS),
+            Some((way, boards)) if WAYS.contains(&way) => {
+                Completion::of(typed, boards.trim_start(), SETS)
+            }
+            Some(_) => Completion::default(),
+        },
+        (Some((Follows::Fault(example), _)), None) => {
+            Completion::of(typed, rest, ["in", "out", example, "off"].into_iter().chain(SETS))
+        }
+        (Some((Follows::Fault(_), _)), Some((boards, fault)))
+            if boards.parse::<BoardSet>().is_ok() =>
+        {
+            let fault = complete(&format!("{name} {}", fault.trim_start()), forwarded);
+            let kept = fault.kept + typed.len();
+            let whole = name.len() + 1 + words.map_or(0, |(_, fault)| fault.trim_start().len());
+            Completion { kept: kept - whole, ..fault }
+        }
+        _ => complete(typed, forwarded),
     }
 }
 
@@ -111,6 +144,7 @@ fn files(typed: &str, begun: &str) -> Completion {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::{ConsoleCommand, Line};
     use super::*;
     use crate::scratch::Scratch;
 
@@ -144,6 +178,39 @@ mod tests {
         }
         assert!(candidates("").contains(&"help".into()));
         assert!(needs_forwarded(" unforward 7") && !needs_forwarded("unforward"));
+    }
+
+    #[test]
+    fn in_a_fleet_boards_follow_too() {
+        let of = |typed: &str| complete_with_boards(typed, &["7007".into()]);
+        for (typed, expected) in [
+            ("po", &["power"][..]),
+            ("unp", &["unplug"]),
+            ("power ", &["off", "on"]),
+            ("power of", &["off"]),
+            ("power off ", &["1-300", "30%", "all"]),
+            (" power  on  a", &["all"]),
+            ("power 7 ", &[]),
+            ("reset ", &["1-300", "30%", "all"]),
+            ("heal a", &["all"]),
+            ("unplug 1-300 ", &[]),
+            ("loss ", &["1-300", "30%", "5%", "all", "in", "off", "out"]),
+            ("loss 1-300 ", &["5%", "in", "off", "out"]),
+            ("loss 1-300  i", &["in"]),
+            ("delay all in ", &["40ms", "off"]),
+            ("delay in ", &["40ms", "off"]),
+            ("capture st", &["capture start", "capture stop"]),
+            ("unforward ", &["7007"]),
+        ] {
+            assert_eq!(of(typed).candidates, expected, "{typed:?}");
+        }
+        assert!(!complete("po", &[]).candidates.contains(&"power".into()), "one board has none");
+        for typed in ["unplug a", "power off a", " loss  3,5  in 5", "delay all 4", "power on 3"] {
+            let completion = of(typed);
+            let line = format!("{}{}", &typed[..completion.kept], completion.certain());
+            let read = command::parse(&line);
+            assert!(matches!(read, Ok(Some(Line::Command(ConsoleCommand::Boards(_))))), "{line:?}");
+        }
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub(super) struct Editor {
     escape: Escape,
     /// The bytes of a character that is not complete.
     partial: Vec<u8>,
+    /// Commands may name boards.
+    boards: bool,
 }
 
 impl Editor {
@@ -78,6 +80,7 @@ impl Editor {
             search: None,
             escape: Escape::No,
             partial: Vec::new(),
+            boards: false,
         }
     }
 
@@ -270,6 +273,11 @@ impl Editor {
         }
     }
 
+    /// From now on commands may name boards.
+    pub(super) const fn completes_boards(&mut self) {
+        self.boards = true;
+    }
+
     /// What is before the cursor.
     pub(super) fn typed(&self) -> String {
         self.line.halves().0.iter().collect()
@@ -279,7 +287,11 @@ impl Editor {
     /// `forwarded` are the ports that are forwarded.
     pub(super) fn complete(&mut self, forwarded: &[String]) -> Option<String> {
         let typed = self.typed();
-        let completion = completion::complete(&typed, forwarded);
+        let completion = if self.boards {
+            completion::complete_with_boards(&typed, forwarded)
+        } else {
+            completion::complete(&typed, forwarded)
+        };
         if completion.candidates.is_empty() {
             return None;
         }

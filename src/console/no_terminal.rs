@@ -40,6 +40,10 @@ impl Terminal {
         match self.0 {}
     }
 
+    pub(super) fn completes_boards(&mut self) {
+        match self.0 {}
+    }
+
     pub(super) fn next(&mut self) -> Option<Typed> {
         match self.0 {}
     }

@@ -276,6 +276,14 @@ impl Terminal {
         }
     }
 
+    /// From now on commands may name boards.
+    #[expect(clippy::unused_self, reason = "there is one prompt, which is its own")]
+    pub(super) fn completes_boards(&mut self) {
+        if let Some(prompt) = lock(&PROMPT).as_mut() {
+            prompt.editor.completes_boards();
+        }
+    }
+
     /// The next line that was typed.
     pub(super) fn next(&mut self) -> Option<Typed> {
         self.typed.pop_front()

@@ -1,5 +1,6 @@
 //! The boards of a fleet: who they are, what is done to some of them, and what they all add up to.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -29,7 +30,7 @@ pub(super) struct Fleet {
     now: Instant,
     /// What boots that are over have counted.
     past: Sum,
-    boots: u64,
+    boots: Rc<Cell<u64>>,
     cuts: u64,
     /// When something was last done to each.
     changed: Vec<Instant>,
@@ -81,9 +82,13 @@ impl Fleet {
         for last in (1..drawn.len()).rev() {
             drawn.swap(last, rng.below(last as u32 + 1) as usize);
         }
-        let booting = Rc::clone(&boards);
+        let boots = Rc::new(Cell::new(0));
+        let (booting, booted) = (Rc::clone(&boards), Rc::clone(&boots));
         let boot = move |index: usize, mailbox| match booting.get(index) {
-            Some(identity) => machine::board(identity, config(index), rng.next_u64(), mailbox),
+            Some(identity) => {
+                booted.update(|boots: u64| boots + 1);
+                machine::board(identity, config(index), rng.next_u64(), mailbox)
+            }
             None => boot_other(index - booting.len(), mailbox),
         };
         let mut network = Network::new(links.into_iter().chain(others), Box::new(boot));
@@ -97,7 +102,7 @@ impl Fleet {
             drawn,
             now,
             past: Sum::default(),
-            boots: 0,
+            boots,
             cuts: 0,
             changed: vec![now; boards.len()],
         };
@@ -144,11 +149,10 @@ impl Fleet {
 
     fn power_on(&mut self, boards: &[usize]) {
         let off: Vec<_> =
-            boards.iter().copied().filter(|&index| !self.network.is_up(index)).collect();
+            boards.iter().copied().filter(|&index| self.network.is_off(index)).collect();
         for (place, &index) in off.iter().enumerate() {
             self.network.power_on(index, spread(self.now, place, off.len()), self.now);
         }
-        self.boots += off.len() as u64;
     }
 
     fn power_off(&mut self, boards: &[usize]) {
@@ -238,7 +242,7 @@ impl Fleet {
             "fleet: {}, {up} up; {}, {}; {} lost within the switch\n\
              boards: {} in, {} out; {} accepted, {} made; {} failed, {} in",
             counted(self.len() as u64, "board"),
-            counted(self.boots, "boot"),
+            counted(self.boots.get(), "boot"),
             counted(self.cuts, "power cut"),
             counted(lost, "frame"),
             counted(get("frames_in"), "frame"),
@@ -324,3 +328,6 @@ impl Endpoint for Fleet {
         self.tell()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,7 @@ impl Network {
         if more || !self.ready.is_empty() || self.trunks.unread() {
             Some(now)
         } else {
-            self.next_due()
+            earliest(self.next_due(), self.trunks.retry_at())
         }
     }
 
@@ -135,7 +135,7 @@ impl Network {
 
     fn take_from_trunks(&mut self, now: Instant) -> bool {
         let mut trunks = std::mem::take(&mut self.trunks);
-        for gone in trunks.look() {
+        for gone in trunks.look(now) {
             self.switch.forget(gone);
         }
         let mut left = BURST;
@@ -298,9 +298,10 @@ impl Network {
         }
     }
 
-    /// Gives a machine power `at` that moment, or at once if that is past. One that has it keeps it.
+    /// Gives a machine power `at` that moment, or at once if that is past. One that has it keeps it, and one that gets it
+    /// already gets it when it would have.
     pub(super) fn power_on(&mut self, index: usize, at: Instant, now: Instant) {
-        if self.nodes[index].running.is_none() {
+        if self.is_off(index) {
             self.nodes[index].power_at = Some(at);
             self.schedule(index, at, now);
         }
@@ -319,6 +320,12 @@ impl Network {
     /// Whether a machine has power.
     pub(super) fn is_up(&self, index: usize) -> bool {
         self.nodes[index].running.is_some()
+    }
+
+    /// Whether a machine has no power, and gets none.
+    pub(super) fn is_off(&self, index: usize) -> bool {
+        let Node { running, power_at, .. } = &self.nodes[index];
+        running.is_none() && power_at.is_none()
     }
 
     /// The machines that have pulled their reset lines since this was asked last.

@@ -8,9 +8,11 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use tapboard_firmware::config::FRAME_SIZE;
+
+use crate::nic::wire::ethernet_capabilities;
 
 /// Frames that may wait each way.
 pub(super) const QUEUE: usize = 64;
@@ -101,10 +103,7 @@ impl Device for MachineNic {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME_SIZE;
-        capabilities
+        ethernet_capabilities()
     }
 }
 

@@ -1,11 +1,13 @@
 //! Where a fleet runs in virtual time only: nobody joins.
 
+use smoltcp::time::Instant;
+
 /// Nobody.
 #[derive(Debug, Default)]
 pub(super) struct Trunks;
 
 impl Trunks {
-    pub(super) fn look(&mut self) -> Vec<usize> {
+    pub(super) fn look(&mut self, _now: Instant) -> Vec<usize> {
         Vec::new()
     }
 
@@ -23,6 +25,10 @@ impl Trunks {
 
     pub(super) fn unread(&self) -> bool {
         false
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        None
     }
 
     pub(super) fn dropped(&self) -> u64 {

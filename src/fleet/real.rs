@@ -5,12 +5,10 @@
 //! the millisecond, late.
 
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 
+use mio::Registry;
 use mio::event::Event;
-use mio::unix::SourceFd;
-use mio::{Interest, Registry};
 use smoltcp::time::Instant;
 
 use super::boards::Fleet;
@@ -18,58 +16,11 @@ use super::machine::BoardConfig;
 use super::options::{FleetOptions, Uplink};
 use super::trunk::Trunk;
 use super::trunks::Trunks;
-use crate::nic::tap::{LinkStatus, Tap, TapConfig, TapError, machine_addresses};
+use crate::nic::tap::{Tap, TapConfig, machine_addresses};
 use crate::nic::{DeviceRef, KernelOffload};
 use crate::output::{counted, say};
 use crate::run::{Driver, ENDPOINT, NIC, Nic};
-
-/// The TAP.
-struct TapUplink(Tap);
-
-impl Nic for TapUplink {
-    type Device<'a> = DeviceRef<'a, Tap>;
-
-    fn device(&mut self) -> DeviceRef<'_, Tap> {
-        DeviceRef(&mut self.0)
-    }
-
-    /// An interface that is up is writable; anything else is looked into.
-    fn ready(&mut self, event: &Event) {
-        if event.is_error() || !event.is_writable() || self.0.link() != LinkStatus::Up {
-            self.0.status();
-        }
-    }
-
-    fn turn(&mut self, now: Instant) -> Result<Option<Instant>, String> {
-        let frames = self.0.end_poll();
-        if self.0.link() == LinkStatus::Gone {
-            return Err(TapError::Gone { name: self.0.name().into() }.to_string());
-        }
-        Ok((frames || self.0.unread()).then_some(now))
-    }
-
-    fn link(&self) -> bool {
-        self.0.link() == LinkStatus::Up
-    }
-
-    fn plug(&mut self, plugged: bool) {
-        if let Err(error) = self.0.set_carrier(plugged) {
-            log::warn!("{} cannot show that to the host: {error}", self.0.name());
-        }
-    }
-
-    fn summary(&self) -> String {
-        let counters = self.0.counters();
-        let lost = counters.dropped_out_link
-            + counters.dropped_out_no_room
-            + counters.dropped_out_error
-            + counters.dropped_in_too_long
-            + counters.dropped_in_malformed
-            + counters.dropped_in_checksum
-            + counters.errors_in;
-        format!("{}: {} lost", self.0.name(), counted(lost, "frame"))
-    }
-}
+use crate::tap::TapNic;
 
 /// The way to another process's switch.
 struct TrunkUplink(Trunk);
@@ -104,11 +55,11 @@ pub(super) fn run(options: &FleetOptions, uplink: &Uplink) -> Result<(), String>
     let registry = driver.registry()?;
     match uplink {
         Uplink::Tap { name } => {
-            let tap = open(options, name, &registry)?;
-            let collector = collector(options, &tap);
+            let mut nic = open(options, name, &registry)?;
+            let collector = collector(options, nic.tap());
             driver.open(&options.run)?;
             let at = format!("on {name}");
-            start(options, driver, &at, collector, &mut TapUplink(tap))
+            start(options, driver, &at, collector, &mut nic)
         }
         Uplink::Join { path } => {
             let trunk = Trunk::connect(path, &registry, NIC)?;
@@ -122,7 +73,7 @@ pub(super) fn run(options: &FleetOptions, uplink: &Uplink) -> Result<(), String>
 }
 
 /// Opens the TAP, with the host's address if it has to be made.
-fn open(options: &FleetOptions, name: &str, registry: &Registry) -> Result<Tap, String> {
+fn open(options: &FleetOptions, name: &str, registry: &Registry) -> Result<TapNic, String> {
     let own = machine_addresses()
         .map_err(|error| format!("cannot look up this machine's addresses: {error}"))?;
     for number in options.first..options.first + options.boards {
@@ -141,16 +92,13 @@ fn open(options: &FleetOptions, name: &str, registry: &Registry) -> Result<Tap, 
         // Hardly two segments in a row are of one connection.
         offload: KernelOffload::Off,
     };
-    let mut tap = Tap::open(&config).map_err(|error| error.to_string())?;
+    let tap = Tap::open(&config).map_err(|error| error.to_string())?;
     for warning in tap.warnings() {
         log::warn!("{warning}");
     }
-    registry
-        .register(&mut SourceFd(&tap.as_raw_fd()), NIC, Interest::READABLE | Interest::WRITABLE)
-        .map_err(|error| format!("cannot watch {name}: {error}"))?;
-    tap.status();
+    let nic = TapNic::watched(tap, registry)?;
     warn_of_neighbors(options.boards);
-    Ok(tap)
+    Ok(nic)
 }
 
 /// Where telemetry goes unless told otherwise: to the host's address within the boards' network.

@@ -244,6 +244,33 @@ mod tests {
     }
 
     #[test]
+    fn with_more_addresses_than_it_has_room_for_all_are_learned_anew() {
+        let mut switch = switch();
+        let outside = |number: usize| {
+            let [.., high, low] = number.to_be_bytes();
+            EthernetAddress([2, 0, 0, 1, high, low])
+        };
+        let learn = |switch: &mut Switch, number| {
+            switch.destination(Port::Trunk(1), &plain(outside(number), mac(1)));
+        };
+        let ask = |switch: &mut Switch, number| {
+            switch.destination(Port::Machine(0), &plain(mac(0), outside(number)))
+        };
+        let known = Destination::One(Port::Trunk(1));
+        (0..LEARNED).for_each(|number| learn(&mut switch, number));
+        // Who is known already needs no room.
+        learn(&mut switch, 0);
+        assert_eq!((ask(&mut switch, 0), ask(&mut switch, LEARNED - 1)), (known, known));
+        learn(&mut switch, LEARNED);
+        assert_eq!(switch.learned.len(), 1);
+        assert_eq!(ask(&mut switch, LEARNED), known);
+        assert_eq!(ask(&mut switch, 0), Destination::Outside, "it still reaches whoever has it");
+        learn(&mut switch, 0);
+        assert_eq!(ask(&mut switch, 0), known);
+        assert_eq!(ask(&mut switch, 2), Destination::Outside);
+    }
+
+    #[test]
     fn a_question_for_an_address_goes_to_its_owner() {
         let mut switch = switch();
         let owner = Destination::One(Port::Machine(2));

@@ -1,50 +1,31 @@
 //! A trunk: frames between two processes, over a UNIX stream socket.
 //!
-//! **Contract.** A frame of 14 to 1514 bytes is preceded by its length, four bytes in network order, which is how QEMU's
-//! `-netdev stream` speaks too. Others are skipped; a length that cannot be one ends the trunk. Nothing blocks. What the
-//! other end does not take in time is dropped and counted, as at a switch: [`OUTBOX`] bytes may wait.
+//! **Contract.** Frames are told apart as on a guest's stream (`nic::framing`), which is how QEMU's `-netdev stream` speaks
+//! too; what is no stream of frames ends the trunk. Nothing blocks. What the other end does not take in time is dropped and
+//! counted, as at a switch.
 //!
-//! **Cost.** A system call for many frames each way; [`INBOX`] bytes, and those that wait.
+//! **Cost.** A system call for many frames each way.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::ops::Range;
+use std::io::{self, ErrorKind};
 use std::os::unix::net as std_net;
 use std::path::Path;
 
 use mio::net::UnixStream;
-use mio::{Interest, Registry, Token};
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use mio::{Registry, Token};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
-use tapboard_firmware::config::FRAME_SIZE;
 
-/// Bytes read at a time.
-const INBOX: usize = 64 * 1024;
-/// Bytes that may wait to be written.
-const OUTBOX: usize = 1024 * 1024;
-/// Bytes of a frame's length before it.
-const HEADER: usize = 4;
-/// An Ethernet header: the least that can be a frame, bytes.
-const FRAME_LEN_MIN: usize = 14;
-/// The most that a peer who speaks this protocol sends as one frame, bytes; more than we take.
-const LEN_MAX: usize = 64 * 1024;
-/// What is no frame of ours, dropped in a row before the driver looks at something else.
-const DROPS: usize = 64;
+use crate::local_socket::Stream;
+use crate::nic::framing::Framed;
+use crate::nic::wire::ethernet_capabilities;
 
 /// One connection.
 #[derive(Debug)]
 pub struct Trunk {
-    stream: UnixStream,
-    inbox: Vec<u8>,
-    /// The bytes of `inbox` that were read and not looked at.
-    unread: Range<usize>,
-    /// Bytes of a frame too long for us that are still to come.
-    skip: usize,
-    outbox: Vec<u8>,
-    readable: bool,
-    writable: bool,
+    framed: Framed<Stream>,
     /// Why it is over.
     gone: Option<String>,
-    /// Frames that were too long or short, or found no room.
+    /// Frames that found no room.
     dropped: u64,
 }
 
@@ -62,38 +43,23 @@ impl Trunk {
         };
         let stream = std_net::UnixStream::connect(path).map_err(error)?;
         stream.set_nonblocking(true).map_err(error)?;
-        Self::new(UnixStream::from_std(stream), registry, token).map_err(error)
+        Self::new(Stream::Unix(UnixStream::from_std(stream)), registry, token).map_err(error)
     }
 
-    pub(super) fn new(
-        mut stream: UnixStream,
-        registry: &Registry,
-        token: Token,
-    ) -> io::Result<Self> {
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self {
-            stream,
-            inbox: vec![0; INBOX],
-            unread: 0..0,
-            skip: 0,
-            outbox: Vec::new(),
-            readable: true,
-            writable: true,
-            gone: None,
-            dropped: 0,
-        })
+    pub(super) fn new(mut stream: Stream, registry: &Registry, token: Token) -> io::Result<Self> {
+        stream.register(registry, token)?;
+        Ok(Self { framed: Framed::new(stream), gone: None, dropped: 0 })
     }
 
     /// Notes that the socket may be ready.
     pub const fn ready(&mut self) {
-        self.readable = true;
-        self.writable = true;
+        self.framed.ready();
     }
 
     /// Whether there may be more to receive although no event will tell of it.
     #[must_use]
     pub const fn unread(&self) -> bool {
-        self.readable && self.gone.is_none()
+        self.framed.unread() && self.gone.is_none()
     }
 
     /// Why it is over, once it is.
@@ -105,96 +71,39 @@ impl Trunk {
     /// Frames that were too long or short, or found no room.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    /// The place in the inbox of the next frame.
-    fn next(&mut self) -> Option<Range<usize>> {
-        let mut left = DROPS;
-        loop {
-            let skipped = self.skip.min(self.unread.len());
-            self.skip -= skipped;
-            self.unread.start += skipped;
-            let waiting = &self.inbox[self.unread.clone()];
-            if let Some((header, rest)) = waiting.split_first_chunk::<HEADER>() {
-                let len = u32::from_be_bytes(*header) as usize;
-                if len > LEN_MAX {
-                    self.gone = Some("what it sends are no frames with their length".to_owned());
-                    return None;
-                }
-                if !(FRAME_LEN_MIN..=FRAME_SIZE).contains(&len) {
-                    self.dropped += 1;
-                    self.unread.start += HEADER;
-                    self.skip = len;
-                    left -= 1;
-                    if left == 0 {
-                        return None;
-                    }
-                    continue;
-                }
-                if rest.len() >= len {
-                    let start = self.unread.start + HEADER;
-                    self.unread.start = start + len;
-                    return Some(start..start + len);
-                }
-            }
-            if !self.fill() {
-                return None;
-            }
-        }
-    }
-
-    /// Reads more behind what is in the inbox. False if there is nothing now.
-    fn fill(&mut self) -> bool {
-        if !self.readable || self.gone.is_some() {
-            return false;
-        }
-        self.inbox.copy_within(self.unread.clone(), 0);
-        self.unread = 0..self.unread.len();
-        match self.stream.read(&mut self.inbox[self.unread.end..]) {
-            Ok(0) => self.gone = Some("it has closed the connection".to_owned()),
-            Ok(count) => {
-                self.unread.end += count;
-                return true;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => return true,
-            Err(error) => self.gone = Some(error.to_string()),
-        }
-        false
+        self.dropped + self.framed.skipped()
     }
 
     /// The next frame.
     pub(super) fn frame(&mut self) -> Option<&[u8]> {
-        self.next().map(|frame| &self.inbox[frame])
+        if self.gone.is_some() {
+            return None;
+        }
+        match self.framed.next() {
+            Ok(range) => Some(self.framed.frame(range?)),
+            Err(end) => {
+                self.gone = Some(end.to_string());
+                None
+            }
+        }
     }
 
     /// Lets a frame of `len` bytes, which `write` makes, wait for [`flush`](Self::flush).
     pub(super) fn send<R>(&mut self, len: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        assert!(len <= FRAME_SIZE, "a frame of {len} bytes does not fit");
-        let before = self.outbox.len();
-        self.outbox.extend((len as u32).to_be_bytes());
-        self.outbox.resize(before + HEADER + len, 0);
-        let result = write(&mut self.outbox[before + HEADER..]);
-        if self.outbox.len() > OUTBOX || self.gone.is_some() {
-            self.outbox.truncate(before);
-            self.dropped += 1;
+        if self.gone.is_none() && self.framed.has_room(len) {
+            return self.framed.push(len, write);
         }
-        result
+        self.dropped += 1;
+        write(&mut vec![0; len])
     }
 
     /// Writes what waits, as far as the socket takes it.
     pub fn flush(&mut self) {
-        let mut sent = 0;
-        while sent < self.outbox.len() && self.writable && self.gone.is_none() {
-            match self.stream.write(&self.outbox[sent..]) {
-                Ok(count) => sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => self.gone = Some(error.to_string()),
-            }
+        if self.gone.is_none()
+            && let Err(error) = self.framed.flush()
+        {
+            self.gone = Some(error.to_string());
         }
-        self.outbox.drain(..sent);
     }
 }
 
@@ -213,10 +122,7 @@ impl Device for Trunk {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME_SIZE;
-        capabilities
+        ethernet_capabilities()
     }
 }
 
@@ -242,22 +148,30 @@ impl phy::TxToken for TxToken<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use mio::Poll;
+    use tapboard_firmware::config::FRAME_SIZE;
 
     use super::*;
+    use crate::nic::framing::{INBOX, OUTBOX, PREFIX, SKIPS};
+
+    /// The least that can be a frame, bytes.
+    const FRAME_LEN_MIN: usize = 14;
 
     /// A trunk, the other end of its socket, and what watches it.
     fn pair() -> (Trunk, std_net::UnixStream, Poll) {
         let (ours, theirs) = std_net::UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let poll = Poll::new().unwrap();
-        let trunk = Trunk::new(UnixStream::from_std(ours), poll.registry(), Token(0)).unwrap();
+        let stream = Stream::Unix(UnixStream::from_std(ours));
+        let trunk = Trunk::new(stream, poll.registry(), Token(0)).unwrap();
         (trunk, theirs, poll)
     }
 
     fn framed(len: usize, byte: u8) -> Vec<u8> {
         let mut bytes = (len as u32).to_be_bytes().to_vec();
-        bytes.resize(HEADER + len, byte);
+        bytes.resize(PREFIX + len, byte);
         bytes
     }
 
@@ -302,12 +216,12 @@ mod tests {
         other.write_all(&framed(60, 2)).unwrap();
         assert_eq!(frames(&mut trunk), [vec![2; 60]]);
         assert_eq!(trunk.dropped(), 4);
-        for _ in 0..=DROPS {
+        for _ in 0..=SKIPS {
             other.write_all(&framed(0, 0)).unwrap();
         }
         trunk.ready();
         assert!(trunk.frame().is_none() && trunk.unread(), "it would hold the driver");
-        assert_eq!(trunk.dropped(), 4 + DROPS as u64);
+        assert_eq!(trunk.dropped(), 4 + SKIPS as u64);
         assert!(trunk.frame().is_none() && !trunk.unread());
     }
 
@@ -332,7 +246,7 @@ mod tests {
             trunk.send(FRAME_SIZE, |buffer| buffer.fill(3));
             trunk.flush();
         }
-        assert!(trunk.dropped() > 0 && trunk.outbox.len() <= OUTBOX);
+        assert!(trunk.dropped() > 0);
         // What is left are whole frames.
         let mut arrived = 0;
         let mut frame = framed(FRAME_SIZE, 0);

@@ -5,13 +5,14 @@
 //! gives way; it is removed at the end. At most [`TRUNKS`] processes join at once, further ones are turned away.
 
 use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
-use mio::net::UnixListener;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
+use smoltcp::time::Instant;
 
 use super::trunk::Trunk;
+use crate::local_socket::{Backlog, Listener};
 use crate::output::say;
 
 /// Processes that may have joined at once.
@@ -30,60 +31,47 @@ pub(super) struct Trunks {
 
 #[derive(Debug)]
 struct Hub {
-    listener: UnixListener,
-    path: PathBuf,
+    listener: Listener,
+    backlog: Backlog,
     registry: Registry,
     token: Token,
-    readable: bool,
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        // Nobody is left to tell.
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 impl Trunks {
     /// Lets others join at `path`.
     pub(super) fn listen(path: &Path, registry: Registry, token: Token) -> Result<Self, String> {
-        let error = |error| format!("cannot listen at {}: {error}", path.display());
-        let mut listener = match UnixListener::bind(path) {
-            Err(taken) if taken.kind() == ErrorKind::AddrInUse => {
-                match UnixStream::connect(path) {
-                    // Its owner was killed.
-                    Err(dead) if dead.kind() == ErrorKind::ConnectionRefused => {
-                        std::fs::remove_file(path).map_err(error)?;
-                        UnixListener::bind(path).map_err(error)?
-                    }
-                    Ok(_) => {
-                        return Err(format!(
-                            "cannot listen at {0}: another process does; join it with --join unix:{0}, or choose \
-                             another path",
-                            path.display()
-                        ));
-                    }
-                    Err(_) => return Err(error(taken)),
-                }
+        let mut listener = Listener::unix(path).map_err(|error| {
+            let at = path.display();
+            if error.kind() != ErrorKind::AddrInUse {
+                return format!("cannot listen at {at}: {error}");
             }
-            bound => bound.map_err(error)?,
-        };
-        registry.register(&mut listener, token, Interest::READABLE).map_err(error)?;
-        let path = path.to_owned();
-        let hub = Hub { listener, path, registry, token, readable: true };
+            let known = std::fs::symlink_metadata(path);
+            if known.is_ok_and(|known| known.file_type().is_socket()) {
+                format!(
+                    "cannot listen at {at}: another process does; join it with --join unix:{at}, or choose another \
+                     path"
+                )
+            } else {
+                format!("cannot listen at {at}: it is a file already, and stays; choose another path")
+            }
+        })?;
+        listener
+            .register(&registry, token)
+            .map_err(|error| format!("cannot watch {}: {error}", path.display()))?;
+        let hub = Hub { listener, backlog: Backlog::default(), registry, token };
         Ok(Self { hub: Some(hub), ..Self::default() })
     }
 
     /// Notes that any of the sockets may be ready.
     pub(super) fn ready(&mut self) {
         if let Some(hub) = &mut self.hub {
-            hub.readable = true;
+            hub.backlog.ready();
         }
         self.joined.iter_mut().flatten().for_each(Trunk::ready);
     }
 
     /// Takes in who has come. Returns the ports of those that are gone.
-    pub(super) fn look(&mut self) -> Vec<usize> {
+    pub(super) fn look(&mut self, now: Instant) -> Vec<usize> {
         let mut gone = Vec::new();
         self.first = (self.first + 1) % self.joined.len().max(1);
         for (port, place) in self.joined.iter_mut().enumerate() {
@@ -94,32 +82,24 @@ impl Trunks {
                 gone.push(port);
             }
         }
-        while let Some(hub) = self.hub.as_mut().filter(|hub| hub.readable) {
-            match hub.listener.accept() {
-                Ok((stream, _)) => {
-                    let free = self.joined.iter().position(Option::is_none);
-                    let port = free.unwrap_or(self.joined.len());
-                    if port == TRUNKS {
-                        log::warn!("{TRUNKS} processes have joined; another is turned away");
-                        continue;
-                    }
-                    match Trunk::new(stream, &hub.registry, hub.token) {
-                        Ok(trunk) if port < self.joined.len() => self.joined[port] = Some(trunk),
-                        Ok(trunk) => self.joined.push(Some(trunk)),
-                        Err(error) => {
-                            log::warn!("cannot watch a process that joins: {error}");
-                            continue;
-                        }
-                    }
-                    say!("fleet: a process has joined, at trunk {}", port + 1);
-                }
+        let Some(Hub { listener, backlog, registry, token }) = &mut self.hub else { return gone };
+        for _ in 0..TRUNKS {
+            let Some(stream) = backlog.take(now, || listener.accept()) else { break };
+            let free = self.joined.iter().position(Option::is_none);
+            let port = free.unwrap_or(self.joined.len());
+            if port == TRUNKS {
+                log::warn!("{TRUNKS} processes have joined; another is turned away");
+                continue;
+            }
+            match Trunk::new(stream, registry, *token) {
+                Ok(trunk) if port < self.joined.len() => self.joined[port] = Some(trunk),
+                Ok(trunk) => self.joined.push(Some(trunk)),
                 Err(error) => {
-                    if error.kind() != ErrorKind::WouldBlock {
-                        log::warn!("cannot let a process join: {error}");
-                    }
-                    hub.readable = false;
+                    log::warn!("cannot watch a process that joins: {error}");
+                    continue;
                 }
             }
+            say!("fleet: a process has joined, at trunk {}", port + 1);
         }
         gone
     }
@@ -155,11 +135,87 @@ impl Trunks {
 
     /// Whether there may be more to receive although no event will tell of it.
     pub(super) fn unread(&self) -> bool {
-        self.joined.iter().flatten().any(Trunk::unread)
+        let waiting = self.hub.as_ref().is_some_and(|hub| hub.backlog.waiting());
+        waiting || self.joined.iter().flatten().any(Trunk::unread)
+    }
+
+    /// When to look again at the latest, if the system could not give what it has.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.hub.as_ref()?.backlog.retry_at()
     }
 
     /// Frames that found no room.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped + self.joined.iter().flatten().map(Trunk::dropped).sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use mio::Poll;
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    const NOW: Instant = Instant::ZERO;
+
+    fn listen(path: &str, poll: &Poll) -> Result<Trunks, String> {
+        Trunks::listen(Path::new(path), poll.registry().try_clone().unwrap(), Token(1))
+    }
+
+    #[test]
+    fn a_file_stays_and_a_socket_left_behind_gives_way() {
+        let (scratch, poll) = (Scratch::new(), Poll::new().unwrap());
+        let file = scratch.file("notes", "mine");
+        let error = listen(&file, &poll).unwrap_err();
+        assert!(error.contains("choose another path"), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        let path = scratch.path("fleet.sock");
+        // Its owner has gone without a word.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let trunks = listen(&path, &poll).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let error = listen(&path, &poll).unwrap_err();
+        assert!(error.contains("--join unix:"), "{error}");
+        drop(trunks);
+        assert!(!Path::new(&path).exists());
+    }
+
+    #[test]
+    fn as_many_join_as_there_is_room_for_and_others_are_turned_away() {
+        let (scratch, poll) = (Scratch::new(), Poll::new().unwrap());
+        let path = scratch.path("fleet.sock");
+        let mut trunks = listen(&path, &poll).unwrap();
+        let look = |trunks: &mut Trunks| {
+            trunks.ready();
+            let mut gone = trunks.look(NOW);
+            while trunks.hub.as_ref().unwrap().backlog.waiting() {
+                gone.extend(trunks.look(NOW));
+            }
+            gone
+        };
+        let join = || UnixStream::connect(&path).unwrap();
+        let mut joined: Vec<_> = (0..TRUNKS).map(|_| join()).collect();
+        look(&mut trunks);
+        assert!(trunks.ports().eq(0..TRUNKS));
+        let mut late = join();
+        late.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        look(&mut trunks);
+        assert_eq!((late.read(&mut [0; 9]).unwrap(), trunks.ports().count()), (0, TRUNKS));
+        // One goes, and the next gets its place.
+        drop(joined.remove(5));
+        trunks.ready();
+        assert_eq!(trunks.receive().map(|(port, _)| port), None);
+        assert_eq!(look(&mut trunks), [5]);
+        assert_eq!(trunks.ports().count(), TRUNKS - 1);
+        joined.push(join());
+        look(&mut trunks);
+        assert!(trunks.ports().eq(0..TRUNKS));
     }
 }

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::http::other_port;
+
 /// A socket of this machine to which a guest sends its frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuestAddress {
@@ -37,15 +39,14 @@ impl GuestAddress {
 
     /// Another of the same kind, for who cannot have this one.
     pub(super) fn other(&self) -> Self {
-        let other = |port: u16| if port < 64_000 { port + 1000 } else { port - 1000 };
         let beside = |path: &PathBuf| {
             let mut name = path.clone().into_os_string();
             name.push("-2");
             PathBuf::from(name)
         };
         match self {
-            Self::Udp(port) => Self::Udp(other(*port)),
-            Self::Tcp(port) => Self::Tcp(other(*port)),
+            Self::Udp(port) => Self::Udp(other_port(*port)),
+            Self::Tcp(port) => Self::Tcp(other_port(*port)),
             Self::Unix(path) => Self::Unix(beside(path)),
             Self::UnixStream(path) => Self::UnixStream(beside(path)),
         }

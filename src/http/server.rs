@@ -8,13 +8,11 @@ use smoltcp::time::{Duration, Instant};
 
 use super::reply::Reply;
 use super::request::{Hosts, Request};
-use crate::local_socket::{Listener, Stream};
+use crate::local_socket::{Listener, RETRY, Stream};
 use crate::slab::Slab;
 
 /// How long a client may take for its request, and for the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How soon to ask again for a file descriptor, if there was none.
-const RETRY: Duration = Duration::from_millis(100);
 /// Bytes read at a time.
 const CHUNK: usize = 4096;
 

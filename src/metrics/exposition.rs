@@ -192,11 +192,7 @@ fn nic(families: &mut Families<'_>, nic: &NicSnapshot) -> fmt::Result {
 }
 
 fn board(families: &mut Families<'_>, board: &BoardSnapshot) -> fmt::Result {
-    let prefix = match board.kind {
-        BoardKind::Firmware => "board",
-        BoardKind::Guest => "guest",
-        BoardKind::Fleet => "fleet",
-    };
+    let prefix = board.kind.name();
     board.counters.iter().try_for_each(|counter| families.stat(prefix, counter))?;
     if board.kind != BoardKind::Firmware {
         return Ok(());

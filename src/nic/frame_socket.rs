@@ -23,6 +23,11 @@ pub trait FrameSocket: std::fmt::Debug {
     /// Whether there may be more to receive although no event will tell of it.
     fn unread(&self) -> bool;
 
+    /// When to call [`receive`](Self::receive) at the latest, if the system could not give what it has.
+    fn retry_at(&self) -> Option<Instant> {
+        None
+    }
+
     /// Where the guest is, as a user would say it, while there is one.
     fn guest(&self) -> Option<String>;
 
@@ -46,7 +51,7 @@ pub struct FrameCounters {
     pub bytes_out: u64,
     /// What was shorter than an Ethernet header or longer than a frame.
     pub dropped_in_size: u64,
-    /// From another than the guest.
+    /// From another than the guest: its datagrams, or its connections.
     pub dropped_in_stranger: u64,
     /// Reads that failed.
     pub errors_in: u64,

@@ -3,6 +3,7 @@
 
 pub mod dgram;
 pub mod frame_socket;
+pub(crate) mod framing;
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, unreachable_pub, reason = "a part of it is the TAP's alone")

@@ -1,4 +1,4 @@
-//! What is at the board's end of the cable: the firmware in this process, or a guest in another.
+//! What is at the board's end of the cable: the firmware in this process, a guest in another, or a fleet of boards.
 
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};

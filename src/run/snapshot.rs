@@ -106,6 +106,18 @@ pub enum BoardKind {
     Fleet,
 }
 
+impl BoardKind {
+    /// It in a word: before the names of its metrics, and where it has no name of its own.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Firmware => "board",
+            Self::Guest => "guest",
+            Self::Fleet => "fleet",
+        }
+    }
+}
+
 /// The board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardSnapshot {

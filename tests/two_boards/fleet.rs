@@ -225,6 +225,14 @@ fn boards_have_cables_of_their_own() {
         let _ = shell.read_to_end(&mut rest);
         fleet.prints("board 7 resets itself");
         fleet.command("stats", "11 boots, 1 power cut;");
+        // Its TAP's counters, and what becomes of that.
+        fleet.prints("tap_frames_in");
+        sh("ip link set tap0 down");
+        // Who boots sends something, which the kernel refuses.
+        fleet.command("reset 2", "boards 2 (1 of 10) are reset");
+        fleet.complains("tap0 is down; bring it up with");
+        sh("ip link set tap0 up");
+        fleet.complains("tap0 is up again");
     });
 }
 

@@ -35,6 +35,21 @@ pub struct BoardsCommand {
     pub action: BoardsAction,
 }
 
+/// The command that only a fleet has.
+pub(crate) const POWER: &str = "power";
+/// Its ways, for who completes it.
+#[cfg(unix)]
+pub(crate) const WAYS: [&str; 2] = ["off", "on"];
+/// Boards as they are written, for who completes them.
+#[cfg(unix)]
+pub(crate) const SETS: [&str; 3] = ["1-300", "30%", "all"];
+
+/// Whether a command may name boards, and no more than them.
+#[cfg(unix)]
+pub(crate) fn takes_boards(name: &str) -> bool {
+    matches!(name, "plug" | "unplug" | "reset" | "heal" | "clear")
+}
+
 /// How each is written, and what it does.
 const HELP: [(&str, &str); 6] = [
     ("power off 1-300", "cut their power: RAM lost, nobody told"),
@@ -59,7 +74,7 @@ pub(crate) fn parse(line: &str) -> Option<Result<BoardsCommand, String>> {
     let mut words = line.split_whitespace();
     let name = words.next()?;
     let words: Vec<_> = words.collect();
-    if name == "power" {
+    if name == POWER {
         return Some(power(&words));
     }
     let action = match name {

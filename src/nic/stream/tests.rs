@@ -4,6 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use tapboard_firmware::config::FRAME_SIZE;
+
+use super::super::frame_socket::FRAME_LEN_MIN;
+use super::super::framing::{LEN_MAX, PREFIX};
 use super::*;
 use crate::ports::{free_port, local};
 
