@@ -71,8 +71,8 @@ pub type TestResult = Result<(), Box<dyn Error>>;
 pub fn check(seeds: impl IntoIterator<Item = u64>, mut test: impl FnMut(&Run) -> TestResult) {
     let name = artifacts::test_name();
     let mut once = |seed| {
-        let mut run = Run::new(&name, seed);
-        run.tested = true;
+        let mut run = Run::new("", seed);
+        (run.name, run.tested) = (name.clone(), true);
         if let Err(error) = test(&run) {
             panic!("{}", run.write(&error.to_string()));
         }
@@ -88,7 +88,7 @@ pub fn check(seeds: impl IntoIterator<Item = u64>, mut test: impl FnMut(&Run) ->
 /// One seed of a test.
 #[derive(Debug)]
 pub struct Run {
-    name: String,
+    name: Option<String>,
     seed: u64,
     flights: RefCell<Vec<Rc<RefCell<Flight>>>>,
     /// All that is known was written.
@@ -103,7 +103,7 @@ impl Run {
     #[must_use]
     pub fn new(name: &str, seed: u64) -> Self {
         let (flights, written) = (RefCell::default(), Cell::new(false));
-        let (name, directory) = (name.into(), artifacts::directory());
+        let (name, directory) = (Some(name.into()), artifacts::directory());
         Self { name, seed, flights, written, directory, tested: false }
     }
 
@@ -153,7 +153,7 @@ impl Run {
     /// Writes all that is known so far, as for a failure, because of `what`: a finding. Returns the report.
     pub fn write(&self, what: &str) -> String {
         self.written.set(true);
-        let (name, seed) = (&self.name, Some(self.seed));
+        let (name, seed) = (self.name.as_deref(), Some(self.seed));
         let failure = Failure { name, seed, what, tested: self.tested };
         failure.write(&self.directory, &self.flights.borrow())
     }

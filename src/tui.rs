@@ -126,6 +126,7 @@ impl Dashboard {
             let Some(event) = self.screen.next() else { break };
             self.touched = true;
             self.commands.extend(keys::take(&mut self.model, &event));
+            self.model.keep(&self.seen.borrow().latest);
         }
         match self.commands.pop_front() {
             None => Next::Idle,

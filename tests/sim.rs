@@ -332,6 +332,23 @@ fn a_record_of_other_worlds_is_not_gone_on_with() {
         assert_eq!(status, Some(2), "{text}");
         assert!(text.contains(said) && text.contains("name another file"), "{text}");
     }
+    // What is no record, or has a tail that is of none, stays as it is.
+    let whole = std::fs::read_to_string(&path).expect("the record");
+    for text in ["a diary without a newline", "{", &format!("{whole}{{\"tapboard\":\"9"), &whole] {
+        let other = scratch.path("other.jsonl");
+        std::fs::write(&other, text).expect("a file");
+        let output = sim(&["--seeds", "0..2", "--resume", &other]).output();
+        let output = output.expect("the program is built");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let left = std::fs::read_to_string(&other).expect("it is there");
+        if text == "{" || text == whole {
+            assert_eq!(output.status.code(), Some(0), "{said}");
+            assert_eq!(left.lines().count(), whole.lines().count(), "{left}");
+        } else {
+            assert_eq!((output.status.code(), &*left), (Some(2), text), "{said}");
+            assert!(said.contains("no line of this record"), "{said}");
+        }
+    }
     let file = std::fs::File::open(&path).expect("the record");
     file.lock().expect("nobody else has it");
     let (status, text) = run(&["--seeds", "0..2"]);

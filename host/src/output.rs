@@ -113,6 +113,22 @@ fn is_format(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// Whether standard output takes something without waiting, now or within `patience`.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_room(patience: std::time::Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let stdout = io::stdout();
+    let patience = Timespec::try_from(patience).ok();
+    poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], patience.as_ref())
+        .is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn has_room(_patience: std::time::Duration) -> bool {
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

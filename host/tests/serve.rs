@@ -322,3 +322,40 @@ fn on_a_terminal_a_table_shows_who_is_there() {
     // Neither another screen nor a hidden cursor, which somebody would have to undo.
     assert!(!text.contains("\u{1b}[?"), "{text:?}");
 }
+
+/// A terminal on which nobody reads, as after Ctrl-S, keeps nobody waiting.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_takes_nothing_is_not_waited_for_at_the_end() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let (mut screen, terminal) = common::terminal::open(100);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tapboard-host"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("TERM", "xterm");
+    command.stdin(std::process::Stdio::null()).stdout(terminal.try_clone().expect("a handle"));
+    let mut child = command.spawn().expect("the tool starts");
+    let mut text = String::new();
+    while !text.contains("telemetry;") {
+        let mut piece = [0; 100];
+        let length = screen.read(&mut piece).expect("it says where it listens");
+        text += &String::from_utf8_lossy(&piece[..length]);
+    }
+    let address = text.split(' ').nth(2).expect("an address");
+    let board = TcpStream::connect(address).expect("it listens");
+    let until = tapboard_host::clock::now() + PATIENCE;
+    // While it is written to, it takes nothing either.
+    let a_while = Timespec { tv_sec: 1, tv_nsec: 0 };
+    // Each is a reboot, which is told in a line, until no more goes out.
+    for uptime in (0..100_000).rev() {
+        send(&board, &line("shed", 0, uptime));
+        if poll(&mut [PollFd::new(&terminal, PollFlags::OUT)], Some(&a_while)).expect("it is open")
+            == 0
+        {
+            break;
+        }
+        assert!(tapboard_host::clock::now() < until && uptime > 0, "the terminal takes all");
+    }
+    signal("TERM", child.id());
+    let status = bounded(move || child.wait().expect("it is our child"));
+    assert_eq!(status.code(), Some(0));
+}

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::flight::Flight;
 use crate::output::counted;
@@ -19,8 +20,8 @@ pub(super) const SEED: &str = "TAPBOARD_SEED";
 /// A test that failed.
 #[derive(Debug)]
 pub(super) struct Failure<'a> {
-    /// Of the test, as `cargo test` knows it.
-    pub(super) name: &'a str,
+    /// Of the test, as `cargo test` knows it; `None` if its thread does not tell.
+    pub(super) name: Option<&'a str>,
     pub(super) seed: Option<u64>,
     pub(super) what: &'a str,
     /// It is a test's: a command runs it again.
@@ -34,7 +35,7 @@ impl Failure<'_> {
         let directory = directory.join(self.directory_name());
         let mut report = String::new();
         let seed = self.seed.map_or_else(String::new, |seed| format!(" with seed {seed}"));
-        let _ = writeln!(report, "{}{seed}: {}", self.name, self.what);
+        let _ = writeln!(report, "{}{seed}: {}", self.name.unwrap_or("a test"), self.what);
         if let Err(error) = Self::write_all(&directory, flights, &mut report) {
             let _ = writeln!(report, "cannot write {}: {error}", directory.display());
         }
@@ -81,7 +82,7 @@ impl Failure<'_> {
     }
 
     fn directory_name(&self) -> String {
-        let name = file_name(self.name);
+        let name = self.name.map_or_else(numbered, file_name);
         self.seed.map_or_else(|| name.clone(), |seed| format!("{name}-seed-{seed}"))
     }
 
@@ -99,16 +100,25 @@ impl Failure<'_> {
         if let Some(example) = example() {
             let _ = write!(command, " --example {example}");
         }
-        let _ = write!(command, " {} -- --exact", self.name);
+        if let Some(name) = self.name {
+            let _ = write!(command, " {name} -- --exact");
+        }
         command
     }
 }
 
-/// The name of the test on this thread, as the test runner knows it.
-pub(super) fn test_name() -> String {
+/// The name of the test on this thread, as the test runner knows it. `None` on a thread without a name, and on a program's
+/// main one.
+pub(super) fn test_name() -> Option<String> {
     let thread = std::thread::current();
-    // With one thread, tests run on the main one. A path is what they have in common.
-    thread.name().filter(|&name| name != "main").unwrap_or("tapboard").to_owned()
+    thread.name().filter(|&name| name != "main").map(str::to_owned)
+}
+
+/// A name for what is left of a test that has none: the program's, and a number that no other of this run has.
+fn numbered() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let program = program().map_or_else(|| "tapboard".into(), |(program, _)| file_name(&program));
+    format!("{program}-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Where artifacts go: [`ARTIFACTS`], or `tapboard` in the target directory.
@@ -127,11 +137,16 @@ pub(super) fn directory() -> PathBuf {
 
 /// The example that this is the test of.
 fn example() -> Option<String> {
+    program().and_then(|(name, is_example)| is_example.then_some(name))
+}
+
+/// This program's name, and whether it is an example's.
+fn program() -> Option<(String, bool)> {
     let exe = env::current_exe().ok()?;
-    let examples = exe.parent()?.file_name()? == "examples";
-    let stem = exe.file_stem()?.to_str()?.to_owned();
+    let is_example = exe.parent()?.file_name()? == "examples";
+    let stem = exe.file_stem()?.to_str()?;
     // Cargo puts a hash behind the name.
-    examples.then(|| stem.rsplit_once('-').map_or_else(|| stem.clone(), |(name, _)| name.into()))
+    Some((stem.rsplit_once('-').map_or(stem, |(name, _)| name).to_owned(), is_example))
 }
 
 /// A name that every file system takes.

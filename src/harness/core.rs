@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use smoltcp::time::Instant;
 
-use crate::link::Side;
+use crate::link::{HELD_MAX, Side};
 use crate::nic::impairment::Impairment;
 
 /// The bad cable, and what has come out of it at the far end.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) impairment: Impairment,
-    /// The peer's receive ring: frames that have arrived there, oldest first.
+    /// The peer's receive ring: frames that have arrived there, oldest first; [`HELD_MAX`] at most, as on the cable.
     ring: VecDeque<Vec<u8>>,
 }
 
@@ -23,7 +23,11 @@ impl Core {
     /// Puts into the peer's ring what arrives by `now`.
     pub(super) fn pump(&mut self, now: Instant) {
         while let Some(frame) = self.impairment.link_mut().take(Side::Peer, now) {
-            self.ring.push_back(frame);
+            if self.ring.len() < HELD_MAX {
+                self.ring.push_back(frame);
+            } else {
+                self.impairment.link_mut().recycle(Side::Peer, frame);
+            }
         }
     }
 

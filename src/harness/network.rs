@@ -66,7 +66,7 @@ impl Network {
     /// them wants to be polled again though nothing arrives; it is called as well when a frame arrives.
     ///
     /// A frame that an end does not take when it has arrived, as one whose power is off, waits for it and wakes nobody
-    /// again.
+    /// again. Of those that wait at the peer's end, what exceeds [`HELD_MAX`](crate::link::HELD_MAX) is lost.
     ///
     /// # Panics
     /// If a step asks for a moment in the past.
@@ -122,7 +122,8 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.flight.borrow().owned {
-            let name = &artifacts::test_name();
+            let name = artifacts::test_name();
+            let name = name.as_deref();
             let failure = Failure { name, seed: None, what: "it panicked", tested: true };
             eprintln!("{}", failure.write(&artifacts::directory(), &[Rc::clone(&self.flight)]));
         }

@@ -12,7 +12,7 @@ use tapboard_firmware::service::echo::Echo;
 
 use super::*;
 use crate::capture::read;
-use crate::link::Chance;
+use crate::link::{Chance, HELD_MAX};
 use crate::scratch::Scratch;
 use crate::testbed::at;
 use crate::world::{Outcome, Step};
@@ -101,31 +101,62 @@ fn a_frame_wakes_both_ends_and_one_that_nobody_takes_does_not_spin() {
     assert_eq!(network.ladder().matches("delayed 5 ms").count(), 2, "{}", network.ladder());
 }
 
+#[test]
+fn frames_to_a_peer_that_is_off_have_an_end() {
+    let mut network = Network::new(Link::new(1));
+    let [mut board, mut peer] = [Side::Board, Side::Peer].map(|side| network.nic(side));
+    let mut left = HELD_MAX + 50;
+    network.drive(Duration::from_secs(600), |now| {
+        left -= 1;
+        board.send(now, &left.to_be_bytes().repeat(8));
+        if left == 0 { Step::Done } else { Step::Next(Some(now + Duration::from_millis(1))) }
+    });
+    let taken = std::iter::from_fn(|| peer.take(network.now())).collect::<Vec<_>>();
+    assert_eq!(taken.len(), HELD_MAX);
+    // The first that came are those that it has.
+    assert_eq!(taken[0], (HELD_MAX + 49).to_be_bytes().repeat(8));
+}
+
 /// Fails on purpose where it is told to, for the tests below.
 const FAILS: &str = "TAPBOARD_TEST_FAILS";
+/// If it is to do so on a thread without a name.
+const ELSEWHERE: &str = "TAPBOARD_TEST_FAILS_ELSEWHERE";
 
 #[test]
 fn fails_for_seeds_from_2_on_if_it_is_told_to() {
     let Ok(how) = std::env::var(FAILS) else { return };
-    check(0..4, |run| {
-        echoed(run)?;
-        match (&*how, run.seed()) {
-            (_, 0 | 1) => Ok(()),
-            ("panic", _) => panic!("as it was told to"),
-            (_, seed) => Err(format!("seed {seed} it is").into()),
-        }
-    });
+    let test = move || {
+        check(0..4, |run| {
+            echoed(run)?;
+            match (&*how, run.seed()) {
+                (_, 0 | 1) => Ok(()),
+                ("panic", _) => panic!("as it was told to"),
+                (_, seed) => Err(format!("seed {seed} it is").into()),
+            }
+        });
+    };
+    if std::env::var_os(ELSEWHERE).is_some() {
+        std::thread::spawn(test).join().expect("it fails");
+    } else {
+        test();
+    }
 }
 
 /// That test in a process of its own.
-fn failing(how: &str, directory: &Path, seed: Option<&str>) -> Output {
+fn failing(how: &str, directory: &Path, seed: Option<&str>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["harness::tests::fails_for_seeds_from_2_on_if_it_is_told_to", "--exact"]);
-    // More threads than one, so that the test has one of its own, which has its name.
-    command.arg("--test-threads=2").env_remove(SEED);
-    command.env(FAILS, how).env(artifacts::ARTIFACTS, directory);
+    command.env_remove(SEED).env(FAILS, how).env(artifacts::ARTIFACTS, directory);
     command.envs(seed.map(|seed| (SEED, seed)));
-    command.output().unwrap()
+    command
+}
+
+/// All that it says when it has failed.
+fn said(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    said
 }
 
 #[test]
@@ -133,10 +164,7 @@ fn what_fails_leaves_capture_ladder_and_sockets_and_the_command_that_runs_it_aga
     for how in ["panic", "error"] {
         let scratch = Scratch::new();
         let directory = scratch.directory();
-        let output = failing(how, directory, None);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "{said}");
+        let said = said(&failing(how, directory, None).output().unwrap());
         let again = "TAPBOARD_SEED=2 cargo test --package tapboard \
                      harness::tests::fails_for_seeds_from_2_on_if_it_is_told_to -- --exact";
         assert!(said.contains(again), "{said}");
@@ -154,8 +182,26 @@ fn what_fails_leaves_capture_ladder_and_sockets_and_the_command_that_runs_it_aga
         // The first that failed is the last that ran, and it is the same run again.
         assert_eq!(fs::read_dir(directory).unwrap().count(), 1);
         fs::remove_dir_all(scratch.path(name)).unwrap();
-        assert!(!failing(how, directory, Some("2")).status.success());
+        assert!(!failing(how, directory, Some("2")).output().unwrap().status.success());
         assert!(fs::read(file("capture.pcapng")).unwrap() == capture, "another run");
-        assert!(failing(how, directory, Some("1")).status.success());
+        assert!(failing(how, directory, Some("1")).output().unwrap().status.success());
     }
+}
+
+#[test]
+fn on_a_thread_without_a_name_each_failure_has_a_number_and_a_command_that_runs_all_tests() {
+    let scratch = Scratch::new();
+    let directory = scratch.directory();
+    let said = said(&failing("error", directory, None).env(ELSEWHERE, "1").output().unwrap());
+    assert!(said.contains("TAPBOARD_SEED=2 cargo test --package tapboard\n"), "{said}");
+    assert!(!said.contains("--exact"), "{said}");
+    let capture = scratch.path("tapboard-1-seed-2/capture.pcapng");
+    assert!(Path::new(&capture).exists(), "{said}");
+    let before = fs::read_dir(directory).unwrap().count();
+    let failure = Failure { name: None, seed: None, what: "it failed", tested: true };
+    for _ in 0..2 {
+        let report = failure.write(directory, &[]);
+        assert!(report.starts_with("a test: it failed\n"), "{report}");
+    }
+    assert_eq!(fs::read_dir(directory).unwrap().count(), before + 2);
 }

@@ -4,7 +4,7 @@
 //! whose name was made to lead here (DNS rebinding) could read the answers; an `Origin` has to be the same; and a body
 //! has to be declared as JSON, which a page cannot do elsewhere without asking first.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::reply::Reply;
 
@@ -26,24 +26,31 @@ pub(crate) enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request<'b> {
     pub(crate) method: Method,
-    /// Only the head of the answer is asked for.
-    pub(crate) head: bool,
     pub(crate) path: &'b str,
     /// What kinds of content are understood, as `Accept` has them; empty unless it is there once.
     pub(crate) accept: &'b str,
     pub(crate) body: &'b [u8],
 }
 
-/// Who may be named as the host: this address, or a loopback name with its port; anybody where no browser comes.
+/// Who may be named as the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hosts {
+    /// This address, or a loopback name with its port.
     Loopback(SocketAddr),
+    /// Any address, or `localhost`, with any port: what reaches this machine from others may have come by another address
+    /// than its own. No name leads elsewhere then than it says.
+    Addresses,
+    /// Anybody: no browser comes there.
     Any,
 }
 
 impl Hosts {
     fn has(self, host: &str) -> bool {
-        let Self::Loopback(own) = self else { return true };
+        let own = match self {
+            Self::Loopback(own) => own,
+            Self::Addresses => return is_address(host),
+            Self::Any => return true,
+        };
         let port = own.port();
         if host == own.to_string() {
             return true;
@@ -58,10 +65,26 @@ impl Hosts {
     fn refusal(self) -> Reply {
         let text = match self {
             Self::Loopback(own) => &format!("Host does not name this machine: use {own}"),
+            Self::Addresses => "Host is no address: ask by an address in place of a name",
             Self::Any => "Host is missing",
         };
         Reply::error(403, text)
     }
+}
+
+/// Whether that is an address or `localhost`, with a port or without.
+fn is_address(host: &str) -> bool {
+    let port = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let name = port.map_or(host, |(name, _)| name);
+    let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<Ipv4Addr>().is_ok()
+        || v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Whether only the head of the answer is asked for, be that an error (RFC 9110 9.3.2).
+pub(super) fn is_head(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"HEAD ")
 }
 
 impl<'b> Request<'b> {
@@ -113,15 +136,15 @@ impl<'b> Request<'b> {
             return Err(Reply::error(415, "a POST needs Content-Type: application/json"));
         }
         let accept = one("Accept").ok().flatten().unwrap_or_default();
-        let (path, head) = (head.path.unwrap_or("/"), head.method == Some("HEAD"));
-        Ok(body.get(..len).map(|body| Self { method, head, path, accept, body }))
+        let path = head.path.unwrap_or("/");
+        Ok(body.get(..len).map(|body| Self { method, path, accept, body }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::IpAddr;
 
     const HOSTS: Hosts =
         Hosts::Loopback(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 7070));
@@ -137,21 +160,20 @@ mod tests {
         for len in 0..text.len() {
             assert_eq!(Request::read(&text.as_bytes()[..len], HOSTS), Ok(None), "{len}");
         }
-        let request =
-            Request { method: Method::Post, head: false, path: "/a", accept: "", body: b"{}" };
+        let request = Request { method: Method::Post, path: "/a", accept: "", body: b"{}" };
         assert_eq!(Request::read(text.as_bytes(), HOSTS), Ok(Some(request)));
     }
 
     #[test]
-    fn what_is_understood_is_told_and_a_head_alone_is_asked_for_by_its_method() {
+    fn what_is_understood_is_told() {
         let read = |text: &'static str| Request::read(text.as_bytes(), HOSTS).unwrap().unwrap();
         let host = "HTTP/1.1\r\nHost: localhost:7070\r\n";
         let get = format!("GET /m {host}Accept: text/plain, */*\r\n\r\n").leak();
         let get = read(get);
-        assert_eq!((get.method, get.head, get.accept), (Method::Get, false, "text/plain, */*"));
+        assert_eq!((get.method, get.accept), (Method::Get, "text/plain, */*"));
         let head = format!("HEAD /m {host}Accept: a/b\r\nAccept: c/d\r\n\r\n").leak();
         let head = read(head);
-        assert_eq!((head.method, head.head, head.accept), (Method::Get, true, ""));
+        assert_eq!((head.method, head.accept), (Method::Get, ""));
     }
 
     #[test]
@@ -179,6 +201,19 @@ mod tests {
         };
         assert_eq!(status(&post("Content-Type: text/plain\r\n")), 415);
         assert_eq!(status(&post("")), 415);
+        // What is reached from other machines is asked by addresses: those of a name may change.
+        let reached = |host: &str| {
+            let text = get(&format!("Host: {host}\r\n"));
+            Request::read(text.as_bytes(), Hosts::Addresses).map(|request| request.is_some())
+        };
+        for host in ["192.0.2.7:9100", "192.0.2.7", "[2001:db8::7]:9100", "[::1]", "LocalHost:80"] {
+            assert_eq!(reached(host), Ok(true), "{host}");
+        }
+        for host in ["example.com:9100", "example.com", "localhost.example.com", "[example]", ""] {
+            assert_eq!(reached(host).unwrap_err().status(), 403, "{host}");
+        }
+        let other = get("Host: 192.0.2.7:9100\r\nOrigin: http://example.com\r\n");
+        assert!(Request::read(other.as_bytes(), Hosts::Addresses).is_err());
         // No browser comes to a UNIX socket.
         let any = get("Host: tapboard\r\n");
         assert!(Request::read(any.as_bytes(), Hosts::Any).unwrap().is_some());

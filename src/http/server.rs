@@ -7,7 +7,7 @@ use mio::{Registry, Token};
 use smoltcp::time::{Duration, Instant};
 
 use super::reply::Reply;
-use super::request::{Hosts, Request};
+use super::request::{Hosts, Request, is_head};
 use crate::local_socket::{Listener, RETRY, Stream};
 use crate::slab::Slab;
 
@@ -59,9 +59,11 @@ impl Server {
         first: Token,
         registry: &Registry,
     ) -> io::Result<Self> {
+        let is_unix = !matches!(listener, Listener::Tcp(_));
         let hosts = match listener.address() {
+            _ if is_unix => Hosts::Any,
             Some(address) if address.ip().is_loopback() => Hosts::Loopback(address),
-            _ => Hosts::Any,
+            _ => Hosts::Addresses,
         };
         let clients = Slab::new(clients);
         listener.register(registry, first)?;
@@ -105,14 +107,14 @@ impl Server {
             let Some(client) = self.clients.get_mut(index) else { continue };
             let (answered, refused) = (&mut self.answered, &mut self.refused);
             let done = client.turn(now, |bytes| {
-                let (reply, head) = match Request::read(bytes, hosts) {
+                let reply = match Request::read(bytes, hosts) {
                     Ok(None) => return None,
-                    Ok(Some(request)) => (answer(request, used), request.head),
-                    Err(error) => (error, false),
+                    Ok(Some(request)) => answer(request, used),
+                    Err(error) => error,
                 };
                 *answered += 1;
                 *refused += u64::from(!reply.is_ok());
-                Some(reply.bytes(head))
+                Some(reply.bytes(is_head(bytes)))
             });
             if done {
                 self.clients.take(index);
@@ -187,5 +189,63 @@ impl Client {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::thread;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    /// What is answered to a request of these lines, by a server on that address.
+    fn answered(on: Ipv4Addr, lines: &'static str) -> String {
+        let mut poll = Poll::new().unwrap();
+        let listener = Listener::tcp((on, 0).into()).unwrap();
+        let mut server = Server::open(listener, 1, Token(0), poll.registry()).unwrap();
+        let port = server.address().unwrap().port();
+        let client = thread::spawn(move || {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            let request = lines.replace("PORT", &port.to_string());
+            stream.write_all(format!("{request}\r\n\r\n").as_bytes()).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        });
+        let mut events = Events::with_capacity(8);
+        while server.used().answered == 0 {
+            poll.poll(&mut events, Some(std::time::Duration::from_secs(10))).unwrap();
+            assert!(!events.is_empty(), "nothing comes");
+            events.iter().for_each(|event| server.ready(event.token().0));
+            server.poll(Instant::ZERO, poll.registry(), |_, _| Reply::json(&"yes".into()));
+        }
+        client.join().unwrap()
+    }
+
+    #[test]
+    fn no_name_leads_to_a_server_that_other_machines_reach() {
+        for on in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+            let own = answered(on, "GET / HTTP/1.1\r\nHost: 127.0.0.1:PORT");
+            assert!(own.starts_with("HTTP/1.1 200 OK") && own.ends_with("\"yes\"\n"), "{own}");
+            let rebound = answered(on, "GET / HTTP/1.1\r\nHost: rebound.example:PORT");
+            assert!(rebound.starts_with("HTTP/1.1 403 "), "{rebound}");
+            assert!(!rebound.contains("yes"), "{rebound}");
+        }
+    }
+
+    #[test]
+    fn the_answer_to_head_has_no_content_whatever_it_is() {
+        for (lines, status) in [
+            ("HEAD / HTTP/1.1\r\nHost: localhost:PORT", 200),
+            ("HEAD / HTTP/1.1\r\nHost: example.com", 403),
+            ("HEAD / HTTP/1.1\r\nHost: a\r\nHost: b", 400),
+        ] {
+            let text = answered(Ipv4Addr::LOCALHOST, lines);
+            assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+            assert!(text.ends_with("\r\n\r\n") && !text.contains("Content-Length: 0"), "{text}");
+        }
     }
 }

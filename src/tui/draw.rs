@@ -48,6 +48,7 @@ The mouse: switches, sliders (the wheel too), sockets, the keys below.";
 pub(super) fn draw(model: &mut Model, rungs: &VecDeque<Rung>, frame: &mut Frame<'_>) {
     let area = frame.area();
     model.size = area.as_size();
+    model.keep(rungs);
     model.frames = rungs.back().map_or(0, |rung| rung.number);
     let Some(panels) = Panels::of(area) else {
         too_small(area, frame.buffer_mut());

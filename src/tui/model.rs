@@ -10,6 +10,7 @@ use tapboard_firmware::netstat::Row;
 use super::look::Look;
 use super::sliders::Slider;
 use super::watcher::Passed;
+use crate::ladder::Rung;
 use crate::link::{Faults, Side};
 use crate::output::pane::LINES_MAX;
 use crate::run::{BoardKind, Snapshot, SocketSnapshot};
@@ -169,6 +170,8 @@ pub(super) struct Model {
     pub(super) log_below: usize,
     /// The last frame of the ladder, if that is held.
     pub(super) held: Option<u64>,
+    /// The rungs up to that, as they were when it was drawn first: those that pass are forgotten.
+    pub(super) held_rungs: VecDeque<Rung>,
     pub(super) focus: Focus,
     /// The row of the cable's panel that the keys are for.
     pub(super) cable_row: usize,
@@ -198,6 +201,7 @@ impl Model {
             log: VecDeque::new(),
             log_below: 0,
             held: None,
+            held_rungs: VecDeque::new(),
             focus: Focus::Cable,
             cable_row: 0,
             way: None,
@@ -206,6 +210,17 @@ impl Model {
             help: false,
             frames: 0,
             size: Size::default(),
+        }
+    }
+
+    /// Keeps the rungs of a ladder that is held, and none of one that goes on.
+    pub(super) fn keep(&mut self, rungs: &VecDeque<Rung>) {
+        let Some(last) = self.held else { return self.held_rungs.clear() };
+        if self.held_rungs.is_empty() && last > 0 {
+            // If so many have passed since the picture, what is there now has to do.
+            let whole = rungs.front().is_some_and(|first| first.number > last);
+            let of_picture = |rung: &&Rung| whole || rung.number <= last;
+            self.held_rungs = rungs.iter().filter(of_picture).cloned().collect();
         }
     }
 

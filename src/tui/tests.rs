@@ -14,10 +14,10 @@ use super::draw::draw;
 use super::keys::{self, Action};
 use super::look::Look;
 use super::model::{Ends, Focus, Model, Shown};
-use super::watcher::Passed;
+use super::watcher::{Passed, Seen};
 use crate::console::ConsoleCommand;
 use crate::ladder::{Mark, Rung, To};
-use crate::link::{Setting, Side};
+use crate::link::{LinkEvents, Setting, Side};
 use crate::run::SocketSnapshot;
 
 const BEST: Look = Look { colour: true, unicode: true };
@@ -109,8 +109,12 @@ fn model(look: Look) -> Model {
 }
 
 fn drawn(model: &mut Model, width: u16, height: u16) -> Buffer {
+    drawn_with(model, &rungs(), width, height)
+}
+
+fn drawn_with(model: &mut Model, rungs: &VecDeque<Rung>, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(model, &rungs(), frame)).unwrap();
+    terminal.draw(|frame| draw(model, rungs, frame)).unwrap();
     terminal.backend().buffer().clone()
 }
 
@@ -291,6 +295,31 @@ fn the_log_goes_up_and_the_ladder_stands() {
     assert!(screen.contains("ladder, held,") && !screen.contains("retransmission"), "{screen}");
     press(&mut model, 'f');
     assert!(text(&drawn(&mut model, 80, 24)).contains("retransmission"));
+}
+
+#[test]
+fn a_ladder_that_is_held_stands_while_more_frames_pass_than_are_remembered() {
+    let (mut model, mut seen, mut millis) = (model(BEST), Seen::default(), 0);
+    let mut ladder = |model: &mut Model, passed: usize| {
+        for _ in 0..passed {
+            millis += 1;
+            let now = Instant::from_millis(millis);
+            seen.frame(now, Side::Board, &[0xee; 60], &LinkEvents::default());
+        }
+        let screen = text(&drawn_with(model, &seen.latest, 80, 40));
+        let ladder = screen.lines().filter(|line| line.contains("0xeeee"));
+        ladder.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = ladder(&mut model, 30);
+    assert!(before.last().is_some_and(|last| last.contains("0.029 ")), "{before:?}");
+    press(&mut model, 'f');
+    assert_eq!(ladder(&mut model, 1), before);
+    assert_eq!(ladder(&mut model, 2500), before, "held");
+    press(&mut model, 'f');
+    assert!(ladder(&mut model, 1)[0] > before[0], "it goes on");
+    // Of what was drawn, nothing is remembered when it is held.
+    press(&mut model, 'f');
+    assert_eq!(ladder(&mut model, 2500).len(), before.len());
 }
 
 #[test]

@@ -12,7 +12,8 @@ use crate::units::{bytes_within, parse_seconds};
 /// Connections to one service at most.
 const CONNECTIONS_MAX: i64 = 1000;
 
-/// Bulk bytes of one connection at most: a pebibyte, so that sums over all connections stay exact.
+/// Bulk bytes of one connection at most, a pebibyte; those of all together have a limit
+/// of their own ([`EchoPlan::bytes_of`]).
 const BYTES_MAX: u64 = 1 << 50;
 
 /// Largest `--chunk`, in bytes.

@@ -43,13 +43,20 @@ const PROGRESS: Form = Form {
 /// Runs the check on `count` connections to each service at once, with writes of at most `chunk` bytes, and prints its report, as JSON
 /// objects if `json`. Passes if every connection was verified.
 pub fn run(plan: &EchoPlan, count: usize, chunk: usize, json: bool) -> Result<Verdict, Error> {
+    let count = count * plan.services.len();
+    let bytes = plan.bytes_of(count).ok_or_else(|| {
+        Error::Failed(format!(
+            "{count} connections with {} bytes each are more bytes than can be counted; give fewer --bytes, \
+             --connections or addresses",
+            plan.bytes
+        ))
+    })?;
     let failed = |error| Error::Failed(format!("cannot watch sockets: {error}"));
     let mut poll = Poll::new().map_err(failed)?;
     let waker = Waker::new(poll.registry(), WAKE).map_err(failed)?;
     let interrupt = Interrupt::install(waker)?;
-    let count = count * plan.services.len();
     let bar = progress::line(PROGRESS, json);
-    bar.set_length(plan.bytes * count as u64);
+    bar.set_length(bytes);
 
     let mut connections: Vec<Connection> = (0..count)
         .map(|index| Connection::start(plan, index as u64, poll.registry(), Token(index)))
@@ -100,4 +107,21 @@ fn wait_at_most(connections: &[Connection], plan: &EchoPlan, moved: Instant) -> 
     }
     let deadline = connections.iter().filter_map(|c| c.deadline(plan, moved)).min()?;
     Some(deadline.saturating_duration_since(clock::now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_bytes_than_can_be_counted_are_refused_before_anything_is_sent() {
+        let timeout = Duration::from_secs(1);
+        let (bytes, pings) = (1 << 63, 0);
+        let (connect_timeout, stall_timeout) = (timeout, timeout);
+        let services = vec![vec![([127, 0, 0, 1], 7).into()]; 2];
+        let plan = EchoPlan { services, seed: 1, pings, bytes, connect_timeout, stall_timeout };
+        let Err(Error::Failed(text)) = run(&plan, 1, 1, true) else { panic!("it ran") };
+        assert!(text.contains("2 connections with 9223372036854775808 bytes"), "{text}");
+        assert_eq!((plan.bytes_of(1), plan.bytes_of(2)), (Some(bytes), None));
+    }
 }

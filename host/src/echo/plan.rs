@@ -36,6 +36,12 @@ impl EchoPlan {
         u64::from(self.pings) * PING
     }
 
+    /// Bulk bytes of so many connections together; `None` if a `u64` cannot count them.
+    #[must_use]
+    pub fn bytes_of(&self, count: usize) -> Option<u64> {
+        self.bytes.checked_mul(count as u64)
+    }
+
     /// Bytes of one connection, pings and bulk.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -68,7 +68,7 @@ impl EchoReport<'_> {
     }
 
     fn bytes_due(&self) -> u64 {
-        self.plan.bytes * self.connections.len() as u64
+        self.plan.bytes_of(self.connections.len()).unwrap_or(u64::MAX)
     }
 
     fn bytes_per_second(&self, totals: &Totals) -> Option<f64> {

@@ -46,6 +46,8 @@ impl State {
 #[derive(Debug)]
 struct Board {
     peer: SocketAddr,
+    /// The connections that use its name at once, if there are several.
+    sharing: Vec<SocketAddr>,
     state: State,
     heard: Instant,
     /// When the last reports came.
@@ -55,6 +57,27 @@ struct Board {
 }
 
 impl Board {
+    /// It was heard, or another one that has its name.
+    fn here(&mut self) {
+        self.state = if self.sharing.is_empty() { State::Heard } else { State::Shared };
+    }
+
+    /// A connection to it is gone. It may be on another meanwhile.
+    fn leave(&mut self, peer: SocketAddr) {
+        if self.sharing.contains(&peer) {
+            self.sharing.retain(|other| *other != peer);
+            if let [last] = self.sharing[..] {
+                self.peer = last;
+                self.sharing.clear();
+            }
+            if self.state == State::Shared {
+                self.here();
+            }
+        } else if self.peer == peer {
+            self.state = State::Gone;
+        }
+    }
+
     /// Reports a second, of the last ones.
     fn rate(&self) -> Option<f64> {
         let time = *self.times.back()? - *self.times.front()?;
@@ -77,10 +100,8 @@ impl Table {
         match kind {
             EventKind::TurnedAway { .. } => return,
             EventKind::Gone { .. } => {
-                let board = self.boards.get_mut(name.as_ref().unwrap_or(&nameless));
-                // It may be on another connection meanwhile.
-                if let Some(board) = board.filter(|board| board.peer == peer) {
-                    board.state = State::Gone;
+                if let Some(board) = self.boards.get_mut(name.as_ref().unwrap_or(&nameless)) {
+                    board.leave(peer);
                 }
                 return self.forget();
             }
@@ -93,8 +114,10 @@ impl Table {
             }
             None => nameless,
         };
+        let count = self.boards.len();
         let board = self.boards.entry(key).or_insert_with(|| Board {
             peer,
+            sharing: Vec::new(),
             state: State::Heard,
             heard: now,
             times: VecDeque::new(),
@@ -104,9 +127,7 @@ impl Table {
         match kind {
             EventKind::Report(_) => {
                 (board.peer, board.heard) = (peer, now);
-                if board.state != State::Shared {
-                    board.state = State::Heard;
-                }
+                board.here();
                 if board.times.len() == RATE {
                     board.times.pop_front();
                 }
@@ -117,11 +138,21 @@ impl Table {
             }
             EventKind::Finding(Finding::Reboot { .. }) => board.restarts += 1,
             EventKind::Silent { .. } if board.peer == peer => board.state = State::Silent,
-            EventKind::Back { .. } if board.peer == peer => board.state = State::Heard,
-            EventKind::SharedName { .. } => board.state = State::Shared,
+            EventKind::Back { .. } if board.peer == peer => board.here(),
+            EventKind::SharedName { other } => {
+                for peer in [peer, *other] {
+                    if !board.sharing.contains(&peer) {
+                        board.sharing.push(peer);
+                    }
+                }
+                board.here();
+            }
             _ => {}
         }
-        self.forget();
+        // It looks at all of them.
+        if self.boards.len() > count {
+            self.forget();
+        }
     }
 
     fn forget(&mut self) {

@@ -96,6 +96,31 @@ fn a_board_on_a_newer_connection_is_there_when_the_older_ends() {
 }
 
 #[test]
+fn a_name_is_shared_as_long_as_two_have_it() {
+    let mut bench = Bench::new();
+    let shared = |bench: &Bench| bench.lines(SIZE)[1].contains("shared name");
+    for (port, gone_first) in [(5000, 5000), (5010, 5011)] {
+        let (one, other) = (port, port + 1);
+        bench.note(one, Some("shed"), report());
+        bench.note(other, Some("shed"), report());
+        bench.note(one, Some("shed"), EventKind::SharedName { other: peer(other) });
+        bench.note(one, Some("shed"), report());
+        assert!(shared(&bench), "{:?}", bench.lines(SIZE));
+        let silent = EventKind::Silent { after: Duration::from_secs(10) };
+        bench.note(one, Some("shed"), silent);
+        bench.note(other, Some("shed"), report());
+        assert!(shared(&bench), "the silent one is there");
+        bench.note(gone_first, Some("shed"), gone());
+        let left = one + other - gone_first;
+        let line = &bench.lines(SIZE)[1];
+        assert!(!line.contains("shared name") && !line.contains("gone"), "{line}");
+        assert!(line.contains(&format!(":{left} ")), "{line}");
+        bench.note(left, Some("shed"), gone());
+        assert!(bench.lines(SIZE)[1].ends_with("gone"), "{:?}", bench.lines(SIZE));
+    }
+}
+
+#[test]
 fn those_without_a_line_are_counted_and_there_is_an_end_of_those_that_are_remembered() {
     let mut bench = Bench::new();
     for number in 0..30_u16 {

@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn read(method: Method, path: &'static str, body: &'static str) -> Result<Call, Reply> {
-        let request = Request { method, head: false, path, accept: "", body: body.as_bytes() };
+        let request = Request { method, path, accept: "", body: body.as_bytes() };
         Call::read(request, Ipv4Addr::new(192, 0, 2, 1))
     }
 

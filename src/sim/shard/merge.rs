@@ -57,7 +57,7 @@ impl Merged {
     fn record(&mut self, path: &Path, mut from: impl std::io::Read) -> Result<(), String> {
         let mut bytes = 0;
         let counting = Counting { from: &mut from, bytes: &mut bytes };
-        let whole = read(path, counting, |number, line| {
+        let (whole, _) = read(path, counting, |number, line| {
             self.line(&format!("{}, line {number}", path.display()), line)
         })?;
         if bytes > whole {

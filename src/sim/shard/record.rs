@@ -146,13 +146,13 @@ mod text {
     }
 }
 
-/// Reads the lines of a record, and calls `each` with every one and its number. Returns how many bytes whole lines take;
-/// what is behind them is torn.
+/// Reads the lines of a record, and calls `each` with every one and its number. Returns how many bytes whole lines take,
+/// and what is behind them, which is torn.
 pub(super) fn read(
     name: &Path,
     from: impl std::io::Read,
     mut each: impl FnMut(usize, Line) -> std::result::Result<(), String>,
-) -> std::result::Result<u64, String> {
+) -> std::result::Result<(u64, Vec<u8>), String> {
     let mut reader = BufReader::new(from);
     let (mut bytes, mut text) = (0, Vec::new());
     for number in 1.. {
@@ -172,7 +172,21 @@ pub(super) fn read(
         })?;
         each(number, line)?;
     }
-    Ok(bytes)
+    Ok((bytes, text))
+}
+
+/// What each line of this shard begins with.
+fn beginning(identity: &Identity, shard: Shard) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Beginning<'a> {
+        #[serde(flatten)]
+        identity: &'a Identity,
+        #[serde(with = "text")]
+        shard: Shard,
+    }
+    let mut text = serde_json::to_vec(&Beginning { identity, shard }).expect("text and numbers");
+    text.pop_if(|last| *last == b'}');
+    text
 }
 
 /// Where lines go.
@@ -195,8 +209,8 @@ impl Record {
         Self { out, identity: Identity::of(options), shard, error: None }
     }
 
-    /// The record in a file that may be there already, and what it has, in order. A torn line at its end is taken away. Nobody
-    /// else writes to it as long as this process lives.
+    /// The record in a file that may be there already, and what it has, in order. A torn line at its end is taken away;
+    /// what cannot be one is another's, and left alone. Nobody else writes to it as long as this process lives.
     pub(super) fn resume(
         path: &Path,
         options: &SimOptions,
@@ -221,7 +235,7 @@ impl Record {
         }
         let identity = Identity::of(options);
         let mut done = Vec::new();
-        let whole = read(path, &mut file, |number, line| {
+        let (whole, torn) = read(path, &mut file, |number, line| {
             let other = line.identity.difference(&identity).or_else(|| {
                 let (one, other) = (line.shard, shard);
                 (one != other).then(|| format!("the shard of one is {one}, of the other {other}"))
@@ -237,6 +251,12 @@ impl Record {
             }
             Ok(())
         })?;
+        let beginning = beginning(&identity, shard);
+        if !(torn.starts_with(&beginning) || beginning.starts_with(&torn)) {
+            return Err(format!(
+                "{name} ends in what is no line of this record; name another file, or take this one away"
+            ));
+        }
         file.set_len(whole).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
         done.sort_by_key(|range| (range.first, range.end));

@@ -32,10 +32,8 @@ pub(in crate::tui) fn draw(
     super::title(model.look, &title, false, panel, buffer);
     let area = below_title(panel);
     let room = usize::from(area.height);
-    let chosen = |rung: &&Rung| {
-        model.held.is_none_or(|last| rung.number <= last)
-            && model.selected.is_none_or(|ends| is_of(rung, ends))
-    };
+    let rungs = if model.held.is_some() { &model.held_rungs } else { rungs };
+    let chosen = |rung: &&Rung| model.selected.is_none_or(|ends| is_of(rung, ends));
     let mut shown: Vec<_> = rungs.iter().rev().filter(chosen).take(room).collect();
     shown.reverse();
     for (rung, row) in shown.into_iter().zip(area.rows()) {
