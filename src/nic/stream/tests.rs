@@ -124,6 +124,20 @@ fn a_second_guest_is_turned_away_until_the_first_has_gone() {
 }
 
 #[test]
+fn many_strangers_are_turned_away_a_part_at_a_time() {
+    let (mut wire, mut poll, port) = wire();
+    let _first = guest(port);
+    assert_eq!(wait(&mut wire, &mut poll, |wire| wire.guest().is_some()), None);
+    let others: Vec<_> = (0..=STRANGERS).map(|_| guest(port)).collect();
+    let turned_away = |wire: &FrameStream| wire.counters().dropped_in_stranger;
+    wire.ready();
+    assert_eq!(wire.receive(NOW), None);
+    assert_eq!((turned_away(&wire), wire.unread()), (STRANGERS as u64, true));
+    assert_eq!(wire.receive(NOW), None);
+    assert_eq!((turned_away(&wire), wire.unread()), (others.len() as u64, false));
+}
+
+#[test]
 fn who_does_not_read_loses_whole_frames_and_gets_the_others_later() {
     let (mut wire, mut poll, port) = wire();
     let mut guest = guest(port);
