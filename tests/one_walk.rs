@@ -19,13 +19,13 @@ use common::snapshot;
 use common::transitions::Transitions;
 use embedded_nal::{TcpFullStack, UdpFullStack};
 use mio::{Events, Poll, Token};
-use smoltcp::phy::Device;
+use smoltcp::phy::{Device, RxToken as _, TxToken as _};
 use smoltcp::time::{Duration, Instant};
 use tapboard::board::SimBoard;
 use tapboard::clock::{RealClock, VirtualClock};
 use tapboard::link::{Link, LinkEvents};
-use tapboard::nic::DeviceRef;
 use tapboard::nic::dgram::Dgram;
+use tapboard::nic::frame_socket::FrameSocket;
 use tapboard::nic::impairment::{Impairment, Observer, Watch};
 use tapboard::nic::wire::{Side, Wire};
 use tapboard::world::{Outcome, Step, drive};
@@ -233,13 +233,22 @@ fn on_an_emulated_chip() {
     nic.register(poll.registry(), WIRE).expect("the kernel tells of frames");
     let (clock, mut events) = (RealClock::new(), Events::with_capacity(1));
     let mut memory = Memory::default();
-    let mut client = memory.client(&mut nic);
+    let mut wire = Wire::new(Duration::ZERO);
+    let mut client = memory.client(&mut wire.end(Side::Peer));
     loop {
         let now = clock.now();
+        let mut chip = wire.end(Side::Board);
+        while let Some(frame) = FrameSocket::receive(&mut nic, now) {
+            let tx = chip.transmit(now).expect("a wire takes every frame");
+            tx.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
+        }
         assert!(now < LIMIT, "the walk hangs: {}", client.end());
         // The chip has to speak first; it does, for its telemetry.
         let found = nic.guest().is_some();
-        let Step::Next(next) = client.turn(now, DeviceRef(&mut nic), found) else { break };
+        let Step::Next(next) = client.turn(now, wire.end(Side::Peer), found) else { break };
+        while let Some((rx, _)) = wire.end(Side::Board).receive(now) {
+            rx.consume(|frame| nic.send(frame));
+        }
         let next = next.unwrap_or(now + Duration::from_secs(1)).max(now);
         let wait = if nic.unread() { Duration::ZERO } else { next - now };
         poll.poll(&mut events, Some(wait.into())).expect("it waits");

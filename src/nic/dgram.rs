@@ -8,7 +8,7 @@
 //! leads nowhere. Nothing blocks. A driver registers the [`Dgram`] for reading, calls [`Dgram::ready`] on each
 //! event, and before it sleeps asks [`Dgram::unread`].
 //!
-//! **Cost.** One system call and one copy a frame; two buffers of one frame. What waits is in the kernel's
+//! **Cost.** One system call and one copy a frame; a buffer of one frame. What waits is in the kernel's
 //! receive buffers, the guest's and ours, which are bounded; it drops what exceeds them. What this end loses is
 //! counted in [`FrameCounters`], with the reason.
 
@@ -19,13 +19,11 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use mio::{Registry, Token};
-use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::FRAME_SIZE;
 
 use self::socket::Socket;
 use super::frame_socket::{FRAME_LEN_MIN, FrameCounters, FrameSocket};
-use super::wire::ethernet_capabilities;
 
 pub use self::socket::GuestAt;
 
@@ -41,7 +39,7 @@ struct Peer {
     heard: Instant,
 }
 
-/// Everything but the buffers, which tokens borrow beside it.
+/// Everything but the buffer, which a frame is borrowed from.
 #[derive(Debug)]
 struct DgramSocket {
     socket: Socket,
@@ -58,7 +56,6 @@ pub struct Dgram {
     port: DgramSocket,
     /// One byte longer than a frame, so that a longer datagram shows.
     inbox: Box<[u8; FRAME_SIZE + 1]>,
-    outbox: Box<[u8; FRAME_SIZE]>,
 }
 
 impl Dgram {
@@ -78,7 +75,6 @@ impl Dgram {
         Self {
             port: DgramSocket { socket, guest: None, changes: 0, readable: true, counters },
             inbox: Box::new([0; FRAME_SIZE + 1]),
-            outbox: Box::new([0; FRAME_SIZE]),
         }
     }
 
@@ -224,53 +220,6 @@ impl FrameSocket for Dgram {
 
     fn counters(&self) -> FrameCounters {
         Self::counters(self)
-    }
-}
-
-impl Device for Dgram {
-    type RxToken<'a> = RxToken<'a>;
-    type TxToken<'a> = TxToken<'a>;
-
-    /// The guest's next frame. The kernel gave it up: dropping the token drops the frame.
-    fn receive(&mut self, now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        let len = self.port.receive(&mut self.inbox[..], now)?;
-        let tx = TxToken { port: &mut self.port, outbox: &mut self.outbox };
-        Some((RxToken(&self.inbox[..len]), tx))
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
-        Some(TxToken { port: &mut self.port, outbox: &mut self.outbox })
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        ethernet_capabilities()
-    }
-}
-
-/// A frame of the guest.
-#[derive(Debug)]
-pub struct RxToken<'a>(&'a [u8]);
-
-impl phy::RxToken for RxToken<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0)
-    }
-}
-
-/// Room for one frame to the guest.
-#[derive(Debug)]
-pub struct TxToken<'a> {
-    port: &'a mut DgramSocket,
-    outbox: &'a mut [u8; FRAME_SIZE],
-}
-
-impl phy::TxToken for TxToken<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        assert!(len <= FRAME_SIZE, "a frame of {len} bytes does not fit this NIC");
-        let frame = &mut self.outbox[..len];
-        let result = f(frame);
-        self.port.send(frame);
-        result
     }
 }
 

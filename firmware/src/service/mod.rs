@@ -109,6 +109,7 @@ pub mod http;
 pub mod server;
 mod services;
 pub mod shell;
+mod state;
 #[cfg(feature = "suggest")]
 mod suggest;
 mod target;

@@ -36,6 +36,7 @@ use super::access::Access;
 use super::buffer::Buffer;
 use super::command::{Commands, Mistake, parse};
 use super::server::{Connection, Server, Stop, drain};
+use super::state::{self, CLOSED, FIN_WAIT_2, TIME_WAIT};
 use super::telnet::{Key, Telnet};
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
@@ -46,8 +47,7 @@ use crate::resolve::Resolve;
 pub const PORT: u16 = 23;
 
 // The longest line is a row of `netstat`: two queues of 20 digits and two IPv6 endpoints of 47.
-const _: () =
-    assert!(SHELL_OUTPUT >= 5 + 21 + 21 + 48 + 48 + 1 + "SYN-RECEIVED".len() + "\r\n".len());
+const _: () = assert!(SHELL_OUTPUT >= 5 + 21 + 21 + 48 + 48 + 1 + state::LEN_MAX + "\r\n".len());
 
 /// The shell. `T` is the stack's TCP handle, `C` its further commands.
 #[derive(Debug)]
@@ -160,7 +160,7 @@ fn owes<S: Introspect>(stack: &S, remote: SocketAddr) -> bool {
     rows.any(|row| {
         row.local_port == PORT
             && row.remote == Some(remote)
-            && !matches!(row.state, "FIN-WAIT-2" | "TIME-WAIT" | "CLOSED")
+            && !matches!(row.state, FIN_WAIT_2 | TIME_WAIT | CLOSED)
     })
 }
 

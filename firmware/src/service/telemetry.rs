@@ -31,6 +31,7 @@ use super::about::About;
 use super::buffer::Buffer;
 use super::complain::complain;
 use super::server::{Stop, close, drain};
+use super::state::ESTABLISHED;
 use super::target::Target;
 use crate::board::Board;
 use crate::buffer_access::BufferAccess;
@@ -261,7 +262,7 @@ impl<T> Telemetry<T> {
     {
         let rows = (0..).map_while(|index| stack.row(index));
         let connections = rows
-            .filter(|row| row.protocol == Protocol::Tcp && row.state == "ESTABLISHED")
+            .filter(|row| row.protocol == Protocol::Tcp && row.state == ESTABLISHED)
             .count() as u32;
         let written = writeln!(
             self.line,

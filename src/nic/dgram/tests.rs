@@ -2,8 +2,6 @@
 
 use std::net::UdpSocket as Kernel;
 
-use smoltcp::phy::{RxToken as _, TxToken as _};
-
 use super::*;
 use crate::ports::{free_port, local};
 
@@ -35,14 +33,13 @@ fn guest_of(nic: &Dgram) -> Kernel {
 /// What a driver does at an event: on 127.0.0.1, what was sent is there.
 fn receive(nic: &mut Dgram, now: Instant) -> Option<Vec<u8>> {
     nic.ready();
-    let frame = Device::receive(nic, now).map(|(rx, _)| rx.consume(<[u8]>::to_vec));
+    let frame = FrameSocket::receive(nic, now).map(<[u8]>::to_vec);
     assert!(frame.is_some() || !nic.unread(), "it would be asked for ever");
     frame
 }
 
 fn send(nic: &mut Dgram, frame: &[u8]) {
-    let token = nic.transmit(Instant::ZERO).expect("it takes every frame");
-    token.consume(frame.len(), |buffer| buffer.copy_from_slice(frame));
+    FrameSocket::send(nic, frame);
 }
 
 fn arrived(guest: &Kernel) -> Vec<u8> {
@@ -91,7 +88,7 @@ fn a_flood_of_what_is_no_frame_does_not_hold_the_driver() {
     for _ in 0..=DROPS {
         guest.send(&[]).unwrap();
     }
-    assert!(Device::receive(&mut nic, Instant::ZERO).is_none());
+    assert!(FrameSocket::receive(&mut nic, Instant::ZERO).is_none());
     let dropped = nic.counters().dropped_in_size;
     assert!(nic.unread() && dropped == DROPS as u64, "{dropped} at once");
     assert_eq!(receive(&mut nic, Instant::ZERO), None);
