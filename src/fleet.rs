@@ -1,7 +1,7 @@
 //! `tapboard fleet`: many boards, each with its own MAC address, address, name and cable, on one switch.
 //!
 //! All of them run in one thread, each only when it has a frame or its time has come. The switch's uplink is a TAP, or
-//! another process's fleet ([`FleetOptions::join`]), or, in virtual time, nothing: then hosts on the same switch collect
+//! another process's fleet ([`Uplink::Join`]), or, in virtual time, nothing: then hosts on the same switch collect
 //! telemetry and ask each board for an echo. A script or the console cuts the power of some, or harms their cables.
 //!
 //! | | |

@@ -1,7 +1,7 @@
 //! Metrics of the simulator over HTTP, for Prometheus and whoever reads its text: `--metrics`.
 //!
 //! `GET /metrics` is a [`Snapshot`] of that very moment, made and written when somebody asks; nothing is kept, and nothing
-//! costs anything before. It is served in the driver's loop by the server of [`http`](crate::http): at most [`SCRAPERS`]
+//! costs anything before. It is served in the driver's loop by the server of `http`: at most `SCRAPERS`
 //! clients at once, each of whom has five seconds. Who understands `OpenMetrics` gets that, others version 0.0.4 of Prometheus'
 //! text format. Whoever reaches the port may read; nothing can be changed there.
 
