@@ -178,10 +178,10 @@ impl Server {
     }
 
     fn finish(&mut self) -> Result<Verdict, Error> {
-        if let Some(screen) = &mut self.screen {
-            if !screen.end(clock::now())? {
-                return Ok(Verdict::Passed);
-            }
+        if let Some(screen) = &mut self.screen
+            && !screen.end(clock::now())?
+        {
+            return Ok(Verdict::Passed);
         }
         let (totals, after) = (self.collector.totals(), clock::now() - self.start);
         if self.output.is_json() {
