@@ -62,7 +62,7 @@ impl Sheet {
         let document = match self {
             Self::Text(_) => return,
             Self::Document(drawing) => Some(drawing.finish()),
-            Self::Graph(plot) => plot.finish(),
+            Self::Graph(plot) => plot.finish().ok(),
         };
         let Some(document) = document else { return };
         assert!(document.ends_with("</svg>\n"));
