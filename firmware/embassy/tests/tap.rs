@@ -50,6 +50,7 @@ fn the_example_is_a_good_board() {
         netns::sh("ip link set tap0 up");
         let _board = start();
         let plan = CheckPlan {
+            token: None,
             address: [192, 0, 2, 1].into(),
             port_offset: 0,
             forwarded: false,
