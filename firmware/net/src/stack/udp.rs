@@ -168,7 +168,9 @@ impl<'a> NetStack<'a> {
         }
         for slot in &self.udp[..self.udp_used] {
             self.udp_queued |= !slot.targets.is_empty();
-            next = earliest(next, slot.waits.map(|since| since + DATAGRAM_WAIT));
+            // One that is overdue is so because the device refused: that is tried again in its own time.
+            let end = slot.waits.map(|since| since + DATAGRAM_WAIT).filter(|&end| end > self.now);
+            next = earliest(next, end);
         }
         next
     }
