@@ -287,3 +287,23 @@ fn an_address_that_no_route_leads_to_is_refused_at_once() {
     solo.board.close(socket).unwrap();
     solo.assert_clean();
 }
+
+/// What is overdue cannot leave while the device takes nothing, and wakes the board no more often than that is tried.
+#[test]
+fn a_datagram_that_waited_too_long_wakes_nobody_while_the_device_refuses() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    solo.answers = |_| false;
+    let mut socket = bound(&mut solo.board, 7);
+    solo.board.send_to(&mut socket, "192.0.2.66:4000".parse().unwrap(), b"away").unwrap();
+    solo.turn();
+    solo.pass(Duration::from_millis(2500));
+    solo.room = 0;
+    solo.clock.advance_to(solo.clock.now() + Duration::from_secs(2));
+    solo.turn();
+    assert!(solo.deadline().is_some_and(|at| at > solo.clock.now()), "{:?}", solo.deadline());
+    solo.room = usize::MAX;
+    solo.pass(Duration::from_secs(2));
+    solo.board.close(socket).unwrap();
+    solo.assert_clean();
+}
