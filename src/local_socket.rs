@@ -12,7 +12,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 
-pub(crate) use self::backlog::{Backlog, RETRY};
+pub(crate) use self::backlog::Backlog;
 
 /// What listens.
 #[derive(Debug)]

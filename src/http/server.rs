@@ -8,7 +8,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::reply::Reply;
 use super::request::{Hosts, Request, is_head};
-use crate::local_socket::{Listener, RETRY, Stream};
+use crate::local_socket::{Backlog, Listener, Stream};
 use crate::slab::Slab;
 
 /// How long a client may take for its request, and for the answer.
@@ -41,7 +41,7 @@ struct Client {
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: Listener,
-    acceptable: bool,
+    backlog: Backlog,
     clients: Slab<Client>,
     hosts: Hosts,
     /// The listener's; those of the clients follow.
@@ -67,8 +67,8 @@ impl Server {
         };
         let clients = Slab::new(clients);
         listener.register(registry, first)?;
-        let (acceptable, answered, refused) = (true, 0, 0);
-        Ok(Self { listener, acceptable, clients, hosts, first, answered, refused })
+        let (backlog, answered, refused) = (Backlog::default(), 0, 0);
+        Ok(Self { listener, backlog, clients, hosts, first, answered, refused })
     }
 
     /// Its address, if it is one of IP.
@@ -85,7 +85,7 @@ impl Server {
     /// Notes that there is an event under token number `index` of its own.
     pub(crate) fn ready(&mut self, index: usize) {
         match index.checked_sub(1) {
-            None => self.acceptable = true,
+            None => self.backlog.ready(),
             Some(client) => {
                 self.clients.get_mut(client).into_iter().for_each(|client| client.ready = true);
             }
@@ -122,24 +122,14 @@ impl Server {
                 next = [next, Some(client.deadline)].into_iter().flatten().min();
             }
         }
-        let vacancy = full && self.clients.vacant().is_some() && self.acceptable;
+        let vacancy = full && self.clients.vacant().is_some() && self.backlog.waiting();
         if vacancy { Some(now) } else { next }
     }
 
     /// Takes clients while there is room for them. Returns when to try again if the system has none.
     fn accept(&mut self, now: Instant, registry: &Registry) -> Option<Instant> {
-        while self.acceptable
-            && let Some(index) = self.clients.vacant()
-        {
-            let mut stream = match self.listener.accept() {
-                Ok(stream) => stream,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.acceptable = false;
-                    break;
-                }
-                Err(_) => return Some(now + RETRY),
-            };
+        while let Some(index) = self.clients.vacant() {
+            let Some(mut stream) = self.backlog.take(now, || self.listener.accept()) else { break };
             // Who cannot be watched is dropped, and so closed.
             if stream.register(registry, Token(self.first.0 + 1 + index)).is_ok() {
                 let deadline = now + PATIENCE;
@@ -148,7 +138,7 @@ impl Server {
                 self.clients.put(index, client);
             }
         }
-        None
+        self.backlog.retry_at()
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use smoltcp::time::{Duration, Instant};
 
 /// How soon to ask again for a file descriptor, if there was none.
-pub(crate) const RETRY: Duration = Duration::from_millis(100);
+const RETRY: Duration = Duration::from_millis(100);
 /// Clients that are gone already, in a row, before the driver looks at something else.
 const GONE: usize = 64;
 
