@@ -27,6 +27,14 @@ pub type Name = heapless::String<BOARD_NAME>;
 /// Number of the board, unless it is told otherwise.
 const NUMBER: u32 = 1;
 
+/// The link-local address that follows from a MAC address (RFC 4291 appendix A).
+pub(crate) fn link_local(mac: EthernetAddress) -> Ipv6Address {
+    let mut octets = [0; 16];
+    octets[..2].copy_from_slice(&[0xfe, 0x80]);
+    octets[8..].copy_from_slice(&mac.as_eui_64().expect("each MAC address has one"));
+    octets.into()
+}
+
 /// What of a board's identity was given; the rest follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {

@@ -1,12 +1,10 @@
 //! The boards of a fleet: who they are, what is done to some of them, and what they all add up to.
 
 use std::cell::Cell;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::netstat::Counters;
 use tapboard_firmware::rng::Rng;
 
@@ -14,7 +12,7 @@ use super::machine::{self, Ask, BoardConfig, Mailbox, Running};
 use super::network::{Network, spread};
 use super::options::FleetOptions;
 use crate::console::{self, BoardSet, BoardsAction, BoardsCommand};
-use crate::identity::Identity;
+use crate::identity::{Identity, link_local};
 use crate::link::Link;
 use crate::nic::Stat;
 use crate::output::{counted, say};
@@ -94,7 +92,7 @@ impl Fleet {
         let mut network = Network::new(links.into_iter().chain(others), Box::new(boot));
         for (index, board) in boards.iter().enumerate() {
             let mac = board.net.mac();
-            network.switch.add(index, mac, board.addresses().chain(link_local(mac)));
+            network.switch.add(index, mac, board.addresses().chain([link_local(mac).into()]));
         }
         let mut fleet = Self {
             network,
@@ -253,13 +251,6 @@ impl Fleet {
             counted(get("resets_in"), "reset"),
         )
     }
-}
-
-/// The link-local address that follows from a MAC address (RFC 4291 appendix A).
-fn link_local(mac: EthernetAddress) -> Option<IpAddr> {
-    let mut octets = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    octets[8..].copy_from_slice(&mac.as_eui_64()?);
-    Some(octets.into())
 }
 
 /// What needs every board's word asks them one after the other.

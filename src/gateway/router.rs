@@ -16,7 +16,7 @@ use smoltcp::wire::{
 use tapboard_firmware::PEER_NET;
 
 use super::names::DOMAIN;
-use crate::identity::numbered_ipv6;
+use crate::identity::{self, numbered_ipv6};
 
 /// `MIN_DELAY_BETWEEN_RAS` (RFC 4861 10): how long after what went to all the next such may follow.
 const MIN_DELAY: Duration = Duration::from_secs(3);
@@ -39,12 +39,9 @@ const IPV6: usize = 40;
 const RDNSS: u8 = 25;
 const DNSSL: u8 = 31;
 
-/// The gateway's link-local address (RFC 4291 appendix A).
+/// The gateway's link-local address.
 pub(super) fn link_local() -> Ipv6Address {
-    let mut octets = [0; 16];
-    octets[..2].copy_from_slice(&[0xfe, 0x80]);
-    octets[8..].copy_from_slice(&PEER_NET.mac().as_eui_64().expect("each MAC address has one"));
-    octets.into()
+    identity::link_local(PEER_NET.mac())
 }
 
 /// A solicitation's sender.
