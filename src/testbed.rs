@@ -323,7 +323,12 @@ impl<B: BoardEnd> Drop for Testbed<'_, B> {
 
 /// A stack's sockets, and its counters that are not 0.
 fn netstat(stack: &NetStack<'_>) -> String {
-    let mut text = format!("{}\n", Row::HEADING);
+    format!("{}\n{}", Row::HEADING, sockets_and_counters(stack))
+}
+
+/// Likewise, without a heading.
+pub(crate) fn sockets_and_counters(stack: &NetStack<'_>) -> String {
+    let mut text = String::new();
     for row in (0..).map_while(|index| stack.row(index)) {
         let _ = writeln!(text, "{row}");
     }

@@ -12,12 +12,12 @@ use embedded_nal::{TcpClientStack, TcpFullStack, UdpClientStack};
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use tapboard_firmware::NetStack;
-use tapboard_firmware::netstat::Introspect;
 
 pub(super) use self::bare::{BUFFER as BARE_BUFFER, BareStack};
 pub(super) use self::error::SocketError;
 use self::error::{Call, nb_error};
 use super::arena::PEER_SLOTS;
+use crate::testbed::sockets_and_counters;
 
 /// A host's stack.
 pub(super) enum HostStack<'w> {
@@ -239,15 +239,5 @@ impl HostSockets<'_, '_> {
 
 /// All sockets of a stack and its counters that are not 0.
 pub(super) fn netstat(name: &str, stack: &NetStack<'_>) -> String {
-    use std::fmt::Write;
-
-    let mut text = format!("-- {name}\n");
-    for row in (0..).map_while(|index| stack.row(index)) {
-        let _ = writeln!(text, "{row}");
-    }
-    let counters = (0..).map_while(|index| stack.counter(index));
-    for (name, value) in counters.filter(|&(_, value)| value != 0) {
-        let _ = writeln!(text, "{name} {value}");
-    }
-    text
+    format!("-- {name}\n{}", sockets_and_counters(stack))
 }
