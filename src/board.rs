@@ -8,11 +8,29 @@ use tapboard_firmware::settings::Settings;
 use crate::output::say;
 use crate::settings::FileSettings;
 
+/// A temperature that drifts by up to 50 thousandths a reading, between 20 and 30 degrees.
+#[derive(Debug)]
+pub(crate) struct Temperature(i32);
+
+impl Temperature {
+    /// Where it begins.
+    pub(crate) const fn new() -> Self {
+        Self(23_500)
+    }
+
+    /// The next reading, thousandths of a degree Celsius.
+    pub(crate) fn read(&mut self, drift: &mut Rng) -> i32 {
+        let step = drift.below(101).cast_signed() - 50;
+        self.0 = (self.0 + step).clamp(20_000, 30_000);
+        self.0
+    }
+}
+
 /// The hardware of one boot.
 #[derive(Debug)]
 pub struct SimBoard {
     led: bool,
-    temperature_mc: i32,
+    temperature: Temperature,
     drift: Rng,
     reset: bool,
     settings: Option<FileSettings>,
@@ -23,7 +41,7 @@ impl SimBoard {
     #[must_use]
     pub fn new() -> Self {
         let drift = Rng::new(getrandom::u64().unwrap_or_default());
-        Self { led: false, temperature_mc: 23_500, drift, reset: false, settings: None }
+        Self { led: false, temperature: Temperature::new(), drift, reset: false, settings: None }
     }
 
     /// The same, which keeps these settings.
@@ -57,11 +75,8 @@ impl Board for SimBoard {
         self.led
     }
 
-    /// Drifts by up to 50 thousandths a reading, between 20 and 30 degrees.
     fn temperature_mc(&mut self) -> i32 {
-        let step = i32::try_from(self.drift.below(101)).unwrap_or(0) - 50;
-        self.temperature_mc = (self.temperature_mc + step).clamp(20_000, 30_000);
-        self.temperature_mc
+        self.temperature.read(&mut self.drift)
     }
 
     fn entropy(&mut self) -> Option<u64> {

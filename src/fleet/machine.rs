@@ -21,6 +21,7 @@ use tapboard_firmware::service::{ServiceConfig, Services, Target, Token};
 use tapboard_firmware::{Backlog, Board, BoardSockets, Buffers, Firmware};
 
 use super::nic::{MachineNic, Spare};
+use crate::board::Temperature;
 use crate::identity::Identity;
 use crate::run::Profile;
 
@@ -182,14 +183,14 @@ async fn boot<const BUFFER: usize, const DATAGRAMS: usize>(
 #[derive(Debug)]
 struct Hardware {
     led: bool,
-    temperature_mc: i32,
+    temperature: Temperature,
     rng: Rng,
     reset: bool,
 }
 
 impl Hardware {
     const fn new(entropy: u64) -> Self {
-        Self { led: false, temperature_mc: 23_500, rng: Rng::new(entropy), reset: false }
+        Self { led: false, temperature: Temperature::new(), rng: Rng::new(entropy), reset: false }
     }
 }
 
@@ -202,11 +203,8 @@ impl Board for Hardware {
         self.led
     }
 
-    /// Drifts by up to 50 thousandths a reading, between 20 and 30 degrees.
     fn temperature_mc(&mut self) -> i32 {
-        let step = self.rng.below(101).cast_signed() - 50;
-        self.temperature_mc = (self.temperature_mc + step).clamp(20_000, 30_000);
-        self.temperature_mc
+        self.temperature.read(&mut self.rng)
     }
 
     fn entropy(&mut self) -> Option<u64> {
