@@ -20,7 +20,7 @@ use crate::console::{CommandSource, Console, ConsoleCommand, Next};
 use crate::link::Link;
 use crate::nic::wire::{Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{BoardSnapshot, Endpoint, Telemetry};
+use crate::run::{Endpoint, Telemetry};
 use crate::world::{Outcome, Step, drive};
 
 /// The seed, unless one is given.
@@ -128,12 +128,8 @@ impl Simulation {
             ConsoleCommand::Boards(command) => self.fleet.boards(command),
             ConsoleCommand::Reset => self.fleet.reset(),
             ConsoleCommand::Stats => {
-                let BoardSnapshot { counters, notes, .. } = self.fleet.snapshot();
-                for counter in counters {
-                    say!("{counter}");
-                }
-                for note in notes {
-                    say!("{note}");
+                for line in self.fleet.snapshot().lines() {
+                    say!("{line}");
                 }
             }
             _ => say!(

@@ -124,11 +124,8 @@ fn netstat(board: &BoardSnapshot) {
 
 /// Prints the counters.
 fn stats(board: &BoardSnapshot, nic: &NicSnapshot) {
-    for counter in &board.counters {
-        say!("{counter}");
-    }
-    for note in &board.notes {
-        say!("{note}");
+    for line in board.lines() {
+        say!("{line}");
     }
     for stat in &nic.stats {
         say!("{stat}");

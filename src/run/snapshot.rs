@@ -135,6 +135,13 @@ pub struct BoardSnapshot {
     pub notes: Vec<String>,
 }
 
+impl BoardSnapshot {
+    /// Its counters and what is to be said beside them, as `stats` prints them.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.counters.iter().map(Stat::to_string).chain(self.notes.iter().cloned())
+    }
+}
+
 /// A socket of the board, or of what is behind its NIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketSnapshot {
