@@ -137,21 +137,21 @@ impl Neighbors {
         true
     }
 
-    /// Takes in that `address` is at `mac`. Returns whether it is, as far as is known now.
+    /// Takes in that `address` is at `mac`, if it may be believed.
     pub(crate) fn learn(
         &mut self,
         address: &IpAddress,
         mac: EthernetAddress,
         source: Source,
         now: Instant,
-    ) -> bool {
+    ) {
         let index = match self.find(address) {
             Some(index) => index,
             // Who speaks to all, and not to us, is nobody we need to know (RFC 826).
-            None if matches!(source, Source::Answer | Source::WeakAnswer) => return false,
+            None if matches!(source, Source::Answer | Source::WeakAnswer) => return,
             None => match self.place(address, true, now) {
                 Some(index) => index,
-                None => return false,
+                None => return,
             },
         };
         let entry = &mut self.entries[index];
@@ -169,7 +169,7 @@ impl Neighbors {
         if entry.mac == Some(mac) {
             entry.confirmed |= source == Source::Answer && entry.asks > 0;
         } else if keep {
-            return false;
+            return;
         } else {
             entry.mac = Some(mac);
             entry.confirmed = entry.asks > 0 && !matches!(source, Source::Packet | Source::Routed);
@@ -180,7 +180,6 @@ impl Neighbors {
         } else {
             (entry.heard, entry.asks) = (now, 0);
         }
-        true
     }
 
     /// Where `address` is, as far as is known.

@@ -1,9 +1,19 @@
-//! A UDP datagram of the stack's own, with all of its headers (RFC 768).
+//! UDP datagrams without a socket (RFC 768): one in a packet that came, and one of the stack's own, with all of its headers.
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr};
 
-use super::{ETHERNET_HEADER, Link, ethertype, put_link};
+use super::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
+
+impl<'p> Packet<'p> {
+    /// The datagram in it, if it is whole: its header, its length, and the checksums that are not the device's to verify.
+    #[inline(never)]
+    pub(crate) fn datagram(&self, checksums: &ChecksumCapabilities) -> Option<UdpPacket<&'p [u8]>> {
+        let datagram = UdpPacket::new_checked(self.payload).ok()?;
+        UdpRepr::parse(&datagram, &self.source, &self.destination, checksums).ok()?;
+        self.is_sound(checksums.ipv4.rx()).then_some(datagram)
+    }
+}
 
 /// A datagram to be sent.
 #[derive(Clone, Copy, Debug)]

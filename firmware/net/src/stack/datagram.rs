@@ -6,9 +6,9 @@ use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
 #[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::IpAddress;
+use smoltcp::wire::IpEndpoint;
 #[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::Ipv4Address;
-use smoltcp::wire::{IpEndpoint, UdpPacket, UdpRepr};
 
 #[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
 use smoltcp::wire::Ipv6Address;
@@ -91,13 +91,7 @@ impl NetStack<'_> {
         &mut self,
         packet: &Packet<'p>,
     ) -> Option<(u16, u16, &'p [u8])> {
-        let checksums = &self.capabilities.checksum;
-        let sound = packet.is_sound(checksums.ipv4.rx());
-        let datagram = UdpPacket::new_checked(packet.payload).ok().filter(|datagram| {
-            sound
-                && UdpRepr::parse(datagram, &packet.source, &packet.destination, checksums).is_ok()
-        });
-        let Some(datagram) = datagram else {
+        let Some(datagram) = packet.datagram(&self.capabilities.checksum) else {
             self.drop_malformed();
             return None;
         };

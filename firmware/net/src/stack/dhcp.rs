@@ -3,7 +3,7 @@
 use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Cidr, UdpPacket, UdpRepr};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Cidr, UdpPacket};
 
 use super::resolve::question;
 use super::{Conflict, NetConfig, NetStack};
@@ -83,11 +83,7 @@ impl NetStack<'_> {
     /// Takes in what a server says.
     #[inline(never)]
     pub(super) fn take_answer(&mut self, packet: &Packet<'_>) {
-        let checksums = &self.capabilities.checksum;
-        let datagram = UdpPacket::new_checked(packet.payload).ok().filter(|datagram| {
-            UdpRepr::parse(datagram, &packet.source, &packet.destination, checksums).is_ok()
-        });
-        let (Some(datagram), true) = (datagram, packet.is_sound(checksums.ipv4.rx())) else {
+        let Some(datagram) = packet.datagram(&self.capabilities.checksum) else {
             return self.drop_malformed();
         };
         #[allow(irrefutable_let_patterns, reason = "without IPv6 there is no other kind")]
