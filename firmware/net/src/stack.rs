@@ -20,7 +20,7 @@
 
 mod address;
 mod config;
-#[cfg(feature = "_datagram")]
+#[cfg(any(feature = "dhcp", feature = "_datagram"))]
 mod datagram;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
@@ -30,6 +30,7 @@ mod dhcp;
 #[cfg(feature = "dns")]
 mod dns;
 mod egress;
+#[cfg(feature = "smoltcp-sockets")]
 mod held;
 mod hygiene;
 mod icmp;
@@ -42,6 +43,7 @@ mod mdns;
 #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
 mod mld;
 mod nal;
+#[cfg_attr(not(feature = "smoltcp-sockets"), path = "stack/no_others.rs")]
 mod others;
 mod refusal;
 mod repair;
@@ -105,6 +107,7 @@ pub struct NetStack<'a> {
     /// A call since the last poll may have left something to send.
     dirty: bool,
     /// A socket of the user's own was lent since the last poll.
+    #[cfg(feature = "smoltcp-sockets")]
     lent: bool,
     udp: &'a mut [UdpSlot<'a>],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
@@ -112,8 +115,10 @@ pub struct NetStack<'a> {
     /// The slot that sends first in the next poll.
     first: usize,
     /// How many sockets of the user's own there can be.
+    #[cfg(feature = "smoltcp-sockets")]
     places: usize,
     /// How many there are.
+    #[cfg(feature = "smoltcp-sockets")]
     added: usize,
     counters: Counters,
     medium: Medium,
@@ -134,7 +139,7 @@ pub struct NetStack<'a> {
     #[cfg(feature = "slaac")]
     slaac: crate::slaac::Slaac,
     #[cfg(feature = "dns")]
-    resolver: &'a mut crate::dns::Resolver,
+    resolver: crate::dns::Resolver<'a>,
     #[cfg(feature = "mdns")]
     responder: crate::mdns::Responder,
     #[cfg(feature = "sntp")]
@@ -144,6 +149,7 @@ pub struct NetStack<'a> {
     draws: u32,
     /// The sockets of the user's own.
     others: SocketSet<'a>,
+    #[cfg(feature = "smoltcp-sockets")]
     held: held::Held,
     #[cfg(feature = "multicast")]
     reports: Reports,
@@ -225,13 +231,17 @@ impl<'a> NetStack<'a> {
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
+            #[cfg(feature = "smoltcp-sockets")]
             places: placed.places,
             udp: placed.udp,
             udp_used: 0,
+            #[cfg(feature = "smoltcp-sockets")]
             added: 0,
             udp_queued: false,
+            #[cfg(feature = "smoltcp-sockets")]
             held: held::Held::NOTHING,
             dirty: false,
+            #[cfg(feature = "smoltcp-sockets")]
             lent: false,
             #[cfg(feature = "multicast")]
             reports: Reports::new(),
@@ -310,10 +320,7 @@ impl<'a> NetStack<'a> {
     /// After a socket of the user's own was lent, smoltcp is asked whether it has something to do at once.
     #[must_use]
     pub fn wants_poll(&mut self) -> bool {
-        if core::mem::take(&mut self.lent) {
-            let at = self.interface.poll_at(self.now, &self.others);
-            self.dirty |= at.is_some_and(|at| at <= self.now);
-        }
+        self.dirty |= self.lent_is_due();
         self.dirty
     }
 
@@ -390,7 +397,11 @@ impl<'a> NetStack<'a> {
             next = abandoned;
             self.pool.expire(true, &mut self.counters, &mut next);
         }
-        (self.dirty, self.lent) = (false, false);
+        self.dirty = false;
+        #[cfg(feature = "smoltcp-sockets")]
+        {
+            self.lent = false;
+        }
         for at in [wanted, self.expire_udp()].into_iter().flatten() {
             sooner(&mut next, at);
         }

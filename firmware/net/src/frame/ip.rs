@@ -63,6 +63,16 @@ impl<'f> Packet<'f> {
         !(verify && has_checksum) || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
     }
 
+    /// The ports that a datagram is from and to. `None`: it is none.
+    #[cfg(any(feature = "udp", feature = "smoltcp-sockets", feature = "dhcp"))]
+    pub(crate) fn ports(&self) -> Option<(u16, u16)> {
+        if self.protocol != IpProtocol::Udp {
+            return None;
+        }
+        let datagram = smoltcp::wire::UdpPacket::new_checked(self.payload).ok();
+        datagram.map(|udp| (udp.src_port(), udp.dst_port()))
+    }
+
     /// A router's advertisement, whether well-formed or not.
     #[cfg(feature = "slaac")]
     pub(super) fn is_advertisement(&self) -> bool {
@@ -104,6 +114,7 @@ impl<'f> Content<'f> {
     }
 
     /// Where a packet of smoltcp's goes.
+    #[cfg(feature = "smoltcp-sockets")]
     pub(crate) fn destination(packet: &[u8]) -> Option<IpAddress> {
         match packet.first()? >> 4 {
             4 => Some(IpAddress::Ipv4((*packet.get(16..)?.first_chunk::<4>()?).into())),

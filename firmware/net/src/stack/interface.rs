@@ -238,6 +238,11 @@ impl NetStack<'_> {
     pub(super) fn take_addresses(&mut self, config: &NetConfig) {
         let NetConfig { mac, limits, .. } = self.config;
         self.config = config.with_mac(mac).with_limits(limits);
+        self.addresses_changed();
+    }
+
+    /// Uses the addresses and gateways that there are now, and says so.
+    pub(super) fn addresses_changed(&mut self) {
         self.use_addresses();
         self.announce();
         #[cfg(feature = "sntp")]

@@ -261,9 +261,7 @@ impl NetStack<'_> {
                 self.want(&target);
             }
         }
-        if let Some(target) = self.held.target() {
-            self.want(&target);
-        }
+        self.want_held();
     }
 
     /// Notes that something is to be sent to `address` in this poll.
