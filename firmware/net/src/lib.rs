@@ -148,7 +148,7 @@
 // What is said of UDP has nothing to refer to then.
 #![cfg_attr(not(feature = "udp"), allow(rustdoc::broken_intra_doc_links))]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "planted-faults"))]
 extern crate std;
 
 #[cfg(feature = "async")]
@@ -176,6 +176,11 @@ pub mod netstat;
 #[doc(hidden)]
 pub mod parsers;
 mod place;
+#[cfg(feature = "planted-faults")]
+#[doc(hidden)]
+pub mod planted;
+#[cfg(not(feature = "planted-faults"))]
+mod planted;
 pub mod rng;
 mod seq;
 mod shared;

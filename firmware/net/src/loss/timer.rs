@@ -6,6 +6,7 @@ use smoltcp::wire::TcpSeqNumber;
 use super::scoreboard::{ALL, Run, Status, Tick};
 use super::{Loss, Recovery};
 use crate::limits::{ACK_DELAY_MAX, ACK_DELAY_USUAL, PROBE_MIN, RTO_MAX};
+use crate::planted::{Fault, is_planted};
 use crate::time::{WrappingInstant, sooner};
 
 /// What the timer of a retransmission asks for.
@@ -33,7 +34,7 @@ impl Loss {
     /// How long the timer runs, and whether it is for a probe.
     fn wait(&self) -> (Duration, bool) {
         let timeout = self.timeout();
-        let quiet = self.recovery != Recovery::Timeout;
+        let quiet = self.recovery != Recovery::Timeout && !is_planted(Fault::NoTlp);
         if quiet && !self.probed && self.backoff == 0 && self.trip.smoothed() > Duration::ZERO {
             let smoothed = self.trip.smoothed();
             // Every second segment is answered at once. Most hold the answer to a single one back for 40 ms at most; who was
