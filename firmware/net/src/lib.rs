@@ -152,7 +152,7 @@
     allow(rustdoc::broken_intra_doc_links)
 )]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "planted-faults"))]
 extern crate std;
 
 #[cfg(feature = "async")]
@@ -180,6 +180,11 @@ pub mod netstat;
 #[doc(hidden)]
 pub mod parsers;
 mod place;
+#[cfg(feature = "planted-faults")]
+#[doc(hidden)]
+pub mod planted;
+#[cfg(not(feature = "planted-faults"))]
+mod planted;
 pub mod rng;
 mod seq;
 mod shared;
