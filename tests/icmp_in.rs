@@ -1,7 +1,11 @@
 //! ICMP errors about the board's own segments: which are believed, and what they do (RFC 1191, RFC 8201, RFC 5927,
-//! RFC 9293 3.9.2.2).
+//! RFC 9293 3.9.2.2). And redirects (`icmp_in/redirects.rs`).
 
 mod common;
+#[path = "icmp_in/redirect.rs"]
+mod redirect;
+#[path = "icmp_in/redirects.rs"]
+mod redirects;
 
 use common::frames::{Segment, fix_checksums, ip_frame};
 use common::solo::{Client, Solo, SoloMemory, connected_from};
