@@ -153,6 +153,7 @@ fn a_redirect_is_believed_only_of_the_next_hop_in_use_and_to_a_neighbour() {
             let own = link_local(&solo);
             bad.extend([
                 Redirect { hop: own, ..good.clone() },
+                Redirect { to: host(9, true), ..good.clone() },
                 good.with_quote(|quote| quote[remote][15] ^= 1),
                 Redirect { quote: Vec::new(), ..good.clone() },
             ]);
@@ -287,7 +288,10 @@ fn a_redirect_is_believed_only_about_what_was_sent() {
             put(&mut solo, bad);
             assert_eq!(counts(&solo), (0, number as u64 + 1), "{number}");
         }
-        for (number, good) in [segment(own, 80, seq), datagram(4000), pong].iter().enumerate() {
+        // What has no text has the number behind all that was sent.
+        let behind = segment(own, 80, seq.wrapping_add(1));
+        let good = [segment(own, 80, seq), behind, datagram(4000), pong];
+        for (number, good) in good.iter().enumerate() {
             put(&mut solo, good);
             assert_eq!(counts(&solo).0, number as u64 + 1, "{number}");
         }

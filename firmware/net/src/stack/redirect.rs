@@ -99,10 +99,8 @@ impl NetStack<'_> {
         let Redirect { source, to, destination, hop, quote, .. } = redirect;
         let is_router = !self.is_beside(destination) && self.next_hop(destination) == Some(*source);
         let on_link = !matches!(destination, IpAddress::Ipv4(_)) && same(hop, destination);
-        let is_neighbor = hop.is_unicast()
-            && (on_link || self.is_beside(hop))
-            && !self.is_broadcast(hop)
-            && !self.is_own(hop);
+        let is_neighbor =
+            (on_link || self.is_beside(hop)) && !self.is_broadcast(hop) && !self.is_own(hop);
         is_router
             && self.neighbors.mac(source) == Some(sender)
             && is_neighbor
