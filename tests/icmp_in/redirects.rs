@@ -1,11 +1,13 @@
 //! Redirects: which are believed, and where packets go then (RFC 792, RFC 1122 3.2.2.2, RFC 4861 8).
 
-use embedded_nal::nb;
+use std::net::IpAddr;
+
+use embedded_nal::{AddrType, nb};
 use smoltcp::time::Duration;
 use smoltcp::wire::{
     ArpOperation, EthernetAddress, EthernetFrame, IpAddress, IpProtocol, Ipv4Address, TcpControl,
 };
-use tapboard_firmware::BOARD_NET;
+use tapboard_firmware::{BOARD_NET, NetConfig};
 
 use crate::common::frames::{PEER_MAC, Segment, fix_checksums, ip_parts, neighbor_answer};
 use crate::common::hosts::{arp, board, host, mac, ping, questions, sent_by};
@@ -19,7 +21,11 @@ const REDIRECTS: u8 = 4;
 
 /// A board whose gateway is known, for it has answered somebody beyond it.
 fn solo<'a>(memory: &'a mut SoloMemory<'a>) -> Solo<'a> {
-    let mut solo = Solo::with(&config(), memory, 1);
+    solo_of(&config(), memory)
+}
+
+fn solo_of<'a>(config: &NetConfig, memory: &'a mut SoloMemory<'a>) -> Solo<'a> {
+    let mut solo = Solo::with(config, memory, 1);
     solo.answers = |_| false;
     solo.turn();
     for version6 in [false, true] {
@@ -246,8 +252,13 @@ fn a_redirect_that_is_not_valid_is_none() {
 fn a_redirect_is_believed_only_about_what_was_sent() {
     for version6 in [false, true] {
         let mut memory = SoloMemory::new();
-        let mut solo = solo(&mut memory);
+        let server = IpAddr::V4([198, 51, 100, 53].into());
+        let mut solo = solo_of(&config().with_dns_server(server), &mut memory);
         let port = solo.board.udp_bind(4000).unwrap();
+        let asking = solo.board.resolve("example.org", AddrType::IPv4);
+        assert_eq!(asking, Err(nb::Error::WouldBlock));
+        solo.turn();
+        let name = solo.datagrams.pop().expect("the question").from.port;
         let to = far(7, version6);
         let mut socket = tcp::socket(&mut solo.board);
         let peer = if version6 { format!("[{to}]:80") } else { format!("{to}:80") };
@@ -290,7 +301,7 @@ fn a_redirect_is_believed_only_about_what_was_sent() {
         }
         // What has no text has the number behind all that was sent.
         let behind = segment(own, 80, seq.wrapping_add(1));
-        let good = [segment(own, 80, seq), behind, datagram(4000), pong];
+        let good = [segment(own, 80, seq), behind, datagram(4000), datagram(name), pong];
         for (number, good) in good.iter().enumerate() {
             put(&mut solo, good);
             assert_eq!(counts(&solo).0, number as u64 + 1, "{number}");

@@ -83,18 +83,6 @@ impl<'a> NetStack<'a> {
         self.others.remove(handle)
     }
 
-    /// Whether a UDP socket of the user's own has this port.
-    #[cfg(feature = "redirects")]
-    pub(super) fn has_added_port(&self, port: u16) -> bool {
-        #[cfg(feature = "udp")]
-        let is =
-            |socket: &Socket<'_>| matches!(socket, Socket::Udp(udp) if udp.endpoint().port == port);
-        #[cfg(not(feature = "udp"))]
-        let is = |_: &Socket<'_>| false;
-        let _ = port;
-        self.others.iter().any(|(_, socket)| is(socket))
-    }
-
     /// Whether a datagram that is not to us alone may be for a socket of the user's own.
     pub(super) fn is_for_added(&self, packet: &Packet<'_>) -> bool {
         if self.added == 0 || packet.protocol != IpProtocol::Udp {

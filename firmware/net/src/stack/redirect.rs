@@ -143,7 +143,7 @@ impl NetStack<'_> {
         if self.clock.server.is_some() && self.clock.port == port {
             return true;
         }
-        self.udp_port_in_use(port) || self.has_added_port(port)
+        self.udp_port_in_use(port)
     }
 
     /// Forgets those whose next hop did not answer, and has the others asked for.
