@@ -209,6 +209,12 @@ fn a_redirect_that_is_not_valid_is_none() {
         };
         let mut bad = vec![patched(frame.len() - 1, 1, false)];
         if version6 {
+            // Behind a hop-by-hop options header (RFC 8200 4.3).
+            let mut hidden = frame.clone();
+            hidden[14 + 5] += 8;
+            hidden[14 + 6] = 0;
+            hidden.splice(54..54, [58, 0, 1, 4, 0, 0, 0, 0]);
+            bad.push(hidden);
             bad.extend([
                 Redirect { hop_limit: 254, ..good.clone() }.frame(),
                 Redirect { code: 1, ..good.clone() }.frame(),
