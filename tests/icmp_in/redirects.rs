@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use embedded_nal::{AddrType, nb};
 use smoltcp::time::Duration;
 use smoltcp::wire::{
-    ArpOperation, EthernetAddress, EthernetFrame, IpAddress, IpProtocol, Ipv4Address, TcpControl,
+    ArpOperation, EthernetAddress, EthernetFrame, IpAddress, IpCidr, IpProtocol, Ipv4Address,
+    TcpControl,
 };
 use tapboard_firmware::{BOARD_NET, NetConfig};
 
@@ -187,8 +188,8 @@ fn a_redirect_is_believed_only_of_the_next_hop_in_use_and_to_a_neighbour() {
 
 /// The board's own link-local address.
 fn link_local(solo: &Solo<'_>) -> IpAddress {
-    let all = solo.board.interface().ip_addrs().iter().map(|cidr| cidr.address());
-    all.rev().next().filter(|own| own.to_string().starts_with("fe80")).expect("the last one")
+    let mut all = solo.board.interface().ip_addrs().iter().map(IpCidr::address);
+    all.next_back().filter(|own| own.to_string().starts_with("fe80")).expect("the last one")
 }
 
 /// RFC 792, RFC 4861 8.1.

@@ -106,8 +106,7 @@ async fn main(spawner: Spawner) {
     image::make_heap();
     let interrupts = SoftwareInterruptControl::new(p.SW_INTERRUPT);
     esp_rtos::start(TimerGroup::new(p.TIMG0).timer0, interrupts.software_interrupt0);
-    let network =
-        StationConfig::default().with_ssid(SSID).with_password(String::from(PASSWORD));
+    let network = StationConfig::default().with_ssid(SSID).with_password(String::from(PASSWORD));
     let config = ControllerConfig::default().with_initial_config(Config::Station(network));
     let Ok((controller, interfaces)) = esp_radio::wifi::new(p.WIFI, config) else { return };
     let Ok(task) = station(controller) else { return };
@@ -128,8 +127,7 @@ fn boot(
     driver: &mut Interface<'static>,
     clock: &mut EmbassyTime,
 ) -> &'static mut Home {
-    let config =
-        ServiceConfig { name: "esp32c3".try_into().unwrap_or_default(), telemetry: None };
+    let config = ServiceConfig { name: "esp32c3".try_into().unwrap_or_default(), telemetry: None };
     // The driver's frames are of this address.
     let mac = hardware.mac().unwrap_or(EthernetAddress([0; 6]));
     let net = NetConfig::new(mac).with_dhcp().with_hostname("esp32c3").with_mdns(SERVICES);

@@ -107,7 +107,7 @@ async fn main(spawner: Spawner) {
     // USB needs the crystal.
     config.hfclk_source = HfclkSource::ExternalXtal;
     let p = embassy_nrf::init(config);
-    let mut rng = Rng::new_blocking(p.RNG);
+    let rng = Rng::new_blocking(p.RNG);
     rng.set_bias_correction(true);
     let led = Output::new(p.P0_13, Level::High, OutputDrive::Standard);
     let hardware = Hardware { led, rng };
@@ -124,7 +124,8 @@ async fn main(spawner: Spawner) {
         &mut [],
         CONTROL.take(),
     );
-    let class = CdcNcmClass::new(&mut builder, CLASS.init_with(State::new), local_mac(0x53), PACKET);
+    let class =
+        CdcNcmClass::new(&mut builder, CLASS.init_with(State::new), local_mac(0x53), PACKET);
     let (runner, mut driver) = class.into_embassy_net_device(FRAMES.take(), local_mac(0x52));
     let (Ok(bus), Ok(adapter)) = (bus(builder.build()), adapter(runner)) else { return };
     spawner.spawn(bus);

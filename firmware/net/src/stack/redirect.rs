@@ -89,7 +89,7 @@ impl NetStack<'_> {
         }
         self.counters.redirects_believed = self.counters.redirects_believed.wrapping_add(1);
         self.redirects.note(destination, hop, self.now);
-        if let Some(mac) = mac.filter(|mac| mac.is_unicast()) {
+        if let Some(mac) = mac.filter(EthernetAddress::is_unicast) {
             // To be asked for once it is used (RFC 4861 8.3).
             self.neighbors.learn(&hop, mac, Source::Routed, self.now);
         }
