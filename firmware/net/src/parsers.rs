@@ -14,11 +14,13 @@ use crate::dns::{self, Name};
 use crate::dns_message::{self, Header, Reader};
 use crate::frame::membership::Query;
 use crate::frame::quote::QuotedSegment;
+#[cfg(feature = "redirects")]
+use crate::frame::redirect::Redirect;
 use crate::frame::{Content, Frame, Medium, Segment};
 use crate::mdns::{Label, Records, Service};
 use crate::sntp::Clock;
 
-/// A frame with all that may be in it: headers, options, discovery, advertisements, errors about segments.
+/// A frame with all that may be in it: headers, options, discovery, advertisements, redirects, errors about segments.
 pub fn frame(bytes: &[u8]) {
     for medium in [Medium::Ethernet, Medium::Ip] {
         let Some(frame) = Frame::parse(bytes, medium) else { continue };
@@ -27,6 +29,8 @@ pub fn frame(bytes: &[u8]) {
             Content::Packet(packet) => {
                 black_box(Query::parse(&packet));
                 black_box(QuotedSegment::parse(&packet, &ChecksumCapabilities::ignored()));
+                #[cfg(feature = "redirects")]
+                black_box(Redirect::parse_ipv4(&packet, &ChecksumCapabilities::ignored()));
                 if let Some(segment) = Segment::parse(&packet) {
                     black_box((segment.is_sound(true), segment.window_scale()));
                     black_box((segment.repr(), segment.sack_ranges(), segment.sequence_len()));

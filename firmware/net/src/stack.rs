@@ -15,7 +15,7 @@
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
 //! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets, and `held` for what those send |
-//! | MAC addresses | `resolve` |
+//! | MAC addresses | `resolve`, and `redirect` with that feature for other next hops than the gateway |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
 
 mod address;
@@ -45,6 +45,8 @@ mod mld;
 mod nal;
 #[cfg_attr(not(feature = "smoltcp-sockets"), path = "stack/no_others.rs")]
 mod others;
+#[cfg(feature = "redirects")]
+mod redirect;
 mod refusal;
 mod repair;
 mod resolve;
@@ -132,6 +134,8 @@ pub struct NetStack<'a> {
     interface: Interface,
     neighbors: Neighbors,
     identity: Identity,
+    #[cfg(feature = "redirects")]
+    redirects: redirect::Redirects,
     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
     membership: mld::Membership,
     #[cfg(feature = "dhcp")]
@@ -214,6 +218,8 @@ impl<'a> NetStack<'a> {
             capabilities,
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
+            #[cfg(feature = "redirects")]
+            redirects: redirect::Redirects::new(),
             #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
             membership: mld::Membership::new(),
             #[cfg(feature = "dhcp")]
@@ -295,6 +301,8 @@ impl<'a> NetStack<'a> {
     pub fn link_up(&mut self) {
         self.dirty = true;
         self.neighbors.clear();
+        #[cfg(feature = "redirects")]
+        self.redirects.clear();
         self.announce();
         #[cfg(feature = "dhcp")]
         self.dhcp_link_up();

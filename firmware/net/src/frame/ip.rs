@@ -6,6 +6,8 @@ use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
 use super::Segment;
 use crate::frame::discovery::Received;
+#[cfg(all(feature = "redirects", feature = "ipv6"))]
+use crate::frame::redirect::{self, Redirect};
 #[cfg(feature = "slaac")]
 use crate::frame::router::{self, Advertisement};
 
@@ -17,6 +19,9 @@ pub(crate) enum Content<'f> {
     /// What a router says of the link.
     #[cfg(feature = "slaac")]
     Advertisement(Advertisement<'f>),
+    /// A router knows a nearer one.
+    #[cfg(all(feature = "redirects", feature = "ipv6"))]
+    Redirect(Redirect<'f>),
     /// ARP or neighbour discovery that is neither of those, or not a good one.
     OtherDiscovery,
     /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
@@ -77,6 +82,12 @@ impl<'f> Packet<'f> {
     #[cfg(feature = "slaac")]
     pub(super) fn is_advertisement(&self) -> bool {
         self.protocol == IpProtocol::Icmpv6 && self.payload.first() == Some(&router::ADVERTISEMENT)
+    }
+
+    /// A redirect of neighbour discovery, whether well-formed or not.
+    #[cfg(all(feature = "redirects", feature = "ipv6"))]
+    pub(super) fn is_redirect(&self) -> bool {
+        self.protocol == IpProtocol::Icmpv6 && self.payload.first() == Some(&redirect::ICMPV6)
     }
 
     /// Neighbour discovery, whether well-formed or not.
