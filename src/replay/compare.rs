@@ -1,0 +1,438 @@
+//! What one board said in the capture, beside what another says in the replay: a conversation of TCP.
+//!
+//! What is compared is what a peer can tell: which bytes, in which order, up to which end; what was acknowledged, offered
+//! and refused; how often something was said again, and when. How the bytes were cut, how often they were
+//! acknowledged and how much room there was are a board's own affair: differences, that do not matter.
+
+use std::collections::BTreeSet;
+
+use super::actor::Actor;
+use super::datagrams;
+use super::difference::{Difference, Kind};
+use super::packet::{ACK, FIN, RST, SYN};
+use super::said::{Said, Segment, What};
+use crate::output::counted;
+
+/// Compares what was said in a conversation. `end_us` is when the capture ends, `tolerance_us` how much longer an answer
+/// may take.
+pub(super) fn compare(actor: &Actor<'_>, end_us: i64, tolerance_us: i64) -> Vec<Difference> {
+    let mut found = actor.findings.clone();
+    let cut_us = actor.cut_us(end_us) + tolerance_us;
+    let now: Vec<&Said> = actor.said.iter().filter(|said| said.at_us <= cut_us).collect();
+    let then: Vec<&Said> = actor.conversation.script.said.iter().collect();
+    let is_tcp = actor.conversation.ends.protocol == super::conversation::Protocol::Tcp;
+    if is_tcp {
+        let then = Side::of(&then);
+        let now = Side::of(&now);
+        let comparison = Comparison { actor, then, now };
+        comparison.all(&mut found);
+    } else {
+        datagrams::compare(&then, &now, &mut found);
+    }
+    found.extend(late(actor, tolerance_us));
+    found.sort_by_key(|difference| (difference.after, difference.kind));
+    found
+}
+
+/// The first answer that took too long.
+fn late(actor: &Actor<'_>, tolerance_us: i64) -> Option<Difference> {
+    let script = &actor.conversation.script;
+    let (mut reached, mut acked) = (0_u32, 0_u32);
+    for said in script.said.iter().filter(|said| !said.lost) {
+        let before = (reached, acked);
+        match &said.what {
+            What::Tcp(segment) if segment.has(RST) => continue,
+            What::Tcp(segment) => {
+                reached = reached.max(segment.end());
+                acked = acked.max(segment.ack);
+            }
+            _ => reached += 1,
+        }
+        if (reached, acked) == before {
+            continue;
+        }
+        let since = said.after.checked_sub(1).map_or(0, |step| script.steps[step].arrives_us);
+        let then_us = said.at_us - since;
+        let now_us = actor.time_to(said.after, reached, acked);
+        if let Some(now_us) = now_us.filter(|&now_us| now_us > then_us.max(0) + tolerance_us) {
+            let ms = |us: i64| format!("{:.3} ms later", us as f64 / 1e3);
+            return Some(Difference {
+                kind: Kind::Time,
+                frame: Some(said.number),
+                after: said.after,
+                then: format!("{}, {}", said.what, ms(then_us)),
+                now: ms(now_us),
+            });
+        }
+    }
+    None
+}
+
+/// One board's segments.
+struct Side<'s> {
+    segments: Vec<(&'s Said, &'s Segment)>,
+}
+
+/// How a request for a connection was answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Taken,
+    Refused,
+    Silent,
+}
+
+impl Opening {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "the connection was taken",
+            Self::Refused => "the connection was refused",
+            Self::Silent => "nothing was answered",
+        }
+    }
+}
+
+impl<'s> Side<'s> {
+    fn of(said: &[&'s Said]) -> Self {
+        let segment = |said: &&'s Said| match &said.what {
+            What::Tcp(segment) => Some((*said, segment)),
+            _ => None,
+        };
+        Self { segments: said.iter().filter_map(segment).collect() }
+    }
+
+    fn first(&self, flag: u8) -> Option<(&'s Said, &'s Segment)> {
+        self.segments.iter().find(|(_, segment)| segment.has(flag)).copied()
+    }
+
+    fn opening(&self) -> Opening {
+        match (self.first(SYN), self.first(RST)) {
+            (Some(_), _) => Opening::Taken,
+            (None, Some(_)) => Opening::Refused,
+            (None, None) => Opening::Silent,
+        }
+    }
+
+    fn acked(&self) -> u32 {
+        let acks =
+            self.segments.iter().filter(|(_, segment)| segment.has(ACK) && !segment.has(RST));
+        acks.map(|(_, segment)| segment.ack).filter(|ack| ack.cast_signed() >= 0).max().unwrap_or(0)
+    }
+
+    /// Segments that say nothing but what was said before, a probe of the last byte not among them.
+    fn resent(&self) -> Vec<(&'s Said, &'s Segment)> {
+        let mut behind = 0;
+        let again = |(_, segment): &&(&'s Said, &'s Segment)| {
+            let (end, before) = (segment.end(), behind);
+            behind = behind.max(end);
+            let probe = segment.len() == 1 && !segment.has(SYN | FIN);
+            segment.len() > 0 && end <= before && !probe && !segment.has(RST)
+        };
+        self.segments.iter().filter(again).copied().collect()
+    }
+
+    /// The first segment that begins behind all that was said before.
+    fn gap(&self) -> Option<(&'s Said, &'s Segment, u32)> {
+        let mut behind = None;
+        for &(said, segment) in self.segments.iter().filter(|(_, segment)| !segment.has(RST)) {
+            let before = *behind.get_or_insert(segment.seq);
+            if segment.seq.wrapping_sub(before).cast_signed() > 0 {
+                return Some((said, segment, before));
+            }
+            behind = behind.max(Some(segment.end()));
+        }
+        None
+    }
+
+    /// The first acknowledgement that goes back.
+    fn back(&self) -> Option<(&'s Said, u32, u32)> {
+        let mut acked = 0;
+        for (said, segment) in &self.segments {
+            if !segment.has(ACK) || segment.has(RST) {
+                continue;
+            }
+            if segment.ack.wrapping_sub(acked).cast_signed() < 0 {
+                return Some((said, segment.ack, acked));
+            }
+            acked = segment.ack;
+        }
+        None
+    }
+
+    /// The first acknowledgement, selective or not, of what the peer had not sent.
+    fn unsent(&self, ends: &[u32]) -> Option<(&'s Said, u32, u32)> {
+        self.segments.iter().find_map(|(said, segment)| {
+            if !segment.has(ACK) || segment.has(RST) {
+                return None;
+            }
+            let end = *ends.get(said.after).or(ends.last())?;
+            let highest = segment.sack.iter().map(|&(_, edge)| edge).chain([segment.ack]);
+            let past = |number: &u32| number.wrapping_sub(end).cast_signed() > 0;
+            highest.into_iter().find(past).map(|number| (*said, number, end))
+        })
+    }
+
+    /// Everything that was acknowledged selectively.
+    fn sacked(&self) -> BTreeSet<u32> {
+        let blocks = self.segments.iter().flat_map(|(_, segment)| segment.sack.iter().copied());
+        let mut all = BTreeSet::new();
+        for (start, end) in blocks {
+            // The edges do: blocks grow.
+            if end.wrapping_sub(start) < 1 << 20 {
+                all.extend([start, end]);
+            }
+        }
+        all
+    }
+
+    fn shape(&self) -> String {
+        let data = self.segments.iter().filter(|(_, segment)| !segment.data.is_empty()).count();
+        let bare = |segment: &Segment| segment.len() == 0 && !segment.has(RST);
+        let bare = self.segments.iter().filter(|(_, segment)| bare(segment)).count();
+        format!("{} of data, {}", counted(data, "segment"), counted(bare, "bare acknowledgement"))
+    }
+
+    fn widest(&self) -> u32 {
+        let scale = self.first(SYN).and_then(|(_, syn)| syn.scale).unwrap_or(0).min(14);
+        let windows = self.segments.iter().filter(|(_, segment)| !segment.has(SYN | RST));
+        windows.map(|(_, segment)| u32::from(segment.window) << scale).max().unwrap_or(0)
+    }
+}
+
+struct Comparison<'a, 'c> {
+    actor: &'a Actor<'c>,
+    then: Side<'a>,
+    now: Side<'a>,
+}
+
+/// A difference at what was said then, or now.
+fn at(kind: Kind, then: Option<&Said>, now: Option<&Said>, words: (String, String)) -> Difference {
+    Difference {
+        kind,
+        frame: then.map(|said| said.number),
+        after: then.or(now).map_or(0, |said| said.after),
+        then: words.0,
+        now: words.1,
+    }
+}
+
+impl Comparison<'_, '_> {
+    fn all(&self, found: &mut Vec<Difference>) {
+        let (then, now) = (self.then.opening(), self.now.opening());
+        if then != now {
+            let said = |side: &Side<'_>| side.segments.first().map(|(said, _)| said.number);
+            found.push(Difference {
+                kind: Kind::Opening,
+                frame: said(&self.then),
+                after: usize::from(!self.actor.conversation.script.board_opens),
+                then: then.name().into(),
+                now: now.name().into(),
+            });
+            // The rest follows from that.
+            return;
+        }
+        found.extend(self.offers());
+        found.extend(self.flags());
+        self.stream(found);
+        self.endings(found);
+        self.acknowledgements(found);
+        self.shapes(found);
+    }
+
+    fn offers(&self) -> Option<Difference> {
+        let (then, now) = (self.then.first(SYN)?, self.now.first(SYN)?);
+        let words = (then.1.offer(), now.1.offer());
+        (words.0 != words.1).then(|| at(Kind::Options, Some(then.0), Some(now.0), words))
+    }
+
+    fn flags(&self) -> Option<Difference> {
+        let odd = |side: &Side<'_>| {
+            side.segments.iter().fold(0, |flags, (_, segment)| flags | segment.odd_flags())
+        };
+        let (then, now) = (odd(&self.then), odd(&self.now));
+        let differ = |(_, segment): &&(&Said, &Segment)| segment.odd_flags() & (then ^ now) != 0;
+        let first =
+            |side: &Side<'_>| side.segments.iter().find(differ).map(|(said, _)| said.number);
+        let words = |side: &Side<'_>| {
+            let found = side.segments.iter().find(differ);
+            found.map_or("none".to_owned(), |(_, segment)| segment.to_string())
+        };
+        (then != now).then(|| Difference {
+            kind: Kind::Flags,
+            frame: first(&self.then),
+            after: 0,
+            then: words(&self.then),
+            now: words(&self.now),
+        })
+    }
+
+    fn stream(&self, found: &mut Vec<Difference>) {
+        let script = &self.actor.conversation.script;
+        let (then, now) = (&script.stream, &self.actor.stream);
+        // Whose segment has that byte.
+        let of = |side: &Side<'_>, byte: usize| {
+            let has = |(_, segment): &&(&Said, &Segment)| {
+                let start = segment.data_seq().wrapping_sub(1) as usize;
+                (start..start + segment.data.len()).contains(&byte)
+            };
+            side.segments.iter().find(has).map(|(said, _)| (said.number, said.after))
+        };
+        let mut bytes = |kind, (left, right): (usize, usize)| {
+            let place = of(&self.then, left);
+            found.push(Difference {
+                kind,
+                frame: place.map(|(number, _)| number),
+                after: place.map_or(0, |(_, after)| after),
+                then: format!("{} at byte {left}", shown(then, left)),
+                now: format!("{} at byte {right}", shown(&now.bytes, right)),
+            });
+        };
+        let mut alignment = self.actor.alignment.clone();
+        alignment.advance(then, &now.bytes, true);
+        if let Some(value) = alignment.value {
+            bytes(Kind::Value, value);
+        }
+        if let Some(differs) = alignment.differs {
+            bytes(Kind::Stream, differs);
+            return;
+        }
+        if let Some(changed) = now.changed {
+            found.push(Difference {
+                kind: Kind::Stream,
+                frame: None,
+                after: 0,
+                then: "bytes that were sent again were the same".into(),
+                now: format!("byte {changed} was sent again as another one"),
+            });
+        }
+        let whole = self.actor.place(then.len() as u32 + 1) as usize - 1;
+        let place = of(&self.then, then.len().saturating_sub(1));
+        let words = (counted(then.len(), "byte"), counted(now.bytes.len(), "byte"));
+        let kind = match now.bytes.len().cmp(&whole) {
+            std::cmp::Ordering::Less => Kind::Length,
+            std::cmp::Ordering::Greater if script.fin.is_some() => Kind::Length,
+            // The capture ended before all was said.
+            std::cmp::Ordering::Greater => Kind::Segments,
+            std::cmp::Ordering::Equal => return,
+        };
+        found.push(Difference {
+            kind,
+            frame: place.map(|(number, _)| number),
+            after: place.map_or(0, |(_, after)| after),
+            then: words.0,
+            now: words.1,
+        });
+    }
+
+    fn endings(&self, found: &mut Vec<Difference>) {
+        for (flag, name) in [(FIN, "FIN"), (RST, "reset")] {
+            let (then, now) = (self.then.first(flag), self.now.first(flag));
+            if then.is_some() == now.is_some() {
+                continue;
+            }
+            let words = |side: Option<(&Said, &Segment)>| {
+                side.map_or(format!("no {name}"), |(_, segment)| segment.to_string())
+            };
+            let (then_said, now_said) = (then.map(|(said, _)| said), now.map(|(said, _)| said));
+            found.push(at(Kind::Ending, then_said, now_said, (words(then), words(now))));
+        }
+        if let (None, Some((said, segment, before))) = (self.then.gap(), self.now.gap()) {
+            let words = (
+                "each segment began where what was said ended, or before".into(),
+                format!("{segment}, though what was said ended at {before}"),
+            );
+            found.push(Difference { frame: None, ..at(Kind::Stream, None, Some(said), words) });
+        }
+    }
+
+    fn acknowledgements(&self, found: &mut Vec<Difference>) {
+        let ends = self.actor.peer_ends();
+        if let (None, Some((said, number, end))) = (self.then.unsent(&ends), self.now.unsent(&ends))
+        {
+            let words = (
+                "only what had come was acknowledged".into(),
+                format!("{number} is acknowledged, and the peer has sent up to {end}"),
+            );
+            found.push(at(Kind::Acknowledgement, None, Some(said), words));
+        }
+        if let (None, Some((said, number, before))) = (self.then.back(), self.now.back()) {
+            let words = (
+                "acknowledgements went on".into(),
+                format!("{number} is acknowledged after {before}"),
+            );
+            found.push(at(Kind::Acknowledgement, None, Some(said), words));
+        }
+        let (then, now) = (self.then.acked(), self.now.acked());
+        if now < then {
+            let reached = |(_, segment): &&(&Said, &Segment)| segment.has(ACK) && segment.ack > now;
+            let first = self.then.segments.iter().find(reached).map(|(said, _)| *said);
+            let words = (format!("{then} was acknowledged"), format!("no more than {now} is"));
+            found.push(at(Kind::Acknowledgement, first, None, words));
+        }
+        let (then, now) = (self.then.sacked(), self.now.sacked());
+        if then != now {
+            let list = |edges: &BTreeSet<u32>, other: &BTreeSet<u32>| {
+                let edges: Vec<_> =
+                    edges.difference(other).take(4).map(ToString::to_string).collect();
+                if edges.is_empty() {
+                    "none besides".into()
+                } else {
+                    format!("blocks at {}", edges.join(", "))
+                }
+            };
+            let has = |(_, segment): &&(&Said, &Segment)| {
+                segment.sack.iter().any(|(start, end)| !now.contains(start) || !now.contains(end))
+            };
+            let first = self.then.segments.iter().find(has).map(|(said, _)| *said);
+            let words = (list(&then, &now), list(&now, &then));
+            found.push(at(Kind::Sack, first, None, words));
+        }
+    }
+
+    fn shapes(&self, found: &mut Vec<Difference>) {
+        let (then, now) = (self.then.resent(), self.now.resent());
+        if then.len() != now.len() {
+            let kind = if now.len() > then.len() { Kind::Resent } else { Kind::Segments };
+            let more = now.get(then.len()).map(|(said, _)| *said);
+            let less = then.get(now.len()).map(|(said, _)| *said);
+            let again = |count: usize| format!("{} sent again", counted(count, "segment"));
+            found.push(at(kind, less, more, (again(then.len()), again(now.len()))));
+        }
+        if let (Some(number), false) = (self.actor.shrunk, self.shrank()) {
+            let said = self.actor.said.iter().find(|said| said.number == number);
+            let words = (
+                "the window's edge went on".into(),
+                said.map_or_else(String::new, |said| format!("it moved back: {}", said.what)),
+            );
+            found.push(at(Kind::Window, None, said, words));
+        }
+        let shapes = (self.then.shape(), self.now.shape());
+        if shapes.0 != shapes.1 {
+            found.push(at(Kind::Segments, None, None, shapes));
+        }
+        let room = (self.then.widest(), self.now.widest());
+        if room.0 != room.1 {
+            let words = |width: u32| format!("a window of up to {}", counted(width, "byte"));
+            found.push(at(Kind::Room, None, None, (words(room.0), words(room.1))));
+        }
+    }
+
+    /// Whether the window's edge moved back in the capture, too.
+    fn shrank(&self) -> bool {
+        let scale = self.then.first(SYN).and_then(|(_, syn)| syn.scale).unwrap_or(0).min(14);
+        let mut edge = 0;
+        self.then.segments.iter().any(|(_, segment)| {
+            let shift = if segment.has(SYN) { 0 } else { scale };
+            let now = segment.ack.wrapping_add(u32::from(segment.window) << shift);
+            let back = segment.has(ACK) && !segment.has(RST) && now < edge;
+            edge = edge.max(now);
+            back
+        })
+    }
+}
+
+/// Some bytes from there on, as text.
+pub(super) fn shown(bytes: &[u8], from: usize) -> String {
+    const SHOWN: usize = 24;
+    let some = &bytes[from.min(bytes.len())..(from + SHOWN).min(bytes.len())];
+    format!("\"{}\"", some.escape_ascii())
+}
