@@ -105,7 +105,7 @@ impl<'c> Actor<'c> {
 
     /// What is next.
     pub(super) fn plan(&self) -> Plan {
-        let Some(step) = self.step() else { return Plan::Over };
+        let Some(step) = self.step() else { return self.plan_end() };
         let earliest = self.sent.last().map_or(i64::MIN, |sent| sent.at_us);
         let steps = &self.conversation.script.steps;
         let Some(cause) = step.cause else {
@@ -126,6 +126,17 @@ impl<'c> Actor<'c> {
             let late = cause.wait_us + cause.delay_us.max(GRACE_US);
             return Plan::Send(earliest.max(base + late));
         }
+        Plan::GiveUp(earliest.max(base + cause.wait_us) + PATIENCE_US)
+    }
+
+    /// What is next when it has said everything: to hear all that the board said then.
+    fn plan_end(&self) -> Plan {
+        let Some(cause) = self.conversation.script.last else { return Plan::Over };
+        if self.over || self.adrift || self.is_enough(cause, &self.now) {
+            return Plan::Over;
+        }
+        let base = cause.after.map_or(self.begin_us, |after| self.sent[after].at_us);
+        let earliest = self.sent.last().map_or(base, |sent| sent.at_us);
         Plan::GiveUp(earliest.max(base + cause.wait_us) + PATIENCE_US)
     }
 
@@ -151,9 +162,12 @@ impl<'c> Actor<'c> {
     /// It waits no longer for what its next frame answers.
     pub(super) fn give_up(&mut self) {
         self.adrift = true;
-        let Some(Step { cause: Some(cause), .. }) = self.step() else { return };
         let script = &self.conversation.script;
-        let said = script.said.iter().find(|said| said.number == cause.number);
+        // The first thing that is missing.
+        let missing = script.milestones.iter().find(|milestone| {
+            self.now.reached < self.place(milestone.reached) || self.now.acked < milestone.acked
+        });
+        let said = missing.map(|milestone| &script.said[milestone.said]);
         let now = match self.said.last() {
             Some(last) => {
                 format!("not within {} s; the last was {}", PATIENCE_US / 1_000_000, last.what)
@@ -162,8 +176,8 @@ impl<'c> Actor<'c> {
         };
         self.findings.push(Difference {
             kind: Kind::Unsaid,
-            frame: Some(cause.number),
-            after: self.sent.len(),
+            frame: said.map(|said| said.number),
+            after: said.map_or(self.sent.len(), |said| said.after.min(self.sent.len())),
             then: said.map_or_else(String::new, |said| said.what.to_string()),
             now,
         });

@@ -41,6 +41,15 @@ pub(super) struct Cause {
     pub(super) delay_us: i64,
 }
 
+/// How far the board had come when it had said something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Milestone {
+    /// Its place among what the board said.
+    pub(super) said: usize,
+    pub(super) reached: u32,
+    pub(super) acked: u32,
+}
+
 /// When the peer had a frame of the board.
 fn came(event: &Event) -> (i64, usize) {
     (event.frame.arrives_us, event.frame.number)
@@ -66,31 +75,58 @@ impl Conversation {
             .collect();
         heard.sort_by_key(|event| came(event));
         let said = Progress::of(self, &heard);
+        // What the board had said, and after which of the peer's frames.
+        let cause = |board: &Event, progress: Progress| {
+            let after = arrivals.partition_point(|arrival| *arrival < sent(board)).checked_sub(1);
+            let since = after.map_or(0, |step| arrivals[step].0);
+            Cause {
+                number: board.frame.number,
+                heard: 0,
+                reached: progress.reached,
+                acked: progress.acked,
+                after,
+                wait_us: (board.frame.at_us - since).max(0),
+                delay_us: 0,
+            }
+        };
+        let last = heard.last().zip(said.last()).map(|(board, progress)| cause(board, *progress));
         let steps: Vec<Step> = order
             .iter()
             .map(|&index| {
                 let event = &self.events[index];
                 let before = heard.partition_point(|board| came(board) < sent(event));
                 let cause = before.checked_sub(1).map(|last| {
-                    let (board, progress) = (heard[last], said[last]);
-                    let steps_before = arrivals.partition_point(|arrival| *arrival < sent(board));
-                    let after = steps_before.checked_sub(1);
-                    let since = after.map_or(0, |step| arrivals[step].0);
+                    let cause = cause(heard[last], said[last]);
                     Cause {
-                        number: board.frame.number,
-                        heard: self.acknowledges(event).min(progress.reached),
-                        reached: progress.reached,
-                        acked: progress.acked,
-                        after,
-                        wait_us: (board.frame.at_us - since).max(0),
-                        delay_us: event.frame.arrives_us - board.frame.at_us,
+                        heard: self.acknowledges(event).min(cause.reached),
+                        delay_us: event.frame.arrives_us - heard[last].frame.at_us,
+                        ..cause
                     }
                 });
                 Step { event: index, arrives_us: event.frame.arrives_us, cause }
             })
             .collect();
-        self.script.steps = steps;
+        (self.script.steps, self.script.last) = (steps, last);
         self.script.lost = self.losses();
+        self.script.milestones = self.milestones();
+    }
+
+    /// How far the board had come with each thing that it said, in the order in which it did.
+    fn milestones(&self) -> Vec<Milestone> {
+        let mut progress = Progress::default();
+        let mut milestones = Vec::new();
+        for (index, said) in self.script.said.iter().enumerate().filter(|(_, said)| !said.lost) {
+            let before = progress;
+            match &said.what {
+                What::Tcp(segment) => progress = progress.with(segment),
+                _ => progress.reached += 1,
+            }
+            if progress != before {
+                let Progress { reached, acked } = progress;
+                milestones.push(Milestone { said: index, reached, acked });
+            }
+        }
+        milestones
     }
 
     /// How far a frame of the peer acknowledges.

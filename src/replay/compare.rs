@@ -17,17 +17,22 @@ use crate::output::counted;
 /// may take.
 pub(super) fn compare(actor: &Actor<'_>, end_us: i64, tolerance_us: i64) -> Vec<Difference> {
     let mut found = actor.findings.clone();
-    let cut_us = actor.cut_us(end_us) + tolerance_us;
-    let now: Vec<&Said> = actor.said.iter().filter(|said| said.at_us <= cut_us).collect();
+    // What is missing may still come for a while; what is said in addition counts as long as the capture is.
+    let cut_us = actor.cut_us(end_us);
+    let until = |until_us: i64| -> Vec<&Said> {
+        actor.said.iter().filter(|said| said.at_us <= until_us).collect()
+    };
+    let (now, by_end) = (until(cut_us + tolerance_us), until(cut_us));
     let then: Vec<&Said> = actor.conversation.script.said.iter().collect();
     let is_tcp = actor.conversation.ends.protocol == super::conversation::Protocol::Tcp;
     if is_tcp {
         let then = Side::of(&then);
-        let now = Side::of(&now);
-        let comparison = Comparison { actor, then, now };
+        let (now, by_end) = (Side::of(&now), Side::of(&by_end));
+        let comparison = Comparison { actor, then, now, by_end };
         comparison.all(&mut found);
     } else {
-        datagrams::compare(&then, &now, &mut found);
+        let enough = by_end.len().max(then.len()).min(now.len());
+        datagrams::compare(&then, &now[..enough], &mut found);
     }
     found.extend(late(actor, tolerance_us));
     found.sort_by_key(|difference| (difference.after, difference.kind));
@@ -37,18 +42,12 @@ pub(super) fn compare(actor: &Actor<'_>, end_us: i64, tolerance_us: i64) -> Vec<
 /// The first answer that took too long.
 fn late(actor: &Actor<'_>, tolerance_us: i64) -> Option<Difference> {
     let script = &actor.conversation.script;
-    let (mut reached, mut acked) = (0_u32, 0_u32);
-    for said in script.said.iter().filter(|said| !said.lost) {
-        let before = (reached, acked);
-        match &said.what {
-            What::Tcp(segment) if segment.has(RST) => continue,
-            What::Tcp(segment) => {
-                reached = reached.max(segment.end());
-                acked = acked.max(segment.ack);
-            }
-            _ => reached += 1,
-        }
-        if (reached, acked) == before {
+    // What was waited for in vain has been told of. When a board asks by itself is up to it.
+    let comparable = |said: &Said| said.after > 0 || !script.board_opens;
+    for milestone in script.milestones.iter().filter(|_| !actor.adrift) {
+        let (said, reached, acked) =
+            (&script.said[milestone.said], milestone.reached, milestone.acked);
+        if !comparable(said) {
             continue;
         }
         let since = said.after.checked_sub(1).map_or(0, |step| script.steps[step].arrives_us);
@@ -202,6 +201,8 @@ struct Comparison<'a, 'c> {
     actor: &'a Actor<'c>,
     then: Side<'a>,
     now: Side<'a>,
+    /// What of that was said by the capture's end.
+    by_end: Side<'a>,
 }
 
 /// A difference at what was said then, or now.
@@ -326,6 +327,7 @@ impl Comparison<'_, '_> {
     fn endings(&self, found: &mut Vec<Difference>) {
         for (flag, name) in [(FIN, "FIN"), (RST, "reset")] {
             let (then, now) = (self.then.first(flag), self.now.first(flag));
+            let now = if then.is_some() { now } else { self.by_end.first(flag) };
             if then.is_some() == now.is_some() {
                 continue;
             }
@@ -389,7 +391,7 @@ impl Comparison<'_, '_> {
     }
 
     fn shapes(&self, found: &mut Vec<Difference>) {
-        let (then, now) = (self.then.resent(), self.now.resent());
+        let (then, now) = (self.then.resent(), self.by_end.resent());
         if then.len() != now.len() {
             let kind = if now.len() > then.len() { Kind::Resent } else { Kind::Segments };
             let more = now.get(then.len()).map(|(said, _)| *said);
@@ -405,7 +407,7 @@ impl Comparison<'_, '_> {
             );
             found.push(at(Kind::Window, None, said, words));
         }
-        let shapes = (self.then.shape(), self.now.shape());
+        let shapes = (self.then.shape(), self.by_end.shape());
         if shapes.0 != shapes.1 {
             found.push(at(Kind::Segments, None, None, shapes));
         }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::wire::EthernetAddress;
 
-use super::cause::Step;
+use super::cause::{Cause, Milestone, Step};
 use super::packet::{ACK, FIN, Packet, SYN, TCP, Tcp, UDP};
 use super::recording::{Body, Frame, Recording};
 use super::said::{Said, Segment, What};
@@ -76,6 +76,10 @@ pub(super) struct Script {
     pub(super) steps: Vec<Step>,
     /// What the board said.
     pub(super) said: Vec<Said>,
+    /// How far it had come with each thing that it said and that came to the peer.
+    pub(super) milestones: Vec<Milestone>,
+    /// What it has to have said at the end.
+    pub(super) last: Option<Cause>,
     /// The board's bytes, and the number of its FIN.
     pub(super) stream: Vec<u8>,
     pub(super) fin: Option<u32>,
@@ -283,7 +287,8 @@ impl Conversation {
             self.script.why_not =
                 Some("one of its datagrams is longer than a frame of 1514 bytes".into());
         }
-        if self.script.steps.is_empty() && self.ends.protocol != Protocol::Errors {
+        let waited_for = self.ends.protocol == Protocol::Errors || self.script.board_opens;
+        if self.script.steps.is_empty() && !waited_for {
             self.script.why_not = Some("the peer says nothing that arrives".into());
         }
     }

@@ -1,13 +1,11 @@
 //! The smallest part of a capture that still shows a difference: delta debugging (Zeller and Hildebrandt, "Simplifying and
 //! isolating failure-inducing input", 2002), by steps that leave the capture true.
 
-use std::collections::BTreeSet;
-
 use super::conversation::Conversation;
-use super::difference::Kind;
+use super::difference::{Difference, Kind};
 use super::error::ReplayError;
 use super::firmware::PowerOn;
-use super::report::Report;
+use super::report::{ConversationReport, Report};
 use super::{Replay, packet};
 
 /// Replays at most.
@@ -30,17 +28,16 @@ pub struct Minimized {
 struct Search<'b, F> {
     best: Replay,
     kind: Kind,
-    /// What else may differ.
-    kinds: BTreeSet<Kind>,
     strict: bool,
     runs: usize,
     board: &'b mut F,
 }
 
-/// What differs.
-fn kinds(report: &Report, strict: bool) -> BTreeSet<Kind> {
-    let counted = report.differences().filter(|one| strict || one.kind.matters());
-    counted.map(|one| one.kind).collect()
+/// What differs first.
+fn first(report: &Report, strict: bool) -> Option<(&ConversationReport, Kind)> {
+    let differs = |one: &&Difference| strict || one.kind.matters();
+    let first = report.conversations.iter().find(|one| one.differs(strict))?;
+    Some((first, first.differences.iter().find(differs)?.kind))
 }
 
 impl Replay {
@@ -56,23 +53,9 @@ impl Replay {
         F: FnMut(&Self) -> Box<dyn PowerOn>,
     {
         let report = self.run_on(&mut *board(self));
-        let differs = |one: &&super::Difference| strict || one.kind.matters();
-        let first = report.conversations.iter().find(|one| one.differs(strict));
-        let Some((first, difference)) =
-            first.and_then(|one| Some((one, one.differences.iter().find(differs)?)))
-        else {
-            return Err(ReplayError::Same);
-        };
-        let own = first.differences.iter().filter(differs).map(|one| one.kind).collect();
-        let mut search = Search {
-            best: self.clone(),
-            kind: difference.kind,
-            kinds: own,
-            strict,
-            runs: 1,
-            board: &mut board,
-        };
-        search.conversations(first.number - 1);
+        let Some((shown, kind)) = first(&report, strict) else { return Err(ReplayError::Same) };
+        let mut search = Search { best: self.clone(), kind, strict, runs: 1, board: &mut board };
+        search.conversations(shown.number - 1);
         while search.round() {}
         let (left, kind, runs) = (search.best, search.kind, search.runs);
         Ok(Minimized { frames: (left.frames(), self.frames()), kind, replay: left, runs })
@@ -99,15 +82,14 @@ impl Replay {
 }
 
 impl<F: FnMut(&Replay) -> Box<dyn PowerOn>> Search<'_, F> {
-    /// Takes a smaller capture if it shows the same, and nothing that the first one does not.
+    /// Takes a smaller capture if the first thing that it shows is of the same kind.
     fn take(&mut self, candidate: Option<Replay>) -> bool {
         let Some(mut candidate) = candidate.filter(|_| self.runs < RUNS_MAX) else { return false };
         // As the first capture has it, whatever windows are left.
         candidate.options.profile = Some(self.best.profile());
         self.runs += 1;
         let report = candidate.run_on(&mut *(self.board)(&candidate));
-        let found = kinds(&report, self.strict);
-        let same = found.contains(&self.kind) && found.is_subset(&self.kinds);
+        let same = first(&report, self.strict).is_some_and(|(_, kind)| kind == self.kind);
         if same {
             self.best = candidate;
         }
@@ -206,32 +188,38 @@ impl<F: FnMut(&Replay) -> Box<dyn PowerOn>> Search<'_, F> {
         taken
     }
 
-    /// Leaves all but one byte of each of the peer's segments out, or half of it.
+    /// Makes each of the peer's segments as short as it can be, by halves.
     fn bytes(&mut self, index: usize) -> bool {
         let mut taken = false;
         let mut step = 0;
-        while let Some(found) = self.best.conversations[index].script.steps.get(step) {
-            let conversation = &self.best.conversations[index];
-            let [_, own] = conversation.script.isn;
-            let event = &conversation.events[found.event];
-            let segment =
-                event.packet().and_then(|packet| Some((packet.tcp()?, packet.payload.len())));
-            step += 1;
-            let Some((tcp, len)) = segment else { continue };
-            let first = tcp.seq.wrapping_sub(own).wrapping_add(u32::from(tcp.has(packet::SYN)));
-            let data = (len - tcp.header) as u32;
-            if data < 2 || first.cast_signed() < 1 {
-                continue;
-            }
-            for keep in [1, data / 2] {
-                let numbers = first + keep..first + data;
-                let shorter = self.best.conversations[index].without_bytes(numbers);
+        while let Some((first, len)) = self.data_of(index, step) {
+            let (mut low, mut high) = (0, len);
+            while low + 1 < high {
+                let middle = if low == 0 { 1 } else { u32::midpoint(low, high) };
+                let conversation = &self.best.conversations[index];
+                let shorter = conversation.without_bytes(first + middle..first + high);
                 if self.instead(index, shorter) {
-                    taken = true;
-                    break;
+                    (high, taken) = (middle, true);
+                } else {
+                    low = middle;
                 }
             }
+            step += 1;
         }
         taken
+    }
+
+    /// The number of the first byte of that frame of the peer, and how many there are. `None` behind the last frame.
+    fn data_of(&self, index: usize, step: usize) -> Option<(u32, u32)> {
+        let conversation = &self.best.conversations[index];
+        let [_, own] = conversation.script.isn;
+        let event = &conversation.events[conversation.script.steps.get(step)?.event];
+        let data = event.packet().and_then(|packet| {
+            let tcp = packet.tcp()?;
+            let first = tcp.seq.wrapping_sub(own).wrapping_add(u32::from(tcp.has(packet::SYN)));
+            Some((first, (packet.payload.len() - tcp.header) as u32))
+        });
+        // What lies before the stream's beginning is no data of it.
+        Some(data.filter(|(first, _)| first.cast_signed() > 0).unwrap_or((1, 0)))
     }
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::Replay;
 use super::actor::Actor;
 use super::compare::compare;
-use super::conversation::Protocol;
 use super::difference::Difference;
 use super::sides;
 use super::stage::Stage;
@@ -88,11 +87,12 @@ impl ConversationReport {
 impl Report {
     pub(super) fn of(replay: &Replay, stage: &Stage<'_>) -> Self {
         let conversations = (1..).zip(&stage.actors);
-        // What nobody replays, and nobody said anything in, is no conversation.
+        // Where nothing came from one end to the other, nothing is compared.
         let conversations = conversations
             .filter(|(_, actor)| {
-                actor.conversation.ends.protocol != Protocol::Errors
-                    || !actor.conversation.script.said.is_empty()
+                let script = &actor.conversation.script;
+                let silent = script.why_not.is_some() || script.steps.is_empty();
+                !silent || !script.said.is_empty() || !actor.said.is_empty()
             })
             .map(|(number, actor)| ConversationReport::of(number, actor, replay));
         Self {
