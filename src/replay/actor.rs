@@ -11,7 +11,9 @@ use super::said::{Said, Segment, What};
 /// How much longer than in the capture the peer waits for what it has heard there, microseconds.
 pub(super) const PATIENCE_US: i64 = 5_000_000;
 /// How much longer it waits for a frame of the board that need not come, for all that it is to say has been said.
-pub(super) const GRACE_US: i64 = 300_000;
+pub(super) const GRACE_US: i64 = 50_000;
+/// What a board in real time takes to answer, in which the next frame may come: one that answers at once has said it before.
+const LATENCY_US: i64 = 5_000;
 
 /// What is next for an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub(super) struct Actor<'c> {
     pub(super) conversation: &'c Conversation,
     /// When the capture's first frame was, in the replay's time.
     begin_us: i64,
+    /// When it would have been for this conversation; `None` while it is not known.
+    pub(super) start_us: Option<i64>,
     pub(super) sent: Vec<Sent>,
     log: Vec<Entry>,
     /// The board's initial sequence number.
@@ -78,6 +82,7 @@ impl<'c> Actor<'c> {
         Self {
             conversation,
             begin_us,
+            start_us: None,
             sent: Vec::new(),
             log: Vec::new(),
             isn: None,
@@ -109,12 +114,16 @@ impl<'c> Actor<'c> {
         let earliest = self.sent.last().map_or(i64::MIN, |sent| sent.at_us);
         let steps = &self.conversation.script.steps;
         let Some(cause) = step.cause else {
-            return Plan::Send(earliest.max(self.begin_us + step.arrives_us));
+            return match self.start_us {
+                Some(start_us) => Plan::Send(earliest.max(start_us + step.arrives_us)),
+                // It begins when another has ended.
+                None => Plan::Over,
+            };
         };
         if self.adrift {
             let last = self.sent.len().checked_sub(1).map(|last| steps[last].arrives_us);
             let since = last.map_or(0, |last| step.arrives_us - last);
-            return Plan::Send(earliest.max(self.begin_us) + since);
+            return Plan::Send(earliest.max(self.start_us.unwrap_or(self.begin_us)) + since);
         }
         let after = cause.after.map(|after| self.sent[after]);
         let (base, from) = after.map_or((self.begin_us, 0), |sent| (sent.at_us, sent.log));
@@ -122,9 +131,10 @@ impl<'c> Actor<'c> {
         if let Some(entry) = entry {
             return Plan::Send(earliest.max(entry.at_us + cause.delay_us));
         }
-        if !self.log.is_empty() && self.is_enough(cause, &self.now) {
-            let late = cause.wait_us + cause.delay_us.max(GRACE_US);
-            return Plan::Send(earliest.max(base + late));
+        if let Some(last) = self.log.last().filter(|last| self.is_enough(cause, last)) {
+            let just_before = last.at_us + LATENCY_US >= base;
+            let delay_us = if just_before { cause.delay_us } else { cause.delay_us.max(GRACE_US) };
+            return Plan::Send(earliest.max(base + cause.wait_us + delay_us));
         }
         Plan::GiveUp(earliest.max(base + cause.wait_us) + PATIENCE_US)
     }
@@ -304,6 +314,11 @@ impl<'c> Actor<'c> {
         self.stream.take(segment);
         let then = &self.conversation.script.stream;
         self.alignment.advance(then, &self.stream.bytes, self.stream.fin.is_some());
+    }
+
+    /// Whether it has said all that there is for it to say.
+    pub(super) fn is_done(&self) -> bool {
+        self.step().is_none()
     }
 
     /// How much later the replay is than the capture, after its last frame, microseconds.

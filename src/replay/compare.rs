@@ -394,10 +394,21 @@ impl Comparison<'_, '_> {
         let (then, now) = (self.then.resent(), self.by_end.resent());
         if then.len() != now.len() {
             let kind = if now.len() > then.len() { Kind::Resent } else { Kind::Segments };
-            let more = now.get(then.len()).map(|(said, _)| *said);
-            let less = then.get(now.len()).map(|(said, _)| *said);
+            // The first that the other has not.
+            let numbers = |one: &[(&Said, &Segment)], other: &[(&Said, &Segment)]| {
+                let same = one.iter().zip(other).take_while(|(a, b)| a.1.seq == b.1.seq).count();
+                one.get(same).map(|(said, _)| said.after)
+            };
+            let first =
+                if now.len() > then.len() { numbers(&now, &then) } else { numbers(&then, &now) };
             let again = |count: usize| format!("{} sent again", counted(count, "segment"));
-            found.push(at(kind, less, more, (again(then.len()), again(now.len()))));
+            found.push(Difference {
+                kind,
+                frame: None,
+                after: first.unwrap_or(0),
+                then: again(then.len()),
+                now: again(now.len()),
+            });
         }
         if let (Some(number), false) = (self.actor.shrunk, self.shrank()) {
             let said = self.actor.said.iter().find(|said| said.number == number);

@@ -158,7 +158,8 @@ fn place(frame: &Frame, who: &Who) -> Result<(Side, Ends), &'static str> {
                 peer: at(peer, 0),
                 board: at(board, 0),
             };
-            match (arp.request, who.is(sender), who.is(target)) {
+            let own = who.is(sender) || arp.mac == who.mac;
+            match (arp.request, own, who.is(target)) {
                 // A probe has no sender, and is answered as well (RFC 5227).
                 (true, false, true) => Ok((Side::Peer, ends(sender, target))),
                 (false, true, false) => Ok((Side::Board, ends(target, sender))),

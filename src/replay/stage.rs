@@ -59,6 +59,8 @@ pub(super) type Watcher<'w> = dyn FnMut(Instant, Direction, &[u8]) + 'w;
 pub struct Stage<'c> {
     pub(super) actors: Vec<Actor<'c>>,
     routes: Vec<Route>,
+    /// Who begins when that one has ended.
+    followers: Vec<Vec<usize>>,
     /// When each actor has something to do next.
     agenda: BTreeSet<(i64, usize)>,
     due: Vec<Option<i64>>,
@@ -99,6 +101,7 @@ impl<'c> Stage<'c> {
         let board_mac = routes.first().map_or(PEER_NET.mac(), |route| route.board_mac);
         let mut stage = Self {
             due: vec![None; actors.len()],
+            followers: vec![Vec::new(); actors.len()],
             actors,
             routes,
             agenda: BTreeSet::new(),
@@ -115,8 +118,35 @@ impl<'c> Stage<'c> {
             resets: 0,
             watcher,
         };
+        stage.order(conversations);
         (0..stage.actors.len()).for_each(|actor| stage.plan(actor));
         stage
+    }
+
+    /// Finds out which conversation begins after which: the last that had ended by then. Those that the board begins, it
+    /// begins when it likes.
+    fn order(&mut self, conversations: &[Conversation]) {
+        let by_peer = |one: &&(usize, &Conversation)| {
+            let script = &one.1.script;
+            !script.board_opens
+                && script.why_not.is_none()
+                && one.1.ends.protocol != Protocol::Address
+        };
+        let all: Vec<_> = conversations.iter().enumerate().collect();
+        let mut ended: Vec<(i64, usize)> = all
+            .iter()
+            .filter(by_peer)
+            .filter_map(|(index, one)| Some((one.script.steps.last()?.arrives_us, *index)))
+            .collect();
+        ended.sort_unstable();
+        for (index, one) in all {
+            let first = one.script.steps.first().map_or(0, |step| step.arrives_us);
+            let before = ended.partition_point(|(at, _)| *at < first);
+            match before.checked_sub(1).filter(|_| by_peer(&&(index, one))) {
+                Some(last) => self.followers[ended[last].1].push(index),
+                None => self.actors[index].start_us = Some(BEGIN_US),
+            }
+        }
     }
 
     fn now_us(&self) -> i64 {
@@ -179,6 +209,12 @@ impl<'c> Stage<'c> {
         }
         if let Some(due) = due {
             self.agenda.insert((due, actor));
+        } else if self.actors[actor].is_done() {
+            let lag_us = self.actors[actor].lag_us();
+            for follower in std::mem::take(&mut self.followers[actor]) {
+                self.actors[follower].start_us = Some(BEGIN_US + lag_us);
+                self.plan(follower);
+            }
         }
     }
 
