@@ -131,10 +131,17 @@ impl<'c> Actor<'c> {
         if let Some(entry) = entry {
             return Plan::Send(earliest.max(entry.at_us + cause.delay_us));
         }
-        if let Some(last) = self.log.last().filter(|last| self.is_enough(cause, last)) {
-            let just_before = last.at_us + LATENCY_US >= base;
-            let delay_us = if just_before { cause.delay_us } else { cause.delay_us.max(GRACE_US) };
-            return Plan::Send(earliest.max(base + cause.wait_us + delay_us));
+        if let Some(last) = self.log.last() {
+            let just_before = self.is_enough(cause, last) && last.at_us + LATENCY_US >= base;
+            if just_before {
+                return Plan::Send(earliest.max(base + cause.wait_us + cause.delay_us));
+            }
+            let since = self.log.iter().find(|entry| self.is_acknowledged(cause, entry));
+            if let Some(since) = since {
+                let base = base.max(since.at_us);
+                let late = cause.wait_us + cause.delay_us.max(GRACE_US);
+                return Plan::Send(earliest.max(base + late));
+            }
         }
         Plan::GiveUp(earliest.max(base + cause.wait_us) + PATIENCE_US)
     }
@@ -154,6 +161,14 @@ impl<'c> Actor<'c> {
         entry.contiguous >= self.place(cause.heard)
             && entry.reached >= self.place(cause.reached)
             && entry.acked >= cause.acked
+    }
+
+    /// Whether the peer may say what it acknowledges.
+    fn is_acknowledged(&self, cause: Cause, entry: &Entry) -> bool {
+        if self.conversation.ends.protocol != Protocol::Tcp {
+            return self.is_enough(cause, entry);
+        }
+        entry.contiguous >= self.place(cause.heard) && entry.reached >= self.place(cause.told)
     }
 
     /// Where one of the board's numbers of the capture is in the replay; `u32::MAX` behind a FIN that has not been said.
@@ -248,6 +263,7 @@ impl<'c> Actor<'c> {
     pub(super) fn hear(&mut self, now_us: i64, number: usize, body: &Body) {
         let what = match body {
             Body::Ip(packet) if self.conversation.ends.protocol == Protocol::Tcp => {
+                // Errors of ICMP are not compared here.
                 let Some(tcp) = packet.tcp() else { return };
                 if tcp.has(SYN) && self.isn.is_none() {
                     self.isn = Some(tcp.seq);

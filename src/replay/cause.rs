@@ -5,6 +5,9 @@
 //! that the capture shows lost, and acknowledgements as far - by a frame that follows the same frame of the peer as
 //! then, and as much later as it was. How the board cuts its bytes into segments is its own affair.
 //!
+//! A board that has said what the peer acknowledges, and no more, is not waited for for long: it may be one that says
+//! less at a time, or acknowledges later.
+//!
 //! What has no cause, the first frame of a conversation above all, is sent at its time.
 
 use super::conversation::{Conversation, Event, Protocol};
@@ -29,6 +32,8 @@ pub(super) struct Cause {
     pub(super) number: usize,
     /// All of the board's numbers before this one have come: what the peer acknowledges.
     pub(super) heard: u32,
+    /// The peer acknowledges, selectively too, nothing from this number on.
+    pub(super) told: u32,
     /// The highest of the board's numbers that has come is before this one; of datagrams, how many have come.
     pub(super) reached: u32,
     /// How far the board has acknowledged.
@@ -82,6 +87,7 @@ impl Conversation {
             Cause {
                 number: board.frame.number,
                 heard: 0,
+                told: 0,
                 reached: progress.reached,
                 acked: progress.acked,
                 after,
@@ -99,6 +105,7 @@ impl Conversation {
                     let cause = cause(heard[last], said[last]);
                     Cause {
                         heard: self.acknowledges(event).min(cause.reached),
+                        told: self.tells(event).min(cause.reached),
                         delay_us: event.frame.arrives_us - heard[last].frame.at_us,
                         ..cause
                     }
@@ -135,6 +142,15 @@ impl Conversation {
         let ack = tcp.map_or(0, |tcp| tcp.ack.wrapping_sub(self.script.isn[Side::Board.index()]));
         // What lies before the beginning acknowledges nothing.
         if ack.cast_signed() < 0 { 0 } else { ack }
+    }
+
+    /// How far a frame of the peer acknowledges, selectively or not.
+    fn tells(&self, event: &Event) -> u32 {
+        let [board, peer] = self.script.isn;
+        let segment = event.packet().and_then(|packet| Segment::read(&packet.payload, peer, board));
+        let edges = segment.into_iter().flat_map(|segment| segment.sack);
+        let edges = edges.map(|(_, edge)| edge).filter(|edge| edge.cast_signed() > 0);
+        edges.chain([self.acknowledges(event)]).max().unwrap_or(0)
     }
 
     /// Marks what of the board's was said in vain, in a capture that does not say so: what it said again before the peer

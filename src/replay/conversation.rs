@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use smoltcp::wire::EthernetAddress;
 
 use super::cause::{Cause, Milestone, Step};
-use super::packet::{ACK, FIN, Packet, SYN, TCP, Tcp, UDP};
+use super::packet::{ACK, FIN, Packet, Quoted, SYN, TCP, Tcp, UDP};
 use super::recording::{Body, Frame, Recording};
 use super::said::{Said, Segment, What};
 use super::who::Who;
@@ -22,8 +22,6 @@ pub(super) enum Protocol {
     Ping,
     /// Questions for the board's address, of ARP or neighbour discovery.
     Address,
-    /// What the board says of packets that nobody took.
-    Errors,
 }
 
 impl fmt::Display for Protocol {
@@ -33,7 +31,6 @@ impl fmt::Display for Protocol {
             Self::Udp => "UDP",
             Self::Ping => "ping",
             Self::Address => "ARP and ND",
-            Self::Errors => "ICMP errors",
         })
     }
 }
@@ -142,7 +139,6 @@ pub(super) fn conversations(
     for conversation in &mut found {
         conversation.prepare();
     }
-    // What the board says of packets that nobody took is an answer to them.
     (found, passed)
 }
 
@@ -180,7 +176,7 @@ fn place(frame: &Frame, who: &Who) -> Result<(Side, Ends), &'static str> {
                 Side::Peer => (packet.from, packet.to),
             };
             if let Some(quoted) = packet.quoted() {
-                return Ok((from, of_error(from, &quoted, peer, board)?));
+                return Ok((from, of_error(from, &quoted)?));
             }
             let protocol = match packet.protocol {
                 TCP => Protocol::Tcp,
@@ -223,25 +219,22 @@ fn solicited(packet: &Packet, who: &Who) -> Result<Option<(Side, Ends)>, &'stati
     }
 }
 
-/// The conversation that an error of ICMP is about.
-fn of_error(
-    from: Side,
-    quoted: &super::packet::Quoted,
-    peer: IpAddr,
-    board: IpAddr,
-) -> Result<Ends, &'static str> {
-    let at = SocketAddr::new;
-    if from == Side::Board {
-        return Ok(Ends { protocol: Protocol::Errors, peer: at(peer, 0), board: at(board, 0) });
-    }
+/// The conversation that an error of ICMP is about: it quotes what the other end had said.
+pub(super) fn of_error(from: Side, quoted: &Quoted) -> Result<Ends, &'static str> {
     let protocol = match quoted.protocol {
         TCP => Protocol::Tcp,
         UDP => Protocol::Udp,
         _ => return Err("errors of other protocols than TCP and UDP"),
     };
-    // A router's error is about another peer's connection.
     let (source, destination) = quoted.ports;
-    Ok(Ends { protocol, peer: at(quoted.to, destination), board: at(quoted.from, source) })
+    let (source, destination) =
+        (SocketAddr::new(quoted.from, source), SocketAddr::new(quoted.to, destination));
+    // A router's error is about another peer's connection.
+    let (peer, board) = match from {
+        Side::Board => (source, destination),
+        Side::Peer => (destination, source),
+    };
+    Ok(Ends { protocol, peer, board })
 }
 
 /// Whether a SYN has another number than the one that began the connection.
@@ -288,8 +281,7 @@ impl Conversation {
             self.script.why_not =
                 Some("one of its datagrams is longer than a frame of 1514 bytes".into());
         }
-        let waited_for = self.ends.protocol == Protocol::Errors || self.script.board_opens;
-        if self.script.steps.is_empty() && !waited_for {
+        if self.script.steps.is_empty() && !self.script.board_opens {
             self.script.why_not = Some("the peer says nothing that arrives".into());
         }
     }

@@ -12,7 +12,7 @@ use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::PEER_NET;
 
 use super::actor::{Actor, Plan};
-use super::conversation::{Conversation, Ends, Protocol};
+use super::conversation::{Conversation, Ends, Protocol, of_error};
 use super::packet::{ICMPV6, Packet, SYN, TCP, UDP};
 use super::recording::{Arp, Body, Frame};
 use super::reframe::{self, Route};
@@ -313,7 +313,7 @@ impl<'c> Stage<'c> {
         }
         let Some(ends) = ends_of(&frame.body) else { return };
         let known = self.active.get(&ends).copied();
-        let index = known.or_else(|| self.opened(ends, &frame.body)).or_else(|| self.silent(ends));
+        let index = known.or_else(|| self.opened(ends, &frame.body));
         let Some(index) = index else {
             if !ends.peer.ip().is_multicast() {
                 let to = format!("{} to {}", ends.protocol, ends.peer);
@@ -337,16 +337,6 @@ impl<'c> Stage<'c> {
             actor.conversation.script.board_opens && actor.isn.is_none() && same
         })?;
         self.actors[index].port = ends.board.port();
-        self.active.insert(ends, index);
-        Some(index)
-    }
-
-    /// The conversation in which the peer says nothing by itself, which ICMP errors are.
-    fn silent(&mut self, ends: Ends) -> Option<usize> {
-        if ends.protocol != Protocol::Errors {
-            return None;
-        }
-        let index = (0..self.actors.len()).find(|&index| self.ends(index) == ends)?;
         self.active.insert(ends, index);
         Some(index)
     }
@@ -401,8 +391,8 @@ fn ends_of(body: &Body) -> Option<Ends> {
         Body::Arp(arp) if arp.request => None,
         Body::Arp(arp) => ends(Protocol::Address, (arp.target.into(), 0), (arp.sender.into(), 0)),
         Body::Ip(packet) => {
-            if packet.is_icmp_error() {
-                return ends(Protocol::Errors, (packet.to, 0), (packet.from, 0));
+            if let Some(quoted) = packet.quoted() {
+                return of_error(Side::Board, &quoted).ok();
             }
             if packet.protocol == ICMPV6 && packet.payload.first() == Some(&136) {
                 return ends(Protocol::Address, (packet.to, 0), (packet.from, 0));
