@@ -4,7 +4,7 @@ use super::align::Alignment;
 use super::cause::{Cause, Step};
 use super::conversation::{Conversation, Protocol, Stream};
 use super::difference::{Difference, Kind};
-use super::packet::{ACK, FIN, RST, SYN, Tcp};
+use super::packet::{ACK, FIN, Packet, RST, SYN, Tcp};
 use super::recording::Body;
 use super::said::{Said, Segment, What};
 
@@ -20,6 +20,8 @@ const LATENCY_US: i64 = 5_000;
 pub(super) enum Plan {
     /// To send its next frame at that time.
     Send(i64),
+    /// To acknowledge at that time what has come, which is less than its next frame acknowledges.
+    Acknowledge(i64),
     /// To wait no longer than until then.
     GiveUp(i64),
     /// Nothing.
@@ -66,6 +68,9 @@ pub(super) struct Actor<'c> {
     pub(super) said: Vec<Said>,
     pub(super) stream: Stream,
     pub(super) alignment: Alignment,
+    /// How far the peer has acknowledged, and when it last did so by itself.
+    acknowledged: u32,
+    acknowledged_us: i64,
     scale: u8,
     /// The number behind what the board has room for.
     pub(super) edge: Option<u32>,
@@ -94,6 +99,8 @@ impl<'c> Actor<'c> {
             said: Vec::new(),
             stream: Stream::default(),
             alignment: Alignment::default(),
+            acknowledged: 0,
+            acknowledged_us: i64::MIN / 2,
             scale: 0,
             edge: None,
             shrunk: None,
@@ -143,7 +150,27 @@ impl<'c> Actor<'c> {
                 return Plan::Send(earliest.max(base + late));
             }
         }
-        Plan::GiveUp(earliest.max(base + cause.wait_us) + PATIENCE_US)
+        let in_vain = earliest.max(base + cause.wait_us);
+        if self.now.contiguous > self.acknowledged.max(1) {
+            return Plan::Acknowledge(in_vain.max(self.now.at_us) + GRACE_US);
+        }
+        Plan::GiveUp(in_vain.max(self.acknowledged_us) + PATIENCE_US)
+    }
+
+    /// A bare acknowledgement of what has come, where the next frame acknowledges more: so would a peer whose board says less
+    /// at a time than the one in the capture (RFC 1122 4.2.3.2).
+    pub(super) fn acknowledge(&mut self, now_us: i64) -> Option<Packet> {
+        (self.acknowledged, self.acknowledged_us) = (self.now.contiguous, now_us);
+        let event = &self.conversation.events[self.step()?.event];
+        let mut packet = event.packet()?.clone();
+        packet.tcp().filter(|tcp| tcp.has(ACK) && !tcp.has(RST))?;
+        let end = *self.peer_ends().last()?;
+        packet.payload.truncate(20);
+        packet.payload[12] = 5 << 4;
+        packet.payload[13] = ACK;
+        packet.set_u32(4, self.conversation.script.isn[1].wrapping_add(end));
+        packet.set_u32(8, self.isn?.wrapping_add(self.now.contiguous));
+        Some(packet)
     }
 
     /// What is next when it has said everything: to hear all that the board said then.
@@ -211,6 +238,10 @@ impl<'c> Actor<'c> {
     /// Its next frame is sent; which event of the conversation it is.
     pub(super) fn send(&mut self, now_us: i64) -> Option<usize> {
         let step = self.step()?;
+        if let Some(cause) = step.cause.filter(|_| self.conversation.ends.protocol == Protocol::Tcp)
+        {
+            self.acknowledged = self.acknowledged.max(self.place(cause.heard).min(self.said_end));
+        }
         self.sent.push(Sent { at_us: now_us, log: self.log.len() });
         Some(step.event)
     }

@@ -66,6 +66,13 @@ pub(super) fn frames(actor: &Actor<'_>, step: usize, route: &Route) -> Vec<Vec<u
     frames
 }
 
+/// The frame of a segment that is for the board, with numbers that are right already.
+pub(super) fn addressed(actor: &Actor<'_>, mut packet: Packet, route: &Route) -> Vec<u8> {
+    (packet.from, packet.to) = (route.peer, route.board);
+    packet.set_u16(2, actor.port);
+    packet.frame(route.peer_mac, route.board_mac, false)
+}
+
 /// Acknowledges what the board has said now in place of what it had said then.
 fn renumber(actor: &Actor<'_>, step: usize, packet: &mut Packet, tcp: &Tcp) {
     let (then, Some(now)) = (actor.conversation.script.isn[Side::Board.index()], actor.isn) else {

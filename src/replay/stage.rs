@@ -201,7 +201,7 @@ impl<'c> Stage<'c> {
     /// Looks up when an actor is to act next.
     fn plan(&mut self, actor: usize) {
         let due = match self.actors[actor].plan() {
-            Plan::Send(at) | Plan::GiveUp(at) => Some(at),
+            Plan::Send(at) | Plan::Acknowledge(at) | Plan::GiveUp(at) => Some(at),
             Plan::Over => None,
         };
         if let Some(before) = std::mem::replace(&mut self.due[actor], due) {
@@ -222,6 +222,13 @@ impl<'c> Stage<'c> {
         let now_us = self.now_us();
         match self.actors[index].plan() {
             Plan::Send(at) if at <= now_us => self.send(index, board),
+            Plan::Acknowledge(at) if at <= now_us => {
+                if let Some(packet) = self.actors[index].acknowledge(now_us) {
+                    let frame =
+                        reframe::addressed(&self.actors[index], packet, &self.routes[index]);
+                    self.put(frame, board);
+                }
+            }
             Plan::GiveUp(at) if at <= now_us => self.actors[index].give_up(),
             _ => {}
         }
@@ -239,13 +246,18 @@ impl<'c> Stage<'c> {
             self.active.insert(ends, index);
         }
         for frame in frames {
-            if let Some(watcher) = &mut self.watcher {
-                watcher(self.clock.now(), Direction::ToBoard, &frame);
-            }
-            let at = self.clock.now();
-            self.wire.in_flight(Side::Board).push_back(InFlight { at, frame });
-            self.poll(board);
+            self.put(frame, board);
         }
+    }
+
+    /// Lays a frame on the board's wire, and lets the board react.
+    fn put(&mut self, frame: Vec<u8>, board: &mut dyn Subject) {
+        let at = self.clock.now();
+        if let Some(watcher) = &mut self.watcher {
+            watcher(at, Direction::ToBoard, &frame);
+        }
+        self.wire.in_flight(Side::Board).push_back(InFlight { at, frame });
+        self.poll(board);
     }
 
     /// The ends of a conversation in the replay.
