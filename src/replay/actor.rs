@@ -205,9 +205,9 @@ impl<'c> Actor<'c> {
             return number;
         }
         match (script.fin, self.stream.fin) {
-            (Some(then), Some(now)) if number > then => now + (number - then),
+            (Some(then), Some(now)) if number > then => now.saturating_add(number - then),
             (Some(then), None) if number > then => u32::MAX,
-            _ => self.alignment.place(number as usize - 1) as u32 + 1,
+            _ => (self.alignment.place(number as usize - 1) as u32).saturating_add(1),
         }
     }
 
@@ -252,7 +252,7 @@ impl<'c> Actor<'c> {
         let reached = steps[step].cause.map_or(0, |cause| cause.reached);
         let known = self.place(then.min(reached)).min(self.said_end);
         // Who acknowledges what was never said does so again.
-        if then.cast_signed() < 0 { then } else { known + then.saturating_sub(reached) }
+        if then.cast_signed() < 0 { then } else { known.wrapping_add(then.saturating_sub(reached)) }
     }
 
     /// Looks whether that step's data goes past the window that the board has told of, and did not in the capture.

@@ -14,8 +14,13 @@ use super::said::{Said, Segment, What};
 use crate::output::counted;
 
 /// Compares what was said in a conversation. `end_us` is when the capture ends, `tolerance_us` how much longer an answer
-/// may take.
-pub(super) fn compare(actor: &Actor<'_>, end_us: i64, tolerance_us: i64) -> Vec<Difference> {
+/// may take; the board has `asked` its peer for some connection.
+pub(super) fn compare(
+    actor: &Actor<'_>,
+    asked: bool,
+    end_us: i64,
+    tolerance_us: i64,
+) -> Vec<Difference> {
     let mut found = actor.findings.clone();
     // What is missing may still come for a while; what is said in addition counts as long as the capture is.
     let cut_us = actor.cut_us(end_us);
@@ -35,8 +40,30 @@ pub(super) fn compare(actor: &Actor<'_>, end_us: i64, tolerance_us: i64) -> Vec<
         datagrams::compare(&then, &now[..enough], &mut found);
     }
     found.extend(late(actor, tolerance_us));
+    if actor.conversation.script.board_opens {
+        by_itself(actor, asked, &mut found);
+    }
     found.sort_by_key(|difference| (difference.after, difference.kind));
     found
+}
+
+/// A board that speaks by itself says what it likes, when it likes: what nobody has asked for cannot be other than it was
+/// to be. How it opens a connection, and what it takes, can.
+fn by_itself(actor: &Actor<'_>, asked: bool, found: &mut [Difference]) {
+    // No more than SYN and FIN.
+    let listens = actor.peer_ends().last().is_none_or(|&end| end <= 2);
+    for difference in found.iter_mut() {
+        let free = match difference.kind {
+            Kind::Opening => asked,
+            Kind::Stream | Kind::Length | Kind::Resent | Kind::Time | Kind::Ending => listens,
+            Kind::Unsaid => listens && asked,
+            Kind::Acknowledgement => listens && difference.now.starts_with("no more"),
+            _ => false,
+        };
+        if free {
+            difference.kind = Kind::Unasked;
+        }
+    }
 }
 
 /// The first answer that took too long.

@@ -14,6 +14,9 @@ use crate::segment::{Inner, unwrap};
 /// Frames that are replayed at most: all of them are kept in memory.
 pub const FRAMES_MAX: usize = 200_000;
 
+/// The longest time from the first frame to another, microseconds: a week. What is further away has a damaged time.
+const TIME_MAX_US: i128 = 7 * 24 * 3600 * 1_000_000;
+
 /// A frame of the capture. Times are microseconds since the first one.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
@@ -114,7 +117,11 @@ impl Recording {
             last_ns = at_ns;
             let first = *first.get_or_insert(at_ns);
             let since = i128::try_from(at_ns).unwrap_or(0) - i128::try_from(first).unwrap_or(0);
-            let at_us = i64::try_from(since / 1000).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
+            if (since / 1000).abs() > TIME_MAX_US {
+                *this.passed.entry("more than a week from the first one").or_default() += 1;
+                continue;
+            }
+            let at_us = (since / 1000) as i64;
             this.end_us = this.end_us.max(at_us);
             match Frame::of(index + 1, at_us, &record) {
                 Ok(frame) => this.frames.push(frame),

@@ -53,13 +53,13 @@ pub struct ConversationReport {
 }
 
 impl ConversationReport {
-    fn of(number: usize, actor: &Actor<'_>, replay: &Replay) -> Self {
+    fn of(number: usize, actor: &Actor<'_>, asked: bool, replay: &Replay) -> Self {
         let conversation = actor.conversation;
         let skipped = conversation.script.why_not.clone();
         let tolerance_us = replay.options.tolerance.total_micros().cast_signed();
         let differences = match skipped {
             Some(_) => Vec::new(),
-            None => compare(actor, replay.end_us, tolerance_us),
+            None => compare(actor, asked, replay.end_us, tolerance_us),
         };
         let first = differences.iter().find(|difference| difference.kind.matters());
         let first = first.or(differences.first());
@@ -94,7 +94,14 @@ impl Report {
                 let silent = script.why_not.is_some() || script.steps.is_empty();
                 !silent || !script.said.is_empty() || !actor.said.is_empty()
             })
-            .map(|(number, actor)| ConversationReport::of(number, actor, replay));
+            .map(|(number, actor)| {
+                let peer = actor.conversation.ends.peer;
+                let asked = stage.actors.iter().any(|other| {
+                    let to_it = other.conversation.ends.peer == peer;
+                    to_it && other.conversation.script.board_opens && other.isn.is_some()
+                });
+                ConversationReport::of(number, actor, asked, replay)
+            });
         Self {
             conversations: conversations.collect(),
             passed: replay.passed.clone(),

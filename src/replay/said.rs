@@ -173,7 +173,9 @@ impl What {
         match packet.protocol {
             UDP => Some(Self::Datagram(packet.payload.get(8..)?.to_vec())),
             _ if packet.is_ping() => Some(Self::Datagram(packet.payload.get(4..)?.to_vec())),
-            _ if packet.is_icmp_error() => Some(Self::Error(packet.payload[0], packet.payload[1])),
+            _ if packet.is_icmp_error() => {
+                Some(Self::Error(packet.payload[0], *packet.payload.get(1)?))
+            }
             ICMPV6 if packet.payload.first() == Some(&136) => Some(Self::IsAt),
             _ => None,
         }

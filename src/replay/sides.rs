@@ -55,7 +55,7 @@ fn of_peer(actor: &Actor<'_>, body: &Body) -> String {
     let [board, peer] = actor.conversation.script.isn;
     match (actor.conversation.ends.protocol, body) {
         (_, Body::Ip(packet)) if packet.is_icmp_error() => {
-            What::Error(packet.payload[0], packet.payload[1]).to_string()
+            What::of(body).map_or_else(String::new, |what| what.to_string())
         }
         (Protocol::Tcp, Body::Ip(packet)) => {
             let segment = Segment::read(&packet.payload, peer, board);

@@ -84,7 +84,7 @@ fn the_same_replay_is_the_same_frames() {
     assert_ne!(frames("a.pcapng", 1), frames("c.pcapng", 2), "the seed decides nothing");
 }
 
-/// A board whose frames a fault changes. `None` loses one.
+/// A board whose packets a fault changes, or loses.
 struct Faulty<F>(F);
 
 type Fault = fn(&mut Packet) -> bool;
@@ -216,11 +216,6 @@ fn faults_of_a_firmware_are_found_in_an_old_capture() {
     }
 }
 
-fn again_text(path: &Path) -> String {
-    let r = read(path);
-    let rep = r.run_on(&mut Faulty(acknowledges_short));
-    format!("{rep}")
-}
 #[test]
 fn a_fault_is_minimized_to_the_frames_that_show_it() {
     let scratch = Scratch::new();
@@ -232,7 +227,6 @@ fn a_fault_is_minimized_to_the_frames_that_show_it() {
         .minimize_on(false, |_| Box::new(Faulty(acknowledges_short)))
         .expect("there is a difference");
     left.replay.write(small.as_ref()).unwrap();
-    eprintln!("{}", again_text(small.as_ref()));
     let (few, all) = left.frames;
     assert!(all > 50 && few <= 10, "{few} of {all} frames");
     // What is left shows the same fault again, and none to a firmware that has none.
@@ -258,4 +252,35 @@ fn who_the_board_is_is_found_out_or_asked_for() {
     // The host as the board: it is a client, and nobody is there who asks it.
     let other = with("192.0.2.2").unwrap().run();
     assert!(other.differs(false), "{other}");
+}
+
+/// Whatever a capture says, a replay ends and says something.
+#[test]
+fn captures_that_are_damaged_do_no_harm() {
+    let scratch = Scratch::new();
+    let path = scratch.path("run.pcapng");
+    echo(path.as_ref(), &BAD, (2, 300), 4);
+    let good = std::fs::read(&path).unwrap();
+    let mut rng = tapboard_firmware::rng::Rng::new(1);
+    let (mut replayed, mut differed) = (0, 0);
+    for round in 0..150 {
+        let mut bytes = good.clone();
+        for _ in 0..=round % 8 {
+            let at = rng.below(bytes.len() as u32) as usize;
+            bytes[at] = rng.next_u64() as u8;
+        }
+        let Ok(reader) = Reader::new(&bytes[..]) else { continue };
+        let Ok(replay) = Replay::read(reader, &ReplayOptions::default()) else { continue };
+        replayed += 1;
+        let report = replay.run();
+        assert!(!report.text(true).is_empty() && !report.json(true).is_empty());
+        if report.differs(false) {
+            differed += 1;
+            if differed < 3 {
+                let left = replay.minimize(false).expect("it differs");
+                left.replay.write(path.as_ref()).unwrap();
+            }
+        }
+    }
+    assert!(replayed > 30 && differed > 3, "{replayed} replayed, {differed} differed");
 }
