@@ -79,7 +79,7 @@ fn told(report: &Report, strict: bool) -> String {
 fn what_is_left(minimized: &Minimized, path: &std::path::Path) -> String {
     let (left, all) = minimized.frames;
     format!(
-        "minimized to {} of {all}, which show {} alike, in {}: {}\n",
+        "minimized to {} of {all}, whose first difference is {} as well, after {}: {}\n",
         counted(left, "frame"),
         minimized.kind,
         counted(minimized.runs, "replay"),

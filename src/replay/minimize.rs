@@ -120,6 +120,8 @@ impl<F: FnMut(&Replay) -> Box<dyn PowerOn>> Search<'_, F> {
     fn round(&mut self) -> bool {
         let mut taken = false;
         for index in 0..self.best.conversations.len() {
+            let arrived = self.best.conversations[index].without_lost();
+            taken |= self.instead(index, arrived);
             taken |= self.end(index);
             taken |= self.exchanges(index);
             taken |= self.repeats(index);

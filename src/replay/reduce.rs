@@ -30,6 +30,12 @@ impl Conversation {
         })
     }
 
+    /// Without what the peer said and the board never heard, if there is any of it.
+    pub(super) fn without_lost(&self) -> Option<Self> {
+        let unheard = |event: &Event| event.from == Side::Peer && event.frame.lost;
+        self.events.iter().any(unheard).then(|| self.with(|event| !unheard(event)))?
+    }
+
     /// With these events only.
     fn with(&self, keep: impl Fn(&Event) -> bool) -> Option<Self> {
         let events: Vec<_> = self.events.iter().filter(|event| keep(event)).cloned().collect();
