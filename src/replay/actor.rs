@@ -259,7 +259,7 @@ impl<'c> Actor<'c> {
     pub(super) fn overrun(&mut self, step: usize) {
         let script = &self.conversation.script;
         let event = &self.conversation.events[script.steps[step].event];
-        let Some(tcp) = event.packet().and_then(|packet| packet.tcp()) else { return };
+        let Some(tcp) = event.packet().and_then(Packet::tcp) else { return };
         let data = event.packet().map_or(0, |packet| packet.payload.len() - tcp.header);
         let end = tcp.seq.wrapping_sub(script.isn[1]).wrapping_add(data as u32);
         let past = |edge: u32| data > 0 && end.wrapping_sub(edge).cast_signed() > 0;

@@ -9,8 +9,8 @@ pub(super) struct Alignment {
     /// How much of each is known to correspond.
     then: usize,
     now: usize,
-    /// From which byte of the captured stream on, by how much it is elsewhere in the replay's.
-    shifts: Vec<(usize, i64)>,
+    /// Bytes of the captured stream from which on it is elsewhere in the replay's, and where.
+    shifts: Vec<(usize, usize)>,
     /// The first value that differs.
     pub(super) value: Option<(usize, usize)>,
     /// Where other bytes differ.
@@ -60,7 +60,7 @@ impl Alignment {
             }
             self.value = self.value.or(Some((self.then - old, self.now - new)));
             if old != new {
-                self.shifts.push((self.then, self.now as i64 - self.then as i64));
+                self.shifts.push((self.then, self.now));
             }
         }
     }
@@ -68,8 +68,10 @@ impl Alignment {
     /// Where a byte of the captured stream is in the replay's.
     pub(super) fn place(&self, then: usize) -> usize {
         let known = self.shifts.partition_point(|(from, _)| *from <= then);
-        let shift = known.checked_sub(1).map_or(0, |index| self.shifts[index].1);
-        usize::try_from(then as i64 + shift).unwrap_or(0)
+        known.checked_sub(1).map_or(then, |index| {
+            let (from, now) = self.shifts[index];
+            now.saturating_add(then - from)
+        })
     }
 }
 

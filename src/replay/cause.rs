@@ -11,7 +11,7 @@
 //! What has no cause, the first frame of a conversation above all, is sent at its time.
 
 use super::conversation::{Conversation, Event, Protocol};
-use super::packet::{ACK, RST};
+use super::packet::{ACK, Packet, RST};
 use super::said::{Segment, What};
 use crate::link::Side;
 
@@ -138,7 +138,7 @@ impl Conversation {
 
     /// How far a frame of the peer acknowledges.
     fn acknowledges(&self, event: &Event) -> u32 {
-        let tcp = event.packet().and_then(|packet| packet.tcp()).filter(|tcp| tcp.has(ACK));
+        let tcp = event.packet().and_then(Packet::tcp).filter(|tcp| tcp.has(ACK));
         let ack = tcp.map_or(0, |tcp| tcp.ack.wrapping_sub(self.script.isn[Side::Board.index()]));
         // What lies before the beginning acknowledges nothing.
         if ack.cast_signed() < 0 { 0 } else { ack }

@@ -117,19 +117,13 @@ pub(super) fn conversations(
             }
         };
         let known = latest.get(&ends).copied();
-        let index = match known.filter(|&index| !begins_anew(&found[index], from, frame)) {
-            Some(index) => index,
-            None => {
-                found.push(Conversation {
-                    ends,
-                    mac: None,
-                    events: Vec::new(),
-                    script: Script::default(),
-                });
-                latest.insert(ends, found.len() - 1);
-                found.len() - 1
-            }
-        };
+        let known = known.filter(|&index| !begins_anew(&found[index], from, frame));
+        let index = known.unwrap_or_else(|| {
+            let (events, script) = (Vec::new(), Script::default());
+            found.push(Conversation { ends, mac: None, events, script });
+            latest.insert(ends, found.len() - 1);
+            found.len() - 1
+        });
         let conversation = &mut found[index];
         if from == Side::Peer {
             conversation.mac = conversation.mac.or(frame.from);

@@ -1,6 +1,8 @@
 //! The smallest part of a capture that still shows a difference: delta debugging (Zeller and Hildebrandt, "Simplifying and
 //! isolating failure-inducing input", 2002), by steps that leave the capture true.
 
+use std::collections::BTreeMap;
+
 use super::conversation::Conversation;
 use super::difference::{Difference, Kind};
 use super::error::ReplayError;
@@ -74,7 +76,7 @@ impl Replay {
             self.options.clone(),
             self.who.clone(),
             conversations,
-            Default::default(),
+            BTreeMap::default(),
             (end_us, false),
         )
         .ok()

@@ -19,6 +19,7 @@ const TIME_MAX_US: i128 = 7 * 24 * 3600 * 1_000_000;
 
 /// A frame of the capture. Times are microseconds since the first one.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each befell it or not")]
 pub(super) struct Frame {
     /// Its number, as Wireshark's.
     pub(super) number: usize,
