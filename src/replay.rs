@@ -45,6 +45,7 @@ mod report;
 mod said;
 mod sides;
 mod stage;
+mod transcript;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,7 +10,8 @@ use super::actor::Actor;
 use super::datagrams;
 use super::difference::{Difference, Kind};
 use super::packet::{ACK, FIN, RST, SYN};
-use super::said::{Said, Segment, What};
+use super::said::{Said, Segment};
+use super::transcript::Transcript;
 use crate::output::counted;
 
 /// Compares what was said in a conversation. `end_us` is when the capture ends, `tolerance_us` how much longer an answer
@@ -31,8 +32,8 @@ pub(super) fn compare(
     let then: Vec<&Said> = actor.conversation.script.said.iter().collect();
     let is_tcp = actor.conversation.ends.protocol == super::conversation::Protocol::Tcp;
     if is_tcp {
-        let then = Side::of(&then);
-        let (now, by_end) = (Side::of(&now), Side::of(&by_end));
+        let then = Transcript::of(&then);
+        let (now, by_end) = (Transcript::of(&now), Transcript::of(&by_end));
         let comparison = Comparison { actor, then, now, by_end };
         comparison.all(&mut found);
     } else {
@@ -94,142 +95,12 @@ fn late(actor: &Actor<'_>, tolerance_us: i64) -> Option<Difference> {
     None
 }
 
-/// One board's segments.
-struct Side<'s> {
-    segments: Vec<(&'s Said, &'s Segment)>,
-}
-
-/// How a request for a connection was answered.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opening {
-    Taken,
-    Refused,
-    Silent,
-}
-
-impl Opening {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Taken => "the connection was taken",
-            Self::Refused => "the connection was refused",
-            Self::Silent => "nothing was answered",
-        }
-    }
-}
-
-impl<'s> Side<'s> {
-    fn of(said: &[&'s Said]) -> Self {
-        let segment = |said: &&'s Said| match &said.what {
-            What::Tcp(segment) => Some((*said, segment)),
-            _ => None,
-        };
-        Self { segments: said.iter().filter_map(segment).collect() }
-    }
-
-    fn first(&self, flag: u8) -> Option<(&'s Said, &'s Segment)> {
-        self.segments.iter().find(|(_, segment)| segment.has(flag)).copied()
-    }
-
-    fn opening(&self) -> Opening {
-        match (self.first(SYN), self.first(RST)) {
-            (Some(_), _) => Opening::Taken,
-            (None, Some(_)) => Opening::Refused,
-            (None, None) => Opening::Silent,
-        }
-    }
-
-    fn acked(&self) -> u32 {
-        let acks =
-            self.segments.iter().filter(|(_, segment)| segment.has(ACK) && !segment.has(RST));
-        acks.map(|(_, segment)| segment.ack).filter(|ack| ack.cast_signed() >= 0).max().unwrap_or(0)
-    }
-
-    /// Segments that say nothing but what was said before, a probe of the last byte not among them.
-    fn resent(&self) -> Vec<(&'s Said, &'s Segment)> {
-        let mut behind = 0;
-        let again = |(_, segment): &&(&'s Said, &'s Segment)| {
-            let (end, before) = (segment.end(), behind);
-            behind = behind.max(end);
-            let probe = segment.len() == 1 && !segment.has(SYN | FIN);
-            segment.len() > 0 && end <= before && !probe && !segment.has(RST)
-        };
-        self.segments.iter().filter(again).copied().collect()
-    }
-
-    /// The first segment that begins behind all that was said before.
-    fn gap(&self) -> Option<(&'s Said, &'s Segment, u32)> {
-        let mut behind = None;
-        for &(said, segment) in self.segments.iter().filter(|(_, segment)| !segment.has(RST)) {
-            let before = *behind.get_or_insert(segment.seq);
-            if segment.seq.wrapping_sub(before).cast_signed() > 0 {
-                return Some((said, segment, before));
-            }
-            behind = behind.max(Some(segment.end()));
-        }
-        None
-    }
-
-    /// The first acknowledgement that goes back.
-    fn back(&self) -> Option<(&'s Said, u32, u32)> {
-        let mut acked = 0;
-        for (said, segment) in &self.segments {
-            if !segment.has(ACK) || segment.has(RST) {
-                continue;
-            }
-            if segment.ack.wrapping_sub(acked).cast_signed() < 0 {
-                return Some((said, segment.ack, acked));
-            }
-            acked = segment.ack;
-        }
-        None
-    }
-
-    /// The first acknowledgement, selective or not, of what the peer had not sent.
-    fn unsent(&self, ends: &[u32]) -> Option<(&'s Said, u32, u32)> {
-        self.segments.iter().find_map(|(said, segment)| {
-            if !segment.has(ACK) || segment.has(RST) {
-                return None;
-            }
-            let end = *ends.get(said.after).or(ends.last())?;
-            let highest = segment.sack.iter().map(|&(_, edge)| edge).chain([segment.ack]);
-            let past = |number: &u32| number.wrapping_sub(end).cast_signed() > 0;
-            highest.into_iter().find(past).map(|number| (*said, number, end))
-        })
-    }
-
-    /// Everything that was acknowledged selectively.
-    fn sacked(&self) -> BTreeSet<u32> {
-        let blocks = self.segments.iter().flat_map(|(_, segment)| segment.sack.iter().copied());
-        let mut all = BTreeSet::new();
-        for (start, end) in blocks {
-            // The edges do: blocks grow.
-            if end.wrapping_sub(start) < 1 << 20 {
-                all.extend([start, end]);
-            }
-        }
-        all
-    }
-
-    fn shape(&self) -> String {
-        let data = self.segments.iter().filter(|(_, segment)| !segment.data.is_empty()).count();
-        let bare = |segment: &Segment| segment.len() == 0 && !segment.has(RST);
-        let bare = self.segments.iter().filter(|(_, segment)| bare(segment)).count();
-        format!("{} of data, {}", counted(data, "segment"), counted(bare, "bare acknowledgement"))
-    }
-
-    fn widest(&self) -> u32 {
-        let scale = self.first(SYN).and_then(|(_, syn)| syn.scale).unwrap_or(0).min(14);
-        let windows = self.segments.iter().filter(|(_, segment)| !segment.has(SYN | RST));
-        windows.map(|(_, segment)| u32::from(segment.window) << scale).max().unwrap_or(0)
-    }
-}
-
 struct Comparison<'a, 'c> {
     actor: &'a Actor<'c>,
-    then: Side<'a>,
-    now: Side<'a>,
+    then: Transcript<'a>,
+    now: Transcript<'a>,
     /// What of that was said by the capture's end.
-    by_end: Side<'a>,
+    by_end: Transcript<'a>,
 }
 
 /// A difference at what was said then, or now.
@@ -247,7 +118,7 @@ impl Comparison<'_, '_> {
     fn all(&self, found: &mut Vec<Difference>) {
         let (then, now) = (self.then.opening(), self.now.opening());
         if then != now {
-            let said = |side: &Side<'_>| side.segments.first().map(|(said, _)| said.number);
+            let said = |side: &Transcript<'_>| side.segments.first().map(|(said, _)| said.number);
             found.push(Difference {
                 kind: Kind::Opening,
                 frame: said(&self.then),
@@ -273,14 +144,14 @@ impl Comparison<'_, '_> {
     }
 
     fn flags(&self) -> Option<Difference> {
-        let odd = |side: &Side<'_>| {
+        let odd = |side: &Transcript<'_>| {
             side.segments.iter().fold(0, |flags, (_, segment)| flags | segment.odd_flags())
         };
         let (then, now) = (odd(&self.then), odd(&self.now));
         let differ = |(_, segment): &&(&Said, &Segment)| segment.odd_flags() & (then ^ now) != 0;
         let first =
-            |side: &Side<'_>| side.segments.iter().find(differ).map(|(said, _)| said.number);
-        let words = |side: &Side<'_>| {
+            |side: &Transcript<'_>| side.segments.iter().find(differ).map(|(said, _)| said.number);
+        let words = |side: &Transcript<'_>| {
             let found = side.segments.iter().find(differ);
             found.map_or("none".to_owned(), |(_, segment)| segment.to_string())
         };
@@ -297,7 +168,7 @@ impl Comparison<'_, '_> {
         let script = &self.actor.conversation.script;
         let (then, now) = (&script.stream, &self.actor.stream);
         // Whose segment has that byte.
-        let of = |side: &Side<'_>, byte: usize| {
+        let of = |side: &Transcript<'_>, byte: usize| {
             let has = |(_, segment): &&(&Said, &Segment)| {
                 let start = segment.data_seq().wrapping_sub(1) as usize;
                 (start..start + segment.data.len()).contains(&byte)
@@ -437,7 +308,7 @@ impl Comparison<'_, '_> {
                 now: again(now.len()),
             });
         }
-        if let (Some(number), false) = (self.actor.shrunk, self.shrank()) {
+        if let (Some(number), false) = (self.actor.shrunk, self.then.shrank()) {
             let said = self.actor.said.iter().find(|said| said.number == number);
             let words = (
                 "the window's edge went on".into(),
@@ -454,19 +325,6 @@ impl Comparison<'_, '_> {
             let words = |width: u32| format!("a window of up to {}", counted(width, "byte"));
             found.push(at(Kind::Room, None, None, (words(room.0), words(room.1))));
         }
-    }
-
-    /// Whether the window's edge moved back in the capture, too.
-    fn shrank(&self) -> bool {
-        let scale = self.then.first(SYN).and_then(|(_, syn)| syn.scale).unwrap_or(0).min(14);
-        let mut edge = 0;
-        self.then.segments.iter().any(|(_, segment)| {
-            let shift = if segment.has(SYN) { 0 } else { scale };
-            let now = segment.ack.wrapping_add(u32::from(segment.window) << shift);
-            let back = segment.has(ACK) && !segment.has(RST) && now < edge;
-            edge = edge.max(now);
-            back
-        })
     }
 }
 
