@@ -33,6 +33,18 @@ fn a_port_refuses_clients_and_others_until_its_test_listens_there_and_after() {
 }
 
 #[test]
+fn a_port_with_a_udp_socket_is_not_given() {
+    let before = free_port();
+    let taken: Vec<_> = (1..=10).map(|next| UdpSocket::bind(local(before + next))).collect();
+    let taken: BTreeSet<_> =
+        taken.iter().flatten().map(|socket| socket.local_addr().unwrap().port()).collect();
+    assert!(!taken.is_empty());
+    for _ in 0..10 {
+        assert!(!taken.contains(&free_port()));
+    }
+}
+
+#[test]
 fn no_port_is_given_twice() {
     let ports: BTreeSet<_> = (0..100).map(|_| free_port()).collect();
     assert_eq!(ports.len(), 100);

@@ -8,9 +8,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Mutex;
+use std::{fs, io};
 
 use socket2::{Domain, Socket, Type};
 
@@ -65,11 +65,32 @@ fn addresses(port: u16) -> impl Iterator<Item = SocketAddr> {
 fn hold(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.bind(&address.into())?;
-    UdpSocket::bind(address)?;
     if cfg!(target_os = "linux") {
+        // By looking: a socket that was bound for it and closed would live on in a child that some other test is
+        // starting just then.
+        if udp_port_is_taken(address.port())? {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
         // Only now, so that two cannot hold one port.
         socket.set_reuse_address(true)?;
         return Ok(socket);
     }
+    UdpSocket::bind(address)?;
     Socket::new(Domain::for_address(address), Type::STREAM, None)
+}
+
+/// Whether any UDP socket of this network is bound to it (proc(5), `/proc/net/udp`).
+fn udp_port_is_taken(port: u16) -> io::Result<bool> {
+    let end = format!(":{port:04X}");
+    for table in ["/proc/net/udp", "/proc/net/udp6"] {
+        let table = match fs::read_to_string(table) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // no IPv6
+            table => table?,
+        };
+        let mut local = table.lines().filter_map(|line| line.split_whitespace().nth(1));
+        if local.any(|address| address.ends_with(&end)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -172,6 +172,9 @@ mod loss;
 pub mod mdns;
 mod neighbors;
 pub mod netstat;
+#[cfg(feature = "_parsers")]
+#[doc(hidden)]
+pub mod parsers;
 mod place;
 pub mod rng;
 mod seq;

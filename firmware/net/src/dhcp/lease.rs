@@ -39,7 +39,7 @@ impl Lease {
     /// The lease that an ACK grants. `None`: it is of no use: no host's address, no network, or so short that we would do
     /// nothing else than to renew it.
     #[inline(never)]
-    pub(super) fn granted(
+    pub(crate) fn granted(
         ack: &Received<'_>,
         server: Ipv4Address,
         from: Ipv4Address,

@@ -63,7 +63,7 @@ pub(crate) struct Received<'m> {
 
 impl<'m> Received<'m> {
     /// Reads a server's message to the client at `mac`. `None`: it is none.
-    pub(super) fn parse(message: &'m [u8], mac: EthernetAddress) -> Option<Self> {
+    pub(crate) fn parse(message: &'m [u8], mac: EthernetAddress) -> Option<Self> {
         let (header, options) = message.split_first_chunk::<OPTIONS>()?;
         let [_, _, _, _, xid @ ..] = *header.first_chunk::<8>()?;
         let address = *header[YIADDR..].first_chunk::<4>()?;
