@@ -12,6 +12,8 @@ use super::said::{Said, Segment, What};
 pub(super) const PATIENCE_US: i64 = 5_000_000;
 /// How much longer it waits for a frame of the board that need not come, for all that it is to say has been said.
 pub(super) const GRACE_US: i64 = 50_000;
+/// The least time after which it acknowledges what has come, where it waits for more.
+const QUIET_MIN_US: i64 = 10_000;
 /// What a board in real time takes to answer, in which the next frame may come: one that answers at once has said it before.
 const LATENCY_US: i64 = 5_000;
 
@@ -152,7 +154,9 @@ impl<'c> Actor<'c> {
         }
         let in_vain = earliest.max(base + cause.wait_us);
         if self.now.contiguous > self.acknowledged.max(1) {
-            return Plan::Acknowledge(in_vain.max(self.now.at_us) + GRACE_US);
+            // As soon as the peer would have.
+            let quiet_us = cause.delay_us.clamp(QUIET_MIN_US, GRACE_US);
+            return Plan::Acknowledge(in_vain.max(self.now.at_us) + quiet_us);
         }
         Plan::GiveUp(in_vain.max(self.acknowledged_us) + PATIENCE_US)
     }
@@ -176,12 +180,18 @@ impl<'c> Actor<'c> {
     /// What is next when it has said everything: to hear all that the board said then.
     fn plan_end(&self) -> Plan {
         let Some(cause) = self.conversation.script.last else { return Plan::Over };
-        if self.over || self.adrift || self.is_enough(cause, &self.now) {
+        let all = self.is_enough(cause, &self.now);
+        if self.over || self.adrift || all || self.is_ahead() && self.now.acked >= cause.acked {
             return Plan::Over;
         }
         let base = cause.after.map_or(self.begin_us, |after| self.sent[after].at_us);
         let earliest = self.sent.last().map_or(base, |sent| sent.at_us);
         Plan::GiveUp(earliest.max(base + cause.wait_us) + PATIENCE_US)
+    }
+
+    /// Whether the board waits for the peer to acknowledge: how far ahead it says something is up to it.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.said_end > self.acknowledged.max(1)
     }
 
     fn is_enough(&self, cause: Cause, entry: &Entry) -> bool {

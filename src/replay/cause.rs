@@ -251,7 +251,12 @@ impl Progress {
         }
         let forward = |from: u32, to: u32| if to.wrapping_sub(from) < 1 << 30 { to } else { from };
         Self {
-            reached: forward(self.reached, segment.end()),
+            // What takes no number tells of none that has come.
+            reached: if segment.len() > 0 {
+                forward(self.reached, segment.end())
+            } else {
+                self.reached
+            },
             acked: if segment.has(ACK) { forward(self.acked, segment.ack) } else { self.acked },
         }
     }

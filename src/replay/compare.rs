@@ -207,6 +207,10 @@ impl Comparison<'_, '_> {
         let place = of(&self.then, then.len().saturating_sub(1));
         let words = (counted(then.len(), "byte"), counted(now.bytes.len(), "byte"));
         let kind = match now.bytes.len().cmp(&whole) {
+            // Or before it was acknowledged, so that the board may have waited with the rest.
+            std::cmp::Ordering::Less if script.fin.is_none() && self.actor.is_ahead() => {
+                Kind::Segments
+            }
             std::cmp::Ordering::Less => Kind::Length,
             std::cmp::Ordering::Greater if script.fin.is_some() => Kind::Length,
             // The capture ended before all was said.

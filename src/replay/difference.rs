@@ -67,6 +67,13 @@ impl Kind {
         }
     }
 
+    /// Whether two differences are one seen in a longer capture and in a shorter one: what comes too late in one does not come
+    /// at all in the other.
+    pub(super) fn is_like(self, other: Self) -> bool {
+        let late = |kind| matches!(kind, Self::Unsaid | Self::Time);
+        self == other || late(self) && late(other)
+    }
+
     /// Whether it is a fault of one of the two boards. The others are freedoms that a board has: values that it tells, how
     /// it cuts a stream, when it acknowledges, and how much room it has.
     #[must_use]

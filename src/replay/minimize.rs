@@ -69,7 +69,7 @@ impl Replay {
     }
 
     /// With other conversations. `None` if nothing of them can be replayed.
-    fn with(&self, conversations: Vec<Conversation>) -> Option<Self> {
+    pub(super) fn with(&self, conversations: Vec<Conversation>) -> Option<Self> {
         let events = conversations.iter().flat_map(|one| &one.events);
         let end_us = events.map(|event| event.frame.arrives_us).max()?;
         Self::of(
@@ -91,11 +91,10 @@ impl<F: FnMut(&Replay) -> Box<dyn PowerOn>> Search<'_, F> {
         candidate.options.profile = Some(self.best.profile());
         self.runs += 1;
         let report = candidate.run_on(&mut *(self.board)(&candidate));
-        let same = first(&report, self.strict).is_some_and(|(_, kind)| kind == self.kind);
-        if same {
-            self.best = candidate;
-        }
-        same
+        let found = first(&report, self.strict).map(|(_, kind)| kind);
+        let Some(kind) = found.filter(|kind| kind.is_like(self.kind)) else { return false };
+        (self.best, self.kind) = (candidate, kind);
+        true
     }
 
     /// Leaves out conversations, all but one at first, then in halves, quarters and so on.

@@ -180,10 +180,13 @@ impl<'c> Stage<'c> {
                 return BootEnd::Over;
             }
             self.clock.advance_to(Instant::from_micros(at.max(self.now_us())));
-            match self.agenda.first().copied().filter(|(due, _)| *due <= self.now_us()) {
-                Some((_, actor)) => self.act(actor, board),
-                None => self.poll(board),
+            // What arrives at one moment is there in one poll.
+            while let Some((due, actor)) = self.agenda.first().copied()
+                && due <= self.now_us()
+            {
+                self.act(actor);
             }
+            self.poll(board);
         }
     }
 
@@ -218,15 +221,15 @@ impl<'c> Stage<'c> {
         }
     }
 
-    fn act(&mut self, index: usize, board: &mut dyn Subject) {
+    fn act(&mut self, index: usize) {
         let now_us = self.now_us();
         match self.actors[index].plan() {
-            Plan::Send(at) if at <= now_us => self.send(index, board),
+            Plan::Send(at) if at <= now_us => self.send(index),
             Plan::Acknowledge(at) if at <= now_us => {
                 if let Some(packet) = self.actors[index].acknowledge(now_us) {
                     let frame =
                         reframe::addressed(&self.actors[index], packet, &self.routes[index]);
-                    self.put(frame, board);
+                    self.put(frame);
                 }
             }
             Plan::GiveUp(at) if at <= now_us => self.actors[index].give_up(),
@@ -235,7 +238,7 @@ impl<'c> Stage<'c> {
         self.plan(index);
     }
 
-    fn send(&mut self, index: usize, board: &mut dyn Subject) {
+    fn send(&mut self, index: usize) {
         let step = self.actors[index].sent.len();
         let frames = reframe::frames(&self.actors[index], step, &self.routes[index]);
         self.actors[index].overrun(step);
@@ -246,18 +249,17 @@ impl<'c> Stage<'c> {
             self.active.insert(ends, index);
         }
         for frame in frames {
-            self.put(frame, board);
+            self.put(frame);
         }
     }
 
-    /// Lays a frame on the board's wire, and lets the board react.
-    fn put(&mut self, frame: Vec<u8>, board: &mut dyn Subject) {
+    /// Lays a frame on the board's wire.
+    fn put(&mut self, frame: Vec<u8>) {
         let at = self.clock.now();
         if let Some(watcher) = &mut self.watcher {
             watcher(at, Direction::ToBoard, &frame);
         }
         self.wire.in_flight(Side::Board).push_back(InFlight { at, frame });
-        self.poll(board);
     }
 
     /// The ends of a conversation in the replay.

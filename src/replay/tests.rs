@@ -5,7 +5,7 @@ use std::path::Path;
 use embedded_nal::TcpClientStack;
 use smoltcp::phy::{Device, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::service::{Service, ServiceConfig, echo::Echo};
+use tapboard_firmware::service::{Service, ServiceConfig, chargen::Chargen, echo::Echo};
 use tapboard_firmware::{BoardSockets, Firmware, McuStorage, NetConfig};
 
 use super::packet::{ACK, Packet, RST, SYN};
@@ -54,9 +54,13 @@ const BAD: [(&str, &str); 4] =
 fn our_own_captures_say_the_same_however_bad_the_cable() {
     let scratch = Scratch::new();
     let path = scratch.path("run.pcapng");
-    let mut resent = 0;
+    let (mut resent, mut lost, mut exact) = (0, 0, 0);
     for seed in 0..30 {
-        let faults = if seed == 0 { &[] } else { &BAD[..] };
+        let faults = match seed {
+            0 => &[],
+            1..15 => &BAD[..2],
+            _ => &BAD[..],
+        };
         echo(path.as_ref(), faults, (4, 900), seed);
         let replay = read(path.as_ref());
         let report = replay.run();
@@ -64,8 +68,118 @@ fn our_own_captures_say_the_same_however_bad_the_cable() {
         assert!(report.conversations.iter().all(|one| one.skipped.is_none()), "{report}");
         let conversation = &replay.conversations.iter().find(|one| one.steps() > 1).unwrap();
         resent += conversation.script.lost.len();
+        if seed < 15 {
+            exact += usize::from(is_on_time(&replay));
+        }
+        if seed < 8 {
+            bulk(path.as_ref(), &[("loss", "3%"), ("delay", "10ms")], seed);
+            let replay = read(path.as_ref());
+            assert!(!replay.run().differs(false), "seed {seed}\n{}", replay.run());
+            let said = replay.conversations.iter().flat_map(|one| &one.script.said);
+            lost += said.filter(|said| said.lost).count();
+        }
     }
-    assert!(resent > 0, "nothing of the board's was lost");
+    assert!(exact >= 11, "{exact} of 15 are on time");
+    assert!(resent > 0 && lost > 0, "nothing of the board's was lost");
+}
+
+/// Whether each frame of the board comes when it came in a capture in virtual time, and is the same.
+fn is_on_time(replay: &Replay) -> bool {
+    let mut stage = Stage::new(
+        &replay.conversations,
+        replay.end_us,
+        |port| port,
+        |conversation| replay.route(conversation),
+        None,
+    );
+    assert_eq!(replay.firmware().power_on(&replay.net, &mut stage), BootEnd::Over);
+    stage.actors.iter().all(|actor| {
+        let then = &actor.conversation.script.said;
+        let same = |(then, now): (&said::Said, &said::Said)| {
+            let late_us = now.at_us - stage::BEGIN_US - then.at_us;
+            late_us.abs() <= 1000 && now.what == then.what
+        };
+        actor.said.len() >= then.len() && then.iter().zip(&actor.said).all(same)
+    })
+}
+
+/// A capture of the board's bulk over such a cable, which its peer resets after 100,000 bytes.
+fn bulk(path: &Path, faults: &[(&str, &str)], seed: u64) {
+    bulk_of(&mut TestbedMemory::default(), path, faults, seed);
+}
+
+/// Likewise, of a board with such buffers.
+fn bulk_of<'a, const BOARD: usize, const HOST: usize>(
+    memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
+    path: &Path,
+    faults: &[(&str, &str)],
+    seed: u64,
+) {
+    let mut cable = Link::new(seed);
+    for (name, value) in faults {
+        cable.set(None, Setting::parse(name, value).unwrap());
+    }
+    let mut chargen = Chargen::new();
+    let mut net = Testbed::new(memory, cable, |now, board| chargen.poll(now, board, &mut ()));
+    net.capture(path).unwrap();
+    let mut socket = net.host.socket().unwrap();
+    net.until(|host| host.connect(&mut socket, at(19))).unwrap();
+    let (mut had, mut buffer) = (0, [0; 2048]);
+    while had < 100_000 {
+        had += net.until(|host| host.receive(&mut socket, &mut buffer)).unwrap();
+    }
+    net.host.abort(socket);
+    net.pass_secs(1);
+}
+
+#[test]
+fn a_board_that_says_less_at_a_time_is_acknowledged_in_between() {
+    let scratch = Scratch::new();
+    let path = scratch.path("run.pcapng");
+    bulk_of(&mut TestbedMemory::large(), path.as_ref(), &[("delay", "10ms")], 1);
+    let options = ReplayOptions { profile: Some(Profile::Mcu), ..ReplayOptions::default() };
+    let replay = Replay::read(capture::read(path.as_ref()).unwrap(), &options).unwrap();
+    assert_eq!(read(path.as_ref()).profile(), Profile::Large);
+    let report = replay.run();
+    let kinds: Vec<_> = report.differences().map(|one| one.kind).collect();
+    let missing = [Kind::Unsaid, Kind::Length, Kind::Stream, Kind::Resent];
+    assert!(!kinds.iter().any(|kind| missing.contains(kind)), "{kinds:?}\n{report}");
+}
+
+#[test]
+fn a_conversation_begins_after_the_one_before() {
+    let scratch = Scratch::new();
+    let path = scratch.path("run.pcapng");
+    let (mut echo, mut memory) = (Echo::new(), TestbedMemory::default());
+    let mut net =
+        Testbed::new(&mut memory, Link::new(1), |now, board| echo.poll(now, board, &mut ()));
+    net.capture(path.as_ref()).unwrap();
+    let mut buffer = [0; 16];
+    for _ in 0..2 {
+        let mut socket = net.host.socket().unwrap();
+        net.until(|host| host.connect(&mut socket, at(7))).unwrap();
+        net.send_all(&mut socket, b"hello").unwrap();
+        net.until(|host| host.receive(&mut socket, &mut buffer)).unwrap();
+        net.host.close(socket).unwrap();
+        net.pass(Duration::from_millis(200));
+    }
+    // The first answer of a slow board is lost until it is said for the fourth time.
+    let (mut lost, mut order) = (0, Vec::new());
+    let mut slow = Faulty(|packet: &mut Packet| {
+        let Some(tcp) = packet.tcp() else { return true };
+        if packet.payload.len() > tcp.header && lost < 3 {
+            lost += 1;
+            return false;
+        }
+        order.push((tcp.destination, tcp.flags));
+        true
+    });
+    let report = read(path.as_ref()).run_on(&mut slow);
+    assert!(report.differs(false), "{report}");
+    let ports: Vec<_> = order.iter().map(|(port, _)| *port).collect();
+    let first = ports[0];
+    let changes = ports.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(lost == 3 && changes == 1 && ports.last() != Some(&first), "{order:?}");
 }
 
 #[test]
@@ -229,6 +343,15 @@ fn a_fault_is_minimized_to_the_frames_that_show_it() {
     left.replay.write(small.as_ref()).unwrap();
     let (few, all) = left.frames;
     assert!(all > 50 && few <= 6, "{few} of {all} frames");
+    // What befell the frames is written with them.
+    let befell = |replay: &Replay| -> Vec<(bool, i64)> {
+        let events = replay.conversations.iter().flat_map(|one| &one.events);
+        events.map(|event| (event.frame.lost, event.frame.arrives_us - event.frame.at_us)).collect()
+    };
+    assert_eq!(befell(&read(small.as_ref())), befell(&left.replay));
+    replay.write(small.as_ref()).unwrap();
+    assert!(!read(small.as_ref()).run().differs(false), "written whole");
+    left.replay.write(small.as_ref()).unwrap();
     // What is left shows the same fault again, and none to a firmware that has none.
     let again = read(small.as_ref());
     let (first, kinds, report) = found(&again, acknowledges_short);
@@ -283,4 +406,27 @@ fn captures_that_are_damaged_do_no_harm() {
         }
     }
     assert!(replayed > 30 && differed > 3, "{replayed} replayed, {differed} differed");
+}
+
+#[test]
+fn what_is_left_out_leaves_a_true_capture() {
+    let scratch = Scratch::new();
+    let path = scratch.path("run.pcapng");
+    echo(path.as_ref(), &[("delay", "5ms")], (4, 900), 1);
+    let replay = read(path.as_ref());
+    let whole = replay.conversations.iter().find(|one| one.steps() > 1).unwrap();
+    let pauses = whole.pauses();
+    assert!(pauses.len() >= 4, "{pauses:?}");
+    let shorter = [
+        whole.without_exchange(pauses[1]..pauses[2]),
+        whole.without_bytes(2..500),
+        whole.without_bytes(901..902),
+        whole.cut_after(3),
+    ];
+    for (index, shorter) in shorter.into_iter().enumerate() {
+        let shorter = shorter.expect("it can be left out");
+        assert!(shorter.script.stream.len() < whole.script.stream.len() || index == 3);
+        let report = replay.with(vec![shorter]).unwrap().run();
+        assert!(!report.differs(false), "{index}\n{report}");
+    }
 }
