@@ -1,5 +1,6 @@
 //! The simulated board's hardware: an LED and a reset line that show themselves, a temperature that
-//! drifts, the operating system's entropy, and perhaps a file for settings.
+//! drifts, the operating system's entropy, and perhaps a file for settings. In virtual time all of it follows from
+//! a seed.
 
 use tapboard_firmware::Board;
 use tapboard_firmware::rng::Rng;
@@ -10,16 +11,16 @@ use crate::settings::FileSettings;
 
 /// A temperature that drifts by up to 50 thousandths a reading, between 20 and 30 degrees.
 #[derive(Debug)]
-pub(crate) struct Temperature(i32);
+struct Temperature(i32);
 
 impl Temperature {
     /// Where it begins.
-    pub(crate) const fn new() -> Self {
+    const fn new() -> Self {
         Self(23_500)
     }
 
     /// The next reading, thousandths of a degree Celsius.
-    pub(crate) fn read(&mut self, drift: &mut Rng) -> i32 {
+    fn read(&mut self, drift: &mut Rng) -> i32 {
         let step = drift.below(101).cast_signed() - 50;
         self.0 = (self.0 + step).clamp(20_000, 30_000);
         self.0
@@ -89,6 +90,51 @@ impl Board for SimBoard {
 
     fn reset(&mut self) {
         say!("board: reset");
+        self.reset = true;
+    }
+}
+
+/// The hardware of one boot in virtual time, which shows nothing. All its randomness follows from the entropy of its boot.
+#[derive(Debug)]
+pub struct VirtualBoard {
+    led: bool,
+    temperature: Temperature,
+    rng: Rng,
+    reset: bool,
+}
+
+impl VirtualBoard {
+    /// Hardware just powered on.
+    #[must_use]
+    pub const fn new(entropy: u64) -> Self {
+        Self { led: false, temperature: Temperature::new(), rng: Rng::new(entropy), reset: false }
+    }
+
+    /// Whether the firmware has pulled the reset line.
+    #[must_use]
+    pub const fn reset_requested(&self) -> bool {
+        self.reset
+    }
+}
+
+impl Board for VirtualBoard {
+    fn set_led(&mut self, on: bool) {
+        self.led = on;
+    }
+
+    fn led(&self) -> bool {
+        self.led
+    }
+
+    fn temperature_mc(&mut self) -> i32 {
+        self.temperature.read(&mut self.rng)
+    }
+
+    fn entropy(&mut self) -> Option<u64> {
+        Some(self.rng.next_u64())
+    }
+
+    fn reset(&mut self) {
         self.reset = true;
     }
 }

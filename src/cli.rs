@@ -10,6 +10,7 @@ mod identity;
 mod ladder;
 mod misplaced;
 mod pairs;
+mod replay;
 mod seed;
 mod sim;
 mod tap;
@@ -25,6 +26,7 @@ pub use self::faults::FaultArgs;
 pub use self::fleet::FleetArgs;
 pub use self::identity::IdentityArgs;
 pub use self::ladder::LadderArgs;
+pub use self::replay::ReplayArgs;
 pub use self::sim::SimArgs;
 pub use self::tap::TapArgs;
 pub use self::user::UserArgs;
@@ -68,6 +70,9 @@ pub enum Subcommand {
     /// Draw a capture as a sequence diagram of its conversations: one column a host, with
     /// retransmissions and what the link did.
     Ladder(LadderArgs),
+    /// Let the peers of a captured conversation act again towards the board, in virtual time, and compare what it says:
+    /// exit code 0 if it says the same, 1 if it differs, 2 if the capture cannot be replayed.
+    Replay(ReplayArgs),
 }
 
 impl Cli {
@@ -100,6 +105,7 @@ impl Cli {
             Some(Subcommand::Fleet(fleet)) => fleet.check(),
             Some(Subcommand::Sim(sim)) => sim.check(),
             Some(Subcommand::Ladder(ladder)) => ladder.check(),
+            Some(Subcommand::Replay(replay)) => replay.check(),
             Some(Subcommand::Loopback) => Ok(()),
         }
     }
@@ -163,7 +169,7 @@ mod tests {
     /// What is an option of all commands stands among the others, with every help under one heading.
     #[test]
     fn help_has_every_heading_once_and_no_backticks_around_addresses() {
-        for command in ["", " user", " tap", " fleet", " loopback", " sim", " ladder"] {
+        for command in ["", " user", " tap", " fleet", " loopback", " sim", " ladder", " replay"] {
             for help in ["-h", "--help"] {
                 let text = read(&format!("tapboard{command} {help}")).unwrap_err().to_string();
                 assert_eq!(text.lines().filter(|line| *line == "Options:").count(), 1, "{text}");

@@ -39,6 +39,7 @@
 //! | [`fleet`] | many boards on one switch, in real and in virtual time |
 //! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
 //! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
+//! | [`replay`] | a capture once more, and what the board says of it now |
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
 //! | [`metrics`], `tui` | all that is counted, for Prometheus; the dashboard |
 //! | [`console`], `cli`, [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
@@ -68,6 +69,7 @@ pub mod nic;
 pub mod output;
 #[cfg_attr(not(feature = "cli"), path = "no_progress.rs")]
 mod progress;
+pub mod replay;
 pub mod run;
 pub mod segment;
 pub mod settings;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use log::LevelFilter;
 use tapboard::cli::{Cli, Subcommand};
 use tapboard::output;
+use tapboard::replay::Verdict;
 
 /// A logger whose lines do not garble the prompt.
 struct Aside(simple_logger::SimpleLogger);
@@ -58,6 +59,15 @@ fn main() -> ExitCode {
             error.to_string()
         }),
         Subcommand::Ladder(args) => tapboard::ladder::run(&args.options()),
+        Subcommand::Replay(args) => match tapboard::replay::command(&args.options()) {
+            Ok(Verdict::Same) => Ok(()),
+            // The report has said so.
+            Ok(Verdict::Differs) => return ExitCode::FAILURE,
+            Err(error) => {
+                status = 2;
+                Err(error)
+            }
+        },
         Subcommand::Loopback => {
             tapboard::walk::run_within(std::io::stdout().lock(), output::columns())
         }

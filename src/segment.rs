@@ -18,6 +18,7 @@ mod tag;
 mod tcp;
 mod tunnel;
 mod udp;
+mod unwrap;
 mod view;
 mod wifi;
 
@@ -39,6 +40,7 @@ pub(crate) use self::names::ip as ip_protocol;
 pub(crate) use self::recent::Recent;
 pub(crate) use self::tcp::FourTuple;
 pub use self::tcp::{Segment, Start};
+pub(crate) use self::unwrap::{Inner, unwrap};
 
 /// A frame's summary.
 #[derive(Clone, Debug, PartialEq, Eq)]

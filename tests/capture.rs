@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "capture/replays.rs"]
+mod replays;
 
 use std::fmt::Write;
 use std::fs;

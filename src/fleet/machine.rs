@@ -16,12 +16,11 @@ use std::task::{Context, Poll, Waker};
 use smoltcp::time::Instant;
 use tapboard_firmware::config::{DATAGRAM_SIZE, REQUESTS, SUPERFRAME_DATA, TCP_SLOTS, UDP_SLOTS};
 use tapboard_firmware::netstat::Counters;
-use tapboard_firmware::rng::Rng;
 use tapboard_firmware::service::{ServiceConfig, Services, Target, Token};
-use tapboard_firmware::{Backlog, Board, BoardSockets, Buffers, Firmware};
+use tapboard_firmware::{Backlog, BoardSockets, Buffers, Firmware};
 
 use super::nic::{MachineNic, Spare};
-use crate::board::Temperature;
+use crate::board::VirtualBoard;
 use crate::buffers::Zeroed;
 use crate::identity::Identity;
 use crate::run::Profile;
@@ -143,7 +142,7 @@ async fn boot<const BUFFER: usize, const DATAGRAMS: usize>(
     let services = ServiceConfig { name: identity.name.clone(), telemetry: config.telemetry };
     let mut services = Services::new(services, 0, now);
     services.set_token(config.token);
-    let hardware = Hardware::new(entropy);
+    let hardware = VirtualBoard::new(entropy);
     let firmware = {
         let device = &mut *mailbox.nic.borrow_mut();
         Firmware::with_services(
@@ -170,45 +169,8 @@ async fn boot<const BUFFER: usize, const DATAGRAMS: usize>(
             }
         }
         mailbox.next.set(firmware.poll(mailbox.now.get(), &mut *mailbox.nic.borrow_mut()));
-        mailbox.reset.set(firmware.board().reset);
+        mailbox.reset.set(firmware.board().reset_requested());
         mailbox.idle.set(firmware.stack().idle());
         next_turn().await;
-    }
-}
-
-/// A board's hardware. All its randomness follows from the entropy of its boot.
-#[derive(Debug)]
-struct Hardware {
-    led: bool,
-    temperature: Temperature,
-    rng: Rng,
-    reset: bool,
-}
-
-impl Hardware {
-    const fn new(entropy: u64) -> Self {
-        Self { led: false, temperature: Temperature::new(), rng: Rng::new(entropy), reset: false }
-    }
-}
-
-impl Board for Hardware {
-    fn set_led(&mut self, on: bool) {
-        self.led = on;
-    }
-
-    fn led(&self) -> bool {
-        self.led
-    }
-
-    fn temperature_mc(&mut self) -> i32 {
-        self.temperature.read(&mut self.rng)
-    }
-
-    fn entropy(&mut self) -> Option<u64> {
-        Some(self.rng.next_u64())
-    }
-
-    fn reset(&mut self) {
-        self.reset = true;
     }
 }

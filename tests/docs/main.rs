@@ -84,6 +84,7 @@ pages! {
     host "docs/host.md",
     no_answer "docs/no-answer.md",
     page "docs/page.md",
+    replay "docs/replay.md",
     service "docs/service.md",
     sim "docs/sim.md",
     sizes "docs/sizes.md",
