@@ -37,14 +37,14 @@ fn small_file() -> Vec<u8> {
 
 #[test]
 fn the_bytes_are_those_of_the_specification() {
-    let application = b"tapboard 0.1.0";
+    let application = b"tapboard 0.2.0";
     assert_eq!(application, APPLICATION.as_bytes(), "bring the bytes below up to date");
     let mut expected: Vec<u8> = Vec::new();
     for part in [
         // Section header block: type, length 52, magic, version 1.0, length unknown.
         &b"\x0a\x0d\x0d\x0a\x34\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"[..],
         // shb_userappl (4) of 14 bytes, padded; end of options; length again.
-        b"\x04\0\x0e\0tapboard 0.1.0\0\0\0\0\0\0\x34\0\0\0",
+        b"\x04\0\x0e\0tapboard 0.2.0\0\0\0\0\0\0\x34\0\0\0",
         // Interface description block: length 40, Ethernet, no snap length.
         b"\x01\0\0\0\x28\0\0\0\x01\0\0\0\0\0\0\0",
         // if_name (2), if_tsresol (9) of 10^-9 s, end.
