@@ -135,7 +135,11 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 56] = [
+    const VALUES: [(&str, &str); 60] = [
+        ("board", "192.0.2.1"),
+        ("minimize", "small.pcapng"),
+        ("port", "8080:80"),
+        ("tolerance", "2s"),
         ("forward", "8007:7"),
         ("allow", "9001"),
         // Its value may be missing, and so stands with it.
@@ -311,6 +315,7 @@ mod tests {
     fn beside(command: &str, pair: [&str; 2]) -> &'static [&'static str] {
         match command {
             "ladder" => &["run.pcapng"],
+            "replay" => &["old.pcapng"],
             "fleet" if pair == ["boards", "telemetry"] => &["--net", "192.0.2.0/24"],
             "fleet" if pair == ["net", "telemetry"] => &["--boards", "5"],
             "fleet" if pair == ["queue", "telemetry"] => {
