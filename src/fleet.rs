@@ -1,7 +1,7 @@
 //! `tapboard fleet`: many boards, each with its own MAC address, address, name and cable, on one switch.
 //!
 //! All of them run in one thread, each only when it has a frame or its time has come. The switch's uplink is a TAP, or
-//! another process's fleet ([`Uplink::Join`]), or, in virtual time, nothing: then hosts on the same switch collect
+//! gateways on this machine's loopback addresses, or another process's fleet ([`Uplink::Join`]), or, in virtual time, nothing: then hosts on the same switch collect
 //! telemetry and ask each board for an echo. A script or the console cuts the power of some, or harms their cables.
 //!
 //! | | |
@@ -10,9 +10,12 @@
 //! | `machine` | a board while it has power |
 //! | `boards` | the fleet as the driver sees it: commands, counters, the summary |
 //! | `trunk`, `trunks` | several processes on one network |
+//! | `gateways` | boards that are reached without a TAP |
 //! | `real`, `simulated` | the two ways to run it; `visitor`: the hosts of virtual time |
 
 mod boards;
+#[cfg(target_os = "linux")]
+mod gateways;
 mod machine;
 mod network;
 mod nic;
@@ -27,7 +30,7 @@ pub mod trunk;
 mod trunks;
 mod visitor;
 
-pub use self::options::{BOARDS_MAX, BOARDS_PER_HOST, FleetOptions, Uplink, room};
+pub use self::options::{BOARDS_MAX, BOARDS_PER_HOST, FleetOptions, GatewayUplink, Uplink, room};
 
 /// Runs a fleet until a signal, `quit` or, in virtual time, its end.
 pub fn run(options: &FleetOptions) -> Result<(), String> {

@@ -38,7 +38,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use mio::Registry;
 use smoltcp::time::Instant;
 use tapboard_firmware::config::SUPERFRAME_DATA;
-use tapboard_firmware::{Backlog, Buffers, NetStack, PEER_NET, Sockets};
+use tapboard_firmware::{Backlog, Buffers, NetStack, Sockets};
 
 use self::allowed::Allowed;
 use self::api::Api;
@@ -60,6 +60,7 @@ pub use self::resolver::Resolver;
 use self::router::{Overheard, Router};
 use self::source::EventSource;
 use self::unreachable::Unreachable;
+use crate::buffers::Zeroed;
 use crate::identity::Identity;
 use crate::nic::mac::Mac;
 use crate::nic::wire::End;
@@ -76,8 +77,8 @@ const DATAGRAMS: usize = 16 * 1024;
 
 /// The memory of a gateway's stack.
 pub struct GatewayMemory<'a> {
-    tcp: Vec<[[u8; BUFFER]; 2]>,
-    udp: Vec<[[u8; DATAGRAMS]; 2]>,
+    tcp: Zeroed<BUFFER>,
+    udp: Zeroed<DATAGRAMS>,
     backlog: Backlog,
     sockets: Box<Sockets<'a, TCP_SLOTS, UDP_SLOTS, LISTENERS, OTHERS>>,
 }
@@ -89,11 +90,10 @@ impl std::fmt::Debug for GatewayMemory<'_> {
 }
 
 impl Default for GatewayMemory<'_> {
-    #[allow(clippy::large_stack_arrays, reason = "zeroes are allocated as such, not copied")]
     fn default() -> Self {
         Self {
-            tcp: vec![[[0; BUFFER]; 2]; TCP_SLOTS],
-            udp: vec![[[0; DATAGRAMS]; 2]; UDP_SLOTS],
+            tcp: Zeroed::new(TCP_SLOTS),
+            udp: Zeroed::new(UDP_SLOTS),
             backlog: Backlog::new(),
             sockets: Box::default(),
         }
@@ -112,6 +112,8 @@ fn loopbacks() -> Vec<IpAddr> {
 #[derive(Debug)]
 pub struct Gateway<'a> {
     stack: NetStack<'a>,
+    /// Where forwarded ports lead, unless told otherwise.
+    board: Ipv4Addr,
     forwards: Forwards,
     allowed: Vec<Allowed>,
     flows: Flows,
@@ -145,29 +147,31 @@ impl<'a> Gateway<'a> {
         let resolver = config.resolver.map(Resolver::address).transpose();
         let resolver = resolver.map_err(GatewayError::Resolver)?;
         let GatewayMemory { tcp, udp, backlog, sockets } = memory;
-        let buffers = Buffers { tcp, udp, backlog: backlog.into() };
-        let net = PEER_NET;
+        let buffers = Buffers { tcp: tcp.pairs(), udp: udp.pairs(), backlog: backlog.into() };
+        let net = config.net;
         let mut mac = mac(nic);
         let mut stack = NetStack::new(&net, &mut mac, Instant::ZERO, entropy, buffers, sockets);
         let address = board.ipv4().address();
-        let mut forwards = Forwards::new(loopbacks(), address);
-        forwards.add(&config.forwards, &registry)?;
+        let mut forwards = Forwards::new(loopbacks());
+        forwards.add(&config.forwards, address, &registry)?;
         let api = config.api.as_ref().map(|at| Api::open(at, address, &registry)).transpose()?;
         let names = resolver.is_some();
-        let dhcp = DhcpServer::open(&mut stack, board, config.dhcp_range, names);
-        let unreachable = Unreachable::open(&mut stack);
+        let dhcp =
+            DhcpServer::open(&mut stack, net.ipv4_address(), board, config.dhcp_range, names);
+        let unreachable = Unreachable::open(&mut stack, net);
         let mut allowed: Vec<_> =
             config.allowed.iter().map(|&host| Allowed::open(&mut stack, host)).collect();
         allowed.push(Allowed::dns(&mut stack, resolver));
         Ok(Self {
             stack,
+            board: address,
             forwards,
             allowed,
             flows: Flows::new(),
             datagrams: Datagrams::new(),
             dhcp,
-            dns: Dns::new(Names::new(board), names),
-            router: Router::new(names),
+            dns: Dns::new(Names::new(net, board), names),
+            router: Router::new(net, names),
             unreachable,
             api,
             registry,

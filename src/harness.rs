@@ -2,7 +2,7 @@
 //!
 //! [`check`] runs a test for each of some seeds. What it gives the test is a [`Run`], which makes networks whose cable
 //! follows from the seed: a [`Testbed`], which is the firmware's stack at both ends, or a [`Network`], whose [`Nic`]s are
-//! for anybody's stack. Faults stay ([`Cable::set`]), or end with their scope ([`Cable::unplugged`], [`Cable::fault`]).
+//! for anybody's stack, or a [`Switch`] with many of them. Faults stay ([`Cable::set`]), or end with their scope ([`Cable::unplugged`], [`Cable::fault`]).
 //!
 //! ```
 //! use embedded_nal::TcpClientStack;
@@ -41,6 +41,7 @@ mod core;
 mod flight;
 mod network;
 mod nic;
+mod switch;
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -56,6 +57,7 @@ pub use self::cable::{Cable, Fault, Unplugged};
 use self::flight::Flight;
 pub use self::network::Network;
 pub use self::nic::{Nic, RxToken, TxToken};
+pub use self::switch::Switch;
 pub use crate::link::{Link, Setting, Side};
 use crate::testbed::{StackBoard, Testbed, TestbedMemory};
 
@@ -136,6 +138,13 @@ impl Run {
         network.flight.borrow_mut().owned = true;
         flights.push(Rc::clone(&network.flight));
         network
+    }
+
+    /// A switch with so many ports, for as many stacks; each has a cable of its own, whose faults to come follow from the
+    /// seed and the port.
+    #[must_use]
+    pub fn switch(&self, ports: usize) -> Switch {
+        Switch::new((0..ports).map(|_| self.network()))
     }
 
     /// A board and a host on such a network. The board runs `application`; see [`Testbed::new`].

@@ -48,6 +48,7 @@
 //! or logs: what a test of one's own depends on, with `default-features = false`.
 
 pub mod board;
+mod buffers;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;

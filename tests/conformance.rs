@@ -14,7 +14,7 @@ fn each_test_that_a_requirement_names_is_there() {
             assert!(root.join("tests/packetdrill/scripts").join(name).exists(), "{name}");
             continue;
         }
-        let Some((file, function)) = name.split_once('/') else { continue };
+        let Some((file, function)) = name.rsplit_once('/') else { continue };
         if file == "tests" || function.contains(['/', '.']) {
             continue;
         }

@@ -20,6 +20,7 @@ use tapboard::nic::wire::{End, Side};
 use tapboard::world::Outcome;
 use tapboard_firmware::config::SUPERFRAME_DATA;
 use tapboard_firmware::{BOARD_NET, BoardSockets, NetConfig};
+use tapboard_net::planted::{Fault, plant};
 
 /// Buffers of the profile `large`, as large as any can be.
 const BUFFER: usize = SUPERFRAME_DATA;
@@ -171,6 +172,15 @@ fn two_of_ours_and_one_reno_share_a_bottleneck_as_equals() {
             assert!(shares.full < 0.1 && shares.mean_queue() < 0.85, "{bottleneck:?}: {shares:?}");
         }
     }
+}
+
+/// Whoever takes nothing from what is under way in recovery has more than a share.
+#[test]
+fn without_prr_no_bottleneck_is_shared() {
+    plant(Some(Fault::NoPrr));
+    let shares = share([Ours, Ours, Reno], Bottleneck { rtt_ms: 20, packets: 32 }, 1);
+    plant(None);
+    assert!(shares.index() < 0.9, "{shares:?}");
 }
 
 #[test]

@@ -90,6 +90,43 @@ fn an_acknowledgement_of_all_that_was_sent_is_taken() {
     solo.assert_clean();
 }
 
+/// All that the window had room for may have been lost, and what is said after that is numbered with its end. RFC 9293
+/// 3.10.7.4 makes an allowance for a closed window, and other stacks for any.
+#[test]
+fn an_acknowledgement_at_the_end_of_the_window_counts() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2000]), Ok(2000));
+        solo.turn();
+        let sent = data_sent(&mut solo, &client);
+        let (first, rest) = (sent[0].1, sent[1].1);
+        let mut ahead = client.clone();
+        ahead.seq += 2048;
+        // What it has behind a hole is heard.
+        let begin = client.ack.0.cast_unsigned();
+        let mut hole = ahead.segment(TcpControl::None, b"");
+        hole.sacked[0] = Some((begin + first as u32, begin + 2000));
+        solo.send(hole.frame());
+        solo.pass(Duration::from_millis(5));
+        assert_eq!(data_sent(&mut solo, &client), [(0, first)]);
+        // What it has, too, and neither is answered.
+        ahead.ack += first;
+        solo.send(ahead.ack());
+        assert_eq!(solo.said(), []);
+        assert_eq!(queues(&solo), (0, rest));
+        let mut beyond = ahead.clone();
+        (beyond.seq, beyond.ack) = (beyond.seq + 1, beyond.ack + rest);
+        solo.send(beyond.ack());
+        assert_eq!(queues(&solo), (0, rest), "nobody may know of what is there");
+        solo.said();
+        client.ack += 2000;
+        solo.send(client.ack());
+        solo.end(socket, listener);
+    }
+}
+
 /// RFC 5961 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
 #[test]
 fn an_old_acknowledgement_is_acceptable_as_far_back_as_a_window() {

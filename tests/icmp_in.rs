@@ -1,7 +1,11 @@
 //! ICMP errors about the board's own segments: which are believed, and what they do (RFC 1191, RFC 8201, RFC 5927,
-//! RFC 9293 3.9.2.2).
+//! RFC 9293 3.9.2.2). And redirects (`icmp_in/redirects.rs`).
 
 mod common;
+#[path = "icmp_in/redirect.rs"]
+mod redirect;
+#[path = "icmp_in/redirects.rs"]
+mod redirects;
 
 use common::frames::{Segment, fix_checksums, ip_frame};
 use common::solo::{Client, Solo, SoloMemory, connected_from};
@@ -169,6 +173,13 @@ fn no_error_is_believed_that_is_not_about_what_is_in_flight() {
         *broken.last_mut().unwrap() ^= 1;
         solo.send(broken);
         solo.send(too_big(&first, if is_v4(&first) { 1500 } else { 1279 }));
+        // Nor one about a datagram, which tells of no connection.
+        let disbelieved = solo.board.counters().errors_disbelieved;
+        let mut datagram = port_unreachable(&first);
+        datagram[14 + if is_v4(&first) { 20 + 8 + 9 } else { 40 + 8 + 6 }] = 17;
+        fix_checksums(&mut datagram);
+        solo.send(datagram);
+        assert_eq!(solo.board.counters().errors_disbelieved, disbelieved);
         assert_eq!(solo.board.counters().errors_believed, 0);
         let (bytes, longest) = take_all(&mut solo, &mut client);
         assert_eq!((bytes, longest), (data, full));

@@ -4,6 +4,9 @@
 #[path = "common/scratch.rs"]
 mod scratch;
 
+#[path = "sim/planted.rs"]
+mod planted;
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 

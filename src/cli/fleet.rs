@@ -11,9 +11,12 @@ use tapboard_firmware::service::{Target, Token};
 use super::board::{ProfileArg, destination, token};
 use super::faults::FaultArgs;
 use super::identity;
+use super::user::forwards;
 use crate::console::Script;
-use crate::fleet::{BOARDS_MAX, BOARDS_PER_HOST, FleetOptions, Uplink, room};
+use crate::fleet::{BOARDS_MAX, BOARDS_PER_HOST, FleetOptions, GatewayUplink, Uplink, room};
+use crate::gateway::{Forward, HostPort, Protocol};
 use crate::link::{LinkOptions, parse_duration};
+use crate::metrics::metrics_address;
 use crate::nic::Offloads;
 use crate::run::{Profile, RunOptions, Telemetry};
 
@@ -35,6 +38,14 @@ pub struct FleetArgs {
     /// removed at exit if not.
     #[arg(long, default_value = "tap0")]
     name: String,
+    /// In place of a TAP, which takes no rights: each board is at an address of this machine's, its own with 127 in front,
+    /// at the ports 7007, 7009, 7019, 7023 and 7080; and its telemetry goes to port 9000 of 127.0.0.1.
+    #[arg(long, overrides_with = "gateway")]
+    gateway: bool,
+    /// With --gateway, forward port HOST of each board's address to its port BOARD, TCP and UDP, or with tcp: or udp:
+    /// before it that alone. Replaces the default forward of that board port, or adds one. May be repeated.
+    #[arg(short = 'p', long = "forward", value_name = "HOST:BOARD", requires = "gateway")]
+    forward: Vec<Forward>,
     /// In place of a TAP, the network of another fleet, which listens at this path. Give each its own --first.
     #[arg(long, value_name = "unix:PATH", value_parser = unix)]
     join: Option<PathBuf>,
@@ -49,7 +60,7 @@ pub struct FleetArgs {
     /// Buffers of each board: `mcu` fits a chip (2 KiB each way), `large` a fast network (64 KiB).
     #[arg(long, value_enum, default_value_t = ProfileArg::Mcu)]
     profile: ProfileArg,
-    /// Where telemetry goes; port 9000 of the host unless given.
+    /// Where telemetry goes; port 9000 of the host unless given. With --gateway, an address and port of this machine's.
     #[arg(long, value_name = "ADDR:PORT", value_parser = telemetry)]
     telemetry: Option<SocketAddrV4>,
     /// Send no telemetry.
@@ -61,6 +72,10 @@ pub struct FleetArgs {
     /// Write every frame that passes the uplink to this pcapng file; with - to standard output.
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    /// Serve what the switch's uplink and all boards together count to Prometheus at http://ADDR:PORT/metrics, ADDR being
+    /// 127.0.0.1 unless given.
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = metrics_address)]
+    metrics: Option<SocketAddr>,
     /// Draw every frame that passes the uplink.
     #[arg(long, overrides_with = "ladder")]
     ladder: bool,
@@ -83,9 +98,19 @@ impl FleetArgs {
             self.script = Some(Script::read(path)?);
         }
         self.faults.check()?;
+        if let Some(forward) = self.forward.iter().find(|forward| forward.host.address.is_some()) {
+            return Err(format!(
+                "-p {forward}: each board has an address of its own; leave that out, e.g. -p {}:{}",
+                forward.host.port, forward.board
+            ));
+        }
         let room = room(self.net);
-        // In virtual time there are hosts too, from the last address downwards.
-        let hosts = self.virtual_time.map_or(0, |_| self.boards.div_ceil(BOARDS_PER_HOST as u32));
+        // There are hosts too then, from the last address downwards.
+        let hosts = if self.gateway || self.virtual_time.is_some() {
+            self.boards.div_ceil(BOARDS_PER_HOST as u32)
+        } else {
+            0
+        };
         let last = self.first.saturating_add(self.boards.max(1) - 1).saturating_add(hosts);
         if last > room {
             return Err(format!(
@@ -94,10 +119,13 @@ impl FleetArgs {
                 self.net
             ));
         }
+        if self.boards == 0 && self.gateway {
+            return Err("--boards 0 has nobody for --gateway to lead to; have boards".into());
+        }
         if self.boards == 0 && self.listen.is_none() {
             return Err("--boards 0 is a switch alone, for others to join: add --listen unix:PATH, or have boards".into());
         }
-        if let Some(to) = self.telemetry {
+        if let Some(to) = self.telemetry.filter(|_| !self.gateway) {
             let number = to.ip().to_bits() & !self.net.netmask().to_bits();
             let why = if !self.net.contains_addr(to.ip()) {
                 format!(
@@ -114,6 +142,18 @@ impl FleetArgs {
         Ok(())
     }
 
+    /// Where the gateways take telemetry to.
+    fn collector(&self) -> HostPort {
+        match self.telemetry {
+            Some(to) => HostPort {
+                protocol: Protocol::Tcp,
+                address: Some((*to.ip()).into()),
+                port: to.port(),
+            },
+            None => HostPort { protocol: Protocol::Tcp, ..HostPort::new(9000) },
+        }
+    }
+
     /// What they come to.
     #[must_use]
     pub fn options(&self) -> FleetOptions {
@@ -124,6 +164,10 @@ impl FleetArgs {
             uplink: match (self.virtual_time, &self.join) {
                 (Some(time), _) => Uplink::None { time },
                 (None, Some(path)) => Uplink::Join { path: path.clone() },
+                (None, None) if self.gateway => Uplink::Gateway(GatewayUplink {
+                    forwards: forwards(&self.forward),
+                    telemetry: (!self.no_telemetry).then(|| self.collector()),
+                }),
                 (None, None) => Uplink::Tap { name: self.name.clone() },
             },
             listen: self.listen.clone(),
@@ -135,6 +179,8 @@ impl FleetArgs {
                 },
                 telemetry: match self.telemetry {
                     _ if self.no_telemetry => Telemetry::Off,
+                    // Which gateway it goes to depends on the board.
+                    _ if self.gateway => Telemetry::Usual,
                     Some(to) => Telemetry::To(Target::Address(to.into())),
                     None => Telemetry::Usual,
                 },
@@ -145,7 +191,7 @@ impl FleetArgs {
                 ladder: self.ladder,
                 dashboard: false,
                 script: self.script.clone(),
-                metrics: None,
+                metrics: self.metrics,
                 link: LinkOptions { seed: self.faults.options().seed, ..LinkOptions::default() },
             },
         }
@@ -233,10 +279,15 @@ mod tests {
             ("--net 10.0.0.0", "e.g. 198.18.0.0/15"),
             ("--net 10.0.0.0/31", "e.g. 198.18.0.0/15"),
             ("--boards 0", "--listen unix:PATH"),
+            ("--boards 0 --gateway --listen unix:/tmp/x", "have boards"),
             ("--join /tmp/x", "e.g. unix:/tmp/fleet.sock"),
             ("--listen unix:", "e.g. unix:/tmp/fleet.sock"),
             ("--virtual 0s", "e.g. 60s"),
             ("--virtual 60s --name tap1", "leave one of them out"),
+            ("--gateway --join unix:/tmp/x", "leave one of them out"),
+            ("-p 8007:7", "--gateway"),
+            ("--gateway -p 127.0.0.1:8007:7", "e.g. -p 8007:7"),
+            ("--gateway --net 10.0.0.0/24 --boards 250", "has room for 253 boards"),
             ("--telemetry desk.example:9000", "e.g. 198.19.255.254:9000"),
             ("--telemetry 192.0.2.2:9000", "no way out of 198.18.0.0/15"),
             ("--telemetry 198.18.0.7:9000", "board 7 itself"),
@@ -249,6 +300,7 @@ mod tests {
             "--boards 253 --net 10.0.0.0/24",
             "--telemetry 198.18.0.101:9000",
             "--boards 100000 --virtual 1s",
+            "--gateway --telemetry 127.0.0.1:9001",
         ] {
             assert!(read(words).is_ok(), "{words}");
         }

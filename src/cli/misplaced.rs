@@ -72,7 +72,7 @@ mod tests {
             ("--busy-poll 1", "'--busy-poll' is an option of `tapboard tap`\n"),
             ("user --name tap1", "'--name' is an option of `tapboard tap`, `tapboard fleet`\n"),
             ("tap --allow 9001", "'--allow' is an option of `tapboard user`\n"),
-            ("tap -p 8007:7", "'-p' is an option of `tapboard user`\n"),
+            ("tap -p 8007:7", "'-p' is an option of `tapboard user`, `tapboard fleet`\n"),
             ("--seeds 0..5", "'--seeds' is an option of `tapboard sim`\n"),
             (
                 "loopback --pcap x",

@@ -34,12 +34,16 @@ static TAP: &[Pair] =
 static FLEET: &[Pair] = &[
     Pair("no_telemetry", "telemetry", NO_TELEMETRY),
     Pair("name", "join", "the network is a TAP's, or another fleet's"),
+    Pair("gateway", "name", "the boards are behind a TAP, or gateways"),
+    Pair("gateway", "join", "the other fleet has the way out"),
+    Pair("virtual_time", "gateway", VIRTUAL),
     Pair("virtual_time", "name", VIRTUAL),
     Pair("virtual_time", "join", VIRTUAL),
     Pair("virtual_time", "listen", VIRTUAL),
     Pair("virtual_time", "telemetry", VIRTUAL),
     Pair("virtual_time", "pcap", VIRTUAL),
     Pair("virtual_time", "ladder", VIRTUAL),
+    Pair("virtual_time", "metrics", VIRTUAL),
 ];
 /// Pairs of `tapboard sim`.
 static SIM: &[Pair] = &[
@@ -221,10 +225,17 @@ mod tests {
             // `--offload off` beside `--segmentation-offload` is refused later, by `tap::run`.
             "tap" => &[("ladder", "tui"), ("no-telemetry", "telemetry")],
             "fleet" => &[
+                ("forward", "join"),
+                ("forward", "name"),
+                ("forward", "virtual"),
+                ("gateway", "join"),
+                ("gateway", "name"),
+                ("gateway", "virtual"),
                 ("join", "name"),
                 ("join", "virtual"),
                 ("ladder", "virtual"),
                 ("listen", "virtual"),
+                ("metrics", "virtual"),
                 ("name", "virtual"),
                 ("no-telemetry", "telemetry"),
                 ("pcap", "virtual"),
@@ -316,6 +327,12 @@ mod tests {
         match command {
             "ladder" => &["run.pcapng"],
             "replay" => &["old.pcapng"],
+            "fleet" if pair == ["gateway", "queue"] => &["--rate", "2mbit"],
+            "fleet" if pair.contains(&"gateway") => &[],
+            "fleet" if pair.contains(&"forward") && pair.contains(&"queue") => {
+                &["--gateway", "--rate", "2mbit"]
+            }
+            "fleet" if pair.contains(&"forward") => &["--gateway"],
             "fleet" if pair == ["boards", "telemetry"] => &["--net", "192.0.2.0/24"],
             "fleet" if pair == ["net", "telemetry"] => &["--boards", "5"],
             "fleet" if pair == ["queue", "telemetry"] => {
@@ -343,7 +360,12 @@ mod tests {
                 let value =
                     VALUES.iter().find(|(option, _)| *option == long).map(|(_, value)| *value);
                 // Behind the gateway, a board has no other address of its own.
-                let value = if (name, long) == ("user", "ip") { Some("dhcp") } else { value };
+                let value = match (name, long) {
+                    ("user", "ip") => Some("dhcp"),
+                    // A board on a TAP is told of one, and a fleet has its own.
+                    ("fleet", "gateway") => None,
+                    _ => value,
+                };
                 assert_eq!(
                     value.is_some(),
                     action.takes_values(),

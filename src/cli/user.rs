@@ -85,7 +85,8 @@ impl UserArgs {
         UserOptions {
             identity: self.identity(),
             gateway: GatewayConfig {
-                forwards: self.forwards(),
+                net: PEER_NET,
+                forwards: forwards(&self.forward),
                 allowed: self.allowed(),
                 resolver: self.allow_dns,
                 dhcp_range: self.dhcp_range.unwrap_or_default(),
@@ -99,13 +100,6 @@ impl UserArgs {
     /// Who the board is.
     fn identity(&self) -> Identity {
         self.board.who.identity(self.ip, false)
-    }
-
-    /// The default forwards with the given ones put in their place.
-    fn forwards(&self) -> Vec<Forward> {
-        let given = |default: &Forward| self.forward.iter().any(|f| f.board == default.board);
-        let defaults = Forward::DEFAULT.into_iter().filter(|default| !given(default));
-        defaults.chain(self.forward.iter().copied()).collect()
     }
 
     /// The ports the board may reach, each once.
@@ -122,6 +116,13 @@ impl UserArgs {
         allowed.sort_by_key(|host| (host.port, host.address));
         allowed
     }
+}
+
+/// The default forwards with the given ones put in their place.
+pub(super) fn forwards(given: &[Forward]) -> Vec<Forward> {
+    let replaced = |default: &Forward| given.iter().any(|f| f.board == default.board);
+    let defaults = Forward::DEFAULT.into_iter().filter(|default| !replaced(default));
+    defaults.chain(given.iter().copied()).collect()
 }
 
 /// The error for what is the host's already.
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn a_forward_replaces_the_default_of_its_board_port_or_adds_one() {
         let cli = read("tapboard -p 8007:7 -p 8080:80 -p 8777:777").unwrap();
-        let forwards = cli.user.forwards();
+        let forwards = forwards(&cli.user.forward);
         let forwards: Vec<_> = forwards.iter().map(ToString::to_string).collect();
         assert_eq!(forwards, ["7009:9", "7019:19", "7023:23", "8007:7", "8080:80", "8777:777"]);
         assert_eq!(cli.user.allowed(), [HostPort::new(9000)]);

@@ -231,11 +231,30 @@ impl Fleet {
         sum
     }
 
+    /// Frames that found no room within the switch.
+    fn lost(&self) -> u64 {
+        self.network.dropped + self.network.overrun() + self.network.trunks.dropped()
+    }
+
+    /// What is counted of the fleet itself.
+    fn stats(&self) -> [Stat; 4] {
+        [
+            Stat::used("fleet_boards_up", "Boards that have power.", self.up(), self.len()),
+            Stat::count("fleet_boots", "Boots of all boards.", self.boots.get()),
+            Stat::count("fleet_power_cuts", "Boots that a power cut has ended.", self.cuts),
+            Stat::count(
+                "fleet_lost_frames",
+                "Frames that found no room within the switch.",
+                self.lost(),
+            ),
+        ]
+    }
+
     /// What they all come to, in two lines.
     pub(super) fn tell(&self) -> String {
         let (up, sum) = (self.up(), self.sum());
         let get = |name| sum.get(name);
-        let lost = self.network.dropped + self.network.overrun() + self.network.trunks.dropped();
+        let lost = self.lost();
         format!(
             "fleet: {}, {up} up; {}, {}; {} lost within the switch\n\
              boards: {} in, {} out; {} accepted, {} made; {} failed, {} in",
@@ -308,7 +327,7 @@ impl Endpoint for Fleet {
                 frames_out: sum.get("frames_out"),
                 bytes_out: sum.get("bytes_out"),
             },
-            counters: sum.stats().collect(),
+            counters: self.stats().into_iter().chain(sum.stats()).collect(),
             sockets: Vec::new(),
             led: None,
             notes: self.tell().lines().map(String::from).collect(),

@@ -21,6 +21,7 @@ use tapboard_firmware::{Backlog, BoardSockets, Buffers, Firmware};
 
 use super::nic::{MachineNic, Spare};
 use crate::board::VirtualBoard;
+use crate::buffers::Zeroed;
 use crate::identity::Identity;
 use crate::run::Profile;
 
@@ -133,14 +134,10 @@ async fn boot<const BUFFER: usize, const DATAGRAMS: usize>(
     entropy: u64,
     mailbox: Rc<Mailbox>,
 ) {
-    let mut tcp = vec![[[0; BUFFER]; 2]; TCP_SLOTS];
-    let mut udp = vec![[[0; DATAGRAMS]; 2]; UDP_SLOTS];
+    let mut tcp = Zeroed::<BUFFER>::new(TCP_SLOTS);
+    let mut udp = Zeroed::<DATAGRAMS>::new(UDP_SLOTS);
     let (mut backlog, mut sockets) = (Backlog::<REQUESTS>::new(), BoardSockets::new());
-    let buffers = Buffers {
-        tcp: tcp.as_mut_slice(),
-        udp: udp.as_mut_slice(),
-        backlog: (&mut backlog).into(),
-    };
+    let buffers = Buffers { tcp: tcp.pairs(), udp: udp.pairs(), backlog: (&mut backlog).into() };
     let now = mailbox.now.get();
     let services = ServiceConfig { name: identity.name.clone(), telemetry: config.telemetry };
     let mut services = Services::new(services, 0, now);

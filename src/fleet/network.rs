@@ -104,7 +104,7 @@ impl Network {
             let Some(node) = self.ready.pop_front() else { break };
             self.run(node, now);
         }
-        self.send_to_uplink(now, uplink);
+        more |= self.send_to_uplink(now, uplink);
         self.trunks.flush();
         if more || !self.ready.is_empty() || self.trunks.unread() {
             Some(now)
@@ -155,17 +155,24 @@ impl Network {
         left == 0
     }
 
-    fn send_to_uplink<D: Device>(&mut self, now: Instant, uplink: &mut D) {
+    /// Returns whether there is more, and room for it soon: the uplink has taken some.
+    fn send_to_uplink<D: Device>(&mut self, now: Instant, uplink: &mut D) -> bool {
+        let mut taken = false;
         while let Some(frame) = self.outbox.pop_front() {
             let Some(token) = uplink.transmit(now) else {
-                // As on a cable that leads nowhere.
-                self.dropped += 1 + self.outbox.len() as u64;
-                self.outbox.drain(..).chain([frame]).for_each(|frame| self.spare.give(frame));
-                return;
+                self.outbox.push_front(frame);
+                if !taken {
+                    // As on a cable that leads nowhere.
+                    self.dropped += self.outbox.len() as u64;
+                    self.outbox.drain(..).for_each(|frame| self.spare.give(frame));
+                }
+                return taken;
             };
             token.consume(frame.len(), |buffer| buffer.copy_from_slice(&frame));
             self.spare.give(frame);
+            taken = true;
         }
+        false
     }
 
     /// Runs a machine once, and moves what has arrived at either end of its cable.

@@ -1,10 +1,12 @@
 //! What `tapboard fleet` is told.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use smoltcp::time::Duration;
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
+use crate::gateway::{Forward, HostPort};
 use crate::identity::{Given, Identity, numbered_ipv4};
 use crate::link::LinkOptions;
 use crate::run::RunOptions;
@@ -12,7 +14,7 @@ use crate::run::RunOptions;
 /// Boards of a fleet at most.
 pub const BOARDS_MAX: u32 = 100_000;
 
-/// Boards that one host looks after in virtual time.
+/// Boards that one host looks after: in virtual time, or as a gateway.
 pub const BOARDS_PER_HOST: usize = 12;
 
 /// What the switch's uplink is.
@@ -28,11 +30,22 @@ pub enum Uplink {
         /// The path of its UNIX socket.
         path: PathBuf,
     },
+    /// Gateways on this machine's loopback addresses.
+    Gateway(GatewayUplink),
     /// Nothing, and time is virtual.
     None {
         /// How long it runs.
         time: Duration,
     },
+}
+
+/// What passes the gateways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayUplink {
+    /// The ports at each board's loopback address that lead to it.
+    pub forwards: Vec<Forward>,
+    /// Where telemetry goes, if it does.
+    pub telemetry: Option<HostPort>,
 }
 
 /// A fleet, and how to run it.
@@ -66,6 +79,19 @@ impl FleetOptions {
     pub fn host(&self) -> Ipv4Cidr {
         host(self.net)
     }
+
+    /// The hosts that look after [`BOARDS_PER_HOST`] boards each, in order: from the last address of the network downwards.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = Identity> {
+        let last = self.host().address().to_bits() & !self.net.netmask().to_bits();
+        let count = self.boards.div_ceil(BOARDS_PER_HOST as u32);
+        (0..count).map(move |host| self.board(last - host))
+    }
+}
+
+/// The address of this machine's at which a board is reached through a gateway: its own with 127 in front.
+pub(super) fn loopback(board: Ipv4Address) -> Ipv4Addr {
+    let [_, b, c, d] = board.octets();
+    Ipv4Addr::new(127, b, c, d)
 }
 
 /// The last host's address of a network.

@@ -59,11 +59,8 @@ impl Simulation {
     fn new(options: &FleetOptions) -> Result<Self, String> {
         let seed = options.faults.seed.unwrap_or(SEED);
         let boards = options.boards as usize;
-        let hosts = boards.div_ceil(BOARDS_PER_HOST);
         let telemetry = options.run.telemetry != Telemetry::Off;
-        // From the last address of the network downwards.
-        let last = options.host().address().to_bits() & !options.net.netmask().to_bits();
-        let hosts: Vec<_> = (0..hosts as u32).map(|host| options.board(last - host)).collect();
+        let hosts: Vec<_> = options.hosts().collect();
         let addresses: Vec<_> = hosts.iter().map(|host| host.ipv4().address()).collect();
         let (profile, token) = (options.run.profile, options.run.token);
         let config = move |index: usize| {

@@ -1,5 +1,7 @@
 //! What a gateway is told.
 
+use tapboard_firmware::{NetConfig, PEER_NET};
+
 use super::api::ApiAddress;
 use super::dhcp::DhcpRange;
 use super::dns;
@@ -9,9 +11,11 @@ use super::host_port::HostPort;
 use super::limits::ALLOWED;
 use super::resolver::Resolver;
 
-/// What passes, and who may change it.
-#[derive(Clone, Debug, Default)]
+/// Who it is, what passes, and who may change that.
+#[derive(Clone, Debug)]
 pub struct GatewayConfig {
+    /// The gateway's own addresses, within the board's networks; [`PEER_NET`] unless told.
+    pub net: NetConfig,
     /// The host's ports that lead to the board.
     pub forwards: Vec<Forward>,
     /// The ports that the board may reach, of 127.0.0.1 unless they have an address.
@@ -22,6 +26,20 @@ pub struct GatewayConfig {
     pub dhcp_range: DhcpRange,
     /// Where ports are added and removed over HTTP.
     pub api: Option<ApiAddress>,
+}
+
+impl Default for GatewayConfig {
+    /// Nothing passes.
+    fn default() -> Self {
+        Self {
+            net: PEER_NET,
+            forwards: Vec::new(),
+            allowed: Vec::new(),
+            resolver: None,
+            dhcp_range: DhcpRange::default(),
+            api: None,
+        }
+    }
 }
 
 impl GatewayConfig {

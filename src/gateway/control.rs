@@ -44,7 +44,16 @@ impl Gateway<'_> {
     }
 
     fn add(&mut self, forward: Forward) -> Result<(), GatewayError> {
-        self.forwards.add(&[forward], &self.registry)
+        self.forwards.add(&[forward], self.board, &self.registry)
+    }
+
+    /// Opens all of `forwards`, or none, to another board on the same wire.
+    pub fn forward_to(
+        &mut self,
+        board: Ipv4Addr,
+        forwards: &[Forward],
+    ) -> Result<(), GatewayError> {
+        self.forwards.add(forwards, board, &self.registry)
     }
 
     fn remove(&mut self, host: HostPort) -> Result<(), GatewayError> {

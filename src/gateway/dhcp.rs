@@ -11,7 +11,7 @@ mod range;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
-use smoltcp::wire::{DHCP_CLIENT_PORT, DHCP_SERVER_PORT};
+use smoltcp::wire::{DHCP_CLIENT_PORT, DHCP_SERVER_PORT, Ipv4Address};
 use tapboard_firmware::NetStack;
 use tapboard_firmware::config::DATAGRAM_SIZE;
 
@@ -31,10 +31,11 @@ pub(super) struct DhcpServer {
 }
 
 impl DhcpServer {
-    /// A server that gives `board` its address, and others those of `range`. `names`: the gateway answers questions
+    /// A server at `own` that gives `board` its address, and others those of `range`. `names`: the gateway answers questions
     /// for names.
     pub(super) fn open(
         stack: &mut NetStack<'_>,
+        own: Ipv4Address,
         board: &Identity,
         range: DhcpRange,
         names: bool,
@@ -46,7 +47,7 @@ impl DhcpServer {
         let mut socket = udp::Socket::new(buffer(), buffer());
         socket.bind(DHCP_SERVER_PORT).expect("a new socket takes any port");
         let socket = stack.add_socket(socket).expect("it has a place of its own");
-        Self { socket, leases: Leases::new(board, range, names) }
+        Self { socket, leases: Leases::new(own, board, range, names) }
     }
 
     /// Answers what has come in.

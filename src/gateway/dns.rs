@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn dns(allowed: bool) -> Dns {
-        Dns::new(Names::new(&Identity::default()), allowed)
+        Dns::new(Names::new(tapboard_firmware::PEER_NET, &Identity::default()), allowed)
     }
 
     /// Result code, count of answers, and the last bytes.

@@ -64,13 +64,12 @@ pub(super) struct Forwards {
     listeners: Slab<ForwardListener>,
     /// The loopback addresses of this machine.
     hosts: Vec<IpAddr>,
-    board: Ipv4Addr,
 }
 
 impl Forwards {
-    /// None yet, from `hosts` unless an address is given, to `board`.
-    pub(super) fn new(hosts: Vec<IpAddr>, board: Ipv4Addr) -> Self {
-        Self { listeners: Slab::new(FORWARDS), hosts, board }
+    /// None yet, from `hosts` unless an address is given.
+    pub(super) fn new(hosts: Vec<IpAddr>) -> Self {
+        Self { listeners: Slab::new(FORWARDS), hosts }
     }
 
     pub(super) fn hosts(&self) -> &[IpAddr] {
@@ -96,10 +95,11 @@ impl Forwards {
         all.map(move |address| SocketAddr::new(address, host.port))
     }
 
-    /// Opens all of these, or none.
+    /// Opens all of these to `board`, or none.
     pub(super) fn add(
         &mut self,
         forwards: &[Forward],
+        board: Ipv4Addr,
         registry: &Registry,
     ) -> Result<(), GatewayError> {
         let wanted = self.expand(forwards)?;
@@ -109,7 +109,7 @@ impl Forwards {
             if closed.iter().any(|(_, other)| *other == forward) {
                 continue;
             }
-            let board = SocketAddr::from((self.board, forward.board));
+            let board = SocketAddr::from((board, forward.board));
             match ForwardListener::open(host, forward.host.protocol, board) {
                 Ok(listener) => opened.push(listener),
                 Err(error) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smoltcp::wire::EthernetAddress;
-use tapboard_firmware::PEER_NET;
+use tapboard_firmware::NetConfig;
 
 use crate::identity::Identity;
 
@@ -31,6 +31,8 @@ pub(super) enum Found {
 /// Who has which name.
 #[derive(Debug)]
 pub(super) struct Names {
+    /// The gateway's addresses.
+    own: NetConfig,
     /// The board's, unless it says another one.
     board: (EthernetAddress, IpAddr, Option<IpAddr>),
     known: BTreeMap<EthernetAddress, (String, Vec<IpAddr>)>,
@@ -38,11 +40,11 @@ pub(super) struct Names {
 
 impl Names {
     /// The names of the gateway and of the board.
-    pub(super) fn new(board: &Identity) -> Self {
+    pub(super) fn new(own: NetConfig, board: &Identity) -> Self {
         let mac = board.net.mac();
         let ipv6 = board.net.ipv6().map(|ipv6| IpAddr::V6(ipv6.address()));
         let board_at = (mac, IpAddr::V4(board.ipv4().address()), ipv6);
-        let mut names = Self { board: board_at, known: BTreeMap::new() };
+        let mut names = Self { own, board: board_at, known: BTreeMap::new() };
         if let Some(label) = label(board.name.as_bytes()) {
             names.known.insert(mac, (label, board.addresses().collect()));
         }
@@ -88,20 +90,20 @@ impl Names {
             None => name,
         };
         if label == GATEWAY {
-            return Found::Addresses(gateway().collect());
+            return Found::Addresses(self.gateway().collect());
         }
         let known = self.known.values().find(|(name, _)| name == label);
         known.map_or(Found::Nothing, |(_, addresses)| Found::Addresses(addresses.clone()))
     }
 
     fn name_of(&self, address: IpAddr) -> Found {
-        let (own4, own6) = (PEER_NET.ipv4(), PEER_NET.ipv6());
+        let (own4, own6) = (self.own.ipv4(), self.own.ipv6());
         let near = match address {
             IpAddr::V4(ipv4) => own4.is_some_and(|net| net.contains_addr(&ipv4)),
             IpAddr::V6(ipv6) => own6.is_some_and(|net| net.contains_addr(&ipv6)),
         };
         let known = || self.known.values().find(|(_, addresses)| addresses.contains(&address));
-        if gateway().any(|own| own == address) {
+        if self.gateway().any(|own| own == address) {
             Found::Name(format!("{GATEWAY}.{DOMAIN}"))
         } else if let Some((name, _)) = known() {
             Found::Name(format!("{name}.{DOMAIN}"))
@@ -111,12 +113,12 @@ impl Names {
             Found::Elsewhere
         }
     }
-}
 
-/// The gateway's addresses.
-fn gateway() -> impl Iterator<Item = IpAddr> {
-    let ipv6 = PEER_NET.ipv6().map(|ipv6| IpAddr::V6(ipv6.address()));
-    [IpAddr::V4(PEER_NET.ipv4_address())].into_iter().chain(ipv6)
+    /// The gateway's addresses.
+    fn gateway(&self) -> impl Iterator<Item = IpAddr> {
+        let ipv6 = self.own.ipv6().map(|ipv6| IpAddr::V6(ipv6.address()));
+        [IpAddr::V4(self.own.ipv4_address())].into_iter().chain(ipv6)
+    }
 }
 
 /// A host's name as a label (RFC 1123 2.1): letters, digits, and hyphens within. A domain behind it is left out.
@@ -150,13 +152,15 @@ fn reverse(name: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use tapboard_firmware::PEER_NET;
+
     use super::*;
 
     const GUEST: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 9]);
     const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
 
     fn names() -> Names {
-        Names::new(&Identity::default())
+        Names::new(PEER_NET, &Identity::default())
     }
 
     #[test]

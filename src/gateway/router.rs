@@ -13,10 +13,10 @@ use smoltcp::wire::{
     IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr, NdiscPrefixInfoFlags, NdiscPrefixInformation,
     NdiscRepr, NdiscRouterFlags,
 };
-use tapboard_firmware::PEER_NET;
+use tapboard_firmware::NetConfig;
 
 use super::names::DOMAIN;
-use crate::identity::{self, numbered_ipv6};
+use crate::identity::{link_local, numbered_ipv6};
 
 /// `MIN_DELAY_BETWEEN_RAS` (RFC 4861 10): how long after what went to all the next such may follow.
 const MIN_DELAY: Duration = Duration::from_secs(3);
@@ -39,17 +39,14 @@ const IPV6: usize = 40;
 const RDNSS: u8 = 25;
 const DNSSL: u8 = 31;
 
-/// The gateway's link-local address.
-pub(super) fn link_local() -> Ipv6Address {
-    identity::link_local(PEER_NET.mac())
-}
-
 /// A solicitation's sender.
 type Solicitor = (EthernetAddress, Ipv6Address);
 
 /// What is to be advertised, and when.
 #[derive(Debug)]
 pub(super) struct Router {
+    /// The gateway's addresses.
+    own: NetConfig,
     /// The gateway is the server for names.
     names: bool,
     /// Who is to be answered alone.
@@ -64,8 +61,8 @@ pub(super) struct Router {
 
 impl Router {
     /// One that nobody has asked. `names`: the gateway answers questions for names.
-    pub(super) const fn new(names: bool) -> Self {
-        Self { names, waiting: Vec::new(), due: None, last: None, sent: 0 }
+    pub(super) const fn new(own: NetConfig, names: bool) -> Self {
+        Self { own, names, waiting: Vec::new(), due: None, last: None, sent: 0 }
     }
 
     /// Looks at a frame that came in.
@@ -108,7 +105,7 @@ impl Router {
     fn emit<T: TxToken>(&mut self, token: T, (mac, to): Solicitor) {
         let message = self.advertisement(to);
         let header = Ipv6Repr {
-            src_addr: link_local(),
+            src_addr: link_local(self.own.mac()),
             dst_addr: to,
             next_header: IpProtocol::Icmpv6,
             payload_len: message.len(),
@@ -116,7 +113,7 @@ impl Router {
         };
         token.consume(ETHERNET + IPV6 + message.len(), |bytes| {
             let mut frame = EthernetFrame::new_unchecked(&mut *bytes);
-            frame.set_src_addr(PEER_NET.mac());
+            frame.set_src_addr(self.own.mac());
             frame.set_dst_addr(mac);
             frame.set_ethertype(EthernetProtocol::Ipv6);
             header.emit(&mut Ipv6Packet::new_unchecked(&mut bytes[ETHERNET..]));
@@ -127,7 +124,7 @@ impl Router {
 
     /// The message (RFC 4861 4.2), with its checksum for `to`.
     fn advertisement(&self, to: Ipv6Address) -> Vec<u8> {
-        let own = PEER_NET.ipv6();
+        let own = self.own.ipv6();
         let prefix = own.map(|own| NdiscPrefixInformation {
             prefix_len: own.prefix_len(),
             flags: NdiscPrefixInfoFlags::ON_LINK | NdiscPrefixInfoFlags::ADDRCONF,
@@ -141,7 +138,7 @@ impl Router {
             router_lifetime: LIFETIME,
             reachable_time: Duration::ZERO,
             retrans_time: Duration::ZERO,
-            lladdr: Some(HardwareAddress::Ethernet(PEER_NET.mac()).into()),
+            lladdr: Some(HardwareAddress::Ethernet(self.own.mac()).into()),
             mtu: None,
             prefix_info: prefix,
         };
@@ -155,7 +152,7 @@ impl Router {
             bytes.extend(option(DNSSL, &labels.chain([0]).collect::<Vec<_>>()));
         }
         let mut packet = Icmpv6Packet::new_unchecked(&mut bytes[..]);
-        packet.fill_checksum(&link_local(), &to);
+        packet.fill_checksum(&link_local(self.own.mac()), &to);
         bytes
     }
 }
@@ -264,6 +261,7 @@ impl<T: RxToken> RxToken for OverheardToken<'_, T> {
 #[cfg(test)]
 mod tests {
     use smoltcp::wire::RawHardwareAddress;
+    use tapboard_firmware::PEER_NET;
 
     use super::*;
     use crate::nic::wire::{Side, Wire};
@@ -304,7 +302,7 @@ mod tests {
 
     impl Bench {
         fn new(names: bool) -> Self {
-            Self { router: Router::new(names), wire: Wire::default() }
+            Self { router: Router::new(PEER_NET, names), wire: Wire::default() }
         }
 
         /// When it has something to do next, and to whom it has sent until `now`.
@@ -386,9 +384,9 @@ mod tests {
     #[test]
     fn a_server_for_names_is_told_of_if_there_is_one() {
         for names in [false, true] {
-            let message = Router::new(names).advertisement(OWN);
+            let message = Router::new(PEER_NET, names).advertisement(OWN);
             let packet = Icmpv6Packet::new_checked(&message[..]).unwrap();
-            assert!(packet.verify_checksum(&link_local(), &OWN));
+            assert!(packet.verify_checksum(&link_local(PEER_NET.mac()), &OWN));
             let NdiscRepr::RouterAdvert { router_lifetime, prefix_info: Some(prefix), .. } =
                 NdiscRepr::parse(&packet).unwrap()
             else {

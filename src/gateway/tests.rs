@@ -6,7 +6,7 @@ use std::time::Duration as StdDuration;
 use embedded_nal::{UdpClientStack, UdpFullStack};
 use mio::{Events, Poll};
 use smoltcp::time::Duration;
-use tapboard_firmware::{BOARD_NET, BoardSockets, McuStorage};
+use tapboard_firmware::{BOARD_NET, BoardSockets, McuStorage, PEER_NET};
 
 use super::*;
 use crate::nic::wire::{Side, Wire};

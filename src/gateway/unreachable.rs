@@ -15,7 +15,9 @@ use smoltcp::wire::{
     Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable, Icmpv6Packet, Icmpv6Repr,
     IpProtocol, Ipv4Repr, Ipv6Address, Ipv6Repr, UdpPacket,
 };
-use tapboard_firmware::{NetStack, PEER_NET};
+use tapboard_firmware::{NetConfig, NetStack};
+
+use crate::identity::link_local;
 
 /// Errors that can wait.
 const QUEUE: usize = 16;
@@ -34,25 +36,27 @@ pub(super) struct Datagram {
 /// The socket that sends the errors.
 #[derive(Debug)]
 pub(super) struct Unreachable {
+    /// The gateway's addresses.
+    own: NetConfig,
     socket: SocketHandle,
     /// How many were sent.
     pub(super) sent: u64,
 }
 
 impl Unreachable {
-    pub(super) fn open(stack: &mut NetStack<'_>) -> Self {
+    pub(super) fn open(stack: &mut NetStack<'_>, own: NetConfig) -> Self {
         let buffer = |len: usize| {
             icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY; len], vec![0; len * SIZE])
         };
         // It is bound to nothing, and so receives nothing.
         let socket = icmp::Socket::new(buffer(0), buffer(QUEUE));
         let socket = stack.add_socket(socket).expect("it has a place of its own");
-        Self { socket, sent: 0 }
+        Self { own, socket, sent: 0 }
     }
 
     /// Tells the sender of a datagram what the kernel said of it, if there is a word for that.
     pub(super) fn tell(&mut self, stack: &mut NetStack<'_>, about: Datagram, error: ErrorKind) {
-        let Some(message) = message(about, error) else { return };
+        let Some(message) = message(&self.own, about, error) else { return };
         let socket = stack.added_socket_mut::<icmp::Socket<'_>>(self.socket);
         // A full socket loses it, as ICMP may.
         if socket.send_slice(&message, about.from.ip().into()).is_ok() {
@@ -62,7 +66,7 @@ impl Unreachable {
 }
 
 /// The error, with the header that it quotes.
-fn message(about: Datagram, error: ErrorKind) -> Option<Vec<u8>> {
+fn message(own: &NetConfig, about: Datagram, error: ErrorKind) -> Option<Vec<u8>> {
     let Datagram { from, port } = about;
     let mut quoted = [0; UDP_HEADER];
     let mut udp = UdpPacket::new_unchecked(&mut quoted[..]);
@@ -78,7 +82,7 @@ fn message(about: Datagram, error: ErrorKind) -> Option<Vec<u8>> {
                 ErrorKind::NetworkUnreachable => Icmpv4DstUnreachable::NetUnreachable,
                 _ => return None,
             };
-            let own = PEER_NET.ipv4_address();
+            let own = own.ipv4_address();
             let header = Ipv4Repr {
                 src_addr: board,
                 dst_addr: own,
@@ -98,7 +102,7 @@ fn message(about: Datagram, error: ErrorKind) -> Option<Vec<u8>> {
                 ErrorKind::NetworkUnreachable => Icmpv6DstUnreachable::NoRoute,
                 _ => return None,
             };
-            let own = own_ipv6(board);
+            let own = own_ipv6(own, board);
             let header = Ipv6Repr {
                 src_addr: board,
                 dst_addr: own,
@@ -116,26 +120,28 @@ fn message(about: Datagram, error: ErrorKind) -> Option<Vec<u8>> {
 }
 
 /// The gateway's address of the scope that `board` has.
-fn own_ipv6(board: Ipv6Address) -> Ipv6Address {
-    match PEER_NET.ipv6() {
+fn own_ipv6(own: &NetConfig, board: Ipv6Address) -> Ipv6Address {
+    match own.ipv6() {
         Some(own) if !board.is_unicast_link_local() => own.address(),
-        _ => super::router::link_local(),
+        _ => link_local(own.mac()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tapboard_firmware::PEER_NET;
+
     use super::*;
 
     #[test]
     fn what_has_no_word_in_icmp_is_not_told() {
         let about = Datagram { from: "192.0.2.1:4000".parse().unwrap(), port: 9000 };
         let kinds = [ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable];
-        let codes = kinds.map(|kind| message(about, kind).unwrap()[..2].to_vec());
+        let codes = kinds.map(|kind| message(&PEER_NET, about, kind).unwrap()[..2].to_vec());
         assert_eq!(codes, [[3, 3], [3, 1]]);
-        assert_eq!(message(about, ErrorKind::PermissionDenied), None);
+        assert_eq!(message(&PEER_NET, about, ErrorKind::PermissionDenied), None);
         let about = Datagram { from: "[2001:db8::1]:4000".parse().unwrap(), ..about };
-        let codes = kinds.map(|kind| message(about, kind).unwrap()[..2].to_vec());
+        let codes = kinds.map(|kind| message(&PEER_NET, about, kind).unwrap()[..2].to_vec());
         assert_eq!(codes, [[1, 4], [1, 3]]);
     }
 }

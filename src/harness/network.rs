@@ -19,7 +19,7 @@ use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::world::{Outcome, Step, drive};
 
 /// When a step was, the frames that had been sent by then, and those that were not taken.
-type State = (Instant, u64, usize);
+pub(super) type State = (Instant, u64, usize);
 
 /// A cable with an interface at either end, in virtual time, for any two stacks: [`Nic`]s are theirs, and
 /// [`drive`](Self::drive) polls them whenever something is to be done.
@@ -83,14 +83,28 @@ impl Network {
     /// the steps.
     pub(crate) fn or_arrival(&self, step: Step, now: Instant, before: &mut Option<State>) -> Step {
         let Step::Next(next) = step else { return Step::Done };
-        let core = &mut *self.cable.0.borrow_mut();
-        core.pump(now);
-        let state = (now, self.flight.borrow().progress, core.waiting());
+        self.pump(now);
+        let state = self.state(now);
         let moved = before.replace(state) != Some(state);
+        Step::Next(self.arrival(now, moved).into_iter().chain(next).min())
+    }
+
+    /// Lets arrive at the peer's end what does by `now`.
+    pub(super) fn pump(&self, now: Instant) {
+        self.cable.0.borrow_mut().pump(now);
+    }
+
+    pub(super) fn state(&self, now: Instant) -> State {
+        (now, self.flight.borrow().progress, self.cable.0.borrow().waiting())
+    }
+
+    /// When the next frame arrives at either end; those that wait count if something has `moved`.
+    pub(super) fn arrival(&self, now: Instant, moved: bool) -> Option<Instant> {
+        let core = self.cable.0.borrow();
         let arrivals = [Side::Board, Side::Peer].map(|side| {
             core.next_arrival(side).filter(|&at| at > now || moved).map(|at| at.max(now))
         });
-        Step::Next(arrivals.into_iter().flatten().chain(next).min())
+        arrivals.into_iter().flatten().min()
     }
 
     /// Writes every frame from now on to this pcapng file, with what the cable did to it. Its time begins in

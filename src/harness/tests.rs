@@ -117,6 +117,51 @@ fn frames_to_a_peer_that_is_off_have_an_end() {
     assert_eq!(taken[0], (HELD_MAX + 49).to_be_bytes().repeat(8));
 }
 
+/// Three stations on a switch, of which each answers what is for it alone: how often each heard something until all was
+/// quiet, and what the first one's cable has seen. One of them first asks everybody.
+fn on_a_switch(seed: u64, fault: &str) -> ([usize; 3], String) {
+    const ALL: [u8; 6] = [0xff; 6];
+    let run = Run::new("switch", seed);
+    let mut switch = run.switch(3);
+    switch.cable(0).set("delay 2ms").unwrap();
+    switch.cable(1).set(fault).unwrap();
+    let mut nics = [0, 1, 2].map(|port| switch.nic(port));
+    let mac = |station: usize| [2, 0, 0, 0, 0, station as u8];
+    let frame = |from: usize, to: [u8; 6]| [&to[..], &mac(from), &[0x88, 0xb5], &[7; 46]].concat();
+    nics[0].send(Instant::ZERO, &frame(0, ALL));
+    let mut heard = [0; 3];
+    let outcome = switch.drive(Duration::from_secs(60), |now| {
+        for (station, nic) in nics.iter_mut().enumerate() {
+            while let Some(received) = nic.take(now) {
+                heard[station] += 1;
+                let asked = received[..6] == ALL;
+                assert!(asked || received[..6] == mac(station), "for another: {received:?}");
+                let from = received[6..12].try_into().unwrap();
+                if asked || heard[station] < 10 {
+                    nic.send(now, &frame(station, from));
+                }
+            }
+        }
+        Step::Next(None)
+    });
+    assert_eq!((outcome, switch.now()), (Outcome::Quiet, Instant::from_secs(60)));
+    let ladder = switch.port(0).ladder();
+    (heard, ladder)
+}
+
+#[test]
+fn many_are_on_one_switch_each_behind_a_cable_of_its_own() {
+    // Until the first one has heard enough: an answer of each of both others, and of those in turn.
+    let (heard, ladder) = on_a_switch(1, "loss 0%");
+    assert_eq!(heard, [11, 6, 5], "{ladder}");
+    let (heard, _) = on_a_switch(1, "partition on");
+    assert_eq!(heard, [9, 0, 10], "who is cut off hears nothing");
+    assert!(ladder.contains("delayed 2 ms"), "{ladder}");
+    let lossy = |seed| on_a_switch(seed, "loss 30%");
+    assert_eq!(lossy(3), lossy(3));
+    assert!((4..8).any(|seed| lossy(seed) != lossy(3)), "the seed decides nothing");
+}
+
 /// Fails on purpose where it is told to, for the tests below.
 const FAILS: &str = "TAPBOARD_TEST_FAILS";
 /// If it is to do so on a thread without a name.

@@ -1,5 +1,6 @@
 //! The model: what the faults of each direction do to its frames, and when these arrive.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -19,6 +20,18 @@ const ETHERNET: usize = 14;
 /// Picoseconds of a second and of a microsecond: a bit at 1 Tbit/s, the highest rate, takes one.
 const SECOND_PS: u128 = 1_000_000_000_000;
 const MICROSECOND_PS: u128 = 1_000_000;
+
+/// Buffers that wait to be used again, in each direction.
+const SPARE: usize = 64;
+
+/// How a frame arrives.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    at: Instant,
+    /// The byte, and its bit, that is flipped.
+    flip: Option<(usize, u8)>,
+    twice: bool,
+}
 
 /// A frame under way; the earliest is the greatest, for the heap.
 #[derive(Debug)]
@@ -166,28 +179,38 @@ impl Channel {
         ((u128::from(self.rng.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
-    fn offer(&mut self, plugged: bool, now: Instant, frame: &[u8]) -> LinkEvents {
-        let events = self.befall(plugged, now, frame);
+    /// Holds the frame, unless it is lost. Returns what befell it.
+    fn offer(&mut self, plugged: bool, now: Instant, frame: Cow<'_, [u8]>) -> LinkEvents {
+        let (events, arrival) = self.befall(plugged, now, frame.len());
         self.counters.count(frame.len(), &events);
+        match (arrival, frame) {
+            (Some(arrival), Cow::Owned(frame)) => self.hold(frame, arrival),
+            (Some(arrival), Cow::Borrowed(frame)) => {
+                let frame = self.copy(frame);
+                self.hold(frame, arrival);
+            }
+            (None, Cow::Owned(frame)) => self.recycle(frame),
+            (None, Cow::Borrowed(_)) => {}
+        }
         events
     }
 
-    /// Holds the frame, unless it is lost. Returns what befell it.
-    fn befall(&mut self, plugged: bool, now: Instant, frame: &[u8]) -> LinkEvents {
+    /// What befalls a frame of `len` bytes, and how it arrives, if it does.
+    fn befall(&mut self, plugged: bool, now: Instant, len: usize) -> (LinkEvents, Option<Arrival>) {
         let mut events = LinkEvents::default();
-        if let Some(event) = self.lost(plugged, now, frame.len()) {
+        if let Some(event) = self.lost(plugged, now, len) {
             events.add(event);
-            return events;
+            return (events, None);
         }
-        let corrupt = self.faults.corrupt.happens(&mut self.rng) && !frame.is_empty();
+        let corrupt = self.faults.corrupt.happens(&mut self.rng) && len > 0;
         let flip = corrupt.then(|| {
-            let byte = self.draw(frame.len() as u64) as usize;
+            let byte = self.draw(len as u64) as usize;
             (byte, self.draw(8) as u8)
         });
         if let Some((byte, bit)) = flip {
             events.add(LinkEvent::Corrupted { bit, byte });
         }
-        let mut at = self.arrival(now, frame.len());
+        let mut at = self.arrival(now, len);
         if at > now {
             events.add(LinkEvent::Delayed(at - now));
         }
@@ -201,17 +224,31 @@ impl Channel {
         if twice {
             events.add(LinkEvent::Duplicated);
         }
-        for _ in 0..=u8::from(twice) {
-            let mut copy = self.spare.pop().unwrap_or_default();
-            copy.clear();
-            copy.extend_from_slice(frame);
-            if let Some((byte, bit)) = flip {
-                copy[byte] ^= 1 << bit;
-            }
-            self.number += 1;
-            self.held.push(Reverse(Held { at, number: self.number, frame: copy }));
+        (events, Some(Arrival { at, flip, twice }))
+    }
+
+    fn hold(&mut self, mut frame: Vec<u8>, Arrival { at, flip, twice }: Arrival) {
+        if let Some((byte, bit)) = flip {
+            frame[byte] ^= 1 << bit;
         }
-        events
+        let second = twice.then(|| self.copy(&frame));
+        for frame in [Some(frame), second].into_iter().flatten() {
+            self.number += 1;
+            self.held.push(Reverse(Held { at, number: self.number, frame }));
+        }
+    }
+
+    fn copy(&mut self, frame: &[u8]) -> Vec<u8> {
+        let mut copy = self.spare.pop().unwrap_or_default();
+        copy.clear();
+        copy.extend_from_slice(frame);
+        copy
+    }
+
+    fn recycle(&mut self, frame: Vec<u8>) {
+        if self.spare.len() < SPARE {
+            self.spare.push(frame);
+        }
     }
 
     fn next_arrival(&self) -> Option<Instant> {
@@ -333,7 +370,13 @@ impl Link {
     /// A frame is sent to that side.
     pub fn offer(&mut self, to: Side, now: Instant, frame: &[u8]) -> LinkEvents {
         let plugged = self.plugged;
-        self.channel(to).offer(plugged, now, frame)
+        self.channel(to).offer(plugged, now, Cow::Borrowed(frame))
+    }
+
+    /// A frame is sent to that side, in a buffer that need not be copied.
+    pub fn offer_buffer(&mut self, to: Side, now: Instant, frame: Vec<u8>) -> LinkEvents {
+        let plugged = self.plugged;
+        self.channel(to).offer(plugged, now, Cow::Owned(frame))
     }
 
     /// The next frame that has arrived at that side by `now`. Its buffer may be given back with
@@ -344,10 +387,7 @@ impl Link {
 
     /// Gives back the buffer of a frame that was taken.
     pub fn recycle(&mut self, to: Side, frame: Vec<u8>) {
-        let spare = &mut self.channel(to).spare;
-        if spare.len() < 64 {
-            spare.push(frame);
-        }
+        self.channel(to).recycle(frame);
     }
 
     /// What the direction to that side has done so far.

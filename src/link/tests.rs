@@ -49,6 +49,25 @@ fn a_good_cable_passes_everything_at_once_and_need_not_be_asked() {
 }
 
 #[test]
+fn a_buffer_that_goes_along_fares_as_its_copy_would() {
+    let settings = [("loss", "20%"), ("corrupt", "30%"), ("duplicate", "30%"), ("reorder", "20%")];
+    let [mut lent, mut given] = [link(&settings), link(&settings)];
+    for number in 0..200 {
+        let (now, frame) = (Instant::from_millis_const(number), [number as u8; 60]);
+        let events = lent.offer(Side::Peer, now, &frame);
+        assert_eq!(given.offer_buffer(Side::Peer, now, frame.to_vec()), events);
+        loop {
+            let [one, other] = [&mut lent, &mut given].map(|link| link.take(Side::Peer, now));
+            assert_eq!(one, other);
+            if one.is_none() {
+                break;
+            }
+        }
+    }
+    assert_eq!(lent.counters(Side::Peer), given.counters(Side::Peer));
+}
+
+#[test]
 fn the_same_seed_and_frames_give_the_same_verdicts_and_another_seed_others() {
     let all = [
         ("loss", "10%"),

@@ -2,6 +2,7 @@
 //! so that the firmware cannot tell them apart, but for a NIC that it leaves segmentation to.
 
 pub mod dgram;
+pub(crate) mod forwarding_table;
 pub mod frame_socket;
 pub(crate) mod framing;
 #[cfg_attr(

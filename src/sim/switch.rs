@@ -2,21 +2,15 @@
 //!
 //! A frame goes up its sender's [`Link`], through the switch, and down the link of whoever its
 //! destination was last seen behind; broadcast, multicast and unknown destinations go to everybody else.
-//! Where a link is transparent the frame moves on at once, uncopied. The table holds [`TABLE`] addresses
-//! and forgets the oldest.
-
-use std::collections::VecDeque;
+//! Where a link is transparent the frame moves on at once, uncopied.
 
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tapboard_firmware::earliest;
 
 use super::world::Goodput;
 use crate::link::{Faults, Link, LinkEvents, Setting};
+use crate::nic::forwarding_table::{Destination, ForwardingTable};
 use crate::nic::wire::{InFlight, Side, Wire};
-
-/// Addresses the switch remembers.
-const TABLE: usize = 32;
 
 /// Sees each frame when it is sent to a node's link: the time, the node, the side it is sent to, the
 /// frame as it was sent, and what befell it.
@@ -61,7 +55,7 @@ impl Port {
 /// The switch and all its ports, numbered as the nodes are.
 pub(super) struct Switch<'o> {
     pub(super) ports: Vec<Port>,
-    table: VecDeque<(EthernetAddress, usize)>,
+    table: ForwardingTable,
     observer: Option<&'o mut Observer<'o>>,
     /// The transfer whose cable may lose: every frame in its world is its own, but for those that look for addresses.
     pub(super) transfer: Option<Goodput>,
@@ -77,7 +71,7 @@ impl<'o> Switch<'o> {
         observer: Option<&'o mut Observer<'o>>,
         transfer: Option<Goodput>,
     ) -> Self {
-        Self { ports, table: VecDeque::new(), observer, transfer, due: None, frames: 0 }
+        Self { ports, table: ForwardingTable::default(), observer, transfer, due: None, frames: 0 }
     }
 
     /// Takes what `node` has sent. Returns how many frames that were.
@@ -128,47 +122,31 @@ impl<'o> Switch<'o> {
             }
             return Some(frame);
         }
-        let notes = port.link.offer(to, now, &frame);
+        let notes = if let Some(observer) = &mut self.observer {
+            let notes = port.link.offer(to, now, &frame);
+            observer(now, node, to, &frame, &notes);
+            port.link.recycle(to, frame);
+            notes
+        } else {
+            port.link.offer_buffer(to, now, frame)
+        };
         if let Some(transfer) = &mut self.transfer {
             transfer.sent(now, node, to, notes.dropped());
         }
-        if let Some(observer) = &mut self.observer {
-            observer(now, node, to, &frame, &notes);
-        }
         self.due = earliest(self.due, port.link.next_arrival(to));
-        port.link.recycle(to, frame);
         None
     }
 
     fn forward(&mut self, from: usize, now: Instant, frame: Vec<u8>) {
-        let Ok(ethernet) = EthernetFrame::new_checked(&frame) else {
-            return;
-        };
-        let (source, destination) = (ethernet.src_addr(), ethernet.dst_addr());
-        self.learn(source, from);
-        let known = self.table.iter().find(|(mac, _)| *mac == destination).map(|&(_, port)| port);
-        if destination.is_unicast()
-            && let Some(port) = known
-        {
-            if port != from {
-                self.deliver(port, now, frame);
+        match self.table.destination(from, &frame) {
+            Destination::Nowhere => {}
+            Destination::Port(port) => self.deliver(port, now, frame),
+            Destination::Flood => {
+                for port in (0..self.ports.len()).filter(|&port| port != from) {
+                    self.deliver(port, now, frame.clone());
+                }
             }
-            return;
         }
-        for port in (0..self.ports.len()).filter(|&port| port != from) {
-            self.deliver(port, now, frame.clone());
-        }
-    }
-
-    fn learn(&mut self, mac: EthernetAddress, port: usize) {
-        if let Some(known) = self.table.iter_mut().find(|(known, _)| *known == mac) {
-            known.1 = port;
-            return;
-        }
-        if self.table.len() == TABLE {
-            self.table.pop_front();
-        }
-        self.table.push_back((mac, port));
     }
 
     fn deliver(&mut self, port: usize, now: Instant, frame: Vec<u8>) {

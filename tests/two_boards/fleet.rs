@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -224,6 +224,8 @@ fn boards_have_cables_of_their_own() {
         let mut rest = Vec::new();
         let _ = shell.read_to_end(&mut rest);
         fleet.prints("board 7 resets itself");
+        // It has booted again.
+        each_echoes(7..=7);
         fleet.command("stats", "11 boots, 1 power cut;");
         // Its TAP's counters, and what becomes of that.
         fleet.prints("tap_frames_in");
@@ -233,6 +235,89 @@ fn boards_have_cables_of_their_own() {
         fleet.complains("tap0 is down; bring it up with");
         sh("ip link set tap0 up");
         fleet.complains("tap0 is up again");
+    });
+}
+
+/// What is to be had at port 9100.
+fn metrics() -> String {
+    let mut stream = connect((Ipv4Addr::LOCALHOST, 9100).into());
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9100\r\nConnection: close\r\n\r\n")
+        .expect("it listens");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("UTF-8, and an end");
+    text
+}
+
+/// Thirty boards have three gateways.
+#[test]
+fn a_fleet_behind_gateways_is_on_the_loopback_network() {
+    const COUNT: u32 = 30;
+    const CUT: u32 = 9;
+    let test = "fleet::a_fleet_behind_gateways_is_on_the_loopback_network";
+    beside_serve(test, &[], |served| {
+        let local = |number| Ipv4Addr::from_bits(Ipv4Addr::new(127, 18, 0, 0).to_bits() + number);
+        let answers = |number, port| {
+            let stream = connect((local(number), port).into());
+            let data = pattern(number, 5000);
+            assert!(echo_back(&stream, &data).expect("an echo") == data, "board {number}");
+        };
+        let count = COUNT.to_string();
+        let options = ["--gateway", "-p", "8007:7", "--metrics", "9100"];
+        let mut fleet =
+            Process::with_console(&[&["fleet", "--boards", &count][..], &options].concat());
+        fleet.prints("127.18.0.1 to 127.18.0.30: 7009 discard, 7019 chargen, 7023 shell");
+        all_report(served, COUNT);
+        (1..=COUNT).for_each(|number| answers(number, 8007));
+        let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        datagrams.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        datagrams.send_to(b"over UDP", (local(COUNT), 8007)).expect("loopback");
+        let mut buffer = [0; 100];
+        let (len, from) = datagrams.recv_from(&mut buffer).expect("an answer");
+        assert_eq!((&buffer[..len], from), (&b"over UDP"[..], (local(COUNT), 8007).into()));
+        // Each is itself.
+        let mut shell = connect((local(17), 7023).into());
+        shell.write_all(b"ip\n").expect("the shell listens");
+        let mut said = String::new();
+        while !said.contains("198.18.0.17/15") {
+            let count = shell.read(&mut buffer).expect("it tells its address");
+            assert!(count > 0, "{said}");
+            said += &String::from_utf8_lossy(&buffer[..count]);
+        }
+        fleet.command(&format!("power off 1-{CUT}"), "(9 of 30) have no power");
+        answers(CUT + 1, 8007);
+        fleet.command(&format!("power on 1-{CUT}"), "get it within a second");
+        // Each boot begins to count anew.
+        let boots = (COUNT + CUT) as usize;
+        served.prints_until(|text| text.matches("\"seq\":0,").count() == boots);
+        (1..=CUT).for_each(|number| answers(number, 8007));
+        // The cable that all share is the gateways'.
+        fleet.command("unplug", "where they wait until it is in");
+        let waits = connect((local(3), 8007).into());
+        fleet.command("plug", "");
+        assert_eq!(echo_back(&waits, b"after all").expect("an echo"), b"after all");
+        fleet.command("forward 9007:7", "-p names them");
+        fleet.command("stats", "gateway_forwards     150 of 192");
+        let told = metrics();
+        for line in [
+            "tapboard_fleet_boards_up 30",
+            "tapboard_fleet_boards_up_limit 30",
+            "tapboard_fleet_boots_total 39",
+            "tapboard_fleet_power_cuts_total 9",
+            "tapboard_fleet_lost_frames_total 0",
+            "tapboard_gateway_forwards 150",
+        ] {
+            assert!(told.lines().any(|told| told == line), "{line} in\n{told}");
+        }
+        drop((shell, waits));
+        fleet.command("quit", "power cuts");
+        assert_eq!(fleet.exit(), Some(0));
+        assert!(fleet.output().contains("gateways: 3, "), "{}", fleet.output());
+        let _taken = TcpListener::bind((local(2), 8007)).expect("it is free again");
+        let refused = finished(&["fleet", "--boards", "2", "--gateway", "-p", "8007:7"]);
+        let error = String::from_utf8(refused.stderr).expect("UTF-8");
+        assert!(error.contains("cannot listen on 127.18.0.2:8007"), "{error}");
+        assert!(error.contains("choose another port with: -p 9007:7"), "{error}");
     });
 }
 

@@ -114,10 +114,18 @@ impl Dhcp {
     }
 
     /// Begins anew with a DISCOVER, `wait` from now. Whatever address is in use stays so.
+    #[inline(never)]
     pub(crate) fn start_over(&mut self, now: Instant, wait: Duration) {
+        self.lease = None;
+        self.look_for_servers(now, wait);
+    }
+
+    /// As [`Dhcp::start_over`], with the lease that there is.
+    #[inline(never)]
+    pub(crate) fn look_for_servers(&mut self, now: Instant, wait: Duration) {
         (self.state, self.at) = (State::Selecting, now + wait);
         self.exchange = Exchange::default();
-        (self.lease, self.reboot, self.stalled) = (None, None, None);
+        (self.reboot, self.stalled) = (None, None);
         if self.candidate.as_ref().is_some_and(|candidate| candidate.origin == Origin::Dhcp) {
             self.candidate = None;
         }
@@ -136,7 +144,7 @@ impl Dhcp {
     pub(crate) fn refused(&mut self, now: Instant) {
         let wait = match self.failures {
             0 => Duration::ZERO,
-            failures => Duration::from_millis(backoff_ms(failures - 1).into()),
+            failures => backoff(failures - 1),
         };
         self.failures = self.failures.saturating_add(1);
         self.start_over(now, wait);
@@ -144,6 +152,7 @@ impl Dhcp {
 
     /// An address is in use by somebody else. A server's is declined, and then asked for no sooner than RFC 2131 3.1.5
     /// says; of our own choice it is another one's turn (RFC 3927 2.2.1).
+    #[inline(never)]
     pub(crate) fn taken(&mut self, address: Ipv4Address, origin: Origin, now: Instant) {
         // Not the other one, should one of each kind be in use and tried.
         if self.candidate.as_ref().is_some_and(|candidate| candidate.origin == origin) {
@@ -197,7 +206,7 @@ impl Dhcp {
         let wait = match (question, self.state) {
             (Question::Request, State::Requesting(asked)) => {
                 self.state = State::Requesting(asked + 1);
-                DHCP_RETRY_FIRST_MS << (asked / 2)
+                backoff(asked / 2)
             }
             (Question::Renew | Question::Rebind, _) => {
                 self.renew_later(now);
@@ -207,14 +216,16 @@ impl Dhcp {
                 self.exchange.offer = None;
                 self.discovers = self.discovers.saturating_add(1);
                 // RFC 2131 4.1, give or take a second.
-                backoff_ms(self.discovers - 1) - 1000 + jitter_ms
+                let jitter = Duration::from_millis(jitter_ms.into());
+                backoff(self.discovers - 1) - Duration::from_secs(1) + jitter
             }
         };
-        self.at = now + Duration::from_millis(wait.into());
+        self.at = now + wait;
     }
 
     /// Nobody has renewed the lease yet: asks again after half of the time until T2, and behind that of the time until its
     /// end (RFC 2131 4.4.5).
+    #[inline(never)]
     pub(crate) fn renew_later(&mut self, now: Instant) {
         let Some(lease) = &self.lease else { return };
         let renews = now < lease.rebinds;
@@ -229,11 +240,10 @@ impl Dhcp {
         (self.state, self.at) = (State::Requesting(0), now);
     }
 
-    /// A server has given a lease. Returns what there was before.
-    pub(crate) fn granted(&mut self, lease: Lease, now: Instant) -> Option<Lease> {
-        (self.state, self.at) = (State::Bound, lease.renews.max(now + RENEW_MIN));
+    /// A server has given a lease, whose renewal is due at `renews`.
+    pub(crate) fn bound(&mut self, renews: Instant, now: Instant) {
+        (self.state, self.at) = (State::Bound, renews.max(now + RENEW_MIN));
         (self.reboot, self.stalled) = (None, None);
-        self.lease.replace(lease)
     }
 
     /// Makes `next` no later than when something of ours is due; `idle`: there is no address.
@@ -256,6 +266,7 @@ impl Dhcp {
 }
 
 /// 4, 8, 16, 32, 64 s and no longer (RFC 2131 4.1).
-pub(crate) fn backoff_ms(round: u8) -> u32 {
-    (DHCP_RETRY_FIRST_MS << round.min(8)).min(DHCP_RETRY_MAX_MS)
+#[inline(never)]
+pub(crate) fn backoff(round: u8) -> Duration {
+    Duration::from_millis((DHCP_RETRY_FIRST_MS << round.min(8)).min(DHCP_RETRY_MAX_MS).into())
 }

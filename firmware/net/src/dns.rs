@@ -16,7 +16,6 @@
 use core::net::IpAddr;
 
 use embedded_nal::AddrType;
-use heapless::Vec;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
@@ -34,19 +33,31 @@ pub(crate) const QUESTION_SIZE: usize = HEADER + NAME_SIZE + 4;
 const NAME_SIZE: usize = HOST_NAME + 2;
 
 /// There is no such name (RFC 1035 4.1.1).
-const NO_NAME: u16 = 3;
+const NOT_FOUND: u16 = 3;
 /// Class, without what multicast DNS has in its first bit (RFC 6762 10.2).
 const CLASS: u16 = 0x7fff;
 
 /// A name that is looked up, or was.
 #[derive(Debug)]
 pub(crate) struct Lookup {
-    /// As messages have it, in small letters or large ones; empty if the place is free.
+    /// In small letters or large ones.
     pub(crate) name: Name,
     pub(crate) family: AddrType,
     pub(crate) asking: Asking,
-    /// What it came to, and until when that is good. `None`: it is being asked for.
-    pub(crate) done: Option<(Result<IpAddr, LookupError>, Instant)>,
+    pub(crate) state: State,
+    /// When the next server's turn is, or until when it is good.
+    pub(crate) at: Instant,
+}
+
+/// How far a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// There is none.
+    Free,
+    /// It is asked for.
+    Asking,
+    /// What it came to.
+    Done(Result<IpAddr, LookupError>),
 }
 
 /// A question.
@@ -66,8 +77,6 @@ pub(crate) struct Asking {
     pub(crate) round: u8,
     /// It is still to be sent.
     pub(crate) unsent: bool,
-    /// When the next server's turn is.
-    pub(crate) at: Instant,
     /// What it comes to if nobody knows better.
     pub(crate) error: LookupError,
 }
@@ -82,44 +91,36 @@ impl Asking {
         next: 0,
         round: 0,
         unsent: false,
-        at: Instant::ZERO,
         error: LookupError::TimedOut,
     };
 
     /// Asks for this type of record from the first server on, at once.
-    pub(crate) fn begin(&mut self, kind: u16, (id, port): (u16, u16), now: Instant) {
-        (self.id, self.port, self.kind, self.at) = (id, port, kind, now);
+    pub(crate) fn begin(&mut self, kind: u16, (id, port): (u16, u16)) {
+        (self.id, self.port, self.kind) = (id, port, kind);
         (self.server, self.next, self.round, self.unsent) = (None, 0, 0, false);
     }
 }
 
 /// The names that are looked up.
 #[derive(Debug)]
-pub(crate) struct Resolver {
-    pub(crate) lookups: [Lookup; LOOKUPS],
+pub(crate) struct Resolver<'a> {
+    pub(crate) lookups: &'a mut [Lookup; LOOKUPS],
 }
 
-impl Resolver {
-    pub(crate) const fn new() -> Self {
-        const FREE: Lookup =
-            Lookup { name: Vec::new(), family: AddrType::Either, asking: Asking::NONE, done: None };
-        Self { lookups: [FREE; LOOKUPS] }
-    }
-
+impl Resolver<'_> {
     /// Where `name` is looked up.
-    pub(crate) fn find(&self, name: &[u8], family: &AddrType) -> Option<usize> {
-        self.lookups
-            .iter()
-            .position(|lookup| lookup.name.eq_ignore_ascii_case(name) && lookup.family == *family)
+    pub(crate) fn find(&self, name: &Name, family: &AddrType) -> Option<usize> {
+        self.lookups.iter().position(|lookup| {
+            lookup.state != State::Free
+                && lookup.family == *family
+                && same_name(&mut lookup.name.labels(), &mut name.labels())
+        })
     }
 
     /// A place for a new name: of none, or of the one that has been there for longest of those that are done.
     pub(crate) fn place(&self) -> Option<usize> {
-        let free = |lookup: &Lookup| lookup.name.is_empty();
-        self.lookups.iter().position(free).or_else(|| {
-            let until = |(index, lookup): (usize, &Lookup)| Some((lookup.done?.1, index));
-            self.lookups.iter().enumerate().filter_map(until).min().map(|(_, index)| index)
-        })
+        let done = |index: &usize| !self.lookups[*index].is_asking();
+        (0..LOOKUPS).filter(done).min_by_key(|index| self.lookups[*index].at)
     }
 
     /// The name that was asked for from this port.
@@ -134,9 +135,25 @@ impl Resolver {
 }
 
 impl Lookup {
+    /// A free place.
+    pub(crate) const fn new() -> Self {
+        Self {
+            name: Name::NONE,
+            family: AddrType::Either,
+            asking: Asking::NONE,
+            state: State::Free,
+            at: Instant::ZERO,
+        }
+    }
+
     /// Whether it is being asked for.
     pub(crate) fn is_asking(&self) -> bool {
-        !self.name.is_empty() && self.done.is_none()
+        self.state == State::Asking
+    }
+
+    /// Its place is free again.
+    pub(crate) const fn forget(&mut self) {
+        (self.state, self.at) = (State::Free, Instant::ZERO);
     }
 
     /// Whether its question is to be sent.
@@ -147,8 +164,7 @@ impl Lookup {
     /// Whether neighbours are asked, and not servers (RFC 6762 3).
     pub(crate) fn is_local(&self) -> bool {
         const LOCAL: &[u8] = b"\x05local\0";
-        let end = self.name.len().checked_sub(LOCAL.len()).and_then(|at| self.name.get(at..));
-        end.is_some_and(|end| end.eq_ignore_ascii_case(LOCAL))
+        self.name.bytes().last_chunk().is_some_and(|end: &[u8; 7]| end.eq_ignore_ascii_case(LOCAL))
     }
 
     /// Writes the question. Returns its length.
@@ -158,7 +174,7 @@ impl Lookup {
         // RFC 6762 18.6: it means nothing to neighbours.
         let flags = if self.is_local() { 0 } else { RECURSION_DESIRED };
         let mut writer = Writer::new(buffer, asking.id, flags);
-        writer.put(&self.name);
+        writer.put(self.name.bytes());
         writer.put_word(asking.kind);
         writer.put_word(IN);
         writer.count(0);
@@ -167,50 +183,61 @@ impl Lookup {
 }
 
 /// A name as messages have it.
-pub(crate) type Name = Vec<u8, NAME_SIZE>;
+#[derive(Clone, Debug)]
+pub(crate) struct Name([u8; NAME_SIZE]);
 
-/// A name in that form, if it is one that a host may have (RFC 1123 2.1, with the underscore that some have): not an
-/// address, of labels of letters, digits and hyphens. A dot at its end is nothing.
+impl Name {
+    /// No name yet.
+    pub(crate) const NONE: Self = Self([0; NAME_SIZE]);
+
+    /// These bytes, as far as there is room for them.
+    #[cfg(feature = "_parsers")]
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let mut name = Self::NONE;
+        name.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        name
+    }
+
+    pub(crate) fn labels(&self) -> Labels<'_> {
+        Labels::new(&self.0, 0)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        Labels::end(&self.0, 0).and_then(|end| self.0.get(..end)).unwrap_or_default()
+    }
+}
+
+/// Writes a name in that form, if it is one that a host may have (RFC 1123 2.1, with the underscore that some have): not
+/// an address, of labels of letters, digits and hyphens. A dot at its end is nothing. Returns whether it is one.
 #[inline(never)]
-pub(crate) fn encoded(name: &[u8]) -> Option<Name> {
-    let (mut encoded, mut number) = (Name::new(), false);
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    for label in name.split(|byte| *byte == b'.') {
+pub(crate) fn encode(name: &[u8], encoded: &mut Name) -> bool {
+    let mut writer = Writer::bare(&mut encoded.0);
+    let mut number = false;
+    for label in name.strip_suffix(b".").unwrap_or(name).split(|byte| *byte == b'.') {
         let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let ends = [label.first()?, label.last()?];
-        if label.len() > 63 || !label.iter().all(good) || ends.contains(&&b'-') {
-            return None;
+        let hyphen = label.starts_with(b"-") || label.ends_with(b"-");
+        if label.is_empty() || label.len() > 63 || hyphen || !label.iter().all(good) {
+            return false;
         }
         number = label.iter().all(u8::is_ascii_digit);
-        encoded.push(label.len() as u8).ok()?;
-        encoded.extend_from_slice(label).ok()?;
+        writer.put_label(label);
     }
-    encoded.push(0).ok()?;
-    (!number).then_some(encoded)
+    writer.put(&[0]);
+    !number && !writer.full
 }
 
 /// Whether [`NetStack::resolve`](crate::NetStack::resolve) takes it for the name of a host.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
-    encoded(name.as_bytes()).is_some()
+    encode(name.as_bytes(), &mut { Name::NONE })
 }
 
-/// What a server says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// The address, and for how many seconds it is good.
-    Address(IpAddr, u32),
-    /// The name has none of this type.
-    NoAddress,
-    /// The server does not tell.
-    Failed(LookupError),
-    /// There is no such name.
-    NoName,
-}
+/// What a server says: an address, and for how many seconds it is good.
+pub(crate) type Answer = Result<(IpAddr, u32), LookupError>;
 
 /// Reads the answer to a question of this number for the record `kind` of `name`. `None`: it is none.
 #[inline(never)]
-pub(crate) fn read(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<Answer> {
+pub(crate) fn read(message: &[u8], id: u16, name: &Name, kind: u16) -> Option<Answer> {
     let Header { id: answered, flags, counts } = Header::read(message)?;
     if answered != id || flags & (RESPONSE | OPCODE) != RESPONSE || counts[0] != 1 {
         return None;
@@ -218,14 +245,14 @@ pub(crate) fn read(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<An
     let mut reader = Reader::new(message);
     let question = reader.question()?;
     if (question.kind, question.class & CLASS) != (kind, IN)
-        || !same_name(&mut Labels::new(message, question.name), &mut Labels::new(name, 0))
+        || !same_name(&mut Labels::new(message, question.name), &mut name.labels())
     {
         return None;
     }
     match flags & RCODE {
         0 => {}
-        NO_NAME => return Some(Answer::NoName),
-        _ => return Some(Answer::Failed(LookupError::Refused)),
+        NOT_FOUND => return Some(Err(LookupError::NotFound)),
+        _ => return Some(Err(LookupError::Refused)),
     }
     // The name whose record is looked for: the question's, or that for which it is an alias (RFC 1034 3.6.2).
     let (mut wanted, mut good_for) = (question.name, u32::MAX);
@@ -243,7 +270,7 @@ pub(crate) fn read(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<An
             }
             if record.kind == kind {
                 if let Some(address) = address(kind, record.data) {
-                    return Some(Answer::Address(address, good_for.min(record.ttl)));
+                    return Some(Ok((address, good_for.min(record.ttl))));
                 }
             } else if record.kind == CNAME {
                 good_for = good_for.min(record.ttl);
@@ -254,7 +281,7 @@ pub(crate) fn read(message: &[u8], id: u16, name: &[u8], kind: u16) -> Option<An
         break;
     }
     let cut = flags & TRUNCATED != 0;
-    Some(if cut { Answer::Failed(LookupError::Truncated) } else { Answer::NoAddress })
+    Some(Err(if cut { LookupError::Truncated } else { LookupError::NoAddress }))
 }
 
 /// The address in a record, if it is one that a host may have on a network.

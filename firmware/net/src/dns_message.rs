@@ -69,7 +69,7 @@ impl<'m> Labels<'m> {
     }
 
     /// Its end as it stands, before whatever it points to.
-    fn end(message: &[u8], mut at: usize) -> Option<usize> {
+    pub(crate) fn end(message: &[u8], mut at: usize) -> Option<usize> {
         loop {
             let len = usize::from(*message.get(at)?);
             match len {
@@ -221,7 +221,6 @@ impl<'b> Writer<'b> {
     }
 
     /// Without a header.
-    #[cfg(feature = "mdns")]
     pub(crate) fn bare(buffer: &'b mut [u8]) -> Self {
         Self { buffer, len: 0, full: false }
     }
@@ -239,6 +238,12 @@ impl<'b> Writer<'b> {
         self.len
     }
 
+    /// All that was written. `None`: there was more.
+    #[cfg(feature = "mdns")]
+    pub(crate) fn written(self) -> Option<&'b [u8]> {
+        self.buffer.get(..self.len).filter(|_| !self.full)
+    }
+
     /// Adds bytes.
     #[inline(never)]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
@@ -251,15 +256,24 @@ impl<'b> Writer<'b> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn put_word(&mut self, word: u16) {
         self.put(&word.to_be_bytes());
     }
 
     /// Adds a label.
-    #[cfg(any(feature = "mdns", test))]
+    #[inline(never)]
     pub(crate) fn put_label(&mut self, label: &[u8]) {
         self.put(&[label.len() as u8]);
         self.put(label);
+    }
+
+    /// Adds labels with dots between them.
+    #[cfg(feature = "mdns")]
+    pub(crate) fn put_labels(&mut self, labels: &[u8]) {
+        for label in labels.split(|byte| *byte == b'.') {
+            self.put_label(label);
+        }
     }
 
     /// Counts one more in section `section`: questions, answers, authorities, further records.

@@ -14,6 +14,8 @@ mod ip;
 #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
 pub(crate) mod membership;
 pub(crate) mod quote;
+#[cfg(feature = "redirects")]
+pub(crate) mod redirect;
 #[cfg(feature = "slaac")]
 pub(crate) mod router;
 
@@ -175,6 +177,11 @@ impl<'f> Frame<'f> {
                 Content::Packet(packet) if packet.is_advertisement() => {
                     router::Advertisement::parse(&packet)
                         .map_or(Content::OtherDiscovery, Content::Advertisement)
+                }
+                #[cfg(feature = "redirects")]
+                Content::Packet(packet) if packet.is_redirect() => {
+                    redirect::Redirect::parse_ipv6(&packet)
+                        .map_or(Content::OtherDiscovery, Content::Redirect)
                 }
                 Content::Packet(packet) if packet.is_discovery() => {
                     Received::parse_ndisc(&packet, link.source)

@@ -77,11 +77,12 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
             return Verdict::Challenge;
         }
-        // Of what says no more, the acknowledgement counts even while no number is in the window, for that is closed
-        // (RFC 9293 3.10.7.4): a sender has probed it, and counts the byte.
+        // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
+        // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
         let bare = segment.len == 0 && !segment.fin;
-        let probed = usize::try_from(ahead).is_ok_and(|ahead| (1..=SEGMENT_SIZE).contains(&ahead));
-        if bare && socket.room == 0 && probed {
+        let most = if socket.room == 0 { SEGMENT_SIZE } else { socket.room };
+        let before_end = usize::try_from(ahead).is_ok_and(|ahead| (1..=most).contains(&ahead));
+        if bare && before_end && distance(segment.seq, tcb.right_edge()) >= 0 {
             return Verdict::Acknowledge;
         }
         // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.

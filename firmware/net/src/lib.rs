@@ -107,7 +107,7 @@
 //! | names of hosts | feature `dns`: `NetStack::resolve`, `embedded_nal::Dns` |
 //! | a name of one's own, services that are found | feature `mdns`: `NetConfig::with_mdns` |
 //! | the time of day | feature `sntp`: `NetConfig::with_time_server`, `NetStack::time_of_day` |
-//! | ICMP, raw, broadcasts | [`NetStack::add_socket`] |
+//! | ICMP, raw, broadcasts | feature `smoltcp-sockets`: `NetStack::add_socket` |
 //! | groups | feature `multicast`: `NetStack::join`, `leave` |
 //! | the cable is in again | [`NetStack::link_up`] |
 //! | the end of a program | [`NetStack::abort_all`], [`idle`](NetStack::idle), [`free_slots`](NetStack::free_slots) |
@@ -117,14 +117,15 @@
 //!
 //! # Features
 //!
-//! Only `medium-ethernet` and `udp` are on by default; none but the first changes what is there without it.
+//! Only `medium-ethernet`, `smoltcp-sockets` and `udp` are on by default; none but the first changes what is there without it.
 //!
 //! | feature | |
 //! |---|---|
 //! | `medium-ethernet` | smoltcp's medium Ethernet, for devices that name it, and its own type of a MAC address as `EthernetAddress`; the stack needs neither, and is smaller without, 7 KiB with `ipv6` |
 //! | `udp` | UDP sockets of the stack; a server of TCP alone saves flash without them |
+//! | `smoltcp-sockets` | sockets of smoltcp's own beside the stack's, ICMP, raw, UDP for groups (`add_socket`); who needs none saves flash without them, more than a KiB |
 //! | `ipv6` | IPv6 addresses beside IPv4 ones, or alone |
-//! | `multicast` | `join` and `leave` groups (IGMP, MLD) |
+//! | `multicast` | `join` and `leave` groups (IGMP, MLD); brings `smoltcp-sockets` |
 //! | `dhcp` | an IPv4 address from a server (RFC 2131), or a link-local one (RFC 3927), each probed first (RFC 5227) |
 //! | `slaac` | IPv6 addresses from what routers say (RFC 4862), each probed first, and the routers (RFC 4861); brings `ipv6` |
 //! | `dns` | names become addresses (RFC 1035), those of `.local` too (RFC 6762) |
@@ -145,10 +146,13 @@
 #![forbid(unsafe_code)]
 // With IPv4 alone an address is four bytes; with both families it is 17, and smaller code by reference.
 #![cfg_attr(not(feature = "ipv6"), allow(clippy::trivially_copy_pass_by_ref))]
-// What is said of UDP has nothing to refer to then.
-#![cfg_attr(not(feature = "udp"), allow(rustdoc::broken_intra_doc_links))]
+// What is said of UDP, and of smoltcp's own sockets, has nothing to refer to then.
+#![cfg_attr(
+    not(all(feature = "udp", feature = "smoltcp-sockets")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "planted-faults"))]
 extern crate std;
 
 #[cfg(feature = "async")]
@@ -176,6 +180,11 @@ pub mod netstat;
 #[doc(hidden)]
 pub mod parsers;
 mod place;
+#[cfg(feature = "planted-faults")]
+#[doc(hidden)]
+pub mod planted;
+#[cfg(not(feature = "planted-faults"))]
+mod planted;
 pub mod rng;
 mod seq;
 mod shared;

@@ -107,6 +107,14 @@ pub const NEIGHBOR_ASK: Duration = Duration::from_secs(1);
 /// Questions that a neighbour may leave unanswered before its MAC address is forgotten (RFC 4861 10).
 pub const NEIGHBOR_ASKS: u8 = 3;
 
+/// Destinations whose packets go to another next hop than the gateway, as that said.
+#[cfg(feature = "redirects")]
+pub const REDIRECTS: usize = 4;
+
+/// How long such a next hop may leave the questions for it unanswered, from when it was named.
+#[cfg(feature = "redirects")]
+pub const REDIRECT_WAIT: Duration = Duration::from_secs(3);
+
 /// How long a MAC address is good after its neighbour was last heard of (RFC 4861 10: 30 s).
 pub const NEIGHBOR_FRESH: Duration = Duration::from_secs(30);
 
@@ -374,6 +382,9 @@ const _: () = {
     assert!(DHCP_RETRY_FIRST_MS < DHCP_RETRY_MAX_MS);
     assert!(RENEW_STALL.total_micros() < RENEW_RETRY.total_micros());
 };
+
+#[cfg(feature = "redirects")]
+const _: () = assert!(REDIRECT_WAIT.secs() == NEIGHBOR_ASK.secs() * NEIGHBOR_ASKS as u64);
 
 #[cfg(feature = "slaac")]
 const _: () = {

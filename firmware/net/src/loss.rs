@@ -28,6 +28,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
 use crate::limits::{INITIAL_WINDOW, RTO_INITIAL, SEGMENT_SIZE};
+use crate::planted::{Fault, is_planted};
 use crate::time::WrappingInstant;
 use round_trip::RoundTrip;
 use scoreboard::{Run, Scoreboard, Status, Tick};
@@ -186,7 +187,10 @@ impl Loss {
             if idle > self.trip.timeout() {
                 self.window.restart(self.initial_window());
             }
-            (self.backoff, self.probed) = (0, false);
+            self.probed = false;
+            if !is_planted(Fault::RtoNotReset) {
+                self.backoff = 0;
+            }
         }
         self.longest = self.longest.max(len.min(SEGMENT_SIZE as u32) as u16);
         self.board.push(len, self.tick(now), Status::Sent);

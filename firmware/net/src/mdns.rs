@@ -65,6 +65,15 @@ pub struct Label {
 impl Label {
     const NONE: Self = Self { bytes: [0; LABEL], len: 0 };
 
+    /// These bytes, as far as there is room for them.
+    #[cfg(feature = "_parsers")]
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let mut label = Self::NONE;
+        label.push(bytes);
+        label
+    }
+
+    #[inline(never)]
     fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if let Some(room) = self.bytes.get_mut(usize::from(self.len)) {
@@ -172,6 +181,7 @@ impl Responder {
     }
 
     /// Begins with a phase at `at`.
+    #[inline(never)]
     pub(crate) fn begin(&mut self, phase: Phase, at: Instant) {
         (self.phase, self.sent, self.left, self.at) = (phase, 0, 0, at);
         if phase == Phase::Probing {

@@ -188,6 +188,12 @@ impl Neighbors {
         self.entries[index].mac
     }
 
+    /// Whether that is known.
+    #[cfg(feature = "redirects")]
+    pub(crate) fn knows(&self, address: &IpAddress) -> bool {
+        self.entries.iter().any(|entry| entry.mac.is_some() && same(&entry.address, address))
+    }
+
     /// Notes that the neighbour has received what was sent to it at `mac`.
     pub(crate) fn confirm(&mut self, address: &IpAddress, mac: EthernetAddress) {
         if let Some(index) = self.find(address) {

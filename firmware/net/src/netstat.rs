@@ -247,26 +247,26 @@ pub trait Introspect {
 
 /// Defines [`Counters`] and the list of their names from one table.
 macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $(#[cfg($when:meta)])? $name:ident,)+) => {
         /// Events since boot.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Counters {
-            $($(#[doc = $doc])+ pub $name: Count,)+
+            $($(#[doc = $doc])+ $(#[cfg($when)])? pub $name: Count,)+
         }
 
         impl Counters {
             /// Name and value of counter `index`, in the order of the fields.
             #[must_use]
             pub fn get(&self, index: usize) -> Option<(&'static str, Count)> {
-                const NAMES: &[&str] = &[$(stringify!($name)),+];
-                let values = [$(self.$name),+];
+                const NAMES: &[&str] = &[$($(#[cfg($when)])? stringify!($name)),+];
+                let values = [$($(#[cfg($when)])? self.$name),+];
                 Some((NAMES.get(index)?, *values.get(index)?))
             }
 
             /// What counter `index` is of, as documented; each line of it begins with a space.
             #[must_use]
             pub fn help(index: usize) -> Option<&'static str> {
-                const HELP: &[&str] = &[$(concat!($($doc),+)),+];
+                const HELP: &[&str] = &[$($(#[cfg($when)])? concat!($($doc),+)),+];
                 HELP.get(index).copied()
             }
         }
@@ -300,6 +300,12 @@ counters! {
     errors_believed,
     /// ICMP errors that were not believed: about a segment that we cannot have sent, or that has arrived.
     errors_disbelieved,
+    /// Redirects that were believed: of the next hop in use, about a packet that this board may have sent.
+    #[cfg(feature = "redirects")]
+    redirects_believed,
+    /// Redirects that were not believed.
+    #[cfg(feature = "redirects")]
+    redirects_disbelieved,
     /// ARP packets and neighbour discovery messages that are not well-formed, or of a kind that this stack has no use for.
     discovery_dropped,
     /// IP fragments, which this stack does not reassemble.

@@ -10,15 +10,17 @@ use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address};
 
 use crate::dhcp::Lease;
 use crate::dhcp::message::Received;
-use crate::dns;
+use crate::dns::{self, Name};
 use crate::dns_message::{self, Header, Reader};
 use crate::frame::membership::Query;
 use crate::frame::quote::QuotedSegment;
+#[cfg(feature = "redirects")]
+use crate::frame::redirect::Redirect;
 use crate::frame::{Content, Frame, Medium, Segment};
-use crate::mdns::{Records, Service};
+use crate::mdns::{Label, Records, Service};
 use crate::sntp::Clock;
 
-/// A frame with all that may be in it: headers, options, discovery, advertisements, errors about segments.
+/// A frame with all that may be in it: headers, options, discovery, advertisements, redirects, errors about segments.
 pub fn frame(bytes: &[u8]) {
     for medium in [Medium::Ethernet, Medium::Ip] {
         let Some(frame) = Frame::parse(bytes, medium) else { continue };
@@ -27,6 +29,8 @@ pub fn frame(bytes: &[u8]) {
             Content::Packet(packet) => {
                 black_box(Query::parse(&packet));
                 black_box(QuotedSegment::parse(&packet, &ChecksumCapabilities::ignored()));
+                #[cfg(feature = "redirects")]
+                black_box(Redirect::parse_ipv4(&packet, &ChecksumCapabilities::ignored()));
                 if let Some(segment) = Segment::parse(&packet) {
                     black_box((segment.is_sound(true), segment.window_scale()));
                     black_box((segment.repr(), segment.sack_ranges(), segment.sequence_len()));
@@ -53,14 +57,15 @@ pub fn dhcp(message: &[u8], mac: EthernetAddress) {
 
 /// The answer to the question of this number for the addresses, of both kinds, of `name`, as it is encoded.
 pub fn dns(message: &[u8], id: u16, name: &[u8]) {
+    let name = Name::of_bytes(name);
     for kind in [dns_message::A, dns_message::AAAA] {
-        black_box(dns::read(message, id, name, kind));
+        black_box(dns::read(message, id, &name, kind));
     }
 }
 
 /// A message of multicast DNS to a host of this name and with these services and addresses.
 pub fn mdns(message: &[u8], label: &[u8], services: &[Service], own: &[IpCidr]) {
-    let records = Records::new(label, services, own);
+    let records = Records::new(Label::of_bytes(label), services, own);
     let Some(Header { counts: [questions, answers, claims, _], .. }) = Header::read(message) else {
         return;
     };

@@ -15,7 +15,7 @@
 //! comparisons.
 //!
 //! Known gaps: a prefix that is on the link without addresses of its own (RFC 4861 6.3.4) is reached through the router;
-//! redirects are not heeded; a router's hop limit and timers (RFC 4861 6.3.2) are not taken; there is no `DHCPv6`.
+//! a router's hop limit and timers (RFC 4861 6.3.2) are not taken; there is no `DHCPv6`.
 
 pub(crate) mod address;
 pub(crate) mod routers;

@@ -15,12 +15,12 @@
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
 //! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets, and `held` for what those send |
-//! | MAC addresses | `resolve` |
+//! | MAC addresses | `resolve`, and `redirect` with that feature for other next hops than the gateway |
 //! | which tasks wait, with the feature `async` | `wake`, and those of `tcp` and `udp` |
 
 mod address;
 mod config;
-#[cfg(feature = "_datagram")]
+#[cfg(any(feature = "dhcp", feature = "_datagram"))]
 mod datagram;
 #[cfg(feature = "deferred-accept")]
 mod deferred;
@@ -30,6 +30,7 @@ mod dhcp;
 #[cfg(feature = "dns")]
 mod dns;
 mod egress;
+#[cfg(feature = "smoltcp-sockets")]
 mod held;
 mod hygiene;
 mod icmp;
@@ -42,7 +43,10 @@ mod mdns;
 #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
 mod mld;
 mod nal;
+#[cfg_attr(not(feature = "smoltcp-sockets"), path = "stack/no_others.rs")]
 mod others;
+#[cfg(feature = "redirects")]
+mod redirect;
 mod refusal;
 mod repair;
 mod resolve;
@@ -105,6 +109,7 @@ pub struct NetStack<'a> {
     /// A call since the last poll may have left something to send.
     dirty: bool,
     /// A socket of the user's own was lent since the last poll.
+    #[cfg(feature = "smoltcp-sockets")]
     lent: bool,
     udp: &'a mut [UdpSlot<'a>],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
@@ -112,8 +117,10 @@ pub struct NetStack<'a> {
     /// The slot that sends first in the next poll.
     first: usize,
     /// How many sockets of the user's own there can be.
+    #[cfg(feature = "smoltcp-sockets")]
     places: usize,
     /// How many there are.
+    #[cfg(feature = "smoltcp-sockets")]
     added: usize,
     counters: Counters,
     medium: Medium,
@@ -127,6 +134,8 @@ pub struct NetStack<'a> {
     interface: Interface,
     neighbors: Neighbors,
     identity: Identity,
+    #[cfg(feature = "redirects")]
+    redirects: redirect::Redirects,
     #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
     membership: mld::Membership,
     #[cfg(feature = "dhcp")]
@@ -134,7 +143,7 @@ pub struct NetStack<'a> {
     #[cfg(feature = "slaac")]
     slaac: crate::slaac::Slaac,
     #[cfg(feature = "dns")]
-    resolver: &'a mut crate::dns::Resolver,
+    resolver: crate::dns::Resolver<'a>,
     #[cfg(feature = "mdns")]
     responder: crate::mdns::Responder,
     #[cfg(feature = "sntp")]
@@ -144,6 +153,7 @@ pub struct NetStack<'a> {
     draws: u32,
     /// The sockets of the user's own.
     others: SocketSet<'a>,
+    #[cfg(feature = "smoltcp-sockets")]
     held: held::Held,
     #[cfg(feature = "multicast")]
     reports: Reports,
@@ -208,6 +218,8 @@ impl<'a> NetStack<'a> {
             capabilities,
             neighbors: Neighbors::new(),
             identity: Identity::new(now),
+            #[cfg(feature = "redirects")]
+            redirects: redirect::Redirects::new(),
             #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
             membership: mld::Membership::new(),
             #[cfg(feature = "dhcp")]
@@ -225,13 +237,17 @@ impl<'a> NetStack<'a> {
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
+            #[cfg(feature = "smoltcp-sockets")]
             places: placed.places,
             udp: placed.udp,
             udp_used: 0,
+            #[cfg(feature = "smoltcp-sockets")]
             added: 0,
             udp_queued: false,
+            #[cfg(feature = "smoltcp-sockets")]
             held: held::Held::NOTHING,
             dirty: false,
+            #[cfg(feature = "smoltcp-sockets")]
             lent: false,
             #[cfg(feature = "multicast")]
             reports: Reports::new(),
@@ -285,6 +301,8 @@ impl<'a> NetStack<'a> {
     pub fn link_up(&mut self) {
         self.dirty = true;
         self.neighbors.clear();
+        #[cfg(feature = "redirects")]
+        self.redirects.clear();
         self.announce();
         #[cfg(feature = "dhcp")]
         self.dhcp_link_up();
@@ -310,10 +328,7 @@ impl<'a> NetStack<'a> {
     /// After a socket of the user's own was lent, smoltcp is asked whether it has something to do at once.
     #[must_use]
     pub fn wants_poll(&mut self) -> bool {
-        if core::mem::take(&mut self.lent) {
-            let at = self.interface.poll_at(self.now, &self.others);
-            self.dirty |= at.is_some_and(|at| at <= self.now);
-        }
+        self.dirty |= self.lent_is_due();
         self.dirty
     }
 
@@ -390,7 +405,11 @@ impl<'a> NetStack<'a> {
             next = abandoned;
             self.pool.expire(true, &mut self.counters, &mut next);
         }
-        (self.dirty, self.lent) = (false, false);
+        self.dirty = false;
+        #[cfg(feature = "smoltcp-sockets")]
+        {
+            self.lent = false;
+        }
         for at in [wanted, self.expire_udp()].into_iter().flatten() {
             sooner(&mut next, at);
         }

@@ -10,7 +10,9 @@ use smoltcp::socket::tcp as smol_tcp;
 use smoltcp::time::Instant;
 
 #[cfg(feature = "dns")]
-use crate::dns::Resolver;
+use crate::dns::{Lookup, Resolver};
+#[cfg(feature = "dns")]
+use crate::limits::LOOKUPS;
 use crate::limits::{DATAGRAM_SIZE, Limits, TCP_BUFFER_MAX};
 use crate::place::Place;
 use crate::tcp::backlog::{Backlog, BacklogView};
@@ -124,7 +126,7 @@ pub struct Sockets<
     listeners: Place<Listener, LISTENERS>,
     udp: UdpPlaces<'a, UDP>,
     #[cfg(feature = "dns")]
-    resolver: Place<Resolver, 1>,
+    lookups: Place<Lookup, LOOKUPS>,
     #[cfg(feature = "async")]
     dropped: DroppedPlace<TCP, UDP, LISTENERS>,
 }
@@ -146,7 +148,7 @@ impl<const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHERS: u
             listeners: Place::new(),
             udp: UdpPlaces::new(),
             #[cfg(feature = "dns")]
-            resolver: Place::new(),
+            lookups: Place::new(),
             #[cfg(feature = "async")]
             dropped: DroppedPlace::new(),
         }
@@ -160,11 +162,12 @@ pub(crate) struct Placed<'a> {
     pub(crate) backlog: BacklogView<'a>,
     pub(crate) others: SocketSet<'a>,
     /// How many sockets of the user's own there can be.
+    #[cfg(feature = "smoltcp-sockets")]
     pub(crate) places: usize,
     pub(crate) udp: &'a mut [UdpSlot<'a>],
     /// Names that are looked up. Not in the stack itself, which at boot is made on the call stack.
     #[cfg(feature = "dns")]
-    pub(crate) resolver: &'a mut Resolver,
+    pub(crate) resolver: Resolver<'a>,
     #[cfg(feature = "async")]
     pub(crate) dropped: crate::wake::Dropped<'a>,
 }
@@ -199,10 +202,13 @@ impl<'a, const TCP: usize, const UDP: usize, const LISTENERS: usize, const OTHER
             pool,
             backlog,
             others: SocketSet::new(others),
+            #[cfg(feature = "smoltcp-sockets")]
             places: OTHERS - UDP,
             udp,
             #[cfg(feature = "dns")]
-            resolver: &mut self.resolver.lend(Resolver::new)[0],
+            resolver: Resolver {
+                lookups: self.lookups.lend(Lookup::new).try_into().expect("as many as there are"),
+            },
             #[cfg(feature = "async")]
             dropped: self.dropped.lend(),
         }

@@ -6,7 +6,7 @@ use super::super::machine::next_turn;
 use super::super::nic::QUEUE;
 use super::*;
 use crate::link::Setting;
-use crate::nic::wire::{InFlight, Wire};
+use crate::nic::wire::{self, InFlight, Wire};
 
 const SECOND: Instant = Instant::from_millis_const(1000);
 
@@ -121,6 +121,25 @@ fn a_flood_holds_nobody_up_and_is_bounded() {
     let (next, _) = turn(&mut network, Instant::ZERO, &flood);
     assert_eq!(next, Some(Instant::ZERO), "there is more");
     assert_eq!(network.overrun(), QUEUE as u64);
+}
+
+#[test]
+fn what_the_uplink_takes_in_part_is_not_lost() {
+    let mut network = echoes(9);
+    turn(&mut network, Instant::ZERO, &[]);
+    let mut ask = |left: usize| {
+        let mut wire = Wire::default();
+        let asked = InFlight { at: Instant::ZERO, frame: frame(9, EthernetAddress::BROADCAST) };
+        wire.in_flight(Side::Board).push_back(asked.clone());
+        wire.in_flight(Side::Peer).extend(vec![asked; wire::QUEUE - left]);
+        let next = network.turn(Instant::ZERO, &mut wire.end(Side::Board));
+        let sent = wire.in_flight(Side::Peer).len() - (wire::QUEUE - left);
+        let (_, rest) = turn(&mut network, Instant::ZERO, &[]);
+        (next, sent, rest.len(), network.dropped)
+    };
+    assert_eq!(ask(5), (Some(Instant::ZERO), 5, 4, 0));
+    // It leads nowhere.
+    assert_eq!(ask(0), (Some(SECOND), 0, 0, 9));
 }
 
 #[test]

@@ -6,7 +6,6 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
     DhcpMessageType, DhcpOption, DhcpPacket, DhcpRepr, EthernetAddress, Ipv4Address, Ipv4Cidr,
 };
-use tapboard_firmware::PEER_NET;
 
 use super::range::DhcpRange;
 use crate::gateway::limits::LEASES;
@@ -31,6 +30,8 @@ struct Lease {
 /// Who has which address.
 #[derive(Debug)]
 pub(in crate::gateway) struct Leases {
+    /// The gateway's address.
+    own: Ipv4Address,
     board: (EthernetAddress, Ipv4Cidr),
     range: DhcpRange,
     names: bool,
@@ -40,9 +41,9 @@ pub(in crate::gateway) struct Leases {
 }
 
 impl Leases {
-    pub(super) fn new(board: &Identity, range: DhcpRange, names: bool) -> Self {
+    pub(super) fn new(own: Ipv4Address, board: &Identity, range: DhcpRange, names: bool) -> Self {
         let board = (board.net.mac(), board.ipv4());
-        Self { board, range, names, known: BTreeMap::new(), refused: 0 }
+        Self { own, board, range, names, known: BTreeMap::new(), refused: 0 }
     }
 
     pub(in crate::gateway) fn len(&self) -> usize {
@@ -109,7 +110,7 @@ impl Leases {
     ) -> Option<(Vec<u8>, Ipv4Address)> {
         let packet = DhcpPacket::new_checked(message).ok()?;
         let request = DhcpRepr::parse(&packet).ok()?;
-        let own = PEER_NET.ipv4_address();
+        let own = self.own;
         let mac = request.client_hardware_address;
         if !mac.is_unicast() || request.server_identifier.is_some_and(|server| server != own) {
             return None;
@@ -182,6 +183,8 @@ impl Leases {
 
 #[cfg(test)]
 mod tests {
+    use tapboard_firmware::PEER_NET;
+
     use super::*;
     use crate::gateway::names::Found;
 
@@ -221,7 +224,7 @@ mod tests {
 
     /// Kind and address of the answer to a message.
     fn ask(leases: &mut Leases, message: &[u8]) -> Option<(DhcpMessageType, Ipv4Address)> {
-        let mut names = Names::new(&Identity::default());
+        let mut names = Names::new(PEER_NET, &Identity::default());
         let (answer, to) = leases.answer(message, &mut names, Instant::ZERO)?;
         assert!(to.is_broadcast());
         let packet = DhcpPacket::new_checked(&answer[..]).unwrap();
@@ -238,7 +241,7 @@ mod tests {
     }
 
     fn open() -> Leases {
-        Leases::new(&Identity::default(), DhcpRange::default(), true)
+        Leases::new(PEER_NET.ipv4_address(), &Identity::default(), DhcpRange::default(), true)
     }
 
     const BOARD: Ipv4Address = Ipv4Address::new(192, 0, 2, 1);
@@ -247,7 +250,7 @@ mod tests {
     #[test]
     fn who_asks_first_has_the_boards_address_unless_the_board_does() {
         let board = Identity::default();
-        let mut leases = Leases::new(&board, DhcpRange::default(), true);
+        let mut leases = Leases::new(PEER_NET.ipv4_address(), &board, DhcpRange::default(), true);
         let mut discover =
             |mac| ask(&mut leases, &message(DhcpMessageType::Discover, mac, None, None)).unwrap();
         assert_eq!(discover(guest(1)), (DhcpMessageType::Offer, BOARD));
@@ -288,15 +291,15 @@ mod tests {
         let board = Identity::default().net.mac();
         let offer = Some((DhcpMessageType::Offer, BOARD));
         assert_eq!(ask(&mut leases, &discover(board)), offer);
-        let mut names = Names::new(&Identity::default());
+        let mut names = Names::new(PEER_NET, &Identity::default());
         assert!(leases.answer(b"nonsense", &mut names, Instant::ZERO).is_none());
     }
 
     #[test]
     fn a_lease_that_has_ended_makes_room_the_first_one_first() {
         let range = "192.0.2.50-192.0.2.51".parse().unwrap();
-        let (board, mut names) = (Identity::default(), Names::new(&Identity::default()));
-        let mut leases = Leases::new(&board, range, true);
+        let (board, mut names) = (Identity::default(), Names::new(PEER_NET, &Identity::default()));
+        let mut leases = Leases::new(PEER_NET.ipv4_address(), &board, range, true);
         let mut at = |message: &[u8], seconds: i64| {
             let (answer, _) = leases.answer(message, &mut names, Instant::from_secs(seconds))?;
             Some(DhcpRepr::parse(&DhcpPacket::new_checked(&answer[..]).unwrap()).unwrap().your_ip)
@@ -322,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_name_is_known_while_the_lease_is() {
-        let mut names = Names::new(&Identity::default());
+        let mut names = Names::new(PEER_NET, &Identity::default());
         let mut leases = open();
         let mut request = message(DhcpMessageType::Request, guest(1), Some(BOARD), None);
         request.pop();
@@ -342,8 +345,9 @@ mod tests {
 
     #[test]
     fn without_leave_for_names_no_server_is_told_of() {
-        let mut leases = Leases::new(&Identity::default(), DhcpRange::default(), false);
-        let mut names = Names::new(&Identity::default());
+        let mut leases =
+            Leases::new(PEER_NET.ipv4_address(), &Identity::default(), DhcpRange::default(), false);
+        let mut names = Names::new(PEER_NET, &Identity::default());
         let (offer, _) = leases.answer(&discover(guest(1)), &mut names, Instant::ZERO).unwrap();
         let offer = DhcpPacket::new_checked(&offer[..]).unwrap();
         let known = |kind| offer.options().any(|option| option.kind == kind);

@@ -15,6 +15,10 @@ use crate::nic::wire::Side;
 const SHARE: u32 = 16;
 /// When the last fault ends: long after the transfer.
 const HEAL: Duration = Duration::from_secs(60);
+/// Of IPv6 and TCP.
+const HEADERS: u32 = 60;
+/// Round trips that a narrow window makes of a transfer at most.
+const TRIPS: u32 = 150;
 /// When it begins: addresses have been announced.
 const BEGIN: Instant = Instant::from_millis_const(3000);
 
@@ -58,7 +62,29 @@ impl WorldPlan {
             let set = Setting::Loss(Chance::from_millipercent(draw.between(100, 5_000)));
             plan.events = vec![TimedEvent { at: BEGIN, event: Event::Fault { node: 0, to, set } }];
         }
+        plan.draw_narrow(&mut draw);
         Some(plan)
+    }
+
+    /// Most hosts on bare smoltcp have a window of a segment alone, and worse cables: whatever is lost there, no other overtakes
+    /// it.
+    fn draw_narrow(&mut self, draw: &mut Draw) {
+        let peer = &mut self.peers[0];
+        if peer.stack != Stack::Smoltcp || draw.one_in(4) {
+            return;
+        }
+        let segment = u32::from(peer.nic.mtu.unwrap_or(1500)) - HEADERS;
+        let window = draw.between(segment / 2, segment);
+        peer.window = Some(window as u16);
+        if let Work::Chargen { bytes, ending, .. } = &mut self.jobs[0].work {
+            *bytes = (*bytes).min(window * TRIPS);
+            *ending = Ending::Abort(*bytes);
+        }
+        for timed in &mut self.events {
+            if let Event::Fault { set, .. } = &mut timed.event {
+                *set = Setting::Loss(Chance::from_millipercent(draw.between(1_000, 15_000)));
+            }
+        }
     }
 
     /// The transfer that has to be fast, if there is one.

@@ -35,6 +35,9 @@ use crate::sim::plan::{Stack, Work, WorldPlan};
 const TIMEOUT_MIN: Duration = Duration::from_millis(200);
 /// How long both stacks hold an acknowledgement back.
 const ACK_DELAY: Duration = Duration::from_millis(10);
+/// What fits into a frame: a window of no more has a single segment under way, for whose acknowledgement a prober allows time.
+const SEGMENT: usize = 1460;
+const ALONE: Duration = Duration::from_millis(50);
 /// Doublings of a timeout at most: there is a longest one.
 const DOUBLINGS: u32 = 8;
 
@@ -75,7 +78,8 @@ impl Goodput {
             Stack::Smoltcp => peer.window.map_or(BARE_BUFFER, Into::into),
         };
         let trip = (peer.cable.delay + board.cable.delay) * 2;
-        let missed = (trip + ACK_DELAY) * 3;
+        let alone = if window <= SEGMENT { ALONE } else { Duration::ZERO };
+        let missed = (trip + ACK_DELAY) * 2 + alone.max(trip + ACK_DELAY);
         let timeout = missed + TIMEOUT_MIN;
         let trips = bytes / window as u32 + 1;
         let before = plan.jobs[..].iter().filter(|other| other.peer == job.peer);

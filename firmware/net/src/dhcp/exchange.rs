@@ -31,8 +31,8 @@ pub(crate) enum Answer {
     Ignore,
     /// The address that it offers is to be asked for.
     Offer,
-    /// Our lease from now on.
-    Lease(Lease),
+    /// Our lease from now on is the one that was put there.
+    Lease,
     /// We may not have the address.
     Nak,
 }
@@ -61,8 +61,8 @@ impl Exchange {
         (self.question, self.xid) = (question, xid);
     }
 
-    /// Judges a server's message, which `from` sent to this MAC address; `lease` is what we have. What it answers is
-    /// answered then.
+    /// Judges a server's message, which `from` sent to this MAC address; `lease` is what we have, and
+    /// `granted` where a new one is put. What it answers is answered then.
     #[inline(never)]
     pub(crate) fn answer(
         &mut self,
@@ -70,9 +70,10 @@ impl Exchange {
         from: Ipv4Address,
         mac: EthernetAddress,
         lease: Option<&Lease>,
+        granted: &mut Option<Lease>,
         now: Instant,
     ) -> Answer {
-        self.judge(message, from, mac, lease, now).unwrap_or(Answer::Ignore)
+        self.judge(message, from, mac, lease, granted, now).unwrap_or(Answer::Ignore)
     }
 
     fn judge(
@@ -81,6 +82,7 @@ impl Exchange {
         from: Ipv4Address,
         mac: EthernetAddress,
         lease: Option<&Lease>,
+        granted: &mut Option<Lease>,
         now: Instant,
     ) -> Option<Answer> {
         let received = Received::parse(message, mac)?;
@@ -122,7 +124,8 @@ impl Exchange {
                 let known = lease.map(|lease| lease.from);
                 let offered = self.offer.filter(|_| question == Question::Request);
                 let from = offered.map(|offer| offer.from).or(known).unwrap_or(from);
-                Answer::Lease(Lease::granted(&received, server, from, now)?)
+                *granted = Lease::granted(&received, server, from, now);
+                granted.as_ref().map(|_| Answer::Lease)?
             }
             _ => return None,
         };

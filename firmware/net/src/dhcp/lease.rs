@@ -45,10 +45,15 @@ impl Lease {
         from: Ipv4Address,
         now: Instant,
     ) -> Option<Self> {
-        let mask = ack.address(message::SUBNET_MASK)?;
-        let address = Ipv4Cidr::from_netmask(ack.address, mask).ok()?;
+        let mask = ack.number(message::SUBNET_MASK)?;
+        let prefix = mask.leading_ones();
+        let address = Ipv4Cidr::new(ack.address, prefix as u8);
         let length = ack.number(message::LEASE_TIME).unwrap_or(LEASE_DEFAULT_S);
-        if !is_host(address) || length < LEASE_MIN_S {
+        // Ones, and zeros behind them.
+        if mask.trailing_zeros() != 32 - prefix
+            || !is_host(ack.address, mask)
+            || length < LEASE_MIN_S
+        {
             return None;
         }
         let own = address.address();
@@ -78,16 +83,17 @@ impl Lease {
     }
 }
 
-/// Whether one host can have this address in this network, and on this link.
-fn is_host(cidr: Ipv4Cidr) -> bool {
-    let address = cidr.address();
-    let ends = cidr.prefix_len() < 31
-        && (address == cidr.network().address() || Some(address) == cidr.broadcast());
+/// Whether one host can have this address in the network of this mask, and on this link: neither of the network's ends,
+/// where it has some (RFC 3021).
+fn is_host(address: Ipv4Address, mask: u32) -> bool {
+    let (host, last) = (address.to_bits() & !mask, !mask);
+    let ends = last > 1 && (host == 0 || host == last);
     // A server's are not of the link-local ones (RFC 3927 1.6).
-    is_unicast(address) && !address.is_link_local() && cidr.prefix_len() > 0 && !ends
+    is_unicast(address) && !address.is_link_local() && mask > 0 && !ends
 }
 
 /// Whether it is somebody's: not of "this network", loopback, the groups, or the reserved block (RFC 6890 2.2.2).
+#[inline(never)]
 pub(super) fn is_unicast(address: Ipv4Address) -> bool {
     let block = address.octets()[0];
     block != 0 && block < 224 && !address.is_loopback()

@@ -17,8 +17,9 @@ pub(crate) struct LinkLocal {
 
 impl LinkLocal {
     pub(crate) fn new(mac: EthernetAddress) -> Self {
-        let seed = mac.0.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
-        let mut rng = Rng::new(seed);
+        let mut seed = [0; 8];
+        seed[2..].copy_from_slice(&mac.0);
+        let mut rng = Rng::new(u64::from_be_bytes(seed));
         let offset = rng.below(COUNT);
         Self { rng, offset }
     }

@@ -24,14 +24,9 @@ impl Probe {
         self.at
     }
 
-    /// Whether the address is free: nobody has answered in time.
-    pub(crate) fn is_over(&self, now: Instant) -> bool {
-        self.sent >= PROBE_NUM && now >= self.at
-    }
-
-    /// Whether a question is to be sent now.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.sent < PROBE_NUM && now >= self.at
+    /// Whether the address is free then: nobody has answered in time. Else a question is to be sent.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.sent >= PROBE_NUM
     }
 
     /// Notes that one was sent.

@@ -1,63 +1,61 @@
-//! UDP datagrams without a socket (RFC 768): one in a packet that came, and one of the stack's own, with all of its headers.
+//! UDP datagrams without a socket (RFC 768): one in a packet that came, and one of the stack's own.
 
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr};
+use smoltcp::wire::{IpRepr, UdpPacket, UdpRepr};
 
 use super::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
 
+/// Length of a datagram's header.
+pub(crate) const HEADER: usize = 8;
+
 impl<'p> Packet<'p> {
-    /// The datagram in it, if it is whole: its header, its length, and the checksums that are not the device's to verify.
+    /// What is in a datagram, if it is whole: its header, its length, and the checksums that are not the device's to verify.
     #[inline(never)]
-    pub(crate) fn datagram(&self, checksums: &ChecksumCapabilities) -> Option<UdpPacket<&'p [u8]>> {
+    pub(crate) fn datagram(&self, checksums: &ChecksumCapabilities) -> Option<&'p [u8]> {
         let datagram = UdpPacket::new_checked(self.payload).ok()?;
         UdpRepr::parse(&datagram, &self.source, &self.destination, checksums).ok()?;
-        self.is_sound(checksums.ipv4.rx()).then_some(datagram)
+        self.is_sound(checksums.ipv4.rx()).then_some(datagram.payload())
     }
 }
 
-/// A datagram to be sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Datagram<'p> {
-    /// Where the medium has MAC addresses.
-    pub(crate) link: Option<Link>,
-    pub(crate) from: IpEndpoint,
-    pub(crate) to: IpEndpoint,
-    pub(crate) hop_limit: u8,
-    pub(crate) payload: &'p [u8],
+/// Bytes of a frame with this packet.
+pub(crate) fn frame_len(link: Option<Link>, ip: &IpRepr) -> usize {
+    if link.is_some() { ETHERNET_HEADER + ip.buffer_len() } else { ip.buffer_len() }
 }
 
-impl Datagram<'_> {
-    fn ip(&self) -> IpRepr {
-        let (from, to) = (self.from.addr, self.to.addr);
-        IpRepr::new(from, to, IpProtocol::Udp, 8 + self.payload.len(), self.hop_limit)
+/// Writes a packet's header, and before it the link's, where there is one. Returns the room behind them.
+pub(crate) fn put_headers<'f>(
+    frame: &'f mut [u8],
+    link: Option<Link>,
+    ip: &IpRepr,
+    checksums: &ChecksumCapabilities,
+) -> Option<&'f mut [u8]> {
+    let mut begin = 0;
+    if let Some(link) = link {
+        put_link(frame, link, ethertype(&ip.src_addr()));
+        begin = ETHERNET_HEADER;
     }
+    let packet = frame.get_mut(begin..)?;
+    ip.emit(&mut *packet, checksums);
+    packet.get_mut(ip.header_len()..)
+}
 
-    const fn begin(&self) -> usize {
-        if self.link.is_some() { ETHERNET_HEADER } else { 0 }
-    }
-
-    /// Bytes of its frame.
-    pub(crate) fn len(&self) -> usize {
-        self.begin() + self.ip().buffer_len()
-    }
-
-    /// Writes its frame of [`Datagram::len`] bytes.
-    #[inline(never)]
-    pub(crate) fn emit(&self, frame: &mut [u8], checksums: &ChecksumCapabilities) {
-        let &Self { link, from, to, payload, .. } = self;
-        let (ip, begin) = (self.ip(), self.begin());
-        if let Some(link) = link {
-            put_link(frame, link, ethertype(&to.addr));
-        }
-        let frame = &mut frame[begin..];
-        ip.emit(&mut *frame, checksums);
-        UdpRepr { src_port: from.port, dst_port: to.port }.emit(
-            &mut UdpPacket::new_unchecked(&mut frame[ip.header_len()..]),
-            &from.addr,
-            &to.addr,
-            payload.len(),
-            |room| room.copy_from_slice(payload),
-            checksums,
-        );
+/// Writes a datagram between these ports into `room` of just its length, behind the header of its packet.
+pub(crate) fn put_datagram(
+    room: &mut [u8],
+    ip: &IpRepr,
+    [from, to]: [u16; 2],
+    payload: &[u8],
+    checksum: bool,
+) {
+    let len = room.len() as u16;
+    let Some((header, data)) = room.split_first_chunk_mut::<HEADER>() else { return };
+    header[..2].copy_from_slice(&from.to_be_bytes());
+    header[2..4].copy_from_slice(&to.to_be_bytes());
+    header[4..6].copy_from_slice(&len.to_be_bytes());
+    header[6..].fill(0);
+    data.copy_from_slice(payload);
+    if checksum {
+        UdpPacket::new_unchecked(room).fill_checksum(&ip.src_addr(), &ip.dst_addr());
     }
 }

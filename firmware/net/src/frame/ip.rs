@@ -6,6 +6,8 @@ use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 
 use super::Segment;
 use crate::frame::discovery::Received;
+#[cfg(all(feature = "redirects", feature = "ipv6"))]
+use crate::frame::redirect::{self, Redirect};
 #[cfg(feature = "slaac")]
 use crate::frame::router::{self, Advertisement};
 
@@ -17,6 +19,9 @@ pub(crate) enum Content<'f> {
     /// What a router says of the link.
     #[cfg(feature = "slaac")]
     Advertisement(Advertisement<'f>),
+    /// A router knows a nearer one.
+    #[cfg(all(feature = "redirects", feature = "ipv6"))]
+    Redirect(Redirect<'f>),
     /// ARP or neighbour discovery that is neither of those, or not a good one.
     OtherDiscovery,
     /// A fragment: without reassembly, smoltcp would take any later IPv4 fragment's payload for a header,
@@ -63,10 +68,26 @@ impl<'f> Packet<'f> {
         !(verify && has_checksum) || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
     }
 
+    /// The ports that a datagram is from and to. `None`: it is none.
+    #[cfg(any(feature = "udp", feature = "smoltcp-sockets", feature = "dhcp"))]
+    pub(crate) fn ports(&self) -> Option<(u16, u16)> {
+        if self.protocol != IpProtocol::Udp {
+            return None;
+        }
+        let datagram = smoltcp::wire::UdpPacket::new_checked(self.payload).ok();
+        datagram.map(|udp| (udp.src_port(), udp.dst_port()))
+    }
+
     /// A router's advertisement, whether well-formed or not.
     #[cfg(feature = "slaac")]
     pub(super) fn is_advertisement(&self) -> bool {
         self.protocol == IpProtocol::Icmpv6 && self.payload.first() == Some(&router::ADVERTISEMENT)
+    }
+
+    /// A redirect of neighbour discovery, whether well-formed or not.
+    #[cfg(all(feature = "redirects", feature = "ipv6"))]
+    pub(super) fn is_redirect(&self) -> bool {
+        self.protocol == IpProtocol::Icmpv6 && self.payload.first() == Some(&redirect::ICMPV6)
     }
 
     /// Neighbour discovery, whether well-formed or not.
@@ -104,6 +125,7 @@ impl<'f> Content<'f> {
     }
 
     /// Where a packet of smoltcp's goes.
+    #[cfg(feature = "smoltcp-sockets")]
     pub(crate) fn destination(packet: &[u8]) -> Option<IpAddress> {
         match packet.first()? >> 4 {
             4 => Some(IpAddress::Ipv4((*packet.get(16..)?.first_chunk::<4>()?).into())),

@@ -1,4 +1,4 @@
-//! ICMP errors about TCP segments of ours (RFC 792, RFC 4443 3), and the segment that each of them quotes.
+//! ICMP errors about TCP segments of ours (RFC 792, RFC 4443 3), and the packet that each of them quotes.
 
 use smoltcp::phy::ChecksumCapabilities;
 #[cfg(feature = "ipv6")]
@@ -47,7 +47,7 @@ impl QuotedSegment {
         let (&word, quote) = rest.split_first_chunk::<4>()?;
         match (packet.protocol, packet.source, packet.destination) {
             (IpProtocol::Icmp, IpAddress::Ipv4(_), IpAddress::Ipv4(_)) => {
-                let (len, addresses) = quoted_ipv4(quote)?;
+                let quoted = Quote::ipv4(quote)?;
                 let cause = match (kind, code) {
                     (3, 2 | 3) => Cause::Hard,
                     (3, 4) => too_big_ipv4(u16::from_be_bytes([word[2], word[3]]), quote)?,
@@ -56,7 +56,7 @@ impl QuotedSegment {
                 };
                 let icmp = Icmpv4Packet::new_unchecked(packet.payload);
                 let sound = !checksums.icmpv4.rx() || icmp.verify_checksum();
-                sound.then(|| Self::new(quote.get(len..)?, addresses, cause)).flatten()
+                sound.then(|| Self::new(&quoted, cause)).flatten()
             }
             #[cfg(feature = "ipv6")]
             (IpProtocol::Icmpv6, IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
@@ -68,43 +68,67 @@ impl QuotedSegment {
                 };
                 let icmp = Icmpv6Packet::new_unchecked(packet.payload);
                 let sound = !checksums.icmpv6.rx() || icmp.verify_checksum(&source, &destination);
-                let (segment, addresses) = quoted_ipv6(quote)?;
-                sound.then(|| Self::new(segment, addresses, cause)).flatten()
+                let quoted = Quote::ipv6(quote)?;
+                sound.then(|| Self::new(&quoted, cause)).flatten()
             }
             _ => None,
         }
     }
 
-    /// From the first eight bytes of the segment, all that an error must quote (RFC 792).
-    fn new(segment: &[u8], [local, remote]: [IpAddress; 2], cause: Cause) -> Option<Self> {
-        let &[ours, our, theirs, their, seq @ ..] = segment.first_chunk::<8>()?;
-        Some(Self {
-            ends: FourTuple {
-                local: IpEndpoint::new(local, u16::from_be_bytes([ours, our])),
-                remote: IpEndpoint::new(remote, u16::from_be_bytes([theirs, their])),
-            },
-            seq: TcpSeqNumber(i32::from_be_bytes(seq)),
-            cause,
-        })
+    fn new(quote: &Quote<'_>, cause: Cause) -> Option<Self> {
+        let (ends, seq) = quote.segment()?;
+        Some(Self { ends, seq, cause })
     }
 }
 
-/// Where the segment of a quoted packet begins, and from where to where it went.
-fn quoted_ipv4(quote: &[u8]) -> Option<(usize, [IpAddress; 2])> {
-    let header = quote.first_chunk::<20>()?;
-    let ip = Ipv4Packet::new_unchecked(&header[..]);
-    let first = ip.version() == 4 && ip.frag_offset() == 0 && ip.next_header() == IpProtocol::Tcp;
-    let [local, remote]: [Ipv4Address; 2] = [ip.src_addr(), ip.dst_addr()];
-    first.then_some((usize::from(ip.header_len()).max(20), [local.into(), remote.into()]))
+/// A packet that we are said to have sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quote<'f> {
+    pub(crate) local: IpAddress,
+    pub(crate) remote: IpAddress,
+    pub(crate) protocol: IpProtocol,
+    /// What is behind its header, as far as it is quoted.
+    pub(crate) payload: &'f [u8],
 }
 
-/// What is behind the header of a quoted packet, and from where to where it went. Ours have no extension headers.
-#[cfg(feature = "ipv6")]
-fn quoted_ipv6(quote: &[u8]) -> Option<(&[u8], [IpAddress; 2])> {
-    let (header, segment) = quote.split_first_chunk::<40>()?;
-    let ip = smoltcp::wire::Ipv6Packet::new_unchecked(&header[..]);
-    let tcp = ip.version() == 6 && ip.next_header() == IpProtocol::Tcp;
-    tcp.then_some((segment, [ip.src_addr().into(), ip.dst_addr().into()]))
+impl<'f> Quote<'f> {
+    /// Of a fragment, only the first quotes what is behind the header.
+    pub(super) fn ipv4(quote: &'f [u8]) -> Option<Self> {
+        let header = quote.first_chunk::<20>()?;
+        let ip = Ipv4Packet::new_unchecked(&header[..]);
+        let [local, remote]: [Ipv4Address; 2] = [ip.src_addr(), ip.dst_addr()];
+        (ip.version() == 4 && ip.frag_offset() == 0).then_some(Self {
+            local: local.into(),
+            remote: remote.into(),
+            protocol: ip.next_header(),
+            payload: quote.get(usize::from(ip.header_len()).max(20)..)?,
+        })
+    }
+
+    /// Ours have no extension headers.
+    #[cfg(feature = "ipv6")]
+    pub(super) fn ipv6(quote: &'f [u8]) -> Option<Self> {
+        let (header, payload) = quote.split_first_chunk::<40>()?;
+        let ip = smoltcp::wire::Ipv6Packet::new_unchecked(&header[..]);
+        (ip.version() == 6).then_some(Self {
+            local: ip.src_addr().into(),
+            remote: ip.dst_addr().into(),
+            protocol: ip.next_header(),
+            payload,
+        })
+    }
+
+    /// Of a TCP segment, the connection and the sequence number: they are in the first eight bytes, all that an error must
+    /// quote (RFC 792).
+    pub(crate) fn segment(&self) -> Option<(FourTuple, TcpSeqNumber)> {
+        let &[ours, our, theirs, their, seq @ ..] = self.payload.first_chunk::<8>()?;
+        let ends = FourTuple {
+            local: IpEndpoint::new(self.local, u16::from_be_bytes([ours, our])),
+            remote: IpEndpoint::new(self.remote, u16::from_be_bytes([theirs, their])),
+        };
+        let seq = TcpSeqNumber(i32::from_be_bytes(seq));
+        (self.protocol == IpProtocol::Tcp).then_some((ends, seq))
+    }
 }
 
 /// Fragmentation Needed: a router that says nothing of a size has one of the usual ones below that of the packet

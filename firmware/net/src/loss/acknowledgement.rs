@@ -5,6 +5,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use super::scoreboard::{ALL, Run, Status, Tick};
 use super::{Loss, Recovery};
+use crate::planted::{Fault, is_planted};
 use crate::seq::distance;
 use crate::time::{WrappingInstant, sooner};
 
@@ -62,7 +63,10 @@ impl Delivery {
 impl Loss {
     /// An acknowledgement that is to be believed has come in.
     pub(crate) fn received(&mut self, news: &Acknowledgement<'_>, now: Instant) {
-        let &Acknowledgement { una, ack, nxt, blocks, duplicate } = news;
+        let &Acknowledgement { una, ack, nxt, mut blocks, duplicate } = news;
+        if is_planted(Fault::SackIgnored) {
+            blocks = &[None; 3];
+        }
         let advance = distance(ack, una).max(0).unsigned_abs();
         let full = self.board.pipe() + self.segment() >= self.window.size();
         let mut delivery = self.take(una, advance, blocks, now);
@@ -88,7 +92,10 @@ impl Loss {
             self.unlose(now);
         }
         if advance > 0 {
-            (self.backoff, self.duplicates) = (0, 0);
+            self.duplicates = 0;
+            if !is_planted(Fault::RtoNotReset) {
+                self.backoff = 0;
+            }
         }
         if duplicate && !self.sack {
             self.duplicates = self.duplicates.saturating_add(1);

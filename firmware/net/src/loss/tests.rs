@@ -109,6 +109,19 @@ fn towards_a_silent_peer_one_probe_is_sent_and_then_the_wait_doubles() {
 }
 
 #[test]
+fn of_two_segments_the_probe_is_both() {
+    let mut sender = Sender::new();
+    sender.send(2);
+    assert_eq!(sender.wait(), (150, Expiry::Probe));
+    assert_eq!(sender.send_again(), [0, 1]);
+    // Both were lost, and the first of these: what its peer has now tells.
+    sender.pass(TRIP);
+    sender.hear(0, &[(1, 2)]);
+    sender.wait();
+    assert_eq!(sender.send_again(), [0]);
+}
+
+#[test]
 fn what_is_missing_before_what_has_arrived_is_sent_again_at_once_and_no_more_than_once() {
     let mut sender = Sender::new();
     sender.send(10);

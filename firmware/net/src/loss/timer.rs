@@ -3,9 +3,10 @@
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
-use super::scoreboard::{ALL, Run, Status, Tick};
+use super::scoreboard::{ALL, Status, Tick};
 use super::{Loss, Recovery};
 use crate::limits::{ACK_DELAY_MAX, ACK_DELAY_USUAL, PROBE_MIN, RTO_MAX};
+use crate::planted::{Fault, is_planted};
 use crate::time::{WrappingInstant, sooner};
 
 /// What the timer of a retransmission asks for.
@@ -33,7 +34,7 @@ impl Loss {
     /// How long the timer runs, and whether it is for a probe.
     fn wait(&self) -> (Duration, bool) {
         let timeout = self.timeout();
-        let quiet = self.recovery != Recovery::Timeout;
+        let quiet = self.recovery != Recovery::Timeout && !is_planted(Fault::NoTlp);
         if quiet && !self.probed && self.backoff == 0 && self.trip.smoothed() > Duration::ZERO {
             let smoothed = self.trip.smoothed();
             // Every second segment is answered at once. Most hold the answer to a single one back for 40 ms at most; who was
@@ -122,18 +123,23 @@ impl Loss {
         due
     }
 
-    /// There is no new data to probe with: the last segment is sent again, or while others are being sent again, the first.
+    /// There is no new data to probe with: the last segment is sent again, or while others are being sent again, the first. Of
+    /// two segments both are, where RFC 8985 7.3 has one: in a window of no more nothing else will be under way, and if the
+    /// probe is lost too, only a timeout asks again.
     pub(crate) fn probe_again(&mut self) {
-        let under_way = |(_, run): &(u32, &Run)| run.under_way();
-        // A byte of it is enough: the segment that it is in leaves, wherever that begins.
-        let probe = if self.recovery == Recovery::None {
-            self.board.runs().filter(under_way).last().map(|(end, _)| end - 1)
-        } else {
-            self.board.runs().find(under_way).map(|(end, run)| end - run.len())
-        };
-        if let Some(at) = probe {
-            self.board.mark(at..at + 1, Status::Lost, None, &mut |_, _, _| true);
+        let mut probe = ALL;
+        if self.board.len() > 2 * self.segment() {
+            probe = 0..0;
+            // A byte of it is enough: the segment that it is in leaves, wherever that begins.
+            for (end, run) in self.board.runs().filter(|(_, run)| run.under_way()) {
+                let at = if self.recovery == Recovery::None { end } else { end - run.len() + 1 };
+                probe = at - 1..at;
+                if self.recovery != Recovery::None {
+                    break;
+                }
+            }
         }
+        self.board.mark(probe, Status::Lost, None, &mut |_, _, _| true);
     }
 
     /// All is lost.

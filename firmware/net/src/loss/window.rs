@@ -14,6 +14,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use super::scoreboard::Tick;
 use crate::limits::INITIAL_WINDOW;
+use crate::planted::{Fault, is_planted};
 use crate::seq::distance;
 
 /// The congestion window of one connection.
@@ -182,6 +183,9 @@ impl Window {
     /// In recovery, `bytes` were delivered, and `pipe` are under way. `safe`: something new was acknowledged, and nothing
     /// more was lost.
     pub(crate) fn recover(&mut self, bytes: u32, pipe: u32, segment: u32, safe: bool) {
+        if is_planted(Fault::NoPrr) {
+            return;
+        }
         let [threshold, delivered, sent, outstanding] =
             [self.threshold, self.delivered, self.sent, self.outstanding].map(u32::from);
         let more = if pipe > threshold {

@@ -7,12 +7,16 @@ pub(crate) use table::{ANY, NSEC, Owner, PTR, SRV, Set, TXT};
 
 use smoltcp::wire::IpCidr;
 
-use super::Service;
-use crate::dns_message::{A, AAAA, IN, Labels, Reader, Record, Writer, same_name};
-use table::{COUNT, EACH, NSEC_OF_HOST, SERVICES, TABLE, kind, owner, records, service, ttl};
+use super::{Label, Service};
+use crate::dns_message::{IN, Labels, RESPONSE, Reader, Record, Writer, same_name};
+use crate::limits::MDNS_SIZE;
+use table::{EACH, SERVICES, kind, owner, records, service, ttl};
 
 /// Nobody else has a record of this name and type; in a question, an answer to who asks alone will do (RFC 6762 10.2, 5.4).
 pub(crate) const FLUSH: u16 = 0x8000;
+
+/// It is an answer, of who knows it by himself (RFC 6762 18.4).
+const AUTHORITATIVE: u16 = RESPONSE | 0x0400;
 
 /// How long a record is good at the most for who does not know of multicast DNS (6.7).
 const LEGACY_TTL: u32 = 10;
@@ -45,11 +49,12 @@ pub(crate) enum Match {
 /// What the records say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Records<'r> {
-    pub(crate) label: &'r [u8],
-    pub(crate) services: &'r [Service],
-    /// The host's addresses, behind each other, and how many bytes of each family's there are.
+    label: Label,
+    services: &'r [Service],
+    /// Which there are.
+    there: Set,
+    /// The host's addresses, behind each other.
     octets: [u8; IPV4 + IPV6],
-    len: [usize; 2],
 }
 
 const IPV4: usize = 4;
@@ -58,30 +63,12 @@ const IPV6: usize = if cfg!(feature = "ipv6") { 32 } else { 0 };
 
 /// Where names are in a message that is written; 0: nowhere yet.
 #[derive(Debug)]
-pub(crate) struct Places([u16; Owner::COUNT]);
+struct Places([u16; Owner::COUNT]);
 
 impl Places {
-    pub(crate) const fn new() -> Self {
+    const fn new() -> Self {
         Self([0; Owner::COUNT])
     }
-}
-
-/// Writes what a record says with its name, if it has one, in full. `None`: it is longer than any of ours.
-fn expand(message: &[u8], record: &Record<'_>, buffer: &mut [u8; NAME]) -> Option<usize> {
-    let mut writer = Writer::bare(buffer);
-    let name = match record.kind {
-        PTR => 0,
-        SRV => 6,
-        _ => record.data.len(),
-    };
-    writer.put(record.data.get(..name)?);
-    if matches!(record.kind, PTR | SRV) {
-        for label in Labels::new(message, record.data_at + name) {
-            writer.put_label(label);
-        }
-        writer.put(&[0]);
-    }
-    (!writer.full).then_some(writer.len())
 }
 
 /// A name, written out.
@@ -94,24 +81,23 @@ impl Spelled {
 }
 
 impl Records<'_> {
-    fn service(&self, service: u8) -> Option<&Service> {
-        self.services.get(usize::from(service))
-    }
-
     /// With the addresses in `own`, as many as there are records for.
-    pub(crate) fn new<'r>(label: &'r [u8], services: &'r [Service], own: &[IpCidr]) -> Records<'r> {
-        let (mut octets, mut len) = ([0; IPV4 + IPV6], [0; 2]);
+    pub(crate) fn new<'r>(label: Label, services: &'r [Service], own: &[IpCidr]) -> Records<'r> {
+        let mut octets = [0; IPV4 + IPV6];
+        let mut there =
+            ((1_u32 << (SERVICES + EACH * services.len() as u8)) - 1) & !Set::ADDRESSES.0;
         for cidr in own {
             match cidr {
-                IpCidr::Ipv4(cidr) if len[0] == 0 => {
+                IpCidr::Ipv4(cidr) if there & 1 == 0 => {
                     octets[..IPV4].copy_from_slice(&cidr.address().octets());
-                    len[0] = IPV4;
+                    there |= 1;
                 }
                 #[cfg(feature = "ipv6")]
-                IpCidr::Ipv6(cidr) if len[1] < IPV6 => {
-                    let at = IPV4 + len[1];
+                IpCidr::Ipv6(cidr) if there & 4 == 0 => {
+                    let record = if there & 2 == 0 { 1 } else { 2 };
+                    let at = IPV4 + 16 * (record - 1);
                     octets[at..at + 16].copy_from_slice(&cidr.address().octets());
-                    len[1] += 16;
+                    there |= 1 << record;
                 }
                 #[allow(
                     unreachable_patterns,
@@ -120,63 +106,37 @@ impl Records<'_> {
                 _ => {}
             }
         }
-        Records { label, services, octets, len }
+        Records { label, services, there: Set(there), octets }
     }
 
-    /// What an address record says; nothing, if there is none.
+    /// What an address record says.
     fn address(&self, record: u8) -> &[u8] {
-        let [ipv4, ipv6] = self.len;
-        match record {
-            0 => &self.octets[..ipv4],
-            1 => &self.octets[IPV4..IPV4 + ipv6.min(16)],
-            _ => self.octets.get(IPV4 + 16..IPV4 + ipv6).unwrap_or_default(),
-        }
-    }
-
-    /// Whether there is such a record.
-    fn exists(&self, record: u8) -> bool {
-        match kind(record) {
-            A | AAAA => !self.address(record).is_empty(),
-            _ => record < SERVICES || usize::from(service(record)) < self.services.len(),
-        }
-    }
-
-    #[inline(never)]
-    fn all_of(&self, wanted: &dyn Fn(u8) -> bool) -> Set {
-        let mut set = Set::NONE;
-        for record in 0..COUNT {
-            if self.exists(record) && wanted(record) {
-                set.add(record);
-            }
-        }
-        set
+        let at = IPV4 + 16 * usize::from(record);
+        let octets =
+            if record == 0 { self.octets.get(..IPV4) } else { self.octets.get(at - 16..at) };
+        octets.unwrap_or_default()
     }
 
     /// All that there is to announce.
-    pub(crate) fn all(&self) -> Set {
-        self.all_of(&|record| kind(record) != NSEC)
+    pub(crate) const fn all(&self) -> Set {
+        Set(self.there.0 & !Set::DENIALS.0)
     }
 
     /// What nobody else may have.
-    pub(crate) fn unique(&self) -> Set {
-        self.all_of(&|record| kind(record) != NSEC && owner(record).is_unique())
+    const fn unique(&self) -> Set {
+        Set(self.all().0 & Set::UNIQUE.0)
     }
 
     /// What who asks for these will ask for next (RFC 6762 7.1, RFC 6763 12).
-    pub(crate) fn further(&self, answers: Set) -> Set {
-        let wanted = |record: u8| match (kind(record), owner(record)) {
-            // Where a service is, if it was found.
-            (SRV | TXT, Owner::Instance(service)) => answers.has(SERVICES + EACH * service + 1),
-            // And then where its host is, or where else.
-            (A | AAAA, Owner::Host) => records(answers).any(|answer| match kind(answer) {
-                A | AAAA | SRV => true,
-                PTR => owner(answer) != Owner::Types,
-                _ => false,
-            }),
-            _ => false,
-        };
-        let Set(further) = self.all_of(&wanted);
-        Set(further & !answers.0)
+    pub(crate) const fn further(&self, answers: Set) -> Set {
+        // Where a service is, and its attributes, if it was found: the two behind its pointer.
+        let found = answers.0 & Set::POINTERS.0;
+        let mut wanted = found << 1 | found << 2;
+        // And then where its host is, or where else.
+        if answers.0 & (Set::ADDRESSES.0 | Set::PLACES.0) | found != 0 {
+            wanted |= Set::ADDRESSES.0;
+        }
+        Set(wanted & self.there.0 & !answers.0)
     }
 
     /// Writes a name, or where it is already, if `places` is to be made use of.
@@ -188,30 +148,22 @@ impl Records<'_> {
                 return;
             }
             *place = writer.len() as u16;
-            name = match name {
-                Owner::Domain => {
-                    writer.put(b"\x05local\0");
-                    return;
-                }
-                Owner::Host => {
-                    writer.put_label(self.label);
-                    Owner::Domain
-                }
-                Owner::Types => {
+            if name.is_unique() {
+                writer.put_label(self.label.as_bytes());
+            }
+            name = if name == Owner::DOMAIN {
+                writer.put(b"\x05local\0");
+                return;
+            } else if name.is_instance() {
+                Owner::kind(name.service() as u8)
+            } else {
+                if name == Owner::TYPES {
                     writer.put(b"\x09_services\x07_dns-sd\x04_udp");
-                    Owner::Domain
+                } else if name != Owner::HOST {
+                    let kind = self.services.get(name.service()).map_or("", |service| service.kind);
+                    writer.put_labels(kind.as_bytes());
                 }
-                Owner::Type(service) => {
-                    let kind = self.service(service).map_or("", |service| service.kind);
-                    for label in kind.as_bytes().split(|byte| *byte == b'.') {
-                        writer.put_label(label);
-                    }
-                    Owner::Domain
-                }
-                Owner::Instance(service) => {
-                    writer.put_label(self.label);
-                    Owner::Type(service)
-                }
+                Owner::DOMAIN
             };
         }
     }
@@ -225,9 +177,9 @@ impl Records<'_> {
     }
 
     /// Writes a question for all of a name.
-    pub(crate) fn put_probe(&self, writer: &mut Writer<'_>, places: &mut Places) {
-        let services = 0..self.services.len() as u8;
-        for name in core::iter::once(Owner::Host).chain(services.map(Owner::Instance)) {
+    fn put_probe(&self, writer: &mut Writer<'_>, places: &mut Places) {
+        // The host and its services are those of which it can be said that something does not exist.
+        for name in records(Set(self.there.0 & Set::DENIALS.0)).map(owner) {
             self.put_name(writer, places, name);
             writer.put_word(ANY);
             writer.put_word(IN | FLUSH);
@@ -237,7 +189,7 @@ impl Records<'_> {
 
     /// Writes the records of a set into section `section`.
     #[inline(never)]
-    pub(crate) fn put(
+    fn put(
         &self,
         writer: &mut Writer<'_>,
         places: &mut Places,
@@ -270,74 +222,82 @@ impl Records<'_> {
     fn put_data(&self, writer: &mut Writer<'_>, places: &mut Places, record: u8, manner: Manner) {
         let (owner, service) = (owner(record), service(record));
         match (kind(record), owner) {
-            (PTR, Owner::Types) => self.put_name(writer, places, Owner::Type(service)),
-            (PTR, _) => self.put_name(writer, places, Owner::Instance(service)),
+            (PTR, Owner::TYPES) => self.put_name(writer, places, Owner::kind(service)),
+            (PTR, _) => self.put_name(writer, places, Owner::instance(service)),
             (SRV, _) => {
                 writer.put(&[0; 4]);
-                writer.put_word(self.service(service).map_or(0, |service| service.port));
+                let service = self.services.get(usize::from(service));
+                writer.put_word(service.map_or(0, |service| service.port));
                 if manner == Manner::Legacy {
                     // RFC 6762 18.14: in full, as RFC 2782 has it.
                     *places = Places::new();
                 }
-                self.put_name(writer, places, Owner::Host);
+                self.put_name(writer, places, Owner::HOST);
             }
             // Without attributes it is an empty one (RFC 6763 6.1).
             (TXT, _) => writer.put(&[0]),
             (NSEC, _) => {
                 self.put_name(writer, places, owner);
-                writer.put(self.types(owner).as_slice());
+                self.put_types(writer, owner);
             }
             _ => writer.put(self.address(record)),
         }
     }
 
-    /// Writes answers, and what else is of use to who does not know only the records that it asked for.
-    #[inline(never)]
-    pub(crate) fn put_answers(&self, writer: &mut Writer<'_>, answers: Set, manner: Manner) {
+    /// Writes a message: what asks whether anybody has our names, or answers, and what else is of use to who does not know
+    /// only the records that it asked for. `question` is what was asked, if it is to be repeated.
+    pub(crate) fn write<'b>(
+        &self,
+        buffer: &'b mut [u8; MDNS_SIZE],
+        (id, question): (u16, &[u8]),
+        answers: Option<Set>,
+        manner: Manner,
+    ) -> Option<&'b [u8]> {
+        let flags = if answers.is_some() { AUTHORITATIVE } else { 0 };
+        let mut writer = Writer::new(buffer, id, flags);
         let mut places = Places::new();
-        self.put(writer, &mut places, answers, manner, 1);
-        if manner != Manner::Legacy {
-            self.put(writer, &mut places, self.further(answers), manner, 3);
+        if !question.is_empty() {
+            writer.put(question);
+            writer.count(0);
         }
+        if let Some(answers) = answers {
+            self.put(&mut writer, &mut places, answers, manner, 1);
+            if manner != Manner::Legacy {
+                self.put(&mut writer, &mut places, self.further(answers), manner, 3);
+            }
+        } else {
+            self.put_probe(&mut writer, &mut places);
+            self.put(&mut writer, &mut places, self.unique(), manner, 2);
+        }
+        writer.written()
     }
 
-    /// The types that a name has, as NSEC shows them (RFC 4034 4.1.2).
-    fn types(&self, name: Owner) -> heapless::Vec<u8, 7> {
-        let mut map = [0_u8; 5];
-        for record in records(self.all()).filter(|record| owner(*record) == name) {
-            let kind = kind(record);
-            map[usize::from(kind / 8)] |= 0x80 >> (kind % 8);
+    /// Writes the types that a name has, as NSEC shows them (RFC 4034 4.1.2): a bit each, the first one the highest.
+    fn put_types(&self, writer: &mut Writer<'_>, name: Owner) {
+        let own = Set(Set::of_name(name).0 & self.all().0);
+        let map = records(own).fold(0_u64, |map, record| map | 1 << (63 - kind(record)));
+        if map != 0 {
+            let len = 8 - map.trailing_zeros() / 8;
+            writer.put(&[0, len as u8]);
+            writer.put(&map.to_be_bytes()[..len as usize]);
         }
-        let len = map.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        let mut types = heapless::Vec::new();
-        if len > 0 {
-            // It has room for all of them.
-            let _ = types.extend_from_slice(&[0, len as u8]);
-            let _ = types.extend_from_slice(&map[..len]);
-        }
-        types
     }
 
     /// Which of our names this is.
     #[inline(never)]
     pub(crate) fn name(&self, message: &[u8], at: usize) -> Option<Owner> {
-        let services = 0..self.services.len() as u8;
-        let each = services.flat_map(|service| [Owner::Type(service), Owner::Instance(service)]);
-        [Owner::Host, Owner::Types].into_iter().chain(each).find(|owner| {
+        records(Set(Set::NAMES.0 & self.there.0)).map(owner).find(|owner| {
             same_name(&mut Labels::new(message, at), &mut self.spell(*owner).labels())
         })
     }
 
     /// The answers to a question: the records of a name, or that it has none of this type.
     pub(crate) fn answers(&self, name: Owner, wanted: u16) -> Set {
-        let of = |record: u8, name: Owner| owner(record) == name;
-        let found = self.all_of(&|record| {
-            of(record, name) && kind(record) != NSEC && (wanted == ANY || kind(record) == wanted)
-        });
-        if found.is_empty() && name.is_unique() {
-            return self.all_of(&|record| of(record, name) && kind(record) == NSEC);
-        }
-        found
+        let own = self.there.0 & Set::of_name(name).0;
+        let all = own & !Set::DENIALS.0;
+        let found = if wanted == ANY { all } else { all & Set::of_type(wanted).0 };
+        // Of what others may have a record of, we do not know that there is none.
+        Set(if found == 0 { own & Set::DENIALS.0 } else { found })
     }
 
     /// How a record of others stands to ours. `None`: not at all.
@@ -347,17 +307,23 @@ impl Records<'_> {
         if other.class & !FLUSH != IN {
             return None;
         }
-        let mut said = [0; NAME];
-        let len = expand(message, other, &mut said);
-        let same = records(self.all()).find(|record| {
-            if TABLE[usize::from(*record)] != (name, other.kind) {
-                return false;
-            }
+        // What has a name in it, and where: that may be written in several ways.
+        let named = match other.kind {
+            PTR => Some(0),
+            SRV => Some(6),
+            _ => None,
+        };
+        let alike = Set(self.all().0 & Set::of_name(name).0 & Set::of_type(other.kind).0);
+        let same = records(alike).find(|record| {
             let mut own = [0; NAME];
             let mut writer = Writer::bare(&mut own);
             self.put_data(&mut writer, &mut Places::new(), *record, Manner::Usual);
-            let own_len = writer.len();
-            len == Some(own_len) && own[..own_len].eq_ignore_ascii_case(&said[..own_len])
+            let len = writer.len();
+            let (own, said) = (own.get(..len).unwrap_or_default(), other.data);
+            let at = named.unwrap_or(said.len().max(len));
+            let begins = own.iter().take(at).eq(said.iter().take(at));
+            let names = (Labels::new(own, at), Labels::new(message, other.data_at + at));
+            begins && (named.is_none() || same_name(&mut { names.0 }, &mut { names.1 }))
         });
         same.map(Match::Same).or_else(|| name.is_unique().then_some(Match::Conflict))
     }
@@ -379,12 +345,12 @@ impl Records<'_> {
     #[inline(never)]
     pub(crate) fn gives_way(&self, reader: &mut Reader<'_>, count: u16) -> bool {
         // In that order, IPv4 before IPv6, and what is not link-local before what is.
-        let own = (0..NSEC_OF_HOST).find(|record| !self.address(*record).is_empty());
+        let own = records(Set(self.there.0 & Set::ADDRESSES.0)).next();
         let Some(own) = own else { return false };
         let (mut any, mut behind) = (false, false);
         for _ in 0..count {
             let Some(record) = reader.record() else { break };
-            if self.name(reader.message, record.name) == Some(Owner::Host) {
+            if self.name(reader.message, record.name) == Some(Owner::HOST) {
                 any = true;
                 // One that comes before ours, or is the same, is the first of theirs.
                 behind |= record.kind < kind(own)
@@ -400,11 +366,10 @@ mod tests {
     use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
     use super::*;
-    use crate::limits::MDNS_SIZE;
 
     #[test]
     fn all_there_can_be_said_fits_a_message() {
-        let label = [b'x'; super::super::LABEL];
+        let label = Label { bytes: [b'x'; super::super::LABEL], len: super::super::LABEL as u8 };
         let services = [
             Service { kind: "_aaaaaaaaaaaaaaaa._tcp", port: 7 },
             Service { kind: "_bbbbbbbbbbbbbbbb._udp", port: 7 },
@@ -419,21 +384,13 @@ mod tests {
             #[cfg(feature = "ipv6")]
             smoltcp::wire::Ipv6Cidr::new(smoltcp::wire::Ipv6Address::from([2; 16]), 64).into(),
         ];
-        let records = Records::new(&label, &services, &own);
-        let all = records.all_of(&|_| true);
+        let records = Records::new(label, &services, &own);
         let mut buffer = [0; MDNS_SIZE];
-        let mut writer = Writer::new(&mut buffer, 0, 0);
-        records.put_answers(&mut writer, all, Manner::Usual);
-        assert!(!writer.full);
-        let len = writer.len();
+        let all = records.write(&mut buffer, (0, &[]), Some(records.there), Manner::Usual);
+        let len = all.expect("there is room for all of it").len();
         if cfg!(feature = "ipv6") {
             assert!(len + 16 > MDNS_SIZE, "{len} bytes are needed");
         }
-        // And so does the probe.
-        let mut writer = Writer::new(&mut buffer, 0, 0);
-        let mut places = Places::new();
-        records.put_probe(&mut writer, &mut places);
-        records.put(&mut writer, &mut places, records.unique(), Manner::Probe, 2);
-        assert!(!writer.full);
+        assert!(records.write(&mut buffer, (0, &[]), None, Manner::Probe).is_some());
     }
 }

@@ -3,18 +3,18 @@
 //! Names are asked for with them, and told. They need no buffers; what the device has no room for is written anew.
 
 use crate::ethernet::EthernetAddress;
-use smoltcp::phy::{Device, TxToken};
-#[cfg(any(feature = "dns", feature = "mdns"))]
-use smoltcp::wire::IpAddress;
-use smoltcp::wire::IpEndpoint;
+#[cfg(feature = "_datagram")]
+use smoltcp::phy::Device;
+use smoltcp::phy::TxToken;
 #[cfg(any(feature = "dns", feature = "mdns"))]
 use smoltcp::wire::Ipv4Address;
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, IpRepr};
 
 #[cfg(all(feature = "ipv6", any(feature = "dns", feature = "mdns")))]
 use smoltcp::wire::Ipv6Address;
 
 use super::NetStack;
-use crate::frame::datagram::Datagram;
+use crate::frame::datagram::{HEADER, frame_len, put_datagram, put_headers};
 use crate::frame::{Link, Packet};
 
 /// The port of multicast DNS (RFC 6762 3).
@@ -51,6 +51,7 @@ impl NetStack<'_> {
 
     /// Sends a datagram. `None`: it is not known where to; the caller asks for it with
     /// [`NetStack::want`]. `Some(false)`: the device refused.
+    #[cfg(feature = "_datagram")]
     #[inline(never)]
     pub(super) fn send_datagram<D: Device + ?Sized>(
         &mut self,
@@ -59,42 +60,41 @@ impl NetStack<'_> {
     ) -> Option<bool> {
         let mac = Some(self.way_to(&datagram.to.addr)?);
         let Some(token) = device.transmit(self.now) else { return Some(false) };
-        self.emit_datagram(token, datagram, mac);
+        self.emit_datagram(token, self.source_for(&datagram.to.addr), datagram, mac);
         Some(true)
     }
 
-    /// Sends a datagram to `mac`, where the medium has some.
-    #[inline(never)]
+    /// Sends a datagram from `source`, if there is one, to `mac`, where the medium has some.
     pub(super) fn emit_datagram(
         &mut self,
         token: impl TxToken,
+        source: Option<IpAddress>,
         datagram: &Outgoing<'_>,
         mac: Option<EthernetAddress>,
     ) {
+        let Some(source) = source else { return };
         let &Outgoing { from, to, hop_limit, payload } = datagram;
-        let Some(source) = self.source_for(&to.addr) else { return };
         let link = self.mac().zip(mac);
         let link = link.map(|(own, mac)| Link { source: own, destination: mac });
-        let from = IpEndpoint::new(source, from);
-        let datagram = Datagram { link, from, to, hop_limit, payload };
-        let (len, checksums) = (datagram.len(), &self.capabilities.checksum);
-        token.consume(len, |frame| datagram.emit(frame, checksums));
+        let ip = IpRepr::new(source, to.addr, IpProtocol::Udp, HEADER + payload.len(), hop_limit);
+        let (len, checksums) = (frame_len(link, &ip), &self.capabilities.checksum);
+        token.consume(len, |frame| {
+            if let Some(room) = put_headers(frame, link, &ip, checksums) {
+                put_datagram(room, &ip, [from, to.port], payload, checksums.udp.tx());
+            }
+        });
         self.counters.count_frame(len);
-        if to.addr.is_multicast() {
+        if link.is_some_and(|link| !link.destination.is_unicast()) {
             self.spoke();
         }
     }
 
-    /// The ports and the payload of a datagram that is whole. One that is not is counted.
-    #[inline(never)]
-    pub(super) fn open_datagram<'p>(
-        &mut self,
-        packet: &Packet<'p>,
-    ) -> Option<(u16, u16, &'p [u8])> {
-        let Some(datagram) = packet.datagram(&self.capabilities.checksum) else {
+    /// What is in a datagram that is whole. One that is not is counted.
+    pub(super) fn open_datagram<'p>(&mut self, packet: &Packet<'p>) -> Option<&'p [u8]> {
+        let datagram = packet.datagram(&self.capabilities.checksum);
+        if datagram.is_none() {
             self.drop_malformed();
-            return None;
-        };
-        Some((datagram.src_port(), datagram.dst_port(), datagram.payload()))
+        }
+        datagram
     }
 }

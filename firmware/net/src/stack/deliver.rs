@@ -25,7 +25,7 @@ impl NetStack<'_> {
     ) {
         let before = self.pool.snapshot(index);
         match judge(&self.pool.slots[index].tcb, segment, before) {
-            Verdict::Pass if self.absorb(index, before, segment) => {}
+            Verdict::Pass | Verdict::Acknowledge if self.absorb(index, before, segment) => {}
             Verdict::Pass => {
                 if segment.fin && segment.is_sound(self.capabilities.checksum.tcp.rx()) {
                     self.pool.slots[index].tcb.hold_fin(segment, before);

@@ -3,17 +3,17 @@
 use crate::ethernet::EthernetAddress;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Cidr, UdpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
+use super::datagram::Outgoing;
 use super::resolve::question;
 use super::{Conflict, NetConfig, NetStack};
 use crate::dhcp::exchange::{Answer, Question};
 use crate::dhcp::message::{self, Message};
 use crate::dhcp::probe::Probe;
-use crate::dhcp::{Candidate, Lease, Reboot, State, backoff_ms};
-use crate::frame::datagram::Datagram;
+use crate::dhcp::{Candidate, Dhcp, Lease, Reboot, State, backoff};
+use crate::frame::Packet;
 use crate::frame::discovery::Received;
-use crate::frame::{Link, Packet};
 use crate::limits::{DHCP_ALONE, REBOOT_ASKS, RENEW_STALL, STALL_RETRY};
 use crate::netstat::{Fact, Origin};
 use crate::time::sooner;
@@ -21,6 +21,11 @@ use crate::time::sooner;
 /// The ports of servers and clients (RFC 2131 4.1).
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
+
+/// In whose name a message is, and to whom it goes.
+type Way = (Ipv4Address, Ipv4Address, EthernetAddress);
+const EVERYBODY: Way =
+    (Ipv4Address::UNSPECIFIED, Ipv4Address::BROADCAST, EthernetAddress::BROADCAST);
 
 impl NetStack<'_> {
     /// The lease under which the address in use stands. `None`: there is no address yet, or it is not from a server.
@@ -74,27 +79,23 @@ impl NetStack<'_> {
 
     /// Whether a packet is from a DHCP server to its clients.
     pub(super) fn is_from_server(&self, packet: &Packet<'_>) -> bool {
-        let ports = || UdpPacket::new_checked(packet.payload);
-        let ours =
-            |udp: UdpPacket<&[u8]>| (udp.src_port(), udp.dst_port()) == (SERVER_PORT, CLIENT_PORT);
-        packet.protocol == IpProtocol::Udp && self.has_dhcp() && ports().is_ok_and(ours)
+        self.has_dhcp() && packet.ports() == Some((SERVER_PORT, CLIENT_PORT))
     }
 
     /// Takes in what a server says.
     #[inline(never)]
     pub(super) fn take_answer(&mut self, packet: &Packet<'_>) {
-        let Some(datagram) = packet.datagram(&self.capabilities.checksum) else {
-            return self.drop_malformed();
-        };
+        let Some(message) = self.open_datagram(packet) else { return };
         #[allow(irrefutable_let_patterns, reason = "without IPv6 there is no other kind")]
         let (IpAddress::Ipv4(from), Some(mac)) = (packet.source, self.mac()) else { return };
         let lease = self.dhcp.lease.as_ref();
-        match self.dhcp.exchange.answer(datagram.payload(), from, mac, lease, self.now) {
+        let mut granted = None;
+        match self.dhcp.exchange.answer(message, from, mac, lease, &mut granted, self.now) {
             Answer::Ignore => {
                 self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
             }
             Answer::Offer => self.dhcp.offered(self.now),
-            Answer::Lease(lease) => self.take(lease),
+            Answer::Lease => self.take(granted),
             Answer::Nak => {
                 self.drop_address(Origin::Dhcp);
                 self.dhcp.refused(self.now);
@@ -103,10 +104,12 @@ impl NetStack<'_> {
     }
 
     /// Takes a lease, or its renewal.
-    fn take(&mut self, lease: Lease) {
-        let (address, router) = (lease.address, lease.router);
+    fn take(&mut self, granted: Option<Lease>) {
+        let Some(&Lease { address, router, renews, .. }) = granted.as_ref() else { return };
         let dhcp = &mut self.dhcp;
-        let known = dhcp.granted(lease, self.now);
+        let known = dhcp.lease.as_ref().map(|known| known.address.address());
+        dhcp.lease = granted;
+        dhcp.bound(renews, self.now);
         if dhcp.origin == Origin::Dhcp
             && self.config.ipv4().is_some_and(|own| own.address() == address.address())
         {
@@ -115,11 +118,9 @@ impl NetStack<'_> {
             }
             return;
         }
-        let probed = |known: &Lease| known.address.address() == address.address();
         match &mut dhcp.candidate {
             Some(candidate)
-                if candidate.origin == Origin::Dhcp
-                    && known.is_some_and(|known| probed(&known)) =>
+                if candidate.origin == Origin::Dhcp && known == Some(address.address()) =>
             {
                 candidate.address = address;
             }
@@ -132,6 +133,7 @@ impl NetStack<'_> {
     }
 
     /// Begins to find out whether an address is free.
+    #[inline(never)]
     fn try_out(&mut self, address: Ipv4Cidr, origin: Origin) {
         let probe = Probe::new(self.now, &mut self.rng);
         self.dhcp.candidate = Some(Candidate { address, origin, probe });
@@ -140,15 +142,21 @@ impl NetStack<'_> {
     /// Uses an address from now on.
     fn settle(&mut self, address: Ipv4Cidr, router: Option<Ipv4Address>, origin: Origin) {
         self.dhcp.settled(origin);
-        let config = self.config.with_lease(Some(address), router);
         self.forget_conflict();
-        self.take_addresses(&config);
+        self.change_address(Some(address), router);
+    }
+
+    #[inline(never)]
+    fn change_address(&mut self, address: Option<Ipv4Cidr>, router: Option<Ipv4Address>) {
+        (self.config.ipv4, self.config.ipv4_gateway) = (address, router);
+        self.addresses_changed();
     }
 
     /// Uses the address of that origin no longer, if it is in use; whoever has a connection with it is told.
+    #[inline(never)]
     fn drop_address(&mut self, origin: Origin) {
         if self.config.ipv4().is_some() && self.dhcp.origin == origin {
-            self.take_addresses(&self.config.with_lease(None, None));
+            self.change_address(None, None);
             self.dhcp.alone_at = self.now + DHCP_ALONE;
         }
     }
@@ -170,19 +178,21 @@ impl NetStack<'_> {
 
     /// Gives up an address in use that somebody else goes on to use after we have defended it (RFC 5227 2.4 b).
     pub(super) fn give_way(&mut self, conflict: &Conflict) {
-        let own = self.config.ipv4().map(|own| own.address());
-        let origin = self.dhcp.origin;
-        if self.has_dhcp() && own.is_some() && conflict.address == own.map(IpAddress::Ipv4) {
-            self.take_addresses(&self.config.with_lease(None, None));
-            self.dhcp.taken(own.unwrap_or(Ipv4Address::UNSPECIFIED), origin, self.now);
+        let Some(own) = self.config.ipv4().map(|own| own.address()) else { return };
+        if self.has_dhcp() && conflict.address == Some(own.into()) {
+            self.change_address(None, None);
+            self.dhcp.taken(own, self.dhcp.origin, self.now);
         }
     }
 
     /// Notes that the server is to be reached, if a renewal is due.
     pub(super) fn want_server(&mut self) {
-        let renews = self.dhcp.state == State::Bound && self.dhcp.at <= self.now;
-        let lease = self.lease().filter(|lease| renews && self.now < lease.rebinds);
-        if let Some(server) = lease.map(|lease| lease.from.into()) {
+        let Dhcp { state, at, lease, .. } = &self.dhcp;
+        let lease = lease.as_ref().filter(|lease| self.now < lease.rebinds);
+        if let (State::Bound, Some(lease)) = (state, lease)
+            && *at <= self.now
+        {
+            let server = lease.from.into();
             self.want(&server);
         }
     }
@@ -212,11 +222,13 @@ impl NetStack<'_> {
         let Some(mac) = self.mac() else { return false };
         if let Some(candidate) = &self.dhcp.candidate {
             let &Candidate { address, origin, probe } = candidate;
-            if probe.is_over(now) {
+            if probe.at() > now {
+                // It is waited for.
+            } else if probe.is_over() {
                 self.dhcp.candidate = None;
                 let lease = self.dhcp.lease.as_ref().filter(|_| origin == Origin::Dhcp);
                 self.settle(address, lease.and_then(|lease| lease.router), origin);
-            } else if probe.is_due(now) {
+            } else {
                 let Some(token) = device.transmit(now) else { return true };
                 let nobody = Ipv4Address::UNSPECIFIED.into();
                 self.transmit(token, &question(mac, &nobody, &address.address().into()));
@@ -230,23 +242,18 @@ impl NetStack<'_> {
             let Some(token) = device.transmit(now) else { return true };
             self.dhcp.decline = None;
             let xid = self.rng.next_u64() as u32;
-            let mut message = Message::new(message::DECLINE, xid, mac, Ipv4Address::UNSPECIFIED);
-            message.about(address);
-            message.name_server(server);
-            self.say(token, &mut message, None);
+            self.say(token, message::DECLINE, xid, [address, server], &EVERYBODY);
         }
         let reboot = self.dhcp.reboot.as_ref().filter(|reboot| reboot.at <= now);
         if let (Some(reboot), Some(xid), Some(lease)) =
             (reboot, self.dhcp.exchange.reboot, &self.dhcp.lease)
         {
-            let wait = Duration::from_millis(backoff_ms(reboot.asked).into());
+            let wait = backoff(reboot.asked);
             let (asked, address) = (reboot.asked + 1, lease.address.address());
             let Some(token) = device.transmit(now) else { return true };
             self.dhcp.reboot = Some(Reboot { at: now + wait, asked });
-            let mut message = Message::new(message::REQUEST, xid, mac, Ipv4Address::UNSPECIFIED);
-            message.about(address);
-            message.ask(self.config.hostname().as_bytes());
-            self.say(token, &mut message, None);
+            let about = [address, Ipv4Address::UNSPECIFIED];
+            self.say(token, message::REQUEST, xid, about, &EVERYBODY);
         }
         false
     }
@@ -254,59 +261,56 @@ impl NetStack<'_> {
     /// Nobody says whether the lease still holds. It is kept as long as it lasts (RFC 2131 3.2), while a new one is looked
     /// for.
     fn look_elsewhere(&mut self) {
-        let lease = self.dhcp.lease.take();
-        self.dhcp.start_over(self.now, Duration::ZERO);
-        self.dhcp.lease = lease;
+        self.dhcp.look_for_servers(self.now, Duration::ZERO);
     }
 
-    /// Sends a message in the name of nobody to everybody, or of `client` to whom is given.
+    /// Sends a message, about an address and for one server alone, where those are given.
+    #[inline(never)]
     fn say(
         &mut self,
         token: impl TxToken,
-        message: &mut Message,
-        to: Option<(Ipv4Address, Ipv4Address, EthernetAddress)>,
+        kind: u8,
+        xid: u32,
+        [address, server]: [Ipv4Address; 2],
+        &(client, to, mac): &Way,
     ) {
-        let Some(mac) = self.mac() else { return };
-        let everybody =
-            (Ipv4Address::UNSPECIFIED, Ipv4Address::BROADCAST, EthernetAddress::BROADCAST);
-        let (client, to, destination) = to.unwrap_or(everybody);
-        let datagram = Datagram {
-            link: Some(Link { source: mac, destination }),
-            from: IpEndpoint::new(client.into(), CLIENT_PORT),
+        let Some(own) = self.mac() else { return };
+        let mut message = Message::new(kind, xid, own, client);
+        if !address.is_unspecified() {
+            message.about(address);
+        }
+        if !server.is_unspecified() {
+            message.name_server(server);
+        }
+        if kind != message::DECLINE {
+            message.ask(self.config.hostname().as_bytes());
+        }
+        let datagram = Outgoing {
+            from: CLIENT_PORT,
             to: IpEndpoint::new(to.into(), SERVER_PORT),
             hop_limit: 64,
             payload: message.end(),
         };
-        let (len, checksums) = (datagram.len(), &self.capabilities.checksum);
-        token.consume(len, |frame| datagram.emit(frame, checksums));
-        self.counters.count_frame(len);
-        if to.is_broadcast() {
-            self.spoke();
-        }
+        self.emit_datagram(token, Some(client.into()), &datagram, Some(mac));
     }
 
     /// Asks what is due by the client's timetable.
     #[inline(never)]
     fn ask_server<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
-        let (now, nobody) = (self.now, Ipv4Address::UNSPECIFIED);
-        let (Some(question), Some(mac)) = (self.dhcp.due(now), self.mac()) else { return false };
-        let mut to = None;
-        let lease = self.dhcp.lease.as_ref().map(|lease| (lease.address.address(), lease.from));
-        let client = match (question, lease) {
-            (Question::Renew, Some((client, server))) => {
+        let now = self.now;
+        let Some(question) = self.dhcp.due(now) else { return false };
+        let mut way = EVERYBODY;
+        if let (Question::Renew | Question::Rebind, Some(lease)) = (question, &self.dhcp.lease) {
+            way.0 = lease.address.address();
+            if question == Question::Renew {
+                let server = lease.from;
                 let Some(mac) = self.way_to(&server.into()) else {
                     self.stall();
                     return false;
                 };
-                to = Some((client, server, mac));
-                client
+                (way.1, way.2) = (server, mac);
             }
-            (Question::Rebind, Some((client, _))) => {
-                to = Some((client, Ipv4Address::BROADCAST, EthernetAddress::BROADCAST));
-                client
-            }
-            _ => nobody,
-        };
+        }
         let Some(token) = device.transmit(now) else { return true };
         let offer = self.dhcp.exchange.offer.filter(|_| question == Question::Request);
         // A REQUEST belongs to the DISCOVER before it.
@@ -316,13 +320,8 @@ impl NetStack<'_> {
         };
         let kind =
             if question == Question::Discover { message::DISCOVER } else { message::REQUEST };
-        let mut message = Message::new(kind, xid, mac, client);
-        if let Some(offer) = offer {
-            message.about(offer.address);
-            message.name_server(offer.server);
-        }
-        message.ask(self.config.hostname().as_bytes());
-        self.say(token, &mut message, to);
+        let about = offer.map_or([Ipv4Address::UNSPECIFIED; 2], |it| [it.address, it.server]);
+        self.say(token, kind, xid, about, &way);
         let jitter = self.rng.below(2001);
         self.dhcp.asked(question, xid, jitter, now);
         false

@@ -5,12 +5,12 @@ use core::net::IpAddr;
 use embedded_nal::{AddrType, Dns, nb};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use super::NetStack;
 use super::address::to_address;
 use super::datagram::{MDNS_PORT, Outgoing};
-use crate::dns::{Answer, QUESTION_SIZE, encoded, read};
+use crate::dns::{Name, QUESTION_SIZE, State, encode, read};
 use crate::dns_message::{A, AAAA};
 use crate::error::LookupError;
 use crate::frame::{Packet, same};
@@ -37,30 +37,34 @@ impl NetStack<'_> {
         name: &[u8],
         family: AddrType,
     ) -> nb::Result<IpAddr, LookupError> {
-        let name = encoded(name).ok_or(LookupError::BadName)?;
-        let (resolver, now) = (&mut self.resolver, self.now);
-        let index = resolver.find(&name, &family);
-        if let Some(lookup) = index.map(|index| &mut resolver.lookups[index]) {
-            match lookup.done {
-                None => return Err(nb::Error::WouldBlock),
-                Some((Ok(address), until)) if now < until => return Ok(address),
-                Some((Ok(_), _)) => {}
-                Some((Err(error), _)) => {
-                    lookup.name.clear();
-                    return Err(error.into());
+        let mut encoded = Name::NONE;
+        if !encode(name, &mut encoded) {
+            return Err(LookupError::BadName.into());
+        }
+        let now = self.now;
+        let index = match self.resolver.find(&encoded, &family) {
+            Some(index) => {
+                let lookup = &mut self.resolver.lookups[index];
+                match lookup.state {
+                    State::Done(Err(error)) => {
+                        lookup.forget();
+                        return Err(error.into());
+                    }
+                    State::Done(Ok(address)) if now < lookup.at => return Ok(address),
+                    State::Done(Ok(_)) => index,
+                    _ => return Err(nb::Error::WouldBlock),
                 }
             }
-        }
-        let Some(index) = index.or_else(|| resolver.place()) else {
-            return Err(nb::Error::WouldBlock);
+            None => self.resolver.place().ok_or(nb::Error::WouldBlock)?,
         };
         let (ipv4, ipv6) = (self.interface.ipv4_addr().is_some(), self.has_ipv6());
         let either = family == AddrType::Either && ipv6;
         let first = if family == AddrType::IPv6 || (either && !ipv4) { AAAA } else { A };
         let drawn = self.draw_question();
         let lookup = &mut self.resolver.lookups[index];
-        (lookup.name, lookup.family, lookup.done) = (name, family, None);
-        lookup.asking.begin(first, drawn, now);
+        (lookup.family, lookup.state, lookup.at) = (family, State::Asking, now);
+        lookup.name = encoded;
+        lookup.asking.begin(first, drawn);
         (lookup.asking.other, lookup.asking.error) = (either && ipv4, LookupError::TimedOut);
         self.dirty = true;
         Err(nb::Error::WouldBlock)
@@ -94,34 +98,35 @@ impl NetStack<'_> {
         }
         let mut left = index;
         for server in self.dns_servers() {
+            let Ok(server) = to_address(server) else { continue };
             // One that no route leads to is none.
-            let server = to_address(server).ok().filter(|server| self.next_hop(server).is_some());
-            if server.is_some() && left == 0 {
-                return server;
+            if self.next_hop(&server).is_some() {
+                if left == 0 {
+                    return Some(server);
+                }
+                left -= 1;
             }
-            left -= usize::from(server.is_some());
         }
         None
     }
 
     /// Whether a packet to us answers a question, as far as its ports go.
     pub(super) fn is_for_resolver(&self, packet: &Packet<'_>) -> bool {
-        packet.protocol == IpProtocol::Udp
-            && UdpPacket::new_checked(packet.payload)
-                .is_ok_and(|udp| self.resolver.has_port(udp.dst_port()))
+        packet.ports().is_some_and(|(_, port)| self.resolver.has_port(port))
     }
 
     /// Takes in what a server says.
     #[inline(never)]
     pub(super) fn take_name(&mut self, packet: &Packet<'_>) {
-        let Some((from, port, payload)) = self.open_datagram(packet) else { return };
-        if self.answer(packet, from, port, payload).is_none() {
+        let Some(payload) = self.open_datagram(packet) else { return };
+        if self.answer(packet, payload).is_none() {
             self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
         }
     }
 
     /// `None`: it is no answer.
-    fn answer(&mut self, packet: &Packet<'_>, from: u16, port: u16, payload: &[u8]) -> Option<()> {
+    fn answer(&mut self, packet: &Packet<'_>, payload: &[u8]) -> Option<()> {
+        let (from, port) = packet.ports()?;
         let index = self.resolver.on_port(port)?;
         let lookup = &self.resolver.lookups[index];
         let asking = &lookup.asking;
@@ -135,41 +140,35 @@ impl NetStack<'_> {
         if !right || asking.unsent {
             return None;
         }
-        let answer = read(payload, asking.id, &lookup.name, asking.kind)?;
-        let (mut until, mut again) = (self.now, None);
-        let result = match answer {
-            Answer::Address(address, seconds) => {
-                let seconds = seconds.clamp(DNS_KEPT_MIN_S, DNS_KEPT_MAX_S);
-                until += Duration::from_secs(seconds.into());
-                Ok(address)
-            }
-            Answer::NoAddress if asking.other => {
-                again = Some(if asking.kind == A { AAAA } else { A });
-                Err(LookupError::NoAddress)
-            }
-            Answer::NoAddress => Err(LookupError::NoAddress),
-            Answer::NoName => Err(LookupError::NotFound),
-            Answer::Failed(error) if asking.round == 0 => {
-                // The next one may tell, or the same one a second time.
-                let asking = &mut self.resolver.lookups[index].asking;
-                (asking.server, asking.at, asking.error) = (None, self.now, error);
+        let result = match read(payload, asking.id, &lookup.name, asking.kind)? {
+            Err(LookupError::NoAddress) if asking.other => {
+                let kind = if asking.kind == A { AAAA } else { A };
+                let drawn = self.draw_question();
+                let lookup = &mut self.resolver.lookups[index];
+                lookup.at = self.now;
+                lookup.asking.begin(kind, drawn);
+                (lookup.asking.other, lookup.asking.error) = (false, LookupError::NoAddress);
                 return Some(());
             }
-            Answer::Failed(error) => Err(error),
+            Err(error @ (LookupError::Refused | LookupError::Truncated)) if asking.round == 0 => {
+                // The next one may tell, or the same one a second time.
+                let lookup = &mut self.resolver.lookups[index];
+                lookup.at = self.now;
+                (lookup.asking.server, lookup.asking.error) = (None, error);
+                return Some(());
+            }
+            result => result,
         };
-        if let Some(kind) = again {
-            let drawn = self.draw_question();
-            let asking = &mut self.resolver.lookups[index].asking;
-            asking.begin(kind, drawn, self.now);
-            (asking.other, asking.error) = (false, LookupError::NoAddress);
-        } else {
-            self.found(index, result, until);
-        }
+        let seconds =
+            result.map_or(0, |(_, seconds)| seconds.clamp(DNS_KEPT_MIN_S, DNS_KEPT_MAX_S));
+        let until = self.now + Duration::from_secs(seconds.into());
+        self.found(index, result.map(|(address, _)| address), until);
         Some(())
     }
 
     fn found(&mut self, index: usize, result: Result<IpAddr, LookupError>, until: Instant) {
-        self.resolver.lookups[index].done = Some((result, until));
+        let lookup = &mut self.resolver.lookups[index];
+        (lookup.state, lookup.at) = (State::Done(result), until);
         self.pool.app_wakeup = true;
     }
 
@@ -214,10 +213,13 @@ impl NetStack<'_> {
     /// Whoever's turn it is to be asked.
     fn turn(&mut self, index: usize) {
         let lookup = &mut self.resolver.lookups[index];
-        if lookup.done.is_some_and(|(result, until)| result.is_ok() && until <= self.now) {
-            lookup.name.clear();
+        if lookup.at > self.now {
+            return;
         }
-        if !lookup.is_asking() || lookup.asking.at > self.now {
+        if !lookup.is_asking() {
+            if matches!(lookup.state, State::Done(Ok(_))) {
+                lookup.forget();
+            }
             return;
         }
         let (local, next) = (lookup.is_local(), lookup.asking.next);
@@ -234,8 +236,9 @@ impl NetStack<'_> {
             return;
         }
         let wait = Duration::from_micros(DNS_RETRY_FIRST.total_micros() << asking.round);
-        (asking.server, asking.unsent, asking.at) = (server, true, self.now + wait);
+        (asking.server, asking.unsent) = (server, true);
         asking.next += 1;
+        self.resolver.lookups[index].at = self.now + wait;
         if let Some(server) = server {
             self.want(&server);
         }
@@ -243,11 +246,9 @@ impl NetStack<'_> {
 
     /// Makes `next` no later than when the next server's turn is, or an address is not good any more.
     pub(super) fn dns_at(&self, next: &mut Option<Instant>) {
-        for lookup in self.resolver.lookups.iter().filter(|lookup| !lookup.name.is_empty()) {
-            match lookup.done {
-                None => sooner(next, lookup.asking.at),
-                Some((Ok(_), until)) => sooner(next, until),
-                Some((Err(_), _)) => {}
+        for lookup in &*self.resolver.lookups {
+            if matches!(lookup.state, State::Asking | State::Done(Ok(_))) {
+                sooner(next, lookup.at);
             }
         }
     }

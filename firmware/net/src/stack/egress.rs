@@ -80,8 +80,7 @@ impl NetStack<'_> {
         // Each poll begins with another, or on a device with few places those behind it would wait for ever.
         self.first = if self.first + 1 < slots.end { self.first + 1 } else { 0 };
         // With them smoltcp sends what it reports of groups.
-        let mut others =
-            self.added > 0 || self.held.target().is_some() || cfg!(feature = "multicast");
+        let mut others = self.others_may_send() || cfg!(feature = "multicast");
         let mut datagrams = self.udp_queued;
         for _ in 0..EGRESS_BUDGET / EGRESS_BURST {
             let mut more = false;
@@ -282,7 +281,7 @@ impl NetStack<'_> {
             Egress::Refused => self.now + TX_RETRY,
             Egress::Done => {
                 self.ask_at(next);
-                self.held.next(next);
+                self.held_at(next);
                 match self.next_of_smoltcp() {
                     Some(at) => at,
                     None => return,
@@ -303,9 +302,7 @@ impl NetStack<'_> {
                 sooner(&mut next, at);
             }
         }
-        if self.added > 0
-            && let Some(at) = self.interface.poll_at(self.now, &self.others)
-        {
+        if let Some(at) = self.others_at() {
             sooner(&mut next, at);
         }
         let at = next?;

@@ -34,16 +34,23 @@ impl Held {
     pub(super) fn target(&self) -> Option<IpAddress> {
         Content::destination(&self.bytes)
     }
-
-    /// Makes `next` no later than when it has waited long enough.
-    pub(super) fn next(&self, next: &mut Option<Instant>) {
-        if !self.bytes.is_empty() {
-            sooner(next, self.since + DATAGRAM_WAIT);
-        }
-    }
 }
 
 impl NetStack<'_> {
+    /// Notes that something is to be sent to whom a packet waits for.
+    pub(super) fn want_held(&mut self) {
+        if let Some(target) = self.held.target() {
+            self.want(&target);
+        }
+    }
+
+    /// Makes `next` no later than when one has waited long enough.
+    pub(super) fn held_at(&self, next: &mut Option<Instant>) {
+        if !self.held.bytes.is_empty() {
+            sooner(next, self.held.since + DATAGRAM_WAIT);
+        }
+    }
+
     /// Lets the sockets of the user's own send, each a packet, or on Ethernet one of them. Returns whether there may be
     /// more; `None`: the device refused.
     #[inline(never)]

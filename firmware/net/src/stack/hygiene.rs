@@ -45,7 +45,7 @@ impl NetStack<'_> {
     }
 
     /// The address of all hosts of one of our networks, in today's form or that of old (RFC 1122 3.2.1.3 d).
-    fn is_broadcast(&self, address: &IpAddress) -> bool {
+    pub(super) fn is_broadcast(&self, address: &IpAddress) -> bool {
         #[allow(irrefutable_let_patterns, reason = "without IPv6 there is no other kind")]
         let IpAddress::Ipv4(address) = address else { return false };
         self.interface.ip_addrs().iter().any(|cidr| {

@@ -105,8 +105,16 @@ impl NetStack<'_> {
             {
                 self.take_advertisement(&advertisement);
             }
+            #[cfg(all(feature = "redirects", feature = "ipv6"))]
+            (Content::Redirect(redirect), Some(link))
+                if before.is_none_or(Before::may_be_discovery) && link.destination.is_unicast() =>
+            {
+                self.take_redirect(&redirect, link.source);
+            }
             #[cfg(feature = "slaac")]
             (Content::Advertisement(_), _) => self.drop_discovery(),
+            #[cfg(all(feature = "redirects", feature = "ipv6"))]
+            (Content::Redirect(_), _) => self.drop_discovery(),
             (Content::Discovery(_) | Content::OtherDiscovery, _) => self.drop_discovery(),
             (Content::Fragment, _) => {
                 let dropped = &mut self.counters.fragments_dropped;
@@ -166,6 +174,11 @@ impl NetStack<'_> {
         }
         #[cfg(feature = "multicast")]
         self.reports.hear(packet, self.now);
+        // Before anything is learned of its sender.
+        #[cfg(feature = "redirects")]
+        if let (true, IpProtocol::Icmp, Some(link)) = (ours, packet.protocol, link) {
+            self.icmp_redirect(packet, link.source);
+        }
         // An echo request to everybody is answered too.
         let answered = ours || matches!(packet.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
         if let (true, Some(link)) = (answered, link) {

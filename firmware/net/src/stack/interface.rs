@@ -238,6 +238,11 @@ impl NetStack<'_> {
     pub(super) fn take_addresses(&mut self, config: &NetConfig) {
         let NetConfig { mac, limits, .. } = self.config;
         self.config = config.with_mac(mac).with_limits(limits);
+        self.addresses_changed();
+    }
+
+    /// Uses the addresses and gateways that there are now, and says so.
+    pub(super) fn addresses_changed(&mut self) {
         self.use_addresses();
         self.announce();
         #[cfg(feature = "sntp")]
@@ -259,6 +264,8 @@ impl NetStack<'_> {
             }
         }
         self.neighbors.clear();
+        #[cfg(feature = "redirects")]
+        self.redirects.clear();
         self.forget_held();
         #[cfg(feature = "mdns")]
         self.restart_mdns();
@@ -356,14 +363,20 @@ impl NetStack<'_> {
     }
 
     /// Whether `address` is on our link.
-    fn is_beside(&self, address: &IpAddress) -> bool {
+    pub(super) fn is_beside(&self, address: &IpAddress) -> bool {
         self.interface.ip_addrs().iter().any(|cidr| cidr.contains_addr(address))
     }
 
-    /// Whom a packet to `address` is handed to: itself on our link, else the gateway.
+    /// Whom a packet to `address` is handed to: itself on our link, else the gateway, or whom that knows to be nearer.
     pub(super) fn next_hop(&self, address: &IpAddress) -> Option<IpAddress> {
         if self.is_beside(address) {
             return Some(*address);
+        }
+        #[cfg(feature = "redirects")]
+        if let Some(hop) = self.redirects.hop(address)
+            && self.neighbors.knows(hop)
+        {
+            return Some(*hop);
         }
         match address {
             IpAddress::Ipv4(_) => {

@@ -64,16 +64,10 @@ impl Introspect for NetStack<'_> {
     }
 
     fn fact(&self, index: usize) -> Option<Fact> {
-        let (mut left, mut found) = (index, None);
         // Not a chain of iterators: that is several times as long.
-        let mut tell = |fact: Fact| {
-            if left == 0 {
-                found = Some(fact);
-            }
-            left = left.wrapping_sub(1);
-        };
+        let mut facts = Facts { left: index, found: None };
         if let Some(mac) = self.mac() {
-            tell(Fact::Mac(mac.0));
+            facts.tell(&Fact::Mac(mac.0));
         }
         for cidr in self.interface.ip_addrs() {
             let address = to_ip_addr(cidr.address());
@@ -86,45 +80,61 @@ impl Introspect for NetStack<'_> {
             #[cfg(feature = "slaac")]
             let given = if self.config.slaac() { Origin::Slaac } else { given };
             let origin = origin.unwrap_or_else(|| ipv6_origin(&address, given));
-            tell(Fact::Address(address, cidr.prefix_len(), origin));
+            facts.tell(&Fact::Address(address, cidr.prefix_len(), origin));
             #[cfg(feature = "slaac")]
             if let Some(fact) = self.lifetime_fact(cidr) {
-                tell(fact);
+                facts.tell(&fact);
             }
         }
         #[cfg(feature = "slaac")]
         for address in self.slaac.duplicates() {
-            tell(Fact::Duplicate(address.into()));
+            facts.tell(&Fact::Duplicate(address.into()));
         }
         if let Some(gateway) = self.config.ipv4_gateway() {
-            tell(Fact::Gateway(gateway.into()));
+            facts.tell(&Fact::Gateway(gateway.into()));
         }
         #[cfg(feature = "ipv6")]
         if let Some(gateway) = self.config.ipv6_gateway() {
-            tell(Fact::Gateway(gateway.into()));
+            facts.tell(&Fact::Gateway(gateway.into()));
         }
         #[cfg(feature = "dhcp")]
         if let Some(fact) = self.lease_fact() {
-            tell(fact);
+            facts.tell(&fact);
         }
         #[cfg(feature = "mdns")]
         if let Some(label) = self.mdns_label() {
-            tell(Fact::Name(label));
+            facts.tell(&Fact::Name(label));
         }
         #[cfg(any(feature = "dhcp", feature = "dns", feature = "slaac"))]
         for server in self.dns_servers() {
-            tell(Fact::Dns(server));
+            facts.tell(&Fact::Dns(server));
         }
         #[cfg(feature = "sntp")]
         if let Some(server) = self.time_server() {
-            tell(Fact::Time(server));
+            facts.tell(&Fact::Time(server));
         }
-        found
+        facts.found
     }
 
     #[cfg(feature = "sntp")]
     fn time_of_day(&self) -> TimeOfDay {
         self.time_of_day()
+    }
+}
+
+/// The facts in their order, and the one that is looked for.
+struct Facts {
+    left: usize,
+    found: Option<Fact>,
+}
+
+impl Facts {
+    #[inline(never)]
+    fn tell(&mut self, fact: &Fact) {
+        if self.left == 0 {
+            self.found = Some(*fact);
+        }
+        self.left = self.left.wrapping_sub(1);
     }
 }
 

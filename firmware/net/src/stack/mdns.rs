@@ -2,18 +2,18 @@
 
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use super::NetStack;
 use super::datagram::{MDNS_PORT, Outgoing};
 use super::transmit::MeteredToken;
-use crate::dns_message::{Header, OPCODE, RESPONSE, Reader, TRUNCATED, Writer};
+use crate::dns_message::{Header, OPCODE, RESPONSE, Reader, TRUNCATED};
 use crate::frame::{Link, Packet};
 use crate::limits::{
     MDNS_CONFLICTS, MDNS_INTERVAL, MDNS_MORE_MS, MDNS_PROBE_MS, MDNS_PROBES, MDNS_RATE_LIMIT,
     MDNS_SHARED_MS, MDNS_SIZE,
 };
-use crate::mdns::records::{FLUSH, Manner, Match, Places};
+use crate::mdns::records::{FLUSH, Manner, Match};
 use crate::mdns::{Label, Phase, Records, Set};
 use crate::time::sooner;
 
@@ -21,9 +21,6 @@ use crate::time::sooner;
 const ALL: Set = Set(u32::MAX);
 /// Over both families.
 const BOTH: u8 = 3;
-
-/// It is an answer, of who knows it by himself (RFC 6762 18.4).
-const AUTHORITATIVE: u16 = RESPONSE | 0x0400;
 
 impl NetStack<'_> {
     /// The label of the stack's name, which is followed by `.local`, once it is known that nobody else has it.
@@ -67,17 +64,18 @@ impl NetStack<'_> {
         }
     }
 
-    /// What there is to say, with this label.
-    fn records<'r>(&self, label: &'r [u8]) -> Records<'r> {
-        Records::new(label, self.config.mdns().unwrap_or_default(), self.interface.ip_addrs())
+    /// What there is to say.
+    #[inline(never)]
+    fn records(&self) -> Records<'static> {
+        let services = self.config.mdns().unwrap_or_default();
+        Records::new(self.responder.label, services, self.interface.ip_addrs())
     }
 
     /// Whether a packet is for multicast DNS.
     pub(super) fn is_for_mdns(&self, packet: &Packet<'_>, ours: bool) -> bool {
-        packet.protocol == IpProtocol::Udp
+        packet.ports().is_some_and(|(_, port)| port == MDNS_PORT)
             && self.has_mdns()
             && (ours || self.mdns_groups().any(|group| group == packet.destination))
-            && UdpPacket::new_checked(packet.payload).is_ok_and(|udp| udp.dst_port() == MDNS_PORT)
     }
 
     /// Takes in what neighbours ask, and say of themselves.
@@ -93,12 +91,13 @@ impl NetStack<'_> {
             self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
             return;
         }
-        let Some((from, _, message)) = self.open_datagram(packet) else { return };
+        let Some(((from, _), message)) = packet.ports().zip(self.open_datagram(packet)) else {
+            return;
+        };
         let Some(header) = Header::read(message).filter(|header| header.flags & OPCODE == 0) else {
             return self.drop_malformed();
         };
-        let label = self.responder.label;
-        let records = self.records(label.as_bytes());
+        let records = self.records();
         if header.flags & RESPONSE == 0 {
             let asker = IpEndpoint::new(packet.source, from);
             self.take_query(&records, message, &header, asker, link, transmit);
@@ -199,29 +198,24 @@ impl NetStack<'_> {
         link: Option<Link>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let legacy = asker.port != MDNS_PORT;
-        let mut buffer = [0; MDNS_SIZE];
-        let id = if legacy { header.id } else { 0 };
-        let mut writer = Writer::new(&mut buffer, id, AUTHORITATIVE);
-        if legacy {
+        let (mut id, mut question, mut manner) = (0, &[][..], Manner::Usual);
+        if asker.port != MDNS_PORT {
             // The question, if there is one alone, as resolvers ask (6.7).
             let mut reader = Reader::new(message);
             if header.counts[0] != 1 || reader.question().is_none() {
                 return;
             }
-            writer.put(reader.passed());
-            writer.count(0);
+            (id, question, manner) = (header.id, reader.passed(), Manner::Legacy);
         }
-        let manner = if legacy { Manner::Legacy } else { Manner::Usual };
-        records.put_answers(&mut writer, answers, manner);
-        let (len, full) = (writer.len(), writer.full);
-        if full {
+        let mut buffer = [0; MDNS_SIZE];
+        let Some(payload) = records.write(&mut buffer, (id, question), Some(answers), manner)
+        else {
             return;
-        }
-        let datagram =
-            Outgoing { from: MDNS_PORT, to: asker, hop_limit: 255, payload: &buffer[..len] };
+        };
+        let datagram = Outgoing { from: MDNS_PORT, to: asker, hop_limit: 255, payload };
         if let Some(token) = transmit.token {
-            self.emit_datagram(token, &datagram, link.map(|link| link.source));
+            let (source, mac) = (self.source_for(&asker.addr), link.map(|link| link.source));
+            self.emit_datagram(token, source, &datagram, mac);
         }
     }
 
@@ -317,27 +311,19 @@ impl NetStack<'_> {
     ) -> Option<bool> {
         let is = |group: &IpAddress| matches!(group, IpAddress::Ipv4(_)) == (family == 0);
         let group = { self.mdns_groups() }.find(is)?;
-        let label = self.responder.label;
-        let records = self.records(label.as_bytes());
-        let mut buffer = [0; MDNS_SIZE];
-        let flags = if set.is_some() { AUTHORITATIVE } else { 0 };
-        let mut writer = Writer::new(&mut buffer, 0, flags);
+        let records = self.records();
+        let set = set.map(|set| if set == ALL { records.all() } else { set });
         if let Some(set) = set {
-            let answers = if set == ALL { records.all() } else { set };
-            records.put_answers(&mut writer, answers, manner);
             let (now, pending) = (self.now, &mut self.responder.pending[usize::from(family)]);
             if now >= pending.recent_at + MDNS_INTERVAL {
                 pending.recent = Set::NONE;
             }
-            (pending.recent.0, pending.recent_at) = (pending.recent.0 | answers.0, now);
-        } else {
-            let mut places = Places::new();
-            records.put_probe(&mut writer, &mut places);
-            records.put(&mut writer, &mut places, records.unique(), manner, 2);
+            (pending.recent.0, pending.recent_at) = (pending.recent.0 | set.0, now);
         }
-        let len = writer.len();
+        let mut buffer = [0; MDNS_SIZE];
+        let payload = records.write(&mut buffer, (0, &[]), set, manner)?;
         let to = IpEndpoint::new(group, MDNS_PORT);
-        let datagram = Outgoing { from: MDNS_PORT, to, hop_limit: 255, payload: &buffer[..len] };
+        let datagram = Outgoing { from: MDNS_PORT, to, hop_limit: 255, payload };
         self.send_datagram(device, &datagram)
     }
 

@@ -7,7 +7,7 @@ use core::any::type_name;
 
 use smoltcp::iface::{Context, SocketHandle};
 use smoltcp::socket::{AnySocket, Socket};
-use smoltcp::wire::{IpProtocol, UdpPacket};
+use smoltcp::time::Instant;
 
 use super::NetStack;
 use crate::error::Error;
@@ -83,12 +83,32 @@ impl<'a> NetStack<'a> {
         self.others.remove(handle)
     }
 
+    /// Whether there are sockets of the user's own.
+    pub(super) const fn has_added(&self) -> bool {
+        self.added > 0
+    }
+
+    /// Whether those may have something to send, or had.
+    pub(super) fn others_may_send(&self) -> bool {
+        self.added > 0 || self.held.target().is_some()
+    }
+
+    /// When smoltcp has something to do with them.
+    pub(super) fn others_at(&mut self) -> Option<Instant> {
+        if self.added == 0 {
+            return None;
+        }
+        self.interface.poll_at(self.now, &self.others)
+    }
+
+    /// Whether smoltcp has something to do at once with one that was lent since this was asked.
+    pub(super) fn lent_is_due(&mut self) -> bool {
+        core::mem::take(&mut self.lent)
+            && self.interface.poll_at(self.now, &self.others).is_some_and(|at| at <= self.now)
+    }
+
     /// Whether a datagram that is not to us alone may be for a socket of the user's own.
     pub(super) fn is_for_added(&self, packet: &Packet<'_>) -> bool {
-        if self.added == 0 || packet.protocol != IpProtocol::Udp {
-            return false;
-        }
-        let udp = UdpPacket::new_checked(packet.payload);
-        udp.is_ok_and(|udp| !self.udp_port_in_use(udp.dst_port()))
+        self.has_added() && packet.ports().is_some_and(|(_, port)| !self.udp_port_in_use(port))
     }
 }

@@ -67,7 +67,7 @@ impl NetStack<'_> {
     ) {
         let recipient = self.recipient(packet);
         // A raw socket of the user's own sees what is for others too.
-        if self.added > 0 && !matches!(recipient, Recipient::Others) {
+        if self.has_added() && !matches!(recipient, Recipient::Others) {
             self.swallows::<T>(Recipient::Others, bytes);
         }
         if !self.swallows::<T>(recipient, bytes) {

@@ -95,6 +95,9 @@ impl NetStack<'_> {
         }
         let hop = self.next_hop(source)?;
         let routed = !same(&hop, source);
+        // Who answers need not do so by the same way.
+        #[cfg(feature = "redirects")]
+        let routed = routed || self.redirects.hop(source).is_some();
         if self.neighbors.hear(&hop, mac, routed, self.now) {
             return Some(mac);
         }
@@ -117,6 +120,15 @@ impl NetStack<'_> {
         }
         let hop = self.next_hop(address)?;
         self.neighbors.mac(&hop)
+    }
+
+    /// Whether packets may be handed to `address`.
+    fn is_next_hop(&self, address: &IpAddress) -> bool {
+        #[cfg(feature = "redirects")]
+        if self.redirects.is_hop(address) {
+            return true;
+        }
+        self.is_neighbor(address)
     }
 
     /// Notes that the peer of a packet from `source` has received what was sent to it.
@@ -143,7 +155,7 @@ impl NetStack<'_> {
         let asked = kind == Kind::Question && self.is_own(target);
         if self.is_own(owner) && mac != own {
             self.conflicts(&Conflict { address: Some(*owner), mac });
-        } else if owner.is_unicast() && self.is_neighbor(owner) {
+        } else if owner.is_unicast() && self.is_next_hop(owner) {
             let source = match kind {
                 // Of one whose two sender addresses differ, a bit may have flipped on the way.
                 _ if mac != sender => Source::WeakAnswer,
@@ -261,9 +273,9 @@ impl NetStack<'_> {
                 self.want(&target);
             }
         }
-        if let Some(target) = self.held.target() {
-            self.want(&target);
-        }
+        self.want_held();
+        #[cfg(feature = "redirects")]
+        self.want_redirects();
     }
 
     /// Notes that something is to be sent to `address` in this poll.
@@ -315,7 +327,11 @@ impl NetStack<'_> {
             // Room first: what is taken for asked is asked.
             let Some(token) = device.transmit(self.now) else { return true };
             let hop = self.neighbors.ask(index, self.now);
-            let own = self.own_beside(&hop).or(self.ipv4().map(IpAddress::Ipv4));
+            let own = self.own_beside(&hop);
+            // Who is on the link only by a redirect is beside none.
+            #[cfg(all(feature = "redirects", feature = "ipv6"))]
+            let own = own.or_else(|| self.source_for(&hop));
+            let own = own.or(self.ipv4().map(IpAddress::Ipv4));
             let Some(own) = own else { continue };
             self.transmit(token, &question(mac, &own, &hop));
             self.identity.spoken = Some(self.now);

@@ -151,6 +151,10 @@ impl NetStack<'_> {
     #[inline(never)]
     fn follow(&mut self) {
         let own = self.autoconfigured();
+        #[cfg(feature = "redirects")]
+        if self.config.ipv6_gateway != self.slaac.gateway {
+            self.redirects.clear();
+        }
         self.config.ipv6_gateway = self.slaac.gateway;
         if self.ipv6_in_use() == own {
             self.config.apply_routes(&mut self.interface);

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use super::NetStack;
 use super::address::to_address;
@@ -52,16 +52,14 @@ impl NetStack<'_> {
 
     /// Whether a packet to us is from the server that was asked, as far as its addresses and ports go.
     pub(super) fn is_for_clock(&self, packet: &Packet<'_>) -> bool {
-        packet.protocol == IpProtocol::Udp
-            && self.clock.server.is_some_and(|server| same(&server, &packet.source))
-            && UdpPacket::new_checked(packet.payload)
-                .is_ok_and(|udp| (udp.src_port(), udp.dst_port()) == (PORT, self.clock.port))
+        self.clock.server.is_some_and(|server| same(&server, &packet.source))
+            && packet.ports() == Some((PORT, self.clock.port))
     }
 
     /// Takes in what the server says.
     #[inline(never)]
     pub(super) fn take_time(&mut self, packet: &Packet<'_>) {
-        let Some((_, _, message)) = self.open_datagram(packet) else { return };
+        let Some(message) = self.open_datagram(packet) else { return };
         if self.clock.answer(message, self.now) == Outcome::Ignored {
             self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
         }
@@ -87,7 +85,8 @@ impl NetStack<'_> {
         let Some(server) = self.clock.server.filter(|_| self.clock.unsent) else { return false };
         let question = self.clock.question();
         let to = IpEndpoint::new(server, PORT);
-        let datagram = Outgoing { from: self.clock.port, to, hop_limit: 64, payload: &question };
+        let from = self.clock.port;
+        let datagram = Outgoing { from, to, hop_limit: 64, payload: &question };
         match self.send_datagram(device, &datagram) {
             Some(true) => self.clock.left(self.now),
             Some(false) => return true,

@@ -39,6 +39,7 @@ pub(crate) struct Sent<'s> {
     /// That of the next hop. Without it, on Ethernet, nothing leaves.
     pub(crate) to: Option<EthernetAddress>,
     /// What smoltcp sends is written there once, and does not leave.
+    #[cfg(feature = "smoltcp-sockets")]
     pub(crate) draft: Option<&'s mut Draft>,
     /// Of the connection whose turn it is.
     tcb: Option<&'s mut Tcb>,
@@ -72,6 +73,7 @@ impl<'s> Sent<'s> {
             replay: None,
             mac,
             to,
+            #[cfg(feature = "smoltcp-sockets")]
             draft: None,
             tcb: None,
             flight: None,
@@ -238,6 +240,7 @@ impl Sent<'_> {
     /// Lets a packet leave that was replayed, if it is wanted, or any other that has somewhere to go.
     #[inline(never)]
     fn leave<T: TxToken>(&mut self, packet: &mut Draft, token: Option<T>) {
+        #[cfg(feature = "smoltcp-sockets")]
         if let Some(draft) = &mut self.draft {
             draft.copy(packet);
             return;
@@ -320,6 +323,7 @@ impl<'d, D: Device + ?Sized> Device for Metered<'d, D> {
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        #[cfg(feature = "smoltcp-sockets")]
         if self.sent.draft.as_ref().is_some_and(|draft| !draft.is_empty()) {
             return None;
         }

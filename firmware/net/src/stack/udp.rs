@@ -12,7 +12,7 @@ use embedded_nal::nb;
 use smoltcp::phy::Device;
 use smoltcp::socket::udp;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use super::address::{to_endpoint, to_ip_addr, to_socket_addr};
 use super::ingress::Recipient;
@@ -79,9 +79,7 @@ impl<'a> NetStack<'a> {
 
     /// Whom a packet is for that is no TCP.
     pub(super) fn recipient(&self, packet: &Packet<'_>) -> Recipient {
-        let udp = UdpPacket::new_checked(packet.payload);
-        let udp = udp.ok().filter(|_| packet.protocol == IpProtocol::Udp);
-        let index = udp.and_then(|udp| self.udp_find(udp.dst_port()));
+        let index = packet.ports().and_then(|(_, port)| self.udp_find(port));
         index.map_or(Recipient::Others, Recipient::Udp)
     }
 

@@ -7,6 +7,7 @@ use smoltcp::time::Instant;
 use super::{End, Peer, Phase, Pool};
 use crate::limits::{FIN_WAIT_2, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX};
 use crate::netstat::Counters;
+use crate::planted::{Fault, is_planted};
 use crate::time::sooner;
 
 impl Pool<'_> {
@@ -174,6 +175,8 @@ impl Pool<'_> {
         let slot = &mut self.slots[index];
         let deadline = if state == State::FinWait2 {
             slot.since + FIN_WAIT_2
+        } else if is_planted(Fault::OrphanReset) {
+            slot.since + FIN_WAIT_2 / 3
         } else {
             // Something of ours has not been acknowledged. The peer lives as long as it says so.
             slot.since = self.now;

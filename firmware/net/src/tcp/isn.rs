@@ -6,7 +6,8 @@
 //! random numbers, which others see, follow from it through the same one-way function. smoltcp is given the number by
 //! [`crate::workaround::isn`]. Cost: five blocks of `SipHash` a connection.
 
-use siphasher::sip::SipHasher24;
+mod siphash;
+
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpEndpoint, TcpSeqNumber};
 
@@ -70,8 +71,7 @@ impl Secret {
     /// Which numbers follow from `input`, only who knows the secret can tell.
     #[inline(never)]
     pub(crate) fn hash(&self, input: &[u8]) -> u64 {
-        let [first, second] = self.key;
-        SipHasher24::new_with_keys(first, second).hash(input)
+        siphash::siphash(self.key, input)
     }
 }
 

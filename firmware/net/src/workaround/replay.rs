@@ -67,13 +67,16 @@ impl Draft {
     }
 
     /// Nothing is written yet. All zeros, which take no place in flash.
+    #[cfg(feature = "smoltcp-sockets")]
     pub(crate) const EMPTY: Self = Self { buffer: [0; FRAME_SIZE], len: 0 };
 
+    #[cfg(feature = "smoltcp-sockets")]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Takes what is written elsewhere.
+    #[cfg(feature = "smoltcp-sockets")]
     pub(crate) fn copy(&mut self, other: &mut Self) {
         self.buffer[..other.len].copy_from_slice(&other.buffer[..other.len]);
         self.len = other.len;

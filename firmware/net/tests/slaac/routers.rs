@@ -7,8 +7,12 @@ use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::Ipv6Address;
 
 use super::router::{Router, link_local};
+#[cfg(feature = "redirects")]
+use super::router::{frame, own};
 use super::{board, pass, seconds, settle, until};
 use crate::common::World;
+#[cfg(feature = "redirects")]
+use crate::common::mac;
 
 fn gateway(world: &mut World) -> Option<Ipv6Address> {
     world.stack(0).config().ipv6_gateway()
@@ -124,4 +128,44 @@ fn of_many_two_are_remembered_and_more_do_not_move_them() {
     first.advertise(world.now);
     pass(&mut world, &mut [&mut first, &mut second], seconds(1));
     assert_eq!(gateway(&mut world), Some(link_local(9)));
+}
+
+/// RFC 4861 8: what a router says of others is good while it is the way out.
+#[cfg(feature = "redirects")]
+#[test]
+fn what_one_says_of_others_goes_with_it() {
+    let (mut world, mut first, mut second) = two();
+    let IpAddr::V6(far) = far().ip() else { unreachable!() };
+    let routers = &mut [&mut first, &mut second];
+    let pong = |world: &mut World, routers: &mut [&mut Router; 2]| {
+        let ping = vec![128, 0, 0, 0, 0, 1, 0, 1];
+        routers[0].port.send(world.now, &frame(mac(8), (far, own(1, 1)), 64, ping));
+        world.nodes[0].port.take_sent();
+        pass(world, routers, Duration::from_millis(1));
+        let sent = world.nodes[0].port.take_sent();
+        sent.into_iter().find(|frame| frame.get(14 + 40) == Some(&129)).expect("an answer")
+    };
+    let answer = pong(&mut world, routers);
+    assert_eq!(answer[5], 8, "the last byte of its MAC address");
+    let mut redirect = vec![137, 0, 0, 0, 0, 0, 0, 0];
+    redirect.extend(link_local(9).octets());
+    redirect.extend(far.octets());
+    redirect.extend([4, 7, 0, 0, 0, 0, 0, 0]);
+    redirect.extend(&answer[14..14 + 48]);
+    let ends = (link_local(8), own(1, 1));
+    routers[0].port.send(world.now, &frame(mac(8), ends, 255, redirect));
+    pass(&mut world, routers, seconds(1));
+    assert_eq!(world.stack(0).counters().redirects_believed, 1);
+    assert_eq!(pong(&mut world, routers)[5], 9);
+    // It is none any more, and then again.
+    for lifetime in [0, 1800] {
+        routers[0].advert.lifetime = lifetime;
+        routers[0].advertise(world.now);
+        pass(&mut world, routers, seconds(1));
+    }
+    routers[1].advert.lifetime = 0;
+    routers[1].advertise(world.now);
+    pass(&mut world, routers, seconds(1));
+    assert_eq!(gateway(&mut world), Some(link_local(8)));
+    assert_eq!(pong(&mut world, routers)[5], 8);
 }

@@ -376,6 +376,7 @@ impl Session {
         };
         if report.is_complete() {
             if now < next {
+                self.deadline = Some(next);
                 // All that can come is its end.
                 return match drain(stack, socket) {
                     ControlFlow::Continue(()) => ControlFlow::Break(Stop::Idle),
@@ -390,7 +391,6 @@ impl Session {
         self.fill(&mut report, stack, context);
         if report.is_complete() {
             self.output.push(b"\n\n");
-            self.deadline = Some(next);
         }
         self.phase = Phase::Event { report, next };
         ControlFlow::Continue(())

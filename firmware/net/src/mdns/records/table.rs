@@ -20,37 +20,47 @@ pub(super) const NSEC_OF_HOST: u8 = 3;
 pub(super) const SERVICES: u8 = 4;
 pub(super) const EACH: u8 = 5;
 
-/// Names that records have.
+/// Names that records have, by their numbers: those below, the types of services, and the services of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// `local`.
-    Domain,
-    /// The host.
-    Host,
-    /// All types of services (RFC 6763 9).
-    Types,
-    /// A type of service.
-    Type(u8),
-    /// The service of this host.
-    Instance(u8),
-}
+pub(crate) struct Owner(u8);
 
 impl Owner {
-    pub(super) const COUNT: usize = 3 + 2 * MDNS_SERVICES;
+    /// `local`.
+    pub(super) const DOMAIN: Self = Self(0);
+    /// The host.
+    pub(crate) const HOST: Self = Self(1);
+    /// All types of services (RFC 6763 9).
+    pub(super) const TYPES: Self = Self(2);
+
+    pub(super) const COUNT: usize = Self::instance(MDNS_SERVICES as u8).index();
+
+    /// The type of a service.
+    pub(super) const fn kind(service: u8) -> Self {
+        Self(Self::TYPES.0 + 1 + service)
+    }
+
+    /// A service of this host.
+    pub(super) const fn instance(service: u8) -> Self {
+        Self::kind(MDNS_SERVICES as u8 + service)
+    }
 
     pub(super) const fn index(self) -> usize {
-        match self {
-            Self::Domain => 0,
-            Self::Host => 1,
-            Self::Types => 2,
-            Self::Type(service) => 3 + service as usize,
-            Self::Instance(service) => 3 + MDNS_SERVICES + service as usize,
-        }
+        self.0 as usize
+    }
+
+    /// Which service this is, or the type of.
+    pub(super) const fn service(self) -> usize {
+        (self.index() + MDNS_SERVICES - Self::kind(0).index()) % MDNS_SERVICES
+    }
+
+    /// Whether it is a service of this host.
+    pub(super) const fn is_instance(self) -> bool {
+        self.0 >= Self::instance(0).0
     }
 
     /// Whether nobody else may have it.
     pub(super) const fn is_unique(self) -> bool {
-        matches!(self, Self::Host | Self::Instance(_))
+        self.0 == Self::HOST.0 || self.is_instance()
     }
 }
 
@@ -60,13 +70,49 @@ pub(crate) struct Set(pub(crate) u32);
 
 impl Set {
     pub(crate) const NONE: Self = Self(0);
+    /// The host's addresses.
+    pub(super) const ADDRESSES: Self = Self((1 << NSEC_OF_HOST) - 1);
+    /// Those that something does not exist.
+    pub(super) const DENIALS: Self = Self::of_type(NSEC);
+    /// Where services are.
+    pub(super) const PLACES: Self = Self::of_type(SRV);
+    /// The pointers from types of services to the services.
+    pub(super) const POINTERS: Self = {
+        let (mut set, mut service) = (0, 0);
+        while service < MDNS_SERVICES as u8 {
+            set |= Self::of_name(Owner::kind(service)).0;
+            service += 1;
+        }
+        Self(set)
+    };
+    /// Those of names that nobody else may have.
+    pub(super) const UNIQUE: Self = Self(!Self::of_type(PTR).0);
+    /// One of each name.
+    pub(super) const NAMES: Self =
+        Self(1 << NSEC_OF_HOST | 1 << SERVICES | Self::POINTERS.0 | Self::PLACES.0);
+
+    /// The records of a type.
+    pub(super) const fn of_type(kind: u16) -> Self {
+        let (mut set, mut record) = (0, COUNT);
+        while record > 0 {
+            record -= 1;
+            set = set << 1 | (TABLE[record as usize].1 as u16 == kind) as u32;
+        }
+        Self(set)
+    }
+
+    /// The records of a name.
+    pub(super) const fn of_name(name: Owner) -> Self {
+        let (mut set, mut record) = (0, COUNT);
+        while record > 0 {
+            record -= 1;
+            set = set << 1 | (TABLE[record as usize].0.0 == name.0) as u32;
+        }
+        Self(set)
+    }
 
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
-    }
-
-    pub(super) fn add(&mut self, record: u8) {
-        self.0 |= 1 << record;
     }
 
     pub(super) const fn has(self, record: u8) -> bool {
@@ -74,8 +120,8 @@ impl Set {
     }
 
     /// Whether somebody else may have an answer as well: then ours waits (RFC 6762 6).
-    pub(crate) fn is_shared(self) -> bool {
-        records(self).any(|record| !owner(record).is_unique())
+    pub(crate) const fn is_shared(self) -> bool {
+        self.0 & !Self::UNIQUE.0 != 0
     }
 }
 
@@ -89,23 +135,23 @@ pub(super) const COUNT: u8 = SERVICES + EACH * MDNS_SERVICES as u8;
 
 /// Whose each record is, and its type: three addresses of the host, and what else it has not; and of each service two
 /// pointers to it, where it is, its attributes, and what else it has not.
-pub(super) const TABLE: [(Owner, u16); COUNT as usize] = {
-    let mut table = [(Owner::Host, 0); COUNT as usize];
-    let host = [A, AAAA, AAAA, NSEC];
+const TABLE: [(Owner, u8); COUNT as usize] = {
+    let mut table = [(Owner::HOST, 0); COUNT as usize];
+    let host = [A as u8, AAAA as u8, AAAA as u8, NSEC as u8];
     let mut record = 0;
     while record < SERVICES as usize {
-        table[record] = (Owner::Host, host[record]);
+        table[record] = (Owner::HOST, host[record]);
         record += 1;
     }
     let mut service = 0;
     while service < MDNS_SERVICES as u8 {
-        let instance = Owner::Instance(service);
+        let instance = Owner::instance(service);
         let each = [
-            (Owner::Types, PTR),
-            (Owner::Type(service), PTR),
-            (instance, SRV),
-            (instance, TXT),
-            (instance, NSEC),
+            (Owner::TYPES, PTR as u8),
+            (Owner::kind(service), PTR as u8),
+            (instance, SRV as u8),
+            (instance, TXT as u8),
+            (instance, NSEC as u8),
         ];
         let mut index = 0;
         while index < EACH as usize {
@@ -124,7 +170,7 @@ pub(super) fn owner(record: u8) -> Owner {
 
 /// A record's type.
 pub(super) fn kind(record: u8) -> u16 {
-    TABLE[usize::from(record)].1
+    TABLE[usize::from(record)].1.into()
 }
 
 /// The service that a record is about.

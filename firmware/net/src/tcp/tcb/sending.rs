@@ -31,7 +31,7 @@ impl Tcb {
     /// Whether smoltcp has no use for a segment: to a third duplicate it would send something again.
     pub(crate) fn absorbs(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> bool {
         let ahead = distance(segment.seq, self.rcv_nxt(socket));
-        let within = usize::try_from(ahead).is_ok_and(|ahead| ahead < socket.room.max(1));
+        let within = usize::try_from(ahead).is_ok_and(|ahead| ahead <= socket.room);
         self.synchronized && within && self.is_duplicate(segment)
     }
 
@@ -188,6 +188,11 @@ impl Tcb {
         let (ack, window) = self.acknowledged;
         let more = !socket.finished() && socket.room > 0 && socket.room / 2 >= usize::from(window);
         self.synchronized && (ack != self.rcv_nxt(socket) || more)
+    }
+
+    /// The end of the window that the peer was told of last.
+    pub(crate) fn right_edge(&self) -> TcpSeqNumber {
+        self.acknowledged.0 + usize::from(self.acknowledged.1)
     }
 
     /// An acknowledgement has left with this window.

@@ -156,6 +156,25 @@ fn who_reads_slowly_gets_fewer_events_and_each_of_them_whole() {
 }
 
 #[test]
+fn who_takes_more_than_a_second_for_an_event_keeps_the_stream() {
+    for step in (60..500).step_by(9) {
+        let mut bench = Bench::new();
+        let peer = bench.stack.client(PORT);
+        peer.pipe().room = step;
+        peer.send(b"GET /events HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
+        for _ in 0..30 {
+            let next = bench.pass(HTTP_EVENT_INTERVAL);
+            assert!(next > Some(bench.now), "{step}: {next:?} at {}", bench.now);
+            assert!(!peer.is_closed(), "{step}: ended at {}", bench.now);
+            peer.pipe().room += step;
+        }
+        peer.pipe().room = usize::MAX;
+        bench.settle();
+        assert!(events(&peer).len() > 2, "{step}");
+    }
+}
+
+#[test]
 fn streams_leave_room_for_others() {
     let mut bench = Bench::new();
     let streams: Vec<Peer> = (0..HTTP_STREAMS).map(|_| get(&mut bench, "/events")).collect();
