@@ -76,7 +76,7 @@ mod tests {
             ("--seeds 0..5", "'--seeds' is an option of `tapboard sim`\n"),
             (
                 "loopback --pcap x",
-                "'--pcap' is an option of `tapboard user`, `tapboard tap`, `tapboard fleet`, `tapboard sim`\n",
+                "'--pcap' is an option of `tapboard user`, `tapboard tap`, `tapboard fleet`, `tapboard sim`, `tapboard replay`\n",
             ),
         ] {
             let line = format!("tapboard {words}");

@@ -139,7 +139,11 @@ mod tests {
     use crate::cli::Cli;
 
     /// A good value for each option that takes one; an option without a place here fails the test.
-    const VALUES: [(&str, &str); 56] = [
+    const VALUES: [(&str, &str); 60] = [
+        ("board", "192.0.2.1"),
+        ("minimize", "small.pcapng"),
+        ("port", "8080:80"),
+        ("tolerance", "2s"),
         ("forward", "8007:7"),
         ("allow", "9001"),
         // Its value may be missing, and so stands with it.
@@ -322,6 +326,7 @@ mod tests {
     fn beside(command: &str, pair: [&str; 2]) -> &'static [&'static str] {
         match command {
             "ladder" => &["run.pcapng"],
+            "replay" => &["old.pcapng"],
             "fleet" if pair == ["gateway", "queue"] => &["--rate", "2mbit"],
             "fleet" if pair.contains(&"gateway") => &[],
             "fleet" if pair.contains(&"forward") && pair.contains(&"queue") => {
