@@ -284,7 +284,7 @@ fn shards_add_up_to_the_whole_and_a_killed_one_goes_on() {
     output.read_to_string(&mut record).expect("text");
     let whole = record.lines().count() as u64;
     assert!((1..SHARD_SEEDS).contains(&whole), "{record}");
-    record += r#"{"tapboard":"0.1.0","com"#;
+    record += concat!(r#"{"tapboard":""#, env!("CARGO_PKG_VERSION"), r#"","com"#);
     std::fs::write(path(killed), &record).expect("a file");
 
     for shard in (0..SHARDS).filter(|&shard| shard != killed) {

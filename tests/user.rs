@@ -105,7 +105,8 @@ fn a_reader_that_stops_stops_the_sender_and_costs_no_memory() {
     // Everything between the board and its readers fills up; then the board can send no more.
     user.shell().until_full(19, &user.process);
     let grown = user.process.resident().saturating_sub(before);
-    assert!(grown < 4 * 1024, "{grown} KiB more for four connections");
+    // The gateway's buffers, 5 MiB in all, are memory from their first use on.
+    assert!(grown < 8 * 1024, "{grown} KiB more for four connections");
     for mut reader in readers {
         let mut text = vec![0; 3_000_000];
         reader.read_exact(&mut text).unwrap();

@@ -82,6 +82,7 @@ pages! {
     guest "docs/guest.md",
     harness "docs/harness.md",
     host "docs/host.md",
+    migrating "docs/migrating.md",
     no_answer "docs/no-answer.md",
     page "docs/page.md",
     replay "docs/replay.md",
