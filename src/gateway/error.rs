@@ -116,6 +116,9 @@ fn listen(forwards: &[(IpAddr, Forward)], error: &io::Error, option: &str) -> St
     if error.kind() == io::ErrorKind::AddrNotAvailable {
         return text + "`ip address` lists the addresses of this machine";
     }
+    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MFILE) {
+        return text + "let it have more of them with `ulimit -n`, or forward fewer ports";
+    }
     text += "choose another port with:";
     for (_, forward) in forwards {
         let _ = write!(text, " {option} {}", elsewhere(forward));
