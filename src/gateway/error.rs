@@ -139,3 +139,16 @@ fn elsewhere(forward: &Forward) -> Forward {
     let host = HostPort { port: other_port(forward.host.port), ..forward.host };
     Forward { host, ..*forward }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_port_is_no_remedy_where_files_are_short() {
+        let forwards = vec![(IpAddr::from([127, 18, 0, 1]), Forward::DEFAULT[0])];
+        let error = io::Error::from(rustix::io::Errno::MFILE);
+        let text = GatewayError::Listen { forwards, error }.to_string();
+        assert!(text.contains("`ulimit -n`") && !text.contains("choose another port"), "{text}");
+    }
+}
