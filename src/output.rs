@@ -101,6 +101,14 @@ pub fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Whether two paths lead to one file that there is, or are the same.
+pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
 /// What a failed write of a command's result means: a reader who has seen enough, `head` for example, is no
 /// error.
 pub(crate) fn shown(error: &io::Error) -> Result<(), String> {

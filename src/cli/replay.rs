@@ -9,7 +9,7 @@ use smoltcp::time::Duration;
 use super::board::ProfileArg;
 use super::seed::seed;
 use crate::link::Setting;
-use crate::output::is_standard;
+use crate::output::{is_standard, same_file};
 use crate::replay::{ReplayCommand, ReplayOptions};
 use crate::run::Profile;
 
@@ -61,11 +61,22 @@ impl ReplayArgs {
         if let Some((option, _)) = standard {
             return Err(format!("{option} - is standard output, where the result is; name a file"));
         }
-        if self.pcap.is_some() && self.pcap == self.minimize {
+        if let (Some(one), Some(other)) = (&self.pcap, &self.minimize)
+            && same_file(one, other)
+        {
             return Err("--pcap and --minimize name one file; name another".into());
         }
-        if self.minimize.as_ref() == Some(&self.file) || self.pcap.as_ref() == Some(&self.file) {
+        let mut written = outputs.into_iter().filter_map(|(_, path)| path.as_deref());
+        if written.any(|path| same_file(path, &self.file)) {
             return Err("the capture would be replaced; name another file".into());
+        }
+        for (index, (port, own)) in self.ports.iter().enumerate() {
+            let before = self.ports[..index].iter().find(|(theirs, _)| theirs == port);
+            if let Some((_, first)) = before.filter(|(_, first)| first != own) {
+                return Err(format!(
+                    "--port {port}:{first} and --port {port}:{own} are for one port; leave one of them out"
+                ));
+            }
         }
         Ok(())
     }
@@ -131,10 +142,13 @@ mod tests {
         for (bad, remedy) in [
             ("x --port 80", "e.g. 8080:80"),
             ("x --port 0:80", "e.g. 8080:80"),
+            ("x --port 80:7 --port 80:9", "leave one of them out"),
             ("x --tolerance 5", "e.g. 50ms"),
             ("x --minimize -", "name a file"),
             ("x --minimize x", "name another file"),
             ("x --minimize y --pcap y", "name another"),
+            ("Cargo.toml --pcap ./Cargo.toml", "name another file"),
+            ("Cargo.toml --minimize src/../Cargo.toml", "name another file"),
             ("x --seed -1", "a number from 0"),
         ] {
             let error = read(&format!("tapboard replay {bad}")).unwrap_err().to_string();

@@ -131,6 +131,10 @@ fn told(error: GatewayError) -> GatewayError {
             }
             GatewayError::Listen { forwards, error }
         }
+        GatewayError::Twice { host, mut forward, first } => {
+            forward.host.address = None;
+            GatewayError::Twice { host, forward, first }
+        }
         error => error,
     }
 }

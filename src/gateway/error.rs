@@ -116,6 +116,9 @@ fn listen(forwards: &[(IpAddr, Forward)], error: &io::Error, option: &str) -> St
     if error.kind() == io::ErrorKind::AddrNotAvailable {
         return text + "`ip address` lists the addresses of this machine";
     }
+    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MFILE) {
+        return text + "let it have more of them with `ulimit -n`, or forward fewer ports";
+    }
     text += "choose another port with:";
     for (_, forward) in forwards {
         let _ = write!(text, " {option} {}", elsewhere(forward));
@@ -135,4 +138,17 @@ impl error::Error for GatewayError {}
 fn elsewhere(forward: &Forward) -> Forward {
     let host = HostPort { port: other_port(forward.host.port), ..forward.host };
     Forward { host, ..*forward }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_port_is_no_remedy_where_files_are_short() {
+        let forwards = vec![(IpAddr::from([127, 18, 0, 1]), Forward::DEFAULT[0])];
+        let error = io::Error::from(rustix::io::Errno::MFILE);
+        let text = GatewayError::Listen { forwards, error }.to_string();
+        assert!(text.contains("`ulimit -n`") && !text.contains("choose another port"), "{text}");
+    }
 }

@@ -22,7 +22,7 @@ use super::rung::{Frame, Rungs};
 use super::text::{Ladder, Style, lanes_max};
 use super::{hosts, list, svg};
 use crate::capture::{CaptureError, Direction, LinkType, Reader, Record};
-use crate::output::{counted, is_standard, shown};
+use crate::output::{counted, is_standard, same_file, shown};
 
 /// Digits of the frames' numbers in a stream, of which nobody knows how many there will be.
 const DIGITS_OF_STREAM: usize = 5;
@@ -191,13 +191,6 @@ impl Drawn {
 /// Standard output, in large pieces.
 fn stdout() -> BufWriter<io::StdoutLock<'static>> {
     BufWriter::with_capacity(64 << 10, io::stdout().lock())
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
-    }
 }
 
 fn has_board(record: &Record) -> bool {

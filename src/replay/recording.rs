@@ -193,7 +193,8 @@ impl Notes {
     }
 }
 
-/// A time as notes have it, `20 ms`, in microseconds.
+/// A time as notes have it, `20 ms`, in microseconds. `None`: no cable of ours has held a frame back for so long, or less than
+/// not at all.
 fn micros(text: &str) -> Option<i64> {
     let (number, unit) = text.split_once(' ')?;
     let scale = match unit {
@@ -202,8 +203,9 @@ fn micros(text: &str) -> Option<i64> {
         "s" => 1e6,
         _ => return None,
     };
-    #[expect(clippy::cast_possible_truncation, reason = "no delay is longer than i64 has room for")]
-    number.parse::<f64>().ok().map(|number| (number * scale).round() as i64)
+    #[expect(clippy::cast_possible_truncation, reason = "what is too long is the longest there is")]
+    let micros = (number.parse::<f64>().ok()? * scale).round() as i64;
+    (0..=TIME_MAX_US as i64).contains(&micros).then_some(micros)
 }
 
 #[cfg(test)]
@@ -231,5 +233,12 @@ mod tests {
         ]);
         assert_eq!(late, Notes { lost: false, later_us: 2_020_500, twice: true });
         assert_eq!(read(&[LinkEvent::Delayed(Duration::from_micros(7))]).later_us, 7);
+    }
+
+    #[test]
+    fn times_that_no_cable_writes_are_none() {
+        for time in ["-99 s", "inf s", "-inf s", "NaN s", "1e300 ms", "604801 s", "20 h", "s"] {
+            assert_eq!(Notes::read(&format!("delayed {time}")), Notes::default(), "{time}");
+        }
     }
 }

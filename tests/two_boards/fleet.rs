@@ -318,6 +318,10 @@ fn a_fleet_behind_gateways_is_on_the_loopback_network() {
         let error = String::from_utf8(refused.stderr).expect("UTF-8");
         assert!(error.contains("cannot listen on 127.18.0.2:8007"), "{error}");
         assert!(error.contains("choose another port with: -p 9007:7"), "{error}");
+        let refused =
+            finished(&["fleet", "--boards", "2", "--gateway", "-p", "8107:7", "-p", "8107:9"]);
+        let error = String::from_utf8(refused.stderr).expect("UTF-8");
+        assert!(error.contains("move one of them with: -p 9107:9\n"), "{error}");
     });
 }
 

@@ -3,7 +3,9 @@
 //! Who could say so to anybody could read all that the board sends. So a redirect is believed only of the next hop in use for
 //! that destination, from the MAC address that it is known at; if it names a next hop on our own network; and if it quotes
 //! a packet that we may have sent: of a TCP segment the number is to be in flight (RFC 5927 4.1), of a datagram the port
-//! ours. Who sees what the board sends and takes the gateway's place on the link, as he can with ARP, gets past that.
+//! ours. That port can be guessed, and there is nothing to know of the answer to a ping. What keeps others off then is the
+//! gateway's MAC address alone: anybody on the link can write it, and a gateway that hands on packets from beyond it which bear
+//! its own address writes it for them.
 //!
 //! The few latest are remembered. One counts while the MAC address of its next hop is known, which is asked for meanwhile; one
 //! that has no answer, at first or later, is forgotten, and packets go to the gateway as before. So a redirect to somebody who is
