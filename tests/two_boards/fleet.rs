@@ -49,14 +49,9 @@ fn beside_serve(test: &str, tools: &[(&str, &str)], body: impl FnOnce(&Process))
         if netns::stage() == SERVE {
             let silence = StdDuration::from_secs(10);
             let (listen, max_boards, count, json) = (None, 5000, None, true);
-            let served = serve::run(&ServeOptions {
-                listen,
-                max_boards,
-                silence,
-                count,
-                json,
-                lines: false,
-            });
+            let lines = false;
+            let options = ServeOptions { listen, max_boards, silence, count, json, lines };
+            let served = serve::run(&options);
             assert_eq!(served, Ok(Verdict::Passed));
             return;
         }

@@ -4,10 +4,8 @@
 //! `embedded-nal` traits, and never block: what cannot be done yet is [`nb::Error::WouldBlock`](embedded_nal::nb::Error).
 //! A handle is four bytes and takes a slot at `connect`, `accept` and UDP's `bind`; one that is dropped without `close`
 //! is found out only if [`Limits::with_abandoned`](crate::Limits::with_abandoned) says after how long.
-//!
-//! The stack runs inside [`NetStack::poll_with`], which is one turn of the superloop: bounded ingress,
-//! expiry, the application, bounded egress. Cost of an idle turn: a few looks at each slot up to the last in use,
-//! and at each TCP socket; at UDP sockets while a datagram waits to be sent.
+//! The stack runs inside [`NetStack::poll_with`], one turn of the superloop: bounded ingress, expiry, the application, bounded
+//! egress. An idle turn costs a few looks at each slot up to the last in use, and at UDP sockets while a datagram waits.
 //!
 //! | to see | open |
 //! |---|---|
