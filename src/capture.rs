@@ -9,7 +9,8 @@
 //! A capture can go to standard output as well, for a program that reads along. Who reads too slowly cannot stop
 //! the board: what the pipe has no room for is left out, and the next frame says how many were.
 //!
-//! Format: `draft-ietf-opsawg-pcapng`, the sections named beside the numbers in `format`.
+//! Format: `draft-ietf-opsawg-pcapng`, the sections named beside the numbers in `format`. `writer` and `block` write; `reader`,
+//! `pcapng`, `pcap`, `source` and `compressed` read.
 
 mod block;
 mod compressed;

@@ -7,6 +7,7 @@
 //! | | |
 //! |---|---|
 //! | `network`, `switch`, `nic` | who runs when, and where a frame goes |
+//! | `options` | what is asked for: how many, from which number on; who each is follows from that ([`crate::identity`]) |
 //! | `machine` | a board while it has power |
 //! | `boards` | the fleet as the driver sees it: commands, counters, the summary |
 //! | `trunk`, `trunks` | several processes on one network |

@@ -43,6 +43,7 @@
 //! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
 //! | [`metrics`], `tui` | all that is counted, for Prometheus; the dashboard |
 //! | [`console`], `cli`, [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
+//! | [`identity`] | who board N is: MAC address, addresses, name |
 //!
 //! Without the feature `cli`, which is on by default, there is no command line, and nothing catches Ctrl-C, shows progress
 //! or logs: what a test of one's own depends on, with `default-features = false`.

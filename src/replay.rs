@@ -21,6 +21,14 @@
 //! answered what it has not said. Frames that our cable lost on the way to the board are not sent, and
 //! of what it lost on the way to the peer, the peer waits for the next transmission.
 //!
+//! | | |
+//! |---|---|
+//! | `recording`, `conversation`, `packet`, `who` | what a capture holds, and which end is the board |
+//! | `cause`, `actor`, `reframe`, `stage` | when a peer's frame is sent, and as what; board, peers and time |
+//! | `said`, `compare`, `align`, `datagrams` | what the board said then and says now, TCP's and the rest |
+//! | `difference`, `sides`, `report` | what differs, and how it is told |
+//! | `minimize`, `reduce` | the smallest capture that differs |
+//!
 //! **What is not replayed** is counted: connections that began before the capture, fragments, multicasts.
 //!
 //! The same capture, options and seed are the same frames. Another stack than the firmware is a [`Subject`], booted by

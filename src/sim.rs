@@ -6,7 +6,8 @@
 //! from the plan: faults, pulled cables, power-cycles, crowds. What must hold is checked after every event and at
 //! the end; the first thing that does not is a [`Failure`].
 //!
-//! [`run`] is one world; it reads no clock. The buffers of our stacks' sockets come from an [`Arena`] and outlive
+//! `plan` draws what a seed decides, `world` and `node` carry it out in one order, `check` looks at what must hold, `replay` says how a
+//! failure is run again. [`run`] is one world; it reads no clock. The buffers of our stacks' sockets come from an [`Arena`] and outlive
 //! it; everything else - sockets, clients, frames on their way, peers on bare smoltcp - is allocated for each world.
 
 mod adversary;

@@ -1,4 +1,4 @@
-//! The boards of a fleet: who they are, what is done to some of them, and what they all add up to.
+//! The boards of a fleet: what is done to some of them, and what they all add up to.
 
 use std::cell::Cell;
 use std::rc::Rc;

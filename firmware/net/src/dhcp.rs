@@ -6,6 +6,9 @@
 //! and declined if somebody has it. When the cable comes in again, the server is asked whether the lease still holds
 //! (INIT-REBOOT), while connections go on.
 //!
+//! The timetable is here; `lease` has what a server gives and until when (T1, T2, the end), `message` the format, `link_local` the
+//! address without a server; what is due is sent, and what comes taken in, by `stack/dhcp.rs`.
+//!
 //! It begins with [`NetConfig::with_dhcp`](crate::NetConfig::with_dhcp). Cost: some 200 bytes; an idle turn is a few
 //! comparisons.
 //!

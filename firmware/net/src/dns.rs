@@ -10,6 +10,8 @@
 //! The calls are [`NetStack::resolve`](crate::NetStack::resolve), and `embedded-nal`'s `Dns`. Cost: 200 bytes a name; nothing
 //! else, for questions are written, and answers read, in the frame.
 //!
+//! Here is also judged what an answer says, aliases (CNAME) included; `dns_message` is the format alone.
+//!
 //! Known gaps: no EDNS and no TCP, so of an answer that was cut only what is there counts, which for an address is nearly
 //! always enough; DNSSEC is left to the server.
 

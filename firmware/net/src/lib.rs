@@ -113,7 +113,7 @@
 //! | the end of a program | [`NetStack::abort_all`], [`idle`](NetStack::idle), [`free_slots`](NetStack::free_slots) |
 //! | who else has our address | [`NetStack::conflict`] |
 //! | what went wrong | [`Error`]; [`netstat`] for sockets and counters |
-//! | sources | `stack` (frames in and out), `tcp` (slots), `loss` (recovery), `dhcp`, `slaac`, `frame` (the parser of headers), `neighbors`, `workaround` (smoltcp's faults) |
+//! | sources | `stack` (frames in and out, and what each protocol below sends), `frame` (the parser of headers), `guard` (which segments count), `tcp` (slots, requests, expiry), `loss` (recovery), `neighbors`, `dhcp`, `slaac`, `dns`, `mdns` and their format `dns_message`, `sntp`, `netstat` (what is shown), `storage`, `wake` (tasks), `workaround` (smoltcp's faults) |
 //!
 //! # Features
 //!

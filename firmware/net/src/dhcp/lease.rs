@@ -1,4 +1,4 @@
-//! What a server gives.
+//! What a server gives, and when it is renewed (T1), asked of all (T2), and over.
 
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};

@@ -1,5 +1,6 @@
-//! Ethernet MACs with a FIFO that the processor reads and writes word by word; one that is not of that kind, but can be
-//! used like them; and two that move frames by themselves ([`smartfusion2`], [`gem`]).
+//! Ethernet MACs with a FIFO that the processor reads and writes word by word ([`stellaris`] of lm3s6965evb, [`lan9118`] of
+//! mps2-an385); one that is not of that kind, but can be used like them (`virtio` of riscv-virt); and two that move frames by
+//! themselves ([`smartfusion2`] of emcraft-sf2, [`gem`] of sifive-u).
 //!
 //! A driver of the first kind is a [`Fifo`]: what of one chip is unlike another. [`Ethernet`] makes of it a [`Device`] of
 //! one frame each way, and a [`Mac`]: what the superloop asks before it sleeps. It takes its [`Frame`] buffers

@@ -19,6 +19,14 @@
 //! between - and [`HTTP_REQUESTS`](crate::config::HTTP_REQUESTS), so that it takes its place for a bounded time from
 //! others. No head is kept, nor any content but a short one: RAM is one line of input and
 //! [`HTTP_OUTPUT`](crate::config::HTTP_OUTPUT) bytes of output a connection.
+//!
+//! | file | what |
+//! |---|---|
+//! | `session` | one connection: a request's content, what comes of it, the times |
+//! | `request`, `field` | a request's head, as it is read byte by byte, and its fields |
+//! | `authority` | whether `Host` and `Origin` are this board |
+//! | `answer`, `status` | heads of answers |
+//! | `report`, `page` | status, events and metrics; the page itself |
 
 mod answer;
 mod authority;
