@@ -47,6 +47,14 @@ struct Entry {
     acked: u32,
 }
 
+impl Entry {
+    fn is_as_far_as(&self, other: &Self) -> bool {
+        self.contiguous >= other.contiguous
+            && self.reached >= other.reached
+            && self.acked >= other.acked
+    }
+}
+
 /// The peer of one conversation.
 #[derive(Debug)]
 pub(super) struct Actor<'c> {
@@ -136,16 +144,18 @@ impl<'c> Actor<'c> {
         }
         let after = cause.after.map(|after| self.sent[after]);
         let (base, from) = after.map_or((self.begin_us, 0), |sent| (sent.at_us, sent.log));
-        let entry = self.log[from..].iter().find(|entry| self.is_enough(cause, entry));
+        let enough = self.enough(cause);
+        let entry = self.log[from..].iter().find(|entry| entry.is_as_far_as(&enough));
         if let Some(entry) = entry {
             return Plan::Send(earliest.max(entry.at_us + cause.delay_us));
         }
         if let Some(last) = self.log.last() {
-            let just_before = self.is_enough(cause, last) && last.at_us + LATENCY_US >= base;
+            let just_before = last.is_as_far_as(&enough) && last.at_us + LATENCY_US >= base;
             if just_before {
                 return Plan::Send(earliest.max(base + cause.wait_us + cause.delay_us));
             }
-            let since = self.log.iter().find(|entry| self.is_acknowledged(cause, entry));
+            let told = self.told(cause);
+            let since = self.log.iter().find(|entry| entry.is_as_far_as(&told));
             if let Some(since) = since {
                 let base = base.max(since.at_us);
                 let late = cause.wait_us + cause.delay_us.max(GRACE_US);
@@ -180,7 +190,7 @@ impl<'c> Actor<'c> {
     /// What is next when it has said everything: to hear all that the board said then.
     fn plan_end(&self) -> Plan {
         let Some(cause) = self.conversation.script.last else { return Plan::Over };
-        let all = self.is_enough(cause, &self.now);
+        let all = self.now.is_as_far_as(&self.enough(cause));
         if self.over || self.adrift || all || self.is_ahead() && self.now.acked >= cause.acked {
             return Plan::Over;
         }
@@ -194,18 +204,19 @@ impl<'c> Actor<'c> {
         self.said_end > self.acknowledged.max(1)
     }
 
-    fn is_enough(&self, cause: Cause, entry: &Entry) -> bool {
-        entry.contiguous >= self.place(cause.heard)
-            && entry.reached >= self.place(cause.reached)
-            && entry.acked >= cause.acked
+    /// How far the board has to be before the peer answers it.
+    fn enough(&self, cause: Cause) -> Entry {
+        let (contiguous, reached) = (self.place(cause.heard), self.place(cause.reached));
+        Entry { contiguous, reached, acked: cause.acked, ..Entry::default() }
     }
 
-    /// Whether the peer may say what it acknowledges.
-    fn is_acknowledged(&self, cause: Cause, entry: &Entry) -> bool {
+    /// How far it has to be before the peer may say what it acknowledges.
+    fn told(&self, cause: Cause) -> Entry {
         if self.conversation.ends.protocol != Protocol::Tcp {
-            return self.is_enough(cause, entry);
+            return self.enough(cause);
         }
-        entry.contiguous >= self.place(cause.heard) && entry.reached >= self.place(cause.told)
+        let (contiguous, reached) = (self.place(cause.heard), self.place(cause.told));
+        Entry { contiguous, reached, ..Entry::default() }
     }
 
     /// Where one of the board's numbers of the capture is in the replay; `u32::MAX` behind a FIN that has not been said.
