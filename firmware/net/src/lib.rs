@@ -170,6 +170,7 @@ mod frame;
 mod guard;
 #[cfg(any(feature = "dhcp", feature = "mdns"))]
 mod hostname;
+mod ip_interface;
 pub mod limits;
 mod loss;
 #[cfg(feature = "mdns")]

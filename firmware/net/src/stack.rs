@@ -88,7 +88,6 @@ use crate::workaround::report::Reports;
 
 pub use config::NetConfig;
 use egress::Egress;
-pub(crate) use interface::host_interface;
 use refusal::TokenBucket;
 pub use resolve::Conflict;
 use resolve::Identity;

@@ -98,7 +98,7 @@ mod tests {
     use smoltcp::time::Instant;
 
     use super::*;
-    use crate::stack::interface::{Mute, NoToken};
+    use crate::ip_interface::{Mute, NoToken};
     use crate::{NetConfig, Sockets, Storage};
 
     #[test]
