@@ -11,7 +11,6 @@ mod syn;
 
 use smoltcp::socket::tcp::State;
 
-pub(crate) use challenge::Throttle;
 pub(crate) use mend::{Newest, mend};
 pub(crate) use syn::with_segment_size;
 

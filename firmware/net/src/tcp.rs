@@ -28,6 +28,7 @@ mod expiry;
 pub(crate) mod isn;
 mod listener;
 pub(crate) mod tcb;
+mod throttle;
 
 use core::ops::Range;
 
