@@ -187,6 +187,7 @@ pub mod planted;
 #[cfg(not(feature = "planted-faults"))]
 mod planted;
 pub mod rng;
+mod secret;
 mod seq;
 mod shared;
 #[cfg(feature = "slaac")]

@@ -75,9 +75,9 @@ use crate::limits::{EGRESS_BUDGET, INGRESS_BUDGET};
 use crate::neighbors::Neighbors;
 use crate::netstat::Counters;
 use crate::rng::Rng;
+use crate::secret::Secret;
 use crate::storage::{Buffers, Placed, Sockets};
 use crate::tcp::backlog::BacklogView;
-use crate::tcp::isn::Secret;
 use crate::tcp::{Phase, Pool};
 #[cfg(feature = "multicast")]
 use crate::time::earliest;

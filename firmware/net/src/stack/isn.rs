@@ -1,4 +1,4 @@
-//! Connections begin with the sequence number that [`Secret::isn`](crate::tcp::isn::Secret::isn) gives.
+//! Connections begin with the sequence number that [`Secret::isn`](crate::secret::Secret::isn) gives.
 
 use core::mem::swap;
 
