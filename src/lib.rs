@@ -76,6 +76,7 @@ pub mod segment;
 pub mod settings;
 pub mod sim;
 mod slab;
+pub mod snapshot;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod testbed;

@@ -17,7 +17,7 @@ use smoltcp::time::Instant;
 pub use self::address::metrics_address;
 use crate::http::{Method, Reply, Server, ServerUse, other_port};
 use crate::local_socket::Listener;
-use crate::run::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// Clients at once at most.
 const SCRAPERS: usize = 8;

@@ -17,7 +17,7 @@ use tapboard_firmware::netstat::{Protocol, STATES};
 use super::{SCRAPERS, cable};
 use crate::http::ServerUse;
 use crate::nic::{Offloads, Stat};
-use crate::run::{BoardKind, BoardSnapshot, NicSnapshot, Snapshot, Work};
+use crate::snapshot::{BoardKind, BoardSnapshot, NicSnapshot, Snapshot, Work};
 
 /// A form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
