@@ -9,7 +9,7 @@
 //!
 //! | to see | open |
 //! |---|---|
-//! | what becomes of a frame that comes in | `ingress` |
+//! | what becomes of a frame that comes in | `ingress`, and `pass` for how it goes on to smoltcp |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
 //! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets, and `held` for what those send |
@@ -43,6 +43,7 @@ mod mld;
 mod nal;
 #[cfg_attr(not(feature = "smoltcp-sockets"), path = "stack/no_others.rs")]
 mod others;
+mod pass;
 #[cfg(feature = "redirects")]
 mod redirect;
 mod refusal;
