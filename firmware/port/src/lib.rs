@@ -46,8 +46,8 @@
 //! ```
 //!
 //! A driver knows its registers by offset and does nothing but read and write them, so that its tests
-//! run on the host, against a model of the chip. Volatile accesses, and the little else that the compiler
-//! cannot check, are all in `mmio`.
+//! run on the host, against a model of the chip. Volatile accesses of registers are all in `mmio`; the little else that
+//! the compiler cannot check is there too, in `dma` and `virtio`, and in the handler of a RISC-V's traps.
 #![no_std]
 
 #[cfg(any(test, feature = "test-support"))]
