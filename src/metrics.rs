@@ -8,6 +8,7 @@
 mod address;
 mod cable;
 mod exposition;
+mod families;
 
 use std::net::SocketAddr;
 

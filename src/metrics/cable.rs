@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::exposition::{Families, seconds};
+use super::families::{Families, seconds};
 use crate::link::{Burst, Faults};
 use crate::snapshot::{CableSnapshot, DirectionSnapshot};
 
