@@ -173,7 +173,7 @@ where
         Self::on(memory, Network::new(link), application)
     }
 
-    /// As [`new`](Self::new), on a network that there is, such as a [`Run`](crate::harness::Run)'s.
+    /// As [`new`](Self::new), on a network that there is, such as a [`Run`]'s.
     pub fn on<const BOARD: usize, const HOST: usize>(
         memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
         network: Network,
