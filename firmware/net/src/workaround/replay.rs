@@ -19,7 +19,7 @@ use smoltcp::wire::{IpAddress, IpVersion, Ipv4Packet, TcpPacket, TcpSeqNumber};
 
 use crate::frame::{Content, ETHERNET_HEADER as HEADER, Segment};
 use crate::limits::FRAME_SIZE;
-use crate::seq::distance;
+use crate::seq::{distance, later};
 use crate::stack::host_interface;
 use crate::tcp::tcb::Tcb;
 
@@ -109,7 +109,7 @@ impl Draft {
 impl Replay {
     /// Whether a segment is to leave.
     pub(crate) fn wants(&mut self, segment: &Segment<'_>, tcb: &Tcb) -> bool {
-        let end = segment.seq + segment.sequence_len();
+        let end = later(segment.seq, segment.sequence_len());
         if distance(end, self.end) > 0 {
             self.end = end;
         }
