@@ -81,6 +81,10 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
             return Verdict::Challenge;
         }
+        // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
+        if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
+            return Verdict::Challenge;
+        }
         // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
         // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
         let bare = segment.len == 0 && !segment.fin;
@@ -93,10 +97,6 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         // two ends whose windows are closed, each would wait for what the other has said.
         if old < 0 && (0..OLDEST).contains(&behind(segment, rcv_nxt)) {
             return Verdict::Acknowledge;
-        }
-        // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
-        if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
-            return Verdict::Challenge;
         }
         // Seventh, the text: there is none behind a FIN.
         if segment.len > 0
