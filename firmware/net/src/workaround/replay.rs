@@ -20,7 +20,7 @@ use smoltcp::wire::{IpAddress, IpVersion, Ipv4Packet, TcpPacket, TcpSeqNumber};
 use crate::frame::{Content, ETHERNET_HEADER as HEADER, Segment};
 use crate::ip_interface;
 use crate::limits::FRAME_SIZE;
-use crate::seq::distance;
+use crate::seq::{distance, later};
 
 /// The interface, with the address `own` and this time. Its device can do as little as any: ordinary packets without
 /// checksums, which are put into what leaves, and none longer than the path takes (RFC 1191, RFC 8201): to a socket that is
@@ -108,7 +108,7 @@ impl Draft {
 impl Replay {
     /// Notes where a segment that was emitted ends, whether it leaves or not.
     pub(crate) fn note(&mut self, segment: &Segment<'_>) {
-        let end = segment.seq + segment.sequence_len();
+        let end = later(segment.seq, segment.sequence_len());
         if distance(end, self.end) > 0 {
             self.end = end;
         }
