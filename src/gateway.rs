@@ -6,8 +6,8 @@
 //! that were allowed: its SYN is held until the kernel has connected, and a refusal becomes a RST, or for UDP an ICMP
 //! error.
 //!
-//! Half-close, reset and back-pressure pass through; the only buffers are the stack's and the kernel's,
-//! both bounded. A board that asks for its address gets it (`gateway/dhcp.rs`), one that looks for a router finds it
+//! Half-close, reset and back-pressure pass through (`gateway/flows.rs`, UDP in `gateway/datagrams.rs`); the only buffers
+//! are the stack's and the kernel's, both bounded. A board that asks for its address gets it (`gateway/dhcp.rs`), one that looks for a router finds it
 //! (`gateway/router.rs`), and questions for names are answered, refused or passed on (`gateway/dns.rs`). What is
 //! forwarded can change while it runs, through [`Gateway::forward`] and over HTTP (`gateway/api.rs`). At most [`FLOWS`]
 //! connections and [`DATAGRAM_FLOWS`] UDP mappings at once; further connections wait in the kernel's backlog. Cost: a

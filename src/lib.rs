@@ -51,6 +51,30 @@
 //! | `http`, `local_socket` | a server, and where it listens |
 //! | `progress`, [`output`], [`clock`], `buffers`, `slab` | what a user sees, time, memory |
 //!
+//! What is seen is decided in one file of that directory:
+//!
+//! | what | file |
+//! |---|---|
+//! | a cable that loses, delays, reorders other frames than it should | `link/model.rs`; how a fault is written, `link/setting.rs` |
+//! | a frame that a TAP brings: its checksum, superframes; one that goes out there | `nic/tap/incoming.rs`; `nic/tap/coalesce.rs` |
+//! | a TAP that is not opened, or has no address | `nic/tap/open.rs`, and what is said of it, `nic/tap/error.rs` |
+//! | checksums that the board leaves to its MAC | `nic/mac.rs` |
+//! | a connection through a forwarded port; a datagram | `gateway/flows.rs`; `gateway/datagrams.rs` |
+//! | what the gateway is to the board: server of addresses, of names, router | `gateway/dhcp.rs`, `gateway/dns.rs`, `gateway/router.rs` |
+//! | a board that sleeps too long, or not at all | `run/sleep.rs`, `run/busy_poll.rs`, and the loop around them, `run/power_cycle.rs` |
+//! | what a command does to a running board; which ones there are; the prompt | `run/control.rs`; `console/command.rs`; `console/editor.rs` |
+//! | a world that fails: what must hold of boards; of streams; which excuse a broken connection has; how fast it has to be | `sim/world/oracles.rs`; `sim/check.rs`; `sim/fault_history.rs`; `sim/goodput.rs` |
+//! | what a seed draws; what an event of the plan does | `sim/plan/draw.rs`; `sim/world/events.rs` |
+//! | a replay whose peer speaks too soon, or never | `replay/cause.rs` |
+//! | a replay that differs, of TCP; of the rest; whether that matters | `replay/compare.rs`; `replay/datagrams.rs`; `replay/difference.rs` |
+//! | a segment that the ladder calls a retransmission, or out of order; a host in the wrong column | `ladder/marker.rs`; `ladder/hosts.rs` |
+//! | the numbers that a graph draws; its round trips | `ladder/graph/connection.rs`; `ladder/roundtrip.rs` |
+//! | what is said of a frame | `segment/tcp.rs`, `segment/udp.rs`, `segment/icmp.rs`; encapsulations, `segment/peel.rs` |
+//! | a capture that is not read, or not as it is written | `capture/reader.rs`; `capture/writer.rs` |
+//! | the simulator's metrics: names, units, counters | `metrics/exposition.rs`; the board's own are the firmware's |
+//! | a board of a fleet that does not run in time; a frame that goes astray among them | `fleet/network.rs`; `fleet/switch.rs` |
+//! | which addresses board N has, and which name | `identity.rs` |
+//!
 //! Without the feature `cli`, which is on by default, there is no command line, and nothing catches Ctrl-C, shows progress
 //! or logs: what a test of one's own depends on, with `default-features = false`.
 

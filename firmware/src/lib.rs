@@ -90,6 +90,17 @@
 //! | size it | [`storage`] for the RAM, [`config`] for every limit |
 //! | bring it to a chip | [`porting`] |
 //!
+//! What a client sees is decided in one file:
+//!
+//! | what | file |
+//! |---|---|
+//! | a client that is not accepted, or gets no turn | `service/server.rs`; over UDP `service/datagram.rs` |
+//! | bytes that come back late, or not at all, of echo, discard, chargen | `service/echo.rs`, `service/discard.rs`, `service/chargen.rs` |
+//! | a line in the shell: what telnet adds to it; which commands there are; what they do | `service/telnet.rs`; `service/command.rs`; `service/shell/execute.rs` |
+//! | telemetry: what a line says, when it comes, how long until the next attempt | `service/telemetry.rs` |
+//! | the page: a request that is not understood; one that is answered wrongly; what `status` and `metrics` say | `service/http/request.rs`; `service/http/session.rs`; `service/http/report.rs` |
+//! | who may switch the LED | `service/access.rs` |
+//!
 //! A module imports from those below it only: `porting`, `storage`, `firmware`, `service`, `board`, `buffer_access`,
 //! `settings`, `resolve`, `config`.
 #![no_std]

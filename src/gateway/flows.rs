@@ -1,4 +1,5 @@
-//! The TCP connections through the gateway.
+//! The TCP connections through the gateway, either way: accepted at one end, opened at the other, and what then passes,
+//! data, half-close, reset and back-pressure.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};

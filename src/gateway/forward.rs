@@ -1,4 +1,5 @@
-//! Which port of this machine leads to which of the board.
+//! Which port of this machine leads to which of the board, as it is written: `HOST:BOARD`. The connections through it are
+//! in `flows`, its datagrams in `datagrams`.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! The board's MAC, as far as checksums go: a chip's may compute and verify those of TCP and UDP.
 //!
-//! A [`Mac`] stands between the board and its cable. What the board sends has its checksum before the cable
-//! sees it; what arrives is verified behind the cable. So the cable and its observers see ordinary frames, and
+//! A [`Mac`] stands between the board and its cable; what a kernel leaves to a TAP is the TAP's (`nic/tap/incoming.rs`).
+//! What the board sends has its checksum before the cable sees it; what arrives is verified behind the cable. So the cable and its observers see ordinary frames, and
 //! a bit that the cable flipped is found, whoever does the sums. The board learns from the capabilities what
 //! is left to it; IP's header and ICMP always are, as on Linux's devices.
 //!

@@ -1,5 +1,5 @@
 //! A module imports from those below it only: in the order of its crate's front page, and without a circle among the
-//! modules of any other.
+//! modules of any other. And the files that a front page names are there.
 //!
 //! What is looked at are the paths that begin with `crate`, `super`, `self` or a module, as `rustfmt` lays them out, in code and
 //! not in comments or tests; a name that another module passes on counts for that one, and for where it is from. A module
@@ -341,4 +341,21 @@ fn a_module_imports_from_those_below_it_only() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A table of where something is decided is of use as long as its files are called so.
+#[test]
+fn the_files_that_a_front_page_names_are_there() {
+    let mut count = 0;
+    for directory in CRATES.map(|directory| root().join(directory)) {
+        let page = fs::read_to_string(directory.join("src/lib.rs")).expect("a front page");
+        let rows = page.lines().filter(|line| line.starts_with("//! |"));
+        let named = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+        for file in named.filter(|name| name.ends_with(".rs")) {
+            let path = directory.join("src").join(file);
+            assert!(path.is_file(), "{} is not there", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count} files: they are not found");
 }

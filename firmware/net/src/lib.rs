@@ -135,6 +135,35 @@
 //! | `frame`, `ethernet`, `ip_interface` | the parser of headers; addresses of Ethernet; smoltcp's interface |
 //! | `error`, `limits`, `time`, `seq`, `secret`, `rng`, `place`, `wake`, `fmt`, `planted` | what all of them use |
 //!
+//! What is seen on the wire, or in a call, is decided in one file:
+//!
+//! | what | file |
+//! |---|---|
+//! | a frame is not for us, or no good: its addresses, its header, a checksum that is missing | `stack/ingress.rs`, `stack/hygiene.rs`; of headers that smoltcp cannot read, `stack/repair.rs` |
+//! | a segment of a connection is taken, dropped, or answered with a challenge ACK: RST, SYN, FIN, numbers that are out of the window | `guard.rs` |
+//! | a connection is opened, waits for a slot, or takes another one's | `tcp/admission.rs`; those that wait, `tcp/backlog.rs` |
+//! | one ends too soon, or not at all: time limits, keep-alive, TIME-WAIT | `tcp/expiry.rs` |
+//! | what is sent again: losses, duplicates, SACK; where a recovery begins and ends | `loss/acknowledgement.rs` |
+//! | when it is sent again: timeouts, back-off, the probes of a tail and of a closed window | `loss/timer.rs` |
+//! | how much is under way: slow start, the congestion window | `loss/window.rs` |
+//! | what waits though it could go: small segments, an acknowledgement that is owed | `tcp/tcb/sending.rs` |
+//! | the size of segments: the peer's, the path's | `guard/syn.rs`, `stack/icmp.rs` |
+//! | blocks of SACK that we send | `workaround/blocks.rs` |
+//! | what a call returns | `stack/tcp.rs`, `stack/udp.rs`; of `embedded-nal`, `stack/nal.rs` |
+//! | a task is woken, or is not | `stack/tcp/wake.rs`, `stack/udp/wake.rs` |
+//! | the deadline that `poll` returns, and what goes out in a turn | `stack/egress.rs` |
+//! | ICMP: errors that we send, `port unreachable` | `stack/refusal.rs` |
+//! | ICMP: errors that come in, and what they do to a connection | `stack/icmp.rs` |
+//! | which MAC address is believed, who is asked, how often | `neighbors.rs` |
+//! | our own address: who else has it, who is told of it; the question itself | `stack/resolve.rs` |
+//! | the way to another network, and the source address | `stack/interface.rs` |
+//! | DHCP: what is asked, and when; to whom it goes; which answer is taken | `dhcp.rs`; `stack/dhcp.rs`; `dhcp/exchange.rs` |
+//! | IPv6 addresses: what a router's word does to them; which router is used | `slaac.rs`; `slaac/routers.rs` |
+//! | a name is looked up: whom we ask, and when; what of an answer is read | `stack/dns.rs`; `dns.rs` |
+//! | our own name, and when it is said; its records | `stack/mdns.rs`; `mdns/records.rs` |
+//! | the time of day | `sntp.rs` |
+//! | what `netstat` shows; its counters | `stack/introspect.rs`; `netstat.rs` |
+//!
 //! # Features
 //!
 //! Only `medium-ethernet`, `smoltcp-sockets` and `udp` are on by default; none but the first changes what is there without it.

@@ -9,7 +9,7 @@
 //!
 //! | to see | open |
 //! |---|---|
-//! | what becomes of a frame that comes in | `ingress`, and `pass` for how it goes on to smoltcp |
+//! | what becomes of a frame that comes in | `ingress`, `hygiene` for what is no good, `deliver` for a segment, and `pass` for how it goes on to smoltcp; ICMP errors: `refusal` for ours, `icmp` for others' |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
 //! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets, and `held` for what those send |

@@ -2,6 +2,7 @@
 
 use crate::ladder::analysis::Analysed;
 use crate::ladder::mark::Mark;
+use crate::ladder::seq::Extended;
 use crate::segment::{Segment, Start};
 
 /// What a reset is called.
@@ -70,19 +71,6 @@ impl Event {
     }
 }
 
-/// Sequence numbers of which the last one tells where the next is, so that they go on beyond 4 GiB.
-#[derive(Clone, Copy, Debug, Default)]
-struct Unwrapped(i64);
-
-impl Unwrapped {
-    /// Where that number is, nearest to the highest so far.
-    fn place(&mut self, number: u32) -> i64 {
-        let at = self.0 + i64::from(number.wrapping_sub(self.0 as u32).cast_signed());
-        self.0 = self.0.max(at);
-        at
-    }
-}
-
 /// Data of the direction that is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Data {
@@ -124,13 +112,13 @@ impl Direction {
     /// The direction of a connection's first segment, or the other one.
     pub(super) fn new(events: &[Event], forward: bool) -> Self {
         let mut out = Self::default();
-        let (mut numbers, mut begun) = (Unwrapped::default(), false);
+        let (mut numbers, mut begun) = (Extended::default(), false);
         for event in events {
             let micros = event.micros;
             if event.forward == forward {
                 // A reset's number may be anything.
                 if !begun && event.says != Some(RST) {
-                    numbers = Unwrapped(event.seq.into());
+                    numbers = Extended::new(event.seq);
                     begun = true;
                 }
                 let start = numbers.place(event.seq);
@@ -145,7 +133,7 @@ impl Direction {
                 && !event.marks.lost
             {
                 if !begun {
-                    numbers = Unwrapped(ack.into());
+                    numbers = Extended::new(ack);
                     begun = true;
                 }
                 // What is acknowledged was sent, whether it was seen or not.

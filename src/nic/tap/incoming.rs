@@ -1,4 +1,5 @@
-//! What one read of a TAP brought: a frame, or a superframe that is handed out frame by frame.
+//! What one read of a TAP brought: a frame, or a superframe that is handed out frame by frame; with the checksums that the
+//! kernel has left to us.
 //!
 //! No I/O: [`TapFile`](super::file::TapFile) reads into the [`Incoming`]'s buffer, says how much that was, and takes
 //! frames from it until it is empty. Every frame is at most [`FRAME_LEN_MAX`] bytes long and has all its

@@ -1,4 +1,5 @@
-//! What a server gives, and when it is renewed (T1), asked of all (T2), and over.
+//! What a server gives, as its answer says: the address and what belongs to it, and the moments at which it is renewed
+//! (T1), asked of all (T2), and over. What is asked at these moments, and of whom, is [`Dhcp::due`](super::Dhcp::due)'s.
 
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! The challenge ACK: one a second at most for each connection, and none for all together, which would tell an attacker of
-//! other people's connections (CVE-2016-5696).
+//! The challenge ACK, as it is made; what is answered with one, [`judge`](super::judge) says. One a second at most for each
+//! connection, and no limit for all together, which would tell an attacker of other people's connections (CVE-2016-5696).
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;

@@ -1,4 +1,5 @@
-//! What an acknowledgement tells: what has arrived, what is lost, and what was taken for lost without need.
+//! What an acknowledgement tells: what has arrived, what is lost, and what was taken for lost without need; and so when a
+//! recovery begins and when it is over.
 
 use smoltcp::time::Instant;
 use smoltcp::wire::TcpSeqNumber;

@@ -1,4 +1,5 @@
-//! How much may be under way: the congestion window (RFC 5681).
+//! How much may be under way: the congestion window (RFC 5681), and by how much a loss reduces it. That one flight reduces
+//! it once is for [`acknowledgement`](super::acknowledgement) to see to, where a recovery begins and ends.
 //!
 //! On a radio or a bad connector, a loss says nothing of how much the path can carry. Congestion shows in another way first:
 //! a queue grows, and with it every round trip. So a loss reduces the window only if the shortest round trip of late is
