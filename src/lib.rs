@@ -71,7 +71,7 @@
 //! | the numbers that a graph draws; its round trips | `ladder/graph/connection.rs`; `ladder/roundtrip.rs` |
 //! | what is said of a frame | `segment/tcp.rs`, `segment/udp.rs`, `segment/icmp.rs`; encapsulations, `segment/peel.rs` |
 //! | a capture that is not read, or not as it is written | `capture/reader.rs`; `capture/writer.rs` |
-//! | the simulator's metrics: names, units, counters | `metrics/exposition.rs`; the board's own are the firmware's |
+//! | the simulator's metrics: names, units, help; a number in them that is wrong | `metrics/exposition.rs`; `snapshot.rs`; those that the board itself serves are the firmware's |
 //! | a board of a fleet that does not run in time; a frame that goes astray among them | `fleet/network.rs`; `fleet/switch.rs` |
 //! | which addresses board N has, and which name | `identity.rs` |
 //!

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`cli`] | what a user asks for on the command line |
 //! | [`connect`] | standard input and output joined to a board's port, as `nc` does |
-//! | [`mod@check`] | whether a board is a good one: every service, and what goes wrong. Which checks, and how long each has: `table`; what each does: `tcp`, `udp`, `shell`, `telemetry`, `wake`, `reset` |
+//! | [`mod@check`] | whether a board is a good one: every service, and what goes wrong. Which checks there are: `table`; what each does: `tcp`, `udp`, `shell`, `telemetry`, `wake`, `reset`; how long each waits: `plan`, `wire` |
 //! | [`echo`] | many connections to an echo service, with every byte verified and timed |
 //! | [`mod@bench`] | how fast a board's services are: bulk, round trips, connections |
 //! | [`serve`] | the telemetry server that boards report to |
