@@ -55,24 +55,37 @@
 //!
 //! | what | file |
 //! |---|---|
+//! | an option that does nothing beside another; a word that is none | `cli/pairs.rs`; `cli/misplaced.rs` |
+//! | what is said when the board is up, or why it cannot be | `user.rs`, `tap.rs`, `guest.rs` |
 //! | a cable that loses, delays, reorders other frames than it should | `link/model.rs`; how a fault is written, `link/setting.rs` |
 //! | a frame that a TAP brings: its checksum, superframes; one that goes out there | `nic/tap/incoming.rs`; `nic/tap/coalesce.rs` |
 //! | a TAP that is not opened, or has no address | `nic/tap/open.rs`, and what is said of it, `nic/tap/error.rs` |
 //! | checksums that the board leaves to its MAC | `nic/mac.rs` |
+//! | frames of a guest, or of another process, that are lost | `nic/dgram.rs`, `nic/stream.rs`; of a fleet, `fleet/trunk.rs` |
+//! | a port that is not forwarded: taken, given twice, one of many | `gateway/listener.rs`; what is said of it, `gateway/error.rs` |
 //! | a connection through a forwarded port; a datagram | `gateway/flows.rs`; `gateway/datagrams.rs` |
+//! | ports that change while it runs | `gateway/control.rs`; over HTTP, `gateway/api.rs` |
 //! | what the gateway is to the board: server of addresses, of names, router | `gateway/dhcp.rs`, `gateway/dns.rs`, `gateway/router.rs` |
-//! | a board that sleeps too long, or not at all | `run/sleep.rs`, `run/busy_poll.rs`, and the loop around them, `run/power_cycle.rs` |
+//! | a board that sleeps too long, or not at all | `run/sleep.rs`, `run/busy_poll.rs` |
+//! | Ctrl-C, a reset, the cable that comes in again | `run/power_cycle.rs` |
 //! | what a command does to a running board; which ones there are; the prompt | `run/control.rs`; `console/command.rs`; `console/editor.rs` |
 //! | a world that fails: what must hold of boards; of streams; which excuse a broken connection has; how fast it has to be | `sim/world/oracles.rs`; `sim/check.rs`; `sim/fault_history.rs`; `sim/goodput.rs` |
+//! | what happens in a world, and when it is looked at: one step after the other | `sim/world.rs` |
 //! | what a seed draws; what an event of the plan does | `sim/plan/draw.rs`; `sim/world/events.rs` |
-//! | a replay whose peer speaks too soon, or never | `replay/cause.rs` |
+//! | what a host does there, and what an adversary | `sim/client.rs`; `sim/adversary.rs` |
+//! | what `tapboard sim` prints | `sim/report.rs`; while it runs, `sim/command.rs` |
+//! | a replay whose peer speaks too soon, or never; says the wrong thing | `replay/cause.rs`; `replay/actor.rs` |
 //! | a replay that differs, of TCP; of the rest; whether that matters | `replay/compare.rs`; `replay/datagrams.rs`; `replay/difference.rs` |
-//! | a segment that the ladder calls a retransmission, or out of order; a host in the wrong column | `ladder/marker.rs`; `ladder/hosts.rs` |
+//! | a segment that the ladder calls a retransmission, a duplicate, out of order | `ladder/half.rs` |
+//! | a host in the wrong column; a conversation that is two, or half of one | `ladder/hosts.rs`; `ladder/conversation.rs` |
+//! | what a filter chooses | `ladder/filter.rs` |
+//! | how a ladder is laid out: in a terminal; as a picture | `ladder/text.rs`; `ladder/svg/layout.rs` |
 //! | the numbers that a graph draws; its round trips | `ladder/graph/connection.rs`; `ladder/roundtrip.rs` |
 //! | what is said of a frame | `segment/tcp.rs`, `segment/udp.rs`, `segment/icmp.rs`; encapsulations, `segment/peel.rs` |
 //! | a capture that is not read, or not as it is written | `capture/reader.rs`; `capture/writer.rs` |
 //! | the simulator's metrics: names, units, help; a number in them that is wrong | `metrics/exposition.rs`; `snapshot.rs`; those that the board itself serves are the firmware's |
 //! | a board of a fleet that does not run in time; a frame that goes astray among them | `fleet/network.rs`; `fleet/switch.rs` |
+//! | what is done to some of a fleet's boards; one that cannot be reached without a TAP | `fleet/boards.rs`; `fleet/gateways.rs` |
 //! | which addresses board N has, and which name | `identity.rs` |
 //!
 //! Without the feature `cli`, which is on by default, there is no command line, and nothing catches Ctrl-C, shows progress

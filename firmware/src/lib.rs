@@ -94,6 +94,9 @@
 //!
 //! | what | file |
 //! |---|---|
+//! | the order of things in a turn, and at boot | `firmware.rs` |
+//! | a limit of a service | `config.rs` |
+//! | what `set` and `save` change, and what a board makes of that | `settings/values.rs` |
 //! | a client that is not accepted, or gets no turn | `service/server.rs`; over UDP `service/datagram.rs` |
 //! | bytes that come back late, or not at all, of echo, discard, chargen | `service/echo.rs`, `service/discard.rs`, `service/chargen.rs` |
 //! | a line in the shell: what telnet adds to it; which commands there are; what they do | `service/telnet.rs`; `service/command.rs`; `service/shell/execute.rs` |

@@ -1,4 +1,5 @@
-//! One direction of a connection, as far as it was seen.
+//! One direction of a connection, as far as it was seen, and what its next segment is therefore: a retransmission, a
+//! duplicate, a keep-alive, a probe, out of order.
 
 use smoltcp::time::{Duration, Instant};
 

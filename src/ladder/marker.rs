@@ -1,4 +1,5 @@
-//! Finds out what each segment is: a retransmission, a keep-alive, out of order.
+//! Whose each segment is: connections and their directions, remembered. What it is - a retransmission, a keep-alive, out of
+//! order - its direction finds out, [`HalfConnection`].
 //!
 //! Told from the frames alone, as an observer beside the sender sees them, dropped ones included; the rules are
 //! Wireshark's, except where it calls out of order what it has seen already. Each direction of a connection is

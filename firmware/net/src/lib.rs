@@ -141,14 +141,19 @@
 //! |---|---|
 //! | a frame is not for us, or no good: its addresses, its header, a checksum that is missing | `stack/ingress.rs`, `stack/hygiene.rs`; of headers that smoltcp cannot read, `stack/repair.rs` |
 //! | a segment of a connection is taken, dropped, or answered with a challenge ACK: RST, SYN, FIN, numbers that are out of the window | `guard.rs` |
+//! | it is taken, and smoltcp makes something else of it than the RFC says | `guard/mend.rs`; what it must not see at all, `stack/deliver.rs`; its faults one by one, `workaround.rs` |
 //! | a connection is opened, waits for a slot, or takes another one's | `tcp/admission.rs`; those that wait, `tcp/backlog.rs` |
-//! | one ends too soon, or not at all: time limits, keep-alive, TIME-WAIT | `tcp/expiry.rs` |
+//! | it is accepted, closed, half-closed, reset by its owner; a FIN that has to wait | `tcp.rs` |
+//! | it ends too soon, or not at all: time limits, keep-alive, TIME-WAIT | `tcp/expiry.rs` |
+//! | the number that it begins with; the port of a client | `tcp/isn.rs`; `rng.rs` |
 //! | what is sent again: losses, duplicates, SACK; where a recovery begins and ends | `loss/acknowledgement.rs` |
 //! | when it is sent again: timeouts, back-off, the probes of a tail and of a closed window | `loss/timer.rs` |
 //! | how much is under way: slow start, the congestion window | `loss/window.rs` |
 //! | what waits though it could go: small segments, an acknowledgement that is owed | `tcp/tcb/sending.rs` |
 //! | the size of segments: the peer's, the path's | `guard/syn.rs`, `stack/icmp.rs` |
 //! | blocks of SACK that we send | `workaround/blocks.rs` |
+//! | how a frame leaves: its headers, what is counted of it, what its connection notes | `stack/transmit.rs` |
+//! | a limit that is too low or too high | `limits.rs`; those that a user may choose, `limits/chosen.rs` |
 //! | what a call returns | `stack/tcp.rs`, `stack/udp.rs`; of `embedded-nal`, `stack/nal.rs` |
 //! | a task is woken, or is not | `stack/tcp/wake.rs`, `stack/udp/wake.rs` |
 //! | the deadline that `poll` returns, and what goes out in a turn | `stack/egress.rs` |
@@ -162,6 +167,9 @@
 //! | a name is looked up: whom we ask, and when; what of an answer is read | `stack/dns.rs`; `dns.rs` |
 //! | our own name, and when it is said; its records | `stack/mdns.rs`; `mdns/records.rs` |
 //! | the time of day | `sntp.rs` |
+//! | groups: who is told that we listen | `stack/mld.rs`; a router's question for IPv4, `workaround/report.rs` |
+//! | sockets of smoltcp's own, and what they send | `stack/others.rs`, `stack/held.rs` |
+//! | a header that is read wrongly | `frame/ip.rs`, `frame/extension.rs`; ARP and neighbour discovery, `frame/discovery.rs`; the rest, `frame.rs` |
 //! | what `netstat` shows; its counters | `stack/introspect.rs`; `netstat.rs` |
 //!
 //! # Features
