@@ -66,7 +66,7 @@
 //! | a connection through a forwarded port; a datagram | `gateway/flows.rs`; `gateway/datagrams.rs` |
 //! | ports that change while it runs | `gateway/control.rs`; over HTTP, `gateway/api.rs` |
 //! | what the gateway is to the board: server of addresses, of names, router | `gateway/dhcp.rs`, `gateway/dns.rs`, `gateway/router.rs` |
-//! | a board that sleeps too long, or not at all | `run/sleep.rs`, `run/busy_poll.rs` |
+//! | a board that sleeps too long, or wakes late; that looks for the next event too long before it sleeps | `run/sleep.rs`; `run/busy_poll.rs` |
 //! | Ctrl-C, a reset, the cable that comes in again | `run/power_cycle.rs` |
 //! | what a command does to a running board; which ones there are; the prompt | `run/control.rs`; `console/command.rs`; `console/editor.rs` |
 //! | a world that fails: what must hold of boards; of streams; which excuse a broken connection has; how fast it has to be | `sim/world/oracles.rs`; `sim/check.rs`; `sim/fault_history.rs`; `sim/goodput.rs` |

@@ -1,4 +1,4 @@
-//! Whether to look for the next event for a while before going to sleep, and for how long.
+//! Whether to look for the next event for a while before going to sleep, and for how long; the looking itself is in `sleep`.
 //!
 //! Falling asleep and being woken costs tens of microseconds, which is several round trips of a client on
 //! another core. So after an event that came soon, the next is waited for awake: at first for

@@ -145,7 +145,7 @@
 //! | a connection is opened, waits for a slot, or takes another one's | `tcp/admission.rs`; those that wait, `tcp/backlog.rs` |
 //! | it is accepted, closed, half-closed, reset by its owner; a FIN that has to wait | `tcp.rs` |
 //! | it ends too soon, or not at all: time limits, keep-alive, TIME-WAIT | `tcp/expiry.rs` |
-//! | the number that it begins with; the port of a client | `tcp/isn.rs`; `rng.rs` |
+//! | the number that it begins with; the port of a client | `tcp/isn.rs`; `stack.rs` |
 //! | what is sent again: losses, duplicates, SACK; where a recovery begins and ends | `loss/acknowledgement.rs` |
 //! | when it is sent again: timeouts, back-off, the probes of a tail and of a closed window | `loss/timer.rs` |
 //! | how much is under way: slow start, the congestion window | `loss/window.rs` |
@@ -161,7 +161,7 @@
 //! | ICMP: errors that come in, and what they do to a connection | `stack/icmp.rs` |
 //! | which MAC address is believed, who is asked, how often | `neighbors.rs` |
 //! | our own address: who else has it, who is told of it; the question itself | `stack/resolve.rs` |
-//! | the way to another network, and the source address | `stack/interface.rs` |
+//! | the way to another network; the address of ours that something is sent from, whatever it is | `stack/interface.rs` |
 //! | DHCP: what is asked, and when; to whom it goes; which answer is taken | `dhcp.rs`; `stack/dhcp.rs`; `dhcp/exchange.rs` |
 //! | IPv6 addresses: what a router's word does to them; which router is used | `slaac.rs`; `slaac/routers.rs` |
 //! | a name is looked up: whom we ask, and when; what of an answer is read | `stack/dns.rs`; `dns.rs` |
