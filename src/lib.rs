@@ -78,10 +78,10 @@
 //! | a replay that differs, of TCP; of the rest; whether that matters | `replay/compare.rs`; `replay/datagrams.rs`; `replay/difference.rs` |
 //! | a segment that the ladder calls a retransmission, a duplicate, out of order | `ladder/half.rs` |
 //! | a host in the wrong column; a conversation that is two, or half of one | `ladder/hosts.rs`; `ladder/conversation.rs` |
-//! | what a filter chooses | `ladder/filter.rs` |
+//! | what a filter chooses, and how it is read | `ladder/filter.rs`; `ladder/filter/parser.rs` |
 //! | how a ladder is laid out: in a terminal; as a picture | `ladder/text.rs`; `ladder/svg/layout.rs` |
 //! | the numbers that a graph draws; its round trips | `ladder/graph/connection.rs`; `ladder/roundtrip.rs` |
-//! | what is said of a frame | `segment/tcp.rs`, `segment/udp.rs`, `segment/icmp.rs`; encapsulations, `segment/peel.rs` |
+//! | what is said of a frame | `segment/tcp.rs`, `segment/udp.rs`, `segment/icmp.rs`; of ARP, and all together, `segment.rs`; encapsulations, `segment/peel.rs` |
 //! | a capture that is not read, or not as it is written | `capture/reader.rs`; `capture/writer.rs` |
 //! | the simulator's metrics: names, units, help; a number in them that is wrong | `metrics/exposition.rs`; `snapshot.rs`; those that the board itself serves are the firmware's |
 //! | a board of a fleet that does not run in time; a frame that goes astray among them | `fleet/network.rs`; `fleet/switch.rs` |

@@ -166,7 +166,7 @@
 //! | IPv6 addresses: what a router's word does to them; which router is used | `slaac.rs`; `slaac/routers.rs` |
 //! | a name is looked up: whom we ask, and when; what of an answer is read | `stack/dns.rs`; `dns.rs` |
 //! | our own name, and when it is said; its records | `stack/mdns.rs`; `mdns/records.rs` |
-//! | the time of day | `sntp.rs` |
+//! | the time of day: whom we ask, and when; what of an answer is believed | `stack/sntp.rs`; `sntp.rs` |
 //! | groups: who is told that we listen | `stack/mld.rs`; a router's question for IPv4, `workaround/report.rs` |
 //! | sockets of smoltcp's own, and what they send | `stack/others.rs`, `stack/held.rs` |
 //! | a header that is read wrongly | `frame/ip.rs`, `frame/extension.rs`; ARP and neighbour discovery, `frame/discovery.rs`; the rest, `frame.rs` |

@@ -1,4 +1,4 @@
-//! What is wrong with a filter: where, and what would be right.
+//! What is wrong with a filter, as it is told: with a mark below the place that `parser` has found, and what would be right.
 
 use std::{error, fmt};
 
