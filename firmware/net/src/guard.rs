@@ -12,7 +12,6 @@ mod syn;
 use smoltcp::socket::tcp::State;
 use smoltcp::wire::TcpSeqNumber;
 
-pub(crate) use challenge::Throttle;
 pub(crate) use mend::{Newest, mend};
 pub(crate) use syn::with_segment_size;
 

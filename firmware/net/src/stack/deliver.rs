@@ -4,7 +4,7 @@ use smoltcp::phy::TxToken;
 use smoltcp::wire::{TcpControl, TcpRepr};
 
 use super::NetStack;
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use super::transmit::MeteredToken;
 use crate::frame::{Content, FourTuple, Link, Segment};
 use crate::guard::{Verdict, judge, mend, with_segment_size};

@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::TcpControl;
 
 use super::NetStack;
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use super::transmit::{Metered, MeteredToken, Sent};
 use crate::ethernet::EthernetAddress;
 use crate::frame::Content;

@@ -11,8 +11,8 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
+use super::throttle::Throttle;
 use crate::frame::{FourTuple, Segment};
-use crate::guard::Throttle;
 use crate::loss::Loss;
 use crate::seq::{distance, later};
 use crate::time::WrappingInstant;
