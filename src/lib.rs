@@ -51,7 +51,7 @@
 //! | `http`, `local_socket` | a server, and where it listens |
 //! | `progress`, [`output`], [`clock`], `buffers`, `slab` | what a user sees, time, memory |
 //!
-//! What is seen is decided in one file of that directory:
+//! What is seen is decided in one file:
 //!
 //! | what | file |
 //! |---|---|
