@@ -127,6 +127,52 @@ fn an_acknowledgement_at_the_end_of_the_window_counts() {
     }
 }
 
+/// RFC 9293 3.10.7.4: with a closed window no text is acceptable, and an acknowledgement is. What asks whether we live, or
+/// whether the window is still closed, may be all that a peer says which has everything from us.
+#[test]
+fn what_a_probe_acknowledges_counts_and_it_is_answered() {
+    for (own, before, text) in [
+        (PEERS[0], 0, &b"x"[..]),
+        (PEERS[1], 0, b"x"),
+        (PEERS[0], 1, b""),
+        (PEERS[1], 1, b""),
+        (PEERS[0], 1, b"x"),
+    ] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+        for part in [1024; 2] {
+            solo.send(client.data(&vec![b'y'; part]));
+        }
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2000]), Ok(2000));
+        solo.turn();
+        solo.said();
+        client.ack += 2000;
+        let mut probe = client.segment(TcpControl::None, text);
+        let mut elsewhere = probe.clone();
+        elsewhere.seq.0 -= 2;
+        let mut broken = probe.frame();
+        *broken.last_mut().unwrap() ^= 1;
+        for frame in [elsewhere.frame(), broken] {
+            solo.send(frame);
+            solo.said();
+            assert_eq!(queues(&solo), (2048, 2000));
+        }
+        solo.pass(SECOND);
+        solo.said();
+        probe.seq.0 -= before;
+        solo.send(probe.frame());
+        assert_eq!(queues(&solo), (2048, 0));
+        assert_challenged(&mut solo, &client);
+        solo.pass(SECOND * 10);
+        assert_eq!(solo.said(), [], "nothing is to be sent again");
+        assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 2048]), Ok(2048));
+        solo.turn();
+        solo.said();
+        solo.end(socket, listener);
+    }
+}
+
 /// RFC 5961 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
 #[test]
 fn an_old_acknowledgement_is_acceptable_as_far_back_as_a_window() {

@@ -25,6 +25,8 @@ struct Host<'a> {
 /// A link and its hosts.
 pub(crate) struct Path<'a> {
     pub(crate) link: Link,
+    /// Sees each frame as it arrives at an end.
+    pub(crate) witness: Box<dyn FnMut(Instant, Side, &[u8]) + 'a>,
     ends: [Vec<Host<'a>>; 2],
 }
 
@@ -32,7 +34,7 @@ const SIDES: [Side; 2] = [Side::Board, Side::Peer];
 
 impl<'a> Path<'a> {
     pub(crate) fn new(link: Link) -> Self {
-        Self { link, ends: [Vec::new(), Vec::new()] }
+        Self { link, witness: Box::new(|_, _, _| {}), ends: [Vec::new(), Vec::new()] }
     }
 
     /// A host joins that end. `make` is given its network interface.
@@ -61,7 +63,7 @@ impl<'a> Path<'a> {
         let mut clock = VirtualClock::new();
         let outcome = drive(&mut clock, limit, |now| {
             for (side, hosts) in SIDES.into_iter().zip(&mut self.ends) {
-                deliver(&mut self.link, side, hosts, now);
+                deliver(&mut self.link, side, hosts, &mut self.witness, now);
                 for host in hosts {
                     host.turn(&mut self.link, side.other(), now);
                 }
@@ -78,8 +80,15 @@ impl<'a> Path<'a> {
 }
 
 /// Hands out what has arrived.
-fn deliver(link: &mut Link, side: Side, hosts: &mut [Host<'_>], now: Instant) {
+fn deliver(
+    link: &mut Link,
+    side: Side,
+    hosts: &mut [Host<'_>],
+    witness: &mut dyn FnMut(Instant, Side, &[u8]),
+    now: Instant,
+) {
     while let Some(frame) = link.take(side, now) {
+        witness(now, side, &frame);
         let to = EthernetAddress::from_bytes(&frame[..6]);
         for host in &mut *hosts {
             if host.mac == to || !to.is_unicast() {

@@ -72,19 +72,22 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     let mut newest = Newest { ack, window: segment.window };
     // Eighth, FIN: smoltcp would believe it where its window cuts off the text before it; see `mend`.
     let mut mend = segment.fin && segment.len > 0 && socket.unfinished();
-    if socket.state != State::SynReceived {
-        let old = distance(tcb.snd_una(), ack);
-        if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
-            return Verdict::Challenge;
-        }
-        // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
-        // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
-        let bare = segment.len == 0 && !segment.fin;
-        let most = if socket.room == 0 { SEGMENT_SIZE } else { socket.room };
-        let before_end = usize::try_from(ahead).is_ok_and(|ahead| (1..=most).contains(&ahead));
-        if bare && before_end && distance(segment.seq, tcb.right_edge()) >= 0 {
-            return Verdict::Acknowledge;
-        }
+    // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
+    // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
+    let bare = segment.len == 0 && !segment.fin;
+    let most = if socket.room == 0 { SEGMENT_SIZE } else { socket.room };
+    let before_end = usize::try_from(ahead).is_ok_and(|ahead| (1..=most).contains(&ahead));
+    let at_end = bare && before_end && distance(segment.seq, tcb.right_edge()) >= 0;
+    let open = socket.state != State::SynReceived;
+    let old = distance(tcb.snd_una(), ack);
+    let future = tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0);
+    if open && (future || old > tcb.max_wnd()) {
+        return Verdict::Challenge;
+    }
+    if at_end && (open || tcb.snd_max() == Some(ack)) {
+        return Verdict::Acknowledge;
+    }
+    if open {
         // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
         if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
             return Verdict::Challenge;

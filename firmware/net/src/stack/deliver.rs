@@ -27,8 +27,16 @@ impl NetStack<'_> {
         match judge(&self.pool.slots[index].tcb, segment, before) {
             Verdict::Pass | Verdict::Acknowledge if self.absorb(index, before, segment) => {}
             Verdict::Pass => {
-                if segment.fin && segment.is_sound(self.capabilities.checksum.tcp.rx()) {
-                    self.pool.slots[index].tcb.hold_fin(segment, before);
+                let verify = self.capabilities.checksum.tcp.rx();
+                let tcb = &mut self.pool.slots[index].tcb;
+                if segment.fin && segment.is_sound(verify) {
+                    tcb.hold_fin(segment, before);
+                }
+                if tcb.is_telling_probe(segment, before) && segment.is_sound(verify) {
+                    // RFC 9293 3.10.7.4: with a closed window, what is acknowledged counts all the same.
+                    let (ends, seq) = (segment.received_on(), tcb.rcv_nxt(before));
+                    let (ack, window) = (segment.ack, segment.window);
+                    self.inject_bare::<T>(index, TcpControl::None, &ends, seq, ack, window);
                 }
                 self.give(index, before, bytes, link, segment, transmit);
             }

@@ -35,6 +35,15 @@ impl Tcb {
         self.synchronized && within && self.is_duplicate(segment)
     }
 
+    /// Whether a segment is a probe, of a closed window or of whether we live, that acknowledges something new. smoltcp
+    /// drops that with the byte that cannot be taken in.
+    pub(crate) fn is_telling_probe(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> bool {
+        let new = segment.ack.is_some_and(|ack| distance(ack, self.snd_una) > 0);
+        let before = segment.seq + 1 == self.rcv_nxt(socket);
+        let behind = segment.len > 0 && segment.seq == self.right_edge();
+        self.synchronized && new && (before || behind)
+    }
+
     /// The peer has all before `ack`, and these blocks.
     pub(super) fn progress(
         &mut self,
