@@ -238,11 +238,7 @@ fn a_handshake_whose_peer_asks_again_lasts_longer() {
     solo.send(client.syn());
     solo.pass(USER_TIMEOUT / 2);
     solo.send(client.syn());
-    let mut broken = client.syn();
-    *broken.last_mut().unwrap() ^= 1;
-    solo.pass(USER_TIMEOUT / 2);
-    solo.send(broken);
-    solo.pass(USER_TIMEOUT / 2 - Duration::from_millis(1));
+    solo.pass(USER_TIMEOUT - Duration::from_millis(1));
     assert_eq!(solo.board.free_slots(), SLOTS - 1);
     solo.pass(Duration::from_millis(1));
     assert_eq!(solo.board.free_slots(), SLOTS);

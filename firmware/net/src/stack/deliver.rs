@@ -4,11 +4,12 @@ use smoltcp::phy::TxToken;
 use smoltcp::wire::{TcpControl, TcpRepr};
 
 use super::NetStack;
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use super::transmit::MeteredToken;
 use crate::frame::{Content, FourTuple, Link, Segment};
 use crate::guard::{Verdict, judge, mend, with_segment_size};
 use crate::limits::FRAME_SIZE;
+use crate::seq::later;
 use crate::tcp::tcb::SocketSnapshot;
 use crate::workaround::inject::{InjectedSegment, bare};
 
@@ -27,16 +28,8 @@ impl NetStack<'_> {
         match judge(&self.pool.slots[index].tcb, segment, before) {
             Verdict::Pass | Verdict::Acknowledge if self.absorb(index, before, segment) => {}
             Verdict::Pass => {
-                let verify = self.capabilities.checksum.tcp.rx();
-                let tcb = &mut self.pool.slots[index].tcb;
-                if segment.fin && segment.is_sound(verify) {
-                    tcb.hold_fin(segment, before);
-                }
-                if tcb.is_telling_probe(segment, before) && segment.is_sound(verify) {
-                    // RFC 9293 3.10.7.4: with a closed window, what is acknowledged counts all the same.
-                    let (ends, seq) = (segment.received_on(), tcb.rcv_nxt(before));
-                    let (ack, window) = (segment.ack, segment.window);
-                    self.inject_bare::<T>(index, TcpControl::None, &ends, seq, ack, window);
+                if segment.fin && segment.is_sound(self.capabilities.checksum.tcp.rx()) {
+                    self.pool.slots[index].tcb.hold_fin(segment, before);
                 }
                 self.give(index, before, bytes, link, segment, transmit);
             }
@@ -123,7 +116,7 @@ impl NetStack<'_> {
             return;
         }
         let ends = segment.received_on();
-        let seq = segment.seq + segment.sequence_len() - 1;
+        let seq = later(segment.seq, segment.sequence_len()) - 1;
         let syn = bare(TcpControl::Syn, &ends, seq, None, 0);
         self.show(Recipient::Nobody, &syn, &ends, transmit);
     }

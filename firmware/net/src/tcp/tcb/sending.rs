@@ -8,7 +8,7 @@ use crate::frame::Segment;
 #[cfg(doc)]
 use crate::loss::Loss;
 use crate::loss::{Acknowledgement, Expiry};
-use crate::seq::distance;
+use crate::seq::{distance, later};
 use crate::time::WrappingInstant;
 
 /// smoltcp's timer runs for at least this long (`RTTE_MIN_RTO`, socket/tcp.rs:154).
@@ -33,15 +33,6 @@ impl Tcb {
         let ahead = distance(segment.seq, self.rcv_nxt(socket));
         let within = usize::try_from(ahead).is_ok_and(|ahead| ahead <= socket.room);
         self.synchronized && within && self.is_duplicate(segment)
-    }
-
-    /// Whether a segment is a probe, of a closed window or of whether we live, that acknowledges something new. smoltcp
-    /// drops that with the byte that cannot be taken in.
-    pub(crate) fn is_telling_probe(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> bool {
-        let new = segment.ack.is_some_and(|ack| distance(ack, self.snd_una) > 0);
-        let before = segment.seq + 1 == self.rcv_nxt(socket);
-        let behind = segment.len > 0 && segment.seq == self.right_edge();
-        self.synchronized && new && (before || behind)
     }
 
     /// The peer has all before `ack`, and these blocks.
@@ -139,11 +130,12 @@ impl Tcb {
         self.synchronized && !self.is_closed(queue) && self.loss.replays()
     }
 
-    /// Whether some of `queue` has to wait: for the window is closed, or as much under way as may be.
+    /// Whether some of `queue` has to wait: for the window is closed, or as much under way as may be, or until the peer has
+    /// been told something.
     pub(crate) fn waits(&self, queue: usize) -> bool {
         let unsent = self.unsent(queue);
         let held = unsent > 0 && (self.is_silly(queue) || !self.loss.may_send(unsent));
-        self.synchronized && (self.is_closed(queue) || held)
+        self.synchronized && (self.is_closed(queue) || held || self.repeated)
     }
 
     /// Whether only a part of `queue` may be sent, and smoltcp would send more than a segment at once; or segments must be
@@ -196,17 +188,17 @@ impl Tcb {
     pub(crate) fn owes_ack(&self, socket: SocketSnapshot) -> bool {
         let (ack, window) = self.acknowledged;
         let more = !socket.finished() && socket.room > 0 && socket.room / 2 >= usize::from(window);
-        self.synchronized && (ack != self.rcv_nxt(socket) || more)
+        self.synchronized && (ack != self.rcv_nxt(socket) || more || self.repeated)
     }
 
     /// The end of the window that the peer was told of last.
     pub(crate) fn right_edge(&self) -> TcpSeqNumber {
-        self.acknowledged.0 + usize::from(self.acknowledged.1)
+        later(self.acknowledged.0, self.acknowledged.1.into())
     }
 
     /// An acknowledgement has left with this window.
     pub(crate) const fn acknowledged(&mut self, ack: TcpSeqNumber, window: u16) {
-        self.acknowledged = (ack, window);
+        (self.acknowledged, self.repeated) = ((ack, window), false);
     }
 
     /// When the peer last said something to be believed, or was first asked.
