@@ -14,6 +14,9 @@ use tapboard::world::{Outcome, Step, drive};
 /// A host's turn: returns when it wants the next one.
 pub(crate) type Poll<'a> = Box<dyn FnMut(Instant, &mut End<'_>) -> Option<Instant> + 'a>;
 
+/// Sees a frame as it arrives at an end.
+pub(crate) type Witness<'a> = Box<dyn FnMut(Instant, Side, &[u8]) + 'a>;
+
 struct Host<'a> {
     mac: EthernetAddress,
     /// To the link, at the end [`Side::Board`].
@@ -25,8 +28,7 @@ struct Host<'a> {
 /// A link and its hosts.
 pub(crate) struct Path<'a> {
     pub(crate) link: Link,
-    /// Sees each frame as it arrives at an end.
-    pub(crate) witness: Box<dyn FnMut(Instant, Side, &[u8]) + 'a>,
+    pub(crate) witness: Witness<'a>,
     ends: [Vec<Host<'a>>; 2],
 }
 
