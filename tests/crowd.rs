@@ -10,7 +10,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpControl;
 use tapboard::world::Outcome;
 use tapboard_firmware::TcpSocket;
-use tapboard_firmware::config::SYN_HELD;
+use tapboard_firmware::config::{SYN_HELD, USER_TIMEOUT};
 
 #[test]
 fn a_full_pool_is_silence_and_the_client_gets_in_when_a_slot_is_free() {
@@ -78,7 +78,7 @@ fn a_flood_of_syns_gives_way_to_a_client_from_2_s_on() {
     client.open(&mut solo);
     assert_eq!(solo.board.counters().evicted, 1);
     let socket = tcp::accept(&mut solo.board, &mut listener).expect("in");
-    solo.pass(Duration::from_secs(65));
+    solo.pass(USER_TIMEOUT - Duration::from_secs(2));
     assert_eq!(solo.board.free_slots(), SLOTS - 1);
     solo.board.abort(socket);
     tcp::close(&mut solo.board, listener);

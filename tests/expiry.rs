@@ -147,7 +147,7 @@ fn a_client_that_vanishes_with_its_neighbour_entry_is_given_up_and_its_slot_is_f
 
 /// It answers no ARP either. The SYN says where to answer it, if it comes from our link.
 #[test]
-fn a_syn_from_an_address_that_never_says_more_holds_its_slot_63_s() {
+fn a_syn_from_an_address_that_never_says_more_holds_its_slot_100_s() {
     for (own, on_link) in
         [("192.0.2.9:1000", true), ("[2001:db8::9]:1000", true), ("203.0.113.5:1000", false)]
     {
@@ -158,11 +158,12 @@ fn a_syn_from_an_address_that_never_says_more_holds_its_slot_63_s() {
         solo.send(Client::new(own, 7).syn());
         assert_eq!(solo.board.free_slots(), SLOTS - 1);
         let polls = solo.polls;
-        solo.pass(Duration::from_millis(63_100));
+        solo.pass(Duration::from_millis(100_100));
         let said = solo.said();
         assert!(said.iter().all(Segment::is_syn_ack), "{said:?}");
+        // At 63 s, nobody knows any more where it is.
         assert_eq!(said.len(), if on_link { 6 } else { 0 }, "0, 1, 3, 7, 15 and 31 s");
-        assert!(solo.polls - polls < 150, "{} polls", solo.polls - polls);
+        assert!(solo.polls - polls < 200, "{} polls", solo.polls - polls);
         assert_eq!(solo.board.counters().handshakes_expired, 1);
         tcp::close(&mut solo.board, listener);
         solo.assert_clean();

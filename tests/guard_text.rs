@@ -131,7 +131,9 @@ fn an_acknowledgement_at_the_end_of_the_window_counts() {
 /// two ends whose windows are closed would each wait for the other.
 #[test]
 fn an_acknowledgement_of_what_is_sent_again_or_probes_counts() {
-    for (own, len) in PEERS.into_iter().flat_map(|own| [(own, 0), (own, 1), (own, 500)]) {
+    // Its length, and how far before the window it begins: a new byte is a probe too.
+    let segments = [(0, 1), (1, 1), (500, 500), (1, 0)];
+    for (own, (len, before)) in PEERS.into_iter().flat_map(|own| segments.map(|it| (own, it))) {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
         let (mut client, mut socket, listener) = connected_from(&mut solo, own);
@@ -145,7 +147,7 @@ fn an_acknowledgement_of_what_is_sent_again_or_probes_counts() {
         solo.turn();
         assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
         let mut again = client.segment(TcpControl::None, &[b'y'; 500][..len]);
-        again.seq = client.seq - len.max(1);
+        again.seq.0 -= before;
         // Of no use: too old, of nothing new, broken.
         let old =
             Segment { seq: client.seq - 70_000, ack: Some(client.ack + 1000), ..again.clone() };
@@ -159,7 +161,7 @@ fn an_acknowledgement_of_what_is_sent_again_or_probes_counts() {
         solo.pass(SECOND * 2);
         solo.said();
         solo.send(again.frame());
-        assert_eq!(queues(&solo), (2048, 0), "{own} {len}");
+        assert_eq!(queues(&solo), (2048, 0), "{own} {len} {before}");
         let answer = solo.said_one();
         assert_eq!((answer.ack, answer.window), (Some(client.seq), 0));
         client.ack += 1000;

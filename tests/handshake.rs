@@ -13,7 +13,7 @@ use smoltcp::time::Duration;
 use smoltcp::wire::{TcpControl, TcpSeqNumber};
 use tapboard::world::Outcome;
 use tapboard_firmware::Error;
-use tapboard_firmware::config::KEEP_ALIVE;
+use tapboard_firmware::config::{KEEP_ALIVE, USER_TIMEOUT};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -214,10 +214,10 @@ fn a_handshake_that_never_completes_expires_in_silence() {
         let mut solo = Solo::new(&mut memory, 1);
         let listener = tcp::listener(&mut solo.board, 7);
         solo.send(Client::new(own, 7).syn());
-        solo.pass(Duration::from_millis(62_999));
+        solo.pass(USER_TIMEOUT - Duration::from_millis(1));
         assert_eq!(solo.board.free_slots(), SLOTS - 1);
         let times: Vec<_> = solo.heard.iter().map(|(at, _)| at.total_millis()).collect();
-        assert_eq!(times, [0, 1000, 3000, 7000, 15_000, 31_000]);
+        assert_eq!(times, [0, 1000, 3000, 7000, 15_000, 31_000, 63_000]);
         assert!(solo.said().iter().all(Segment::is_syn_ack));
         solo.pass(Duration::from_secs(60));
         assert_eq!(solo.said(), []);
@@ -225,6 +225,54 @@ fn a_handshake_that_never_completes_expires_in_silence() {
         assert_eq!(solo.board.counters().handshakes_expired, 1);
         tcp::close(&mut solo.board, listener);
         solo.assert_clean();
+    }
+}
+
+/// Its peer lives, and may be established by what answers it.
+#[test]
+fn a_handshake_whose_peer_asks_again_lasts_longer() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let listener = tcp::listener(&mut solo.board, 7);
+    let client = Client::new("192.0.2.2:1000", 7);
+    solo.send(client.syn());
+    solo.pass(USER_TIMEOUT / 2);
+    solo.send(client.syn());
+    solo.pass(USER_TIMEOUT - Duration::from_millis(1));
+    assert_eq!(solo.board.free_slots(), SLOTS - 1);
+    solo.pass(Duration::from_millis(1));
+    assert_eq!(solo.board.free_slots(), SLOTS);
+    tcp::close(&mut solo.board, listener);
+    solo.said();
+    solo.assert_clean();
+}
+
+/// Its last ACK was lost, and all that the window had room for: what answers the next SYN-ACK is numbered with the window's
+/// end.
+#[test]
+fn a_handshake_ends_with_an_acknowledgement_at_the_end_of_the_window() {
+    for own in ["192.0.2.2:1000", "[2001:db8::2]:1000"] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut listener = tcp::listener(&mut solo.board, 7);
+        let mut client = Client::new(own, 7);
+        solo.send(client.syn());
+        client.took(&solo.said_one());
+        let mut ahead = client.clone();
+        ahead.seq += 2048;
+        let beyond = Client { seq: ahead.seq + 1, ..ahead.clone() };
+        let liar = Client { ack: ahead.ack + 1, ..ahead.clone() };
+        for other in [beyond, liar] {
+            solo.send(other.ack());
+            solo.said();
+            assert!(tcp::accept(&mut solo.board, &mut listener).is_none(), "{other:?}");
+        }
+        solo.send(ahead.ack());
+        assert_eq!(solo.said(), []);
+        let mut socket = tcp::accept(&mut solo.board, &mut listener).expect("established");
+        solo.send(client.data(b"first"));
+        assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 9]), Ok(5));
+        solo.end(socket, listener);
     }
 }
 

@@ -14,6 +14,9 @@ use tapboard::world::{Outcome, Step, drive};
 /// A host's turn: returns when it wants the next one.
 pub(crate) type Poll<'a> = Box<dyn FnMut(Instant, &mut End<'_>) -> Option<Instant> + 'a>;
 
+/// Sees a frame as it arrives at an end.
+pub(crate) type Witness<'a> = Box<dyn FnMut(Instant, Side, &[u8]) + 'a>;
+
 struct Host<'a> {
     mac: EthernetAddress,
     /// To the link, at the end [`Side::Board`].
@@ -25,6 +28,7 @@ struct Host<'a> {
 /// A link and its hosts.
 pub(crate) struct Path<'a> {
     pub(crate) link: Link,
+    pub(crate) witness: Witness<'a>,
     ends: [Vec<Host<'a>>; 2],
 }
 
@@ -32,7 +36,7 @@ const SIDES: [Side; 2] = [Side::Board, Side::Peer];
 
 impl<'a> Path<'a> {
     pub(crate) fn new(link: Link) -> Self {
-        Self { link, ends: [Vec::new(), Vec::new()] }
+        Self { link, witness: Box::new(|_, _, _| {}), ends: [Vec::new(), Vec::new()] }
     }
 
     /// A host joins that end. `make` is given its network interface.
@@ -61,7 +65,7 @@ impl<'a> Path<'a> {
         let mut clock = VirtualClock::new();
         let outcome = drive(&mut clock, limit, |now| {
             for (side, hosts) in SIDES.into_iter().zip(&mut self.ends) {
-                deliver(&mut self.link, side, hosts, now);
+                deliver(&mut self.link, side, hosts, &mut self.witness, now);
                 for host in hosts {
                     host.turn(&mut self.link, side.other(), now);
                 }
@@ -78,8 +82,15 @@ impl<'a> Path<'a> {
 }
 
 /// Hands out what has arrived.
-fn deliver(link: &mut Link, side: Side, hosts: &mut [Host<'_>], now: Instant) {
+fn deliver(
+    link: &mut Link,
+    side: Side,
+    hosts: &mut [Host<'_>],
+    witness: &mut dyn FnMut(Instant, Side, &[u8]),
+    now: Instant,
+) {
     while let Some(frame) = link.take(side, now) {
+        witness(now, side, &frame);
         let to = EthernetAddress::from_bytes(&frame[..6]);
         for host in &mut *hosts {
             if host.mac == to || !to.is_unicast() {

@@ -42,6 +42,8 @@ pub(crate) enum Ended {
 trait Connection {
     /// Whether it is there.
     fn connect(&mut self) -> Result<bool, Ended>;
+    /// Its port on this side, once it is.
+    fn port(&mut self) -> u16;
     /// Bytes taken.
     fn send(&mut self, data: &[u8]) -> Result<usize, Ended>;
     fn shutdown(&mut self) -> Result<(), Ended>;
@@ -91,6 +93,7 @@ impl Client {
             if !self.connected {
                 return Ok(false);
             }
+            self.world.borrow_mut().port = connection.port();
         }
         let bytes = self.world.borrow().exchange.bytes;
         while self.sent < bytes {
@@ -224,6 +227,10 @@ impl Connection for Ours<'_, '_> {
         }
     }
 
+    fn port(&mut self) -> u16 {
+        self.stack.endpoints(self.socket).expect("it is connected").0.port()
+    }
+
     fn send(&mut self, data: &[u8]) -> Result<usize, Ended> {
         ready(TcpClientStack::send(self.stack, self.socket, data)).map(Option::unwrap_or_default)
     }
@@ -258,6 +265,10 @@ impl Connection for Bare<'_> {
             State::Closed => Err(Ended::Refused),
             state => Ok(state != State::SynSent),
         }
+    }
+
+    fn port(&mut self) -> u16 {
+        self.0.local_endpoint().expect("it is connected").port
     }
 
     fn send(&mut self, data: &[u8]) -> Result<usize, Ended> {

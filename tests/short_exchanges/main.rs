@@ -12,6 +12,7 @@ mod common;
 mod client;
 #[cfg(target_os = "linux")]
 mod kernel;
+mod silence;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,13 +25,13 @@ use std::thread;
 use client::{Client, Ended};
 use common::path::{Path, Poll};
 use common::traffic::{self, Memory};
+use silence::Silences;
 use smoltcp::time::{Duration, Instant};
 use tapboard::link::{Chance, Link, Setting};
 use tapboard::nic::wire::{End, Side};
 use tapboard_firmware::config::{SUPERFRAME_DATA, USER_TIMEOUT};
 use tapboard_firmware::rng::Rng;
 use tapboard_firmware::{BOARD_NET, BoardSockets, PEER_NET};
-use tapboard_net::limits::SYN_RECEIVED;
 use tapboard_net::planted::{Fault, plant};
 
 /// Exchanges of one world.
@@ -39,8 +40,9 @@ const EXCHANGES: u64 = 50;
 const BYTES_MAX: u32 = 10_000;
 /// The longest blackout, milliseconds.
 const DARK_MS: u32 = 30_000;
-/// How long an exchange may take, with a blackout and the backoff after it.
-const STUCK: Duration = Duration::from_secs(600);
+/// How long an exchange may take, with a blackout and the backoff after it: smoltcp asks once a minute in the end, and at the
+/// worst, three of ten of these get lost.
+const STUCK: Duration = Duration::from_secs(1800);
 
 /// One exchange, as it was drawn and as it goes.
 #[derive(Clone, Copy, Debug)]
@@ -76,19 +78,36 @@ pub(crate) struct World {
     rng: Rng,
     dark_ms: u32,
     pub(crate) exchange: Exchange,
-    ended: Vec<(Exchange, Ended, Duration)>,
+    /// The client's, once it is connected; 0 until then.
+    pub(crate) port: u16,
+    silences: Silences,
+    ended: Vec<Outcome>,
+}
+
+/// What became of an exchange.
+#[derive(Debug)]
+struct Outcome {
+    exchange: Exchange,
+    how: Ended,
+    took: Duration,
+    /// The longest time in which the end that gave up, or could have, has heard nothing of the other.
+    silence: Duration,
 }
 
 impl World {
     /// The exchange is over: the next one.
     pub(crate) fn end(&mut self, how: Ended, now: Instant) {
-        self.ended.push((self.exchange, how, now - self.exchange.began));
+        let who = if how == Ended::GivenUp { Side::Peer } else { Side::Board };
+        let silence = self.silences.longest(who, self.port, now);
+        let took = now - self.exchange.began;
+        self.ended.push(Outcome { exchange: self.exchange, how, took, silence });
+        self.port = 0;
         self.exchange = Exchange::draw(self.exchange.number + 1, &mut self.rng, self.dark_ms, now);
     }
 }
 
 /// Runs one world; how its exchanges ended.
-fn world<const SIZE: usize>(number: u64, dark_ms: u32) -> Vec<(Exchange, Ended, Duration)> {
+fn world<const SIZE: usize>(number: u64, dark_ms: u32) -> Vec<Outcome> {
     let mut rng = Rng::new(number);
     let mut link = Link::new(rng.next_u64());
     link.set(None, Setting::Loss(Chance::from_millipercent(5_000 + rng.below(25_001))));
@@ -97,11 +116,16 @@ fn world<const SIZE: usize>(number: u64, dark_ms: u32) -> Vec<(Exchange, Ended, 
     let on_smoltcp = rng.below(2) == 0;
     let seed = rng.next_u64();
     let exchange = Exchange::draw(0, &mut rng, dark_ms, Instant::ZERO);
-    let world = Rc::new(RefCell::new(World { rng, dark_ms, exchange, ended: Vec::new() }));
+    let (silences, ended) = (Silences::default(), Vec::new());
+    let world = World { rng, dark_ms, exchange, port: 0, silences, ended };
+    let world = Rc::new(RefCell::new(world));
     let (mut memory, mut sockets) = (Memory::<SIZE>::new(), BoardSockets::new());
     let (mut client_memory, mut client_sockets) =
         (Memory::<SUPERFRAME_DATA>::new(), BoardSockets::new());
     let mut path = Path::new(link);
+    let watched = world.clone();
+    path.witness =
+        Box::new(move |now, at, frame| watched.borrow_mut().silences.hear(now, at, frame));
     path.join(Side::Board, BOARD_NET.mac(), |end: &mut End<'_>| -> Poll<'_> {
         traffic::board(&mut memory, &mut sockets, seed, end)
     });
@@ -125,12 +149,12 @@ fn world<const SIZE: usize>(number: u64, dark_ms: u32) -> Vec<(Exchange, Ended, 
         stuck || world.ended.len() as u64 == EXCHANGES
     });
     drop(path);
-    let World { exchange, mut ended, .. } =
-        Rc::into_inner(world).expect("all else is gone").into_inner();
+    let mut world = Rc::into_inner(world).expect("all else is gone").into_inner();
     if stuck || end.is_err() {
-        ended.push((exchange, Ended::Stuck, STUCK));
+        let now = world.exchange.began + STUCK;
+        world.end(Ended::Stuck, now);
     }
-    ended
+    world.ended
 }
 
 /// Exchanges that ended in one way.
@@ -141,6 +165,7 @@ struct Tally {
     wrong: u64,
     /// The worlds of the first of them.
     worlds: Vec<u64>,
+    /// The shortest [`Outcome::silence`].
     shortest: Option<Duration>,
 }
 
@@ -158,12 +183,15 @@ fn worlds(first: u64, count: u64, dark_ms: u32) -> BTreeMap<Ended, Tally> {
                     }
                     let ended = run(number, dark_ms);
                     let mut results = results.lock().expect("no thread panics with it");
-                    for (_, how, took) in ended {
-                        let tally = results.entry(how).or_default();
+                    for Outcome { how, silence, .. } in ended {
+                        let (tally, right) =
+                            (results.entry(how).or_default(), is_right(how, silence));
                         tally.count += 1;
-                        tally.wrong += u64::from(!is_right(how, took));
-                        tally.shortest = Some(tally.shortest.map_or(took, |least| least.min(took)));
-                        if tally.worlds.len() < 20 && tally.worlds.last() != Some(&number) {
+                        tally.wrong += u64::from(!right);
+                        let shortest = tally.shortest.map_or(silence, |least| least.min(silence));
+                        tally.shortest = Some(shortest);
+                        if !right && tally.worlds.len() < 20 && tally.worlds.last() != Some(&number)
+                        {
                             tally.worlds.push(number);
                         }
                     }
@@ -174,7 +202,7 @@ fn worlds(first: u64, count: u64, dark_ms: u32) -> BTreeMap<Ended, Tally> {
     results.into_inner().expect("all have ended")
 }
 
-fn run(number: u64, dark_ms: u32) -> Vec<(Exchange, Ended, Duration)> {
+fn run(number: u64, dark_ms: u32) -> Vec<Outcome> {
     if number.is_multiple_of(2) {
         world::<2048>(number, dark_ms)
     } else {
@@ -182,13 +210,14 @@ fn run(number: u64, dark_ms: u32) -> Vec<(Exchange, Ended, Duration)> {
     }
 }
 
-/// Whether that is right, after so long. The wait for a connection has a limit, in the dark too; a handshake whose end was
-/// lost time and again is forgotten; and who has heard nothing for a hundred seconds gives up.
-fn is_right(how: Ended, took: Duration) -> bool {
+/// Whether that is right, after a silence of so long. The wait for a connection has a limit, in the dark too; and who has heard
+/// nothing for a hundred seconds gives up.
+fn is_right(how: Ended, silence: Duration) -> bool {
     match how {
         Ended::Whole | Ended::Unconnected => true,
-        Ended::ResetUnheard => took >= SYN_RECEIVED,
-        Ended::Reset | Ended::GivenUp | Ended::Stuck => took >= USER_TIMEOUT,
+        Ended::ResetUnheard | Ended::Reset | Ended::GivenUp | Ended::Stuck => {
+            silence >= USER_TIMEOUT
+        }
         Ended::Short | Ended::Wrong | Ended::Refused => false,
     }
 }
@@ -208,7 +237,10 @@ fn an_orphan_that_is_reset_is_found() {
     let wrong = |fault| {
         plant(fault);
         let ended = (0..16).flat_map(|number| run(number, DARK_MS));
-        ended.filter(|&(_, how, took)| !is_right(how, took)).map(|(_, how, _)| how).collect()
+        ended
+            .filter(|outcome| !is_right(outcome.how, outcome.silence))
+            .map(|outcome| outcome.how)
+            .collect()
     };
     let (without, with): (Vec<_>, Vec<_>) = (wrong(None), wrong(Some(Fault::OrphanReset)));
     plant(None);
@@ -222,9 +254,9 @@ fn many_short_exchanges_come_to_their_end() {
     let number = |name: &str| env::var(name).ok().map(|value| value.parse().expect("a number"));
     let dark_ms = number("DARK_MS").map_or(DARK_MS, |longest| longest as u32);
     if let Some(world) = number("WORLD") {
-        for (exchange, how, took) in run(world, dark_ms) {
+        for Outcome { exchange, how, took, silence } in run(world, dark_ms) {
             println!(
-                "{:>8.3} {took:>8.3} {how:?} {exchange:?}",
+                "{:>8.3} {took:>8.3} {silence:>8.3} {how:?} {exchange:?}",
                 exchange.began.total_micros() as f64 / 1e6
             );
         }
@@ -233,7 +265,7 @@ fn many_short_exchanges_come_to_their_end() {
     let results = worlds(1000, number("EXCHANGES").unwrap_or(100_000) / EXCHANGES, dark_ms);
     for (how, Tally { count, worlds, shortest, .. }) in &results {
         let shortest = shortest.unwrap_or_default();
-        println!("{count:>8} {how:?}, the first after {shortest}, of worlds {worlds:?}");
+        println!("{count:>8} {how:?}, silences from {shortest} on, of worlds {worlds:?}");
     }
     assert!(results.values().all(|tally| tally.wrong == 0));
 }

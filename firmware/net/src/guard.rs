@@ -75,26 +75,31 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     let mut newest = Newest { ack, window: segment.window };
     // Eighth, FIN: smoltcp would believe it where its window cuts off the text before it; see `mend`.
     let mut mend = segment.fin && segment.len > 0 && socket.unfinished();
-    if socket.state != State::SynReceived {
+    // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
+    // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
+    let bare = segment.len == 0 && !segment.fin;
+    let most = if socket.room == 0 { SEGMENT_SIZE } else { socket.room };
+    let before_end = bare && usize::try_from(ahead).is_ok_and(|ahead| (1..=most).contains(&ahead));
+    let beyond = tcb.snd_max().map_or(1, |snd_max| distance(ack, snd_max));
+    if socket.state == State::SynReceived {
+        if before_end && beyond == 0 {
+            return Verdict::Acknowledge;
+        }
+    } else {
         let old = distance(tcb.snd_una(), ack);
-        if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
+        if beyond > 0 || old > tcb.max_wnd() {
             return Verdict::Challenge;
         }
         // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
         if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
             return Verdict::Challenge;
         }
-        // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
-        // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
-        let bare = segment.len == 0 && !segment.fin;
-        let most = if socket.room == 0 { SEGMENT_SIZE } else { socket.room };
-        let before_end = usize::try_from(ahead).is_ok_and(|ahead| (1..=most).contains(&ahead));
-        if bare && before_end && distance(segment.seq, tcb.right_edge()) >= 0 {
+        if before_end && distance(segment.seq, tcb.right_edge()) >= 0 {
             return Verdict::Acknowledge;
         }
         // All of it is in, but for what it acknowledges: its sender has not heard of that yet, or probes a closed window. Of
         // two ends whose windows are closed, each would wait for what the other has said.
-        if old < 0 && (0..OLDEST).contains(&behind(segment, rcv_nxt)) {
+        if old < 0 && (0..OLDEST).contains(&behind(tcb, segment, rcv_nxt)) {
             return Verdict::Acknowledge;
         }
         // Seventh, the text: there is none behind a FIN.
@@ -120,11 +125,11 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     if mend { Verdict::Mend(newest) } else { Verdict::Pass }
 }
 
-/// How far behind a segment RCV.NXT is, in bytes; a segment without text has one, for this, as a probe would. From 0 on, all of
-/// it is in.
-const fn behind(segment: &Segment<'_>, rcv_nxt: TcpSeqNumber) -> i32 {
-    let len = if segment.len == 0 { 1 } else { segment.len };
-    distance(rcv_nxt, later(segment.seq, len))
+/// How far behind a segment RCV.NXT is, in bytes; a segment without text has one, for this, as a probe would, and what a closed
+/// window has no room for is none. From 0 on, all of it is in.
+fn behind(tcb: &Tcb, segment: &Segment<'_>, rcv_nxt: TcpSeqNumber) -> i32 {
+    let text = if tcb.right_edge() == rcv_nxt { 0 } else { segment.len };
+    distance(rcv_nxt, later(segment.seq, if segment.len == 0 { 1 } else { text }))
 }
 
 /// A SYN in a state that has seen one, `ahead` of RCV.NXT (RFC 5961 4.2).

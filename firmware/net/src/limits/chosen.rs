@@ -70,8 +70,8 @@ impl Limits {
         Self { keep_alive: silence, ..self }
     }
 
-    /// Silence, in spite of data or probes sent, after which a connection is given up (RFC 9293 3.8.3, R2); at least four
-    /// times the silence before a probe.
+    /// Silence, in spite of data or probes sent, after which a connection is given up (RFC 9293 3.8.3, R2), one that is not yet
+    /// established too; at least four times the silence before a probe.
     #[must_use]
     pub const fn with_user_timeout(self, silence: Duration) -> Self {
         Self { user_timeout: silence, ..self }

@@ -1,6 +1,6 @@
 //! A SYN-ACK that waits until the application admits the peer, as a proxy needs it: only once its own connection to the far
-//! side stands, or is refused. It has [`SYN_RECEIVED`](crate::limits::SYN_RECEIVED) from the SYN on, the peer's last ACK
-//! included; after that the request is forgotten without a word.
+//! side stands, or is refused. It has the [user timeout](crate::Limits::with_user_timeout) from the SYN on, the peer's last
+//! ACK included; after that the request is forgotten without a word.
 
 use core::net::SocketAddr;
 

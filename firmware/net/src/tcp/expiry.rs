@@ -5,7 +5,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
 use super::{End, Peer, Phase, Pool};
-use crate::limits::{FIN_WAIT_2, RST_WAIT, SYN_RECEIVED, TIME_WAIT_MAX};
+use crate::limits::{FIN_WAIT_2, RST_WAIT, TIME_WAIT_MAX};
 use crate::netstat::Counters;
 use crate::planted::{Fault, is_planted};
 use crate::time::sooner;
@@ -78,8 +78,9 @@ impl Pool<'_> {
         self.used = last.map_or(0, |last| last + 1);
     }
 
+    /// The peer may be established since the first SYN-ACK, and in the dark.
     fn expire_handshake(&mut self, index: usize, counters: &mut Counters) -> Option<Instant> {
-        let deadline = self.slots[index].since + SYN_RECEIVED;
+        let deadline = self.silence_ends(index);
         if self.now < deadline {
             return Some(deadline);
         }
@@ -95,7 +96,7 @@ impl Pool<'_> {
         let since = self.slots[index].since;
         let limit = match self.socket(index).state() {
             State::SynSent => Some(self.limits.connect),
-            State::SynReceived => Some(SYN_RECEIVED),
+            State::SynReceived => Some(self.limits.user_timeout),
             // In the queue it has no owner who would still close it.
             State::Closed
                 if self.slots[index].finished() && self.slots[index].phase == Phase::Open =>

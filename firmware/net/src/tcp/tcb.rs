@@ -360,6 +360,8 @@ impl Tcb {
             }
             // The end of the handshake.
             (State::SynReceived, _) if before != after => self.begin(segment, now),
+            // The SYN again: the guard lets no other one pass.
+            (State::SynReceived, _) if segment.syn => self.heard = WrappingInstant::new(now),
             _ => {
                 let Some(ack) = segment.ack.filter(|_| self.synchronized) else { return };
                 let Ok(newly) = usize::try_from(distance(ack, self.snd_una)) else { return };
