@@ -300,4 +300,23 @@ mod tests {
             assert_eq!(usize::from(responder.conflicts), conflict + 1);
         }
     }
+
+    #[test]
+    fn the_next_message_waits_until_the_one_before_has_left() {
+        let mut responder = Responder::new();
+        let step = Duration::from_millis(MDNS_PROBE_MS.into());
+        responder.begin(Phase::Probing, Some(Instant::ZERO));
+        for sent in 1..=MDNS_PROBES {
+            let now = Instant::ZERO + step * u32::from(sent);
+            // The device refuses it for a while.
+            for late in 0..3 {
+                responder.advance(now + step * late);
+                assert_eq!((responder.phase, responder.sent), (Phase::Probing, sent));
+            }
+            responder.pending.iter_mut().for_each(|pending| pending.records = Set::NONE);
+        }
+        responder.advance(Instant::ZERO + Duration::from_secs(5));
+        assert_eq!((responder.phase, responder.sent), (Phase::Announcing, 1));
+        assert_eq!(responder.manner(), Manner::Usual);
+    }
 }

@@ -415,4 +415,31 @@ mod tests {
         }
         assert!(records.write(&mut buffer, (0, &[]), Set::NONE, Manner::Probe).is_some());
     }
+
+    #[test]
+    fn what_a_name_has_is_shown_as_bits() {
+        let services = [Service { kind: "_echo._tcp", port: 7 }];
+        let label = Label { bytes: [b'x'; super::super::LABEL], len: 1 };
+        for there in 0..if cfg!(feature = "ipv6") { 8 } else { 2 } {
+            let mut records = Records::new(label, &services, &[]);
+            records.there.0 |= there;
+            for name in [Owner::HOST, Owner::instance(0)] {
+                let mut types: std::vec::Vec<_> = table::records(records.all())
+                    .filter(|(_, row)| row.owner == name)
+                    .map(|(_, row)| row.kind)
+                    .collect();
+                types.sort_unstable();
+                types.dedup();
+                let shown = records.types(name);
+                let bits = shown.iter().skip(2).zip(0..).flat_map(|(byte, at)| {
+                    (0..8).filter(move |bit| byte << bit & 0x80 != 0).map(move |bit| at * 8 + bit)
+                });
+                assert_eq!(bits.collect::<std::vec::Vec<u16>>(), types, "{name:?}");
+                // The first 256 types, in no more bytes than there have to be.
+                assert!(shown.is_empty() || usize::from(shown[1]) + 2 == shown.len());
+                assert!(shown.first().is_none_or(|first| *first == 0));
+                assert!(shown.last().is_none_or(|last| *last != 0));
+            }
+        }
+    }
 }
