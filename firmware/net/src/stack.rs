@@ -422,19 +422,6 @@ impl<'a> NetStack<'a> {
         }
     }
 
-    /// What there is to do at the first poll.
-    #[inline(never)]
-    fn begin<D: Device + ?Sized>(&mut self) {
-        if self.pool.used().is_empty() {
-            // Not in `new`: there, what is made of the stack is on the call stack as well.
-            self.check_isn::<D>();
-        }
-        #[cfg(feature = "mdns")]
-        self.restart_mdns();
-        #[cfg(feature = "slaac")]
-        self.start_slaac();
-    }
-
     /// A random port of the ephemeral range that nothing on this side uses (RFC 6056 3.3.1).
     #[inline(never)]
     fn ephemeral_port(&mut self) -> u16 {

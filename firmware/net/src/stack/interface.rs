@@ -272,6 +272,19 @@ impl NetStack<'_> {
         self.dirty = true;
     }
 
+    /// What there is to do at the first poll.
+    #[inline(never)]
+    pub(super) fn begin<D: Device + ?Sized>(&mut self) {
+        if self.pool.used().is_empty() {
+            // Not in `new`: there, what is made of the stack is on the call stack as well.
+            self.check_isn::<D>();
+        }
+        #[cfg(feature = "mdns")]
+        self.restart_mdns();
+        #[cfg(feature = "slaac")]
+        self.start_slaac();
+    }
+
     /// The servers for names: those of the configuration, or else those that came with the lease and those that routers
     /// told of.
     #[cfg(any(feature = "dhcp", feature = "dns", feature = "slaac"))]
