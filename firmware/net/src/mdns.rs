@@ -242,7 +242,7 @@ impl Responder {
             (self.phase, self.conflicts) = (Phase::Settled, 0);
         }
         for pending in &mut self.pending {
-            pending.add(Set::ALL, now, false);
+            (pending.records.0, pending.at) = (pending.records.0 | Set::ALL.0, now);
         }
     }
 

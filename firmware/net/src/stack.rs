@@ -436,7 +436,7 @@ impl<'a> NetStack<'a> {
     }
 
     /// Whether nothing on this side uses a port.
-    #[inline(never)]
+    #[cfg_attr(feature = "dns", inline(never))]
     fn is_free_port(&self, port: u16) -> bool {
         #[cfg(feature = "dns")]
         if self.resolver.has_port(port) {

@@ -281,16 +281,16 @@ impl Records<'_> {
             writer.put(question);
             writer.count(0);
         }
-        let (first, second) = if probes {
+        let (first, second, section) = if probes {
             // The host and its services are those of which it can be said that something does not exist.
-            ((Set(self.there.0 & Set::DENIALS.0), 0), (self.unique(), 2))
+            (self.of(Set::DENIALS), self.unique(), 0)
+        } else if manner == Manner::Legacy {
+            (answers, Set::NONE, 1)
         } else {
-            let legacy = manner == Manner::Legacy;
-            ((answers, 1), (if legacy { Set::NONE } else { self.further(answers) }, 3))
+            (answers, self.further(answers), 1)
         };
-        for (set, section) in [first, second] {
-            self.put(&mut writer, &mut places, set, manner, section);
-        }
+        self.put(&mut writer, &mut places, first, manner, section);
+        self.put(&mut writer, &mut places, second, manner, section + 2);
         writer.written()
     }
 

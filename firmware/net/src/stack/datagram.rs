@@ -73,6 +73,7 @@ impl NetStack<'_> {
     }
 
     /// Sends a datagram to `mac`, where the medium has some, if there is an address that it may be from.
+    #[cfg(feature = "_datagram")]
     pub(super) fn emit_datagram(
         &mut self,
         token: impl TxToken,

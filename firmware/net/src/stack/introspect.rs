@@ -114,16 +114,12 @@ impl Introspect for NetStack<'_> {
             return Some(Fact::Gateway(gateway.into()));
         }
         #[cfg(feature = "dhcp")]
-        if let Some(fact) = self.lease_fact()
-            && is_it()
-        {
-            return Some(fact);
+        if self.lease().is_some() && is_it() {
+            return self.lease_fact();
         }
         #[cfg(feature = "mdns")]
-        if let Some(label) = self.mdns_label()
-            && is_it()
-        {
-            return Some(Fact::Name(label));
+        if self.has_name() && is_it() {
+            return self.mdns_label().map(Fact::Name);
         }
         #[cfg(any(feature = "dhcp", feature = "dns", feature = "slaac"))]
         for server in self.dns_servers() {

@@ -27,7 +27,7 @@ impl NetStack<'_> {
     }
 
     /// Whether the name is known to be ours.
-    const fn has_name(&self) -> bool {
+    pub(super) const fn has_name(&self) -> bool {
         matches!(self.responder.phase, Phase::Announcing | Phase::Settled)
     }
 
