@@ -7,8 +7,8 @@
 //! over IPv4 and IPv6: by multicast, or alone if that is wanted (5.4) or its resolver knows no better (6.7); what it knows
 //! already is left out (7.1), what is shared with others waits for a moment (6), what is not there is denied (6.1).
 //!
-//! All that can be said is a set of 25 records, so that what waits to be said is a bit each. Cost: 150 bytes; messages are
-//! written on the call stack, 752 bytes.
+//! All that can be said is a set of 25 records, so that what waits to be said is a bit each. Cost: 50 bytes, or 80 with
+//! IPv6; messages are written on the call stack, 752 bytes.
 //!
 //! Known gaps: no reverse names; a service's instance is told from another of its name by what its host's name is, so that two
 //! of different hosts which probe at the same moment find out by their announcements; the new name after a conflict is not kept

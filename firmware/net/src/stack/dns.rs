@@ -25,7 +25,8 @@ impl NetStack<'_> {
     /// family may ask again: what was found is kept for as long as its server says, what went wrong is told once.
     ///
     /// Names that end in `.local` are asked of the neighbours (RFC 6762), all others of [`NetStack::dns_servers`]. Of
-    /// `AddrType::Either` it is an IPv4 address if the name and this stack have one.
+    /// `AddrType::Either` it is an IPv4 address if the name and this stack have one. Without the feature `ipv6` no name has
+    /// an IPv6 address.
     pub fn resolve(&mut self, name: &str, family: AddrType) -> nb::Result<IpAddr, LookupError> {
         self.resolve_bytes(name.as_bytes(), family)
     }
