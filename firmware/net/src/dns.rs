@@ -172,9 +172,8 @@ impl Lookup {
         self.is_asking() && self.asking.unsent
     }
 
-    /// Writes the question. Returns its length.
-    #[inline(never)]
-    pub(crate) fn write(&self, buffer: &mut [u8; QUESTION_SIZE]) -> usize {
+    /// Writes the question.
+    pub(crate) fn write<'b>(&self, buffer: &'b mut [u8; QUESTION_SIZE]) -> &'b [u8] {
         let asking = &self.asking;
         // RFC 6762 18.6: it means nothing to neighbours.
         let flags = if self.name.local { 0 } else { RECURSION_DESIRED };
@@ -183,7 +182,7 @@ impl Lookup {
         writer.put_word(asking.kind);
         writer.put_word(IN);
         writer.count(0);
-        writer.len()
+        writer.written().unwrap_or_default()
     }
 }
 

@@ -233,7 +233,6 @@ impl<'b> Writer<'b> {
     }
 
     /// All that was written. `None`: there was more.
-    #[cfg(feature = "mdns")]
     pub(crate) fn written(self) -> Option<&'b [u8]> {
         self.buffer.get(..self.len).filter(|_| !self.full)
     }

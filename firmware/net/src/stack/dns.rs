@@ -100,10 +100,16 @@ impl NetStack<'_> {
     /// The server whose turn it is as number `index`.
     #[inline(never)]
     fn name_server(&self, local: bool, index: u8) -> Option<IpAddress> {
+        // Not `nth` of iterators: that is twice as long.
+        let mut left = index;
+        let mut is_it = || {
+            left = left.wrapping_sub(1);
+            left == u8::MAX
+        };
         if local {
-            return self.names_groups().nth(index.into());
+            return self.names_groups().find(|_| is_it());
         }
-        self.dns_servers().filter_map(|server| to_address(server).ok()).nth(index.into())
+        self.dns_servers().filter_map(|server| to_address(server).ok()).find(|_| is_it())
     }
 
     /// Takes in what a server says, if a packet to us is that as far as its ports go. Returns whether it is.
@@ -187,12 +193,11 @@ impl NetStack<'_> {
             };
             let local = server.is_multicast();
             let mut buffer = [0; QUESTION_SIZE];
-            let len = lookup.write(&mut buffer);
             let datagram = Outgoing {
                 from: lookup.asking.port,
                 to: IpEndpoint::new(server, if local { MDNS_PORT } else { PORT }),
                 hop_limit: if local { 255 } else { 64 },
-                payload: &buffer[..len],
+                payload: lookup.write(&mut buffer),
             };
             match self.send_datagram(device, &datagram) {
                 Some(true) => self.resolver.lookups[index].asking.unsent = false,
