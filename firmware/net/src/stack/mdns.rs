@@ -48,9 +48,11 @@ impl NetStack<'_> {
 
     /// The addresses are others, or the network may be: the name is probed, if there is one.
     pub(super) fn restart_mdns(&mut self) {
-        let wait = Duration::from_millis(self.rng.below(MDNS_PROBE_MS).into());
         let speaks = self.has_mdns() && self.names_groups().next().is_some();
-        self.responder.begin(Phase::Probing, Some(self.now + wait).filter(|_| speaks));
+        // Nothing is drawn for what is off.
+        let wait = if speaks { self.rng.below(MDNS_PROBE_MS) } else { 0 };
+        let at = self.now + Duration::from_millis(wait.into());
+        self.responder.begin(Phase::Probing, Some(at).filter(|_| speaks));
         if speaks {
             #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
             self.report_mdns();
