@@ -21,7 +21,7 @@ use super::node::{BoardNode, BootMemory, PeerNode, net_config};
 use super::plan::{TimedEvent, WorldPlan};
 use super::server::{Server, slaac_address};
 use super::switch::{Observer, Port, Switch};
-use crate::nic::wire::Side;
+use crate::nic::wire::{QUEUE, Side};
 use crate::world::Step;
 
 /// How often the end is looked for.
@@ -253,8 +253,10 @@ impl<'w, 'o> World<'w, 'o> {
         if self.violation.is_some() {
             return;
         }
+        // A NIC without room has refused what the board would send; once there is some, it may.
+        let room = self.switch.ports[index].wire.in_flight(Side::Peer).len() < QUEUE;
         let sent = self.switch.collect(index, now);
-        if self.polls.is_multiple_of(ASK_AGAIN) {
+        if room && self.polls.is_multiple_of(ASK_AGAIN) {
             self.check_content(index, now);
         }
         if self.violation.is_some() {

@@ -25,3 +25,26 @@ fn what_is_planted_among_what_is_done_about_losses_is_found() {
         );
     }
 }
+
+/// What a poll leaves undone, and whom nobody can reach: found in worlds of all kinds, those with servers too.
+#[test]
+fn what_is_planted_among_what_is_not_about_losses_is_found() {
+    let mut arena = Arena::new();
+    for (fault, oracle) in
+        [(Fault::RoomUnused, "content"), (Fault::QuestionUnanswered, "completion")]
+    {
+        for draw in [WorldPlan::draw, WorldPlan::draw_with_servers] {
+            let found = |arena: &mut _, seed| {
+                run(&draw(seed, true), arena, None)
+                    .failure
+                    .filter(|failure| failure.oracle == oracle)
+            };
+            plant(Some(fault));
+            let seed = (0..SEEDS).find(|seed| found(&mut arena, *seed).is_some());
+            plant(None);
+            let seed = seed.unwrap_or_else(|| panic!("{fault:?} is not found"));
+            println!("{fault:?}: {oracle}, seed {seed}");
+            assert_eq!(run(&draw(seed, true), &mut arena, None).failure, None);
+        }
+    }
+}

@@ -15,14 +15,16 @@
 //! Known gaps: no EDNS and no TCP, so of an answer that was cut only what is there counts, which for an address is nearly
 //! always enough; DNSSEC is left to the server.
 
-use core::net::IpAddr;
-
 use embedded_nal::AddrType;
 use smoltcp::time::Instant;
-use smoltcp::wire::IpAddress;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Ipv6Address;
+use smoltcp::wire::{IpAddress, Ipv4Address};
 
+#[cfg(feature = "ipv6")]
+use crate::dns_message::AAAA;
 use crate::dns_message::{
-    A, AAAA, CNAME, HEADER, Header, IN, Labels, OPCODE, RCODE, RECURSION_DESIRED, RESPONSE, Reader,
+    A, CNAME, HEADER, Header, IN, Labels, OPCODE, RCODE, RECURSION_DESIRED, RESPONSE, Reader,
     TRUNCATED, Writer, same_name,
 };
 use crate::error::LookupError;
@@ -58,8 +60,10 @@ pub(crate) enum State {
     Free,
     /// It is asked for.
     Asking,
-    /// What it came to.
-    Done(Result<IpAddr, LookupError>),
+    /// Its address.
+    Found(IpAddress),
+    /// Why there is none.
+    Failed(LookupError),
 }
 
 /// A question.
@@ -84,7 +88,7 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         id: 0,
         port: 0,
         kind: A,
@@ -95,12 +99,6 @@ impl Asking {
         unsent: false,
         error: LookupError::TimedOut,
     };
-
-    /// Asks for this type of record from the first server on, at once.
-    pub(crate) fn begin(&mut self, kind: u16, (id, port): (u16, u16)) {
-        (self.id, self.port, self.kind) = (id, port, kind);
-        (self.server, self.next, self.round, self.unsent) = (None, 0, 0, false);
-    }
 }
 
 /// The names that are looked up.
@@ -113,19 +111,25 @@ impl Resolver<'_> {
     /// Where `name` is looked up.
     pub(crate) fn find(&self, name: &Name, family: &AddrType) -> Option<usize> {
         self.lookups.iter().position(|lookup| {
-            lookup.state != State::Free
+            !matches!(lookup.state, State::Free)
                 && lookup.family == *family
-                && same_name(&mut lookup.name.labels(), &mut name.labels())
+                && same_name(lookup.name.labels(), name.labels())
         })
     }
 
     /// A place for a new name: of none, or of the one that has been there for longest of those that are done.
     pub(crate) fn place(&self) -> Option<usize> {
-        let done = |index: &usize| !self.lookups[*index].is_asking();
-        (0..LOOKUPS).filter(done).min_by_key(|index| self.lookups[*index].at)
+        let mut oldest: Option<(usize, Instant)> = None;
+        for (index, lookup) in self.lookups.iter().enumerate() {
+            if !lookup.is_asking() && oldest.is_none_or(|(_, at)| lookup.at < at) {
+                oldest = Some((index, lookup.at));
+            }
+        }
+        oldest.map(|(index, _)| index)
     }
 
     /// The name that was asked for from this port.
+    #[inline(never)]
     pub(crate) fn on_port(&self, port: u16) -> Option<usize> {
         self.lookups.iter().position(|lookup| lookup.is_asking() && lookup.asking.port == port)
     }
@@ -149,8 +153,13 @@ impl Lookup {
     }
 
     /// Whether it is being asked for.
-    pub(crate) fn is_asking(&self) -> bool {
-        self.state == State::Asking
+    pub(crate) const fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking)
+    }
+
+    /// When there is something to do about it, if there is.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        matches!(self.state, State::Asking | State::Found(_)).then_some(self.at)
     }
 
     /// Its place is free again.
@@ -163,69 +172,77 @@ impl Lookup {
         self.is_asking() && self.asking.unsent
     }
 
-    /// Whether neighbours are asked, and not servers (RFC 6762 3).
-    pub(crate) fn is_local(&self) -> bool {
-        const LOCAL: &[u8] = b"\x05local\0";
-        self.name.bytes().last_chunk().is_some_and(|end: &[u8; 7]| end.eq_ignore_ascii_case(LOCAL))
-    }
-
-    /// Writes the question. Returns its length.
-    #[inline(never)]
-    pub(crate) fn write(&self, buffer: &mut [u8; QUESTION_SIZE]) -> usize {
+    /// Writes the question.
+    pub(crate) fn write<'b>(&self, buffer: &'b mut [u8; QUESTION_SIZE]) -> &'b [u8] {
         let asking = &self.asking;
         // RFC 6762 18.6: it means nothing to neighbours.
-        let flags = if self.is_local() { 0 } else { RECURSION_DESIRED };
+        let flags = if self.name.local { 0 } else { RECURSION_DESIRED };
         let mut writer = Writer::new(buffer, asking.id, flags);
         writer.put(self.name.bytes());
         writer.put_word(asking.kind);
         writer.put_word(IN);
         writer.count(0);
-        writer.len()
+        writer.written().unwrap_or_default()
     }
 }
 
 /// A name as messages have it.
 #[derive(Clone, Debug)]
-pub(crate) struct Name([u8; NAME_SIZE]);
+pub(crate) struct Name {
+    bytes: [u8; NAME_SIZE],
+    len: u8,
+    /// Neighbours are asked for it, and not servers (RFC 6762 3).
+    pub(crate) local: bool,
+}
 
 impl Name {
     /// No name yet.
-    pub(crate) const NONE: Self = Self([0; NAME_SIZE]);
+    pub(crate) const NONE: Self = Self { bytes: [0; NAME_SIZE], len: 0, local: false };
 
     /// These bytes, as far as there is room for them.
     #[cfg(feature = "_parsers")]
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         let mut name = Self::NONE;
-        name.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        name.bytes.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        name.len = bytes.len().min(NAME_SIZE) as u8;
         name
     }
 
     pub(crate) fn labels(&self) -> Labels<'_> {
-        Labels::new(&self.0, 0)
+        Labels::new(&self.bytes, 0)
     }
 
     fn bytes(&self) -> &[u8] {
-        Labels::end(&self.0, 0).and_then(|end| self.0.get(..end)).unwrap_or_default()
+        self.bytes.get(..self.len.into()).unwrap_or_default()
     }
 }
 
 /// Writes a name in that form, if it is one that a host may have (RFC 1123 2.1, with the underscore that some have): not
-/// an address, of labels of letters, digits and hyphens. A dot at its end is nothing. Returns whether it is one.
+/// an address, of labels of letters, digits and hyphens. A dot at its end is nothing. Returns whether it is one. `encoded`
+/// is none before.
 #[inline(never)]
 pub(crate) fn encode(name: &[u8], encoded: &mut Name) -> bool {
-    let mut writer = Writer::bare(&mut encoded.0);
-    let mut number = false;
-    for label in name.strip_suffix(b".").unwrap_or(name).split(|byte| *byte == b'.') {
-        let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let hyphen = label.starts_with(b"-") || label.ends_with(b"-");
-        if label.is_empty() || label.len() > 63 || hyphen || !label.iter().all(good) {
-            return false;
+    let mut writer = Writer::bare(&mut encoded.bytes);
+    writer.put_labels(name);
+    let (len, full) = (writer.len(), writer.full);
+    let (mut last, mut at, mut number) = (0, 0, true);
+    let mut labels = Labels::new(&encoded.bytes, 0);
+    while !full && let Some(label) = labels.label() {
+        let next = labels.at();
+        if label.is_empty() {
+            let local = Labels::new(b"\x05local\0", 0);
+            encoded.local = same_name(Labels::new(&encoded.bytes, last), local);
+            encoded.len = next as u8;
+            return next >= len && !number;
         }
+        (last, at) = (at, next);
         number = label.iter().all(u8::is_ascii_digit);
-        writer.put_label(label);
+        let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if label.starts_with(b"-") || label.ends_with(b"-") || !label.iter().all(good) {
+            break;
+        }
     }
-    writer.put(&[0]);
-    !number && !writer.full
+    false
 }
 
 /// Whether [`NetStack::resolve`](crate::NetStack::resolve) takes it for the name of a host.
@@ -234,66 +251,73 @@ pub fn is_name(name: &str) -> bool {
     encode(name.as_bytes(), &mut { Name::NONE })
 }
 
-/// What a server says: an address, and for how many seconds it is good.
-pub(crate) type Answer = Result<(IpAddr, u32), LookupError>;
-
-/// Reads the answer to a question of this number for the record `kind` of `name`. `None`: it is none.
-#[inline(never)]
-pub(crate) fn read(message: &[u8], id: u16, name: &Name, kind: u16) -> Option<Answer> {
-    let Header { id: answered, flags, counts } = Header::read(message)?;
-    if answered != id || flags & (RESPONSE | OPCODE) != RESPONSE || counts[0] != 1 {
-        return None;
-    }
-    let mut reader = Reader::new(message);
-    let question = reader.question()?;
-    if (question.kind, question.class & CLASS) != (kind, IN)
-        || !same_name(&mut Labels::new(message, question.name), &mut name.labels())
-    {
-        return None;
-    }
-    match flags & RCODE {
-        0 => {}
-        NOT_FOUND => return Some(Err(LookupError::NotFound)),
-        _ => return Some(Err(LookupError::Refused)),
-    }
-    // The name whose record is looked for: the question's, or that for which it is an alias (RFC 1034 3.6.2).
-    let (mut wanted, mut good_for) = (question.name, u32::MAX);
-    'alias: for _ in 0..=DNS_ALIASES {
-        let mut answers = reader.clone();
-        for _ in 0..counts[1] {
-            let record = answers.record()?;
-            let named = record.class & CLASS == IN
-                && same_name(
-                    &mut Labels::new(message, record.name),
-                    &mut Labels::new(message, wanted),
-                );
-            if !named {
-                continue;
+impl Lookup {
+    /// Reads the answer to the question: what it comes to, and for how many seconds that is good. `None`: it is none.
+    #[inline(never)]
+    pub(crate) fn read(&self, message: &[u8]) -> Option<(State, u32)> {
+        let Header { id, flags, counts } = Header::read(message)?;
+        let kind = self.asking.kind;
+        if id != self.asking.id || flags & (RESPONSE | OPCODE) != RESPONSE || counts[0] != 1 {
+            return None;
+        }
+        let mut reader = Reader::new(message);
+        let question = reader.question()?;
+        if (question.kind, question.class & CLASS) != (kind, IN)
+            || !same_name(Labels::new(message, question.name), self.name.labels())
+        {
+            return None;
+        }
+        let mut error = match flags & RCODE {
+            0 => LookupError::NoAddress,
+            NOT_FOUND => LookupError::NotFound,
+            _ => LookupError::Refused,
+        };
+        // The name whose record is looked for: the question's, or that for which it is an alias (RFC 1034 3.6.2).
+        let (mut wanted, mut good_for, mut aliases) = (question.name, u32::MAX, 0);
+        let (mut answers, mut left) = (reader.clone(), counts[1]);
+        if error == LookupError::NoAddress {
+            if flags & TRUNCATED != 0 {
+                error = LookupError::Truncated;
             }
-            if record.kind == kind {
-                if let Some(address) = address(kind, record.data) {
-                    return Some(Ok((address, good_for.min(record.ttl))));
+            while left > 0 {
+                left -= 1;
+                let record = answers.record()?;
+                if record.class & CLASS != IN
+                    || !same_name(Labels::new(message, record.name), Labels::new(message, wanted))
+                {
+                    continue;
                 }
-            } else if record.kind == CNAME {
-                good_for = good_for.min(record.ttl);
-                wanted = record.data_at;
-                continue 'alias;
+                if record.kind == kind {
+                    if let Some(address) = address(kind, record.data) {
+                        return Some((State::Found(address), good_for.min(record.ttl)));
+                    }
+                } else if record.kind == CNAME {
+                    aliases += 1;
+                    if aliases > DNS_ALIASES {
+                        break;
+                    }
+                    (good_for, wanted) = (good_for.min(record.ttl), record.data_at);
+                    (answers, left) = (reader.clone(), counts[1]);
+                }
             }
         }
-        break;
+        Some((State::Failed(error), 0))
     }
-    let cut = flags & TRUNCATED != 0;
-    Some(Err(if cut { LookupError::Truncated } else { LookupError::NoAddress }))
 }
 
 /// The address in a record, if it is one that a host may have on a network.
-fn address(kind: u16, data: &[u8]) -> Option<IpAddr> {
-    let address = match kind {
-        A => IpAddr::from(<[u8; 4]>::try_from(data).ok()?),
-        AAAA => IpAddr::from(<[u8; 16]>::try_from(data).ok()?),
+fn address(kind: u16, data: &[u8]) -> Option<IpAddress> {
+    let (address, loopback) = match kind {
+        A => {
+            let address = Ipv4Address::from(<[u8; 4]>::try_from(data).ok()?);
+            (IpAddress::Ipv4(address), address.is_loopback())
+        }
+        #[cfg(feature = "ipv6")]
+        AAAA => {
+            let address = Ipv6Address::from(<[u8; 16]>::try_from(data).ok()?);
+            (IpAddress::Ipv6(address), address.is_loopback())
+        }
         _ => return None,
     };
-    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-    let host = !(address.is_unspecified() || address.is_multicast() || address.is_loopback());
-    (host && !broadcast).then_some(address)
+    (address.is_unicast() && !loopback).then_some(address)
 }

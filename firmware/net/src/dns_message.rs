@@ -3,6 +3,9 @@
 //! Nothing is copied, and nothing that a message says is believed before it was looked at: a pointer leads backwards only,
 //! so that no name is endless, and a record lies within the message. What is broken ends the reading.
 
+/// Families of addresses, in each of which neighbours are asked and told (RFC 6762 3); IPv4 is the first one.
+pub(crate) const FAMILIES: usize = if cfg!(feature = "ipv6") { 2 } else { 1 };
+
 /// Length of a message's header.
 pub(crate) const HEADER: usize = 12;
 
@@ -54,7 +57,7 @@ impl Header {
     }
 }
 
-/// The labels of a name in a message. A broken name has an empty one, which no other name has.
+/// The labels of a name in a message, one after another.
 #[derive(Clone, Debug)]
 pub(crate) struct Labels<'m> {
     message: &'m [u8],
@@ -66,6 +69,12 @@ pub(crate) struct Labels<'m> {
 impl<'m> Labels<'m> {
     pub(crate) const fn new(message: &'m [u8], at: usize) -> Self {
         Self { message, at, limit: at }
+    }
+
+    /// Where the next one is.
+    #[cfg(feature = "dns")]
+    pub(crate) const fn at(&self) -> usize {
+        self.at
     }
 
     /// Its end as it stands, before whatever it points to.
@@ -81,7 +90,9 @@ impl<'m> Labels<'m> {
         }
     }
 
-    fn step(&mut self) -> Option<&'m [u8]> {
+    /// The next one: an empty one is the name's end. `None`: it is broken.
+    #[inline(never)]
+    pub(crate) fn label(&mut self) -> Option<&'m [u8]> {
         loop {
             let len = usize::from(*self.message.get(self.at)?);
             match len {
@@ -103,41 +114,18 @@ impl<'m> Labels<'m> {
     }
 }
 
-impl<'m> Iterator for Labels<'m> {
-    type Item = &'m [u8];
-
-    fn next(&mut self) -> Option<&'m [u8]> {
-        if self.message.is_empty() {
-            return None;
-        }
-        let step = self.step();
-        match step {
-            Some(&[]) => {
-                self.message = &[];
-                None
-            }
-            Some(label) => Some(label),
-            None => {
-                self.message = &[];
-                Some(&[])
-            }
-        }
-    }
-}
-
-/// Whether two names are the same (RFC 1035 2.3.3, RFC 4343).
+/// Whether two names are the same (RFC 1035 2.3.3, RFC 4343). A broken one is none.
 #[inline(never)]
-pub(crate) fn same_name<'a>(
-    one: &mut dyn Iterator<Item = &'a [u8]>,
-    other: &mut dyn Iterator<Item = &'a [u8]>,
-) -> bool {
-    loop {
-        match (one.next(), other.next()) {
-            (None, None) => return true,
-            (Some(one), Some(other)) if !one.is_empty() && one.eq_ignore_ascii_case(other) => {}
-            _ => return false,
+pub(crate) fn same_name(mut one: Labels<'_>, mut other: Labels<'_>) -> bool {
+    while let (Some(one), Some(other)) = (one.label(), other.label()) {
+        if !one.eq_ignore_ascii_case(other) {
+            break;
+        }
+        if one.is_empty() {
+            return true;
         }
     }
+    false
 }
 
 /// A question: where its name is, the type and the class.
@@ -185,18 +173,19 @@ impl<'m> Reader<'m> {
     pub(crate) fn question(&mut self) -> Option<Question> {
         let (name, at) = (self.at, Labels::end(self.message, self.at)?);
         self.at = at + 4;
-        Some(Question { name, kind: word(self.message, at)?, class: word(self.message, at + 2)? })
+        let [kind, more, class @ ..] = *self.message.get(at..)?.first_chunk::<4>()?;
+        let kind = u16::from_be_bytes([kind, more]);
+        Some(Question { name, kind, class: u16::from_be_bytes(class) })
     }
 
     /// The next record. `None`: it is broken.
     #[inline(never)]
     pub(crate) fn record(&mut self) -> Option<Record<'m>> {
         let Question { name, kind, class } = self.question()?;
-        let (high, low) = (word(self.message, self.at)?, word(self.message, self.at + 2)?);
-        let len = usize::from(word(self.message, self.at + 4)?);
+        let [ttl @ .., len, more] = *self.message.get(self.at..)?.first_chunk::<6>()?;
         let data_at = self.at + 6;
-        self.at = data_at + len;
-        let ttl = u32::from(high) << 16 | u32::from(low);
+        self.at = data_at + usize::from(u16::from_be_bytes([len, more]));
+        let ttl = u32::from_be_bytes(ttl);
         let data = self.message.get(data_at..self.at)?;
         Some(Record { name, kind, class, ttl, data, data_at })
     }
@@ -228,9 +217,14 @@ impl<'b> Writer<'b> {
     /// Writes at `at`, where a word was left for it, how many bytes came behind that word.
     #[cfg(feature = "mdns")]
     pub(crate) fn fill_length(&mut self, at: usize) {
-        let len = (self.len.saturating_sub(at + 2)) as u16;
-        if let Some(word) = self.buffer.get_mut(at..at + 2) {
-            word.copy_from_slice(&len.to_be_bytes());
+        self.add(at, self.len.wrapping_sub(at + 2));
+    }
+
+    /// Adds to the word at `at`.
+    #[inline(never)]
+    fn add(&mut self, at: usize, more: usize) {
+        if let (Some(before), Some(to)) = (word(self.buffer, at), self.buffer.get_mut(at..at + 2)) {
+            to.copy_from_slice(&before.wrapping_add(more as u16).to_be_bytes());
         }
     }
 
@@ -239,7 +233,6 @@ impl<'b> Writer<'b> {
     }
 
     /// All that was written. `None`: there was more.
-    #[cfg(feature = "mdns")]
     pub(crate) fn written(self) -> Option<&'b [u8]> {
         self.buffer.get(..self.len).filter(|_| !self.full)
     }
@@ -269,7 +262,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Adds labels with dots between them.
-    #[cfg(feature = "mdns")]
+    #[inline(never)]
     pub(crate) fn put_labels(&mut self, labels: &[u8]) {
         for label in labels.split(|byte| *byte == b'.') {
             self.put_label(label);
@@ -278,10 +271,7 @@ impl<'b> Writer<'b> {
 
     /// Counts one more in section `section`: questions, answers, authorities, further records.
     pub(crate) fn count(&mut self, section: usize) {
-        let at = 4 + 2 * section;
-        if let (Some(count), Some(to)) = (word(self.buffer, at), self.buffer.get_mut(at..at + 2)) {
-            to.copy_from_slice(&(count + 1).to_be_bytes());
-        }
+        self.add(4 + 2 * section, 1);
     }
 }
 
@@ -292,7 +282,8 @@ mod tests {
     use super::*;
 
     fn labels(message: &[u8], at: usize) -> Vec<&[u8]> {
-        Labels::new(message, at).collect()
+        let mut labels = Labels::new(message, at);
+        std::iter::from_fn(|| labels.label().filter(|label| !label.is_empty())).collect()
     }
 
     #[test]
@@ -302,10 +293,11 @@ mod tests {
         assert_eq!(labels(message, 7), [&b"host"[..], b"local"]);
         assert_eq!(labels(message, 14), [&b"x"[..], b"host", b"local"]);
         assert_eq!(Labels::end(message, 14), Some(18));
-        let name = || "X.HOST.local".split('.').map(str::as_bytes);
-        assert!(same_name(&mut Labels::new(message, 14), &mut name()));
-        assert!(!same_name(&mut Labels::new(message, 7), &mut name()));
-        assert!(!same_name(&mut Labels::new(message, 14), &mut name().take(2)));
+        let same = |at, name| same_name(Labels::new(message, at), Labels::new(name, 0));
+        assert!(same(14, b"\x01X\x04HOST\x05local\0"));
+        assert!(!same(7, b"\x01X\x04HOST\x05local\0"));
+        assert!(!same(14, b"\x01X\x04HOST\0"));
+        assert!(!same(14, b"\x01X\x04HOST\x05local"));
     }
 
     #[test]
@@ -320,13 +312,17 @@ mod tests {
             b"\x40x\0",
             b"\x80x\0",
             b"\xc0",
+            b"",
         ] {
-            let read = labels(broken, 0);
-            assert_eq!(read.last(), Some(&&b""[..]), "{broken:?}");
-            assert!(read.len() < 10);
-            assert!(!same_name(&mut Labels::new(broken, 0), &mut Labels::new(broken, 0)));
+            let mut name = Labels::new(broken, 0);
+            let end = (0..10).find_map(|_| match name.label() {
+                Some(b"") => Some(true),
+                None => Some(false),
+                Some(_) => None,
+            });
+            assert_eq!(end, Some(false), "{broken:?}");
+            assert!(!same_name(Labels::new(broken, 0), Labels::new(broken, 0)));
         }
-        assert_eq!(labels(b"", 0), [&b""[..]; 0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address};
 
 use crate::dhcp::Lease;
 use crate::dhcp::message::Received;
-use crate::dns::{self, Name};
+use crate::dns::{Lookup, Name};
 use crate::dns_message::{self, Header, Reader};
 use crate::frame::membership::Query;
 use crate::frame::quote::QuotedSegment;
@@ -57,9 +57,11 @@ pub fn dhcp(message: &[u8], mac: EthernetAddress) {
 
 /// The answer to the question of this number for the addresses, of both kinds, of `name`, as it is encoded.
 pub fn dns(message: &[u8], id: u16, name: &[u8]) {
-    let name = Name::of_bytes(name);
+    let mut lookup = Lookup::new();
+    (lookup.name, lookup.asking.id) = (Name::of_bytes(name), id);
     for kind in [dns_message::A, dns_message::AAAA] {
-        black_box(dns::read(message, id, &name, kind));
+        lookup.asking.kind = kind;
+        black_box(lookup.read(message));
     }
 }
 

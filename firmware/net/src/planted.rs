@@ -1,5 +1,5 @@
-//! Faults planted on purpose, to see whether they are found: each leaves out a mechanism that a connection needs where
-//! frames are lost.
+//! Faults planted on purpose, to see whether they are found: each leaves out a mechanism that a connection needs, most of
+//! them where frames are lost.
 //!
 //! With the feature `planted-faults` one of them can be planted in all stacks of a thread; without it, as everywhere but in
 //! tests, there are none, and nothing of this is left in the program.
@@ -18,6 +18,10 @@ pub enum Fault {
     SackIgnored,
     /// A connection that its owner has closed is reset after 20 s, though its peer lives (RFC 9293 3.8.3).
     OrphanReset,
+    /// A poll with more to send than a burst of each connection ends as if the device had no room for it.
+    RoomUnused,
+    /// Nobody who asks for the MAC address of ours is answered (RFC 826, RFC 4861 7.2.4).
+    QuestionUnanswered,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -231,7 +231,7 @@ impl<'a> NetStack<'a> {
             #[cfg(any(feature = "dns", feature = "sntp"))]
             draws: 0,
             #[cfg(feature = "mdns")]
-            responder: crate::mdns::Responder::new(config.hostname(), config.mac(), now),
+            responder: crate::mdns::Responder::new(),
             pool: placed.pool,
             backlog: placed.backlog,
             others: placed.others,
@@ -372,17 +372,8 @@ impl<'a> NetStack<'a> {
         #[cfg(feature = "async")]
         self.close_dropped();
         self.counters.polls = self.counters.polls.wrapping_add(1);
-        if self.counters.polls == 1 && self.pool.used().is_empty() {
-            // Not in `new`: there, what is made of the stack is on the call stack as well.
-            self.check_isn::<D>();
-        }
-        #[cfg(feature = "mdns")]
         if self.counters.polls == 1 {
-            self.restart_mdns();
-        }
-        #[cfg(feature = "slaac")]
-        if self.counters.polls == 1 {
-            self.start_slaac();
+            self.begin::<D>();
         }
         let more = self.ingress(device);
         self.neighbors.want_nobody();
@@ -438,13 +429,19 @@ impl<'a> NetStack<'a> {
         loop {
             // Far fewer sockets than ports: this ends.
             let port = EPHEMERAL_FIRST + self.rng.below(count) as u16;
-            #[cfg(feature = "dns")]
-            if self.resolver.has_port(port) {
-                continue;
-            }
-            if !self.pool.port_in_use(port) && !self.udp_port_in_use(port) {
+            if self.is_free_port(port) {
                 return port;
             }
         }
+    }
+
+    /// Whether nothing on this side uses a port.
+    #[cfg_attr(feature = "dns", inline(never))]
+    fn is_free_port(&self, port: u16) -> bool {
+        #[cfg(feature = "dns")]
+        if self.resolver.has_port(port) {
+            return false;
+        }
+        !self.pool.port_in_use(port) && !self.udp_port_in_use(port)
     }
 }

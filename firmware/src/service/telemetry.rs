@@ -50,6 +50,9 @@ const _: () = {
     assert!(TELEMETRY_LINE >= line.len() + rest.len() + time + 1 + 6 * BOARD_NAME);
 };
 
+/// Not known yet.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// The telemetry client. `T` is the stack's TCP handle.
 #[derive(Debug)]
 pub struct Telemetry<T> {
@@ -76,12 +79,9 @@ impl<T> Telemetry<T> {
     /// for different times.
     #[must_use]
     pub fn new(target: impl Into<Target>, seed: u64) -> Self {
-        let target = target.into();
-        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), target.port());
-        let remote = target.address().unwrap_or(nowhere);
         Self {
-            target,
-            remote,
+            target: target.into(),
+            remote: NOWHERE,
             #[cfg(feature = "dns")]
             trouble: None,
             socket: None,
@@ -139,6 +139,11 @@ impl<T> Telemetry<T> {
                 if let ControlFlow::Break(next) = self.look_up(now, stack) {
                     return next;
                 }
+                #[cfg(not(feature = "dns"))]
+                {
+                    let Target::Address(address) = self.target;
+                    self.remote = address;
+                }
                 match stack.socket() {
                     Ok(socket) => socket,
                     Err(error) => {
@@ -175,7 +180,13 @@ impl<T> Telemetry<T> {
     /// Finds out the target's address, or returns when to be polled again.
     #[cfg(feature = "dns")]
     fn look_up<S: Resolve>(&mut self, now: Instant, stack: &mut S) -> ControlFlow<Option<Instant>> {
-        let Target::Name(name, port) = self.target else { return ControlFlow::Continue(()) };
+        let (name, port) = match self.target {
+            Target::Address(address) => {
+                self.remote = address;
+                return ControlFlow::Continue(());
+            }
+            Target::Name(name, port) => (name, port),
+        };
         match stack.address_of(name.as_bytes()) {
             Ok(address) => {
                 self.remote = SocketAddr::new(address, port);

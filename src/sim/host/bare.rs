@@ -49,6 +49,11 @@ pub(in crate::sim) struct UdpSocket {
     remote: IpEndpoint,
 }
 
+/// For how long the reset of a connection waits for its neighbour's MAC address: three questions, a second apart
+/// (RFC 4861 7.2.2, 10). smoltcp would ask for ever, and as it asks for one neighbour a second, whoever else that is, others
+/// would wait as long.
+const RESOLUTION: Duration = Duration::from_secs(3);
+
 /// What is known of a connection beside its socket.
 #[derive(Clone, Copy, Debug)]
 struct Connection {
@@ -59,6 +64,8 @@ struct Connection {
     over: Option<SocketError>,
     /// The application has closed it.
     orphan: bool,
+    /// Since when it is, and CLOSED, and its reset has not left.
+    aborted: Option<Instant>,
 }
 
 /// The stack.
@@ -123,14 +130,14 @@ impl BareStack {
         for _ in 0..TURNS {
             let mut changed = self.ingress(now, device);
             wanted = turn(self, now);
-            self.reap();
+            self.reap(now);
             while self.interface.poll_egress(now, device, &mut self.sockets)
                 == PollResult::SocketStateChanged
             {
                 changed = true;
             }
             self.note_states(SocketError::TimedOut);
-            self.reap();
+            self.reap(now);
             if !changed {
                 break;
             }
@@ -170,9 +177,9 @@ impl BareStack {
     }
 
     /// Takes away the closed connections that are over, and resets those that get what nobody will read.
-    fn reap(&mut self) {
+    fn reap(&mut self, now: Instant) {
         let sockets = &mut self.sockets;
-        self.connections.retain(|connection| {
+        self.connections.retain_mut(|connection| {
             if !connection.orphan {
                 return true;
             }
@@ -180,8 +187,12 @@ impl BareStack {
             if socket.can_recv() {
                 socket.abort();
             }
+            if socket.is_open() {
+                return true;
+            }
             // Behind `abort` its reset still has to leave.
-            let over = !socket.is_open() && socket.remote_endpoint().is_none();
+            let since = *connection.aborted.get_or_insert(now);
+            let over = socket.remote_endpoint().is_none() || now >= since + RESOLUTION;
             if over {
                 sockets.remove(connection.handle);
             }
@@ -230,7 +241,13 @@ impl BareStack {
     }
 
     fn track(&mut self, handle: SocketHandle, established: bool) {
-        self.connections.push(Connection { handle, established, over: None, orphan: false });
+        self.connections.push(Connection {
+            handle,
+            established,
+            over: None,
+            orphan: false,
+            aborted: None,
+        });
     }
 
     pub(super) fn send(&mut self, socket: &TcpSocket, data: &[u8]) -> Call<usize> {
@@ -369,18 +386,11 @@ impl BareStack {
         self.sockets.remove(socket.handle);
     }
 
-    /// Connections that exist in any state but CLOSED, those among them that nobody has accepted. smoltcp keeps one whose
-    /// reset cannot leave, for nobody has the other end's address any more, for ever.
+    /// Connections that exist in any state, those among them that nobody has accepted.
     pub(super) fn connections(&self) -> usize {
-        let listen = |&&handle: &&SocketHandle| {
-            self.sockets.get::<tcp::Socket<'_>>(handle).state() != tcp::State::Listen
-        };
-        let open = |connection: &&Connection| {
-            let socket = self.sockets.get::<tcp::Socket<'_>>(connection.handle);
-            !connection.orphan || socket.state() != tcp::State::Closed
-        };
-        let open = self.connections.iter().filter(open).count();
-        open + self.listening.iter().filter(listen).count()
+        let state = |handle: SocketHandle| self.sockets.get::<tcp::Socket<'_>>(handle).state();
+        let begun = self.listening.iter().filter(|&&handle| state(handle) != tcp::State::Listen);
+        self.connections.len() + begun.count()
     }
 
     pub(super) fn netstat(&self, name: &str) -> String {

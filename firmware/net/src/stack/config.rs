@@ -312,7 +312,7 @@ impl NetConfig {
     #[cfg(feature = "dns")]
     #[must_use]
     pub fn dns_servers(&self) -> &[IpAddr] {
-        &self.dns[..usize::from(self.dns_len)]
+        self.dns.get(..usize::from(self.dns_len)).unwrap_or_default()
     }
 
     /// The server for the time of day that was given.

@@ -14,6 +14,8 @@ use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, IpRepr};
 use smoltcp::wire::Ipv6Address;
 
 use super::NetStack;
+#[cfg(any(feature = "dns", feature = "mdns"))]
+use crate::dns_message::FAMILIES;
 use crate::frame::datagram::{HEADER, frame_len, put_datagram, put_headers};
 use crate::frame::{Link, Packet};
 
@@ -38,15 +40,21 @@ pub(super) struct Outgoing<'p> {
 }
 
 impl NetStack<'_> {
-    /// The groups of multicast DNS that this stack has an address beside.
+    /// The group of multicast DNS of a family, the first one IPv4, if this stack has an address beside it.
     #[cfg(any(feature = "dns", feature = "mdns"))]
-    pub(super) fn mdns_groups(&self) -> impl Iterator<Item = IpAddress> {
-        let ipv4 = self.interface.ipv4_addr().map(|_| MDNS_IPV4.into());
+    #[inline(never)]
+    pub(super) fn names_group(&self, family: usize) -> Option<IpAddress> {
         #[cfg(feature = "ipv6")]
-        let ipv6 = self.config.ipv6().map(|_| MDNS_IPV6.into());
-        #[cfg(not(feature = "ipv6"))]
-        let ipv6 = None;
-        [ipv4, ipv6].into_iter().flatten()
+        if family > 0 {
+            return self.config.ipv6().map(|_| MDNS_IPV6.into());
+        }
+        self.interface.ipv4_addr().filter(|_| family == 0).map(|_| MDNS_IPV4.into())
+    }
+
+    /// All of them.
+    #[cfg(any(feature = "dns", feature = "mdns"))]
+    pub(super) fn names_groups(&self) -> impl Iterator<Item = IpAddress> {
+        (0..FAMILIES).filter_map(|family| self.names_group(family))
     }
 
     /// Sends a datagram. `None`: it is not known where to; the caller asks for it with
@@ -58,24 +66,35 @@ impl NetStack<'_> {
         device: &mut D,
         datagram: &Outgoing<'_>,
     ) -> Option<bool> {
-        let mac = Some(self.way_to(&datagram.to.addr)?);
+        let mac = self.way_to(&datagram.to.addr)?;
         let Some(token) = device.transmit(self.now) else { return Some(false) };
-        self.emit_datagram(token, self.source_for(&datagram.to.addr), datagram, mac);
+        self.emit_datagram(token, datagram, mac);
         Some(true)
     }
 
-    /// Sends a datagram from `source`, if there is one, to `mac`, where the medium has some.
+    /// Sends a datagram to `mac`, where the medium has some, if there is an address that it may be from.
+    #[cfg(feature = "_datagram")]
     pub(super) fn emit_datagram(
         &mut self,
         token: impl TxToken,
-        source: Option<IpAddress>,
         datagram: &Outgoing<'_>,
-        mac: Option<EthernetAddress>,
+        mac: EthernetAddress,
     ) {
-        let Some(source) = source else { return };
+        if let Some(source) = self.source_for(&datagram.to.addr) {
+            self.emit_datagram_of(token, source, datagram, mac);
+        }
+    }
+
+    /// Sends a datagram from `source` to `mac`, where the medium has some.
+    pub(super) fn emit_datagram_of(
+        &mut self,
+        token: impl TxToken,
+        source: IpAddress,
+        datagram: &Outgoing<'_>,
+        mac: EthernetAddress,
+    ) {
         let &Outgoing { from, to, hop_limit, payload } = datagram;
-        let link = self.mac().zip(mac);
-        let link = link.map(|(own, mac)| Link { source: own, destination: mac });
+        let link = self.mac().map(|own| Link { source: own, destination: mac });
         let ip = IpRepr::new(source, to.addr, IpProtocol::Udp, HEADER + payload.len(), hop_limit);
         let (len, checksums) = (frame_len(link, &ip), &self.capabilities.checksum);
         token.consume(len, |frame| {

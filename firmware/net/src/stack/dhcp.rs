@@ -291,7 +291,7 @@ impl NetStack<'_> {
             hop_limit: 64,
             payload: message.end(),
         };
-        self.emit_datagram(token, Some(client.into()), &datagram, Some(mac));
+        self.emit_datagram_of(token, client.into(), &datagram, mac);
     }
 
     /// Asks what is due by the client's timetable.

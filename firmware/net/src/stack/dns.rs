@@ -8,9 +8,9 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use super::NetStack;
-use super::address::to_address;
+use super::address::{to_address, to_ip_addr};
 use super::datagram::{MDNS_PORT, Outgoing};
-use crate::dns::{Name, QUESTION_SIZE, State, encode, read};
+use crate::dns::{Asking, Lookup, Name, QUESTION_SIZE, State, encode};
 use crate::dns_message::{A, AAAA};
 use crate::error::LookupError;
 use crate::frame::{Packet, same};
@@ -25,7 +25,8 @@ impl NetStack<'_> {
     /// family may ask again: what was found is kept for as long as its server says, what went wrong is told once.
     ///
     /// Names that end in `.local` are asked of the neighbours (RFC 6762), all others of [`NetStack::dns_servers`]. Of
-    /// `AddrType::Either` it is an IPv4 address if the name and this stack have one.
+    /// `AddrType::Either` it is an IPv4 address if the name and this stack have one. Without the feature `ipv6` no name has
+    /// an IPv6 address.
     pub fn resolve(&mut self, name: &str, family: AddrType) -> nb::Result<IpAddr, LookupError> {
         self.resolve_bytes(name.as_bytes(), family)
     }
@@ -42,32 +43,37 @@ impl NetStack<'_> {
             return Err(LookupError::BadName.into());
         }
         let now = self.now;
-        let index = match self.resolver.find(&encoded, &family) {
-            Some(index) => {
-                let lookup = &mut self.resolver.lookups[index];
-                match lookup.state {
-                    State::Done(Err(error)) => {
-                        lookup.forget();
-                        return Err(error.into());
-                    }
-                    State::Done(Ok(address)) if now < lookup.at => return Ok(address),
-                    State::Done(Ok(_)) => index,
-                    _ => return Err(nb::Error::WouldBlock),
-                }
-            }
-            None => self.resolver.place().ok_or(nb::Error::WouldBlock)?,
-        };
         let (ipv4, ipv6) = (self.interface.ipv4_addr().is_some(), self.has_ipv6());
         let either = family == AddrType::Either && ipv6;
         let first = if family == AddrType::IPv6 || (either && !ipv4) { AAAA } else { A };
-        let drawn = self.draw_question();
+        let known = self.resolver.find(&encoded, &family);
+        let index = known.or_else(|| self.resolver.place()).ok_or(nb::Error::WouldBlock)?;
         let lookup = &mut self.resolver.lookups[index];
-        (lookup.family, lookup.state, lookup.at) = (family, State::Asking, now);
-        lookup.name = encoded;
-        lookup.asking.begin(first, drawn);
-        (lookup.asking.other, lookup.asking.error) = (either && ipv4, LookupError::TimedOut);
+        if known.is_none() {
+            (lookup.name, lookup.family, lookup.state) = (encoded, family, State::Free);
+        }
+        match lookup.state {
+            State::Failed(error) => {
+                lookup.forget();
+                return Err(error.into());
+            }
+            State::Found(address) if now < lookup.at => return Ok(to_ip_addr(address)),
+            State::Asking => return Err(nb::Error::WouldBlock),
+            _ => {}
+        }
+        self.ask_servers(index, first, either && ipv4, LookupError::NoServer);
         self.dirty = true;
         Err(nb::Error::WouldBlock)
+    }
+
+    /// Asks for this type of record from the first server on, at once; and if it is `other`, for the other type if there is
+    /// none of this one. It comes to `error` if nobody knows better.
+    #[inline(never)]
+    fn ask_servers(&mut self, index: usize, kind: u16, other: bool, error: LookupError) {
+        let (id, port) = self.draw_question();
+        let lookup = &mut self.resolver.lookups[index];
+        (lookup.state, lookup.at) = (State::Asking, self.now);
+        lookup.asking = Asking { id, port, kind, other, error, ..Asking::NONE };
     }
 
     #[cfg_attr(not(feature = "ipv6"), expect(clippy::unused_self, reason = "there is none"))]
@@ -85,54 +91,53 @@ impl NetStack<'_> {
             self.draws = self.draws.wrapping_add(1);
             let drawn = self.secret.draw(self.draws);
             let port = EPHEMERAL_FIRST | (drawn >> 16) as u16;
-            if !self.pool.port_in_use(port) && !self.udp_port_in_use(port) {
+            if self.is_free_port(port) {
                 return (drawn as u16, port);
             }
         }
     }
 
     /// The server whose turn it is as number `index`.
-    fn name_server(&self, local: bool, index: usize) -> Option<IpAddress> {
-        if local {
-            return self.mdns_groups().nth(index);
-        }
-        let mut left = index;
-        for server in self.dns_servers() {
-            let Ok(server) = to_address(server) else { continue };
-            // One that no route leads to is none.
-            if self.next_hop(&server).is_some() {
-                if left == 0 {
-                    return Some(server);
-                }
-                left -= 1;
-            }
-        }
-        None
-    }
-
-    /// Whether a packet to us answers a question, as far as its ports go.
-    pub(super) fn is_for_resolver(&self, packet: &Packet<'_>) -> bool {
-        packet.ports().is_some_and(|(_, port)| self.resolver.has_port(port))
-    }
-
-    /// Takes in what a server says.
     #[inline(never)]
-    pub(super) fn take_name(&mut self, packet: &Packet<'_>) {
-        let Some(payload) = self.open_datagram(packet) else { return };
-        if self.answer(packet, payload).is_none() {
+    fn name_server(&self, local: bool, index: u8) -> Option<IpAddress> {
+        // Not `nth` of iterators: that is twice as long.
+        let mut left = index;
+        let mut is_it = || {
+            left = left.wrapping_sub(1);
+            left == u8::MAX
+        };
+        if local {
+            return self.names_groups().find(|_| is_it());
+        }
+        self.dns_servers().filter_map(|server| to_address(server).ok()).find(|_| is_it())
+    }
+
+    /// Takes in what a server says, if a packet to us is that as far as its ports go. Returns whether it is.
+    #[inline(never)]
+    pub(super) fn take_name(&mut self, packet: &Packet<'_>) -> bool {
+        let Some((from, port)) = packet.ports() else { return false };
+        let Some(index) = self.resolver.on_port(port) else { return false };
+        if let Some(payload) = self.open_datagram(packet)
+            && self.answer(packet, from, index, payload).is_none()
+        {
             self.counters.not_ours_dropped = self.counters.not_ours_dropped.wrapping_add(1);
         }
+        true
     }
 
     /// `None`: it is no answer.
-    fn answer(&mut self, packet: &Packet<'_>, payload: &[u8]) -> Option<()> {
-        let (from, port) = packet.ports()?;
-        let index = self.resolver.on_port(port)?;
+    fn answer(
+        &mut self,
+        packet: &Packet<'_>,
+        from: u16,
+        index: usize,
+        payload: &[u8],
+    ) -> Option<()> {
         let lookup = &self.resolver.lookups[index];
-        let asking = &lookup.asking;
+        let asking = lookup.asking;
         let asked = asking.server?;
         // Of a group, any neighbour may answer.
-        let right = if lookup.is_local() {
+        let right = if asked.is_multicast() {
             from == MDNS_PORT && self.is_neighbor(&packet.source)
         } else {
             from == PORT && same(&asked, &packet.source)
@@ -140,35 +145,30 @@ impl NetStack<'_> {
         if !right || asking.unsent {
             return None;
         }
-        let result = match read(payload, asking.id, &lookup.name, asking.kind)? {
-            Err(LookupError::NoAddress) if asking.other => {
+        let (state, seconds) = lookup.read(payload)?;
+        match state {
+            State::Failed(error @ LookupError::NoAddress) if asking.other => {
                 let kind = if asking.kind == A { AAAA } else { A };
-                let drawn = self.draw_question();
-                let lookup = &mut self.resolver.lookups[index];
-                lookup.at = self.now;
-                lookup.asking.begin(kind, drawn);
-                (lookup.asking.other, lookup.asking.error) = (false, LookupError::NoAddress);
-                return Some(());
+                self.ask_servers(index, kind, false, error);
             }
-            Err(error @ (LookupError::Refused | LookupError::Truncated)) if asking.round == 0 => {
+            State::Failed(error @ (LookupError::Refused | LookupError::Truncated))
+                if asking.round == 0 =>
+            {
                 // The next one may tell, or the same one a second time.
                 let lookup = &mut self.resolver.lookups[index];
                 lookup.at = self.now;
                 (lookup.asking.server, lookup.asking.error) = (None, error);
-                return Some(());
             }
-            result => result,
-        };
-        let seconds =
-            result.map_or(0, |(_, seconds)| seconds.clamp(DNS_KEPT_MIN_S, DNS_KEPT_MAX_S));
-        let until = self.now + Duration::from_secs(seconds.into());
-        self.found(index, result.map(|(address, _)| address), until);
+            state => self.found(index, state, seconds),
+        }
         Some(())
     }
 
-    fn found(&mut self, index: usize, result: Result<IpAddr, LookupError>, until: Instant) {
+    /// That is what it came to, and it is good for so many seconds.
+    fn found(&mut self, index: usize, state: State, seconds: u32) {
+        let seconds = seconds.clamp(DNS_KEPT_MIN_S, DNS_KEPT_MAX_S);
         let lookup = &mut self.resolver.lookups[index];
-        (lookup.state, lookup.at) = (State::Done(result), until);
+        (lookup.state, lookup.at) = (state, self.now + Duration::from_secs(seconds.into()));
         self.pool.app_wakeup = true;
     }
 
@@ -193,12 +193,11 @@ impl NetStack<'_> {
             };
             let local = server.is_multicast();
             let mut buffer = [0; QUESTION_SIZE];
-            let len = lookup.write(&mut buffer);
             let datagram = Outgoing {
                 from: lookup.asking.port,
                 to: IpEndpoint::new(server, if local { MDNS_PORT } else { PORT }),
                 hop_limit: if local { 255 } else { 64 },
-                payload: &buffer[..len],
+                payload: lookup.write(&mut buffer),
             };
             match self.send_datagram(device, &datagram) {
                 Some(true) => self.resolver.lookups[index].asking.unsent = false,
@@ -213,43 +212,45 @@ impl NetStack<'_> {
     /// Whoever's turn it is to be asked.
     fn turn(&mut self, index: usize) {
         let lookup = &mut self.resolver.lookups[index];
-        if lookup.at > self.now {
+        if lookup.due().is_none_or(|at| at > self.now) {
             return;
         }
         if !lookup.is_asking() {
-            if matches!(lookup.state, State::Done(Ok(_))) {
-                lookup.forget();
-            }
-            return;
+            return lookup.forget();
         }
-        let (local, next) = (lookup.is_local(), lookup.asking.next);
-        let mut server = self.name_server(local, next.into());
-        if server.is_none() {
+        let local = lookup.name.local;
+        let (server, round) = loop {
             let asking = &mut self.resolver.lookups[index].asking;
-            (asking.next, asking.round) = (0, asking.round + 1);
-            server = self.name_server(local, 0);
+            if asking.round >= DNS_ROUNDS {
+                let error = asking.error;
+                return self.found(index, State::Failed(error), 0);
+            }
+            let (next, round) = (asking.next, asking.round);
+            asking.next += 1;
+            match self.name_server(local, next) {
+                // One that no route leads to is none.
+                Some(server) if local || self.next_hop(&server).is_some() => break (server, round),
+                Some(_) => {}
+                None => {
+                    let asking = &mut self.resolver.lookups[index].asking;
+                    (asking.next, asking.round) = (0, round + 1);
+                }
+            }
+        };
+        let wait = (DNS_RETRY_FIRST.total_micros() as u32) << round;
+        let lookup = &mut self.resolver.lookups[index];
+        lookup.at = self.now + Duration::from_micros(wait.into());
+        (lookup.asking.server, lookup.asking.unsent) = (Some(server), true);
+        if lookup.asking.error == LookupError::NoServer {
+            lookup.asking.error = LookupError::TimedOut;
         }
-        let asking = &mut self.resolver.lookups[index].asking;
-        let error = if server.is_none() { LookupError::NoServer } else { asking.error };
-        if server.is_none() || asking.round >= DNS_ROUNDS {
-            self.found(index, Err(error), self.now);
-            return;
-        }
-        let wait = Duration::from_micros(DNS_RETRY_FIRST.total_micros() << asking.round);
-        (asking.server, asking.unsent) = (server, true);
-        asking.next += 1;
-        self.resolver.lookups[index].at = self.now + wait;
-        if let Some(server) = server {
-            self.want(&server);
-        }
+        self.want(&server);
     }
 
     /// Makes `next` no later than when the next server's turn is, or an address is not good any more.
     pub(super) fn dns_at(&self, next: &mut Option<Instant>) {
-        for lookup in &*self.resolver.lookups {
-            if matches!(lookup.state, State::Asking | State::Done(Ok(_))) {
-                sooner(next, lookup.at);
-            }
+        for at in self.resolver.lookups.iter().filter_map(Lookup::due) {
+            sooner(next, at);
         }
     }
 }

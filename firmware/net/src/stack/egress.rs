@@ -13,6 +13,7 @@ use crate::ethernet::EthernetAddress;
 use crate::frame::Content;
 use crate::limits::{EGRESS_BUDGET, EGRESS_BURST, STALL_RETRY, TX_RETRY};
 use crate::netstat::Count;
+use crate::planted::{Fault, is_planted};
 use crate::seq::distance;
 use crate::tcp::Phase;
 use crate::tcp::tcb::Tcb;
@@ -104,6 +105,9 @@ impl NetStack<'_> {
             }
             if !more && !datagrams && !others {
                 return Egress::Done;
+            }
+            if is_planted(Fault::RoomUnused) {
+                return Egress::Refused;
             }
         }
         Egress::Budget

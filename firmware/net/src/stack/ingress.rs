@@ -173,8 +173,7 @@ impl NetStack<'_> {
             transmit.sent.to = self.hear(packet, link.source);
         }
         #[cfg(feature = "dns")]
-        if ours && self.is_for_resolver(packet) {
-            self.take_name(packet);
+        if ours && self.take_name(packet) {
             return;
         }
         #[cfg(feature = "sntp")]

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use crate::ethernet::EthernetAddress;
 use crate::limits::FRAME_SIZE;
 use smoltcp::iface::{Interface, Route};
-use smoltcp::phy::{self, DeviceCapabilities};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address};
 #[cfg(feature = "ipv6")]
@@ -204,6 +204,19 @@ impl NetStack<'_> {
         #[cfg(feature = "mdns")]
         self.restart_mdns();
         self.dirty = true;
+    }
+
+    /// What there is to do at the first poll.
+    #[inline(never)]
+    pub(super) fn begin<D: Device + ?Sized>(&mut self) {
+        if self.pool.used().is_empty() {
+            // Not in `new`: there, what is made of the stack is on the call stack as well.
+            self.check_isn::<D>();
+        }
+        #[cfg(feature = "mdns")]
+        self.restart_mdns();
+        #[cfg(feature = "slaac")]
+        self.start_slaac();
     }
 
     /// The servers for names: those of the configuration, or else those that came with the lease and those that routers

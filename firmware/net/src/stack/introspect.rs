@@ -65,9 +65,15 @@ impl Introspect for NetStack<'_> {
 
     fn fact(&self, index: usize) -> Option<Fact> {
         // Not a chain of iterators: that is several times as long.
-        let mut facts = Facts { left: index, found: None };
-        if let Some(mac) = self.mac() {
-            facts.tell(&Fact::Mac(mac.0));
+        let mut left = index;
+        let mut is_it = || {
+            left = left.wrapping_sub(1);
+            left == usize::MAX
+        };
+        if let Some(mac) = self.mac()
+            && is_it()
+        {
+            return Some(Fact::Mac(mac.0));
         }
         for cidr in self.interface.ip_addrs() {
             let address = to_ip_addr(cidr.address());
@@ -80,61 +86,59 @@ impl Introspect for NetStack<'_> {
             #[cfg(feature = "slaac")]
             let given = if self.config.slaac() { Origin::Slaac } else { given };
             let origin = origin.unwrap_or_else(|| ipv6_origin(&address, given));
-            facts.tell(&Fact::Address(address, cidr.prefix_len(), origin));
+            if is_it() {
+                return Some(Fact::Address(address, cidr.prefix_len(), origin));
+            }
             #[cfg(feature = "slaac")]
-            if let Some(fact) = self.lifetime_fact(cidr) {
-                facts.tell(&fact);
+            if let Some(fact) = self.lifetime_fact(cidr)
+                && is_it()
+            {
+                return Some(fact);
             }
         }
         #[cfg(feature = "slaac")]
         for address in self.slaac.duplicates() {
-            facts.tell(&Fact::Duplicate(address.into()));
+            if is_it() {
+                return Some(Fact::Duplicate(address.into()));
+            }
         }
-        if let Some(gateway) = self.config.ipv4_gateway() {
-            facts.tell(&Fact::Gateway(gateway.into()));
+        if let Some(gateway) = self.config.ipv4_gateway()
+            && is_it()
+        {
+            return Some(Fact::Gateway(gateway.into()));
         }
         #[cfg(feature = "ipv6")]
-        if let Some(gateway) = self.config.ipv6_gateway() {
-            facts.tell(&Fact::Gateway(gateway.into()));
+        if let Some(gateway) = self.config.ipv6_gateway()
+            && is_it()
+        {
+            return Some(Fact::Gateway(gateway.into()));
         }
         #[cfg(feature = "dhcp")]
-        if let Some(fact) = self.lease_fact() {
-            facts.tell(&fact);
+        if self.lease().is_some() && is_it() {
+            return self.lease_fact();
         }
         #[cfg(feature = "mdns")]
-        if let Some(label) = self.mdns_label() {
-            facts.tell(&Fact::Name(label));
+        if self.has_name() && is_it() {
+            return self.mdns_label().map(Fact::Name);
         }
         #[cfg(any(feature = "dhcp", feature = "dns", feature = "slaac"))]
         for server in self.dns_servers() {
-            facts.tell(&Fact::Dns(server));
+            if is_it() {
+                return Some(Fact::Dns(server));
+            }
         }
         #[cfg(feature = "sntp")]
-        if let Some(server) = self.time_server() {
-            facts.tell(&Fact::Time(server));
+        if let Some(server) = self.time_server()
+            && is_it()
+        {
+            return Some(Fact::Time(server));
         }
-        facts.found
+        None
     }
 
     #[cfg(feature = "sntp")]
     fn time_of_day(&self) -> TimeOfDay {
         self.time_of_day()
-    }
-}
-
-/// The facts in their order, and the one that is looked for.
-struct Facts {
-    left: usize,
-    found: Option<Fact>,
-}
-
-impl Facts {
-    #[inline(never)]
-    fn tell(&mut self, fact: &Fact) {
-        if self.left == 0 {
-            self.found = Some(*fact);
-        }
-        self.left = self.left.wrapping_sub(1);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::frame::discovery::{Kind, Message, Received};
 use crate::frame::{Packet, group_mac, same};
 use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
 use crate::neighbors::Source;
+use crate::planted::{Fault, is_planted};
 use crate::tcp::Phase;
 use crate::time::sooner;
 
@@ -166,7 +167,7 @@ impl NetStack<'_> {
             self.neighbors.learn(owner, mac, source, self.now);
         }
         // To ourselves, on a loopback, the question was answer enough.
-        if asked && mac != own {
+        if asked && mac != own && !is_planted(Fault::QuestionUnanswered) {
             let answer =
                 Message { kind: Kind::Answer, mac: own, owner: *target, target: *owner, to: mac };
             if let Some(token) = token {

@@ -146,6 +146,21 @@ fn a_name_that_no_host_has_is_not_asked_for() {
     assert!(server.asked.is_empty());
 }
 
+#[test]
+fn the_longest_name_may_have_a_dot_at_its_end_and_is_the_same_without() {
+    let longest = ["abcdefg"; 16].join(".") + "x";
+    assert_eq!(longest.len(), 128);
+    for name in [longest, "x".repeat(63), "1.a1".into(), "a_b".into()] {
+        let (mut world, mut server) = pair();
+        for name in [format!("{name}."), name] {
+            let told = |asked: &Asked| vec![asked.answer(0, &[address(60, [192, 0, 2, 7])])];
+            let found = look_up(&mut world, &mut [&mut server], &name, &AddrType::Either, told);
+            assert_eq!(found, Ok(IpAddr::from([192, 0, 2, 7])), "{name:?}");
+        }
+        assert_eq!(server.asked.len(), 1);
+    }
+}
+
 #[cfg(feature = "ipv6")]
 #[test]
 fn a_name_without_an_ipv4_address_has_perhaps_an_ipv6_one() {

@@ -10,8 +10,8 @@ pub(crate) const NSEC: u16 = 47;
 pub(crate) const ANY: u16 = 255;
 
 /// How long records are good that have an address in them, or a host's name, and all others, seconds (RFC 6762 10).
-const HOST_TTL: u32 = 120;
-const TTL: u32 = 4500;
+const HOST_TTL: u16 = 120;
+pub(super) const TTL: u16 = 4500;
 
 /// The host's record that it has no others, behind those of its addresses.
 pub(super) const NSEC_OF_HOST: u8 = 3;
@@ -70,6 +70,8 @@ pub(crate) struct Set(pub(crate) u32);
 
 impl Set {
     pub(crate) const NONE: Self = Self(0);
+    /// All that there may be to announce.
+    pub(crate) const ALL: Self = Self(!Self::DENIALS.0);
     /// The host's addresses.
     pub(super) const ADDRESSES: Self = Self((1 << NSEC_OF_HOST) - 1);
     /// Those that something does not exist.
@@ -96,27 +98,30 @@ impl Set {
         let (mut set, mut record) = (0, COUNT);
         while record > 0 {
             record -= 1;
-            set = set << 1 | (TABLE[record as usize].1 as u16 == kind) as u32;
+            set = set << 1 | (TABLE[record as usize].kind == kind) as u32;
         }
         Self(set)
     }
 
     /// The records of a name.
-    pub(super) const fn of_name(name: Owner) -> Self {
+    const fn of_name(name: Owner) -> Self {
         let (mut set, mut record) = (0, COUNT);
         while record > 0 {
             record -= 1;
-            set = set << 1 | (TABLE[record as usize].0.0 == name.0) as u32;
+            set = set << 1 | (TABLE[record as usize].owner.0 == name.0) as u32;
         }
         Self(set)
     }
 
-    pub(crate) const fn is_empty(self) -> bool {
-        self.0 == 0
+    /// The records of a name that have a type, or any.
+    #[inline(never)]
+    pub(super) fn of(name: Owner, wanted: u16) -> Self {
+        let is = |row: &Row| row.owner == name && (wanted == ANY || row.kind == wanted);
+        Self(TABLE.iter().rev().fold(0, |set, row| set << 1 | u32::from(is(row))))
     }
 
-    pub(super) const fn has(self, record: u8) -> bool {
-        self.0 >> record & 1 == 1
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether somebody else may have an answer as well: then ours waits (RFC 6762 6).
@@ -125,61 +130,68 @@ impl Set {
     }
 }
 
-/// The records of a set.
-pub(super) fn records(set: Set) -> impl Iterator<Item = u8> {
-    (0..COUNT).filter(move |record| set.has(*record))
+/// The records of a set, and their numbers.
+pub(super) fn records(set: Set) -> impl Iterator<Item = (u8, &'static Row)> {
+    (0..).zip(TABLE).filter(move |(record, _)| set.0 >> record & 1 == 1)
 }
 
 /// How many records there can be.
 pub(super) const COUNT: u8 = SERVICES + EACH * MDNS_SERVICES as u8;
 
-/// Whose each record is, and its type: three addresses of the host, and what else it has not; and of each service two
-/// pointers to it, where it is, its attributes, and what else it has not.
-const TABLE: [(Owner, u8); COUNT as usize] = {
-    let mut table = [(Owner::HOST, 0); COUNT as usize];
-    let host = [A as u8, AAAA as u8, AAAA as u8, NSEC as u8];
+/// A record: whose it is, its type, and the name in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) owner: Owner,
+    /// `local` stands for none.
+    target: Owner,
+    pub(super) kind: u16,
+}
+
+impl Row {
+    const fn new(owner: Owner, kind: u16, target: Owner) -> Self {
+        Self { owner, target, kind }
+    }
+
+    /// The name in it, if there is one.
+    pub(super) fn target(self) -> Option<Owner> {
+        Some(self.target).filter(|target| *target != Owner::DOMAIN)
+    }
+}
+
+/// Each record: three addresses of the host, and what else it has not; and of each service two pointers to it, where it is,
+/// its attributes, and what else it has not.
+const TABLE: &[Row; COUNT as usize] = &{
+    let mut table = [Row::new(Owner::HOST, NSEC, Owner::HOST); COUNT as usize];
+    let host = [A, AAAA, AAAA];
     let mut record = 0;
-    while record < SERVICES as usize {
-        table[record] = (Owner::HOST, host[record]);
+    while record < host.len() {
+        table[record] = Row::new(Owner::HOST, host[record], Owner::DOMAIN);
         record += 1;
     }
     let mut service = 0;
     while service < MDNS_SERVICES as u8 {
-        let instance = Owner::instance(service);
+        let (kind, instance) = (Owner::kind(service), Owner::instance(service));
         let each = [
-            (Owner::TYPES, PTR as u8),
-            (Owner::kind(service), PTR as u8),
-            (instance, SRV as u8),
-            (instance, TXT as u8),
-            (instance, NSEC as u8),
+            Row::new(Owner::TYPES, PTR, kind),
+            Row::new(kind, PTR, instance),
+            Row::new(instance, SRV, Owner::HOST),
+            Row::new(instance, TXT, Owner::DOMAIN),
+            Row::new(instance, NSEC, instance),
         ];
-        let mut index = 0;
-        while index < EACH as usize {
-            table[record] = each[index];
-            (record, index) = (record + 1, index + 1);
+        let (first, mut index) = (SERVICES + EACH * service, 0);
+        while index < EACH {
+            table[(first + index) as usize] = each[index as usize];
+            index += 1;
         }
         service += 1;
     }
     table
 };
 
-/// Whose a record is.
-pub(super) fn owner(record: u8) -> Owner {
-    TABLE[usize::from(record)].0
-}
-
-/// A record's type.
-pub(super) fn kind(record: u8) -> u16 {
-    TABLE[usize::from(record)].1.into()
-}
-
-/// The service that a record is about.
-pub(super) const fn service(record: u8) -> u8 {
-    record.saturating_sub(SERVICES) / EACH
-}
-
-pub(super) fn ttl(record: u8) -> u32 {
-    if matches!(kind(record), PTR | TXT) { TTL } else { HOST_TTL }
+/// For how many seconds a record is good.
+pub(super) const fn ttl(record: u8) -> u16 {
+    const LONG: u32 = Set::of_type(PTR).0 | Set::of_type(TXT).0;
+    if LONG >> record & 1 == 1 { TTL } else { HOST_TTL }
 }
 
 const _: () = assert!((SERVICES as usize) + (EACH as usize) * MDNS_SERVICES <= 32);
