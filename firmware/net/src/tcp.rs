@@ -25,9 +25,10 @@
 mod admission;
 pub(crate) mod backlog;
 mod expiry;
-pub(crate) mod isn;
+mod isn;
 mod listener;
 pub(crate) mod tcb;
+mod throttle;
 
 use core::ops::Range;
 

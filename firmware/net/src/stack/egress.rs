@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::TcpControl;
 
 use super::NetStack;
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use super::transmit::{Metered, MeteredToken, Sent};
 use crate::ethernet::EthernetAddress;
 use crate::frame::Content;
@@ -131,7 +131,8 @@ impl NetStack<'_> {
     ) -> bool {
         match self.may_leave(index) {
             MayLeave::Nothing => {
-                self.pool.slots[index].sends = false;
+                let slot = &mut self.pool.slots[index];
+                slot.sends = slot.tcb.repeated;
                 return !self.acknowledge(index, device);
             }
             MayLeave::Part => {

@@ -8,7 +8,7 @@ use crate::frame::Segment;
 #[cfg(doc)]
 use crate::loss::Loss;
 use crate::loss::{Acknowledgement, Expiry};
-use crate::seq::distance;
+use crate::seq::{distance, later};
 use crate::time::WrappingInstant;
 
 /// smoltcp's timer runs for at least this long (`RTTE_MIN_RTO`, socket/tcp.rs:154).
@@ -20,7 +20,7 @@ const SMOLTCP_RTO_MAX: Duration = Duration::from_secs(64);
 /// What may leave of what smoltcp would send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MayLeave {
-    /// It has to wait: for the window is closed, or as much under way as may be.
+    /// It has to wait: for the window is closed, or as much under way as may be, or until the peer has been told something.
     Nothing,
     /// Not all of it, and smoltcp would send more than a segment at once; or segments must be shorter than it makes them.
     Part,
@@ -147,7 +147,7 @@ impl Tcb {
             return MayLeave::All;
         }
         let unsent = self.unsent(queue);
-        if self.is_closed(queue) || (unsent > 0 && self.is_silly(queue)) {
+        if self.is_closed(queue) || self.repeated || (unsent > 0 && self.is_silly(queue)) {
             MayLeave::Nothing
         } else if unsent == 0 || (self.path_mtu == 0 && self.loss.may_send_all(unsent)) {
             MayLeave::All
@@ -201,17 +201,17 @@ impl Tcb {
     pub(crate) fn owes_ack(&self, socket: SocketSnapshot) -> bool {
         let (ack, window) = self.acknowledged;
         let more = !socket.finished() && socket.room > 0 && socket.room / 2 >= usize::from(window);
-        self.synchronized && (ack != self.rcv_nxt(socket) || more)
+        self.synchronized && (ack != self.rcv_nxt(socket) || more || self.repeated)
     }
 
     /// The end of the window that the peer was told of last.
     pub(crate) fn right_edge(&self) -> TcpSeqNumber {
-        self.acknowledged.0 + usize::from(self.acknowledged.1)
+        later(self.acknowledged.0, self.acknowledged.1.into())
     }
 
     /// An acknowledgement has left with this window.
     pub(crate) const fn acknowledged(&mut self, ack: TcpSeqNumber, window: u16) {
-        self.acknowledged = (ack, window);
+        (self.acknowledged, self.repeated) = ((ack, window), false);
     }
 
     /// When the peer last said something to be believed, or was first asked.
