@@ -79,6 +79,28 @@ fn a_healthy_idle_connection_survives_two_hours_and_costs_only_its_probes() {
     solo.assert_clean();
 }
 
+/// Text alone says that a client lives.
+#[test]
+fn a_client_that_says_a_byte_every_10_s_and_nothing_else_lives_on() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, mut listener) = connected(&mut solo);
+    for _ in 0..30 {
+        solo.pass_with(Duration::from_secs(10), &mut |board, _| {
+            assert!(tcp::accept(board, &mut listener).is_none());
+            None
+        });
+        solo.send(client.data(b"x"));
+        assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 9]), Ok(1));
+    }
+    assert_eq!(solo.board.counters().timeouts, 0);
+    solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.turn();
+    solo.said();
+    solo.assert_clean();
+}
+
 /// A neighbour is asked for anew after the cable was out; when it then answers no ARP, neither FIN nor RST can leave.
 #[test]
 fn a_close_towards_a_neighbour_that_never_resolves_gives_the_slot_back() {

@@ -93,8 +93,9 @@ impl Impairment {
     }
 
     /// The NIC of the board, behind this cable.
-    pub const fn behind<D>(&mut self, device: D) -> ImpairedDevice<'_, D> {
-        ImpairedDevice { device, impairment: self }
+    pub fn behind<D>(&mut self, device: D) -> ImpairedDevice<'_, D> {
+        let bare = self.bare();
+        ImpairedDevice { device, impairment: self, bare }
     }
 
     /// When a frame arrives that is under way, or [`ImpairedDevice::pump`] has something to do again.
@@ -147,6 +148,8 @@ impl Impairment {
 pub struct ImpairedDevice<'c, D> {
     device: D,
     impairment: &'c mut Impairment,
+    /// Frames pass the cable untouched and unseen. One that does not so now will do so in the next poll at the earliest.
+    bare: bool,
 }
 
 impl<D: Device> ImpairedDevice<'_, D> {
@@ -177,7 +180,7 @@ impl<D: Device> Device for ImpairedDevice<'_, D> {
         Self: 'a;
 
     fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        if self.impairment.bare() {
+        if self.bare {
             self.impairment.unread = false;
             let (rx, tx) = self.device.receive(now)?;
             let [to_board, to_peer] = self.impairment.link.counters_mut();
@@ -195,7 +198,7 @@ impl<D: Device> Device for ImpairedDevice<'_, D> {
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
-        if self.impairment.bare() {
+        if self.bare {
             let tx = self.device.transmit(now)?;
             let [_, to_peer] = self.impairment.link.counters_mut();
             return Some(ImpairedTx(Tx::Bare(tx, to_peer)));

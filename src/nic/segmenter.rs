@@ -50,6 +50,11 @@ impl Segmenter {
         (self.layout.payload + self.size).min(self.end)
     }
 
+    /// Whether all frames are out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.next + self.layout.payload >= self.end
+    }
+
     /// Frames that are not out yet.
     pub(super) fn frames_left(&self) -> usize {
         self.end.saturating_sub(self.next + self.layout.payload).div_ceil(self.size)
@@ -60,13 +65,13 @@ impl Segmenter {
     /// one comes by itself, with the FIN if there is one, so that many segments are also many to who acknowledges
     /// every second one. Its TCP checksum is computed unless the board leaves that out.
     pub(super) fn next(&mut self, superframe: &mut [u8], board: Offloads) -> Option<Range<usize>> {
-        let frames_left = self.frames_left();
-        if frames_left == 0 {
+        if self.is_empty() {
             return None;
         }
         let layout = self.layout;
         let merged = board.checksum && board.receive;
-        let segments = if merged { (frames_left - 1).max(1) } else { 1 };
+        // A division, which not each frame has to pay for.
+        let segments = if merged { (self.frames_left() - 1).max(1) } else { 1 };
         let step = segments * self.size;
         let range = self.next..self.end.min(self.next + layout.payload + step);
         let frame = &mut superframe[range.clone()];

@@ -117,15 +117,15 @@ pub(crate) struct FourTuple {
 }
 
 impl PartialEq for FourTuple {
-    // Never inlined: it is long, with IPv6, and in many places.
-    #[inline(never)]
+    // On a chip never inlined: it is long, with IPv6, and in many places.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn eq(&self, other: &Self) -> bool {
         self.remote == other.remote && self.local == other.local
     }
 }
 
 /// Whether these are the same; as the comparison of [`FourTuple`].
-#[cfg_attr(feature = "ipv6", inline(never))]
+#[cfg_attr(all(target_os = "none", feature = "ipv6"), inline(never))]
 pub(crate) fn same(one: &IpAddress, other: &IpAddress) -> bool {
     one == other
 }
@@ -168,32 +168,35 @@ impl<'f> Frame<'f> {
         let (&source, &[high, low]) = rest.split_first_chunk::<6>()? else { return None };
         let link =
             Link { source: EthernetAddress(source), destination: EthernetAddress(destination) };
-        let content = match EtherType(u16::from_be_bytes([high, low])) {
-            EtherType::ARP => {
-                Received::parse_arp(payload).map_or(Content::OtherDiscovery, Content::Discovery)
-            }
-            EtherType::IPV4 => content::parse_ipv4(payload),
-            #[cfg(feature = "ipv6")]
-            EtherType::IPV6 => match content::parse_ipv6(payload) {
-                #[cfg(feature = "slaac")]
-                Content::Packet(packet) if packet.is_advertisement() => {
-                    router::Advertisement::parse(&packet)
-                        .map_or(Content::OtherDiscovery, Content::Advertisement)
+        // Made where it is to be: it is a large value to move.
+        Some(Self {
+            link: Some(link),
+            content: match EtherType(u16::from_be_bytes([high, low])) {
+                EtherType::ARP => {
+                    Received::parse_arp(payload).map_or(Content::OtherDiscovery, Content::Discovery)
                 }
-                #[cfg(feature = "redirects")]
-                Content::Packet(packet) if packet.is_redirect() => {
-                    redirect::Redirect::parse_ipv6(&packet)
-                        .map_or(Content::OtherDiscovery, Content::Redirect)
-                }
-                Content::Packet(packet) if packet.is_discovery() => {
-                    Received::parse_ndisc(&packet, link.source)
-                        .map_or(Content::OtherDiscovery, Content::Discovery)
-                }
-                content => content,
+                EtherType::IPV4 => content::parse_ipv4(payload),
+                #[cfg(feature = "ipv6")]
+                EtherType::IPV6 => match content::parse_ipv6(payload) {
+                    #[cfg(feature = "slaac")]
+                    Content::Packet(packet) if packet.is_advertisement() => {
+                        router::Advertisement::parse(&packet)
+                            .map_or(Content::OtherDiscovery, Content::Advertisement)
+                    }
+                    #[cfg(feature = "redirects")]
+                    Content::Packet(packet) if packet.is_redirect() => {
+                        redirect::Redirect::parse_ipv6(&packet)
+                            .map_or(Content::OtherDiscovery, Content::Redirect)
+                    }
+                    Content::Packet(packet) if packet.is_discovery() => {
+                        Received::parse_ndisc(&packet, link.source)
+                            .map_or(Content::OtherDiscovery, Content::Discovery)
+                    }
+                    content => content,
+                },
+                _ => Content::Other,
             },
-            _ => Content::Other,
-        };
-        Some(Self { link: Some(link), content })
+        })
     }
 
     /// The TCP segment in it, if there is one.
@@ -269,10 +272,15 @@ impl<'f> Segment<'f> {
         self.repr().and_then(|repr| repr.window_scale).unwrap_or(0)
     }
 
+    /// Whether its header is longer than it must be.
+    pub(crate) fn has_options(&self) -> bool {
+        usize::from(self.packet().header_len()) > TCP_HEADER_LEN
+    }
+
     /// The blocks of its SACK option. A broken option is no good to smoltcp either.
     pub(crate) fn sack_ranges(&self) -> [Option<(u32, u32)>; 3] {
         // Most segments have no options.
-        if usize::from(self.packet().header_len()) == TCP_HEADER_LEN {
+        if !self.has_options() {
             return [None; 3];
         }
         self.repr().map_or([None; 3], |repr| repr.sack_ranges)

@@ -167,13 +167,13 @@ impl Loss {
     }
 
     /// The shortest round trip, in ticks.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn shortest(&self) -> u16 {
         Tick::ticks(self.trip.shortest())
     }
 
     /// Now, in steps of an eighth of a round trip at most, so that few runs tell a window's story.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn tick(&self, now: Instant) -> Tick {
         let eighth = Tick::ticks(self.trip.smoothed()) / 8;
         let step = (eighth + 1).next_power_of_two() / 2;

@@ -71,7 +71,7 @@ impl Neighbor {
     }
 
     /// When it is to be asked for, if it is.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn ask_at(&self) -> Option<Instant> {
         if !self.wanted {
             return None;

@@ -39,7 +39,7 @@ impl WrappingInstant {
 }
 
 /// Makes `next` no later than `at`.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn sooner(next: &mut Option<Instant>, at: Instant) {
     if next.is_none_or(|next| at < next) {
         *next = Some(at);
@@ -47,7 +47,7 @@ pub(crate) fn sooner(next: &mut Option<Instant>, at: Instant) {
 }
 
 /// The earlier of two deadlines, where `None` is none.
-#[inline(never)]
+#[cfg_attr(target_os = "none", inline(never))]
 #[must_use]
 pub fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {

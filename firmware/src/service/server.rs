@@ -52,7 +52,7 @@ struct Listener<H> {
 
 impl<H> Listener<H> {
     /// The next connection of the backlog, and whose it is.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn accept<S>(&mut self, now: Instant, stack: &mut S) -> Option<(H, SocketAddr)>
     where
         S: TcpFullStack<TcpSocket = H>,
@@ -108,7 +108,7 @@ impl<H, C, const N: usize> Server<H, C, N> {
         C: Connection<S, X>,
     {
         let mut again = false;
-        for place in &mut self.connections {
+        for place in self.connections.iter_mut().filter(|place| place.is_some()) {
             again |= serve(place, stack, context);
         }
         again |= self.accept(now, stack, context);

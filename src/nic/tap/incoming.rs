@@ -65,7 +65,7 @@ impl Incoming {
         match &self.contents {
             Contents::Nothing => true,
             Contents::Frame(_) => false,
-            Contents::Superframe(segmenter) => segmenter.frames_left() == 0,
+            Contents::Superframe(segmenter) => segmenter.is_empty(),
         }
     }
 

@@ -73,7 +73,7 @@ impl<'f> Content<'f> {
 }
 
 /// Reads an IPv4 packet.
-#[cfg_attr(feature = "ipv6", inline(never))]
+#[cfg_attr(all(target_os = "none", feature = "ipv6"), inline(never))]
 pub(super) fn parse_ipv4(bytes: &[u8]) -> Content<'_> {
     #[cfg(test)]
     super::once::parsed(super::once::Layer::Network);

@@ -112,8 +112,8 @@ impl Scoreboard {
         })
     }
 
-    /// Bytes for which `is` says so. Never inlined: it is in many places.
-    #[inline(never)]
+    /// Bytes for which `is` says so. On a chip never inlined: it is in many places.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn sum(&self, is: fn(&Run) -> bool) -> u32 {
         self.runs.iter().filter(|run| is(run)).map(|run| u32::from(run.len)).sum()
     }
@@ -139,7 +139,7 @@ impl Scoreboard {
     }
 
     /// `len` more bytes behind the others.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn push(&mut self, len: u32, at: Tick, status: Status) {
         let mut rest = len;
         while rest > 0 {

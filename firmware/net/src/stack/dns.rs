@@ -183,7 +183,7 @@ impl NetStack<'_> {
     }
 
     /// Asks what is due, and says whether the device refused.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn dns_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         for index in 0..self.resolver.lookups.len() {
             self.turn(index);

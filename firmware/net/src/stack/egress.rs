@@ -16,7 +16,7 @@ use crate::netstat::Count;
 use crate::planted::{Fault, is_planted};
 use crate::seq::distance;
 use crate::tcp::Phase;
-use crate::tcp::tcb::Tcb;
+use crate::tcp::tcb::MayLeave;
 use crate::time::sooner;
 use crate::workaround::replay::{self, Replay};
 
@@ -86,14 +86,12 @@ impl NetStack<'_> {
         for _ in 0..EGRESS_BUDGET / EGRESS_BURST {
             let mut more = false;
             for index in (self.first..slots.end).chain(0..self.first.min(slots.end)) {
-                let mut left = EGRESS_BURST;
-                while self.pool.slots[index].sends && left > 0 {
-                    left -= 1;
-                    if self.send_slot(index, device) {
+                if self.pool.slots[index].sends {
+                    if self.send_burst(index, device) {
                         return Egress::Refused;
                     }
+                    more |= self.pool.slots[index].sends;
                 }
-                more |= self.pool.slots[index].sends;
             }
             if datagrams {
                 let Some(sent) = self.udp_egress(device) else { return Egress::Refused };
@@ -113,35 +111,57 @@ impl NetStack<'_> {
         Egress::Budget
     }
 
-    /// Lets a slot send one segment, and notes whether it may have more. Returns whether the device refused it.
-    fn send_slot<D: Device + ?Sized>(&mut self, index: usize, device: &mut D) -> bool {
-        if self.waits(index) {
-            let slot = &mut self.pool.slots[index];
-            slot.sends = slot.tcb.repeated;
-            return !self.acknowledge(index, device);
-        }
-        if self.holds(index, Tcb::is_limited) {
-            // No superframe, or no segment as long as smoltcp would make: as much as there is room for. What it made and
-            // might not leave is to be sent again; and then there may be room for more.
-            let mut room = self.replay(index, false, device);
-            let sent = self.counters.frames_out;
-            room = room && self.send_again(index, device);
-            self.pool.slots[index].sends |= self.counters.frames_out != sent;
-            return !room;
-        }
+    /// Lets a slot send a few segments in a row, and notes whether it may have more. Returns whether the device refused one.
+    fn send_burst<D: Device + ?Sized>(&mut self, index: usize, device: &mut D) -> bool {
+        // Nothing is learned of its next hop meanwhile.
         let to = self.way_of(index);
+        for _ in 0..EGRESS_BURST {
+            if self.send_slot(index, to, device) {
+                return true;
+            }
+            if !self.pool.slots[index].sends {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Lets a slot send one segment to its next hop, and notes whether it may have more. Returns whether the device refused it.
+    fn send_slot<D: Device + ?Sized>(
+        &mut self,
+        index: usize,
+        to: Option<EthernetAddress>,
+        device: &mut D,
+    ) -> bool {
+        match self.may_leave(index) {
+            MayLeave::Nothing => {
+                let slot = &mut self.pool.slots[index];
+                slot.sends = slot.tcb.repeated;
+                return !self.acknowledge(index, device);
+            }
+            MayLeave::Part => {
+                // No superframe, or no segment as long as smoltcp would make: as much as there is room for. What it made and
+                // might not leave is to be sent again; and then there may be room for more.
+                let mut room = self.replay(index, false, device);
+                let sent = self.counters.frames_out;
+                room = room && self.send_again(index, device);
+                self.pool.slots[index].sends |= self.counters.frames_out != sent;
+                return !room;
+            }
+            MayLeave::All => {}
+        }
         if to.is_none() && !self.only_ends(index) {
             // It waits for the answer of its next hop.
             self.pool.slots[index].sends = false;
             return false;
         }
-        let sent = self.nothing_sent(to);
+        let mut metered = Metered { device, sent: self.nothing_sent(to) };
         let slot = &mut self.pool.slots[index];
-        let mut metered = Metered { device, sent: sent.of(&mut slot.tcb) };
+        metered.sent.of(&mut slot.tcb);
         let result = self.interface.poll_egress(self.now, &mut metered, &mut slot.set);
-        let sent = metered.sent;
+        let sent = &metered.sent;
         slot.sends = result != PollResult::None && !sent.refused;
-        self.counters.count_sent(&sent);
+        self.counters.count_sent(sent);
         sent.refused
     }
 
@@ -156,16 +176,13 @@ impl NetStack<'_> {
         self.way_to(&remote.addr)
     }
 
-    /// Whether a slot has data that must not be sent now: for the window is closed, or as much under way as may be.
-    fn waits(&self, index: usize) -> bool {
-        self.holds(index, Tcb::waits)
-    }
-
-    /// Whether `rule` holds for the data that a slot's socket has. A reset waits for nothing.
-    fn holds(&self, index: usize, rule: fn(&Tcb, usize) -> bool) -> bool {
+    /// What may leave now of the data that a slot's socket has. A reset waits for nothing.
+    fn may_leave(&self, index: usize) -> MayLeave {
         let socket = self.pool.socket(index);
-        let aborted = socket.state() == State::Closed;
-        !aborted && rule(&self.pool.slots[index].tcb, socket.send_queue())
+        if socket.state() == State::Closed {
+            return MayLeave::All;
+        }
+        self.pool.slots[index].tcb.may_leave(socket.send_queue())
     }
 
     /// Does what is due about losses of a slot's connection. Returns whether the device had room for it.
@@ -235,14 +252,14 @@ impl NetStack<'_> {
     fn replay<D: Device + ?Sized>(&mut self, index: usize, rewinds: bool, device: &mut D) -> bool {
         let Some(ends) = self.pool.four_tuple(index) else { return true };
         let to = self.way_to(&ends.remote.addr);
-        let sent = self.nothing_sent(to);
+        let mut sent = self.nothing_sent(to);
         let slot = &mut self.pool.slots[index];
         let at = if rewinds { slot.tcb.rewind(self.now) } else { self.now };
         let (una, behind) = (slot.tcb.snd_una(), slot.tcb.snd_nxt());
         let (own, mtu) = (ends.local.addr, slot.tcb.path_mtu());
         let mut interface = replay::interface(own, &self.capabilities, mtu, at);
         let checksums = &self.capabilities.checksum;
-        let mut sent = sent.of(&mut slot.tcb);
+        sent.of(&mut slot.tcb);
         sent.replay =
             Some(Replay { checksums: (checksums.ipv4.tx(), checksums.tcp.tx()), end: una });
         let mut metered = Metered { device, sent };
@@ -300,7 +317,8 @@ impl NetStack<'_> {
         let mut next = None;
         for index in self.pool.used() {
             // It would say "now", for what has to wait.
-            if self.waits(index) || (self.way_of(index).is_none() && !self.only_ends(index)) {
+            let waits = self.may_leave(index) == MayLeave::Nothing;
+            if waits || (self.way_of(index).is_none() && !self.only_ends(index)) {
                 continue;
             }
             if let Some(at) = self.interface.poll_at(self.now, &self.pool.slots[index].set) {

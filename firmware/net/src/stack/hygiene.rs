@@ -17,7 +17,7 @@ const IPV4_HEADER: usize = 20;
 
 impl NetStack<'_> {
     /// Whether a packet may be looked at. If not, it is counted.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn is_clean(&mut self, packet: &Packet<'_>) -> bool {
         let counter = if self.is_martian(packet) || is_source_routed(packet) {
             &mut self.counters.martians_dropped
@@ -41,7 +41,7 @@ impl NetStack<'_> {
         if source.is_unspecified() {
             return self.is_own(destination);
         }
-        !self.is_own(source) && (is_nobody(source) || self.is_broadcast(source))
+        (is_nobody(source) || self.is_broadcast(source)) && !self.is_own(source)
     }
 
     /// The address of all hosts of one of our networks, in today's form or that of old (RFC 1122 3.2.1.3 d).

@@ -53,7 +53,9 @@ impl NetStack<'_> {
         before: Option<&Before<'_>>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let Some(frame) = Frame::parse(bytes, self.medium) else { return };
+        // Looked at where it was made: it is large.
+        let mut frame = Frame::parse(bytes, self.medium);
+        let Some(frame) = &mut frame else { return };
         if let Some(link) = frame.link {
             let to_one = link.destination.is_unicast();
             // Nobody is a group: who answered would answer everybody (RFC 1122 3.3.6).
@@ -69,30 +71,30 @@ impl NetStack<'_> {
                 return;
             }
         }
-        match (frame.content, frame.link) {
-            (Content::Packet(mut packet), link) => {
+        match (&mut frame.content, frame.link) {
+            (Content::Packet(packet), link) => {
                 let bytes = packet.bytes;
                 if let Some(before) = before {
                     (packet.bytes, packet.named_at) = (before.packet, before.named_at);
                 }
-                self.packet(bytes, link, &packet, before.and_then(Before::problem), transmit);
+                self.packet(bytes, link, packet, before.and_then(Before::problem), transmit);
             }
             (Content::Discovery(received), Some(link))
                 if before.is_none_or(Before::may_be_discovery) =>
             {
-                self.discover(&received, link.source, transmit.token);
+                self.discover(received, link.source, transmit.token);
             }
             #[cfg(feature = "slaac")]
             (Content::Advertisement(advertisement), Some(_))
                 if before.is_none_or(Before::may_be_discovery) =>
             {
-                self.take_advertisement(&advertisement);
+                self.take_advertisement(advertisement);
             }
             #[cfg(all(feature = "redirects", feature = "ipv6"))]
             (Content::Redirect(redirect), Some(link))
                 if before.is_none_or(Before::may_be_discovery) && link.destination.is_unicast() =>
             {
-                self.take_redirect(&redirect, link.source);
+                self.take_redirect(redirect, link.source);
             }
             #[cfg(feature = "slaac")]
             (Content::Advertisement(_), _) => self.drop_discovery(),
@@ -132,8 +134,9 @@ impl NetStack<'_> {
         if !self.is_clean(packet) {
             return;
         }
+        let datagram = packet.protocol == IpProtocol::Udp;
         #[cfg(feature = "dhcp")]
-        if problem.is_none() && self.is_from_server(packet) {
+        if datagram && problem.is_none() && self.is_from_server(packet) {
             self.take_answer(packet);
             return;
         }
@@ -146,11 +149,11 @@ impl NetStack<'_> {
             return;
         }
         #[cfg(feature = "mdns")]
-        if self.is_for_mdns(packet, ours) {
+        if datagram && self.is_for_mdns(packet, ours) {
             self.take_mdns(packet, link, transmit);
             return;
         }
-        let transport = matches!(packet.protocol, IpProtocol::Tcp | IpProtocol::Udp);
+        let transport = datagram || packet.protocol == IpProtocol::Tcp;
         if transport && !ours && !self.is_for_added(packet) {
             self.drop_not_ours();
             return;
@@ -173,19 +176,19 @@ impl NetStack<'_> {
             transmit.sent.to = self.hear(packet, link.source);
         }
         #[cfg(feature = "dns")]
-        if ours && self.take_name(packet) {
+        if datagram && ours && self.take_name(packet) {
             return;
         }
         #[cfg(feature = "sntp")]
-        if ours && self.is_for_clock(packet) {
+        if datagram && ours && self.is_for_clock(packet) {
             self.take_time(packet);
             return;
         }
-        match Segment::parse(packet) {
-            Some(segment) if options::are_broken(&segment) => {
-                self.segment_without_broken(bytes, link, &segment, transmit);
+        match &Segment::parse(packet) {
+            Some(segment) if options::are_broken(segment) => {
+                self.segment_without_broken(bytes, link, segment, transmit);
             }
-            Some(segment) => self.segment(bytes, link, &segment, transmit),
+            Some(segment) => self.segment(bytes, link, segment, transmit),
             None => match packet.protocol {
                 IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
                 IpProtocol::Icmp | IpProtocol::Icmpv6 | IpProtocol::Igmp => {
@@ -255,7 +258,7 @@ impl NetStack<'_> {
         } else {
             self.pool.find(&ends).filter(|&index| {
                 let (tcb, socket) = (&self.pool.slots[index].tcb, self.pool.socket(index));
-                !is_stray(tcb, segment, socket.state())
+                !(segment.fin && is_stray(tcb, segment, socket.state()))
             })
         };
         if let Some(index) = known {

@@ -275,13 +275,13 @@ impl NetStack<'_> {
     }
 
     /// Whether `mac` is ours.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn is_own_mac(&self, mac: EthernetAddress) -> bool {
         self.mac() == Some(mac)
     }
 
     /// Whether `address` is one of ours.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn is_own(&self, address: &IpAddress) -> bool {
         self.interface.ip_addrs().iter().any(|cidr| same(&cidr.address(), address))
     }

@@ -149,7 +149,7 @@ impl NetStack<'_> {
     }
 
     /// Forgets those whose next hop did not answer, and has the others asked for.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn want_redirects(&mut self) {
         let mut index = 0;
         while let Some(&Entry { hop, told, .. }) = self.redirects.0.get(index) {

@@ -111,7 +111,7 @@ impl NetStack<'_> {
     }
 
     /// Where a packet to `address` goes on the link, as far as is known. On a medium without MAC addresses any will do.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn way_to(&mut self, address: &IpAddress) -> Option<EthernetAddress> {
         if self.mac().is_none() {
             return Some(EthernetAddress::BROADCAST);
@@ -287,7 +287,7 @@ impl NetStack<'_> {
     }
 
     /// Announces ourselves, and asks for those who are to be asked for now. Says whether the device refused.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn discovery_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         #[cfg(feature = "dns")]
         if self.dns_egress(device) {

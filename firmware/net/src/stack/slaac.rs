@@ -108,7 +108,7 @@ impl NetStack<'_> {
     }
 
     /// Does what is due, and says whether the device refused.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn slaac_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         let Some(mac) = self.mac().filter(|_| self.config.slaac()) else { return false };
         let now = self.now;

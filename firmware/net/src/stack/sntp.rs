@@ -73,7 +73,7 @@ impl NetStack<'_> {
     }
 
     /// Asks, if it is time, and says whether the device refused.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn sntp_egress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         let due = self.clock.at.is_some_and(|at| at <= self.now);
         if due && let Some(server) = self.reachable_clock() {

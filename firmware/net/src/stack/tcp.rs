@@ -193,7 +193,7 @@ impl NetStack<'_> {
 
     /// Sends what `fill` puts at the beginning of the room it is lent, in two parts where the buffer wraps
     /// round; it says how much that is.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn lend_room(
         &mut self,
         socket: &TcpSocket,
@@ -217,7 +217,7 @@ impl NetStack<'_> {
 
     /// Receives what `take` takes of what it is lent, in two parts where the buffer wraps round; it says
     /// how much that is. 0 is the peer's FIN.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn lend_received(
         &mut self,
         socket: &TcpSocket,

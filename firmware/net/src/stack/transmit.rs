@@ -84,8 +84,8 @@ impl<'s> Sent<'s> {
     }
 
     /// Segments are those of this connection.
-    pub(crate) const fn of(self, tcb: &'s mut Tcb) -> Self {
-        Self { tcb: Some(tcb), ..self }
+    pub(crate) fn of(&mut self, tcb: &'s mut Tcb) {
+        self.tcb = Some(tcb);
     }
 
     /// What is to be sent is an answer of this connection.
@@ -115,7 +115,7 @@ impl<'s> Sent<'s> {
     }
 
     /// Puts the header before a packet of smoltcp's, and notes that.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn finish(&mut self, frame: &mut [u8]) {
         let begin = self.begin();
         let Some(packet) = frame.get_mut(begin..) else { return };
@@ -130,8 +130,8 @@ impl<'s> Sent<'s> {
 
     fn note(&mut self, packet: &mut [u8]) {
         let Some(segment) = Content::parse(packet).segment() else { return };
-        let (range, ends) = (segment.range(), segment.sent_on());
         if let Some(seq) = self.segment(&segment) {
+            let (range, ends) = (segment.range(), segment.sent_on());
             let mut tcp = TcpPacket::new_unchecked(&mut packet[range]);
             tcp.set_seq_number(seq);
             if self.checksum {
@@ -171,7 +171,7 @@ impl Counters {
     }
 
     /// Counts so many frames, bytes, and segments that had left before.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn count(&mut self, frames: Count, bytes: Count, again: Count, refused: bool) {
         self.frames_out = self.frames_out.wrapping_add(frames);
         self.bytes_out = self.bytes_out.wrapping_add(bytes);

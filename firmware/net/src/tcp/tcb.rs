@@ -17,6 +17,7 @@ use crate::loss::Loss;
 use crate::seq::{distance, later};
 use crate::time::WrappingInstant;
 use crate::workaround::blocks::{Earlier, NONE_TOLD, Report};
+pub(crate) use sending::MayLeave;
 use sending::SMOLTCP_RTO_MIN;
 
 /// Half the sequence space, but for more than any window.
@@ -179,7 +180,7 @@ impl Tcb {
     }
 
     /// The sequence number behind all that came in, the FIN too (RCV.NXT); `socket` is its own.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn rcv_nxt(&self, socket: SocketSnapshot) -> TcpSeqNumber {
         later(self.rcv_consumed, socket.unread + usize::from(socket.finished()))
     }
@@ -340,6 +341,47 @@ impl Tcb {
         again
     }
 
+    /// Whether a segment is what comes most often: the text whose turn it is, which tells nothing of ours that was not known
+    /// (header prediction). [`judge`](crate::guard::judge) would let it pass, and there is nothing else to be found out of it.
+    pub(crate) fn predicts(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> bool {
+        // Windows of a few segments have no rows of them that would be worth the flash.
+        cfg!(feature = "wide-scoreboard")
+            && segment.len > 0
+            && segment.ack == Some(self.snd_una)
+            && segment.window == self.snd_wnd
+            && segment.seq == self.rcv_nxt(socket)
+            && segment.len <= socket.room
+            && !(segment.syn || segment.fin || segment.rst || segment.has_options())
+            && socket.state == State::Established
+            && self.own_syn == OwnSyn::Sent
+            && self.synchronized
+            && self.fin.is_none()
+            && self.told == NONE_TOLD
+    }
+
+    /// The text that [`Tcb::predicts`] is of has been taken.
+    pub(crate) fn received_next(&mut self, segment: &Segment<'_>, now: Instant) {
+        self.hear(0, now);
+        self.refused = false;
+        self.heard_at(segment.seq);
+    }
+
+    /// The peer has said something to be believed, and acknowledged so many bytes anew.
+    fn hear(&mut self, newly: usize, now: Instant) {
+        let silence = now - self.heard.near(now);
+        self.heard = WrappingInstant::new(now);
+        if self.snd_wnd > 0 && newly == 0 {
+            self.loss.returned(silence, self.snd_nxt, now);
+        }
+    }
+
+    /// A segment with this number has told of the window.
+    fn heard_at(&mut self, seq: TcpSeqNumber) {
+        if distance(seq, self.snd_wl1) > 0 {
+            self.snd_wl1 = seq;
+        }
+    }
+
     /// A segment came in, and smoltcp has taken it or not. `verify`: its checksum is ours to verify. Never inlined: smoltcp's
     /// way in, which is deep, needs no room for it.
     #[inline(never)]
@@ -380,11 +422,7 @@ impl Tcb {
                                 && (segment.len == 0 || ahead > 0)
                                 && segment.is_sound(verify))));
                 if data || fin || newer || (newly == 0 && segment.is_sound(verify)) {
-                    let silence = now - self.heard.near(now);
-                    self.heard = WrappingInstant::new(now);
-                    if self.snd_wnd > 0 && newly == 0 {
-                        self.loss.returned(silence, self.snd_nxt, now);
-                    }
+                    self.hear(newly, now);
                 } else {
                     return;
                 }
@@ -401,8 +439,8 @@ impl Tcb {
                     self.refused = segment.len == 0 && segment.window == 0;
                     self.set_window(segment.window);
                 }
-                if newer && distance(segment.seq, self.snd_wl1) > 0 {
-                    self.snd_wl1 = segment.seq;
+                if newer {
+                    self.heard_at(segment.seq);
                 }
             }
         }

@@ -17,6 +17,17 @@ pub(super) const SMOLTCP_RTO_MIN: Duration = Duration::from_secs(1);
 /// And for less than this (`RTTE_MAX_RTO`, socket/tcp.rs:158).
 const SMOLTCP_RTO_MAX: Duration = Duration::from_secs(64);
 
+/// What may leave of what smoltcp would send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MayLeave {
+    /// It has to wait: for the window is closed, or as much under way as may be, or until the peer has been told something.
+    Nothing,
+    /// Not all of it, and smoltcp would send more than a segment at once; or segments must be shorter than it makes them.
+    Part,
+    /// What smoltcp sends.
+    All,
+}
+
 impl Tcb {
     /// Whether a segment is a duplicate acknowledgement (RFC 5681 2): it says nothing but that something has arrived, or
     /// that the peer lives.
@@ -130,21 +141,23 @@ impl Tcb {
         self.synchronized && !self.is_closed(queue) && self.loss.replays()
     }
 
-    /// Whether some of `queue` has to wait: for the window is closed, or as much under way as may be, or until the peer has
-    /// been told something.
-    pub(crate) fn waits(&self, queue: usize) -> bool {
+    /// How much of `queue` may leave now.
+    pub(crate) fn may_leave(&self, queue: usize) -> MayLeave {
+        if !self.synchronized {
+            return MayLeave::All;
+        }
         let unsent = self.unsent(queue);
-        let held = unsent > 0 && (self.is_silly(queue) || !self.loss.may_send(unsent));
-        self.synchronized && (self.is_closed(queue) || held || self.repeated)
-    }
-
-    /// Whether only a part of `queue` may be sent, and smoltcp would send more than a segment at once; or segments must be
-    /// shorter than it makes them.
-    pub(crate) fn is_limited(&self, queue: usize) -> bool {
-        let unsent = self.unsent(queue);
-        let superframes = cfg!(feature = "segmentation-offload");
-        let part = superframes && !self.loss.may_send_all(unsent);
-        self.synchronized && unsent > 0 && (part || self.path_mtu > 0)
+        if self.is_closed(queue) || self.repeated || (unsent > 0 && self.is_silly(queue)) {
+            MayLeave::Nothing
+        } else if unsent == 0 || (self.path_mtu == 0 && self.loss.may_send_all(unsent)) {
+            MayLeave::All
+        } else if !self.loss.may_send(unsent) {
+            MayLeave::Nothing
+        } else if cfg!(feature = "segmentation-offload") || self.path_mtu > 0 {
+            MayLeave::Part
+        } else {
+            MayLeave::All
+        }
     }
 
     /// Whether smoltcp's own timer may have expired.

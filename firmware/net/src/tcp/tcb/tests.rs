@@ -66,3 +66,86 @@ fn a_window_that_was_closed_for_an_hour_delays_nothing_once_it_is_open() {
         assert!(later < due && due < later + Duration::from_secs(1), "{due}");
     }
 }
+
+/// A connection with so many bytes of ours under way, and `edit` as the last that has happened to it.
+#[cfg(feature = "wide-scoreboard")]
+fn established(flight: usize, edit: fn(&mut Tcb)) -> Tcb {
+    let start = Instant::from_secs(1);
+    let mut tcb = Tcb::new();
+    tcb.open(ends());
+    tcb.syn_sent(TcpSeqNumber(0));
+    tcb.rcv_consumed = TcpSeqNumber(90);
+    tcb.begin(&parse(&ack(1, 1000)), start);
+    tcb.sent(&parse(&data(1, flight)), start);
+    edit(&mut tcb);
+    tcb
+}
+
+/// What is predicted needs no more of the guard, nor of [`Tcb::received`]: both would come to the same.
+#[cfg(feature = "wide-scoreboard")]
+#[test]
+fn what_is_predicted_is_what_the_guard_lets_pass_and_is_noted_alike() {
+    use std::format;
+    use std::vec::Vec;
+
+    use crate::guard::{Verdict, judge};
+
+    let now = Instant::from_secs(5);
+    let edits: [fn(&mut Tcb); 7] = [
+        |tcb| tcb.snd_wl1 = TcpSeqNumber(50),
+        |tcb| tcb.snd_wnd = 0,
+        |tcb| tcb.refused = true,
+        |tcb| tcb.snd_wl1 = TcpSeqNumber(200),
+        |tcb| tcb.fin = Some(TcpSeqNumber(120)),
+        |tcb| tcb.told[0] = Some((120, 130)),
+        |tcb| tcb.synchronized = false,
+    ];
+    let states = [State::SynReceived, State::Established, State::FinWait1, State::CloseWait];
+    let mut predicted = Vec::new();
+    for (which, edit) in edits.into_iter().enumerate() {
+        for (flight, state, room) in [0, 8]
+            .into_iter()
+            .flat_map(|flight| states.map(|state| (flight, state, 6)))
+            .chain([(0, State::Established, 3)])
+        {
+            let before = SocketSnapshot { state, queue: flight, unread: 10, room };
+            for (seq, number, window, len) in (95..105).flat_map(|seq| {
+                [(1, 1000), (1, 0), (1, 999), (5, 1000), (0, 1000)]
+                    .into_iter()
+                    .flat_map(move |(ack, window)| [0, 4].map(|len| (seq, ack, window, len)))
+            }) {
+                for (control, block) in [
+                    (TcpControl::None, None),
+                    (TcpControl::Psh, None),
+                    (TcpControl::Fin, None),
+                    (TcpControl::Rst, None),
+                    (TcpControl::Syn, None),
+                    (TcpControl::None, Some((3, 7))),
+                ] {
+                    let ack = Some(TcpSeqNumber(number));
+                    let repr = bare(control, &ends(), TcpSeqNumber(seq), ack, window);
+                    let sack_ranges = [block, None, None];
+                    let repr = TcpRepr { payload: &[0; 4][..len], sack_ranges, ..repr };
+                    let segment = InjectedSegment::new(&repr, &ends());
+                    let segment = parse(&segment);
+                    let (mut short, mut long) =
+                        (established(flight, edit), established(flight, edit));
+                    if !short.predicts(&segment, before) {
+                        continue;
+                    }
+                    predicted.push((which, seq, len));
+                    assert_eq!(judge(&long, &segment, before), Verdict::Pass, "{repr:?}");
+                    assert!(!long.absorbs(&segment, before) && !long.holds_fin(), "{repr:?}");
+                    assert!(long.report(&segment, before).is_none(), "{repr:?}");
+                    let after = SocketSnapshot { unread: 10 + len, room: room - len, ..before };
+                    long.received(&segment, true, before, after, now);
+                    short.received_next(&segment, now);
+                    assert_eq!(format!("{short:?}"), format!("{long:?}"), "{repr:?}");
+                }
+            }
+        }
+    }
+    // Of all these, with and without PSH, with and without data of ours under way.
+    predicted.dedup();
+    assert_eq!(predicted, [0, 1, 2, 3].map(|which| (which, 100, 4)));
+}
