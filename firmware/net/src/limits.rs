@@ -62,6 +62,11 @@ pub const SYN_HELD: Duration = Duration::from_secs(4);
 /// The longest that a request is remembered after its sender's last SYN.
 pub const SYN_HELD_MAX: Duration = Duration::from_secs(64);
 
+/// How long a cookie may be given back, at the least; and twice that at the most.
+pub const COOKIE: Duration = Duration::from_micros(1 << COOKIE_SHIFT);
+/// Its logarithm, in microseconds: more than a minute.
+pub(crate) const COOKIE_SHIFT: u32 = 26;
+
 /// Largest frame of a SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for MSS, window scale, SACK and
 /// timestamps, padded.
 pub const SYN_SIZE: usize = 14 + 40 + 20 + 24;

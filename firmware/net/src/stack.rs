@@ -18,6 +18,7 @@
 
 mod address;
 mod config;
+mod cookie;
 #[cfg(any(feature = "dhcp", feature = "_datagram"))]
 mod datagram;
 #[cfg(feature = "deferred-accept")]

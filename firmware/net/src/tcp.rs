@@ -24,7 +24,9 @@
 
 mod admission;
 pub(crate) mod backlog;
+mod cookie;
 mod expiry;
+mod held;
 pub(crate) mod isn;
 mod listener;
 pub(crate) mod tcb;
@@ -41,6 +43,7 @@ use crate::limits::{Limits, PROGRESS};
 #[cfg(feature = "async")]
 use crate::wake::TcpWaiters;
 pub(crate) use admission::Request;
+pub(crate) use held::Held;
 pub(crate) use listener::Listener;
 use tcb::{SocketSnapshot, Tcb};
 

@@ -259,14 +259,13 @@ impl NetStack<'_> {
                 Request::Pass => self.pool.find(&ends),
                 Request::Armed(index, last) => {
                     self.backlog.forget(&ends);
-                    self.deliver_request(index, last, bytes, link, segment, transmit);
+                    let isn = self.secret.isn(&ends, self.now, last);
+                    self.deliver_request(index, isn, bytes, link, segment, transmit);
                     self.pool.progress(&mut self.counters);
                     return;
                 }
                 Request::Drop => {
-                    let room = self.backlog.hold(segment, self.now, &self.capabilities.checksum);
-                    let dropped = &mut self.counters.syn_dropped;
-                    *dropped = dropped.wrapping_add(Count::from(!room));
+                    self.put_off(segment, transmit);
                     return;
                 }
             }
@@ -278,10 +277,8 @@ impl NetStack<'_> {
         };
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);
-        } else if segment.ack.is_some() || segment.syn || segment.rst {
-            self.pass(Recipient::Nobody, bytes, transmit);
         } else {
-            self.reset_without_ack(segment, transmit);
+            self.stray(bytes, link, segment, transmit);
         }
         if self.pool.shaking() {
             self.pool.progress(&mut self.counters);
