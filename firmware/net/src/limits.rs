@@ -44,7 +44,8 @@ pub const UDP_PACKETS: usize = 4;
 /// dark. SYN-ACKs go out at 0, 1, 3, 7, 15 and 31 s.
 pub const SYN_RECEIVED: Duration = Duration::from_secs(63);
 
-/// With no slot free, a handshake may be evicted from this age on.
+/// With no slot free, a handshake may be evicted from this age on; in a flood of requests from any, without the feature
+/// `syn-cookies`.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
 /// With no slot free, one whose connection has ended but for its peer's FIN is given to the next request this long after the
@@ -63,8 +64,10 @@ pub const SYN_HELD: Duration = Duration::from_secs(4);
 pub const SYN_HELD_MAX: Duration = Duration::from_secs(64);
 
 /// How long a cookie may be given back, at the least; and twice that at the most.
+#[cfg(feature = "syn-cookies")]
 pub const COOKIE: Duration = Duration::from_micros(1 << COOKIE_SHIFT);
 /// Its logarithm, in microseconds: more than a minute.
+#[cfg(feature = "syn-cookies")]
 pub(crate) const COOKIE_SHIFT: u32 = 26;
 
 /// Largest frame of a SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for MSS, window scale, SACK and

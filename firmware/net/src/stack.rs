@@ -18,6 +18,7 @@
 
 mod address;
 mod config;
+#[cfg(feature = "syn-cookies")]
 mod cookie;
 #[cfg(any(feature = "dhcp", feature = "_datagram"))]
 mod datagram;

@@ -24,6 +24,7 @@
 
 mod admission;
 pub(crate) mod backlog;
+#[cfg(feature = "syn-cookies")]
 mod cookie;
 mod expiry;
 mod held;

@@ -7,6 +7,8 @@
 
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+#[cfg(not(feature = "syn-cookies"))]
+use smoltcp::time::Duration;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
 
@@ -15,9 +17,9 @@ use super::repair::{self, Before, Problem};
 use super::transmit::MeteredToken;
 use crate::frame::{Content, ETHERNET_HEADER, FourTuple, Frame, Link, Packet, Segment};
 use crate::guard::is_stray;
-use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
+use crate::limits::{FRAME_SIZE, INGRESS_BUDGET, SYN_RECEIVED_EVICT};
 use crate::netstat::Count;
-use crate::tcp::Request;
+use crate::tcp::{Held, Request};
 use crate::workaround::inject::{InjectedSegment, bare};
 use crate::workaround::options;
 
@@ -254,7 +256,21 @@ impl NetStack<'_> {
             self.backlog.take_back(&ends, segment.seq);
             self.pool.find(&ends)
         } else if segment.is_request() {
-            match self.pool.request(&ends, segment.seq, &mut self.counters) {
+            let (seq, counters) = (segment.seq, &mut self.counters);
+            let request = self.pool.request(&ends, seq, SYN_RECEIVED_EVICT, counters);
+            let flood = request == Request::Drop && self.backlog.floods(self.now);
+            #[cfg(feature = "syn-cookies")]
+            if flood && self.pool.yields(ends.local.port) {
+                self.answer_with_cookie(segment, transmit);
+                return;
+            }
+            // Who answers within the time of a few more requests gets in.
+            #[cfg(not(feature = "syn-cookies"))]
+            let request = match flood {
+                true => self.pool.request(&ends, seq, Duration::ZERO, counters),
+                false => request,
+            };
+            match request {
                 // Two ends that open towards each other at once (RFC 9293 3.5).
                 Request::Pass => self.pool.find(&ends),
                 Request::Armed(index, last) => {
@@ -265,7 +281,7 @@ impl NetStack<'_> {
                     return;
                 }
                 Request::Drop => {
-                    self.put_off(segment, transmit);
+                    self.put_off(segment);
                     return;
                 }
             }
@@ -278,11 +294,30 @@ impl NetStack<'_> {
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);
         } else {
-            self.stray(bytes, link, segment, transmit);
+            #[cfg(feature = "syn-cookies")]
+            if self.is_cookie(segment) {
+                self.redeem(bytes, link, segment, transmit);
+                return;
+            }
+            if segment.ack.is_some() || segment.syn || segment.rst {
+                self.pass(Recipient::Nobody, bytes, transmit);
+            } else {
+                self.reset_without_ack(segment, transmit);
+            }
         }
         if self.pool.shaking() {
             self.pool.progress(&mut self.counters);
         }
+    }
+
+    /// Remembers a connection request that finds no slot, and drops it in silence.
+    pub(super) fn put_off(&mut self, syn: &Segment<'_>) {
+        let held = Held::read(syn, self.now, &self.capabilities.checksum);
+        let room = held.is_some_and(|held| self.backlog.hold(held));
+        let (unanswered, dropped) =
+            (&mut self.counters.syn_unanswered, &mut self.counters.syn_dropped);
+        *unanswered = unanswered.wrapping_add(1);
+        *dropped = dropped.wrapping_add(Count::from(!room));
     }
 
     /// Gives smoltcp a segment of the remote end without payload or options, to us and from us.

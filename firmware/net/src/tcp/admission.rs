@@ -12,7 +12,9 @@ use smoltcp::wire::{IpListenEndpoint, TcpSeqNumber};
 
 use super::{Phase, Pool, Slot, SlotOwner};
 use crate::frame::FourTuple;
-use crate::limits::{FIN_WAIT_2_EVICT, RTO_INITIAL, SYN_RECEIVED_EVICT};
+#[cfg(feature = "syn-cookies")]
+use crate::limits::RTO_INITIAL;
+use crate::limits::{FIN_WAIT_2_EVICT, SYN_RECEIVED_EVICT};
 use crate::netstat::Counters;
 use crate::seq::distance;
 
@@ -234,13 +236,14 @@ impl Pool<'_> {
         self.slots[index].begin(owner, self.now);
     }
 
-    /// A connection request between these ends, with initial sequence number `seq`: what becomes of its frame. Never inlined,
-    /// as the rest of what is rare.
+    /// A connection request between these ends, with initial sequence number `seq`: what becomes of its frame, if a handshake
+    /// may be evicted from an age of `patience` on. Never inlined, as the rest of what is rare.
     #[inline(never)]
     pub(crate) fn request(
         &mut self,
         ends: &FourTuple,
         seq: TcpSeqNumber,
+        patience: Duration,
         counters: &mut Counters,
     ) -> Request {
         let Some(listener) = self.listening(ends.local.port) else {
@@ -257,7 +260,7 @@ impl Pool<'_> {
             self.recycle(index);
         }
         let owner = SlotOwner::Listener(listener as u8);
-        let Some(index) = self.take(owner, SYN_RECEIVED_EVICT, counters) else {
+        let Some(index) = self.take(owner, patience, counters) else {
             return Request::Drop;
         };
         if !self.arm(index, owner, ends) {
@@ -273,7 +276,7 @@ impl Pool<'_> {
     }
 
     /// Gets a free slot ready for the request of a connection between these ends. Returns whether it is.
-    #[inline(never)]
+    #[cfg_attr(feature = "syn-cookies", inline(never))]
     fn arm(&mut self, index: usize, owner: SlotOwner, ends: &FourTuple) -> bool {
         self.prepare(index, owner);
         let endpoint = IpListenEndpoint { addr: Some(ends.local.addr), port: ends.local.port };
@@ -287,6 +290,7 @@ impl Pool<'_> {
     }
 
     /// Whether a connection to `port` that needs no handshake any more could have the slot of one that does.
+    #[cfg(feature = "syn-cookies")]
     pub(crate) fn yields(&self, port: u16) -> bool {
         self.listening(port).is_some_and(|listener| {
             #[cfg(feature = "deferred-accept")]
@@ -302,6 +306,7 @@ impl Pool<'_> {
 
     /// A slot, ready for the request between these ends, for a peer that has taken a cookie back; whoever's handshake is the
     /// oldest gives way.
+    #[cfg(feature = "syn-cookies")]
     pub(crate) fn admit(&mut self, ends: &FourTuple, counters: &mut Counters) -> Option<usize> {
         let owner = SlotOwner::Listener(self.listening(ends.local.port)? as u8);
         let index = self.take(owner, Duration::ZERO, counters)?;

@@ -4,8 +4,7 @@
 //! and 7 s (RFC 6298). So the stack keeps [the essence](super::held) of the last such SYNs, 28 bytes each with
 //! IPv4 alone and 56 with IPv6, and when a slot is free lets the oldest in again as if it had just arrived. To
 //! the peer it is a SYN-ACK that took a while. Nothing depends on it: a request that has become too old comes in with its
-//! sender's next SYN, and one that finds no place here is answered with a [cookie](super::cookie), if it is handshakes that
-//! have the slots.
+//! sender's next SYN. One that finds no place here is part of a flood, which takes no other's.
 
 use heapless::VecView;
 use smoltcp::time::Instant;
@@ -13,7 +12,9 @@ use smoltcp::wire::TcpSeqNumber;
 
 use super::held::{Held, clock};
 use crate::frame::FourTuple;
-use crate::limits::{COOKIE, SYN_HELD};
+#[cfg(feature = "syn-cookies")]
+use crate::limits::COOKIE;
+use crate::limits::SYN_HELD;
 use crate::workaround::inject::InjectedSegment;
 
 /// Sooner than this nobody asks again (RFC 6298 2.1: a second); that is a duplicate, or somebody in a hurry.
@@ -37,16 +38,16 @@ impl<const N: usize> Backlog<N> {
 #[derive(Debug)]
 pub struct BacklogView<'a> {
     held: &'a mut VecView<Held>,
-    /// When a request was last answered with a cookie, or long before.
-    answered: Instant,
+    /// When there were last too many requests, or long before.
+    flooded: Instant,
 }
 
 /// Memory may be lent again, to who knows nothing of what was before: it is emptied.
 impl<'a, const N: usize> From<&'a mut Backlog<N>> for BacklogView<'a> {
     fn from(backlog: &'a mut Backlog<N>) -> Self {
         backlog.held.clear();
-        let answered = Instant::from_micros_const(i64::MIN / 2);
-        Self { held: backlog.held.as_mut_view(), answered }
+        let flooded = Instant::from_micros_const(i64::MIN / 2);
+        Self { held: backlog.held.as_mut_view(), flooded }
     }
 }
 
@@ -77,22 +78,22 @@ impl BacklogView<'_> {
         self.held.iter().position(|held| held.ends == *ends)
     }
 
-    /// Whether there are too many requests to remember: another one would put out one whose sender may still be waiting, or
-    /// would have a moment ago. A flood is over when it is over.
-    pub(crate) fn floods(&self, now: Instant) -> bool {
-        let full = self.held.is_full()
-            && self.held.first().is_none_or(|held| held.is_fresh(clock(now)));
-        full || now < self.answered + SYN_HELD
-    }
-
-    /// Notes that a request has been answered with a cookie.
-    pub(crate) const fn answered(&mut self, now: Instant) {
-        self.answered = now;
+    /// Whether there are too many requests to remember, of which there is another one: it would put out one whose sender may
+    /// still be waiting, or would have a moment ago. A flood is over when it is over.
+    pub(crate) fn floods(&mut self, now: Instant) -> bool {
+        let waits = |held: &Held| held.is_fresh(clock(now));
+        let full = self.held.is_full() && self.held.first().is_none_or(waits);
+        let floods = full || now < self.flooded + SYN_HELD;
+        if floods {
+            self.flooded = now;
+        }
+        floods
     }
 
     /// Whether somebody may still have a cookie to give back.
-    pub(crate) fn has_answered(&self, now: Instant) -> bool {
-        now < self.answered + COOKIE
+    #[cfg(feature = "syn-cookies")]
+    pub(crate) fn had_flood(&self, now: Instant) -> bool {
+        now < self.flooded + COOKIE
     }
 
     /// Forgets a connection request that a reset with number `seq` takes back (RFC 5961 3.2).

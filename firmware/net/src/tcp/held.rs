@@ -46,7 +46,7 @@ impl Held {
     }
 
     /// Reads a SYN, and checks its checksum, if that is ours to do.
-    #[inline(never)]
+    #[cfg_attr(feature = "syn-cookies", inline(never))]
     pub(crate) fn read(
         syn: &Segment<'_>,
         now: Instant,
@@ -78,6 +78,7 @@ impl Held {
     }
 
     /// The SYN-ACK that smoltcp would send with this initial sequence number.
+    #[cfg(feature = "syn-cookies")]
     pub(crate) fn answer(&self, isn: TcpSeqNumber, window: u16, size: u16) -> InjectedSegment {
         let FourTuple { local, remote } = self.ends;
         let answer = Self {
@@ -92,7 +93,7 @@ impl Held {
         answer.write_with(Some(self.seq_number + 1))
     }
 
-    #[inline(never)]
+    #[cfg_attr(feature = "syn-cookies", inline(never))]
     fn write_with(&self, ack: Option<TcpSeqNumber>) -> InjectedSegment {
         let tcp = TcpRepr {
             window_scale: self.window_scale.map(|more| more.get() - 1),

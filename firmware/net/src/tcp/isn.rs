@@ -76,7 +76,7 @@ impl Secret {
 pub(super) const ENDS: usize = 36;
 
 /// The two ends, and room for eight bytes more.
-#[inline(never)]
+#[cfg_attr(feature = "syn-cookies", inline(never))]
 pub(super) fn input(ends: &FourTuple) -> [u8; ENDS + 8] {
     let mut input = [0; ENDS + 8];
     put(&mut input[..18], ends.local);
