@@ -311,6 +311,7 @@ impl NetStack<'_> {
     }
 
     /// Remembers a connection request that finds no slot, and drops it in silence.
+    #[inline(never)]
     pub(super) fn put_off(&mut self, syn: &Segment<'_>) {
         let held = Held::read(syn, self.now, &self.capabilities.checksum);
         let room = held.is_some_and(|held| self.backlog.hold(held));

@@ -187,11 +187,7 @@ impl Pool<'_> {
         if soon {
             return None;
         }
-        let stalled = |index: usize| {
-            let Slot { phase, moved, .. } = self.slots[index];
-            let may = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan);
-            (may && self.may_lose(index, owner)).then_some(moved)
-        };
+        let stalled = |index| self.stalled(index, owner);
         // One after the other: they come back, and each would only have that long.
         let since = stalled(self.oldest(&stalled)?)?.max(self.evicted);
         let due = since + self.limits.pressure_evict;
@@ -209,6 +205,14 @@ impl Pool<'_> {
             self.abort(index);
         }
         Some(due)
+    }
+
+    /// Since when the connection of a slot has made no progress, if it may have to give way to `owner`.
+    #[inline(never)]
+    fn stalled(&self, index: usize, owner: SlotOwner) -> Option<Instant> {
+        let Slot { phase, moved, .. } = self.slots[index];
+        let may = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan);
+        (may && self.may_lose(index, owner)).then_some(moved)
     }
 
     /// Makes room for a request to `port` that waits; returns when to look again.
