@@ -130,6 +130,10 @@ pub const NEIGHBOR_FRESH: Duration = Duration::from_secs(30);
 /// (RFC 5227 2.4).
 pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long after a conflict that only we were told of our addresses are announced; they are at once, if others may have
+/// learned that they are somebody else's.
+pub const DEFEND_WAIT: Duration = Duration::from_secs(1);
+
 /// Time before our addresses are announced anew, milliseconds (RFC 5227 1.1, `ANNOUNCE_INTERVAL`); at random up to twice
 /// that.
 pub const ANNOUNCE_INTERVAL_MS: u32 = 2000;

@@ -41,6 +41,11 @@ struct Neighbor {
     heard: Instant,
     /// Something is to be sent to it, or there was in the last poll.
     wanted: bool,
+    /// All that is known of it is the source of a packet.
+    guessed: bool,
+    /// That packet was to our link-local address.
+    #[cfg(feature = "ipv6")]
+    link_local: bool,
 }
 
 const _: () = assert!(size_of::<Neighbor>() <= if cfg!(feature = "ipv6") { 48 } else { 32 });
@@ -55,6 +60,9 @@ impl Neighbor {
             asked: now,
             heard: now,
             wanted: false,
+            guessed: false,
+            #[cfg(feature = "ipv6")]
+            link_local: false,
         }
     }
 
@@ -73,11 +81,17 @@ impl Neighbor {
     /// When it is to be asked for, if it is.
     #[inline(never)]
     fn ask_at(&self) -> Option<Instant> {
-        if !self.wanted {
+        let unsure = self.guessed && self.asks == 0;
+        if !self.wanted && !unsure {
             return None;
         }
+        let again = self.asked + NEIGHBOR_ASK;
         let stale = if self.mac.is_some() { self.heard + NEIGHBOR_FRESH } else { self.asked };
-        Some(if self.asks == 0 { stale } else { self.asked + NEIGHBOR_ASK })
+        Some(match self.asks {
+            0 if unsure => stale.min(again),
+            0 => stale,
+            _ => again,
+        })
     }
 }
 
@@ -166,20 +180,36 @@ impl Neighbors {
                 doubted
             }
         };
+        let guessed = matches!(source, Source::Packet | Source::Routed);
         if entry.mac == Some(mac) {
             entry.confirmed |= source == Source::Answer && entry.asks > 0;
         } else if keep {
             return;
         } else {
             entry.mac = Some(mac);
-            entry.confirmed = entry.asks > 0 && !matches!(source, Source::Packet | Source::Routed);
+            entry.confirmed = entry.asks > 0 && !guessed;
         }
+        entry.guessed = guessed;
         if source == Source::Routed {
             // To be asked for as soon as something else is to be sent there.
             entry.heard = now - NEIGHBOR_FRESH;
         } else {
             (entry.heard, entry.asks) = (now, 0);
         }
+    }
+
+    /// Notes that a packet from `address`, of whom something has just been learned, was to our link-local address, or not.
+    #[cfg(feature = "ipv6")]
+    pub(crate) fn spoke_to(&mut self, address: &IpAddress, link_local: bool) {
+        if let Some(index) = self.find(address) {
+            self.entries[index].link_local = link_local;
+        }
+    }
+
+    /// Whether it was.
+    #[cfg(feature = "ipv6")]
+    pub(crate) fn spoken_to(&self, index: usize) -> bool {
+        self.entries[index].link_local
     }
 
     /// Where `address` is, as far as is known.
@@ -199,6 +229,7 @@ impl Neighbors {
         if let Some(index) = self.find(address) {
             let entry = &mut self.entries[index];
             entry.confirmed |= entry.mac == Some(mac);
+            entry.guessed &= !entry.confirmed;
         }
     }
 
