@@ -88,8 +88,10 @@ impl Neighbor {
         let again = self.asked + NEIGHBOR_ASK;
         let stale = if self.mac.is_some() { self.heard + NEIGHBOR_FRESH } else { self.asked };
         Some(match self.asks {
-            0 if unsure => stale.min(again),
-            0 => stale,
+            0 if !unsure => stale,
+            0 if self.wanted => stale.min(again),
+            // It need not answer, as long as it speaks.
+            1 if self.guessed => stale.max(again),
             _ => again,
         })
     }
