@@ -199,6 +199,9 @@ fn a_cookie_brings_back_what_the_syn_said() {
             solo.turn();
         }
     }
+    let counters = solo.board.counters();
+    assert_eq!(counters.cookies_taken, 9);
+    assert!(counters.cookies_sent > 9 * 50, "{}", counters.cookies_sent);
     tcp::close(&mut solo.board, listener);
     solo.pass(Duration::from_secs(65));
     solo.assert_clean();

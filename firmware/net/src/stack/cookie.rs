@@ -29,7 +29,11 @@ impl NetStack<'_> {
         let held = Held::read(syn, self.now, &self.capabilities.checksum);
         let held = held.filter(|_| self.secret.in_use);
         match held.and_then(|held| Some((held, self.secret.cookie(&held, self.now)?))) {
-            Some((held, cookie)) => self.send_syn_ack(&held, cookie, transmit),
+            Some((held, cookie)) => {
+                let sent = &mut self.counters.cookies_sent;
+                *sent = sent.wrapping_add(1);
+                self.send_syn_ack(&held, cookie, transmit);
+            }
             None => self.put_off(syn),
         }
     }
@@ -89,6 +93,7 @@ impl NetStack<'_> {
             *dropped = dropped.wrapping_add(1);
             return;
         };
+        self.counters.cookies_taken = self.counters.cookies_taken.wrapping_add(1);
         self.backlog.forget(&syn.ends);
         let shown = syn.write();
         let Some(request) = Content::parse(shown.bytes()).segment() else { return };
