@@ -186,7 +186,8 @@ fn a_cookie_brings_back_what_the_syn_said() {
             solo.heard.clear();
             assert_eq!(tcp::send(&mut solo.board, &mut socket, &[1; 2000]), Ok(2000));
             solo.turn();
-            let said: Vec<_> = solo.said().into_iter().filter(|it| !it.payload.is_empty()).collect();
+            let said: Vec<_> =
+                solo.said().into_iter().filter(|it| !it.payload.is_empty()).collect();
             assert_eq!(said[0].payload.len(), size, "{options:?}");
             assert_eq!(said[0].seq, client.ack);
             let sent: usize = said.iter().map(|segment| segment.payload.len()).sum();

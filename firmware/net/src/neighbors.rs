@@ -7,9 +7,10 @@
 //! answer that packet, and gives way to the next one seen. One that has answered the board's own question, or
 //! completed a handshake, is confirmed: packets from elsewhere do not change it while it is fresh, and it is the last to
 //! make room. If somebody else says to be it, it is asked first, and believed if it answers: who has taken its place, as
-//! after a failover, is found a second later. One that is not heard of any more is still used while it is asked for anew: everybody that a connection
-//! is open to is asked for then, as is whoever something is to be sent to. A packet from beyond the gateway tells of the
-//! gateway only while nothing is known of it, for any host on the link can have sent it.
+//! after a failover, is found a second later. One of which nothing but a packet is known is asked a second after that, once
+//! (RFC 4861 7.3.3). One that is not heard of any more is still used while it is asked for anew: everybody
+//! that a connection is open to is asked for then, as is whoever something is to be sent to. A packet from beyond the gateway
+//! tells of the gateway only while nothing is known of it, for any host on the link can have sent it.
 //!
 //! It fails no call: a connect to somebody who does not answer ends by its own limit (`tcp/expiry.rs`).
 //!
@@ -28,6 +29,10 @@ use crate::time::sooner;
 const DOUBTS: u8 = 2;
 
 #[derive(Debug)]
+#[cfg_attr(
+    feature = "ipv6",
+    expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")
+)]
 struct Neighbor {
     address: IpAddress,
     /// `None` while nothing is known.

@@ -9,7 +9,7 @@
 //!
 //! | to see | open |
 //! |---|---|
-//! | what becomes of a frame that comes in | `ingress` |
+//! | what becomes of a frame that comes in | `ingress`, and `cookie` for a flood of requests, with that feature |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
 //! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets, and `held` for what those send |
@@ -71,9 +71,7 @@ use crate::error::Error;
 use crate::frame::Medium;
 use crate::limits::EPHEMERAL_FIRST;
 #[cfg(doc)]
-use crate::limits::Limits;
-#[cfg(doc)]
-use crate::limits::{EGRESS_BUDGET, INGRESS_BUDGET};
+use crate::limits::{EGRESS_BUDGET, INGRESS_BUDGET, Limits};
 use crate::neighbors::Neighbors;
 use crate::netstat::Counters;
 use crate::rng::Rng;

@@ -7,11 +7,11 @@ use smoltcp::wire::{Icmpv6Packet, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr}
 use smoltcp::wire::{IpAddress, Ipv4Address};
 
 #[cfg(feature = "ipv6")]
+use super::ETHERNET_HEADER;
+#[cfg(feature = "ipv6")]
 use super::Packet;
 #[cfg(feature = "ipv6")]
 use super::group_mac;
-#[cfg(feature = "ipv6")]
-use super::ETHERNET_HEADER;
 use super::{EtherType, Link, put_link};
 use crate::ethernet::EthernetAddress;
 #[cfg(feature = "slaac")]
@@ -182,12 +182,7 @@ impl Message {
         }
     }
 
-    fn emit_arp(
-        &self,
-        frame: &mut [u8; MESSAGE_SIZE],
-        owner: Ipv4Address,
-        target: Ipv4Address,
-    ) {
+    fn emit_arp(&self, frame: &mut [u8; MESSAGE_SIZE], owner: Ipv4Address, target: Ipv4Address) {
         let (operation, to, target_mac) = if self.kind == Kind::Answer {
             (2, self.to, self.to)
         } else {

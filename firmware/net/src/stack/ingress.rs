@@ -266,9 +266,10 @@ impl NetStack<'_> {
             }
             // Who answers within the time of a few more requests gets in.
             #[cfg(not(feature = "syn-cookies"))]
-            let request = match flood {
-                true => self.pool.request(&ends, seq, Duration::ZERO, counters),
-                false => request,
+            let request = if flood {
+                self.pool.request(&ends, seq, Duration::ZERO, counters)
+            } else {
+                request
             };
             match request {
                 // Two ends that open towards each other at once (RFC 9293 3.5).

@@ -335,12 +335,10 @@ impl NetStack<'_> {
             let hop = self.neighbors.ask(index, self.now);
             // As whom it will have spoken to (RFC 4861 7.2.2).
             #[cfg(feature = "ipv6")]
-            let own = self.own_beside(match self.neighbors.spoken_to(index) {
-                true => &LINK_LOCAL,
-                false => &hop,
-            });
+            let beside = if self.neighbors.spoken_to(index) { &LINK_LOCAL } else { &hop };
             #[cfg(not(feature = "ipv6"))]
-            let own = self.own_beside(&hop);
+            let beside = &hop;
+            let own = self.own_beside(beside);
             // Who is on the link only by a redirect is beside none.
             #[cfg(all(feature = "redirects", feature = "ipv6"))]
             let own = own.or_else(|| self.source_for(&hop));
