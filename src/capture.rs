@@ -21,13 +21,15 @@ mod linktype;
 mod pcap;
 mod pcapng;
 mod reader;
+mod record;
 mod source;
 mod writer;
 
 pub use self::direction::Direction;
 pub use self::error::CaptureError;
 pub use self::linktype::LinkType;
-pub use self::reader::{BLOCK_MAX, INTERFACES_MAX, Reader, Record, read};
+pub use self::reader::{Reader, read};
+pub use self::record::{BLOCK_MAX, INTERFACES_MAX, Record};
 pub use self::writer::Capture;
 
 #[cfg(test)]

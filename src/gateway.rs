@@ -15,6 +15,7 @@
 
 mod allowed;
 mod api;
+mod api_address;
 mod config;
 mod control;
 mod datagrams;
@@ -42,7 +43,7 @@ use tapboard_firmware::{Backlog, Buffers, NetStack, Sockets};
 
 use self::allowed::Allowed;
 use self::api::Api;
-pub use self::api::ApiAddress;
+pub use self::api_address::ApiAddress;
 pub use self::config::GatewayConfig;
 pub use self::control::ForwardCommand;
 use self::datagrams::{BoardSide, Datagrams};

@@ -19,7 +19,8 @@ use crate::nic::dgram::Dgram;
 use crate::nic::frame_socket::FrameSocket;
 use crate::nic::stream::FrameStream;
 use crate::output::{counted, say};
-use crate::run::{BoardKind, BoardSnapshot, ENDPOINT, Endpoint, Traffic};
+use crate::run::{ENDPOINT, Endpoint};
+use crate::snapshot::{BoardKind, BoardSnapshot, Traffic};
 
 /// Frames each way a turn: as many of full size as a receive buffer of the kernel has room for, or so.
 const BURST: usize = 64;

@@ -1,8 +1,9 @@
 //! The harness: any stack on a bad cable in virtual time, in a `#[test]`.
 //!
 //! [`check`] runs a test for each of some seeds. What it gives the test is a [`Run`], which makes networks whose cable
-//! follows from the seed: a [`Testbed`], which is the firmware's stack at both ends, or a [`Network`], whose [`Nic`]s are
-//! for anybody's stack, or a [`Switch`] with many of them. Faults stay ([`Cable::set`]), or end with their scope ([`Cable::unplugged`], [`Cable::fault`]).
+//! follows from the seed: a [`Testbed`](crate::testbed::Testbed), which is the firmware's stack at both ends, or a
+//! [`Network`], whose [`Nic`]s are for anybody's stack, or a [`Switch`] with many of them. Faults stay ([`Cable::set`]), or
+//! end with their scope ([`Cable::unplugged`], [`Cable::fault`]).
 //!
 //! ```
 //! use embedded_nal::TcpClientStack;
@@ -48,8 +49,6 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use smoltcp::time::Instant;
-use tapboard_firmware::NetStack;
 use tapboard_firmware::rng::Rng;
 
 use self::artifacts::{Failure, SEED};
@@ -59,7 +58,6 @@ pub use self::network::Network;
 pub use self::nic::{Nic, RxToken, TxToken};
 pub use self::switch::Switch;
 pub use crate::link::{Link, Setting, Side};
-use crate::testbed::{StackBoard, Testbed, TestbedMemory};
 
 /// What a test returns: an error is a failure, as a panic is.
 pub type TestResult = Result<(), Box<dyn Error>>;
@@ -145,18 +143,6 @@ impl Run {
     #[must_use]
     pub fn switch(&self, ports: usize) -> Switch {
         Switch::new((0..ports).map(|_| self.network()))
-    }
-
-    /// A board and a host on such a network. The board runs `application`; see [`Testbed::new`].
-    pub fn testbed<'a, A, const BOARD: usize, const HOST: usize>(
-        &self,
-        memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
-        application: A,
-    ) -> Testbed<'a, StackBoard<'a, A>>
-    where
-        A: FnMut(Instant, &mut NetStack<'a>) -> Option<Instant>,
-    {
-        Testbed::on(memory, self.network(), application)
     }
 
     /// Writes all that is known so far, as for a failure, because of `what`: a finding. Returns the report.

@@ -29,21 +29,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! From top to bottom; a module imports from those below it only:
+//!
 //! | module | what it does |
 //! |---|---|
-//! | [`harness`] | seeds, networks and faults for tests, and what is left of one that failed |
-//! | [`testbed`] | a board, or anybody's stack, and a host on one cable, in virtual time |
-//! | [`link`](mod@link) | the bad cable: faults, each from a seed |
-//! | [`nic`] | network interfaces: a wire in memory, a loopback, a TAP, sockets |
-//! | [`run`], [`user`], `tap`, [`guest`] | the board in real time, and what is at the other end of its cable |
+//! | `cli` | what a user asks for on the command line |
 //! | [`fleet`] | many boards on one switch, in real and in virtual time |
-//! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
-//! | [`world`], [`sim`], [`walk`] | virtual time; whole networks from seeds; one connection, step by step |
+//! | [`user`], `tap`, [`guest`] | the board in real time, and what is at the other end of its cable |
 //! | [`replay`] | a capture once more, and what the board says of it now |
-//! | [`capture`], [`ladder`], [`segment`] | pcapng files, sequence diagrams, what a frame says |
-//! | [`metrics`], `tui` | all that is counted, for Prometheus; the dashboard |
-//! | [`console`], `cli`, [`output`], [`clock`], [`board`], [`settings`] | what a user types and sees, time, the simulated hardware |
-//! | [`identity`] | who board N is: MAC address, addresses, name |
+//! | [`sim`], [`walk`] | whole networks from seeds; one connection, step by step |
+//! | [`testbed`] | a board, or anybody's stack, and a host on one cable, in virtual time |
+//! | [`harness`] | seeds, networks and faults for tests, and what is left of one that failed |
+//! | [`run`], [`world`] | the drivers of time, real and virtual |
+//! | `tui`, [`console`] | the dashboard; what a user types while a board runs |
+//! | [`metrics`], [`snapshot`] | all that is counted, for Prometheus; all that can be told of a run at one moment |
+//! | [`ladder`], [`segment`], [`capture`] | sequence diagrams, what a frame says, pcapng files |
+//! | [`gateway`] | from 127.0.0.1 to the board and back, without rights |
+//! | [`nic`] | network interfaces: a wire in memory, a loopback, a TAP, sockets |
+//! | [`link`](mod@link) | the bad cable: faults, each from a seed |
+//! | [`board`], [`settings`], [`identity`] | the simulated hardware; what its user chose; who board N is: MAC address, addresses, name |
+//! | `http`, `local_socket` | a server, and where it listens |
+//! | `progress`, [`output`], [`clock`], `buffers`, `slab` | what a user sees, time, memory |
 //!
 //! Without the feature `cli`, which is on by default, there is no command line, and nothing catches Ctrl-C, shows progress
 //! or logs: what a test of one's own depends on, with `default-features = false`.
@@ -76,6 +82,7 @@ pub mod segment;
 pub mod settings;
 pub mod sim;
 mod slab;
+pub mod snapshot;
 #[cfg(target_os = "linux")]
 pub mod tap;
 pub mod testbed;

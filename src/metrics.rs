@@ -8,6 +8,7 @@
 mod address;
 mod cable;
 mod exposition;
+mod families;
 
 use std::net::SocketAddr;
 
@@ -17,7 +18,7 @@ use smoltcp::time::Instant;
 pub use self::address::metrics_address;
 use crate::http::{Method, Reply, Server, ServerUse, other_port};
 use crate::local_socket::Listener;
-use crate::run::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// Clients at once at most.
 const SCRAPERS: usize = 8;

@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 
 use crate::console::Next;
 use crate::nic::impairment::Observer;
-use crate::run::{Snapshot, SocketSnapshot};
+use crate::snapshot::{Snapshot, SocketSnapshot};
 
 /// There is none.
 pub(crate) fn prepare() -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use mio::{Registry, Token};
 use smoltcp::time::Instant;
 
-use crate::run::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// The server that there is not.
 #[derive(Debug)]

@@ -51,6 +51,7 @@ mod reduce;
 mod reframe;
 mod report;
 mod said;
+mod script;
 mod sides;
 mod stage;
 mod transcript;
@@ -71,7 +72,6 @@ pub use self::difference::{Difference, Kind};
 pub use self::error::ReplayError;
 pub use self::firmware::{PowerOn, StockFirmware};
 pub use self::minimize::Minimized;
-pub use self::recording::FRAMES_MAX;
 use self::recording::Recording;
 use self::reframe::Route;
 pub use self::report::{ConversationReport, Report};
@@ -80,6 +80,9 @@ pub use self::stage::{BootEnd, Stage, Subject};
 use self::who::Who;
 use crate::capture::{Capture, CaptureError, Reader};
 use crate::run::Profile;
+
+/// Frames that are replayed at most: all of them are kept in memory.
+pub const FRAMES_MAX: usize = 200_000;
 
 /// Ports at which the firmware answers.
 const PORTS: [u16; 5] = [7, 9, 19, 23, 80];

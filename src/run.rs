@@ -16,10 +16,8 @@ mod options;
 mod power_cycle;
 mod session;
 mod sleep;
-mod snapshot;
 #[cfg_attr(not(target_os = "linux"), path = "run/no_timer.rs")]
 mod timer;
-mod traffic;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,18 +35,10 @@ pub use self::endpoint::Endpoint;
 use self::memory::BoardMemory;
 use self::nic::WAKE;
 pub use self::nic::{ENDPOINT, NIC, Nic};
-pub use self::options::{Profile, RunOptions, Telemetry};
+pub use self::options::{Profile, RunOptions};
 use self::power_cycle::{BootEnd, PowerCycle};
 use self::session::Session;
 use self::sleep::Sleeper;
-pub(crate) use self::snapshot::socket_snapshots;
-pub use self::snapshot::{
-    BoardKind, BoardSnapshot, CableSnapshot, DirectionSnapshot, NicSnapshot, Snapshot,
-    SocketSnapshot, Work,
-};
-#[cfg(feature = "cli")]
-pub(crate) use self::traffic::Quantity;
-pub use self::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::clock::RealClock;
 use crate::console::{CommandSource, Console};
@@ -58,6 +48,7 @@ use crate::metrics::Metrics;
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::say;
 use crate::settings::Chosen;
+use crate::snapshot::BoardKind;
 use crate::tui::{self, Dashboard};
 
 /// The loop in real time, with its clock: [`run`](Self::run) runs a board until Ctrl-C or SIGTERM, which it catches

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tapboard_firmware::service::Target;
@@ -15,7 +16,6 @@ use tapboard_firmware::settings::{
 
 use crate::identity::{Identity, Name};
 use crate::output::say;
-use crate::run::Telemetry;
 
 /// Where the board's settings are, and which of them count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,29 @@ pub struct SettingsOptions {
     pub path: PathBuf,
     /// The settings that something else decides, each with what does.
     pub decided: Vec<(&'static str, &'static str)>,
+}
+
+/// Where telemetry goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telemetry {
+    /// To the collector that is usual for the network that the board is on.
+    Usual,
+    /// There.
+    To(Target),
+    /// Nowhere.
+    Off,
+}
+
+impl Telemetry {
+    /// Where it goes, if anywhere; `usual` is the usual collector.
+    #[must_use]
+    pub fn destination(self, usual: SocketAddr) -> Option<Target> {
+        match self {
+            Self::Usual => Some(usual.into()),
+            Self::To(to) => Some(to),
+            Self::Off => None,
+        }
+    }
 }
 
 /// Bytes of a file that are looked at: more than any table has, however it is written.

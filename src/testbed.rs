@@ -22,7 +22,7 @@ use tapboard_firmware::{
 };
 
 use crate::capture::CaptureError;
-use crate::harness::{Cable, Network, Nic};
+use crate::harness::{Cable, Network, Nic, Run};
 use crate::link::{Link, Side};
 use crate::world::{Step, drive};
 
@@ -173,7 +173,7 @@ where
         Self::on(memory, Network::new(link), application)
     }
 
-    /// As [`new`](Self::new), on a network that there is, such as a [`Run`](crate::harness::Run)'s.
+    /// As [`new`](Self::new), on a network that there is, such as a [`Run`]'s.
     pub fn on<const BOARD: usize, const HOST: usize>(
         memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
         network: Network,
@@ -183,6 +183,20 @@ where
         // Any constants: the same run gives the same sequence numbers and ports.
         let stack = board.stack(&BOARD_NET, &mut network.nic(Side::Board), 1);
         Self::with_host(host, network, StackBoard { stack, application })
+    }
+}
+
+impl Run {
+    /// A board and a host on such a network. The board runs `application`; see [`Testbed::new`].
+    pub fn testbed<'a, A, const BOARD: usize, const HOST: usize>(
+        &self,
+        memory: &'a mut TestbedMemory<'a, BOARD, HOST>,
+        application: A,
+    ) -> Testbed<'a, StackBoard<'a, A>>
+    where
+        A: FnMut(Instant, &mut NetStack<'a>) -> Option<Instant>,
+    {
+        Testbed::on(memory, self.network(), application)
     }
 }
 

@@ -18,8 +18,9 @@ use crate::identity::{Identity, mac_text};
 use crate::nic::Stat;
 use crate::nic::wire::{End, Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{Driver, Nic, RunOptions, SocketSnapshot, socket_snapshots};
+use crate::run::{Driver, Nic, RunOptions};
 use crate::settings::Chosen;
+use crate::snapshot::{SocketSnapshot, socket_snapshots};
 
 /// At the gateway's address, from where the board's connections go on to 127.0.0.1.
 const TELEMETRY: SocketAddr = SocketAddr::new(IpAddr::V4(PEER_NET.ipv4_address()), 9000);

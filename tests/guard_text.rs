@@ -127,6 +127,46 @@ fn an_acknowledgement_at_the_end_of_the_window_counts() {
     }
 }
 
+/// A peer that probes a closed window, or sends again what was not acknowledged to it, may be the last to say what it has:
+/// two ends whose windows are closed would each wait for the other.
+#[test]
+fn an_acknowledgement_of_what_is_sent_again_or_probes_counts() {
+    for (own, len) in PEERS.into_iter().flat_map(|own| [(own, 0), (own, 1), (own, 500)]) {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+        // It is not read, and the window closes.
+        for _ in 0..4 {
+            solo.send(client.data(&[b'y'; 512]));
+        }
+        solo.pass(SECOND);
+        solo.said();
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 1000]), Ok(1000));
+        solo.turn();
+        assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
+        let mut again = client.segment(TcpControl::None, &[b'y'; 500][..len]);
+        again.seq = client.seq - len.max(1);
+        // Of no use: too old, of nothing new, broken.
+        let old =
+            Segment { seq: client.seq - 70_000, ack: Some(client.ack + 1000), ..again.clone() };
+        solo.send(old.frame());
+        solo.send(again.frame());
+        again.ack = Some(client.ack + 1000);
+        let mut broken = again.frame();
+        *broken.last_mut().expect("a segment") ^= 1;
+        solo.send(broken);
+        assert_eq!(queues(&solo), (2048, 1000));
+        solo.pass(SECOND * 2);
+        solo.said();
+        solo.send(again.frame());
+        assert_eq!(queues(&solo), (2048, 0), "{own} {len}");
+        let answer = solo.said_one();
+        assert_eq!((answer.ack, answer.window), (Some(client.seq), 0));
+        client.ack += 1000;
+        solo.end(socket, listener);
+    }
+}
+
 /// RFC 5961 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
 #[test]
 fn an_old_acknowledgement_is_acceptable_as_far_back_as_a_window() {

@@ -89,6 +89,9 @@
 //! | keep an address and a name over a reset | [`settings`] |
 //! | size it | [`storage`] for the RAM, [`config`] for every limit |
 //! | bring it to a chip | [`porting`] |
+//!
+//! A module imports from those below it only: `porting`, `storage`, `firmware`, `service`, `board`, `buffer_access`,
+//! `settings`, `resolve`, `config`.
 #![no_std]
 #![forbid(unsafe_code)]
 

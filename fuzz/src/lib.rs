@@ -18,6 +18,9 @@
 //!
 //! Either of the first two returns in which [`states`] sockets were when segments met them.
 //!
+//! A module imports from those below it only: `firmware`, `sockets`, `network`, `tcp`, `dhcp`, `names`, `packet`, `address`,
+//! `alone`, `edit`, `http`, `peers`, `router`, `states`, `nic`, `memory`, `frames`, `input`.
+//!
 //! [`NetStack`]: tapboard_firmware::NetStack
 
 mod address;

@@ -1,17 +1,21 @@
 //! The other end of the wire: connects to a board, verifies it, and collects its telemetry.
 //!
+//! From top to bottom; a module imports from those below it only:
+//!
 //! | module | what it does |
 //! |---|---|
+//! | [`cli`] | what a user asks for on the command line |
 //! | [`connect`] | standard input and output joined to a board's port, as `nc` does |
+//! | [`mod@check`] | whether a board is a good one: every service, and what goes wrong |
 //! | [`echo`] | many connections to an echo service, with every byte verified and timed |
 //! | [`mod@bench`] | how fast a board's services are: bulk, round trips, connections |
-//! | [`mod@check`] | whether a board is a good one: every service, and what goes wrong |
 //! | [`serve`] | the telemetry server that boards report to |
 //! | [`telemetry`], [`lines`] | a report, the history of a board, a line of bounded length |
-//! | [`pattern`], [`stats`], [`units`] | test data by offset, percentiles, quantities as people write them |
 //! | [`net`], [`listen`] | addresses and their errors, listening on several |
-//! | [`output`], [`layout`], [`live`], [`progress`] | standard output, lines for a terminal, lines that change, how far a command is |
-//! | [`signal`], [`clock`] | Ctrl-C, time |
+//! | [`signal`] | Ctrl-C |
+//! | [`output`], [`progress`], [`live`], [`layout`] | standard output, how far a command is, lines that change, lines for a terminal |
+//! | [`pattern`], [`stats`], [`token`], [`units`] | test data by offset, percentiles, what a change asks for, quantities as people write them |
+//! | [`clock`] | time |
 //!
 //! A subcommand is a module with a `run`, which takes a plan or options; [`cli`] makes these of words, and nothing
 //! below it knows the command line. Threads: `connect` has one for each direction; `bench` and `check` have one that

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::CaptureError;
 use super::format::{PCAP_MICROS, PCAP_MODIFIED, PCAP_NANOS};
 use super::linktype::LinkType;
-use super::reader::{BLOCK_MAX, Record};
+use super::record::{BLOCK_MAX, Record};
 use super::source::Source;
 
 /// What the file's header says of its packets.

@@ -14,7 +14,7 @@ use super::format::{
     VERSION,
 };
 use super::linktype::LinkType;
-use super::reader::{BLOCK_MAX, INTERFACES_MAX, Record};
+use super::record::{BLOCK_MAX, INTERFACES_MAX, Record};
 use super::source::Source;
 
 const NANOS: u128 = 1_000_000_000;

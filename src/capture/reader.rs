@@ -1,7 +1,7 @@
 //! Reads captures: pcapng of either byte order, with any interfaces and blocks, and classic pcap.
 //!
 //! A [`Reader`] hands out one frame after another, of whatever link, and holds no more than one block, of at most
-//! [`BLOCK_MAX`] bytes, whatever the file says of itself. A file that is compressed with gzip or zstd is unpacked as
+//! [`BLOCK_MAX`](super::BLOCK_MAX) bytes, whatever the file says of itself. A file that is compressed with gzip or zstd is unpacked as
 //! it is read. Blocks that are not known are passed over and counted, and half a block at the end is what a killed
 //! writer leaves: [`Reader::truncated`] tells of it. What breaks the format's rules is an error, and the end.
 //!
@@ -13,40 +13,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
-use std::time::Duration;
 
 use super::compressed::Unpacked;
-use super::direction::Direction;
 use super::error::CaptureError;
 use super::format::BLOCK_SECTION;
-use super::linktype::LinkType;
 use super::pcap::Pcap;
 use super::pcapng::Section;
+use super::record::Record;
 use super::source::Source;
-
-/// Bytes of the longest block that is read: four of the longest packets that tcpdump writes.
-pub const BLOCK_MAX: u32 = 1 << 20;
-/// Interfaces a section may have.
-pub const INTERFACES_MAX: usize = 4096;
-
-/// A frame of a capture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// When, since 1970, or since the run's beginning in virtual time. `None` if the file does not say.
-    pub at: Option<Duration>,
-    /// Direction from the view of our board, if the capture is ours.
-    pub direction: Option<Direction>,
-    /// What the frame begins with.
-    pub link: LinkType,
-    /// The frame, as far as it was captured.
-    pub frame: Vec<u8>,
-    /// Bytes of the whole frame.
-    pub original_len: usize,
-    /// The packet's comments, separated by `, `.
-    pub notes: String,
-    /// Written by tapboard: its comments are what our link did.
-    pub ours: bool,
-}
 
 /// Opens a capture.
 pub fn read(path: &Path) -> Result<Reader<BufReader<File>>, CaptureError> {

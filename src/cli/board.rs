@@ -12,8 +12,8 @@ use crate::console::Script;
 use crate::metrics::metrics_address;
 use crate::nic::Offloads;
 use crate::output::is_standard;
-use crate::run::{Profile, RunOptions, Telemetry};
-use crate::settings::SettingsOptions;
+use crate::run::{Profile, RunOptions};
+use crate::settings::{SettingsOptions, Telemetry};
 use tapboard_firmware::config::TOKEN;
 use tapboard_firmware::service::{Target, Token};
 

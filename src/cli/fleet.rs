@@ -18,7 +18,8 @@ use crate::gateway::{Forward, HostPort, Protocol};
 use crate::link::{LinkOptions, parse_duration};
 use crate::metrics::metrics_address;
 use crate::nic::Offloads;
-use crate::run::{Profile, RunOptions, Telemetry};
+use crate::run::{Profile, RunOptions};
+use crate::settings::Telemetry;
 
 /// Options of `tapboard fleet`.
 #[derive(Clone, Debug, Args)]

@@ -16,7 +16,8 @@ use crate::identity::{Identity, link_local};
 use crate::link::Link;
 use crate::nic::Stat;
 use crate::output::{counted, say};
-use crate::run::{BoardKind, BoardSnapshot, Endpoint, Traffic};
+use crate::run::Endpoint;
+use crate::snapshot::{BoardKind, BoardSnapshot, Traffic};
 
 /// A fleet. Machines of the network from the number of boards on are others: hosts in virtual time.
 pub(super) struct Fleet {

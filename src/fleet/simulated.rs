@@ -20,7 +20,8 @@ use crate::console::{CommandSource, Console, ConsoleCommand, Next};
 use crate::link::Link;
 use crate::nic::wire::{Side, Wire};
 use crate::output::{counted, say};
-use crate::run::{Endpoint, Telemetry};
+use crate::run::Endpoint;
+use crate::settings::Telemetry;
 use crate::world::{Outcome, Step, drive};
 
 /// The seed, unless one is given.

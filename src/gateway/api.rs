@@ -3,7 +3,6 @@
 //! At most [`API_CLIENTS`] clients at once. Whoever may connect may use it: the users of this machine to a port, its owner
 //! to a UNIX socket.
 
-mod address;
 mod call;
 
 use std::net::Ipv4Addr;
@@ -12,8 +11,8 @@ use mio::Registry;
 use serde_json::Value;
 use smoltcp::time::Instant;
 
-pub use self::address::ApiAddress;
 pub(super) use self::call::Call;
+use super::api_address::ApiAddress;
 use super::error::GatewayError;
 use super::limits::API_CLIENTS;
 use super::source::EventSource;

@@ -2,7 +2,7 @@
 
 use tapboard_firmware::{NetConfig, PEER_NET};
 
-use super::api::ApiAddress;
+use super::api_address::ApiAddress;
 use super::dhcp::DhcpRange;
 use super::dns;
 use super::error::GatewayError;

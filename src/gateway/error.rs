@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::{error, fmt, io};
 
-use super::api::ApiAddress;
+use super::api_address::ApiAddress;
 use super::forward::Forward;
 use super::host_port::HostPort;
 use super::limits::{ALLOWED, FORWARDS};

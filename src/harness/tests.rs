@@ -14,7 +14,7 @@ use super::*;
 use crate::capture::read;
 use crate::link::{Chance, HELD_MAX};
 use crate::scratch::Scratch;
-use crate::testbed::at;
+use crate::testbed::{TestbedMemory, at};
 use crate::world::{Outcome, Step};
 
 /// Has the board echo 3000 bytes over a bad cable.

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use smoltcp::time::{Duration, Instant};
 
 use super::conversation::{Conversation, Conversations, Counted, Place};
+use super::frame::Frame;
 use super::mark::Mark;
-use super::marker::{Marker, Seen};
-use super::rung::Frame;
+use super::marker::{Marker, Seen, Window};
 use crate::capture::LinkType;
 use crate::segment::{Decoder, Packet, PacketSummary};
 
@@ -35,17 +35,6 @@ pub(super) struct Analysed {
     pub(super) round_trip: Option<Duration>,
     /// It completes its side's handshake, whose SYN was sent so long before.
     pub(super) handshake: Option<Duration>,
-}
-
-/// A segment's window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
-    /// In bytes, scaled as far as that is known.
-    pub(super) bytes: u32,
-    /// It may have to be scaled: the SYNs were not captured.
-    pub(super) unscaled: bool,
-    /// It is another than its sender's last one, or 0.
-    pub(super) news: bool,
 }
 
 /// Sees every frame.

@@ -20,7 +20,8 @@ use std::net::SocketAddr;
 
 use self::axis::Quantity;
 use self::connection::{Direction, Event};
-use super::rung::{Frame, Rungs};
+use super::frame::Frame;
+use super::rung::Rungs;
 use crate::output::counted;
 use crate::segment::PacketSummary;
 

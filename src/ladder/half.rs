@@ -4,6 +4,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::mark::Mark;
 use super::roundtrip::{Outstanding, passed};
+use super::seq::after;
 use crate::segment::Segment;
 
 /// Holes in a direction's sequence numbers that are remembered.
@@ -14,16 +15,6 @@ const DUPLICATE: Duration = Duration::from_millis(1);
 const OUT_OF_ORDER: Duration = Duration::from_millis(3);
 /// How soon a fast retransmission follows the duplicate ACKs.
 const FAST: Duration = Duration::from_millis(20);
-
-/// `a - b` of sequence numbers that are less than 2 GiB apart.
-fn difference(a: u32, b: u32) -> i32 {
-    a.wrapping_sub(b).cast_signed()
-}
-
-/// Whether `a` is after `b`.
-pub(super) fn after(a: u32, b: u32) -> bool {
-    difference(a, b) > 0
-}
 
 /// Whether that little time is between the two. A capture's times may be anything.
 fn within(now: Instant, since: Instant, limit: Duration) -> bool {

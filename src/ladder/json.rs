@@ -9,10 +9,11 @@ use smoltcp::time::Duration;
 
 use super::analysis::{Analysed, Analysis};
 use super::conversation::{Conversation, Way};
+use super::frame::Frame;
 use super::hosts::{addresses, endpoints};
 use super::mark::Mark;
 use super::roundtrip::RoundTrip;
-use super::rung::{Frame, Rungs};
+use super::rung::Rungs;
 use crate::capture::{Direction, Record};
 use crate::segment::{PacketSummary, Segment, Start, ip_protocol};
 

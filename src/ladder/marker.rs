@@ -9,7 +9,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use smoltcp::time::{Duration, Instant};
 
-use super::analysis::Window;
 use super::half::{HalfConnection, Peer};
 use super::mark::Mark;
 use crate::segment::{FourTuple, Recent, Segment};
@@ -24,6 +23,17 @@ pub(super) struct Seen {
     pub(super) round_trip: Option<Duration>,
     /// How long before its SYN was sent, if it is the first acknowledgement after that.
     pub(super) handshake: Option<Duration>,
+}
+
+/// A segment's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// In bytes, scaled as far as that is known.
+    pub(super) bytes: u32,
+    /// It may have to be scaled: the SYNs were not captured.
+    pub(super) unscaled: bool,
+    /// It is another than its sender's last one, or 0.
+    pub(super) news: bool,
 }
 
 /// Bytes of a frame by which it is told from others.

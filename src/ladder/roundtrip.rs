@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use smoltcp::time::{Duration, Instant};
 
-use super::half::after;
+use super::seq::after;
 
 /// Segments under way that are remembered, in each direction of a connection.
 const OUTSTANDING_MAX: usize = 32;

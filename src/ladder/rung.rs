@@ -8,49 +8,13 @@ use smoltcp::time::Instant;
 use super::analysis::{Analysed, Analysis};
 use super::conversation::Conversation;
 use super::filter::Filter;
+use super::frame::Frame;
 use super::hosts::{Hosts, To, addresses, endpoints, group};
 use super::lanes::{HostName, Lanes};
 use super::mark::Mark;
-use crate::capture::{Direction, LinkType};
+use super::printable::safe;
+use crate::capture::Direction;
 use crate::segment::{Packet, PacketSummary, Start};
-
-/// A frame to be drawn.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
-    /// When it was sent, if that is known.
-    pub at: Option<Instant>,
-    /// Which way, if that is known. With no direction known, who sends first stands left.
-    pub direction: Option<Direction>,
-    /// What it begins with.
-    pub link: LinkType,
-    /// The frame, as far as it was captured.
-    pub bytes: &'a [u8],
-    /// Bytes of the whole frame.
-    pub len: usize,
-    /// What is to be said of it.
-    pub notes: &'a str,
-    /// The notes are our link's, and tell whether it dropped the frame.
-    pub ours: bool,
-}
-
-impl<'a> Frame<'a> {
-    /// An Ethernet frame that was sent on our link at `now`.
-    #[must_use]
-    pub const fn sent(
-        now: Instant,
-        direction: Option<Direction>,
-        bytes: &'a [u8],
-        notes: &'a str,
-    ) -> Self {
-        let (link, len) = (LinkType::ETHERNET, bytes.len());
-        Self { at: Some(now), direction, link, bytes, len, notes, ours: true }
-    }
-
-    /// Whether our link dropped it: a note says so with its first word.
-    pub(super) fn is_dropped(&self) -> bool {
-        self.ours && self.notes.split(", ").any(|note| note.starts_with("dropped"))
-    }
-}
 
 /// One frame's place in the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -289,25 +253,5 @@ fn ends(summary: &PacketSummary) -> Option<String> {
     match addresses(summary) {
         (Some(from), Some(to)) => Some(format!("{from} > {to}")),
         _ => None,
-    }
-}
-
-/// A text of which each character is [`printable`].
-fn safe(text: String) -> String {
-    let ordinary = |byte: u8| matches!(byte, b' '..=b'~');
-    if text.bytes().all(ordinary) { text } else { text.chars().map(printable).collect() }
-}
-
-/// What a terminal or an XML document can show: comments are the file's, not ours. Characters that nobody sees, or
-/// that turn the order of others round, are shown as what they are: strange ones.
-pub(super) fn printable(character: char) -> char {
-    let unseen = matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
-        | '\u{e0000}'..='\u{e0fff}');
-    match character {
-        '\n' | '\t' => ' ',
-        _ if unseen || character.is_control() => char::REPLACEMENT_CHARACTER,
-        _ => character,
     }
 }

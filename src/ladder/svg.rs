@@ -21,7 +21,8 @@ use smoltcp::time::Instant;
 use self::draw::Pen;
 use self::element::{Escaped, Px};
 use self::layout::{Layout, MARGIN, ROW};
-use super::rung::{Frame, Rung, Rungs};
+use super::frame::Frame;
+use super::rung::{Rung, Rungs};
 use crate::capture::Direction;
 
 /// Frames that a document shows.

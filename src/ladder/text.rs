@@ -17,9 +17,10 @@ use smoltcp::time::Instant;
 
 use self::arrow::to_all;
 pub(crate) use self::arrow::{arrow, named};
+use super::frame::Frame;
 use super::hosts::To;
 use super::lanes::HOSTS_MAX;
-use super::rung::{Frame, Rung, Rungs};
+use super::rung::{Rung, Rungs};
 use super::time::{TimeFormat, Utc, seconds};
 use crate::capture::Direction;
 use crate::output::{self, width};

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::exposition::{Families, seconds};
+use super::families::{Families, seconds};
 use crate::link::{Burst, Faults};
-use crate::run::{CableSnapshot, DirectionSnapshot};
+use crate::snapshot::{CableSnapshot, DirectionSnapshot};
 
 /// A number of a direction.
 type Reading<V> = (&'static str, &'static str, fn(&DirectionSnapshot) -> V);

@@ -1,12 +1,12 @@
 //! The peer of one conversation in the replay: it listens to the board, and says what it said, when its cause is there.
 
 use super::align::Alignment;
-use super::cause::{Cause, Step};
 use super::conversation::{Conversation, Protocol, Stream};
 use super::difference::{Difference, Kind};
 use super::packet::{ACK, FIN, Packet, RST, SYN, Tcp};
 use super::recording::Body;
 use super::said::{Said, Segment, What};
+use super::script::{Cause, Step};
 
 /// How much longer than in the capture the peer waits for what it has heard there, microseconds.
 pub(super) const PATIENCE_US: i64 = 5_000_000;

@@ -13,47 +13,8 @@
 use super::conversation::{Conversation, Event, Protocol};
 use super::packet::{ACK, Packet, RST};
 use super::said::{Segment, What};
+use super::script::{Cause, Milestone, Step};
 use crate::link::Side;
-
-/// A frame that the peer sends.
-#[derive(Clone, Debug)]
-pub(super) struct Step {
-    /// Its place among the conversation's events.
-    pub(super) event: usize,
-    /// When it came to the board.
-    pub(super) arrives_us: i64,
-    pub(super) cause: Option<Cause>,
-}
-
-/// What has to have been said before the peer sends a frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cause {
-    /// The frame's number in the capture.
-    pub(super) number: usize,
-    /// All of the board's numbers before this one have come: what the peer acknowledges.
-    pub(super) heard: u32,
-    /// The peer acknowledges, selectively too, nothing from this number on.
-    pub(super) told: u32,
-    /// The highest of the board's numbers that has come is before this one; of datagrams, how many have come.
-    pub(super) reached: u32,
-    /// How far the board has acknowledged.
-    pub(super) acked: u32,
-    /// The last step that the board had had when it said that.
-    pub(super) after: Option<usize>,
-    /// How long after that step, or after the beginning, it was said.
-    pub(super) wait_us: i64,
-    /// How long after that the peer's frame comes to the board.
-    pub(super) delay_us: i64,
-}
-
-/// How far the board had come when it had said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Milestone {
-    /// Its place among what the board said.
-    pub(super) said: usize,
-    pub(super) reached: u32,
-    pub(super) acked: u32,
-}
 
 /// When the peer had a frame of the board.
 fn came(event: &Event) -> (i64, usize) {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::actor::Actor;
 use super::datagrams;
-use super::difference::{Difference, Kind};
+use super::difference::{Difference, Kind, shown};
 use super::packet::{ACK, FIN, RST, SYN};
 use super::said::{Said, Segment};
 use super::transcript::Transcript;
@@ -330,11 +330,4 @@ impl Comparison<'_, '_> {
             found.push(at(Kind::Room, None, None, (words(room.0), words(room.1))));
         }
     }
-}
-
-/// Some bytes from there on, as text.
-pub(super) fn shown(bytes: &[u8], from: usize) -> String {
-    const SHOWN: usize = 24;
-    let some = &bytes[from.min(bytes.len())..(from + SHOWN).min(bytes.len())];
-    format!("\"{}\"", some.escape_ascii())
 }

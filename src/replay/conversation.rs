@@ -5,11 +5,12 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::wire::EthernetAddress;
+use tapboard_firmware::config::FRAME_SIZE;
 
-use super::cause::{Cause, Milestone, Step};
-use super::packet::{ACK, FIN, Packet, Quoted, SYN, TCP, Tcp, UDP};
+use super::packet::{ACK, ETHERNET_HEADER, FIN, Packet, Quoted, SYN, TCP, Tcp, UDP};
 use super::recording::{Body, Frame, Recording};
 use super::said::{Said, Segment, What};
+use super::script::Script;
 use super::who::Who;
 use crate::link::Side;
 
@@ -60,30 +61,6 @@ pub(super) struct Conversation {
     pub(super) events: Vec<Event>,
     /// What follows from them.
     pub(super) script: Script,
-}
-
-/// What follows from a conversation's frames.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Script {
-    /// The board asked for the connection.
-    pub(super) board_opens: bool,
-    /// The initial sequence numbers, the board's and the peer's.
-    pub(super) isn: [u32; 2],
-    /// What the peer sends, in the order in which it arrives.
-    pub(super) steps: Vec<Step>,
-    /// What the board said.
-    pub(super) said: Vec<Said>,
-    /// How far it had come with each thing that it said and that came to the peer.
-    pub(super) milestones: Vec<Milestone>,
-    /// What it has to have said at the end.
-    pub(super) last: Option<Cause>,
-    /// The board's bytes, and the number of its FIN.
-    pub(super) stream: Vec<u8>,
-    pub(super) fin: Option<u32>,
-    /// How many transmissions of each of the board's numbers were lost: SYN, bytes, FIN.
-    pub(super) lost: Vec<u8>,
-    /// Why it cannot be replayed.
-    pub(super) why_not: Option<String>,
 }
 
 impl fmt::Display for Conversation {
@@ -250,6 +227,13 @@ impl Event {
             Body::Arp(_) => None,
         }
     }
+    /// Whether all of it fits frames: a segment can be cut.
+    fn fits(&self) -> bool {
+        self.packet().is_none_or(|packet| {
+            packet.protocol == TCP
+                || packet.header.len() + packet.payload.len() <= FRAME_SIZE - ETHERNET_HEADER
+        })
+    }
 }
 
 impl Conversation {
@@ -271,7 +255,7 @@ impl Conversation {
         self.infer_losses();
         self.hear();
         self.causes();
-        if !self.events.iter().all(super::reframe::fits) {
+        if !self.events.iter().all(Event::fits) {
             self.script.why_not =
                 Some("one of its datagrams is longer than a frame of 1514 bytes".into());
         }

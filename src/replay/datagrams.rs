@@ -1,8 +1,7 @@
 //! What one board said in the capture, beside what another says in the replay: datagrams, pings, addresses, errors.
 
 use super::align::Alignment;
-use super::compare::shown;
-use super::difference::{Difference, Kind};
+use super::difference::{Difference, Kind, shown};
 use super::said::{Said, What};
 use crate::output::counted;
 

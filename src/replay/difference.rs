@@ -102,3 +102,10 @@ pub struct Difference {
     /// What is in the replay.
     pub now: String,
 }
+
+/// Some bytes from there on, as text.
+pub(super) fn shown(bytes: &[u8], from: usize) -> String {
+    const SHOWN: usize = 24;
+    let some = &bytes[from.min(bytes.len())..(from + SHOWN).min(bytes.len())];
+    format!("\"{}\"", some.escape_ascii())
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::recording::FRAMES_MAX;
+use super::FRAMES_MAX;
 use crate::capture::CaptureError;
 
 /// Why a capture cannot be replayed.

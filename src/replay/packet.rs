@@ -6,6 +6,9 @@ use smoltcp::wire::{
     EthernetAddress, Icmpv4Packet, Icmpv6Packet, Ipv4Packet, TcpPacket, UdpPacket,
 };
 
+/// Bytes of Ethernet's header.
+pub(super) const ETHERNET_HEADER: usize = 14;
+
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 pub(super) const ICMP: u8 = 1;

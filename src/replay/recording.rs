@@ -6,13 +6,11 @@ use std::net::Ipv4Addr;
 
 use smoltcp::wire::EthernetAddress;
 
+use super::FRAMES_MAX;
 use super::error::ReplayError;
 use super::packet::{Packet, u16_at, u32_at};
 use crate::capture::{Direction, Reader, Record};
 use crate::segment::{Inner, unwrap};
-
-/// Frames that are replayed at most: all of them are kept in memory.
-pub const FRAMES_MAX: usize = 200_000;
 
 /// The longest time from the first frame to another, microseconds: a week. What is further away has a damaged time.
 const TIME_MAX_US: i128 = 7 * 24 * 3600 * 1_000_000;

@@ -7,8 +7,8 @@ use smoltcp::wire::EthernetAddress;
 use tapboard_firmware::config::FRAME_SIZE;
 
 use super::actor::Actor;
-use super::conversation::{Event, Protocol};
-use super::packet::{ACK, FIN, PSH, Packet, TCP, Tcp, UDP, options, u32_at};
+use super::conversation::Protocol;
+use super::packet::{ACK, ETHERNET_HEADER, FIN, PSH, Packet, TCP, Tcp, UDP, options, u32_at};
 use super::recording::{Arp, Body};
 use crate::link::Side;
 
@@ -20,9 +20,6 @@ pub(super) struct Route {
     pub(super) peer: IpAddr,
     pub(super) board: IpAddr,
 }
-
-/// Bytes of Ethernet's header.
-const ETHERNET: usize = 14;
 
 /// The frames of that step, more than one if the captured one is longer than a frame can be.
 pub(super) fn frames(actor: &Actor<'_>, step: usize, route: &Route) -> Vec<Vec<u8>> {
@@ -121,7 +118,7 @@ fn requote(actor: &Actor<'_>, packet: &mut Packet, quoted: &super::packet::Quote
 
 /// A segment in parts that fit a frame, as the interface would have cut it.
 fn parts(packet: Packet) -> Vec<Packet> {
-    let room = FRAME_SIZE - ETHERNET - packet.header.len();
+    let room = FRAME_SIZE - ETHERNET_HEADER - packet.header.len();
     let Some(tcp) = packet.tcp().filter(|_| packet.payload.len() > room) else {
         return vec![packet];
     };
@@ -139,12 +136,4 @@ fn parts(packet: Packet) -> Vec<Packet> {
         parts.push(part);
     }
     parts
-}
-
-/// Whether all of an event fits frames.
-pub(super) fn fits(event: &Event) -> bool {
-    event.packet().is_none_or(|packet| {
-        packet.protocol == TCP
-            || packet.header.len() + packet.payload.len() <= FRAME_SIZE - ETHERNET
-    })
 }

@@ -11,7 +11,6 @@ use tapboard_firmware::netstat::Row;
 use super::endpoint::Endpoint;
 use super::nic::Nic;
 use super::session::Session;
-use super::snapshot::{BoardKind, BoardSnapshot, NicSnapshot, Snapshot, SocketSnapshot};
 use crate::capture::Capture;
 use crate::console::{ConsoleCommand, Next, help};
 use crate::identity::Identity;
@@ -19,6 +18,7 @@ use crate::ladder::{Ladder, Refused, Style};
 use crate::link::{Link, LinkEvents, Side};
 use crate::nic::impairment::{Impairment, Observer, Watch};
 use crate::output::{counted, is_standard, leave_stdout, say};
+use crate::snapshot::{BoardKind, BoardSnapshot, NicSnapshot, Snapshot, SocketSnapshot};
 
 /// What a turn of the console came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

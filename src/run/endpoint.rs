@@ -8,12 +8,11 @@ use tapboard_firmware::netstat::{Counters, Introspect};
 use tapboard_firmware::service::{Service, Services, Target};
 use tapboard_firmware::{Board, Firmware, LookupError, NetStack};
 
-use super::snapshot::{BoardKind, BoardSnapshot, socket_snapshots};
-use super::traffic::Traffic;
 use crate::board::SimBoard;
 use crate::console::BoardsCommand;
 use crate::nic::Stat;
 use crate::output::{counted, say};
+use crate::snapshot::{BoardKind, BoardSnapshot, Traffic, socket_snapshots};
 
 /// An endpoint that the driver polls; see [`Driver::run_endpoint`](super::Driver::run_endpoint).
 pub trait Endpoint {

@@ -5,10 +5,10 @@ use mio::event::Event;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
-use super::snapshot::SocketSnapshot;
 use crate::gateway::ForwardCommand;
 use crate::identity::Identity;
 use crate::nic::{Offloads, Stat};
+use crate::snapshot::SocketSnapshot;
 
 /// The token of signals and of the console.
 pub(super) const WAKE: Token = Token(0);

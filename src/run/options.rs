@@ -4,13 +4,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tapboard_firmware::service::{Target, Token};
+use tapboard_firmware::service::Token;
 
 use crate::console::Script;
 use crate::link::LinkOptions;
 use crate::nic::Offloads;
 use crate::output::is_standard;
-use crate::settings::SettingsOptions;
+use crate::settings::{SettingsOptions, Telemetry};
 
 /// How to run the board, and what to show of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,28 +63,5 @@ impl fmt::Display for Profile {
             Self::Mcu => "profile mcu: 2 KiB buffers",
             Self::Large => "profile large: 64 KiB buffers",
         })
-    }
-}
-
-/// Where telemetry goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telemetry {
-    /// To the collector that is usual for the network that the board is on.
-    Usual,
-    /// There.
-    To(Target),
-    /// Nowhere.
-    Off,
-}
-
-impl Telemetry {
-    /// Where it goes, if anywhere; `usual` is the usual collector.
-    #[must_use]
-    pub fn destination(self, usual: SocketAddr) -> Option<Target> {
-        match self {
-            Self::Usual => Some(usual.into()),
-            Self::To(to) => Some(to),
-            Self::Off => None,
-        }
     }
 }

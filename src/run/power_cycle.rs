@@ -13,8 +13,8 @@ use super::endpoint::Endpoint;
 use super::nic::{ENDPOINT, Nic, WAKE};
 use super::session::Session;
 use super::sleep::{Sleeper, TIMER, Until};
-use super::traffic::Meter;
 use crate::clock::RealClock;
+use crate::snapshot::Meter;
 
 /// How long connections may take to close in order at the end.
 const CLOSE: Duration = Duration::from_millis(500);
@@ -180,12 +180,12 @@ mod tests {
     use mio::event::Event;
     use smoltcp::phy::Device;
 
-    use super::super::snapshot::BoardSnapshot;
     use super::*;
     use crate::console::{CommandSource, Console};
     use crate::link::{Link, Side};
     use crate::nic::impairment::Impairment;
     use crate::nic::wire::{End, Wire};
+    use crate::snapshot::BoardSnapshot;
 
     /// A NIC whose link is up in some turns only.
     struct Flapping {

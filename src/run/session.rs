@@ -4,13 +4,12 @@ use smoltcp::time::Instant;
 
 use super::endpoint::Endpoint;
 use super::nic::Nic;
-use super::snapshot::{CableSnapshot, NicSnapshot, Snapshot, Work};
-use super::traffic::Meter;
 use crate::console::{Console, Next};
 use crate::metrics::Metrics;
 use crate::nic::Offloads;
 use crate::nic::impairment::{ImpairedDevice, Impairment, Watch};
 use crate::nic::mac::Mac;
+use crate::snapshot::{CableSnapshot, Meter, NicSnapshot, Snapshot, Work};
 use crate::tui::{Dashboard, View};
 
 /// See the module's documentation.

@@ -2,9 +2,9 @@
 
 use smoltcp::wire::EthernetAddress;
 
-use super::layer::{self, Layer, Peeled};
+use super::layer::{Layer, Peeled, ethertype};
 use super::view::View;
-use super::{pseudo, wifi};
+use super::{llc, pseudo, wifi};
 use crate::capture::LinkType;
 
 /// Takes the link's header off. `None` for a link that is not read.
@@ -59,13 +59,6 @@ pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) ->
     })
 }
 
-/// The next layer by the `EtherType` at `at`, behind a header of `len` bytes.
-pub(super) fn ethertype(view: &mut View<'_>, at: usize, len: usize) -> Layer {
-    let next = view.u16(at).map_or(Layer::Broken, Layer::EtherType);
-    *view = view.skip(len);
-    next
-}
-
 /// The protocol family, whose number for IPv6 differs among the BSDs, in the byte order of who captured.
 fn loopback(view: &mut View<'_>) -> Layer {
     let family =
@@ -98,7 +91,7 @@ fn frame_relay(view: &mut View<'_>) -> Layer {
     let padding = usize::from(view.u8(1) == Some(0));
     let Some(protocol) = view.u8(1 + padding) else { return Layer::Broken };
     *view = view.skip(2 + padding);
-    layer::nlpid(protocol, view)
+    llc::nlpid(protocol, view)
 }
 
 /// What netfilter logs: family, version and resource; then fields of length, type and value, in the byte order of

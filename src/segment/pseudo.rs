@@ -2,8 +2,7 @@
 
 use smoltcp::wire::EthernetAddress;
 
-use super::layer::{LAYERS_MAX, Layer, Peeled};
-use super::link;
+use super::layer::{LAYERS_MAX, Layer, Peeled, ethertype};
 use super::view::View;
 use crate::capture::LinkType;
 
@@ -31,7 +30,7 @@ pub(super) fn first(link: LinkType, view: &mut View<'_>, peeled: &mut Peeled) ->
             skipped(view, usize::from(len).next_multiple_of(4), Layer::Ip)
         }
         LinkType::IPNET => skipped(view, 24, Layer::Ip),
-        LinkType::IPOIB => link::ethertype(view, 40, 44),
+        LinkType::IPOIB => ethertype(view, 40, 44),
         LinkType::NETANALYZER | LinkType::BROADCOM_PREPENDED => skipped(view, 4, Layer::Ethernet),
         LinkType::NETANALYZER_TRANSPARENT => skipped(view, 12, Layer::Ethernet),
         LinkType::MPACKET if view.u8(7) == Some(0xd5) => skipped(view, 8, Layer::Ethernet),
@@ -134,7 +133,7 @@ fn docsis(view: &mut View<'_>) -> Layer {
 /// A switch's tag of that many bytes between the addresses and the `EtherType`.
 fn tagged(view: &mut View<'_>, peeled: &mut Peeled, len: usize) -> Layer {
     (peeled.to, peeled.from) = (mac(*view, 0), mac(*view, 6));
-    link::ethertype(view, 12 + len, 14 + len)
+    ethertype(view, 12 + len, 14 + len)
 }
 
 /// Endace's format: a header of 16 bytes, others of 8 as long as their first bits say, and two bytes more before

@@ -1,8 +1,8 @@
 //! Tags between Ethernet's header and what it carries, and Ethernet within Ethernet.
 
-use super::layer::{Layer, Peeled};
+use super::layer::{Layer, Peeled, ethertype};
 use super::view::View;
-use super::{link, wifi};
+use super::wifi;
 
 /// Bytes of Cisco's ISL before the frame.
 pub(super) const ISL_LEN: usize = 26;
@@ -29,7 +29,7 @@ pub(super) fn tagged(number: u16, view: &mut View<'_>, peeled: &mut Peeled) -> O
         _ => return within(number, view, peeled),
     };
     peeled.layers.push(name.into());
-    Some(link::ethertype(view, len, len + 2))
+    Some(ethertype(view, len, len + 2))
 }
 
 /// What has more than an `EtherType` in it.
@@ -80,7 +80,7 @@ fn macsec(view: &mut View<'_>, peeled: &mut Peeled) -> Layer {
         Some(flags) if flags & ENCRYPTED == 0 => {
             let len = if flags & CHANNEL == 0 { 6 } else { 14 };
             peeled.layers.push("MACsec".into());
-            link::ethertype(view, len, len + 2)
+            ethertype(view, len, len + 2)
         }
         Some(_) => Layer::Named("MACsec, encrypted".into()),
         None => Layer::Broken,

@@ -13,13 +13,14 @@ use smoltcp::time::Instant;
 
 use super::arena::Arena;
 use super::options::SimOptions;
+use super::part::Shard;
 use super::plan::WorldPlan;
 use super::replay::replay;
 use super::report::{Sum, findings, print, show, summary, summary_json, totals_json};
 use super::run::{WorldReport, run};
 use super::shard::merge::Merged;
 use super::shard::record::FailureResult;
-use super::shard::{Shard, run_shard};
+use super::shard::run_shard;
 use super::totals::Totals;
 use crate::clock::RealClock;
 use crate::output::{self, counted};

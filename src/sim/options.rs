@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::part::Shard;
 use super::plan::WorldPlan;
-use super::shard::Shard;
 use crate::output::is_standard;
 
 /// Which worlds to run, and how to show them.

@@ -35,6 +35,7 @@ mod conduct;
 mod draw;
 mod file;
 mod hardware;
+mod nic;
 mod text;
 mod transfer;
 mod validate;
@@ -44,7 +45,7 @@ use smoltcp::time::{Duration, Instant};
 
 pub(super) use self::attack::{Attack, AttackWindow};
 pub(super) use self::conduct::{ADDRESSED, Conduct, Lie, ServerPlan};
-pub(super) use self::hardware::{NicPlan, Offload};
+pub(super) use self::nic::{NicPlan, Offload};
 use crate::link::Setting;
 use crate::nic::wire::Side;
 

@@ -7,7 +7,7 @@
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::earliest;
 
-use super::world::Goodput;
+use super::goodput::Goodput;
 use crate::link::{Faults, Link, LinkEvents, Setting};
 use crate::nic::forwarding_table::{Destination, ForwardingTable};
 use crate::nic::wire::{InFlight, Side, Wire};

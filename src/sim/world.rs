@@ -6,16 +6,15 @@
 //! plan decides every byte.
 
 mod events;
-mod goodput;
 mod oracles;
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, Ipv6Cidr};
 use tapboard_firmware::{NetConfig, earliest};
 
-pub(super) use self::goodput::Goodput;
 use super::adversary::Adversary;
 use super::fault_history::FaultHistory;
+use super::goodput::Goodput;
 use super::host::netstat;
 use super::nic::Nic;
 use super::node::{BoardNode, BootMemory, PeerNode, net_config};
@@ -278,7 +277,7 @@ impl<'w, 'o> World<'w, 'o> {
         let polled = polled.map_err(|text| violation("stream", text))?;
         let transfer = self.switch.transfer.as_mut().filter(|transfer| transfer.peer == index);
         let late = transfer.and_then(|transfer| transfer.check(now, &peer.clients));
-        late.map_or(Ok(polled), Err)
+        late.map_or(Ok(polled), |text| Err(violation("goodput", text)))
     }
 
     /// Every machine's sockets and counters.

@@ -13,7 +13,7 @@ use super::watcher::Passed;
 use crate::ladder::Rung;
 use crate::link::{Faults, Side};
 use crate::output::pane::LINES_MAX;
-use crate::run::{BoardKind, Snapshot, SocketSnapshot};
+use crate::snapshot::{BoardKind, Snapshot, SocketSnapshot};
 
 /// Samples of a graph that are kept: more than a terminal has columns.
 const SAMPLES_MAX: usize = 500;

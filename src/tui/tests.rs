@@ -18,7 +18,7 @@ use super::watcher::{Passed, Seen};
 use crate::console::ConsoleCommand;
 use crate::ladder::{Mark, Rung, To};
 use crate::link::{LinkEvents, Setting, Side};
-use crate::run::SocketSnapshot;
+use crate::snapshot::SocketSnapshot;
 
 const BEST: Look = Look { colour: true, unicode: true };
 const PLAIN: Look = Look { colour: false, unicode: false };

@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod elsewhere;
+mod layers;
 mod links;
 mod markdown;
 mod recording;

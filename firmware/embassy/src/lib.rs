@@ -37,6 +37,8 @@
 //! each deadline of the stack, for each call that leaves something to send, and for nothing else. After each turn the other tasks of the executor
 //! get theirs.
 //!
+//! A module imports from those below it only: `run` and `firmware`, `turn`, `adapter`, `clock`.
+//!
 //! **Cost.** No buffer and no copy: a frame is read and written where the driver has it.
 #![no_std]
 #![forbid(unsafe_code)]

@@ -5,6 +5,7 @@
 //! nothing but whether a header is whole: checksums are verified where it matters ([`Segment::is_sound`]), addresses by
 //! the stack. Cost: some hundred instructions a frame, no copy.
 
+mod content;
 #[cfg(any(feature = "dhcp", feature = "_datagram"))]
 pub(crate) mod datagram;
 pub(crate) mod discovery;
@@ -27,8 +28,9 @@ use smoltcp::wire::{
 };
 
 use crate::ethernet::EthernetAddress;
+pub(crate) use content::Content;
 use discovery::Received;
-pub(crate) use ip::{Content, Packet};
+pub(crate) use ip::Packet;
 
 /// What a device carries. smoltcp has only IP packets to do with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,9 +172,9 @@ impl<'f> Frame<'f> {
             EtherType::ARP => {
                 Received::parse_arp(payload).map_or(Content::OtherDiscovery, Content::Discovery)
             }
-            EtherType::IPV4 => ip::parse_ipv4(payload),
+            EtherType::IPV4 => content::parse_ipv4(payload),
             #[cfg(feature = "ipv6")]
-            EtherType::IPV6 => match ip::parse_ipv6(payload) {
+            EtherType::IPV6 => match content::parse_ipv6(payload) {
                 #[cfg(feature = "slaac")]
                 Content::Packet(packet) if packet.is_advertisement() => {
                     router::Advertisement::parse(&packet)

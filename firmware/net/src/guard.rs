@@ -10,15 +10,18 @@ mod mend;
 mod syn;
 
 use smoltcp::socket::tcp::State;
+use smoltcp::wire::TcpSeqNumber;
 
-pub(crate) use challenge::Throttle;
 pub(crate) use mend::{Newest, mend};
 pub(crate) use syn::with_segment_size;
 
 use crate::frame::Segment;
 use crate::limits::SEGMENT_SIZE;
-use crate::seq::distance;
+use crate::seq::{distance, later};
 use crate::tcp::tcb::{SocketSnapshot, Tcb};
+
+/// How old an acknowledgement's own number may be, bytes: as the largest window without scale.
+const OLDEST: i32 = u16::MAX as i32;
 
 /// What is to be done with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub(crate) enum Verdict {
     Challenge,
     /// Keep its FIN, and say where the connection stands.
     Hold,
-    /// Give smoltcp no more of it than its acknowledgement.
+    /// Give smoltcp no more of it than its acknowledgement; what is older than that is answered.
     Acknowledge,
     /// Give smoltcp a copy, with these numbers and without its FIN.
     Mend(Newest),
@@ -77,6 +80,10 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if tcb.snd_max().is_none_or(|snd_max| distance(ack, snd_max) > 0) || old > tcb.max_wnd() {
             return Verdict::Challenge;
         }
+        // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
+        if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
+            return Verdict::Challenge;
+        }
         // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
         // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
         let bare = segment.len == 0 && !segment.fin;
@@ -85,12 +92,15 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if bare && before_end && distance(segment.seq, tcb.right_edge()) >= 0 {
             return Verdict::Acknowledge;
         }
-        // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
-        if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
-            return Verdict::Challenge;
+        // All of it is in, but for what it acknowledges: its sender has not heard of that yet, or probes a closed window. Of
+        // two ends whose windows are closed, each would wait for what the other has said.
+        if old < 0 && (0..OLDEST).contains(&behind(segment, rcv_nxt)) {
+            return Verdict::Acknowledge;
         }
         // Seventh, the text: there is none behind a FIN.
-        if segment.len > 0 && socket.finished() && distance(segment.seq + segment.len, rcv_nxt) >= 0
+        if segment.len > 0
+            && socket.finished()
+            && distance(later(segment.seq, segment.len), rcv_nxt) >= 0
         {
             return Verdict::Acknowledge;
         }
@@ -108,6 +118,13 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         }
     }
     if mend { Verdict::Mend(newest) } else { Verdict::Pass }
+}
+
+/// How far behind a segment RCV.NXT is, in bytes; a segment without text has one, for this, as a probe would. From 0 on, all of
+/// it is in.
+const fn behind(segment: &Segment<'_>, rcv_nxt: TcpSeqNumber) -> i32 {
+    let len = if segment.len == 0 { 1 } else { segment.len };
+    distance(rcv_nxt, later(segment.seq, len))
 }
 
 /// A SYN in a state that has seen one, `ahead` of RCV.NXT (RFC 5961 4.2).

@@ -113,7 +113,27 @@
 //! | the end of a program | [`NetStack::abort_all`], [`idle`](NetStack::idle), [`free_slots`](NetStack::free_slots) |
 //! | who else has our address | [`NetStack::conflict`] |
 //! | what went wrong | [`Error`]; [`netstat`] for sockets and counters |
-//! | sources | `stack` (frames in and out, and what each protocol below sends), `frame` (the parser of headers), `guard` (which segments count), `tcp` (slots, requests, expiry), `loss` (recovery), `neighbors`, `dhcp`, `slaac`, `dns`, `mdns` and their format `dns_message`, `sntp`, `netstat` (what is shown), `storage`, `wake` (tasks), `workaround` (smoltcp's faults) |
+//!
+//! # Sources
+//!
+//! From top to bottom; a module imports from those below it only:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `asynch`, `shared` | the stack for tasks, and for crates that own their stack |
+//! | `stack` | frames in and out, the calls, and what each protocol below sends |
+//! | `storage` | all the RAM there is |
+//! | `guard` | which segments count |
+//! | `tcp`, `udp` | slots, requests, expiry, one `Tcb` for each connection; datagrams |
+//! | `parsers` | what fuzzing reads |
+//! | `dhcp`, `slaac`, `sntp` | addresses and time from the network |
+//! | `netstat` | what is shown |
+//! | `mdns`, `dns`, `dns_message`, `hostname` | names, and their format |
+//! | `neighbors` | MAC addresses |
+//! | `workaround` | smoltcp's faults |
+//! | `loss` | what was lost is sent again |
+//! | `frame`, `ethernet`, `ip_interface` | the parser of headers; addresses of Ethernet; smoltcp's interface |
+//! | `error`, `limits`, `time`, `seq`, `secret`, `rng`, `place`, `wake`, `fmt`, `planted` | what all of them use |
 //!
 //! # Features
 //!
@@ -170,6 +190,7 @@ mod frame;
 mod guard;
 #[cfg(any(feature = "dhcp", feature = "mdns"))]
 mod hostname;
+mod ip_interface;
 pub mod limits;
 mod loss;
 #[cfg(feature = "mdns")]
@@ -186,6 +207,7 @@ pub mod planted;
 #[cfg(not(feature = "planted-faults"))]
 mod planted;
 pub mod rng;
+mod secret;
 mod seq;
 mod shared;
 #[cfg(feature = "slaac")]

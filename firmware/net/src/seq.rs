@@ -6,3 +6,9 @@ use smoltcp::wire::TcpSeqNumber;
 pub(crate) const fn distance(a: TcpSeqNumber, b: TcpSeqNumber) -> i32 {
     a.0.wrapping_sub(b.0)
 }
+
+/// The number `len` bytes later. smoltcp's own `+` panics at half of the space, which no buffer and no segment
+/// is as long as.
+pub(crate) const fn later(seq: TcpSeqNumber, len: usize) -> TcpSeqNumber {
+    TcpSeqNumber(seq.0.wrapping_add((len as u32).cast_signed()))
+}

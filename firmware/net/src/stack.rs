@@ -9,7 +9,7 @@
 //!
 //! | to see | open |
 //! |---|---|
-//! | what becomes of a frame that comes in | `ingress`, and `cookie` for a flood of requests, with that feature |
+//! | what becomes of a frame that comes in | `ingress`, and `pass` for how it goes on to smoltcp; `cookie` for a flood of requests |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
 //! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets, and `held` for what those send |
@@ -45,6 +45,7 @@ mod mld;
 mod nal;
 #[cfg_attr(not(feature = "smoltcp-sockets"), path = "stack/no_others.rs")]
 mod others;
+mod pass;
 #[cfg(feature = "redirects")]
 mod redirect;
 mod refusal;
@@ -75,9 +76,9 @@ use crate::limits::{EGRESS_BUDGET, INGRESS_BUDGET, Limits};
 use crate::neighbors::Neighbors;
 use crate::netstat::Counters;
 use crate::rng::Rng;
+use crate::secret::Secret;
 use crate::storage::{Buffers, Placed, Sockets};
 use crate::tcp::backlog::BacklogView;
-use crate::tcp::isn::Secret;
 use crate::tcp::{Phase, Pool};
 #[cfg(feature = "multicast")]
 use crate::time::earliest;
@@ -88,7 +89,6 @@ use crate::workaround::report::Reports;
 
 pub use config::NetConfig;
 use egress::Egress;
-pub(crate) use interface::host_interface;
 use refusal::TokenBucket;
 pub use resolve::Conflict;
 use resolve::Identity;

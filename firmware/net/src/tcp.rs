@@ -28,9 +28,10 @@ pub(crate) mod backlog;
 mod cookie;
 mod expiry;
 mod held;
-pub(crate) mod isn;
+mod isn;
 mod listener;
 pub(crate) mod tcb;
+mod throttle;
 
 use core::ops::Range;
 

@@ -12,6 +12,9 @@
 //! - `cortex_m` or `riscv`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them;
 //! - `memory`, `boot` (bare metal only): the statics, and the one function that a board's `main` calls.
 //!
+//! A module imports from those below it only: `boot`, `uart`, `processor`, `cortex_m`, `riscv`, `memory`, `superloop`,
+//! `watermark`, `clint`, `ethernet`, `flash`, `mmio`, `plic`, `up`, `virtio`, `dma`, `clock`, `entropy`, `settings`, `registers`.
+//!
 //! Nothing of that is a symbol that a program has once, but for the features of `rt`, which is on by default: the
 //! handlers of panics and faults, the table of interrupts, the paint on the stack, a section without interrupts. Beside
 //! a HAL's or an executor's, turn off the default features and name those that are missing.
@@ -46,8 +49,8 @@
 //! ```
 //!
 //! A driver knows its registers by offset and does nothing but read and write them, so that its tests
-//! run on the host, against a model of the chip. Volatile accesses, and the little else that the compiler
-//! cannot check, are all in `mmio`.
+//! run on the host, against a model of the chip. Volatile accesses of registers are all in `mmio`; the little else that
+//! the compiler cannot check is there too, in `dma` and `virtio`, and in the handler of a RISC-V's traps.
 #![no_std]
 
 #[cfg(any(test, feature = "test-support"))]

@@ -13,8 +13,6 @@ pub(crate) mod cortex_m;
 mod paint;
 #[cfg(target_arch = "riscv32")]
 pub(crate) mod riscv;
-#[cfg(all(target_arch = "riscv32", feature = "fault-handler"))]
-mod trap;
 
 /// A block of registers at an address.
 #[derive(Debug)]

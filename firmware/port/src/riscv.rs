@@ -2,6 +2,9 @@
 //!
 //! RISC-V has no word for the reset of a chip, so a board says what does it, with [`on_reset`].
 
+#[cfg(feature = "fault-handler")]
+mod trap;
+
 use core::cell::Cell;
 
 pub(crate) use critical_section::{Mutex, with as free};

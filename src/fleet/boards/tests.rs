@@ -7,7 +7,8 @@ use crate::fleet::options::Uplink;
 use crate::link::LinkOptions;
 use crate::nic::Offloads;
 use crate::nic::wire::{Side, Wire};
-use crate::run::{Profile, RunOptions, Telemetry};
+use crate::run::{Profile, RunOptions};
+use crate::settings::Telemetry;
 
 const BOARDS: u32 = 4;
 

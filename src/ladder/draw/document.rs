@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::options::{GraphChoice, LadderOptions};
 use super::stdout;
+use crate::ladder::frame::Frame;
 use crate::ladder::graph::{self, Plot};
-use crate::ladder::rung::{Frame, Rungs};
+use crate::ladder::rung::Rungs;
 use crate::ladder::svg::{self, Drawing};
 use crate::output::{counted, is_standard, shown};
 

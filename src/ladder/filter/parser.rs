@@ -9,7 +9,7 @@ use smoltcp::wire::{EthernetAddress, IpCidr};
 use super::error::FilterError;
 use super::words;
 use super::{End, Node, Test};
-use crate::ladder::rung::printable;
+use crate::ladder::printable::printable;
 use crate::ladder::time::{Utc, read_seconds};
 
 /// Parentheses and `not`s within each other.

@@ -2,7 +2,7 @@ use smoltcp::time::Instant;
 
 use super::*;
 use crate::ladder::analysis::Analysis;
-use crate::ladder::rung::Frame;
+use crate::ladder::frame::Frame;
 
 /// Frames of: ARP 192.0.2.2 asks for 192.0.2.1; TCP 192.0.2.2:4000 > 192.0.2.1:80, and back; UDP over IPv6 with a
 /// DNS question to port 53, in VLAN 7; ICMP from 198.51.100.1; a damaged frame that the link dropped.

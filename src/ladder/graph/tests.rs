@@ -4,9 +4,10 @@ use smoltcp::time::Instant;
 
 use super::connection::{Ack, Data, Event};
 use super::*;
-use crate::ladder::analysis::{Analysed, Window};
+use crate::ladder::analysis::Analysed;
 use crate::ladder::conversation::Place;
 use crate::ladder::mark::Mark;
+use crate::ladder::marker::Window;
 use crate::segment::{Packet, Segment, Start};
 
 /// A segment of a client or its server, in a world of its own.

@@ -6,7 +6,7 @@
 use smoltcp::time::{Duration, Instant};
 
 use super::draw::Draw;
-use super::hardware::Offload;
+use super::nic::Offload;
 use super::{Ending, Event, Job, Profile, Stack, TimedEvent, Work, WorldPlan};
 use crate::link::{Chance, Setting};
 use crate::nic::wire::Side;

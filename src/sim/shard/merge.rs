@@ -5,9 +5,9 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Shard;
 use super::record::{FailureResult, Identity, Line, RangeResult, Result as Recorded, read};
 use crate::output::{counted, is_standard};
+use crate::sim::part::Shard;
 use crate::sim::totals::Totals;
 
 /// Ranges that are named when some are missing.

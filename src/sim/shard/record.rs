@@ -12,9 +12,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Shard;
 use crate::output;
 use crate::sim::options::SimOptions;
+use crate::sim::part::Shard;
 use crate::sim::report::{COMMIT, freeze_command, replay_command};
 use crate::sim::run::Failure;
 use crate::sim::totals::Totals;

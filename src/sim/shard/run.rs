@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::blocks_left;
 use super::record::{FailureResult, RangeResult, Record, Result as Recorded};
-use super::{Shard, blocks_left};
 use crate::sim::options::SimOptions;
+use crate::sim::part::Shard;
 use crate::sim::run::{Failure, WorldReport};
 use crate::sim::totals::Totals;
 

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Sparkline, Widget};
 
-use crate::run::Quantity;
+use crate::snapshot::Quantity;
 use crate::tui::layout::below_title;
 use crate::tui::look::Ink;
 use crate::tui::model::{Histories, Model};

@@ -7,7 +7,7 @@ use ratatui::widgets::Widget;
 use tapboard_firmware::netstat::Protocol;
 
 use crate::output::counted;
-use crate::run::SocketSnapshot;
+use crate::snapshot::SocketSnapshot;
 use crate::tui::layout::{below_title, row_at};
 use crate::tui::look::Ink;
 use crate::tui::model::{Focus, Model, ends_of};

@@ -3,7 +3,7 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{Icmpv4Packet, IpAddress, Ipv4Address};
 #[cfg(feature = "ipv6")]
-use smoltcp::wire::{Icmpv6Packet, Ipv6Address};
+use smoltcp::wire::{Icmpv6Packet, IpProtocol, Ipv6Address};
 
 use super::Packet;
 use super::quote::Quote;
@@ -11,7 +11,7 @@ use crate::ethernet::EthernetAddress;
 
 const ICMPV4: u8 = 5;
 #[cfg(feature = "ipv6")]
-pub(super) const ICMPV6: u8 = 137;
+const ICMPV6: u8 = 137;
 /// Kinds of options: the MAC address of the nearer hop, and the packet that is the occasion.
 #[cfg(feature = "ipv6")]
 const TARGET_LINK: u8 = 2;
@@ -33,6 +33,14 @@ pub(crate) struct Redirect<'f> {
     pub(crate) mac: Option<EthernetAddress>,
     /// What we are said to have sent to the destination.
     pub(crate) quote: Option<Quote<'f>>,
+}
+
+#[cfg(feature = "ipv6")]
+impl Packet<'_> {
+    /// A redirect of neighbour discovery, whether well-formed or not.
+    pub(super) fn is_redirect(&self) -> bool {
+        self.protocol == IpProtocol::Icmpv6 && self.payload.first() == Some(&ICMPV6)
+    }
 }
 
 impl<'f> Redirect<'f> {

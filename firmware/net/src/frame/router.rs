@@ -1,11 +1,11 @@
 //! A router's advertisement (RFC 4861 4.2), with the options that a host has a use for (RFC 4861 4.6, RFC 8106 5.1). The
 //! question for it is a [`Message`](super::discovery::Message).
 
-use smoltcp::wire::{Icmpv6Packet, IpAddress, Ipv6Address};
+use smoltcp::wire::{Icmpv6Packet, IpAddress, IpProtocol, Ipv6Address};
 
 use super::Packet;
 
-pub(super) const ADVERTISEMENT: u8 = 134;
+const ADVERTISEMENT: u8 = 134;
 /// Kinds of options: a prefix, an MTU, servers for names.
 const PREFIX: u8 = 3;
 const MTU: u8 = 5;
@@ -44,6 +44,13 @@ pub(crate) struct Prefix {
     pub(crate) valid: u32,
     /// At most as many.
     pub(crate) preferred: u32,
+}
+
+impl Packet<'_> {
+    /// A router's advertisement, whether well-formed or not.
+    pub(super) fn is_advertisement(&self) -> bool {
+        self.protocol == IpProtocol::Icmpv6 && self.payload.first() == Some(&ADVERTISEMENT)
+    }
 }
 
 impl<'f> Advertisement<'f> {

@@ -9,27 +9,6 @@ use crate::frame::FourTuple;
 use crate::tcp::tcb::{SocketSnapshot, Tcb};
 use crate::workaround::inject::bare;
 
-/// When a challenge may follow another, in four bytes: units of 1024 us, of which one in seven weeks is too long.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Throttle(u32);
-
-impl Throttle {
-    /// None has been sent yet.
-    pub(crate) const NEW: Self = Self(0);
-
-    /// Whether one may be sent, which is then noted.
-    fn allows(&mut self, now: Instant) -> bool {
-        // A unit less, which rounding may take.
-        const SECOND: u32 = (1_000_000 >> 10) - 1;
-        let now = ((now.total_micros() >> 10) as u32).max(1);
-        let allowed = self.0 == 0 || now.wrapping_sub(self.0) >= SECOND;
-        if allowed {
-            self.0 = now;
-        }
-        allowed
-    }
-}
-
 impl Tcb {
     /// The segment that smoltcp answers with <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> and then forgets: a byte before the window,
     /// as of a probe (socket/tcp.rs 1803; without the byte it counts with its own throttle). `None`: not now.

@@ -9,9 +9,10 @@
 use smoltcp::socket::tcp::State;
 use smoltcp::wire::{TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
+use super::behind;
 use crate::frame::Segment;
 use crate::limits::FRAME_SIZE;
-use crate::seq::distance;
+use crate::seq::{distance, later};
 use crate::tcp::tcb::{SocketSnapshot, Tcb};
 use crate::workaround::inject::bare;
 
@@ -43,7 +44,7 @@ pub(crate) fn mend<'b>(
 impl Tcb {
     /// Remembers the FIN of a sound segment, if it is within the window (RFC 9293 3.10.7.4, SHLD-31).
     pub(crate) fn hold_fin(&mut self, segment: &Segment<'_>, socket: SocketSnapshot) {
-        let end = segment.seq + segment.len;
+        let end = later(segment.seq, segment.len);
         let ahead = distance(end, self.rcv_nxt(socket));
         let within = usize::try_from(ahead).is_ok_and(|ahead| ahead <= socket.room);
         let known = segment.ack.is_some()
@@ -67,8 +68,9 @@ impl Tcb {
         socket: SocketSnapshot,
     ) -> Option<TcpSeqNumber> {
         let fin = self.fin?;
-        let within = distance(segment.seq, self.rcv_nxt(socket) + socket.room) < 0;
-        let text_behind = segment.len > 0 && within && distance(segment.seq + segment.len, fin) > 0;
+        let within = distance(segment.seq, later(self.rcv_nxt(socket), socket.room)) < 0;
+        let text_behind =
+            segment.len > 0 && within && distance(later(segment.seq, segment.len), fin) > 0;
         if text_behind || !socket.unfinished() {
             self.fin = None;
             return None;
@@ -82,9 +84,9 @@ impl Tcb {
         Newest { ack: self.snd_una(), window: self.snd_wnd() }
     }
 
-    /// The bare acknowledgement that a segment carries.
+    /// The bare acknowledgement that a segment carries. Notes whether it is to be answered.
     pub(crate) fn acknowledgement(
-        &self,
+        &mut self,
         segment: &Segment<'_>,
         socket: SocketSnapshot,
     ) -> TcpRepr<'static> {
@@ -92,6 +94,7 @@ impl Tcb {
         // That of a SYN is never scaled (RFC 7323 2.2).
         let window = if segment.syn { segment.window >> self.snd_shift() } else { segment.window };
         let seq = self.rcv_nxt(socket);
+        self.repeated = behind(segment, seq) >= 0 && !segment.syn;
         bare(TcpControl::None, &ends, seq, segment.ack, window)
     }
 }

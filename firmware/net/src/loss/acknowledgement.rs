@@ -6,7 +6,7 @@ use smoltcp::wire::TcpSeqNumber;
 use super::scoreboard::{ALL, Run, Status, Tick};
 use super::{Loss, Recovery};
 use crate::planted::{Fault, is_planted};
-use crate::seq::distance;
+use crate::seq::{distance, later};
 use crate::time::{WrappingInstant, sooner};
 
 /// An acknowledgement that came in.
@@ -142,10 +142,10 @@ impl Loss {
         let late = |run: &Run| now.since(run.at) >= shortest;
         self.board.pop(advance, &mut |end, len, run| {
             if run.status != Status::Sacked {
-                delivery.note(*run, len, una + end as usize, end <= highest, late(run));
+                delivery.note(*run, len, later(una, end as usize), end <= highest, late(run));
             }
         });
-        let ack = una + advance as usize;
+        let ack = later(una, advance as usize);
         let highest = highest.saturating_sub(advance);
         let outstanding = self.board.len();
         for &(left, right) in blocks.iter().flatten() {
@@ -157,7 +157,7 @@ impl Loss {
             {
                 *sack = true;
                 self.board.mark(left..right, Status::Sacked, None, &mut |end, len, run| {
-                    delivery.note(*run, len, ack + end as usize, end <= highest, late(run));
+                    delivery.note(*run, len, later(ack, end as usize), end <= highest, late(run));
                     true
                 });
             }
@@ -231,7 +231,7 @@ impl Loss {
         let wait = self.rack_trip.saturating_add(reordering);
         let (mut lost, mut next) = (0, None);
         self.board.mark(ALL, Status::Lost, None, &mut |end, len, run| {
-            if !run.under_way() || !is_later(rack, (run.at, una + end as usize)) {
+            if !run.under_way() || !is_later(rack, (run.at, later(una, end as usize))) {
                 return false;
             }
             let waited = Tick::new(now).since(run.at);

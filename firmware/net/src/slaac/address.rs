@@ -8,7 +8,7 @@ use super::Second;
 use crate::frame::router::Prefix;
 use crate::limits::{DUPLICATE_RETRY, IDENTIFIER_RETRIES, NEIGHBOR_ASK, PROBE_DELAY_MS};
 use crate::rng::Rng;
-use crate::tcp::isn::Secret;
+use crate::secret::Secret;
 use crate::time::sooner;
 
 /// What the last 64 bits of addresses are made of.

@@ -4,11 +4,12 @@ use smoltcp::phy::TxToken;
 use smoltcp::wire::{TcpControl, TcpRepr};
 
 use super::NetStack;
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use super::transmit::MeteredToken;
 use crate::frame::{Content, FourTuple, Link, Segment};
 use crate::guard::{Verdict, judge, mend, with_segment_size};
 use crate::limits::FRAME_SIZE;
+use crate::seq::later;
 use crate::tcp::tcb::SocketSnapshot;
 use crate::workaround::inject::{InjectedSegment, bare};
 
@@ -115,7 +116,7 @@ impl NetStack<'_> {
             return;
         }
         let ends = segment.received_on();
-        let seq = segment.seq + segment.sequence_len() - 1;
+        let seq = later(segment.seq, segment.sequence_len()) - 1;
         let syn = bare(TcpControl::Syn, &ends, seq, None, 0);
         self.show(Recipient::Nobody, &syn, &ends, transmit);
     }

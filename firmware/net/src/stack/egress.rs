@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::TcpControl;
 
 use super::NetStack;
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use super::transmit::{Metered, MeteredToken, Sent};
 use crate::ethernet::EthernetAddress;
 use crate::frame::Content;
@@ -112,7 +112,8 @@ impl NetStack<'_> {
     /// Lets a slot send one segment, and notes whether it may have more. Returns whether the device refused it.
     fn send_slot<D: Device + ?Sized>(&mut self, index: usize, device: &mut D) -> bool {
         if self.waits(index) {
-            self.pool.slots[index].sends = false;
+            let slot = &mut self.pool.slots[index];
+            slot.sends = slot.tcb.repeated;
             return !self.acknowledge(index, device);
         }
         if self.holds(index, Tcb::is_limited) {

@@ -1,41 +1,24 @@
 //! The way in: what becomes of each frame before smoltcp sees it.
 //!
 //! smoltcp gives a segment to the first socket in its set that would take it, a listener before a live
-//! connection. So the stack keeps no socket in LISTEN; a connection request puts one there for exactly that frame.
-//! [`OnePacket`] is the device through which the packet then goes on, in place, with the transmit token for the answer:
-//! no copy, no queue.
+//! connection. So the stack keeps no socket in LISTEN; a connection request puts one there for exactly that frame. The
+//! packet then goes on, in place, to the one socket that it is for: `pass`.
 
-use smoltcp::iface::SocketSet;
-use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::phy::{Device, RxToken, TxToken};
 #[cfg(not(feature = "syn-cookies"))]
 use smoltcp::time::Duration;
-use smoltcp::time::Instant;
-use smoltcp::wire::{IpProtocol, TcpControl, TcpSeqNumber};
+use smoltcp::wire::IpProtocol;
 
 use super::NetStack;
+use super::pass::Recipient;
 use super::repair::{self, Before, Problem};
 use super::transmit::MeteredToken;
-use crate::frame::{Content, ETHERNET_HEADER, FourTuple, Frame, Link, Packet, Segment};
+use crate::frame::{Content, ETHERNET_HEADER, Frame, Link, Packet, Segment};
 use crate::guard::is_stray;
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET, SYN_RECEIVED_EVICT};
 use crate::netstat::Count;
 use crate::tcp::{Held, Request};
-use crate::workaround::inject::{InjectedSegment, bare};
 use crate::workaround::options;
-
-/// The sockets that a frame can be for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Recipient {
-    /// The TCP socket of this slot.
-    Slot(usize),
-    /// None: a segment of no connection.
-    Nobody,
-    /// The stack's UDP socket of this place.
-    #[cfg(feature = "udp")]
-    Udp(usize),
-    /// Those of the user's own, and ICMP.
-    Others,
-}
 
 impl NetStack<'_> {
     /// Takes frames up to the budget. Returns whether there may be more.
@@ -320,87 +303,5 @@ impl NetStack<'_> {
             (&mut self.counters.syn_unanswered, &mut self.counters.syn_dropped);
         *unanswered = unanswered.wrapping_add(1);
         *dropped = dropped.wrapping_add(Count::from(!room));
-    }
-
-    /// Gives smoltcp a segment of the remote end without payload or options, to us and from us.
-    #[inline(never)]
-    pub(super) fn inject_bare<T: TxToken>(
-        &mut self,
-        index: usize,
-        control: TcpControl,
-        ends: &FourTuple,
-        seq: TcpSeqNumber,
-        ack: Option<TcpSeqNumber>,
-        window: u16,
-    ) {
-        let repr = bare(control, ends, seq, ack, window);
-        let segment = InjectedSegment::new(&repr, ends);
-        self.inject::<T>(Recipient::Slot(index), &segment);
-    }
-
-    /// Gives smoltcp a segment of our own making; what it answers does not leave.
-    pub(super) fn inject<T: TxToken>(&mut self, recipient: Recipient, segment: &InjectedSegment) {
-        let mut sent = self.nothing_sent(None);
-        let swallow = MeteredToken::<'_, '_, T> { token: None, sent: &mut sent };
-        self.pass(recipient, segment.bytes(), swallow);
-    }
-
-    /// Gives one packet to smoltcp. Never inlined: smoltcp's whole way in would be there twice.
-    #[inline(never)]
-    pub(super) fn pass(&mut self, recipient: Recipient, packet: &[u8], answer: impl TxToken) {
-        let mut device = OnePacket {
-            packet: Some(packet),
-            transmit: Some(answer),
-            capabilities: &self.capabilities,
-        };
-        let set = match recipient {
-            Recipient::Slot(index) => &mut self.pool.slots[index].set,
-            Recipient::Nobody => &mut SocketSet::new(&mut [][..]),
-            #[cfg(feature = "udp")]
-            Recipient::Udp(index) => &mut self.udp[index].set,
-            Recipient::Others => &mut self.others,
-        };
-        self.interface.poll_ingress_single(self.now, &mut device, set);
-    }
-}
-
-/// A device that holds one received packet and, until it is used, one transmit token.
-#[derive(Debug)]
-struct OnePacket<'f, T> {
-    packet: Option<&'f [u8]>,
-    transmit: Option<T>,
-    capabilities: &'f DeviceCapabilities,
-}
-
-/// The received packet, in place.
-#[derive(Debug)]
-struct PacketToken<'f>(&'f [u8]);
-
-impl RxToken for PacketToken<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0)
-    }
-}
-
-impl<T: TxToken> Device for OnePacket<'_, T> {
-    type RxToken<'a>
-        = PacketToken<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = T
-    where
-        Self: 'a;
-
-    fn receive(&mut self, _now: Instant) -> Option<(PacketToken<'_>, T)> {
-        Some((PacketToken(self.packet.take()?), self.transmit.take()?))
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<T> {
-        self.transmit.take()
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.capabilities.clone()
     }
 }

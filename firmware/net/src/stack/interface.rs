@@ -6,10 +6,10 @@ use core::net::SocketAddr;
 
 use crate::ethernet::EthernetAddress;
 use crate::limits::FRAME_SIZE;
-use smoltcp::iface::{Config, Interface, Route};
-use smoltcp::phy::{self, Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::iface::{Interface, Route};
+use smoltcp::phy::{self, DeviceCapabilities};
 use smoltcp::time::Instant;
-use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address};
+use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
@@ -20,6 +20,7 @@ use super::{Error, NetConfig, NetStack};
 #[cfg(all(feature = "ipv6", feature = "multicast"))]
 use crate::frame::discovery::solicited_node;
 use crate::frame::{ETHERNET_HEADER, Medium, same};
+use crate::ip_interface;
 
 impl NetConfig {
     /// The interface over a device of these capabilities. `seed` feeds smoltcp's own generator.
@@ -30,7 +31,7 @@ impl NetConfig {
         now: Instant,
         seed: u64,
     ) -> Interface {
-        let mut interface = bare_interface(capabilities, now, seed);
+        let mut interface = ip_interface::bare(capabilities, now, seed);
         self.apply(&mut interface, medium, &[]);
         interface
     }
@@ -116,30 +117,6 @@ impl NetConfig {
     }
 }
 
-/// An interface over packets, without addresses.
-#[inline(never)]
-fn bare_interface(capabilities: &DeviceCapabilities, now: Instant, seed: u64) -> Interface {
-    let mut config = Config::new(HardwareAddress::Ip);
-    config.random_seed = seed;
-    Interface::new(config, &mut Mute(capabilities), now)
-}
-
-/// Likewise, with the address `own` alone, and everybody beside it.
-#[inline(never)]
-pub(crate) fn host_interface(
-    own: IpAddress,
-    capabilities: &DeviceCapabilities,
-    now: Instant,
-    seed: u64,
-) -> Interface {
-    let mut interface = bare_interface(capabilities, now, seed);
-    interface.update_ip_addrs(|addresses| {
-        // The first of them has its place. To smoltcp, who is not on the link and behind no gateway is nowhere.
-        let _ = addresses.push(IpCidr::new(own, 0));
-    });
-    interface
-}
-
 /// Does something about the groups in which neighbours ask for our addresses (RFC 4861 7.2.1).
 #[cfg(all(feature = "ipv6", feature = "multicast"))]
 fn solicited_node_groups(
@@ -160,49 +137,6 @@ fn link_local(mac: EthernetAddress) -> Ipv6Cidr {
     octets[..2].copy_from_slice(&[0xfe, 0x80]);
     octets[8..].copy_from_slice(&mac.as_eui_64().unwrap_or_default());
     Ipv6Cidr::new(Ipv6Address::from(octets), 64)
-}
-
-/// A device that is only asked what it can do, which is all that smoltcp wants of one when it makes an interface.
-#[derive(Debug)]
-pub(super) struct Mute<'c>(pub(super) &'c DeviceCapabilities);
-
-/// There is none.
-#[derive(Debug)]
-pub(super) enum NoToken {}
-
-impl RxToken for NoToken {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, _: F) -> R {
-        match self {}
-    }
-}
-
-impl TxToken for NoToken {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _: usize, _: F) -> R {
-        match self {}
-    }
-}
-
-impl Device for Mute<'_> {
-    type RxToken<'a>
-        = NoToken
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = NoToken
-    where
-        Self: 'a;
-
-    fn receive(&mut self, _now: Instant) -> Option<(NoToken, NoToken)> {
-        None
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<NoToken> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.0.clone()
-    }
 }
 
 impl NetStack<'_> {

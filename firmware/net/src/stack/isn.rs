@@ -1,4 +1,4 @@
-//! Connections begin with the sequence number that [`Secret::isn`](crate::tcp::isn::Secret::isn) gives.
+//! Connections begin with the sequence number that [`Secret::isn`](crate::secret::Secret::isn) gives.
 
 use core::mem::swap;
 
@@ -97,7 +97,7 @@ mod tests {
     use smoltcp::time::Instant;
 
     use super::*;
-    use crate::stack::interface::{Mute, NoToken};
+    use crate::ip_interface::{Mute, NoToken};
     use crate::{NetConfig, Sockets, Storage};
 
     #[test]

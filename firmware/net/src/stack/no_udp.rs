@@ -5,7 +5,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
 use super::NetStack;
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use crate::frame::Packet;
 use crate::netstat::Row;
 

@@ -12,7 +12,7 @@ use smoltcp::wire::Icmpv6Packet;
 use smoltcp::wire::{Icmpv4Packet, IpAddress, IpProtocol, IpRepr};
 
 use super::NetStack;
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use super::transmit::MeteredToken;
 use crate::frame::{ETHERNET_HEADER, Link, Packet, ethertype, put_link};
 use crate::limits::{ICMP_ERROR_BURST, ICMP_ERROR_INTERVAL};

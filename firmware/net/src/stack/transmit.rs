@@ -263,7 +263,8 @@ impl Sent<'_> {
             return;
         };
         let Some(segment) = packet.segment() else { return };
-        if !replay.wants(&segment, tcb) || (self.mac.is_some() && self.to.is_none()) {
+        replay.note(&segment);
+        if !tcb.wants(&segment) || (self.mac.is_some() && self.to.is_none()) {
             return;
         }
         let Some(token) = token else {

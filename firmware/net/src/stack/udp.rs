@@ -15,7 +15,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use super::address::{to_endpoint, to_ip_addr, to_socket_addr};
-use super::ingress::Recipient;
+use super::pass::Recipient;
 use super::transmit::Metered;
 use super::{Error, NetStack};
 use crate::frame::Packet;

@@ -11,9 +11,10 @@ use smoltcp::time::Instant;
 use smoltcp::wire::TcpSeqNumber;
 
 use super::held::{Held, clock};
-use super::isn::{ENDS, Secret, input};
+use super::isn::{ENDS, input};
 use crate::frame::{FourTuple, Segment};
 use crate::limits::COOKIE_SHIFT;
+use crate::secret::Secret;
 
 /// Segment sizes that a cookie can tell: what everybody takes, and those of common links with IPv6 and IPv4.
 const SIZES: [u16; 4] = [536, 1220, 1440, 1460];

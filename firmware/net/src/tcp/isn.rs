@@ -2,51 +2,21 @@
 //! where `M` counts 4 us each and `F` is `SipHash`-2-4.
 //!
 //! Nobody can tell one from another without the secret, and those of one four-tuple grow, so that a segment of an
-//! old connection is not taken for one of the next. The secret is made at boot and never leaves: the stack's other
-//! random numbers, which others see, follow from it through the same one-way function. smoltcp is given the number by
-//! [`crate::workaround::isn`]. Cost: five blocks of `SipHash` a connection.
-
-mod siphash;
+//! old connection is not taken for one of the next. smoltcp is given the number by [`crate::workaround::isn`]. Cost: five
+//! blocks of `SipHash` a connection.
 
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpEndpoint, TcpSeqNumber};
 
 use crate::frame::FourTuple;
-use crate::rng::Rng;
+use crate::secret::Secret;
 use crate::seq::distance;
 
 /// How far behind the last number of a connection in TIME-WAIT the next one of the same ends begins, should the timer not
 /// be there yet: more than any window that was ever open.
 const BEHIND_LAST: usize = 1 << 17;
 
-/// What nobody else knows.
-#[derive(Clone)]
-pub(crate) struct Secret {
-    key: [u64; 2],
-    /// smoltcp takes the numbers that follow from it; see [`crate::workaround::isn`].
-    pub(crate) in_use: bool,
-}
-
 impl Secret {
-    /// From the entropy of this boot, of which it has as many bits.
-    pub(crate) const fn new(entropy: u64) -> Self {
-        let mut rng = Rng::new(entropy);
-        Self { key: [rng.next_u64(), rng.next_u64()], in_use: true }
-    }
-
-    /// A number for another use, from which nothing of the secret follows.
-    pub(crate) fn derive(&self, purpose: u8) -> u64 {
-        self.hash(&[purpose])
-    }
-
-    /// The `count`th of 64 random bits that may be seen, all of them: neither the others nor anything of the secret follow.
-    #[cfg(any(feature = "dns", feature = "sntp"))]
-    pub(crate) fn draw(&self, count: u32) -> u64 {
-        let mut input = [0xff; 5];
-        input[1..].copy_from_slice(&count.to_be_bytes());
-        self.hash(&input)
-    }
-
     /// The sequence number of our SYN on a connection that begins at `now`; it is later than `last`, the last number of
     /// an earlier connection between the same ends.
     pub(crate) fn isn(
@@ -63,12 +33,6 @@ impl Secret {
             Some(last) if distance(isn, last) <= 0 => last + BEHIND_LAST,
             _ => isn,
         }
-    }
-
-    /// Which numbers follow from `input`, only who knows the secret can tell.
-    #[inline(never)]
-    pub(crate) fn hash(&self, input: &[u8]) -> u64 {
-        siphash::siphash(self.key, input)
     }
 }
 
@@ -156,17 +120,6 @@ mod tests {
         }
         let last = TcpSeqNumber(isn.0.wrapping_sub(1));
         assert_eq!(secret.isn(&ends, Instant::ZERO, Some(last)), isn);
-    }
-
-    #[test]
-    fn the_key_does_not_follow_from_what_is_derived_by_one_step_of_the_generator() {
-        let secret = Secret::new(4);
-        let mut rng = Rng::new(4);
-        let outputs: [u64; 8] = core::array::from_fn(|_| rng.next_u64());
-        for purpose in 0..4 {
-            assert!(!outputs.contains(&secret.derive(purpose)));
-            assert_ne!(secret.derive(purpose), secret.derive(purpose + 1));
-        }
     }
 
     #[test]

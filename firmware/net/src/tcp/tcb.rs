@@ -11,10 +11,10 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
+use super::throttle::Throttle;
 use crate::frame::{FourTuple, Segment};
-use crate::guard::Throttle;
 use crate::loss::Loss;
-use crate::seq::distance;
+use crate::seq::{distance, later};
 use crate::time::WrappingInstant;
 use crate::workaround::blocks::{Earlier, NONE_TOLD, Report};
 use sending::SMOLTCP_RTO_MIN;
@@ -106,6 +106,8 @@ pub(crate) struct Tcb {
     rewinds: u16,
     /// The acknowledgement and the window that left last.
     acknowledged: (TcpSeqNumber, u16),
+    /// The peer has sent again, or probed, what is in: it is to be told so.
+    pub(crate) repeated: bool,
     /// What the peer was told that it need not send again, behind a hole.
     pub(crate) told: Earlier,
     loss: Loss,
@@ -140,6 +142,7 @@ impl Tcb {
             quiet: WrappingInstant::EARLIEST,
             rewinds: 0,
             acknowledged: (ZERO, 0),
+            repeated: false,
             told: NONE_TOLD,
             loss: Loss::new(),
         }
@@ -172,19 +175,19 @@ impl Tcb {
 
     /// The application has read `count` bytes.
     pub(crate) fn consumed(&mut self, count: usize) {
-        self.rcv_consumed += count;
+        self.rcv_consumed = later(self.rcv_consumed, count);
     }
 
     /// The sequence number behind all that came in, the FIN too (RCV.NXT); `socket` is its own.
     #[inline(never)]
     pub(crate) fn rcv_nxt(&self, socket: SocketSnapshot) -> TcpSeqNumber {
-        self.rcv_consumed + socket.unread + usize::from(socket.finished())
+        later(self.rcv_consumed, socket.unread + usize::from(socket.finished()))
     }
 
     /// What the answer to a segment is to tell of it (RFC 2018 4, RFC 2883 4), if more than smoltcp does.
     pub(crate) fn report(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> Option<Report> {
         let told = segment.len > 0 && self.synchronized && self.loss.sack();
-        let end = segment.seq + segment.len;
+        let end = later(segment.seq, segment.len);
         let known = distance(end, self.rcv_nxt(socket)) <= 0;
         let block = (segment.seq.0.cast_unsigned(), end.0.cast_unsigned());
         let ahead = distance(segment.seq, self.rcv_nxt(socket)) > 0;
@@ -309,7 +312,7 @@ impl Tcb {
         if len == 0 || segment.rst {
             return false;
         }
-        let end = segment.seq + len;
+        let end = later(segment.seq, len);
         if distance(end, self.snd_max) > 0 {
             self.snd_max = end;
         }

@@ -12,7 +12,7 @@ use smoltcp::phy::DeviceCapabilities;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, TcpSeqNumber};
 
-use crate::stack::host_interface;
+use crate::ip_interface;
 
 /// The generator's factor (rand.rs:18), its inverse modulo 2^64, and its summand (rand.rs:19).
 const FACTOR: u64 = 0xbb2e_fcec_3c39_611d;
@@ -63,7 +63,7 @@ pub(crate) fn interface(
     capabilities: &DeviceCapabilities,
     now: Instant,
 ) -> Interface {
-    host_interface(own, capabilities, now, seed(isn.0.cast_unsigned()))
+    ip_interface::host(own, capabilities, now, seed(isn.0.cast_unsigned()))
 }
 
 /// Whether the first state that would do is not good for `isn`.

@@ -18,10 +18,9 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpVersion, Ipv4Packet, TcpPacket, TcpSeqNumber};
 
 use crate::frame::{Content, ETHERNET_HEADER as HEADER, Segment};
+use crate::ip_interface;
 use crate::limits::FRAME_SIZE;
-use crate::seq::distance;
-use crate::stack::host_interface;
-use crate::tcp::tcb::Tcb;
+use crate::seq::{distance, later};
 
 /// The interface, with the address `own` and this time. Its device can do as little as any: ordinary packets without
 /// checksums, which are put into what leaves, and none longer than the path takes (RFC 1191, RFC 8201): to a socket that is
@@ -38,7 +37,7 @@ pub(crate) fn interface(
     let mtu = capabilities.ip_mtu().min(FRAME_SIZE - HEADER);
     plain.max_transmission_unit = path_mtu.unwrap_or(mtu).min(mtu);
     plain.checksum = ChecksumCapabilities::ignored();
-    host_interface(own, &plain, at, 0)
+    ip_interface::host(own, &plain, at, 0)
 }
 
 /// What smoltcp emits through that interface, and what is put into it.
@@ -107,13 +106,12 @@ impl Draft {
 }
 
 impl Replay {
-    /// Whether a segment is to leave.
-    pub(crate) fn wants(&mut self, segment: &Segment<'_>, tcb: &Tcb) -> bool {
-        let end = segment.seq + segment.sequence_len();
+    /// Notes where a segment that was emitted ends, whether it leaves or not.
+    pub(crate) fn note(&mut self, segment: &Segment<'_>) {
+        let end = later(segment.seq, segment.sequence_len());
         if distance(end, self.end) > 0 {
             self.end = end;
         }
-        tcb.wants(segment)
     }
 
     /// Completes a packet with this segment, of `source` and `destination`.

@@ -8,7 +8,7 @@ use crate::frame::Segment;
 #[cfg(doc)]
 use crate::loss::Loss;
 use crate::loss::{Acknowledgement, Expiry};
-use crate::seq::distance;
+use crate::seq::{distance, later};
 use crate::time::WrappingInstant;
 
 /// smoltcp's timer runs for at least this long (`RTTE_MIN_RTO`, socket/tcp.rs:154).
@@ -130,11 +130,12 @@ impl Tcb {
         self.synchronized && !self.is_closed(queue) && self.loss.replays()
     }
 
-    /// Whether some of `queue` has to wait: for the window is closed, or as much under way as may be.
+    /// Whether some of `queue` has to wait: for the window is closed, or as much under way as may be, or until the peer has
+    /// been told something.
     pub(crate) fn waits(&self, queue: usize) -> bool {
         let unsent = self.unsent(queue);
         let held = unsent > 0 && (self.is_silly(queue) || !self.loss.may_send(unsent));
-        self.synchronized && (self.is_closed(queue) || held)
+        self.synchronized && (self.is_closed(queue) || held || self.repeated)
     }
 
     /// Whether only a part of `queue` may be sent, and smoltcp would send more than a segment at once; or segments must be
@@ -187,17 +188,17 @@ impl Tcb {
     pub(crate) fn owes_ack(&self, socket: SocketSnapshot) -> bool {
         let (ack, window) = self.acknowledged;
         let more = !socket.finished() && socket.room > 0 && socket.room / 2 >= usize::from(window);
-        self.synchronized && (ack != self.rcv_nxt(socket) || more)
+        self.synchronized && (ack != self.rcv_nxt(socket) || more || self.repeated)
     }
 
     /// The end of the window that the peer was told of last.
     pub(crate) fn right_edge(&self) -> TcpSeqNumber {
-        self.acknowledged.0 + usize::from(self.acknowledged.1)
+        later(self.acknowledged.0, self.acknowledged.1.into())
     }
 
     /// An acknowledgement has left with this window.
     pub(crate) const fn acknowledged(&mut self, ack: TcpSeqNumber, window: u16) {
-        self.acknowledged = (ack, window);
+        (self.acknowledged, self.repeated) = ((ack, window), false);
     }
 
     /// When the peer last said something to be believed, or was first asked.

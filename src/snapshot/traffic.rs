@@ -30,7 +30,7 @@ impl Traffic {
 
 /// Remembers the last look.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     last: Instant,
     before: Traffic,
     looked: bool,
@@ -38,12 +38,12 @@ pub(super) struct Meter {
 
 impl Meter {
     /// A meter of traffic that starts `now`.
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { last: now, before: Traffic::default(), looked: false }
     }
 
     /// What has passed since the last look, or since the start.
-    pub(super) fn look(&mut self, now: Instant, traffic: Traffic) -> Rates {
+    pub(crate) fn look(&mut self, now: Instant, traffic: Traffic) -> Rates {
         let passed = traffic.since(self.before);
         let rates = Rates { time: now - self.last, passed, since_start: !self.looked };
         *self = Self { last: now, before: traffic, looked: true };
@@ -53,7 +53,7 @@ impl Meter {
 
 /// What has passed in a time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rates {
+pub(crate) struct Rates {
     time: Duration,
     passed: Traffic,
     since_start: bool,

@@ -1,9 +1,10 @@
-//! What a RISC-V does at a trap.
+//! What a RISC-V does at a trap. The compiler cannot check that the name is the runtime's.
+#![allow(unsafe_code)]
 
 use riscv::register::{mcause, mepc};
 use riscv_rt::TrapFrame;
 
-use crate::riscv::reset;
+use super::reset;
 
 /// Every exception, none of which is expected.
 // SAFETY: the name is the one that the runtime gives to the handler of this signature.

@@ -23,7 +23,6 @@
 
 use smoltcp::time::{Duration, Instant};
 
-use super::{Violation, violation};
 use crate::nic::wire::Side;
 use crate::output::counted;
 use crate::sim::arena::PEER;
@@ -43,7 +42,7 @@ const DOUBLINGS: u32 = 8;
 
 /// The bound of the transfer that is watched.
 #[derive(Debug)]
-pub(in crate::sim) struct Goodput {
+pub(super) struct Goodput {
     /// Whose client it is.
     pub(super) peer: usize,
     client: usize,
@@ -99,7 +98,7 @@ impl Goodput {
     }
 
     /// Notes that a frame was lost on a node's cable, or was not. No cable but the board's, the first node's, loses any.
-    pub(in crate::sim) fn sent(&mut self, now: Instant, node: usize, to: Side, lost: bool) {
+    pub(super) fn sent(&mut self, now: Instant, node: usize, to: Side, lost: bool) {
         if node > 0 {
             return;
         }
@@ -124,22 +123,21 @@ impl Goodput {
         };
     }
 
-    /// Looks whether it takes too long.
-    pub(super) fn check(&mut self, now: Instant, clients: &[Client]) -> Option<Violation> {
+    /// Looks whether it takes too long, and says so.
+    pub(super) fn check(&mut self, now: Instant, clients: &[Client]) -> Option<String> {
         let client = clients.get(self.client).filter(|client| !client.has_moved_all())?;
         if self.began.is_none() && client.has_begun() {
             self.began = Some(now);
         }
         let since = self.began?;
         (now > since + self.bound).then(|| {
-            let text = format!(
+            format!(
                 "no end {} after its beginning, with {} lost and round trips of {}: {}",
                 now - since,
                 counted(self.lost, "frame"),
                 self.trip,
                 client.describe()
-            );
-            violation("goodput", text)
+            )
         })
     }
 }

@@ -3,11 +3,16 @@
 //! A snapshot is made in the driver's loop when somebody asks, and costs nothing until then: a copy of some hundred
 //! numbers. Nothing of it changes afterwards, and it may go to another thread.
 
+mod traffic;
+
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::NetStack;
 use tapboard_firmware::netstat::{Introspect, Row};
 
-use super::traffic::Traffic;
+pub(crate) use self::traffic::Meter;
+#[cfg(feature = "cli")]
+pub(crate) use self::traffic::Quantity;
+pub use self::traffic::Traffic;
 use crate::link::{Faults, Link, LinkCounters, Side};
 use crate::nic::{Offloads, Stat};
 
@@ -64,7 +69,7 @@ pub struct DirectionSnapshot {
 }
 
 impl CableSnapshot {
-    pub(super) fn of(link: &Link, now: Instant) -> Self {
+    pub(crate) fn of(link: &Link, now: Instant) -> Self {
         let direction = |to| DirectionSnapshot {
             faults: *link.faults(to),
             counters: *link.counters(to),
