@@ -11,7 +11,7 @@ use smoltcp::wire::{IpAddress, TcpControl, TcpSeqNumber};
 
 use super::NetStack;
 use super::transmit::MeteredToken;
-use crate::frame::{Content, ETHERNET_HEADER, Link, Segment, ethertype, put_link};
+use crate::frame::{Content, ETHERNET_HEADER, FourTuple, Link, Segment, ethertype, put_link};
 use crate::tcp::Held;
 
 /// Headers of IP and TCP.
@@ -65,18 +65,33 @@ impl NetStack<'_> {
         self.counters.count_frame(len);
     }
 
-    /// Whether a segment of no connection acknowledges a cookie.
+    /// The number of our SYN for a request that has a slot. In a flood that may be needed for another one, and is a cookie.
     #[inline(never)]
-    pub(super) fn is_cookie(&self, segment: &Segment<'_>) -> bool {
-        !segment.syn
+    pub(super) fn isn_of(
+        &self,
+        syn: &Segment<'_>,
+        ends: &FourTuple,
+        last: Option<TcpSeqNumber>,
+    ) -> TcpSeqNumber {
+        let held = Held::read(syn, self.now, &self.capabilities.checksum);
+        let held = held.filter(|_| last.is_none() && self.backlog.had_flood(self.now));
+        let cookie = held.and_then(|held| self.secret.cookie(&held, self.now));
+        cookie.unwrap_or_else(|| self.secret.isn(ends, self.now, last))
+    }
+
+    /// Whether a segment of no connection may be from somebody who was given a cookie. It need not be of the first that this
+    /// one sent: who has lost that must not be told that there is no connection.
+    #[inline(never)]
+    pub(super) fn may_have_cookie(&self, segment: &Segment<'_>) -> bool {
+        segment.ack.is_some()
+            && !segment.syn
             && !segment.rst
             && self.backlog.had_flood(self.now)
             && self.pool.listening(segment.destination.port).is_some()
-            && self.secret.syn_of(segment, self.now).is_some()
     }
 
-    /// Takes in a segment that acknowledges a cookie: its connection gets a slot, in which smoltcp is shown the handshake.
-    /// Without one it is dropped; the peer's data comes again.
+    /// Takes in a segment that may acknowledge a cookie: then its connection gets a slot, in which smoltcp is shown the handshake.
+    /// Else, and without a slot, it is dropped; the peer's data comes again, and its probes.
     #[inline(never)]
     pub(super) fn redeem<T: TxToken>(
         &mut self,
@@ -87,7 +102,10 @@ impl NetStack<'_> {
     ) {
         let verify = self.capabilities.checksum.tcp.rx();
         let syn = self.secret.syn_of(segment, self.now).filter(|_| segment.is_sound(verify));
-        let Some((syn, ack)) = syn.zip(segment.ack) else { return };
+        let Some((syn, ack)) = syn.zip(segment.ack) else {
+            self.drop_unacceptable();
+            return;
+        };
         let Some(index) = self.pool.admit(&syn.ends, &mut self.counters) else {
             let dropped = &mut self.counters.syn_dropped;
             *dropped = dropped.wrapping_add(1);
@@ -104,7 +122,8 @@ impl NetStack<'_> {
         let before = self.pool.snapshot(index);
         // smoltcp has told nobody of its window yet, and would take in nothing. So it is asked for that first, by a number
         // before the window (socket/tcp.rs, `challenge_ack_reply`).
-        for seq in [segment.seq - 1, segment.seq] {
+        let (before_window, first) = (syn.seq_number, syn.seq_number + 1);
+        for seq in [before_window, first] {
             let ack = Some(ack);
             self.inject_bare::<T>(index, TcpControl::None, &syn.ends, seq, ack, segment.window);
         }
@@ -114,7 +133,7 @@ impl NetStack<'_> {
             self.reached(&syn.ends.remote.addr, link.source);
         }
         self.pool.progress(&mut self.counters);
-        if segment.sequence_len() > 0 {
+        if segment.sequence_len() > 0 || segment.seq == before_window {
             self.deliver(index, bytes, link, segment, transmit);
         }
     }

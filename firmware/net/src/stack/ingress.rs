@@ -259,6 +259,9 @@ impl NetStack<'_> {
                 Request::Pass => self.pool.find(&ends),
                 Request::Armed(index, last) => {
                     self.backlog.forget(&ends);
+                    #[cfg(feature = "syn-cookies")]
+                    let isn = self.isn_of(segment, &ends, last);
+                    #[cfg(not(feature = "syn-cookies"))]
                     let isn = self.secret.isn(&ends, self.now, last);
                     self.deliver_request(index, isn, bytes, link, segment, transmit);
                     self.pool.progress(&mut self.counters);
@@ -279,7 +282,7 @@ impl NetStack<'_> {
             self.deliver(index, bytes, link, segment, transmit);
         } else {
             #[cfg(feature = "syn-cookies")]
-            if self.is_cookie(segment) {
+            if self.may_have_cookie(segment) {
                 self.redeem(bytes, link, segment, transmit);
                 return;
             }

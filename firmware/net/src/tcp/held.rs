@@ -15,7 +15,7 @@ use crate::workaround::inject::{InjectedSegment, bare};
 pub(crate) struct Held {
     /// See [`clock`].
     pub(super) at: u32,
-    pub(super) seq_number: TcpSeqNumber,
+    pub(crate) seq_number: TcpSeqNumber,
     pub(crate) ends: FourTuple,
     pub(super) window_len: u16,
     pub(super) max_seg_size: Option<NonZeroU16>,
