@@ -70,6 +70,9 @@ pub const COOKIE: Duration = Duration::from_micros(1 << COOKIE_SHIFT);
 #[cfg(feature = "syn-cookies")]
 pub(crate) const COOKIE_SHIFT: u32 = 26;
 
+/// Fewer requests that wait at the same time are a crowd.
+pub const FLOOD: usize = 16;
+
 /// Largest frame of a SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for MSS, window scale, SACK and
 /// timestamps, padded.
 pub const SYN_SIZE: usize = 14 + 40 + 20 + 24;

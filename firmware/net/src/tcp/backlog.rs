@@ -14,7 +14,7 @@ use super::held::{Held, clock};
 use crate::frame::FourTuple;
 #[cfg(feature = "syn-cookies")]
 use crate::limits::COOKIE;
-use crate::limits::SYN_HELD;
+use crate::limits::{FLOOD, SYN_HELD};
 use crate::workaround::inject::InjectedSegment;
 
 /// Sooner than this nobody asks again (RFC 6298 2.1: a second); that is a duplicate, or somebody in a hurry.
@@ -82,8 +82,8 @@ impl BacklogView<'_> {
     /// still be waiting, or would have a moment ago. A flood is over when it is over.
     pub(crate) fn floods(&mut self, now: Instant) -> bool {
         let waits = |held: &Held| held.is_fresh(clock(now));
-        let full = self.held.is_full() && self.held.first().is_none_or(waits);
-        let floods = full || now < self.flooded + SYN_HELD;
+        let full = self.held.is_full() && self.held.first().is_some_and(waits);
+        let floods = (full && self.held.len() >= FLOOD) || now < self.flooded + SYN_HELD;
         if floods {
             self.flooded = now;
         }
