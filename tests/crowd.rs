@@ -63,9 +63,10 @@ fn a_full_pool_is_silence_and_the_client_gets_in_when_a_slot_is_free() {
 fn flood(solo: &mut Solo<'_>, count: u16, version6: bool) {
     for number in 0..count {
         let (host, port) = (10 + number % 100, 1000 + number);
-        let from = match version6 {
-            false => format!("192.0.2.{host}:{port}"),
-            true => format!("[2001:db8::{host}]:{port}"),
+        let from = if version6 {
+            format!("[2001:db8::{host}]:{port}")
+        } else {
+            format!("192.0.2.{host}:{port}")
         };
         solo.put(Client::new(&from, 7).syn());
     }
