@@ -144,7 +144,7 @@ fn what_is_no_cookie_of_ours_is_nothing() {
     (other.seq, other.ack) = (client.seq, given);
     dropped(&mut solo, &other);
     assert_eq!(solo.board.counters().unacceptable_dropped, 5);
-    solo.pass(Duration::from_secs(135));
+    solo.pass(Duration::from_secs(270));
     solo.said();
     solo.send(client.ack());
     assert!(solo.said_one().is_rst());

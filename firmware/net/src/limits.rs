@@ -66,9 +66,9 @@ pub const SYN_HELD_MAX: Duration = Duration::from_secs(64);
 /// How long a cookie may be given back, at the least; and twice that at the most.
 #[cfg(feature = "syn-cookies")]
 pub const COOKIE: Duration = Duration::from_micros(1 << COOKIE_SHIFT);
-/// Its logarithm, in microseconds: more than a minute.
+/// Its logarithm, in microseconds: more than two minutes.
 #[cfg(feature = "syn-cookies")]
-pub(crate) const COOKIE_SHIFT: u32 = 26;
+pub(crate) const COOKIE_SHIFT: u32 = 27;
 
 /// Fewer requests that wait at the same time are a crowd.
 pub const FLOOD: usize = 16;
