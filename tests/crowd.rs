@@ -1,6 +1,8 @@
 //! More requests than slots: silence, reserves, eviction, recycling.
 
 mod common;
+#[path = "crowd/flood.rs"]
+mod flood;
 
 use common::pair::{Memory, Pair};
 use common::solo::{Client, ONE_PORT, SLOTS, Solo, SoloMemory};
@@ -57,16 +59,31 @@ fn a_full_pool_is_silence_and_the_client_gets_in_when_a_slot_is_free() {
     solo.assert_clean();
 }
 
+/// Requests of so many hosts, none of whom says any more.
+fn flood(solo: &mut Solo<'_>, count: u16, version6: bool) {
+    for number in 0..count {
+        let (host, port) = (10 + number % 100, 1000 + number);
+        let from = if version6 {
+            format!("[2001:db8::{host}]:{port}")
+        } else {
+            format!("192.0.2.{host}:{port}")
+        };
+        solo.put(Client::new(&from, 7).syn());
+    }
+    solo.turn();
+    solo.heard.clear();
+}
+
+/// As many as are remembered: while they may be somebody, those who come later are not told of a connection that there is
+/// no slot for.
 #[test]
-fn a_flood_of_syns_gives_way_to_a_client_from_2_s_on() {
+fn handshakes_that_nobody_ends_give_way_to_a_client_from_2_s_on() {
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
     let mut listener = tcp::listener(&mut solo.board, 7);
-    for host in 0..200 {
-        solo.send(Client::new(&format!("192.0.2.{}:{}", 10 + host % 100, 1000 + host), 7).syn());
-    }
+    flood(&mut solo, 30, false);
     assert_eq!(solo.board.free_slots(), 1, "the client side's reserve");
-    assert_eq!(solo.board.counters().syn_unanswered, u64::from(200 - ONE_PORT));
+    assert_eq!(solo.board.counters().syn_unanswered, u64::from(30 - ONE_PORT));
     let mut client = Client::new("192.0.2.2:1000", 7);
     // SYNs at 0, 1 and 3 s, as TCP sends them.
     for wait in [1000, 2000] {
@@ -92,17 +109,11 @@ fn a_flood_on_one_port_starves_neither_another_port_nor_the_client_side() {
     let mut solo = Solo::new(&mut memory, 1);
     let flooded = tcp::listener(&mut solo.board, 7);
     let mut quiet = tcp::listener(&mut solo.board, 9);
-    let flood = |solo: &mut Solo<'_>| {
-        for port in 0..50 {
-            solo.send(Client::new(&format!("192.0.2.77:{}", 1000 + port), 7).syn());
-        }
-        solo.said();
-    };
-    flood(&mut solo);
+    flood(&mut solo, 50, false);
     let mut client = Client::new("192.0.2.2:1000", 9);
     client.open(&mut solo);
     let accepted = tcp::accept(&mut solo.board, &mut quiet).expect("port 9 is not flooded");
-    flood(&mut solo);
+    flood(&mut solo, 50, false);
     let mut outgoing = tcp::socket(&mut solo.board);
     let result = tcp::connect(&mut solo.board, &mut outgoing, "192.0.2.2:9000");
     assert_eq!(result, Err(nb::Error::WouldBlock));

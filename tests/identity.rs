@@ -29,15 +29,23 @@ fn another_board_with_our_address_is_noticed_and_told() {
     let own = BOARD_NET.ipv4_address();
     let v6 = board(true);
     let other = mac(77);
-    let mut advert = neighbor_answer(v6);
-    advert = sent_by(other, advert);
-    for (frame, address) in [
-        (arp(ArpOperation::Request, other, own, own), Some(own.into())),
-        (arp(ArpOperation::Request, other, own, Ipv4Address::new(192, 0, 2, 2)), Some(own.into())),
-        (arp(ArpOperation::Reply, other, own, own), Some(own.into())),
-        (advert, Some(v6)),
+    let advert = sent_by(other, neighbor_answer(v6));
+    // Others hear an announcement too, and are told otherwise at once. What is said to the board alone has time.
+    let mut to_board = arp(ArpOperation::Reply, other, own, own);
+    EthernetFrame::new_unchecked(&mut to_board).set_dst_addr(BOARD_MAC);
+    let (to_all, to_one) = (Duration::from_millis(200), SECOND);
+    for (frame, address, wait) in [
+        (arp(ArpOperation::Request, other, own, own), Some(own.into()), to_all),
+        (
+            arp(ArpOperation::Request, other, own, Ipv4Address::new(192, 0, 2, 2)),
+            Some(own.into()),
+            to_all,
+        ),
+        (arp(ArpOperation::Reply, other, own, own), Some(own.into()), to_all),
+        (to_board, Some(own.into()), to_one),
+        (advert, Some(v6), to_one),
         // The same MAC address as well.
-        (arp(ArpOperation::Request, BOARD_MAC, own, Ipv4Address::new(192, 0, 2, 2)), None),
+        (arp(ArpOperation::Request, BOARD_MAC, own, Ipv4Address::new(192, 0, 2, 2)), None, to_all),
     ] {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
@@ -50,8 +58,11 @@ fn another_board_with_our_address_is_noticed_and_told() {
         solo.turn();
         // A bit may have flipped. So the board speaks up; another one answers.
         assert_eq!(solo.board.conflict(), None);
-        solo.pass(Duration::from_millis(300));
+        solo.pass(wait - Duration::from_millis(1));
+        assert_eq!(announcements(&solo), 1);
+        solo.pass(Duration::from_millis(1));
         assert_eq!(announcements(&solo), 2);
+        solo.pass(Duration::from_millis(100));
         solo.put(frame.clone());
         solo.turn();
         let (at, conflict) = solo.board.conflict().expect("noticed");
@@ -123,7 +134,7 @@ fn a_host_that_only_answers_probes_is_noticed() {
     let own = BOARD_NET.ipv4_address();
     let mut memory = SoloMemory::new();
     let mut solo = Solo::new(&mut memory, 1);
-    for _ in 0..20 {
+    for _ in 0..40 {
         solo.turn();
         for (_, frame) in solo.others.drain(..).collect::<Vec<_>>() {
             // Operation and sender's address.

@@ -159,6 +159,67 @@ fn nobody_takes_the_gateway_s_place_with_a_packet_from_elsewhere() {
     solo.assert_clean();
 }
 
+/// RFC 4861 7.3.3: who is only known from a packet is answered, and asked a moment later; and again when it speaks again, until
+/// it answers.
+#[test]
+fn who_is_only_known_from_a_packet_is_asked_a_moment_later() {
+    for version6 in [false, true] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        solo.answers = |_| false;
+        solo.pass(SECOND);
+        let him = host(88, version6);
+        let pinged = |solo: &mut Solo<'_>, sender: u8| {
+            solo.others.clear();
+            solo.put(sent_by(mac(sender), ping(him, board(version6))));
+            solo.turn();
+            answered(solo)
+        };
+        let start = solo.clock.now();
+        for _ in 0..9 {
+            assert_eq!(pinged(&mut solo, 88), [mac(88)]);
+            solo.pass(Duration::from_millis(100));
+        }
+        solo.asked = 0;
+        solo.pass(SECOND * 5);
+        assert_eq!(questions(&mut solo).remove(&him.to_string()), Some(vec![start + SECOND]));
+        assert_eq!(pinged(&mut solo, 66), [mac(66)], "nobody has said anything else");
+        assert_eq!(solo.asked, 2);
+        solo.put(neighbor_answer(him));
+        solo.turn();
+        for _ in 0..5 {
+            assert_eq!(pinged(&mut solo, 66), [PEER_NET.mac()], "it has answered");
+            solo.pass(SECOND);
+        }
+        assert_eq!(solo.asked, 2);
+    }
+}
+
+/// RFC 4861 7.2.2: who spoke to our link-local address is asked from there; and a half-open connection's peer is asked too.
+#[test]
+fn a_question_comes_from_the_address_that_was_spoken_to() {
+    let link_local: IpAddress = "fe80::5eff:fe00:1".parse().unwrap();
+    for own in [link_local, board(true)] {
+        let mut client = Client::new("[2001:db8::58]:1000", 7);
+        client.board.addr = own;
+        for frame in [ping(host(88, true), own), client.syn()] {
+            let mut memory = SoloMemory::new();
+            let mut solo = Solo::new(&mut memory, 1);
+            let listener = tcp::listener(&mut solo.board, 7);
+            solo.answers = |_| false;
+            solo.pass(SECOND);
+            solo.others.clear();
+            solo.put(sent_by(mac(88), frame));
+            solo.turn();
+            solo.pass(SECOND);
+            let (_, question) = solo.others.pop().expect("asked");
+            let IpAddress::Ipv6(own) = own else { unreachable!() };
+            assert_eq!((&question[22..38], question[54]), (&own.octets()[..], 135));
+            tcp::close(&mut solo.board, listener);
+        }
+    }
+}
+
 /// Of a question whose two sender addresses differ, as with a bit that flipped on the way, nothing is learned that
 /// replaces what is known; and what is known is asked for when it is old, not when something else happens.
 #[test]

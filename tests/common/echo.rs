@@ -1,5 +1,6 @@
 //! A board that echoes, and packets for it that are not as they should be.
 
+use smoltcp::time::Duration;
 use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet};
 use tapboard_firmware::{TcpSocket, UdpSocket};
 
@@ -30,6 +31,7 @@ impl<'a> Echo<'a> {
             echo.send(datagram(from, to).frame());
         }
         assert_eq!(echo.solo.datagrams.len(), 2);
+        echo.solo.pass(Duration::from_secs(2));
         echo.answers();
         echo
     }

@@ -40,8 +40,9 @@ pub const EGRESS_BURST: usize = 8;
 /// Datagrams that one UDP socket can queue each way, as far as their bytes together fit its buffer.
 pub const UDP_PACKETS: usize = 4;
 
-/// With no slot free, a handshake may be evicted from this age on. While slots are free, it is given up as any connection is:
-/// its peer may be established since the first SYN-ACK, and in the dark. SYN-ACKs go out at 0, 1, 3, 7, 15, 31 and 63 s.
+/// With no slot free, a handshake may be evicted from this age on; in a flood of requests from any, without the feature
+/// `syn-cookies`. While slots are free, it is given up as any connection is: its peer may be established since the first
+/// SYN-ACK, and in the dark. SYN-ACKs go out at 0, 1, 3, 7, 15, 31 and 63 s.
 pub const SYN_RECEIVED_EVICT: Duration = Duration::from_secs(2);
 
 /// With no slot free, one whose connection has ended but for its peer's FIN is given to the next request this long after the
@@ -58,6 +59,16 @@ pub const SYN_HELD: Duration = Duration::from_secs(4);
 
 /// The longest that a request is remembered after its sender's last SYN.
 pub const SYN_HELD_MAX: Duration = Duration::from_secs(64);
+
+/// How long a cookie may be given back, at the least; and twice that at the most.
+#[cfg(feature = "syn-cookies")]
+pub const COOKIE: Duration = Duration::from_micros(1 << COOKIE_SHIFT);
+/// Its logarithm, in microseconds: more than two minutes.
+#[cfg(feature = "syn-cookies")]
+pub(crate) const COOKIE_SHIFT: u32 = 27;
+
+/// Fewer requests that wait at the same time are a crowd.
+pub const FLOOD: usize = 16;
 
 /// Largest frame of a SYN: 14 bytes of Ethernet, 40 of IPv6, 20 of TCP and its options for MSS, window scale, SACK and
 /// timestamps, padded.
@@ -118,6 +129,10 @@ pub const NEIGHBOR_FRESH: Duration = Duration::from_secs(30);
 /// How soon after another a conflict over an address is reported, and answered by an announcement, again
 /// (RFC 5227 2.4).
 pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long after a conflict that only we were told of our addresses are announced; they are at once, if others may have
+/// learned that they are somebody else's.
+pub const DEFEND_WAIT: Duration = Duration::from_secs(1);
 
 /// Time before our addresses are announced anew, milliseconds (RFC 5227 1.1, `ANNOUNCE_INTERVAL`); at random up to twice
 /// that.

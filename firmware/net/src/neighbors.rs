@@ -7,9 +7,10 @@
 //! answer that packet, and gives way to the next one seen. One that has answered the board's own question, or
 //! completed a handshake, is confirmed: packets from elsewhere do not change it while it is fresh, and it is the last to
 //! make room. If somebody else says to be it, it is asked first, and believed if it answers: who has taken its place, as
-//! after a failover, is found a second later. One that is not heard of any more is still used while it is asked for anew: everybody that a connection
-//! is open to is asked for then, as is whoever something is to be sent to. A packet from beyond the gateway tells of the
-//! gateway only while nothing is known of it, for any host on the link can have sent it.
+//! after a failover, is found a second later. One of which nothing but a packet is known is asked a second after that, once
+//! (RFC 4861 7.3.3). One that is not heard of any more is still used while it is asked for anew: everybody
+//! that a connection is open to is asked for then, as is whoever something is to be sent to. A packet from beyond the gateway
+//! tells of the gateway only while nothing is known of it, for any host on the link can have sent it.
 //!
 //! It fails no call: a connect to somebody who does not answer ends by its own limit (`tcp/expiry.rs`).
 //!
@@ -28,6 +29,10 @@ use crate::time::sooner;
 const DOUBTS: u8 = 2;
 
 #[derive(Debug)]
+#[cfg_attr(
+    feature = "ipv6",
+    expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")
+)]
 struct Neighbor {
     address: IpAddress,
     /// `None` while nothing is known.
@@ -41,6 +46,11 @@ struct Neighbor {
     heard: Instant,
     /// Something is to be sent to it, or there was in the last poll.
     wanted: bool,
+    /// All that is known of it is the source of a packet.
+    guessed: bool,
+    /// That packet was to our link-local address.
+    #[cfg(feature = "ipv6")]
+    link_local: bool,
 }
 
 const _: () = assert!(size_of::<Neighbor>() <= if cfg!(feature = "ipv6") { 48 } else { 32 });
@@ -55,6 +65,9 @@ impl Neighbor {
             asked: now,
             heard: now,
             wanted: false,
+            guessed: false,
+            #[cfg(feature = "ipv6")]
+            link_local: false,
         }
     }
 
@@ -73,11 +86,19 @@ impl Neighbor {
     /// When it is to be asked for, if it is.
     #[cfg_attr(target_os = "none", inline(never))]
     fn ask_at(&self) -> Option<Instant> {
-        if !self.wanted {
+        let unsure = self.guessed && self.asks == 0;
+        if !self.wanted && !unsure {
             return None;
         }
+        let again = self.asked + NEIGHBOR_ASK;
         let stale = if self.mac.is_some() { self.heard + NEIGHBOR_FRESH } else { self.asked };
-        Some(if self.asks == 0 { stale } else { self.asked + NEIGHBOR_ASK })
+        Some(match self.asks {
+            0 if !unsure => stale,
+            0 if self.wanted => stale.min(again),
+            // It need not answer, as long as it speaks.
+            1 if self.guessed => stale.max(again),
+            _ => again,
+        })
     }
 }
 
@@ -166,20 +187,36 @@ impl Neighbors {
                 doubted
             }
         };
+        let guessed = matches!(source, Source::Packet | Source::Routed);
         if entry.mac == Some(mac) {
             entry.confirmed |= source == Source::Answer && entry.asks > 0;
         } else if keep {
             return;
         } else {
             entry.mac = Some(mac);
-            entry.confirmed = entry.asks > 0 && !matches!(source, Source::Packet | Source::Routed);
+            entry.confirmed = entry.asks > 0 && !guessed;
         }
+        entry.guessed = guessed;
         if source == Source::Routed {
             // To be asked for as soon as something else is to be sent there.
             entry.heard = now - NEIGHBOR_FRESH;
         } else {
             (entry.heard, entry.asks) = (now, 0);
         }
+    }
+
+    /// Notes that a packet from `address`, of whom something has just been learned, was to our link-local address, or not.
+    #[cfg(feature = "ipv6")]
+    pub(crate) fn spoke_to(&mut self, address: &IpAddress, link_local: bool) {
+        if let Some(index) = self.find(address) {
+            self.entries[index].link_local = link_local;
+        }
+    }
+
+    /// Whether it was.
+    #[cfg(feature = "ipv6")]
+    pub(crate) fn spoken_to(&self, index: usize) -> bool {
+        self.entries[index].link_local
     }
 
     /// Where `address` is, as far as is known.
@@ -199,6 +236,7 @@ impl Neighbors {
         if let Some(index) = self.find(address) {
             let entry = &mut self.entries[index];
             entry.confirmed |= entry.mac == Some(mac);
+            entry.guessed &= !entry.confirmed;
         }
     }
 

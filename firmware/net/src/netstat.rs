@@ -312,6 +312,12 @@ counters! {
     fragments_dropped,
     /// SYNs for a registered port not answered because no slot was free.
     syn_unanswered,
+    /// SYNs answered with a cookie, for there were too many of them.
+    #[cfg(feature = "syn-cookies")]
+    cookies_sent,
+    /// Connections that began with one.
+    #[cfg(feature = "syn-cookies")]
+    cookies_taken,
     /// SYNs remembered until a slot is free that had to make room for newer ones, or were broken.
     syn_dropped,
     /// Connections established by a peer.

@@ -9,7 +9,7 @@
 //!
 //! | to see | open |
 //! |---|---|
-//! | what becomes of a frame that comes in | `ingress`, `hygiene` for what is no good, `deliver` for a segment, and `pass` for how it goes on to smoltcp; ICMP errors: `refusal` for ours, `icmp` for others' |
+//! | what becomes of a frame that comes in | `ingress`, `hygiene` for what is no good, `deliver` for a segment, and `pass` for how it goes on to smoltcp; `cookie` for a flood of requests; ICMP errors: `refusal` for ours, `icmp` for others' |
 //! | what is sent, and when | `egress`, and `transmit` for each frame on its way out |
 //! | addresses, gateways, groups | `config`, `interface`, and `dhcp` and `slaac` with those features |
 //! | the calls on sockets | `tcp`, `udp`, `others` for smoltcp's own sockets, and `held` for what those send |
@@ -18,6 +18,8 @@
 
 mod address;
 mod config;
+#[cfg(feature = "syn-cookies")]
+mod cookie;
 #[cfg(any(feature = "dhcp", feature = "_datagram"))]
 mod datagram;
 #[cfg(feature = "deferred-accept")]
@@ -70,9 +72,7 @@ use crate::error::Error;
 use crate::frame::Medium;
 use crate::limits::EPHEMERAL_FIRST;
 #[cfg(doc)]
-use crate::limits::Limits;
-#[cfg(doc)]
-use crate::limits::{EGRESS_BUDGET, INGRESS_BUDGET};
+use crate::limits::{EGRESS_BUDGET, INGRESS_BUDGET, Limits};
 use crate::neighbors::Neighbors;
 use crate::netstat::Counters;
 use crate::rng::Rng;

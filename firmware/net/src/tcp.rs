@@ -24,7 +24,10 @@
 
 mod admission;
 pub(crate) mod backlog;
+#[cfg(feature = "syn-cookies")]
+mod cookie;
 mod expiry;
+mod held;
 mod isn;
 mod listener;
 pub(crate) mod tcb;
@@ -42,6 +45,7 @@ use crate::limits::{Limits, PROGRESS};
 #[cfg(feature = "async")]
 use crate::wake::TcpWaiters;
 pub(crate) use admission::Request;
+pub(crate) use held::Held;
 pub(crate) use listener::Listener;
 use tcb::{SocketSnapshot, Tcb};
 

@@ -4,10 +4,11 @@ mod common;
 
 use std::fmt;
 
-use common::{SOON, World, config};
+use common::{SOON, World, config, mac, v4};
 use tapboard_net::smoltcp::iface::SocketHandle;
 use tapboard_net::smoltcp::socket::tcp::State;
 use tapboard_net::smoltcp::time::Duration;
+use tapboard_net::smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
 use tapboard_net::{Limits, TcpSocket};
 
 const README: &str = include_str!("../README.md");
@@ -139,4 +140,73 @@ fn sixty_clients_on_thirty_two_slots() {
     assert_eq!((outcome.answered, outcome.refused), (60, 0), "{outcome:?}");
     // Who waits waits for a slot, not for its next SYN, which comes after a second.
     assert!(outcome.last_ms < 500, "{outcome:?}");
+}
+
+/// A connection request like `model`, of another host's.
+fn forged(model: &[u8], number: u16) -> Vec<u8> {
+    let mut frame = model.to_vec();
+    let mut ethernet = EthernetFrame::new_unchecked(&mut frame);
+    ethernet.set_src_addr(mac(10 + number as u8 % 100));
+    let mut ip = Ipv4Packet::new_unchecked(ethernet.payload_mut());
+    let (source, destination) = (v4(10 + number as u8 % 100), ip.dst_addr());
+    ip.set_src_addr(source);
+    ip.fill_checksum();
+    let mut tcp = TcpPacket::new_unchecked(ip.payload_mut());
+    tcp.set_src_port(1024 + number);
+    tcp.fill_checksum(&source.into(), &destination.into());
+    frame
+}
+
+/// 400 requests a second of hosts that say no more. With the feature `syn-cookies` the answers may take as long as they do; without,
+/// a client has to be as near as one in the same building.
+#[test]
+fn in_a_flood_clients_are_served_at_once() {
+    let mut world = World::ethernet();
+    world.add_sized::<4, 0, 1, 0, 32>(&config(1).with_limits(Limits::new().with_client_reserve(0)));
+    world.add_plain(2);
+    let trip = if cfg!(feature = "syn-cookies") { 40 } else { 2 };
+    world.probe.set_delay(Duration::from_micros(trip * 500));
+    let listener = world.stack(0).tcp_listen(7).unwrap();
+    let first = world.plain[0].add_tcp();
+    world.plain[0].connect(first, 1, 7, 40_000);
+    world.pass(Duration::from_millis(100));
+    let sent = world.plain[0].port.take_sent();
+    let syn = sent.iter().find(|frame| frame[12..14] == [8, 0]).expect("a SYN").clone();
+    world.plain[0].tcp(first).abort();
+    world.pass(Duration::from_millis(100));
+    let (mut slowest, mut open) = (Duration::ZERO, None::<TcpSocket>);
+    let (mut client, mut since) = (None, world.now);
+    for number in 0..4000 {
+        world.probe.send(world.now, &forged(&syn, number));
+        world.pass(Duration::from_micros(2500));
+        if number % 200 == 100 {
+            let handle = world.plain[0].add_tcp();
+            world.plain[0].connect(handle, 1, 7, 50_000 + number);
+            (client, since) = (Some(handle), world.now);
+        }
+        let stack = world.stack(0);
+        open = open.or_else(|| stack.tcp_accept(&listener).ok().map(|(connection, _)| connection));
+        let mut buffer = [0; 64];
+        if let Some(connection) = &open
+            && let Ok(count @ 1..) = stack.tcp_receive(connection, &mut buffer)
+        {
+            stack.tcp_send(connection, &buffer[..count]).expect("room");
+        }
+        let Some(handle) = client else { continue };
+        let now = world.now;
+        let socket = world.plain[0].tcp(handle);
+        if socket.may_send() && socket.send_queue() == 0 && !socket.can_recv() {
+            socket.send_slice(REQUEST).expect("room");
+        }
+        if socket.can_recv() {
+            slowest = slowest.max(now - since);
+            socket.abort();
+            client = None;
+            if let Some(connection) = open.take() {
+                world.stack(0).abort(connection);
+            }
+        }
+    }
+    assert!(client.is_none(), "the last was not served");
+    assert!(slowest <= Duration::from_millis(100), "{slowest}");
 }

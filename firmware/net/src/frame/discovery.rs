@@ -7,10 +7,12 @@ use smoltcp::wire::{Icmpv6Packet, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr}
 use smoltcp::wire::{IpAddress, Ipv4Address};
 
 #[cfg(feature = "ipv6")]
+use super::ETHERNET_HEADER;
+#[cfg(feature = "ipv6")]
 use super::Packet;
 #[cfg(feature = "ipv6")]
 use super::group_mac;
-use super::{ETHERNET_HEADER, EtherType, Link, put_link};
+use super::{EtherType, Link, put_link};
 use crate::ethernet::EthernetAddress;
 #[cfg(feature = "slaac")]
 use ndisc::ROUTER_SOLICITATION;
@@ -162,39 +164,47 @@ impl Message {
     /// Writes its frame of [`Message::len`] bytes.
     #[inline(never)]
     pub(crate) fn emit(&self, buffer: &mut [u8]) {
+        // Of a length that the compiler knows.
+        let mut frame = [0; MESSAGE_SIZE];
         match (&self.owner, &self.target) {
             (IpAddress::Ipv4(owner), IpAddress::Ipv4(target)) => {
-                self.emit_arp(buffer, *owner, *target);
+                self.emit_arp(&mut frame, *owner, *target);
             }
             #[cfg(feature = "ipv6")]
             (IpAddress::Ipv6(owner), IpAddress::Ipv6(target)) => {
-                self.emit_ndisc(buffer, owner, target);
+                self.emit_ndisc(&mut frame, owner, target, buffer.len());
             }
             #[allow(unreachable_patterns)]
             _ => {}
         }
+        if let Some(frame) = frame.get(..buffer.len()) {
+            buffer.copy_from_slice(frame);
+        }
     }
 
-    fn emit_arp(&self, frame: &mut [u8], owner: Ipv4Address, target: Ipv4Address) {
+    fn emit_arp(&self, frame: &mut [u8; MESSAGE_SIZE], owner: Ipv4Address, target: Ipv4Address) {
         let (operation, to, target_mac) = if self.kind == Kind::Answer {
             (2, self.to, self.to)
         } else {
             (1, EthernetAddress::BROADCAST, EthernetAddress([0; 6]))
         };
         put_link(frame, Link { source: self.mac, destination: to }, EtherType::ARP);
-        let [_, _, _, _, _, _, zero, kind, rest @ ..] = &mut frame[ETHERNET_HEADER..] else {
-            return;
-        };
-        (*zero, *kind) = (0, operation);
-        rest[..6].copy_from_slice(&self.mac.0);
-        rest[6..10].copy_from_slice(&owner.octets());
-        rest[10..16].copy_from_slice(&target_mac.0);
-        rest[16..].copy_from_slice(&target.octets());
-        frame[ETHERNET_HEADER..][..ARP.len()].copy_from_slice(&ARP);
+        frame[14..20].copy_from_slice(&ARP);
+        frame[21] = operation;
+        frame[22..28].copy_from_slice(&self.mac.0);
+        frame[28..32].copy_from_slice(&owner.octets());
+        frame[32..38].copy_from_slice(&target_mac.0);
+        frame[38..42].copy_from_slice(&target.octets());
     }
 
     #[cfg(feature = "ipv6")]
-    fn emit_ndisc(&self, frame: &mut [u8], owner: &Ipv6Address, target: &Ipv6Address) {
+    fn emit_ndisc(
+        &self,
+        frame: &mut [u8; MESSAGE_SIZE],
+        owner: &Ipv6Address,
+        target: &Ipv6Address,
+        len: usize,
+    ) {
         let (name, option, about, flags, destination) = match self.kind {
             Kind::Question => (SOLICITATION, SOURCE_LINK, target, 0, &solicited_node(*target)),
             // RFC 4861 7.2.4: who probes has no address yet.
@@ -211,24 +221,23 @@ impl Message {
             src_addr: *owner,
             dst_addr: *destination,
             next_header: IpProtocol::Icmpv6,
-            payload_len: self.len() - 14 - 40,
+            payload_len: len - 14 - 40,
             hop_limit: 255,
         };
-        let mut packet = Ipv6Packet::new_unchecked(&mut frame[ETHERNET_HEADER..]);
-        ip.emit(&mut packet);
-        let icmp = packet.payload_mut();
-        icmp.fill(0);
+        ip.emit(&mut Ipv6Packet::new_unchecked(&mut frame[ETHERNET_HEADER..]));
+        let icmp = &mut frame[14 + 40..];
         (icmp[0], icmp[4]) = (name, flags);
         let mut begin = 8;
         if name >= SOLICITATION {
             begin = 24;
-            icmp[8..begin].copy_from_slice(&about.octets());
+            icmp[8..24].copy_from_slice(&about.octets());
         }
-        if let [kind, len, address @ ..] = &mut icmp[begin..] {
+        if let Some([kind, len, address @ ..]) = icmp.get_mut(begin..len - 14 - 40) {
             (*kind, *len) = (option, 1);
             address.copy_from_slice(&self.mac.0);
         }
-        Icmpv6Packet::new_unchecked(icmp).fill_checksum(owner, destination);
+        let mut icmp = Icmpv6Packet::new_unchecked(&mut icmp[..len - 14 - 40]);
+        icmp.fill_checksum(owner, destination);
     }
 }
 

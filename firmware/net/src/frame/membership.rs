@@ -20,6 +20,10 @@ const ALL_ROUTERS: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16
 /// The hop-by-hop header that makes routers look (RFC 2711), before `ICMPv6`.
 const ROUTER_ALERT: [u8; 8] = [58, 0, 5, 2, 0, 0, 1, 0];
 
+/// Bytes of a frame with a report of one group, in the words of RFC 3810 and RFC 2710.
+const REPORT_SIZE: usize = 14 + 40 + ROUTER_ALERT.len() + 8 + 20;
+const REPORT_SIZE_OLD: usize = 14 + 40 + ROUTER_ALERT.len() + OLD;
+
 /// A router's question.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Query {
@@ -72,36 +76,37 @@ pub(crate) struct Report {
 impl Report {
     /// Bytes of its frame.
     pub(crate) const fn len(&self) -> usize {
-        14 + 40 + ROUTER_ALERT.len() + if self.old { OLD } else { 8 + 20 }
+        if self.old { REPORT_SIZE_OLD } else { REPORT_SIZE }
     }
 
     /// Writes its frame of [`Report::len`] bytes.
     #[inline(never)]
     pub(crate) fn emit(&self, buffer: &mut [u8]) {
+        // Of a length that the compiler knows.
+        let mut frame = [0; REPORT_SIZE];
         let to = if self.old { self.group } else { ALL_ROUTERS };
         let destination = group_mac(&to.into()).unwrap_or(EthernetAddress::BROADCAST);
-        let link = Link { source: self.mac, destination };
-        put_link(buffer, link, EtherType::IPV6);
+        put_link(&mut frame, Link { source: self.mac, destination }, EtherType::IPV6);
         let ip = Ipv6Repr {
             src_addr: self.own,
             dst_addr: to,
             next_header: IpProtocol::HopByHop,
-            payload_len: self.len() - 14 - 40,
+            payload_len: buffer.len() - 14 - 40,
             hop_limit: 1,
         };
-        let mut packet = Ipv6Packet::new_unchecked(&mut buffer[ETHERNET_HEADER..]);
-        ip.emit(&mut packet);
-        let (alert, icmp) = packet.payload_mut().split_at_mut(ROUTER_ALERT.len());
-        alert.copy_from_slice(&ROUTER_ALERT);
-        icmp.fill(0);
+        ip.emit(&mut Ipv6Packet::new_unchecked(&mut frame[ETHERNET_HEADER..]));
+        frame[54..62].copy_from_slice(&ROUTER_ALERT);
+        let group = self.group.octets();
+        let icmp = &mut frame[62..];
         if self.old {
             icmp[0] = REPORT_OLD;
+            icmp[8..24].copy_from_slice(&group);
         } else {
-            (icmp[0], icmp[7]) = (REPORT, 1);
-            icmp[8] = MODE_IS_EXCLUDE;
+            (icmp[0], icmp[7], icmp[8]) = (REPORT, 1, MODE_IS_EXCLUDE);
+            icmp[12..28].copy_from_slice(&group);
         }
-        let group = icmp.len() - 16;
-        icmp[group..].copy_from_slice(&self.group.octets());
+        let icmp = &mut icmp[..buffer.len() - 62];
         Icmpv6Packet::new_unchecked(icmp).fill_checksum(&self.own, &to);
+        buffer.copy_from_slice(&frame[..buffer.len()]);
     }
 }

@@ -120,7 +120,7 @@ impl NetStack<'_> {
         }
     }
 
-    fn drop_unacceptable(&mut self) {
+    pub(super) fn drop_unacceptable(&mut self) {
         let dropped = &mut self.counters.unacceptable_dropped;
         *dropped = dropped.wrapping_add(1);
     }

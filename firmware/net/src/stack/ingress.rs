@@ -5,6 +5,8 @@
 //! packet then goes on, in place, to the one socket that it is for: `pass`.
 
 use smoltcp::phy::{Device, RxToken, TxToken};
+#[cfg(not(feature = "syn-cookies"))]
+use smoltcp::time::Duration;
 use smoltcp::wire::IpProtocol;
 
 use super::NetStack;
@@ -13,9 +15,9 @@ use super::repair::{self, Before, Problem};
 use super::transmit::MeteredToken;
 use crate::frame::{Content, ETHERNET_HEADER, Frame, Link, Packet, Segment};
 use crate::guard::is_stray;
-use crate::limits::{FRAME_SIZE, INGRESS_BUDGET};
+use crate::limits::{FRAME_SIZE, INGRESS_BUDGET, SYN_RECEIVED_EVICT};
 use crate::netstat::Count;
-use crate::tcp::Request;
+use crate::tcp::{Held, Request};
 use crate::workaround::options;
 
 impl NetStack<'_> {
@@ -82,7 +84,7 @@ impl NetStack<'_> {
             (Content::Discovery(received), Some(link))
                 if before.is_none_or(Before::may_be_discovery) =>
             {
-                self.discover(received, link.source, transmit.token);
+                self.discover(&received, link, transmit.token);
             }
             #[cfg(feature = "slaac")]
             (Content::Advertisement(advertisement), Some(_))
@@ -239,19 +241,36 @@ impl NetStack<'_> {
             self.backlog.take_back(&ends, segment.seq);
             self.pool.find(&ends)
         } else if segment.is_request() {
-            match self.pool.request(&ends, segment.seq, &mut self.counters) {
+            let (seq, counters) = (segment.seq, &mut self.counters);
+            let request = self.pool.request(&ends, seq, SYN_RECEIVED_EVICT, counters);
+            let flood = request == Request::Drop && self.backlog.floods(self.now);
+            #[cfg(feature = "syn-cookies")]
+            if flood && self.pool.yields(ends.local.port) {
+                self.answer_with_cookie(segment, transmit);
+                return;
+            }
+            // Who answers within the time of a few more requests gets in.
+            #[cfg(not(feature = "syn-cookies"))]
+            let request = if flood {
+                self.pool.request(&ends, seq, Duration::ZERO, counters)
+            } else {
+                request
+            };
+            match request {
                 // Two ends that open towards each other at once (RFC 9293 3.5).
                 Request::Pass => self.pool.find(&ends),
                 Request::Armed(index, last) => {
                     self.backlog.forget(&ends);
-                    self.deliver_request(index, last, bytes, link, segment, transmit);
+                    #[cfg(feature = "syn-cookies")]
+                    let isn = self.isn_of(segment, &ends, last);
+                    #[cfg(not(feature = "syn-cookies"))]
+                    let isn = self.secret.isn(&ends, self.now, last);
+                    self.deliver_request(index, isn, bytes, link, segment, transmit);
                     self.pool.progress(&mut self.counters);
                     return;
                 }
                 Request::Drop => {
-                    let room = self.backlog.hold(segment, self.now, &self.capabilities.checksum);
-                    let dropped = &mut self.counters.syn_dropped;
-                    *dropped = dropped.wrapping_add(Count::from(!room));
+                    self.put_off(segment);
                     return;
                 }
             }
@@ -263,13 +282,31 @@ impl NetStack<'_> {
         };
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);
-        } else if segment.ack.is_some() || segment.syn || segment.rst {
-            self.pass(Recipient::Nobody, bytes, transmit);
         } else {
-            self.reset_without_ack(segment, transmit);
+            #[cfg(feature = "syn-cookies")]
+            if self.may_have_cookie(segment) {
+                self.redeem(bytes, link, segment, transmit);
+                return;
+            }
+            if segment.ack.is_some() || segment.syn || segment.rst {
+                self.pass(Recipient::Nobody, bytes, transmit);
+            } else {
+                self.reset_without_ack(segment, transmit);
+            }
         }
         if self.pool.shaking() {
             self.pool.progress(&mut self.counters);
         }
+    }
+
+    /// Remembers a connection request that finds no slot, and drops it in silence.
+    #[inline(never)]
+    pub(super) fn put_off(&mut self, syn: &Segment<'_>) {
+        let held = Held::read(syn, self.now, &self.capabilities.checksum);
+        let room = held.is_some_and(|held| self.backlog.hold(held));
+        let (unanswered, dropped) =
+            (&mut self.counters.syn_unanswered, &mut self.counters.syn_dropped);
+        *unanswered = unanswered.wrapping_add(1);
+        *dropped = dropped.wrapping_add(Count::from(!room));
     }
 }

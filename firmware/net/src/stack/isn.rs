@@ -14,20 +14,19 @@ use crate::frame::{FourTuple, Link, Segment};
 use crate::workaround::isn;
 
 impl NetStack<'_> {
-    /// Gives a connection request to the slot that listens for it.
+    /// Gives a connection request to the slot that listens for it, which answers with the number `isn`.
     #[inline(never)]
     pub(super) fn deliver_request<T: TxToken>(
         &mut self,
         index: usize,
-        last: Option<TcpSeqNumber>,
+        isn: TcpSeqNumber,
         bytes: &[u8],
         link: Option<Link>,
         segment: &Segment<'_>,
         transmit: MeteredToken<'_, '_, T>,
     ) {
-        let ends = segment.received_on();
-        let isn = self.secret.isn(&ends, self.now, last);
-        let mut own = self.secret.in_use.then(|| self.interface_with(isn, ends.local.addr));
+        let own = segment.destination.addr;
+        let mut own = self.secret.in_use.then(|| self.interface_with(isn, own));
         if let Some(own) = &mut own {
             swap(own, &mut self.interface);
         }

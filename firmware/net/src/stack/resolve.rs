@@ -9,8 +9,10 @@ use smoltcp::wire::{IpAddress, Ipv4Address};
 use super::NetStack;
 use crate::fmt::warning;
 use crate::frame::discovery::{Kind, Message, Received};
-use crate::frame::{Packet, group_mac, same};
-use crate::limits::{ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, ECHO_WINDOW};
+use crate::frame::{Link, Packet, group_mac, same};
+use crate::limits::{
+    ANNOUNCE_INTERVAL_MS, ANNOUNCE_REPEATS, DEFEND_INTERVAL, DEFEND_WAIT, ECHO_WINDOW,
+};
 use crate::neighbors::Source;
 use crate::planted::{Fault, is_planted};
 use crate::tcp::Phase;
@@ -106,6 +108,8 @@ impl NetStack<'_> {
         if sound && mac.is_unicast() && source.is_unicast() {
             let learned = if routed { Source::Routed } else { Source::Packet };
             self.neighbors.learn(&hop, mac, learned, self.now);
+            #[cfg(feature = "ipv6")]
+            self.neighbors.spoke_to(&hop, is_link_local(&packet.destination));
         }
         self.neighbors.mac(&hop).or(Some(mac))
     }
@@ -144,7 +148,7 @@ impl NetStack<'_> {
     pub(super) fn discover<T: TxToken>(
         &mut self,
         received: &Received,
-        sender: EthernetAddress,
+        link: Link,
         token: Option<T>,
     ) {
         let &Received { kind, ref owner, mac, ref target, weak } = received;
@@ -155,11 +159,13 @@ impl NetStack<'_> {
         self.hear_of_tentative(received);
         let asked = kind == Kind::Question && self.is_own(target);
         if self.is_own(owner) && mac != own {
-            self.conflicts(&Conflict { address: Some(*owner), mac });
+            // Nobody else has been told, who would have to be told otherwise at once.
+            let wait = if link.destination.is_unicast() { DEFEND_WAIT } else { ECHO_WINDOW * 2 };
+            self.conflicts(&Conflict { address: Some(*owner), mac }, wait);
         } else if owner.is_unicast() && self.is_next_hop(owner) {
             let source = match kind {
                 // Of one whose two sender addresses differ, a bit may have flipped on the way.
-                _ if mac != sender => Source::WeakAnswer,
+                _ if mac != link.source => Source::WeakAnswer,
                 Kind::Question if asked => Source::Question,
                 Kind::Answer if weak => Source::WeakAnswer,
                 _ => Source::Answer,
@@ -184,7 +190,7 @@ impl NetStack<'_> {
         let echo = self.identity.spoken.is_some_and(|at| self.now < at + ECHO_WINDOW);
         if !echo {
             let Some(mac) = self.mac() else { return };
-            self.conflicts(&Conflict { address: None, mac });
+            self.conflicts(&Conflict { address: None, mac }, ECHO_WINDOW * 2);
         } else if self.identity.repeats > 0 && self.identity.announce.is_none() {
             let wait = ANNOUNCE_INTERVAL_MS + self.rng.below(ANNOUNCE_INTERVAL_MS);
             self.identity.announce = Some((self.now + Duration::from_millis(wait.into()), 0));
@@ -196,7 +202,7 @@ impl NetStack<'_> {
     /// answers. That makes it certain, and it is reported. One sign alone may be a bit that flipped on the way, for ARP
     /// has no checksum.
     #[inline(never)]
-    fn conflicts(&mut self, conflict: &Conflict) {
+    fn conflicts(&mut self, conflict: &Conflict, wait: Duration) {
         self.counters.address_conflicts = self.counters.address_conflicts.wrapping_add(1);
         let identity = &mut self.identity;
         if identity.reported.is_some() && self.now < identity.defended + DEFEND_INTERVAL {
@@ -219,7 +225,7 @@ impl NetStack<'_> {
         if news || self.now >= identity.defended + DEFEND_INTERVAL {
             identity.defended = self.now;
             // Not together with one that is due any moment: the other side may take that for an echo of its own.
-            identity.announce = Some((self.now + ECHO_WINDOW * 2, 0));
+            identity.announce = Some((self.now + wait, 0));
         }
         #[cfg(feature = "dhcp")]
         if news {
@@ -328,7 +334,12 @@ impl NetStack<'_> {
             // Room first: what is taken for asked is asked.
             let Some(token) = device.transmit(self.now) else { return true };
             let hop = self.neighbors.ask(index, self.now);
-            let own = self.own_beside(&hop);
+            // As whom it will have spoken to (RFC 4861 7.2.2).
+            #[cfg(feature = "ipv6")]
+            let beside = if self.neighbors.spoken_to(index) { &LINK_LOCAL } else { &hop };
+            #[cfg(not(feature = "ipv6"))]
+            let beside = &hop;
+            let own = self.own_beside(beside);
             // Who is on the link only by a redirect is beside none.
             #[cfg(all(feature = "redirects", feature = "ipv6"))]
             let own = own.or_else(|| self.source_for(&hop));
@@ -388,6 +399,16 @@ impl NetStack<'_> {
             sooner(next, at);
         }
     }
+}
+
+/// One of them.
+#[cfg(feature = "ipv6")]
+const LINK_LOCAL: IpAddress = IpAddress::v6(0xfe80, 0, 0, 0, 0, 0, 0, 0);
+
+/// Whether an address is of one link alone (RFC 4291 2.5.6).
+#[cfg(feature = "ipv6")]
+const fn is_link_local(address: &IpAddress) -> bool {
+    matches!(address, IpAddress::Ipv6(address) if address.is_unicast_link_local())
 }
 
 /// A question for `target`, by `owner` at `mac`.

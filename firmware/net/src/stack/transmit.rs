@@ -57,6 +57,7 @@ pub(crate) type Flight = (TcpSeqNumber, TcpSeqNumber);
 
 impl<'s> Sent<'s> {
     /// Nothing yet, of no connection, from this MAC address to that one.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn new(
         capabilities: &DeviceCapabilities,
         mac: Option<EthernetAddress>,
@@ -182,6 +183,7 @@ impl Counters {
 
 impl NetStack<'_> {
     /// Nothing sent yet, with this MAC address of the next hop.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn nothing_sent<'s>(&self, to: Option<EthernetAddress>) -> Sent<'s> {
         Sent::new(&self.capabilities, self.mac(), to, self.now)
     }

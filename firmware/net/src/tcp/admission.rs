@@ -7,11 +7,13 @@
 use core::cell::OnceCell;
 
 use smoltcp::socket::tcp::{CongestionControl, State};
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpListenEndpoint, TcpSeqNumber};
 
 use super::{Phase, Pool, Slot, SlotOwner};
 use crate::frame::FourTuple;
+#[cfg(feature = "syn-cookies")]
+use crate::limits::RTO_INITIAL;
 use crate::limits::{FIN_WAIT_2_EVICT, SYN_RECEIVED_EVICT};
 use crate::netstat::Counters;
 use crate::seq::distance;
@@ -110,9 +112,14 @@ impl Pool<'_> {
         }
     }
 
-    /// Finds a slot that `owner` may have, evicting if it must. `None`: there is none yet; one may be
-    /// on its way.
-    pub(crate) fn take(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<usize> {
+    /// Finds a slot that `owner` may have, evicting if it must: a handshake of this age at least. `None`: there is none yet;
+    /// one may be on its way.
+    fn take(
+        &mut self,
+        owner: SlotOwner,
+        patience: Duration,
+        counters: &mut Counters,
+    ) -> Option<usize> {
         if self.has_room(owner) {
             let free = self.slots.iter().position(|slot| slot.phase == Phase::Free);
             return free.or_else(|| {
@@ -122,7 +129,7 @@ impl Pool<'_> {
                 Some(oldest)
             });
         }
-        self.evict(owner, counters)
+        self.evict(owner, patience, counters)
     }
 
     /// The slot for which `since` says the earliest time, of those for which it says one.
@@ -144,11 +151,16 @@ impl Pool<'_> {
 
     /// Makes room at the cost of a stale handshake, or of a connection of which but the peer's FIN is missing: they can be
     /// replaced at once. Nobody reads what such a peer would still send; it is told so by a reset.
-    fn evict(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<usize> {
+    fn evict(
+        &mut self,
+        owner: SlotOwner,
+        patience: Duration,
+        counters: &mut Counters,
+    ) -> Option<usize> {
         let stale = self.oldest(&|index| {
             let Slot { phase, since, .. } = self.slots[index];
             let patience = match phase {
-                Phase::Handshake => SYN_RECEIVED_EVICT,
+                Phase::Handshake => patience,
                 Phase::Orphan if self.socket(index).state() == State::FinWait2 => FIN_WAIT_2_EVICT,
                 _ => return None,
             };
@@ -175,11 +187,7 @@ impl Pool<'_> {
         if soon {
             return None;
         }
-        let stalled = |index: usize| {
-            let Slot { phase, moved, .. } = self.slots[index];
-            let may = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan);
-            (may && self.may_lose(index, owner)).then_some(moved)
-        };
+        let stalled = |index| self.stalled(index, owner);
         // One after the other: they come back, and each would only have that long.
         let since = stalled(self.oldest(&stalled)?)?.max(self.evicted);
         let due = since + self.limits.pressure_evict;
@@ -197,6 +205,14 @@ impl Pool<'_> {
             self.abort(index);
         }
         Some(due)
+    }
+
+    /// Since when the connection of a slot has made no progress, if it may have to give way to `owner`.
+    #[inline(never)]
+    fn stalled(&self, index: usize, owner: SlotOwner) -> Option<Instant> {
+        let Slot { phase, moved, .. } = self.slots[index];
+        let may = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan);
+        (may && self.may_lose(index, owner)).then_some(moved)
     }
 
     /// Makes room for a request to `port` that waits; returns when to look again.
@@ -224,13 +240,14 @@ impl Pool<'_> {
         self.slots[index].begin(owner, self.now);
     }
 
-    /// A connection request between these ends, with initial sequence number `seq`: what becomes of its frame. Never inlined,
-    /// as the rest of what is rare.
+    /// A connection request between these ends, with initial sequence number `seq`: what becomes of its frame, if a handshake
+    /// may be evicted from an age of `patience` on. Never inlined, as the rest of what is rare.
     #[inline(never)]
     pub(crate) fn request(
         &mut self,
         ends: &FourTuple,
         seq: TcpSeqNumber,
+        patience: Duration,
         counters: &mut Counters,
     ) -> Request {
         let Some(listener) = self.listening(ends.local.port) else {
@@ -247,14 +264,10 @@ impl Pool<'_> {
             self.recycle(index);
         }
         let owner = SlotOwner::Listener(listener as u8);
-        let Some(index) = self.take(owner, counters) else {
-            counters.syn_unanswered = counters.syn_unanswered.wrapping_add(1);
+        let Some(index) = self.take(owner, patience, counters) else {
             return Request::Drop;
         };
-        self.prepare(index, owner);
-        let socket = self.socket_mut(index);
-        let endpoint = IpListenEndpoint { addr: Some(ends.local.addr), port: ends.local.port };
-        if socket.listen(endpoint).is_err() {
+        if !self.arm(index, owner, ends) {
             // Port 0, which cannot be registered, or an open socket, which a free slot has not.
             return Request::Pass;
         }
@@ -263,15 +276,53 @@ impl Pool<'_> {
             let deferred = self.listeners[listener].deferred;
             self.socket_mut(index).pause_synack(deferred);
         }
-        let slot = &mut self.slots[index];
-        slot.phase = Phase::Handshake;
-        slot.tcb.open(*ends);
         Request::Armed(index, last)
+    }
+
+    /// Gets a free slot ready for the request of a connection between these ends. Returns whether it is.
+    #[cfg_attr(feature = "syn-cookies", inline(never))]
+    fn arm(&mut self, index: usize, owner: SlotOwner, ends: &FourTuple) -> bool {
+        self.prepare(index, owner);
+        let endpoint = IpListenEndpoint { addr: Some(ends.local.addr), port: ends.local.port };
+        let listens = self.socket_mut(index).listen(endpoint).is_ok();
+        if listens {
+            let slot = &mut self.slots[index];
+            slot.phase = Phase::Handshake;
+            slot.tcb.open(*ends);
+        }
+        listens
+    }
+
+    /// Whether a connection to `port` that needs no handshake any more could have the slot of one that does.
+    #[cfg(feature = "syn-cookies")]
+    pub(crate) fn yields(&self, port: u16) -> bool {
+        self.listening(port).is_some_and(|listener| {
+            #[cfg(feature = "deferred-accept")]
+            if self.listeners[listener].deferred {
+                return false;
+            }
+            let owner = SlotOwner::Listener(listener as u8);
+            self.used().any(|index| {
+                self.slots[index].phase == Phase::Handshake && self.may_lose(index, owner)
+            })
+        })
+    }
+
+    /// A slot, ready for the request between these ends, for a peer that has taken a cookie back; whoever's handshake is the
+    /// oldest gives way.
+    #[cfg(feature = "syn-cookies")]
+    pub(crate) fn admit(&mut self, ends: &FourTuple, counters: &mut Counters) -> Option<usize> {
+        let owner = SlotOwner::Listener(self.listening(ends.local.port)? as u8);
+        let index = self.take(owner, Duration::ZERO, counters)?;
+        let ready = self.arm(index, owner, ends);
+        // How long it took nobody knows.
+        self.slots[index].since = self.now - RTO_INITIAL;
+        ready.then_some(index)
     }
 
     /// A slot for an outgoing connection, prepared.
     pub(crate) fn take_client(&mut self, counters: &mut Counters) -> Option<usize> {
-        let Some(index) = self.take(SlotOwner::Client, counters) else {
+        let Some(index) = self.take(SlotOwner::Client, SYN_RECEIVED_EVICT, counters) else {
             self.evict_connection(SlotOwner::Client, counters);
             return None;
         };

@@ -1,60 +1,24 @@
 //! Connection requests that found no slot, remembered until one is free.
 //!
 //! A SYN that cannot be served is answered with silence, and its sender asks again, but only after 1, 3
-//! and 7 s (RFC 6298). So the stack keeps the essence of the last such SYNs, 28 bytes each with
+//! and 7 s (RFC 6298). So the stack keeps [the essence](super::held) of the last such SYNs, 28 bytes each with
 //! IPv4 alone and 56 with IPv6, and when a slot is free lets the oldest in again as if it had just arrived. To
-//! the peer it is a SYN-ACK that took a while. Nothing depends on it: a request that finds no place here, or
-//! has become too old, comes in with its sender's next SYN.
-
-use core::num::{NonZeroU8, NonZeroU16};
+//! the peer it is a SYN-ACK that took a while. Nothing depends on it: a request that has become too old comes in with its
+//! sender's next SYN. One that finds no place here is part of a flood, which takes no other's.
 
 use heapless::VecView;
-use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
-use smoltcp::wire::{TcpControl, TcpRepr, TcpSeqNumber};
+use smoltcp::wire::TcpSeqNumber;
 
-use crate::frame::{FourTuple, Segment};
-use crate::limits::{SYN_HELD, SYN_HELD_MAX};
+use super::held::{Held, clock};
+use crate::frame::FourTuple;
+#[cfg(feature = "syn-cookies")]
+use crate::limits::COOKIE;
+use crate::limits::{FLOOD, SYN_HELD};
 use crate::workaround::inject::InjectedSegment;
-
-/// The essence of a SYN.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    /// See [`clock`].
-    at: u32,
-    seq_number: TcpSeqNumber,
-    ends: FourTuple,
-    window_len: u16,
-    max_seg_size: Option<NonZeroU16>,
-    /// One more than it is, so that none costs nothing.
-    window_scale: Option<NonZeroU8>,
-    sack_permitted: bool,
-    /// How often its sender has asked again.
-    repeats: u8,
-}
 
 /// Sooner than this nobody asks again (RFC 6298 2.1: a second); that is a duplicate, or somebody in a hurry.
 const REPEAT_MIN: u32 = 500_000 >> 10;
-
-const _: () = {
-    const SIZE: usize = if cfg!(feature = "ipv6") { 56 } else { 28 };
-    assert!(size_of::<Held>() <= SIZE, "it is RAM, and as often as there are places");
-};
-
-/// A time in four bytes: units of 1024 us, which need no division, that wrap after seven weeks.
-const fn clock(now: Instant) -> u32 {
-    (now.total_micros() >> 10) as u32
-}
-
-impl Held {
-    /// Whether its sender may still be waiting.
-    fn is_fresh(&self, now: u32) -> bool {
-        const FIRST: u32 = (SYN_HELD.total_micros() >> 10) as u32;
-        const DOUBLED_MAX: u32 = (SYN_HELD_MAX.total_micros() / SYN_HELD.total_micros()).ilog2();
-        let held = FIRST << u32::from(self.repeats).min(DOUBLED_MAX);
-        now.wrapping_sub(self.at) < held
-    }
-}
 
 /// Room for `N` requests. It is empty when all its bytes are zero.
 #[derive(Debug, Default)]
@@ -74,13 +38,16 @@ impl<const N: usize> Backlog<N> {
 #[derive(Debug)]
 pub struct BacklogView<'a> {
     held: &'a mut VecView<Held>,
+    /// When there were last too many requests, or long before.
+    flooded: Instant,
 }
 
 /// Memory may be lent again, to who knows nothing of what was before: it is emptied.
 impl<'a, const N: usize> From<&'a mut Backlog<N>> for BacklogView<'a> {
     fn from(backlog: &'a mut Backlog<N>) -> Self {
         backlog.held.clear();
-        Self { held: backlog.held.as_mut_view() }
+        let flooded = Instant::from_micros_const(i64::MIN / 2);
+        Self { held: backlog.held.as_mut_view(), flooded }
     }
 }
 
@@ -90,18 +57,9 @@ impl BacklogView<'_> {
         self.held.capacity()
     }
 
-    /// Remembers a SYN, if it is whole. A request known already moves to the end; when the
+    /// Remembers a SYN. A request known already moves to the end; when the
     /// queue is full, the oldest makes room. Says whether none had to.
-    #[inline(never)]
-    pub(crate) fn hold(
-        &mut self,
-        syn: &Segment<'_>,
-        now: Instant,
-        checksums: &ChecksumCapabilities,
-    ) -> bool {
-        let Some(mut held) = read(syn, now, checksums) else {
-            return false;
-        };
+    pub(crate) fn hold(&mut self, mut held: Held) -> bool {
         let known = self.find(&held.ends);
         let room = known.is_some() || !self.held.is_full();
         if self.held.capacity() > 0 && (known.is_some() || !room) {
@@ -118,6 +76,24 @@ impl BacklogView<'_> {
     #[inline(never)]
     fn find(&self, ends: &FourTuple) -> Option<usize> {
         self.held.iter().position(|held| held.ends == *ends)
+    }
+
+    /// Whether there are too many requests to remember, of which there is another one: it would put out one whose sender may
+    /// still be waiting, or would have a moment ago. A flood is over when it is over.
+    pub(crate) fn floods(&mut self, now: Instant) -> bool {
+        let waits = |held: &Held| held.is_fresh(clock(now));
+        let full = self.held.is_full() && self.held.first().is_some_and(waits);
+        let floods = (full && self.held.len() >= FLOOD) || now < self.flooded + SYN_HELD;
+        if floods {
+            self.flooded = now;
+        }
+        floods
+    }
+
+    /// Whether somebody may still have a cookie to give back.
+    #[cfg(feature = "syn-cookies")]
+    pub(crate) fn had_flood(&self, now: Instant) -> bool {
+        now < self.flooded + COOKIE
     }
 
     /// Forgets a connection request that a reset with number `seq` takes back (RFC 5961 3.2).
@@ -178,59 +154,23 @@ impl BacklogView<'_> {
         while let Some(stale) = self.held.iter().position(|held| !held.is_fresh(now)) {
             self.remove(stale);
         }
-        write(&held)
+        held.write()
     }
-}
-
-/// Reads a SYN, and checks its checksum, if that is ours to do.
-fn read(syn: &Segment<'_>, now: Instant, checksums: &ChecksumCapabilities) -> Option<Held> {
-    let ends = syn.received_on();
-    let repr =
-        TcpRepr::parse(&syn.packet(), &ends.remote.addr, &ends.local.addr, checksums).ok()?;
-    let max_seg_size = match repr.max_seg_size.map(NonZeroU16::new) {
-        // Nor would smoltcp take one without room for data.
-        Some(None) => return None,
-        some => some.flatten(),
-    };
-    Some(Held {
-        at: clock(now),
-        seq_number: repr.seq_number,
-        ends,
-        window_len: repr.window_len,
-        max_seg_size,
-        window_scale: repr.window_scale.map(|scale| NonZeroU8::MIN.saturating_add(scale)),
-        sack_permitted: repr.sack_permitted,
-        repeats: 0,
-    })
-}
-
-fn write(held: &Held) -> InjectedSegment {
-    let tcp = TcpRepr {
-        src_port: held.ends.remote.port,
-        dst_port: held.ends.local.port,
-        control: TcpControl::Syn,
-        seq_number: held.seq_number,
-        ack_number: None,
-        window_len: held.window_len,
-        window_scale: held.window_scale.map(|more| more.get() - 1),
-        max_seg_size: held.max_seg_size.map(NonZeroU16::get),
-        sack_permitted: held.sack_permitted,
-        sack_ranges: [None; 3],
-        timestamp: None,
-        payload: &[],
-    };
-    InjectedSegment::new(&tcp, &held.ends)
 }
 
 #[cfg(test)]
 mod tests {
     use std::vec::Vec;
 
+    use core::num::{NonZeroU8, NonZeroU16};
+
+    use smoltcp::phy::ChecksumCapabilities;
     use smoltcp::time::Duration;
-    use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
+    use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address, TcpControl, TcpRepr};
 
     use super::*;
-    use crate::frame::Content;
+    use crate::frame::{Content, Segment};
+    use crate::limits::SYN_HELD_MAX;
     use crate::workaround::inject::bare;
 
     const SIZE: usize = 32;
@@ -254,15 +194,23 @@ mod tests {
             sack_permitted: true,
             repeats: 0,
         };
-        write(&held).bytes().to_vec()
+        held.write().bytes().to_vec()
     }
 
     fn parse(frame: &[u8]) -> Segment<'_> {
         Content::parse(frame).segment().unwrap()
     }
 
+    fn read(frame: &[u8], now: Instant) -> Option<Held> {
+        Held::read(&parse(frame), now, &ChecksumCapabilities::default())
+    }
+
+    fn hold_at(backlog: &mut BacklogView<'_>, frame: &[u8], now: Instant) -> bool {
+        read(frame, now).is_some_and(|held| backlog.hold(held))
+    }
+
     fn hold(backlog: &mut BacklogView<'_>, frame: &[u8]) -> bool {
-        backlog.hold(&parse(frame), Instant::ZERO, &ChecksumCapabilities::default())
+        hold_at(backlog, frame, Instant::ZERO)
     }
 
     fn take(
@@ -294,10 +242,9 @@ mod tests {
     fn the_padding_of_a_short_frame_is_no_part_of_a_request() {
         // With the MSS as its only option it has 44 bytes, and Ethernet carries 46 at least.
         let mut frame = syn(50_000);
-        let mut held =
-            read(&parse(&frame), Instant::ZERO, &ChecksumCapabilities::default()).unwrap();
+        let mut held = read(&frame, Instant::ZERO).unwrap();
         (held.window_scale, held.sack_permitted) = (None, false);
-        frame = write(&held).bytes().to_vec();
+        frame = held.write().bytes().to_vec();
         assert_eq!(frame.len(), 44);
         let short = frame.clone();
         frame.resize(46, 0);
@@ -356,9 +303,8 @@ mod tests {
         for (again, first) in [(0, 50_002), (1, 50_000)] {
             let mut memory = Backlog::<SIZE>::new();
             let mut backlog = BacklogView::from(&mut memory);
-            let checksums = ChecksumCapabilities::default();
             for (port, at) in [(50_000, 0), (50_002, 0), (50_000, again), (50_001, 1)] {
-                backlog.hold(&parse(&syn(port)), second(at), &checksums);
+                hold_at(&mut backlog, &syn(port), second(at));
             }
             assert_eq!(backlog.ports(second(1)).count(), usize::from(again > 0));
             assert_eq!(take(&mut backlog, second(1), |_| true).unwrap().bytes(), syn(first));
@@ -374,13 +320,13 @@ mod tests {
             let unit = Duration::from_micros(1024);
             let mut memory = Backlog::<SIZE>::new();
             let mut backlog = BacklogView::from(&mut memory);
-            backlog.hold(&parse(&frame), start, &ChecksumCapabilities::default());
+            hold_at(&mut backlog, &frame, start);
             assert!(backlog.ready(start + SYN_HELD - unit * 2, |_| true).is_some());
             assert!(backlog.ready(start + SYN_HELD + unit, |_| true).is_none());
             let late = start + SYN_HELD + unit;
             assert!(take(&mut backlog, late, |_| true).is_none());
             let other = syn(50_001);
-            backlog.hold(&parse(&other), late, &ChecksumCapabilities::default());
+            hold_at(&mut backlog, &other, late);
             assert_eq!(take(&mut backlog, late, |_| true).unwrap().bytes(), other);
             assert!(backlog.held.is_empty());
         }
@@ -409,7 +355,7 @@ mod tests {
             let heard = asked_at.iter().enumerate().filter(|&(number, _)| number != lost);
             for (index, (_, &at)) in heard.enumerate() {
                 assert!(index == 0 || backlog.ready(second(at), |_| true).is_some(), "{lost} {at}");
-                backlog.hold(&parse(&frame), second(at), &ChecksumCapabilities::default());
+                hold_at(&mut backlog, &frame, second(at));
             }
             let last = if lost == asked_at.len() - 1 { 31 } else { 63 };
             assert!(backlog.ready(second(last) + SYN_HELD_MAX, |_| true).is_none());

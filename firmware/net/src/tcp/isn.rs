@@ -25,18 +25,27 @@ impl Secret {
         now: Instant,
         last: Option<TcpSeqNumber>,
     ) -> TcpSeqNumber {
-        let mut input = [0; 36];
-        let (local, remote) = input.split_at_mut(18);
-        put(local, ends.local);
-        put(remote, ends.remote);
         // The timer wraps as sequence numbers do, every 4.8 hours.
         let timer = (now.total_micros() >> 2) as u32;
-        let isn = TcpSeqNumber((self.hash(&input) as u32).wrapping_add(timer).cast_signed());
+        let hash = self.hash(&input(ends)[..ENDS]) as u32;
+        let isn = TcpSeqNumber(hash.wrapping_add(timer).cast_signed());
         match last {
             Some(last) if distance(isn, last) <= 0 => last + BEHIND_LAST,
             _ => isn,
         }
     }
+}
+
+/// Bytes of two ends.
+pub(super) const ENDS: usize = 36;
+
+/// The two ends, and room for eight bytes more.
+#[cfg_attr(feature = "syn-cookies", inline(never))]
+pub(super) fn input(ends: &FourTuple) -> [u8; ENDS + 8] {
+    let mut input = [0; ENDS + 8];
+    put(&mut input[..18], ends.local);
+    put(&mut input[18..ENDS], ends.remote);
+    input
 }
 
 /// Writes an address, an IPv4 one as IPv6 has it (RFC 4291 2.5.5.2), and a port.
@@ -56,7 +65,7 @@ fn put(to: &mut [u8], endpoint: IpEndpoint) {
 }
 
 #[cfg(test)]
-mod randomness;
+pub(super) mod randomness;
 
 #[cfg(test)]
 mod tests {

@@ -295,7 +295,7 @@ impl Tcb {
     }
 
     /// Our SYN, or SYN-ACK, has left with number `seq`.
-    fn syn_sent(&mut self, seq: TcpSeqNumber) {
+    pub(crate) fn syn_sent(&mut self, seq: TcpSeqNumber) {
         self.own_syn = OwnSyn::Sent;
         self.snd_max = seq + 1;
     }
