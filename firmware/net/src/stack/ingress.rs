@@ -84,7 +84,7 @@ impl NetStack<'_> {
             (Content::Discovery(received), Some(link))
                 if before.is_none_or(Before::may_be_discovery) =>
             {
-                self.discover(&received, link, transmit.token);
+                self.discover(received, link, transmit.token);
             }
             #[cfg(feature = "slaac")]
             (Content::Advertisement(advertisement), Some(_))
