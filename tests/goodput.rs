@@ -225,3 +225,24 @@ fn little_is_sent_again_that_was_only_overtaken() {
         }
     }
 }
+
+#[test]
+fn nearly_nothing_is_sent_again_where_round_trips_vary_widely() {
+    let ms = Duration::from_millis;
+    for (delay, jitter) in [(100, 100), (200, 200), (20, 200)] {
+        let faults = [Setting::Delay(ms(delay)), Setting::Jitter(ms(jitter))];
+        let rate = |run: fn(u16, &[Setting], u64, Duration) -> Run, seeds: &[u64]| {
+            let all =
+                SERVICES.iter().flat_map(|&(_, port)| seeds.iter().map(move |&seed| (port, seed)));
+            let runs = all.map(|(port, seed)| run(port, &faults, seed, Duration::from_secs(120)));
+            let (mut again, mut frames) = (0, 0);
+            for run in runs {
+                (again, frames) = (again + run.retransmitted, frames + run.frames);
+            }
+            (again, frames)
+        };
+        for (again, frames) in [rate(run::<2048>, &SEEDS), rate(run::<LARGE>, &SEEDS[..1])] {
+            assert!(again * 1000 < frames, "{delay} +- {jitter} ms: {again} of {frames}");
+        }
+    }
+}
