@@ -5,8 +5,8 @@
 //! - **what is lost** ([`acknowledgement`] decides it, [`scoreboard`] keeps it): what was sent before something that has
 //!   arrived, and for longer than reordering explains (RACK, RFC 8985 6), told by SACK (RFC 2018); a peer that has no SACK
 //!   tells by three duplicates and by partial acknowledgements (RFC 5681 3.2, RFC 6582 3.2);
-//! - **when to ask** ([`timer`], over the [`round_trip`]): after one and a half round trips without an answer, or more where they
-//!   vary, or two if a single segment waits for it, the last segment once more, so that the peer says what it has (TLP, RFC 8985 7), then one
+//! - **when to ask** ([`timer`], over the [`round_trip`]): after two round trips without an answer, or one and a half where they
+//!   hardly vary, the last segment once more, so that the peer says what it has (TLP, RFC 8985 7), then one
 //!   timer with exponential backoff (RFC 6298), which progress sets back. A timeout that was none, for what it took for lost
 //!   is acknowledged unsent, is undone (RFC 5682, RFC 4015);
 //! - **how much** ([`window`]).

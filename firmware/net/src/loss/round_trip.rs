@@ -45,9 +45,12 @@ impl RoundTrip {
         Duration::from_micros(if self.smoothed == 0 { 0 } else { self.shortest as u64 })
     }
 
-    /// SRTT and four times RTTVAR: what a round trip hardly ever takes longer than.
-    pub(crate) const fn longest(&self) -> Duration {
-        Duration::from_micros(self.smoothed as u64 + self.variation as u64 * 4)
+    /// How long the answer to several segments is waited for before the last is sent again: two round trips (RFC 8985 7.2), a
+    /// half less where they hardly vary, and what one hardly ever takes longer than where they vary by more than they take.
+    pub(crate) fn probe(&self) -> Duration {
+        let smoothed = self.smoothed();
+        let longest = smoothed + Duration::from_micros(u64::from(self.variation) * 4);
+        if longest > smoothed * 3 { longest } else { longest.clamp(smoothed * 3 / 2, smoothed * 2) }
     }
 
     /// The retransmission timeout (RFC 6298 2): as Linux has it, the variation counts for no less than 200 ms, which is as

@@ -95,7 +95,7 @@ impl Sender {
 fn towards_a_silent_peer_one_probe_is_sent_and_then_the_wait_doubles() {
     let mut sender = Sender::new();
     sender.send(3);
-    assert_eq!(sender.wait(), (150, Expiry::Probe));
+    assert_eq!(sender.wait(), (200, Expiry::Probe));
     assert_eq!(sender.send_again(), [2], "the last that was sent");
     for wait in [300, 600, 1200, 2400, 4800, 9600, 19_200, 38_400, 60_000, 60_000] {
         let (waited, expiry) = sender.wait();
@@ -112,7 +112,7 @@ fn towards_a_silent_peer_one_probe_is_sent_and_then_the_wait_doubles() {
 fn of_two_segments_the_probe_is_both() {
     let mut sender = Sender::new();
     sender.send(2);
-    assert_eq!(sender.wait(), (150, Expiry::Probe));
+    assert_eq!(sender.wait(), (200, Expiry::Probe));
     assert_eq!(sender.send_again(), [0, 1]);
     // Both were lost, and the first of these: what its peer has now tells.
     sender.pass(TRIP);

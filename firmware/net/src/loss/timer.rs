@@ -40,7 +40,7 @@ impl Loss {
             // Every second segment is answered at once. Most hold the answer to a single one back for 40 ms at most; who was
             // found to do so for longer, by what it says to have twice, or cannot say so, has all the time that it may take.
             let probe = match self.board.len() <= self.segment() {
-                false => (smoothed * 3 / 2).max(self.trip.longest()),
+                false => self.trip.probe(),
                 true if self.sack && self.unneeded_probes < 2 => smoothed * 2 + ACK_DELAY_USUAL,
                 true => smoothed * 2 + ACK_DELAY_MAX,
             };
