@@ -96,7 +96,7 @@ impl Label {
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        self.bytes.get(..self.len.into()).unwrap_or_default()
     }
 
     /// As text.

@@ -133,7 +133,7 @@ impl NetStack<'_> {
         index: usize,
         payload: &[u8],
     ) -> Option<()> {
-        let lookup = &self.resolver.lookups[index];
+        let lookup = self.resolver.lookups.get(index)?;
         let asking = lookup.asking;
         let asked = asking.server?;
         // Of a group, any neighbour may answer.

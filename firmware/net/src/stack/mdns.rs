@@ -203,7 +203,7 @@ impl NetStack<'_> {
         let group = self.names_group(family)?;
         let records = self.records();
         let manner = self.responder.manner();
-        let pending = &mut self.responder.pending[family];
+        let pending = self.responder.pending.get_mut(family)?;
         let set = records.of(pending.records);
         pending.note(set, self.now);
         let mut buffer = [0; MDNS_SIZE];
