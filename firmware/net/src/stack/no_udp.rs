@@ -32,6 +32,12 @@ impl NetStack<'_> {
         Recipient::Others
     }
 
+    pub(super) const fn udp_waiting(&self, _recipient: Recipient) -> usize {
+        0
+    }
+
+    pub(super) const fn note_datagram(&self, _recipient: Recipient, _before: usize, _empty: bool) {}
+
     pub(super) const fn udp_target(&self, _index: usize) -> Option<IpAddress> {
         None
     }

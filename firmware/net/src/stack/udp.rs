@@ -83,6 +83,26 @@ impl<'a> NetStack<'a> {
         index.map_or(Recipient::Others, Recipient::Udp)
     }
 
+    /// Bytes that wait in the socket that a datagram is for.
+    pub(super) fn udp_waiting(&self, recipient: Recipient) -> usize {
+        match recipient {
+            Recipient::Udp(index) => self.udp_socket_ref(index).recv_queue(),
+            _ => 0,
+        }
+    }
+
+    /// Notes whether the socket that a datagram is for took it: `before` bytes had waited there.
+    pub(super) fn note_datagram(&mut self, recipient: Recipient, before: usize, empty: bool) {
+        if !matches!(recipient, Recipient::Udp(_)) {
+            return;
+        }
+        if empty || self.udp_waiting(recipient) > before {
+            self.udp_unread = true;
+        } else {
+            self.counters.udp_dropped = self.counters.udp_dropped.wrapping_add(1);
+        }
+    }
+
     fn udp_open(&mut self, socket: &mut UdpSocket, port: u16) -> Result<usize, Error> {
         if !matches!(socket.0, Kind::New) {
             return Err(Error::InvalidState);
