@@ -112,8 +112,8 @@ pub struct NetStack<'a> {
     udp: &'a mut [UdpSlot<'a>],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
     udp_used: usize,
-    /// A datagram came in this poll, which the application has not seen.
-    udp_unread: bool,
+    /// A datagram came in this poll that the application has not seen.
+    unread: bool,
     /// The slot that sends first in the next poll.
     first: usize,
     /// How many sockets of the user's own there can be.
@@ -244,7 +244,7 @@ impl<'a> NetStack<'a> {
             #[cfg(feature = "smoltcp-sockets")]
             added: 0,
             udp_queued: false,
-            udp_unread: false,
+            unread: false,
             #[cfg(feature = "smoltcp-sockets")]
             held: held::Held::NOTHING,
             dirty: false,

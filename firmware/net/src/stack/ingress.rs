@@ -33,7 +33,7 @@ impl NetStack<'_> {
                 self.frame(frame, MeteredToken { token: Some(token), sent: &mut sent });
             });
             self.count_answer(&sent);
-            if core::mem::take(&mut self.udp_unread) {
+            if core::mem::take(&mut self.unread) {
                 break;
             }
         }

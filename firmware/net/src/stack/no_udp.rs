@@ -36,7 +36,9 @@ impl NetStack<'_> {
         0
     }
 
-    pub(super) const fn note_datagram(&self, _recipient: Recipient, _before: usize, _empty: bool) {}
+    pub(super) fn note_datagram(&mut self, _recipient: Recipient, _before: usize, _empty: bool) {
+        self.unread |= self.has_added();
+    }
 
     pub(super) const fn udp_target(&self, _index: usize) -> Option<IpAddress> {
         None

@@ -91,15 +91,14 @@ impl<'a> NetStack<'a> {
         }
     }
 
-    /// Notes whether the socket that a datagram is for took it: `before` bytes had waited there.
+    /// Notes what became of a datagram that is not refused: `before` bytes had waited in the socket that it is for.
     pub(super) fn note_datagram(&mut self, recipient: Recipient, before: usize, empty: bool) {
-        if !matches!(recipient, Recipient::Udp(_)) {
-            return;
-        }
-        if empty || self.udp_waiting(recipient) > before {
-            self.udp_unread = true;
-        } else {
-            self.counters.udp_dropped = self.counters.udp_dropped.wrapping_add(1);
+        match recipient {
+            Recipient::Udp(_) if !empty && self.udp_waiting(recipient) == before => {
+                self.counters.udp_dropped = self.counters.udp_dropped.wrapping_add(1);
+            }
+            Recipient::Udp(_) => self.unread = true,
+            _ => self.unread |= self.has_added(),
         }
     }
 
