@@ -5,7 +5,9 @@
 pub(crate) enum Stage {
     /// Headers are read.
     Parse,
-    /// What is let in, and what is done with it: the guard, hygiene, cookies.
+    /// What a frame is, and for whom.
+    Ingress,
+    /// What is let in, and what is made of the rest: the guard, hygiene, cookies.
     Guard,
     /// MAC addresses, and next hops.
     Neighbors,
@@ -31,14 +33,14 @@ pub(crate) enum Stage {
 const FILES: [(&str, Stage); 31] = [
     ("net/src/frame", Stage::Parse),
     ("net/src/guard", Stage::Guard),
-    ("net/src/stack/ingress", Stage::Guard),
+    ("net/src/stack/ingress", Stage::Ingress),
     ("net/src/stack/deliver", Stage::Guard),
     ("net/src/stack/hygiene", Stage::Guard),
-    ("net/src/stack/refusal", Stage::Guard),
-    ("net/src/stack/repair", Stage::Guard),
+    ("net/src/stack/refusal", Stage::Ingress),
+    ("net/src/stack/repair", Stage::Ingress),
     ("net/src/stack/resolve", Stage::Neighbors),
     ("net/src/stack/cookie", Stage::Guard),
-    ("net/src/workaround/options", Stage::Guard),
+    ("net/src/workaround/options", Stage::Ingress),
     ("net/src/workaround/inject", Stage::Guard),
     ("net/src/neighbors", Stage::Neighbors),
     ("net/src/secret", Stage::Guard),
@@ -63,8 +65,9 @@ const FILES: [(&str, Stage); 31] = [
 ];
 
 impl Stage {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Parse,
+        Self::Ingress,
         Self::Guard,
         Self::Neighbors,
         Self::Slots,
@@ -81,6 +84,7 @@ impl Stage {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Parse => "parse",
+            Self::Ingress => "ingress",
             Self::Guard => "guard",
             Self::Neighbors => "neighbours",
             Self::Slots => "slots",
