@@ -33,7 +33,7 @@ pub(crate) enum Verdict {
     Challenge,
     /// Keep its FIN, and say where the connection stands.
     Hold,
-    /// Give smoltcp no more of it than its acknowledgement; what is older than that is answered.
+    /// Give smoltcp no more of it than its acknowledgement, or its RST; what is older than that is answered.
     Acknowledge,
     /// Give smoltcp a copy, with these numbers and without its FIN.
     Mend(Newest),
@@ -64,7 +64,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     let ahead = distance(segment.seq, rcv_nxt);
     // Second, RST.
     if segment.rst {
-        return judge_reset(ahead, socket.room);
+        return judge_reset(ahead, segment.len, socket.room);
     }
     // Fourth, SYN.
     if segment.syn {
@@ -99,7 +99,8 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         }
         // All of it is in, but for what it acknowledges: its sender has not heard of that yet, or probes a closed window. Of
         // two ends whose windows are closed, each would wait for what the other has said.
-        if old < 0 && (0..OLDEST).contains(&behind(tcb, segment, rcv_nxt)) {
+        let fin_due = segment.fin && later(segment.seq, segment.len) == rcv_nxt;
+        if old < 0 && !fin_due && (0..OLDEST).contains(&behind(tcb, segment, rcv_nxt)) {
             return Verdict::Acknowledge;
         }
         // Seventh, the text: there is none behind a FIN.
@@ -146,11 +147,16 @@ fn judge_syn(tcb: &Tcb, segment: &Segment<'_>, state: State, ahead: i32) -> Verd
     }
 }
 
-/// A reset `ahead` of RCV.NXT, with `room` for data (RFC 5961 3.2).
-fn judge_reset(ahead: i32, room: usize) -> Verdict {
+/// A reset `ahead` of RCV.NXT, with `len` bytes of text and `room` for them (RFC 5961 3.2).
+fn judge_reset(ahead: i32, len: usize, room: usize) -> Verdict {
     match usize::try_from(ahead) {
-        Ok(0) => Verdict::Pass,
+        Ok(0) if len == 0 => Verdict::Pass,
+        // Without its text: for that, smoltcp would not heed it while the window is closed (RFC 9293, MUST-66).
+        Ok(0) => Verdict::Acknowledge,
         Ok(ahead) if ahead < room => Verdict::Challenge,
         _ => Verdict::Drop,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,7 +84,7 @@ impl Tcb {
         Newest { ack: self.snd_una(), window: self.snd_wnd() }
     }
 
-    /// The bare acknowledgement that a segment carries. Notes whether it is to be answered.
+    /// The bare acknowledgement, or reset, that a segment carries. Notes whether it is to be answered.
     pub(crate) fn acknowledgement(
         &mut self,
         segment: &Segment<'_>,
@@ -95,7 +95,8 @@ impl Tcb {
         let window = if segment.syn { segment.window >> self.snd_shift() } else { segment.window };
         let seq = self.rcv_nxt(socket);
         self.repeated = behind(self, segment, seq) >= 0 && !segment.syn;
-        bare(TcpControl::None, &ends, seq, segment.ack, window)
+        let control = if segment.rst { TcpControl::Rst } else { TcpControl::None };
+        bare(control, &ends, seq, segment.ack, window)
     }
 }
 
