@@ -182,6 +182,7 @@ impl<'a> Connection<'a> {
         let end = |last, port| IpEndpoint::new(Ipv4Address::new(192, 0, 2, last).into(), port);
         let ends = FourTuple { local: end(1, 7), remote: end(2, 50_000) };
         let config = NetConfig::new(EthernetAddress([2, 0, 0x5e, 0, 0, 1]))
+            .with_medium_ip()
             .with_ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 0, 2, 1), 24));
         let (mut port, now) = (Port::default(), Instant::from_secs(100));
         // Less than any [`Storage`](crate::Storage) would have.
