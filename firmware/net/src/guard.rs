@@ -112,7 +112,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         }
         // A FIN that overtook the text before it; smoltcp would say nothing, and its sender has to learn of the hole
         // (RFC 5681 4.2).
-        if segment.fin && segment.len == 0 && old == 0 && ahead > 0 && socket.unfinished() {
+        if segment.fin && segment.len == 0 && old >= 0 && ahead > 0 && socket.unfinished() {
             return Verdict::Hold;
         }
         if old > 0 && (segment.len > 0 || segment.fin) {

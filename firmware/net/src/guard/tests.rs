@@ -299,6 +299,13 @@ fn check(case: &Case) {
         }
         Wanted::Reset | Wanted::Nothing => {}
     }
+    // Its sender learns of the hole at once (RFC 5681 4.2); of one before a FIN alone that says something new, when that comes
+    // again.
+    let overtakes = case.ahead > 0 && (case.len > 0 || (held.is_some() && case.ack <= 0));
+    if overtakes && matches!(wanted, Wanted::Taken { .. }) {
+        let told_of = answers.iter().any(|&(_, ack)| ack == Some(case.next));
+        assert!(told_of, "{}", told());
+    }
     if ends {
         return;
     }
