@@ -15,9 +15,9 @@ use rustix::process::getpid;
 use serde_json::json;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::config::{DATAGRAM_SIZE, FRAME_SIZE, TCP_SLOTS, UDP_SLOTS};
+use tapboard_firmware::config::FRAME_SIZE;
 use tapboard_firmware::service::ServiceConfig;
-use tapboard_firmware::{BOARD_NET, Backlog, Board, BoardSockets, Buffers, Firmware};
+use tapboard_firmware::{BOARD_NET, Board, BoardSockets, Firmware};
 
 use self::kind::{Kind, Peer};
 use self::profile::Profile;
@@ -26,9 +26,11 @@ use crate::namespace::this_program;
 use crate::options::Options;
 use crate::role;
 use crate::table::Table;
+use crate::traffic::Memory;
 
-/// Turns that are measured of each kind.
+/// Turns that are measured of each kind, and those before them, until each is as the last.
 const TURNS: usize = 1000;
+const BEFORE: usize = 500;
 
 /// Time from one frame to the next, a full segment's at 100 Mbit/s.
 const STEP: Duration = Duration::from_micros(125);
@@ -45,6 +47,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, String> {
     let mut all = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| options.row(kind.name())) {
         let (sent, profile) = measure(kind, turns)?;
+        if profile.total() == 0 {
+            return Err(format!("callgrind has seen no turn with {}", kind.name()));
+        }
+        if !(options.quick || profile.has_lines()) {
+            return Err("callgrind has seen no lines: the profile needs `debug = \"line-tables-only\"`, as \
+                `release` has it in this repository"
+                .to_owned());
+        }
         let each = |count: u64| (count as f64 / turns as f64).round() as u64;
         if options.json {
             let stages = Stage::ALL.map(|stage| (stage.name(), json!(each(profile.of(stage)))));
@@ -83,7 +93,7 @@ fn measure(kind: Kind, turns: usize) -> Result<(u64, Profile), String> {
     let said = String::from_utf8_lossy(&output.stdout);
     let sent = said.trim().parse();
     match (output.status.success(), sent, text) {
-        (true, Ok(sent), Ok(text)) => Ok((sent, Profile::parse(&text)?)),
+        (true, Ok(sent), Ok(text)) => Ok((sent, Profile::parse(&text))),
         _ => Err(format!(
             "{:?} under valgrind: {}\n{said}{}",
             kind.name(),
@@ -99,12 +109,11 @@ pub(crate) struct Nic {
     arriving: Vec<u8>,
     /// It has not been taken yet.
     arrived: bool,
+    /// The frame that has left last, which is of that length.
     room: Vec<u8>,
-    /// Frames that have left, the last ones for who has to answer them.
+    len: usize,
+    /// Frames that have left.
     sent: u64,
-    last: Vec<Vec<u8>>,
-    /// Whether to keep them.
-    keeps: bool,
 }
 
 #[derive(Debug)]
@@ -119,26 +128,21 @@ impl RxToken for Received<'_> {
 #[derive(Debug)]
 pub(crate) struct Leaving<'n> {
     room: &'n mut [u8],
+    len: &'n mut usize,
     sent: &'n mut u64,
-    last: Option<&'n mut Vec<Vec<u8>>>,
 }
 
 impl TxToken for Leaving<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let frame = &mut self.room[..len];
-        let result = f(frame);
+        *self.len = len;
         *self.sent += 1;
-        if let Some(last) = self.last {
-            last.push(frame.to_vec());
-        }
-        result
+        f(&mut self.room[..len])
     }
 }
 
 impl Nic {
     fn lend(&mut self) -> (Received<'_>, Leaving<'_>) {
-        let last = self.keeps.then_some(&mut self.last);
-        let leaving = Leaving { room: &mut self.room, sent: &mut self.sent, last };
+        let leaving = Leaving { room: &mut self.room, len: &mut self.len, sent: &mut self.sent };
         (Received(&self.arriving), leaving)
     }
 }
@@ -198,12 +202,10 @@ fn measured_turn(board: &mut Firmware<'_, Bare>, now: Instant, nic: &mut Nic) ->
 pub(crate) fn play(kind: &str, turns: usize) -> Result<(), String> {
     let kind = Kind::ALL.into_iter().find(|known| known.name() == kind);
     let kind = kind.ok_or("there is no such kind of frame")?;
-    let mut tcp = vec![[[0; BUFFER]; 2]; TCP_SLOTS];
-    let mut udp = vec![[[0; DATAGRAM_SIZE]; 2]; UDP_SLOTS];
-    let (mut backlog, mut sockets) = (Backlog::<32>::new(), BoardSockets::new());
-    let buffers = Buffers { tcp: &mut tcp, udp: &mut udp, backlog: (&mut backlog).into() };
-    let (room, last) = (vec![0; FRAME_SIZE], Vec::new());
-    let mut nic = Nic { arriving: Vec::new(), arrived: false, room, sent: 0, last, keeps: true };
+    let (mut memory, mut sockets) = (Memory::<BUFFER>::new(), BoardSockets::new());
+    let buffers = memory.buffers();
+    let room = vec![0; FRAME_SIZE];
+    let mut nic = Nic { arriving: Vec::new(), arrived: false, room, len: 0, sent: 0 };
     let services = ServiceConfig { name: heapless::String::new(), telemetry: None };
     let mut now = Instant::from_secs(1);
     let mut board = Firmware::new(&BOARD_NET, services, Bare, &mut nic, now, buffers, &mut sockets)
@@ -215,19 +217,17 @@ pub(crate) fn play(kind: &str, turns: usize) -> Result<(), String> {
         now += Duration::from_secs(1);
     }
     let mut sent = 0;
-    for turn in 0..kind.before() + turns {
-        nic.last.drain(..).for_each(|frame| peer.hear(&frame));
+    for turn in 0..BEFORE + turns {
+        peer.hear(&nic.room[..nic.len]);
         let frame = peer.next_frame(turn);
         (nic.arrived, nic.arriving) = (frame.is_some(), frame.unwrap_or_default());
-        let measured = turn >= kind.before();
-        nic.keeps = !measured || kind.is_answered();
         now += STEP;
         let before = nic.sent;
-        if measured {
+        if turn < BEFORE {
+            board.poll(now, &mut nic);
+        } else {
             measured_turn(&mut board, now, &mut nic);
             sent += nic.sent - before;
-        } else {
-            board.poll(now, &mut nic);
         }
     }
     role::say(&sent.to_string());

@@ -67,23 +67,16 @@ impl Kind {
         }
     }
 
-    /// Turns until it is as it will be.
-    pub(crate) const fn before(self) -> usize {
-        500
-    }
-
-    /// Whether the next frame depends on what the board said to the last.
-    pub(crate) const fn is_answered(self) -> bool {
-        matches!(self, Self::NewAck | Self::Byte)
-    }
-
     /// The service that the peer has a connection to.
     const fn service(self) -> Option<&'static str> {
         match self {
             Self::NewAck => Some(CHARGEN),
             Self::Byte => Some(ECHO),
-            Self::OldAck | Self::Full | Self::OutsideWindow | Self::RstOutside => Some(DISCARD),
-            Self::RstInside => Some(DISCARD),
+            Self::OldAck
+            | Self::Full
+            | Self::OutsideWindow
+            | Self::RstOutside
+            | Self::RstInside => Some(DISCARD),
             _ => None,
         }
     }
@@ -97,7 +90,6 @@ pub(crate) struct Peer {
     segment: Segment,
     /// Behind all that has come of the board.
     heard: TcpSeqNumber,
-    established: bool,
 }
 
 impl Peer {
@@ -113,7 +105,7 @@ impl Peer {
             sacked: [None; 3],
             payload: Vec::new(),
         };
-        Self { kind, segment, heard: TcpSeqNumber(0), established: false }
+        Self { kind, segment, heard: TcpSeqNumber(0) }
     }
 
     /// Takes a frame of the board's.
@@ -126,7 +118,6 @@ impl Peer {
             self.heard = segment.seq + 1;
             self.segment.ack = Some(self.heard);
             self.segment.control = TcpControl::None;
-            self.established = true;
         } else if segment.seq + segment.payload.len() > self.heard {
             self.heard = segment.seq + segment.payload.len();
         }
