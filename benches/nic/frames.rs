@@ -218,7 +218,7 @@ pub(crate) fn play(kind: &str, turns: usize) -> Result<(), String> {
     }
     let mut sent = 0;
     for turn in 0..BEFORE + turns {
-        peer.hear(&nic.room[..nic.len]);
+        peer.hear(&nic.room[..std::mem::take(&mut nic.len)]);
         let frame = peer.next_frame(turn);
         (nic.arrived, nic.arriving) = (frame.is_some(), frame.unwrap_or_default());
         now += STEP;
@@ -229,6 +229,9 @@ pub(crate) fn play(kind: &str, turns: usize) -> Result<(), String> {
             measured_turn(&mut board, now, &mut nic);
             sent += nic.sent - before;
         }
+    }
+    if !peer.is_content() {
+        return Err(format!("the board has not taken it: {peer:?}"));
     }
     role::say(&sent.to_string());
     Ok(())

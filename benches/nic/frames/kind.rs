@@ -88,8 +88,9 @@ pub(crate) struct Peer {
     kind: Kind,
     /// The next segment of its connection: SYN, ACK, and what is measured.
     segment: Segment,
-    /// Behind all that has come of the board.
+    /// Behind all that has come of the board, and what that has acknowledged.
     heard: TcpSeqNumber,
+    acknowledged: TcpSeqNumber,
 }
 
 impl Peer {
@@ -105,7 +106,7 @@ impl Peer {
             sacked: [None; 3],
             payload: Vec::new(),
         };
-        Self { kind, segment, heard: TcpSeqNumber(0) }
+        Self { kind, segment, heard: TcpSeqNumber(0), acknowledged: TcpSeqNumber(0) }
     }
 
     /// Takes a frame of the board's.
@@ -113,6 +114,7 @@ impl Peer {
         let Some(segment) = Segment::parse(frame).filter(|it| it.to == self.segment.from) else {
             return;
         };
+        self.acknowledged = segment.ack.unwrap_or(self.acknowledged);
         if segment.is_syn_ack() {
             self.segment.seq += 1;
             self.heard = segment.seq + 1;
@@ -120,6 +122,16 @@ impl Peer {
             self.segment.control = TcpControl::None;
         } else if segment.seq + segment.payload.len() > self.heard {
             self.heard = segment.seq + segment.payload.len();
+        }
+    }
+
+    /// Whether the board has taken what is to be taken, but for the last, and nothing else.
+    pub(crate) fn is_content(&self) -> bool {
+        match self.kind.service() {
+            Some(_) => {
+                self.acknowledged + 2 * FULL >= self.segment.seq && self.segment.ack.is_some()
+            }
+            None => true,
         }
     }
 
