@@ -2,8 +2,9 @@
 
 mod common;
 
+use common::frames::neighbor_answer;
 use common::pair::{Memory, Pair};
-use common::solo::{Solo, SoloMemory, connected};
+use common::solo::{Client, Solo, SoloMemory, connected};
 use common::{ready, tcp};
 use embedded_nal::nb;
 use smoltcp::time::{Duration, Instant};
@@ -57,6 +58,38 @@ fn a_silent_peer_is_asked_again_with_waits_that_double() {
     tcp::close(&mut solo.board, listener);
     solo.turn();
     solo.assert_clean();
+}
+
+/// A peer sends again what is in, and acknowledges more with it. Where it is on the link is not known when it is to be told so.
+#[test]
+fn what_comes_again_is_acknowledged_once_its_sender_is_known_again() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let (mut client, mut socket, listener) = connected(&mut solo);
+    let first = client.clone();
+    solo.send(client.data(b"text"));
+    assert_eq!(ready(tcp::receive(&mut solo.board, &mut socket, &mut [0; 8])), Some(4));
+    assert_eq!(tcp::send(&mut solo.board, &mut socket, b"echo"), Ok(4));
+    solo.turn();
+    client.ack += 4;
+    solo.said();
+    // No room for the acknowledgement before the cable is out.
+    solo.room = 0;
+    solo.put(Client { ack: client.ack, ..first }.data(b"text"));
+    solo.turn();
+    assert_eq!(solo.said(), []);
+    solo.answers = |_| false;
+    solo.room = usize::MAX;
+    solo.board.link_up();
+    solo.turn();
+    solo.pass(Duration::from_secs(2));
+    assert_eq!(solo.said(), []);
+    solo.put(neighbor_answer(client.own.addr));
+    solo.turn();
+    let said = solo.said_one();
+    assert_eq!((said.seq, said.ack, said.payload.len()), (client.ack, Some(client.seq), 0));
+    solo.answers = |_| true;
+    solo.end(socket, listener);
 }
 
 /// smoltcp forgets that a segment is outstanding, if the neighbour has to be asked for first when its timer expires.

@@ -9,7 +9,7 @@ use embedded_nal::nb;
 use embedded_nal::{UdpClientStack, UdpFullStack};
 use smoltcp::time::Duration;
 use smoltcp::wire::{EthernetAddress, EthernetFrame, IpAddress};
-use tapboard_firmware::config::{DATAGRAM_SIZE, UDP_PACKETS};
+use tapboard_firmware::config::{DATAGRAM_SIZE, INGRESS_BUDGET, UDP_PACKETS};
 use tapboard_firmware::{Error, NetStack, UdpSocket};
 
 fn bound(board: &mut NetStack<'_>, port: u16) -> UdpSocket {
@@ -140,6 +140,7 @@ fn a_full_queue_says_would_block_one_way_and_drops_the_other() {
         solo.send(datagram("192.0.2.2:4000", "192.0.2.1:7", &[number]).frame());
     }
     assert_eq!(drain(&mut solo.board, &mut socket), [[0], [1], [2], [3]]);
+    assert_eq!(solo.board.counters().udp_dropped, 2);
     let remote = "192.0.2.2:4000".parse().unwrap();
     for number in 0..4u8 {
         solo.board.send_to(&mut socket, remote, &[number]).unwrap();
@@ -151,6 +152,43 @@ fn a_full_queue_says_would_block_one_way_and_drops_the_other() {
     solo.board.send_to(&mut socket, remote, &[4]).unwrap();
     solo.board.close(socket).unwrap();
     solo.turn();
+    solo.assert_clean();
+}
+
+#[test]
+fn a_burst_is_read_before_the_queue_is_full() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut socket = bound(&mut solo.board, 7);
+    let burst: Vec<_> = (0..100_u8).map(|number| vec![number; usize::from(number) * 14]).collect();
+    for payload in &burst {
+        solo.put(datagram("192.0.2.2:4000", "192.0.2.1:7", payload).frame());
+    }
+    let mut all = Vec::new();
+    solo.turn_with(&mut |board, _| {
+        all.append(&mut drain(board, &mut socket));
+        None
+    });
+    assert_eq!(all, burst);
+    assert_eq!(solo.board.counters().udp_dropped, 0);
+    solo.board.close(socket).unwrap();
+    solo.assert_clean();
+}
+
+#[test]
+fn a_socket_that_nobody_reads_costs_no_turns() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let socket = bound(&mut solo.board, 7);
+    let (before, sent) = (solo.polls, 10 * INGRESS_BUDGET);
+    for _ in 0..sent {
+        solo.put(datagram("192.0.2.2:4000", "192.0.2.1:7", b"unread").frame());
+    }
+    solo.turn();
+    assert_eq!(solo.board.counters().udp_dropped as usize, sent - UDP_PACKETS);
+    // One for each datagram that was taken, then whole budgets.
+    assert!(solo.polls - before <= 16, "{} polls", solo.polls - before);
+    solo.board.close(socket).unwrap();
     solo.assert_clean();
 }
 

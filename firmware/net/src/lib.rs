@@ -16,8 +16,8 @@
 //!
 //! # Contract of `poll`
 //!
-//! - [`NetStack::poll`] never blocks, and its work is bounded: [`limits::INGRESS_BUDGET`] frames in,
-//!   [`limits::EGRESS_BUDGET`] segments of each socket out.
+//! - [`NetStack::poll`] never blocks, and its work is bounded: [`limits::INGRESS_BUDGET`] frames in, and none behind a
+//!   datagram that the application has yet to read; [`limits::EGRESS_BUDGET`] segments of each socket out.
 //! - Poll when the device has a frame, when it has room again after it had none, when the time comes that the last call
 //!   returned, and when [`NetStack::wants_poll`] says so, which it does after a call that left something to send. More often does no harm.
 //! - What it returns is the earliest moment at which there is something to do, never before `now`; `None`: only a frame or

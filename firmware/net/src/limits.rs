@@ -27,7 +27,8 @@ pub const TCP_BUFFER_MAX: usize = u16::MAX as usize;
 /// Largest UDP payload that fits one IPv4 frame: 1500 - 20 - 8.
 pub const DATAGRAM_SIZE: usize = 1472;
 
-/// Frames taken from the device in one poll before the application gets its turn.
+/// Frames taken from the device in one poll before the application gets its turn; it gets it after each datagram, too, so that
+/// it can be read before the next one finds no room.
 pub const INGRESS_BUDGET: usize = 64;
 
 /// Segments that one connection sends in one poll at most.

@@ -310,6 +310,9 @@ counters! {
     discovery_dropped,
     /// IP fragments, which this stack does not reassemble.
     fragments_dropped,
+    /// Datagrams for which their socket had no room, or with a wrong checksum.
+    #[cfg(feature = "udp")]
+    udp_dropped,
     /// SYNs for a registered port not answered because no slot was free.
     syn_unanswered,
     /// SYNs answered with a cookie, for there were too many of them.

@@ -112,6 +112,8 @@ pub struct NetStack<'a> {
     udp: &'a mut [UdpSlot<'a>],
     /// UDP slots from here on are closed; as with the pool's, the first free one is taken.
     udp_used: usize,
+    /// A datagram came in this poll that the application has not seen.
+    unread: bool,
     /// The slot that sends first in the next poll.
     first: usize,
     /// How many sockets of the user's own there can be.
@@ -242,6 +244,7 @@ impl<'a> NetStack<'a> {
             #[cfg(feature = "smoltcp-sockets")]
             added: 0,
             udp_queued: false,
+            unread: false,
             #[cfg(feature = "smoltcp-sockets")]
             held: held::Held::NOTHING,
             dirty: false,
@@ -330,7 +333,7 @@ impl<'a> NetStack<'a> {
         self.dirty
     }
 
-    /// One turn of the superloop: takes at most [`INGRESS_BUDGET`] frames, expires what is due, lets
+    /// One turn of the superloop: takes at most [`INGRESS_BUDGET`] frames and none behind a datagram, expires what is due, lets
     /// `application` use the sockets, and sends at most [`EGRESS_BUDGET`] segments a socket.
     /// `application` may be called a second time if sending ended one of its connections; it returns
     /// when it wants its next turn.

@@ -167,6 +167,31 @@ fn a_broadcast_arrives_at_a_socket_that_was_added_and_at_no_other() {
 }
 
 #[test]
+fn a_burst_is_read_before_the_queue_is_full() {
+    let mut world = World::pair();
+    let reader = world.stack(0).add_socket(udp_socket(69)).unwrap();
+    let buffer =
+        |count| udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; count], vec![0; 512]);
+    let mut sender = udp::Socket::new(buffer(1), buffer(20));
+    sender.bind(8).unwrap();
+    let sender = world.stack(1).add_socket(sender).unwrap();
+    // The first asks for its neighbour.
+    for burst in [0..1, 1..21_u8] {
+        for number in burst.clone() {
+            let socket = world.stack(1).added_socket_mut::<udp::Socket<'_>>(sender);
+            socket.send_slice(&[number], (v4(1), 69)).unwrap();
+        }
+        for number in burst {
+            let read = world.until(SOON, |world| {
+                let socket = world.stack(0).added_socket_mut::<udp::Socket<'_>>(reader);
+                Some(socket.recv().ok()?.0.to_vec())
+            });
+            assert_eq!(read, [number]);
+        }
+    }
+}
+
+#[test]
 fn places_are_as_many_as_their_parameter_says_and_tcp_is_the_stacks_own() {
     let mut world = World::ethernet();
     world.add_sized::<1, 2, 0, 3, 0>(&config(1));

@@ -135,9 +135,12 @@ impl NetStack<'_> {
     ) -> bool {
         match self.may_leave(index) {
             MayLeave::Nothing => {
+                let waits = self.pool.slots[index].tcb.repeated;
+                let room = self.acknowledge(index, device);
+                // What waited for that may leave, if its next hop is known.
                 let slot = &mut self.pool.slots[index];
-                slot.sends = slot.tcb.repeated;
-                return !self.acknowledge(index, device);
+                slot.sends = waits && !slot.tcb.repeated;
+                return !room;
             }
             MayLeave::Part => {
                 // No superframe, or no segment as long as smoltcp would make: as much as there is room for. What it made and

@@ -21,7 +21,8 @@ use crate::tcp::{Held, Request};
 use crate::workaround::options;
 
 impl NetStack<'_> {
-    /// Takes frames up to the budget. Returns whether there may be more.
+    /// Takes frames up to the budget, or until one was a datagram: the application reads it before the next finds no room.
+    /// Returns whether there may be more.
     pub(super) fn ingress<D: Device + ?Sized>(&mut self, device: &mut D) -> bool {
         for _ in 0..INGRESS_BUDGET {
             let Some((rx, token)) = device.receive(self.now) else {
@@ -32,6 +33,9 @@ impl NetStack<'_> {
                 self.frame(frame, MeteredToken { token: Some(token), sent: &mut sent });
             });
             self.count_answer(&sent);
+            if core::mem::take(&mut self.unread) {
+                break;
+            }
         }
         true
     }

@@ -32,6 +32,14 @@ impl NetStack<'_> {
         Recipient::Others
     }
 
+    pub(super) const fn udp_waiting(&self, _recipient: Recipient) -> usize {
+        0
+    }
+
+    pub(super) fn note_datagram(&mut self, _recipient: Recipient, _before: usize, _empty: bool) {
+        self.unread |= self.has_added();
+    }
+
     pub(super) const fn udp_target(&self, _index: usize) -> Option<IpAddress> {
         None
     }

@@ -9,7 +9,7 @@ use smoltcp::phy::TxToken;
 use smoltcp::time::Instant;
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::Icmpv6Packet;
-use smoltcp::wire::{Icmpv4Packet, IpAddress, IpProtocol, IpRepr};
+use smoltcp::wire::{Icmpv4Packet, IpAddress, IpProtocol, IpRepr, UDP_HEADER_LEN};
 
 use super::NetStack;
 use super::pass::Recipient;
@@ -70,7 +70,9 @@ impl NetStack<'_> {
         if self.has_added() && !matches!(recipient, Recipient::Others) {
             self.swallows::<T>(Recipient::Others, bytes);
         }
+        let before = self.udp_waiting(recipient);
         if !self.swallows::<T>(recipient, bytes) {
+            self.note_datagram(recipient, before, packet.payload.len() <= UDP_HEADER_LEN);
             return;
         }
         let error = match (packet.protocol, packet.source) {

@@ -83,6 +83,25 @@ impl<'a> NetStack<'a> {
         index.map_or(Recipient::Others, Recipient::Udp)
     }
 
+    /// Bytes that wait in the socket that a datagram is for.
+    pub(super) fn udp_waiting(&self, recipient: Recipient) -> usize {
+        match recipient {
+            Recipient::Udp(index) => self.udp_socket_ref(index).recv_queue(),
+            _ => 0,
+        }
+    }
+
+    /// Notes what became of a datagram that is not refused: `before` bytes had waited in the socket that it is for.
+    pub(super) fn note_datagram(&mut self, recipient: Recipient, before: usize, empty: bool) {
+        match recipient {
+            Recipient::Udp(_) if !empty && self.udp_waiting(recipient) == before => {
+                self.counters.udp_dropped = self.counters.udp_dropped.wrapping_add(1);
+            }
+            Recipient::Udp(_) => self.unread = true,
+            _ => self.unread |= self.has_added(),
+        }
+    }
+
     fn udp_open(&mut self, socket: &mut UdpSocket, port: u16) -> Result<usize, Error> {
         if !matches!(socket.0, Kind::New) {
             return Err(Error::InvalidState);
