@@ -25,7 +25,7 @@ const BUFFER: usize = 4;
 /// What the peer has room for (MAX.SND.WND).
 const PEER_WINDOW: u16 = 10;
 /// Bytes that the board has sent, and nobody has acknowledged.
-const FLIGHT: usize = 2;
+const FLIGHT: u8 = 2;
 /// Bytes of the stream, more than fit at once.
 const STREAM: usize = 11;
 
@@ -81,10 +81,10 @@ struct Case {
     /// RCV.NXT.
     next: TcpSeqNumber,
     /// RCV.WND.
-    window: usize,
+    window: u8,
     /// SEG.SEQ - RCV.NXT.
     ahead: i32,
-    len: usize,
+    len: u8,
     control: TcpControl,
     /// SEG.ACK - SND.UNA.
     ack: i32,
@@ -108,7 +108,7 @@ enum Wanted {
 impl Case {
     /// RFC 9293 3.4, the four cases; but a FIN, which needs no room, is as good at the window's end.
     fn acceptable(&self) -> bool {
-        let (window, len) = (self.window as i32, self.len as i32);
+        let (window, len) = (self.window.into(), i32::from(self.len));
         let text = match (len, window) {
             (0, 0) => self.ahead == 0,
             (0, _) => (0..window).contains(&self.ahead),
@@ -123,8 +123,8 @@ impl Case {
 
     /// Where the FIN is, if there is one that may be taken.
     fn fin(&self) -> Option<usize> {
-        let at = usize::try_from(self.ahead + self.len as i32).ok()?;
-        (self.control == TcpControl::Fin && at <= self.window).then_some(at)
+        let at = usize::try_from(self.ahead + i32::from(self.len)).ok()?;
+        (self.control == TcpControl::Fin && at <= self.window.into()).then_some(at)
     }
 
     /// RFC 9293 3.10.7.4, ESTABLISHED, in its order.
@@ -132,7 +132,7 @@ impl Case {
         match self.control {
             // RFC 5961 3.2.
             TcpControl::Rst if self.ahead == 0 => return Wanted::Reset,
-            TcpControl::Rst if (0..self.window as i32).contains(&self.ahead) => {
+            TcpControl::Rst if (0..self.window.into()).contains(&self.ahead) => {
                 return Wanted::Answer;
             }
             TcpControl::Rst => return Wanted::Silence,
@@ -141,16 +141,16 @@ impl Case {
             _ => {}
         }
         // RFC 5961 5.2, before what is not acceptable, or after: it is answered in either case.
-        let counts = (-i32::from(PEER_WINDOW)..=FLIGHT as i32).contains(&self.ack);
+        let counts = (-i32::from(PEER_WINDOW)..=FLIGHT.into()).contains(&self.ack);
         if !self.acceptable() {
             // What is bare is answered once a second; and may count, as it says no more.
             let bare = self.len == 0 && self.control == TcpControl::None;
-            return if !bare { Wanted::Answer } else { Wanted::Nothing };
+            return if bare { Wanted::Nothing } else { Wanted::Answer };
         }
         if !counts {
             return Wanted::Answer;
         }
-        let end = (self.ahead + self.len as i32).min(self.window as i32);
+        let end = (self.ahead + i32::from(self.len)).min(self.window.into());
         let count = if self.ahead <= 0 && self.len > 0 { end.max(0) as usize } else { 0 };
         Wanted::Taken { count, end: self.fin() == Some(count) }
     }
@@ -189,7 +189,7 @@ impl<'a> Connection<'a> {
         let buffers = Buffers::<BUFFER, 0> { tcp, udp: &mut [], backlog: backlog.into() };
         let mut stack = NetStack::new(&config, &mut port, now, 1, buffers, sockets);
         let listener = stack.tcp_listen(7).unwrap();
-        let unread = BUFFER - case.window;
+        let unread = BUFFER - usize::from(case.window);
         let first = case.next - unread;
         let mut give = |stack: &mut NetStack<'_>, repr: TcpRepr<'_>| {
             port.arriving.push_back(InjectedSegment::new(&repr, &ends).bytes().to_vec());
@@ -201,12 +201,12 @@ impl<'a> Connection<'a> {
         let una = give(&mut stack, syn).expect("a SYN-ACK") + 1;
         let text: Vec<u8> = vec![0xee; unread];
         let ack = bare(TcpControl::None, &ends, first, Some(una), PEER_WINDOW);
-        give(&mut stack, ack.clone());
+        give(&mut stack, ack);
         if unread > 0 {
             give(&mut stack, TcpRepr { payload: &text, ..ack });
         }
         let (socket, _) = stack.tcp_accept(&listener).expect("a connection");
-        stack.tcp_send(&socket, &[1; FLIGHT]).expect("room");
+        stack.tcp_send(&socket, &[1; FLIGHT as usize]).expect("room");
         stack.poll(now, &mut port);
         assert!(!port.left.is_empty(), "it has left");
         port.left.clear();
@@ -247,12 +247,12 @@ fn check(case: &Case) {
     let (mut tcp, mut backlog) = ([[[0; BUFFER]; 2]; 2], Backlog::new());
     let mut sockets = Sockets::new();
     let mut connection = Connection::new(case, &mut tcp, &mut backlog, &mut sockets);
-    let unread = BUFFER - case.window;
+    let unread = BUFFER - usize::from(case.window);
     let wanted = case.wanted();
     let seq = TcpSeqNumber(case.next.0.wrapping_add(case.ahead));
-    let payload: Vec<u8> = (case.ahead..case.ahead + case.len as i32)
+    let payload: Vec<u8> = (case.ahead..case.ahead + i32::from(case.len))
         .map(|place| match usize::try_from(place) {
-            Ok(place) if place < case.window && case.acceptable() => byte(place),
+            Ok(place) if place < case.window.into() && case.acceptable() => byte(place),
             _ => 0x99,
         })
         .collect();
@@ -262,7 +262,7 @@ fn check(case: &Case) {
         ..bare(case.control, &connection.ends, seq, Some(ack), PEER_WINDOW)
     };
     let answers = connection.give(&repr);
-    let acknowledged = FLIGHT - connection.stack.unacknowledged(&connection.socket);
+    let acknowledged = usize::from(FLIGHT) - connection.stack.unacknowledged(&connection.socket);
     let (read, end) = connection.read();
     let told = || {
         let told: Vec<String> = answers.iter().map(|answer| std::format!("{answer:?}")).collect();
@@ -286,16 +286,16 @@ fn check(case: &Case) {
         Wanted::Silence => assert!(answers.is_empty() && acknowledged == 0, "{}", told()),
         Wanted::Answer => {
             // <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>
-            let stands = (connection.una + FLIGHT, Some(case.next));
+            let stands = (connection.una + usize::from(FLIGHT), Some(case.next));
             assert_eq!(answers, [stands], "{}", told());
-            let counts = acknowledged == case.ack.clamp(0, FLIGHT as i32) as usize;
+            let counts = acknowledged == case.ack.clamp(0, FLIGHT.into()) as usize;
             // Of what is not acceptable, the acknowledgement may count.
-            assert!(acknowledged == 0 || (counts && case.ack <= FLIGHT as i32), "{}", told());
+            assert!(acknowledged == 0 || (counts && case.ack <= FLIGHT.into()), "{}", told());
         }
         // Of a FIN that overtook a whole window, no more than the FIN is kept.
-        Wanted::Taken { .. } if case.len == 0 && held == Some(case.window) && !ends => {}
+        Wanted::Taken { .. } if case.len == 0 && held == Some(case.window.into()) && !ends => {}
         Wanted::Taken { .. } => {
-            assert_eq!(acknowledged, case.ack.clamp(0, FLIGHT as i32) as usize, "{}", told());
+            assert_eq!(acknowledged, case.ack.clamp(0, FLIGHT.into()) as usize, "{}", told());
         }
         Wanted::Reset | Wanted::Nothing => {}
     }
@@ -335,7 +335,7 @@ fn what_is_taken_of_a_segment_is_what_rfc_9293_says() {
         [TcpControl::None, TcpControl::Fin, TcpControl::Rst, TcpControl::Syn];
     let mut cases = 0;
     for next in [-2, 0, i32::MAX - 1, 1000].map(TcpSeqNumber) {
-        for window in 0..=BUFFER {
+        for window in 0..=BUFFER as u8 {
             for (ahead, len) in (-6..=6).flat_map(|ahead| (0..=4).map(move |len| (ahead, len))) {
                 for control in CONTROLS {
                     // Too old, the oldest that counts, the newest, and of what was never sent.

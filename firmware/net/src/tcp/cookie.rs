@@ -180,10 +180,10 @@ mod tests {
     fn all_that_fits_into_a_cookie_comes_back_for_all_ends_and_times() {
         let secret = Secret::new(6);
         let mut rng = Rng::new(1);
-        let part = COOKIE.total_micros();
+        let part = COOKIE.total_micros().cast_signed();
         for begin in [0, 1, 2, 1 << 20] {
             for at in [0, 1, part / 2, part - 1] {
-                let sent = Instant::from_micros((begin * part + at).cast_signed());
+                let sent = Instant::from_micros(begin * part + at);
                 for seq in [0, 1, -1, -2, i32::MAX, i32::MIN].map(TcpSeqNumber) {
                     for ends in any_ends(&mut rng) {
                         let (size, scale) = (SIZES[rng.below(4) as usize], rng.below(16) as u8);
@@ -195,10 +195,10 @@ mod tests {
                         let end = (begin + 2) * part;
                         for (now, good) in [
                             (sent.total_micros(), true),
-                            (((begin + 1) * part) as i64 - 1, true),
-                            (end as i64 - 1, true),
-                            (end as i64, false),
-                            ((begin * part) as i64 - 1, false),
+                            ((begin + 1) * part - 1, true),
+                            (end - 1, true),
+                            (end, false),
+                            (begin * part - 1, false),
                         ] {
                             let now = Instant::from_micros(now);
                             let again = back(&secret, ends, seq, cookie, now);
@@ -255,10 +255,12 @@ mod tests {
     /// A pair of ends for each protocol there is.
     fn any_ends(rng: &mut Rng) -> Vec<FourTuple> {
         let mut octets = || rng.next_u64().to_be_bytes();
-        let [a, b, c, d, e, f, g, h] = octets();
-        let v4 = |bytes: [u8; 4]| IpAddress::Ipv4(Ipv4Address::from(bytes));
+        let v4 = |first: u8, octets: [u8; 8]| {
+            IpAddress::Ipv4(Ipv4Address::new(first, octets[0], octets[1], octets[2]))
+        };
+        let ports = octets();
         let addresses = [
-            (v4([192, a, b, c]), v4([10, d, e, f])),
+            (v4(192, octets()), v4(10, octets())),
             #[cfg(feature = "ipv6")]
             {
                 let mut v6 = || {
@@ -269,7 +271,7 @@ mod tests {
                 (v6(), v6())
             },
         ];
-        let ports = [u16::from_be_bytes([g | 1, h]), u16::from_be_bytes([h | 1, g])];
+        let ports = [1, 3].map(|at| u16::from_be_bytes([ports[at] | 1, ports[at + 1]]));
         let pair = |(local, remote)| FourTuple {
             local: IpEndpoint::new(local, ports[0]),
             remote: IpEndpoint::new(remote, ports[1]),

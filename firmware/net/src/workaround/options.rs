@@ -174,6 +174,15 @@ mod tests {
     #[test]
     fn whatever_the_options_are_what_is_good_of_them_is_read_and_nothing_else() {
         const BYTES: [u8; 12] = [0, 1, 2, 3, 4, 5, 8, 10, 15, 18, 40, 0xff];
+        const GOOD: [&[u8]; 7] = [
+            &[1],
+            &[2, 4, 5, 180],
+            &[3, 3, 7, 4, 2],
+            &[8, 10, 0, 0, 0, 1, 0, 0, 0, 2],
+            &[5, 10, 0, 0, 0, 3, 0, 0, 0, 9],
+            &[5, 18, 0, 0, 0, 4, 0, 0, 0, 8, 0xff, 0, 0, 0, 0, 0, 0, 1],
+            &[254, 5, 1, 2, 3],
+        ];
         let (mut broken, mut all) = (0, 0);
         let mut count = |options: &[u8]| {
             broken += u32::from(check(options));
@@ -184,15 +193,6 @@ mod tests {
             count(&[0, 1, 2, 3].map(|place| BYTES[index / 12_usize.pow(place) % 12]));
         }
         // Good ones, and now and then a byte of something else.
-        const GOOD: [&[u8]; 7] = [
-            &[1],
-            &[2, 4, 5, 180],
-            &[3, 3, 7, 4, 2],
-            &[8, 10, 0, 0, 0, 1, 0, 0, 0, 2],
-            &[5, 10, 0, 0, 0, 3, 0, 0, 0, 9],
-            &[5, 18, 0, 0, 0, 4, 0, 0, 0, 8, 0xff, 0, 0, 0, 0, 0, 0, 1],
-            &[254, 5, 1, 2, 3],
-        ];
         let mut rng = Rng::new(9);
         for _ in 0..40_000 {
             let mut options = Vec::new();
