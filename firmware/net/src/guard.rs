@@ -62,6 +62,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     // First, the sequence number: whatever else is outside of the window, smoltcp answers with an ACK.
     let rcv_nxt = tcb.rcv_nxt(socket);
     let ahead = distance(segment.seq, rcv_nxt);
+    let end = ahead.wrapping_add((segment.len as u32).cast_signed());
     // Second, RST.
     if segment.rst {
         return judge_reset(ahead, segment.len, socket.room);
@@ -99,15 +100,14 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         }
         // All of it is in, but for what it acknowledges: its sender has not heard of that yet, or probes a closed window. Of
         // two ends whose windows are closed, each would wait for what the other has said.
-        let fin_due = segment.fin && later(segment.seq, segment.len) == rcv_nxt;
-        if old < 0 && !fin_due && (0..OLDEST).contains(&behind(tcb, segment, rcv_nxt)) {
+        if old < 0
+            && !(segment.fin && end == 0)
+            && (0..OLDEST).contains(&behind(tcb, segment, rcv_nxt))
+        {
             return Verdict::Acknowledge;
         }
         // Seventh, the text: there is none behind a FIN.
-        if segment.len > 0
-            && socket.finished()
-            && distance(later(segment.seq, segment.len), rcv_nxt) >= 0
-        {
+        if segment.len > 0 && socket.finished() && end >= 0 {
             return Verdict::Acknowledge;
         }
         // A FIN that overtook the text before it; smoltcp would say nothing, and its sender has to learn of the hole
