@@ -65,7 +65,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     let end = ahead.wrapping_add((segment.len as u32).cast_signed());
     // Second, RST.
     if segment.rst {
-        return judge_reset(ahead, segment.len, socket.room);
+        return judge_reset(ahead, socket.room);
     }
     // Fourth, SYN.
     if segment.syn {
@@ -147,10 +147,9 @@ fn judge_syn(tcb: &Tcb, segment: &Segment<'_>, state: State, ahead: i32) -> Verd
     }
 }
 
-/// A reset `ahead` of RCV.NXT, with `len` bytes of text and `room` for them (RFC 5961 3.2).
-fn judge_reset(ahead: i32, len: usize, room: usize) -> Verdict {
+/// A reset `ahead` of RCV.NXT, with `room` for data (RFC 5961 3.2).
+fn judge_reset(ahead: i32, room: usize) -> Verdict {
     match usize::try_from(ahead) {
-        Ok(0) if len == 0 => Verdict::Pass,
         // Without its text: for that, smoltcp would not heed it while the window is closed (RFC 9293, MUST-66).
         Ok(0) => Verdict::Acknowledge,
         Ok(ahead) if ahead < room => Verdict::Challenge,
