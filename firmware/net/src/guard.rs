@@ -33,7 +33,7 @@ pub(crate) enum Verdict {
     Challenge,
     /// Keep its FIN, and say where the connection stands.
     Hold,
-    /// Give smoltcp no more of it than its acknowledgement; what is older than that is answered.
+    /// Give smoltcp no more of it than its acknowledgement, or its RST; what is older than that is answered.
     Acknowledge,
     /// Give smoltcp a copy, with these numbers and without its FIN.
     Mend(Newest),
@@ -62,6 +62,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     // First, the sequence number: whatever else is outside of the window, smoltcp answers with an ACK.
     let rcv_nxt = tcb.rcv_nxt(socket);
     let ahead = distance(segment.seq, rcv_nxt);
+    let end = ahead.wrapping_add((segment.len as u32).cast_signed());
     // Second, RST.
     if segment.rst {
         return judge_reset(ahead, socket.room);
@@ -99,19 +100,19 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         }
         // All of it is in, but for what it acknowledges: its sender has not heard of that yet, or probes a closed window. Of
         // two ends whose windows are closed, each would wait for what the other has said.
-        if old < 0 && (0..OLDEST).contains(&behind(tcb, segment, rcv_nxt)) {
+        if old < 0
+            && !(segment.fin && end == 0)
+            && (0..OLDEST).contains(&behind(tcb, segment, rcv_nxt))
+        {
             return Verdict::Acknowledge;
         }
         // Seventh, the text: there is none behind a FIN.
-        if segment.len > 0
-            && socket.finished()
-            && distance(later(segment.seq, segment.len), rcv_nxt) >= 0
-        {
+        if segment.len > 0 && socket.finished() && end >= 0 {
             return Verdict::Acknowledge;
         }
         // A FIN that overtook the text before it; smoltcp would say nothing, and its sender has to learn of the hole
         // (RFC 5681 4.2).
-        if segment.fin && segment.len == 0 && old == 0 && ahead > 0 && socket.unfinished() {
+        if segment.fin && segment.len == 0 && old >= 0 && ahead > 0 && socket.unfinished() {
             return Verdict::Hold;
         }
         if old > 0 && (segment.len > 0 || segment.fin) {
@@ -149,8 +150,12 @@ fn judge_syn(tcb: &Tcb, segment: &Segment<'_>, state: State, ahead: i32) -> Verd
 /// A reset `ahead` of RCV.NXT, with `room` for data (RFC 5961 3.2).
 fn judge_reset(ahead: i32, room: usize) -> Verdict {
     match usize::try_from(ahead) {
-        Ok(0) => Verdict::Pass,
+        // Without its text: for that, smoltcp would not heed it while the window is closed (RFC 9293, MUST-66).
+        Ok(0) => Verdict::Acknowledge,
         Ok(ahead) if ahead < room => Verdict::Challenge,
         _ => Verdict::Drop,
     }
 }
+
+#[cfg(test)]
+mod tests;
