@@ -13,6 +13,9 @@ const TELL: u8 = 2;
 const PAD_ONE: u8 = 0;
 const PAD_MANY: u8 = 1;
 
+/// A message of `ICMPv6` (RFC 4861 4.5).
+const REDIRECT: u8 = 137;
+
 /// Length of the IPv6 header.
 const HEADER: usize = 40;
 
@@ -79,6 +82,19 @@ pub(crate) fn follow(packet: &[u8]) -> Chain {
         (protocol, named_at) = (next.into(), begin);
         skipped += end;
     }
+}
+
+/// Whether a packet, whatever its extension headers are, carries an `ICMPv6` error or a redirect, of which no error may tell
+/// (RFC 4443 2.4 e.1, e.2).
+pub(crate) fn is_error(packet: &[u8]) -> bool {
+    let mut protocol = packet.get(6).copied().unwrap_or_default();
+    let mut rest = packet.get(HEADER..).unwrap_or_default();
+    while let ([next, len, ..], true) = (rest, is_extension(protocol)) {
+        let len = if protocol == u8::from(IpProtocol::Ipv6Frag) { 0 } else { usize::from(*len) };
+        rest = rest.get((len + 1) * 8..).unwrap_or_default();
+        protocol = *next;
+    }
+    protocol == u8::from(IpProtocol::Icmpv6) && matches!(rest, [0..128 | REDIRECT, ..])
 }
 
 /// Looks for what must be known and is not: `begin` is where in the packet the options are.

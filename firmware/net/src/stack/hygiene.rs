@@ -57,6 +57,25 @@ impl NetStack<'_> {
         })
     }
 
+    /// Whether an address that a packet has for its destination is one of many hosts, of which we are one. smoltcp knows that
+    /// of IPv4. Of IPv6 it takes whatever ends in the same two bytes as an address of ours for a group that we are in
+    /// (iface/interface/ipv6.rs, `has_solicited_node`), even if it is somebody else's address.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn is_for_many(&self, destination: &IpAddress) -> bool {
+        match destination {
+            // What went to all on the link is to say so itself (RFC 1122 3.3.6).
+            IpAddress::Ipv4(_) => !self.is_own(destination),
+            #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+            IpAddress::Ipv6(group) => self.listens(*group),
+            #[cfg(all(feature = "ipv6", feature = "multicast"))]
+            IpAddress::Ipv6(group) => {
+                group.is_multicast() && self.interface.has_multicast_group(*group)
+            }
+            #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]
+            _ => false,
+        }
+    }
+
     /// UDP over IPv6 without a checksum (RFC 8200 8.1), where checksums are ours to verify.
     fn lacks_checksum(&self, packet: &Packet<'_>) -> bool {
         !matches!(packet.source, IpAddress::Ipv4(_))

@@ -7,6 +7,8 @@
 use smoltcp::phy::{Device, RxToken, TxToken};
 #[cfg(not(feature = "syn-cookies"))]
 use smoltcp::time::Duration;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::IpAddress;
 use smoltcp::wire::IpProtocol;
 
 use super::NetStack;
@@ -150,7 +152,7 @@ impl NetStack<'_> {
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
         let ours = to_us && self.is_own(&packet.destination);
         if let Some(Problem { error, to_all }) = problem {
-            let to_all = to_all && packet.destination.is_multicast();
+            let to_all = to_all && self.is_for_many(&packet.destination);
             self.refuse(link, packet, ours || to_all, error, transmit);
             return;
         }
@@ -160,7 +162,10 @@ impl NetStack<'_> {
             return;
         }
         let transport = datagram || packet.protocol == IpProtocol::Tcp;
-        if transport && !ours && !self.is_for_added(packet) {
+        let icmp = packet.is_icmp();
+        let others = (transport && !self.is_for_added(packet))
+            || (icmp && !self.is_for_many(&packet.destination));
+        if others && !ours {
             self.drop_not_ours();
             return;
         }
@@ -172,8 +177,7 @@ impl NetStack<'_> {
             self.icmp_redirect(packet, link.source);
         }
         // An echo request to everybody is answered too.
-        let answered = ours || matches!(packet.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
-        if let (true, Some(link)) = (answered, link) {
+        if let (true, Some(link)) = (ours || icmp, link) {
             // RFC 1122 3.2.1.3: nobody else may send from our address. On a loopback we do.
             if self.is_own(&packet.source) && !self.is_own_mac(link.source) {
                 self.drop_not_ours();
@@ -196,8 +200,17 @@ impl NetStack<'_> {
             }
             Some(segment) => self.segment(bytes, link, segment, transmit),
             None => match packet.protocol {
-                IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
-                IpProtocol::Icmp | IpProtocol::Icmpv6 | IpProtocol::Igmp => {
+                IpProtocol::Tcp => self.drop_malformed(),
+                // RFC 8200 4.7; IPv4 does not know that number.
+                #[cfg(feature = "ipv6")]
+                IpProtocol::Ipv6NoNxt if matches!(packet.source, IpAddress::Ipv6(_)) => {
+                    self.drop_malformed();
+                }
+                #[cfg(feature = "multicast")]
+                IpProtocol::Igmp if matches!(packet.source, IpAddress::Ipv4(_)) => {
+                    self.pass(Recipient::Others, bytes, transmit);
+                }
+                _ if icmp => {
                     if ours {
                         self.icmp_error(packet);
                     }

@@ -12,7 +12,7 @@ use smoltcp::wire::{IpAddress, IpCidr, Ipv6Address};
 
 use super::NetStack;
 use crate::frame::Packet;
-use crate::frame::discovery::solicited_node;
+use crate::frame::discovery::{ALL_NODES, solicited_node};
 use crate::frame::membership::{Query, Report};
 use crate::time::sooner;
 
@@ -52,6 +52,14 @@ impl NetStack<'_> {
             }
             None => *membership = Membership { due: Some((at, 0)), old, only },
         }
+    }
+
+    /// Whether we are in a group: that of all, those of our addresses, and that of multicast DNS.
+    pub(super) fn listens(&self, group: Ipv6Address) -> bool {
+        let of_own = |own: &IpCidr| group_of(own) == Some(group);
+        group == ALL_NODES
+            || self.mdns_group() == Some(group)
+            || self.interface.ip_addrs().iter().any(of_own)
     }
 
     /// Sends the reports that are due. Says whether the device refused.
