@@ -87,7 +87,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         }
     } else {
         let old = distance(tcb.snd_una(), ack);
-        if beyond > 0 || old > tcb.max_wnd() {
+        if beyond > 0 || old > tcb.oldest() {
             return Verdict::Challenge;
         }
         // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
@@ -105,6 +105,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         // Seventh, the text: there is none behind a FIN.
         if segment.len > 0
             && socket.finished()
+            && usize::try_from(ahead).unwrap_or(0) <= most
             && distance(later(segment.seq, segment.len), rcv_nxt) >= 0
         {
             return Verdict::Acknowledge;

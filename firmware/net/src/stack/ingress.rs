@@ -195,7 +195,9 @@ impl NetStack<'_> {
             return;
         }
         match &Segment::parse(packet) {
-            Some(segment) if options::are_broken(segment) => {
+            Some(segment)
+                if options::are_broken(segment) || options::is_more_than_reset(segment) =>
+            {
                 self.segment_without_broken(bytes, link, segment, transmit);
             }
             Some(segment) => self.segment(bytes, link, segment, transmit),

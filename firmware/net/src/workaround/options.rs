@@ -18,6 +18,12 @@ pub(crate) fn are_broken(segment: &Segment<'_>) -> bool {
     first_broken(segment.packet().options()).is_some()
 }
 
+/// Whether smoltcp could not read a reset, which ends a connection whatever else it is (RFC 9293 3.10.7.4): it drops one
+/// that has a SYN or a FIN (wire/tcp.rs:921).
+pub(crate) const fn is_more_than_reset(segment: &Segment<'_>) -> bool {
+    segment.rst && (segment.syn || segment.fin)
+}
+
 /// Where the first option is that smoltcp cannot read.
 fn first_broken(options: &[u8]) -> Option<usize> {
     let mut rest = options;
@@ -51,6 +57,11 @@ pub(crate) fn without_broken<'b>(
             _ => broken.fill(END),
         }
     }
-    TcpPacket::new_unchecked(tcp).fill_checksum(&segment.source.addr, &segment.destination.addr);
+    let mut tcp = TcpPacket::new_unchecked(tcp);
+    if segment.rst {
+        tcp.set_syn(false);
+        tcp.set_fin(false);
+    }
+    tcp.fill_checksum(&segment.source.addr, &segment.destination.addr);
     Some(copy)
 }

@@ -56,11 +56,13 @@ impl Tcb {
     ) {
         let una = self.snd_una;
         self.snd_una = ack;
+        let newly = distance(ack, una);
+        self.acknowledged_in_all = self.acknowledged_in_all.saturating_add(newly);
         if self.flight() < 0 {
             // A FIN, or a probe's byte.
             self.snd_nxt = ack;
         }
-        if ack != una {
+        if newly != 0 {
             self.rewinds = 0;
             self.quiet = WrappingInstant::new(now + SMOLTCP_RTO_MIN);
         }
