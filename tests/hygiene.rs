@@ -4,9 +4,10 @@ mod common;
 
 use common::echo::{BOARD, BOARD6, Echo, PEER, PEER6, all_kinds, datagram, ping, with_options};
 use common::frames::{endpoint, fix_checksums};
+use common::hosts::{arp, mac};
 use common::solo::{Client, SoloMemory};
 use smoltcp::time::Duration;
-use smoltcp::wire::TcpControl;
+use smoltcp::wire::{ArpOperation, TcpControl};
 
 #[test]
 fn nobody_is_answered_who_cannot_be() {
@@ -24,6 +25,7 @@ fn nobody_is_answered_who_cannot_be() {
         "[::1]:5000",
         "[ff02::1]:5000",
         "[::ffff:192.0.2.2]:5000",
+        "[::192.0.2.2]:5000",
     ];
     let mut memory = SoloMemory::new();
     let mut echo = Echo::new(&mut memory);
@@ -67,6 +69,18 @@ fn a_group_sends_nothing() {
     }
 }
 
+/// Nor is whoever asks for a MAC address in such a name.
+#[test]
+fn nobody_is_told_where_we_are_who_cannot_be() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    let board = [192, 0, 2, 1].into();
+    for from in [[127, 0, 0, 1], [224, 0, 0, 1], [240, 0, 0, 1], [255; 4]] {
+        echo.refuses("ARP", arp(ArpOperation::Request, mac(66), from.into(), board));
+    }
+    assert_eq!(echo.solo.board.counters().discovery_dropped, 4);
+}
+
 #[test]
 fn nobody_on_a_wire_speaks_to_a_loopback_address() {
     let mut memory = SoloMemory::new();
@@ -96,7 +110,7 @@ fn nobody_is_answered_for_an_address_that_ends_like_ours() {
         ("[2001:db8::55:1]:7", board),
         ("[2001:db8:5::1]:7", board),
         ("[fe80::1]:7", board),
-        ("[ff02::1:ff55:1]:7", [0x33, 0x33, 0xff, 0x55, 0, 1]),
+        ("[ff02::5:1]:7", [0x33, 0x33, 0, 5, 0, 1]),
         ("[ff05::1]:7", [0x33, 0x33, 0, 0, 0, 1]),
     ];
     for (dropped, (to, mac)) in (1..).zip(others) {

@@ -104,13 +104,13 @@ fn a_closed_port_and_an_unknown_protocol_are_told_with_what_was_sent() {
     assert_eq!(told(&mut echo, frame), []);
 }
 
-/// ICMP of the other version is no more than a protocol that is not known, nor is what IPv6 ends with to IPv4.
+/// ICMP of the other version is no more than a protocol that is not known.
 #[test]
 fn a_protocol_is_known_to_one_version_of_ip_alone() {
-    use IpProtocol::{Icmp, Icmpv6, Igmp, Ipv6NoNxt};
+    use IpProtocol::{Icmp, Icmpv6, Igmp};
     let mut memory = SoloMemory::new();
     let mut echo = Echo::new(&mut memory);
-    for protocol in [Icmpv6, Igmp, Ipv6NoNxt] {
+    for protocol in [Icmpv6, Igmp] {
         let frame = numbered(PEER, BOARD, protocol);
         assert_eq!(error(&mut echo, &frame), (3, 2, 0), "{protocol}");
     }

@@ -80,7 +80,8 @@ impl Received {
         let &target = rest.get(6..)?.first_chunk::<4>()?;
         let (mac, owner, target) =
             (EthernetAddress(mac), Ipv4Address::from(owner), Ipv4Address::from(target));
-        let named = !owner.is_broadcast() && !owner.is_multicast();
+        // No host: loopback, multicast, and what is reserved, with the broadcast address.
+        let named = !matches!(owner.octets()[0], 127 | 224..);
         (mac.is_unicast() && named).then_some(Self {
             kind,
             owner: owner.into(),
@@ -133,8 +134,7 @@ impl Received {
             return None;
         }
         let weak = kind == Kind::Answer && flags & OVERRIDE == 0;
-        let named = !owner.is_multicast() && !owner.is_loopback() && !target.is_multicast();
-        (mac.is_unicast() && named).then_some(Self {
+        (mac.is_unicast() && !owner.is_multicast() && !target.is_multicast()).then_some(Self {
             kind,
             owner: owner.into(),
             mac,

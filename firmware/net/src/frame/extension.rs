@@ -86,15 +86,20 @@ pub(crate) fn follow(packet: &[u8]) -> Chain {
 
 /// Whether a packet, whatever its extension headers are, carries an `ICMPv6` error or a redirect, of which no error may tell
 /// (RFC 4443 2.4 e.1, e.2).
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn is_error(packet: &[u8]) -> bool {
-    let mut protocol = packet.get(6).copied().unwrap_or_default();
-    let mut rest = packet.get(HEADER..).unwrap_or_default();
-    while let ([next, len, ..], true) = (rest, is_extension(protocol)) {
-        let len = if protocol == u8::from(IpProtocol::Ipv6Frag) { 0 } else { usize::from(*len) };
-        rest = rest.get((len + 1) * 8..).unwrap_or_default();
-        protocol = *next;
+    // Where the next header is, and where it is named.
+    let (mut at, mut named_at) = (HEADER, 6);
+    while let Some(&[first, len]) = packet.get(at..).and_then(|rest| rest.first_chunk()) {
+        let protocol = packet[named_at];
+        if !is_extension(protocol) {
+            return protocol == u8::from(IpProtocol::Icmpv6) && matches!(first, 0..128 | REDIRECT);
+        }
+        named_at = at;
+        // A fragment header has nothing there.
+        at += usize::from(len) * 8 + 8;
     }
-    protocol == u8::from(IpProtocol::Icmpv6) && matches!(rest, [0..128 | REDIRECT, ..])
+    false
 }
 
 /// Looks for what must be known and is not: `begin` is where in the packet the options are.

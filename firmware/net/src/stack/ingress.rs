@@ -7,7 +7,7 @@
 use smoltcp::phy::{Device, RxToken, TxToken};
 #[cfg(not(feature = "syn-cookies"))]
 use smoltcp::time::Duration;
-#[cfg(feature = "ipv6")]
+#[cfg(feature = "multicast")]
 use smoltcp::wire::IpAddress;
 use smoltcp::wire::IpProtocol;
 
@@ -15,6 +15,8 @@ use super::NetStack;
 use super::pass::Recipient;
 use super::repair::{self, Before, Problem};
 use super::transmit::MeteredToken;
+#[cfg(feature = "ipv6")]
+use crate::frame::extension;
 use crate::frame::{Content, ETHERNET_HEADER, Frame, Link, Packet, Segment};
 use crate::guard::is_stray;
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET, SYN_RECEIVED_EVICT};
@@ -152,8 +154,10 @@ impl NetStack<'_> {
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
         let ours = to_us && self.is_own(&packet.destination);
         if let Some(Problem { error, to_all }) = problem {
-            let to_all = to_all && self.is_for_many(&packet.destination);
-            self.refuse(link, packet, ours || to_all, error, transmit);
+            let told = ours || (to_all && self.is_for_many(&packet.destination));
+            #[cfg(feature = "ipv6")]
+            let told = told && !extension::is_error(packet.bytes);
+            self.refuse(link, packet, told, error, transmit);
             return;
         }
         #[cfg(feature = "mdns")]
@@ -163,8 +167,15 @@ impl NetStack<'_> {
         }
         let transport = datagram || packet.protocol == IpProtocol::Tcp;
         let icmp = packet.is_icmp();
-        let others = (transport && !self.is_for_added(packet))
-            || (icmp && !self.is_for_many(&packet.destination));
+        #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+        if icmp {
+            self.hear_query(packet);
+        }
+        let others = if icmp {
+            !self.is_for_many(&packet.destination)
+        } else {
+            transport && !self.is_for_added(packet)
+        };
         if others && !ours {
             self.drop_not_ours();
             return;
@@ -202,12 +213,7 @@ impl NetStack<'_> {
             }
             Some(segment) => self.segment(bytes, link, segment, transmit),
             None => match packet.protocol {
-                IpProtocol::Tcp => self.drop_malformed(),
-                // RFC 8200 4.7; IPv4 does not know that number.
-                #[cfg(feature = "ipv6")]
-                IpProtocol::Ipv6NoNxt if matches!(packet.source, IpAddress::Ipv6(_)) => {
-                    self.drop_malformed();
-                }
+                IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
                 #[cfg(feature = "multicast")]
                 IpProtocol::Igmp if matches!(packet.source, IpAddress::Ipv4(_)) => {
                     self.pass(Recipient::Others, bytes, transmit);
@@ -216,8 +222,6 @@ impl NetStack<'_> {
                     if ours {
                         self.icmp_error(packet);
                     }
-                    #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
-                    self.hear_query(packet);
                     // A long answer that cannot leave has no room to be written.
                     if !transmit.sent.is_lost() || bytes.len() <= FRAME_SIZE - ETHERNET_HEADER {
                         self.pass(Recipient::Others, bytes, transmit);

@@ -116,10 +116,6 @@ impl NetStack<'_> {
                     len = begin + extension::take_out(&mut buffer[begin..len], protocol, skipped);
                     (before.named_at, before.extended) = (named_at, true);
                 }
-                Chain::Problem { .. } if extension::is_error(before.packet) => {
-                    self.drop_malformed();
-                    return;
-                }
                 Chain::Problem { code, pointer, to_all } => {
                     let error = IcmpError(4, code, pointer.into());
                     before.problem = Some(Problem { error, to_all });

@@ -90,6 +90,7 @@ pub(crate) struct Tcb {
     /// The highest acknowledgement (SND.UNA).
     snd_una: TcpSeqNumber,
     /// Bytes that the peer has acknowledged in all, or the largest number.
+    #[cfg(feature = "wide-scoreboard")]
     acknowledged_in_all: i32,
     /// Behind all data sent (SND.NXT, whatever smoltcp may have gone back to).
     snd_nxt: TcpSeqNumber,
@@ -136,6 +137,7 @@ impl Tcb {
             max_wnd: 0,
             snd_wl1: ZERO,
             snd_una: ZERO,
+            #[cfg(feature = "wide-scoreboard")]
             acknowledged_in_all: 0,
             snd_nxt: ZERO,
             snd_max: ZERO,
@@ -213,7 +215,10 @@ impl Tcb {
     /// How far behind SND.UNA an acknowledgement may be: that window at most (RFC 5961 5.2), and nothing that was never sent,
     /// which a guess of whoever has not seen the connection would be.
     pub(crate) fn oldest(&self) -> i32 {
-        self.max_wnd().min(self.acknowledged_in_all)
+        #[cfg(feature = "wide-scoreboard")]
+        return self.max_wnd().min(self.acknowledged_in_all);
+        #[cfg(not(feature = "wide-scoreboard"))]
+        self.max_wnd()
     }
 
     /// Whether a segment that was sent later than the one with number `seq` has come in already.

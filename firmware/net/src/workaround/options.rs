@@ -13,6 +13,10 @@ use crate::limits::FRAME_SIZE;
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 
+/// Where in the header the flags are, and two of them (RFC 9293 3.1).
+const FLAGS: usize = 13;
+const SYN_AND_FIN: u8 = 0b11;
+
 /// Whether smoltcp could not read all options.
 pub(crate) fn are_broken(segment: &Segment<'_>) -> bool {
     first_broken(segment.packet().options()).is_some()
@@ -57,11 +61,9 @@ pub(crate) fn without_broken<'b>(
             _ => broken.fill(END),
         }
     }
-    let mut tcp = TcpPacket::new_unchecked(tcp);
     if segment.rst {
-        tcp.set_syn(false);
-        tcp.set_fin(false);
+        tcp[FLAGS] &= !SYN_AND_FIN;
     }
-    tcp.fill_checksum(&segment.source.addr, &segment.destination.addr);
+    TcpPacket::new_unchecked(tcp).fill_checksum(&segment.source.addr, &segment.destination.addr);
     Some(copy)
 }

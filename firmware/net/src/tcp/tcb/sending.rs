@@ -56,13 +56,16 @@ impl Tcb {
     ) {
         let una = self.snd_una;
         self.snd_una = ack;
-        let newly = distance(ack, una);
-        self.acknowledged_in_all = self.acknowledged_in_all.saturating_add(newly);
+        #[cfg(feature = "wide-scoreboard")]
+        {
+            let newly = distance(ack, una);
+            self.acknowledged_in_all = self.acknowledged_in_all.saturating_add(newly);
+        }
         if self.flight() < 0 {
             // A FIN, or a probe's byte.
             self.snd_nxt = ack;
         }
-        if newly != 0 {
+        if ack != una {
             self.rewinds = 0;
             self.quiet = WrappingInstant::new(now + SMOLTCP_RTO_MIN);
         }
