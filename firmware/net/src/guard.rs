@@ -78,6 +78,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
     // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
     let bare = segment.len == 0 && !segment.fin;
+    #[allow(clippy::cast_possible_wrap, reason = "a window is less than 2^30 bytes (RFC 7323 2.3)")]
     let most = (if socket.room == 0 { SEGMENT_SIZE } else { socket.room }) as i32;
     let before_end = bare && (1..=most).contains(&ahead);
     let beyond = tcb.snd_max().map_or(1, |snd_max| distance(ack, snd_max));
