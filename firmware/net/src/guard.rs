@@ -79,8 +79,9 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
     // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
     let bare = segment.len == 0 && !segment.fin;
-    let most = if socket.room == 0 { SEGMENT_SIZE } else { socket.room };
-    let before_end = bare && usize::try_from(ahead).is_ok_and(|ahead| (1..=most).contains(&ahead));
+    #[allow(clippy::cast_possible_wrap, reason = "a window is less than 2^30 bytes (RFC 7323 2.3)")]
+    let most = (if socket.room == 0 { SEGMENT_SIZE } else { socket.room }) as i32;
+    let before_end = bare && (1..=most).contains(&ahead);
     let beyond = tcb.snd_max().map_or(1, |snd_max| distance(ack, snd_max));
     if socket.state == State::SynReceived {
         if before_end && beyond == 0 {
@@ -88,12 +89,16 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         }
     } else {
         let old = distance(tcb.snd_una(), ack);
-        if beyond > 0 || old > tcb.max_wnd() {
+        if beyond > 0 || old > tcb.oldest() {
             return Verdict::Challenge;
         }
         // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
         if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
             return Verdict::Challenge;
+        }
+        // What is behind the window says nothing; smoltcp answers it.
+        if ahead > most {
+            return Verdict::Pass;
         }
         if before_end && distance(segment.seq, tcb.right_edge()) >= 0 {
             return Verdict::Acknowledge;

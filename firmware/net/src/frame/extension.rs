@@ -13,6 +13,9 @@ const TELL: u8 = 2;
 const PAD_ONE: u8 = 0;
 const PAD_MANY: u8 = 1;
 
+/// A message of `ICMPv6` (RFC 4861 4.5).
+const REDIRECT: u8 = 137;
+
 /// Length of the IPv6 header.
 const HEADER: usize = 40;
 
@@ -79,6 +82,24 @@ pub(crate) fn follow(packet: &[u8]) -> Chain {
         (protocol, named_at) = (next.into(), begin);
         skipped += end;
     }
+}
+
+/// Whether a packet, whatever its extension headers are, carries an `ICMPv6` error or a redirect, of which no error may tell
+/// (RFC 4443 2.4 e.1, e.2).
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn is_error(packet: &[u8]) -> bool {
+    // Where the next header is, and where it is named.
+    let (mut at, mut named_at) = (HEADER, 6);
+    while let Some(&[first, len]) = packet.get(at..).and_then(|rest| rest.first_chunk()) {
+        let protocol = packet[named_at];
+        if !is_extension(protocol) {
+            return protocol == u8::from(IpProtocol::Icmpv6) && matches!(first, 0..128 | REDIRECT);
+        }
+        named_at = at;
+        // A fragment header has nothing there.
+        at += usize::from(len) * 8 + 8;
+    }
+    false
 }
 
 /// Looks for what must be known and is not: `begin` is where in the packet the options are.

@@ -13,9 +13,19 @@ use crate::limits::FRAME_SIZE;
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 
+/// Where in the header the flags are, and two of them (RFC 9293 3.1).
+const FLAGS: usize = 13;
+const SYN_AND_FIN: u8 = 0b11;
+
 /// Whether smoltcp could not read all options.
 pub(crate) fn are_broken(segment: &Segment<'_>) -> bool {
     first_broken(segment.packet().options()).is_some()
+}
+
+/// Whether smoltcp could not read a reset, which ends a connection whatever else it is (RFC 9293 3.10.7.4): it drops one
+/// that has a SYN or a FIN (wire/tcp.rs:921).
+pub(crate) const fn is_more_than_reset(segment: &Segment<'_>) -> bool {
+    segment.rst && (segment.syn || segment.fin)
 }
 
 /// Where the first option is that smoltcp cannot read.
@@ -50,6 +60,9 @@ pub(crate) fn without_broken<'b>(
             Some(len) if (2..=broken.len()).contains(&len) => broken[..len].fill(NO_OPERATION),
             _ => broken.fill(END),
         }
+    }
+    if segment.rst {
+        tcp[FLAGS] &= !SYN_AND_FIN;
     }
     TcpPacket::new_unchecked(tcp).fill_checksum(&segment.source.addr, &segment.destination.addr);
     Some(copy)

@@ -56,6 +56,11 @@ impl Tcb {
     ) {
         let una = self.snd_una;
         self.snd_una = ack;
+        #[cfg(feature = "wide-scoreboard")]
+        {
+            let newly = distance(ack, una);
+            self.acknowledged_in_all = self.acknowledged_in_all.saturating_add(newly);
+        }
         if self.flight() < 0 {
             // A FIN, or a probe's byte.
             self.snd_nxt = ack;
