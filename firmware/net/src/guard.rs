@@ -52,6 +52,7 @@ pub(crate) fn is_stray(tcb: &Tcb, segment: &Segment<'_>, state: State) -> bool {
 
 /// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
 /// be dropped, whatever the verdict.
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) -> Verdict {
     if tcb.is_early(segment.seq, socket) {
         return Verdict::Drop;
