@@ -1,8 +1,9 @@
 //! A flood of requests: cookies, and who gives one back.
 
-use smoltcp::time::Duration;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
+use super::common::frames::Segment;
 use super::common::solo::{Client, ONE_PORT, Solo, SoloMemory};
 use super::common::tcp;
 use super::flood;
@@ -225,4 +226,50 @@ fn who_finds_no_slot_with_a_cookie_gets_one_later() {
     tcp::close(&mut solo.board, listener);
     solo.pass(Duration::from_secs(65));
     solo.assert_clean();
+}
+
+/// As many requests a second as handshakes become old enough to give way, so that there is none such whenever somebody else asks,
+/// and all that are remembered are too few for a flood. Who asks again is served before the next of them.
+#[test]
+fn in_a_slow_flood_a_client_is_in_soon_after_it_has_asked_again() {
+    for period in [100, 150, 200, 250, 300].map(Duration::from_millis) {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut listener = tcp::listener(&mut solo.board, 7);
+        let mut forged = 0;
+        // Time passes until then, with its share of the flood.
+        let mut until = |solo: &mut Solo<'_>, end: Instant| {
+            while Instant::ZERO + period * forged <= end {
+                solo.pass(Instant::ZERO + period * forged - solo.clock.now());
+                let (host, port) = (10 + forged % 200, 1000 + forged);
+                solo.send(Client::new(&format!("192.0.2.{host}:{port}"), 7).syn());
+                forged += 1;
+            }
+            solo.pass(end - solo.clock.now());
+        };
+        until(&mut solo, Instant::from_secs(30));
+        for port in 2000..2020 {
+            let mut client = Client::new(&format!("192.0.2.2:{port}"), 7);
+            solo.heard.clear();
+            let start = solo.clock.now();
+            // As TCP asks: again after a second, and after three, which it need not.
+            let own = |said: &Segment| said.to == client.own && said.is_syn_ack();
+            let syn_ack = (0..300).find_map(|turn| {
+                until(&mut solo, start + Duration::from_millis(turn * 10));
+                if turn % 100 == 0 && turn < 200 {
+                    solo.send(client.syn());
+                }
+                solo.said().into_iter().find(own)
+            });
+            client.took(&syn_ack.unwrap_or_else(|| panic!("{period}: {}", solo.netstat())));
+            solo.send(client.ack());
+            let socket = tcp::accept(&mut solo.board, &mut listener).expect("in");
+            solo.board.abort(socket);
+            until(&mut solo, start + Duration::from_millis(3111));
+        }
+        assert_eq!(solo.board.counters().cookies_sent, 0, "{period}");
+        tcp::close(&mut solo.board, listener);
+        solo.pass(Duration::from_secs(65));
+        solo.assert_clean();
+    }
 }

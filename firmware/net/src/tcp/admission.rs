@@ -178,14 +178,16 @@ impl Pool<'_> {
     /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
     #[inline(never)]
     fn evict_connection(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<Instant> {
-        let soon = self.used().any(|index| match self.slots[index].phase {
-            Phase::Aborting => true,
-            // A flood of requests must not cost those who are in.
-            Phase::Handshake => self.may_lose(index, owner),
-            _ => false,
-        });
-        if soon {
+        if self.used().any(|index| self.slots[index].phase == Phase::Aborting) {
             return None;
+        }
+        // A flood of requests must not cost those who are in.
+        let handshake = self.oldest(&|index| {
+            let Slot { phase, since, .. } = self.slots[index];
+            (phase == Phase::Handshake && self.may_lose(index, owner)).then_some(since)
+        });
+        if let Some(index) = handshake {
+            return Some(self.slots[index].since + SYN_RECEIVED_EVICT);
         }
         let stalled = |index| self.stalled(index, owner);
         // One after the other: they come back, and each would only have that long.
@@ -215,11 +217,15 @@ impl Pool<'_> {
         (may && self.may_lose(index, owner)).then_some(moved)
     }
 
-    /// Makes room for a request to `port` that waits; returns when to look again.
+    /// Makes room for a request to `port` that waits; returns when to look again. Who has asked again does not have to come
+    /// first when a handshake is old enough to give way: in a flood as slow as that, others always would.
     #[inline(never)]
     pub(crate) fn relieve(&mut self, port: u16, counters: &mut Counters) -> Option<Instant> {
         let owner = SlotOwner::Listener(self.listening(port)? as u8);
-        if self.has_room(owner) { None } else { self.evict_connection(owner, counters) }
+        if self.has_room(owner) || self.evict(owner, SYN_RECEIVED_EVICT, counters).is_some() {
+            return None;
+        }
+        self.evict_connection(owner, counters)
     }
 
     /// Gets a free slot's socket ready for a new connection: what smoltcp keeps from the last one, or
