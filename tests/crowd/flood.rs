@@ -1,5 +1,6 @@
 //! A flood of requests: cookies, and who gives one back.
 
+use embedded_nal::TcpFullStack;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
@@ -272,4 +273,42 @@ fn in_a_slow_flood_a_client_is_in_soon_after_it_has_asked_again() {
         solo.pass(Duration::from_secs(65));
         solo.assert_clean();
     }
+}
+
+/// Where each peer is to be admitted, a number that one of them was given once does not let it in again by itself.
+#[test]
+fn a_cookie_is_no_way_past_who_admits_each_peer() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::socket(&mut solo.board);
+    TcpFullStack::bind(&mut solo.board, &mut listener, 7).unwrap();
+    solo.board.listen_deferred(&listener).unwrap();
+    flood(&mut solo, 50, false);
+    let mut client = Client::new("192.0.2.2:2000", 7);
+    solo.send(client.syn());
+    // The others are refused, until it is its turn.
+    let socket = loop {
+        let (socket, from) = solo.board.accept_deferred(&listener).expect("somebody waits");
+        if from.port() == client.own.port {
+            break socket;
+        }
+        solo.board.abort(socket);
+        solo.turn();
+    };
+    solo.board.admit(&socket).unwrap();
+    solo.said();
+    solo.turn();
+    let own = |said: &Segment| said.to == client.own;
+    client.took(&solo.said().into_iter().find(own).expect("a SYN-ACK"));
+    solo.send(client.ack());
+    assert!(solo.netstat().contains("ESTABLISHED"));
+    solo.board.abort(socket);
+    solo.turn();
+    solo.said();
+    solo.send(client.ack());
+    assert!(solo.said_one().is_rst(), "there is no connection");
+    assert!(!solo.netstat().contains("ESTABLISHED"), "{}", solo.netstat());
+    tcp::close(&mut solo.board, listener);
+    solo.pass(Duration::from_secs(65));
+    solo.assert_clean();
 }

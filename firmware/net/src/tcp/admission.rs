@@ -299,14 +299,21 @@ impl Pool<'_> {
         listens
     }
 
+    /// The listener of a port, unless its owner admits each peer: a cookie would be a way past that.
+    #[cfg(feature = "syn-cookies")]
+    pub(crate) fn takes_cookies(&self, port: u16) -> Option<usize> {
+        let listener = self.listening(port)?;
+        #[cfg(feature = "deferred-accept")]
+        if self.listeners[listener].deferred {
+            return None;
+        }
+        Some(listener)
+    }
+
     /// Whether a connection to `port` that needs no handshake any more could have the slot of one that does.
     #[cfg(feature = "syn-cookies")]
     pub(crate) fn yields(&self, port: u16) -> bool {
-        self.listening(port).is_some_and(|listener| {
-            #[cfg(feature = "deferred-accept")]
-            if self.listeners[listener].deferred {
-                return false;
-            }
+        self.takes_cookies(port).is_some_and(|listener| {
             let owner = SlotOwner::Listener(listener as u8);
             self.used().any(|index| {
                 self.slots[index].phase == Phase::Handshake && self.may_lose(index, owner)
@@ -318,7 +325,7 @@ impl Pool<'_> {
     /// oldest gives way.
     #[cfg(feature = "syn-cookies")]
     pub(crate) fn admit(&mut self, ends: &FourTuple, counters: &mut Counters) -> Option<usize> {
-        let owner = SlotOwner::Listener(self.listening(ends.local.port)? as u8);
+        let owner = SlotOwner::Listener(self.takes_cookies(ends.local.port)? as u8);
         let index = self.take(owner, Duration::ZERO, counters)?;
         let ready = self.arm(index, owner, ends);
         // How long it took nobody knows.
