@@ -398,3 +398,69 @@ fn text_behind_the_fin_is_not_taken() {
         }
     }
 }
+
+/// Its text is in, and what it acknowledges is news; but not what it ends with.
+#[test]
+fn a_fin_behind_text_that_is_in_counts_whatever_it_acknowledges() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+        let mut again = client.segment(TcpControl::Fin, b"text");
+        solo.send(client.data(b"text"));
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, b"answer"), Ok(6));
+        solo.turn();
+        solo.said();
+        again.ack = Some(client.ack + 6);
+        solo.send(again.frame());
+        assert_eq!(solo.said().last().expect("an answer").ack, Some(client.seq + 1));
+        assert_eq!(queues(&solo), (4, 0));
+        let mut heard = Vec::new();
+        assert!(tcp::read(&mut solo.board, &mut socket, &mut heard), "its end");
+        assert_eq!(heard, b"text");
+        solo.end(socket, listener);
+    }
+}
+
+/// Who sends again what is in has not heard of that, though it says something else right behind it.
+#[test]
+fn what_is_sent_again_is_answered_whatever_comes_with_it() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (mut client, mut socket, listener) = connected_from(&mut solo, own);
+        let mut before = client.clone();
+        solo.send(client.data(b"text"));
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 2000]), Ok(2000));
+        solo.turn();
+        before.ack += data_sent(&mut solo, &client)[0].1;
+        solo.put(before.data(b"text"));
+        // All else that the window had room for is lost.
+        let mut end = client.clone();
+        (end.seq, end.ack) = (end.seq + 2044, end.ack + 2000);
+        solo.put(end.ack());
+        solo.turn();
+        assert_eq!(queues(&solo), (4, 0));
+        assert_eq!(solo.said_one().ack, Some(client.seq));
+        solo.end(socket, listener);
+    }
+}
+
+/// RFC 5961 5: of numbers that are guessed, few are any good. Nobody has more outstanding than there was room for.
+#[test]
+fn an_acknowledgement_with_a_number_older_than_a_window_does_not_count() {
+    for (older, counts) in [(2049, true), (2050, false), (60_000, false), (1 << 30, false)] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (client, mut socket, listener) = connected_from(&mut solo, PEERS[0]);
+        assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'x'; 1000]), Ok(1000));
+        solo.turn();
+        let mut guess = client.clone();
+        guess.seq = TcpSeqNumber(client.seq.0.wrapping_sub(older));
+        guess.ack += 1000;
+        solo.send(guess.data(b"x"));
+        assert_eq!(queues(&solo), (0, if counts { 0 } else { 1000 }), "{older}");
+        solo.said();
+        solo.end(socket, listener);
+    }
+}

@@ -1,8 +1,10 @@
 //! A flood of requests: cookies, and who gives one back.
 
-use smoltcp::time::Duration;
+use embedded_nal::TcpFullStack;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
+use super::common::frames::Segment;
 use super::common::solo::{Client, ONE_PORT, Solo, SoloMemory};
 use super::common::tcp;
 use super::flood;
@@ -222,6 +224,90 @@ fn who_finds_no_slot_with_a_cookie_gets_one_later() {
     solo.send(slow.ack());
     let socket = tcp::accept(&mut solo.board, &mut listener).expect("in");
     solo.board.abort(socket);
+    tcp::close(&mut solo.board, listener);
+    solo.pass(Duration::from_secs(65));
+    solo.assert_clean();
+}
+
+/// As many requests a second as handshakes become old enough to give way, so that there is none such whenever somebody else asks,
+/// and all that are remembered are too few for a flood. Who asks again is served before the next of them.
+#[test]
+fn in_a_slow_flood_a_client_is_in_soon_after_it_has_asked_again() {
+    for period in [100, 150, 200, 250, 300].map(Duration::from_millis) {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut listener = tcp::listener(&mut solo.board, 7);
+        let mut forged = 0;
+        // Time passes until then, with its share of the flood.
+        let mut until = |solo: &mut Solo<'_>, end: Instant| {
+            while Instant::ZERO + period * forged <= end {
+                solo.pass(Instant::ZERO + period * forged - solo.clock.now());
+                let (host, port) = (10 + forged % 200, 1000 + forged);
+                solo.send(Client::new(&format!("192.0.2.{host}:{port}"), 7).syn());
+                forged += 1;
+            }
+            solo.pass(end - solo.clock.now());
+        };
+        until(&mut solo, Instant::from_secs(30));
+        for port in 2000..2020 {
+            let mut client = Client::new(&format!("192.0.2.2:{port}"), 7);
+            solo.heard.clear();
+            let start = solo.clock.now();
+            // As TCP asks: again after a second, and after three, which it need not.
+            let own = |said: &Segment| said.to == client.own && said.is_syn_ack();
+            let syn_ack = (0..300).find_map(|turn| {
+                until(&mut solo, start + Duration::from_millis(turn * 10));
+                if turn % 100 == 0 && turn < 200 {
+                    solo.send(client.syn());
+                }
+                solo.said().into_iter().find(own)
+            });
+            client.took(&syn_ack.unwrap_or_else(|| panic!("{period}: {}", solo.netstat())));
+            solo.send(client.ack());
+            let socket = tcp::accept(&mut solo.board, &mut listener).expect("in");
+            solo.board.abort(socket);
+            until(&mut solo, start + Duration::from_millis(3111));
+        }
+        assert_eq!(solo.board.counters().cookies_sent, 0, "{period}");
+        tcp::close(&mut solo.board, listener);
+        solo.pass(Duration::from_secs(65));
+        solo.assert_clean();
+    }
+}
+
+/// Where each peer is to be admitted, a number that one of them was given once does not let it in again by itself.
+#[test]
+fn a_cookie_is_no_way_past_who_admits_each_peer() {
+    let mut memory = SoloMemory::new();
+    let mut solo = Solo::new(&mut memory, 1);
+    let mut listener = tcp::socket(&mut solo.board);
+    TcpFullStack::bind(&mut solo.board, &mut listener, 7).unwrap();
+    solo.board.listen_deferred(&listener).unwrap();
+    flood(&mut solo, 50, false);
+    let mut client = Client::new("192.0.2.2:2000", 7);
+    solo.send(client.syn());
+    // The others are refused, until it is its turn.
+    let socket = loop {
+        let (socket, from) = solo.board.accept_deferred(&listener).expect("somebody waits");
+        if from.port() == client.own.port {
+            break socket;
+        }
+        solo.board.abort(socket);
+        solo.turn();
+    };
+    solo.board.admit(&socket).unwrap();
+    solo.said();
+    solo.turn();
+    let own = |said: &Segment| said.to == client.own;
+    client.took(&solo.said().into_iter().find(own).expect("a SYN-ACK"));
+    solo.send(client.ack());
+    assert!(solo.netstat().contains("ESTABLISHED"));
+    solo.board.abort(socket);
+    solo.turn();
+    solo.said();
+    solo.send(client.ack());
+    assert!(solo.said_one().is_rst(), "there is no connection");
+    assert!(!solo.netstat().contains("ESTABLISHED"), "{}", solo.netstat());
     tcp::close(&mut solo.board, listener);
     solo.pass(Duration::from_secs(65));
     solo.assert_clean();

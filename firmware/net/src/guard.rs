@@ -20,9 +20,6 @@ use crate::limits::SEGMENT_SIZE;
 use crate::seq::{distance, later};
 use crate::tcp::tcb::{SocketSnapshot, Tcb};
 
-/// How old an acknowledgement's own number may be, bytes: as the largest window without scale.
-const OLDEST: i32 = u16::MAX as i32;
-
 /// What is to be done with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -97,18 +94,20 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
             return Verdict::Challenge;
         }
-        // What is behind the window says nothing; smoltcp answers it.
+        // What is behind the window says nothing; smoltcp answers it, but not with an old acknowledgement.
         if ahead > most {
-            return Verdict::Pass;
+            return if old > 0 { Verdict::Challenge } else { Verdict::Pass };
         }
         if before_end && distance(segment.seq, tcb.right_edge()) >= 0 {
             return Verdict::Acknowledge;
         }
         // All of it is in, but for what it acknowledges: its sender has not heard of that yet, or probes a closed window. Of
-        // two ends whose windows are closed, each would wait for what the other has said.
+        // two ends whose windows are closed, each would wait for what the other has said. There was never room for more to be
+        // outstanding than the buffer holds: what is older is a guess.
+        let oldest = socket.unread + socket.room;
         if old < 0
             && !(segment.fin && end == 0)
-            && (0..OLDEST).contains(&behind(tcb, segment, rcv_nxt))
+            && usize::try_from(behind(tcb, segment, rcv_nxt)).is_ok_and(|it| it <= oldest)
         {
             return Verdict::Acknowledge;
         }
@@ -135,7 +134,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
 /// How far behind a segment RCV.NXT is, in bytes; a segment without text has one, for this, as a probe would, and what a closed
 /// window has no room for is none. From 0 on, all of it is in.
 fn behind(tcb: &Tcb, segment: &Segment<'_>, rcv_nxt: TcpSeqNumber) -> i32 {
-    let text = if tcb.right_edge() == rcv_nxt { 0 } else { segment.len };
+    let text = if tcb.right_edge() == rcv_nxt { 0 } else { segment.sequence_len() };
     distance(rcv_nxt, later(segment.seq, if segment.len == 0 { 1 } else { text }))
 }
 

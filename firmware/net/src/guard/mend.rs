@@ -94,7 +94,7 @@ impl Tcb {
         // That of a SYN is never scaled (RFC 7323 2.2).
         let window = if segment.syn { segment.window >> self.snd_shift() } else { segment.window };
         let seq = self.rcv_nxt(socket);
-        self.repeated = behind(self, segment, seq) >= 0 && !segment.syn;
+        self.repeated |= behind(self, segment, seq) >= 0 && !segment.syn;
         let control = if segment.rst { TcpControl::Rst } else { TcpControl::None };
         bare(control, &ends, seq, segment.ack, window)
     }

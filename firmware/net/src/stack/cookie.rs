@@ -87,7 +87,7 @@ impl NetStack<'_> {
             && !segment.syn
             && !segment.rst
             && self.backlog.had_flood(self.now)
-            && self.pool.listening(segment.destination.port).is_some()
+            && self.pool.takes_cookies(segment.destination.port).is_some()
     }
 
     /// Takes in a segment that may acknowledge a cookie: then its connection gets a slot, in which smoltcp is shown the handshake.

@@ -178,14 +178,16 @@ impl Pool<'_> {
     /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
     #[inline(never)]
     fn evict_connection(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<Instant> {
-        let soon = self.used().any(|index| match self.slots[index].phase {
-            Phase::Aborting => true,
-            // A flood of requests must not cost those who are in.
-            Phase::Handshake => self.may_lose(index, owner),
-            _ => false,
-        });
-        if soon {
+        if self.used().any(|index| self.slots[index].phase == Phase::Aborting) {
             return None;
+        }
+        // A flood of requests must not cost those who are in.
+        let handshake = self.oldest(&|index| {
+            let Slot { phase, since, .. } = self.slots[index];
+            (phase == Phase::Handshake && self.may_lose(index, owner)).then_some(since)
+        });
+        if let Some(index) = handshake {
+            return Some(self.slots[index].since + SYN_RECEIVED_EVICT);
         }
         let stalled = |index| self.stalled(index, owner);
         // One after the other: they come back, and each would only have that long.
@@ -215,11 +217,15 @@ impl Pool<'_> {
         (may && self.may_lose(index, owner)).then_some(moved)
     }
 
-    /// Makes room for a request to `port` that waits; returns when to look again.
+    /// Makes room for a request to `port` that waits; returns when to look again. Who has asked again does not have to come
+    /// first when a handshake is old enough to give way: in a flood as slow as that, others always would.
     #[inline(never)]
     pub(crate) fn relieve(&mut self, port: u16, counters: &mut Counters) -> Option<Instant> {
         let owner = SlotOwner::Listener(self.listening(port)? as u8);
-        if self.has_room(owner) { None } else { self.evict_connection(owner, counters) }
+        if self.has_room(owner) || self.evict(owner, SYN_RECEIVED_EVICT, counters).is_some() {
+            return None;
+        }
+        self.evict_connection(owner, counters)
     }
 
     /// Gets a free slot's socket ready for a new connection: what smoltcp keeps from the last one, or
@@ -293,14 +299,21 @@ impl Pool<'_> {
         listens
     }
 
+    /// The listener of a port, unless its owner admits each peer: a cookie would be a way past that.
+    #[cfg(feature = "syn-cookies")]
+    pub(crate) fn takes_cookies(&self, port: u16) -> Option<usize> {
+        let listener = self.listening(port)?;
+        #[cfg(feature = "deferred-accept")]
+        if self.listeners[listener].deferred {
+            return None;
+        }
+        Some(listener)
+    }
+
     /// Whether a connection to `port` that needs no handshake any more could have the slot of one that does.
     #[cfg(feature = "syn-cookies")]
     pub(crate) fn yields(&self, port: u16) -> bool {
-        self.listening(port).is_some_and(|listener| {
-            #[cfg(feature = "deferred-accept")]
-            if self.listeners[listener].deferred {
-                return false;
-            }
+        self.takes_cookies(port).is_some_and(|listener| {
             let owner = SlotOwner::Listener(listener as u8);
             self.used().any(|index| {
                 self.slots[index].phase == Phase::Handshake && self.may_lose(index, owner)
@@ -312,7 +325,7 @@ impl Pool<'_> {
     /// oldest gives way.
     #[cfg(feature = "syn-cookies")]
     pub(crate) fn admit(&mut self, ends: &FourTuple, counters: &mut Counters) -> Option<usize> {
-        let owner = SlotOwner::Listener(self.listening(ends.local.port)? as u8);
+        let owner = SlotOwner::Listener(self.takes_cookies(ends.local.port)? as u8);
         let index = self.take(owner, Duration::ZERO, counters)?;
         let ready = self.arm(index, owner, ends);
         // How long it took nobody knows.
