@@ -2,6 +2,8 @@
 //! breaks without it.
 
 mod common;
+#[path = "guard/predicted.rs"]
+mod predicted;
 
 use common::frames::{Segment, fix_checksums};
 use common::solo::{Client, Solo, SoloMemory, assert_challenged, connected_from};

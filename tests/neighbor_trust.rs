@@ -56,6 +56,7 @@ fn an_announcement_moves_a_confirmed_neighbour_only_if_he_does_not_answer() {
             solo.turn();
         };
         for _ in 0..5 {
+            solo.pass(SECOND);
             solo.asked = 0;
             solo.answers = |_| true;
             forged(&mut solo);
@@ -75,6 +76,28 @@ fn an_announcement_moves_a_confirmed_neighbour_only_if_he_does_not_answer() {
         assert_eq!(solo.asked, 2);
         forged(&mut solo);
         assert_eq!(goes_to(&mut solo, mac(1)), [mac(1)]);
+        solo.said();
+        solo.end(socket, listener);
+    }
+}
+
+/// Whoever says it how often: a neighbour is asked once a second (RFC 1122 2.3.2.1), and all hear that.
+#[test]
+fn announcements_in_another_s_name_do_not_make_the_board_ask_more_often() {
+    for operation in [ArpOperation::Request, ArpOperation::Reply] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let (client, socket, listener) = connected(&mut solo);
+        let IpAddress::Ipv4(peer) = client.own.addr else { unreachable!() };
+        solo.pass(SECOND);
+        solo.asked = 0;
+        for _ in 0..500 {
+            solo.put(arp(operation, mac(1), peer, peer));
+            solo.turn();
+            solo.pass(Duration::from_millis(10));
+        }
+        assert!((4..=6).contains(&solo.asked), "{} questions in 5 s", solo.asked);
+        assert_eq!(goes_to(&mut solo, mac(1)), [PEER_NET.mac()], "it has answered");
         solo.said();
         solo.end(socket, listener);
     }
@@ -321,6 +344,7 @@ fn an_advertisement_without_override_is_not_even_doubted_and_an_unasked_one_make
     let mut solo = Solo::new(&mut memory, 1);
     let (_, socket, listener) = connected_from(&mut solo, "[2001:db8::2]:1000");
     let peer = host(2, true);
+    solo.pass(SECOND);
     for (flags, asked) in [(0, 0), (OVERRIDE, 1)] {
         solo.asked = 0;
         solo.put(advertisement(peer, mac(6), flags));

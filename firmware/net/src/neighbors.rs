@@ -182,7 +182,8 @@ impl Neighbors {
             Source::Question | Source::Answer => {
                 let doubted = entry.confirmed && entry.fresh(now) && entry.asks <= DOUBTS;
                 if doubted && entry.asks == 0 && entry.mac != Some(mac) {
-                    (entry.asks, entry.asked) = (1, now - NEIGHBOR_ASK);
+                    // At once, unless that was done a moment ago.
+                    entry.asks = 1;
                 }
                 doubted
             }

@@ -23,6 +23,8 @@ pub enum Fault {
     OrphanReset,
     /// A poll with more to send than a burst of each connection ends as if the device had no room for it.
     RoomUnused,
+    /// Text in its turn goes the whole way past the guard, by which nothing is to become different: header prediction is left out.
+    NoPrediction,
     /// Nobody who asks for the MAC address of ours is answered (RFC 826, RFC 4861 7.2.4).
     QuestionUnanswered,
 }

@@ -222,8 +222,11 @@ impl Pool<'_> {
     #[inline(never)]
     pub(crate) fn relieve(&mut self, port: u16, counters: &mut Counters) -> Option<Instant> {
         let owner = SlotOwner::Listener(self.listening(port)? as u8);
-        if self.has_room(owner) || self.evict(owner, SYN_RECEIVED_EVICT, counters).is_some() {
+        if self.has_room(owner) {
             return None;
+        }
+        if self.evict(owner, SYN_RECEIVED_EVICT, counters).is_some() {
+            return Some(self.now);
         }
         self.evict_connection(owner, counters)
     }

@@ -6,6 +6,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use super::{OwnSyn, SocketSnapshot, Tcb};
 use crate::frame::Segment;
+use crate::planted::{Fault, is_planted};
 use crate::seq::distance;
 use crate::time::WrappingInstant;
 use crate::workaround::blocks::NONE_TOLD;
@@ -16,6 +17,7 @@ impl Tcb {
     pub(crate) fn predicts(&self, segment: &Segment<'_>, socket: SocketSnapshot) -> bool {
         // Windows of a few segments have no rows of them that would be worth the flash.
         cfg!(feature = "wide-scoreboard")
+            && !is_planted(Fault::NoPrediction)
             && segment.len > 0
             && segment.ack == Some(self.snd_una)
             && segment.window == self.snd_wnd
