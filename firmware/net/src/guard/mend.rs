@@ -85,6 +85,7 @@ impl Tcb {
     }
 
     /// The bare acknowledgement, or reset, that a segment carries. Notes whether it is to be answered.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn acknowledgement(
         &mut self,
         segment: &Segment<'_>,

@@ -186,6 +186,7 @@ impl NetStack<'_> {
     }
 
     /// A frame to everybody that has our own MAC address for its sender.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn own_frame(&mut self) {
         let echo = self.identity.spoken.is_some_and(|at| self.now < at + ECHO_WINDOW);
         if !echo {
