@@ -137,6 +137,7 @@ impl NetStack<'_> {
     }
 
     /// Notes that the peer of a packet from `source` has received what was sent to it.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn reached(&mut self, source: &IpAddress, mac: EthernetAddress) {
         if self.is_neighbor(source) {
             self.neighbors.confirm(source, mac);
@@ -287,6 +288,7 @@ impl NetStack<'_> {
     }
 
     /// Notes that something is to be sent to `address` in this poll.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn want(&mut self, address: &IpAddress) {
         if let Some(hop) = self.next_hop(address) {
             self.neighbors.want(&hop, self.now);

@@ -17,6 +17,7 @@ use crate::limits::RTO_INITIAL;
 use crate::limits::{FIN_WAIT_2_EVICT, SYN_RECEIVED_EVICT};
 use crate::netstat::Counters;
 use crate::seq::distance;
+use crate::time::sooner;
 
 /// What to do with the frame of a connection request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,16 +180,20 @@ impl Pool<'_> {
     /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
     #[inline(never)]
     fn evict_connection(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<Instant> {
-        if self.used().any(|index| self.slots[index].phase == Phase::Aborting) {
-            return None;
-        }
         // A flood of requests must not cost those who are in.
-        let handshake = self.oldest(&|index| {
+        let mut handshake = None;
+        for index in self.used() {
             let Slot { phase, since, .. } = self.slots[index];
-            (phase == Phase::Handshake && self.may_lose(index, owner)).then_some(since)
-        });
-        if let Some(index) = handshake {
-            return Some(self.slots[index].since + SYN_RECEIVED_EVICT);
+            match phase {
+                Phase::Aborting => return None,
+                Phase::Handshake if self.may_lose(index, owner) => {
+                    sooner(&mut handshake, since + SYN_RECEIVED_EVICT);
+                }
+                _ => {}
+            }
+        }
+        if handshake.is_some() {
+            return handshake;
         }
         let stalled = |index| self.stalled(index, owner);
         // One after the other: they come back, and each would only have that long.
