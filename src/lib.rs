@@ -57,7 +57,7 @@
 //! |---|---|
 //! | an option that does nothing beside another; a word that is none | `cli/pairs.rs`; `cli/misplaced.rs` |
 //! | what is said when the board is up, or why it cannot be | `user.rs`, `tap.rs`, `guest.rs` |
-//! | a cable that loses, delays, reorders other frames than it should | `link/model.rs`; how a fault is written, `link/setting.rs` |
+//! | a cable that loses, delays, reorders other frames than it should | `link/model.rs`; how a fault is written, `link/setting.rs`; which direction it is for, `cli/faults.rs`, `console/command.rs` |
 //! | a frame that a TAP brings: its checksum, superframes; one that goes out there | `nic/tap/incoming.rs`; `nic/tap/coalesce.rs` |
 //! | a TAP that is not opened, or has no address | `nic/tap/open.rs`, and what is said of it, `nic/tap/error.rs` |
 //! | checksums that the board leaves to its MAC | `nic/mac.rs` |
@@ -81,7 +81,7 @@
 //! | what a filter chooses, and how it is read | `ladder/filter.rs`; `ladder/filter/parser.rs` |
 //! | how a ladder is laid out: in a terminal; as a picture | `ladder/text.rs`; `ladder/svg/layout.rs` |
 //! | the numbers that a graph draws; its round trips | `ladder/graph/connection.rs`; `ladder/roundtrip.rs` |
-//! | what is said of a frame | `segment/tcp.rs`, `segment/udp.rs`, `segment/icmp.rs`; of ARP, and all together, `segment.rs`; encapsulations, `segment/peel.rs` |
+//! | what is said of a frame, and the number that its numbers are relative to | `segment/tcp.rs`, `segment/udp.rs`, `segment/icmp.rs`; of ARP, and all together, `segment.rs`; encapsulations, `segment/peel.rs` |
 //! | a capture that is not read, or not as it is written | `capture/reader.rs`; `capture/writer.rs` |
 //! | the simulator's metrics: names, units, help; a number in them that is wrong | `metrics/exposition.rs`; `snapshot.rs`; those that the board itself serves are the firmware's |
 //! | a board of a fleet that does not run in time; a frame that goes astray among them | `fleet/network.rs`; `fleet/switch.rs` |

@@ -142,18 +142,20 @@
 //! | a frame is not for us, or no good: its addresses, its header, a checksum that is missing | `stack/ingress.rs`, `stack/hygiene.rs`; of headers that smoltcp cannot read, `stack/repair.rs` |
 //! | a segment of a connection is taken, dropped, or answered with a challenge ACK: RST, SYN, FIN, numbers that are out of the window | `guard.rs` |
 //! | it is taken, and smoltcp makes something else of it than the RFC says | `guard/mend.rs`; what it must not see at all, `stack/deliver.rs`; its faults one by one, `workaround.rs` |
-//! | a connection is opened, waits for a slot, or takes another one's | `tcp/admission.rs`; those that wait, `tcp/backlog.rs` |
+//! | a connection is opened, or again out of TIME-WAIT, waits for a slot, or takes another one's | `tcp/admission.rs`; those that wait, `tcp/backlog.rs` |
 //! | it is accepted, closed, half-closed, reset by its owner; a FIN that has to wait | `tcp.rs` |
 //! | it ends too soon, or not at all: time limits, keep-alive, TIME-WAIT | `tcp/expiry.rs` |
 //! | the number that it begins with; the port of a client | `tcp/isn.rs`; `stack.rs` |
 //! | what is sent again: losses, duplicates, SACK; where a recovery begins and ends | `loss/acknowledgement.rs` |
-//! | when it is sent again: timeouts, back-off, the probes of a tail and of a closed window | `loss/timer.rs` |
+//! | when it is sent again: timeouts, back-off, the probes of a tail and of a closed window | `loss/timer.rs`; of a SYN and SYN-ACK, smoltcp's own timer |
 //! | how much is under way: slow start, the congestion window | `loss/window.rs` |
 //! | what waits though it could go: small segments, an acknowledgement that is owed | `tcp/tcb/sending.rs` |
-//! | the size of segments: the peer's, the path's | `guard/syn.rs`, `stack/icmp.rs` |
+//! | the size of the segments that we send: the peer's, the path's | `guard/syn.rs`, `stack/icmp.rs` |
+//! | the options of our own SYN and SYN-ACK: segment size, window scale, SACK | smoltcp's, from the device's MTU and the buffers; with a cookie, `stack/cookie.rs` |
 //! | blocks of SACK that we send | `workaround/blocks.rs` |
 //! | how a frame leaves: its headers, what is counted of it, what its connection notes | `stack/transmit.rs` |
 //! | a limit that is too low or too high | `limits.rs`; those that a user may choose, `limits/chosen.rs` |
+//! | a datagram: which socket it is for, and one that finds no room there | `stack/udp.rs` |
 //! | what a call returns | `stack/tcp.rs`, `stack/udp.rs`; of `embedded-nal`, `stack/nal.rs` |
 //! | a task is woken, or is not | `stack/tcp/wake.rs`, `stack/udp/wake.rs` |
 //! | the deadline that `poll` returns, and what goes out in a turn | `stack/egress.rs` |
@@ -162,9 +164,9 @@
 //! | which MAC address is believed, who is asked, how often | `neighbors.rs` |
 //! | our own address: who else has it, who is told of it; the question itself | `stack/resolve.rs` |
 //! | the way to another network; the address of ours that something is sent from, whatever it is | `stack/interface.rs` |
-//! | DHCP: what is asked, and when; to whom it goes; which answer is taken | `dhcp.rs`; `stack/dhcp.rs`; `dhcp/exchange.rs` |
+//! | DHCP: what is asked, and when; to whom it goes, and what becomes of the address when a lease ends; which answer is taken; what a lease says, and until when | `dhcp.rs`; `stack/dhcp.rs`; `dhcp/exchange.rs`; `dhcp/lease.rs` |
 //! | IPv6 addresses: what a router's word does to them; which router is used | `slaac.rs`; `slaac/routers.rs` |
-//! | a name is looked up: whom we ask, and when; what of an answer is read | `stack/dns.rs`; `dns.rs` |
+//! | a name is looked up: whom we ask, and when; what of an answer is read; which servers there are | `stack/dns.rs`; `dns.rs`; `stack/interface.rs` |
 //! | our own name, and when it is said; its records | `stack/mdns.rs`; `mdns/records.rs` |
 //! | the time of day: whom we ask, and when; what of an answer is believed | `stack/sntp.rs`; `sntp.rs` |
 //! | groups: who is told that we listen | `stack/mld.rs`; a router's question for IPv4, `workaround/report.rs` |
@@ -188,6 +190,9 @@
 //! | `dns` | names become addresses (RFC 1035), those of `.local` too (RFC 6762) |
 //! | `mdns` | a name in the network, and services that are found (RFC 6762, RFC 6763) |
 //! | `sntp` | the time of day from a server (RFC 4330) |
+//! | `redirects` | redirects are followed (RFC 1122 3.2.2.2, RFC 4861 8) |
+//! | `syn-cookies` | a flood of SYNs is answered with cookies (RFC 4987 3.6) |
+//! | `wide-scoreboard`, `segmentation-offload` | for windows of many segments, and devices that take several as one frame: simulators, not chips |
 //! | `deferred-accept` | a SYN-ACK that waits until the application admits the peer, for proxies |
 //! | `async` | the traits of edge-nal, embedded-nal-async and embedded-io-async, with a waker for each who waits; brings `udp` |
 //! | `log`, `defmt` | messages through either crate, smoltcp's too |

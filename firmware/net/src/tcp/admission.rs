@@ -25,7 +25,8 @@ pub(crate) enum Request {
     /// Pass it on; this slot is in LISTEN for it. The last sequence number of the connection that had these ends before, if
     /// it was in TIME-WAIT.
     Armed(usize, Option<TcpSeqNumber>),
-    /// Pass it on: it belongs to a live connection, or nobody registered the port.
+    /// Pass it on: it belongs to a connection, be it in TIME-WAIT and the request one of its past, or nobody registered the
+    /// port.
     Pass,
     /// Drop it in silence: the port is registered, but no slot is free.
     Drop,

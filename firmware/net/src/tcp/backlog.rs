@@ -4,7 +4,8 @@
 //! and 7 s (RFC 6298). So the stack keeps [the essence](super::held) of the last such SYNs, 28 bytes each with
 //! IPv4 alone and 56 with IPv6, and when a slot is free lets the oldest in again as if it had just arrived. To
 //! the peer it is a SYN-ACK that took a while. Nothing depends on it: a request that has become too old comes in with its
-//! sender's next SYN. One that finds no place here is part of a flood, which takes no other's.
+//! sender's next SYN. One that finds no place here is part of a flood: a handshake gives way to it, or it gets a cookie, and where
+//! neither can be, the oldest request is forgotten.
 
 use heapless::VecView;
 use smoltcp::time::Instant;
