@@ -4,7 +4,7 @@
 mod common;
 
 use common::echo::{BOARD, BOARD6, Echo, PEER, PEER6, datagram, ping};
-use common::frames::{PEER_MAC, endpoint, ip_frame};
+use common::frames::{PEER_MAC, endpoint, fix_checksums, ip_frame};
 use common::solo::{Client, SoloMemory};
 use smoltcp::time::Duration;
 use smoltcp::wire::{EthernetAddress, EthernetFrame, IpProtocol, Ipv6Packet};
@@ -127,11 +127,37 @@ fn what_is_for_many_is_told_only_if_its_option_wants_that() {
         echo.send(to_all(PEER6, IpProtocol::Unknown(253), kind));
         assert_eq!(problems(&mut echo).len(), told, "{kind:#x}");
     }
+    // Of what is for a group that we are not in, nothing.
+    let mut frame = to_all(PEER6, IpProtocol::Unknown(253), 0x9e);
+    frame[53] = 0x99;
+    echo.send(frame);
+    assert!(problems(&mut echo).is_empty());
     // Nobody is told (RFC 4443 2.4 e.6): who looks for an address of its own has none.
     for protocol in [IpProtocol::Icmpv6, IpProtocol::Udp, IpProtocol::Unknown(253)] {
         echo.answers();
         echo.send(to_all("[::]:7", protocol, 0x9e));
         assert!(problems(&mut echo).is_empty(), "{protocol}");
+    }
+}
+
+/// RFC 4443 2.4 e.1, e.2.
+#[test]
+fn of_an_error_behind_headers_nothing_is_told() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    let unknown = (OPTIONS, &[0, 0x9e, 4, 0, 0, 0, 0][..]);
+    let onwards = (ROUTING, &[0, 3, 1, 0, 0, 0, 0][..]);
+    let chains = [&[unknown][..], &[onwards], &[PADDING, unknown], &[unknown, ATOMIC, ROUTED]];
+    for headers in chains {
+        for (kind, told) in [(1, 0), (4, 0), (127, 0), (137, 0), (128, 1), (136, 1)] {
+            let mut frame = ping(PEER6, BOARD6);
+            frame[54] = kind;
+            fix_checksums(&mut frame);
+            echo.answers();
+            echo.send(behind(&frame, headers));
+            assert_eq!(problems(&mut echo).len(), told, "{kind} behind {headers:?}");
+            echo.solo.pass(Duration::from_millis(100));
+        }
     }
 }
 
@@ -172,7 +198,7 @@ fn what_is_broken_or_in_parts_is_dropped_and_counted() {
     });
     let mut frame = frame;
     frame[21] = 255;
-    common::frames::fix_checksums(&mut frame);
+    fix_checksums(&mut frame);
     echo.send(frame.clone());
     assert_eq!(echo.answers(), 1, "a solicitation");
     for header in [ATOMIC, PADDING] {

@@ -5,12 +5,13 @@ mod common;
 #[path = "guard/predicted.rs"]
 mod predicted;
 
-use common::frames::Segment;
+use common::frames::{Segment, fix_checksums};
 use common::solo::{Client, Solo, SoloMemory, assert_challenged, connected_from};
 use common::tcp;
 use embedded_nal::nb;
 use smoltcp::time::Duration;
 use smoltcp::wire::{TcpControl, TcpSeqNumber};
+use tapboard_firmware::Error;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PEERS: [&str; 2] = ["192.0.2.2:1000", "[2001:db8::2]:1000"];
@@ -46,6 +47,37 @@ fn a_reset_counts_only_with_the_very_next_number() {
         assert_eq!(solo.said(), []);
         assert_eq!(solo.board.counters().resets_in, 1);
         solo.end(socket, listener);
+    }
+}
+
+/// A reset is one whatever else it says of itself (RFC 9293 3.10.7.4, second), and no end of what the peer had to say.
+#[test]
+fn a_reset_with_a_syn_or_a_fin_is_a_reset() {
+    const FLAGS: usize = 13;
+    for own in PEERS {
+        for more in [0b01, 0b10, 0b11, 0b1001] {
+            let mut memory = SoloMemory::new();
+            let mut solo = Solo::new(&mut memory, 1);
+            let (client, mut socket, listener) = connected_from(&mut solo, own);
+            let reset = |ahead| {
+                let mut frame = reset(&client, ahead).frame();
+                let header = if own == PEERS[0] { 34 } else { 54 };
+                frame[header + FLAGS] |= more;
+                fix_checksums(&mut frame);
+                frame
+            };
+            solo.send(reset(1));
+            assert_challenged(&mut solo, &client);
+            solo.send(reset(3000));
+            assert_eq!(solo.said(), []);
+            assert!(solo.netstat().contains("ESTABLISHED"), "{}", solo.netstat());
+            solo.send(reset(0));
+            assert_eq!(solo.said(), []);
+            assert_eq!(solo.board.counters().resets_in, 1);
+            let read = tcp::receive(&mut solo.board, &mut socket, &mut [0; 9]);
+            assert_eq!(read, Err(nb::Error::Other(Error::ConnectionReset)));
+            solo.end(socket, listener);
+        }
     }
 }
 

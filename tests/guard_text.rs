@@ -202,12 +202,25 @@ fn an_old_acknowledgement_is_acceptable_as_far_back_as_a_window() {
         assert_eq!(data_sent(&mut solo, &client), [(0, 1000)]);
         client.ack += 1000;
         solo.send(client.ack());
-        let ancient = TcpSeqNumber(client.ack.0.wrapping_sub(8192 + 1));
-        let text = Segment { ack: Some(ancient), ..client.segment(TcpControl::Psh, b"ancient") };
-        solo.send(text.frame());
-        assert_challenged(&mut solo, &client);
-        let read = tcp::receive(&mut solo.board, &mut socket, &mut buffer);
-        assert_eq!(read, Err(nb::Error::WouldBlock));
+        let mut refuses = |solo: &mut Solo<'_>, client: &Client, socket: &mut _, before: i32| {
+            let ancient = TcpSeqNumber(client.ack.0.wrapping_sub(before));
+            let text = client.segment(TcpControl::Psh, b"ancient");
+            solo.send(Segment { ack: Some(ancient), ..text }.frame());
+            assert_challenged(solo, client);
+            let read = tcp::receive(&mut solo.board, socket, &mut buffer);
+            assert_eq!(read, Err(nb::Error::WouldBlock), "{before}");
+        };
+        // The handshake's SYN, which the client acknowledged with its own number, and what was never sent.
+        refuses(&mut solo, &client, &mut socket, 3100 + 1);
+        for _ in 0..6 {
+            assert_eq!(tcp::send(&mut solo.board, &mut socket, &[b'z'; 1000]), Ok(1000));
+            solo.turn();
+            client.ack += 1000;
+            solo.send(client.ack());
+        }
+        solo.pass(SECOND);
+        solo.said();
+        refuses(&mut solo, &client, &mut socket, 8192 + 1);
         // A sound checksum is not made for what had none.
         let mut broken = old.segment(TcpControl::Psh, b"broken");
         broken.seq = client.seq;
@@ -361,6 +374,20 @@ fn text_behind_the_fin_is_not_taken() {
             solo.said();
             solo.send(client.segment(TcpControl::Psh, b"XYZ").frame());
             assert_eq!(queues(&solo), (3, 0));
+            // What is not even in the window acknowledges nothing.
+            assert_eq!(tcp::send(&mut solo.board, &mut socket, b"more"), Ok(4));
+            solo.turn();
+            solo.said();
+            for ahead in [3000, 1 << 30] {
+                let far = client.segment(TcpControl::Psh, b"XYZ");
+                let (seq, ack) = (far.seq + ahead, Some(client.ack + 4));
+                solo.send(Segment { seq, ack, ..far }.frame());
+                assert_eq!(queues(&solo), (3, 4), "{ahead}");
+            }
+            client.ack += 4;
+            solo.send(client.ack());
+            solo.pass(SECOND);
+            solo.said();
             // The FIN again is no text behind it.
             solo.send(fin);
             assert_challenged_last(&mut solo, &client);

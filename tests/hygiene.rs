@@ -4,9 +4,10 @@ mod common;
 
 use common::echo::{BOARD, BOARD6, Echo, PEER, PEER6, all_kinds, datagram, ping, with_options};
 use common::frames::{endpoint, fix_checksums};
+use common::hosts::{arp, mac};
 use common::solo::{Client, SoloMemory};
 use smoltcp::time::Duration;
-use smoltcp::wire::TcpControl;
+use smoltcp::wire::{ArpOperation, TcpControl};
 
 #[test]
 fn nobody_is_answered_who_cannot_be() {
@@ -24,6 +25,7 @@ fn nobody_is_answered_who_cannot_be() {
         "[::1]:5000",
         "[ff02::1]:5000",
         "[::ffff:192.0.2.2]:5000",
+        "[::192.0.2.2]:5000",
     ];
     let mut memory = SoloMemory::new();
     let mut echo = Echo::new(&mut memory);
@@ -67,6 +69,18 @@ fn a_group_sends_nothing() {
     }
 }
 
+/// Nor is whoever asks for a MAC address in such a name.
+#[test]
+fn nobody_is_told_where_we_are_who_cannot_be() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    let board = [192, 0, 2, 1].into();
+    for from in [[127, 0, 0, 1], [224, 0, 0, 1], [240, 0, 0, 1], [255; 4]] {
+        echo.refuses("ARP", arp(ArpOperation::Request, mac(66), from.into(), board));
+    }
+    assert_eq!(echo.solo.board.counters().discovery_dropped, 4);
+}
+
 #[test]
 fn nobody_on_a_wire_speaks_to_a_loopback_address() {
     let mut memory = SoloMemory::new();
@@ -77,6 +91,55 @@ fn nobody_on_a_wire_speaks_to_a_loopback_address() {
         }
     }
     assert_eq!(echo.solo.board.counters().martians_dropped, 6);
+}
+
+/// A ping that the link has for this MAC address.
+fn ping_by(from: &str, to: &str, mac: [u8; 6]) -> Vec<u8> {
+    let mut frame = ping(from, to);
+    frame[..6].copy_from_slice(&mac);
+    frame
+}
+
+/// smoltcp 0.14 takes the last two bytes of an address of its own for a group (iface/interface/ipv6.rs, `has_solicited_node`).
+#[test]
+fn nobody_is_answered_for_an_address_that_ends_like_ours() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    let board = ping(PEER6, BOARD6)[..6].try_into().unwrap();
+    let others = [
+        ("[2001:db8::55:1]:7", board),
+        ("[2001:db8:5::1]:7", board),
+        ("[fe80::1]:7", board),
+        ("[ff02::5:1]:7", [0x33, 0x33, 0, 5, 0, 1]),
+        ("[ff05::1]:7", [0x33, 0x33, 0, 0, 0, 1]),
+    ];
+    for (dropped, (to, mac)) in (1..).zip(others) {
+        echo.refuses(to, ping_by(PEER6, to, mac));
+        assert_eq!(echo.solo.board.counters().not_ours_dropped, dropped, "{to}");
+    }
+    let ours = [
+        ("[ff02::1]:7", [0x33, 0x33, 0, 0, 0, 1]),
+        ("[ff02::1:ff00:1]:7", [0x33, 0x33, 0xff, 0, 0, 1]),
+    ];
+    for (to, mac) in ours {
+        echo.send(ping_by(PEER6, to, mac));
+        assert_eq!(echo.answers(), 1, "{to}");
+    }
+}
+
+/// RFC 1122 3.3.6.
+#[test]
+fn what_went_to_all_on_the_link_is_to_be_for_all() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    for (from, to) in [(PEER, BOARD), (PEER6, BOARD6)] {
+        for mac in [[0xff; 6], [0x01, 0x00, 0x5e, 0, 0, 1], [0x33, 0x33, 0, 0, 0, 1]] {
+            echo.refuses(to, ping_by(from, to, mac));
+        }
+    }
+    assert_eq!(echo.solo.board.counters().not_ours_dropped, 6);
+    echo.send(ping_by(PEER, "192.0.2.255:7", [0xff; 6]));
+    assert_eq!(echo.answers(), 1);
 }
 
 #[test]

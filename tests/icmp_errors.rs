@@ -37,8 +37,12 @@ fn message(frame: &[u8]) -> Option<Message> {
 
 /// A packet of a protocol that nobody knows.
 fn unknown(from: &str, to: &str) -> Vec<u8> {
+    numbered(from, to, IpProtocol::Unknown(253))
+}
+
+fn numbered(from: &str, to: &str, protocol: IpProtocol) -> Vec<u8> {
     let (from, to) = (endpoint(from).addr, endpoint(to).addr);
-    ip_frame(from, to, IpProtocol::Unknown(253), 16, |payload| payload.fill(b'x'))
+    ip_frame(from, to, protocol, 16, |payload| payload.fill(b'x'))
 }
 
 /// Sends a frame, and takes what is said of it.
@@ -98,6 +102,30 @@ fn a_closed_port_and_an_unknown_protocol_are_told_with_what_was_sent() {
     let mut frame = closed(PEER, BOARD);
     frame[40] ^= 1;
     assert_eq!(told(&mut echo, frame), []);
+}
+
+/// ICMP of the other version is no more than a protocol that is not known.
+#[test]
+fn a_protocol_is_known_to_one_version_of_ip_alone() {
+    use IpProtocol::{Icmp, Icmpv6, Igmp};
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    for protocol in [Icmpv6, Igmp] {
+        let frame = numbered(PEER, BOARD, protocol);
+        assert_eq!(error(&mut echo, &frame), (3, 2, 0), "{protocol}");
+    }
+    for protocol in [Icmp, Igmp] {
+        let frame = numbered(PEER6, BOARD6, protocol);
+        assert_eq!(error(&mut echo, &frame), (4, 1, 6), "{protocol}");
+    }
+    for (from, to, protocol) in [(PEER, BOARD, Icmpv6), (PEER6, BOARD6, Icmp)] {
+        let mut frame = numbered(from, to, protocol);
+        EthernetFrame::new_unchecked(&mut frame).set_dst_addr(EthernetAddress::BROADCAST);
+        assert_eq!(told(&mut echo, frame), []);
+        // Of these no more than of others.
+        let flood = (0..100).map(|_| told(&mut echo, numbered(from, to, protocol)).len());
+        assert!(flood.sum::<usize>() <= 10);
+    }
 }
 
 #[test]

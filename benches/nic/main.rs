@@ -3,7 +3,8 @@
 //! One run measures, in turns, `tapboard tap` with the firmware's checksums and with the NIC's, a plain
 //! smoltcp on its own `TunTapInterface` ([`plain`]), the kernel across a veth ([`kernel`]) and `tapboard
 //! user`, with the client on the same core and on another one ([`speed`]); `-- lossy` measures how long
-//! it takes through bad links ([`lossy`]), and `-- http` how often the page is served ([`http`]). The client is `tapboard-host bench`, which verifies what it measures.
+//! it takes through bad links ([`lossy`]), `-- http` how often the page is served ([`http`]), and `-- frames` what
+//! a frame costs the board ([`frames`]). The client is `tapboard-host bench`, which verifies what it measures.
 //!
 //! All of it happens in a user and network namespace of its own, as root in there ([`namespace`]), and
 //! ends with this process, however that ends. Every wait has a limit. Ratios travel from one machine to
@@ -14,11 +15,17 @@ mod bridge;
 #[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
+mod frames;
+#[cfg(target_os = "linux")]
 mod http;
 #[cfg(target_os = "linux")]
 mod kernel;
 #[cfg(target_os = "linux")]
 mod lossy;
+#[cfg(target_os = "linux")]
+#[path = "../../tests/common/frames.rs"]
+#[allow(dead_code, reason = "a part of it is the tests' alone")]
+mod made;
 #[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
@@ -65,11 +72,13 @@ fn main() -> std::process::ExitCode {
             println!("run it with: cargo bench --bench nic");
             return ExitCode::SUCCESS;
         }
-        namespace::enter(&arguments).and_then(|()| match options.scenario {
-            options::Scenario::Speed => speed::run(&options),
-            options::Scenario::Lossy => lossy::run(&options),
-            options::Scenario::Http => http::run(&options),
-        })
+        let within = || namespace::enter(&arguments);
+        match options.scenario {
+            options::Scenario::Speed => within().and_then(|()| speed::run(&options)),
+            options::Scenario::Lossy => within().and_then(|()| lossy::run(&options)),
+            options::Scenario::Http => within().and_then(|()| http::run(&options)),
+            options::Scenario::Frames => frames::run(&options),
+        }
     };
     result.unwrap_or_else(|error| {
         eprintln!("nic: {error}");

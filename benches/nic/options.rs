@@ -30,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_name = "TEST", value_delimiter = ',')]
     tests: Vec<Test>,
 
-    /// Only rows of `lossy` in whose names all of these are found: `50 ms`, `10%`, `echo`, `64 KiB`.
+    /// Only rows of `lossy` or `frames` in whose names all of these are found: `50 ms`, `10%`, `echo`, `64 KiB`.
     #[arg(long, value_name = "NAME")]
     rows: Vec<String>,
 
@@ -56,6 +56,8 @@ pub(crate) enum Scenario {
     Lossy,
     /// How often the page is served, to `wrk` and `ab`.
     Http,
+    /// Instructions that a frame of each kind costs the board, as `valgrind` counts them.
+    Frames,
 }
 
 impl Options {

@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use crate::process::only;
-use crate::{bridge, kernel, plain};
+use crate::{bridge, frames, kernel, plain};
 
 /// The first argument of a program that has a part to play.
 pub(crate) const WORD: &str = "role";
@@ -28,6 +28,9 @@ pub(crate) const KERNEL: &str = "kernel";
 pub(crate) const UNPACED: &str = "unpaced";
 /// Two TAPs and a bad link between them: see [`bridge::run`].
 pub(crate) const BRIDGE: &str = "bridge";
+
+/// A board that is given frames of one kind: see [`frames::play`].
+pub(crate) const FRAMES: &str = "frames";
 
 /// The event by which a client says what it used of its CPU, after all others.
 pub(crate) const CPU: &str = "cpu";
@@ -70,6 +73,7 @@ pub(crate) fn play(role: &str, arguments: &[String]) -> Result<ExitCode, String>
             bridge::run((near, far), number(subnet)?, number(seed)?, faults)
                 .map(|()| ExitCode::SUCCESS)
         }
+        (FRAMES, [kind, turns]) => frames::play(kind, number(turns)?).map(|()| ExitCode::SUCCESS),
         _ => Err(format!("{role:?} with {arguments:?} is no part of this program")),
     }
 }

@@ -372,7 +372,7 @@ fn unknown(line: &str) -> String {
         if typed.len() >= 3 && name.starts_with(&typed) { 0 } else { distance(&typed, name) }
     };
     let word = quoted(line.split_whitespace().next().unwrap_or(line));
-    match names().min_by_key(near) {
+    match names().chain([boards::POWER]).min_by_key(near) {
         Some(name) if near(&name) <= (name.len() / 3).clamp(1, 3) => {
             format!("there is no command {word}; did you mean `{name}`?")
         }

@@ -2,12 +2,13 @@
 //!
 //! A mapping is a client's address and a port on the other side. It lives until it has been idle
 //! for [`IDLE`], or a question for a name for less; when all mappings are taken the longest idle one makes room.
+//! What there is no room for on the board's side waits in the kernel, with one datagram here.
 //! What the kernel says of a datagram of the board's goes back to it as ICMP.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use embedded_nal::{UdpClientStack, UdpFullStack};
+use embedded_nal::{UdpClientStack, UdpFullStack, nb};
 use mio::{Interest, Registry, net};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::DATAGRAM_SIZE;
@@ -24,12 +25,22 @@ use crate::slab::Slab;
 /// Datagrams moved for one socket in one turn.
 const BUDGET: usize = 64;
 
+/// When to look again whether there is room on the board's side, if there was none at the beginning of a turn.
+const ROOM_RETRY: Duration = Duration::from_millis(10);
+
 #[derive(Debug)]
 enum Ends {
     /// A kernel client of a listener; its own socket on the board's side.
     In { listener: usize, client: SocketAddr, board: UdpSocket },
     /// A port of the board; its own socket on the kernel's side.
-    Out { allowed: usize, kernel: net::UdpSocket, readable: bool, last: Datagram },
+    Out {
+        allowed: usize,
+        kernel: net::UdpSocket,
+        readable: bool,
+        /// A datagram for which there was no room on the board's side.
+        unsent: Option<Vec<u8>>,
+        last: Datagram,
+    },
 }
 
 #[derive(Debug)]
@@ -82,16 +93,18 @@ impl Datagrams {
         registry: &Registry,
         now: Instant,
     ) -> Option<Instant> {
-        let mut more = false;
+        let mut next = None;
         for (index, listener) in forwards.iter_mut() {
-            more |= self.clients_to_board(index, listener, board.stack, registry, now);
+            let at = self.clients_to_board(index, listener, board.stack, registry, now);
+            next = earliest(next, at);
         }
         for index in 0..board.allowed.len() {
-            more |= self.board_to_kernel(index, &mut board, registry, now);
+            if self.board_to_kernel(index, &mut board, registry, now) {
+                next = Some(now);
+            }
         }
-        more |= self.answers(forwards, &mut board, now);
-        let expired = self.expire(board.stack, registry, now);
-        if more { Some(now) } else { expired }
+        next = earliest(next, self.answers(forwards, &mut board, now));
+        earliest(next, self.expire(board.stack, registry, now))
     }
 
     /// Ends the mappings of a listener that is there no more.
@@ -144,6 +157,7 @@ impl Datagrams {
         }
     }
 
+    /// Carries what clients of a listener say. Returns when there may be more to do.
     fn clients_to_board(
         &mut self,
         index: usize,
@@ -151,19 +165,20 @@ impl Datagrams {
         stack: &mut NetStack<'_>,
         registry: &Registry,
         now: Instant,
-    ) -> bool {
-        let Some(udp) = &listener.udp else { return false };
-        for _ in 0..BUDGET {
-            if !listener.readable {
-                return false;
-            }
-            let (count, client) = match udp.recv_from(&mut self.scratch) {
-                Ok(received) => received,
-                Err(error) => {
-                    // Anything but "nothing there" reports an earlier answer that nobody wanted.
-                    listener.readable = error.kind() != ErrorKind::WouldBlock;
-                    continue;
-                }
+    ) -> Option<Instant> {
+        let udp = listener.udp.as_ref()?;
+        for carried in 0..BUDGET {
+            let (count, client) = match listener.unsent.take() {
+                Some((data, client)) => (self.again(&data), client),
+                None if !listener.readable => return None,
+                None => match udp.recv_from(&mut self.scratch) {
+                    Ok(received) => received,
+                    Err(error) => {
+                        // Anything but "nothing there" reports an earlier answer that nobody wanted.
+                        listener.readable = error.kind() != ErrorKind::WouldBlock;
+                        continue;
+                    }
+                },
             };
             if count > DATAGRAM_SIZE {
                 self.oversized += 1;
@@ -186,12 +201,20 @@ impl Datagrams {
                 continue;
             };
             mapping.last = now;
-            if let Ends::In { board, .. } = &mut mapping.ends {
-                // A full socket loses the datagram, as UDP may.
-                let _ = UdpClientStack::send(stack, board, &self.scratch[..count]);
+            let Ends::In { board, .. } = &mut mapping.ends else { continue };
+            let data = &self.scratch[..count];
+            if UdpClientStack::send(stack, board, data) == Err(nb::Error::WouldBlock) {
+                listener.unsent = Some((data.to_vec(), client));
+                return Some(room_at(carried, now));
             }
         }
-        true
+        Some(now)
+    }
+
+    /// Puts a datagram back that was kept. Returns its length.
+    fn again(&mut self, data: &[u8]) -> usize {
+        self.scratch[..data.len()].copy_from_slice(data);
+        data.len()
     }
 
     fn board_to_kernel(
@@ -230,7 +253,7 @@ impl Datagrams {
                 kernel.connect(remote).ok()?;
                 let token = EventSource::Datagram(place).token();
                 registry.register(&mut kernel, token, Interest::READABLE).ok()?;
-                Some(Ends::Out { allowed: index, kernel, readable: true, last })
+                Some(Ends::Out { allowed: index, kernel, readable: true, unsent: None, last })
             });
             let Some(mapping) = place.and_then(|place| self.mappings.get_mut(place)) else {
                 continue;
@@ -249,15 +272,15 @@ impl Datagrams {
         true
     }
 
-    /// Carries what came back. Returns whether there may be more.
+    /// Carries what came back. Returns when there may be more to do.
     fn answers(
         &mut self,
         forwards: &mut Forwards,
         board: &mut BoardSide<'_, '_>,
         now: Instant,
-    ) -> bool {
+    ) -> Option<Instant> {
         let BoardSide { stack, allowed, unreachable, .. } = board;
-        let mut more = false;
+        let mut next = None;
         for (_, UdpMapping { ends, last: used, .. }) in self.mappings.iter_mut() {
             match ends {
                 Ends::In { listener, client, board } => {
@@ -272,39 +295,46 @@ impl Datagrams {
                         let _ = udp.send_to(&self.scratch[..count], *client);
                     }
                 }
-                Ends::Out { allowed: index, kernel, readable, last } => {
-                    for _ in 0..BUDGET {
-                        if !*readable {
-                            break;
-                        }
-                        let count = match kernel.recv(&mut self.scratch) {
-                            Ok(count) => count,
-                            Err(error) => {
-                                *readable = error.kind() != ErrorKind::WouldBlock;
-                                unreachable.tell(stack, *last, error.kind());
-                                continue;
+                Ends::Out { allowed: index, kernel, readable, unsent, last } => {
+                    let mut at = Some(now);
+                    for carried in 0..BUDGET {
+                        let count = match unsent.take() {
+                            Some(data) => {
+                                self.scratch[..data.len()].copy_from_slice(&data);
+                                data.len()
                             }
+                            None if !*readable => {
+                                at = None;
+                                break;
+                            }
+                            None => match kernel.recv(&mut self.scratch) {
+                                Ok(count) => count,
+                                Err(error) => {
+                                    *readable = error.kind() != ErrorKind::WouldBlock;
+                                    unreachable.tell(stack, *last, error.kind());
+                                    continue;
+                                }
+                            },
                         };
                         *used = now;
                         if count > DATAGRAM_SIZE {
                             self.oversized += 1;
                             continue;
                         }
-                        if let Some(udp) = &mut allowed[*index].udp {
-                            // A full socket loses the datagram, as UDP may.
-                            let _ = UdpFullStack::send_to(
-                                *stack,
-                                udp,
-                                last.from,
-                                &self.scratch[..count],
-                            );
+                        let Some(udp) = &mut allowed[*index].udp else { continue };
+                        let data = &self.scratch[..count];
+                        let sent = UdpFullStack::send_to(*stack, udp, last.from, data);
+                        if sent == Err(nb::Error::WouldBlock) {
+                            *unsent = Some(data.to_vec());
+                            at = Some(room_at(carried, now));
+                            break;
                         }
                     }
-                    more |= *readable;
+                    next = earliest(next, at);
                 }
             }
         }
-        more
+        next
     }
 
     fn expire(
@@ -320,13 +350,23 @@ impl Datagrams {
             };
             let deadline = mapping.last + mapping.idle;
             if now < deadline {
-                next = [next, Some(deadline)].into_iter().flatten().min();
+                next = earliest(next, Some(deadline));
             } else {
                 self.end(index, stack, registry);
             }
         }
         next
     }
+}
+
+/// When there may be room again on the board's side, after so many datagrams were carried in this turn: what they filled has
+/// left when it ends.
+fn room_at(carried: usize, now: Instant) -> Instant {
+    if carried > 0 { now } else { now + ROOM_RETRY }
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// Any port, of any address of the remote one's kind.

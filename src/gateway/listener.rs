@@ -25,6 +25,8 @@ pub(super) struct ForwardListener {
     /// The kernel said there is something, and has not said yet that there is nothing more.
     pub(super) acceptable: bool,
     pub(super) readable: bool,
+    /// A datagram, and whose it is, for which there was no room on the board's side.
+    pub(super) unsent: Option<(Vec<u8>, SocketAddr)>,
     /// When to accept again what the system had no room for.
     pub(super) retry_at: Option<Instant>,
 }
@@ -33,7 +35,8 @@ impl ForwardListener {
     fn open(host: SocketAddr, protocol: Protocol, board: SocketAddr) -> io::Result<Self> {
         let tcp = protocol.tcp().then(|| TcpListener::bind(host)).transpose()?;
         let udp = protocol.udp().then(|| UdpSocket::bind(host)).transpose()?;
-        Ok(Self { host, board, tcp, udp, acceptable: true, readable: true, retry_at: None })
+        let (acceptable, readable) = (true, true);
+        Ok(Self { host, board, tcp, udp, acceptable, readable, unsent: None, retry_at: None })
     }
 
     fn register(&mut self, index: usize, registry: &Registry) -> io::Result<()> {

@@ -237,6 +237,30 @@ mod tests {
         assert_eq!(fold(sum(&vec![0xff; 65_536])), 0xffff);
     }
 
+    /// A word at a time (RFC 1071 1), of any length and from any place; and both zeros, of which only bytes that are all
+    /// zero have the first (RFC 1624 3).
+    #[test]
+    fn a_sum_is_that_of_its_words_whatever_they_are() {
+        let noise: Vec<u8> = (0..200_u32).map(|at| (at * at * 37 + at / 3) as u8).collect();
+        let almost: Vec<u8> = (0..200).map(|at| if at % 2 == 0 { 0xff } else { 0xfe }).collect();
+        for bytes in [noise, almost, vec![0xff; 200], vec![0; 200]] {
+            for begin in 0..9 {
+                for part in (begin..=200).map(|end| &bytes[begin..end]) {
+                    let words = part.chunks(2).map(|pair| match *pair {
+                        [high, low] => u16::from_be_bytes([high, low]),
+                        _ => u16::from_be_bytes([pair[0], 0]),
+                    });
+                    let wanted = words.fold(0, |sum: u16, word| {
+                        let (sum, carry) = sum.overflowing_add(word);
+                        sum + u16::from(carry)
+                    });
+                    assert_eq!(fold(sum(part)), wanted, "{begin}, {} bytes", part.len());
+                    assert_eq!(wanted == 0, part.iter().all(|&byte| byte == 0));
+                }
+            }
+        }
+    }
+
     #[test]
     fn checksums_are_those_of_the_stack() {
         for (ipv6, len) in [(false, 0), (false, 1), (false, 1460), (true, 3), (true, 1440)] {

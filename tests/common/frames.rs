@@ -161,7 +161,8 @@ pub(crate) fn ip_frame(
     buffer
 }
 
-fn ethernet(to: EthernetAddress, ethertype: EthernetProtocol, len: usize) -> Vec<u8> {
+/// A frame from the peer's end, with room for `len` bytes behind its header.
+pub(crate) fn ethernet(to: EthernetAddress, ethertype: EthernetProtocol, len: usize) -> Vec<u8> {
     let mut buffer = vec![0; EthernetFrame::<&[u8]>::buffer_len(len)];
     let mut frame = EthernetFrame::new_unchecked(&mut buffer);
     frame.set_src_addr(PEER_MAC);

@@ -60,6 +60,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         ".ci/run",
         "cargo bench --bench nic --profile dev -- --quick http",
     ),
+    (
+        "cargo bench --bench nic -- frames",
+        ".ci/run",
+        "cargo bench --bench nic --profile dev -- --quick --rows ACK frames",
+    ),
     // That it runs.
     ("cargo bench --bench sim", ".ci/run", "cargo bench --bench sim --profile dev"),
     // The boards are built for their targets, and run in QEMU by the runner that cargo starts.

@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
     Challenge,
     /// Keep its FIN, and say where the connection stands.
     Hold,
-    /// Give smoltcp no more of it than its acknowledgement; what is older than that is answered.
+    /// Give smoltcp no more of it than its acknowledgement, or its RST; what is older than that is answered.
     Acknowledge,
     /// Give smoltcp a copy, with these numbers and without its FIN.
     Mend(Newest),
@@ -49,6 +49,7 @@ pub(crate) fn is_stray(tcb: &Tcb, segment: &Segment<'_>, state: State) -> bool {
 
 /// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
 /// be dropped, whatever the verdict.
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) -> Verdict {
     if tcb.is_early(segment.seq, socket) {
         return Verdict::Drop;
@@ -59,6 +60,7 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     // First, the sequence number: whatever else is outside of the window, smoltcp answers with an ACK.
     let rcv_nxt = tcb.rcv_nxt(socket);
     let ahead = distance(segment.seq, rcv_nxt);
+    let end = ahead.wrapping_add((segment.len as u32).cast_signed());
     // Second, RST.
     if segment.rst {
         return judge_reset(ahead, socket.room);
@@ -75,8 +77,9 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
     // What says no more counts at the window's end too, for which smoltcp would drop it: all that the window had room for
     // may be lost, or it is closed, and its sender has probed it and counts the byte (RFC 9293 3.10.7.4).
     let bare = segment.len == 0 && !segment.fin;
-    let most = if socket.room == 0 { SEGMENT_SIZE } else { socket.room };
-    let before_end = bare && usize::try_from(ahead).is_ok_and(|ahead| (1..=most).contains(&ahead));
+    #[allow(clippy::cast_possible_wrap, reason = "a window is less than 2^30 bytes (RFC 7323 2.3)")]
+    let most = (if socket.room == 0 { SEGMENT_SIZE } else { socket.room }) as i32;
+    let before_end = bare && (1..=most).contains(&ahead);
     let beyond = tcb.snd_max().map_or(1, |snd_max| distance(ack, snd_max));
     if socket.state == State::SynReceived {
         if before_end && beyond == 0 {
@@ -84,33 +87,37 @@ pub(crate) fn judge(tcb: &Tcb, segment: &Segment<'_>, socket: SocketSnapshot) ->
         }
     } else {
         let old = distance(tcb.snd_una(), ack);
-        if beyond > 0 || old > tcb.max_wnd() {
+        if beyond > 0 || old > tcb.oldest() {
             return Verdict::Challenge;
         }
         // Nothing is left to be taken in in TIME-WAIT, but to be acknowledged; what is older, smoltcp does.
         if socket.state == State::TimeWait && (ahead > 0 || (ahead == 0 && segment.fin)) {
             return Verdict::Challenge;
         }
+        // What is behind the window says nothing; smoltcp answers it, but not with an old acknowledgement.
+        if ahead > most {
+            return if old > 0 { Verdict::Challenge } else { Verdict::Pass };
+        }
         if before_end && distance(segment.seq, tcb.right_edge()) >= 0 {
             return Verdict::Acknowledge;
         }
         // All of it is in, but for what it acknowledges: its sender has not heard of that yet, or probes a closed window. Of
-        // two ends whose windows are closed, each would wait for what the other has said.
-        // Its sender can have no more outstanding than there ever was room for: what is older is a guess.
+        // two ends whose windows are closed, each would wait for what the other has said. There was never room for more to be
+        // outstanding than the buffer holds: what is older is a guess.
         let oldest = socket.unread + socket.room;
-        if old < 0 && usize::try_from(behind(tcb, segment, rcv_nxt)).is_ok_and(|it| it <= oldest) {
+        if old < 0
+            && !(segment.fin && end == 0)
+            && usize::try_from(behind(tcb, segment, rcv_nxt)).is_ok_and(|it| it <= oldest)
+        {
             return Verdict::Acknowledge;
         }
         // Seventh, the text: there is none behind a FIN.
-        if segment.len > 0
-            && socket.finished()
-            && distance(later(segment.seq, segment.len), rcv_nxt) >= 0
-        {
+        if segment.len > 0 && socket.finished() && end >= 0 {
             return Verdict::Acknowledge;
         }
         // A FIN that overtook the text before it; smoltcp would say nothing, and its sender has to learn of the hole
         // (RFC 5681 4.2).
-        if segment.fin && segment.len == 0 && old == 0 && ahead > 0 && socket.unfinished() {
+        if segment.fin && segment.len == 0 && old >= 0 && ahead > 0 && socket.unfinished() {
             return Verdict::Hold;
         }
         if old > 0 && (segment.len > 0 || segment.fin) {
@@ -148,8 +155,12 @@ fn judge_syn(tcb: &Tcb, segment: &Segment<'_>, state: State, ahead: i32) -> Verd
 /// A reset `ahead` of RCV.NXT, with `room` for data (RFC 5961 3.2).
 fn judge_reset(ahead: i32, room: usize) -> Verdict {
     match usize::try_from(ahead) {
-        Ok(0) => Verdict::Pass,
+        // Without its text: for that, smoltcp would not heed it while the window is closed (RFC 9293, MUST-66).
+        Ok(0) => Verdict::Acknowledge,
         Ok(ahead) if ahead < room => Verdict::Challenge,
         _ => Verdict::Drop,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,9 @@
 pub enum Fault {
     /// In recovery no less is under way than before, so that what is lost leaves again in one burst (RFC 6937).
     NoPrr,
+    /// What a round trip says and the path has delivered is not heard: each loss is congestion and halves the window (RFC
+    /// 5681 3.2, equation 4). That is Reno, with SACK.
+    DelayUnheard,
     /// Nobody asks for the last segment of a flight (RFC 8985 7).
     NoTlp,
     /// A timeout that was doubled stays so, whatever is acknowledged (RFC 6298 5.7).

@@ -63,6 +63,7 @@ fn a_bad_line_is_told_what_would_do() {
         ("UNPLUG", "did you mean `unplug`?"),
         ("unplug now", "`unplug` stands alone"),
         ("nets", "did you mean `netstat`?"),
+        ("powr off 3", "did you mean `power`?"),
         ("los 5%", "did you mean `loss`?"),
         ("lag 5ms", "`help` lists"),
         ("capture", "did you mean `capture start`?"),

@@ -37,11 +37,16 @@ impl World<'_, '_> {
         if worked {
             wakeups.still = 0;
         } else {
-            wakeups.still = if wakeups.at == Some(now) { wakeups.still + 1 } else { 0 };
             if wakeups.second != now.secs() {
                 (wakeups.second, wakeups.idle) = (now.secs(), 0);
             }
-            wakeups.idle += 1;
+            // Who is polled once more at the same moment has not slept.
+            if wakeups.at == Some(now) {
+                wakeups.still += 1;
+            } else {
+                wakeups.still = 0;
+                wakeups.idle += 1;
+            }
         }
         wakeups.at = Some(now);
         let found = if wakeups.still > STILL {

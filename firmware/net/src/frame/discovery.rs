@@ -80,7 +80,8 @@ impl Received {
         let &target = rest.get(6..)?.first_chunk::<4>()?;
         let (mac, owner, target) =
             (EthernetAddress(mac), Ipv4Address::from(owner), Ipv4Address::from(target));
-        let named = !owner.is_broadcast() && !owner.is_multicast() && !owner.is_loopback();
+        // No host: loopback, multicast, and what is reserved, with the broadcast address.
+        let named = !matches!(owner.octets()[0], 127 | 224..);
         (mac.is_unicast() && named).then_some(Self {
             kind,
             owner: owner.into(),
@@ -260,7 +261,7 @@ mod ndisc {
 #[cfg(feature = "slaac")]
 pub(crate) const ALL_ROUTERS: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 #[cfg(feature = "ipv6")]
-const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+pub(crate) const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The group that everybody with the last 24 bits of this address is in (RFC 4291 2.7.1).
 #[cfg(feature = "ipv6")]

@@ -13,6 +13,9 @@ const TELL: u8 = 2;
 const PAD_ONE: u8 = 0;
 const PAD_MANY: u8 = 1;
 
+/// A message of `ICMPv6` (RFC 4861 4.5).
+const REDIRECT: u8 = 137;
+
 /// Length of the IPv6 header.
 const HEADER: usize = 40;
 
@@ -81,6 +84,24 @@ pub(crate) fn follow(packet: &[u8]) -> Chain {
     }
 }
 
+/// Whether a packet, whatever its extension headers are, carries an `ICMPv6` error or a redirect, of which no error may tell
+/// (RFC 4443 2.4 e.1, e.2).
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn is_error(packet: &[u8]) -> bool {
+    // Where the next header is, and where it is named.
+    let (mut at, mut named_at) = (HEADER, 6);
+    while let Some(&[first, len]) = packet.get(at..).and_then(|rest| rest.first_chunk()) {
+        let protocol = packet[named_at];
+        if !is_extension(protocol) {
+            return protocol == u8::from(IpProtocol::Icmpv6) && matches!(first, 0..128 | REDIRECT);
+        }
+        named_at = at;
+        // A fragment header has nothing there.
+        at += usize::from(len) * 8 + 8;
+    }
+    false
+}
+
 /// Looks for what must be known and is not: `begin` is where in the packet the options are.
 fn read_options(options: &[u8], begin: usize) -> Result<(), Chain> {
     let mut rest = options;
@@ -113,4 +134,129 @@ pub(crate) fn take_out(packet: &mut [u8], protocol: IpProtocol, skipped: usize) 
     let payload = ip.payload_len();
     ip.set_payload_len(payload - skipped as u16);
     len - skipped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// A header's number, its bytes behind the number of the next, and what comes of it: the place in it of what is wrong, or
+    /// nothing.
+    type Kind = (u8, &'static [u8], Outcome);
+
+    #[derive(Clone, Copy, Debug)]
+    enum Outcome {
+        Follow,
+        Fragment,
+        Broken,
+        Problem(u8, u16, bool),
+    }
+    use Outcome::{Broken, Follow, Fragment, Problem};
+
+    /// RFC 8200 4.2 to 4.6, RFC 6946.
+    const KINDS: [Kind; 17] = [
+        (0, &[0, 1, 4, 0, 0, 0, 0], Follow),
+        // One byte of padding each, and an option that nobody has to know, of two lengths.
+        (0, &[0, 0, 0, 0, 0x1e, 1, 9], Follow),
+        (60, &[1, 0x1e, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], Follow),
+        (60, &[0, 1, 4, 0, 0, 0, 0], Follow),
+        // Unknown options: to be dropped in silence, with an error, with an error unless it was for many.
+        (60, &[0, 0, 0x5e, 2, 0, 0, 0], Broken),
+        (60, &[0, 0, 0x9e, 2, 0, 0, 0], Problem(2, 3, true)),
+        (0, &[0, 0xde, 4, 0, 0, 0, 0], Problem(2, 2, false)),
+        // The first that is wrong counts.
+        (60, &[0, 1, 0, 0x9e, 0, 0xde, 0], Problem(2, 4, true)),
+        // Options that are longer than their header, and a header that is longer than the packet.
+        (60, &[0, 1, 5, 0, 0, 0, 0], Broken),
+        (0, &[0, 0, 0, 0, 0, 0, 0x1e], Broken),
+        (60, &[9, 1, 4, 0, 0, 0, 0], Broken),
+        (43, &[0, 2, 0, 0, 0, 0, 0], Follow),
+        (43, &[0, 2, 1, 0, 0, 0, 0], Problem(0, 2, false)),
+        (43, &[9, 2, 0, 0, 0, 0, 0], Broken),
+        // An atomic fragment, whose reserved bits may be anything; one with an offset, and one that more follow.
+        (44, &[0xff, 0, 0b110, 1, 2, 3, 4], Follow),
+        (44, &[0, 1, 0, 1, 2, 3, 4], Fragment),
+        (44, &[0, 0, 1, 1, 2, 3, 4], Fragment),
+    ];
+
+    const PAYLOAD: [u8; 12] = *b"text of text";
+
+    /// A packet with these headers before a protocol.
+    fn packet(chain: &[Kind], last: u8) -> Vec<u8> {
+        let mut packet = vec![0; HEADER];
+        packet[0] = 0x60;
+        let numbers = chain.iter().map(|kind| kind.0).chain([last]);
+        let mut numbers = numbers.collect::<Vec<_>>().into_iter();
+        packet[6] = numbers.next().unwrap();
+        for ((_, bytes, _), next) in chain.iter().zip(numbers) {
+            packet.push(next);
+            packet.extend_from_slice(bytes);
+        }
+        packet.extend(PAYLOAD);
+        set_len(&mut packet);
+        packet
+    }
+
+    fn set_len(packet: &mut [u8]) {
+        let len = packet.len() - HEADER;
+        Ipv6Packet::new_unchecked(packet).set_payload_len(len as u16);
+    }
+
+    /// What has to come of it.
+    fn wanted(chain: &[Kind], last: u8) -> Chain {
+        let (mut at, mut named_at) = (0, 6);
+        for (index, &(number, bytes, outcome)) in chain.iter().enumerate() {
+            if number == 0 && index > 0 {
+                return Chain::Problem { code: 1, pointer: named_at, to_all: false };
+            }
+            match outcome {
+                Follow => {}
+                Fragment => return Chain::Fragment,
+                Broken => return Chain::Broken,
+                Problem(code, place, to_all) => {
+                    let pointer = (HEADER + at) as u16 + place;
+                    return Chain::Problem { code, pointer, to_all };
+                }
+            }
+            named_at = (HEADER + at) as u16;
+            at += 1 + bytes.len();
+        }
+        Chain::Payload { protocol: last.into(), skipped: at, named_at }
+    }
+
+    /// Each chain of up to three headers, whole, and cut everywhere.
+    #[test]
+    fn every_chain_of_headers_leads_where_it_has_to() {
+        let mut chains: Vec<Vec<Kind>> = vec![vec![]];
+        let mut whole = 0;
+        for _ in 0..3 {
+            let longer = |chain: &Vec<Kind>| KINDS.map(|kind| [&chain[..], &[kind]].concat());
+            chains = [vec![vec![]], chains.iter().flat_map(longer).collect()].concat();
+        }
+        for chain in chains {
+            for last in [6, 17, 59] {
+                let sound = packet(&chain, last);
+                let wanted = wanted(&chain, last);
+                assert_eq!(follow(&sound), wanted, "{chain:?}");
+                for len in 0..sound.len() - PAYLOAD.len() {
+                    let mut cut = sound[..len].to_vec();
+                    if len >= HEADER {
+                        set_len(&mut cut);
+                    }
+                    let followed = follow(&cut);
+                    let told = followed == wanted && !matches!(wanted, Chain::Payload { .. });
+                    assert!(followed == Chain::Broken || told, "{len} of {chain:?}: {followed:?}");
+                }
+                let Chain::Payload { protocol, skipped, .. } = wanted else { continue };
+                let mut taken = sound.clone();
+                let len = take_out(&mut taken, protocol, skipped);
+                assert_eq!(taken[..len], packet(&[], last), "{chain:?}");
+                whole += 1;
+            }
+        }
+        assert!(whole > 3 * 100, "{whole}");
+    }
 }

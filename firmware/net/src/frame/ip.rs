@@ -39,6 +39,18 @@ impl<'f> Packet<'f> {
         !(verify && has_checksum) || Ipv4Packet::new_unchecked(self.bytes).verify_checksum()
     }
 
+    /// Whether it is ICMP, that of its own version: the other's is a protocol like any that nobody knows.
+    pub(crate) fn is_icmp(&self) -> bool {
+        let own = match self.source {
+            IpAddress::Ipv4(_) => IpProtocol::Icmp,
+            #[cfg(feature = "ipv6")]
+            IpAddress::Ipv6(_) => IpProtocol::Icmpv6,
+            #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]
+            _ => return false,
+        };
+        self.protocol == own
+    }
+
     /// The ports that a datagram is from and to. `None`: it is none.
     #[cfg(any(feature = "udp", feature = "smoltcp-sockets", feature = "dhcp"))]
     pub(crate) fn ports(&self) -> Option<(u16, u16)> {

@@ -278,3 +278,113 @@ impl Scoreboard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// Bytes at most, which have places for themselves, and for what splits them.
+    const BYTES: u32 = RUNS as u32 - 2;
+
+    /// What is done to it.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Push(u32),
+        Pop(u32),
+        Mark(u32, u32, Status),
+    }
+
+    /// A byte at a time: its fate, and when it was last sent.
+    type Model = Vec<(Status, u16)>;
+
+    /// Does it to both, and compares them: what is told of the step, each byte, and the sums.
+    fn step(board: &mut Scoreboard, bytes: &mut Model, step: Step, time: u16) {
+        match step {
+            Step::Push(len) => {
+                board.push(len, Tick(time), Status::Sent);
+                bytes.extend(vec![(Status::Sent, time); len as usize]);
+            }
+            Step::Pop(len) => {
+                let mut told = Vec::new();
+                board.pop(len, &mut |end, part, run| {
+                    assert_eq!(end, told.len() as u32 + part);
+                    told.extend(vec![run.status; part as usize]);
+                });
+                let popped = bytes.drain(..bytes.len().min(len as usize));
+                assert_eq!(told, popped.map(|(status, _)| status).collect::<Vec<_>>(), "{step:?}");
+            }
+            Step::Mark(from, to, status) => {
+                // Who marks what is sent again has sent it now.
+                let at = (status == Status::Resent).then_some(Tick(time));
+                let mut told = vec![None; bytes.len()];
+                board.mark(from..to, status, at, &mut |end, part, run| {
+                    told[(end - part) as usize..end as usize].fill(Some(run.status));
+                    true
+                });
+                for (index, byte) in bytes.iter_mut().enumerate() {
+                    let within = (from..to).contains(&(index as u32));
+                    let marked = within && byte.0 != Status::Sacked;
+                    assert_eq!(told[index], marked.then_some(byte.0), "{step:?}");
+                    if marked {
+                        *byte = (status, at.map_or(byte.1, |at| at.0));
+                    }
+                }
+            }
+        }
+        let mut runs = Vec::new();
+        for (end, run) in board.runs() {
+            runs.extend(vec![(run.status, run.at.0); run.len() as usize]);
+            assert_eq!(end as usize, runs.len());
+        }
+        assert_eq!(runs.len(), bytes.len());
+        for (run, byte) in runs.iter().zip(bytes.iter()) {
+            // Nobody asks when what is lost, or has arrived, was sent.
+            assert_eq!(run.0, byte.0, "{step:?}: {runs:?}, not {bytes:?}");
+            let under_way = matches!(byte.0, Status::Sent | Status::Resent);
+            assert!(!under_way || run.1 == byte.1, "{step:?}: {runs:?}, not {bytes:?}");
+        }
+        let count = |is: &[Status]| bytes.iter().filter(|byte| is.contains(&byte.0)).count() as u32;
+        let sums = [board.pipe(), board.lost(), board.sacked(), board.len()];
+        let under_way = count(&[Status::Sent, Status::Resent]);
+        let wanted = [under_way, count(&[Status::Lost]), count(&[Status::Sacked])];
+        assert_eq!(sums[..3], wanted);
+        assert_eq!(sums[3], wanted.iter().sum());
+        assert_eq!(board.is_empty(), bytes.is_empty());
+    }
+
+    /// As long as there are places for all, nothing is forgotten: every way to do three things to four bytes.
+    #[test]
+    fn whatever_is_done_each_byte_has_the_fate_it_had() {
+        const LEN: u32 = 4;
+        const { assert!(LEN < BYTES) };
+        let mut steps = vec![Step::Push(1), Step::Pop(1), Step::Pop(2), Step::Pop(LEN)];
+        for from in 0..LEN {
+            for to in from + 1..=LEN {
+                for status in [Status::Sacked, Status::Lost, Status::Resent] {
+                    steps.push(Step::Mark(from, to, status));
+                }
+            }
+        }
+        let begin = || {
+            let (mut board, mut bytes) = (Scoreboard::new(), Vec::new());
+            // Two that were sent at once, and one each later.
+            for (len, time) in [(2, 1), (1, 2), (1, 3)] {
+                step(&mut board, &mut bytes, Step::Push(len), time);
+            }
+            (board, bytes)
+        };
+        for &first in &steps {
+            for &second in &steps {
+                for &third in &steps {
+                    let (mut board, mut bytes) = begin();
+                    for (time, next) in (4..).zip([first, second, third]) {
+                        step(&mut board, &mut bytes, next, time);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -146,7 +146,7 @@ impl Window {
         // Two of five, of no few: no bad cable is that bad, and a queue that is too short to be seen loses as much.
         let (lost, arrived) = (u32::from(self.lost), u32::from(self.arrived));
         let many = self.lost > INITIAL_WINDOW && lost * 5 > (lost + arrived) * 2;
-        many || self.is_queued(shortest)
+        many || self.is_queued(shortest) || is_planted(Fault::DelayUnheard)
     }
 
     /// `bytes` were delivered of a window that was used up: it grows (RFC 5681 3.1).
@@ -166,7 +166,8 @@ impl Window {
     fn reduce(&mut self, outstanding: u32, segment: u32) {
         let half = small((outstanding / 2).max(2 * segment));
         self.undo = self.undo.or(Some((self.size, self.threshold)));
-        self.threshold = self.path.min(self.size).max(half);
+        let path = if is_planted(Fault::DelayUnheard) { 0 } else { self.path };
+        self.threshold = path.min(self.size).max(half);
         (self.credit, self.lost, self.arrived) = (0, 0, 0);
     }
 

@@ -127,6 +127,7 @@ impl NetStack<'_> {
     }
 
     /// Lets a slot send one segment to its next hop, and notes whether it may have more. Returns whether the device refused it.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn send_slot<D: Device + ?Sized>(
         &mut self,
         index: usize,

@@ -5,12 +5,18 @@ use smoltcp::wire::{IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv4Packet};
 
 use super::NetStack;
 use crate::frame::Packet;
+#[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+use crate::frame::discovery::ALL_NODES;
 
 /// Kinds of IPv4 options (RFC 791 3.1).
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const LOOSE_SOURCE_ROUTE: u8 = 131;
 const STRICT_SOURCE_ROUTE: u8 = 137;
+
+/// How a group begins in which an address is looked for.
+#[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+const SOLICITED_NODES: [u8; 13] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff];
 
 /// Length of an IPv4 header without options.
 const IPV4_HEADER: usize = 20;
@@ -51,10 +57,32 @@ impl NetStack<'_> {
         self.interface.ip_addrs().iter().any(|cidr| {
             #[allow(irrefutable_let_patterns, reason = "as above")]
             let IpCidr::Ipv4(cidr) = cidr else { return false };
-            cidr.broadcast().is_some_and(|broadcast| {
-                *address == broadcast || *address == cidr.network().address()
-            })
+            let (hosts, own) = (!cidr.netmask().to_bits(), cidr.address().to_bits());
+            let host = address.to_bits() & hosts;
+            (own ^ address.to_bits()) & !hosts == 0 && hosts > 1 && (host == 0 || host == hosts)
         })
+    }
+
+    /// Whether an address that a packet has for its destination is one of many hosts, of which we are one. smoltcp knows that
+    /// of IPv4. Of IPv6 it takes whatever ends in the same two bytes as an address of ours for a group that we are in
+    /// (iface/interface/ipv6.rs, `has_solicited_node`), even if it is somebody else's address.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn is_for_many(&self, destination: &IpAddress) -> bool {
+        match destination {
+            // What went to all on the link is to say so itself (RFC 1122 3.3.6).
+            IpAddress::Ipv4(_) => !self.is_own(destination),
+            // All of the link, and the groups in which our addresses are looked for (RFC 4291 2.7.1).
+            #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+            IpAddress::Ipv6(group) => {
+                *group == ALL_NODES || group.octets().starts_with(&SOLICITED_NODES)
+            }
+            #[cfg(all(feature = "ipv6", feature = "multicast"))]
+            IpAddress::Ipv6(group) => {
+                group.is_multicast() && self.interface.has_multicast_group(*group)
+            }
+            #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]
+            _ => false,
+        }
     }
 
     /// UDP over IPv6 without a checksum (RFC 8200 8.1), where checksums are ours to verify.
@@ -81,11 +109,8 @@ fn is_nobody(address: &IpAddress) -> bool {
         // This network, loopback, multicast, and what is reserved, with the broadcast address.
         IpAddress::Ipv4(address) => matches!(Ipv4Address::octets(address)[0], 0 | 127 | 224..),
         #[cfg(feature = "ipv6")]
-        IpAddress::Ipv6(address) => {
-            // Of IPv4, which has frames of its own.
-            let mapped = address.to_bits() >> 32 == 0xffff;
-            address.is_multicast() || address.is_loopback() || mapped
-        }
+        // Loopback, and the two forms of an address of IPv4, which has frames of its own (RFC 4291 2.5.3, 2.5.5).
+        IpAddress::Ipv6(address) => address.is_multicast() || address.to_bits() >> 48 == 0,
         #[allow(unreachable_patterns, reason = "smoltcp's own features may be wider than ours")]
         _ => false,
     }

@@ -7,12 +7,16 @@
 use smoltcp::phy::{Device, RxToken, TxToken};
 #[cfg(not(feature = "syn-cookies"))]
 use smoltcp::time::Duration;
+#[cfg(feature = "multicast")]
+use smoltcp::wire::IpAddress;
 use smoltcp::wire::IpProtocol;
 
 use super::NetStack;
 use super::pass::Recipient;
 use super::repair::{self, Before, Problem};
 use super::transmit::MeteredToken;
+#[cfg(feature = "ipv6")]
+use crate::frame::extension;
 use crate::frame::{Content, ETHERNET_HEADER, Frame, Link, Packet, Segment};
 use crate::guard::is_stray;
 use crate::limits::{FRAME_SIZE, INGRESS_BUDGET, SYN_RECEIVED_EVICT};
@@ -150,8 +154,10 @@ impl NetStack<'_> {
         let to_us = link.is_none_or(|link| link.destination.is_unicast());
         let ours = to_us && self.is_own(&packet.destination);
         if let Some(Problem { error, to_all }) = problem {
-            let to_all = to_all && packet.destination.is_multicast();
-            self.refuse(link, packet, ours || to_all, error, transmit);
+            let told = ours || (to_all && self.is_for_many(&packet.destination));
+            #[cfg(feature = "ipv6")]
+            let told = told && !extension::is_error(packet.bytes);
+            self.refuse(link, packet, told, error, transmit);
             return;
         }
         #[cfg(feature = "mdns")]
@@ -160,7 +166,17 @@ impl NetStack<'_> {
             return;
         }
         let transport = datagram || packet.protocol == IpProtocol::Tcp;
-        if transport && !ours && !self.is_for_added(packet) {
+        let icmp = packet.is_icmp();
+        #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+        if icmp {
+            self.hear_query(packet);
+        }
+        let others = if icmp {
+            !self.is_for_many(&packet.destination)
+        } else {
+            transport && !self.is_for_added(packet)
+        };
+        if others && !ours {
             self.drop_not_ours();
             return;
         }
@@ -172,8 +188,7 @@ impl NetStack<'_> {
             self.icmp_redirect(packet, link.source);
         }
         // An echo request to everybody is answered too.
-        let answered = ours || matches!(packet.protocol, IpProtocol::Icmp | IpProtocol::Icmpv6);
-        if let (true, Some(link)) = (answered, link) {
+        if let (true, Some(link)) = (ours || icmp, link) {
             // RFC 1122 3.2.1.3: nobody else may send from our address. On a loopback we do.
             if self.is_own(&packet.source) && !self.is_own_mac(link.source) {
                 self.drop_not_ours();
@@ -191,18 +206,22 @@ impl NetStack<'_> {
             return;
         }
         match &Segment::parse(packet) {
-            Some(segment) if options::are_broken(segment) => {
+            Some(segment)
+                if options::are_broken(segment) || options::is_more_than_reset(segment) =>
+            {
                 self.segment_without_broken(bytes, link, segment, transmit);
             }
             Some(segment) => self.segment(bytes, link, segment, transmit),
             None => match packet.protocol {
                 IpProtocol::Tcp | IpProtocol::Ipv6NoNxt => self.drop_malformed(),
-                IpProtocol::Icmp | IpProtocol::Icmpv6 | IpProtocol::Igmp => {
+                #[cfg(feature = "multicast")]
+                IpProtocol::Igmp if matches!(packet.source, IpAddress::Ipv4(_)) => {
+                    self.pass(Recipient::Others, bytes, transmit);
+                }
+                _ if icmp => {
                     if ours {
                         self.icmp_error(packet);
                     }
-                    #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
-                    self.hear_query(packet);
                     // A long answer that cannot leave has no room to be written.
                     if !transmit.sent.is_lost() || bytes.len() <= FRAME_SIZE - ETHERNET_HEADER {
                         self.pass(Recipient::Others, bytes, transmit);

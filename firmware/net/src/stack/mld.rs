@@ -23,14 +23,14 @@ pub(super) struct Membership {
     due: Option<(Instant, usize)>,
     /// In the words of RFC 2710.
     old: bool,
-    /// The one group that was asked for, or all of them.
-    only: Option<Ipv6Address>,
+    /// The one group that was asked for; unspecified: all of them.
+    only: Ipv6Address,
 }
 
 impl Membership {
     /// Nobody has asked.
     pub(super) const fn new() -> Self {
-        Self { due: None, old: false, only: None }
+        Self { due: None, old: false, only: Ipv6Address::UNSPECIFIED }
     }
 }
 
@@ -41,16 +41,17 @@ impl NetStack<'_> {
         let Some(Query { group, within, old }) = Query::parse(packet) else { return };
         let wait = self.rng.below(within.saturating_add(1));
         let at = self.now + Duration::from_millis(wait.into());
-        let only = (!group.is_unspecified()).then_some(group);
         let membership = &mut self.membership;
         match membership.due {
             // One answer to all that is asked until it leaves.
             Some((due, _)) => {
                 membership.due = Some((due.min(at), 0));
                 membership.old |= old;
-                membership.only = membership.only.filter(|_| membership.only == only);
+                if membership.only != group {
+                    membership.only = Ipv6Address::UNSPECIFIED;
+                }
             }
-            None => *membership = Membership { due: Some((at, 0)), old, only },
+            None => *membership = Membership { due: Some((at, 0)), old, only: group },
         }
     }
 
@@ -88,9 +89,9 @@ impl NetStack<'_> {
             None => self.mdns_group()?,
         };
         let told = all.iter().take(index).any(|other| group_of(other) == Some(group));
-        let Membership { old, only, .. } = self.membership;
-        let asked = only.is_none_or(|only| only == group);
-        (!told && asked).then_some(Report { mac, own, group, old })
+        let Membership { old, only, .. } = &self.membership;
+        let asked = only.is_unspecified() || *only == group;
+        (!told && asked).then_some(Report { mac, own, group, old: *old })
     }
 
     /// The group of multicast DNS, if that is on.
@@ -110,14 +111,14 @@ impl NetStack<'_> {
     pub(super) fn report_mdns(&mut self) {
         if self.membership.due.is_none() {
             let due = Some((self.now, self.interface.ip_addrs().len()));
-            self.membership = Membership { due, old: false, only: None };
+            self.membership = Membership { due, ..Membership::new() };
         }
     }
 
     /// Reports the groups of all our addresses: some of them are new.
     #[cfg(feature = "slaac")]
     pub(super) fn report_all(&mut self) {
-        self.membership = Membership { due: Some((self.now, 0)), old: false, only: None };
+        self.membership = Membership { due: Some((self.now, 0)), ..Membership::new() };
     }
 
     /// Makes `next` no later than when a report is due.

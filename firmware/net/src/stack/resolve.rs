@@ -137,6 +137,7 @@ impl NetStack<'_> {
     }
 
     /// Notes that the peer of a packet from `source` has received what was sent to it.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn reached(&mut self, source: &IpAddress, mac: EthernetAddress) {
         if self.is_neighbor(source) {
             self.neighbors.confirm(source, mac);
@@ -186,6 +187,7 @@ impl NetStack<'_> {
     }
 
     /// A frame to everybody that has our own MAC address for its sender.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn own_frame(&mut self) {
         let echo = self.identity.spoken.is_some_and(|at| self.now < at + ECHO_WINDOW);
         if !echo {
@@ -286,6 +288,7 @@ impl NetStack<'_> {
     }
 
     /// Notes that something is to be sent to `address` in this poll.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn want(&mut self, address: &IpAddress) {
         if let Some(hop) = self.next_hop(address) {
             self.neighbors.want(&hop, self.now);

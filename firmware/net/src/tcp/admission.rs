@@ -88,6 +88,7 @@ impl Pool<'_> {
     }
 
     /// Whether `owner` may have a slot of `room` at nobody's cost: what is kept for itself is not kept from it.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn fits(&self, owner: SlotOwner, &Room { unused, reserved }: &Room) -> bool {
         let at_most = reserved < unused + self.reserve(owner);
         unused > 0 && at_most && (unused > reserved || reserved < unused + self.missing(owner))

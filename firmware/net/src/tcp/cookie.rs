@@ -88,11 +88,12 @@ mod tests {
     use std::vec::Vec;
 
     use smoltcp::time::Duration;
-    use smoltcp::wire::{IpEndpoint, Ipv4Address, TcpControl};
+    use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address, TcpControl};
 
     use super::super::isn::randomness::check_random;
     use super::*;
     use crate::limits::COOKIE;
+    use crate::rng::Rng;
     use crate::workaround::inject::{InjectedSegment, bare};
 
     const SEQ: TcpSeqNumber = TcpSeqNumber(-3);
@@ -172,6 +173,138 @@ mod tests {
             assert!(!good(other, SEQ, sent));
         }
         assert!(back(&Secret::new(3), one, SEQ, cookie, sent).is_none());
+    }
+
+    /// Whoever it is of and whenever: the numbers that wrap, both ends of each part of time.
+    #[test]
+    fn all_that_fits_into_a_cookie_comes_back_for_all_ends_and_times() {
+        let secret = Secret::new(6);
+        let mut rng = Rng::new(1);
+        let part = COOKIE.total_micros().cast_signed();
+        for begin in [0, 1, 2, 1 << 20] {
+            for at in [0, 1, part / 2, part - 1] {
+                let sent = Instant::from_micros(begin * part + at);
+                for seq in [0, 1, -1, -2, i32::MAX, i32::MIN].map(TcpSeqNumber) {
+                    for ends in any_ends(&mut rng) {
+                        let (size, scale) = (SIZES[rng.below(4) as usize], rng.below(16) as u8);
+                        let scale = (scale < 15).then_some(scale);
+                        let said =
+                            Held { seq_number: seq, ..syn(ends, size, scale, rng.below(2) > 0) };
+                        let cookie = secret.cookie(&said, sent).unwrap();
+                        // Until the part after this one is over, and not a microsecond more.
+                        let end = (begin + 2) * part;
+                        for (now, good) in [
+                            (sent.total_micros(), true),
+                            ((begin + 1) * part - 1, true),
+                            (end - 1, true),
+                            (end, false),
+                            (begin * part - 1, false),
+                        ] {
+                            let now = Instant::from_micros(now);
+                            let again = back(&secret, ends, seq, cookie, now);
+                            let wanted = good.then(|| said.write().bytes().to_vec());
+                            assert_eq!(again, wanted, "{ends:?} {seq} from {sent} at {now}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A flipped bit in what identifies a connection makes it another's. One in the lowest seven of the cookie tells of other
+    /// options, which its owner may well have named; any other is one guess, good with a probability of 2^-23.
+    #[test]
+    fn with_any_bit_flipped_it_is_refused_or_says_something_else_of_its_owner() {
+        let secret = Secret::new(7);
+        let mut rng = Rng::new(2);
+        let now = Instant::from_secs(1000);
+        for round in 0..16 {
+            let seq = TcpSeqNumber(rng.next_u64() as i32);
+            for ends in any_ends(&mut rng) {
+                let said = Held { seq_number: seq, ..syn(ends, 1460, Some(7), round % 2 > 0) };
+                let cookie = secret.cookie(&said, now).unwrap();
+                assert!(back(&secret, ends, seq, cookie, now).is_some());
+                for bit in 0..32 {
+                    let other = TcpSeqNumber(cookie.0 ^ (1 << bit));
+                    let told = back(&secret, ends, seq, other, now);
+                    assert_eq!(told.is_some(), bit < OPTIONS.count_ones(), "bit {bit}");
+                    let itself = said.write();
+                    assert!(told.is_none_or(|told| told != itself.bytes()));
+                    // The number before the right one is a probe's.
+                    let other = TcpSeqNumber(seq.0 ^ (1 << bit));
+                    let good = back(&secret, ends, other, cookie, now).is_some();
+                    assert_eq!(good, other + 1 == seq, "bit {bit} of the number");
+                }
+                for bit in 0..16 {
+                    let mut others = [ends; 2];
+                    others[0].local.port ^= 1 << bit;
+                    others[1].remote.port ^= 1 << bit;
+                    for other in
+                        others.into_iter().filter(|it| it.local.port.min(it.remote.port) > 0)
+                    {
+                        assert!(back(&secret, other, seq, cookie, now).is_none(), "{other:?}");
+                    }
+                }
+                for other in with_addresses_changed(&ends) {
+                    assert!(back(&secret, other, seq, cookie, now).is_none(), "{other:?}");
+                }
+            }
+        }
+    }
+
+    /// A pair of ends for each protocol there is.
+    fn any_ends(rng: &mut Rng) -> Vec<FourTuple> {
+        let mut octets = || rng.next_u64().to_be_bytes();
+        let v4 = |first: u8, octets: [u8; 8]| {
+            IpAddress::Ipv4(Ipv4Address::new(first, octets[0], octets[1], octets[2]))
+        };
+        let ports = octets();
+        let addresses = [
+            (v4(192, octets()), v4(10, octets())),
+            #[cfg(feature = "ipv6")]
+            {
+                let mut v6 = || {
+                    let mut all = [0x20; 16];
+                    all[1..9].copy_from_slice(&octets());
+                    IpAddress::Ipv6(all.into())
+                };
+                (v6(), v6())
+            },
+        ];
+        let ports = [1, 3].map(|at| u16::from_be_bytes([ports[at] | 1, ports[at + 1]]));
+        let pair = |(local, remote)| FourTuple {
+            local: IpEndpoint::new(local, ports[0]),
+            remote: IpEndpoint::new(remote, ports[1]),
+        };
+        addresses.into_iter().map(pair).collect()
+    }
+
+    /// The same with each bit of its addresses flipped.
+    fn with_addresses_changed(ends: &FourTuple) -> Vec<FourTuple> {
+        let flipped = |address: IpAddress, bit: usize| {
+            let flip = |bytes: &mut [u8]| bytes[bit / 8] ^= 1 << (bit % 8);
+            match address {
+                IpAddress::Ipv4(address) => {
+                    let mut bytes = address.octets();
+                    flip(&mut bytes);
+                    IpAddress::Ipv4(bytes.into())
+                }
+                #[cfg(feature = "ipv6")]
+                IpAddress::Ipv6(address) => {
+                    let mut bytes = address.octets();
+                    flip(&mut bytes);
+                    IpAddress::Ipv6(bytes.into())
+                }
+            }
+        };
+        let bits = if matches!(ends.local.addr, IpAddress::Ipv4(_)) { 32 } else { 128 };
+        let change = |bit| {
+            let mut others = [*ends; 2];
+            others[0].local.addr = flipped(ends.local.addr, bit);
+            others[1].remote.addr = flipped(ends.remote.addr, bit);
+            others
+        };
+        (0..bits).flat_map(change).collect()
     }
 
     #[test]

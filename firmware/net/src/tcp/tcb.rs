@@ -89,6 +89,9 @@ pub(crate) struct Tcb {
     snd_wl1: TcpSeqNumber,
     /// The highest acknowledgement (SND.UNA).
     snd_una: TcpSeqNumber,
+    /// Bytes that the peer has acknowledged in all, or the largest number.
+    #[cfg(feature = "wide-scoreboard")]
+    acknowledged_in_all: i32,
     /// Behind all data sent (SND.NXT, whatever smoltcp may have gone back to).
     snd_nxt: TcpSeqNumber,
     /// Behind all that has ever left, probes of a closed window and SYN too: what may be acknowledged.
@@ -134,6 +137,8 @@ impl Tcb {
             max_wnd: 0,
             snd_wl1: ZERO,
             snd_una: ZERO,
+            #[cfg(feature = "wide-scoreboard")]
+            acknowledged_in_all: 0,
             snd_nxt: ZERO,
             snd_max: ZERO,
             refused: false,
@@ -205,6 +210,15 @@ impl Tcb {
     /// The largest window that the peer has had, in bytes (MAX.SND.WND, RFC 5961 5.2).
     pub(crate) const fn max_wnd(&self) -> i32 {
         (self.max_wnd as i32) << self.snd_shift
+    }
+
+    /// How far behind SND.UNA an acknowledgement may be: that window at most (RFC 5961 5.2), and nothing that was never sent,
+    /// which a guess of whoever has not seen the connection would be.
+    pub(crate) fn oldest(&self) -> i32 {
+        #[cfg(feature = "wide-scoreboard")]
+        return self.max_wnd().min(self.acknowledged_in_all);
+        #[cfg(not(feature = "wide-scoreboard"))]
+        self.max_wnd()
     }
 
     /// Whether a segment that was sent later than the one with number `seq` has come in already.

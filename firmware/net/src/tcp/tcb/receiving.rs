@@ -138,6 +138,7 @@ impl Tcb {
         }
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     fn set_window(&mut self, window: u16) {
         self.snd_wnd = window;
         self.max_wnd = self.max_wnd.max(window);

@@ -56,6 +56,11 @@ impl Tcb {
     ) {
         let una = self.snd_una;
         self.snd_una = ack;
+        #[cfg(feature = "wide-scoreboard")]
+        {
+            let newly = distance(ack, una);
+            self.acknowledged_in_all = self.acknowledged_in_all.saturating_add(newly);
+        }
         if self.flight() < 0 {
             // A FIN, or a probe's byte.
             self.snd_nxt = ack;
@@ -89,6 +94,7 @@ impl Tcb {
     /// Whether the window has room for a part of the data alone that is not worth a segment (RFC 9293 3.8.6.2.1): no full
     /// one, nor a sixteenth of the largest window. That RFC's half would hold back, for a round trip each time, what a small
     /// window has behind its last full segment.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn is_silly(&self, queue: usize) -> bool {
         let unsent = self.unsent(queue);
         let least = u32::from(self.loss.smss()).min(self.max_wnd().unsigned_abs() / 16);
@@ -131,6 +137,7 @@ impl Tcb {
     }
 
     /// Bytes of `queue` that smoltcp would send now, for the first time.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn unsent(&self, queue: usize) -> u32 {
         let may = queue.min((self.snd_wnd as usize) << self.snd_shift) as u32;
         may.saturating_sub(self.flight().unsigned_abs())
