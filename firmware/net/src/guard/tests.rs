@@ -140,8 +140,11 @@ impl Case {
             TcpControl::Syn => return Wanted::Answer,
             _ => {}
         }
-        // RFC 5961 5.2, before what is not acceptable, or after: it is answered in either case.
-        let counts = (-i32::from(PEER_WINDOW)..=FLIGHT.into()).contains(&self.ack);
+        // RFC 5961 5.2, before what is not acceptable, or after: it is answered in either case. Nothing was acknowledged yet
+        // but our SYN, which is no text.
+        let narrow = cfg!(feature = "wide-scoreboard");
+        let oldest = if narrow { 0 } else { -i32::from(PEER_WINDOW) };
+        let counts = (oldest..=FLIGHT.into()).contains(&self.ack);
         if !self.acceptable() {
             // What is bare is answered once a second; and may count, as it says no more.
             let bare = self.len == 0 && self.control == TcpControl::None;

@@ -26,6 +26,9 @@ const SCALE_SHIFT: u32 = 2;
 const SCALE: u32 = 15;
 const SACK: u32 = 1 << 6;
 const OPTIONS: u32 = SACK | (SACK - 1);
+/// They are the first bits, so that no number soon behind a cookie is one: what acknowledges some of our text, too, is no
+/// handshake's end.
+const BITS: u32 = OPTIONS.count_ones();
 
 impl Secret {
     /// The number with which a SYN is answered. `None`: its segments are so short that this cannot tell.
@@ -34,7 +37,7 @@ impl Secret {
         let size = SIZES.iter().rposition(|&size| size <= most)? as u32;
         let scale = u32::from(syn.window_scale.map_or(0, NonZeroU8::get)) << SCALE_SHIFT;
         let options = size | scale | if syn.sack_permitted { SACK } else { 0 };
-        let cookie = self.veil(&syn.ends, syn.seq_number, epoch(now)) ^ options;
+        let cookie = self.veil(&syn.ends, syn.seq_number, epoch(now)) ^ options.rotate_right(BITS);
         Some(TcpSeqNumber(cookie.cast_signed()))
     }
 
@@ -46,7 +49,8 @@ impl Secret {
         let cookie = (segment.ack? - 1).0.cast_unsigned();
         let (mut seq, mut age) = (segment.seq - 1, 0);
         let options = loop {
-            let options = cookie ^ self.veil(&ends, seq, epoch(now).wrapping_sub(age));
+            let veil = self.veil(&ends, seq, epoch(now).wrapping_sub(age));
+            let options = (cookie ^ veil).rotate_left(BITS);
             if options <= OPTIONS {
                 break options;
             }
@@ -211,7 +215,7 @@ mod tests {
         }
     }
 
-    /// A flipped bit in what identifies a connection makes it another's. One in the lowest seven of the cookie tells of other
+    /// A flipped bit in what identifies a connection makes it another's. One in the highest seven of the cookie tells of other
     /// options, which its owner may well have named; any other is one guess, good with a probability of 2^-23.
     #[test]
     fn with_any_bit_flipped_it_is_refused_or_says_something_else_of_its_owner() {
@@ -227,7 +231,7 @@ mod tests {
                 for bit in 0..32 {
                     let other = TcpSeqNumber(cookie.0 ^ (1 << bit));
                     let told = back(&secret, ends, seq, other, now);
-                    assert_eq!(told.is_some(), bit < OPTIONS.count_ones(), "bit {bit}");
+                    assert_eq!(told.is_some(), bit >= 32 - BITS, "bit {bit}");
                     let itself = said.write();
                     assert!(told.is_none_or(|told| told != itself.bytes()));
                     // The number before the right one is a probe's.
@@ -305,6 +309,15 @@ mod tests {
             others
         };
         (0..bits).flat_map(change).collect()
+    }
+
+    #[test]
+    fn what_acknowledges_text_too_gives_no_cookie_back() {
+        let secret = Secret::new(6);
+        let (ends, now) = (ends(2, 1000), Instant::from_secs(1000));
+        let cookie = secret.cookie(&syn(ends, 1460, Some(7), true), now).unwrap();
+        let good = |behind: usize| back(&secret, ends, SEQ, cookie + behind, now).is_some();
+        assert_eq!((0..100_000).filter(|&behind| good(behind)).collect::<Vec<_>>(), [0]);
     }
 
     #[test]
