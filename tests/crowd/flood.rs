@@ -135,7 +135,8 @@ fn what_is_no_cookie_of_ours_is_nothing() {
         solo.send(client.ack());
         assert_eq!(solo.said(), []);
     };
-    for flipped in [1 << 7, 1 << 20, i32::MIN] {
+    // The highest seven bits tell of other options.
+    for flipped in [1, 1 << 7, 1 << 24] {
         client.ack = TcpSeqNumber(given.0 ^ flipped);
         dropped(&mut solo, &client);
     }
@@ -311,4 +312,40 @@ fn a_cookie_is_no_way_past_who_admits_each_peer() {
     tcp::close(&mut solo.board, listener);
     solo.pass(Duration::from_secs(65));
     solo.assert_clean();
+}
+
+/// A SYN in the name of somebody who has a cookie takes a slot, as does his own if it comes a second time when cookies are others:
+/// he is in all the same.
+#[test]
+fn who_has_a_cookie_is_not_reset_for_another_syn() {
+    for (before, other) in [(0, TcpSeqNumber(5)), (133, TcpSeqNumber(1000))] {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut listener = tcp::listener(&mut solo.board, 7);
+        solo.pass(Duration::from_secs(before));
+        flood(&mut solo, 50, false);
+        let mut client = Client::new("192.0.2.2:2000", 7);
+        solo.send(client.syn());
+        client.took(&solo.said_one());
+        // Its acknowledgement is lost.
+        solo.pass(Duration::from_secs(3));
+        solo.said();
+        solo.send(Client { seq: other, ack: TcpSeqNumber(0), ..client.clone() }.syn());
+        let syn_ack = solo.said_one();
+        assert!(syn_ack.is_syn_ack() && syn_ack.seq + 1 != client.ack);
+        let guess = Client { ack: client.ack + 1000, ..client.clone() };
+        solo.send(guess.ack());
+        assert_eq!(solo.said(), []);
+        solo.send(client.data(b"hello"));
+        let mut socket = tcp::accept(&mut solo.board, &mut listener).expect("in");
+        assert_eq!(tcp::receive(&mut solo.board, &mut socket, &mut [0; 9]), Ok(5));
+        solo.pass(Duration::from_secs(1));
+        assert_eq!(solo.netstat().matches(":2000").count(), 1, "{}", solo.netstat());
+        let own = solo.said().into_iter().find(|said| said.to == client.own).expect("an answer");
+        assert_eq!((own.seq, own.ack), (client.ack, Some(client.seq)));
+        solo.board.abort(socket);
+        tcp::close(&mut solo.board, listener);
+        solo.pass(Duration::from_secs(65));
+        solo.assert_clean();
+    }
 }

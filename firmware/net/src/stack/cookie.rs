@@ -12,7 +12,7 @@ use smoltcp::wire::{IpAddress, TcpControl, TcpSeqNumber};
 use super::NetStack;
 use super::transmit::MeteredToken;
 use crate::frame::{Content, ETHERNET_HEADER, FourTuple, Link, Segment, ethertype, put_link};
-use crate::tcp::Held;
+use crate::tcp::{Held, Phase};
 
 /// Headers of IP and TCP.
 const HEADERS: usize = 40;
@@ -90,6 +90,16 @@ impl NetStack<'_> {
             && self.pool.takes_cookies(segment.destination.port).is_some()
     }
 
+    /// Whether a segment of a connection whose handshake has a slot acknowledges something else than that one's number, and may be
+    /// from somebody who was given a cookie before: then another SYN has come in since, in its name or of its own in the next part
+    /// of time, and the slot is not to reset it.
+    pub(super) fn may_have_other_cookie(&self, index: usize, segment: &Segment<'_>) -> bool {
+        let slot = &self.pool.slots[index];
+        slot.phase == Phase::Handshake
+            && segment.ack != slot.tcb.snd_max()
+            && self.may_have_cookie(segment)
+    }
+
     /// Takes in a segment that may acknowledge a cookie: then its connection gets a slot, in which smoltcp is shown the handshake.
     /// Else, and without a slot, it is dropped; the peer's data comes again, and its probes.
     #[inline(never)]
@@ -106,6 +116,9 @@ impl NetStack<'_> {
             self.drop_unacceptable();
             return;
         };
+        if let Some(index) = self.pool.find(&syn.ends) {
+            self.pool.recycle(index);
+        }
         let Some(index) = self.pool.admit(&syn.ends, &mut self.counters) else {
             let dropped = &mut self.counters.syn_dropped;
             *dropped = dropped.wrapping_add(1);

@@ -303,6 +303,8 @@ impl NetStack<'_> {
                 !(segment.fin && is_stray(tcb, segment, socket.state()))
             })
         };
+        #[cfg(feature = "syn-cookies")]
+        let known = known.filter(|&index| !self.may_have_other_cookie(index, segment));
         if let Some(index) = known {
             self.deliver(index, bytes, link, segment, transmit);
         } else {

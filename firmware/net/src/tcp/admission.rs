@@ -17,7 +17,9 @@ use crate::limits::RTO_INITIAL;
 use crate::limits::{FIN_WAIT_2_EVICT, SYN_RECEIVED_EVICT};
 use crate::netstat::Counters;
 use crate::seq::distance;
-use crate::time::sooner;
+
+/// Longer than anything lasts.
+const LONG: Duration = Duration::from_secs(1 << 32);
 
 /// What to do with the frame of a connection request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,38 +179,37 @@ impl Pool<'_> {
         None
     }
 
-    /// Aborts the connection that has made no progress for longest, for somebody who waits; its slot is free once the RST
-    /// has left. Returns when that is due, or would be; `None`: soon a slot is free without.
+    /// Makes room for somebody who waits: at the cost of the oldest handshake, once that is old enough; in a flood as slow as that,
+    /// who comes next would always be another one's. Without any, aborts the connection that has made no progress for longest, whose
+    /// slot is free once the RST has left. Returns when that is due, or would be; `None`: soon a slot is free without.
     #[inline(never)]
     fn evict_connection(&mut self, owner: SlotOwner, counters: &mut Counters) -> Option<Instant> {
-        // A flood of requests must not cost those who are in.
-        let mut handshake = None;
-        for index in self.used() {
-            let Slot { phase, since, .. } = self.slots[index];
-            match phase {
-                Phase::Aborting => return None,
-                Phase::Handshake if self.may_lose(index, owner) => {
-                    sooner(&mut handshake, since + SYN_RECEIVED_EVICT);
-                }
-                _ => {}
-            }
-        }
-        if handshake.is_some() {
-            return handshake;
+        if self.used().any(|index| self.slots[index].phase == Phase::Aborting) {
+            return None;
         }
         let stalled = |index| self.stalled(index, owner);
-        // One after the other: they come back, and each would only have that long.
-        let since = stalled(self.oldest(&stalled)?)?.max(self.evicted);
-        let due = since + self.limits.pressure_evict;
+        let oldest = self.oldest(&stalled)?;
+        let Slot { phase, since, moved, .. } = self.slots[oldest];
+        let handshake = phase == Phase::Handshake;
+        let due = if handshake {
+            since + SYN_RECEIVED_EVICT
+        } else {
+            // One after the other: they come back, and each would only have that long.
+            moved.max(self.evicted) + self.limits.pressure_evict
+        };
         if self.now >= due {
+            counters.evicted = counters.evicted.wrapping_add(1);
+            if handshake {
+                self.recycle(oldest);
+                return Some(due);
+            }
             // First of all who has closed, or never made any.
-            let never = |index: usize| {
+            let index = self.oldest(&|index| {
                 let moved = stalled(index)?;
                 let over = self.now >= moved + self.limits.pressure_evict;
-                (over && moved <= self.slots[index].since).then_some(moved)
-            };
-            let index = self.oldest(&never).or_else(|| self.oldest(&stalled))?;
-            counters.evicted = counters.evicted.wrapping_add(1);
+                let never = over && moved <= self.slots[index].since;
+                Some(if never { moved - LONG } else { moved })
+            })?;
             self.evicted = self.now;
             self.app_wakeup |= self.slots[index].phase == Phase::Open;
             self.abort(index);
@@ -216,26 +217,24 @@ impl Pool<'_> {
         Some(due)
     }
 
-    /// Since when the connection of a slot has made no progress, if it may have to give way to `owner`.
+    /// Since when the connection of a slot has made no progress, if it may have to give way to `owner`. A handshake comes before
+    /// all of them: a flood of requests must not cost those who are in.
     #[inline(never)]
     fn stalled(&self, index: usize, owner: SlotOwner) -> Option<Instant> {
-        let Slot { phase, moved, .. } = self.slots[index];
-        let may = matches!(phase, Phase::Open | Phase::Queued(_) | Phase::Orphan);
-        (may && self.may_lose(index, owner)).then_some(moved)
+        let Slot { phase, since, moved, .. } = self.slots[index];
+        let stalled = match phase {
+            Phase::Handshake => since - LONG,
+            Phase::Open | Phase::Queued(_) | Phase::Orphan => moved,
+            Phase::Free | Phase::Aborting => return None,
+        };
+        self.may_lose(index, owner).then_some(stalled)
     }
 
-    /// Makes room for a request to `port` that waits; returns when to look again. Who has asked again does not have to come
-    /// first when a handshake is old enough to give way: in a flood as slow as that, others always would.
+    /// Makes room for a request to `port` that waits; returns when to look again.
     #[inline(never)]
     pub(crate) fn relieve(&mut self, port: u16, counters: &mut Counters) -> Option<Instant> {
         let owner = SlotOwner::Listener(self.listening(port)? as u8);
-        if self.has_room(owner) {
-            return None;
-        }
-        if self.evict(owner, SYN_RECEIVED_EVICT, counters).is_some() {
-            return Some(self.now);
-        }
-        self.evict_connection(owner, counters)
+        if self.has_room(owner) { None } else { self.evict_connection(owner, counters) }
     }
 
     /// Gets a free slot's socket ready for a new connection: what smoltcp keeps from the last one, or
