@@ -39,7 +39,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use mio::Registry;
 use smoltcp::time::Instant;
 use tapboard_firmware::config::SUPERFRAME_DATA;
-use tapboard_firmware::{Backlog, Buffers, NetStack, Sockets};
+use tapboard_firmware::{Backlog, Buffers, NetStack, Sockets, earliest};
 
 use self::allowed::Allowed;
 use self::api::Api;
@@ -210,7 +210,7 @@ impl<'a> Gateway<'a> {
             let mut retry: Option<Instant> = None;
             for (_, listener) in forwards.iter_mut() {
                 let again = flows.accept_kernel(listener, stack, registry, now);
-                retry = [retry, again].into_iter().flatten().min();
+                retry = earliest(retry, again);
             }
             for allowed in &mut *allowed {
                 flows.accept_board(allowed, stack, registry);

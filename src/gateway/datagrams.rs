@@ -12,7 +12,7 @@ use embedded_nal::{UdpClientStack, UdpFullStack, nb};
 use mio::{Interest, Registry, net};
 use smoltcp::time::{Duration, Instant};
 use tapboard_firmware::config::DATAGRAM_SIZE;
-use tapboard_firmware::{NetStack, UdpSocket};
+use tapboard_firmware::{NetStack, UdpSocket, earliest};
 
 use super::allowed::{Allowed, IDLE};
 use super::dns::{self, Dns, Screened};
@@ -169,7 +169,7 @@ impl Datagrams {
         let udp = listener.udp.as_ref()?;
         for carried in 0..BUDGET {
             let (count, client) = match listener.unsent.take() {
-                Some((data, client)) => (self.again(&data), client),
+                Some((data, client)) => (put_back(&mut self.scratch, &data), client),
                 None if !listener.readable => return None,
                 None => match udp.recv_from(&mut self.scratch) {
                     Ok(received) => received,
@@ -209,12 +209,6 @@ impl Datagrams {
             }
         }
         Some(now)
-    }
-
-    /// Puts a datagram back that was kept. Returns its length.
-    fn again(&mut self, data: &[u8]) -> usize {
-        self.scratch[..data.len()].copy_from_slice(data);
-        data.len()
     }
 
     fn board_to_kernel(
@@ -299,10 +293,7 @@ impl Datagrams {
                     let mut at = Some(now);
                     for carried in 0..BUDGET {
                         let count = match unsent.take() {
-                            Some(data) => {
-                                self.scratch[..data.len()].copy_from_slice(&data);
-                                data.len()
-                            }
+                            Some(data) => put_back(&mut self.scratch, &data),
                             None if !*readable => {
                                 at = None;
                                 break;
@@ -359,14 +350,16 @@ impl Datagrams {
     }
 }
 
+/// Puts a datagram that was kept back to where they are received. Returns its length.
+fn put_back(scratch: &mut [u8], data: &[u8]) -> usize {
+    scratch[..data.len()].copy_from_slice(data);
+    data.len()
+}
+
 /// When there may be room again on the board's side, after so many datagrams were carried in this turn: what they filled has
 /// left when it ends.
 fn room_at(carried: usize, now: Instant) -> Instant {
     if carried > 0 { now } else { now + ROOM_RETRY }
-}
-
-fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    [one, other].into_iter().flatten().min()
 }
 
 /// Any port, of any address of the remote one's kind.

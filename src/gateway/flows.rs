@@ -9,7 +9,7 @@ use embedded_nal::{TcpClientStack, nb};
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
 use smoltcp::time::{Duration, Instant};
-use tapboard_firmware::{Error, NetStack, TcpSocket};
+use tapboard_firmware::{Error, NetStack, TcpSocket, earliest};
 
 use super::allowed::Allowed;
 use super::limits::FLOWS;
@@ -198,7 +198,7 @@ impl Flows {
         for index in self.flows.numbers() {
             let Some(flow) = self.flows.get_mut(index) else { continue };
             match flow.turn(stack, now) {
-                FlowState::Live(again) => next = [next, again].into_iter().flatten().min(),
+                FlowState::Live(again) => next = earliest(next, again),
                 FlowState::Done => {
                     if let Some(flow) = self.flows.take(index) {
                         let _ = TcpClientStack::close(stack, flow.board);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use mio::{Registry, Token};
 use smoltcp::time::{Duration, Instant};
+use tapboard_firmware::earliest;
 
 use super::reply::Reply;
 use super::request::{Hosts, Request, is_head};
@@ -119,7 +120,7 @@ impl Server {
             if done {
                 self.clients.take(index);
             } else {
-                next = [next, Some(client.deadline)].into_iter().flatten().min();
+                next = earliest(next, Some(client.deadline));
             }
         }
         let vacancy = full && self.clients.vacant().is_some() && self.backlog.waiting();
