@@ -1,10 +1,8 @@
 //! More clients at once than slots: plain smoltcp with as many listening sockets, and this stack.
 
-mod common;
-
 use std::fmt;
 
-use common::{SOON, World, config, mac, v4};
+use crate::common::{SOON, World, config, mac, v4};
 use tapboard_net::smoltcp::iface::SocketHandle;
 use tapboard_net::smoltcp::socket::tcp::State;
 use tapboard_net::smoltcp::time::Duration;

@@ -1,10 +1,6 @@
 //! A SYN-ACK that waits until the application admits the peer.
 
-#![cfg(feature = "deferred-accept")]
-
-mod common;
-
-use common::{SOON, World, at};
+use crate::common::{SOON, World, at, pattern};
 use tapboard_net::Error;
 use tapboard_net::smoltcp::time::Duration;
 
@@ -25,7 +21,7 @@ fn nobody_is_connected_before_being_admitted() {
     let start = world.now;
     world.wait(|world| world.stack(1).tcp_connected(&mut client)).unwrap();
     assert!(world.now - start < Duration::from_millis(100));
-    world.transfer((1, &client), (0, &server), &common::pattern(5000));
+    world.transfer((1, &client), (0, &server), &pattern(5000));
 }
 
 #[test]

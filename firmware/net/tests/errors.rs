@@ -1,8 +1,6 @@
 //! How a connection can end, each brought about by a peer or its absence, and what its owner is told.
 
-mod common;
-
-use common::{Port, SOON, World, at, config, v4};
+use crate::common::{Port, SOON, World, at, config, v4};
 use tapboard_net::embedded_nal::{TcpError, TcpErrorKind, nb};
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::{Error, Limits};

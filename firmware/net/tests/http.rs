@@ -1,11 +1,10 @@
 //! `examples/http.rs`, asked by clients of plain smoltcp.
 
-mod common;
 #[path = "../examples/http.rs"]
 #[allow(unreachable_pub)]
-mod http;
+mod example;
 
-use common::{SOON, World, config};
+use crate::common::{SOON, World, config};
 use tapboard_net::Limits;
 use tapboard_net::smoltcp::socket::tcp;
 
@@ -15,7 +14,7 @@ fn ask<const N: usize>(requests: [&[&[u8]]; N]) -> [Vec<u8>; N] {
     world.add(&config(1).with_limits(Limits::new().with_client_reserve(0)));
     world.add_plain(2);
     let listener = world.stack(0).tcp_listen(80).expect("a free port");
-    let mut server = http::Server(listener, [const { None }; 4]);
+    let mut server = example::Server(listener, [const { None }; 4]);
     let handles = requests.map(|_| world.plain[0].add_tcp());
     for (handle, port) in handles.into_iter().zip(50_000..) {
         world.plain[0].connect(handle, 1, 80, port);
@@ -23,7 +22,7 @@ fn ask<const N: usize>(requests: [&[&[u8]]; N]) -> [Vec<u8>; N] {
     let mut parts = requests.map(|request| request.iter());
     let mut answers = requests.map(|_| Vec::new());
     world.until(SOON, |world| {
-        http::serve(world.stack(0), &mut server);
+        example::serve(world.stack(0), &mut server);
         let mut open = 0;
         for ((handle, parts), answer) in handles.iter().zip(&mut parts).zip(&mut answers) {
             let socket = world.plain[0].tcp(*handle);
@@ -58,7 +57,7 @@ fn the_readme_shows_it() {
 #[test]
 fn a_get_is_answered() {
     let [answer] = ask([&[b"GET / HTTP/1.1\r\nHost: board\r\n\r\n"]]);
-    assert_eq!(String::from_utf8_lossy(&answer), String::from_utf8_lossy(http::PAGE));
+    assert_eq!(String::from_utf8_lossy(&answer), String::from_utf8_lossy(example::PAGE));
     assert!(answer.ends_with(b"\r\n\r\nhello\n"));
 }
 
@@ -66,7 +65,7 @@ fn a_get_is_answered() {
 fn a_request_may_come_in_pieces_and_six_clients_at_once() {
     let pieces: &[&[u8]] = &[b"GET / HT", b"TP/1.1\r\n\r", b"\n"];
     for answer in ask([pieces; 6]) {
-        assert_eq!(answer, http::PAGE);
+        assert_eq!(answer, example::PAGE);
     }
 }
 
@@ -75,5 +74,5 @@ fn what_is_no_request_ends_and_keeps_nobody_waiting() {
     let long = [b'x'; 1024];
     let [too_long, good] = ask([&[&long], &[b"GET / HTTP/1.0\r\n\r\n"]]);
     assert!(too_long.is_empty());
-    assert_eq!(good, http::PAGE);
+    assert_eq!(good, example::PAGE);
 }

@@ -1,12 +1,8 @@
 //! Who a stack is: gateways, IPv6 alone, addresses that change.
 
-#![cfg(feature = "udp")]
-
-mod common;
-
 use std::net::SocketAddr;
 
-use common::{SOON, World, at, config, mac, pattern, v4};
+use crate::common::{SOON, World, at, config, mac, pattern, v4};
 use tapboard_net::embedded_nal::nb;
 use tapboard_net::smoltcp::socket::tcp::State;
 use tapboard_net::smoltcp::time::Duration;
@@ -74,7 +70,7 @@ fn an_ipv4_gateway_outside_the_prefix() {
     let addresses = [cidr(v4(254), 24), cidr(outside, 32), cidr(FAR, 24)];
     let mut world = beyond(&config, &addresses, (FAR, 7).into());
     // Somebody on the link, but outside of our prefix, is behind the gateway too.
-    world.add(&common::config(3));
+    world.add(&crate::common::config(3));
     let udp = world.stack(0).udp_connect(at(3, 9)).unwrap();
     world.stack(0).udp_send(&udp, b"x").unwrap();
     world.pass(Duration::from_secs(1));
@@ -109,7 +105,7 @@ fn v6(net: u16, last: u16) -> Ipv6Address {
 #[test]
 fn an_ipv6_gateway_link_local_or_inside_the_prefix() {
     let link_local = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xfe);
-    let config = NetConfig::new(common::own_mac(1)).with_ipv6(Ipv6Cidr::new(v6(0, 1), 64));
+    let config = NetConfig::new(crate::common::own_mac(1)).with_ipv6(Ipv6Cidr::new(v6(0, 1), 64));
     for gateway in [link_local, v6(0, 254)] {
         let config = config.with_ipv6_gateway(gateway);
         let addresses = [cidr(v6(0, 254), 64), cidr(link_local, 64), cidr(v6(1, 7), 64)];
@@ -128,7 +124,7 @@ fn ipv6_alone() {
     let mut world = World::ethernet();
     for last in [1, 2] {
         let address = Ipv6Cidr::new(v6(0, u16::from(last)), 64);
-        world.add(&NetConfig::new(common::own_mac(last)).with_ipv6(address));
+        world.add(&NetConfig::new(crate::common::own_mac(last)).with_ipv6(address));
     }
     let listener = world.stack(0).tcp_listen(7).unwrap();
     let link_local = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0x5eff, 0xfe00, 1);
@@ -160,7 +156,7 @@ fn a_udp_peer_that_is_named_with_a_scope_is_heard() {
     let mut world = World::ethernet();
     for last in [1, 2] {
         let address = Ipv6Cidr::new(v6(0, u16::from(last)), 64);
-        world.add(&NetConfig::new(common::own_mac(last)).with_ipv6(address));
+        world.add(&NetConfig::new(crate::common::own_mac(last)).with_ipv6(address));
     }
     let server = world.stack(0).udp_bind(69).unwrap();
     let named = core::net::SocketAddrV6::new(v6(0, 1), 69, 0, 3);
@@ -209,12 +205,12 @@ fn another_address() {
     world.pass(Duration::from_secs(10));
     arp(&world, 1);
 
-    let new = config(3).with_mac(common::own_mac(77));
+    let new = config(3).with_mac(crate::common::own_mac(77));
     world.stack(1).reconfigure(&new);
     let config = *world.stack(1).config();
     assert_eq!(
         (config.ipv4_address(), config.mac()),
-        (v4(3), common::own_mac(2)),
+        (v4(3), crate::common::own_mac(2)),
         "the MAC address stays"
     );
     assert_eq!(*config.limits(), limits);

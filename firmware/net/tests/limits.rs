@@ -1,10 +1,6 @@
 //! The limits that are a user's: reserves, sizes, handles that are left alone.
 
-#![cfg(feature = "udp")]
-
-mod common;
-
-use common::{SOON, World, at, config, pattern};
+use crate::common::{Port, SOON, World, at, config, pattern};
 use tapboard_net::smoltcp::phy::Medium;
 use tapboard_net::smoltcp::socket::tcp::State;
 use tapboard_net::smoltcp::time::{Duration, Instant};
@@ -193,7 +189,7 @@ fn buffers_for_other_sockets_are_a_mistake_that_is_told_at_once() {
     use tapboard_net::{NetStack, Sockets, Storage};
     let mut storage = Storage::<2, 2048, 1, 1472>::new();
     let mut sockets = Sockets::<3, 1>::new();
-    let mut port = common::Port::first(Medium::Ethernet);
+    let mut port = Port::first(Medium::Ethernet);
     let now = Instant::ZERO;
     let _ = NetStack::new(&config(1), &mut port, now, 1, &mut storage, &mut sockets);
 }

@@ -1,10 +1,6 @@
 //! A device that carries IP packets without Ethernet: in memory, and a TUN with the kernel at its other end.
 
-#![cfg(all(feature = "udp", feature = "medium-ethernet"))] // Else a device cannot say that it is none.
-
-mod common;
-
-use common::{SOON, World, at, config, pattern};
+use crate::common::{SOON, World, at, config, own_mac, pattern};
 use tapboard_net::NetConfig;
 use tapboard_net::smoltcp::phy::Medium;
 use tapboard_net::smoltcp::time::Duration;
@@ -54,7 +50,7 @@ fn ipv6_without_a_link_layer() {
     let address = |last| Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last);
     let mut world = World::new(Medium::Ip);
     for last in [1, 2] {
-        world.add(&NetConfig::new(common::own_mac(9)).with_ipv6(Ipv6Cidr::new(address(last), 64)));
+        world.add(&NetConfig::new(own_mac(9)).with_ipv6(Ipv6Cidr::new(address(last), 64)));
     }
     let listener = world.stack(0).tcp_listen(7).unwrap();
     let (client, server) = world.connect(1, (address(1), 7).into(), (0, &listener));
@@ -67,11 +63,11 @@ fn a_gateway_without_a_link_layer() {
     let mut world = World::new(Medium::Ip);
     let far = Ipv4Address::new(198, 51, 100, 7);
     world.add(&config(1));
-    world.add(&config(2).with_ipv4(Ipv4Cidr::new(far, 24)).with_ipv4_gateway(common::v4(9)));
+    world.add(&config(2).with_ipv4(Ipv4Cidr::new(far, 24)).with_ipv4_gateway(crate::common::v4(9)));
     let listener = world.stack(1).tcp_listen(7).unwrap();
     let unaddressable = world.stack(0).tcp_connect((far, 7).into()).unwrap_err();
     assert_eq!(unaddressable, tapboard_net::Error::Unaddressable);
-    world.stack(0).reconfigure(&config(1).with_ipv4_gateway(common::v4(9)));
+    world.stack(0).reconfigure(&config(1).with_ipv4_gateway(crate::common::v4(9)));
     let (client, server) = world.connect(0, (far, 7).into(), (1, &listener));
     world.transfer((0, &client), (1, &server), &pattern(5000));
 }
@@ -108,8 +104,8 @@ mod tun {
     use std::os::fd::AsRawFd;
     use std::thread;
 
-    use super::common::netns::{self, sh};
-    use super::common::{config, pattern};
+    use crate::common::netns::{self, sh};
+    use crate::common::{config, pattern};
     use tapboard_net::smoltcp::phy::{Medium, TunTapInterface, wait};
     use tapboard_net::smoltcp::time::{Duration, Instant};
     #[cfg(feature = "ipv6")]
@@ -189,7 +185,7 @@ mod tun {
 
     #[test]
     fn a_tun_against_the_kernel() {
-        netns::run("tun::a_tun_against_the_kernel", || {
+        netns::run("medium_ip::tun::a_tun_against_the_kernel", || {
             sh("ip tuntap add tun0 mode tun && ip addr add 192.0.2.2/24 dev tun0");
             sh("ip link set tun0 up && ip addr add 2001:db8::2/64 dev tun0 nodad");
             let mut tun = TunTapInterface::new("tun0", Medium::Ip).expect("a TUN");

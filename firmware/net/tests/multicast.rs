@@ -1,14 +1,10 @@
 //! Groups: what `join` and `leave` report, and whose the datagrams are.
 
-#![cfg(all(feature = "multicast", feature = "udp"))]
-
-mod common;
-
 #[cfg(feature = "ipv6")]
 use std::net::Ipv6Addr;
 use std::net::{IpAddr, Ipv4Addr};
 
-use common::{World, config};
+use crate::common::{World, config, own_mac};
 use tapboard_net::embedded_nal::nb;
 use tapboard_net::smoltcp::iface::SocketHandle;
 use tapboard_net::smoltcp::phy::ChecksumCapabilities;
@@ -122,7 +118,7 @@ fn a_query_is_answered_in_time() {
         };
         let destination = if group.is_unspecified() { Ipv4Addr::new(224, 0, 0, 1) } else { group };
         let ip = Ipv4Repr {
-            src_addr: common::v4(9),
+            src_addr: crate::common::v4(9),
             dst_addr: destination,
             next_header: IpProtocol::Igmp,
             payload_len: query.buffer_len(),
@@ -166,7 +162,7 @@ fn what_is_no_group_or_one_too_many_is_refused() {
 fn an_ipv6_group_is_reported_too_and_a_query_for_it_answered() {
     let mut world = World::ethernet();
     let address = Ipv6Cidr::new("2001:db8::1".parse().unwrap(), 64);
-    world.add(&tapboard_net::NetConfig::new(common::own_mac(1)).with_ipv6(address));
+    world.add(&tapboard_net::NetConfig::new(own_mac(1)).with_ipv6(address));
     world.pass(Duration::from_secs(10));
     world.nodes[0].port.take_sent();
     let group: Ipv6Addr = "ff05::1:3".parse().unwrap();
@@ -241,8 +237,7 @@ fn the_groups_in_which_neighbours_ask_are_reported() {
     use tapboard_net::smoltcp::wire::Ipv6Address;
 
     let address = |last| Ipv6Address::new(0x2001, 0xdb8, 0, 0, 0, 0, 0x12, last);
-    let config =
-        |last| NetConfig::new(common::own_mac(1)).with_ipv6(Ipv6Cidr::new(address(last), 64));
+    let config = |last| NetConfig::new(own_mac(1)).with_ipv6(Ipv6Cidr::new(address(last), 64));
     let mut world = World::ethernet();
     world.add(&config(0x3456));
     // Which of the two groups are in reports to all routers, as they must be (RFC 3810 5.2.14).

@@ -1,13 +1,9 @@
 //! The same through the four embedded-nal traits, all imported at once: of one stack, and of one that several own.
 
-#![cfg(feature = "udp")]
-
-mod common;
-
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
-use common::{Port, World, at, config};
+use crate::common::{Port, World, at, config};
 use tapboard_net::embedded_nal::{
     TcpClientStack, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb,
 };
@@ -118,13 +114,13 @@ fn a_stack_through_all_four_traits() {
     let mut world = World::pair();
     let mut server = EchoServer::new(world.stack(0), 7).unwrap();
     let mut client = Client::new(world.stack(1)).unwrap();
-    world.until(common::SOON, |world| {
+    world.until(crate::common::SOON, |world| {
         server.turn(world.stack(0));
         client.turn(world.stack(1), at(1, 7), b"hello").then_some(())
     });
     let [one, two] = &mut world.nodes[..] else { unreachable!("two nodes") };
     let mut datagrams = Datagrams::new(&mut one.stack, &mut two.stack, at(1, 69)).unwrap();
-    world.until(common::SOON, |world| {
+    world.until(crate::common::SOON, |world| {
         datagrams.serve(world.stack(0));
         datagrams.done(world.stack(1)).then_some(())
     });

@@ -1,12 +1,8 @@
 //! smoltcp sockets of the user's own on the stack's interface: DNS, ICMP, raw, and UDP for broadcasts.
 
-#![cfg(feature = "udp")]
-
-mod common;
-
 use std::net::{IpAddr, SocketAddr};
 
-use common::{SOON, World, config, v4};
+use crate::common::{SOON, World, at, config, pattern, v4};
 use tapboard_net::Error;
 use tapboard_net::smoltcp::phy::{ChecksumCapabilities, Medium};
 use tapboard_net::smoltcp::socket::{Socket, dhcpv4, dns, icmp, raw, tcp, udp};
@@ -239,9 +235,9 @@ fn a_device_of_long_frames_gets_no_longer_ones() {
             assert_eq!(received.ok().map(|(count, _)| count), (len == 1472).then_some(len));
         }
         let listener = world.stack(0).tcp_listen(7).unwrap();
-        let (client, server) = world.connect(1, common::at(1, 7), (0, &listener));
+        let (client, server) = world.connect(1, at(1, 7), (0, &listener));
         world.probe.set_loss(5, 7);
-        world.transfer((1, &client), (0, &server), &common::pattern(50_000));
+        world.transfer((1, &client), (0, &server), &pattern(50_000));
         let longest = world.nodes[1].port.take_sent().iter().map(Vec::len).max();
         assert_eq!(longest, Some(if medium == Medium::Ethernet { 1514 } else { 1500 }));
     }

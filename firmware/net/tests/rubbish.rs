@@ -1,10 +1,6 @@
 //! A stack that is sent rubbish while it works: it does not panic, and its connections do not notice.
 
-#![cfg(feature = "udp")]
-
-mod common;
-
-use common::{World, at, pattern};
+use crate::common::{World, at, config, pattern};
 use tapboard_net::rng::Rng;
 use tapboard_net::smoltcp::phy::Medium;
 use tapboard_net::smoltcp::time::Duration;
@@ -69,7 +65,7 @@ fn cut_frames_disturb_nobody() {
     for medium in media {
         let mut world = World::new(medium);
         for last in [1, 2] {
-            world.add(&common::config(last));
+            world.add(&config(last));
         }
         let listener = world.stack(0).tcp_listen(7).unwrap();
         let (client, server) = world.connect(1, at(1, 7), (0, &listener));

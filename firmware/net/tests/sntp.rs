@@ -1,8 +1,6 @@
 //! The time of day, in virtual time: from a server that answers, that is silent, that lies.
 
-mod common;
-
-use common::{World, config, v4};
+use crate::common::{World, config, v4};
 use tapboard_net::netstat::TimeOfDay;
 use tapboard_net::smoltcp::time::{Duration, Instant};
 use tapboard_net::{NetConfig, UdpSocket};

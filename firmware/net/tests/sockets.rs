@@ -1,10 +1,6 @@
 //! The calls on sockets, by std's names: what each does, and when the stack wants to be polled after it.
 
-#![cfg(feature = "udp")]
-
-mod common;
-
-use common::{SOON, World, at, config, pattern};
+use crate::common::{SOON, World, at, config, pattern};
 use tapboard_net::embedded_nal::nb;
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::{Error, Limits};

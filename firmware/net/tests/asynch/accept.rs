@@ -7,9 +7,9 @@ use tapboard_net::Error;
 use tapboard_net::asynch::{Async, TcpStream, edge_nal};
 use tapboard_net::smoltcp::time::Duration;
 
-use crate::executor::Flag;
-use crate::world::{SLOTS, World};
-use crate::{one, two};
+use super::executor::Flag;
+use super::world::{SLOTS, World};
+use super::{one, two};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -10,8 +10,8 @@ use tapboard_net::NetStack;
 use tapboard_net::asynch::{TcpListener, TcpStream};
 use tapboard_net::smoltcp::time::Duration;
 
-use crate::one;
-use crate::world::{End, SLOTS, World};
+use super::one;
+use super::world::{End, SLOTS, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

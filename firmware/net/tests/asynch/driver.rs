@@ -14,8 +14,8 @@ use tapboard_net::smoltcp::socket::udp;
 use tapboard_net::smoltcp::time::{Duration, Instant};
 use tapboard_net::smoltcp::wire::Ipv4Address;
 
-use crate::one;
-use crate::world::{End, World};
+use super::one;
+use super::world::{End, World};
 
 #[test]
 fn the_driver_is_told_of_a_call_that_leaves_something_to_send() {

@@ -5,9 +5,9 @@ use tapboard_net::asynch::edge_nal::{Close, TcpShutdown as _};
 use tapboard_net::asynch::embedded_io_async::Read as _;
 use tapboard_net::smoltcp::time::Duration;
 
-use crate::tcp::echo;
-use crate::world::World;
-use crate::{one, pattern};
+use super::tcp::echo;
+use super::world::World;
+use super::{one, pattern};
 
 /// xorshift64*; the same seed is the same loss.
 fn random(mut state: u64) -> impl FnMut() -> u64 {

@@ -8,8 +8,8 @@ use tapboard_net::asynch::{Async, TcpStream};
 use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::{Error, Limits};
 
-use crate::world::{BUFFER, End, SLOTS, World};
-use crate::{one, pattern};
+use super::world::{BUFFER, End, SLOTS, World};
+use super::{one, pattern};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -7,8 +7,8 @@ use tapboard_net::asynch::edge_nal::{
 };
 use tapboard_net::smoltcp::time::Duration;
 
-use crate::world::{UDP, World};
-use crate::{one, two};
+use super::world::{UDP, World};
+use super::{one, two};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -9,7 +9,7 @@ use tapboard_net::smoltcp::time::{Duration, Instant};
 use tapboard_net::smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 use tapboard_net::{Async, Limits, NetConfig, NetStack, Sockets, Storage, earliest};
 
-use crate::executor::Executor;
+use super::executor::Executor;
 
 pub(crate) const SLOTS: usize = 8;
 pub(crate) const BUFFER: usize = 2048;

@@ -1,7 +1,7 @@
 //! What the scenarios share: hosts on a wire in memory, and a driver in virtual time that polls a stack only when a frame is
 //! there, its deadline has come, or it wants to be polled.
 
-// Compiled into several test binaries, none of which uses all of it.
+// Not all of it is used with each choice of features.
 #![allow(dead_code)]
 
 pub(crate) mod netns;

@@ -10,7 +10,7 @@ use tapboard_net::smoltcp::wire::{
 
 use super::server::{Server, arp_frame};
 use super::{address, client, pass, seconds, since, until};
-use crate::common::{World, config, mac, pattern, v4};
+use crate::common::{World, config, mac, own_mac, pattern, v4};
 
 /// An announcement of an address by somebody else, or a probe for it.
 fn arp(owner: Ipv4Address, target: Ipv4Address) -> Vec<u8> {
@@ -131,7 +131,7 @@ fn a_choice_that_somebody_has_is_not_ours() {
     let first = world.add(&client(2));
     let taken = address(&mut world, &mut [], first);
     let mut world = World::ethernet();
-    world.add(&tapboard_net::NetConfig::new(crate::common::own_mac(7)).with_ipv4(taken));
+    world.add(&tapboard_net::NetConfig::new(own_mac(7)).with_ipv4(taken));
     let second = world.add(&client(2));
     let other = address(&mut world, &mut [], second);
     assert!(other.address().is_link_local());

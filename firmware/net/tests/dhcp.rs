@@ -1,8 +1,5 @@
 //! An address from a server, its renewal and its loss, in virtual time.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod conflict;
 mod lease;
 mod lies;
@@ -10,7 +7,7 @@ mod link;
 mod server;
 mod worlds;
 
-use common::World;
+use crate::common::{World, own_mac};
 use server::Server;
 use tapboard_net::NetConfig;
 use tapboard_net::smoltcp::time::{Duration, Instant};
@@ -25,7 +22,7 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A board that asks for its address.
 fn client(last: u8) -> NetConfig {
-    NetConfig::new(common::own_mac(last)).with_dhcp().with_hostname("Tap board")
+    NetConfig::new(own_mac(last)).with_dhcp().with_hostname("Tap board")
 }
 
 /// Runs a world with servers until `done` has a result.

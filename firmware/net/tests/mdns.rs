@@ -1,8 +1,5 @@
 //! A name in the network, in virtual time: how it is found, told, and lost.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod answers;
 mod conflicts;
 mod message;
@@ -10,7 +7,7 @@ mod phases;
 
 use std::net::Ipv4Addr;
 
-use common::{World, config};
+use crate::common::{World, config};
 use message::{Message, frame, message};
 use tapboard_net::NetConfig;
 use tapboard_net::mdns::Service;

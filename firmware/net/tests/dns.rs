@@ -1,8 +1,5 @@
 //! Names of hosts become addresses, in virtual time: what a server says, and what it does not.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod answers;
 mod lies;
 mod server;
@@ -10,7 +7,7 @@ mod silence;
 
 use std::net::IpAddr;
 
-use common::{World, config, v4};
+use crate::common::{World, config, v4};
 use server::{Asked, Server};
 use tapboard_net::embedded_nal::{AddrType, nb};
 use tapboard_net::smoltcp::time::{Duration, Instant};

@@ -1,8 +1,5 @@
 //! IPv6 addresses and a router by themselves, in virtual time: from routers that vanish, lie and change.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod duplicate;
 mod lies;
 mod lifetime;
@@ -13,7 +10,7 @@ mod worlds;
 
 use std::net::IpAddr;
 
-use common::{World, mac};
+use crate::common::{World, mac, own_mac, pattern};
 use router::{Router, link_local, own};
 use tapboard_net::netstat::{Fact, Introspect, Origin};
 use tapboard_net::smoltcp::time::{Duration, Instant};
@@ -26,7 +23,7 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A board that makes itself its IPv6 addresses.
 fn board(last: u8) -> NetConfig {
-    NetConfig::new(common::own_mac(last)).with_slaac()
+    NetConfig::new(own_mac(last)).with_slaac()
 }
 
 /// The IPv6 addresses of node `index`.
@@ -174,7 +171,7 @@ fn two_boards_talk_over_addresses_of_their_own_making() {
         let (from, _) = world.stack(0).endpoints(&mine).unwrap();
         let same_scope = if to == own(1, 2) { own(1, 1) } else { link_local(1) };
         assert_eq!(from.ip(), IpAddr::from(same_scope));
-        world.transfer((0, &mine), (1, &theirs), &common::pattern(5000));
+        world.transfer((0, &mine), (1, &theirs), &pattern(5000));
     }
 }
 
