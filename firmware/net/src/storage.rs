@@ -23,7 +23,8 @@ use crate::wake::DroppedPlace;
 
 /// Buffers for `TCP` connections of `BUFFER` bytes each way, at most [`TCP_BUFFER_MAX`], and `UDP` sockets of
 /// `DATAGRAMS` bytes each way, and places for `REQUESTS` connection requests that found no slot: a crowd of so many at
-/// once waits for slots alone, not for its next SYNs.
+/// once waits for slots alone, not for its next SYNs. With fewer than [`FLOOD`](crate::limits::FLOOD) of them, what is more than
+/// they hold is taken for such a crowd and never for a flood.
 ///
 /// ```
 /// let _ = tapboard_net::Storage::<1, 65_535, 1, 1472>::new();
