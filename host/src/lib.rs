@@ -8,7 +8,7 @@
 //! | [`connect`] | standard input and output joined to a board's port, as `nc` does |
 //! | [`mod@check`] | whether a board is a good one: every service, and what goes wrong. Which checks there are: `table`; what each does: `tcp`, `udp`, `shell`, `telemetry`, `wake`, `reset`; how long each waits: `plan`, `wire` |
 //! | [`echo`] | many connections to an echo service, with every byte verified and timed. What one of them does: `connection`; how it ended, in words: `outcome` |
-//! | [`mod@bench`] | how fast a board's services are: bulk (`bulk`, both ways `duplex`), round trips and connections (`trips`) |
+//! | [`mod@bench`] | how fast a board's services are: bulk (`bulk`, both ways `duplex`), round trips and connections (`trips`). What the runs come to, rates, medians and percentiles: `outcome`; in words: `report` |
 //! | [`serve`] | the telemetry server that boards report to. Who is there, silent or back: `collector`; the table of them: `table`, `screen`; what is said of an event: `event` |
 //! | [`telemetry`], [`lines`] | a report, the history of a board, a line of bounded length |
 //! | [`net`], [`listen`] | addresses and their errors, listening on several |

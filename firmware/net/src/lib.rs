@@ -140,9 +140,9 @@
 //! | what | file |
 //! |---|---|
 //! | a frame is not for us, or no good: its addresses, its header, a checksum that is missing | `stack/ingress.rs`, `stack/hygiene.rs`; of headers that smoltcp cannot read, `stack/repair.rs` |
-//! | a segment of a connection is taken, dropped, or answered with a challenge ACK: RST, SYN, FIN, numbers that are out of the window | `guard.rs` |
-//! | it is taken, and smoltcp makes something else of it than the RFC says | `guard/mend.rs`; what it must not see at all, `stack/deliver.rs`; its faults one by one, `workaround.rs` |
-//! | a connection is opened, or again out of TIME-WAIT, waits for a slot, or takes another one's | `tcp/admission.rs`; those that wait, `tcp/backlog.rs` |
+//! | a segment of a connection is taken, dropped, or answered with a challenge ACK: RST, SYN, FIN, numbers that are out of the window | `guard.rs`; how often one is challenged, `tcp/throttle.rs` |
+//! | it is taken, and smoltcp makes something else of it than the RFC says | `guard/mend.rs`; what it must not see at all, `stack/deliver.rs`; its faults one by one, the files of `workaround/` |
+//! | a connection is opened, or again out of TIME-WAIT, waits for a slot, or takes another one's | `tcp/admission.rs`; those that wait, and when they are a flood, `tcp/backlog.rs` |
 //! | it is accepted, closed, half-closed, reset by its owner; a FIN that has to wait | `tcp.rs` |
 //! | it ends too soon, or not at all: time limits, keep-alive, TIME-WAIT | `tcp/expiry.rs` |
 //! | the number that it begins with; the port of a client | `tcp/isn.rs`; `stack.rs` |
@@ -162,9 +162,10 @@
 //! | ICMP: errors that we send, `port unreachable` | `stack/refusal.rs` |
 //! | ICMP: errors that come in, and what they do to a connection | `stack/icmp.rs` |
 //! | which MAC address is believed, who is asked, how often | `neighbors.rs` |
+//! | the cable comes in again: what is forgotten, told and tried anew | `stack.rs`; of an address from a server, `stack/dhcp.rs` |
 //! | our own address: who else has it, who is told of it; the question itself | `stack/resolve.rs` |
 //! | the way to another network; the address of ours that something is sent from, whatever it is | `stack/interface.rs` |
-//! | DHCP: what is asked, and when; to whom it goes, and what becomes of the address when a lease ends; which answer is taken; what a lease says, and until when | `dhcp.rs`; `stack/dhcp.rs`; `dhcp/exchange.rs`; `dhcp/lease.rs` |
+//! | DHCP: what is asked, and when; to whom it goes, and what becomes of the address when a lease ends, a server refuses it, or the cable comes in again; which answer is taken; what a lease says, and until when | `dhcp.rs`; `stack/dhcp.rs`; `dhcp/exchange.rs`; `dhcp/lease.rs` |
 //! | IPv6 addresses: what a router's word does to them; which router is used | `slaac.rs`; `slaac/routers.rs` |
 //! | a name is looked up: whom we ask, and when; what of an answer is read; which servers there are | `stack/dns.rs`; `dns.rs`; `stack/interface.rs` |
 //! | our own name, and when it is said; its records | `stack/mdns.rs`; `mdns/records.rs` |

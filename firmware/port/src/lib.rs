@@ -1,6 +1,6 @@
 //! What a port of the firmware to a chip is made of, apart from the chip's own pins and clocks.
 //!
-//! - [`ethernet`]: drivers of Ethernet MACs, as [`smoltcp::phy::Device`]s over [`Registers`];
+//! - [`ethernet`]: drivers of Ethernet MACs, a file for each, as [`smoltcp::phy::Device`]s over [`Registers`];
 //! - [`dma`]: rings of buffers for a MAC that moves frames by itself;
 //! - [`clock`]: time and one-shot alarms from a 24-bit counter such as `SysTick`;
 //! - [`up`]: the same from a counter of up to 32 bits that counts up;
@@ -11,6 +11,20 @@
 //! - [`superloop`]: poll, arm, sleep;
 //! - `cortex_m` or `riscv`, `uart`, `watermark`, `mmio` (bare metal only): the processor's side of them;
 //! - `memory`, `boot` (bare metal only): the statics, and the one function that a board's `main` calls.
+//!
+//! What a board does is decided in one file:
+//!
+//! | what | file |
+//! |---|---|
+//! | a frame is lost, cut or wrong on its way in or out of the MAC; receiving stalls after a burst | the MAC's own, `ethernet/stellaris.rs`, `lan9118.rs`, `smartfusion2.rs`, `gem.rs`, `virtio.rs`; what they share, `ethernet/mod.rs`; the order of descriptors and barriers, `dma.rs` |
+//! | the cable is out, or in again, and the board does or does not know | `link_came_up` in the MAC's file; `ethernet/mod.rs` for one that is never told |
+//! | the clock is slow, jumps, or stops; an alarm comes late | `clock.rs`, `up.rs`, `clint.rs`, by the counter that the chip has |
+//! | it sleeps through a frame, or never sleeps | `superloop.rs`; on a RISC-V, `plic.rs` |
+//! | two boots are alike; it halts for want of entropy | `entropy.rs`; of a virtio device, `virtio.rs` |
+//! | settings are lost, or not taken | `settings.rs`; the flash under them, `flash.rs` |
+//! | it halts at boot, or starts anew after a panic or a fault | `boot.rs` |
+//! | its log: lines that are missing or slow; how deep the call stack was | `uart.rs`; `watermark.rs` |
+//! | RAM, and what is in it | `memory.rs` |
 //!
 //! A module imports from those below it only: `boot`, `uart`, `processor`, `cortex_m`, `riscv`, `memory`, `superloop`,
 //! `watermark`, `clint`, `ethernet`, `flash`, `mmio`, `plic`, `up`, `virtio`, `dma`, `clock`, `entropy`, `settings`, `registers`.
