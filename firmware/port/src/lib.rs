@@ -16,7 +16,7 @@
 //!
 //! | what | file |
 //! |---|---|
-//! | a frame is lost, cut or wrong on its way in or out of the MAC; receiving stalls after a burst | the MAC's own, `ethernet/stellaris.rs`, `lan9118.rs`, `smartfusion2.rs`, `gem.rs`, `virtio.rs`; what they share, `ethernet/mod.rs`; the order of descriptors and barriers, `dma.rs` |
+//! | a frame is lost, cut or wrong on its way in or out of the MAC; receiving stalls after a burst | the MAC's own, `ethernet/stellaris.rs`, `ethernet/lan9118.rs`, `ethernet/smartfusion2.rs`, `ethernet/gem.rs`, `ethernet/virtio.rs`; what they share, `ethernet/mod.rs`; the order of descriptors and barriers, `dma.rs` |
 //! | the cable is out, or in again, and the board does or does not know | `link_came_up` in the MAC's file; `ethernet/mod.rs` for one that is never told |
 //! | the clock is slow, jumps, or stops; an alarm comes late | `clock.rs`, `up.rs`, `clint.rs`, by the counter that the chip has |
 //! | it sleeps through a frame, or never sleeps | `superloop.rs`; on a RISC-V, `plic.rs` |
