@@ -173,6 +173,55 @@ fn a_reset_in_syn_sent_counts_only_if_it_acknowledges_the_syn() {
     }
 }
 
+/// What acknowledges something else than our SYN is of a connection that is no more: it is reset, so that its owner can make
+/// room for ours (RFC 9293 3.5.1, 3.10.7.3); what acknowledges the SYN and is none itself says nothing.
+#[test]
+fn in_syn_sent_what_acknowledges_something_else_is_reset() {
+    for own in PEERS {
+        let mut memory = SoloMemory::new();
+        let mut solo = Solo::new(&mut memory, 1);
+        let mut socket = tcp::socket(&mut solo.board);
+        let connecting = tcp::connect(&mut solo.board, &mut socket, own);
+        assert_eq!(connecting, Err(nb::Error::WouldBlock));
+        solo.turn();
+        let syn = solo.said_one();
+        for control in [TcpControl::None, TcpControl::Psh, TcpControl::Fin, TcpControl::Syn] {
+            for (ahead, len) in [(0, 0), (2, 0), (2, 5), (-1, 5), (1, 0), (1, 5)] {
+                if control == TcpControl::Syn && ahead == 1 {
+                    continue; // The answer.
+                }
+                let ack = TcpSeqNumber(syn.seq.0.wrapping_add(ahead));
+                let segment = Segment {
+                    from: syn.to,
+                    to: syn.from,
+                    control,
+                    seq: TcpSeqNumber(7000),
+                    ack: Some(ack),
+                    window: 1000,
+                    scale: None,
+                    sacked: [None; 3],
+                    payload: vec![b'x'; len],
+                };
+                solo.send(segment.frame());
+                let said: Vec<_> =
+                    solo.said().iter().map(|said| (said.control, said.seq, said.ack)).collect();
+                let reset = vec![(TcpControl::Rst, ack, None)];
+                assert_eq!(
+                    said,
+                    if ahead == 1 { vec![] } else { reset },
+                    "{control:?}, SND.NXT {:+}",
+                    ahead - 1
+                );
+                assert!(solo.netstat().contains("SYN-SENT"), "{control:?}\n{}", solo.netstat());
+                solo.pass(SECOND / 100);
+            }
+        }
+        solo.board.abort(socket);
+        solo.turn();
+        solo.assert_clean();
+    }
+}
+
 /// A client that has lost its memory asks again from the port it had.
 #[test]
 fn a_client_that_has_rebooted_gets_a_new_connection() {

@@ -7,7 +7,7 @@ use common::frames::{endpoint, fix_checksums};
 use common::hosts::{arp, mac};
 use common::solo::{Client, SoloMemory};
 use smoltcp::time::Duration;
-use smoltcp::wire::{ArpOperation, TcpControl};
+use smoltcp::wire::{ArpOperation, Icmpv6Packet, IpAddress, TcpControl};
 
 #[test]
 fn nobody_is_answered_who_cannot_be() {
@@ -112,6 +112,8 @@ fn nobody_is_answered_for_an_address_that_ends_like_ours() {
         ("[fe80::1]:7", board),
         ("[ff02::5:1]:7", [0x33, 0x33, 0, 5, 0, 1]),
         ("[ff05::1]:7", [0x33, 0x33, 0, 0, 0, 1]),
+        ("[ff02::1:ff05:1]:7", [0x33, 0x33, 0xff, 5, 0, 1]),
+        ("[ff02::1:ff00:2]:7", [0x33, 0x33, 0xff, 0, 0, 2]),
     ];
     for (dropped, (to, mac)) in (1..).zip(others) {
         echo.refuses(to, ping_by(PEER6, to, mac));
@@ -123,6 +125,47 @@ fn nobody_is_answered_for_an_address_that_ends_like_ours() {
     ];
     for (to, mac) in ours {
         echo.send(ping_by(PEER6, to, mac));
+        assert_eq!(echo.answers(), 1, "{to}");
+    }
+}
+
+/// A neighbour's question for the board's address.
+fn solicitation(to: &str, mac: [u8; 6]) -> Vec<u8> {
+    let mut frame = ping_by(PEER6, to, mac);
+    let (IpAddress::Ipv6(from), IpAddress::Ipv6(group), IpAddress::Ipv6(board)) =
+        (endpoint(PEER6).addr, endpoint(to).addr, endpoint(BOARD6).addr)
+    else {
+        unreachable!("all of them are IPv6");
+    };
+    frame.truncate(54);
+    (frame[19], frame[21]) = (24, 255);
+    frame.extend([135, 0, 0, 0, 0, 0, 0, 0]);
+    frame.extend(board.octets());
+    Icmpv6Packet::new_unchecked(&mut frame[54..]).fill_checksum(&from, &group);
+    frame
+}
+
+/// RFC 4861 7.2.2: an address is looked for in its own group, or at itself; and who asks everybody is answered.
+#[test]
+fn a_neighbour_that_asks_in_another_group_is_not_answered() {
+    let mut memory = SoloMemory::new();
+    let mut echo = Echo::new(&mut memory);
+    for (dropped, (to, mac)) in (1..).zip([
+        ("[ff02::1:ff00:2]:7", [0x33, 0x33, 0xff, 0, 0, 2]),
+        ("[ff02::1:ff05:1]:7", [0x33, 0x33, 0xff, 5, 0, 1]),
+        ("[ff02::2]:7", [0x33, 0x33, 0, 0, 0, 2]),
+        ("[ff05::1:3]:7", [0x33, 0x33, 0, 1, 0, 3]),
+    ]) {
+        echo.refuses(to, solicitation(to, mac));
+        assert_eq!(echo.solo.board.counters().discovery_dropped, dropped, "{to}");
+    }
+    let board = ping(PEER6, BOARD6)[..6].try_into().unwrap();
+    for (to, mac) in [
+        ("[ff02::1:ff00:1]:7", [0x33, 0x33, 0xff, 0, 0, 1]),
+        ("[ff02::1]:7", [0x33, 0x33, 0, 0, 0, 1]),
+        (BOARD6, board),
+    ] {
+        echo.send(solicitation(to, mac));
         assert_eq!(echo.answers(), 1, "{to}");
     }
 }

@@ -145,6 +145,14 @@ fn what_is_no_query_of_a_router_on_the_link_is_not_answered() {
     bare[19] -= 8;
     bare[20] = 58;
     wrong.push(bare);
+    // Of no length that there is (RFC 3810 8.1).
+    for len in [4, 20, 23, 25, 27] {
+        let mut cut = sound[..62 + len].to_vec();
+        cut[19] = 8 + len as u8;
+        let (from, to) = (address(ROUTER), address("ff02::1"));
+        Icmpv6Packet::new_unchecked(&mut cut[62..]).fill_checksum(&from, &to);
+        wrong.push(cut);
+    }
     for frame in wrong {
         solo.send(frame);
         solo.pass(SECOND);

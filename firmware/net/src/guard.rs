@@ -38,8 +38,8 @@ pub(crate) enum Verdict {
     Begin,
 }
 
-/// Whether a segment that is no SYN acknowledges something else than the SYN of a connection that waits for the answer, so
-/// that it is no connection's (RFC 9293 3.10.7.3). smoltcp looks at that itself, unless there is a FIN.
+/// Whether a segment acknowledges something else than the SYN of a connection that waits for the answer, so that it is no
+/// connection's (RFC 9293 3.10.7.3). smoltcp looks at that itself, unless there is a PSH or a FIN.
 pub(crate) fn is_stray(tcb: &Tcb, segment: &Segment<'_>, state: State) -> bool {
     // Before our SYN has left, nobody can know of it: that is dropped.
     let snd_max = tcb.snd_max();

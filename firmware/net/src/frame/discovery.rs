@@ -125,10 +125,13 @@ impl Received {
             }
             options = rest;
         }
-        let contradicts = if kind == Kind::Question {
-            source.is_unspecified() && (told || *destination != solicited_node(target))
-        } else {
+        let contradicts = if kind == Kind::Answer {
             destination.is_multicast() && flags & SOLICITED != 0
+        } else if *destination == solicited_node(target) {
+            source.is_unspecified() && told
+        } else {
+            // The group of another address is not where this one is looked for.
+            source.is_unspecified() || destination.is_multicast() && *destination != ALL_NODES
         };
         if contradicts {
             return None;

@@ -8,8 +8,9 @@ use crate::frame::{ETHERNET_HEADER, EtherType, Link, Packet, group_mac, put_link
 const QUERY: u8 = 130;
 const REPORT_OLD: u8 = 131;
 const REPORT: u8 = 143;
-/// Length of a question in the words of RFC 2710; those of RFC 3810 are longer (8.1).
+/// Length of a question in the words of RFC 2710, and the least of one in those of RFC 3810 (8.1).
 const OLD: usize = 24;
+const NEW: usize = 28;
 
 /// The kind of a record: whoever sends to the group (RFC 3810 5.2.12).
 const MODE_IS_EXCLUDE: u8 = 2;
@@ -52,14 +53,18 @@ impl Query {
             return None;
         }
         let code = u32::from(u16::from_be_bytes([*high, *low]));
-        let old = packet.payload.len() == OLD;
+        let len = packet.payload.len();
+        let old = len == OLD;
+        if !old && len < NEW {
+            return None;
+        }
         let within = if old || code < 1 << 15 {
             code
         } else {
             // A floating-point number (RFC 3810 5.1.3).
             (code & 0xfff | 0x1000) << ((code >> 12 & 7) + 3)
         };
-        Some(Self { group: Ipv6Address::from(*body.first_chunk::<16>()?), within, old })
+        Some(Self { group: Ipv6Address::from(*body.first_chunk()?), within, old })
     }
 }
 

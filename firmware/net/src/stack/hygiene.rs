@@ -4,6 +4,8 @@
 use smoltcp::wire::{IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv4Packet};
 
 use super::NetStack;
+#[cfg(all(feature = "ipv6", not(feature = "multicast")))]
+use super::mld::group_of;
 use crate::frame::Packet;
 #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
 use crate::frame::discovery::ALL_NODES;
@@ -13,10 +15,6 @@ const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const LOOSE_SOURCE_ROUTE: u8 = 131;
 const STRICT_SOURCE_ROUTE: u8 = 137;
-
-/// How a group begins in which an address is looked for.
-#[cfg(all(feature = "ipv6", not(feature = "multicast")))]
-const SOLICITED_NODES: [u8; 13] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff];
 
 /// Length of an IPv4 header without options.
 const IPV4_HEADER: usize = 20;
@@ -74,7 +72,8 @@ impl NetStack<'_> {
             // All of the link, and the groups in which our addresses are looked for (RFC 4291 2.7.1).
             #[cfg(all(feature = "ipv6", not(feature = "multicast")))]
             IpAddress::Ipv6(group) => {
-                *group == ALL_NODES || group.octets().starts_with(&SOLICITED_NODES)
+                let mut own = self.interface.ip_addrs().iter();
+                *group == ALL_NODES || own.any(|own| group_of(own) == Some(*group))
             }
             #[cfg(all(feature = "ipv6", feature = "multicast"))]
             IpAddress::Ipv6(group) => {

@@ -300,7 +300,7 @@ impl NetStack<'_> {
         } else {
             self.pool.find(&ends).filter(|&index| {
                 let (tcb, socket) = (&self.pool.slots[index].tcb, self.pool.socket(index));
-                !(segment.fin && is_stray(tcb, segment, socket.state()))
+                !is_stray(tcb, segment, socket.state())
             })
         };
         #[cfg(feature = "syn-cookies")]

@@ -131,7 +131,7 @@ impl NetStack<'_> {
 
 /// The group in which neighbours look for an address of ours; none for IPv4.
 #[inline(never)]
-fn group_of(own: &IpCidr) -> Option<Ipv6Address> {
+pub(super) fn group_of(own: &IpCidr) -> Option<Ipv6Address> {
     match own.address() {
         IpAddress::Ipv6(own) => Some(solicited_node(own)),
         IpAddress::Ipv4(_) => None,
