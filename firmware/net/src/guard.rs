@@ -41,10 +41,12 @@ pub(crate) enum Verdict {
 /// Whether a segment acknowledges something else than the SYN of a connection that waits for the answer, so that it is no
 /// connection's (RFC 9293 3.10.7.3). smoltcp looks at that itself, unless there is a PSH or a FIN.
 pub(crate) fn is_stray(tcb: &Tcb, segment: &Segment<'_>, state: State) -> bool {
+    if state != State::SynSent {
+        return false;
+    }
     // Before our SYN has left, nobody can know of it: that is dropped.
     let snd_max = tcb.snd_max();
-    let other = snd_max.is_some() && segment.ack.is_some() && segment.ack != snd_max;
-    state == State::SynSent && other
+    snd_max.is_some() && segment.ack.is_some() && segment.ack != snd_max
 }
 
 /// Judges a segment for the connection of `tcb`, whose socket is as `socket` says. Its checksum may be wrong: then it is to
