@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::echo::{BOARD, BOARD6, Echo, PEER, PEER6, datagram, ping};
+use common::echo::{BOARD, BOARD6, Echo, PEER, PEER6, datagram, ping, solicitation};
 use common::frames::{PEER_MAC, endpoint, fix_checksums, ip_frame};
 use common::solo::{Client, SoloMemory};
 use smoltcp::time::Duration;
@@ -190,15 +190,7 @@ fn what_is_broken_or_in_parts_is_dropped_and_counted() {
     }
     assert_eq!(echo.solo.board.counters().fragments_dropped, 3);
     // Behind extension headers is no neighbour discovery, least of all in a fragment (RFC 6980).
-    let mut solicitation = vec![0; 24];
-    solicitation[0] = 135;
-    solicitation[8..].copy_from_slice(&Ipv6Packet::new_unchecked(&sound[14..]).dst_addr().octets());
-    let frame = ip_frame(from, to, IpProtocol::Icmpv6, 24, |payload| {
-        payload.copy_from_slice(&solicitation);
-    });
-    let mut frame = frame;
-    frame[21] = 255;
-    fix_checksums(&mut frame);
+    let frame = solicitation(BOARD6);
     echo.send(frame.clone());
     assert_eq!(echo.answers(), 1, "a solicitation");
     for header in [ATOMIC, PADDING] {

@@ -6,7 +6,7 @@ mod common;
 mod predicted;
 
 use common::frames::{Segment, fix_checksums};
-use common::solo::{Client, Solo, SoloMemory, assert_challenged, connected_from};
+use common::solo::{Client, Solo, SoloMemory, assert_challenged, connected_from, connecting};
 use common::tcp;
 use embedded_nal::nb;
 use smoltcp::time::Duration;
@@ -144,11 +144,7 @@ fn a_reset_in_syn_sent_counts_only_if_it_acknowledges_the_syn() {
     for own in PEERS {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
-        let mut socket = tcp::socket(&mut solo.board);
-        let connecting = tcp::connect(&mut solo.board, &mut socket, own);
-        assert_eq!(connecting, Err(nb::Error::WouldBlock));
-        solo.turn();
-        let syn = solo.said_one();
+        let (socket, syn) = connecting(&mut solo, own);
         let answer = Segment {
             from: syn.to,
             to: syn.from,
@@ -180,38 +176,20 @@ fn in_syn_sent_what_acknowledges_something_else_is_reset() {
     for own in PEERS {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
-        let mut socket = tcp::socket(&mut solo.board);
-        let connecting = tcp::connect(&mut solo.board, &mut socket, own);
-        assert_eq!(connecting, Err(nb::Error::WouldBlock));
-        solo.turn();
-        let syn = solo.said_one();
+        let (socket, syn) = connecting(&mut solo, own);
+        let client = Client::new(own, syn.from.port);
         for control in [TcpControl::None, TcpControl::Psh, TcpControl::Fin, TcpControl::Syn] {
             for (ahead, len) in [(0, 0), (2, 0), (2, 5), (-1, 5), (1, 0), (1, 5)] {
                 if control == TcpControl::Syn && ahead == 1 {
                     continue; // The answer.
                 }
                 let ack = TcpSeqNumber(syn.seq.0.wrapping_add(ahead));
-                let segment = Segment {
-                    from: syn.to,
-                    to: syn.from,
-                    control,
-                    seq: TcpSeqNumber(7000),
-                    ack: Some(ack),
-                    window: 1000,
-                    scale: None,
-                    sacked: [None; 3],
-                    payload: vec![b'x'; len],
-                };
-                solo.send(segment.frame());
+                let segment = client.segment(control, &[b'x'; 5][..len]);
+                solo.send(Segment { ack: Some(ack), ..segment }.frame());
                 let said: Vec<_> =
                     solo.said().iter().map(|said| (said.control, said.seq, said.ack)).collect();
-                let reset = vec![(TcpControl::Rst, ack, None)];
-                assert_eq!(
-                    said,
-                    if ahead == 1 { vec![] } else { reset },
-                    "{control:?}, SND.NXT {:+}",
-                    ahead - 1
-                );
+                let answer = if ahead == 1 { vec![] } else { vec![(TcpControl::Rst, ack, None)] };
+                assert_eq!(said, answer, "{control:?}, SND.NXT {:+}", ahead - 1);
                 assert!(solo.netstat().contains("SYN-SENT"), "{control:?}\n{}", solo.netstat());
                 solo.pass(SECOND / 100);
             }
@@ -339,11 +317,7 @@ fn a_simultaneous_open_is_over_with_the_syn_ack() {
     for own in PEERS {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
-        let mut socket = tcp::socket(&mut solo.board);
-        let connecting = tcp::connect(&mut solo.board, &mut socket, own);
-        assert_eq!(connecting, Err(nb::Error::WouldBlock));
-        solo.turn();
-        let syn = solo.said_one();
+        let (mut socket, syn) = connecting(&mut solo, own);
         let mut client = Client::new(own, syn.from.port);
         client.scale = Some(7);
         solo.send(client.syn());

@@ -4,9 +4,8 @@
 mod common;
 
 use common::frames::{Segment, fix_checksums};
-use common::solo::{Client, Solo, SoloMemory, assert_challenged, connected_from};
+use common::solo::{Client, Solo, SoloMemory, assert_challenged, connected_from, connecting};
 use common::tcp;
-use embedded_nal::nb;
 use smoltcp::time::Duration;
 use smoltcp::wire::{TcpControl, TcpSeqNumber};
 use tapboard_firmware::TcpSocket;
@@ -126,11 +125,7 @@ fn so_are_those_of_a_connection_of_the_boards_own() {
     for (own, default) in [(PEERS[0], 536), (PEERS[1], 1220)] {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
-        let mut socket = tcp::socket(&mut solo.board);
-        let connecting = tcp::connect(&mut solo.board, &mut socket, own);
-        assert_eq!(connecting, Err(nb::Error::WouldBlock));
-        solo.turn();
-        let syn = solo.said_one();
+        let (mut socket, syn) = connecting(&mut solo, own);
         let mut client = Client::new(own, syn.from.port);
         client.seq = TcpSeqNumber(77);
         client.ack = syn.seq + 1;

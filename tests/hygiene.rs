@@ -2,12 +2,14 @@
 
 mod common;
 
-use common::echo::{BOARD, BOARD6, Echo, PEER, PEER6, all_kinds, datagram, ping, with_options};
+use common::echo::{
+    BOARD, BOARD6, Echo, PEER, PEER6, all_kinds, datagram, ping, solicitation, with_options,
+};
 use common::frames::{endpoint, fix_checksums};
 use common::hosts::{arp, mac};
 use common::solo::{Client, SoloMemory};
 use smoltcp::time::Duration;
-use smoltcp::wire::{ArpOperation, Icmpv6Packet, IpAddress, TcpControl};
+use smoltcp::wire::{ArpOperation, TcpControl};
 
 #[test]
 fn nobody_is_answered_who_cannot_be() {
@@ -93,9 +95,8 @@ fn nobody_on_a_wire_speaks_to_a_loopback_address() {
     assert_eq!(echo.solo.board.counters().martians_dropped, 6);
 }
 
-/// A ping that the link has for this MAC address.
-fn ping_by(from: &str, to: &str, mac: [u8; 6]) -> Vec<u8> {
-    let mut frame = ping(from, to);
+/// A frame that the link has for this MAC address.
+fn by(mut frame: Vec<u8>, mac: [u8; 6]) -> Vec<u8> {
     frame[..6].copy_from_slice(&mac);
     frame
 }
@@ -116,7 +117,7 @@ fn nobody_is_answered_for_an_address_that_ends_like_ours() {
         ("[ff02::1:ff00:2]:7", [0x33, 0x33, 0xff, 0, 0, 2]),
     ];
     for (dropped, (to, mac)) in (1..).zip(others) {
-        echo.refuses(to, ping_by(PEER6, to, mac));
+        echo.refuses(to, by(ping(PEER6, to), mac));
         assert_eq!(echo.solo.board.counters().not_ours_dropped, dropped, "{to}");
     }
     let ours = [
@@ -124,25 +125,9 @@ fn nobody_is_answered_for_an_address_that_ends_like_ours() {
         ("[ff02::1:ff00:1]:7", [0x33, 0x33, 0xff, 0, 0, 1]),
     ];
     for (to, mac) in ours {
-        echo.send(ping_by(PEER6, to, mac));
+        echo.send(by(ping(PEER6, to), mac));
         assert_eq!(echo.answers(), 1, "{to}");
     }
-}
-
-/// A neighbour's question for the board's address.
-fn solicitation(to: &str, mac: [u8; 6]) -> Vec<u8> {
-    let mut frame = ping_by(PEER6, to, mac);
-    let (IpAddress::Ipv6(from), IpAddress::Ipv6(group), IpAddress::Ipv6(board)) =
-        (endpoint(PEER6).addr, endpoint(to).addr, endpoint(BOARD6).addr)
-    else {
-        unreachable!("all of them are IPv6");
-    };
-    frame.truncate(54);
-    (frame[19], frame[21]) = (24, 255);
-    frame.extend([135, 0, 0, 0, 0, 0, 0, 0]);
-    frame.extend(board.octets());
-    Icmpv6Packet::new_unchecked(&mut frame[54..]).fill_checksum(&from, &group);
-    frame
 }
 
 /// RFC 4861 7.2.2: an address is looked for in its own group, or at itself; and who asks everybody is answered.
@@ -156,7 +141,7 @@ fn a_neighbour_that_asks_in_another_group_is_not_answered() {
         ("[ff02::2]:7", [0x33, 0x33, 0, 0, 0, 2]),
         ("[ff05::1:3]:7", [0x33, 0x33, 0, 1, 0, 3]),
     ]) {
-        echo.refuses(to, solicitation(to, mac));
+        echo.refuses(to, by(solicitation(to), mac));
         assert_eq!(echo.solo.board.counters().discovery_dropped, dropped, "{to}");
     }
     let board = ping(PEER6, BOARD6)[..6].try_into().unwrap();
@@ -165,7 +150,7 @@ fn a_neighbour_that_asks_in_another_group_is_not_answered() {
         ("[ff02::1]:7", [0x33, 0x33, 0, 0, 0, 1]),
         (BOARD6, board),
     ] {
-        echo.send(solicitation(to, mac));
+        echo.send(by(solicitation(to), mac));
         assert_eq!(echo.answers(), 1, "{to}");
     }
 }
@@ -177,11 +162,11 @@ fn what_went_to_all_on_the_link_is_to_be_for_all() {
     let mut echo = Echo::new(&mut memory);
     for (from, to) in [(PEER, BOARD), (PEER6, BOARD6)] {
         for mac in [[0xff; 6], [0x01, 0x00, 0x5e, 0, 0, 1], [0x33, 0x33, 0, 0, 0, 1]] {
-            echo.refuses(to, ping_by(from, to, mac));
+            echo.refuses(to, by(ping(from, to), mac));
         }
     }
     assert_eq!(echo.solo.board.counters().not_ours_dropped, 6);
-    echo.send(ping_by(PEER, "192.0.2.255:7", [0xff; 6]));
+    echo.send(by(ping(PEER, "192.0.2.255:7"), [0xff; 6]));
     assert_eq!(echo.answers(), 1);
 }
 

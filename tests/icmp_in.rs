@@ -8,7 +8,7 @@ mod redirect;
 mod redirects;
 
 use common::frames::{Segment, fix_checksums, ip_frame};
-use common::solo::{Client, Solo, SoloMemory, connected_from};
+use common::solo::{Client, Solo, SoloMemory, connected_from, connecting};
 use common::{failed, tcp};
 use embedded_nal::nb;
 use smoltcp::time::Duration;
@@ -195,11 +195,7 @@ fn a_connect_fails_at_once_if_nobody_listens_and_goes_on_if_that_may_pass() {
     for own in PEERS {
         let mut memory = SoloMemory::new();
         let mut solo = Solo::new(&mut memory, 1);
-        let mut socket = tcp::socket(&mut solo.board);
-        let connecting = tcp::connect(&mut solo.board, &mut socket, own);
-        assert_eq!(connecting, Err(nb::Error::WouldBlock));
-        solo.turn();
-        let syn = solo.said_one();
+        let (mut socket, syn) = connecting(&mut solo, own);
         solo.send(host_unreachable(&syn));
         solo.send(error(&syn, if is_v4(&syn) { Kind(11, 0) } else { Kind(3, 0) }, 0));
         solo.send(port_unreachable(&Segment { seq: syn.seq + 1, ..syn.clone() }));

@@ -105,6 +105,20 @@ pub(crate) fn ping(from: &str, to: &str) -> Vec<u8> {
     frame
 }
 
+/// [`PEER6`]'s question for the MAC address of [`BOARD6`].
+pub(crate) fn solicitation(to: &str) -> Vec<u8> {
+    let (from, to, board) = (endpoint(PEER6).addr, endpoint(to).addr, endpoint(BOARD6).addr);
+    let IpAddress::Ipv6(board) = board else { unreachable!("it is one") };
+    let mut frame = ip_frame(from, to, IpProtocol::Icmpv6, 24, |payload| {
+        payload.fill(0);
+        payload[0] = 135;
+        payload[8..].copy_from_slice(&board.octets());
+    });
+    frame[21] = 255;
+    fix_checksums(&mut frame);
+    frame
+}
+
 /// A TCP SYN, a datagram and an echo request.
 pub(crate) fn all_kinds(from: &str, to: &str) -> [Vec<u8>; 3] {
     let mut client = Client::new(from, 7);

@@ -4,6 +4,7 @@
 //! solicitations, and keeps every segment it sends. [`Client`] is a TCP end reduced to its sequence
 //! numbers: it says only what the test makes it say.
 
+use embedded_nal::nb;
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint, TcpControl, TcpSeqNumber};
@@ -366,6 +367,16 @@ pub(crate) fn connected_from(solo: &mut Solo<'_>, own: &str) -> (Client, TcpSock
     let socket = super::tcp::accept(&mut solo.board, &mut listener).expect("established");
     solo.said();
     (client, socket, listener)
+}
+
+/// A socket of the board's own that connects to `peer`, and its SYN.
+#[track_caller]
+pub(crate) fn connecting(solo: &mut Solo<'_>, peer: &str) -> (TcpSocket, Segment) {
+    let mut socket = super::tcp::socket(&mut solo.board);
+    let waits = super::tcp::connect(&mut solo.board, &mut socket, peer);
+    assert_eq!(waits, Err(nb::Error::WouldBlock));
+    solo.turn();
+    (socket, solo.said_one())
 }
 
 /// Whether the board said where `client`'s connection stands, and nothing else.

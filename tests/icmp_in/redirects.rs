@@ -12,7 +12,7 @@ use tapboard_firmware::{BOARD_NET, NetConfig};
 
 use crate::common::frames::{PEER_MAC, Segment, fix_checksums, ip_parts, neighbor_answer};
 use crate::common::hosts::{arp, board, host, mac, ping, questions, sent_by};
-use crate::common::solo::{Client, Solo, SoloMemory};
+use crate::common::solo::{Client, Solo, SoloMemory, connecting};
 use crate::common::tcp;
 use crate::redirect::{Redirect, address, config, far, gateway, nearer};
 
@@ -267,12 +267,8 @@ fn a_redirect_is_believed_only_about_what_was_sent() {
         solo.turn();
         let name = solo.datagrams.pop().expect("the question").from.port;
         let to = far(7, version6);
-        let mut socket = tcp::socket(&mut solo.board);
         let peer = if version6 { format!("[{to}]:80") } else { format!("{to}:80") };
-        let connecting = tcp::connect(&mut solo.board, &mut socket, &peer);
-        assert_eq!(connecting, Err(nb::Error::WouldBlock));
-        solo.turn();
-        let syn = solo.said_one();
+        let (socket, syn) = connecting(&mut solo, &peer);
         let pong = Redirect::of(&pong(&mut solo, to));
         let transport = if version6 { 40 } else { 20 };
         let named_at = if version6 { 6 } else { 9 };

@@ -10,16 +10,12 @@ mod worlds;
 
 use std::net::IpAddr;
 
-use crate::common::{World, mac, own_mac, pattern};
+use crate::common::{World, mac, own_mac, pass, pattern, seconds, since, until};
 use router::{Router, link_local, own};
 use tapboard_net::netstat::{Fact, Introspect, Origin};
-use tapboard_net::smoltcp::time::{Duration, Instant};
+use tapboard_net::smoltcp::time::Duration;
 use tapboard_net::smoltcp::wire::{IpCidr, Ipv6Address, Ipv6Cidr};
 use tapboard_net::{NetConfig, TcpSocket};
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// A board that makes itself its IPv6 addresses.
 fn board(last: u8) -> NetConfig {
@@ -41,26 +37,6 @@ fn facts(world: &mut World, index: usize) -> Vec<Fact> {
     (0..).map_while(|fact| stack.fact(fact)).collect()
 }
 
-/// Runs a world with routers until `done` has a result.
-fn until<R>(
-    world: &mut World,
-    routers: &mut [&mut Router],
-    limit: Duration,
-    mut done: impl FnMut(&mut World) -> Option<R>,
-) -> R {
-    world.until(limit, |world| {
-        for router in &mut *routers {
-            router.serve(world.now);
-        }
-        done(world)
-    })
-}
-
-/// Lets time pass, with routers.
-fn pass(world: &mut World, routers: &mut [&mut Router], time: Duration) {
-    world.pass_with(time, |now| routers.iter_mut().for_each(|router| router.serve(now)));
-}
-
 /// Lets a board find its addresses.
 fn settle(world: &mut World, routers: &mut [&mut Router]) {
     pass(world, routers, seconds(8));
@@ -73,10 +49,6 @@ fn connected(world: &mut World, router: &mut Router) -> (TcpSocket, TcpSocket) {
     settle(world, &mut [router]);
     let listener = world.stack(1).tcp_listen(7).unwrap();
     world.connect(0, (IpAddr::from(own(1, 2)), 7).into(), (1, &listener))
-}
-
-fn since(start: Instant, world: &World) -> Duration {
-    world.now - start
 }
 
 #[test]

@@ -310,6 +310,41 @@ impl World {
     }
 }
 
+/// Somebody else on the wire.
+pub(crate) trait Host {
+    /// Answers what has come in.
+    fn serve(&mut self, now: Instant);
+}
+
+/// Runs a world with others until `done` has a result.
+pub(crate) fn until<R>(
+    world: &mut World,
+    others: &mut [&mut impl Host],
+    limit: Duration,
+    mut done: impl FnMut(&mut World) -> Option<R>,
+) -> R {
+    world.until(limit, |world| {
+        for other in &mut *others {
+            other.serve(world.now);
+        }
+        done(world)
+    })
+}
+
+/// Lets time pass, with others.
+pub(crate) fn pass(world: &mut World, others: &mut [&mut impl Host], time: Duration) {
+    world.pass_with(time, |now| others.iter_mut().for_each(|other| other.serve(now)));
+}
+
+/// How long after `start`.
+pub(crate) fn since(start: Instant, world: &World) -> Duration {
+    world.now - start
+}
+
+pub(crate) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
 /// Bytes that differ from their neighbours.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|index| (index % 251) as u8).collect()

@@ -11,7 +11,7 @@ use tapboard_net::smoltcp::wire::{
     UdpRepr,
 };
 
-use crate::common::{Port, World, mac, v4};
+use crate::common::{Host, Port, World, mac, v4};
 
 /// What a client said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,15 +81,6 @@ impl Server {
 
     pub(crate) fn count(&self, kind: DhcpMessageType) -> usize {
         self.heard.iter().filter(|heard| heard.kind == kind).count()
-    }
-
-    /// Answers what has come in.
-    pub(crate) fn serve(&mut self, now: Instant) {
-        while let Some(frame) = self.port.take(now) {
-            if self.alive {
-                let _ = self.arp(now, &frame).or_else(|| self.dhcp(now, &frame));
-            }
-        }
     }
 
     fn arp(&self, now: Instant, frame: &[u8]) -> Option<()> {
@@ -249,6 +240,16 @@ impl Server {
             frame[14 + 20 + 8 + 20] ^= 1;
         }
         self.port.send(now, &frame);
+    }
+}
+
+impl Host for Server {
+    fn serve(&mut self, now: Instant) {
+        while let Some(frame) = self.port.take(now) {
+            if self.alive {
+                let _ = self.arp(now, &frame).or_else(|| self.dhcp(now, &frame));
+            }
+        }
     }
 }
 

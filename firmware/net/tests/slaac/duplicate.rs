@@ -7,7 +7,7 @@ use tapboard_net::smoltcp::wire::Ipv6Address;
 
 use super::router::{Router, link_local, own};
 use super::{addresses, board, facts, pass, seconds, settle, until};
-use crate::common::{World, own_mac};
+use crate::common::{Host, World, own_mac};
 
 #[test]
 fn an_address_that_somebody_has_is_not_used_and_that_is_said() {

@@ -10,7 +10,7 @@ use tapboard_net::smoltcp::wire::{
     Ipv6Packet, Ipv6Repr,
 };
 
-use crate::common::{Port, World, mac};
+use crate::common::{Host, Port, World, mac};
 
 pub(crate) const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
@@ -116,16 +116,6 @@ impl Router {
         }
     }
 
-    /// Answers what has come in.
-    pub(crate) fn serve(&mut self, now: Instant) {
-        while let Some(frame) = self.port.take(now) {
-            if let Some(heard) = read(now, &frame) {
-                self.answer(now, &heard);
-                self.heard.push(heard);
-            }
-        }
-    }
-
     fn answer(&mut self, now: Instant, heard: &Heard) {
         match (heard.kind, heard.target) {
             (133, _) if self.alive => self.advertise(now),
@@ -206,6 +196,17 @@ impl Router {
     /// When it was told something of that kind.
     pub(crate) fn times(&self, kind: u8) -> Vec<Instant> {
         self.heard.iter().filter(|heard| heard.kind == kind).map(|heard| heard.at).collect()
+    }
+}
+
+impl Host for Router {
+    fn serve(&mut self, now: Instant) {
+        while let Some(frame) = self.port.take(now) {
+            if let Some(heard) = read(now, &frame) {
+                self.answer(now, &heard);
+                self.heard.push(heard);
+            }
+        }
     }
 }
 
